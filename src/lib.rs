@@ -1,0 +1,4 @@
+//! Crossgrant: a durable worker for cross-account network authorization (Alibaba Cloud CEN).
+
+pub mod clock;
+pub mod domain;
