@@ -1,11 +1,15 @@
 //! The words of the field, as types: ids, order types, hours, the job contract and its events. No IO, no clock, no tokio.
 
+mod cloud;
 mod hours;
 mod ids;
 mod instance;
+mod job;
 mod order_type;
 
+pub use cloud::{Attachment, Edition, Rule};
 pub use hours::Hour;
 pub use ids::{AccountUid, BadName, CenId, InstanceId, JobId, JobUid, Region, Requester};
 pub use instance::{Cen, Instance, InstanceType};
+pub use job::{Attachments, Job, Kind, Mode, hex};
 pub use order_type::OrderType;

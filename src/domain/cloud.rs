@@ -1,0 +1,57 @@
+//! What the cloud shows, in the API's own words: grant rules and attachments.
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::{AccountUid, CenId, InstanceId};
+use super::order_type::OrderType;
+
+/// One grant rule, as either account sees it (API §A.4, §A.5). An absent order type is *unknown*, never "the default".
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rule {
+    /// The CEN it is granted to.
+    pub cen: CenId,
+    /// Whose CEN that is.
+    pub cen_owner: AccountUid,
+    /// The granted instance.
+    pub instance: InstanceId,
+    /// Its owner, where the answer says it (the resource side does not).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance_owner: Option<AccountUid>,
+    /// The payer written on the grant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order_type: Option<OrderType>,
+    /// The payer billing uses now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effective_order_type: Option<OrderType>,
+}
+
+/// The edition of the transit router an attachment belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Edition {
+    /// Listed by `ListTransitRouter*Attachments` (API §A.8); has a payer.
+    Enterprise,
+    /// Listed by `DescribeCenAttachedChildInstances` (API §A.9); has none.
+    Basic,
+}
+
+/// One attachment of an instance in a CEN.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attachment {
+    /// `tr-attach-…`; for the Basic Edition, which has no attachment ids, the instance id.
+    pub id: String,
+    /// The edition of its transit router.
+    pub edition: Edition,
+    /// The API's word: `Attaching`, `Attached`, `Modifying`, `Detaching`, or one we do not know (API §H13).
+    pub status: String,
+    /// The payer the transit-router side has set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order_type: Option<OrderType>,
+}
+
+impl Attachment {
+    /// Whether it can be worked on. Any other status, known or not, is busy (API §A.8).
+    pub fn is_attached(&self) -> bool {
+        self.status.eq_ignore_ascii_case("Attached")
+    }
+}

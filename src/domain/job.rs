@@ -1,0 +1,122 @@
+//! A job as accepted: the normalized form of a message that passed the contract.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::ids::JobId;
+use super::instance::{Cen, Instance};
+use super::order_type::OrderType;
+
+/// What a job asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// Authorize a CEN of another account to connect the instance.
+    Grant,
+    /// Take the authorization back.
+    Revoke,
+    /// Change who pays for an instance that is granted.
+    PayerChange,
+}
+
+impl Kind {
+    /// All kinds.
+    pub const ALL: [Self; 3] = [Self::Grant, Self::Revoke, Self::PayerChange];
+
+    /// The word used in jobs, routing keys and file names.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Grant => "grant",
+            Self::Revoke => "revoke",
+            Self::PayerChange => "payer-change",
+        }
+    }
+
+    /// Reads the word used in jobs.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|k| k.as_str() == text)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What a revoke does about attachments that are still there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Attachments {
+    /// Refuse the job: deleting an attachment cuts traffic.
+    #[default]
+    Refuse,
+    /// Delete them and wait until they are gone.
+    Delete,
+}
+
+/// Whether a job changes anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// Carry it out.
+    #[default]
+    Apply,
+    /// Read only; ends `planned` with what would be done.
+    Plan,
+}
+
+/// A valid request. Invariants, kept by the contract: `order_type` is present for payer-change, for grant of anything
+/// but a CCN, and absent otherwise; `attachments` is `Refuse` unless the kind is revoke; `not_before ≤ not_after`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Job {
+    /// The requester's idempotency key.
+    pub id: JobId,
+    /// What is asked for.
+    pub kind: Kind,
+    /// The network instance.
+    pub instance: Instance,
+    /// The CEN it is granted to.
+    pub cen: Cen,
+    /// Who shall pay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order_type: Option<OrderType>,
+    /// What a revoke does about attachments.
+    #[serde(default)]
+    pub attachments: Attachments,
+    /// Not begun before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
+    /// Not begun by then: expired.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_after: Option<Timestamp>,
+    /// Apply or plan.
+    #[serde(default)]
+    pub mode: Mode,
+    /// The requester's own notes, echoed in every event.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+}
+
+impl Job {
+    /// SHA-256, in hex, of the normalized job without its labels: two messages with one id are the same request exactly
+    /// when their digests agree.
+    pub fn digest(&self) -> String {
+        let bare = Self { labels: BTreeMap::new(), ..self.clone() };
+        let text = serde_json::to_vec(&bare).expect("a job is plain data and always serializes");
+        hex(&Sha256::digest(&text))
+    }
+}
+
+/// Lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("writing to a String cannot fail");
+        text
+    })
+}

@@ -1,0 +1,189 @@
+//! The cloud, as ports of the engine. Whose account an operation belongs to is in its trait: an action that is handed a
+//! [`ResourceWriter`] cannot even name an operation of the transit-router account, and a plan, which is handed readers
+//! only, cannot name a write.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{AccountUid, Attachment, Cen, Instance, InstanceId, InstanceType, OrderType, Rule};
+
+/// An answer of the cloud, with what every answer carries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer<T> {
+    /// The payload.
+    pub value: T,
+    /// `RequestId`, of the last call when several made up the answer.
+    pub request_id: String,
+    /// The `Date` header of the last call: the cloud's own clock, which decides which hour a write falls into.
+    pub date: Option<Timestamp>,
+}
+
+/// Everything a list holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing<T> {
+    /// The items of all pages.
+    pub items: Vec<T>,
+    /// Whether every page was read and the count fits what the cloud says there are. Only a complete listing proves
+    /// that something is absent (API §A.5).
+    pub complete: bool,
+}
+
+/// One page of a CEN's grant rules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RulePage {
+    /// The rules on it.
+    pub rules: Vec<Rule>,
+    /// `NextToken`; `None` at the end.
+    pub next: Option<String>,
+    /// `TotalCount`, where the answer has it.
+    pub total: Option<u64>,
+}
+
+/// Which rules of a CEN to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RuleFilter {
+    /// Those of one instance.
+    Instance(InstanceId),
+    /// A page of up to 100 of all, from a `NextToken`.
+    Page(Option<String>),
+}
+
+/// Why a call gave no good answer. This is what is known, not what to do: that is the error-class table's to say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{operation}: {failure}")]
+pub struct CloudError {
+    /// The operation, as the API names it.
+    pub operation: String,
+    /// What happened.
+    pub failure: Failure,
+    /// `RequestId`, where the answer had one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// The delay the server asked for (`x-acs-retry-after`, capped at 120 s, API §D.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<Duration>,
+}
+
+/// What happened to a call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Failure {
+    /// It never left us: no credential, no connection. It has had no effect.
+    #[error("not sent: {why}")]
+    NotSent {
+        /// What was in the way.
+        why: String,
+    },
+    /// It may have left us and no whole answer came back: time-out, reset, broken body. Its effect is unknown.
+    #[error("no answer: {why}")]
+    Unanswered {
+        /// What was seen.
+        why: String,
+    },
+    /// The cloud, or something before it, answered with an error.
+    #[error("HTTP {status} {code}: {message}")]
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// `Code`; empty when the body was not an error envelope, and then only the status counts.
+        code: String,
+        /// `Message`.
+        message: String,
+    },
+}
+
+/// Reads of the account that owns the network instance.
+#[async_trait]
+pub trait ResourceReader: Send + Sync {
+    /// `DescribeGrantRulesToResource`, every page (API §A.4): the CENs the instance is granted to.
+    async fn describe_grant_rules_to_resource(&self, instance: &Instance) -> Result<Answer<Listing<Rule>>, CloudError>;
+}
+
+/// Writes of the account that owns the network instance.
+#[async_trait]
+pub trait ResourceWriter: Send + Sync {
+    /// `GrantInstanceToTransitRouter` (API §A.1). No ClientToken exists.
+    async fn grant(
+        &self,
+        instance: &Instance,
+        cen: &Cen,
+        order_type: Option<OrderType>,
+    ) -> Result<Answer<()>, CloudError>;
+
+    /// `RevokeInstanceFromTransitRouter` (API §A.2). No ClientToken exists.
+    async fn revoke(&self, instance: &Instance, cen: &Cen) -> Result<Answer<()>, CloudError>;
+
+    /// `ModifyGrantInstanceToTransitRouter` (API §A.3).
+    async fn modify_grant(
+        &self,
+        instance: &Instance,
+        cen: &Cen,
+        order_type: OrderType,
+        client_token: &str,
+    ) -> Result<Answer<()>, CloudError>;
+}
+
+/// Reads of the account that owns the CEN.
+#[async_trait]
+pub trait TransitRouterReader: Send + Sync {
+    /// `DescribeGrantRulesToCen` (Cbn, API §A.5), one call.
+    async fn describe_grant_rules_to_cen(
+        &self,
+        cen: &Cen,
+        kind: InstanceType,
+        filter: &RuleFilter,
+    ) -> Result<Answer<RulePage>, CloudError>;
+
+    /// `ListTransitRouter{Vpc,Vbr,Vpn,Ecr}Attachments` (API §A.8), every page, of this instance in this CEN.
+    async fn list_attachments(&self, cen: &Cen, instance: &Instance)
+    -> Result<Answer<Listing<Attachment>>, CloudError>;
+
+    /// `DescribeCenAttachedChildInstances` (API §A.9), every page, of this instance in this CEN.
+    async fn describe_attached_child_instances(
+        &self,
+        cen: &Cen,
+        instance: &Instance,
+    ) -> Result<Answer<Listing<Attachment>>, CloudError>;
+}
+
+/// Writes of the account that owns the CEN.
+#[async_trait]
+pub trait TransitRouterWriter: Send + Sync {
+    /// `UpdateTransitRouter{Vpc,Vbr,Vpn}AttachmentAttribute` with nothing but the payer (API §A.7).
+    async fn update_attachment(
+        &self,
+        kind: InstanceType,
+        attachment_id: &str,
+        order_type: OrderType,
+        client_token: &str,
+    ) -> Result<Answer<()>, CloudError>;
+
+    /// `DeleteTransitRouter{Vpc,Vbr,Vpn,Ecr}Attachment` without `Force` (API §A.10). Cuts traffic.
+    async fn delete_attachment(
+        &self,
+        kind: InstanceType,
+        attachment_id: &str,
+        client_token: &str,
+    ) -> Result<Answer<()>, CloudError>;
+
+    /// `DetachCenChildInstance` of a Basic Edition transit router (API §A.9). Cuts traffic. No ClientToken exists.
+    async fn detach_child_instance(&self, cen: &Cen, instance: &Instance) -> Result<Answer<()>, CloudError>;
+}
+
+/// The accounts this worker has credentials for. Handing out a writer checks, once per credential, that
+/// `GetCallerIdentity` shows the expected uid (API §A.13).
+#[async_trait]
+pub trait Cloud: Send + Sync + 'static {
+    /// Reads as the owner of a network instance.
+    fn resource_reader(&self, account: &AccountUid) -> Result<Arc<dyn ResourceReader>, CloudError>;
+    /// Reads as the owner of a CEN.
+    fn transit_router_reader(&self, account: &AccountUid) -> Result<Arc<dyn TransitRouterReader>, CloudError>;
+    /// Writes as the owner of a network instance.
+    async fn resource_writer(&self, account: &AccountUid) -> Result<Arc<dyn ResourceWriter>, CloudError>;
+    /// Writes as the owner of a CEN.
+    async fn transit_router_writer(&self, account: &AccountUid) -> Result<Arc<dyn TransitRouterWriter>, CloudError>;
+}

@@ -1,0 +1,3 @@
+//! The durable engine: ports to the outside, the pure decisions, and the thin loops around them.
+
+pub mod cloud;
