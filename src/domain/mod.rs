@@ -1,15 +1,19 @@
 //! The words of the field, as types: ids, order types, hours, the job contract and its events. No IO, no clock, no tokio.
 
 mod cloud;
+mod event;
 mod hours;
 mod ids;
 mod instance;
 mod job;
 mod order_type;
+mod reason;
 
 pub use cloud::{Attachment, Edition, Rule};
+pub use event::{CONTENT_TYPE, Event, EventType, TYPE_PREFIX};
 pub use hours::Hour;
 pub use ids::{AccountUid, BadName, CenId, InstanceId, JobId, JobUid, Region, Requester};
 pub use instance::{Cen, Instance, InstanceType};
 pub use job::{Attachments, Job, Kind, Mode, hex};
 pub use order_type::OrderType;
+pub use reason::{REASONS_VERSION, Reason};

@@ -1,0 +1,328 @@
+//! What is known of a job: the record that is committed before anything it says is used.
+//!
+//! ```text
+//!            ┌────────────► failed (expired, refused)
+//!  queued ───┤            ┌──────────────► completed, planned, failed, cancelled
+//!    ▲       └► running ──┼─► waiting ───► completed, failed, superseded
+//!    │  resume            │      │
+//!    └──── parked ◄───────┴──────┘
+//! ```
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{AccountUid, Attachment, Job, JobUid, OrderType, Reason, Requester};
+
+/// Where a job is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// Accepted; not begun, or taken up again and not yet its turn.
+    Queued,
+    /// A step of it is being worked on, or will be tried again at its due time.
+    Running,
+    /// Both writes of a payer change are made; it waits for the top of the hour, and the sweep looks after it.
+    Waiting,
+    /// Needs a person.
+    Parked,
+    /// The result was read back from the cloud.
+    Completed,
+    /// A plan, answered.
+    Planned,
+    /// Ended without the result.
+    Failed,
+    /// A newer job took over.
+    Superseded,
+    /// Cancelled by a person.
+    Cancelled,
+}
+
+impl State {
+    /// Every state.
+    pub const ALL: [Self; 9] = [
+        Self::Queued,
+        Self::Running,
+        Self::Waiting,
+        Self::Parked,
+        Self::Completed,
+        Self::Planned,
+        Self::Failed,
+        Self::Superseded,
+        Self::Cancelled,
+    ];
+
+    /// The word used in listings, metrics and rows.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Waiting => "waiting",
+            Self::Parked => "parked",
+            Self::Completed => "completed",
+            Self::Planned => "planned",
+            Self::Failed => "failed",
+            Self::Superseded => "superseded",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Reads the word used in listings.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|s| s.as_str() == text)
+    }
+
+    /// Whether nothing more happens to the job.
+    pub fn is_terminal(self) -> bool {
+        matches!(self, Self::Completed | Self::Planned | Self::Failed | Self::Superseded | Self::Cancelled)
+    }
+
+    /// The transition table: whether a job may go from here to `to` (staying is allowed for all but the ends).
+    pub fn may_become(self, to: Self) -> bool {
+        use State::*;
+        match (self, to) {
+            (Completed | Planned | Failed | Superseded | Cancelled, _) => false,
+            (from, to) if from == to => true,
+            (Queued, Running | Parked | Failed | Cancelled) => true,
+            (Queued, _) => false,
+            (Running, Waiting | Parked | Completed | Planned | Failed | Cancelled) => true,
+            (Running, _) => false,
+            (Waiting, Parked | Completed | Failed | Cancelled | Superseded) => true,
+            (Waiting, _) => false,
+            (Parked, Queued | Cancelled | Superseded) => true,
+            (Parked, _) => false,
+        }
+    }
+}
+
+/// Where the request came from and where its answers go.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Origin {
+    /// Echoed on every message about the job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correlation_id: Option<String>,
+    /// A queue that gets the terminal event too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<String>,
+    /// What the publisher calls itself. Shown, never trusted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app_id: Option<String>,
+    /// W3C trace context.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
+}
+
+/// What one look at the cloud showed of a grant: the before and after of events.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Image {
+    /// When we looked.
+    pub at: Timestamp,
+    /// Whether there is a grant.
+    pub granted: bool,
+    /// The payer written on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order_type: Option<OrderType>,
+    /// The payer billing uses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effective_order_type: Option<OrderType>,
+    /// The attachments of the instance in the CEN; `None` when they were not read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attachments: Option<Vec<Attachment>>,
+}
+
+/// A write, from the intent that was committed before it was sent to what is known of it now. The audit trail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Write {
+    /// The step it belongs to.
+    pub step: String,
+    /// The API operation.
+    pub operation: String,
+    /// In whose account.
+    pub account: AccountUid,
+    /// The instance or the attachment written to.
+    pub resource: String,
+    /// The payer set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order_type: Option<OrderType>,
+    /// Whether it puts the before-image back.
+    #[serde(default)]
+    pub undo: bool,
+    /// Raised by resume and undo; part of the ClientToken.
+    pub generation: u32,
+    /// The `ClientToken`, where the operation has one: the same on every attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_token: Option<String>,
+    /// How often it was sent, or may have been.
+    pub sends: u32,
+    /// When the last of these sends was committed to.
+    pub intended_at: Timestamp,
+    /// What is known of it.
+    pub outcome: Outcome,
+}
+
+/// What is known of a write.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
+pub enum Outcome {
+    /// The intent is committed; whether it was sent, or took effect, is not known.
+    Unknown,
+    /// The cloud said yes.
+    Accepted {
+        /// Its RequestId.
+        request_id: String,
+        /// When the answer came, by our clock.
+        at: Timestamp,
+        /// The answer's `Date`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        date: Option<Timestamp>,
+    },
+    /// The cloud said no, and nothing was changed as far as the answer tells.
+    Refused {
+        /// The API's error code, or `HTTP nnn`.
+        code: String,
+        /// The API's message.
+        message: String,
+        /// Its RequestId.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        request_id: Option<String>,
+        /// When the answer came.
+        at: Timestamp,
+        /// Whether trying the same again may help.
+        retry: bool,
+        /// Whether the code is one nobody has classified, so that only a later look tells what it meant.
+        unclassified: bool,
+    },
+    /// A look showed the effect although no answer ever came.
+    Seen {
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// A wait for the top of an hour.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wait {
+    /// The payer that must become effective.
+    pub goal: OrderType,
+    /// When it should: the boundary after the last write, by the cloud's own clock.
+    pub expected_at: Timestamp,
+    /// Since when it waits.
+    pub since: Timestamp,
+    /// The last read that showed the goal written and not yet effective.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_pending: Option<Timestamp>,
+    /// The sweep saw something it cannot judge alone; the job looks for itself.
+    #[serde(default)]
+    pub doubt: bool,
+    /// `overdue` was said.
+    #[serde(default)]
+    pub overdue: bool,
+}
+
+/// Why and how a job that had begun to write goes back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undo {
+    /// How it ends when everything is put back: failed or cancelled.
+    pub ends: State,
+    /// Why.
+    pub reason: Reason,
+    /// In one sentence.
+    pub message: String,
+}
+
+/// How a job ended, or why it is parked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ending {
+    /// From the closed list.
+    pub reason: Reason,
+    /// In one plain sentence.
+    pub message: String,
+    /// Everything that was found in the way, where there is more to say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<String>,
+}
+
+/// Everything about one job. The store keeps it whole and takes what it indexes from it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Our name of it.
+    pub uid: JobUid,
+    /// Who asked, as the broker verified.
+    pub requester: Requester,
+    /// What was asked.
+    pub job: Job,
+    /// Where it came from.
+    #[serde(default)]
+    pub origin: Origin,
+    /// When it was committed.
+    pub accepted_at: Timestamp,
+    /// The digest of the definition it is pinned to.
+    pub definition: String,
+    /// Counts commits; every commit names the revision it was decided on.
+    pub revision: u64,
+    /// Where it is.
+    pub state: State,
+    /// Whether it stands in the line of its instance: queued and due, being worked on, or half done.
+    pub in_line: bool,
+    /// When something is to be done next; `None` at rest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<Timestamp>,
+    /// The step it is at.
+    pub step: String,
+    /// Set when steps are being undone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo: Option<Undo>,
+    /// Tries in a row at this step without progress.
+    pub attempt: u32,
+    /// Since when: what giving up is counted from.
+    pub trying_since: Timestamp,
+    /// Tries altogether.
+    pub attempts: u32,
+    /// Raised by resume and undo.
+    pub generation: u32,
+    /// Why it is where it is, in one sentence for people.
+    pub why: String,
+    /// What the cloud showed before the first write.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Image>,
+    /// What it showed last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Image>,
+    /// The other CENs the instance is granted to, where a job needed to know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub granted_to: Vec<String>,
+    /// Every write, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub writes: Vec<Write>,
+    /// The wait for the hour.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait: Option<Wait>,
+    /// How it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ending: Option<Ending>,
+    /// The first read that showed the goal effective.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effective_seen: Option<Timestamp>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Timestamp>,
+    /// How many events were said.
+    pub sequence: u32,
+}
+
+impl Record {
+    /// Whether something may have been changed in the cloud by this job: from then on it ends only in the few ways
+    /// that leave nothing half done.
+    pub fn has_written(&self) -> bool {
+        self.writes.iter().any(|w| !matches!(w.outcome, Outcome::Refused { .. }))
+    }
+
+    /// Parked between writes: blocks the line of its instance and needs a person.
+    pub fn is_half_done(&self) -> bool {
+        self.state == State::Parked && self.has_written() && self.wait.is_none()
+    }
+
+    /// Whether the sweep looks after it.
+    pub fn is_swept(&self) -> bool {
+        self.state == State::Waiting && self.wait.as_ref().is_some_and(|w| !w.doubt)
+    }
+}

@@ -1,0 +1,284 @@
+//! The store, as a port of the engine. What a commit says is on disk when it returns; every implementation passes the
+//! conformance suite in `store/conformance.rs`.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::mail::Outgoing;
+use super::state::{Record, State};
+use crate::domain::{CenId, InstanceId, InstanceType, JobId, JobUid, Kind, Requester};
+
+/// A message to publish, committed with what it tells of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Letter {
+    /// What to publish.
+    pub outgoing: Outgoing,
+    /// The event it carries; `None` for a dead-letter copy.
+    pub event: Option<EventKey>,
+}
+
+/// Which event of which job. The terminal one also goes to everybody who asked for a reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventKey {
+    /// The job; for a `rejected` event, the uid of the rejection.
+    pub uid: JobUid,
+    /// Its place among the events of the job.
+    pub sequence: u32,
+    /// Whether it is the last.
+    pub terminal: bool,
+}
+
+/// A valid message.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    /// The job it becomes when its key is new. Its key is (`requester`, `job.id`).
+    pub record: Box<Record>,
+    /// Tells a repetition from another request under the same id.
+    pub digest: String,
+    /// Said when the key is new.
+    pub letters: Vec<Letter>,
+    /// Kept and said when the key was used before for something else.
+    pub reused: Rejection,
+}
+
+/// A message that is not a job.
+#[derive(Debug, Clone)]
+pub struct Rejection {
+    /// Our name of it.
+    pub uid: JobUid,
+    /// When it came.
+    pub at: Timestamp,
+    /// Who sent it.
+    pub requester: Requester,
+    /// The id it gave, as far as it could be read.
+    pub job_id: Option<String>,
+    /// Why, as JSON.
+    pub reasons: String,
+    /// Said about it: the copy for the dead-letter queue and the `rejected` event.
+    pub letters: Vec<Letter>,
+}
+
+/// One message to take in.
+#[derive(Debug, Clone)]
+pub enum Message {
+    /// A valid one.
+    Arrival(Box<Arrival>),
+    /// Another.
+    Rejection(Box<Rejection>),
+}
+
+/// What became of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// A new job.
+    New(JobUid),
+    /// A repetition: no second run. Its latest event is sent again, to the new `reply_to` if there is one, else to
+    /// the events exchange; and the terminal event will go to the new `reply_to` too.
+    Repeated(JobUid),
+    /// The id was used before for another request: rejected.
+    Reused(JobUid),
+    /// Rejected.
+    Rejected(JobUid),
+}
+
+/// The right to work on a job: a fencing token that every commit must name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// Who holds it.
+    pub holder: String,
+    /// Higher than every token given out before for this job.
+    pub token: i64,
+    /// Until when, by the store's clock.
+    pub until: Timestamp,
+}
+
+/// A job to work on.
+#[derive(Debug, Clone)]
+pub struct Claimed {
+    /// As committed.
+    pub record: Record,
+    /// The right to change it.
+    pub lease: Lease,
+}
+
+/// What happens to the lease in a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hold {
+    /// The committer holds this lease and keeps it, until then.
+    Keep(Lease, Timestamp),
+    /// The committer holds this lease and gives it up.
+    Release(Lease),
+    /// The committer holds none: allowed for the sweep and for commands, which act on jobs at rest.
+    None,
+}
+
+/// A decided change. Applied whole or not at all.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// The next record; its `revision` is the one it was decided on, and the store raises it by one.
+    pub record: Box<Record>,
+    /// By what right.
+    pub hold: Hold,
+    /// Said with it.
+    pub letters: Vec<Letter>,
+    /// Other jobs that change in the same commit, each by compare-and-set on its own revision.
+    pub also: Vec<(Record, Vec<Letter>)>,
+}
+
+/// What became of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Committed {
+    /// On disk.
+    Done,
+    /// Nothing was changed: the lease is another's, or the job or one of the others moved on meanwhile.
+    Conflict,
+}
+
+/// Why the store did not do it.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// Nothing was changed; may work later: disk full, locked, connection lost.
+    #[error("the store cannot be used at the moment: {0}")]
+    Unavailable(String),
+    /// What is stored cannot be read: a damaged file, or rows of a newer version.
+    #[error("the store holds something unreadable: {0}")]
+    Corrupt(String),
+}
+
+/// A row of the outbox.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Queued {
+    /// Its place.
+    pub number: i64,
+    /// What to publish.
+    pub outgoing: Outgoing,
+}
+
+/// Who waits for one group of the sweep.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Group {
+    /// The CEN; its owner makes the call.
+    pub cen: crate::domain::Cen,
+    /// The type: one per call (API §A.5).
+    pub kind: InstanceType,
+}
+
+/// Which jobs to list; empty means all.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// In one of these states.
+    pub states: Vec<State>,
+    /// Of this kind.
+    pub kind: Option<Kind>,
+    /// On this instance.
+    pub instance: Option<InstanceId>,
+    /// On this CEN.
+    pub cen: Option<CenId>,
+    /// From this requester.
+    pub requester: Option<Requester>,
+    /// With this label.
+    pub label: Option<(String, String)>,
+    /// Older than this one: the last of the page before.
+    pub before: Option<JobUid>,
+    /// At most so many, newest first.
+    pub limit: usize,
+}
+
+/// Counts for the metrics.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Census {
+    /// Jobs by kind and state.
+    pub jobs: BTreeMap<(Kind, State), u64>,
+    /// Messages to publish.
+    pub outbox: u64,
+    /// Messages nobody took.
+    pub undeliverable: u64,
+    /// Messages rejected.
+    pub rejected: u64,
+}
+
+/// Everything durable.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Takes messages in; one verdict each, in order. A job whose line is free is due at its `due`.
+    async fn take(&self, messages: Vec<Message>) -> Result<Vec<Taken>, StoreError>;
+
+    /// Leases up to `limit` jobs that are due at `now`, not swept, first in the line of their instance if they stand in
+    /// it, and not leased by anybody; earliest due first.
+    async fn claim(
+        &self,
+        holder: &str,
+        now: Timestamp,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Claimed>, StoreError>;
+
+    /// Gives up every lease of `holder`: a restarted worker takes its own back at once. Returns how many there were.
+    async fn reclaim(&self, holder: &str) -> Result<usize, StoreError>;
+
+    /// Applies one change.
+    async fn commit(&self, change: Change) -> Result<Committed, StoreError>;
+
+    /// Applies many changes in one physical commit, each for itself.
+    async fn commit_all(&self, changes: Vec<Change>) -> Result<Vec<Committed>, StoreError>;
+
+    /// When [`Store::claim`] will next have something; `None` when nothing is due ever.
+    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError>;
+
+    /// When the sweep will next have something.
+    async fn next_sweep(&self) -> Result<Option<Timestamp>, StoreError>;
+
+    /// The groups with swept jobs due at `now`, each with the number of them.
+    async fn swept_groups(&self, now: Timestamp) -> Result<Vec<(Group, usize)>, StoreError>;
+
+    /// Up to `limit` swept jobs of a group that are due at `now`, by instance id, after `after`.
+    async fn swept(
+        &self,
+        group: &Group,
+        now: Timestamp,
+        after: Option<(InstanceId, JobUid)>,
+        limit: usize,
+    ) -> Result<Vec<Record>, StoreError>;
+
+    /// One job.
+    async fn load(&self, uid: JobUid) -> Result<Option<Record>, StoreError>;
+
+    /// One job by its requester's name of it.
+    async fn find(&self, requester: &Requester, id: &JobId) -> Result<Option<Record>, StoreError>;
+
+    /// The waiting jobs of this instance in this CEN, oldest first.
+    async fn waiting_on(&self, instance: &InstanceId, cen: &CenId) -> Result<Vec<Record>, StoreError>;
+
+    /// The first in the line of an instance.
+    async fn head_of_line(&self, instance: &InstanceId) -> Result<Option<JobUid>, StoreError>;
+
+    /// Jobs, newest first.
+    async fn list(&self, filter: &Filter) -> Result<Vec<Record>, StoreError>;
+
+    /// The events said of a job, in order, as JSON texts.
+    async fn events(&self, uid: JobUid) -> Result<Vec<String>, StoreError>;
+
+    /// The next messages to publish after number `after`, in order.
+    async fn outbox(&self, after: i64, limit: usize) -> Result<Vec<Queued>, StoreError>;
+
+    /// Settles published messages: confirmed ones leave the outbox, undeliverable ones are kept aside.
+    async fn settle(&self, confirmed: &[i64], undeliverable: &[i64]) -> Result<(), StoreError>;
+
+    /// Keeps a definition; the same digest again is nothing new.
+    async fn put_definition(&self, digest: &str, name: &str, text: &str) -> Result<(), StoreError>;
+
+    /// A definition that some job is pinned to: its name and text.
+    async fn definition(&self, digest: &str) -> Result<Option<(String, String)>, StoreError>;
+
+    /// Counts for the metrics.
+    async fn census(&self) -> Result<Census, StoreError>;
+
+    /// Writes and reads something, to tell whether the store can be used.
+    async fn probe(&self) -> Result<(), StoreError>;
+
+    /// Forgets idempotency keys older than `keys_before` whose jobs have ended, with their jobs and events, and
+    /// rejections of that age. Returns how many jobs went.
+    async fn prune(&self, keys_before: Timestamp) -> Result<usize, StoreError>;
+}
