@@ -1,0 +1,254 @@
+//! What a step can call, as a port of the engine: what to read, what to make of it, and, for the ones that write, the
+//! call itself. Reading and judging know nothing of time, stores or retries; the engine knows nothing of grants.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::cloud::{Answer, CloudError, Listing, ResourceWriter, TransitRouterWriter};
+use super::state::{Image, Record, Write};
+use crate::domain::{AccountUid, Attachment, InstanceType, Job, OrderType, Reason, Rule};
+use crate::workflow::VerbSpec;
+
+/// Which of the reads of one grant a look makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Reads {
+    /// `DescribeGrantRulesToCen`, as the transit-router account: the first witness.
+    pub cen_rule: bool,
+    /// `DescribeGrantRulesToResource`, as the resource account: the second witness.
+    pub resource_rules: bool,
+    /// The attachment lists of both editions, as the transit-router account.
+    pub attachments: bool,
+}
+
+impl Reads {
+    /// The first witness alone.
+    pub const CEN_RULE: Self = Self { cen_rule: true, resource_rules: false, attachments: false };
+    /// Both witnesses.
+    pub const WITNESSES: Self = Self { cen_rule: true, resource_rules: true, attachments: false };
+    /// Everything.
+    pub const ALL: Self = Self { cen_rule: true, resource_rules: true, attachments: true };
+
+    /// What either asks for.
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            cen_rule: self.cen_rule || other.cen_rule,
+            resource_rules: self.resource_rules || other.resource_rules,
+            attachments: self.attachments || other.attachments,
+        }
+    }
+}
+
+/// What one look at one grant saw. A part that was not read is `None`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// When, by our clock.
+    pub at: Timestamp,
+    /// When, by the cloud's: the `Date` of the last answer.
+    pub date: Option<Timestamp>,
+    /// The rules of this instance in this CEN as the first witness tells them.
+    pub cen_rule: Option<Listing<Rule>>,
+    /// All rules of the instance as the second witness tells them.
+    pub resource_rules: Option<Listing<Rule>>,
+    /// The attachments of the instance in the CEN, of both editions.
+    pub attachments: Option<Listing<Attachment>>,
+}
+
+impl Seen {
+    /// A look that read nothing yet.
+    pub fn nothing(at: Timestamp) -> Self {
+        Self { at, date: None, cen_rule: None, resource_rules: None, attachments: None }
+    }
+
+    /// Whether everything in `reads` was read.
+    pub fn covers(&self, reads: Reads) -> bool {
+        (self.cen_rule.is_some() || !reads.cen_rule)
+            && (self.resource_rules.is_some() || !reads.resource_rules)
+            && (self.attachments.is_some() || !reads.attachments)
+    }
+
+    /// The rule of the job's grant, as the first witness tells it.
+    pub fn rule_at_cen(&self, job: &Job) -> Option<&Rule> {
+        let rules = &self.cen_rule.as_ref()?.items;
+        rules.iter().find(|rule| rule.instance == job.instance.id && rule.cen == job.cen.id)
+    }
+
+    /// The rule of the job's grant, as the second witness tells it. Matched on the CEN and its owner (API §A.4).
+    pub fn rule_at_resource(&self, job: &Job) -> Option<&Rule> {
+        let rules = &self.resource_rules.as_ref()?.items;
+        rules.iter().find(|rule| rule.cen == job.cen.id && rule.cen_owner == job.cen.owner)
+    }
+
+    /// What is to be remembered of the look: `None` when it shows nothing of the grant for sure.
+    pub fn image(&self, job: &Job) -> Option<Image> {
+        let attachments = self.attachments.as_ref().map(|listing| listing.items.clone());
+        let image = |rule: Option<&Rule>| Image {
+            at: self.at,
+            granted: rule.is_some(),
+            order_type: rule.and_then(|rule| rule.order_type),
+            effective_order_type: rule.and_then(|rule| rule.effective_order_type),
+            attachments: attachments.clone(),
+        };
+        match standing(self, job) {
+            Standing::Granted(rule) => Some(image(Some(&rule))),
+            Standing::Absent => Some(image(None)),
+            Standing::Unclear(_) => None,
+        }
+    }
+}
+
+/// What a look says of a grant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// It is there: shown by every witness that was asked.
+    Granted(Rule),
+    /// It is not there: both witnesses were asked, read to the end, and neither shows it.
+    Absent,
+    /// It cannot be told, and why. Nothing may be inferred (API §A.5).
+    Unclear(String),
+}
+
+/// Puts the witnesses together. One that shows the rule is believed unless the other, read to the end, does not or
+/// shows another payer; an absence takes both.
+pub fn standing(seen: &Seen, job: &Job) -> Standing {
+    let complete = |listing: &Option<Listing<Rule>>| listing.as_ref().is_some_and(|l| l.complete);
+    let (at_cen, at_resource) = (seen.rule_at_cen(job), seen.rule_at_resource(job));
+    match (at_cen, at_resource) {
+        (Some(cen), Some(resource)) if cen.order_type == resource.order_type => Standing::Granted(cen.clone()),
+        (Some(_), Some(_)) => Standing::Unclear("the two accounts are shown different order types".into()),
+        (Some(cen), None) if seen.resource_rules.is_none() => Standing::Granted(cen.clone()),
+        (None, Some(resource)) if seen.cen_rule.is_none() => Standing::Granted(resource.clone()),
+        (Some(_), None) => Standing::Unclear(
+            "DescribeGrantRulesToCen shows the grant and DescribeGrantRulesToResource does not".into(),
+        ),
+        (None, Some(_)) => Standing::Unclear(
+            "DescribeGrantRulesToResource shows the grant and DescribeGrantRulesToCen does not".into(),
+        ),
+        (None, None) if complete(&seen.cen_rule) && complete(&seen.resource_rules) => Standing::Absent,
+        (None, None) => Standing::Unclear("an empty answer of one account alone proves nothing".into()),
+    }
+}
+
+/// What a step works on.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'a> {
+    /// The job and everything known of it.
+    pub record: &'a Record,
+    /// The payer to arrive at: the one asked for, or, when undoing, the one of the before-image.
+    pub goal: Option<OrderType>,
+    /// Whether the step is being undone.
+    pub undo: bool,
+}
+
+impl View<'_> {
+    /// What was asked.
+    pub fn job(&self) -> &Job {
+        &self.record.job
+    }
+
+    /// The type of the instance.
+    pub fn kind(&self) -> InstanceType {
+        self.record.job.instance.kind
+    }
+}
+
+/// A write that a step wants made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Intended {
+    /// The API operation.
+    pub operation: &'static str,
+    /// In whose account.
+    pub account: AccountUid,
+    /// The instance or attachment written to.
+    pub resource: String,
+    /// The payer set.
+    pub order_type: Option<OrderType>,
+    /// Whether the operation takes a `ClientToken`, so that sending it again cannot do it again.
+    pub client_token: bool,
+}
+
+/// What a step makes of a look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Judgement {
+    /// The step is through, with one of the outcomes of its verb.
+    Through(&'static str),
+    /// This write is missing.
+    Write(Intended),
+    /// The cloud is at work on it; look again later.
+    Busy(String),
+    /// The look proves nothing; look again.
+    Unclear(String),
+    /// The ground has shifted under the job: begin again at the first step. Only ever said before the first write.
+    StartOver(String),
+    /// This cannot be done.
+    Refuse {
+        /// From the closed list.
+        reason: Reason,
+        /// In one plain sentence.
+        message: String,
+        /// Each finding, where there are several.
+        findings: Vec<String>,
+    },
+}
+
+/// The side a writing action acts on.
+pub enum Hand<'a> {
+    /// It only reads.
+    Readers,
+    /// In the account that owns the instance.
+    Resource(&'a dyn ResourceAction),
+    /// In the account that owns the CEN.
+    TransitRouter(&'a dyn TransitRouterAction),
+}
+
+/// Something a step can call.
+pub trait Action: Send + Sync {
+    /// Its name, whose account it needs, and its outcomes.
+    fn spec(&self) -> VerbSpec;
+
+    /// What it has to see before it can judge.
+    fn reads(&self, view: &View<'_>) -> Reads;
+
+    /// What it makes of a look that covers its reads.
+    fn judge(&self, view: &View<'_>, seen: &Seen) -> Judgement;
+
+    /// How it writes.
+    fn hand(&self) -> Hand<'_> {
+        Hand::Readers
+    }
+}
+
+/// Writes as the owner of the instance.
+#[async_trait]
+pub trait ResourceAction: Send + Sync {
+    /// Makes the call that `write` intends.
+    async fn act(&self, client: &dyn ResourceWriter, job: &Job, write: &Write) -> Result<Answer<()>, CloudError>;
+}
+
+/// Writes as the owner of the CEN.
+#[async_trait]
+pub trait TransitRouterAction: Send + Sync {
+    /// Makes the call that `write` intends.
+    async fn act(&self, client: &dyn TransitRouterWriter, job: &Job, write: &Write) -> Result<Answer<()>, CloudError>;
+}
+
+/// All actions there are.
+pub struct Registry {
+    actions: Vec<Box<dyn Action>>,
+}
+
+impl Registry {
+    /// A registry of these.
+    pub fn new(actions: Vec<Box<dyn Action>>) -> Self {
+        Self { actions }
+    }
+
+    /// The action of that name.
+    pub fn get(&self, verb: &str) -> Option<&dyn Action> {
+        self.actions.iter().map(AsRef::as_ref).find(|action| action.spec().name == verb)
+    }
+
+    /// What definitions are checked against.
+    pub fn specs(&self) -> Vec<VerbSpec> {
+        self.actions.iter().map(|action| action.spec()).collect()
+    }
+}

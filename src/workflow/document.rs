@@ -1,0 +1,1 @@
+//! Reads a TOML file key by key, knowing the line of everything.
