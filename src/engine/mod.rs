@@ -1,8 +1,13 @@
 //! The durable engine: ports to the outside, the pure decisions, and the thin loops around them.
 
 pub mod action;
+pub mod announce;
 pub mod cloud;
+pub mod command;
+pub mod decide;
+mod ends;
 pub mod hour;
+mod intent;
 pub mod mail;
 pub mod retry;
 pub mod state;

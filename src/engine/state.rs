@@ -1,11 +1,10 @@
 //! What is known of a job: the record that is committed before anything it says is used.
 //!
 //! ```text
-//!            ┌────────────► failed (expired, refused)
-//!  queued ───┤            ┌──────────────► completed, planned, failed, cancelled
-//!    ▲       └► running ──┼─► waiting ───► completed, failed, superseded
-//!    │  resume            │      │
-//!    └──── parked ◄───────┴──────┘
+//!  queued ──► running ──┬─────────────────► completed, planned, failed, cancelled
+//!    ▲                  ├───► waiting ────► completed, failed, cancelled, superseded
+//!    │ resume           ▼        │
+//!    └────────────── parked ◄────┘    parked ──► cancelled
 //! ```
 
 use jiff::Timestamp;
@@ -82,13 +81,12 @@ impl State {
         match (self, to) {
             (Completed | Planned | Failed | Superseded | Cancelled, _) => false,
             (from, to) if from == to => true,
-            (Queued, Running | Parked | Failed | Cancelled) => true,
-            (Queued, _) => false,
-            (Running, Waiting | Parked | Completed | Planned | Failed | Cancelled) => true,
-            (Running, _) => false,
+            // Taking a job up is not a commit of its own, so a queued one may go wherever a running one may.
+            (Queued | Running, Running | Waiting | Parked | Completed | Planned | Failed | Cancelled) => true,
+            (Queued | Running, _) => false,
             (Waiting, Parked | Completed | Failed | Cancelled | Superseded) => true,
             (Waiting, _) => false,
-            (Parked, Queued | Cancelled | Superseded) => true,
+            (Parked, Queued | Cancelled) => true,
             (Parked, _) => false,
         }
     }
@@ -324,5 +322,33 @@ impl Record {
     /// Whether the sweep looks after it.
     pub fn is_swept(&self) -> bool {
         self.state == State::Waiting && self.wait.as_ref().is_some_and(|w| !w.doubt)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_pair_of_states_is_decided_as_the_diagram_shows() {
+        use State::*;
+        let ends = [Completed, Planned, Failed, Superseded, Cancelled];
+        for from in State::ALL {
+            for to in State::ALL {
+                let expected = if ends.contains(&from) {
+                    false
+                } else if from == to {
+                    true
+                } else {
+                    match from {
+                        Queued | Running => ![Queued, Superseded].contains(&to),
+                        Waiting => [Parked, Completed, Failed, Cancelled, Superseded].contains(&to),
+                        Parked => [Queued, Cancelled].contains(&to),
+                        _ => unreachable!("the ends were handled above"),
+                    }
+                };
+                assert_eq!(from.may_become(to), expected, "{from:?} to {to:?}");
+            }
+        }
     }
 }

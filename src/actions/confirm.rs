@@ -1,0 +1,80 @@
+//! Read back what was done, before anybody is told.
+
+use super::written;
+use crate::engine::action::{Action, Judgement, Reads, Seen, Standing, View, standing};
+use crate::workflow::{Account, VerbSpec};
+
+/// Through when the transit-router account is shown the grant with the goal as its payer.
+pub struct ConfirmGranted;
+
+/// Through when neither account is shown the grant.
+pub struct ConfirmRevoked;
+
+/// `effective`: the grant shows the goal, in force or, as nothing is attached, without saying. `pending`: the goal is
+/// written and another payer in force.
+pub struct ConfirmPayer;
+
+impl Action for ConfirmGranted {
+    fn spec(&self) -> VerbSpec {
+        VerbSpec { name: "confirm-granted", account: Account::Readers, writes: false, outcomes: &["done"] }
+    }
+
+    fn reads(&self, _: &View<'_>) -> Reads {
+        Reads::CEN_RULE
+    }
+
+    fn judge(&self, view: &View<'_>, seen: &Seen) -> Judgement {
+        match seen.rule_at_cen(view.job()) {
+            None => Judgement::Unclear("the transit-router account is not yet shown the grant".into()),
+            Some(rule) if view.goal.is_none() || rule.order_type == view.goal => Judgement::Through("done"),
+            Some(rule) => match written(rule) {
+                Ok(order_type) => Judgement::Unclear(format!("the grant is shown with {order_type}")),
+                Err(unclear) => unclear,
+            },
+        }
+    }
+}
+
+impl Action for ConfirmRevoked {
+    fn spec(&self) -> VerbSpec {
+        VerbSpec { name: "confirm-revoked", account: Account::Readers, writes: false, outcomes: &["done"] }
+    }
+
+    fn reads(&self, _: &View<'_>) -> Reads {
+        Reads::WITNESSES
+    }
+
+    fn judge(&self, view: &View<'_>, seen: &Seen) -> Judgement {
+        match standing(seen, view.job()) {
+            Standing::Absent => Judgement::Through("done"),
+            Standing::Granted(_) => Judgement::Unclear("the grant is still shown".into()),
+            Standing::Unclear(why) => Judgement::Unclear(why),
+        }
+    }
+}
+
+impl Action for ConfirmPayer {
+    fn spec(&self) -> VerbSpec {
+        VerbSpec {
+            name: "confirm-payer",
+            account: Account::Readers,
+            writes: false,
+            outcomes: &["effective", "pending"],
+        }
+    }
+
+    fn reads(&self, _: &View<'_>) -> Reads {
+        Reads::CEN_RULE
+    }
+
+    fn judge(&self, view: &View<'_>, seen: &Seen) -> Judgement {
+        match seen.rule_at_cen(view.job()).map(|rule| (rule.order_type, rule.effective_order_type)) {
+            None => Judgement::Unclear("the transit-router account is not yet shown the grant".into()),
+            Some((written, _)) if written != view.goal => {
+                Judgement::Unclear("the grant is not yet shown with the new payer".into())
+            }
+            Some((_, effective)) if effective.is_none() || effective == view.goal => Judgement::Through("effective"),
+            Some(_) => Judgement::Through("pending"),
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! `ModifyGrantInstanceToTransitRouter`: the payer written on the grant, in the account that owns the instance
+//! (API §A.3). It comes before the transit-router side, in both directions.
+
+use async_trait::async_trait;
+
+use super::{resource_account, written};
+use crate::domain::{Job, Reason};
+use crate::engine::action::{Action, Hand, Intended, Judgement, Reads, ResourceAction, Seen, Standing, View, standing};
+use crate::engine::cloud::{Answer, CloudError, Failure, ResourceWriter};
+use crate::engine::state::Write;
+use crate::workflow::{Account, VerbSpec};
+
+/// Through when the grant shows the goal as its payer.
+pub struct ModifyGrant;
+
+impl Action for ModifyGrant {
+    fn spec(&self) -> VerbSpec {
+        VerbSpec { name: "modify-grant", account: Account::Resource, writes: true, outcomes: &["done"] }
+    }
+
+    fn reads(&self, _: &View<'_>) -> Reads {
+        Reads::WITNESSES
+    }
+
+    fn judge(&self, view: &View<'_>, seen: &Seen) -> Judgement {
+        let job = view.job();
+        let rule = match standing(seen, job) {
+            Standing::Unclear(why) => return Judgement::Unclear(why),
+            Standing::Absent => {
+                return Judgement::Refuse {
+                    reason: Reason::GrantGone,
+                    message: format!("{} is no longer granted to {}", job.instance.id, job.cen.id),
+                    findings: vec![],
+                };
+            }
+            Standing::Granted(rule) => rule,
+        };
+        match written(&rule) {
+            Ok(order_type) if Some(order_type) == view.goal => Judgement::Through("done"),
+            Ok(_) => Judgement::Write(Intended {
+                operation: "ModifyGrantInstanceToTransitRouter",
+                account: resource_account(view),
+                resource: job.instance.id.to_string(),
+                order_type: view.goal,
+                client_token: true,
+            }),
+            Err(unclear) => unclear,
+        }
+    }
+
+    fn hand(&self) -> Hand<'_> {
+        Hand::Resource(self)
+    }
+}
+
+#[async_trait]
+impl ResourceAction for ModifyGrant {
+    async fn act(&self, client: &dyn ResourceWriter, job: &Job, write: &Write) -> Result<Answer<()>, CloudError> {
+        match (write.order_type, &write.client_token) {
+            (Some(order_type), Some(token)) => client.modify_grant(&job.instance, &job.cen, order_type, token).await,
+            _ => Err(CloudError {
+                operation: write.operation.clone(),
+                failure: Failure::NotSent { why: "the intent names no order type".into() },
+                request_id: None,
+                retry_after: None,
+            }),
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! Before a grant: is there one already, and who pays for it?
+
+use super::{written, wrong_owners};
+use crate::domain::Reason;
+use crate::engine::action::{Action, Judgement, Reads, Seen, Standing, View, standing};
+use crate::workflow::{Account, VerbSpec};
+
+/// `absent`: to be granted. `satisfied`: granted already, with the payer asked for.
+pub struct SurveyGrant;
+
+impl Action for SurveyGrant {
+    fn spec(&self) -> VerbSpec {
+        VerbSpec { name: "survey-grant", account: Account::Readers, writes: false, outcomes: &["absent", "satisfied"] }
+    }
+
+    fn reads(&self, _: &View<'_>) -> Reads {
+        Reads::WITNESSES
+    }
+
+    fn judge(&self, view: &View<'_>, seen: &Seen) -> Judgement {
+        let standing = standing(seen, view.job());
+        if let Some(refusal) = wrong_owners(view, &standing) {
+            return refusal;
+        }
+        let rule = match standing {
+            Standing::Unclear(why) => return Judgement::Unclear(why),
+            Standing::Absent => return Judgement::Through("absent"),
+            Standing::Granted(rule) => rule,
+        };
+        // A CCN's grant has no payer (API §A.6): being there is all it can be.
+        let Some(goal) = view.goal else { return Judgement::Through("satisfied") };
+        match written(&rule) {
+            Ok(order_type) if order_type == goal => Judgement::Through("satisfied"),
+            Ok(order_type) => Judgement::Refuse {
+                reason: Reason::PayerDiffers,
+                message: format!(
+                    "{} is granted to {} already, with {order_type}; to change that to {goal}, ask for a payer-change",
+                    view.job().instance.id,
+                    view.job().cen.id
+                ),
+                findings: vec![],
+            },
+            Err(unclear) => unclear,
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Before a revoke: is there a grant, and is the instance attached?
+
+use super::attachments::{Attached, attached};
+use super::wrong_owners;
+use crate::domain::{Attachments, Reason};
+use crate::engine::action::{Action, Judgement, Reads, Seen, Standing, View, standing};
+use crate::workflow::{Account, VerbSpec};
+
+/// `absent`: nothing to revoke. `unattached`: to be revoked. `attached`: attachments to be deleted first, which the job
+/// allows.
+pub struct SurveyRevoke;
+
+impl Action for SurveyRevoke {
+    fn spec(&self) -> VerbSpec {
+        VerbSpec {
+            name: "survey-revoke",
+            account: Account::Readers,
+            writes: false,
+            outcomes: &["absent", "unattached", "attached"],
+        }
+    }
+
+    fn reads(&self, _: &View<'_>) -> Reads {
+        Reads::ALL
+    }
+
+    fn judge(&self, view: &View<'_>, seen: &Seen) -> Judgement {
+        let job = view.job();
+        let standing = standing(seen, job);
+        if let Some(refusal) = wrong_owners(view, &standing) {
+            return refusal;
+        }
+        match standing {
+            Standing::Unclear(why) => return Judgement::Unclear(why),
+            Standing::Absent => return Judgement::Through("absent"),
+            Standing::Granted(_) => {}
+        }
+        match attached(seen) {
+            Attached::Unclear(why) => Judgement::Unclear(why),
+            Attached::To(list) if list.is_empty() => Judgement::Through("unattached"),
+            Attached::To(_) if job.attachments == Attachments::Delete => Judgement::Through("attached"),
+            Attached::To(list) => {
+                let findings: Vec<String> =
+                    list.iter().map(|a| format!("attached by {} ({})", a.id, a.status)).collect();
+                Judgement::Refuse {
+                    reason: Reason::Attached,
+                    message: format!(
+                        "{} is still attached to {} ({}); delete the attachment first, or ask with options.attachments \
+                         = \"delete\"",
+                        job.instance.id,
+                        job.cen.id,
+                        findings.join(", ")
+                    ),
+                    findings,
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! What a person can tell a job: cancel and resume. Pure; carried out by the worker.
+
+use jiff::Timestamp;
+
+use super::decide::{Deciding, Decision, Next, Rules};
+use super::state::{Ending, Outcome, Record, State, Undo};
+use crate::domain::{EventType, Reason};
+
+/// A command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// End it: at once if nothing was written, by an undo if only part was.
+    Cancel,
+    /// Go on with a parked job from where it stands.
+    Resume,
+}
+
+impl Command {
+    /// The word used in the admin API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cancel => "cancel",
+            Self::Resume => "resume",
+        }
+    }
+}
+
+/// Why a command was not obeyed, and what would be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Declined(pub String);
+
+/// Decides on a command.
+pub fn command(rules: &Rules<'_>, record: &Record, command: Command, now: Timestamp) -> Result<Decision, Declined> {
+    let deciding = Deciding::new(rules, record.clone(), now);
+    if record.state.is_terminal() {
+        return Err(Declined(format!("the job has ended: {}", record.state.as_str())));
+    }
+    match command {
+        Command::Cancel => cancel(deciding),
+        Command::Resume => resume(deciding),
+    }
+}
+
+fn cancel(mut deciding: Deciding<'_>) -> Result<Decision, Declined> {
+    let record = &deciding.record;
+    let message = "cancelled by an operator".to_owned();
+    if record.wait.is_some() {
+        return Err(Declined(
+            "both writes are made, and the change takes effect by itself; to go back, submit the opposite payer-change"
+                .into(),
+        ));
+    }
+    if !record.has_written() {
+        let record = &mut deciding.record;
+        record.state = State::Cancelled;
+        record.in_line = false;
+        record.due = None;
+        record.why.clone_from(&message);
+        record.finished_at = Some(deciding.now);
+        record.ending = Some(Ending { reason: Reason::CancelledByOperator, message, findings: vec![] });
+        deciding.says.push(EventType::Cancelled);
+        return Ok(deciding.into_decision(Next::Rest));
+    }
+    if record.undo.is_some() {
+        return Err(Declined("it is being undone already".into()));
+    }
+    let open = |step: &str| {
+        let mut writes = record.writes.iter().filter(|w| w.step == step && !w.undo);
+        writes.any(|w| matches!(w.outcome, Outcome::Unknown | Outcome::Accepted { .. } | Outcome::Seen { .. }))
+    };
+    let undoable = deciding.step().and_then(|step| step.call()).is_some_and(|call| call.undo.is_some());
+    if !undoable && (open(&record.step) || deciding.next_undo(None).is_none()) {
+        return Err(Declined("its last write is out already and cannot be taken back; let it end".into()));
+    }
+    // A parked job has no way to be worked on but through the queue.
+    deciding.record.state = if record.state == State::Parked { State::Queued } else { record.state };
+    deciding.record.in_line = true;
+    deciding.record.ending = None;
+    let next = deciding.go_back(Undo { ends: State::Cancelled, reason: Reason::CancelledByOperator, message });
+    Ok(deciding.into_decision(next))
+}
+
+fn resume(mut deciding: Deciding<'_>) -> Result<Decision, Declined> {
+    if deciding.record.state != State::Parked {
+        return Err(Declined(format!(
+            "only a parked job can be resumed; this one is {}",
+            deciding.record.state.as_str()
+        )));
+    }
+    deciding.record.state = State::Queued;
+    deciding.record.in_line = true;
+    deciding.record.generation += 1;
+    deciding.record.due = Some(deciding.now);
+    deciding.record.ending = None;
+    deciding.record.why = "resumed by an operator".into();
+    deciding.progress();
+    Ok(deciding.into_decision(Next::Rest))
+}

@@ -1,0 +1,439 @@
+//! Deciding: from what is committed of a job and one new observation to what is committed next, what is said, and what
+//! is done. Pure: no IO, no clock, no randomness. The same record and observation always give the same decision.
+//!
+//! A step goes round until it is through:
+//!
+//! ```text
+//!   look ──► judge ──► through ──► next step (judged by the same look, when it saw enough)
+//!    ▲         │  ├──► busy, unclear ──► rest until due ──► look
+//!    │         │  └──► refuse ──► end, undo or park
+//!    │         ▼
+//!    │       write missing ──► commit the intent ──► act ──► commit the answer ──┐
+//!    └───────────────────────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! What makes it safe to be cut anywhere: an act follows only from a committed intent, and a job taken up again always
+//! looks first. What the look means depends on the intent that is outstanding: see [`super::intent`].
+
+use jiff::Timestamp;
+
+use super::action::{Action, Judgement, Reads, Registry, Seen, View};
+use super::cloud::{Answer, CloudError, Failure};
+use super::hour::{Swept, Waited, judge_rule, judge_wait, next_check};
+use super::retry;
+use super::state::{Image, Record, State, Wait};
+use crate::clock::later;
+use crate::domain::{EventType, Hour, Mode, OrderType, Reason, Rule};
+use crate::workflow::{Call, Class, Definition, Effect, ErrorClasses, Policies, Step, Target, Verdict, Work};
+
+/// What decisions go by.
+#[derive(Clone, Copy)]
+pub struct Rules<'a> {
+    /// The steps the job is pinned to.
+    pub definition: &'a Definition,
+    /// What they can call.
+    pub registry: &'a Registry,
+    /// How patiently.
+    pub policies: &'a Policies,
+    /// What errors mean.
+    pub classes: &'a ErrorClasses,
+    /// The billing hour.
+    pub hour: Hour,
+}
+
+/// What was observed.
+#[derive(Debug, Clone)]
+pub enum Observation {
+    /// The job was taken up: it is due, and its turn. `refusal` is what the policy has against it.
+    TakenUp {
+        /// Why the requester may not ask for this; `None` if it may.
+        refusal: Option<String>,
+    },
+    /// A look, and the jobs that wait on the same grant.
+    Looked {
+        /// What it saw.
+        seen: Seen,
+        /// Waiting payer changes of the same instance in the same CEN.
+        rivals: Vec<Record>,
+    },
+    /// A look that failed.
+    LookFailed(CloudError),
+    /// What came of a write.
+    Answered {
+        /// Its place among the writes of the record.
+        write: usize,
+        /// The answer, if there was one.
+        answer: Result<Answer<()>, CloudError>,
+    },
+}
+
+/// What to do after the commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Read the cloud.
+    Look(Reads),
+    /// Make the write at this place.
+    Write(usize),
+    /// Nothing: the job rests until its due time, or for good.
+    Rest,
+}
+
+/// A decision.
+#[derive(Debug, Clone)]
+pub struct Decision {
+    /// The record to commit.
+    pub record: Record,
+    /// Whether anything of it must be on disk before `next`.
+    pub commit: bool,
+    /// What to say with the commit.
+    pub says: Vec<EventType>,
+    /// Other jobs that change in the same commit, and what is said of them.
+    pub also: Vec<(Record, EventType)>,
+    /// What to do then.
+    pub next: Next,
+}
+
+/// Decides.
+pub fn decide(rules: &Rules<'_>, record: &Record, observation: &Observation, now: Timestamp) -> Decision {
+    let mut deciding = Deciding::new(rules, record.clone(), now);
+    let next = match observation {
+        _ if record.state.is_terminal() => Next::Rest,
+        Observation::TakenUp { refusal } => deciding.taken_up(refusal.as_deref()),
+        Observation::Looked { seen, rivals } => deciding.looked(seen, rivals),
+        Observation::LookFailed(error) => deciding.look_failed(error),
+        Observation::Answered { write, answer } => deciding.answered(*write, answer),
+    };
+    deciding.into_decision(next)
+}
+
+/// Decides on what the sweep read of a waiting job at `at`: the rule as the first witness shows it.
+pub fn decide_swept(
+    rules: &Rules<'_>,
+    record: &Record,
+    rule: Option<&Rule>,
+    at: Timestamp,
+    now: Timestamp,
+) -> Decision {
+    let mut deciding = Deciding::new(rules, record.clone(), now);
+    let Some(goal) = record.wait.as_ref().filter(|_| record.is_swept()).map(|wait| wait.goal) else {
+        return deciding.into_decision(Next::Rest);
+    };
+    if let Some(rule) = rule {
+        let attachments = deciding.record.after.take().and_then(|after| after.attachments);
+        deciding.record.after = Some(Image {
+            at,
+            granted: true,
+            order_type: rule.order_type,
+            effective_order_type: rule.effective_order_type,
+            attachments,
+        });
+    }
+    let next = match judge_rule(goal, rule) {
+        Swept::Effective => deciding.effective(at),
+        Swept::Pending => deciding.still_pending(at),
+        Swept::Doubtful => {
+            if let Some(wait) = &mut deciding.record.wait {
+                wait.doubt = true;
+            }
+            deciding.record.due = Some(now);
+            deciding.record.why = "the hourly reading was not clear; looks for itself".into();
+            Next::Rest
+        }
+    };
+    deciding.into_decision(next)
+}
+
+/// A decision in the making.
+pub(super) struct Deciding<'a> {
+    pub(super) rules: &'a Rules<'a>,
+    pub(super) record: Record,
+    pub(super) now: Timestamp,
+    pub(super) commit: bool,
+    pub(super) says: Vec<EventType>,
+    pub(super) also: Vec<(Record, EventType)>,
+}
+
+impl<'a> Deciding<'a> {
+    pub(super) fn new(rules: &'a Rules<'a>, record: Record, now: Timestamp) -> Self {
+        Self { rules, record, now, commit: false, says: Vec::new(), also: Vec::new() }
+    }
+
+    pub(super) fn into_decision(self, next: Next) -> Decision {
+        let commit = self.commit || next == Next::Rest;
+        Decision { record: self.record, commit, says: self.says, also: self.also, next }
+    }
+
+    /// The payer to arrive at in the direction the job is going.
+    pub(super) fn goal(&self) -> Option<OrderType> {
+        match &self.record.undo {
+            None => self.record.job.order_type,
+            Some(_) => self.record.before.as_ref().and_then(|before| before.order_type),
+        }
+    }
+
+    pub(super) fn view(&self) -> View<'_> {
+        View { record: &self.record, goal: self.goal(), undo: self.record.undo.is_some() }
+    }
+
+    /// The step the job is at. `None`: its pinned definition has no such step any more, which only a damaged store shows.
+    pub(super) fn step(&self) -> Option<&'a Step> {
+        self.rules.definition.step(&self.record.step)
+    }
+
+    fn action(&self, call: &Call) -> Option<&'a dyn Action> {
+        match (&self.record.undo, &call.undo) {
+            (None, _) => self.rules.registry.get(&call.verb),
+            (Some(_), Some(verb)) => self.rules.registry.get(verb),
+            (Some(_), None) => None,
+        }
+    }
+
+    fn taken_up(&mut self, refusal: Option<&str>) -> Next {
+        let record = &self.record;
+        if record.state == State::Queued {
+            if let Some(at) = record.job.not_before.filter(|at| *at > self.now) {
+                self.record.due = Some(at);
+                self.record.why = format!("not to be begun before {at}");
+                return Next::Rest;
+            }
+            if !record.in_line {
+                // Its time has come; from here on it waits for its turn like every other job on the instance.
+                self.record.in_line = true;
+                self.record.due = Some(self.now);
+                return Next::Rest;
+            }
+            if self.is_expired() {
+                return self.expire();
+            }
+            if let Some(why) = refusal.filter(|_| !record.has_written()) {
+                return self.fail(Reason::RefusedByPolicy, why.to_owned(), vec![]);
+            }
+            self.record.state = State::Running;
+            self.progress();
+        }
+        match self.step().map(|step| &step.work) {
+            None => self.park(Reason::UnknownCall, format!("its definition has no step {:?}", self.record.step)),
+            Some(Work::Wait(_)) => Next::Look(Reads::ALL),
+            Some(Work::Call(call)) => match self.action(call) {
+                Some(action) => Next::Look(action.reads(&self.view())),
+                None => {
+                    let verb = call.undo.as_ref().filter(|_| self.record.undo.is_some()).unwrap_or(&call.verb);
+                    self.park(Reason::UnknownCall, format!("this program has no call {verb:?}"))
+                }
+            },
+        }
+    }
+
+    fn looked(&mut self, seen: &Seen, rivals: &[Record]) -> Next {
+        if let Some(image) = seen.image(&self.record.job) {
+            // A look that read no attachments does not forget those of an earlier one.
+            let attachments = self.record.after.take().and_then(|after| after.attachments);
+            self.record.after = Some(Image { attachments: image.attachments.or(attachments), ..image });
+        }
+        if self.record.undo.is_some() {
+            // A write that is to be undone may not have landed yet.
+            if let Some(rest) = self.unsettled_rest() {
+                return rest;
+            }
+        }
+        loop {
+            let Some(step) = self.step() else {
+                return self.park(Reason::UnknownCall, format!("its definition has no step {:?}", self.record.step));
+            };
+            let call = match &step.work {
+                Work::Wait(_) => return self.looked_in_wait(seen),
+                Work::Call(call) => call,
+            };
+            let Some(action) = self.action(call) else { return self.taken_up(None) };
+            let reads = action.reads(&self.view());
+            if !seen.covers(reads) {
+                return Next::Look(reads);
+            }
+            let spec = action.spec();
+            match action.judge(&self.view(), seen) {
+                Judgement::Through(outcome) => {
+                    self.effect_seen();
+                    let on = if self.record.undo.is_some() { None } else { self.rules.definition.after(step, outcome) };
+                    if let Some(next) = self.through(step, on, spec.writes, seen, rivals) {
+                        return next;
+                    }
+                }
+                Judgement::Write(intended) => return self.wants(call, intended, seen, rivals),
+                Judgement::Busy(why) => return self.again("busy", why),
+                Judgement::Unclear(why) => return self.again(&call.retry, why),
+                Judgement::StartOver(why) => {
+                    if let Some(rest) = self.unsettled_rest() {
+                        return rest;
+                    }
+                    self.record.step = self.rules.definition.first().name.clone();
+                    return self.again("busy", why);
+                }
+                Judgement::Refuse { reason, message, findings } => {
+                    return self.refused(call, reason, message, findings);
+                }
+            }
+        }
+    }
+
+    /// A step is through: on to the next. `Some` when there is none, or it waits.
+    fn through(
+        &mut self,
+        step: &Step,
+        on: Option<Target>,
+        wrote: bool,
+        seen: &Seen,
+        rivals: &[Record],
+    ) -> Option<Next> {
+        self.progress();
+        if self.record.undo.is_some() {
+            return match self.next_undo(Some(step)) {
+                Some(name) => {
+                    self.record.step = name;
+                    None
+                }
+                None => Some(self.undone(seen)),
+            };
+        }
+        if !wrote && self.record.before.is_none() {
+            self.record.before = self.record.after.clone();
+        }
+        let target = on.unwrap_or(Target::End);
+        if self.is_expired() && self.record.writes.is_empty() {
+            return Some(self.expire());
+        }
+        if self.record.job.mode == Mode::Plan {
+            return Some(self.planned(&target));
+        }
+        match target {
+            Target::End => Some(self.complete(seen)),
+            Target::Step(name) => {
+                self.record.step = name;
+                match self.step().map(|step| &step.work) {
+                    Some(Work::Wait(_)) => Some(self.await_hour(seen, rivals)),
+                    _ => None,
+                }
+            }
+        }
+    }
+
+    /// Both sides carry the new payer: wait for the boundary after the later of the last write and the look that first
+    /// saw everything attached, by the cloud's own clock. A job that found another one's writes waits as long as that.
+    fn await_hour(&mut self, seen: &Seen, rivals: &[Record]) -> Next {
+        let Some(goal) = self.goal() else {
+            return self.park(Reason::HalfDone, "there is no payer to wait for".into());
+        };
+        let since = self.last_accepted().into_iter().chain([seen.date.unwrap_or(seen.at)]).max().unwrap_or(self.now);
+        let boundary = self.rules.hour.next_after(since);
+        let shared = rivals.iter().filter(|_| self.record.writes.is_empty()).filter_map(|rival| rival.wait.as_ref());
+        let expected_at = shared.filter(|w| w.goal == goal).map(|w| w.expected_at).min().unwrap_or(boundary);
+        self.wait_for(goal, expected_at)
+    }
+
+    pub(super) fn wait_for(&mut self, goal: OrderType, expected_at: Timestamp) -> Next {
+        self.record.state = State::Waiting;
+        self.record.in_line = false;
+        self.record.due = Some(self.next_check(expected_at));
+        self.record.why = format!("{goal} is written and takes effect at {expected_at}");
+        self.record.wait = Some(Wait {
+            goal,
+            expected_at,
+            since: self.now,
+            last_pending: self.record.after.as_ref().map(|after| after.at),
+            doubt: false,
+            overdue: false,
+        });
+        self.says.push(EventType::Waiting);
+        Next::Rest
+    }
+
+    pub(super) fn next_check(&self, expected_at: Timestamp) -> Timestamp {
+        next_check(expected_at, self.now, self.rules.hour, &self.rules.policies.sweep_offsets)
+    }
+
+    fn looked_in_wait(&mut self, seen: &Seen) -> Next {
+        if !seen.covers(Reads::ALL) {
+            return Next::Look(Reads::ALL);
+        }
+        let Some(wait) = self.record.wait.clone() else {
+            return self.park(Reason::HalfDone, "it is at a wait and waits for nothing".into());
+        };
+        // Also from `Running`: a parked wait that was resumed.
+        self.record.state = State::Waiting;
+        self.record.in_line = false;
+        match judge_wait(&self.record, &wait, seen) {
+            Waited::Effective => self.effective(seen.at),
+            Waited::Pending => self.still_pending(seen.at),
+            Waited::Unclear(why) => self.still_unclear(why),
+            Waited::GrantGone => {
+                let (id, cen) = (self.record.job.instance.id.clone(), self.record.job.cen.id.clone());
+                self.fail(Reason::GrantGone, format!("{id} is no longer granted to {cen}"), vec![])
+            }
+            Waited::Overridden => {
+                let goal = wait.goal;
+                self.fail(Reason::Overridden, format!("somebody set the payer back from {goal}"), vec![])
+            }
+        }
+    }
+
+    fn look_failed(&mut self, error: &CloudError) -> Next {
+        let verdict = self.classify(error);
+        let message = error.to_string();
+        if self.record.state == State::Waiting {
+            return self.still_unclear(message);
+        }
+        let policy = match self.step().map(|step| &step.work) {
+            Some(Work::Call(call)) => call.retry.clone(),
+            _ => "read".to_owned(),
+        };
+        if verdict.class == Class::Permanent && !self.record.has_written() {
+            return self.fail(Reason::RefusedByCloud, format!("{message}: {}", verdict.meaning), vec![]);
+        }
+        self.again_after(&policy, message, error.retry_after)
+    }
+
+    /// What the error-class table says of a failed call.
+    pub(super) fn classify(&self, error: &CloudError) -> Verdict<'a> {
+        let classes = self.rules.classes;
+        match &error.failure {
+            Failure::NotSent { .. } => classes.not_sent(),
+            Failure::Unanswered { .. } => classes.unanswered(),
+            Failure::Refused { status, code, .. } => {
+                classes.classify(&error.operation, *status, code, error.retry_after.is_some())
+            }
+        }
+    }
+
+    /// Something moved: give-up is counted from here.
+    pub(super) fn progress(&mut self) {
+        self.record.attempt = 0;
+        self.record.trying_since = self.now;
+    }
+
+    /// Looks again later, as patiently as `policy` says; parks when that is over.
+    pub(super) fn again(&mut self, policy: &str, why: String) -> Next {
+        self.again_after(policy, why, None)
+    }
+
+    /// Like [`Self::again`], and not before a delay the server asked for.
+    pub(super) fn again_after(&mut self, policy: &str, why: String, asked: Option<std::time::Duration>) -> Next {
+        let Some(policy) = self.rules.policies.retry(policy) else {
+            return self.park(Reason::UnknownCall, format!("there is no retry policy {policy:?}"));
+        };
+        self.record.attempt += 1;
+        self.record.attempts += 1;
+        if retry::gave_up(policy, self.record.trying_since, self.now) {
+            let reason = if self.record.has_written() { Reason::HalfDone } else { Reason::GaveUp };
+            return self.park(reason, format!("tried {} times; last: {why}", self.record.attempt));
+        }
+        let salt = format!("{}/{}", self.record.uid, self.record.step);
+        let delay = retry::delay(policy, self.record.attempt, &salt).max(asked.unwrap_or_default());
+        self.record.due = Some(later(self.now, delay));
+        self.record.why = why;
+        Next::Rest
+    }
+
+    /// Whether the effect of a failed call is known to be none.
+    pub(super) fn had_no_effect(verdict: &Verdict<'_>) -> bool {
+        verdict.effect == Effect::None
+    }
+}

@@ -1,0 +1,241 @@
+//! Ends: how a job completes, fails, goes back, parks, or waits on. Pure.
+//!
+//! After the first write there are only these ways out: completed, overridden by somebody else, superseded, or failed or
+//! cancelled with an undo that was read back. Everything else parks as half done, with an alert, and blocks the line of
+//! its instance until a person decides.
+
+use jiff::Timestamp;
+
+use super::action::Seen;
+use super::decide::{Deciding, Next};
+use super::state::{Ending, Outcome, State, Undo};
+use crate::clock::later;
+use crate::domain::{EventType, Kind, Reason};
+use crate::workflow::{Account, Call, Step, Target};
+
+impl Deciding<'_> {
+    fn finish(&mut self, state: State, reason: Reason, message: String, findings: Vec<String>) -> Next {
+        self.record.state = state;
+        self.record.in_line = false;
+        self.record.due = None;
+        self.record.why = message.clone();
+        self.record.finished_at = Some(self.now);
+        self.record.ending = Some(Ending { reason, message, findings });
+        self.says.push(match state {
+            State::Completed => EventType::Completed,
+            State::Planned => EventType::Planned,
+            State::Superseded => EventType::Superseded,
+            State::Cancelled => EventType::Cancelled,
+            _ => EventType::Failed,
+        });
+        self.commit = true;
+        Next::Rest
+    }
+
+    /// Every step is through and was read back.
+    pub(super) fn complete(&mut self, seen: &Seen) -> Next {
+        let job = &self.record.job;
+        let (id, cen) = (job.instance.id.clone(), job.cen.id.clone());
+        let wrote = self.record.has_written();
+        let payer = self.goal().map(|goal| format!(" with {goal}")).unwrap_or_default();
+        let (reason, message) = match (job.kind, wrote) {
+            (Kind::Grant, true) => (Reason::Done, format!("{id} is granted to {cen}{payer}")),
+            (Kind::Grant, false) => (Reason::AlreadySatisfied, format!("{id} was granted to {cen}{payer} already")),
+            (Kind::Revoke, true) => (Reason::Done, format!("{id} is no longer granted to {cen}")),
+            (Kind::Revoke, false) => {
+                let rules = seen.resource_rules.iter().flat_map(|listing| &listing.items);
+                self.record.granted_to = rules.map(|rule| rule.cen.to_string()).collect();
+                let elsewhere = match self.record.granted_to.as_slice() {
+                    [] => "nor to any other CEN".to_owned(),
+                    some => format!("but to {}", some.join(", ")),
+                };
+                (Reason::AlreadyAbsent, format!("{id} is not granted to {cen}, {elsewhere}"))
+            }
+            (Kind::PayerChange, true) => {
+                (Reason::Done, format!("{id} in {cen}:{payer} is in force").replace(": with", ":"))
+            }
+            (Kind::PayerChange, false) => {
+                (Reason::AlreadySatisfied, format!("{id} in {cen}:{payer} was in force already").replace(": with", ":"))
+            }
+        };
+        if job.kind == Kind::PayerChange {
+            self.record.effective_seen = Some(seen.at);
+        }
+        self.finish(State::Completed, reason, message, vec![])
+    }
+
+    /// Ends without the result; only where nothing of this job is left in the cloud, or somebody else undid it.
+    pub(super) fn fail(&mut self, reason: Reason, message: String, findings: Vec<String>) -> Next {
+        self.finish(State::Failed, reason, message, findings)
+    }
+
+    /// A step cannot be done: fail if nothing was written, go back if something was, and park if that is not possible.
+    pub(super) fn refused(&mut self, call: &Call, reason: Reason, message: String, findings: Vec<String>) -> Next {
+        if !self.record.has_written() {
+            return self.fail(reason, message, findings);
+        }
+        let undoable = call.undo.is_some() || self.next_undo(None).is_some();
+        if self.record.undo.is_some() || !undoable || reason == Reason::GrantGone {
+            return self.park(Reason::HalfDone, message);
+        }
+        self.go_back(Undo { ends: State::Failed, reason, message })
+    }
+
+    /// Begins to undo, in the order of the steps: the resource account before the transit-router account, as in every
+    /// payer change (API §A.7).
+    pub(super) fn go_back(&mut self, undo: Undo) -> Next {
+        self.record.why = format!("goes back: {}", undo.message);
+        self.record.undo = Some(undo);
+        self.record.generation += 1;
+        self.progress();
+        match self.next_undo(None) {
+            Some(step) => {
+                self.record.step = step;
+                self.record.due = Some(self.now);
+                Next::Rest
+            }
+            None => self.park(Reason::HalfDone, "nothing that was written can be put back".into()),
+        }
+    }
+
+    /// The first step after `after` that has something to undo.
+    pub(super) fn next_undo(&self, after: Option<&Step>) -> Option<String> {
+        let steps = &self.rules.definition.steps;
+        let from = after.and_then(|after| steps.iter().position(|s| s.name == after.name)).map_or(0, |place| place + 1);
+        let wrote = |step: &&Step| {
+            let mut writes = self.record.writes.iter().filter(|w| w.step == step.name && !w.undo);
+            writes.any(|w| !matches!(w.outcome, Outcome::Refused { .. }))
+        };
+        let undoable = |step: &&Step| step.call().is_some_and(|call| call.undo.is_some());
+        steps.get(from..)?.iter().filter(undoable).find(wrote).map(|step| step.name.clone())
+    }
+
+    /// Everything is put back and was read back. If an hour passed in between, billing has moved too, and moves back at
+    /// the next one: only then is it over.
+    pub(super) fn undone(&mut self, seen: &Seen) -> Next {
+        let before = self.record.before.as_ref().and_then(|before| before.effective_order_type.or(before.order_type));
+        let now = self.record.after.as_ref().and_then(|after| after.effective_order_type);
+        match (before, now) {
+            (Some(before), Some(now)) if before != now => {
+                let since = self.last_accepted().unwrap_or(seen.at).max(seen.date.unwrap_or(seen.at));
+                let steps = &self.rules.definition.steps;
+                if let Some(wait) = steps.iter().find(|step| step.call().is_none()) {
+                    self.record.step.clone_from(&wait.name);
+                }
+                self.wait_for(before, self.rules.hour.next_after(since))
+            }
+            _ => self.went_back(),
+        }
+    }
+
+    fn went_back(&mut self) -> Next {
+        let Some(undo) = self.record.undo.clone() else {
+            return self.park(Reason::HalfDone, "it went back without a reason".into());
+        };
+        self.finish(undo.ends, undo.reason, format!("{}; everything was put back", undo.message), vec![])
+    }
+
+    /// Needs a person. What is known is kept, and `resume` goes on from here.
+    pub(super) fn park(&mut self, reason: Reason, message: String) -> Next {
+        self.record.state = State::Parked;
+        self.record.due = None;
+        self.record.in_line = self.record.is_half_done();
+        self.record.why = message.clone();
+        self.record.ending = Some(Ending { reason, message, findings: vec![] });
+        self.says.push(EventType::Parked);
+        self.commit = true;
+        Next::Rest
+    }
+
+    pub(super) fn is_expired(&self) -> bool {
+        !self.record.has_written() && self.record.job.not_after.is_some_and(|at| self.now > at)
+    }
+
+    pub(super) fn expire(&mut self) -> Next {
+        let by = self.record.job.not_after.map(|at| at.to_string()).unwrap_or_default();
+        self.fail(Reason::Expired, format!("it was not begun by {by}"), vec![])
+    }
+
+    /// The answer to a plan: the calls that would follow, in order, and whose they are.
+    pub(super) fn planned(&mut self, target: &Target) -> Next {
+        let mut calls = Vec::new();
+        let mut target = target.clone();
+        while let Target::Step(name) = &target {
+            let Some(step) = self.rules.definition.step(name) else { break };
+            let Some(call) = step.call() else {
+                calls.push(format!("{}: {}", step.name, step.about));
+                break;
+            };
+            let account = match call.account {
+                Account::Resource => Some(&self.record.job.instance.owner),
+                Account::TransitRouter => Some(&self.record.job.cen.owner),
+                Account::Readers => None,
+            };
+            if let Some(account) = account {
+                calls.push(format!("{} as account {account}: {}", call.verb, step.about));
+            }
+            let Some(next) = self.rules.definition.after(step, "done") else { break };
+            target = next;
+        }
+        let message = match calls.len() {
+            0 => "nothing would be written: the cloud shows the result already".to_owned(),
+            n => format!("{n} steps would follow"),
+        };
+        self.finish(State::Planned, Reason::Planned, message, calls)
+    }
+
+    /// The goal of the wait is in force.
+    pub(super) fn effective(&mut self, at: Timestamp) -> Next {
+        self.record.effective_seen = Some(at);
+        if let Some(after) = &mut self.record.after {
+            after.at = after.at.max(at);
+        }
+        if self.record.undo.is_some() {
+            return self.went_back();
+        }
+        let goal = self.goal().map(|goal| goal.to_string()).unwrap_or_default();
+        let (id, cen) = (&self.record.job.instance.id, &self.record.job.cen.id);
+        let (reason, message) = match self.record.has_written() {
+            true => (Reason::Done, format!("{id} in {cen}: {goal} is in force")),
+            false => (Reason::AlreadySatisfied, format!("{id} in {cen}: {goal} was written already and is in force")),
+        };
+        self.finish(State::Completed, reason, message, vec![])
+    }
+
+    /// The goal of the wait is written and not in force.
+    pub(super) fn still_pending(&mut self, at: Timestamp) -> Next {
+        if let Some(wait) = &mut self.record.wait {
+            wait.last_pending = Some(at);
+            wait.doubt = false;
+        }
+        self.wait_on("is written and not yet in force".into())
+    }
+
+    /// Nothing can be told; the next look is at the usual time.
+    pub(super) fn still_unclear(&mut self, why: String) -> Next {
+        if let Some(wait) = &mut self.record.wait {
+            wait.doubt = false;
+        }
+        self.wait_on(format!("cannot be told: {why}"))
+    }
+
+    fn wait_on(&mut self, what: String) -> Next {
+        let Some(wait) = self.record.wait.clone() else {
+            return self.park(Reason::HalfDone, "it is at a wait and waits for nothing".into());
+        };
+        let hour = self.rules.hour;
+        if self.now >= later(wait.expected_at, hour.scale(self.rules.policies.give_up_after)) {
+            return self.park(Reason::GaveUp, format!("{} {what}, long after {}", wait.goal, wait.expected_at));
+        }
+        if !wait.overdue && self.now >= later(wait.expected_at, hour.scale(self.rules.policies.overdue_after)) {
+            if let Some(wait) = &mut self.record.wait {
+                wait.overdue = true;
+            }
+            self.says.push(EventType::Overdue);
+        }
+        self.record.due = Some(self.next_check(wait.expected_at));
+        self.record.why = format!("{} {what}; expected at {}", wait.goal, wait.expected_at);
+        self.commit = true;
+        Next::Rest
+    }
+}

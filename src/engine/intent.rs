@@ -1,0 +1,259 @@
+//! Writes: when an intent is committed, what an answer means, and how a look is read in the light of what is
+//! outstanding. Pure.
+//!
+//! The race: a grant and a revoke carry no ClientToken, reads may lag behind writes, and a write whose answer was lost
+//! may still land. So "not there yet" counts as "not done" only once `settle` has passed since the write was last
+//! committed to, and only from both witnesses; until then the job looks again. A write with a ClientToken may be sent
+//! again at once: the token is the same, so it cannot take effect twice.
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::action::{Intended, Reads, Seen};
+use super::cloud::{Answer, CloudError, Failure};
+use super::decide::{Deciding, Next};
+use super::state::{Ending, Outcome, Record, State, Write};
+use crate::clock::later;
+use crate::domain::{EventType, Kind, Reason};
+use crate::workflow::{Call, Class, Refused};
+
+impl Deciding<'_> {
+    /// A step wants a write made. Whether it may be sent now depends on what became of the last one like it.
+    pub(super) fn wants(&mut self, call: &Call, intended: Intended, seen: &Seen, rivals: &[Record]) -> Next {
+        let Some(place) = self.last_write(&intended.resource) else {
+            return self.begin(intended, rivals);
+        };
+        let write = self.record.writes[place].clone();
+        match write.outcome {
+            Outcome::Refused { retry: true, .. } => self.send_again(place),
+            Outcome::Refused { unclassified: true, at, .. } if self.now < later(at, self.rules.policies.settle) => {
+                self.poll(format!("looks whether {} took effect although it was refused", write.operation))
+            }
+            Outcome::Refused { code, message, .. } => {
+                let text = format!("{} was refused: {code}: {message}", write.operation);
+                if call.refused == Refused::Retry && self.record.has_written() {
+                    self.reopen(place);
+                    return self.again(&call.retry, text);
+                }
+                self.refused(call, Reason::RefusedByCloud, text, vec![])
+            }
+            Outcome::Unknown if write.client_token.is_some() => self.send_again(place),
+            Outcome::Unknown => {
+                if self.now < later(write.intended_at, self.rules.policies.settle) {
+                    self.poll(format!("nobody knows yet whether {} took effect", write.operation))
+                } else if seen.covers(Reads::WITNESSES) {
+                    self.send_again(place)
+                } else {
+                    Next::Look(Reads::WITNESSES)
+                }
+            }
+            Outcome::Accepted { at, .. } | Outcome::Seen { at } => {
+                let why = format!("{} was accepted and does not show yet", write.operation);
+                if self.now < later(at, self.rules.policies.settle) { self.poll(why) } else { self.again("busy", why) }
+            }
+        }
+    }
+
+    /// Commits to a write that was not made before. The first of a job is where it begins: expiry is tested, and older
+    /// waiting jobs on the same grant give way, in the same commit.
+    fn begin(&mut self, intended: Intended, rivals: &[Record]) -> Next {
+        if self.record.writes.is_empty() {
+            if self.is_expired() {
+                return self.expire();
+            }
+            self.record.before = self.record.before.take().or_else(|| self.record.after.clone());
+        }
+        if !self.record.has_written() {
+            self.supersede(rivals);
+        }
+        let generation = self.record.generation;
+        let token = intended.client_token.then(|| self.client_token(&intended));
+        self.record.writes.push(Write {
+            step: self.record.step.clone(),
+            operation: intended.operation.into(),
+            account: intended.account,
+            resource: intended.resource,
+            order_type: intended.order_type,
+            undo: self.record.undo.is_some(),
+            generation,
+            client_token: token,
+            sends: 0,
+            intended_at: self.now,
+            outcome: Outcome::Unknown,
+        });
+        self.send_again(self.record.writes.len() - 1)
+    }
+
+    fn send_again(&mut self, place: usize) -> Next {
+        let write = &mut self.record.writes[place];
+        write.sends += 1;
+        write.intended_at = self.now;
+        write.outcome = Outcome::Unknown;
+        let operation = write.operation.clone();
+        self.record.attempts += 1;
+        self.record.due = Some(self.now);
+        self.record.why = format!("calls {operation}");
+        self.commit = true;
+        Next::Write(place)
+    }
+
+    /// Lets a refused write be sent again.
+    fn reopen(&mut self, place: usize) {
+        if let Outcome::Refused { retry, .. } = &mut self.record.writes[place].outcome {
+            *retry = true;
+        }
+    }
+
+    /// The same for every attempt at one write, another for another value, and another after a resume or in an undo.
+    fn client_token(&self, intended: &Intended) -> String {
+        let value = intended.order_type.map_or("", |order_type| order_type.as_str());
+        let (step, generation) = (&self.record.step, self.record.generation);
+        let name = format!("{step}/{}/{}/{value}/{generation}", intended.operation, intended.resource);
+        Uuid::new_v5(&self.record.uid.0, name.as_bytes()).to_string()
+    }
+
+    /// What came of a write.
+    pub(super) fn answered(&mut self, place: usize, answer: &Result<Answer<()>, CloudError>) -> Next {
+        let step = self.step().and_then(|step| step.call());
+        let policy = step.map_or("write", |call| call.retry.as_str()).to_owned();
+        let Some(write) = self.record.writes.get_mut(place) else { return Next::Look(Reads::ALL) };
+        self.commit = true;
+        let error = match answer {
+            Ok(answer) => {
+                write.outcome =
+                    Outcome::Accepted { request_id: answer.request_id.clone(), at: self.now, date: answer.date };
+                self.record.why = format!("{} was accepted; reads it back", self.record.writes[place].operation);
+                self.progress();
+                return self.look_again();
+            }
+            Err(error) => error,
+        };
+        let verdict = self.classify(error);
+        if !Self::had_no_effect(&verdict) {
+            return self.again_after(&policy, error.to_string(), error.retry_after);
+        }
+        let (code, message) = match &error.failure {
+            Failure::Refused { status, code, message } if code.is_empty() => {
+                (format!("HTTP {status}"), message.clone())
+            }
+            Failure::Refused { code, message, .. } => (code.clone(), message.clone()),
+            Failure::NotSent { why } | Failure::Unanswered { why } => ("not sent".to_owned(), why.clone()),
+        };
+        let retry = matches!(verdict.class, Class::Throttled | Class::Transient | Class::State | Class::Auth);
+        self.record.writes[place].outcome = Outcome::Refused {
+            code,
+            message,
+            request_id: error.request_id.clone(),
+            at: self.now,
+            retry,
+            unclassified: matches!(verdict.class, Class::Unknown | Class::Done),
+        };
+        match verdict.class {
+            Class::State => self.again_after("state", error.to_string(), error.retry_after),
+            _ if retry => self.again_after(&policy, error.to_string(), error.retry_after),
+            // Never believed without a look: the code is one of many, the state is what counts (API §D.4).
+            _ => self.look_again(),
+        }
+    }
+
+    fn look_again(&self) -> Next {
+        let action = self.step().and_then(|step| step.call()).and_then(|call| {
+            let verb = if self.record.undo.is_some() { call.undo.as_ref()? } else { &call.verb };
+            self.rules.registry.get(verb)
+        });
+        Next::Look(action.map_or(Reads::ALL, |action| action.reads(&self.view())))
+    }
+
+    /// The look that found a step through also shows the effect of any write of it whose answer was lost.
+    pub(super) fn effect_seen(&mut self) {
+        let (step, undo, now) = (self.record.step.clone(), self.record.undo.is_some(), self.now);
+        for write in self.record.writes.iter_mut().filter(|w| w.step == step && w.undo == undo) {
+            let lost = matches!(write.outcome, Outcome::Unknown | Outcome::Refused { unclassified: true, .. });
+            if lost {
+                write.outcome = Outcome::Seen { at: now };
+            }
+        }
+    }
+
+    /// The last write of this step to `resource`, in this direction, that still counts: of this generation, or with an
+    /// outcome that nobody knows.
+    fn last_write(&self, resource: &str) -> Option<usize> {
+        let (step, undo, generation) = (&self.record.step, self.record.undo.is_some(), self.record.generation);
+        self.record.writes.iter().rposition(|w| {
+            w.step == *step
+                && w.resource == resource
+                && w.undo == undo
+                && (w.generation == generation || w.outcome == Outcome::Unknown)
+        })
+    }
+
+    /// Rests if a write without a ClientToken may still land.
+    pub(super) fn unsettled_rest(&mut self) -> Option<Next> {
+        let settle = self.rules.policies.settle;
+        let unsettled = self
+            .record
+            .writes
+            .iter()
+            .any(|write| write.outcome == Outcome::Unknown && self.now < later(write.intended_at, settle));
+        unsettled.then(|| self.poll("nobody knows yet whether the last write took effect".into()))
+    }
+
+    /// Looks again in a moment: not a failed try.
+    fn poll(&mut self, why: String) -> Next {
+        self.record.due = Some(later(self.now, self.rules.policies.settle_poll));
+        self.record.why = why;
+        Next::Rest
+    }
+
+    /// The `Date` of the last answer to a write.
+    pub(super) fn last_accepted(&self) -> Option<Timestamp> {
+        let date = |write: &Write| match write.outcome {
+            Outcome::Accepted { at, date, .. } => Some(date.unwrap_or(at)),
+            _ => None,
+        };
+        self.record.writes.iter().filter_map(date).max()
+    }
+
+    /// A newer payer change or revoke takes over from one that waits on the same grant. One whose hour has come is looked
+    /// at first: this job's own look tells whether it has already taken effect.
+    fn supersede(&mut self, rivals: &[Record]) {
+        if self.record.job.kind == Kind::Grant || self.record.undo.is_some() {
+            return;
+        }
+        for rival in rivals {
+            let Some(wait) = &rival.wait else { continue };
+            let mut old = rival.clone();
+            old.in_line = false;
+            old.due = None;
+            old.finished_at = Some(self.now);
+            let effective = wait.expected_at <= self.now && self.shows_effective(rival);
+            let said = if effective {
+                old.effective_seen = Some(self.now);
+                old.after = self.record.after.clone();
+                old.state = State::Completed;
+                old.ending = Some(Ending {
+                    reason: Reason::Done,
+                    message: format!("{} is in force", wait.goal),
+                    findings: vec![],
+                });
+                EventType::Completed
+            } else {
+                old.state = State::Superseded;
+                old.ending = Some(Ending {
+                    reason: Reason::SupersededByNewer,
+                    message: format!("job {} took over before the change took effect", self.record.uid),
+                    findings: vec![],
+                });
+                EventType::Superseded
+            };
+            self.also.push((old, said));
+        }
+    }
+
+    fn shows_effective(&self, rival: &Record) -> bool {
+        let (Some(wait), Some(after)) = (&rival.wait, &self.record.after) else { return false };
+        after.at >= wait.expected_at
+            && after.order_type == Some(wait.goal)
+            && after.effective_order_type == Some(wait.goal)
+    }
+}
