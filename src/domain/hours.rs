@@ -17,7 +17,7 @@ impl Hour {
 
     /// An hour of another length; `None` when it is shorter than 10 ms or is not whole milliseconds.
     pub fn new(length: Duration) -> Option<Self> {
-        (length >= Duration::from_millis(10) && length.subsec_nanos() % 1_000_000 == 0).then_some(Self(length))
+        (length >= Duration::from_millis(10) && length.subsec_nanos().is_multiple_of(1_000_000)).then_some(Self(length))
     }
 
     /// Its length.

@@ -1,0 +1,211 @@
+//! What all loops of the engine share: the ports, the rules a job goes by, and the one way to commit a decision.
+
+use std::collections::HashMap;
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::Notify;
+
+use super::action::Registry;
+use super::announce::Announcer;
+use super::cloud::Cloud;
+use super::command::{Command, Declined, command};
+use super::decide::{Decision, Rules};
+use super::faults::Faults;
+use super::observe::Observer;
+use super::policy::Policy;
+use super::state::Record;
+use super::store::{Change, Committed, Hold, Letter, Store, StoreError};
+use crate::clock::Clock;
+use crate::domain::{EventType, Hour, JobUid};
+use crate::workflow::{Catalog, Definition};
+
+/// What the engine works with.
+pub struct Core {
+    /// Everything durable.
+    pub store: Arc<dyn Store>,
+    /// The accounts.
+    pub cloud: Arc<dyn Cloud>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Definitions, policies and error classes.
+    pub catalog: Arc<Catalog>,
+    /// What steps can call.
+    pub registry: Arc<Registry>,
+    /// Who may ask for what.
+    pub policy: Policy,
+    /// How events are made.
+    pub announcer: Announcer,
+    /// Where to be cut.
+    pub faults: Arc<dyn Faults>,
+    /// Who counts.
+    pub observer: Arc<dyn Observer>,
+    /// Who this worker is: the holder of its leases.
+    pub holder: String,
+    /// Rung when a job may have become due.
+    pub work: Notify,
+    /// Rung when something may be waiting to be published.
+    pub mail: Notify,
+    /// Rung when something may be waiting for the sweep.
+    pub hours: Notify,
+    pinned: RwLock<HashMap<String, Arc<Definition>>>,
+}
+
+/// The parts a [`Core`] is made of.
+pub struct Parts {
+    /// See [`Core::store`].
+    pub store: Arc<dyn Store>,
+    /// See [`Core::cloud`].
+    pub cloud: Arc<dyn Cloud>,
+    /// See [`Core::clock`].
+    pub clock: Arc<dyn Clock>,
+    /// See [`Core::catalog`].
+    pub catalog: Arc<Catalog>,
+    /// See [`Core::registry`].
+    pub registry: Arc<Registry>,
+    /// See [`Core::policy`].
+    pub policy: Policy,
+    /// See [`Core::announcer`].
+    pub announcer: Announcer,
+    /// See [`Core::faults`].
+    pub faults: Arc<dyn Faults>,
+    /// See [`Core::observer`].
+    pub observer: Arc<dyn Observer>,
+    /// See [`Core::holder`].
+    pub holder: String,
+}
+
+/// Why a command was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// There is no such job.
+    #[error("there is no such job")]
+    NotFound,
+    /// The job is not in a state for it.
+    #[error(transparent)]
+    Declined(#[from] Declined),
+    /// The job changed at the same moment; ask again.
+    #[error("the job changed at the same moment; look again and repeat")]
+    Conflict,
+    /// The store could not be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Core {
+    /// Puts the parts together and keeps the current definitions in the store, for the jobs that will be pinned to them.
+    pub async fn new(parts: Parts) -> Result<Self, StoreError> {
+        let core = Self {
+            store: parts.store,
+            cloud: parts.cloud,
+            clock: parts.clock,
+            catalog: parts.catalog,
+            registry: parts.registry,
+            policy: parts.policy,
+            announcer: parts.announcer,
+            faults: parts.faults,
+            observer: parts.observer,
+            holder: parts.holder,
+            work: Notify::new(),
+            mail: Notify::new(),
+            hours: Notify::new(),
+            pinned: RwLock::new(HashMap::new()),
+        };
+        for definition in core.catalog.definitions() {
+            core.store.put_definition(definition.digest(), definition.kind.as_str(), definition.source()).await?;
+            core.pin(Arc::clone(definition));
+        }
+        Ok(core)
+    }
+
+    /// The billing hour.
+    pub fn hour(&self) -> Hour {
+        self.announcer.hour
+    }
+
+    /// How long a lease lasts: long enough for three requests that each use up their time.
+    pub fn lease(&self) -> Duration {
+        self.catalog.policies().lease
+    }
+
+    /// The rules a job goes by, around the definition it is pinned to.
+    pub fn rules<'a>(&'a self, definition: &'a Definition) -> Rules<'a> {
+        Rules {
+            definition,
+            registry: &self.registry,
+            policies: self.catalog.policies(),
+            classes: self.catalog.classes(),
+            hour: self.hour(),
+        }
+    }
+
+    /// The definition of that digest, from memory or, for a job that an earlier version accepted, from the store.
+    pub async fn definition(&self, digest: &str) -> Result<Arc<Definition>, StoreError> {
+        if let Some(definition) = self.pinned.read().expect("no holder of this lock panics").get(digest) {
+            return Ok(Arc::clone(definition));
+        }
+        let Some((name, text)) = self.store.definition(digest).await? else {
+            return Err(StoreError::Corrupt(format!("the definition {digest} that a job is pinned to is missing")));
+        };
+        let file = format!("{name}.toml, pinned as {digest}");
+        let definition = Definition::parse(&file, &text, &self.registry.specs(), self.catalog.policies())
+            .map_err(|problems| StoreError::Corrupt(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))?;
+        let definition = Arc::new(definition);
+        self.pin(Arc::clone(&definition));
+        Ok(definition)
+    }
+
+    fn pin(&self, definition: Arc<Definition>) {
+        let digest = definition.digest().to_owned();
+        self.pinned.write().expect("no holder of this lock panics").insert(digest, definition);
+    }
+
+    /// A decision as the change that commits it, with what it says put into letters.
+    pub fn change(&self, decision: &Decision, hold: Hold, now: Timestamp) -> Change {
+        let mut record = decision.record.clone();
+        let letters = self.letters(&mut record, &decision.says, now);
+        let also = decision.also.iter().map(|(other, said)| {
+            let mut other = other.clone();
+            let letters = self.letters(&mut other, &[*said], now);
+            (other, letters)
+        });
+        Change { also: also.collect(), record: Box::new(record), hold, letters }
+    }
+
+    fn letters(&self, record: &mut Record, says: &[EventType], now: Timestamp) -> Vec<Letter> {
+        says.iter().map(|kind| self.announcer.letter(record, *kind, now)).collect()
+    }
+
+    /// Tells the other loops what a commit brought.
+    pub fn committed(&self, decision: &Decision) {
+        let record = &decision.record;
+        for said in decision.says.iter().chain(decision.also.iter().map(|(_, said)| said)) {
+            self.observer.said(*said);
+        }
+        if !decision.says.is_empty() || !decision.also.is_empty() {
+            self.mail.notify_one();
+        }
+        if record.is_swept() {
+            self.hours.notify_one();
+        }
+        self.observer.moved(record.job.kind, record.state);
+    }
+
+    /// Carries out a command on a job.
+    pub async fn command(&self, uid: JobUid, what: Command) -> Result<Record, CommandError> {
+        let record = self.store.load(uid).await?.ok_or(CommandError::NotFound)?;
+        let definition = self.definition(&record.definition).await?;
+        let now = self.clock.now();
+        let decision = command(&self.rules(&definition), &record, what, now)?;
+        match self.store.commit(self.change(&decision, Hold::None, now)).await? {
+            Committed::Conflict => Err(CommandError::Conflict),
+            Committed::Done => {
+                tracing::info!(job.uid = %uid, command = what.as_str(), "an operator's command was carried out");
+                self.committed(&decision);
+                self.work.notify_one();
+                Ok(decision.record)
+            }
+        }
+    }
+}

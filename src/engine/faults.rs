@@ -1,0 +1,32 @@
+//! Faults as a port: the places at which the engine can be cut, and the chance to make every write twice. Production
+//! has none; one generic test drives every workflow through all of them.
+
+/// Where the engine can be cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Point {
+    /// The intent is committed, the call is not made.
+    BeforeWrite,
+    /// The call is made, the answer is not committed.
+    AfterWrite,
+    /// Something is committed and nothing of what follows is done.
+    AfterCommit,
+}
+
+/// Decides where to cut.
+pub trait Faults: Send + Sync + 'static {
+    /// Whether the engine dies here.
+    fn cut(&self, _at: Point) -> bool {
+        false
+    }
+
+    /// Whether the write is made twice.
+    fn twice(&self) -> bool {
+        false
+    }
+}
+
+/// None.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoFaults;
+
+impl Faults for NoFaults {}

@@ -1,0 +1,66 @@
+//! A look: the reads of one grant, made together, as the account each belongs to.
+
+use super::action::{Reads, Seen};
+use super::cloud::{Answer, Cloud, CloudError, Listing, RuleFilter};
+use crate::clock::Clock;
+use crate::domain::{Attachment, Job, Rule};
+
+/// Makes the reads. Any that fails fails the look: half a look must not be judged.
+pub async fn look(cloud: &dyn Cloud, clock: &dyn Clock, job: &Job, reads: Reads) -> Result<Seen, CloudError> {
+    // When the look began, so that nothing seen is taken for newer than it is.
+    let at = clock.now();
+    let (cen_rule, resource_rules, attachments) = tokio::try_join!(
+        optional(reads.cen_rule, cen_rule(cloud, job)),
+        optional(reads.resource_rules, resource_rules(cloud, job)),
+        optional(reads.attachments, attachments(cloud, job)),
+    )?;
+    let dates = [
+        cen_rule.as_ref().and_then(|answer| answer.date),
+        resource_rules.as_ref().and_then(|answer| answer.date),
+        attachments.as_ref().and_then(|answer| answer.date),
+    ];
+    Ok(Seen {
+        at,
+        date: dates.into_iter().flatten().max(),
+        cen_rule: cen_rule.map(|answer| answer.value),
+        resource_rules: resource_rules.map(|answer| answer.value),
+        attachments: attachments.map(|answer| answer.value),
+    })
+}
+
+async fn optional<T>(
+    wanted: bool,
+    read: impl Future<Output = Result<Answer<T>, CloudError>>,
+) -> Result<Option<Answer<T>>, CloudError> {
+    if wanted { read.await.map(Some) } else { Ok(None) }
+}
+
+async fn cen_rule(cloud: &dyn Cloud, job: &Job) -> Result<Answer<Listing<Rule>>, CloudError> {
+    let reader = cloud.transit_router_reader(&job.cen.owner)?;
+    let filter = RuleFilter::Instance(job.instance.id.clone());
+    let answer = reader.describe_grant_rules_to_cen(&job.cen, job.instance.kind, &filter).await?;
+    let page = answer.value;
+    // An answer without a count may be one to somebody who is not the owner of the CEN (API §A.5, §J).
+    let complete = page.next.is_none() && page.total == u64::try_from(page.rules.len()).ok();
+    let value = Listing { items: page.rules, complete };
+    Ok(Answer { value, request_id: answer.request_id, date: answer.date })
+}
+
+async fn resource_rules(cloud: &dyn Cloud, job: &Job) -> Result<Answer<Listing<Rule>>, CloudError> {
+    cloud.resource_reader(&job.instance.owner)?.describe_grant_rules_to_resource(&job.instance).await
+}
+
+async fn attachments(cloud: &dyn Cloud, job: &Job) -> Result<Answer<Listing<Attachment>>, CloudError> {
+    let reader = cloud.transit_router_reader(&job.cen.owner)?;
+    let (enterprise, basic) = tokio::try_join!(
+        reader.list_attachments(&job.cen, &job.instance),
+        reader.describe_attached_child_instances(&job.cen, &job.instance),
+    )?;
+    let complete = enterprise.value.complete && basic.value.complete;
+    let items: Vec<Attachment> = enterprise.value.items.into_iter().chain(basic.value.items).collect();
+    Ok(Answer {
+        value: Listing { items, complete },
+        request_id: basic.request_id,
+        date: enterprise.date.max(basic.date),
+    })
+}

@@ -1,0 +1,279 @@
+//! The loops that act: claim what is due, and for each job fetch, decide, commit, act, until it rests.
+//!
+//! An act is made only under the job's lease. The lease is checked directly before a write is sent, against a clock that
+//! runs through suspend, and leaves room for the request itself; between that check and the first byte there remain the
+//! instructions that no check can cover, which is why whoever takes a lease over looks before it writes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::action::Hand;
+use super::cloud::{Answer, CloudError, Failure};
+use super::core::Core;
+use super::decide::{Decision, Next, Observation, decide};
+use super::faults::Point;
+use super::look::look;
+use super::state::{Record, State, Write};
+use super::store::{Claimed, Committed, Hold, Lease, StoreError};
+use crate::clock::later;
+use crate::workflow::Call;
+
+/// How much a worker takes on.
+#[derive(Debug, Clone, Copy)]
+pub struct Capacity {
+    /// Jobs in work at a time.
+    pub jobs: usize,
+    /// How long a stop waits for them.
+    pub drain: Duration,
+}
+
+/// After a store that could not be used, before asking it again.
+const STORE_PAUSE: Duration = Duration::from_secs(1);
+/// The shortest pause between two claims that find nothing.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
+
+/// Works until `stop` says true, then lets the jobs in work come to rest, for as long as `drain` allows. Jobs that do
+/// not are cut where they are, as in a crash.
+pub async fn work(core: Arc<Core>, capacity: Capacity, mut stop: watch::Receiver<bool>) {
+    let mut jobs = JoinSet::new();
+    match core.store.reclaim(&core.holder).await {
+        Ok(0) => {}
+        Ok(count) => tracing::info!(leases = count, "takes its own leases back"),
+        Err(error) => tracing::error!(%error, "cannot take its own leases back; waits for them to expire"),
+    }
+    while !*stop.borrow() {
+        while jobs.try_join_next().is_some() {}
+        let pause = match fill(&core, capacity, &mut jobs).await {
+            Ok(pause) => pause,
+            Err(error) => {
+                tracing::error!(%error, "cannot claim jobs; tries again");
+                Some(STORE_PAUSE)
+            }
+        };
+        let sleep = async {
+            match pause {
+                Some(pause) => core.clock.sleep(pause).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = sleep => {}
+            () = core.work.notified() => {}
+            _ = jobs.join_next(), if !jobs.is_empty() => {}
+            _ = stop.changed() => {}
+        }
+    }
+    let waiting = jobs.len();
+    let drained = tokio::time::timeout(capacity.drain, async { while jobs.join_next().await.is_some() {} }).await;
+    match drained {
+        Ok(()) => tracing::info!(jobs = waiting, "every job in work came to rest"),
+        Err(_) => tracing::warn!(jobs = jobs.len(), "the deadline passed; cuts the jobs still in work"),
+    }
+}
+
+/// Takes up what is due. Returns how long there will be nothing more: `None` for until somebody rings.
+async fn fill(core: &Arc<Core>, capacity: Capacity, jobs: &mut JoinSet<()>) -> Result<Option<Duration>, StoreError> {
+    let free = capacity.jobs.saturating_sub(jobs.len());
+    if free == 0 {
+        return Ok(None);
+    }
+    let (now, uptime) = (core.clock.now(), core.clock.uptime());
+    let claimed = core.store.claim(&core.holder, now, later(now, core.lease()), free).await?;
+    let full = claimed.len() == free;
+    for claimed in claimed {
+        let (core, deadline) = (Arc::clone(core), uptime + core.lease());
+        jobs.spawn(async move {
+            if let Err(error) = run(&core, claimed, deadline).await {
+                tracing::error!(%error, "a job was put down; it is taken up again when its lease is over");
+            }
+        });
+    }
+    if full {
+        return Ok(None);
+    }
+    let next = core.store.next_due().await?;
+    Ok(next.map(|at| crate::clock::until(core.clock.now(), at).max(SHORTEST_PAUSE)))
+}
+
+/// Works on one claimed job until it rests. `deadline` is the end of its lease on the uptime clock.
+pub async fn run(core: &Core, claimed: Claimed, deadline: Duration) -> Result<(), StoreError> {
+    let refusal = core.policy.refuses(&claimed.record.requester, &claimed.record.job);
+    let mut hand = Grip { core, record: claimed.record, lease: claimed.lease, deadline };
+    let mut observation = Observation::TakenUp { refusal };
+    loop {
+        let definition = core.definition(&hand.record.definition).await?;
+        let Some(next) = hand.decide(&definition, &observation).await? else { return Ok(()) };
+        let step = definition.step(&hand.record.step).and_then(|step| step.call());
+        observation = match next {
+            Next::Rest => return Ok(()),
+            Next::Look(reads) => hand.look(reads).await?,
+            Next::Write(place) => match hand.write(place, step).await {
+                Some(answer) => Observation::Answered { write: place, answer },
+                None => return Ok(()),
+            },
+        };
+    }
+}
+
+/// A job in work, and the right to it.
+struct Grip<'a> {
+    core: &'a Core,
+    record: Record,
+    lease: Lease,
+    deadline: Duration,
+}
+
+impl Grip<'_> {
+    /// Decides and commits. `None` when the job is no longer ours, or the test cut us here.
+    async fn decide(
+        &mut self,
+        definition: &crate::workflow::Definition,
+        observation: &Observation,
+    ) -> Result<Option<Next>, StoreError> {
+        // A command may change the job meanwhile; then the observation is judged once more, by what it is now.
+        for _ in 0..3 {
+            let now = self.core.clock.now();
+            let decision = decide(&self.core.rules(definition), &self.record, observation, now);
+            if !decision.commit {
+                self.record = decision.record;
+                return Ok(Some(decision.next));
+            }
+            if self.commit(&decision).await? {
+                return Ok((!self.core.faults.cut(Point::AfterCommit)).then_some(decision.next));
+            }
+            match self.core.store.load(self.record.uid).await? {
+                Some(record) if !record.state.is_terminal() => self.record = record,
+                _ => return Ok(None),
+            }
+        }
+        tracing::warn!(job.uid = %self.record.uid, "the lease of the job is another's now; puts it down");
+        Ok(None)
+    }
+
+    async fn commit(&mut self, decision: &Decision) -> Result<bool, StoreError> {
+        let (now, uptime) = (self.core.clock.now(), self.core.clock.uptime());
+        let until = later(now, self.core.lease());
+        let hold = match decision.next {
+            Next::Rest => Hold::Release(self.lease.clone()),
+            _ => Hold::Keep(self.lease.clone(), until),
+        };
+        let change = self.core.change(decision, hold, now);
+        let mut record = (*change.record).clone();
+        loop {
+            match self.core.store.commit(change.clone()).await {
+                Ok(Committed::Conflict) => return Ok(false),
+                Ok(Committed::Done) => break,
+                // What was just done in the cloud is worth waiting for; without it the next look has to find out.
+                Err(StoreError::Unavailable(why)) if self.core.clock.uptime() < self.deadline => {
+                    tracing::error!(job.uid = %record.uid, error = why, "cannot commit; tries again while the lease lasts");
+                    self.core.clock.sleep(STORE_PAUSE).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        record.revision += 1;
+        self.lease.until = until;
+        self.deadline = uptime + self.core.lease();
+        if record.state.is_terminal() || record.state == State::Parked {
+            tracing::info!(
+                job.uid = %record.uid, job.id = %record.job.id, job.kind = %record.job.kind, cen.id = %record.job.cen.id,
+                instance.id = %record.job.instance.id, job.state = record.state.as_str(), "{}", record.why
+            );
+        }
+        self.record = record;
+        self.core.committed(decision);
+        if decision.next == Next::Rest {
+            // Whoever stood behind it in the line of its instance may begin.
+            self.core.work.notify_one();
+        }
+        Ok(true)
+    }
+
+    async fn look(&self, reads: super::action::Reads) -> Result<Observation, StoreError> {
+        let core = self.core;
+        let began = core.clock.uptime();
+        let looked = look(core.cloud.as_ref(), core.clock.as_ref(), &self.record.job, reads).await;
+        let what = if looked.is_ok() { "look" } else { "look-failed" };
+        core.observer.tried(self.record.job.kind, &self.record.step, what, core.clock.uptime().saturating_sub(began));
+        let seen = match looked {
+            Ok(seen) => seen,
+            Err(error) => return Ok(Observation::LookFailed(error)),
+        };
+        let job = &self.record.job;
+        // Only a job that has not written yet can take over from another, or share its hour.
+        let rivals = match self.record.has_written() {
+            true => vec![],
+            false => core.store.waiting_on(&job.instance.id, &job.cen.id).await?,
+        };
+        let rivals = rivals.into_iter().filter(|rival| rival.uid != self.record.uid).collect();
+        Ok(Observation::Looked { seen, rivals })
+    }
+
+    /// Makes the write whose intent was just committed. `None`: not made, because the lease may run out under it.
+    async fn write(&self, place: usize, step: Option<&Call>) -> Option<Result<Answer<()>, CloudError>> {
+        let core = self.core;
+        let (write, call) = (self.record.writes.get(place)?, step?);
+        if core.faults.cut(Point::BeforeWrite) {
+            return None;
+        }
+        let began = core.clock.uptime();
+        if began + core.catalog.policies().request_timeout >= self.deadline {
+            tracing::warn!(job.uid = %self.record.uid, "the lease may run out under the call; does not make it");
+            return None;
+        }
+        let mut answer = self.send(write, call).await;
+        if core.faults.twice() {
+            answer = self.send(write, call).await;
+        }
+        if core.faults.cut(Point::AfterWrite) {
+            return None;
+        }
+        let what = if answer.is_ok() { "write" } else { "write-failed" };
+        core.observer.tried(self.record.job.kind, &self.record.step, what, core.clock.uptime().saturating_sub(began));
+        match &answer {
+            Ok(answer) => tracing::info!(
+                job.uid = %self.record.uid, cloud.operation = %write.operation, cloud.request_id = %answer.request_id,
+                account.uid = %write.account, resource.id = %write.resource, "wrote"
+            ),
+            Err(error) => tracing::warn!(
+                job.uid = %self.record.uid, cloud.operation = %write.operation, account.uid = %write.account,
+                resource.id = %write.resource, %error, "a write failed"
+            ),
+        }
+        Some(answer)
+    }
+
+    async fn send(&self, write: &Write, call: &Call) -> Result<Answer<()>, CloudError> {
+        let verb = if write.undo { call.undo.as_deref().unwrap_or_default() } else { &call.verb };
+        let unanswered = |why: String| CloudError {
+            operation: write.operation.clone(),
+            failure: Failure::Unanswered { why },
+            request_id: None,
+            retry_after: None,
+        };
+        let job = &self.record.job;
+        let act = async {
+            match self.core.registry.get(verb).map(|action| action.hand()) {
+                Some(Hand::Resource(action)) => {
+                    let client = self.core.cloud.resource_writer(&job.instance.owner).await?;
+                    action.act(client.as_ref(), job, write).await
+                }
+                Some(Hand::TransitRouter(action)) => {
+                    let client = self.core.cloud.transit_router_writer(&job.cen.owner).await?;
+                    action.act(client.as_ref(), job, write).await
+                }
+                Some(Hand::Readers) | None => Err(CloudError {
+                    failure: Failure::NotSent { why: format!("{verb:?} does not write") },
+                    ..unanswered(String::new())
+                }),
+            }
+        };
+        match tokio::time::timeout(call.timeout, act).await {
+            Ok(answer) => answer,
+            Err(_) => Err(unanswered(format!("no answer within {:?}", call.timeout))),
+        }
+    }
+}
