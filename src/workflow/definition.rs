@@ -166,6 +166,11 @@ impl Step {
 }
 
 impl Refused {
+    /// Reads the word used in definitions.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Undo, Self::Retry].into_iter().find(|value| value.as_str() == text)
+    }
+
     /// The word used in definitions.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -176,6 +181,11 @@ impl Refused {
 }
 
 impl WaitFor {
+    /// Reads the word used in definitions.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Hour].into_iter().find(|value| value.as_str() == text)
+    }
+
     /// The word used in definitions.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -185,6 +195,11 @@ impl WaitFor {
 }
 
 impl Emit {
+    /// Reads the word used in definitions.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Waiting].into_iter().find(|value| value.as_str() == text)
+    }
+
     /// The word used in definitions and in the event's type.
     pub fn as_str(self) -> &'static str {
         match self {
