@@ -2,8 +2,8 @@
 //! same delay on whichever worker takes it up.
 //!
 //! This is the only module that uses the `backoff` crate, which has no maintainer (RUSTSEC-2025-0012): it computes the
-//! curve and nothing else. Its own randomization stays at 0, its clock and its limit of elapsed time decide nothing, and
-//! the delay is taken from the interval it keeps, because what it hands out may still be a nanosecond off by chance.
+//! curve and nothing else. Its own randomization stays at 0, its clock and its limit of elapsed time decide nothing,
+//! and the delay is taken from the interval it keeps, because what it hands out may be a nanosecond off by chance.
 
 use std::time::Duration;
 

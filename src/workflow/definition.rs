@@ -121,8 +121,8 @@ impl Definition {
         &self.source
     }
 
-    /// SHA-256, in hex, of what the text says: comments, white space and the order of keys make no difference, the order
-    /// of steps does. It depends on the text alone, so every version of this program finds the same digest.
+    /// SHA-256, in hex, of what the text says: comments, white space and the order of keys make no difference, the
+    /// order of steps does. It depends on the text alone, so every version of this program finds the same digest.
     pub fn digest(&self) -> &str {
         &self.digest
     }

@@ -105,8 +105,9 @@ impl ErrorClasses {
             }
             problems.extend(reader.into_problems());
         }
+        let readable = problems.is_empty();
         for retry_after in [false, true] {
-            if problems.is_empty() && !entries.iter().any(|entry| entry.matches_all(retry_after)) {
+            if readable && !entries.iter().any(|entry| entry.matches_all(retry_after)) {
                 let message = format!("no entry matches everything with retry-after = {retry_after}");
                 problems.push(Problem { file: "workflows/errors.toml".to_owned(), line: 1, message });
             }

@@ -16,6 +16,9 @@ mod problem;
 mod retry_policy;
 mod verb;
 
+#[cfg(test)]
+mod tests;
+
 pub use catalog::{Catalog, Overrides, OverridingFile};
 pub use definition::{Call, Definition, Emit, Refused, Step, Target, Wait, WaitFor, Work};
 pub use errors::{Class, Effect, ErrorClass, ErrorClasses, HttpStatus, Verdict};
