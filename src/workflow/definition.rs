@@ -121,8 +121,8 @@ impl Definition {
         &self.source
     }
 
-    /// SHA-256, in hex, of what the text says: comments, white space and the order of keys make no difference, the order
-    /// of steps does. It depends on the text alone, so every version of this program finds the same digest.
+    /// SHA-256, in hex, of what the text says: comments, white space and the order of keys make no difference, the
+    /// order of steps does. It depends on the text alone, so every version of this program finds the same digest.
     pub fn digest(&self) -> &str {
         &self.digest
     }
@@ -166,6 +166,11 @@ impl Step {
 }
 
 impl Refused {
+    /// Reads the word used in definitions.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Undo, Self::Retry].into_iter().find(|value| value.as_str() == text)
+    }
+
     /// The word used in definitions.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -176,6 +181,11 @@ impl Refused {
 }
 
 impl WaitFor {
+    /// Reads the word used in definitions.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Hour].into_iter().find(|value| value.as_str() == text)
+    }
+
     /// The word used in definitions.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -185,6 +195,11 @@ impl WaitFor {
 }
 
 impl Emit {
+    /// Reads the word used in definitions.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Waiting].into_iter().find(|value| value.as_str() == text)
+    }
+
     /// The word used in definitions and in the event's type.
     pub fn as_str(self) -> &'static str {
         match self {

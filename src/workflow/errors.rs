@@ -1,8 +1,14 @@
 //! What an error of the cloud means for a job: an ordered table, the first entry that matches wins (API §D.3).
+//!
+//! The table is data because it is never finished: the vendor publishes no list of codes for some operations, and an
+//! operator who meets a new one must be able to say what it means without a new binary. It always ends in an entry that
+//! matches everything, so that every answer has a verdict.
 
 use std::fmt;
 
-use super::problem::Problem;
+use super::document::{Reader, Table};
+use super::glob;
+use super::problem::{Problem, hint, list};
 
 /// What to do about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -45,9 +51,17 @@ pub struct Verdict<'a> {
     pub advice: &'a str,
 }
 
-/// One entry of the table.
+/// One entry of the table. An answer matches when it fits every condition that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ErrorClass {
+    /// Patterns for `Code`; empty: any.
+    pub codes: Vec<String>,
+    /// HTTP statuses; empty: any.
+    pub http: Vec<HttpStatus>,
+    /// Patterns for the operation; empty: any.
+    pub operations: Vec<String>,
+    /// Whether it speaks of answers with `x-acs-retry-after`; the others never match such an answer.
+    pub retry_after: bool,
     /// What to do.
     pub class: Class,
     /// Whether the call may have taken effect.
@@ -56,6 +70,19 @@ pub struct ErrorClass {
     pub meaning: String,
     /// What an operator does about it.
     pub advice: String,
+    /// The file it is from.
+    pub file: String,
+    /// Its line there, 1-based.
+    pub line: usize,
+}
+
+/// A condition on the HTTP status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HttpStatus {
+    /// This one.
+    Exactly(u16),
+    /// All of a hundred, by its first digit: `5xx`.
+    Hundred(u16),
 }
 
 /// The whole table, an operator's entries before the embedded ones.
@@ -66,24 +93,55 @@ pub struct ErrorClasses {
 
 impl ErrorClasses {
     /// Reads the embedded table and an operator's own `(file, text)` before it. All findings are reported together.
-    pub fn load(_embedded: &str, _overriding: Option<(&str, &str)>) -> Result<Self, Vec<Problem>> {
-        todo!()
+    pub fn load(embedded: &str, overriding: Option<(&str, &str)>) -> Result<Self, Vec<Problem>> {
+        let mut entries = Vec::new();
+        let mut problems = Vec::new();
+        for (file, text) in overriding.into_iter().chain([("workflows/errors.toml", embedded)]) {
+            let reader = Reader::new(file, text);
+            if let Some(document) = reader.document() {
+                let root = Table::root(&reader, &document);
+                root.only(&["class"]);
+                entries.extend(root.tables("class").iter().filter_map(|table| read(file, table)));
+            }
+            problems.extend(reader.into_problems());
+        }
+        let readable = problems.is_empty();
+        for retry_after in [false, true] {
+            if readable && !entries.iter().any(|entry| entry.matches_all(retry_after)) {
+                let message = format!("no entry matches everything with retry-after = {retry_after}");
+                problems.push(Problem { file: "workflows/errors.toml".to_owned(), line: 1, message });
+            }
+        }
+        if problems.is_empty() { Ok(Self { entries }) } else { Err(problems) }
     }
 
     /// What an error answer means. `code` is empty when the body was no error envelope; `retry_after` says whether the
     /// server asked for a delay (`x-acs-retry-after`, API §D.1).
-    pub fn classify(&self, _operation: &str, _status: u16, _code: &str, _retry_after: bool) -> Verdict<'_> {
-        todo!()
+    pub fn classify(&self, operation: &str, status: u16, code: &str, retry_after: bool) -> Verdict<'_> {
+        let found = self.entries.iter().find(|entry| entry.matches(operation, status, code, retry_after));
+        found.expect("a table is loaded only when it matches everything").verdict()
     }
 
-    /// A call that never left this machine.
-    pub fn not_sent(&self) -> Verdict<'_> {
-        todo!()
+    /// A call that never left this machine: it can be repeated as it is.
+    pub fn not_sent(&self) -> Verdict<'static> {
+        Verdict {
+            class: Class::Transient,
+            effect: Effect::None,
+            meaning: "The request was not sent: there was no credential for it, or no connection.",
+            advice: "Nothing, if it passes. Otherwise see with `crossgrant doctor` whether the credential and the \
+                     endpoint can be reached.",
+        }
     }
 
-    /// A call to which no whole answer came back.
-    pub fn unanswered(&self) -> Verdict<'_> {
-        todo!()
+    /// A call to which no whole answer came back: it may have been carried out.
+    pub fn unanswered(&self) -> Verdict<'static> {
+        Verdict {
+            class: Class::Transient,
+            effect: Effect::Unknown,
+            meaning: "The request may have been carried out, but no whole answer came back.",
+            advice: "Nothing, if it passes: the state is read before the call is repeated. If it lasts, look at the \
+                     network between this machine and the endpoint.",
+        }
     }
 
     /// Every entry, in the order of looking.
@@ -91,14 +149,150 @@ impl ErrorClasses {
         &self.entries
     }
 
-    /// The entries that speak of a code, whatever the operation and status: what there is to explain about it.
-    pub fn explain(&self, _code: &str) -> Vec<&ErrorClass> {
-        todo!()
+    /// The entries that name a code, whatever the operation and status: what there is to explain about it. When none
+    /// does, the one for codes the table does not know.
+    pub fn explain(&self, code: &str) -> Vec<&ErrorClass> {
+        let names = |entry: &&ErrorClass| entry.codes.iter().any(|pattern| glob::matches(pattern, code));
+        let found: Vec<_> = self.entries.iter().filter(names).collect();
+        if !found.is_empty() {
+            return found;
+        }
+        self.entries.iter().find(|entry| entry.matches("", 400, code, false)).into_iter().collect()
+    }
+}
+
+impl ErrorClass {
+    /// What it says of an answer that it matches.
+    pub fn verdict(&self) -> Verdict<'_> {
+        Verdict { class: self.class, effect: self.effect, meaning: &self.meaning, advice: &self.advice }
+    }
+
+    fn matches(&self, operation: &str, status: u16, code: &str, retry_after: bool) -> bool {
+        let fits = |patterns: &[String], text| {
+            patterns.is_empty() || patterns.iter().any(|pattern| glob::matches(pattern, text))
+        };
+        self.retry_after == retry_after
+            && (self.http.is_empty() || self.http.iter().any(|http| http.matches(status)))
+            && fits(&self.codes, code)
+            && fits(&self.operations, operation)
+    }
+
+    fn matches_all(&self, retry_after: bool) -> bool {
+        self.retry_after == retry_after && self.codes.is_empty() && self.http.is_empty() && self.operations.is_empty()
+    }
+}
+
+impl HttpStatus {
+    /// Reads `429` or `5xx`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let number = |text: &str| text.parse::<u16>().ok();
+        match text.strip_suffix("xx") {
+            Some(hundred) => number(hundred).filter(|n| (1..=5).contains(n)).map(Self::Hundred),
+            None => number(text).filter(|n| (100..=599).contains(n)).map(Self::Exactly),
+        }
+    }
+
+    fn matches(self, status: u16) -> bool {
+        match self {
+            Self::Exactly(number) => status == number,
+            Self::Hundred(hundred) => status / 100 == hundred,
+        }
+    }
+}
+
+impl fmt::Display for HttpStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exactly(number) => write!(f, "{number}"),
+            Self::Hundred(hundred) => write!(f, "{hundred}xx"),
+        }
+    }
+}
+
+impl Class {
+    /// All of them.
+    pub const ALL: [Self; 7] =
+        [Self::Throttled, Self::Transient, Self::State, Self::Auth, Self::Done, Self::Permanent, Self::Unknown];
+
+    /// The word used in the table.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Throttled => "throttled",
+            Self::Transient => "transient",
+            Self::State => "state",
+            Self::Auth => "auth",
+            Self::Done => "done",
+            Self::Permanent => "permanent",
+            Self::Unknown => "unknown",
+        }
     }
 }
 
 impl fmt::Display for Class {
-    fn fmt(&self, _f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        todo!()
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
+}
+
+impl Effect {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::None, Self::Unknown];
+
+    /// The word used in the table.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+fn read(file: &str, table: &Table<'_, '_>) -> Option<ErrorClass> {
+    table.only(&["code", "http", "operations", "retry-after", "class", "effect", "meaning", "do"]);
+    let patterns =
+        |key: &str| Some(table.texts(key)?.into_iter().map(|text| text.value.to_owned()).collect::<Vec<_>>());
+    let (codes, operations) = (patterns("code"), patterns("operations"));
+    let http = statuses(table);
+    let retry_after = if table.has("retry-after") { table.boolean("retry-after") } else { Some(false) };
+    let class = word(table, "class", &Class::ALL.map(|class| (class.as_str(), class)));
+    let effect = word(table, "effect", &Effect::ALL.map(|effect| (effect.as_str(), effect)));
+    let meaning = table.required_text("meaning");
+    let advice = table.required_text("do");
+    Some(ErrorClass {
+        codes: codes?,
+        http: http?,
+        operations: operations?,
+        retry_after: retry_after?,
+        class: class?,
+        effect: effect?,
+        meaning: meaning?.value.to_owned(),
+        advice: advice?.value.to_owned(),
+        file: file.to_owned(),
+        line: table.reader.line(table.at),
+    })
+}
+
+/// The statuses of `http`; none when it is not there.
+fn statuses(table: &Table<'_, '_>) -> Option<Vec<HttpStatus>> {
+    let statuses = table.words("http")?.into_iter().map(|text| {
+        let status = HttpStatus::parse(text.value);
+        if status.is_none() {
+            let message = format!("`http` must be a status such as 429 or \"5xx\", not `{}`", text.value);
+            table.reader.report(text.at, message);
+        }
+        status
+    });
+    statuses.collect()
+}
+
+/// One of a closed list of words, which must be there.
+fn word<T: Copy>(table: &Table<'_, '_>, key: &str, known: &[(&str, T)]) -> Option<T> {
+    let word = table.required_text(key)?;
+    let found = known.iter().find(|(name, _)| *name == word.value).map(|(_, value)| *value);
+    if found.is_none() {
+        let names = || known.iter().map(|(name, _)| *name);
+        let (hint, known) = (hint(word.value, names()), list(names()));
+        table.reader.report(word.at, format!("`{key}` cannot be `{}`{hint} (known: {known})", word.value));
+    }
+    found
 }

@@ -1,1 +1,47 @@
-//! `*` patterns.
+//! Patterns with `*` for any run of characters, compared without regard to case: the vendor itself spells one code in
+//! two ways (API §A.7).
+
+/// Whether all of `text` fits `pattern`.
+pub(super) fn matches(pattern: &str, text: &str) -> bool {
+    let (pattern, text) = (pattern.to_ascii_lowercase(), text.to_ascii_lowercase());
+    let mut parts = pattern.split('*');
+    let first = parts.next().expect("splitting yields at least one part");
+    let Some(mut rest) = text.strip_prefix(first) else { return false };
+    let Some(last) = parts.next_back() else { return rest.is_empty() };
+    for part in parts {
+        // The leftmost fit leaves the most for what follows, so it is never a worse choice than a later one.
+        let Some(found) = rest.find(part) else { return false };
+        rest = &rest[found + part.len()..];
+    }
+    rest.len() >= last.len() && rest.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches;
+
+    #[test]
+    fn a_star_stands_for_any_run_and_case_does_not_matter() {
+        for (pattern, text) in [
+            ("Throttling", "throttling"),
+            ("Throttling.*", "Throttling.user"),
+            ("*", ""),
+            ("*.LockFailed", "Vpc.LockFailed"),
+            ("InvalidOperation.*Status", "InvalidOperation.CenInstanceStatus"),
+            ("a*b*c", "a-b-b-c"),
+            ("a*b*b", "abb"),
+        ] {
+            assert!(matches(pattern, text), "{pattern} {text}");
+        }
+        for (pattern, text) in [
+            ("Throttling", "Throttling.User"),
+            ("Throttling.*", "Throttling"),
+            ("Invalid*Status", "InvalidStatus.ResourceStatu"),
+            ("ab*ba", "aba"),
+            ("", "x"),
+            ("a*b*b", "ab"),
+        ] {
+            assert!(!matches(pattern, text), "{pattern} {text}");
+        }
+    }
+}

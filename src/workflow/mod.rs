@@ -16,9 +16,12 @@ mod problem;
 mod retry_policy;
 mod verb;
 
+#[cfg(test)]
+mod tests;
+
 pub use catalog::{Catalog, Overrides, OverridingFile};
 pub use definition::{Call, Definition, Emit, Refused, Step, Target, Wait, WaitFor, Work};
-pub use errors::{Class, Effect, ErrorClass, ErrorClasses, Verdict};
+pub use errors::{Class, Effect, ErrorClass, ErrorClasses, HttpStatus, Verdict};
 pub use policies::Policies;
 pub use problem::{Problem, nearest};
 pub use retry_policy::{BadRetryPolicy, RetryPolicy};

@@ -51,3 +51,31 @@ pub struct VerbSpec {
     /// How it can end well; `&["done"]` for a verb that branches nowhere. Never empty.
     pub outcomes: &'static [&'static str],
 }
+
+/// The verbs the embedded definitions call, for tests that have no registry.
+#[cfg(test)]
+pub(super) mod samples {
+    use super::{Account, VerbSpec};
+
+    const fn reads(name: &'static str, outcomes: &'static [&'static str]) -> VerbSpec {
+        VerbSpec { name, account: Account::Readers, writes: false, outcomes }
+    }
+
+    const fn writes(name: &'static str, account: Account) -> VerbSpec {
+        VerbSpec { name, account, writes: true, outcomes: &["done"] }
+    }
+
+    pub const VERBS: [VerbSpec; 11] = [
+        reads("survey-grant", &["absent", "satisfied"]),
+        reads("survey-revoke", &["absent", "unattached", "attached"]),
+        reads("survey-payer", &["satisfied", "pending", "attached", "unattached"]),
+        writes("grant", Account::Resource),
+        writes("revoke", Account::Resource),
+        writes("modify-grant", Account::Resource),
+        writes("update-attachments", Account::TransitRouter),
+        writes("delete-attachments", Account::TransitRouter),
+        reads("confirm-granted", &["done"]),
+        reads("confirm-revoked", &["done"]),
+        reads("confirm-payer", &["effective", "pending"]),
+    ];
+}
