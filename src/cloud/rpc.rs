@@ -139,3 +139,50 @@ fn presentable(message: &str, keys: &Keys) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+    use tokio::net::TcpListener;
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::cloud::endpoint::{Endpoint, Product};
+    use crate::cloud::observer::Unobserved;
+    use crate::cloud::testing;
+    use crate::cloud::transport::HttpTransport;
+
+    /// Over a real socket: a cloud that takes the request and never answers.
+    #[tokio::test]
+    async fn a_call_that_hangs_ends_unanswered_and_was_sent_as_it_was_signed() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = listener.local_addr().unwrap();
+        let (heard, head) = oneshot::channel();
+        tokio::spawn(async move {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(socket.read_u8().await.unwrap());
+            }
+            heard.send(String::from_utf8(head).unwrap().to_lowercase()).unwrap();
+            let _ = socket.read_u8().await;
+        });
+        let timeouts = Timeouts { connect: Duration::from_secs(5), request: Duration::from_millis(500) };
+        let shared = Shared {
+            clock: Arc::new(testing::clock()),
+            transport: Arc::new(HttpTransport::new(timeouts.connect).unwrap()),
+            endpoints: Endpoints::all(&Endpoint::parse(&format!("http://{at}")).unwrap()),
+            timeouts,
+            observer: Arc::new(Unobserved),
+        };
+        let caller = Caller::new(testing::credentials(testing::TR_ACCOUNT), Arc::new(shared));
+        let request = RpcRequest::new(Product::Cbn, "DescribeX").query("NextToken", "a+b/c=~ *");
+        let error = caller.call(&request).await.unwrap_err();
+        assert_eq!(error.failure, Failure::Unanswered { why: "no answer within 500ms".into() });
+
+        let head = head.await.unwrap();
+        assert!(head.starts_with("post /?nexttoken=a%2bb%2fc%3d~%20%2a http/1.1\r\n"), "{head}");
+        assert_eq!(head.matches("\r\nhost: ").count(), 1, "{head}");
+        assert!(head.contains(&format!("\r\nhost: {at}\r\n")), "{head}");
+    }
+}

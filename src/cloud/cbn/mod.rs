@@ -4,6 +4,8 @@
 mod attachments;
 mod grants;
 mod paging;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
