@@ -5,6 +5,9 @@
 //! Success is remembered for good; failure is not. Callers that wait while a check runs share its end, also a bad one:
 //! otherwise a hundred jobs would ask a service that does not answer one after the other.
 
+use std::sync::atomic::Ordering::{Acquire, Release};
+use std::sync::atomic::{AtomicBool, AtomicU64};
+
 use tokio::sync::Mutex;
 
 use super::endpoint::Product;
@@ -18,15 +21,16 @@ const OPERATION: &str = "GetCallerIdentity";
 /// What is known of a credential.
 #[derive(Default)]
 pub(super) struct Identity {
-    verified: std::sync::atomic::AtomicBool,
-    ended: std::sync::atomic::AtomicU64,
+    verified: AtomicBool,
+    /// How many checks have ended: tells a caller that waited whether one ended meanwhile.
+    ended: AtomicU64,
+    /// How the last one failed. Held while one runs.
     last: Mutex<Option<CloudError>>,
 }
 
 impl Caller {
     /// Returns once the credential has shown to be the expected account's.
     pub async fn verify(&self) -> Result<(), CloudError> {
-        use std::sync::atomic::Ordering::{Acquire, Release};
         let Identity { verified, ended, last } = &self.identity;
         if verified.load(Acquire) {
             return Ok(());

@@ -13,7 +13,7 @@ use super::endpoint::Product;
 use super::envelope::Reply;
 use super::request::RpcRequest;
 use super::rpc::Caller;
-use crate::engine::cloud::{Answer, CloudError};
+use crate::engine::cloud::{Answer, CloudError, Listing};
 
 /// The Cbn operations, as one account.
 #[derive(Clone)]
@@ -48,7 +48,7 @@ fn request(action: &'static str) -> RpcRequest {
 }
 
 /// The complete answer to a question that needs no call: the cloud has no such thing.
-fn nothing<T>() -> Answer<crate::engine::cloud::Listing<T>> {
-    let value = crate::engine::cloud::Listing { items: Vec::new(), complete: true };
+fn nothing<T>() -> Answer<Listing<T>> {
+    let value = Listing { items: Vec::new(), complete: true };
     Answer { value, request_id: String::new(), date: None }
 }
