@@ -2,6 +2,7 @@
 
 pub mod actions;
 pub mod clock;
+pub mod cloud;
 pub mod domain;
 pub mod engine;
 pub mod workflow;

@@ -1,0 +1,296 @@
+//! The accounts this worker has credentials for, as the engine's [`Cloud`]. The four hands it gives out are four
+//! types: what one may do, the others cannot name.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::cbn::Cbn;
+use super::credentials::AccountCredentials;
+use super::endpoint::Endpoints;
+use super::observer::CallObserver;
+use super::rpc::{Caller, Shared, Timeouts, not_sent};
+use super::transport::Transport;
+use crate::clock::Clock;
+use crate::domain::{AccountUid, Attachment, Cen, Instance, InstanceType, OrderType, Rule};
+use crate::engine::cloud::{
+    Answer, Cloud, CloudError, Listing, ResourceReader, ResourceWriter, RuleFilter, RulePage, TransitRouterReader,
+    TransitRouterWriter,
+};
+
+/// The cloud, through one transport, as several accounts.
+pub struct Accounts {
+    accounts: HashMap<AccountUid, Cbn>,
+}
+
+impl Accounts {
+    /// Of several credentials for one account the last counts.
+    pub fn new(
+        clock: Arc<dyn Clock>,
+        transport: Arc<dyn Transport>,
+        endpoints: Endpoints,
+        credentials: Vec<AccountCredentials>,
+        timeouts: Timeouts,
+        observer: Arc<dyn CallObserver>,
+    ) -> Self {
+        let shared = Arc::new(Shared { clock, transport, endpoints, timeouts, observer });
+        let account = |credentials: AccountCredentials| {
+            (credentials.uid.clone(), Cbn::new(Arc::new(Caller::new(credentials, shared.clone()))))
+        };
+        Self { accounts: credentials.into_iter().map(account).collect() }
+    }
+
+    /// Checks that the credential configured for an account is that account's (API §A.13). Success is remembered.
+    pub async fn verify(&self, account: &AccountUid) -> Result<(), CloudError> {
+        self.cbn(account)?.verify().await
+    }
+
+    fn cbn(&self, account: &AccountUid) -> Result<&Cbn, CloudError> {
+        self.accounts
+            .get(account)
+            .ok_or_else(|| not_sent("credentials", format!("no credential is configured for account {account}")))
+    }
+}
+
+#[async_trait]
+impl Cloud for Accounts {
+    fn resource_reader(&self, account: &AccountUid) -> Result<Arc<dyn ResourceReader>, CloudError> {
+        Ok(Arc::new(ReadAsResource(self.cbn(account)?.clone())))
+    }
+
+    fn transit_router_reader(&self, account: &AccountUid) -> Result<Arc<dyn TransitRouterReader>, CloudError> {
+        Ok(Arc::new(ReadAsTransitRouter(self.cbn(account)?.clone())))
+    }
+
+    async fn resource_writer(&self, account: &AccountUid) -> Result<Arc<dyn ResourceWriter>, CloudError> {
+        let cbn = self.cbn(account)?.clone();
+        cbn.verify().await?;
+        Ok(Arc::new(WriteAsResource(cbn)))
+    }
+
+    async fn transit_router_writer(&self, account: &AccountUid) -> Result<Arc<dyn TransitRouterWriter>, CloudError> {
+        let cbn = self.cbn(account)?.clone();
+        cbn.verify().await?;
+        Ok(Arc::new(WriteAsTransitRouter(cbn)))
+    }
+}
+
+struct ReadAsResource(Cbn);
+struct WriteAsResource(Cbn);
+struct ReadAsTransitRouter(Cbn);
+struct WriteAsTransitRouter(Cbn);
+
+#[async_trait]
+impl ResourceReader for ReadAsResource {
+    async fn describe_grant_rules_to_resource(&self, instance: &Instance) -> Result<Answer<Listing<Rule>>, CloudError> {
+        self.0.rules_to_resource(instance).await
+    }
+}
+
+#[async_trait]
+impl ResourceWriter for WriteAsResource {
+    async fn grant(
+        &self,
+        instance: &Instance,
+        cen: &Cen,
+        order_type: Option<OrderType>,
+    ) -> Result<Answer<()>, CloudError> {
+        self.0.grant(instance, cen, order_type).await
+    }
+
+    async fn revoke(&self, instance: &Instance, cen: &Cen) -> Result<Answer<()>, CloudError> {
+        self.0.revoke(instance, cen).await
+    }
+
+    async fn modify_grant(
+        &self,
+        instance: &Instance,
+        cen: &Cen,
+        order_type: OrderType,
+        client_token: &str,
+    ) -> Result<Answer<()>, CloudError> {
+        self.0.modify_grant(instance, cen, order_type, client_token).await
+    }
+}
+
+#[async_trait]
+impl TransitRouterReader for ReadAsTransitRouter {
+    async fn describe_grant_rules_to_cen(
+        &self,
+        cen: &Cen,
+        kind: InstanceType,
+        filter: &RuleFilter,
+    ) -> Result<Answer<RulePage>, CloudError> {
+        self.0.rules_to_cen(cen, kind, filter).await
+    }
+
+    async fn list_attachments(
+        &self,
+        cen: &Cen,
+        instance: &Instance,
+    ) -> Result<Answer<Listing<Attachment>>, CloudError> {
+        self.0.list_attachments(cen, instance).await
+    }
+
+    async fn describe_attached_child_instances(
+        &self,
+        cen: &Cen,
+        instance: &Instance,
+    ) -> Result<Answer<Listing<Attachment>>, CloudError> {
+        self.0.attached_child_instances(cen, instance).await
+    }
+}
+
+#[async_trait]
+impl TransitRouterWriter for WriteAsTransitRouter {
+    async fn update_attachment(
+        &self,
+        kind: InstanceType,
+        attachment_id: &str,
+        order_type: OrderType,
+        client_token: &str,
+    ) -> Result<Answer<()>, CloudError> {
+        self.0.update_attachment(kind, attachment_id, order_type, client_token).await
+    }
+
+    async fn delete_attachment(
+        &self,
+        kind: InstanceType,
+        attachment_id: &str,
+        client_token: &str,
+    ) -> Result<Answer<()>, CloudError> {
+        self.0.delete_attachment(kind, attachment_id, client_token).await
+    }
+
+    async fn detach_child_instance(&self, cen: &Cen, instance: &Instance) -> Result<Answer<()>, CloudError> {
+        self.0.detach_child_instance(cen, instance).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::sync::Mutex;
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::cloud::observer::Unobserved;
+    use crate::cloud::testing::{self, RESOURCE_ACCOUNT, SECRET, Scripted, TOKEN, TR_ACCOUNT, cen, instance, uid};
+    use crate::cloud::transport::TransportError;
+    use crate::engine::cloud::Failure;
+
+    fn why(error: CloudError) -> String {
+        match error.failure {
+            Failure::NotSent { why } => why,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn an_account_without_a_credential_is_named() {
+        let accounts = testing::accounts(&Scripted::new(), Unobserved);
+        let stranger = uid("1999999999999999");
+        for error in [
+            accounts.resource_reader(&stranger).err().unwrap(),
+            accounts.transit_router_reader(&stranger).err().unwrap(),
+            accounts.resource_writer(&stranger).await.err().unwrap(),
+            accounts.transit_router_writer(&stranger).await.err().unwrap(),
+        ] {
+            assert!(why(error).contains("1999999999999999"));
+        }
+    }
+
+    #[tokio::test]
+    async fn with_the_wrong_credential_nothing_is_written_and_nothing_is_read() {
+        let stranger = || json!({"RequestId": "I", "AccountId": TR_ACCOUNT});
+        let cloud = Scripted::new().identities_too().json(200, stranger()).json(200, stranger());
+        let accounts = testing::accounts(&cloud, Unobserved);
+        let account = uid(RESOURCE_ACCOUNT);
+        assert!(why(accounts.resource_writer(&account).await.err().unwrap()).contains("belongs to account"));
+        // An empty list, read with the key of another account, would prove an absence that is none.
+        let reader = accounts.resource_reader(&account).unwrap();
+        let read = reader.describe_grant_rules_to_resource(&instance(InstanceType::VPC)).await;
+        assert!(why(read.unwrap_err()).contains("belongs to account"));
+        assert_eq!(cloud.actions(), ["GetCallerIdentity", "GetCallerIdentity"]);
+    }
+
+    #[tokio::test]
+    async fn an_identity_is_checked_once_for_all_hands() {
+        let cloud = Scripted::new()
+            .identities_too()
+            .json(200, json!({"RequestId": "I", "AccountId": TR_ACCOUNT.parse::<u64>().unwrap()}))
+            .json(200, json!({"RequestId": "R"}));
+        let accounts = testing::accounts(&cloud, Unobserved);
+        let account = uid(TR_ACCOUNT);
+        accounts.verify(&account).await.unwrap();
+        accounts.resource_writer(&account).await.unwrap();
+        let writer = accounts.transit_router_writer(&account).await.unwrap();
+        writer.detach_child_instance(&cen(), &instance(InstanceType::VPC)).await.unwrap();
+        assert_eq!(cloud.actions(), ["GetCallerIdentity", "DetachCenChildInstance"]);
+    }
+
+    #[tokio::test]
+    async fn every_attempt_has_its_own_nonce() {
+        let cloud = Scripted::new().json(200, json!({"RequestId": "R"})).json(200, json!({"RequestId": "R"}));
+        let writer = testing::accounts(&cloud, Unobserved).resource_writer(&uid(RESOURCE_ACCOUNT)).await.unwrap();
+        for _ in 0..2 {
+            writer.revoke(&instance(InstanceType::VPC), &cen()).await.unwrap();
+        }
+        let header = |name: &str| -> HashSet<String> {
+            cloud.requests().iter().map(|r| r.headers()[name].to_str().unwrap().to_owned()).collect()
+        };
+        assert_eq!((header("x-acs-signature-nonce").len(), header("authorization").len()), (2, 2));
+        assert_eq!(header("x-acs-date"), HashSet::from(["2026-05-09T08:30:00Z".to_owned()]));
+    }
+
+    #[tokio::test]
+    async fn a_secret_in_the_clouds_message_is_not_passed_on() {
+        let message = format!("server string to sign: x-acs-security-token:{TOKEN}\n{SECRET} {}", "y".repeat(5000));
+        let body = json!({"RequestId": "R", "Code": "SignatureDoesNotMatch", "Message": message});
+        let cloud = Scripted::new().json(400, body);
+        let writer = testing::accounts(&cloud, Unobserved).resource_writer(&uid(RESOURCE_ACCOUNT)).await.unwrap();
+        let error = writer.revoke(&instance(InstanceType::VPC), &cen()).await.unwrap_err();
+        let shown = format!("{error} {error:?}");
+        assert!(shown.contains("SignatureDoesNotMatch") && shown.contains("x-acs-security-token:***"), "{shown}");
+        assert!(!shown.contains("s3cr3t") && shown.len() < 4000, "{shown}");
+    }
+
+    #[derive(Default)]
+    struct Heard(Arc<Mutex<Vec<String>>>);
+
+    impl CallObserver for Heard {
+        fn called(&self, operation: &str, account: &AccountUid, outcome: &str, _: Duration) {
+            self.0.lock().unwrap().push(format!("{operation} {account} {outcome}"));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_became_of_a_call_is_told_to_caller_and_observer() {
+        let busy = r#"{"RequestId":"R-9","Code":"Throttling.User","Message":"m"}"#;
+        let cloud = Scripted::new()
+            .json(200, json!({"RequestId": "R"}))
+            .raw(400, &[("x-acs-retry-after", "2000")], busy)
+            .raw(502, &[], "<html/>")
+            .fail(TransportError::NotSent("refused".into()))
+            .fail(TransportError::Unanswered("reset".into()));
+        let heard = Heard::default();
+        let log = heard.0.clone();
+        let writer = testing::accounts(&cloud, heard).resource_writer(&uid(RESOURCE_ACCOUNT)).await.unwrap();
+        let mut errors = Vec::new();
+        for _ in 0..5 {
+            errors.extend(writer.revoke(&instance(InstanceType::VPC), &cen()).await.err());
+        }
+        assert_eq!(errors[0].retry_after, Some(Duration::from_secs(2)));
+        assert_eq!(errors[0].request_id.as_deref(), Some("R-9"));
+        assert!(matches!(&errors[1].failure, Failure::Refused { status: 502, code, .. } if code.is_empty()));
+        assert_eq!(errors[2].failure, Failure::NotSent { why: "refused".into() });
+        assert_eq!(errors[3].failure, Failure::Unanswered { why: "reset".into() });
+        let outcomes: Vec<String> = ["ok", "Throttling.User", "http-502", "not-sent", "unanswered"]
+            .map(|outcome| format!("RevokeInstanceFromTransitRouter {RESOURCE_ACCOUNT} {outcome}"))
+            .into();
+        assert_eq!(log.lock().unwrap()[1..], outcomes);
+    }
+}

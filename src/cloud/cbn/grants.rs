@@ -1,0 +1,125 @@
+//! Grant rules: giving, taking back, changing the payer, and reading them from either side.
+
+use serde_json::Value;
+
+use super::paging::{List, MAX_RESULTS};
+use super::{Cbn, request};
+use crate::cloud::rpc::not_sent;
+use crate::cloud::{spelling, wire};
+use crate::domain::{Cen, CenId, Instance, InstanceId, InstanceType, OrderType, Rule};
+use crate::engine::cloud::{Answer, CloudError, Listing, RuleFilter, RulePage};
+
+const GRANT: &str = "GrantInstanceToTransitRouter";
+const REVOKE: &str = "RevokeInstanceFromTransitRouter";
+const MODIFY: &str = "ModifyGrantInstanceToTransitRouter";
+const TO_RESOURCE: &str = "DescribeGrantRulesToResource";
+const TO_CEN: &str = "DescribeGrantRulesToCen";
+
+fn resource_word(operation: &str, kind: InstanceType) -> Result<&'static str, CloudError> {
+    spelling::resource_side(kind)
+        .ok_or_else(|| not_sent(operation, "CCN goes through Smartag, which this version does not carry out"))
+}
+
+impl Cbn {
+    pub async fn grant(
+        &self,
+        instance: &Instance,
+        cen: &Cen,
+        order_type: Option<OrderType>,
+    ) -> Result<Answer<()>, CloudError> {
+        let mut grant = request(GRANT)
+            .query("CenId", &cen.id)
+            .query("CenOwnerId", &cen.owner)
+            .query("InstanceId", &instance.id)
+            .query("InstanceType", resource_word(GRANT, instance.kind)?)
+            .query("RegionId", &instance.region);
+        if let Some(order_type) = order_type {
+            grant = grant.query("OrderType", order_type);
+        }
+        self.write(&grant).await
+    }
+
+    pub async fn revoke(&self, instance: &Instance, cen: &Cen) -> Result<Answer<()>, CloudError> {
+        let revoke = request(REVOKE)
+            .query("CenId", &cen.id)
+            .query("CenOwnerId", &cen.owner)
+            .query("InstanceId", &instance.id)
+            .query("InstanceType", resource_word(REVOKE, instance.kind)?)
+            .query("RegionId", &instance.region);
+        self.write(&revoke).await
+    }
+
+    pub async fn modify_grant(
+        &self,
+        instance: &Instance,
+        cen: &Cen,
+        order_type: OrderType,
+        client_token: &str,
+    ) -> Result<Answer<()>, CloudError> {
+        resource_word(MODIFY, instance.kind)?;
+        if instance.kind == InstanceType::ECR {
+            return Err(not_sent(MODIFY, "the payer of an attached ECR cannot be changed"));
+        }
+        let modify = request(MODIFY)
+            .query("CenId", &cen.id)
+            .query("InstanceId", &instance.id)
+            .query("OrderType", order_type)
+            .form("ClientToken", client_token);
+        self.write(&modify).await
+    }
+
+    pub async fn rules_to_resource(&self, instance: &Instance) -> Result<Answer<Listing<Rule>>, CloudError> {
+        let describe = request(TO_RESOURCE)
+            .query("ResourceId", &instance.id)
+            .query("ProductType", resource_word(TO_RESOURCE, instance.kind)?)
+            .query("RegionId", &instance.region);
+        let read = |item: &Value| {
+            let rule = rule(item, &instance.id)?;
+            Some((format!("{} {}", rule.cen, rule.cen_owner), rule))
+        };
+        self.by_token(&describe, List { outer: "GrantRules", inner: "GrantRule", read }).await
+    }
+
+    /// One call. When a rule of the page cannot be read, the page's total never fits the rules it holds, so that nobody
+    /// takes them for all there are.
+    pub async fn rules_to_cen(
+        &self,
+        cen: &Cen,
+        kind: InstanceType,
+        filter: &RuleFilter,
+    ) -> Result<Answer<RulePage>, CloudError> {
+        let mut describe = request(TO_CEN)
+            .query("CenId", &cen.id)
+            .query("ProductType", spelling::cen_side(kind))
+            .query("MaxResults", MAX_RESULTS);
+        match filter {
+            RuleFilter::Instance(id) => describe = describe.query("ChildInstanceId", id),
+            RuleFilter::Page(Some(token)) => describe = describe.query("NextToken", token),
+            RuleFilter::Page(None) => {}
+        }
+        let reply = self.call(&describe).await?;
+        let items = wire::list(&reply.body, "GrantRules", "GrantRule");
+        let rules: Vec<Rule> = items.iter().filter_map(cen_side_rule).collect();
+        let total = wire::count(&reply.body, "TotalCount");
+        let total = if rules.len() < items.len() { total.or(Some(u64::MAX)) } else { total };
+        let page = RulePage { rules, next: wire::next_token(&reply.body), total };
+        Ok(Answer { value: page, request_id: reply.request_id, date: reply.date })
+    }
+}
+
+fn cen_side_rule(item: &Value) -> Option<Rule> {
+    let instance = InstanceId::parse(wire::text(item, "ChildInstanceId")?).ok()?;
+    let instance_owner = wire::uid(item, "ChildInstanceOwnerId").ok()?;
+    Some(Rule { instance_owner, ..rule(item, &instance)? })
+}
+
+fn rule(item: &Value, instance: &InstanceId) -> Option<Rule> {
+    Some(Rule {
+        cen: CenId::parse(wire::text(item, "CenId")?).ok()?,
+        cen_owner: wire::uid(item, "CenOwnerId").ok()??,
+        instance: instance.clone(),
+        instance_owner: None,
+        order_type: wire::order_type(item, "OrderType"),
+        effective_order_type: wire::order_type(item, "EffectiveOrderType"),
+    })
+}

@@ -1,0 +1,130 @@
+//! Reading every page of a list, and knowing whether it was every page.
+//!
+//! A list is complete if its last page was reached, every item on the way could be read and came once, and the count
+//! is the one the cloud gives, the same on all pages. An answer without `TotalCount` proves nothing by being empty: a
+//! faulty parameter is answered by a bare `RequestId` (API §A.5), and so is the wrong account (API §J). Such a list is
+//! incomplete; one with items needs no count, since what it shows is there.
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+use super::Cbn;
+use crate::cloud::request::RpcRequest;
+use crate::cloud::wire;
+use crate::engine::cloud::{Answer, CloudError, Listing};
+
+/// The most a token-paged list gives in one page.
+pub(super) const MAX_RESULTS: u64 = 100;
+/// The most a number-paged list gives in one page (API §A.9).
+const PAGE_SIZE: u64 = 50;
+/// Beyond this a list is not read on: 100,000 items are more than a CEN can hold.
+const MAX_PAGES: u64 = 1000;
+
+/// Where a list is in an answer, and how an item of it is read: into what tells it from the others, and itself.
+pub(super) struct List<F> {
+    pub outer: &'static str,
+    pub inner: &'static str,
+    pub read: F,
+}
+
+struct Gathered<T> {
+    items: Vec<T>,
+    seen: HashSet<String>,
+    total: Option<u64>,
+    sound: bool,
+}
+
+impl<T> Gathered<T> {
+    fn new() -> Self {
+        Self { items: Vec::new(), seen: HashSet::new(), total: None, sound: true }
+    }
+
+    /// Takes in a page; returns how many items it held.
+    fn page<F: Fn(&Value) -> Option<(String, T)>>(&mut self, answer: &Value, list: &List<F>) -> u64 {
+        let items = wire::list(answer, list.outer, list.inner);
+        for item in items {
+            match (list.read)(item) {
+                Some((key, item)) if !self.seen.contains(&key) => {
+                    self.seen.insert(key);
+                    self.items.push(item);
+                }
+                // Not readable, or seen before: the list moved under us.
+                _ => self.sound = false,
+            }
+        }
+        if let Some(total) = wire::count(answer, "TotalCount") {
+            self.sound &= self.total.is_none_or(|before| before == total);
+            self.total = Some(total);
+        }
+        items.len() as u64
+    }
+
+    fn listing(self) -> Listing<T> {
+        let counted = match self.total {
+            Some(total) => total == self.items.len() as u64,
+            None => !self.items.is_empty(),
+        };
+        Listing { complete: self.sound && counted, items: self.items }
+    }
+}
+
+impl Cbn {
+    /// Every page by `NextToken`. A token that comes again would go round for ever: the list ends there, incomplete.
+    pub(super) async fn by_token<T, F>(
+        &self,
+        request: &RpcRequest,
+        list: List<F>,
+    ) -> Result<Answer<Listing<T>>, CloudError>
+    where
+        T: Send,
+        F: Fn(&Value) -> Option<(String, T)> + Send + Sync,
+    {
+        let mut gathered = Gathered::new();
+        let mut tokens = HashSet::new();
+        let mut next: Option<String> = None;
+        loop {
+            let mut page = request.clone().query("MaxResults", MAX_RESULTS);
+            if let Some(token) = &next {
+                page = page.query("NextToken", token);
+            }
+            let reply = self.call(&page).await?;
+            gathered.page(&reply.body, &list);
+            next = wire::next_token(&reply.body);
+            let more = next.as_ref().is_some_and(|token| tokens.insert(token.clone()));
+            if !more || tokens.len() as u64 >= MAX_PAGES {
+                gathered.sound &= next.is_none();
+                return Ok(Answer { value: gathered.listing(), request_id: reply.request_id, date: reply.date });
+            }
+        }
+    }
+
+    /// Every page by `PageNumber`. The end is where the count is reached; without a count, the first page that is not full.
+    pub(super) async fn by_number<T, F>(
+        &self,
+        request: &RpcRequest,
+        list: List<F>,
+    ) -> Result<Answer<Listing<T>>, CloudError>
+    where
+        T: Send,
+        F: Fn(&Value) -> Option<(String, T)> + Send + Sync,
+    {
+        let mut gathered = Gathered::new();
+        let mut read = 0;
+        let mut number = 1;
+        loop {
+            let page = request.clone().query("PageNumber", number).query("PageSize", PAGE_SIZE);
+            let reply = self.call(&page).await?;
+            let held = gathered.page(&reply.body, &list);
+            read += held;
+            // The cloud may give smaller pages than were asked for, and says so.
+            let size = wire::count(&reply.body, "PageSize").filter(|size| *size > 0).unwrap_or(PAGE_SIZE);
+            let end = held == 0 || gathered.total.map_or(held < size, |total| read >= total);
+            if end || number >= MAX_PAGES {
+                gathered.sound &= end;
+                return Ok(Answer { value: gathered.listing(), request_id: reply.request_id, date: reply.date });
+            }
+            number += 1;
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Reading an answer: the JSON of a good one, the error envelope of a bad one (API §D.1).
+//!
+//! A good answer is a JSON object with a `RequestId`; anything else under a 2xx (a proxy's page, half a body) says
+//! nothing about what the cloud did and counts as no answer. Under any other status the status itself is an answer,
+//! whatever the body is.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Response};
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimeParser;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::engine::cloud::Failure;
+
+/// The longest delay a server can ask for.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(120);
+
+/// A good answer.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub body: Value,
+    pub request_id: String,
+    pub date: Option<Timestamp>,
+}
+
+/// A bad one.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Bad {
+    pub failure: Failure,
+    pub request_id: Option<String>,
+    pub retry_after: Option<Duration>,
+}
+
+/// The fields of an error, in either spelling, JSON or XML.
+#[derive(Debug, Default, Deserialize)]
+struct Envelope {
+    #[serde(rename = "Code", alias = "code", default)]
+    code: String,
+    #[serde(rename = "Message", alias = "message", default)]
+    message: String,
+    #[serde(rename = "RequestId", alias = "requestId", default)]
+    request_id: String,
+}
+
+pub(super) fn read(response: &Response<Bytes>) -> Result<Reply, Bad> {
+    let status = response.status();
+    if status.is_success() { good(response) } else { Err(bad(status.as_u16(), response)) }
+}
+
+fn good(response: &Response<Bytes>) -> Result<Reply, Bad> {
+    let unanswered = |what: &str| {
+        let why = format!("HTTP {} with {what} ({})", response.status().as_u16(), describe(response));
+        Bad { failure: Failure::Unanswered { why }, request_id: None, retry_after: None }
+    };
+    let body: Value = serde_json::from_slice(response.body()).map_err(|_| unanswered("a body that is not JSON"))?;
+    let request_id = ["RequestId", "requestId"].iter().find_map(|key| body.get(key)?.as_str()).map(str::to_owned);
+    let Some(request_id) = request_id.filter(|id| !id.is_empty()) else {
+        return Err(unanswered("a body that has no RequestId"));
+    };
+    Ok(Reply { body, request_id, date: date(response.headers()) })
+}
+
+fn bad(status: u16, response: &Response<Bytes>) -> Bad {
+    let text = String::from_utf8_lossy(response.body());
+    let text = text.trim_start_matches('\u{feff}').trim();
+    let envelope: Option<Envelope> =
+        if text.starts_with('{') { serde_json::from_str(text).ok() } else { quick_xml::de::from_str(text).ok() };
+    let Envelope { code, mut message, request_id } = envelope.unwrap_or_default();
+    if code.is_empty() && message.is_empty() {
+        message = format!("the body is not an error envelope ({})", describe(response));
+    }
+    // The header means something on 4xx and 5xx only (API §J).
+    let retry_after = if status >= 400 { retry_after(response.headers()) } else { None };
+    Bad {
+        failure: Failure::Refused { status, code, message },
+        request_id: Some(request_id).filter(|id| !id.is_empty()),
+        retry_after,
+    }
+}
+
+fn describe(response: &Response<Bytes>) -> String {
+    let kind = response.headers().get("content-type").and_then(|v| v.to_str().ok()).unwrap_or("no content type");
+    format!("{kind}, {} bytes", response.body().len())
+}
+
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get("x-acs-retry-after")?.to_str().ok()?;
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    // So many digits that they overflow are still a positive number, and the cap says what it is worth.
+    let delay = digits.then(|| Duration::from_millis(text.parse().unwrap_or(u64::MAX)))?;
+    (!delay.is_zero()).then_some(delay.min(MAX_RETRY_AFTER))
+}
+
+fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    DateTimeParser::new().parse_timestamp(headers.get("date")?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn response(status: u16, headers: &[(&str, &str)], body: &str) -> Response<Bytes> {
+        let mut builder = Response::builder().status(status);
+        for (name, value) in headers {
+            builder = builder.header(*name, *value);
+        }
+        builder.body(Bytes::copy_from_slice(body.as_bytes())).unwrap()
+    }
+
+    fn refused(status: u16, body: &str) -> (String, String, Option<String>) {
+        match read(&response(status, &[], body)).unwrap_err() {
+            Bad { failure: Failure::Refused { status: s, code, message }, request_id, .. } => {
+                assert_eq!(s, status);
+                (code, message, request_id)
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_error_is_read_in_every_dress_it_comes_in() {
+        let expected = ("OperationFailed.TaskConflict".to_owned(), "busy".to_owned(), Some("R-1".to_owned()));
+        for body in [
+            r#"{"RequestId":"R-1","HostId":"h","Code":"OperationFailed.TaskConflict","Message":"busy","Recommend":"u"}"#,
+            r#"{"requestId":"R-1","code":"OperationFailed.TaskConflict","message":"busy","accessDeniedDetail":{"a":1}}"#,
+            "<?xml version='1.0' encoding='UTF-8'?><Error><RequestId>R-1</RequestId><HostId>h</HostId>\
+             <Code>OperationFailed.TaskConflict</Code><Message>busy</Message></Error>",
+        ] {
+            assert_eq!(refused(400, body), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_body_that_is_no_envelope_leaves_only_the_status() {
+        let html = "<html><body><h1>502 Bad Gateway</h1><p>nginx</p></body></html>";
+        for body in [html, "", "<", "upstream connect error", "[1]", "{"] {
+            let (code, message, request_id) = refused(502, body);
+            assert_eq!((code.as_str(), request_id), ("", None), "{body}");
+            assert!(message.contains("not an error envelope"), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_good_status_with_a_foreign_body_is_no_answer() {
+        for body in ["<html/>", "", r#"{"RequestId":"#, "{}", r#"{"RequestId":""}"#, "[]"] {
+            let bad = read(&response(200, &[], body)).unwrap_err();
+            assert!(matches!(bad.failure, Failure::Unanswered { .. }), "{body}: {bad:?}");
+        }
+    }
+
+    #[test]
+    fn the_delay_counts_on_errors_only_and_is_capped() {
+        let delay = |status: u16, value: &str| {
+            let body = r#"{"RequestId":"R","Code":"Throttling","Message":"m"}"#;
+            read(&response(status, &[("x-acs-retry-after", value)], body)).err().and_then(|bad| bad.retry_after)
+        };
+        assert_eq!(delay(400, "1500"), Some(Duration::from_millis(1500)));
+        assert_eq!(delay(503, "999999999"), Some(MAX_RETRY_AFTER));
+        assert_eq!(delay(503, "99999999999999999999999"), Some(MAX_RETRY_AFTER));
+        for ignored in ["0", "-5", "+5", "1.5", "soon", ""] {
+            assert_eq!(delay(400, ignored), None, "{ignored}");
+        }
+        assert_eq!(delay(302, "1500"), None);
+        assert_eq!(delay(200, "1500"), None);
+    }
+
+    #[test]
+    fn the_clouds_own_clock_is_read() {
+        let with = |date: &str| read(&response(200, &[("date", date)], r#"{"RequestId":"R"}"#)).unwrap().date;
+        assert_eq!(with("Sat, 09 May 2026 08:30:00 GMT"), Some("2026-05-09T08:30:00Z".parse().unwrap()));
+        assert_eq!(with("yesterday"), None);
+    }
+}

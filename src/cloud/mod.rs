@@ -1,0 +1,39 @@
+//! The Alibaba Cloud client: one signed RPC call at a time, typed per account.
+//!
+//! ```text
+//! accounts   which credential serves which uid; hands out readers and writers   (the engine's port)
+//!   cbn      typed operations: spelling, paging, lenient reading of answers
+//!   identity the credential is the expected account's, checked before it is used
+//!   rpc      one attempt: keys, nonce, date, signature, send, read the envelope, tell the observer
+//!   request sign endpoint envelope                                              (pure)
+//!   transport how bytes leave: HTTPS, or a router in this process
+//! ```
+//!
+//! The client does one attempt per call and never repeats one. Repeating a grant or a revoke is a decision that needs
+//! a look at the cloud first (API §D.4), and that is the engine's to make. What it does owe the engine is an exact
+//! account of what is known when a call fails: not sent, no answer, or refused.
+
+mod accounts;
+mod cbn;
+mod credentials;
+mod endpoint;
+mod envelope;
+mod identity;
+mod observer;
+mod request;
+mod rpc;
+mod sign;
+mod spelling;
+mod transport;
+mod wire;
+
+#[cfg(test)]
+mod testing;
+
+pub use accounts::Accounts;
+pub use credentials::{AccountCredentials, CredentialError, CredentialSource, Keys, StaticKeys};
+pub use endpoint::{BadEndpoint, Endpoint, Endpoints, Product};
+pub use observer::{CallObserver, Unobserved};
+pub use rpc::Timeouts;
+pub use sign::{Canonical, canonicalize};
+pub use transport::{HttpTransport, MAX_BODY, RouterTransport, Transport, TransportError};

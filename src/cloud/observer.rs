@@ -1,0 +1,20 @@
+//! Who hears of every call: the metrics, without this module knowing them.
+
+use std::time::Duration;
+
+use crate::domain::AccountUid;
+
+/// Told of each call once it has ended. Must not block.
+pub trait CallObserver: Send + Sync + 'static {
+    /// `outcome` is `ok`, the cloud's error code (`http-503` and the like when the answer held none), `unanswered` or
+    /// `not-sent`. `took` is the time from signing to the end of the answer.
+    fn called(&self, operation: &str, account: &AccountUid, outcome: &str, took: Duration);
+}
+
+/// Nobody listens.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Unobserved;
+
+impl CallObserver for Unobserved {
+    fn called(&self, _: &str, _: &AccountUid, _: &str, _: Duration) {}
+}

@@ -1,0 +1,188 @@
+//! One attempt of one call: keys, a fresh nonce and date, the signature, the wire, the envelope. Never a second
+//! attempt.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use uuid::Uuid;
+
+use super::credentials::{AccountCredentials, Keys};
+use super::endpoint::Endpoints;
+use super::envelope::{self, Bad, Reply};
+use super::identity::Identity;
+use super::observer::CallObserver;
+use super::request::RpcRequest;
+use super::transport::{Transport, TransportError};
+use crate::clock::Clock;
+use crate::engine::cloud::{CloudError, Failure};
+
+/// The longest message of the cloud that is kept.
+const MAX_MESSAGE: usize = 1024;
+
+/// How long a call may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Until a connection stands; beyond, the request was not sent. Given to [`super::HttpTransport::new`].
+    pub connect: Duration,
+    /// From sending to the end of the answer, connecting included; beyond, its effect is unknown.
+    pub request: Duration,
+}
+
+impl Default for Timeouts {
+    /// Those of the vendor's SDK (API §1).
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(5), request: Duration::from_secs(10) }
+    }
+}
+
+/// What all accounts share.
+pub(super) struct Shared {
+    pub clock: Arc<dyn Clock>,
+    pub transport: Arc<dyn Transport>,
+    pub endpoints: Endpoints,
+    pub timeouts: Timeouts,
+    pub observer: Arc<dyn CallObserver>,
+}
+
+/// Calls as one account.
+pub(super) struct Caller {
+    pub account: AccountCredentials,
+    pub identity: Identity,
+    shared: Arc<Shared>,
+}
+
+/// An error of a call that was not made.
+pub(super) fn not_sent(operation: &str, why: impl Into<String>) -> CloudError {
+    let failure = Failure::NotSent { why: why.into() };
+    CloudError { operation: operation.to_owned(), failure, request_id: None, retry_after: None }
+}
+
+impl Caller {
+    pub fn new(account: AccountCredentials, shared: Arc<Shared>) -> Self {
+        Self { account, identity: Identity::default(), shared }
+    }
+
+    /// Sends a request once.
+    pub async fn call(&self, request: &RpcRequest) -> Result<Reply, CloudError> {
+        let clock = &self.shared.clock;
+        let began = clock.uptime();
+        let result = self.attempt(request).await;
+        let took = clock.uptime().saturating_sub(began);
+        let (outcome, request_id) = match &result {
+            Ok(reply) => ("ok".to_owned(), Some(reply.request_id.as_str())),
+            Err(bad) => (outcome(&bad.failure), bad.request_id.as_deref()),
+        };
+        self.shared.observer.called(request.action, &self.account.uid, &outcome, took);
+        tracing::debug!(
+            account.uid = %self.account.uid,
+            cloud.operation = request.action,
+            cloud.request_id = request_id.unwrap_or(""),
+            cloud.outcome = outcome,
+            took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            "cloud call ended"
+        );
+        result.map_err(|Bad { failure, request_id, retry_after }| CloudError {
+            operation: request.action.to_owned(),
+            failure,
+            request_id,
+            retry_after,
+        })
+    }
+
+    async fn attempt(&self, request: &RpcRequest) -> Result<Reply, Bad> {
+        let not_sent = |why: String| bad(Failure::NotSent { why });
+        let keys = self.account.source.keys().await.map_err(|e| not_sent(e.to_string()))?;
+        let endpoint = self.shared.endpoints.of(request.product, None);
+        let nonce = Uuid::new_v4().simple().to_string();
+        let http = request.to_http(&endpoint, &keys, self.shared.clock.now(), &nonce).map_err(not_sent)?;
+        let limit = self.shared.timeouts.request;
+        let response = match tokio::time::timeout(limit, self.shared.transport.send(http)).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(TransportError::NotSent(why))) => return Err(not_sent(why)),
+            Ok(Err(TransportError::Unanswered(why))) => return Err(bad(Failure::Unanswered { why })),
+            Err(_elapsed) => return Err(bad(Failure::Unanswered { why: format!("no answer within {limit:?}") })),
+        };
+        envelope::read(&response).map_err(|mut bad| {
+            if let Failure::Refused { message, .. } = &mut bad.failure {
+                *message = presentable(message, &keys);
+            }
+            bad
+        })
+    }
+}
+
+fn bad(failure: Failure) -> Bad {
+    Bad { failure, request_id: None, retry_after: None }
+}
+
+fn outcome(failure: &Failure) -> String {
+    match failure {
+        Failure::NotSent { .. } => "not-sent".into(),
+        Failure::Unanswered { .. } => "unanswered".into(),
+        Failure::Refused { status, code, .. } if code.is_empty() => format!("http-{status}"),
+        Failure::Refused { code, .. } => code.clone(),
+    }
+}
+
+/// The cloud's message without our secrets and not longer than is useful. A refused signature is answered with the
+/// text the server signed, and that holds the security token.
+fn presentable(message: &str, keys: &Keys) -> String {
+    let secrets = [Some(&keys.access_key_secret), keys.security_token.as_ref()];
+    let mut text = message.to_owned();
+    for secret in secrets.into_iter().flatten().map(SecretString::expose_secret).filter(|s| !s.is_empty()) {
+        text = text.replace(secret, "***");
+    }
+    if let Some((end, _)) = text.char_indices().nth(MAX_MESSAGE) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+    use tokio::net::TcpListener;
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::cloud::endpoint::{Endpoint, Product};
+    use crate::cloud::observer::Unobserved;
+    use crate::cloud::testing;
+    use crate::cloud::transport::HttpTransport;
+
+    /// Over a real socket: a cloud that takes the request and never answers.
+    #[tokio::test]
+    async fn a_call_that_hangs_ends_unanswered_and_was_sent_as_it_was_signed() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = listener.local_addr().unwrap();
+        let (heard, head) = oneshot::channel();
+        tokio::spawn(async move {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(socket.read_u8().await.unwrap());
+            }
+            heard.send(String::from_utf8(head).unwrap().to_lowercase()).unwrap();
+            let _ = socket.read_u8().await;
+        });
+        let timeouts = Timeouts { connect: Duration::from_secs(5), request: Duration::from_millis(500) };
+        let shared = Shared {
+            clock: Arc::new(testing::clock()),
+            transport: Arc::new(HttpTransport::new(timeouts.connect).unwrap()),
+            endpoints: Endpoints::all(&Endpoint::parse(&format!("http://{at}")).unwrap()),
+            timeouts,
+            observer: Arc::new(Unobserved),
+        };
+        let caller = Caller::new(testing::credentials(testing::TR_ACCOUNT), Arc::new(shared));
+        let request = RpcRequest::new(Product::Cbn, "DescribeX").query("NextToken", "a+b/c=~ *");
+        let error = caller.call(&request).await.unwrap_err();
+        assert_eq!(error.failure, Failure::Unanswered { why: "no answer within 500ms".into() });
+
+        let head = head.await.unwrap();
+        assert!(head.starts_with("post /?nexttoken=a%2bb%2fc%3d~%20%2a http/1.1\r\n"), "{head}");
+        assert_eq!(head.matches("\r\nhost: ").count(), 1, "{head}");
+        assert!(head.contains(&format!("\r\nhost: {at}\r\n")), "{head}");
+    }
+}

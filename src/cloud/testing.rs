@@ -1,0 +1,170 @@
+//! A cloud that answers by script, for the tests of this module.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{Request, Response};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use super::credentials::{AccountCredentials, StaticKeys};
+use super::endpoint::Endpoints;
+use super::observer::Unobserved;
+use super::rpc::{Caller, Shared, Timeouts};
+use super::transport::{Transport, TransportError};
+use super::{Accounts, CallObserver};
+use crate::clock::ManualClock;
+use crate::domain::{AccountUid, Cen, CenId, Instance, InstanceId, InstanceType, Region};
+
+pub const RESOURCE_ACCOUNT: &str = "1688000000000001";
+pub const TR_ACCOUNT: &str = "1250123456123456";
+pub const SECRET: &str = "s3cr3t-key";
+pub const TOKEN: &str = "s3cr3t-token";
+
+/// Answers in order and keeps what was asked. Says of every credential that it is the right one, unless identities are
+/// scripted too.
+#[derive(Clone)]
+pub struct Scripted(Arc<Inner>);
+
+struct Inner {
+    answers: Mutex<VecDeque<Result<Response<Bytes>, TransportError>>>,
+    requests: Mutex<Vec<Request<Bytes>>>,
+    identities: Mutex<bool>,
+    asked: watch::Sender<usize>,
+    open: watch::Sender<bool>,
+}
+
+impl Scripted {
+    pub fn new() -> Self {
+        Self(Arc::new(Inner {
+            answers: Mutex::default(),
+            requests: Mutex::default(),
+            identities: Mutex::new(false),
+            asked: watch::Sender::new(0),
+            open: watch::Sender::new(true),
+        }))
+    }
+
+    pub fn identities_too(self) -> Self {
+        *self.0.identities.lock().unwrap() = true;
+        self
+    }
+
+    /// Answers nothing until [`Scripted::release`].
+    pub fn held(self) -> Self {
+        self.0.open.send_replace(false);
+        self
+    }
+
+    pub fn release(&self) {
+        self.0.open.send_replace(true);
+    }
+
+    pub async fn wait_for_requests(&self, count: usize) {
+        self.0.asked.subscribe().wait_for(|asked| *asked >= count).await.unwrap();
+    }
+
+    pub fn json(self, status: u16, body: Value) -> Self {
+        self.raw(status, &[("content-type", "application/json")], &body.to_string())
+    }
+
+    pub fn raw(self, status: u16, headers: &[(&str, &str)], body: &str) -> Self {
+        let mut response = Response::builder().status(status);
+        for (name, value) in headers {
+            response = response.header(*name, *value);
+        }
+        let response = response.body(Bytes::copy_from_slice(body.as_bytes())).unwrap();
+        self.0.answers.lock().unwrap().push_back(Ok(response));
+        self
+    }
+
+    pub fn fail(self, error: TransportError) -> Self {
+        self.0.answers.lock().unwrap().push_back(Err(error));
+        self
+    }
+
+    /// What was asked, but for identities that were not scripted.
+    pub fn requests(&self) -> Vec<Request<Bytes>> {
+        self.0.requests.lock().unwrap().clone()
+    }
+
+    pub fn actions(&self) -> Vec<String> {
+        self.requests().iter().map(action).collect()
+    }
+
+    /// The decoded query of a request.
+    pub fn query(&self, index: usize) -> Vec<(String, String)> {
+        let requests = self.requests();
+        form_urlencoded::parse(requests[index].uri().query().unwrap_or("").as_bytes()).into_owned().collect()
+    }
+}
+
+fn action(request: &Request<Bytes>) -> String {
+    request.headers()["x-acs-action"].to_str().unwrap().to_owned()
+}
+
+#[async_trait]
+impl Transport for Scripted {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
+        if action(&request) == "GetCallerIdentity" && !*self.0.identities.lock().unwrap() {
+            let authorization = request.headers()["authorization"].to_str().unwrap();
+            let uid = authorization.split("key-of-").nth(1).unwrap().split(',').next().unwrap();
+            let body = json!({"RequestId": "identity", "AccountId": uid}).to_string();
+            return Ok(Response::new(body.into()));
+        }
+        self.0.requests.lock().unwrap().push(request);
+        self.0.asked.send_modify(|asked| *asked += 1);
+        self.0.open.subscribe().wait_for(|open| *open).await.unwrap();
+        self.0.answers.lock().unwrap().pop_front().expect("the script has an answer for every request")
+    }
+}
+
+pub fn credentials(uid: &str) -> AccountCredentials {
+    let keys = StaticKeys::new(format!("key-of-{uid}"), SECRET.into(), Some(TOKEN.into()));
+    AccountCredentials::new(AccountUid::parse(uid).unwrap(), keys)
+}
+
+pub fn clock() -> ManualClock {
+    ManualClock::new("2026-05-09T08:30:00Z".parse().unwrap())
+}
+
+pub fn caller(cloud: &Scripted, uid: &str) -> Caller {
+    let shared = Shared {
+        clock: Arc::new(clock()),
+        transport: Arc::new(cloud.clone()),
+        endpoints: Endpoints::default(),
+        timeouts: Timeouts::default(),
+        observer: Arc::new(Unobserved),
+    };
+    Caller::new(credentials(uid), Arc::new(shared))
+}
+
+pub fn accounts(cloud: &Scripted, observer: impl CallObserver) -> Accounts {
+    Accounts::new(
+        Arc::new(clock()),
+        Arc::new(cloud.clone()),
+        Endpoints::default(),
+        vec![credentials(RESOURCE_ACCOUNT), credentials(TR_ACCOUNT)],
+        Timeouts::default(),
+        Arc::new(observer),
+    )
+}
+
+pub fn uid(text: &str) -> AccountUid {
+    AccountUid::parse(text).unwrap()
+}
+
+pub fn cen() -> Cen {
+    Cen { id: CenId::parse("cen-44m0p68spvlrqq0001").unwrap(), owner: uid(TR_ACCOUNT) }
+}
+
+pub fn instance(kind: InstanceType) -> Instance {
+    Instance {
+        kind,
+        id: InstanceId::parse(format!("{}bp1h8vbrbcgohcju50001", kind.prefix())).unwrap(),
+        region: Region::parse("cn-hangzhou").unwrap(),
+        owner: uid(RESOURCE_ACCOUNT),
+    }
+}

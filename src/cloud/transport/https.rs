@@ -1,0 +1,164 @@
+//! The real network. Redirects are answers, not followed: a signature is good for one host.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+
+use super::{MAX_BODY, Transport, TransportError, causes, too_long};
+
+/// A pool of connections. Environment proxies (`HTTPS_PROXY`, `NO_PROXY`) are followed.
+#[derive(Debug, Clone)]
+pub struct HttpTransport {
+    client: reqwest::Client,
+}
+
+impl HttpTransport {
+    /// Fails if no TLS roots can be loaded. How long an answer may take is the caller's to bound.
+    pub fn new(connect_timeout: Duration) -> Result<Self, TransportError> {
+        // Whoever was first has set it; any provider will do.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = reqwest::Client::builder()
+            .connect_timeout(connect_timeout)
+            .tcp_nodelay(true)
+            .redirect(reqwest::redirect::Policy::none())
+            // A repeated request would carry a used nonce, and a repeated write needs a look first.
+            .retry(reqwest::retry::never())
+            .build()
+            .map_err(|e| TransportError::NotSent(causes(&e)))?;
+        Ok(Self { client })
+    }
+}
+
+#[async_trait]
+impl Transport for HttpTransport {
+    async fn send(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, TransportError> {
+        let request = reqwest::Request::try_from(request).map_err(|e| classify(e, true))?;
+        let mut response = self.client.execute(request).await.map_err(|e| classify(e, false))?;
+        let mut body = BytesMut::new();
+        while let Some(chunk) = response.chunk().await.map_err(|e| TransportError::Unanswered(shown(e)))? {
+            if body.len() + chunk.len() > MAX_BODY {
+                return Err(too_long());
+            }
+            body.extend_from_slice(&chunk);
+        }
+        let mut answer = http::Response::new(body.freeze());
+        *answer.status_mut() = response.status();
+        *answer.headers_mut() = std::mem::take(response.headers_mut());
+        Ok(answer)
+    }
+}
+
+fn classify(error: reqwest::Error, before: bool) -> TransportError {
+    if before || error.is_connect() || error.is_builder() {
+        TransportError::NotSent(shown(error))
+    } else {
+        TransportError::Unanswered(shown(error))
+    }
+}
+
+fn shown(error: reqwest::Error) -> String {
+    causes(&error.without_url())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    async fn listener() -> (TcpListener, SocketAddr) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = listener.local_addr().unwrap();
+        (listener, at)
+    }
+
+    /// Takes one connection, reads the head of the request, and lets `reply` do the rest.
+    async fn once<F, Fut>(reply: F) -> SocketAddr
+    where
+        F: FnOnce(TcpStream) -> Fut + Send + 'static,
+        Fut: Future<Output = ()> + Send,
+    {
+        let (listener, at) = listener().await;
+        tokio::spawn(async move {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(socket.read_u8().await.unwrap());
+            }
+            reply(socket).await;
+        });
+        at
+    }
+
+    async fn send(to: SocketAddr) -> Result<http::Response<Bytes>, TransportError> {
+        let transport = HttpTransport::new(Duration::from_secs(5)).unwrap();
+        let request = http::Request::post(format!("http://{to}/?A=%2A")).body(Bytes::new()).unwrap();
+        tokio::time::timeout(Duration::from_secs(20), transport.send(request)).await.expect("bounded by the peer")
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_handed_on_whole_whatever_its_status() {
+        let at = once(|mut socket| async move {
+            let text = "HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 2\r\n\r\nhi";
+            socket.write_all(text.as_bytes()).await.unwrap();
+        })
+        .await;
+        let answer = send(at).await.unwrap();
+        assert_eq!((answer.status().as_u16(), &answer.body()[..]), (302, &b"hi"[..]));
+    }
+
+    #[tokio::test]
+    async fn a_refused_connection_means_not_sent() {
+        let (listener, at) = listener().await;
+        drop(listener);
+        assert!(matches!(send(at).await, Err(TransportError::NotSent(_))));
+    }
+
+    #[tokio::test]
+    async fn tls_that_cannot_be_had_means_not_sent() {
+        let (listener, at) = listener().await;
+        tokio::spawn(async move {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            socket.write_all(b"no TLS here, only plain words of sufficient length").await.unwrap();
+        });
+        let transport = HttpTransport::new(Duration::from_secs(5)).unwrap();
+        let request = http::Request::post(format!("https://{at}/")).body(Bytes::new()).unwrap();
+        let error = tokio::time::timeout(Duration::from_secs(20), transport.send(request)).await.unwrap().unwrap_err();
+        assert!(matches!(error, TransportError::NotSent(_)), "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn a_reset_after_the_request_means_unanswered() {
+        let at = once(|socket| async move {
+            socket.set_zero_linger().unwrap();
+            drop(socket);
+        })
+        .await;
+        let error = send(at).await.unwrap_err();
+        assert!(matches!(error, TransportError::Unanswered(_)), "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn a_body_that_ends_early_means_unanswered() {
+        let at = once(|mut socket| async move {
+            socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"Req").await.unwrap();
+        })
+        .await;
+        let error = send(at).await.unwrap_err();
+        assert!(matches!(error, TransportError::Unanswered(_)), "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn an_endless_body_is_cut_off() {
+        let at = once(|mut socket| async move {
+            let _ = socket.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await;
+            while socket.write_all(&[b'x'; 1 << 16]).await.is_ok() {}
+        })
+        .await;
+        assert_eq!(send(at).await.unwrap_err(), too_long());
+    }
+}
