@@ -112,9 +112,9 @@ impl Core {
             hours: Notify::new(),
             pinned: RwLock::new(HashMap::new()),
         };
-        for definition in core.catalog.definitions() {
+        for definition in core.catalog.definitions.values() {
             core.store.put_definition(definition.digest(), definition.kind.as_str(), definition.source()).await?;
-            core.pin(Arc::clone(definition));
+            core.pin(Arc::new(definition.clone()));
         }
         Ok(core)
     }
@@ -126,7 +126,7 @@ impl Core {
 
     /// How long a lease lasts: long enough for three requests that each use up their time.
     pub fn lease(&self) -> Duration {
-        self.catalog.policies().lease
+        self.catalog.policies.lease
     }
 
     /// The rules a job goes by, around the definition it is pinned to.
@@ -134,8 +134,8 @@ impl Core {
         Rules {
             definition,
             registry: &self.registry,
-            policies: self.catalog.policies(),
-            classes: self.catalog.classes(),
+            policies: &self.catalog.policies,
+            classes: &self.catalog.classes,
             hour: self.hour(),
         }
     }
@@ -149,8 +149,10 @@ impl Core {
             return Err(StoreError::Corrupt(format!("the definition {digest} that a job is pinned to is missing")));
         };
         let file = format!("{name}.toml, pinned as {digest}");
-        let definition = Definition::parse(&file, &text, &self.registry.specs(), self.catalog.policies())
-            .map_err(|problems| StoreError::Corrupt(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))?;
+        let definition =
+            Definition::parse(&file, &text, &self.registry.specs(), &self.catalog.policies).map_err(|problems| {
+                StoreError::Corrupt(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+            })?;
         let definition = Arc::new(definition);
         self.pin(Arc::clone(&definition));
         Ok(definition)

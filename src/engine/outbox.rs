@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::core::Core;
-use super::mail::{Delivered, Publisher};
-use super::store::Queued;
+use super::mail::{Delivered, PublishError, Publisher};
+use super::store::{Queued, StoreError};
 
 /// Messages published under one barrier of confirms: what a lost connection makes us publish again at most.
 const BATCH: usize = 256;
@@ -16,34 +16,49 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// Publishes until `stop` says true and, as long as that works, until the outbox is empty.
 pub async fn publish(core: Arc<Core>, publisher: Arc<dyn Publisher>, mut stop: watch::Receiver<bool>) {
+    let mut after = 0;
     loop {
-        match publish_some(&core, publisher.as_ref()).await {
-            Ok(BATCH) => {}
-            Ok(_) if *stop.borrow() => return,
-            Ok(_) => tokio::select! {
-                () = core.mail.notified() => {}
-                _ = stop.changed() => {}
-            },
-            Err(why) => {
-                tracing::warn!(error = %why, "cannot publish; what is to be said is kept and tried again");
+        match publish_some(&core, publisher.as_ref(), after).await {
+            Ok(Some(last)) => {
+                after = last;
+                continue;
+            }
+            // At the end. What a full queue refused is still there, before the place we are at.
+            Ok(None) if after == 0 => {
                 if *stop.borrow() {
                     return;
                 }
                 tokio::select! {
-                    () = core.clock.sleep(PAUSE) => {}
+                    () = core.mail.notified() => {}
                     _ = stop.changed() => {}
                 }
+                continue;
             }
+            Ok(None) if matches!(core.store.outbox(0, 1).await.as_deref(), Ok([])) => {
+                after = 0;
+                continue;
+            }
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(%error, "cannot publish; what is to be said is kept and tried again");
+            }
+        }
+        after = 0;
+        if *stop.borrow() {
+            return;
+        }
+        tokio::select! {
+            () = core.clock.sleep(PAUSE) => {}
+            _ = stop.changed() => {}
         }
     }
 }
 
-/// Publishes one batch; returns how many messages it held.
-pub async fn publish_some(core: &Core, publisher: &dyn Publisher) -> anyhow::Result<usize> {
-    let queued: Vec<Queued> = core.store.outbox(0, BATCH).await?;
-    if queued.is_empty() {
-        return Ok(0);
-    }
+/// Publishes one batch of what stands after number `after`; returns the number of its last message, `None` when there
+/// was nothing. A message that a full queue refused stays where it is and does not hold up the next.
+async fn publish_some(core: &Core, publisher: &dyn Publisher, after: i64) -> Result<Option<i64>, Error> {
+    let queued: Vec<Queued> = core.store.outbox(after, BATCH).await?;
+    let Some(last) = queued.last().map(|queued| queued.number) else { return Ok(None) };
     let (numbers, messages): (Vec<i64>, Vec<_>) = queued.into_iter().map(|q| (q.number, q.outgoing)).unzip();
     let verdicts = publisher.publish(&messages).await?;
     let of = |wanted: Delivered| -> Vec<i64> {
@@ -52,5 +67,13 @@ pub async fn publish_some(core: &Core, publisher: &dyn Publisher) -> anyhow::Res
     let (confirmed, undeliverable) = (of(Delivered::Confirmed), of(Delivered::Undeliverable));
     core.store.settle(&confirmed, &undeliverable).await?;
     core.observer.published(confirmed.len(), undeliverable.len());
-    Ok(numbers.len())
+    Ok(Some(last))
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::action::Hand;
+use super::action::{Hand, Reads};
 use super::cloud::{Answer, CloudError, Failure};
 use super::core::Core;
 use super::decide::{Decision, Next, Observation, decide};
@@ -109,7 +109,7 @@ pub async fn run(core: &Core, claimed: Claimed, deadline: Duration) -> Result<()
         let step = definition.step(&hand.record.step).and_then(|step| step.call());
         observation = match next {
             Next::Rest => return Ok(()),
-            Next::Look(reads) => hand.look(reads).await?,
+            Next::Look(reads) => hand.look(reads, step).await?,
             Next::Write(place) => match hand.write(place, step).await {
                 Some(answer) => Observation::Answered { write: place, answer },
                 None => return Ok(()),
@@ -192,10 +192,15 @@ impl Grip<'_> {
         Ok(true)
     }
 
-    async fn look(&self, reads: super::action::Reads) -> Result<Observation, StoreError> {
+    async fn look(&self, reads: Reads, step: Option<&Call>) -> Result<Observation, StoreError> {
         let core = self.core;
         let began = core.clock.uptime();
-        let looked = look(core.cloud.as_ref(), core.clock.as_ref(), &self.record.job, reads).await;
+        let limit = step.map_or(core.lease(), |call| call.timeout);
+        let look = look(core.cloud.as_ref(), core.clock.as_ref(), &self.record.job, reads);
+        let looked = tokio::time::timeout(limit, look).await.unwrap_or_else(|_| {
+            let failure = Failure::Unanswered { why: format!("a look took longer than {limit:?}") };
+            Err(CloudError { operation: "look".into(), failure, request_id: None, retry_after: None })
+        });
         let what = if looked.is_ok() { "look" } else { "look-failed" };
         core.observer.tried(self.record.job.kind, &self.record.step, what, core.clock.uptime().saturating_sub(began));
         let seen = match looked {
@@ -220,7 +225,7 @@ impl Grip<'_> {
             return None;
         }
         let began = core.clock.uptime();
-        if began + core.catalog.policies().request_timeout >= self.deadline {
+        if began + call.timeout >= self.deadline {
             tracing::warn!(job.uid = %self.record.uid, "the lease may run out under the call; does not make it");
             return None;
         }
