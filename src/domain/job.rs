@@ -70,6 +70,17 @@ pub enum Mode {
     Plan,
 }
 
+impl Mode {
+    /// Reads the word used in jobs.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "apply" => Some(Self::Apply),
+            "plan" => Some(Self::Plan),
+            _ => None,
+        }
+    }
+}
+
 /// A valid request. Invariants, kept by the contract: `order_type` is present for payer-change, for grant of anything
 /// but a CCN, and absent otherwise; `attachments` is `Refuse` unless the kind is revoke; `not_before ≤ not_after`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,13 +1,16 @@
 //! The words of the field, as types: ids, order types, hours, the job contract and its events. No IO, no clock, no tokio.
 
 mod cloud;
+pub mod contract;
 mod event;
 mod hours;
 mod ids;
 mod instance;
 mod job;
+mod nearest;
 mod order_type;
 mod reason;
+mod strict_json;
 
 pub use cloud::{Attachment, Edition, Rule};
 pub use event::{CONTENT_TYPE, Event, EventType, TYPE_PREFIX};
@@ -15,5 +18,6 @@ pub use hours::Hour;
 pub use ids::{AccountUid, BadName, CenId, InstanceId, JobId, JobUid, Region, Requester};
 pub use instance::{Cen, Instance, InstanceType};
 pub use job::{Attachments, Job, Kind, Mode, hex};
+pub use nearest::nearest;
 pub use order_type::OrderType;
 pub use reason::{REASONS_VERSION, Reason};

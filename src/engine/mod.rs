@@ -9,6 +9,7 @@ pub mod decide;
 mod ends;
 pub mod faults;
 pub mod hour;
+pub mod intake;
 mod intent;
 pub mod look;
 pub mod mail;

@@ -19,10 +19,11 @@ mod verb;
 #[cfg(test)]
 mod tests;
 
+pub use crate::domain::nearest;
 pub use catalog::{Catalog, Overrides, OverridingFile};
 pub use definition::{Call, Definition, Emit, Refused, Step, Target, Wait, WaitFor, Work};
 pub use errors::{Class, Effect, ErrorClass, ErrorClasses, HttpStatus, Verdict};
 pub use policies::Policies;
-pub use problem::{Problem, nearest};
+pub use problem::Problem;
 pub use retry_policy::{BadRetryPolicy, RetryPolicy};
 pub use verb::{Account, VerbSpec};

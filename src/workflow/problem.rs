@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::domain::nearest;
+
 /// One finding. A file is always read to its end, so that all its findings are reported together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -20,22 +22,6 @@ impl fmt::Display for Problem {
 }
 
 impl std::error::Error for Problem {}
-
-/// The known name that `word` was most likely meant to be; `None` when nothing is near.
-///
-/// ```
-/// use crossgrant::workflow::nearest;
-/// assert_eq!(nearest("retri", ["retry", "timeout"]), Some("retry"));
-/// assert_eq!(nearest("colour", ["retry", "timeout"]), None);
-/// ```
-pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    known
-        .into_iter()
-        .map(|name| (strsim::jaro_winkler(word, name), name))
-        .filter(|(likeness, _)| *likeness >= 0.8)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, name)| name)
-}
 
 /// `; did you mean …?`, or nothing.
 pub(super) fn hint<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {

@@ -1,0 +1,376 @@
+//! The job contract: a message becomes a job, or the list of everything that is wrong with it.
+//!
+//! Every fault says where (a JSON Pointer into the body, or `amqp:` and a property), what is wrong and what would be
+//! right. Nothing here depends on time, policy or version, so the same message always gets the same answer.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::ids::{AccountUid, BadName, CenId, InstanceId, JobId, Region};
+use super::instance::{Cen, Instance, InstanceType};
+use super::job::{Attachments, Job, Kind, Mode};
+use super::nearest::nearest;
+use super::order_type::OrderType;
+use super::strict_json;
+
+/// The largest body of a job, in bytes.
+pub const MAX_BODY: usize = 64 * 1024;
+/// The most faults that are listed of one message.
+const MAX_FAULTS: usize = 50;
+const MAX_LABELS: usize = 16;
+const MAX_LABEL_KEY: usize = 64;
+const MAX_LABEL_VALUE: usize = 256;
+
+const FIELDS: [&str; 10] =
+    ["id", "kind", "instance", "cen", "order_type", "options", "not_before", "not_after", "mode", "labels"];
+
+/// One thing that is wrong with a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Fault {
+    /// A JSON Pointer, or `amqp:` and the name of a property.
+    pub at: String,
+    /// What is wrong, and what would be right.
+    pub message: String,
+}
+
+/// What comes with a body and takes part in its meaning.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Envelope<'a> {
+    /// The job's id if the body has none.
+    pub message_id: Option<&'a str>,
+    /// `job.<kind>`, or whatever brought it to the queue directly.
+    pub routing_key: &'a str,
+    /// Where the requester waits for the end.
+    pub reply_to: Option<&'a str>,
+    /// Queues that begin with this and a dot are ours: nobody may have answers sent there.
+    pub reserved: &'a str,
+}
+
+/// Reads a message.
+pub fn parse(body: &[u8], envelope: &Envelope<'_>) -> Result<Job, Vec<Fault>> {
+    let mut faults = Faults::default();
+    faults.envelope(envelope);
+    let job = match read(body) {
+        Ok(fields) => faults.job(&fields, envelope),
+        Err(fault) => {
+            faults.list.push(fault);
+            None
+        }
+    };
+    faults.list.truncate(MAX_FAULTS);
+    match job {
+        Some(job) if faults.list.is_empty() => Ok(job),
+        _ => Err(faults.list),
+    }
+}
+
+/// The id a bad message seems to have, for whoever looks for it.
+pub fn id_of(body: &[u8], envelope: &Envelope<'_>) -> Option<String> {
+    let id = read(body).ok().and_then(|fields| Some(fields.get("id")?.as_str()?.to_owned()));
+    let id = id.or_else(|| envelope.message_id.map(str::to_owned))?;
+    JobId::parse(id).ok().map(String::from)
+}
+
+fn read(body: &[u8]) -> Result<Map<String, Value>, Fault> {
+    let fault = |message: String| Fault { at: String::new(), message };
+    if body.len() > MAX_BODY {
+        return Err(fault(format!("the body has {} bytes; a job has at most {MAX_BODY}", body.len())));
+    }
+    let text = std::str::from_utf8(body)
+        .map_err(|error| fault(format!("the body is not UTF-8 from byte {} on", error.valid_up_to())))?;
+    match strict_json::parse(text) {
+        Ok(Value::Object(fields)) => Ok(fields),
+        Ok(other) => Err(fault(format!("a job is a JSON object, not {}", sort(&other)))),
+        Err(why) => Err(fault(format!("the body is not valid JSON: {why}"))),
+    }
+}
+
+#[derive(Default)]
+struct Faults {
+    list: Vec<Fault>,
+}
+
+impl Faults {
+    fn add(&mut self, at: &str, message: impl Into<String>) {
+        self.list.push(Fault { at: at.to_owned(), message: message.into() });
+    }
+
+    fn envelope(&mut self, envelope: &Envelope<'_>) {
+        let ours = |queue: &str| queue.strip_prefix(envelope.reserved).is_some_and(|rest| rest.starts_with('.'));
+        if envelope.reply_to.is_some_and(|queue| !envelope.reserved.is_empty() && ours(queue)) {
+            self.add("amqp:reply_to", format!("reply_to may not begin with \"{}.\"", envelope.reserved));
+        }
+        if envelope.reply_to.is_some_and(|queue| queue.is_empty() || queue.len() > 255) {
+            self.add("amqp:reply_to", "reply_to is the name of a queue, 1 to 255 bytes");
+        }
+    }
+
+    fn job(&mut self, fields: &Map<String, Value>, envelope: &Envelope<'_>) -> Option<Job> {
+        self.unknown("", fields, &FIELDS);
+        let id = self.id(fields, envelope);
+        let kind = self.word(fields, "", "kind", Kind::ALL.map(Kind::as_str), Kind::parse, true);
+        let instance = self.instance(fields);
+        let cen = self.cen(fields);
+        let asked = self.word(fields, "", "order_type", OrderType::ALL.map(OrderType::as_str), OrderType::parse, false);
+        let mode = self.word(fields, "", "mode", ["apply", "plan"], Mode::parse, false);
+        let not_before = self.time(fields, "not_before");
+        let not_after = self.time(fields, "not_after");
+        if not_before.zip(not_after).is_some_and(|(from, to)| from > to) {
+            self.add("/not_after", "not_after is before not_before, so the job could never begin");
+        }
+        let labels = self.labels(fields);
+        let attachments = self.options(fields, kind);
+        let has_order_type = fields.contains_key("order_type");
+        let type_asked =
+            fields.get("instance").and_then(|i| i.get("type")).and_then(Value::as_str).and_then(InstanceType::parse);
+        self.payer(kind, type_asked, has_order_type);
+        if let Some(kind) = kind {
+            self.routing_key(kind, envelope.routing_key);
+        }
+        let (kind, instance) = (kind?, instance?);
+        let order_type = match (kind, instance.kind) {
+            (Kind::Revoke, _) | (Kind::Grant, InstanceType::CCN) => None,
+            (Kind::Grant, _) => Some(asked.unwrap_or(OrderType::PayByCenOwner)),
+            (Kind::PayerChange, _) => Some(asked?),
+        };
+        Some(Job {
+            id: id?,
+            kind,
+            instance,
+            cen: cen?,
+            order_type,
+            attachments,
+            not_before,
+            not_after,
+            mode: mode.unwrap_or_default(),
+            labels,
+        })
+    }
+
+    fn id(&mut self, fields: &Map<String, Value>, envelope: &Envelope<'_>) -> Option<JobId> {
+        let checked = |id: &str| JobId::parse(id).map_err(|BadName(why)| why);
+        match (fields.get("id"), envelope.message_id) {
+            (Some(Value::String(id)), _) => checked(id).map_err(|why| self.add("/id", why)).ok(),
+            (Some(other), _) => {
+                self.add("/id", format!("the id is a string, not {}", sort(other)));
+                None
+            }
+            (None, Some(id)) => checked(id).map_err(|why| self.add("amqp:message_id", why)).ok(),
+            (None, None) => {
+                self.add("/id", "a job needs an id: here, or as the message_id of the message");
+                None
+            }
+        }
+    }
+
+    fn instance(&mut self, fields: &Map<String, Value>) -> Option<Instance> {
+        let fields = self.object(fields, "instance")?;
+        let at = "/instance";
+        self.unknown(at, fields, &["type", "id", "region", "owner"]);
+        let kind =
+            self.word(fields, at, "type", InstanceType::ALL.map(InstanceType::as_str), InstanceType::parse, true);
+        let id = self.name(fields, at, "id", InstanceId::parse);
+        let region = self.name(fields, at, "region", Region::parse);
+        let owner = self.owner(fields, at);
+        if let (Some(kind), Some(id)) = (kind, &id)
+            && !id.as_str().starts_with(kind.prefix())
+        {
+            let message = format!("{id} is not the id of a {kind}; those begin with {:?}", kind.prefix());
+            self.add("/instance/id", message);
+            return None;
+        }
+        Some(Instance { kind: kind?, id: id?, region: region?, owner: owner? })
+    }
+
+    fn cen(&mut self, fields: &Map<String, Value>) -> Option<Cen> {
+        let fields = self.object(fields, "cen")?;
+        self.unknown("/cen", fields, &["id", "owner"]);
+        let id = self.name(fields, "/cen", "id", CenId::parse);
+        let owner = self.owner(fields, "/cen");
+        Some(Cen { id: id?, owner: owner? })
+    }
+
+    fn payer(&mut self, kind: Option<Kind>, of: Option<InstanceType>, given: bool) {
+        match (kind, of, given) {
+            (Some(Kind::Revoke), _, true) => self.add("/order_type", "a revoke has no order_type"),
+            (Some(Kind::Grant), Some(InstanceType::CCN), true) => {
+                self.add("/order_type", "the grant of a CCN has no payer; leave order_type away");
+            }
+            (Some(Kind::PayerChange), Some(InstanceType::CCN), _) => {
+                self.add("/kind", "a CCN has no payer that could be changed");
+            }
+            (Some(Kind::PayerChange), _, false) => {
+                self.add("/order_type", "a payer-change needs an order_type: PayByCenOwner or PayByResourceOwner");
+            }
+            _ => {}
+        }
+    }
+
+    fn options(&mut self, fields: &Map<String, Value>, kind: Option<Kind>) -> Attachments {
+        if !fields.contains_key("options") {
+            return Attachments::default();
+        }
+        let Some(options) = self.object(fields, "options") else { return Attachments::default() };
+        let known: &[&str] = if kind == Some(Kind::Revoke) { &["attachments"] } else { &[] };
+        self.unknown("/options", options, known);
+        let parse = |word: &str| match word {
+            "refuse" => Some(Attachments::Refuse),
+            "delete" => Some(Attachments::Delete),
+            _ => None,
+        };
+        if known.is_empty() {
+            return Attachments::default();
+        }
+        self.word(options, "/options", "attachments", ["refuse", "delete"], parse, false).unwrap_or_default()
+    }
+
+    fn labels(&mut self, fields: &Map<String, Value>) -> BTreeMap<String, String> {
+        let mut labels = BTreeMap::new();
+        if !fields.contains_key("labels") {
+            return labels;
+        }
+        let Some(given) = self.object(fields, "labels") else { return labels };
+        if given.len() > MAX_LABELS {
+            self.add("/labels", format!("there are {} labels; a job has at most {MAX_LABELS}", given.len()));
+        }
+        for (key, value) in given {
+            let at = format!("/labels/{}", escape(key));
+            if key.is_empty() || key.len() > MAX_LABEL_KEY {
+                self.add(&at, format!("the key of a label has 1 to {MAX_LABEL_KEY} bytes"));
+            }
+            match value {
+                Value::String(text) if text.len() <= MAX_LABEL_VALUE => {
+                    labels.insert(key.clone(), text.clone());
+                }
+                Value::String(_) => self.add(&at, format!("the value of a label has at most {MAX_LABEL_VALUE} bytes")),
+                other => self.add(&at, format!("the value of a label is a string, not {}", sort(other))),
+            }
+        }
+        labels
+    }
+
+    fn routing_key(&mut self, kind: Kind, routing_key: &str) {
+        let Some(said) = routing_key.strip_prefix("job.") else { return };
+        if said != kind.as_str() {
+            let message = format!("the routing key says {said:?} and the body says {:?}", kind.as_str());
+            self.add("amqp:routing_key", message);
+        }
+    }
+
+    fn object<'a>(&mut self, fields: &'a Map<String, Value>, name: &str) -> Option<&'a Map<String, Value>> {
+        let at = format!("/{name}");
+        match fields.get(name) {
+            Some(Value::Object(object)) => Some(object),
+            Some(other) => {
+                self.add(&at, format!("{name} is an object, not {}", sort(other)));
+                None
+            }
+            None => {
+                self.add(&at, format!("a job needs {name}"));
+                None
+            }
+        }
+    }
+
+    fn string<'a>(&mut self, fields: &'a Map<String, Value>, at: &str, name: &str, needed: bool) -> Option<&'a str> {
+        let at = format!("{at}/{name}");
+        match fields.get(name) {
+            Some(Value::String(text)) => Some(text),
+            Some(other) => {
+                self.add(&at, format!("{name} is a string, not {}", sort(other)));
+                None
+            }
+            None => {
+                if needed {
+                    self.add(&at, format!("{name} is missing"));
+                }
+                None
+            }
+        }
+    }
+
+    fn word<T>(
+        &mut self,
+        fields: &Map<String, Value>,
+        at: &str,
+        name: &str,
+        words: impl IntoIterator<Item = &'static str>,
+        parse: impl Fn(&str) -> Option<T>,
+        needed: bool,
+    ) -> Option<T> {
+        let text = self.string(fields, at, name, needed)?;
+        let word = parse(text);
+        if word.is_none() {
+            let words: Vec<&str> = words.into_iter().collect();
+            let near =
+                nearest(text, words.iter().copied()).map(|w| format!("; did you mean {w:?}?")).unwrap_or_default();
+            self.add(&format!("{at}/{name}"), format!("{text:?} is none of {}{near}", words.join(", ")));
+        }
+        word
+    }
+
+    fn name<T>(
+        &mut self,
+        fields: &Map<String, Value>,
+        at: &str,
+        name: &str,
+        parse: impl Fn(String) -> Result<T, BadName>,
+    ) -> Option<T> {
+        let text = self.string(fields, at, name, true)?;
+        parse(text.to_owned()).map_err(|BadName(why)| self.add(&format!("{at}/{name}"), why)).ok()
+    }
+
+    fn owner(&mut self, fields: &Map<String, Value>, at: &str) -> Option<AccountUid> {
+        let text = match fields.get("owner") {
+            // An integer that was read exactly; one written as a decimal fraction may have lost digits on its way.
+            Some(Value::Number(number)) if number.is_u64() => number.to_string(),
+            Some(Value::String(text)) => text.clone(),
+            Some(other) => {
+                self.add(&format!("{at}/owner"), format!("an owner is an account uid, not {}", sort(other)));
+                return None;
+            }
+            None => {
+                self.add(&format!("{at}/owner"), "owner is missing");
+                return None;
+            }
+        };
+        AccountUid::parse(text).map_err(|BadName(why)| self.add(&format!("{at}/owner"), why)).ok()
+    }
+
+    fn time(&mut self, fields: &Map<String, Value>, name: &str) -> Option<Timestamp> {
+        let text = self.string(fields, "", name, false)?;
+        let time = text.parse::<Timestamp>();
+        if time.is_err() {
+            let message = format!("{text:?} is not an RFC 3339 time such as \"2026-11-21T09:00:00Z\"");
+            self.add(&format!("/{name}"), message);
+        }
+        time.ok()
+    }
+
+    fn unknown(&mut self, at: &str, fields: &Map<String, Value>, known: &[&str]) {
+        for name in fields.keys().filter(|name| !known.contains(&name.as_str())) {
+            let near =
+                nearest(name, known.iter().copied()).map(|k| format!("; did you mean {k:?}?")).unwrap_or_default();
+            self.add(&format!("{at}/{}", escape(name)), format!("there is no field {name:?} here{near}"));
+        }
+    }
+}
+
+/// A name as a part of a JSON Pointer (RFC 6901 section 3), cut to a length people can read.
+fn escape(name: &str) -> String {
+    name.chars().take(64).collect::<String>().replace('~', "~0").replace('/', "~1")
+}
+
+fn sort(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}

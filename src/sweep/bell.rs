@@ -1,0 +1,72 @@
+//! When to pass: at the top of every hour, at start, and whenever something in the store is due.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
+
+use super::pass::pass;
+use crate::clock::until;
+use crate::domain::Hour;
+use crate::engine::core::Core;
+
+/// After a store that could not be used.
+const STORE_PAUSE: Duration = Duration::from_secs(1);
+/// The shortest pause between two passes.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
+
+/// Passes until `stop` says true.
+pub async fn run(core: Arc<Core>, mut stop: watch::Receiver<bool>) {
+    let bell = Arc::new(Notify::new());
+    let mut scheduler = match ring(core.hour(), Arc::clone(&bell)).await {
+        Ok(scheduler) => Some(scheduler),
+        Err(error) => {
+            tracing::error!(%error, "the hourly bell does not ring; the due times in the store are kept all the same");
+            None
+        }
+    };
+    while !*stop.borrow() {
+        let next = match pass(&core).await {
+            Ok(_) => core.store.next_sweep().await,
+            Err(error) => Err(error),
+        };
+        let pause = match next {
+            Ok(next) => next.map(|at| until(core.clock.now(), at).max(SHORTEST_PAUSE)),
+            Err(error) => {
+                tracing::error!(%error, "cannot sweep; tries again");
+                Some(STORE_PAUSE)
+            }
+        };
+        let due = async {
+            match pause {
+                Some(pause) => core.clock.sleep(pause).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = due => {}
+            () = bell.notified() => {}
+            () = core.hours.notified() => {}
+            _ = stop.changed() => {}
+        }
+    }
+    if let Some(scheduler) = &mut scheduler
+        && let Err(error) = scheduler.shutdown().await
+    {
+        tracing::warn!(%error, "the hourly bell did not stop cleanly");
+    }
+}
+
+/// A bell for every top of the hour; of a shorter hour, one for each of its lengths.
+async fn ring(hour: Hour, bell: Arc<Notify>) -> Result<JobScheduler, JobSchedulerError> {
+    let scheduler = JobScheduler::new().await?;
+    let job = if hour == Hour::REAL {
+        Job::new("0 0 * * * *", move |_, _| bell.notify_one())?
+    } else {
+        Job::new_repeated(hour.length(), move |_, _| bell.notify_one())?
+    };
+    scheduler.add(job).await?;
+    scheduler.start().await?;
+    Ok(scheduler)
+}

@@ -1,0 +1,12 @@
+//! The hourly pass over every payer change that waits: grouped, so that one answer of the cloud serves many jobs.
+//!
+//! The scheduler is only the bell. What is due is in the store, so a bell that is missed, late or rung twice changes
+//! nothing but the moment.
+
+mod bell;
+mod pass;
+mod planner;
+
+pub use bell::run;
+pub use pass::{Report, pass};
+pub use planner::{Ask, Plan};

@@ -1,0 +1,127 @@
+//! One pass: read each group once, decide for every job of it, commit what was decided together.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+
+use super::planner::{Ask, Plan};
+use crate::domain::{InstanceId, JobUid, Rule};
+use crate::engine::core::Core;
+use crate::engine::decide::{Decision, decide_swept};
+use crate::engine::state::{Record, State};
+use crate::engine::store::{Committed, Group, Hold, StoreError};
+
+/// Jobs of a group that are held in memory and committed together.
+const CHUNK: usize = 2_000;
+
+/// What a pass did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Jobs that were due.
+    pub jobs: usize,
+    /// Calls of `DescribeGrantRulesToCen`.
+    pub calls: usize,
+    /// Jobs that were confirmed.
+    pub confirmed: usize,
+    /// Groups whose reading failed; their jobs look again at their next time.
+    pub failed: usize,
+}
+
+/// Looks at everything that is due now.
+pub async fn pass(core: &Core) -> Result<Report, StoreError> {
+    let (now, began) = (core.clock.now(), core.clock.uptime());
+    let mut report = Report::default();
+    for (group, _) in core.store.swept_groups(now).await? {
+        sweep(core, &group, now, &mut report).await?;
+    }
+    if report.jobs > 0 {
+        let took = core.clock.uptime().saturating_sub(began);
+        core.observer.swept(report.jobs, report.calls, report.confirmed, took);
+        tracing::info!(
+            sweep.jobs = report.jobs,
+            sweep.calls = report.calls,
+            sweep.confirmed = report.confirmed,
+            sweep.failed = report.failed,
+            "swept"
+        );
+    }
+    Ok(report)
+}
+
+async fn sweep(core: &Core, group: &Group, now: Timestamp, report: &mut Report) -> Result<(), StoreError> {
+    let mut after: Option<(InstanceId, JobUid)> = None;
+    loop {
+        let records = core.store.swept(group, now, after.take(), CHUNK).await?;
+        let Some(last) = records.last() else { return Ok(()) };
+        let more = records.len() == CHUNK;
+        after = Some((last.job.instance.id.clone(), last.uid));
+        report.jobs += records.len();
+        settle(core, group, records, report).await?;
+        if !more {
+            return Ok(());
+        }
+    }
+}
+
+/// Reads what answers for these jobs and commits what follows.
+async fn settle(core: &Core, group: &Group, records: Vec<Record>, report: &mut Report) -> Result<(), StoreError> {
+    let mut plan = Plan::new(records.iter().map(|record| record.job.instance.id.clone()));
+    let mut answers: HashMap<InstanceId, (Timestamp, Option<Rule>)> = HashMap::new();
+    let mut failed = None;
+    while let Ask::Call(filter) = plan.next() {
+        let at = core.clock.now();
+        report.calls += 1;
+        let answer = match core.cloud.transit_router_reader(&group.cen.owner) {
+            Ok(reader) => reader.describe_grant_rules_to_cen(&group.cen, group.kind, &filter).await,
+            Err(error) => Err(error),
+        };
+        match answer {
+            Ok(answer) => {
+                let here = |rule: &Rule| rule.cen == group.cen.id;
+                let read = plan.answered(answer.value);
+                answers.extend(read.into_iter().map(|(id, rule)| (id, (at, rule.filter(here)))));
+            }
+            Err(error) => {
+                tracing::warn!(cen.id = %group.cen.id, account.uid = %group.cen.owner, %error, "cannot read the grants");
+                failed = Some(error);
+                break;
+            }
+        }
+    }
+    report.failed += usize::from(failed.is_some());
+    let now = core.clock.now();
+    let mut decisions = Vec::with_capacity(records.len());
+    for record in &records {
+        let definition = core.definition(&record.definition).await?;
+        let rules = core.rules(&definition);
+        decisions.push(match (answers.get(&record.job.instance.id), &failed) {
+            (Some((at, rule)), _) => decide_swept(&rules, record, rule.as_ref(), *at, now),
+            (None, Some(error)) => decide_unread(&rules, record, error, now),
+            (None, None) => decide_swept(&rules, record, None, now, now),
+        });
+    }
+    commit(core, decisions, now, report).await
+}
+
+fn decide_unread(
+    rules: &crate::engine::decide::Rules<'_>,
+    record: &Record,
+    error: &crate::engine::cloud::CloudError,
+    now: Timestamp,
+) -> Decision {
+    crate::engine::decide::decide(rules, record, &crate::engine::decide::Observation::LookFailed(error.clone()), now)
+}
+
+async fn commit(core: &Core, decisions: Vec<Decision>, now: Timestamp, report: &mut Report) -> Result<(), StoreError> {
+    let changes = decisions.iter().map(|decision| core.change(decision, Hold::None, now)).collect();
+    let committed = core.store.commit_all(changes).await?;
+    for (decision, committed) in decisions.iter().zip(committed) {
+        // A conflict means that the job moved on meanwhile: superseded, or looked at by itself.
+        if committed == Committed::Done {
+            report.confirmed += usize::from(decision.record.state == State::Completed);
+            core.committed(decision);
+        }
+    }
+    core.work.notify_one();
+    Ok(())
+}
