@@ -137,7 +137,7 @@ pub(super) fn create(world: &mut World, call: &Call, kind: InstanceType) -> Resu
     if owner != Some(&call.caller.account) {
         return Err(Refusal::unauthorized(&router));
     }
-    if !world.instances.get(&instance).is_some_and(|i| i.instance.kind == kind) {
+    if world.instances.get(&instance).is_none_or(|i| i.instance.kind != kind) {
         return Err(Refusal::invalid(&format!("{word}Id"), "there is no such instance"));
     }
     if !world.may_attach(&cen, &instance) {

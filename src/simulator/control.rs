@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -47,14 +48,16 @@ async fn calls(State(served): State<Served>) -> Json<Value> {
     Json(json!({"total": simulator.total_calls(), "counts": simulator.counts()}))
 }
 
-async fn inject(State(served): State<Served>, Json(body): Json<Value>) -> Response {
-    let list = if body.is_array() { body } else { Value::Array(vec![body]) };
-    match serde_json::from_value::<Vec<Fault>>(list) {
+async fn inject(State(served): State<Served>, body: Bytes) -> Response {
+    let list = |body: Value| if body.is_array() { body } else { Value::Array(vec![body]) };
+    let faults =
+        read(&body).and_then(|body| serde_json::from_value::<Vec<Fault>>(list(body)).map_err(|e| e.to_string()));
+    match faults {
         Ok(faults) => {
             faults.into_iter().for_each(|fault| served.simulator.inject(fault));
             done()
         }
-        Err(error) => bad(&error.to_string()),
+        Err(error) => bad(&error),
     }
 }
 
@@ -72,19 +75,15 @@ async fn switches(State(served): State<Served>) -> Response {
     Json(served.simulator.switches()).into_response()
 }
 
-async fn patch(State(served): State<Served>, Json(patch): Json<Value>) -> Response {
-    match served.simulator.switches().patched(patch) {
-        Ok(switches) => {
-            served.simulator.set_switches(switches);
-            done()
-        }
+async fn patch(State(served): State<Served>, patch: Bytes) -> Response {
+    match read::<Value>(&patch).and_then(|patch| served.simulator.patch_switches(patch)) {
+        Ok(()) => done(),
         Err(error) => bad(&error),
     }
 }
 
-async fn change(State(served): State<Served>, Json(body): Json<Value>) -> Response {
-    let change = serde_json::from_value::<Change>(body).map_err(|e| e.to_string());
-    match change.and_then(|change| served.simulator.change(change)) {
+async fn change(State(served): State<Served>, body: Bytes) -> Response {
+    match read::<Change>(&body).and_then(|change| served.simulator.change(change)) {
         Ok(()) => done(),
         Err(error) => bad(&error),
     }
@@ -125,6 +124,11 @@ async fn wait(State(served): State<Served>, Query(wait): Query<Wait>) -> Respons
         },
         () = served.stopping() => (StatusCode::SERVICE_UNAVAILABLE, Json(json!({"error": "stopping"}))).into_response(),
     }
+}
+
+/// Reads JSON whatever the content type says: these endpoints are also called by hand.
+fn read<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, String> {
+    serde_json::from_slice(body).map_err(|e| e.to_string())
 }
 
 fn done() -> Response {

@@ -55,7 +55,7 @@ pub use ledger::{CallCount, CallRecord, Effect, LedgerEntry};
 pub use server::run;
 pub use switches::{EcrRules, Reply, Shown, Switches, TimeForm};
 pub use world::{AccessKey, BadWorld, Edition, Site, Status, World};
-pub use world_file::{AccountEntry, AttachmentEntry, CenEntry, GrantEntry, RouterEntry, WorldFile};
+pub use world_file::{AccountEntry, AttachmentEntry, CenEntry, GrantEntry, RoleEntry, RouterEntry, WorldFile};
 
 use crate::clock::Clock;
 use crate::domain::Hour;
@@ -131,6 +131,17 @@ impl Simulator {
     /// Forgets all faults. Requests held by one stay held.
     pub fn clear_faults(&self) {
         self.with(|cloud, _| cloud.world.faults.clear());
+    }
+
+    /// Changes the settings that `patch`, a JSON object, names.
+    ///
+    /// # Errors
+    /// As [`Switches::patched`].
+    pub fn patch_switches(&self, patch: serde_json::Value) -> Result<(), String> {
+        self.with(|cloud, _| {
+            cloud.world.switches = cloud.world.switches.patched(patch)?;
+            Ok(())
+        })
     }
 
     /// The settings as they are.

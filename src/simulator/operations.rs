@@ -42,7 +42,11 @@ pub(super) type Operation = fn(&mut World, &Call) -> Result<Answer, Refusal>;
 pub(super) fn find(version: &str, action: &str) -> Result<Operation, Refusal> {
     let operation: Option<Operation> = match version {
         "2017-09-12" => of_cbn(action),
-        "2015-04-01" => (action == "GetCallerIdentity").then_some(sts::get_caller_identity),
+        "2015-04-01" => match action {
+            "GetCallerIdentity" => Some(sts::get_caller_identity),
+            "AssumeRole" => Some(sts::assume_role),
+            _ => None,
+        },
         _ => return Err(Refusal::bad("InvalidVersion", format!("Specified version {version} is not valid."))),
     };
     operation.ok_or_else(|| {

@@ -84,7 +84,8 @@ impl Params {
 pub(super) struct Caller {
     pub(super) account: AccountUid,
     pub(super) access_key_id: String,
-    pub(super) session: bool,
+    /// `<role>/<session>`, for a session.
+    pub(super) role: Option<String>,
 }
 
 /// A verified call on its way to its operation.

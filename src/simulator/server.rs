@@ -118,8 +118,11 @@ impl Simulator {
                 let form = arrived.header("content-type").starts_with("application/x-www-form-urlencoded");
                 let form = if form { String::from_utf8_lossy(arrived.body) } else { Default::default() };
                 let params = Params::new(arrived.query, &form);
-                let caller =
-                    Caller { account: owner.clone(), access_key_id: key.id.clone(), session: key.token.is_some() };
+                let caller = Caller {
+                    account: owner.clone(),
+                    access_key_id: key.id.clone(),
+                    role: key.token.is_some().then(|| key.role.clone().unwrap_or_else(|| "simulated/simulated".into())),
+                };
                 let (operation, request_id) = (operation.clone(), request_id.to_owned());
                 let fault = faults::strike(&mut cloud.world.faults, &operation, &params);
                 Ok((Call { operation, caller, params, request_id, now, as_of: AsOf::Now }, run, fault))

@@ -181,6 +181,14 @@ async fn over_tcp_a_drop_is_an_error_a_kept_connection_serves_on_and_stop_ends_i
     let mut connection = tokio::net::TcpStream::connect(address).await.unwrap();
     connection.write_all(wire("GetCallerIdentity", "").as_bytes()).await.unwrap();
     bench.simulator.wait_for_held("GetCallerIdentity").await;
+    drop(connection);
+    let gone = bench.simulator.wait(|cloud| cloud.held.is_empty());
+    tokio::time::timeout(Duration::from_secs(10), gone).await.expect("a closed connection ends what it held");
+
+    bench.simulator.inject(Fault::new("*", FaultKind::HangAfter));
+    let mut connection = tokio::net::TcpStream::connect(address).await.unwrap();
+    connection.write_all(wire("GetCallerIdentity", "").as_bytes()).await.unwrap();
+    bench.simulator.wait_for_held("GetCallerIdentity").await;
     stop.send(()).unwrap();
     tokio::time::timeout(Duration::from_secs(10), served).await.unwrap().unwrap().unwrap();
 }

@@ -73,7 +73,20 @@ impl Bench {
 
     /// A signed request; parameters written `A=b&C=d`, in the query.
     pub(super) fn request(&self, key: Key, action: &str, params: &str) -> Request<Body> {
-        let version = if action == "GetCallerIdentity" { "2015-04-01" } else { "2017-09-12" };
+        self.signed(key.0, key.1, None, action, params)
+    }
+
+    /// As [`Bench::request`], with any key.
+    pub(super) fn signed(
+        &self,
+        id: &str,
+        secret: &str,
+        token: Option<&str>,
+        action: &str,
+        params: &str,
+    ) -> Request<Body> {
+        let sts = ["GetCallerIdentity", "AssumeRole"].contains(&action);
+        let version = if sts { "2015-04-01" } else { "2017-09-12" };
         let mut headers = HeaderMap::new();
         let mut put = |name: &'static str, value: &str| headers.insert(name, value.parse().unwrap());
         put("host", "127.0.0.1:18080");
@@ -83,11 +96,13 @@ impl Bench {
         put("x-acs-date", &self.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
         put("x-acs-signature-nonce", &uuid::Uuid::new_v4().to_string());
         put("x-acs-content-sha256", &codec::hex(&Sha256::digest(b"")));
-        let signed = "host;x-acs-action;x-acs-content-sha256;x-acs-date;x-acs-signature-nonce;x-acs-version";
+        token.into_iter().for_each(|token| drop(put("x-acs-security-token", token)));
+        let mut signed =
+            String::from("host;x-acs-action;x-acs-content-sha256;x-acs-date;x-acs-signature-nonce;x-acs-version");
+        signed.push_str(if token.is_some() { ";x-acs-security-token" } else { "" });
         let arrived = Arrived { method: "POST", path: "/", query: params, headers: &headers, body: b"" };
-        let signature = signature(key.1, &string_to_sign(&canonical_request(&arrived, signed)));
-        let authorization =
-            format!("ACS3-HMAC-SHA256 Credential={},SignedHeaders={signed},Signature={signature}", key.0);
+        let signature = signature(secret, &string_to_sign(&canonical_request(&arrived, &signed)));
+        let authorization = format!("ACS3-HMAC-SHA256 Credential={},SignedHeaders={signed},Signature={signature}", id);
         headers.insert("authorization", authorization.parse().unwrap());
         let mut request = Request::post(format!("/?{params}")).body(Body::empty()).unwrap();
         *request.headers_mut() = headers;

@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use crate::simulator::testing::{Bench, RESOURCE, about};
+use crate::simulator::testing::{Bench, OWNER, RESOURCE, TR, about};
 
 const ABSENT: &str = "vpc-bp1h8vbrbcgohcju50003";
 
@@ -65,4 +65,30 @@ async fn a_session_that_was_ended_is_refused() {
     let end = super::Change::EndKey { access_key_id: "resource-key".into() };
     bench.simulator.change(end).unwrap();
     assert_eq!(bench.grant(ABSENT, "").await, "InvalidAccessKeyId.Inactive");
+}
+
+#[tokio::test]
+async fn a_role_is_assumed_where_it_trusts_and_ends_in_time() {
+    let bench = Bench::new();
+    let params =
+        format!("RoleArn=acs%3Aram%3A%3A{OWNER}%3Arole%2Fcrossgrant&RoleSessionName=worker&DurationSeconds=900");
+    assert_eq!(bench.code(RESOURCE, "AssumeRole", &params).await, "NoPermission");
+    let code = |from: &'static str, to: &'static str| {
+        let (bench, params) = (&bench, params.replace(from, to));
+        async move { bench.code(TR, "AssumeRole", &params).await }
+    };
+    assert_eq!(code("crossgrant", "nobody").await, "EntityNotExist.Role");
+    assert_eq!(code("900", "899").await, "InvalidParameter.DurationSeconds");
+    assert_eq!(code("worker", "%2F").await, "InvalidParameter.RoleSessionName");
+    let session = bench.call(TR, "AssumeRole", &params).await.json()["Credentials"].clone();
+    assert_eq!(session["Expiration"], "2026-05-09T08:45:00Z");
+    let text = |name: &str| session[name].as_str().unwrap().to_owned();
+    let (id, secret, token) = (text("AccessKeyId"), text("AccessKeySecret"), text("SecurityToken"));
+    let call = async |token| bench.send(bench.signed(&id, &secret, token, "GetCallerIdentity", "")).await.unwrap();
+    assert_eq!(call(None).await.code(), "MissingSecurityToken");
+    let me = call(Some(&token)).await.json();
+    assert_eq!((&me["AccountId"], &me["IdentityType"]), (&json!(OWNER), &json!("AssumedRoleUser")));
+    assert_eq!(me["Arn"], format!("acs:ram::{OWNER}:assumed-role/crossgrant/worker"));
+    bench.pass(900);
+    assert_eq!(call(Some(&token)).await.code(), "InvalidSecurityToken.Expired");
 }

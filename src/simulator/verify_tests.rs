@@ -85,6 +85,7 @@ impl Wire {
             token: capture.headers.get("x-acs-security-token").cloned(),
             expires: None,
             disabled: false,
+            role: None,
         };
         Self { method: capture.method.clone(), query: query.join("&"), headers, body: capture.body.clone(), key }
     }

@@ -57,6 +57,9 @@ pub struct AccessKey {
     /// A disabled key is refused with `InvalidAccessKeyId.Inactive`.
     #[serde(default)]
     pub disabled: bool,
+    /// What a session's key stands for, `<role>/<session>`.
+    #[serde(default)]
+    pub role: Option<String>,
 }
 
 /// The edition of a transit router. Only those of the Enterprise Edition bill attachments (API §A.12).
@@ -139,6 +142,8 @@ pub(super) struct InstanceState {
 pub struct World {
     pub(super) accounts: BTreeMap<AccountUid, Account>,
     pub(super) keys: HashMap<String, (AccountUid, AccessKey)>,
+    /// Which accounts may assume a role, by its ARN.
+    pub(super) roles: BTreeMap<String, BTreeSet<AccountUid>>,
     pub(super) cens: BTreeMap<CenId, CenState>,
     pub(super) routers: BTreeMap<String, Router>,
     pub(super) instances: BTreeMap<InstanceId, InstanceState>,
@@ -158,7 +163,7 @@ impl World {
     /// Adds an account, or gives one it another access key.
     pub fn add_account(&mut self, uid: &AccountUid, access_key_id: &str, secret: &str) -> Result<(), BadWorld> {
         let (id, secret) = (access_key_id.to_owned(), secret.to_owned());
-        self.add_key(uid, AccessKey { id, secret, token: None, expires: None, disabled: false })
+        self.add_key(uid, AccessKey { id, secret, token: None, expires: None, disabled: false, role: None })
     }
 
     /// Gives an account (made if it is new) an access key.
@@ -171,6 +176,11 @@ impl World {
             None => Ok(()),
             Some((_, key)) => Err(BadWorld::new(format!("access key {} is there twice", key.id))),
         }
+    }
+
+    /// Gives an account a role that `trusts` may assume, `acs:ram::<uid>:role/<name>`.
+    pub fn add_role(&mut self, uid: &AccountUid, name: &str, trusts: impl IntoIterator<Item = AccountUid>) {
+        self.roles.insert(format!("acs:ram::{uid}:role/{name}"), trusts.into_iter().collect());
     }
 
     /// Says on which site an account (made if it is new) is registered.
@@ -297,10 +307,8 @@ impl World {
         } else {
             self.pending.remove(&key);
         }
-        if let Some(state) = self.instances.get_mut(instance) {
-            if grant.is_some() {
-                state.cens.insert(cen.clone());
-            }
+        if let Some(state) = self.instances.get_mut(instance).filter(|_| grant.is_some()) {
+            state.cens.insert(cen.clone());
         }
         let Some(state) = self.cens.get_mut(cen) else { return };
         match (state.grants.get_mut(instance), grant) {

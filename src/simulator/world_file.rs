@@ -1,7 +1,8 @@
 //! A world as a TOML file. `examples/world.toml` shows every part with comments:
 //!
 //! ```toml
-//! [[accounts]]            # uid, site = "china" | "international", keys = [{ id, secret, token, expires, disabled }]
+//! [[accounts]]            # uid, site = "china" | "international", keys = [{ id, secret, token, expires, disabled, role }],
+//!                         # roles = [{ name, trusts = [uid] }]
 //! [[cens]]                # id, owner, transit_routers = [{ id, region, type = "Enterprise" | "Basic" }]
 //! [[instances]]           # type, id, region, owner
 //! [[grants]]              # cen, instance, order_type, effective_order_type
@@ -51,6 +52,19 @@ pub struct AccountEntry {
     /// Its access keys.
     #[serde(default)]
     pub keys: Vec<AccessKey>,
+    /// Its roles.
+    #[serde(default)]
+    pub roles: Vec<RoleEntry>,
+}
+
+/// A role that others may assume.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoleEntry {
+    /// Its name; its ARN is `acs:ram::<uid>:role/<name>`.
+    pub name: String,
+    /// The accounts that may assume it.
+    pub trusts: Vec<AccountUid>,
 }
 
 /// A CEN instance.
@@ -180,6 +194,7 @@ fn build(file: WorldFile) -> Result<World, (Part, usize, BadWorld)> {
     let at = |part, index| move |bad| (part, index, bad);
     for (i, account) in file.accounts.into_iter().enumerate() {
         world.set_site(&account.uid, account.site);
+        account.roles.into_iter().for_each(|role| world.add_role(&account.uid, &role.name, role.trusts));
         account.keys.into_iter().try_for_each(|k| world.add_key(&account.uid, k)).map_err(at(Part::Accounts, i))?;
     }
     for (i, cen) in file.cens.iter().enumerate() {
