@@ -1,0 +1,89 @@
+//! Attachments of the Basic Edition (API §A.9). The Enterprise lists do not show them, and these do not show those.
+
+use serde_json::{Value, json};
+
+use super::attachments::{at_rest, effect};
+use super::cbn::{minute, uid};
+use super::envelope::Refusal;
+use super::history::AsOf;
+use super::operations::Answer;
+use super::paging;
+use super::request::Call;
+use super::world::{Attachment, Edition, Status, World};
+use crate::clock::later;
+use crate::domain::{CenId, Instance, InstanceId, InstanceType, Region};
+
+/// Lists the instances attached to a CEN through the Basic Edition.
+pub(super) fn list(world: &mut World, call: &Call) -> Result<Answer, Refusal> {
+    let params = &call.params;
+    let cen: CenId = params.needed("CenId")?;
+    let region: Option<Region> = params.parsed("ChildInstanceRegionId")?;
+    let kind = params.text("ChildInstanceType").map(kind).transpose()?;
+    let number = params.number("PageNumber", 1, usize::MAX, 1)?;
+    let size = params.number("PageSize", 1, 50, 10)?;
+    let state = world.cens.get(&cen).filter(|c| c.owner == call.caller.account);
+    let found = state.into_iter().flat_map(|c| &c.attachments).filter_map(|id| {
+        let attachment = world.attachments.get(id)?.as_of(call.as_of)?;
+        let instance = &world.instances.get(&attachment.instance)?.instance;
+        let wanted = attachment.edition == Edition::Basic
+            && region.as_ref().is_none_or(|r| instance.region == *r)
+            && kind.is_none_or(|k| instance.kind == k);
+        wanted.then_some((instance, attachment))
+    });
+    let (page, total) = paging::numbered(found.collect(), number, size);
+    let items: Vec<Value> = page.into_iter().map(|(instance, attachment)| item(instance, attachment)).collect();
+    let children = json!({"ChildInstance": items});
+    Ok(Answer::of(json!({"ChildInstances": children, "TotalCount": total, "PageNumber": number, "PageSize": size})))
+}
+
+/// Detaches an instance: `Detaching` for a while, then gone.
+pub(super) fn detach(world: &mut World, call: &Call) -> Result<Answer, Refusal> {
+    let params = &call.params;
+    let cen: CenId = params.needed("CenId")?;
+    let instance: InstanceId = params.needed("ChildInstanceId")?;
+    let kind = kind(params.required("ChildInstanceType")?)?;
+    params.needed::<Region>("ChildInstanceRegionId")?;
+    if world.cens.get(&cen).is_none_or(|c| c.owner != call.caller.account) {
+        return Err(Refusal::unauthorized(&cen));
+    }
+    let attachments = world.attachments_of(&cen, &instance);
+    let found = attachments.into_iter().find(|(_, a)| a.edition == Edition::Basic);
+    let found = found.filter(|_| instance.as_str().starts_with(kind.prefix()));
+    let Some((id, mut attachment)) = found.map(|(id, a)| (id.to_owned(), a.clone())) else {
+        return Err(Refusal::bad("ParameterInstanceId", "The instance is not attached."));
+    };
+    at_rest(&attachment)?;
+    let effect = effect(call, &id, &attachment, None);
+    attachment.status = Status::Detaching;
+    world.busy(&id, call.now, later(call.now, world.switches.delay()), attachment);
+    Ok(Answer::bare().with(effect))
+}
+
+impl World {
+    /// Whether an instance is attached to any transit router.
+    pub(super) fn attached_anywhere(&self, instance: &InstanceId) -> bool {
+        let ids = self.instances.get(instance).into_iter().flat_map(|i| &i.attachments);
+        ids.filter_map(|id| self.attachments.get(id)).any(|h| h.as_of(AsOf::Now).is_some())
+    }
+}
+
+fn kind(text: &str) -> Result<InstanceType, Refusal> {
+    match text {
+        "VPC" => Ok(InstanceType::VPC),
+        "VBR" => Ok(InstanceType::VBR),
+        "CCN" => Ok(InstanceType::CCN),
+        _ => Err(Refusal::invalid("ChildInstanceType", format!("{text} is none of VPC, VBR, CCN"))),
+    }
+}
+
+fn item(instance: &Instance, attachment: &Attachment) -> Value {
+    json!({
+        "CenId": attachment.cen,
+        "ChildInstanceId": instance.id,
+        "ChildInstanceType": instance.kind.as_str(),
+        "ChildInstanceRegionId": instance.region,
+        "ChildInstanceOwnerId": uid(&instance.owner),
+        "ChildInstanceAttachTime": minute(attachment.created),
+        "Status": attachment.status,
+    })
+}

@@ -1,0 +1,173 @@
+//! The control endpoints, unsigned and for the loopback: what a test or a person does to the simulated cloud from
+//! outside the rules.
+//!
+//! | | |
+//! |---|---|
+//! | `GET /_sim/ledger` | every effect |
+//! | `GET /_sim/calls` | `{"total", "counts"}` |
+//! | `GET /_sim/state` | grants and attachments as they are |
+//! | `POST /_sim/faults` | adds one fault or a list · `DELETE` forgets them |
+//! | `POST /_sim/release` | lets held requests go on |
+//! | `GET /_sim/switches` · `PUT` | the settings · changes those named |
+//! | `POST /_sim/do` | a [`Change`] by somebody else |
+//! | `GET /_sim/wait?…` | answers when it has come to pass: `ledger=N`, `held=OPERATION` or `calls=OPERATION:N`; after `timeout_ms` (30000) a 504 |
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Simulator;
+use super::changes::Change;
+use super::faults::Fault;
+use super::history::AsOf;
+use super::server::Served;
+use super::world::Edition;
+
+pub(super) fn routes() -> Router<Served> {
+    Router::new()
+        .route("/ledger", get(|State(s): State<Served>| async move { Json(s.simulator.ledger()) }))
+        .route("/calls", get(calls))
+        .route("/state", get(|State(s): State<Served>| async move { Json(s.simulator.state()) }))
+        .route("/faults", post(inject).delete(clear))
+        .route("/release", post(release))
+        .route("/switches", get(switches).put(patch))
+        .route("/do", post(change))
+        .route("/wait", get(wait))
+}
+
+async fn calls(State(served): State<Served>) -> Json<Value> {
+    let simulator = &served.simulator;
+    Json(json!({"total": simulator.total_calls(), "counts": simulator.counts()}))
+}
+
+async fn inject(State(served): State<Served>, body: Bytes) -> Response {
+    let list = |body: Value| if body.is_array() { body } else { Value::Array(vec![body]) };
+    let faults =
+        read(&body).and_then(|body| serde_json::from_value::<Vec<Fault>>(list(body)).map_err(|e| e.to_string()));
+    match faults {
+        Ok(faults) => {
+            faults.into_iter().for_each(|fault| served.simulator.inject(fault));
+            done()
+        }
+        Err(error) => bad(&error),
+    }
+}
+
+async fn clear(State(served): State<Served>) -> Response {
+    served.simulator.clear_faults();
+    done()
+}
+
+async fn release(State(served): State<Served>) -> Response {
+    served.simulator.release();
+    done()
+}
+
+async fn switches(State(served): State<Served>) -> Response {
+    Json(served.simulator.switches()).into_response()
+}
+
+async fn patch(State(served): State<Served>, patch: Bytes) -> Response {
+    match read::<Value>(&patch).and_then(|patch| served.simulator.patch_switches(patch)) {
+        Ok(()) => done(),
+        Err(error) => bad(&error),
+    }
+}
+
+async fn change(State(served): State<Served>, body: Bytes) -> Response {
+    match read::<Change>(&body).and_then(|change| served.simulator.change(change)) {
+        Ok(()) => done(),
+        Err(error) => bad(&error),
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wait {
+    ledger: Option<usize>,
+    held: Option<String>,
+    calls: Option<String>,
+    timeout_ms: Option<u64>,
+}
+
+async fn wait(State(served): State<Served>, Query(wait): Query<Wait>) -> Response {
+    let calls = match wait.calls.as_deref().map(|text| text.rsplit_once(':').map(|(o, n)| (o, n.parse::<u64>()))) {
+        None => None,
+        Some(Some((operation, Ok(n)))) => Some((operation, n)),
+        Some(_) => return bad("calls is written OPERATION:N"),
+    };
+    let simulator = &served.simulator;
+    let come_to_pass = async {
+        if let Some(entries) = wait.ledger {
+            simulator.wait_for_ledger(entries).await;
+        }
+        if let Some(operation) = &wait.held {
+            simulator.wait_for_held(operation).await;
+        }
+        if let Some((operation, n)) = calls {
+            simulator.wait_for_calls(operation, n).await;
+        }
+    };
+    let limit = Duration::from_millis(wait.timeout_ms.unwrap_or(30_000));
+    tokio::select! {
+        waited = tokio::time::timeout(limit, come_to_pass) => match waited {
+            Ok(()) => done(),
+            Err(_) => (StatusCode::GATEWAY_TIMEOUT, Json(json!({"error": "it has not come to pass"}))).into_response(),
+        },
+        () = served.stopping() => (StatusCode::SERVICE_UNAVAILABLE, Json(json!({"error": "stopping"}))).into_response(),
+    }
+}
+
+/// Reads JSON whatever the content type says: these endpoints are also called by hand.
+fn read<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, String> {
+    serde_json::from_slice(body).map_err(|e| e.to_string())
+}
+
+fn done() -> Response {
+    Json(json!({})).into_response()
+}
+
+fn bad(why: &str) -> Response {
+    (StatusCode::BAD_REQUEST, Json(json!({"error": why}))).into_response()
+}
+
+impl Simulator {
+    /// Grants and attachments as they are.
+    pub fn state(&self) -> Value {
+        self.with(|cloud, now| {
+            let world = &cloud.world;
+            let grants = world.cens.iter().flat_map(|(cen, state)| {
+                state.grants.iter().filter_map(move |(instance, history)| {
+                    let grant = history.as_of(AsOf::Now)?;
+                    Some(json!({
+                        "cen": cen,
+                        "instance": instance,
+                        "order_type": grant.order_type,
+                        "effective_order_type": grant.effective,
+                    }))
+                })
+            });
+            let attachments = world.attachments.iter().filter_map(|(id, history)| {
+                let attachment = history.as_of(AsOf::Now)?;
+                Some(json!({
+                    "id": id,
+                    "cen": attachment.cen,
+                    "transit_router": attachment.router,
+                    "instance": attachment.instance,
+                    "status": attachment.status,
+                    "order_type": attachment.order_type,
+                    "basic": attachment.edition == Edition::Basic,
+                }))
+            });
+            json!({"now": now, "grants": grants.collect::<Vec<_>>(), "attachments": attachments.collect::<Vec<_>>()})
+        })
+    }
+}

@@ -1,0 +1,162 @@
+//! Faults: what goes wrong on the way to the cloud and back, on order, so that a test can meet each of them.
+
+use serde::{Deserialize, Serialize};
+
+use super::request::Params;
+
+/// A fault that strikes matching calls. A call meets at most one; of several the one injected first.
+///
+/// As JSON: `{"operation": "GrantInstanceToTransitRouter", "count": 2, "kind": "drop_after"}` or
+/// `{"operation": "*", "kind": {"error": {"http": 400, "code": "Operation.Blocking"}}}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fault {
+    /// The operation it strikes; `*` is any.
+    pub operation: String,
+    /// How many calls it strikes.
+    #[serde(default = "one")]
+    pub count: u32,
+    /// How many matching calls it lets pass first.
+    #[serde(default)]
+    pub skip: u32,
+    /// Strikes only calls with a parameter value that contains this.
+    #[serde(default)]
+    pub only_instance: Option<String>,
+    /// What happens.
+    pub kind: FaultKind,
+}
+
+/// What a fault does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum FaultKind {
+    /// `Throttling.User`, with the header `x-acs-retry-after` if that is set. No effect.
+    Throttle {
+        /// What the header says, in milliseconds.
+        #[serde(default)]
+        retry_after_ms: Option<u64>,
+    },
+    /// A server error (500, 503) with the code the vendor gives it. No effect.
+    Http {
+        /// The status.
+        status: u16,
+    },
+    /// Any error. No effect.
+    Error {
+        /// The status.
+        http: u16,
+        /// The code.
+        code: String,
+        /// The message.
+        #[serde(default)]
+        message: String,
+    },
+    /// `OperationFailed.TaskConflict`. No effect.
+    Conflict,
+    /// The connection closes without effect and without answer.
+    DropBefore,
+    /// The connection closes after the effect, without answer.
+    DropAfter,
+    /// The request is held before its effect until the release, then goes on as if nothing had been; a client that
+    /// gives up in the meantime ends it without effect.
+    HangBefore,
+    /// The request takes effect, its answer is held until the release.
+    HangAfter,
+    /// The request takes effect, its answer comes this much later, by the simulator's clock.
+    Slow {
+        /// How much later, in milliseconds.
+        ms: u64,
+    },
+    /// An error as XML whatever the client accepts. No effect.
+    XmlError {
+        /// The status.
+        http: u16,
+        /// The code.
+        code: String,
+    },
+    /// A 502 with an HTML page, as a load balancer answers. No effect.
+    HtmlError,
+    /// A 200 with nothing but a RequestId. No effect.
+    Empty,
+    /// A read answers the state before the last write.
+    Stale,
+}
+
+impl Fault {
+    /// Strikes the next call of `operation`.
+    pub fn new(operation: &str, kind: FaultKind) -> Self {
+        Self { operation: operation.into(), count: 1, skip: 0, only_instance: None, kind }
+    }
+
+    /// Strikes `count` calls.
+    pub fn times(self, count: u32) -> Self {
+        Self { count, ..self }
+    }
+
+    /// Lets `skip` calls pass first.
+    pub fn after(self, skip: u32) -> Self {
+        Self { skip, ..self }
+    }
+
+    /// Strikes only calls with a parameter value that contains `text`.
+    pub fn only(self, text: &str) -> Self {
+        Self { only_instance: Some(text.into()), ..self }
+    }
+
+    fn matches(&self, operation: &str, params: &Params) -> bool {
+        (self.operation == "*" || self.operation == operation)
+            && self.only_instance.as_ref().is_none_or(|text| params.values().any(|value| value.contains(text)))
+    }
+}
+
+/// Takes the fault that strikes this call, if one does, and counts it down.
+pub(super) fn strike(faults: &mut Vec<Fault>, operation: &str, params: &Params) -> Option<FaultKind> {
+    let mut struck = None;
+    for fault in faults.iter_mut().filter(|f| f.matches(operation, params)) {
+        if fault.skip > 0 {
+            fault.skip -= 1;
+        } else if fault.count > 0 {
+            fault.count -= 1;
+            struck = Some(fault.kind.clone());
+            break;
+        }
+    }
+    faults.retain(|f| f.count > 0);
+    struck
+}
+
+fn one() -> u32 {
+    1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_fault_strikes_the_calls_it_names_as_often_as_it_says() {
+        let params = Params::new("InstanceId=vpc-bp1", "");
+        let mut faults = vec![
+            Fault::new("Grant", FaultKind::DropAfter).after(1).times(2).only("vpc-"),
+            Fault::new("*", FaultKind::Conflict).only("vbr-"),
+        ];
+        let struck: Vec<_> = (0..4).map(|_| strike(&mut faults, "Grant", &params)).collect();
+        assert_eq!(struck, [None, Some(FaultKind::DropAfter), Some(FaultKind::DropAfter), None]);
+        assert_eq!(faults.len(), 1, "a spent fault is gone");
+        assert_eq!(strike(&mut faults, "Revoke", &params), None);
+        let other = Params::new("InstanceId=vbr-bp1", "");
+        assert_eq!(strike(&mut faults, "Revoke", &other), Some(FaultKind::Conflict));
+    }
+
+    #[test]
+    fn faults_are_written_in_json() {
+        let fault = |kind| serde_json::from_value::<Fault>(json!({"operation": "A", "kind": kind})).unwrap();
+        assert_eq!(fault(json!("drop_before")), Fault::new("A", FaultKind::DropBefore));
+        assert_eq!(
+            fault(json!({"throttle": {"retry_after_ms": 5}})).kind,
+            FaultKind::Throttle { retry_after_ms: Some(5) }
+        );
+        assert!(serde_json::from_value::<Fault>(json!({"operation": "A", "kind": "empty", "counts": 1})).is_err());
+    }
+}

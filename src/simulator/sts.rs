@@ -1,0 +1,84 @@
+//! Who am I, and who may I be (API §A.13).
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::envelope::Refusal;
+use super::operations::Answer;
+use super::request::Call;
+use super::world::{AccessKey, World};
+use crate::clock::later;
+use crate::domain::AccountUid;
+
+/// The longest session a role here allows, in seconds.
+const LONGEST: usize = 12 * 3600;
+
+/// The account behind the key that signed the call. All values are strings.
+pub(super) fn get_caller_identity(_: &mut World, call: &Call) -> Result<Answer, Refusal> {
+    let account = &call.caller.account;
+    let body = match &call.caller.role {
+        Some(role) => json!({
+            "AccountId": account,
+            "UserId": "",
+            "RoleId": ROLE_ID,
+            "PrincipalId": format!("{ROLE_ID}:{}", role.rsplit('/').next().unwrap_or_default()),
+            "Arn": format!("acs:ram::{account}:assumed-role/{role}"),
+            "IdentityType": "AssumedRoleUser",
+        }),
+        None => json!({
+            "AccountId": account,
+            "UserId": account,
+            "RoleId": "",
+            "PrincipalId": account,
+            "Arn": format!("acs:ram::{account}:root"),
+            "IdentityType": "Account",
+        }),
+    };
+    Ok(Answer::of(body))
+}
+
+const ROLE_ID: &str = "344584339364950001";
+
+/// Opens a session in the account of a role that trusts the caller's account.
+pub(super) fn assume_role(world: &mut World, call: &Call) -> Result<Answer, Refusal> {
+    let params = &call.params;
+    let wrong = |name: &str| Refusal::bad(format!("InvalidParameter.{name}"), format!("{name} is not valid."));
+    let arn = params.required("RoleArn")?;
+    let session = params.required("RoleSessionName")?;
+    let (account, role) = role_of(arn).ok_or_else(|| wrong("RoleArn"))?;
+    let named = session.bytes().all(|b| b.is_ascii_alphanumeric() || b".@-_".contains(&b));
+    if !named || !(2..=64).contains(&session.len()) {
+        return Err(wrong("RoleSessionName"));
+    }
+    let seconds = params.number("DurationSeconds", 900, LONGEST, 3600).map_err(|_| wrong("DurationSeconds"))?;
+    let Some(trusts) = world.roles.get(arn) else {
+        return Err(Refusal::new(404, "EntityNotExist.Role", format!("The role {arn} does not exist.")));
+    };
+    if !trusts.contains(&call.caller.account) {
+        return Err(Refusal::new(403, "NoPermission", "The role does not trust the caller."));
+    }
+    let expires = later(call.now, Duration::from_secs(u64::try_from(seconds).unwrap_or(u64::MAX)));
+    let id = format!("STS.{}", uuid::Uuid::new_v4().simple());
+    let secret = uuid::Uuid::new_v4().simple().to_string();
+    let token = format!("{}+/==", uuid::Uuid::new_v4().simple());
+    let credentials = json!({
+        "AccessKeyId": id,
+        "AccessKeySecret": secret,
+        "SecurityToken": token,
+        "Expiration": expires.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+    });
+    let user = json!({
+        "Arn": format!("acs:ram::{account}:role/{role}/{session}"),
+        "AssumedRoleId": format!("{ROLE_ID}:{session}"),
+    });
+    let role = Some(format!("{role}/{session}"));
+    let key = AccessKey { id: id.clone(), secret, token: Some(token), expires: Some(expires), disabled: false, role };
+    world.keys.insert(id, (account, key));
+    Ok(Answer::of(json!({"AssumedRoleUser": user, "Credentials": credentials})))
+}
+
+fn role_of(arn: &str) -> Option<(AccountUid, &str)> {
+    let (account, role) = arn.strip_prefix("acs:ram::")?.split_once(":role/")?;
+    Some((AccountUid::parse(account).ok()?, role))
+}

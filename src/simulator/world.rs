@@ -1,0 +1,369 @@
+//! What exists in the simulated cloud: accounts and keys, CENs with their transit routers, network instances, grants
+//! and attachments. Every look-up goes through an index (by CEN, by instance), so a call costs what it returns and not
+//! what the world holds. How it changes with time is in `passage`.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::history::{AsOf, History, Stamp};
+use crate::domain::{AccountUid, CenId, Instance, InstanceId, OrderType, Region};
+
+/// When what a world begins with was made.
+const LONG_AGO: Timestamp = Timestamp::constant(1_706_114_760, 0);
+
+/// Why a description of a world makes no sense.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}{reason}", .line.map(|l| format!("line {l}: ")).unwrap_or_default())]
+pub struct BadWorld {
+    /// The line of the TOML text, when it came from one.
+    pub line: Option<usize>,
+    /// What is wrong.
+    pub reason: String,
+}
+
+impl BadWorld {
+    pub(super) fn new(reason: impl Into<String>) -> Self {
+        Self { line: None, reason: reason.into() }
+    }
+}
+
+/// Where an account is registered; both sides of a grant must be on the same (API §F).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Site {
+    /// The China site.
+    #[default]
+    China,
+    /// The international site.
+    International,
+}
+
+/// An access key, long-lived or of STS.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccessKey {
+    /// Its id; ids of STS begin with `STS.`.
+    pub id: String,
+    /// Its secret, invented like everything here.
+    pub secret: String,
+    /// The session token, for keys of STS.
+    #[serde(default)]
+    pub token: Option<String>,
+    /// When a session ends.
+    #[serde(default)]
+    pub expires: Option<Timestamp>,
+    /// A disabled key is refused with `InvalidAccessKeyId.Inactive`.
+    #[serde(default)]
+    pub disabled: bool,
+    /// What a session's key stands for, `<role>/<session>`.
+    #[serde(default)]
+    pub role: Option<String>,
+}
+
+/// The edition of a transit router. Only those of the Enterprise Edition bill attachments (API §A.12).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Edition {
+    /// Enterprise Edition: attachments in the four lists of API §A.8.
+    #[default]
+    Enterprise,
+    /// Basic Edition: attachments in `DescribeCenAttachedChildInstances` (API §A.9).
+    Basic,
+}
+
+/// A transit router.
+#[derive(Debug, Clone)]
+pub(super) struct Router {
+    pub(super) cen: CenId,
+    pub(super) region: Region,
+    pub(super) edition: Edition,
+}
+
+/// Where an attachment stands. Anything but `Attached` is busy.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Status {
+    /// Being made.
+    Attaching,
+    /// At rest.
+    #[default]
+    Attached,
+    /// Being changed.
+    Modifying,
+    /// Being removed.
+    Detaching,
+}
+
+/// A grant rule: the permission to attach one instance to one CEN.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Grant {
+    pub(super) order_type: OrderType,
+    pub(super) effective: OrderType,
+    pub(super) created: Timestamp,
+}
+
+/// An instance attached to a transit router.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Attachment {
+    pub(super) cen: CenId,
+    pub(super) router: String,
+    pub(super) region: Region,
+    pub(super) edition: Edition,
+    pub(super) instance: InstanceId,
+    pub(super) status: Status,
+    pub(super) order_type: OrderType,
+    /// What [`Attachment::order_type`] will be when `Modifying` ends.
+    pub(super) becoming: Option<OrderType>,
+    pub(super) created: Timestamp,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Account {
+    pub(super) site: Site,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct CenState {
+    pub(super) owner: AccountUid,
+    pub(super) grants: BTreeMap<InstanceId, History<Grant>>,
+    pub(super) attachments: BTreeSet<String>,
+    pub(super) routers: BTreeSet<String>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct InstanceState {
+    pub(super) instance: Instance,
+    pub(super) cens: BTreeSet<CenId>,
+    pub(super) attachments: BTreeSet<String>,
+}
+
+/// The state of the simulated cloud. Built from a TOML file ([`World::from_toml`]) or with the `add_` methods.
+#[derive(Debug, Clone, Default)]
+pub struct World {
+    pub(super) accounts: BTreeMap<AccountUid, Account>,
+    pub(super) keys: HashMap<String, (AccountUid, AccessKey)>,
+    /// Which accounts may assume a role, by its ARN.
+    pub(super) roles: BTreeMap<String, BTreeSet<AccountUid>>,
+    pub(super) cens: BTreeMap<CenId, CenState>,
+    pub(super) routers: BTreeMap<String, Router>,
+    pub(super) instances: BTreeMap<InstanceId, InstanceState>,
+    pub(super) attachments: BTreeMap<String, History<Attachment>>,
+    /// When busy attachments come to rest.
+    pub(super) due: BTreeSet<(Timestamp, String)>,
+    /// Grants whose effective order type is not yet the order type.
+    pub(super) pending: BTreeSet<(CenId, InstanceId)>,
+    pub(super) settled: Option<Timestamp>,
+    pub(super) seq: u64,
+    pub(super) last_write: u64,
+    pub(super) switches: super::switches::Switches,
+    pub(super) faults: Vec<super::faults::Fault>,
+}
+
+impl World {
+    /// Adds an account, or gives one it another access key.
+    pub fn add_account(&mut self, uid: &AccountUid, access_key_id: &str, secret: &str) -> Result<(), BadWorld> {
+        let (id, secret) = (access_key_id.to_owned(), secret.to_owned());
+        self.add_key(uid, AccessKey { id, secret, token: None, expires: None, disabled: false, role: None })
+    }
+
+    /// Gives an account (made if it is new) an access key.
+    pub fn add_key(&mut self, uid: &AccountUid, key: AccessKey) -> Result<(), BadWorld> {
+        if key.id.starts_with("STS.") != key.token.is_some() {
+            return Err(BadWorld::new(format!("key {}: STS keys, and only they, have a token", key.id)));
+        }
+        self.accounts.entry(uid.clone()).or_insert(Account { site: Site::China });
+        match self.keys.insert(key.id.clone(), (uid.clone(), key)) {
+            None => Ok(()),
+            Some((_, key)) => Err(BadWorld::new(format!("access key {} is there twice", key.id))),
+        }
+    }
+
+    /// Gives an account a role that `trusts` may assume, `acs:ram::<uid>:role/<name>`.
+    pub fn add_role(&mut self, uid: &AccountUid, name: &str, trusts: impl IntoIterator<Item = AccountUid>) {
+        self.roles.insert(format!("acs:ram::{uid}:role/{name}"), trusts.into_iter().collect());
+    }
+
+    /// Says on which site an account (made if it is new) is registered.
+    pub fn set_site(&mut self, uid: &AccountUid, site: Site) {
+        self.accounts.insert(uid.clone(), Account { site });
+    }
+
+    /// Adds a CEN instance.
+    pub fn add_cen(&mut self, id: &CenId, owner: &AccountUid) -> Result<(), BadWorld> {
+        self.account(owner)?;
+        if self.cens.contains_key(id) {
+            return Err(BadWorld::new(format!("{id} is there twice")));
+        }
+        let (grants, attachments, routers) = Default::default();
+        self.cens.insert(id.clone(), CenState { owner: owner.clone(), grants, attachments, routers });
+        Ok(())
+    }
+
+    /// Adds a transit router to a CEN.
+    pub fn add_router(&mut self, id: &str, cen: &CenId, region: &Region, edition: Edition) -> Result<(), BadWorld> {
+        let state = self.cens.get_mut(cen).ok_or_else(|| BadWorld::new(format!("no CEN {cen}")))?;
+        state.routers.insert(id.to_owned());
+        match self.routers.insert(id.to_owned(), Router { cen: cen.clone(), region: region.clone(), edition }) {
+            None => Ok(()),
+            Some(_) => Err(BadWorld::new(format!("{id} is there twice"))),
+        }
+    }
+
+    /// Adds a network instance.
+    pub fn add_instance(&mut self, instance: Instance) -> Result<(), BadWorld> {
+        self.account(&instance.owner)?;
+        let Instance { id, kind, .. } = &instance;
+        if !id.as_str().starts_with(kind.prefix()) {
+            return Err(BadWorld::new(format!("{id} is not the id of a {kind}: those begin with {}", kind.prefix())));
+        }
+        if self.instances.contains_key(id) {
+            return Err(BadWorld::new(format!("{id} is there twice")));
+        }
+        let (cens, attachments) = Default::default();
+        self.instances.insert(instance.id.clone(), InstanceState { instance, cens, attachments });
+        Ok(())
+    }
+
+    /// Adds a grant that was there always. `effective` differs from `order_type` for one that waits for the hour.
+    pub fn add_grant(
+        &mut self,
+        cen: &CenId,
+        instance: &InstanceId,
+        order_type: OrderType,
+        effective: OrderType,
+    ) -> Result<(), BadWorld> {
+        self.known(cen, instance)?;
+        if self.grant_of(cen, instance, AsOf::Now).is_some() {
+            return Err(BadWorld::new(format!("the grant of {instance} to {cen} is there twice")));
+        }
+        self.put_grant(cen, instance, Stamp::EVER, Some(Grant { order_type, effective, created: LONG_AGO }));
+        Ok(())
+    }
+
+    /// Adds an attachment that was there always; an instance of another account needs a grant. Without an `order_type`
+    /// it has that of the grant.
+    pub fn add_attachment(
+        &mut self,
+        id: &str,
+        router: &str,
+        instance: &InstanceId,
+        status: Status,
+        order_type: Option<OrderType>,
+    ) -> Result<(), BadWorld> {
+        let cen = self.routers.get(router).map(|r| r.cen.clone());
+        let cen = cen.ok_or_else(|| BadWorld::new(format!("no transit router {router}")))?;
+        self.known(&cen, instance)?;
+        if self.attachments.contains_key(id) {
+            return Err(BadWorld::new(format!("{id} is there twice")));
+        }
+        if !self.may_attach(&cen, instance) {
+            return Err(BadWorld::new(format!("{instance} is not granted to {cen}, so it cannot be attached")));
+        }
+        self.attach(Stamp::EVER, id, router, instance, status, order_type);
+        Ok(())
+    }
+
+    fn account(&self, uid: &AccountUid) -> Result<&Account, BadWorld> {
+        self.accounts.get(uid).ok_or_else(|| BadWorld::new(format!("no account {uid}")))
+    }
+
+    fn known(&self, cen: &CenId, instance: &InstanceId) -> Result<(), BadWorld> {
+        if !self.cens.contains_key(cen) {
+            return Err(BadWorld::new(format!("no CEN {cen}")));
+        }
+        if !self.instances.contains_key(instance) {
+            return Err(BadWorld::new(format!("no instance {instance}")));
+        }
+        Ok(())
+    }
+
+    /// The grant of an instance to a CEN.
+    pub(super) fn grant_of(&self, cen: &CenId, instance: &InstanceId, as_of: AsOf) -> Option<&Grant> {
+        self.cens.get(cen)?.grants.get(instance)?.as_of(as_of)
+    }
+
+    /// The attachments of an instance in a CEN, of both editions, in id order.
+    pub(super) fn attachments_of(&self, cen: &CenId, instance: &InstanceId) -> Vec<(&str, &Attachment)> {
+        let ids = self.instances.get(instance).into_iter().flat_map(|i| &i.attachments);
+        ids.filter_map(|id| Some((id.as_str(), self.attachments.get(id)?.now()?)))
+            .filter(|(_, a)| a.cen == *cen)
+            .collect()
+    }
+
+    /// Whether the rules allow attaching: the same account, or a grant (API §I).
+    pub(super) fn may_attach(&self, cen: &CenId, instance: &InstanceId) -> bool {
+        let own = match (self.cens.get(cen), self.instances.get(instance)) {
+            (Some(cen), Some(state)) => cen.owner == state.instance.owner,
+            _ => false,
+        };
+        own || self.grant_of(cen, instance, AsOf::Now).is_some()
+    }
+
+    /// Records a grant as it is from `stamp` on, or its end.
+    pub(super) fn put_grant(&mut self, cen: &CenId, instance: &InstanceId, stamp: Stamp, grant: Option<Grant>) {
+        let key = (cen.clone(), instance.clone());
+        if grant.as_ref().is_some_and(|g| g.order_type != g.effective) {
+            self.pending.insert(key);
+        } else {
+            self.pending.remove(&key);
+        }
+        if let Some(state) = self.instances.get_mut(instance).filter(|_| grant.is_some()) {
+            state.cens.insert(cen.clone());
+        }
+        let Some(state) = self.cens.get_mut(cen) else { return };
+        match (state.grants.get_mut(instance), grant) {
+            (Some(history), grant) => history.set(stamp, grant),
+            (None, Some(grant)) => {
+                state.grants.insert(instance.clone(), History::new(stamp, grant));
+            }
+            (None, None) => {}
+        }
+    }
+
+    /// Puts an attachment there; the caller has looked that router and instance exist.
+    pub(super) fn attach(
+        &mut self,
+        stamp: Stamp,
+        id: &str,
+        router: &str,
+        instance: &InstanceId,
+        status: Status,
+        order_type: Option<OrderType>,
+    ) {
+        let Some(Router { cen, region, edition }) = self.routers.get(router).cloned() else { return };
+        let inherited = self.grant_of(&cen, instance, AsOf::Now).map(|g| g.order_type);
+        let order_type = order_type.or(inherited).unwrap_or(OrderType::PayByCenOwner);
+        if let Some(state) = self.cens.get_mut(&cen) {
+            state.attachments.insert(id.to_owned());
+        }
+        if let Some(state) = self.instances.get_mut(instance) {
+            state.attachments.insert(id.to_owned());
+        }
+        let (router, instance) = (router.to_owned(), instance.clone());
+        let created = stamp.at.max(LONG_AGO);
+        let attachment =
+            Attachment { cen, router, region, edition, instance, status, order_type, becoming: None, created };
+        self.attachments.insert(id.to_owned(), History::new(stamp, attachment));
+    }
+
+    /// Records an attachment as it is from `stamp` on, or its end. Ids of ended ones stay in the indexes, for reads
+    /// that lag; an id is never used again.
+    pub(super) fn put_attachment(&mut self, id: &str, stamp: Stamp, attachment: Option<Attachment>) {
+        if let Some(history) = self.attachments.get_mut(id) {
+            history.set(stamp, attachment);
+        }
+    }
+
+    /// The number and time of a change that time itself makes.
+    pub(super) fn passing(&mut self, at: Timestamp) -> Stamp {
+        self.seq += 1;
+        Stamp { seq: self.seq, at }
+    }
+
+    /// The number and time of a change that somebody makes: stale reads show what was before the last of these.
+    pub(super) fn writing(&mut self, at: Timestamp) -> Stamp {
+        let stamp = self.passing(at);
+        self.last_write = stamp.seq;
+        stamp
+    }
+}

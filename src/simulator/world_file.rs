@@ -1,0 +1,260 @@
+//! A world as a TOML file. `examples/world.toml` shows every part with comments:
+//!
+//! ```toml
+//! [[accounts]]            # uid, site = "china" | "international", keys = [{ id, secret, token, expires, disabled, role }],
+//!                         # roles = [{ name, trusts = [uid] }]
+//! [[cens]]                # id, owner, transit_routers = [{ id, region, type = "Enterprise" | "Basic" }]
+//! [[instances]]           # type, id, region, owner
+//! [[grants]]              # cen, instance, order_type, effective_order_type
+//! [[attachments]]         # id, transit_router, instance, status, order_type
+//! [switches]              # see `Switches`
+//! [[faults]]              # see `Fault`
+//! ```
+//!
+//! Everything not in it is refused, with the line.
+
+use serde::{Deserialize, Serialize};
+
+use super::faults::Fault;
+use super::switches::Switches;
+use super::world::{AccessKey, BadWorld, Edition, Site, Status, World};
+use crate::domain::{AccountUid, CenId, Instance, InstanceId, OrderType, Region};
+
+/// The whole file.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WorldFile {
+    /// The accounts.
+    pub accounts: Vec<AccountEntry>,
+    /// The CENs.
+    pub cens: Vec<CenEntry>,
+    /// The network instances.
+    pub instances: Vec<Instance>,
+    /// The grants.
+    pub grants: Vec<GrantEntry>,
+    /// The attachments.
+    pub attachments: Vec<AttachmentEntry>,
+    /// The settings.
+    pub switches: Switches,
+    /// What will go wrong.
+    pub faults: Vec<Fault>,
+}
+
+/// An account.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccountEntry {
+    /// Its uid.
+    pub uid: AccountUid,
+    /// Where it is registered.
+    #[serde(default)]
+    pub site: Site,
+    /// Its access keys.
+    #[serde(default)]
+    pub keys: Vec<AccessKey>,
+    /// Its roles.
+    #[serde(default)]
+    pub roles: Vec<RoleEntry>,
+}
+
+/// A role that others may assume.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoleEntry {
+    /// Its name; its ARN is `acs:ram::<uid>:role/<name>`.
+    pub name: String,
+    /// The accounts that may assume it.
+    pub trusts: Vec<AccountUid>,
+}
+
+/// A CEN instance.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CenEntry {
+    /// Its id.
+    pub id: CenId,
+    /// The transit-router account.
+    pub owner: AccountUid,
+    /// Its transit routers.
+    #[serde(default)]
+    pub transit_routers: Vec<RouterEntry>,
+}
+
+/// A transit router.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RouterEntry {
+    /// Its id.
+    pub id: String,
+    /// Its region.
+    pub region: Region,
+    /// Its edition; attachments to one of the Basic Edition are Basic Edition attachments.
+    #[serde(default, rename = "type")]
+    pub edition: Edition,
+}
+
+/// A grant.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GrantEntry {
+    /// To which CEN.
+    pub cen: CenId,
+    /// Of which instance.
+    pub instance: InstanceId,
+    /// Who is to pay.
+    pub order_type: OrderType,
+    /// Who pays now; absent: the same.
+    #[serde(default)]
+    pub effective_order_type: Option<OrderType>,
+}
+
+/// An attachment.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AttachmentEntry {
+    /// Its id; made up when absent.
+    #[serde(default)]
+    pub id: Option<String>,
+    /// To which transit router.
+    pub transit_router: String,
+    /// Of which instance.
+    pub instance: InstanceId,
+    /// Where it stands; a busy one comes to rest after the attachment delay.
+    #[serde(default)]
+    pub status: Status,
+    /// Its payer; absent: that of the grant.
+    #[serde(default)]
+    pub order_type: Option<OrderType>,
+}
+
+impl World {
+    /// Reads a world from TOML.
+    ///
+    /// # Errors
+    /// What is wrong, with its line: the syntax, an unknown key, a name of the wrong shape, or a reference to nothing.
+    pub fn from_toml(text: &str) -> Result<Self, BadWorld> {
+        let line = |at: usize| text.get(..at).map(|before| before.matches('\n').count() + 1);
+        let file: WorldFile = toml::from_str(text).map_err(|e| BadWorld {
+            line: e.span().and_then(|span| line(span.start)),
+            reason: e.message().to_owned(),
+        })?;
+        build(file).map_err(|(part, index, bad)| {
+            let begins: Option<Begins> = toml::from_str(text).ok();
+            BadWorld { line: begins.and_then(|b| line(b.of(part, index)?)), ..bad }
+        })
+    }
+}
+
+impl TryFrom<WorldFile> for World {
+    type Error = BadWorld;
+
+    fn try_from(file: WorldFile) -> Result<Self, BadWorld> {
+        build(file).map_err(|(_, _, bad)| bad)
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Part {
+    Accounts,
+    Cens,
+    Instances,
+    Grants,
+    Attachments,
+}
+
+/// Where each entry begins in the text.
+#[derive(Deserialize)]
+#[serde(default)]
+#[derive(Default)]
+struct Begins {
+    accounts: Vec<Begin>,
+    cens: Vec<Begin>,
+    instances: Vec<Begin>,
+    grants: Vec<Begin>,
+    attachments: Vec<Begin>,
+}
+
+type Begin = toml::Spanned<toml::Value>;
+
+impl Begins {
+    fn of(&self, part: Part, index: usize) -> Option<usize> {
+        let entries = match part {
+            Part::Accounts => &self.accounts,
+            Part::Cens => &self.cens,
+            Part::Instances => &self.instances,
+            Part::Grants => &self.grants,
+            Part::Attachments => &self.attachments,
+        };
+        entries.get(index).map(|entry| entry.span().start)
+    }
+}
+
+fn build(file: WorldFile) -> Result<World, (Part, usize, BadWorld)> {
+    let mut world = World { switches: file.switches, faults: file.faults, ..World::default() };
+    let at = |part, index| move |bad| (part, index, bad);
+    for (i, account) in file.accounts.into_iter().enumerate() {
+        world.set_site(&account.uid, account.site);
+        account.roles.into_iter().for_each(|role| world.add_role(&account.uid, &role.name, role.trusts));
+        account.keys.into_iter().try_for_each(|k| world.add_key(&account.uid, k)).map_err(at(Part::Accounts, i))?;
+    }
+    for (i, cen) in file.cens.iter().enumerate() {
+        world.add_cen(&cen.id, &cen.owner).map_err(at(Part::Cens, i))?;
+        let mut routers = cen.transit_routers.iter();
+        routers.try_for_each(|r| world.add_router(&r.id, &cen.id, &r.region, r.edition)).map_err(at(Part::Cens, i))?;
+    }
+    for (i, instance) in file.instances.into_iter().enumerate() {
+        world.add_instance(instance).map_err(at(Part::Instances, i))?;
+    }
+    for (i, grant) in file.grants.iter().enumerate() {
+        let effective = grant.effective_order_type.unwrap_or(grant.order_type);
+        world.add_grant(&grant.cen, &grant.instance, grant.order_type, effective).map_err(at(Part::Grants, i))?;
+    }
+    for (i, a) in file.attachments.iter().enumerate() {
+        let id = a.id.clone().unwrap_or_else(|| format!("tr-attach-world{i:011}"));
+        world
+            .add_attachment(&id, &a.transit_router, &a.instance, a.status, a.order_type)
+            .map_err(at(Part::Attachments, i))?;
+    }
+    Ok(world)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXAMPLE: &str = include_str!("../../examples/world.toml");
+
+    #[test]
+    fn the_example_is_a_world() {
+        let world = World::from_toml(EXAMPLE).unwrap();
+        assert_eq!((world.accounts.len(), world.cens.len(), world.keys.len()), (2, 1, 2));
+        let kinds: std::collections::BTreeSet<_> = world.instances.values().map(|i| i.instance.kind).collect();
+        assert!(kinds.len() >= 4, "{kinds:?}");
+    }
+
+    #[test]
+    fn a_wrong_world_is_refused_with_its_line() {
+        let bad = |addition: &str| World::from_toml(&format!("{EXAMPLE}\n{addition}")).unwrap_err();
+        let lines = EXAMPLE.matches('\n').count() + 2;
+        let e = bad(
+            "[[grants]]\ncen = \"cen-44m0p68spvlrqq0009\"\ninstance = \"vpc-bp1h8vbrbcgohcju50001\"\norder_type = \"PayByCenOwner\"",
+        );
+        assert_eq!((e.line, e.reason.as_str()), (Some(lines), "no CEN cen-44m0p68spvlrqq0009"));
+        assert_eq!(e.to_string(), format!("line {lines}: no CEN cen-44m0p68spvlrqq0009"));
+        let e = bad("[[cens]]\nid = \"cen-x\"\nowner = \"1250123456123456\"");
+        assert!(e.line == Some(lines + 1) && e.reason.contains("CEN id"), "{e}");
+        let e = bad(
+            "[[instances]]\ntype = \"VBR\"\nid = \"vpc-bp1h8vbrbcgohcju59999\"\nregion = \"cn-hangzhou\"\nowner = \"1688000000000001\"",
+        );
+        assert!(e.reason.contains("vbr-"), "{e}");
+        assert!(bad("[[grant]]\ncen = 1").reason.contains("grant"));
+    }
+
+    #[test]
+    fn an_instance_is_attached_only_under_a_grant() {
+        let e = format!(
+            "{EXAMPLE}\n[[attachments]]\ntransit_router = \"tr-bp1su1ytdxtataupl0001\"\ninstance = \"vpc-bp1h8vbrbcgohcju50003\""
+        );
+        assert!(World::from_toml(&e).unwrap_err().reason.contains("not granted"));
+    }
+}
