@@ -1,0 +1,216 @@
+//! The store in one SQLite file.
+//!
+//! All writes go through one thread ([`writer`]), which puts many logical transactions into one physical commit; reads
+//! go to a few read-only connections ([`reader`]) and see everything that was answered. A lock file keeps a second
+//! process away. Each other module is one part of the port.
+
+mod change;
+mod error;
+mod keep;
+mod lease;
+mod letters;
+mod line;
+mod open;
+mod outbox;
+mod query;
+mod reader;
+mod row;
+mod sweep;
+mod take;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::fs::File;
+use std::path::Path;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use rusqlite::Connection;
+
+use crate::domain::{CenId, InstanceId, JobId, JobUid, Requester};
+use crate::engine::state::Record;
+use crate::engine::store::{
+    Census, Change, Claimed, Committed, Filter, Group, Message, Queued, Store, StoreError, Taken,
+};
+
+/// A handle to the file. Dropping it finishes what was begun and lets another process in.
+#[derive(Debug)]
+pub struct Sqlite {
+    // Dropped in this order: the last connection to close is the writer's, which tidies up the file, and only then
+    // may another process come.
+    readers: Option<reader::Pool>,
+    writer: writer::Writer,
+    _lock: Option<File>,
+}
+
+impl Sqlite {
+    /// Opens the file, creating it (and its directory, for this user only) and bringing its schema up to date.
+    ///
+    /// # Errors
+    /// `Unavailable` when another process uses it or it cannot be opened; `Corrupt` when it is not ours or was written
+    /// by a newer version.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let lock = open::lock(path)?;
+        open::create(path)?;
+        let mut conn = open::connect(path)?;
+        open::migrate(&mut conn)?;
+        Ok(Self {
+            readers: Some(reader::Pool::new(path)),
+            writer: writer::Writer::start(conn, Some(path))?,
+            _lock: Some(lock),
+        })
+    }
+
+    /// A store that is gone when it is dropped; for tests.
+    pub fn in_memory() -> Result<Self, StoreError> {
+        let mut conn = Connection::open_in_memory()?;
+        conn.pragma_update(None, "foreign_keys", true)?;
+        open::migrate(&mut conn)?;
+        Ok(Self { readers: None, writer: writer::Writer::start(conn, None)?, _lock: None })
+    }
+
+    /// Runs a logical transaction; returns once it is on disk.
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.writer.run(work).await
+    }
+
+    /// Runs a read of one moment.
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        match &self.readers {
+            Some(pool) => pool.run(work).await,
+            // A database in memory is one connection.
+            None => self.writer.run(work).await,
+        }
+    }
+}
+
+#[async_trait]
+impl Store for Sqlite {
+    async fn take(&self, messages: Vec<Message>) -> Result<Vec<Taken>, StoreError> {
+        self.write(move |conn| take::take(conn, &messages)).await
+    }
+
+    async fn claim(
+        &self,
+        holder: &str,
+        now: Timestamp,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Claimed>, StoreError> {
+        let holder = holder.to_owned();
+        self.write(move |conn| lease::claim(conn, &holder, now, until, limit)).await
+    }
+
+    async fn reclaim(&self, holder: &str) -> Result<usize, StoreError> {
+        let holder = holder.to_owned();
+        self.write(move |conn| lease::reclaim(conn, &holder)).await
+    }
+
+    async fn commit(&self, change: Change) -> Result<Committed, StoreError> {
+        self.write(move |conn| change::commit(conn, change)).await
+    }
+
+    async fn commit_all(&self, changes: Vec<Change>) -> Result<Vec<Committed>, StoreError> {
+        self.write(move |conn| change::commit_all(conn, changes)).await
+    }
+
+    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.read(lease::next_due).await
+    }
+
+    async fn next_sweep(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.read(sweep::next).await
+    }
+
+    async fn swept_groups(&self, now: Timestamp) -> Result<Vec<(Group, usize)>, StoreError> {
+        self.read(move |conn| sweep::groups(conn, now)).await
+    }
+
+    async fn swept(
+        &self,
+        group: &Group,
+        now: Timestamp,
+        after: Option<(InstanceId, JobUid)>,
+        limit: usize,
+    ) -> Result<Vec<Record>, StoreError> {
+        let group = group.clone();
+        self.read(move |conn| sweep::page(conn, &group, now, after.as_ref(), limit)).await
+    }
+
+    async fn load(&self, uid: JobUid) -> Result<Option<Record>, StoreError> {
+        self.read(move |conn| query::load(conn, uid)).await
+    }
+
+    async fn find(&self, requester: &Requester, id: &JobId) -> Result<Option<Record>, StoreError> {
+        let (requester, id) = (requester.clone(), id.clone());
+        self.read(move |conn| query::find(conn, &requester, &id)).await
+    }
+
+    async fn waiting_on(&self, instance: &InstanceId, cen: &CenId) -> Result<Vec<Record>, StoreError> {
+        let (instance, cen) = (instance.clone(), cen.clone());
+        self.read(move |conn| query::waiting_on(conn, &instance, &cen)).await
+    }
+
+    async fn head_of_line(&self, instance: &InstanceId) -> Result<Option<JobUid>, StoreError> {
+        let instance = instance.clone();
+        self.read(move |conn| line::head(conn, &instance)).await
+    }
+
+    async fn list(&self, filter: &Filter) -> Result<Vec<Record>, StoreError> {
+        let filter = filter.clone();
+        self.read(move |conn| query::list(conn, &filter)).await
+    }
+
+    async fn events(&self, uid: JobUid) -> Result<Vec<String>, StoreError> {
+        self.read(move |conn| letters::events(conn, uid)).await
+    }
+
+    async fn outbox(&self, after: i64, limit: usize) -> Result<Vec<Queued>, StoreError> {
+        self.read(move |conn| outbox::page(conn, after, limit)).await
+    }
+
+    async fn settle(&self, confirmed: &[i64], undeliverable: &[i64]) -> Result<(), StoreError> {
+        let (confirmed, undeliverable) = (confirmed.to_vec(), undeliverable.to_vec());
+        self.write(move |conn| outbox::settle(conn, &confirmed, &undeliverable)).await
+    }
+
+    async fn put_definition(&self, digest: &str, name: &str, text: &str) -> Result<(), StoreError> {
+        let (digest, name, text) = (digest.to_owned(), name.to_owned(), text.to_owned());
+        self.write(move |conn| keep::put_definition(conn, &digest, &name, &text)).await
+    }
+
+    async fn definition(&self, digest: &str) -> Result<Option<(String, String)>, StoreError> {
+        let digest = digest.to_owned();
+        self.read(move |conn| keep::definition(conn, &digest)).await
+    }
+
+    async fn census(&self) -> Result<Census, StoreError> {
+        self.read(keep::census).await
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        let written = self.write(keep::probe).await?;
+        let read = self.read(keep::probed).await?;
+        // Another probe may have written in between.
+        if read >= written { Ok(()) } else { Err(StoreError::Unavailable("a write cannot be read back".into())) }
+    }
+
+    async fn prune(&self, keys_before: Timestamp) -> Result<usize, StoreError> {
+        // In pieces, so that a first pass over a large file does not hold up the commits of others.
+        let mut jobs = 0;
+        loop {
+            let gone = self.write(move |conn| keep::prune(conn, keys_before)).await?;
+            jobs += gone.jobs;
+            if !gone.more {
+                return Ok(jobs);
+            }
+        }
+    }
+}

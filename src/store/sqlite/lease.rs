@@ -1,0 +1,70 @@
+//! Leases: who may work on a job, and until when.
+//!
+//! A lease is exclusive because it is given in the writer's transaction, and it is fenced by its token: one who slept
+//! through the end of his lease names an old token in his commit, and the commit is refused.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+
+use super::row::{self, Uid};
+use crate::engine::store::{Claimed, Lease, StoreError};
+
+/// Leases jobs that are due.
+///
+/// A row that cannot be read is leased all the same and left out: so it is reported once a lease, and the jobs behind it
+/// get their turn.
+pub(super) fn claim(
+    conn: &Connection,
+    holder: &str,
+    now: Timestamp,
+    until: Timestamp,
+    limit: usize,
+) -> Result<Vec<Claimed>, StoreError> {
+    let mut due = conn.prepare_cached(
+        "SELECT uid, record FROM jobs INDEXED BY jobs_ready
+         WHERE is_first = 1 AND swept = 0 AND due_us IS NOT NULL AND due_us <= ?1 AND lease_until_us <= ?1
+         ORDER BY due_us, uid LIMIT ?2",
+    )?;
+    let rows = due
+        .query_map(params![row::at_or_before(now), row::limit(limit)], |row| {
+            Ok((row.get::<_, Uid>(0)?, row.get::<_, String>(1)?))
+        })?
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut lease = conn.prepare_cached(
+        "UPDATE jobs SET lease_holder = ?2, lease_token = lease_token + 1, lease_until_us = ?3
+         WHERE uid = ?1 RETURNING lease_token",
+    )?;
+    let mut claimed = Vec::with_capacity(rows.len());
+    for (uid, text) in rows {
+        let token = lease.query_row(params![uid, holder, row::not_before(until)], |row| row.get(0))?;
+        match row::read(uid.0, &text) {
+            Ok(record) => claimed.push(Claimed { record, lease: Lease { holder: holder.to_owned(), token, until } }),
+            Err(error) => tracing::error!(job.uid = %uid.0, %error, "a job that is due cannot be read"),
+        }
+    }
+    Ok(claimed)
+}
+
+/// Gives up every lease of `holder`.
+pub(super) fn reclaim(conn: &Connection, holder: &str) -> Result<usize, StoreError> {
+    Ok(conn
+        .prepare_cached("UPDATE jobs SET lease_holder = NULL, lease_until_us = 0 WHERE lease_holder = ?1")?
+        .execute([holder])?)
+}
+
+/// When a claim will next find something: the first due time of what is free, or the end of a lease of what is not.
+pub(super) fn next_due(conn: &Connection) -> Result<Option<Timestamp>, StoreError> {
+    let next: Option<i64> = conn
+        .prepare_cached(
+            "SELECT min(at) FROM (
+               SELECT * FROM (
+                 SELECT due_us AS at FROM jobs INDEXED BY jobs_ready
+                 WHERE is_first = 1 AND swept = 0 AND due_us IS NOT NULL AND lease_holder IS NULL
+                 ORDER BY due_us LIMIT 1)
+               UNION ALL
+               SELECT min(max(due_us, lease_until_us)) FROM jobs INDEXED BY jobs_leased
+               WHERE lease_holder IS NOT NULL AND is_first = 1 AND swept = 0 AND due_us IS NOT NULL)",
+        )?
+        .query_row([], |row| row.get(0))?;
+    Ok(next.map(row::time))
+}

@@ -1,0 +1,138 @@
+//! The file: whose it is, how it is opened, and the version of its schema.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use super::error::of_the_system;
+use crate::engine::store::StoreError;
+
+/// In the header of the file, so that it is known for ours: "CrGr".
+const APPLICATION_ID: i32 = 0x4372_4772;
+
+/// The schema, step by step. What was released is never edited: a change is a new entry.
+const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001-jobs.sql")];
+
+/// Only somebody with an SQLite shell can be in the way of the one writer; a moment's patience is enough.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// After a burst the write-ahead log is cut back to this many bytes.
+const LOG_BYTES: i64 = 64 << 20;
+
+/// Locks the file for this process, by a file beside it, creating the directory if need be. The lock file stays: to
+/// delete it while another process waits to lock it would let two in.
+pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
+    if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir)
+            .map_err(|e| of_the_system("cannot create", dir, &e))?;
+    }
+    let beside = beside(path);
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&beside)
+        .map_err(|e| of_the_system("cannot open", &beside, &e))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            Err(StoreError::Unavailable(format!("another crossgrant process uses {}", path.display())))
+        }
+        Err(TryLockError::Error(e)) => Err(of_the_system("cannot lock", &beside, &e)),
+    }
+}
+
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    name.into()
+}
+
+/// Creates the file, readable by this user only; SQLite gives its companions the same mode.
+pub(super) fn create(path: &Path) -> Result<(), StoreError> {
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .map(drop)
+        .map_err(|e| of_the_system("cannot open", path, &e))
+}
+
+/// A connection that writes. Never creates the file: one that has vanished under a running worker must not come back
+/// empty.
+pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
+    let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    conn.busy_timeout(BUSY)?;
+    let mode: String = conn.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(StoreError::Unavailable(format!(
+            "{} does not allow a write-ahead log (journal mode {mode}); is it on a network file system?",
+            path.display()
+        )));
+    }
+    conn.pragma_update(None, "synchronous", "FULL")?;
+    conn.pragma_update(None, "foreign_keys", true)?;
+    conn.pragma_update(None, "journal_size_limit", LOG_BYTES)?;
+    conn.set_prepared_statement_cache_capacity(64);
+    Ok(conn)
+}
+
+/// A connection that only reads.
+pub(super) fn connect_to_read(path: &Path) -> Result<Connection, StoreError> {
+    let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    conn.busy_timeout(BUSY)?;
+    conn.set_prepared_statement_cache_capacity(64);
+    Ok(conn)
+}
+
+/// Brings the schema up to date.
+pub(super) fn migrate(conn: &mut Connection) -> Result<(), StoreError> {
+    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let found = version(&tx)?;
+    if found == 0 && tx.query_row("SELECT EXISTS (SELECT 1 FROM sqlite_schema)", [], |row| row.get(0))? {
+        return Err(not_ours());
+    }
+    for (sql, number) in MIGRATIONS.iter().zip(1_i64..).skip(found) {
+        tx.execute_batch(sql)?;
+        tx.pragma_update(None, "user_version", number)?;
+    }
+    tx.pragma_update(None, "application_id", APPLICATION_ID)?;
+    Ok(tx.commit()?)
+}
+
+/// Whether the file still is what was opened.
+pub(super) fn check(conn: &Connection) -> Result<(), StoreError> {
+    match version(conn)? {
+        found if found == MIGRATIONS.len() => Ok(()),
+        found => Err(StoreError::Corrupt(format!("the file was replaced: its schema is now version {found}"))),
+    }
+}
+
+/// How many migrations the file has seen.
+fn version(conn: &Connection) -> Result<usize, StoreError> {
+    let found: i64 = conn.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let application: i32 = conn.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    if application != APPLICATION_ID && (application != 0 || found != 0) {
+        return Err(not_ours());
+    }
+    usize::try_from(found).ok().filter(|found| *found <= MIGRATIONS.len()).ok_or_else(|| {
+        StoreError::Corrupt(format!(
+            "its schema is version {found}, and this program knows versions up to {}: a newer one has written it",
+            MIGRATIONS.len()
+        ))
+    })
+}
+
+fn not_ours() -> StoreError {
+    StoreError::Corrupt("it is an SQLite database, but not one of crossgrant".into())
+}

@@ -1,0 +1,54 @@
+//! What is still to be published, and what became of it.
+
+use bytes::Bytes;
+use rusqlite::{Connection, params};
+
+use super::row;
+use crate::engine::mail::Outgoing;
+use crate::engine::store::{Queued, StoreError};
+
+/// The next messages after number `after`.
+pub(super) fn page(conn: &Connection, after: i64, limit: usize) -> Result<Vec<Queued>, StoreError> {
+    let mut statement = conn.prepare_cached(
+        "SELECT number, message_id, exchange, routing_key, correlation_id, content_type, headers, body
+         FROM mail WHERE number > ?1 ORDER BY number LIMIT ?2",
+    )?;
+    let mut rows = statement.query(params![after, row::limit(limit)])?;
+    let mut page = Vec::new();
+    while let Some(row) = rows.next()? {
+        let number = row.get(0)?;
+        let headers: String = row.get(6)?;
+        page.push(Queued {
+            number,
+            outgoing: Outgoing {
+                message_id: row.get(1)?,
+                exchange: row.get(2)?,
+                routing_key: row.get(3)?,
+                correlation_id: row.get(4)?,
+                content_type: row.get(5)?,
+                headers: serde_json::from_str(&headers)
+                    .map_err(|e| StoreError::Corrupt(format!("headers of message {number}: {e}")))?,
+                body: Bytes::from(row.get::<_, Vec<u8>>(7)?),
+            },
+        });
+    }
+    Ok(page)
+}
+
+/// Takes published messages out. Numbers that are not there were settled before.
+pub(super) fn settle(conn: &Connection, confirmed: &[i64], undeliverable: &[i64]) -> Result<(), StoreError> {
+    let mut aside = conn.prepare_cached(
+        "INSERT INTO undeliverable
+           (number, uid, exchange, routing_key, correlation_id, message_id, content_type, headers, body)
+         SELECT number, uid, exchange, routing_key, correlation_id, message_id, content_type, headers, body
+         FROM mail WHERE number = ?1",
+    )?;
+    for number in undeliverable {
+        aside.execute([number])?;
+    }
+    let mut delete = conn.prepare_cached("DELETE FROM outbox WHERE number = ?1")?;
+    for number in confirmed.iter().chain(undeliverable) {
+        delete.execute([number])?;
+    }
+    Ok(())
+}

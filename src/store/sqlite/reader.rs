@@ -1,0 +1,51 @@
+//! Reads: a few read-only connections, opened when first needed, each used by one blocking task at a time.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use rusqlite::Connection;
+use tokio::sync::Semaphore;
+
+use super::open;
+use crate::engine::store::StoreError;
+
+/// Reads at one time; more would only queue for the processor.
+const CONNECTIONS: usize = 4;
+
+/// The connections.
+#[derive(Debug)]
+pub(super) struct Pool {
+    path: PathBuf,
+    idle: Arc<Mutex<Vec<Connection>>>,
+    permits: Arc<Semaphore>,
+}
+
+impl Pool {
+    /// A pool without connections yet.
+    pub(super) fn new(path: &Path) -> Self {
+        Self { path: path.to_owned(), idle: Arc::default(), permits: Arc::new(Semaphore::new(CONNECTIONS)) }
+    }
+
+    /// Runs `work` in a read transaction, so that all it reads is of one moment.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let permit = Arc::clone(&self.permits).acquire_owned().await.expect("the semaphore is never closed");
+        let (path, idle) = (self.path.clone(), Arc::clone(&self.idle));
+        let read = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            let kept = idle.lock().expect("no holder of this lock panics").pop();
+            let conn = kept.map_or_else(|| open::connect_to_read(&path), Ok)?;
+            let tx = conn.unchecked_transaction()?;
+            let result = work(&tx);
+            drop(tx);
+            // One that failed may hold on to a file that is no longer there.
+            if result.is_ok() {
+                idle.lock().expect("no holder of this lock panics").push(conn);
+            }
+            result
+        });
+        read.await.map_err(|e| StoreError::Unavailable(format!("a read was cut off: {e}")))?
+    }
+}
