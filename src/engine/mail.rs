@@ -1,0 +1,96 @@
+//! Mail, as ports of the engine: what takes messages in, and what sends them out. The broker calls the one and
+//! implements the other; neither names a type of its library.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+/// One message as the broker delivered it. Nothing in it has been checked, its size included.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Incoming {
+    /// The payload.
+    pub body: Bytes,
+    /// The routing key it was published with.
+    pub routing_key: String,
+    /// Whether the broker has handed it out before.
+    pub redelivered: bool,
+    /// AMQP `message_id`.
+    pub message_id: Option<String>,
+    /// AMQP `correlation_id`.
+    pub correlation_id: Option<String>,
+    /// AMQP `reply_to`.
+    pub reply_to: Option<String>,
+    /// AMQP `user_id`; the broker has verified that it is the connection's user.
+    pub user_id: Option<String>,
+    /// AMQP `app_id`; anyone may write anything there.
+    pub app_id: Option<String>,
+    /// AMQP `content_type`.
+    pub content_type: Option<String>,
+    /// Header `traceparent`.
+    pub traceparent: Option<String>,
+}
+
+/// Nothing of the batch may be acknowledged: the store cannot be written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the store cannot be written: {why}")]
+pub struct IntakeError {
+    /// What was in the way.
+    pub why: String,
+}
+
+/// Takes messages.
+#[async_trait]
+pub trait Intake: Send + Sync + 'static {
+    /// Returns `Ok` only when every message of the batch is committed: as a job, a duplicate or a rejection. The same
+    /// message may come again, whatever was returned the first time, and the call may be dropped half-way.
+    async fn take(&self, batch: Vec<Incoming>) -> Result<(), IntakeError>;
+
+    /// Returns when the store can be written; at once when it can be now.
+    async fn ready(&self);
+}
+
+/// What is to be published: persistent and mandatory, always.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Outgoing {
+    /// AMQP `message_id`; the same on every attempt, since a receiver tells a repetition by it.
+    pub message_id: String,
+    /// The exchange; empty for the default exchange, which routes to the queue that the routing key names.
+    pub exchange: String,
+    /// The routing key.
+    pub routing_key: String,
+    /// AMQP `correlation_id`.
+    pub correlation_id: Option<String>,
+    /// AMQP `content_type`.
+    pub content_type: String,
+    /// AMQP headers, as strings.
+    pub headers: BTreeMap<String, String>,
+    /// The payload.
+    pub body: Bytes,
+}
+
+/// What became of a published message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Delivered {
+    /// Every queue it was routed to has it on disk.
+    Confirmed,
+    /// Returned: no queue takes it.
+    Undeliverable,
+    /// A queue it was routed to refused it (`basic.nack`: it is full, or it failed). Another one may have it.
+    Refused,
+}
+
+/// Nothing may be assumed about any message of the batch; all are to be published again, with the same ids.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not published: {why}")]
+pub struct PublishError {
+    /// What was seen.
+    pub why: String,
+}
+
+/// Sends messages.
+#[async_trait]
+pub trait Publisher: Send + Sync + 'static {
+    /// Publishes a batch and waits for every confirm: one verdict for each message, in order.
+    async fn publish(&self, batch: &[Outgoing]) -> Result<Vec<Delivered>, PublishError>;
+}
