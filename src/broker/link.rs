@@ -1,0 +1,220 @@
+//! One connection: how it is opened, how it is, and how long to wait before the next.
+//!
+//! Every call has a time limit of ours. The library has none for its handshake (a frozen broker would hold it for
+//! ever) and none for calls on a connection that the broker has blocked.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
+use futures_util::{Stream, StreamExt};
+use lapin::tcp::OwnedTLSConfig;
+use lapin::uri::AMQPUri;
+use lapin::{Connection, ConnectionProperties, DefaultConnectionBuilder, Event};
+use secrecy::ExposeSecret;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::error::BrokerError;
+use super::settings::BrokerSettings;
+
+const BACKOFF_FIRST: Duration = Duration::from_millis(50);
+const BACKOFF_CAP: Duration = Duration::from_secs(2);
+
+/// How a connection is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Health {
+    Open,
+    Blocked(String),
+    Broken(String),
+}
+
+/// A connection with a task that listens to what happens to it, busy or idle.
+pub(super) struct Wire {
+    pub(super) conn: Connection,
+    pub(super) health: watch::Receiver<Health>,
+    /// The user the broker knows us as.
+    pub(super) user: String,
+    listener: JoinHandle<()>,
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        self.listener.abort();
+    }
+}
+
+impl Wire {
+    /// Opens a connection to the first broker of the list that answers, beginning with the one at `last_good`.
+    /// `on_health` is called with every change.
+    pub(super) async fn open(
+        settings: &BrokerSettings,
+        role: &str,
+        last_good: &AtomicUsize,
+        on_health: impl Fn(&Health) + Send + 'static,
+    ) -> Result<Self, BrokerError> {
+        let count = settings.urls.len();
+        let first = last_good.load(Relaxed);
+        let mut tries = Vec::new();
+        for index in (0..count).map(|i| (first + i) % count) {
+            let uri = parse(settings, index)?;
+            let at = format!("{}:{}", uri.authority.host, uri.authority.port);
+            match dial(settings, role, uri).await {
+                Ok(conn) => {
+                    last_good.store(index, Relaxed);
+                    return Ok(Self::over(conn, on_health));
+                }
+                Err(e) => tries.push(format!("{at}: {e}")),
+            }
+        }
+        if tries.is_empty() {
+            tries.push("no URL is configured".into());
+        }
+        Err(BrokerError::Unreachable { tries })
+    }
+
+    fn over(conn: Connection, on_health: impl Fn(&Health) + Send + 'static) -> Self {
+        let events: Pin<Box<dyn Stream<Item = Event> + Send>> = Box::pin(conn.events_listener());
+        let (sender, health) = watch::channel(Health::Open);
+        let user = conn.status().username();
+        Self { user, conn, health, listener: tokio::spawn(listen(events, sender, on_health)) }
+    }
+
+    /// Returns when the connection is broken, with the reason.
+    pub(super) async fn broken(&self) -> BrokerError {
+        let mut health = self.health.clone();
+        match health.wait_for(|h| matches!(h, Health::Broken(_))).await.as_deref() {
+            Ok(Health::Broken(why)) => BrokerError::Ended { why: why.clone() },
+            _ => BrokerError::Ended { why: "the connection is closed".into() },
+        }
+    }
+
+    /// Says goodbye, so that the broker has processed all we sent. Best effort.
+    pub(super) async fn close(self, limit: Duration) {
+        let _ = within(limit, "connection.close", self.conn.close(200, "done".into())).await;
+    }
+}
+
+async fn listen(
+    mut events: Pin<Box<dyn Stream<Item = Event> + Send>>,
+    health: watch::Sender<Health>,
+    on_health: impl Fn(&Health),
+) {
+    while let Some(event) = events.next().await {
+        let now = match event {
+            Event::ConnectionBlocked(reason) => Health::Blocked(reason),
+            Event::ConnectionUnblocked => Health::Open,
+            Event::Error(e) => Health::Broken(e.to_string()),
+            _ => continue,
+        };
+        let last = matches!(now, Health::Broken(_));
+        if *health.borrow() != now {
+            on_health(&now);
+        }
+        health.send_replace(now);
+        if last {
+            return;
+        }
+    }
+}
+
+fn parse(settings: &BrokerSettings, index: usize) -> Result<AMQPUri, BrokerError> {
+    // The parser's error is not passed on if it could quote the URL; it names the part that is wrong.
+    let mut uri: AMQPUri = settings.urls[index]
+        .expose_secret()
+        .parse()
+        .map_err(|why: String| BrokerError::Url { number: index + 1, why })?;
+    let heartbeat = u16::try_from(settings.heartbeat.as_secs()).unwrap_or(u16::MAX);
+    uri.query.heartbeat.get_or_insert(heartbeat);
+    Ok(uri)
+}
+
+async fn dial(settings: &BrokerSettings, role: &str, uri: AMQPUri) -> Result<Connection, BrokerError> {
+    let properties =
+        ConnectionProperties::default().with_connection_name(format!("{} {role}", settings.name).as_str().into());
+    let tls = OwnedTLSConfig { identity: None, cert_chain: settings.ca_pem.clone() };
+    let builder = DefaultConnectionBuilder::new()
+        .map_err(|source| BrokerError::Call { call: "connect", source })?
+        .with_uri(uri)
+        .with_properties(properties)
+        .with_tls_config(tls);
+    within(settings.connect_timeout, "connect", builder.connect()).await
+}
+
+/// Awaits a call to the broker, for `limit` at most.
+pub(super) async fn within<T>(
+    limit: Duration,
+    call: &'static str,
+    answer: impl Future<Output = lapin::Result<T>>,
+) -> Result<T, BrokerError> {
+    match tokio::time::timeout(limit, answer).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(source)) => Err(BrokerError::Call { call, source }),
+        Err(_) => Err(BrokerError::Timeout { call, after: limit }),
+    }
+}
+
+/// Returns when `stop` says so, or when nobody is left who could.
+pub(super) async fn stopped(stop: &watch::Receiver<bool>) {
+    let _ = stop.clone().wait_for(|stop| *stop).await;
+}
+
+/// How long to wait before trying again: doubling from 50 ms to 2 s, with jitter, so that many workers do not fall
+/// upon a broker that has just come back.
+#[derive(Debug, Default)]
+pub(super) struct Backoff {
+    failures: u32,
+}
+
+impl Backoff {
+    /// Counts one more.
+    pub(super) fn failed(&mut self) {
+        self.failures = self.failures.saturating_add(1);
+    }
+
+    /// Begins again.
+    pub(super) fn reset(&mut self) {
+        self.failures = 0;
+    }
+
+    /// How long to wait now; nothing when nothing has failed.
+    pub(super) fn span(&self) -> Duration {
+        let [low, high, ..] = uuid::Uuid::new_v4().into_bytes();
+        wait(self.failures, f64::from(u16::from_le_bytes([low, high])) / f64::from(u16::MAX))
+    }
+}
+
+/// The wait after `failures` in a row: half of it sure, the other half by `roll` in 0..=1.
+fn wait(failures: u32, roll: f64) -> Duration {
+    let Some(doublings) = failures.checked_sub(1) else { return Duration::ZERO };
+    let full = BACKOFF_FIRST.saturating_mul(1 << doublings.min(16)).min(BACKOFF_CAP);
+    full.mul_f64(0.5 + roll / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use secrecy::SecretString;
+
+    #[test]
+    fn waits_double_up_to_the_cap_and_jitter_never_exceeds_it() {
+        assert_eq!(wait(0, 1.0), Duration::ZERO);
+        assert_eq!(wait(1, 1.0), Duration::from_millis(50));
+        assert_eq!(wait(1, 0.0), Duration::from_millis(25));
+        assert_eq!(wait(4, 1.0), Duration::from_millis(400));
+        assert_eq!(wait(40, 1.0), Duration::from_secs(2));
+        assert_eq!(wait(u32::MAX, 0.0), Duration::from_secs(1));
+    }
+
+    #[tokio::test]
+    async fn an_error_never_shows_the_password() {
+        for url in
+            ["amqp://u:hunter2@[broken/%2f", "http://u:hunter2@h/", "amqp://u:hunter2@127.0.0.1:1/%2f", "hunter2"]
+        {
+            let settings = BrokerSettings { urls: vec![SecretString::from(url)], ..BrokerSettings::default() };
+            let e = Wire::open(&settings, "test", &AtomicUsize::new(0), |_| ()).await.err().unwrap();
+            assert!(!format!("{e} {e:?} {settings:?}").contains("hunter2"), "{e}");
+        }
+    }
+}

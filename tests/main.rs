@@ -1,0 +1,4 @@
+//! The promises of the README and the design, each proven from outside.
+
+mod broker;
+mod support;

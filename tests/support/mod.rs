@@ -1,0 +1,25 @@
+//! What tests share.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, Weak};
+
+pub mod rabbit;
+
+use rabbit::Rabbit;
+
+/// Where test nodes keep their files.
+pub fn scratch() -> &'static Path {
+    Path::new(env!("CARGO_TARGET_TMPDIR"))
+}
+
+/// The node that tests share, each under names of its own. It goes when no test holds it.
+pub fn shared_rabbit() -> Arc<Rabbit> {
+    static SHARED: Mutex<Weak<Rabbit>> = Mutex::new(Weak::new());
+    let mut shared = SHARED.lock().unwrap_or_else(|e| e.into_inner());
+    if let Some(rabbit) = shared.upgrade() {
+        return rabbit;
+    }
+    let rabbit = Arc::new(Rabbit::start(scratch()).unwrap());
+    *shared = Arc::downgrade(&rabbit);
+    rabbit
+}

@@ -1,0 +1,298 @@
+//! A RabbitMQ node of our own: own ports on 127.0.0.1, own epmd, own cookie, own data. Several can run at once, and
+//! none is ever touched but those started here. Standard library only, so that an example can include the file.
+//!
+//! What makes it private and killable: the scripts under `/usr/lib/rabbitmq/bin` (those in `PATH` switch the user and
+//! the directory); `RUNNING_UNDER_SYSTEMD`, with which the start script becomes the node's process instead of its
+//! parent; an epmd that we start ourselves, since one that a node starts survives it.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock, mpsc};
+use std::time::Duration;
+
+const BIN: &str = "/usr/lib/rabbitmq/bin";
+const USER: &str = "crossgrant";
+const PASSWORD: &str = "crossgrant";
+/// A boot takes 2 to 6 s; this is for a machine with other things to do.
+const BOOT_LIMIT: Duration = Duration::from_secs(90);
+const POLL: Duration = Duration::from_millis(20);
+
+/// A running node, or one that was killed and can be started again. Dropping it kills it and removes its files.
+pub struct Rabbit {
+    dir: PathBuf,
+    ports: Ports,
+    epmd: Child,
+    node: Mutex<Option<Child>>,
+}
+
+#[derive(Clone, Copy)]
+struct Ports {
+    amqp: u16,
+    dist: u16,
+    epmd: u16,
+}
+
+impl Rabbit {
+    /// Boots a node whose files live in a new directory under `base`.
+    pub fn start(base: &Path) -> io::Result<Self> {
+        if !tool("rabbitmq-server").exists() {
+            return Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                format!("no {BIN}/rabbitmq-server: install it (Debian, Ubuntu: apt-get install rabbitmq-server)"),
+            ));
+        }
+        // A port that was free may be taken by the time the node listens on it.
+        let mut last = None;
+        for _ in 0..3 {
+            match Self::boot(base) {
+                Ok(rabbit) => return Ok(rabbit),
+                Err(e) => last = Some(e),
+            }
+        }
+        Err(last.expect("at least one attempt was made"))
+    }
+
+    fn boot(base: &Path) -> io::Result<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let ports = Ports::free()?;
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let dir = base.join(format!("rabbit-{}-{count}-{}", std::process::id(), ports.amqp));
+        for sub in ["home", "mnesia", "log", "schema"] {
+            fs::create_dir_all(dir.join(sub))?;
+        }
+        let dir = dir.canonicalize()?;
+        let mut seed = [0; 16];
+        File::open("/dev/urandom")?.read_exact(&mut seed)?;
+        let cookie: String = seed.iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true).mode(0o400);
+        options.open(dir.join("home/.erlang.cookie"))?.write_all(cookie.as_bytes())?;
+        fs::write(dir.join("enabled_plugins"), "[].")?;
+        fs::write(dir.join("advanced.config"), "[].")?;
+        fs::write(
+            dir.join("rabbitmq.conf"),
+            format!(
+                "listeners.tcp.local = 127.0.0.1:{}\ndefault_user = {USER}\ndefault_pass = {PASSWORD}\n\
+                 vm_memory_high_watermark.absolute = 1GiB\ndisk_free_limit.absolute = 50MB\nlog.console = false\n",
+                ports.amqp
+            ),
+        )?;
+        let mut epmd = mortal(Path::new("epmd"));
+        epmd.args(["-address", "127.0.0.1"]).env("ERL_EPMD_PORT", ports.epmd.to_string()).stderr(Stdio::null());
+        let epmd = spawn(epmd, Stdio::null())?;
+        let rabbit = Self { dir, ports, epmd, node: Mutex::new(None) };
+        rabbit.wait_until("epmd", || TcpStream::connect(local(ports.epmd)).is_ok())?;
+        rabbit.run()?;
+        Ok(rabbit)
+    }
+
+    /// What a client connects to.
+    pub fn amqp_url(&self) -> String {
+        format!("amqp://{USER}:{PASSWORD}@127.0.0.1:{}/%2f", self.ports.amqp)
+    }
+
+    /// The port of [`Rabbit::amqp_url`].
+    pub fn amqp_port(&self) -> u16 {
+        self.ports.amqp
+    }
+
+    /// Kills the node without a warning; its data stay.
+    pub fn kill9(&self) {
+        if let Some(mut node) = self.node() {
+            kill_group(&mut node);
+        }
+    }
+
+    /// Shuts the node down in order (some 6 s); its data stay.
+    pub fn stop(&self) -> io::Result<()> {
+        match self.node() {
+            Some(mut node) => {
+                Command::new("kill").args(["-TERM", &node.id().to_string()]).status()?;
+                node.wait().map(drop)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Starts the node again, on the same ports and data, killing it first if it runs.
+    pub fn restart(&self) -> io::Result<()> {
+        self.kill9();
+        self.run()
+    }
+
+    /// `rabbitmqctl` on this node; an error with its output if it fails.
+    pub fn ctl(&self, args: &[&str]) -> io::Result<String> {
+        let Output { status, stdout, stderr } = self.on_node(Command::new(tool("rabbitmqctl"))).args(args).output()?;
+        match status.success() {
+            true => Ok(String::from_utf8_lossy(&stdout).into_owned()),
+            false => Err(io::Error::other(format!("rabbitmqctl {args:?}: {}", String::from_utf8_lossy(&stderr)))),
+        }
+    }
+
+    /// Every queue's `(name, ready, unacknowledged)`.
+    pub fn queues(&self) -> io::Result<Vec<(String, u64, u64)>> {
+        let columns = ["list_queues", "--silent", "name", "messages_ready", "messages_unacknowledged"];
+        let list = self.ctl(&columns)?;
+        let row = |line: &str| {
+            let mut cells = line.split('\t');
+            Some((cells.next()?.to_owned(), cells.next()?.parse().ok()?, cells.next()?.parse().ok()?))
+        };
+        Ok(list.lines().filter_map(row).collect())
+    }
+
+    fn node(&self) -> Option<Child> {
+        self.node.lock().unwrap_or_else(|e| e.into_inner()).take()
+    }
+
+    fn run(&self) -> io::Result<()> {
+        let log = OpenOptions::new().create(true).append(true).open(self.dir.join("log/console.log"))?;
+        let mut command = self.on_node(mortal(&tool("rabbitmq-server")));
+        command.stderr(log.try_clone()?);
+        let node = spawn(command, log.into())?;
+        *self.node.lock().unwrap_or_else(|e| e.into_inner()) = Some(node);
+        self.wait_until("the node", || self.answers())
+    }
+
+    /// Whether the node answers an AMQP client with `connection.start`.
+    fn answers(&self) -> bool {
+        let ask = || -> io::Result<bool> {
+            let mut socket = TcpStream::connect(local(self.ports.amqp))?;
+            socket.set_read_timeout(Some(Duration::from_secs(5)))?;
+            socket.write_all(b"AMQP\0\0\x09\x01")?;
+            let mut frame = [0; 7];
+            socket.read_exact(&mut frame)?;
+            Ok(frame[0] == 1)
+        };
+        ask().unwrap_or(false)
+    }
+
+    #[allow(clippy::disallowed_methods)] // another process's port gives no notice when it opens
+    fn wait_until(&self, what: &str, ready: impl Fn() -> bool) -> io::Result<()> {
+        let began = std::time::Instant::now();
+        while !ready() {
+            let mut node = self.node.lock().unwrap_or_else(|e| e.into_inner());
+            let ended = node.as_mut().and_then(|node| node.try_wait().ok().flatten());
+            drop(node);
+            if ended.is_some() || began.elapsed() > BOOT_LIMIT {
+                let log = fs::read_to_string(self.dir.join("log/console.log")).unwrap_or_default();
+                let how = ended.map_or("does not answer".into(), |status| format!("ended ({status})"));
+                return Err(io::Error::other(format!("{what} {how}:\n{log}")));
+            }
+            std::thread::sleep(POLL);
+        }
+        Ok(())
+    }
+
+    /// The environment in which a tool or the server means this node.
+    fn on_node(&self, mut command: Command) -> Command {
+        let erl = "-kernel inet_dist_use_interface {127,0,0,1} -start_epmd false";
+        command
+            .current_dir(&self.dir)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into()))
+            .env("LANG", "C.UTF-8")
+            .env("HOME", self.dir.join("home"))
+            .env("ERL_EPMD_PORT", self.ports.epmd.to_string())
+            .env("ERL_EPMD_ADDRESS", "127.0.0.1")
+            .env("RABBITMQ_NODENAME", format!("r{}@localhost", self.ports.amqp))
+            .env("RABBITMQ_DIST_PORT", self.ports.dist.to_string())
+            .env("RABBITMQ_CTL_DIST_PORT_MIN", "0")
+            .env("RABBITMQ_CTL_DIST_PORT_MAX", "0")
+            .env("RABBITMQ_CONF_ENV_FILE", "/dev/null")
+            .env("RABBITMQ_CONFIG_FILE", self.dir.join("rabbitmq.conf"))
+            .env("RABBITMQ_ADVANCED_CONFIG_FILE", self.dir.join("advanced.config"))
+            .env("RABBITMQ_ENABLED_PLUGINS_FILE", self.dir.join("enabled_plugins"))
+            .env("RABBITMQ_MNESIA_BASE", self.dir.join("mnesia"))
+            .env("RABBITMQ_LOG_BASE", self.dir.join("log"))
+            .env("RABBITMQ_SCHEMA_DIR", self.dir.join("schema"))
+            .env("RABBITMQ_GENERATED_CONFIG_DIR", self.dir.join("schema"))
+            .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", erl)
+            .env("RABBITMQ_CTL_ERL_ARGS", erl)
+            .env("RUNNING_UNDER_SYSTEMD", "1");
+        command
+    }
+}
+
+impl Drop for Rabbit {
+    fn drop(&mut self) {
+        self.kill9();
+        kill_group(&mut self.epmd);
+        let _ = fs::remove_dir_all(&self.dir);
+    }
+}
+
+impl Ports {
+    /// Three free ports below the range that the system takes for outgoing connections.
+    fn free() -> io::Result<Self> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let mut held = Vec::new();
+        // Processes that start at the same time begin far apart.
+        let start = std::process::id().wrapping_mul(97);
+        while held.len() < 3 {
+            let step = NEXT.fetch_add(1, Ordering::Relaxed);
+            if step > 12_000 {
+                return Err(io::Error::other("no free port between 20000 and 32000"));
+            }
+            let port = 20_000 + u16::try_from(start.wrapping_add(step) % 12_000).expect("less than 12000");
+            if let Ok(listener) = TcpListener::bind(local(port)) {
+                held.push((port, listener));
+            }
+        }
+        Ok(Self { amqp: held[0].0, dist: held[1].0, epmd: held[2].0 })
+    }
+}
+
+fn tool(name: &str) -> PathBuf {
+    Path::new(BIN).join(name)
+}
+
+fn local(port: u16) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, port).into()
+}
+
+/// Starts a process in a group of its own. What is [`mortal`] dies with the *thread* that started it, and a test's thread
+/// ends with the test; so one thread that ends only with us starts them all.
+fn spawn(mut command: Command, stdout: Stdio) -> io::Result<Child> {
+    type Order = (Command, mpsc::Sender<io::Result<Child>>);
+    static NURSE: OnceLock<Mutex<mpsc::Sender<Order>>> = OnceLock::new();
+    let nurse = NURSE.get_or_init(|| {
+        let (orders, inbox) = mpsc::channel::<Order>();
+        std::thread::spawn(move || {
+            for (mut command, reply) in inbox {
+                let _ = reply.send(command.spawn());
+            }
+        });
+        Mutex::new(orders)
+    });
+    command.stdin(Stdio::null()).stdout(stdout).process_group(0);
+    let (reply, answer) = mpsc::channel();
+    let orders = nurse.lock().unwrap_or_else(|e| e.into_inner()).clone();
+    orders.send((command, reply)).map_err(io::Error::other)?;
+    answer.recv().map_err(io::Error::other)?
+}
+
+/// A program that is killed when the thread that started it ends: through `setpriv`, which sets the signal and becomes
+/// the program. Without `setpriv` only dropping [`Rabbit`] kills it.
+fn mortal(program: &Path) -> Command {
+    let setpriv = Path::new("/usr/bin/setpriv");
+    if !setpriv.exists() {
+        return Command::new(program);
+    }
+    let mut command = Command::new(setpriv);
+    command.args(["--pdeathsig", "KILL", "--"]).arg(program);
+    command
+}
+
+fn kill_group(child: &mut Child) {
+    // The group first (a port program may have outlived its node), then the child itself, by its handle.
+    let group = format!("-{}", child.id());
+    let _ = Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status();
+    let _ = child.kill();
+    let _ = child.wait();
+}
