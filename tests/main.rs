@@ -1,4 +1,6 @@
 //! The promises of the README and the design, each proven from outside.
 
 mod broker;
+mod crash_everywhere;
 mod support;
+mod workflows;
