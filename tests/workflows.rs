@@ -216,7 +216,7 @@ async fn an_undo_after_the_hour_waits_for_the_next_one() {
     let plant = Plant::new().await;
     // The second write takes effect and its answer is lost, and nobody can look before the hour strikes.
     plant.cloud.inject(Fault::new("UpdateTransitRouterVpcAttachmentAttribute", FaultKind::DropAfter));
-    plant.cloud.inject(Fault::new("ListTransitRouterVpcAttachments", FaultKind::HtmlError).after(1).times(1_000));
+    plant.cloud.inject(Fault::new("ListTransitRouterVpcAttachments", FaultKind::HtmlError).after(2).times(1_000));
     let uid = plant.job(payer_change("p", ATTACHED, "PayByResourceOwner")).await;
     plant.run_until("2026-11-21T10:59:00Z".parse().unwrap()).await;
     assert_eq!(plant.record(uid).await.state, State::Running);
