@@ -3,14 +3,24 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, Weak};
 
+pub mod cloud;
+pub mod mailbox;
 pub mod plant;
+pub mod process;
 pub mod rabbit;
+pub mod site;
+pub mod web;
 
 use rabbit::Rabbit;
 
 /// Where test nodes keep their files.
 pub fn scratch() -> &'static Path {
     Path::new(env!("CARGO_TARGET_TMPDIR"))
+}
+
+/// The program.
+pub fn crossgrant() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_crossgrant"))
 }
 
 /// The node that tests share, each under names of its own. It goes when no test holds it.

@@ -39,6 +39,9 @@ struct Ports {
 }
 
 impl Rabbit {
+    /// The user that everybody connects as.
+    pub const USER: &str = USER;
+
     /// Boots a node whose files live in a new directory under `base`.
     pub fn start(base: &Path) -> io::Result<Self> {
         if !tool("rabbitmq-server").exists() {
@@ -258,7 +261,7 @@ fn local(port: u16) -> SocketAddr {
 
 /// Starts a process in a group of its own. What is [`mortal`] dies with the *thread* that started it, and a test's thread
 /// ends with the test; so one thread that ends only with us starts them all.
-fn spawn(mut command: Command, stdout: Stdio) -> io::Result<Child> {
+pub fn spawn(mut command: Command, stdout: Stdio) -> io::Result<Child> {
     type Order = (Command, mpsc::Sender<io::Result<Child>>);
     static NURSE: OnceLock<Mutex<mpsc::Sender<Order>>> = OnceLock::new();
     let nurse = NURSE.get_or_init(|| {
@@ -278,8 +281,8 @@ fn spawn(mut command: Command, stdout: Stdio) -> io::Result<Child> {
 }
 
 /// A program that is killed when the thread that started it ends: through `setpriv`, which sets the signal and becomes
-/// the program. Without `setpriv` only dropping [`Rabbit`] kills it.
-fn mortal(program: &Path) -> Command {
+/// the program. Without `setpriv` only its owner's drop kills it.
+pub fn mortal(program: &Path) -> Command {
     let setpriv = Path::new("/usr/bin/setpriv");
     if !setpriv.exists() {
         return Command::new(program);

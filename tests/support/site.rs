@@ -1,0 +1,241 @@
+//! A whole installation of real processes on the loopback: a broker, a simulated cloud, a requester, and a worker that
+//! can be killed and started again on the same files.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::cloud::Cloud;
+use super::mailbox::Mailbox;
+use super::plant::{CEN, CEN_OWNER, RESOURCE};
+use super::process::{LIMIT, Process};
+use super::rabbit::Rabbit;
+use super::web::{self, Answer};
+
+/// What a test may want otherwise.
+pub struct Options<'a> {
+    /// The billing hour of cloud and worker.
+    pub hour: &'a str,
+    /// How many instances there are besides those of the example world; all are VPCs that nothing is granted to.
+    pub more: usize,
+    /// Lines of the worker's `[worker]` and `[admin]` tables.
+    pub worker: &'a str,
+    pub admin: &'a str,
+}
+
+impl Default for Options<'_> {
+    fn default() -> Self {
+        Self { hour: "4s", more: 0, worker: "", admin: "" }
+    }
+}
+
+/// Everything around a worker.
+pub struct Site {
+    program: PathBuf,
+    config: PathBuf,
+    pub cloud: Cloud,
+    pub mail: Mailbox,
+    pub rabbit: Arc<Rabbit>,
+    _simulator: Process,
+    _dir: tempfile::TempDir,
+}
+
+impl Site {
+    /// Starts the cloud, and writes down what a worker needs. `program` is ours; `scratch` holds a directory of its own.
+    pub fn new(program: &Path, scratch: &Path, rabbit: Arc<Rabbit>, options: &Options<'_>) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let prefix = format!("site{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let dir = tempfile::Builder::new().prefix("site-").tempdir_in(scratch).unwrap();
+        let file = |name: &str, text: &str| {
+            let path = dir.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let world = file("world.toml", &world(options.more));
+        let world = ["simulate", "--listen", "127.0.0.1:0", "--hour", options.hour, "--world", world.to_str().unwrap()];
+        let simulator = Process::start("the simulated cloud", program, &world);
+        let cloud = Cloud::new(simulator.line("where it listens", address));
+        cloud.set(&json!({"attachment_delay": "100ms"}));
+        let policies = file("policies.toml", POLICIES);
+        let config = file("crossgrant.toml", &config(options, &dir, &rabbit, &prefix, &cloud, &policies));
+        let mail = Mailbox::open(&rabbit.amqp_url(), Rabbit::USER, &prefix);
+        Self { program: program.into(), config, cloud, mail, rabbit, _simulator: simulator, _dir: dir }
+    }
+
+    /// Starts a worker, the same one each time: its name and its files are. It may not be ready yet.
+    pub fn start(&self) -> Worker {
+        let process = Process::start("the worker", &self.program, &["--config", self.config(), "serve"]);
+        let admin = process.line("that it is ready", |line| {
+            let line: Value = serde_json::from_str(line).ok()?;
+            (line["message"] == "ready").then(|| line["admin.address"].as_str()?.parse().ok()).flatten()
+        });
+        Worker { process, admin }
+    }
+
+    /// Starts a worker, and waits until it can work.
+    pub fn worker(&self) -> Worker {
+        let worker = self.start();
+        worker.until_ready(true);
+        worker
+    }
+
+    /// The worker's configuration.
+    pub fn config(&self) -> &str {
+        self.config.to_str().unwrap()
+    }
+}
+
+/// A worker in a process of its own.
+pub struct Worker {
+    pub process: Process,
+    pub admin: SocketAddr,
+}
+
+impl Worker {
+    /// Asks the admin HTTP.
+    pub fn get(&self, path: &str, headers: &[&str]) -> Answer {
+        web::ask(self.admin, "GET", path, headers, "").unwrap_or_else(|e| panic!("GET {path}: {e}"))
+    }
+
+    /// A job as the admin HTTP shows it: with its explanation and its events.
+    pub fn job(&self, id: &str) -> Value {
+        let id = id.replace('/', "%2F");
+        let answer = self.get(&format!("/v1/jobs/{}%2F{id}", Rabbit::USER), &[]);
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        serde_json::from_str(&answer.body).unwrap()
+    }
+
+    /// The ids of the terminal events of a job, as the store has them.
+    pub fn terminal_ids(&self, id: &str) -> Vec<String> {
+        let job = self.job(id);
+        let events = job["events"].as_array().unwrap_or_else(|| panic!("{job}")).iter();
+        let ends = ["completed", "planned", "failed", "superseded", "cancelled"].map(|e| format!("crossgrant.job.{e}"));
+        let ends = events.filter(|event| ends.iter().any(|end| event["type"] == end.as_str()));
+        ends.map(|event| event["id"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Waits until `/readyz` says yes, or no.
+    pub fn until_ready(&self, ready: bool) {
+        until(if ready { "ready" } else { "not ready" }, || {
+            let status = web::ask(self.admin, "GET", "/readyz", &[], "").ok()?.status;
+            (status == if ready { 200 } else { 503 }).then_some(())
+        });
+    }
+}
+
+/// Asks again and again what gives no notice.
+#[allow(clippy::disallowed_methods)] // another process, with a clock of its own
+pub fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let began = std::time::Instant::now();
+    loop {
+        if let Some(found) = ask() {
+            return found;
+        }
+        assert!(began.elapsed() < LIMIT, "too late: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// The id of one of the `more` instances.
+pub fn another(n: usize) -> String {
+    format!("vpc-bp1more{n:012}")
+}
+
+/// A job of the example's accounts.
+pub fn job(id: &str, kind: &str, instance: &str) -> Value {
+    let mut job = json!({
+        "id": id, "kind": kind,
+        "instance": {"type": "VPC", "id": instance, "region": "cn-hangzhou", "owner": RESOURCE},
+        "cen": {"id": CEN, "owner": CEN_OWNER},
+    });
+    if kind == "payer-change" {
+        job["order_type"] = json!("PayByResourceOwner");
+    }
+    job
+}
+
+/// The address in a line, if there is one.
+fn address(line: &str) -> Option<SocketAddr> {
+    let words = line.split(|c: char| !(c.is_ascii_digit() || c == '.' || c == ':'));
+    words.filter_map(|word| word.trim_matches(':').parse().ok()).next()
+}
+
+fn world(more: usize) -> String {
+    let one = |n| {
+        format!(
+            "\n[[instances]]\ntype = \"VPC\"\nid = {:?}\nregion = \"cn-hangzhou\"\nowner = {RESOURCE:?}\n",
+            another(n)
+        )
+    };
+    let more: String = (0..more).map(one).collect();
+    format!("{}{more}", include_str!("../../examples/world.toml"))
+}
+
+/// Quick where only patience is lost. Requests keep their time: a held one must not be given up.
+const POLICIES: &str = r#"
+[retry.read]
+initial = "100ms"
+cap = "1s"
+[retry.write]
+initial = "100ms"
+cap = "1s"
+[retry.busy]
+initial = "100ms"
+cap = "1s"
+[retry.state]
+initial = "100ms"
+cap = "1s"
+[timing]
+settle = "2s"
+settle-poll = "200ms"
+"#;
+
+fn config(
+    options: &Options<'_>,
+    dir: &tempfile::TempDir,
+    rabbit: &Rabbit,
+    prefix: &str,
+    cloud: &Cloud,
+    policies: &Path,
+) -> String {
+    let Options { hour, worker, admin, .. } = options;
+    let (store, broker, cloud) = (dir.path().join("jobs.db"), rabbit.amqp_url(), cloud.url());
+    format!(
+        r#"
+hour = "{hour}"
+[store]
+path = {store:?}
+[broker]
+url = "{broker}"
+prefix = "{prefix}"
+[admin]
+listen = "127.0.0.1:0"
+{admin}
+[cloud.endpoints]
+cbn = "{cloud}"
+sts = "{cloud}"
+smartag = "{cloud}"
+vpc = "{cloud}"
+[worker]
+name = "worker"
+{worker}
+[workflows]
+policies = {policies:?}
+[log]
+format = "json"
+[accounts."{RESOURCE}"]
+access_key_id = "resource-key"
+access_key_secret = "resource-secret"
+[accounts."{CEN_OWNER}"]
+access_key_id = "cen-key"
+access_key_secret = "cen-secret"
+[[allow]]
+requesters = ["{user}"]
+"#,
+        user = Rabbit::USER,
+    )
+}
