@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, Weak};
 
+pub mod bad_messages;
 pub mod cloud;
 pub mod mailbox;
 pub mod plant;
