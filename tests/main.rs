@@ -2,5 +2,6 @@
 
 mod broker;
 mod crash_everywhere;
+mod layers;
 mod support;
 mod workflows;
