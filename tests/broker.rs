@@ -14,6 +14,9 @@ use crossgrant::broker::{
 };
 use crossgrant::clock::{Clock, SystemClock};
 use crossgrant::engine::mail::{Delivered, Incoming, Intake, IntakeError, Outgoing, Publisher};
+use futures_util::StreamExt;
+use lapin::options::{BasicConsumeOptions, BasicRejectOptions, QueueDeclareOptions};
+use lapin::types::{AMQPValue, FieldTable};
 use secrecy::SecretString;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
@@ -155,11 +158,17 @@ fn event(id: &str, exchange: &str, routing_key: &str) -> Outgoing {
     }
 }
 
-/// `(ready, unacknowledged)` of a queue.
-fn depth(rabbit: &Rabbit, queue: &str) -> (u64, u64) {
-    let queues = rabbit.queues().unwrap();
-    let (_, ready, unacked) = queues.iter().find(|(name, ..)| name == queue).expect("the queue exists");
-    (*ready, *unacked)
+async fn channel(rabbit: &Rabbit) -> (lapin::Connection, lapin::Channel) {
+    let conn = lapin::Connection::connect(&rabbit.amqp_url(), lapin::ConnectionProperties::default()).await.unwrap();
+    let channel = conn.create_channel().await.unwrap();
+    (conn, channel)
+}
+
+/// How many messages are ready in a queue. Those that a consumer left unacknowledged are among them once it is gone.
+async fn depth(rabbit: &Rabbit, queue: &str) -> u32 {
+    let (_conn, channel) = channel(rabbit).await;
+    let options = QueueDeclareOptions::durable().passive();
+    channel.queue_declare(queue.into(), options, FieldTable::default()).await.unwrap().message_count()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -174,7 +183,7 @@ async fn what_is_taken_is_acknowledged_and_a_clean_stop_leaves_nothing_behind() 
     let state = consuming.state.clone();
     let report = consuming.stop().await;
     assert_eq!(report, ConsumeReport { sessions: 1, taken: 1000, clean: true });
-    assert_eq!(depth(&rabbit, &settings.topology.jobs_queue()), (0, 0));
+    assert_eq!(depth(&rabbit, &settings.topology.jobs_queue()).await, 0);
     assert_eq!(journal.ids(), ids(0..1000));
     assert_eq!((state.counts().delivered, state.counts().acked), (1000, 1000));
     assert!(journal.batches.lock().unwrap().len() < 1000, "many deliveries share one commit");
@@ -201,8 +210,8 @@ async fn a_stop_takes_what_was_already_delivered() {
     journal.gate.add_permits(100);
     let report = consuming.stop().await;
     assert!(report.clean);
-    let (ready, unacked) = depth(&rabbit, &settings.topology.jobs_queue());
-    assert_eq!((ready + report.taken, unacked), (50, 0));
+    let left = depth(&rabbit, &settings.topology.jobs_queue()).await;
+    assert_eq!(u64::from(left) + report.taken, 50);
     assert_eq!(journal.taken.borrow().len() as u64, report.taken);
 }
 
@@ -224,7 +233,7 @@ async fn a_store_that_cannot_be_written_loses_nothing_and_burns_no_delivery() {
     assert_eq!(consuming.state.counts().redelivered, 0, "held, not returned");
     let report = consuming.stop().await;
     assert_eq!(report, ConsumeReport { sessions: 1, taken: 300, clean: true });
-    assert_eq!(depth(&rabbit, &settings.topology.jobs_queue()), (0, 0));
+    assert_eq!(depth(&rabbit, &settings.topology.jobs_queue()).await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -246,7 +255,7 @@ async fn deliveries_held_too_long_are_given_back_once_and_come_again() {
     journal.has(20).await;
     assert_eq!(journal.ids(), ids(0..20));
     assert!(consuming.stop().await.clean);
-    assert_eq!(depth(&rabbit, &settings.topology.jobs_queue()), (0, 0));
+    assert_eq!(depth(&rabbit, &settings.topology.jobs_queue()).await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -327,12 +336,11 @@ async fn one_worker_accepts_and_another_takes_over() {
 async fn a_queue_that_differs_is_named_with_what_to_do_and_can_be_used_as_it_is() {
     let rabbit = shared_rabbit();
     let mut settings = settings(&rabbit);
-    // A classic queue in the place of the dead queue: what an exclusive-free, plain declaration leaves behind.
-    let conn = lapin::Connection::connect(&rabbit.amqp_url(), lapin::ConnectionProperties::default()).await.unwrap();
-    let channel = conn.create_channel().await.unwrap();
+    // A classic queue in the place of the dead queue.
+    let (_conn, channel) = channel(&rabbit).await;
     let name = settings.topology.dead_queue();
-    let options = lapin::options::QueueDeclareOptions::durable();
-    channel.queue_declare(name.as_str().into(), options, Default::default()).await.unwrap();
+    let options = QueueDeclareOptions::durable();
+    channel.queue_declare(name.as_str().into(), options, FieldTable::default()).await.unwrap();
 
     let journal = Journal::new(true);
     let consuming = Consuming::start(&settings, &journal);
@@ -415,15 +423,12 @@ async fn a_full_reply_queue_refuses_only_its_own_messages() {
     let rabbit = shared_rabbit();
     let settings = settings(&rabbit);
     let (publisher, _) = publisher(&settings);
-    let conn = lapin::Connection::connect(&rabbit.amqp_url(), lapin::ConnectionProperties::default()).await.unwrap();
-    let channel = conn.create_channel().await.unwrap();
-    let mut arguments = lapin::types::FieldTable::default();
-    arguments.insert("x-max-length".into(), lapin::types::AMQPValue::LongInt(1));
-    arguments.insert("x-overflow".into(), lapin::types::AMQPValue::LongString("reject-publish".into()));
-    let options = lapin::options::QueueDeclareOptions::exclusive();
+    let (_conn, channel) = channel(&rabbit).await;
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-max-length".into(), AMQPValue::LongInt(1));
+    arguments.insert("x-overflow".into(), AMQPValue::LongString("reject-publish".into()));
+    let options = QueueDeclareOptions::exclusive();
     let full = channel.queue_declare("".into(), options, arguments).await.unwrap().name().to_string();
-    let mut submitter_settings = settings.clone();
-    submitter_settings.declare = true;
     publisher.publish(&[event("first", "", &full)]).await.unwrap();
     let submitter = Submitter::connect(Arc::new(settings.clone())).await.unwrap();
     let mut replies = submitter.replies().await.unwrap();
@@ -450,6 +455,7 @@ async fn a_broker_killed_in_mid_consumption_costs_no_message() {
         taken.wait_for(|_| three()).await.unwrap();
     })
     .await;
+    rabbit.sync().unwrap();
     rabbit.kill9();
     consuming.is("down", |status| status.link == Link::Down && status.last_error.is_some()).await;
     journal.gate.add_permits(1_000_000);
@@ -464,7 +470,7 @@ async fn a_broker_killed_in_mid_consumption_costs_no_message() {
     assert!(consuming.state.counts().redelivered > 0);
     let report = consuming.stop().await;
     assert!(report.sessions >= 2 && report.clean, "{report:?}");
-    assert_eq!(depth(&rabbit, &settings.topology.jobs_queue()), (0, 0));
+    assert_eq!(depth(&rabbit, &settings.topology.jobs_queue()).await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -488,6 +494,7 @@ async fn a_publisher_finds_the_broker_again_and_an_idle_one_notices_its_loss() {
     let message = [event("e", "", &settings.topology.dead_queue())];
     assert_eq!(publisher.publish(&message).await.unwrap(), [Delivered::Confirmed]);
 
+    rabbit.sync().unwrap();
     rabbit.kill9();
     soon("down", status.wait_for(|s| s.link == Link::Down)).await.unwrap();
     assert!(publisher.publish(&message).await.is_err());
@@ -495,7 +502,7 @@ async fn a_publisher_finds_the_broker_again_and_an_idle_one_notices_its_loss() {
     tokio::task::spawn_blocking(move || restarting.restart().unwrap()).await.unwrap();
     soon("connected again", status.wait_for(|s| s.link == Link::Connected)).await.unwrap();
     assert_eq!(publisher.publish(&message).await.unwrap(), [Delivered::Confirmed]);
-    assert_eq!(depth(&rabbit, &settings.topology.dead_queue()), (2, 0));
+    assert_eq!(depth(&rabbit, &settings.topology.dead_queue()).await, 2);
     stop.send_replace(true);
     soon("the keeper's end", keeping).await.unwrap();
     assert_eq!(state.publishing().link, Link::Down);
@@ -521,7 +528,7 @@ async fn a_blocked_broker_is_visible_and_publishing_waits_for_it() {
     rabbit.ctl(&["set_vm_memory_high_watermark", "absolute", "1GB"]).unwrap();
     assert_eq!(soon("publish", publishing).await.unwrap().unwrap(), [Delivered::Confirmed]);
     assert_eq!(state.publishing().link, Link::Connected);
-    assert_eq!(depth(&rabbit, &settings.topology.dead_queue()), (2, 0));
+    assert_eq!(depth(&rabbit, &settings.topology.dead_queue()).await, 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -530,22 +537,15 @@ async fn a_message_the_broker_gives_up_on_is_in_the_dead_queue() {
     let settings = settings(&rabbit);
     publisher(&settings).0.publish(&[]).await.unwrap();
     submit(&settings, 0..1).await;
-    let conn = lapin::Connection::connect(&rabbit.amqp_url(), lapin::ConnectionProperties::default()).await.unwrap();
-    let channel = conn.create_channel().await.unwrap();
-    let options = lapin::options::BasicGetOptions::default();
-    let queue = settings.topology.jobs_queue();
-    let message = channel.basic_get(queue.as_str().into(), options).await.unwrap().unwrap();
-    message.reject(lapin::options::BasicRejectOptions { requeue: false }).await.unwrap();
-    let dead = channel
-        .basic_consume(
-            settings.topology.dead_queue().as_str().into(),
-            "".into(),
-            Default::default(),
-            Default::default(),
-        )
-        .await
-        .unwrap();
-    let mut dead = Box::pin(dead);
-    let message = soon("the dead letter", futures_util::StreamExt::next(&mut dead)).await.unwrap().unwrap();
-    assert_eq!(message.properties.message_id().as_ref().map(|id| id.as_str()), Some("m00000"));
+    let (_conn, channel) = channel(&rabbit).await;
+    let take = async |queue: String| {
+        let options = BasicConsumeOptions::default();
+        channel.basic_consume(queue.as_str().into(), "".into(), options, FieldTable::default()).await.unwrap()
+    };
+    let mut jobs = take(settings.topology.jobs_queue()).await;
+    let poisonous = soon("the job", jobs.next()).await.unwrap().unwrap();
+    poisonous.reject(BasicRejectOptions { requeue: false }).await.unwrap();
+    let mut dead = take(settings.topology.dead_queue()).await;
+    let letter = soon("the dead letter", dead.next()).await.unwrap().unwrap();
+    assert_eq!(letter.properties.message_id().as_ref().map(|id| id.as_str()), Some("m00000"));
 }

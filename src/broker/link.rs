@@ -105,6 +105,8 @@ async fn listen(
         let now = match event {
             Event::ConnectionBlocked(reason) => Health::Blocked(reason),
             Event::ConnectionUnblocked => Health::Open,
+            // The end of one channel only; its user hears of it as well.
+            Event::Error(e) if e.is_amqp_soft_error() => continue,
             Event::Error(e) => Health::Broken(e.to_string()),
             _ => continue,
         };
