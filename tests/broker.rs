@@ -503,6 +503,10 @@ async fn a_publisher_finds_the_broker_again_and_an_idle_one_notices_its_loss() {
     soon("connected again", status.wait_for(|s| s.link == Link::Connected)).await.unwrap();
     assert_eq!(publisher.publish(&message).await.unwrap(), [Delivered::Confirmed]);
     assert_eq!(depth(&rabbit, &settings.topology.dead_queue()).await, 2);
+
+    let stopping = rabbit.clone();
+    tokio::task::spawn_blocking(move || stopping.stop().unwrap()).await.unwrap();
+    soon("down after an orderly stop", status.wait_for(|s| s.link == Link::Down)).await.unwrap();
     stop.send_replace(true);
     soon("the keeper's end", keeping).await.unwrap();
     assert_eq!(state.publishing().link, Link::Down);
