@@ -225,6 +225,7 @@ impl<'a> Deciding<'a> {
     }
 
     fn looked(&mut self, seen: &Seen, rivals: &[Record]) -> Next {
+        self.record.calls += seen.calls;
         if let Some(image) = seen.image(&self.record.job) {
             // A look that read no attachments does not forget those of an earlier one.
             let attachments = self.record.after.take().and_then(|after| after.attachments);
