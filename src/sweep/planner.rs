@@ -180,7 +180,7 @@ mod tests {
             let (calls, found) = run(&waiting, total);
             prop_assert_eq!(found, waiting.iter().filter(|n| **n < total).count());
             let missing = waiting.len() - found;
-            prop_assert!(calls <= 1 + waiting.len().min(total.div_ceil(100) - 1 + missing));
+            prop_assert!(calls <= 1 + waiting.len().min(total.div_ceil(100) - 1) + missing);
         }
     }
 }
