@@ -3,5 +3,6 @@
 mod broker;
 mod contract;
 mod crash_everywhere;
+mod layers;
 mod support;
 mod workflows;

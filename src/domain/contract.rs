@@ -18,8 +18,10 @@ use super::strict_json;
 
 /// The largest body of a job, in bytes.
 pub const MAX_BODY: usize = 64 * 1024;
-/// The most faults that are listed of one message.
+/// The most faults that are listed of one message, and the longest text of one, in characters: together they stay well
+/// below a frame of AMQP, whose header carries them.
 const MAX_FAULTS: usize = 50;
+const MAX_TEXT: usize = 300;
 const MAX_LABELS: usize = 16;
 const MAX_LABEL_KEY: usize = 64;
 const MAX_LABEL_VALUE: usize = 256;
@@ -56,11 +58,10 @@ pub fn parse(body: &[u8], envelope: &Envelope<'_>) -> Result<Job, Vec<Fault>> {
     let job = match read(body) {
         Ok(fields) => faults.job(&fields, envelope),
         Err(fault) => {
-            faults.list.push(fault);
+            faults.add(&fault.at, fault.message);
             None
         }
     };
-    faults.list.truncate(MAX_FAULTS);
     match job {
         Some(job) if faults.list.is_empty() => Ok(job),
         _ => Err(faults.list),
@@ -95,7 +96,9 @@ struct Faults {
 
 impl Faults {
     fn add(&mut self, at: &str, message: impl Into<String>) {
-        self.list.push(Fault { at: at.to_owned(), message: message.into() });
+        if self.list.len() < MAX_FAULTS {
+            self.list.push(Fault { at: at.to_owned(), message: cut(message.into()) });
+        }
     }
 
     fn envelope(&mut self, envelope: &Envelope<'_>) {
@@ -356,6 +359,14 @@ impl Faults {
                 nearest(name, known.iter().copied()).map(|k| format!("; did you mean {k:?}?")).unwrap_or_default();
             self.add(&format!("{at}/{}", escape(name)), format!("there is no field {name:?} here{near}"));
         }
+    }
+}
+
+/// A text cut to the length of a fault.
+fn cut(text: String) -> String {
+    match text.char_indices().nth(MAX_TEXT) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
     }
 }
 

@@ -10,6 +10,7 @@ mod job;
 mod nearest;
 mod order_type;
 mod reason;
+mod site;
 mod strict_json;
 
 pub use cloud::{Attachment, Edition, Rule};
@@ -21,3 +22,4 @@ pub use job::{Attachments, Job, Kind, Mode, hex};
 pub use nearest::nearest;
 pub use order_type::OrderType;
 pub use reason::{REASONS_VERSION, Reason};
+pub use site::Site;

@@ -45,6 +45,8 @@ pub struct Seen {
     pub at: Timestamp,
     /// When, by the cloud's: the `Date` of the last answer.
     pub date: Option<Timestamp>,
+    /// How many calls it took.
+    pub calls: u32,
     /// The rules of this instance in this CEN as the first witness tells them.
     pub cen_rule: Option<Listing<Rule>>,
     /// All rules of the instance as the second witness tells them.
@@ -56,7 +58,7 @@ pub struct Seen {
 impl Seen {
     /// A look that read nothing yet.
     pub fn nothing(at: Timestamp) -> Self {
-        Self { at, date: None, cen_rule: None, resource_rules: None, attachments: None }
+        Self { at, date: None, calls: 0, cen_rule: None, resource_rules: None, attachments: None }
     }
 
     /// Whether everything in `reads` was read.

@@ -68,6 +68,7 @@ impl Announcer {
             return data;
         }
         put("attempts", json!(record.attempts));
+        put("api_calls", json!(record.calls));
         put("before", json!(record.before));
         put("after", json!(record.after));
         put("writes", Value::Array(record.writes.iter().map(write).collect()));

@@ -20,6 +20,8 @@ pub struct Answer<T> {
     pub request_id: String,
     /// The `Date` header of the last call: the cloud's own clock, which decides which hour a write falls into.
     pub date: Option<Timestamp>,
+    /// How many calls made up the answer.
+    pub calls: u32,
 }
 
 /// Everything a list holds.

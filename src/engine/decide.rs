@@ -46,8 +46,8 @@ pub struct Rules<'a> {
 pub enum Observation {
     /// The job was taken up: it is due, and its turn. `refusal` is what the policy has against it.
     TakenUp {
-        /// Why the requester may not ask for this; `None` if it may.
-        refusal: Option<String>,
+        /// Why it must not be begun; `None` if it may.
+        refusal: Option<(Reason, String)>,
     },
     /// A look, and the jobs that wait on the same grant.
     Looked {
@@ -98,7 +98,7 @@ pub fn decide(rules: &Rules<'_>, record: &Record, observation: &Observation, now
     let mut deciding = Deciding::new(rules, record.clone(), now);
     let next = match observation {
         _ if record.state.is_terminal() => Next::Rest,
-        Observation::TakenUp { refusal } => deciding.taken_up(refusal.as_deref()),
+        Observation::TakenUp { refusal } => deciding.taken_up(refusal.as_ref()),
         Observation::Looked { seen, rivals } => deciding.looked(seen, rivals),
         Observation::LookFailed(error) => deciding.look_failed(error),
         Observation::Answered { write, answer } => deciding.answered(*write, answer),
@@ -188,7 +188,7 @@ impl<'a> Deciding<'a> {
         }
     }
 
-    fn taken_up(&mut self, refusal: Option<&str>) -> Next {
+    fn taken_up(&mut self, refusal: Option<&(Reason, String)>) -> Next {
         let record = &self.record;
         if record.state == State::Queued {
             if let Some(at) = record.job.not_before.filter(|at| *at > self.now) {
@@ -205,8 +205,8 @@ impl<'a> Deciding<'a> {
             if self.is_expired() {
                 return self.expire();
             }
-            if let Some(why) = refusal.filter(|_| !record.has_written()) {
-                return self.fail(Reason::RefusedByPolicy, why.to_owned(), vec![]);
+            if let Some((reason, why)) = refusal.filter(|_| !record.has_written()) {
+                return self.fail(*reason, why.clone(), vec![]);
             }
             self.record.state = State::Running;
             self.progress();
@@ -225,6 +225,7 @@ impl<'a> Deciding<'a> {
     }
 
     fn looked(&mut self, seen: &Seen, rivals: &[Record]) -> Next {
+        self.record.calls += seen.calls;
         if let Some(image) = seen.image(&self.record.job) {
             // A look that read no attachments does not forget those of an earlier one.
             let attachments = self.record.after.take().and_then(|after| after.attachments);

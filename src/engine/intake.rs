@@ -113,6 +113,7 @@ impl Inbox {
             attempt: 0,
             trying_since: now,
             attempts: 0,
+            calls: 0,
             generation: 0,
             why: later.map_or("accepted".into(), |at| format!("not to be begun before {at}")),
             before: None,

@@ -91,6 +91,7 @@ impl Deciding<'_> {
         write.outcome = Outcome::Unknown;
         let operation = write.operation.clone();
         self.record.attempts += 1;
+        self.record.calls += 1;
         self.record.due = Some(self.now);
         self.record.why = format!("calls {operation}");
         self.commit = true;

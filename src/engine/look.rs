@@ -19,8 +19,14 @@ pub async fn look(cloud: &dyn Cloud, clock: &dyn Clock, job: &Job, reads: Reads)
         resource_rules.as_ref().and_then(|answer| answer.date),
         attachments.as_ref().and_then(|answer| answer.date),
     ];
+    let calls = [
+        cen_rule.as_ref().map(|answer| answer.calls),
+        resource_rules.as_ref().map(|answer| answer.calls),
+        attachments.as_ref().map(|answer| answer.calls),
+    ];
     Ok(Seen {
         at,
+        calls: calls.into_iter().flatten().sum(),
         date: dates.into_iter().flatten().max(),
         cen_rule: cen_rule.map(|answer| answer.value),
         resource_rules: resource_rules.map(|answer| answer.value),
@@ -43,7 +49,7 @@ async fn cen_rule(cloud: &dyn Cloud, job: &Job) -> Result<Answer<Listing<Rule>>,
     // An answer without a count may be one to somebody who is not the owner of the CEN (API §A.5, §J).
     let complete = page.next.is_none() && page.total == u64::try_from(page.rules.len()).ok();
     let value = Listing { items: page.rules, complete };
-    Ok(Answer { value, request_id: answer.request_id, date: answer.date })
+    Ok(Answer { value, request_id: answer.request_id, date: answer.date, calls: answer.calls })
 }
 
 async fn resource_rules(cloud: &dyn Cloud, job: &Job) -> Result<Answer<Listing<Rule>>, CloudError> {
@@ -62,5 +68,6 @@ async fn attachments(cloud: &dyn Cloud, job: &Job) -> Result<Answer<Listing<Atta
         value: Listing { items, complete },
         request_id: basic.request_id,
         date: enterprise.date.max(basic.date),
+        calls: enterprise.calls + basic.calls,
     })
 }

@@ -1,8 +1,11 @@
-//! Who may ask for what. Pure. What no rule allows is refused.
+//! What is checked of a job before it is begun, from configuration alone: who may ask for what, and whether the two
+//! accounts can be connected at all. Pure.
+
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::domain::{AccountUid, CenId, Job, Kind, OrderType, Requester};
+use crate::domain::{AccountUid, CenId, Job, Kind, OrderType, Reason, Requester, Site};
 
 /// One line of the allow-list. An absent list allows everything of its sort; an empty one nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -24,42 +27,46 @@ pub struct Allow {
     pub order_types: Option<Vec<OrderType>>,
 }
 
-/// The allow-list.
+/// The allow-list, and what is known of the accounts. What no rule allows is refused.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Policy {
     rules: Vec<Allow>,
+    sites: BTreeMap<AccountUid, Site>,
 }
 
 impl Policy {
-    /// A policy of these rules.
-    pub fn new(rules: Vec<Allow>) -> Self {
-        Self { rules }
+    /// A policy of these rules, for accounts on these sites.
+    pub fn new(rules: Vec<Allow>, sites: BTreeMap<AccountUid, Site>) -> Self {
+        Self { rules, sites }
     }
 
     /// Allows everything to everybody: for a worker that has no broker to verify anybody.
     pub fn everybody() -> Self {
-        Self::new(vec![Allow {
-            requesters: vec!["*".into()],
-            kinds: None,
-            resource_accounts: None,
-            cens: None,
-            order_types: None,
-        }])
+        let everything =
+            Allow { requesters: vec!["*".into()], kinds: None, resource_accounts: None, cens: None, order_types: None };
+        Self::new(vec![everything], BTreeMap::new())
     }
 
-    /// What the policy has against a job; `None` if a rule allows it.
-    pub fn refuses(&self, requester: &Requester, job: &Job) -> Option<String> {
-        if self.rules.iter().any(|rule| rule.allows(requester, job)) {
-            return None;
+    /// What there is against a job; `None` if it may be begun.
+    pub fn refuses(&self, requester: &Requester, job: &Job) -> Option<(Reason, String)> {
+        if !self.rules.iter().any(|rule| rule.allows(requester, job)) {
+            let payer = job.order_type.map(|order_type| format!(" with {order_type}")).unwrap_or_default();
+            let (kind, id, owner, cen) = (job.kind, &job.instance.id, &job.instance.owner, &job.cen.id);
+            let message = format!(
+                "no rule of the policy allows {requester} to ask for a {kind} of {id} of account {owner} in {cen}{payer}"
+            );
+            return Some((Reason::RefusedByPolicy, message));
         }
-        Some(format!(
-            "no rule of the policy allows {requester} to ask for a {} of {} of account {} in {}{}",
-            job.kind,
-            job.instance.id,
-            job.instance.owner,
-            job.cen.id,
-            job.order_type.map(|order_type| format!(" with {order_type}")).unwrap_or_default()
-        ))
+        // Both accounts must be on the same site (API §F); no API tells which, so configuration does.
+        let (ours, theirs) = (self.sites.get(&job.instance.owner)?, self.sites.get(&job.cen.owner)?);
+        (ours != theirs).then(|| {
+            let (resource, cen) = (&job.instance.owner, &job.cen.owner);
+            let message = format!(
+                "account {resource} is on the {ours} site and account {cen} on the {theirs} site; a grant works only \
+                 within one site"
+            );
+            (Reason::PreflightFailed, message)
+        })
     }
 }
 
@@ -73,5 +80,64 @@ impl Allow {
             && among(&self.resource_accounts, &job.instance.owner)
             && among(&self.cens, &job.cen.id)
             && job.order_type.is_none_or(|order_type| among(&self.order_types, &order_type))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::contract::{Envelope, parse};
+
+    const RESOURCE: &str = "1688000000000001";
+
+    fn job() -> Job {
+        let body = serde_json::json!({
+            "id": "j", "kind": "payer-change", "order_type": "PayByResourceOwner",
+            "instance": {"type": "VPC", "id": "vpc-bp1h8vbrbcgohcju50001", "region": "cn-hangzhou", "owner": RESOURCE},
+            "cen": {"id": "cen-44m0p68spvlrqq0001", "owner": "1250123456123456"},
+        });
+        parse(body.to_string().as_bytes(), &Envelope::default()).unwrap()
+    }
+
+    fn reason(rules: &str, who: &str) -> Option<Reason> {
+        #[derive(Deserialize)]
+        struct File {
+            #[serde(default)]
+            allow: Vec<Allow>,
+        }
+        let file: File = toml::from_str(rules).unwrap();
+        let requester = Requester::parse(who).unwrap();
+        Policy::new(file.allow, BTreeMap::new()).refuses(&requester, &job()).map(|(reason, _)| reason)
+    }
+
+    #[test]
+    fn what_no_rule_allows_is_refused() {
+        let refused = Some(Reason::RefusedByPolicy);
+        assert_eq!(reason("", "tickets"), refused);
+        assert_eq!(reason("[[allow]]\nrequesters = ['tickets']", "tickets"), None);
+        assert_eq!(reason("[[allow]]\nrequesters = ['tickets']", "anonymous"), refused);
+        assert_eq!(reason("[[allow]]\nrequesters = ['*']", "anybody"), None);
+        for (field, right, wrong) in [
+            ("kinds", "['payer-change']", "['grant', 'revoke']"),
+            ("resource_accounts", "['1688000000000001']", "['1688000000000002']"),
+            ("cens", "['cen-44m0p68spvlrqq0001']", "[]"),
+            ("order_types", "['PayByResourceOwner']", "['PayByCenOwner']"),
+        ] {
+            let rule = |list: &str| format!("[[allow]]\nrequesters = ['*']\n{field} = {list}");
+            assert_eq!(reason(&rule(right), "x"), None, "{field}");
+            assert_eq!(reason(&rule(wrong), "x"), refused, "{field}");
+        }
+    }
+
+    #[test]
+    fn accounts_of_two_sites_cannot_be_connected() {
+        let uid = |text: &str| AccountUid::parse(text).unwrap();
+        let sites = |cen: Site| BTreeMap::from([(uid(RESOURCE), Site::China), (uid("1250123456123456"), cen)]);
+        let refuses = |cen: Site| {
+            let everybody = Policy::everybody().rules;
+            Policy::new(everybody, sites(cen)).refuses(&Requester::anonymous(), &job()).map(|(reason, _)| reason)
+        };
+        assert_eq!(refuses(Site::China), None);
+        assert_eq!(refuses(Site::International), Some(Reason::PreflightFailed));
     }
 }

@@ -275,6 +275,10 @@ pub struct Record {
     pub trying_since: Timestamp,
     /// Tries altogether.
     pub attempts: u32,
+    /// Calls of the cloud's API made for this job alone: looks that were answered, and writes. The sweep's calls are
+    /// shared and not among them.
+    #[serde(default)]
+    pub calls: u32,
     /// Raised by resume and undo.
     pub generation: u32,
     /// Why it is where it is, in one sentence for people.

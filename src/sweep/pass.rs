@@ -68,7 +68,7 @@ async fn settle(core: &Core, group: &Group, records: Vec<Record>, report: &mut R
     let mut plan = Plan::new(records.iter().map(|record| record.job.instance.id.clone()));
     let mut answers: HashMap<InstanceId, (Timestamp, Option<Rule>)> = HashMap::new();
     let mut failed = None;
-    while let Ask::Call(filter) = plan.next() {
+    while let Ask::Call(filter) = plan.ask() {
         let at = core.clock.now();
         report.calls += 1;
         let answer = match core.cloud.transit_router_reader(&group.cen.owner) {

@@ -20,7 +20,7 @@ use crossgrant::engine::mail::Incoming;
 use crossgrant::engine::observe::NoObserver;
 use crossgrant::engine::policy::Policy;
 use crossgrant::engine::state::Record;
-use crossgrant::engine::store::{Filter, Store, Taken};
+use crossgrant::engine::store::{Store, Taken};
 use crossgrant::engine::worker;
 use crossgrant::simulator::{LedgerEntry, Simulator, World};
 use crossgrant::store::Sqlite;
@@ -226,10 +226,6 @@ impl Plant {
     pub fn somebody_sets(&self, instance: &str, field: &str, order_type: &str) {
         let change = json!({"set_order_type": {"cen": CEN, "instance": instance, field: order_type}});
         self.cloud.change(serde_json::from_value(change).unwrap()).unwrap();
-    }
-
-    pub async fn jobs(&self) -> Vec<Record> {
-        self.store().list(&Filter { limit: 1_000, ..Filter::default() }).await.unwrap()
     }
 }
 

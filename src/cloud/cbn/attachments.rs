@@ -144,7 +144,7 @@ fn listed(item: &Value, id_field: &str, owner_field: &str, attachment: Attachmen
 
 /// Those of one instance in one CEN. Whether the list is complete was settled before.
 fn only(all: Answer<Listing<Listed>>, cen: &Cen, instance: &Instance) -> Answer<Listing<Attachment>> {
-    let Answer { value: Listing { items, complete }, request_id, date } = all;
+    let Answer { value: Listing { items, complete }, request_id, date, calls } = all;
     let items = items.into_iter().filter(|l| l.is_of(cen, instance)).map(|l| l.attachment).collect();
-    Answer { value: Listing { items, complete }, request_id, date }
+    Answer { value: Listing { items, complete }, request_id, date, calls }
 }

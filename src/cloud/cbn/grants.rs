@@ -103,7 +103,7 @@ impl Cbn {
         let total = wire::count(&reply.body, "TotalCount");
         let total = if rules.len() < items.len() { total.or(Some(u64::MAX)) } else { total };
         let page = RulePage { rules, next: wire::next_token(&reply.body), total };
-        Ok(Answer { value: page, request_id: reply.request_id, date: reply.date })
+        Ok(Answer { value: page, request_id: reply.request_id, date: reply.date, calls: 1 })
     }
 }
 

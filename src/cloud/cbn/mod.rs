@@ -39,7 +39,7 @@ impl Cbn {
     /// A call whose answer is its `RequestId`.
     async fn write(&self, request: &RpcRequest) -> Result<Answer<()>, CloudError> {
         let Reply { request_id, date, .. } = self.call(request).await?;
-        Ok(Answer { value: (), request_id, date })
+        Ok(Answer { value: (), request_id, date, calls: 1 })
     }
 }
 
@@ -50,5 +50,5 @@ fn request(action: &'static str) -> RpcRequest {
 /// The complete answer to a question that needs no call: the cloud has no such thing.
 fn nothing<T>() -> Answer<Listing<T>> {
     let value = Listing { items: Vec::new(), complete: true };
-    Answer { value, request_id: String::new(), date: None }
+    Answer { value, request_id: String::new(), date: None, calls: 0 }
 }

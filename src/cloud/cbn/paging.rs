@@ -82,6 +82,7 @@ impl Cbn {
     {
         let mut gathered = Gathered::new();
         let mut tokens = HashSet::new();
+        let mut calls = 0;
         let mut next: Option<String> = None;
         loop {
             let mut page = request.clone().query("MaxResults", MAX_RESULTS);
@@ -89,12 +90,14 @@ impl Cbn {
                 page = page.query("NextToken", token);
             }
             let reply = self.call(&page).await?;
+            calls += 1;
             gathered.page(&reply.body, &list);
             next = wire::next_token(&reply.body);
             let more = next.as_ref().is_some_and(|token| tokens.insert(token.clone()));
             if !more || tokens.len() as u64 >= MAX_PAGES {
                 gathered.sound &= next.is_none();
-                return Ok(Answer { value: gathered.listing(), request_id: reply.request_id, date: reply.date });
+                let (request_id, date) = (reply.request_id, reply.date);
+                return Ok(Answer { value: gathered.listing(), request_id, date, calls });
             }
         }
     }
@@ -111,7 +114,7 @@ impl Cbn {
     {
         let mut gathered = Gathered::new();
         let mut read = 0;
-        let mut number = 1;
+        let mut number: u32 = 1;
         loop {
             let page = request.clone().query("PageNumber", number).query("PageSize", PAGE_SIZE);
             let reply = self.call(&page).await?;
@@ -120,9 +123,10 @@ impl Cbn {
             // The cloud may give smaller pages than were asked for, and says so.
             let size = wire::count(&reply.body, "PageSize").filter(|size| *size > 0).unwrap_or(PAGE_SIZE);
             let end = held == 0 || gathered.total.map_or(held < size, |total| read >= total);
-            if end || number >= MAX_PAGES {
+            if end || u64::from(number) >= MAX_PAGES {
                 gathered.sound &= end;
-                return Ok(Answer { value: gathered.listing(), request_id: reply.request_id, date: reply.date });
+                let (request_id, date) = (reply.request_id, reply.date);
+                return Ok(Answer { value: gathered.listing(), request_id, date, calls: number });
             }
             number += 1;
         }

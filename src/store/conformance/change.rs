@@ -102,7 +102,7 @@ pub async fn an_illegal_change_harms_no_other(store: S) {
     for n in 1..=30 {
         let store = Arc::clone(&store);
         tasks.spawn(async move {
-            let state = if n % 3 == 0 { State::Completed } else { State::Failed };
+            let state = if n % 3 == 0 { State::Superseded } else { State::Failed };
             (n, store.commit(change(at_rest(record(n), state), Hold::None)).await)
         });
     }
@@ -124,7 +124,7 @@ pub async fn many_changes_are_each_for_themselves(store: S) {
     let changes = vec![
         change(running(record(1)), Hold::None),
         stale,
-        change(at_rest(record(3), State::Completed), Hold::None),
+        change(at_rest(record(3), State::Superseded), Hold::None),
         change(running(record(4)), Hold::None),
     ];
     let done = store.commit_all(changes).await.unwrap();

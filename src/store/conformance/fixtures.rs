@@ -77,6 +77,7 @@ pub fn record(n: u32) -> Record {
         attempt: 0,
         trying_since: at(0),
         attempts: 0,
+        calls: 0,
         generation: 0,
         why: String::new(),
         before: None,
