@@ -18,6 +18,7 @@
 //! | [`config`], [`telemetry`], [`admin`], [`cli`] | the process around it all | everything |
 
 pub mod actions;
+pub mod admin;
 pub mod broker;
 pub mod clock;
 pub mod cloud;
