@@ -1,4 +1,7 @@
 //! The promises of the README and the design, each proven from outside.
 
 mod broker;
+mod crash_everywhere;
+mod layers;
 mod support;
+mod workflows;

@@ -18,6 +18,7 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::stream::Fuse;
 use futures_util::{FutureExt, StreamExt};
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
@@ -98,7 +99,8 @@ struct Worker {
 struct Session {
     wire: Wire,
     channel: Channel,
-    consumer: Consumer,
+    /// Fused: the library reports the end of the stream once and then stays silent for ever.
+    consumer: Fuse<Consumer>,
 }
 
 /// Deliveries on their way into the store, and the handle that acknowledges all of them.
@@ -164,7 +166,7 @@ impl Worker {
         let (queue, options) = (topology.jobs_queue().as_str().into(), BasicConsumeOptions::default());
         let consumer = channel.basic_consume(queue, "".into(), options, FieldTable::default());
         let consumer = within(limit, "basic.consume", consumer).await?;
-        Ok(Session { wire, channel, consumer })
+        Ok(Session { wire, channel, consumer: consumer.fuse() })
     }
 
     /// Takes `first` and whatever else has already arrived, and acknowledges it once it is committed.
@@ -187,13 +189,13 @@ impl Worker {
         }
     }
 
-    fn gather(&self, consumer: &mut Consumer, first: Delivery) -> Result<Batch, BrokerError> {
+    fn gather(&self, consumer: &mut Fuse<Consumer>, first: Delivery) -> Result<Batch, BrokerError> {
         let mut last = first.acker.clone();
         let mut messages = vec![self.incoming(first)];
         while messages.len() < self.settings.batch {
-            let Some(next) = consumer.next().now_or_never() else { break };
-            // An acknowledgement could not reach a channel that has just ended, so the rest need not be tried.
-            let next = delivery(next)?;
+            // Nothing more is there, or nothing more will come; what the latter means is for the caller to say.
+            let Some(Some(next)) = consumer.next().now_or_never() else { break };
+            let next = delivery(Some(next))?;
             last = next.acker.clone();
             messages.push(self.incoming(next));
         }
@@ -245,7 +247,7 @@ impl Worker {
     /// The clean stop: no new deliveries, what was delivered is taken (up to the drain's bound), then goodbye.
     async fn finish(&self, mut session: Session, report: &mut ConsumeReport) -> Result<(), BrokerError> {
         let limit = self.settings.call_timeout;
-        let cancel = session.channel.basic_cancel(session.consumer.tag(), BasicCancelOptions::default());
+        let cancel = session.channel.basic_cancel(session.consumer.get_ref().tag(), BasicCancelOptions::default());
         within(limit, "basic.cancel", cancel).await?;
         let rest = async {
             while let Some(next) = session.consumer.next().await {

@@ -4,14 +4,18 @@
 //! ever) and none for calls on a connection that the broker has blocked.
 
 use std::future::Future;
+use std::io;
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
 use lapin::tcp::OwnedTLSConfig;
-use lapin::uri::AMQPUri;
-use lapin::{Connection, ConnectionProperties, DefaultConnectionBuilder, Event};
+use lapin::uri::{AMQPScheme, AMQPUri};
+use lapin::{AsyncTcpStream, Connection, ConnectionProperties, Event};
 use secrecy::ExposeSecret;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -105,6 +109,8 @@ async fn listen(
         let now = match event {
             Event::ConnectionBlocked(reason) => Health::Blocked(reason),
             Event::ConnectionUnblocked => Health::Open,
+            // The end of one channel only; its user hears of it as well.
+            Event::Error(e) if e.is_amqp_soft_error() => continue,
             Event::Error(e) => Health::Broken(e.to_string()),
             _ => continue,
         };
@@ -120,7 +126,6 @@ async fn listen(
 }
 
 fn parse(settings: &BrokerSettings, index: usize) -> Result<AMQPUri, BrokerError> {
-    // The parser's error is not passed on if it could quote the URL; it names the part that is wrong.
     let mut uri: AMQPUri = settings.urls[index]
         .expose_secret()
         .parse()
@@ -131,15 +136,77 @@ fn parse(settings: &BrokerSettings, index: usize) -> Result<AMQPUri, BrokerError
 }
 
 async fn dial(settings: &BrokerSettings, role: &str, uri: AMQPUri) -> Result<Connection, BrokerError> {
-    let properties =
-        ConnectionProperties::default().with_connection_name(format!("{} {role}", settings.name).as_str().into());
-    let tls = OwnedTLSConfig { identity: None, cert_chain: settings.ca_pem.clone() };
-    let builder = DefaultConnectionBuilder::new()
-        .map_err(|source| BrokerError::Call { call: "connect", source })?
-        .with_uri(uri)
-        .with_properties(properties)
-        .with_tls_config(tls);
-    within(settings.connect_timeout, "connect", builder.connect()).await
+    let failed = |source| BrokerError::Call { call: "connect", source };
+    let name = format!("{} {role}", settings.name);
+    let properties = ConnectionProperties::default().with_connection_name(name.as_str().into());
+    let hatch = Hatch::default();
+    let dialled = async {
+        let host = (uri.authority.host.clone(), uri.authority.port);
+        let addresses: Vec<SocketAddr> = tokio::net::lookup_host(host).await.map_err(lapin::Error::from)?.collect();
+        let tls = OwnedTLSConfig { identity: None, cert_chain: settings.ca_pem.clone() };
+        let socket = hatch.0.clone();
+        let runtime = lapin::runtime::default_runtime()?;
+        let reactor = runtime.clone();
+        let connect = async move |uri: AMQPUri, _| {
+            let stream = AsyncTcpStream::connect(&reactor, addresses.clone()).await?;
+            if let AsyncTcpStream::Plain(plain) = &stream {
+                Hatch::guard(&socket, plain.get_ref().as_fd())?;
+            }
+            match uri.scheme {
+                AMQPScheme::AMQP => Ok(stream),
+                AMQPScheme::AMQPS => Ok(stream.into_tls(&uri.authority.host, tls.as_ref()).await?),
+            }
+        };
+        Connection::connector(uri, runtime, connect, properties).await
+    };
+    match tokio::time::timeout(settings.connect_timeout, dialled).await {
+        Ok(Ok(conn)) => {
+            hatch.disarm();
+            Ok(conn)
+        }
+        Ok(Err(source)) => Err(failed(source)),
+        Err(_) => Err(BrokerError::Timeout { call: "connect", after: settings.connect_timeout }),
+    }
+}
+
+/// A way out of a handshake. The library's thread and socket outlive a connect that is given up, for as long as the
+/// other side keeps silent; so a second handle of the socket is kept, and dropping the hatch shuts the socket down.
+#[derive(Default)]
+struct Hatch(Arc<Mutex<Socket>>);
+
+#[derive(Default)]
+enum Socket {
+    #[default]
+    None,
+    Open(TcpStream),
+    GivenUp,
+}
+
+impl Hatch {
+    fn guard(socket: &Mutex<Socket>, fd: BorrowedFd<'_>) -> io::Result<()> {
+        let mut socket = socket.lock().expect("no holder of this lock panics");
+        match *socket {
+            Socket::GivenUp => Err(io::ErrorKind::TimedOut.into()),
+            _ => {
+                *socket = Socket::Open(TcpStream::from(fd.try_clone_to_owned()?));
+                Ok(())
+            }
+        }
+    }
+
+    fn disarm(&self) {
+        *self.0.lock().expect("no holder of this lock panics") = Socket::None;
+    }
+}
+
+impl Drop for Hatch {
+    fn drop(&mut self) {
+        let socket = std::mem::replace(&mut *self.0.lock().expect("no holder of this lock panics"), Socket::GivenUp);
+        if let Socket::Open(stream) = socket {
+            // Already closed is as good.
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
 }
 
 /// Awaits a call to the broker, for `limit` at most.
@@ -205,6 +272,26 @@ mod tests {
         assert_eq!(wait(4, 1.0), Duration::from_millis(400));
         assert_eq!(wait(40, 1.0), Duration::from_secs(2));
         assert_eq!(wait(u32::MAX, 0.0), Duration::from_secs(1));
+    }
+
+    #[tokio::test]
+    async fn a_broker_that_never_answers_costs_neither_threads_nor_sockets() {
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("amqp://u:p@{}/%2f", silent.local_addr().unwrap());
+        let settings = BrokerSettings {
+            urls: vec![SecretString::from(url)],
+            connect_timeout: Duration::from_millis(50),
+            ..BrokerSettings::default()
+        };
+        let first = AtomicUsize::new(0);
+        let error = Wire::open(&settings, "test", &first, |_| ()).await.err().unwrap().to_string();
+        assert!(error.contains("no answer within"), "{error}");
+        // Our side has hung up: what was sent is followed by the end.
+        let (mut peer, _) = silent.accept().await.unwrap();
+        let mut sent = Vec::new();
+        let read = tokio::io::AsyncReadExt::read_to_end(&mut peer, &mut sent);
+        tokio::time::timeout(Duration::from_secs(20), read).await.unwrap().unwrap();
+        assert_eq!(sent, b"AMQP\0\0\x09\x01");
     }
 
     #[tokio::test]

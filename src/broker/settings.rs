@@ -11,7 +11,7 @@ use super::topology::Topology;
 pub struct BrokerSettings {
     /// `amqp://` or `amqps://` URLs, tried in turn from the last that worked; secret, since they hold passwords.
     pub urls: Vec<SecretString>,
-    /// PEM certificates to trust for `amqps` instead of the machine's own.
+    /// PEM certificates to trust for `amqps`, beside those of the machine.
     pub ca_pem: Option<String>,
     /// What the connections are called in the broker's listings; the role is appended.
     pub name: String,

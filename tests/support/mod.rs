@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, Weak};
 
+pub mod plant;
 pub mod rabbit;
 
 use rabbit::Rabbit;

@@ -50,6 +50,13 @@ pub async fn every_filter_narrows(store: S) {
     assert_eq!(list(&*store, Filter { states: vec![State::Failed, State::Running], ..none() }).await, [8, 7]);
     let both = Filter { states: vec![State::Queued], label: label("ticket", "NET-1"), ..none() };
     assert_eq!(list(&*store, both).await, [5]);
+    let several = Filter { states: vec![State::Failed, State::Queued, State::Failed], limit: 3, ..none() };
+    assert_eq!(list(&*store, several.clone()).await, [7, 6, 5], "newest first over all states");
+    assert_eq!(list(&*store, Filter { before: Some(uid(7)), ..several.clone() }).await, [6, 5, 4]);
+    let narrow = Filter { instance: Some(instance(1)), cen: Some(record(1).job.cen.id), ..several };
+    assert_eq!(list(&*store, narrow.clone()).await, [2, 1]);
+    let narrower = Filter { kind: Some(Kind::Grant), requester: Some(record(1).requester), ..narrow };
+    assert_eq!(list(&*store, narrower).await, [1]);
     assert_eq!(list(&*store, Filter { states: vec![State::Waiting], ..none() }).await, []);
 }
 

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _, Params, params_from_iter};
 
 use super::row::{self, Uid};
 use crate::domain::{CenId, InstanceId, JobId, JobUid, Requester};
-use crate::engine::state::Record;
+use crate::engine::state::{Record, State};
 use crate::engine::store::{Filter, StoreError};
 
 /// One job.
@@ -38,46 +38,78 @@ pub(super) fn waiting_on(conn: &Connection, instance: &InstanceId, cen: &CenId) 
 
 /// Jobs, newest first.
 pub(super) fn list(conn: &Connection, filter: &Filter) -> Result<Vec<Record>, StoreError> {
-    // A label is the narrowest filter there is, and its index lies in the order wanted: start from it.
-    let (from, uid) = match filter.label {
-        Some(_) => ("labels l CROSS JOIN jobs j ON j.uid = l.uid", "l.uid"),
-        None => ("jobs j", "j.uid"),
-    };
-    let mut sql = format!("SELECT j.uid, j.record FROM {from} WHERE 1");
-    let mut values: Vec<Value> = Vec::new();
-    let mut only = |clause: &str, value: Value| {
-        sql.push_str(" AND ");
-        sql.push_str(clause);
-        values.push(value);
-    };
-    let text = |text: &str| Value::Text(text.to_owned());
-    if let Some((name, value)) = &filter.label {
-        only("l.name = ?", text(name));
-        only("l.value = ?", text(value));
+    let [first, rest @ ..] = filter.states.as_slice() else { return in_state(conn, filter, None) };
+    let mut records = in_state(conn, filter, Some(*first))?;
+    // State by state: each is a walk along an index that ends at the limit, where one query for all would sort them all.
+    for state in rest {
+        records.extend(in_state(conn, filter, Some(*state))?);
     }
-    if let Some(kind) = filter.kind {
-        only("j.kind = ?", text(kind.as_str()));
-    }
+    records.sort_unstable_by_key(|record| std::cmp::Reverse(record.uid));
+    records.dedup_by_key(|record| record.uid);
+    records.truncate(filter.limit);
+    Ok(records)
+}
+
+fn in_state(conn: &Connection, filter: &Filter, state: Option<State>) -> Result<Vec<Record>, StoreError> {
+    let uid = if filter.label.is_some() { "l.uid" } else { "j.uid" };
+    let mut clauses = Clauses::default();
+    let from = match &filter.label {
+        Some((name, value)) => {
+            clauses.equal("l.name", name);
+            clauses.also_equal("l.value", value);
+            "labels l CROSS JOIN jobs j ON j.uid = l.uid"
+        }
+        None => "jobs j",
+    };
+    // The narrowest first: its index leads.
     if let Some(instance) = &filter.instance {
-        only("j.instance_id = ?", text(instance.as_str()));
+        clauses.equal("j.instance_id", instance.as_str());
     }
     if let Some(cen) = &filter.cen {
-        only("j.cen_id = ?", text(cen.as_str()));
+        clauses.equal("j.cen_id", cen.as_str());
+    }
+    if let Some(state) = state {
+        clauses.equal("j.state", state.as_str());
     }
     if let Some(requester) = &filter.requester {
-        only("j.requester = ?", text(requester.as_str()));
+        clauses.equal("j.requester", requester.as_str());
     }
+    if let Some(kind) = filter.kind {
+        clauses.equal("j.kind", kind.as_str());
+    }
+    let Clauses { mut sql, mut values } = clauses;
     if let Some(before) = filter.before {
-        only(&format!("{uid} < ?"), Value::Blob(before.0.as_bytes().to_vec()));
+        sql.push_str(&format!(" AND {uid} < ?"));
+        values.push(Value::Blob(before.0.as_bytes().to_vec()));
     }
-    if !filter.states.is_empty() {
-        let marks = vec!["?"; filter.states.len()].join(", ");
-        sql.push_str(&format!(" AND j.state IN ({marks})"));
-        values.extend(filter.states.iter().map(|state| text(state.as_str())));
-    }
-    sql.push_str(&format!(" ORDER BY {uid} DESC LIMIT ?"));
     values.push(Value::Integer(row::limit(filter.limit)));
+    let sql = format!("SELECT j.uid, j.record FROM {from} WHERE 1{sql} ORDER BY {uid} DESC LIMIT ?");
     many(conn, &sql, params_from_iter(values))
+}
+
+/// Conditions of which only the first may choose the index; the `+` keeps SQLite, which knows nothing of how many rows
+/// share a value, from preferring another.
+#[derive(Default)]
+struct Clauses {
+    sql: String,
+    values: Vec<Value>,
+}
+
+impl Clauses {
+    fn equal(&mut self, column: &str, value: &str) {
+        let sign = if self.values.is_empty() { "" } else { "+" };
+        self.push(sign, column, value);
+    }
+
+    /// For the second column of the same index.
+    fn also_equal(&mut self, column: &str, value: &str) {
+        self.push("", column, value);
+    }
+
+    fn push(&mut self, sign: &str, column: &str, value: &str) {
+        self.sql.push_str(&format!(" AND {sign}{column} = ?"));
+        self.values.push(Value::Text(value.to_owned()));
+    }
 }
 
 fn many(conn: &Connection, sql: &str, params: impl Params) -> Result<Vec<Record>, StoreError> {

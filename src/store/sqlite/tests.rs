@@ -208,6 +208,33 @@ async fn a_failed_physical_commit_fails_all_who_shared_it() {
 }
 
 #[tokio::test]
+async fn a_transaction_that_sqlite_gave_up_is_nobodys_success() {
+    let (_dir, path) = place();
+    let store = Arc::new(Sqlite::open(&path).unwrap());
+    let go = hold(&store).await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for n in 1..=4 {
+        let store = Arc::clone(&store);
+        tasks.spawn(async move {
+            if n == 3 {
+                store.write(|conn| Ok(conn.execute_batch("ROLLBACK")?)).await
+            } else {
+                store.take(vec![arrival(&record(n))]).await.map(drop)
+            }
+        });
+    }
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    drop(go);
+    for result in tasks.join_all().await {
+        assert!(matches!(result, Err(StoreError::Unavailable(_))), "{result:?}");
+    }
+    assert_eq!(store.list(&everything()).await.unwrap(), []);
+    take(&*store, &[record(1)]).await;
+}
+
+#[tokio::test]
 async fn a_full_disk_is_reported_and_overcome() {
     let (_dir, path) = place();
     let store = Sqlite::open(&path).unwrap();

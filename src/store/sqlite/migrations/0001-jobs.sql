@@ -31,12 +31,13 @@ CREATE INDEX jobs_ready ON jobs (due_us, uid) WHERE is_first = 1 AND swept = 0 A
 CREATE INDEX jobs_leased ON jobs (lease_holder) WHERE lease_holder IS NOT NULL;
 CREATE INDEX jobs_line ON jobs (instance_id, turn) WHERE turn IS NOT NULL;
 -- Holds everything the grouping and the paging of the sweep read, so that only the rows of one page are opened.
-CREATE INDEX jobs_swept ON jobs (cen_owner, cen_id, instance_type, instance_id, uid, due_us) WHERE swept = 1;
+CREATE INDEX jobs_swept ON jobs (cen_owner, cen_id, instance_type, instance_id, uid, due_us, swept) WHERE swept = 1;
 CREATE INDEX jobs_swept_due ON jobs (due_us) WHERE swept = 1 AND due_us IS NOT NULL;
 CREATE INDEX jobs_waiting ON jobs (instance_id, cen_id, accepted_us) WHERE state = 'waiting';
 CREATE INDEX jobs_state ON jobs (state, uid);
 CREATE INDEX jobs_instance ON jobs (instance_id, uid);
 CREATE INDEX jobs_cen ON jobs (cen_id, uid);
+CREATE INDEX jobs_requester ON jobs (requester, uid);
 
 CREATE TABLE labels (
     name   TEXT NOT NULL,
@@ -133,7 +134,7 @@ CREATE TABLE definitions (
     text    TEXT NOT NULL
 ) WITHOUT ROWID;
 
--- Jobs by kind and state, counted as they change: metrics are read often, and counting a million rows each time is not free.
+-- Jobs by kind and state, counted as they change: metrics are read often, and a million rows are not counted for free.
 CREATE TABLE census (
     kind   TEXT NOT NULL,
     state  TEXT NOT NULL,

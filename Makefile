@@ -1,0 +1,26 @@
+# Two commands do all the set-up on a Debian machine that has a Rust toolchain: `make demo` and `make test`.
+# Both may be run again and again, and neither touches a RabbitMQ that runs already.
+
+CARGO ?= cargo
+
+.PHONY: demo test lint setup
+
+## The main job, live: a private RabbitMQ, a simulated cloud with a short hour, a worker, and eight jobs.
+demo: setup
+	$(CARGO) build --bin crossgrant --example demo
+	$(CARGO) run --quiet --example demo
+
+## Everything is tested, against a real RabbitMQ and real processes too.
+test: setup
+	$(CARGO) test --doc
+	$(CARGO) test --lib --bins --examples
+	$(CARGO) test --test promises
+
+## Formatting, and warnings as errors.
+lint:
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets -- -D warnings
+
+## What the tests and the demo need beyond a Rust toolchain: RabbitMQ from Debian, and a C compiler for SQLite.
+setup:
+	@deploy/setup.sh

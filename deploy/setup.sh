@@ -1,0 +1,42 @@
+#!/bin/sh
+# Installs what the demo and the tests need and is missing: RabbitMQ's server, and a C compiler for the bundled SQLite.
+# Run as root or with sudo at hand, on Debian or a descendant. Never starts a server, and touches none that runs.
+set -eu
+
+missing=
+[ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || [ -n "${RABBITMQ_BIN:-}" ] || [ -n "${AMQP_URL:-}" ] ||
+    missing="$missing rabbitmq-server"
+command -v cc >/dev/null 2>&1 || missing="$missing gcc libc6-dev"
+[ -d /etc/ssl/certs ] && [ -n "$(ls -A /etc/ssl/certs 2>/dev/null)" ] || missing="$missing ca-certificates"
+[ -n "$missing" ] || exit 0
+
+command -v apt-get >/dev/null 2>&1 || {
+    echo "setup: needs$missing, and there is no apt-get here; install them by hand" >&2
+    exit 1
+}
+as_root=
+if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null 2>&1 || { echo "setup: needs$missing; run it as root or install sudo" >&2; exit 1; }
+    as_root="sudo"
+fi
+
+# The package would start a node of its own on a machine that runs services. The demo and the tests bring theirs, so
+# a policy says no while the package is configured; one that is there already is respected.
+policy=/usr/sbin/policy-rc.d
+made_policy=
+case $missing in
+*rabbitmq-server*)
+    if [ ! -e "$policy" ]; then
+        printf '#!/bin/sh\nexit 101\n' | $as_root tee "$policy" >/dev/null
+        $as_root chmod 755 "$policy"
+        made_policy=yes
+    fi
+    ;;
+esac
+cleanup() { [ -z "$made_policy" ] || $as_root rm -f "$policy"; }
+trap cleanup EXIT INT TERM
+
+echo "setup: installs$missing" >&2
+$as_root apt-get update -qq >&2
+# shellcheck disable=SC2086 # one word each
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >&2

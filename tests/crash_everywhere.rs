@@ -1,0 +1,106 @@
+//! The engine is cut at every point of every workflow, and every write is made twice: nothing is lost, nothing is done
+//! twice, and one terminal event is said.
+
+use crossgrant::engine::faults::Point;
+use crossgrant::simulator::{Fault, FaultKind};
+use serde_json::{Value, json};
+
+use crate::support::plant::{ATTACHED, HELD, NOT_GRANTED, Plant, UNATTACHED, grant, payer_change, revoke, with};
+
+fn workflows() -> Vec<(&'static str, Value)> {
+    vec![
+        ("grant", grant("j", NOT_GRANTED)),
+        ("revoke", revoke("j", UNATTACHED)),
+        ("revoke with delete", with(revoke("j", HELD), "options", json!({"attachments": "delete"}))),
+        ("payer change, attached", payer_change("j", ATTACHED, "PayByResourceOwner")),
+        ("payer change, unattached", payer_change("j", UNATTACHED, "PayByResourceOwner")),
+    ]
+}
+
+fn refusal() -> Fault {
+    let kind = FaultKind::Error { http: 403, code: "Forbidden.RAM".into(), message: String::new() };
+    Fault::new("UpdateTransitRouterVpcAttachmentAttribute", kind).times(1_000)
+}
+
+/// What happens without any fault: the effects, and the last event.
+async fn undisturbed(job: &Value, refused: bool) -> (Vec<String>, String) {
+    let plant = Plant::new().await;
+    if refused {
+        plant.cloud.inject(refusal());
+    }
+    let uid = plant.job(job.clone()).await;
+    plant.run().await;
+    (plant.effects(), plant.said(uid).await.pop().unwrap())
+}
+
+async fn cut_at_every(point: Point, refused: bool) {
+    let mut cuts = 0;
+    let jobs = if refused { vec![("undone", payer_change("j", ATTACHED, "PayByResourceOwner"))] } else { workflows() };
+    for (name, job) in jobs {
+        let expected = undisturbed(&job, refused).await;
+        for nth in 0.. {
+            let plant = Plant::new().await;
+            if refused {
+                plant.cloud.inject(refusal());
+            }
+            plant.script.cut_at(point, nth);
+            let uid = plant.job(job.clone()).await;
+            plant.run().await;
+            if !plant.script.struck() {
+                assert!(nth > 0, "{name} never passes {point:?}");
+                break;
+            }
+            cuts += 1;
+            let said = plant.said(uid).await;
+            assert_eq!(plant.effects(), expected.0, "{name}, {point:?} {nth}: {:?}", plant.record(uid).await);
+            assert_eq!(said.last(), Some(&expected.1), "{name}, {point:?} {nth}: {}", plant.record(uid).await.why);
+            let ends = ["completed", "failed", "cancelled", "superseded", "planned"];
+            assert_eq!(
+                said.iter().filter(|e| ends.contains(&e.as_str())).count(),
+                1,
+                "{name}, {point:?} {nth}: {said:?}"
+            );
+        }
+    }
+    assert!(cuts > 0);
+}
+
+#[tokio::test]
+async fn cut_after_every_intent() {
+    cut_at_every(Point::BeforeWrite, false).await;
+}
+
+#[tokio::test]
+async fn cut_after_every_write() {
+    cut_at_every(Point::AfterWrite, false).await;
+}
+
+#[tokio::test]
+async fn cut_after_every_commit() {
+    cut_at_every(Point::AfterCommit, false).await;
+}
+
+#[tokio::test]
+async fn cut_everywhere_in_an_undo() {
+    for point in [Point::BeforeWrite, Point::AfterWrite, Point::AfterCommit] {
+        cut_at_every(point, true).await;
+    }
+}
+
+#[tokio::test]
+async fn every_write_twice_has_one_effect() {
+    for (name, job) in workflows() {
+        for (duplicate_grant, revoke_absent) in [("ok", "ok"), ("error", "error")] {
+            let expected = undisturbed(&job, false).await;
+            let plant = Plant::new().await;
+            let switches = json!({"duplicate_grant": duplicate_grant, "revoke_absent": revoke_absent});
+            plant.cloud.patch_switches(switches).unwrap();
+            plant.script.every_write_twice();
+            let uid = plant.job(job.clone()).await;
+            plant.run().await;
+            let effects: Vec<String> = plant.effects();
+            assert_eq!(effects, expected.0, "{name}");
+            assert_eq!(plant.said(uid).await.last(), Some(&expected.1), "{name}: {}", plant.record(uid).await.why);
+        }
+    }
+}

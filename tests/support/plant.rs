@@ -1,0 +1,266 @@
+//! A whole worker in one place, moved by hand: real store, real engine, the real client signing real requests to the
+//! simulated cloud, and one clock for both that stands still until a test moves it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use crossgrant::actions;
+use crossgrant::clock::{Clock, ManualClock};
+use crossgrant::cloud::{
+    AccountCredentials, Accounts, Endpoint, Endpoints, RouterTransport, StaticKeys, Timeouts, Unobserved,
+};
+use crossgrant::domain::{AccountUid, Hour, JobUid};
+use crossgrant::engine::announce::Announcer;
+use crossgrant::engine::core::{Core, Parts};
+use crossgrant::engine::faults::{Faults, Point};
+use crossgrant::engine::intake::Inbox;
+use crossgrant::engine::mail::Incoming;
+use crossgrant::engine::observe::NoObserver;
+use crossgrant::engine::policy::Policy;
+use crossgrant::engine::state::Record;
+use crossgrant::engine::store::{Filter, Store, Taken};
+use crossgrant::engine::worker;
+use crossgrant::simulator::{LedgerEntry, Simulator, World};
+use crossgrant::store::Sqlite;
+use crossgrant::sweep;
+use crossgrant::workflow::{Catalog, Overrides};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+pub const RESOURCE: &str = "1688000000000001";
+pub const CEN_OWNER: &str = "1250123456123456";
+pub const CEN: &str = "cen-44m0p68spvlrqq0001";
+/// Granted with PayByCenOwner and attached.
+pub const ATTACHED: &str = "vpc-bp1h8vbrbcgohcju50001";
+/// Granted with PayByCenOwner, not attached.
+pub const UNATTACHED: &str = "vpc-bp1h8vbrbcgohcju50002";
+/// Not granted.
+pub const NOT_GRANTED: &str = "vpc-bp1h8vbrbcgohcju50003";
+/// Granted and attached; for revokes.
+pub const HELD: &str = "vpc-bp1h8vbrbcgohcju50005";
+
+/// Cuts the engine once, at the n-th time it passes a point, or makes every write twice.
+#[derive(Default)]
+pub struct Script {
+    point: std::sync::Mutex<Option<(Point, usize)>>,
+    passed: AtomicUsize,
+    struck: AtomicBool,
+    twice: AtomicBool,
+}
+
+impl Script {
+    pub fn cut_at(&self, point: Point, nth: usize) {
+        *self.point.lock().unwrap() = Some((point, nth));
+        self.passed.store(0, Ordering::SeqCst);
+        self.struck.store(false, Ordering::SeqCst);
+    }
+
+    pub fn every_write_twice(&self) {
+        self.twice.store(true, Ordering::SeqCst);
+    }
+
+    pub fn struck(&self) -> bool {
+        self.struck.load(Ordering::SeqCst)
+    }
+}
+
+impl Faults for Script {
+    fn cut(&self, at: Point) -> bool {
+        let Some((point, nth)) = *self.point.lock().unwrap() else { return false };
+        if point != at || self.struck() {
+            return false;
+        }
+        let strikes = self.passed.fetch_add(1, Ordering::SeqCst) == nth;
+        if strikes {
+            self.struck.store(true, Ordering::SeqCst);
+        }
+        strikes
+    }
+
+    fn twice(&self) -> bool {
+        self.twice.load(Ordering::SeqCst)
+    }
+}
+
+pub struct Plant {
+    pub clock: Arc<ManualClock>,
+    pub cloud: Simulator,
+    pub core: Arc<Core>,
+    pub inbox: Inbox,
+    pub script: Arc<Script>,
+}
+
+impl Plant {
+    /// A worker against the example world at 10:20:00, with an hour of an hour.
+    pub async fn new() -> Self {
+        Self::with_world(include_str!("../../examples/world.toml")).await
+    }
+
+    pub async fn with_world(world: &str) -> Self {
+        let clock = Arc::new(ManualClock::new("2026-11-21T10:20:00Z".parse().unwrap()));
+        let cloud = Simulator::new(World::from_toml(world).unwrap(), Hour::REAL, clock.clone());
+        let script = Arc::new(Script::default());
+        let registry = Arc::new(actions::registry());
+        let key = |uid: &str, id: &str, secret: &str| {
+            AccountCredentials::new(
+                AccountUid::parse(uid).unwrap(),
+                StaticKeys::new(id, secret.to_owned().into(), None),
+            )
+        };
+        let accounts = Accounts::new(
+            clock.clone(),
+            Arc::new(RouterTransport::new(cloud.router())),
+            Endpoints::all(&Endpoint::parse("http://127.0.0.1:9").unwrap()),
+            vec![key(RESOURCE, "resource-key", "resource-secret"), key(CEN_OWNER, "cen-key", "cen-secret")],
+            Timeouts::default(),
+            Arc::new(Unobserved),
+        );
+        let core = Core::new(Parts {
+            store: Arc::new(Sqlite::in_memory().unwrap()),
+            cloud: Arc::new(accounts),
+            clock: clock.clone(),
+            catalog: Arc::new(Catalog::embedded(&registry.specs(), &Overrides::default()).unwrap()),
+            registry,
+            policy: Policy::everybody(),
+            announcer: Announcer { exchange: "crossgrant.events".into(), hour: Hour::REAL },
+            faults: script.clone(),
+            observer: Arc::new(NoObserver),
+            holder: "plant".into(),
+        });
+        let core = Arc::new(core.await.unwrap());
+        let inbox = Inbox::new(core.clone(), "crossgrant", "crossgrant.dead");
+        Self { clock, cloud, core, inbox, script }
+    }
+
+    pub fn store(&self) -> &dyn Store {
+        self.core.store.as_ref()
+    }
+
+    /// Takes one message in.
+    pub async fn send(&self, job: &Value) -> Taken {
+        let incoming = Incoming {
+            body: Bytes::from(job.to_string()),
+            routing_key: "crossgrant.jobs".into(),
+            ..Incoming::default()
+        };
+        self.inbox.accept(vec![incoming]).await.unwrap()[0]
+    }
+
+    /// Takes a job in and returns its uid.
+    pub async fn job(&self, job: Value) -> JobUid {
+        match self.send(&job).await {
+            Taken::New(uid) => uid,
+            other => panic!("{job} was not taken as a new job: {other:?}"),
+        }
+    }
+
+    pub async fn record(&self, uid: JobUid) -> Record {
+        self.store().load(uid).await.unwrap().unwrap()
+    }
+
+    /// Works on everything that is due, and on what becomes due by that, without moving the clock. Each job is worked on
+    /// until it rests or is cut; being cut is followed by a restart.
+    pub async fn work(&self) {
+        loop {
+            let now = self.clock.now();
+            let until = crossgrant::clock::later(now, self.core.lease());
+            let claimed = self.store().claim("plant", now, until, 1).await.unwrap();
+            let Some(claimed) = claimed.into_iter().next() else { return };
+            worker::run(&self.core, claimed, self.clock.uptime() + self.core.lease()).await.unwrap();
+            if self.script.struck() {
+                self.store().reclaim("plant").await.unwrap();
+            }
+        }
+    }
+
+    /// Works until nothing is due by `horizon`, moving the clock from one due time to the next.
+    pub async fn run_until(&self, horizon: Timestamp) {
+        loop {
+            self.work().await;
+            sweep::pass(&self.core).await.unwrap();
+            self.work().await;
+            let dues = [self.store().next_due().await.unwrap(), self.store().next_sweep().await.unwrap()];
+            let Some(next) = dues.into_iter().flatten().min() else { return };
+            if next > horizon {
+                return;
+            }
+            // A step of a millisecond past what is rounded up in the store, so that time always moves on.
+            self.clock.advance_to(next);
+            if next <= self.clock.now() {
+                self.clock.advance(Duration::from_millis(1));
+            }
+        }
+    }
+
+    /// Works for up to a week of simulated time.
+    pub async fn run(&self) {
+        let week = crossgrant::clock::later(self.clock.now(), Duration::from_secs(7 * 86_400));
+        self.run_until(week).await;
+    }
+
+    /// Every event of every job, in the order they were said.
+    pub async fn events(&self, uid: JobUid) -> Vec<Value> {
+        let events = self.store().events(uid).await.unwrap();
+        events.iter().map(|event| serde_json::from_str(event).unwrap()).collect()
+    }
+
+    /// The types of the events of a job, without their common prefix.
+    pub async fn said(&self, uid: JobUid) -> Vec<String> {
+        let types = self.events(uid).await;
+        types.iter().map(|e| e["type"].as_str().unwrap().trim_start_matches("crossgrant.job.").to_owned()).collect()
+    }
+
+    /// The effects on the cloud, as `operation resource order-type`, without the hours' own.
+    pub fn effects(&self) -> Vec<String> {
+        self.cloud
+            .ledger()
+            .iter()
+            .filter(|e| e.operation != "hour" && !e.operation.starts_with("sim:"))
+            .map(effect)
+            .collect()
+    }
+
+    /// A change that is not this worker's: one field of `SetOrderType`.
+    pub fn somebody_sets(&self, instance: &str, field: &str, order_type: &str) {
+        let change = json!({"set_order_type": {"cen": CEN, "instance": instance, field: order_type}});
+        self.cloud.change(serde_json::from_value(change).unwrap()).unwrap();
+    }
+
+    pub async fn jobs(&self) -> Vec<Record> {
+        self.store().list(&Filter { limit: 1_000, ..Filter::default() }).await.unwrap()
+    }
+}
+
+/// One effect in a line.
+pub fn effect(entry: &LedgerEntry) -> String {
+    let resource = entry.effect.attachment.clone().or(entry.effect.instance.as_ref().map(ToString::to_string));
+    let payer = entry.effect.order_type.map(|o| format!(" {o}")).unwrap_or_default();
+    format!("{} {}{payer}", entry.operation, resource.unwrap_or_default())
+}
+
+fn job(id: &str, kind: &str, instance: &str) -> Value {
+    json!({
+        "id": id, "kind": kind,
+        "instance": {"type": "VPC", "id": instance, "region": "cn-hangzhou", "owner": RESOURCE},
+        "cen": {"id": CEN, "owner": CEN_OWNER},
+    })
+}
+
+pub fn grant(id: &str, instance: &str) -> Value {
+    job(id, "grant", instance)
+}
+
+pub fn revoke(id: &str, instance: &str) -> Value {
+    job(id, "revoke", instance)
+}
+
+pub fn payer_change(id: &str, instance: &str, order_type: &str) -> Value {
+    with(job(id, "payer-change", instance), "order_type", order_type.into())
+}
+
+pub fn with(mut job: Value, field: &str, value: Value) -> Value {
+    job[field] = value;
+    job
+}
