@@ -20,6 +20,7 @@
 pub mod actions;
 pub mod admin;
 pub mod broker;
+pub mod cli;
 pub mod clock;
 pub mod cloud;
 pub mod config;

@@ -19,7 +19,7 @@ mod explain;
 mod health;
 mod jobs;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
