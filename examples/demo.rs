@@ -137,7 +137,11 @@ async fn demo() -> Result<()> {
     say("starts a simulated cloud whose hour is 10 seconds");
     let world = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/world.toml");
     let world = world.to_str().context("the path is not text")?;
-    let cloud = Process::start("the simulated cloud", &program, &["simulate", "--listen", "127.0.0.1:0", "--hour", "10s", "--world", world]);
+    let cloud = Process::start(
+        "the simulated cloud",
+        &program,
+        &["simulate", "--listen", "127.0.0.1:0", "--hour", "10s", "--world", world],
+    );
     let cloud_address = cloud.line("where it listens", address);
     support::web::ask(cloud_address, "PUT", "/_sim/switches", &[], r#"{"attachment_delay": "1s"}"#)?;
 
@@ -149,7 +153,7 @@ async fn demo() -> Result<()> {
     worker.line("that it is ready", |line| line.contains("\"message\":\"ready\"").then_some(()));
 
     let settings = Arc::new(BrokerSettings {
-        urls: vec![url.into()],
+        urls: vec![url.clone().into()],
         name: "demo".into(),
         topology: Topology::new(prefix.as_str()),
         ..BrokerSettings::default()
@@ -162,7 +166,7 @@ async fn demo() -> Result<()> {
     worker.terminate();
     let stopped = worker.end(Duration::from_secs(30)).context("the worker did not stop")?;
     if rabbit.is_none() {
-        clean_up(&settings).await?;
+        clean_up(&settings, &url).await?;
     }
     shown?;
     ensure!(stopped.success(), "the worker ended with {stopped}");
@@ -301,8 +305,17 @@ async fn connect(settings: &BrokerSettings) -> Result<EventTap> {
 }
 
 /// Takes away what the worker declared on a broker that is not ours.
-async fn clean_up(settings: &BrokerSettings) -> Result<()> {
-    settings.topology.delete(settings).await.context("cannot clean up the broker")
+async fn clean_up(settings: &BrokerSettings, url: &str) -> Result<()> {
+    let connection = lapin::Connection::connect(url, lapin::ConnectionProperties::default()).await?;
+    let channel = connection.create_channel().await?;
+    let names = &settings.topology;
+    for queue in [names.jobs_queue(), names.dead_queue()] {
+        channel.queue_delete(queue.into(), lapin::options::QueueDeleteOptions::default()).await?;
+    }
+    for exchange in [names.jobs_exchange(), names.events_exchange(), names.dlx()] {
+        channel.exchange_delete(exchange.into(), lapin::options::ExchangeDeleteOptions::default()).await?;
+    }
+    connection.close(200, "bye".into()).await.context("cannot clean up the broker")
 }
 
 fn settings(dir: &Path, url: &str, prefix: &str, cloud: SocketAddr) -> String {
@@ -333,7 +346,8 @@ cens = ["cen-44m0p68spvlrqq0001"]
 
 /// The address in a line, if there is one.
 fn address(line: &str) -> Option<SocketAddr> {
-    line.split(|c: char| !(c.is_ascii_digit() || c == '.' || c == ':')).find_map(|word| word.trim_matches(':').parse().ok())
+    line.split(|c: char| !(c.is_ascii_digit() || c == '.' || c == ':'))
+        .find_map(|word| word.trim_matches(':').parse().ok())
 }
 
 fn say(what: &str) {
