@@ -18,6 +18,9 @@ impl Deciding<'_> {
         self.record.state = state;
         self.record.in_line = false;
         self.record.due = None;
+        if self.record.before.is_none() {
+            self.record.before = self.record.after.clone();
+        }
         self.record.why = message.clone();
         self.record.finished_at = Some(self.now);
         self.record.ending = Some(Ending { reason, message, findings });

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::fixtures::*;
 use crate::domain::Requester;
-use crate::engine::state::State;
-use crate::engine::store::{Hold, Message, Store, Taken};
+use crate::engine::state::{Origin, State};
+use crate::engine::store::{Hold, Message, Rejection, Store, Taken};
 
 type S = Arc<dyn Store>;
 
@@ -79,6 +79,25 @@ pub async fn a_repetition_without_reply_to_is_answered_where_it_was_first(store:
     let queued = store.outbox(0, 10).await.unwrap();
     assert_eq!(queued.len(), 1);
     assert_eq!(queued[0].outgoing, event(1, 1, false).outgoing);
+}
+
+pub async fn a_rejection_again_is_said_again_unchanged(store: S) {
+    let origin = Origin { reply_to: Some("answers".into()), ..Origin::default() };
+    let first = Rejection { origin: origin.clone(), ..rejection(7) };
+    store.take(vec![Message::Rejection(Box::new(first.clone()))]).await.unwrap();
+    let said = store.outbox(0, 10).await.unwrap();
+    let places: Vec<&str> = said.iter().map(|queued| queued.outgoing.routing_key.as_str()).collect();
+    assert_eq!((said.len(), places[2]), (3, "answers"), "a copy, the event, and the answer: {places:?}");
+    empty_outbox(&*store).await;
+    let mut again = first;
+    again.letters[1].outgoing.body = "said at another time".into();
+    let taken = store.take(vec![Message::Rejection(Box::new(again)), arrival(&record(1))]).await.unwrap();
+    assert_eq!(taken, [Taken::Rejected(uid(7)), Taken::New(uid(1))], "it disturbs nothing else");
+    let repeated = store.outbox(0, 10).await.unwrap();
+    for (then, now) in said.iter().zip(&repeated) {
+        assert_eq!(then.outgoing, now.outgoing);
+    }
+    assert_eq!(store.census().await.unwrap().rejected, 1);
 }
 
 pub async fn a_repetition_gets_the_latest_event(store: S) {
