@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::fixtures::*;
 use crate::domain::Requester;
 use crate::engine::state::State;
-use crate::engine::store::{Hold, Message, Store, Taken};
+use crate::engine::store::{Hold, Letter, Message, Store, Taken};
 
 type S = Arc<dyn Store>;
 
@@ -100,6 +100,42 @@ pub async fn a_rejection_is_kept_and_said(store: S) {
     assert_eq!(said[1].0, format!("{}.1", uid(7)));
     assert_eq!(store.events(uid(7)).await.unwrap().len(), 1);
     assert_eq!(store.census().await.unwrap().rejected, 1);
+}
+
+pub async fn a_rejection_that_comes_again_is_answered_again_and_kept_once(store: S) {
+    let mut first = rejection(7);
+    first.letters.push(answer(first.letters[1].clone(), "answers", "first"));
+    store.take(vec![Message::Rejection(Box::new(first.clone()))]).await.unwrap();
+    empty_outbox(&*store).await;
+    // It is another time by now, and an event tells its time.
+    let mut again = first.clone();
+    again.at = at(99);
+    again.letters[1].outgoing.body = "{\"time\":\"later\"}".into();
+    again.letters[2] = answer(again.letters[1].clone(), "answers", "second");
+    let mut other = record(2);
+    other.job.id = record(1).job.id;
+    let taken = store.take(vec![Message::Rejection(Box::new(again)), arrival(&record(1))]).await.unwrap();
+    assert_eq!(taken, [Taken::Rejected(uid(7)), Taken::New(uid(1))], "and it is in nobody's way");
+    let queued = store.outbox(0, 10).await.unwrap();
+    let said = |n: usize| (queued[n].outgoing.message_id.as_str(), queued[n].outgoing.routing_key.as_str());
+    let id = format!("{}.1", uid(7));
+    assert_eq!([said(0), said(1)], [(id.as_str(), "job.accepted"), (id.as_str(), "answers")]);
+    assert_eq!(queued[1].outgoing.correlation_id.as_deref(), Some("second"));
+    assert!(queued[..2].iter().all(|q| q.outgoing.body == first.letters[1].outgoing.body), "as it was said");
+    assert_eq!(queued.len(), 3, "no second copy of the message");
+    assert_eq!(store.census().await.unwrap().rejected, 1);
+    for _ in 0..2 {
+        assert_eq!(store.take(vec![arrival(&other)]).await.unwrap(), [Taken::Reused(uid(1002))]);
+    }
+}
+
+/// The same, to a queue.
+fn answer(mut letter: Letter, queue: &str, correlation: &str) -> Letter {
+    letter.event = None;
+    letter.outgoing.exchange = String::new();
+    letter.outgoing.routing_key = queue.into();
+    letter.outgoing.correlation_id = Some(correlation.into());
+    letter
 }
 
 pub async fn simultaneous_repetitions_make_one_job(store: S) {

@@ -89,14 +89,24 @@ fn insert(conn: &Connection, record: &Record, digest: &str) -> Result<(), StoreE
     Ok(())
 }
 
+/// A rejection is named after its message: one that is there already is the same message, sent or delivered again. It
+/// is answered again and kept once.
 fn reject(conn: &Connection, rejection: &Rejection) -> Result<(), StoreError> {
-    conn.prepare_cached("INSERT INTO rejections (uid, at_us, requester, job_id, reasons) VALUES (?1, ?2, ?3, ?4, ?5)")?
+    let new =
+        conn.prepare_cached(
+            "INSERT INTO rejections (uid, at_us, requester, job_id, reasons) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT DO NOTHING",
+        )?
         .execute(params![
             Uid(rejection.uid),
             row::at_or_before(rejection.at),
             rejection.requester.as_str(),
             rejection.job_id,
             rejection.reasons,
-        ])?;
-    letters::post(conn, rejection.uid, &rejection.letters)
+        ])? == 1;
+    if new {
+        letters::post(conn, rejection.uid, &rejection.letters)
+    } else {
+        letters::post_again(conn, &rejection.letters)
+    }
 }
