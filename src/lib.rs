@@ -18,12 +18,16 @@
 //! | [`config`], [`telemetry`], [`admin`], [`cli`] | the process around it all | everything |
 
 pub mod actions;
+pub mod admin;
 pub mod broker;
+pub mod cli;
 pub mod clock;
 pub mod cloud;
+pub mod config;
 pub mod domain;
 pub mod engine;
 pub mod simulator;
 pub mod store;
 pub mod sweep;
+pub mod telemetry;
 pub mod workflow;

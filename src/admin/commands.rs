@@ -1,0 +1,35 @@
+//! Commands on a job.
+
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+
+use super::Admin;
+use super::error::ApiError;
+use crate::engine::command::Command;
+use crate::engine::state::Record;
+
+pub(super) async fn cancel(
+    State(admin): State<Admin>,
+    reference: Result<Path<String>, PathRejection>,
+) -> Result<Json<Record>, ApiError> {
+    admin.tell(reference, Command::Cancel).await
+}
+
+pub(super) async fn resume(
+    State(admin): State<Admin>,
+    reference: Result<Path<String>, PathRejection>,
+) -> Result<Json<Record>, ApiError> {
+    admin.tell(reference, Command::Resume).await
+}
+
+impl Admin {
+    async fn tell(
+        &self,
+        reference: Result<Path<String>, PathRejection>,
+        command: Command,
+    ) -> Result<Json<Record>, ApiError> {
+        let job = self.find(reference).await?;
+        Ok(Json(self.0.core.command(job.uid, command).await?))
+    }
+}

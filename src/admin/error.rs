@@ -1,0 +1,84 @@
+//! What goes wrong, as `{"code", "message"}`.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use http::header::WWW_AUTHENTICATE;
+use http::{Method, StatusCode, Uri};
+use serde_json::json;
+
+use crate::engine::core::CommandError;
+use crate::engine::store::StoreError;
+
+/// Why a request was not answered as asked. The codes are stable.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// 401
+    #[error("this worker asks for a bearer token: Authorization: Bearer <token>")]
+    Unauthorized,
+    /// 400: what is wrong with the request.
+    #[error("{0}")]
+    BadRequest(String),
+    /// 404: what there is not.
+    #[error("{0}")]
+    NotFound(String),
+    /// 405
+    #[error("{0} cannot be asked for this")]
+    BadMethod(Method),
+    /// 409: the job is not in a state for the command, and what would be.
+    #[error("{0}")]
+    Declined(String),
+    /// 409: the job changed at the same moment.
+    #[error("{0}")]
+    Conflict(String),
+    /// 503: the store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl ApiError {
+    fn parts(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized"),
+            Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad-request"),
+            Self::NotFound(_) => (StatusCode::NOT_FOUND, "not-found"),
+            Self::BadMethod(_) => (StatusCode::METHOD_NOT_ALLOWED, "bad-method"),
+            Self::Declined(_) => (StatusCode::CONFLICT, "declined"),
+            Self::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
+            Self::Store(StoreError::Unavailable(_)) => (StatusCode::SERVICE_UNAVAILABLE, "store-unavailable"),
+            Self::Store(StoreError::Corrupt(_)) => (StatusCode::INTERNAL_SERVER_ERROR, "store-corrupt"),
+        }
+    }
+}
+
+impl From<CommandError> for ApiError {
+    fn from(error: CommandError) -> Self {
+        match error {
+            CommandError::NotFound => Self::NotFound(error.to_string()),
+            CommandError::Declined(declined) => Self::Declined(declined.to_string()),
+            CommandError::Conflict => Self::Conflict(error.to_string()),
+            CommandError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let (status, code) = self.parts();
+        if status.is_server_error() {
+            tracing::warn!(error = %self, "cannot answer over HTTP");
+        }
+        let mut response = (status, Json(json!({"code": code, "message": self.to_string()}))).into_response();
+        if status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(WWW_AUTHENTICATE, http::HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+pub(super) async fn no_such_page(uri: Uri) -> ApiError {
+    ApiError::NotFound(format!("there is nothing at {}", uri.path()))
+}
+
+pub(super) async fn no_such_method(method: Method) -> ApiError {
+    ApiError::BadMethod(method)
+}

@@ -1,0 +1,253 @@
+//! Why a job is where it is: the question an operator asks first. Pure.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::JobUid;
+use crate::engine::state::{Record, State};
+
+/// Why a job is where it is, until when, and what happens next.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// In one sentence.
+    pub why: String,
+    /// Until when nothing happens by itself; `None` when that is now, never, or up to another job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// What happens then, or what a person can do, in one sentence.
+    pub next: String,
+    /// The job that has to end or be resolved first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocker: Option<JobUid>,
+}
+
+/// Explains a job at `now`. `first` is the first in the line of its instance, which may be the job itself.
+pub fn explain(record: &Record, first: Option<&Record>, now: Timestamp) -> Explanation {
+    match record.state {
+        State::Queued => queued(record, first.filter(|first| first.uid != record.uid), now),
+        State::Running => running(record, now),
+        State::Waiting => waiting(record, now),
+        State::Parked => parked(record),
+        State::Completed | State::Planned | State::Failed | State::Superseded | State::Cancelled => ended(record),
+    }
+}
+
+fn queued(record: &Record, blocker: Option<&Record>, now: Timestamp) -> Explanation {
+    let due = record.due.filter(|due| *due > now);
+    if let Some(until) = due {
+        let why = if record.why.is_empty() { format!("not to be begun before {until}") } else { record.why.clone() };
+        return explanation(why, Some(until), "takes its place in the line of its instance then");
+    }
+    let Some(first) = blocker else {
+        return explanation("it is its turn", None, "a worker takes it up as soon as it has room");
+    };
+    let job = format!("job {} ({} {})", first.job.id, first.job.kind, first.state.as_str());
+    let (why, next) = if first.is_half_done() {
+        let why =
+            format!("{job} on the same instance is parked half done, and nothing may be written before it is whole");
+        (why, format!("begins once {} is resumed and has ended, or is cancelled", first.uid))
+    } else {
+        (format!("{job} on the same instance comes first"), format!("begins once {} has ended or waits", first.uid))
+    };
+    Explanation { why, until: None, next, blocker: Some(first.uid) }
+}
+
+fn running(record: &Record, now: Timestamp) -> Explanation {
+    let step = &record.step;
+    let doing = if record.undo.is_some() { "undoes" } else { "works on" };
+    let why = if record.why.is_empty() { format!("a worker {doing} step {step}") } else { record.why.clone() };
+    match record.due.filter(|due| *due > now) {
+        Some(until) if record.attempt > 0 => {
+            explanation(why, Some(until), format!("tries step {step} again, for the {} time", nth(record.attempt + 1)))
+        }
+        Some(until) => explanation(why, Some(until), format!("looks at step {step} again")),
+        None => explanation(why, None, format!("a worker {doing} step {step} now")),
+    }
+}
+
+fn waiting(record: &Record, now: Timestamp) -> Explanation {
+    let Some(wait) = &record.wait else { return explanation(record.why.clone(), record.due, "looks at the cloud") };
+    let goal = wait.goal;
+    let why = if wait.overdue {
+        format!("{goal} is written and should have been in force since {}; it is overdue", wait.expected_at)
+    } else {
+        format!("{goal} is written and is in force from {}", wait.expected_at)
+    };
+    let until = record.due.unwrap_or(wait.expected_at);
+    let until = (until > now).then_some(until);
+    let next = if wait.doubt {
+        "what the sweep read was not clear: the job looks for itself, with both accounts".to_owned()
+    } else {
+        format!("the sweep reads whether {goal} is in force, and again until it is")
+    };
+    explanation(why, until, next)
+}
+
+fn parked(record: &Record) -> Explanation {
+    let why = record.ending.as_ref().map_or_else(
+        || record.why.clone(),
+        |ending| format!("{} ({})", ending.message.trim_end_matches('.'), ending.reason),
+    );
+    let next = if record.is_half_done() {
+        "half done: other jobs on the instance wait. Remove the cause, then `resume` goes on from here, or `cancel` puts \
+         back what was written"
+    } else if record.wait.is_some() {
+        "remove the cause, then `resume` waits on; both writes are made, so it cannot be cancelled"
+    } else {
+        "remove the cause, then `resume` goes on from here, or `cancel` ends it; nothing is half done"
+    };
+    explanation(why, None, next)
+}
+
+fn ended(record: &Record) -> Explanation {
+    let why = record.ending.as_ref().map_or_else(|| record.why.clone(), |ending| ending.message.clone());
+    let next = match record.state {
+        State::Failed | State::Cancelled => "nothing; to try again, submit a job with a new id",
+        State::Superseded => "nothing; a newer job on the same grant took over",
+        _ => "nothing; it has ended",
+    };
+    explanation(why, None, next)
+}
+
+fn explanation(why: impl Into<String>, until: Option<Timestamp>, next: impl Into<String>) -> Explanation {
+    Explanation { why: why.into(), until, next: next.into(), blocker: None }
+}
+
+fn nth(number: u32) -> String {
+    let suffix = match (number % 10, number % 100) {
+        (1, n) if n != 11 => "st",
+        (2, n) if n != 12 => "nd",
+        (3, n) if n != 13 => "rd",
+        _ => "th",
+    };
+    format!("{number}{suffix}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admin::testing::{at, record};
+    use crate::domain::{AccountUid, OrderType, Reason};
+    use crate::engine::state::{Ending, Outcome, Wait, Write};
+
+    const NOW: &str = "2026-11-21T10:20:00Z";
+
+    fn of(record: &Record) -> Explanation {
+        explain(record, None, at(NOW))
+    }
+
+    fn in_state(state: State) -> Record {
+        Record { state, ..record("NET-1") }
+    }
+
+    fn written(record: Record) -> Record {
+        let write = Write {
+            step: "revoke".into(),
+            operation: "RevokeInstanceFromTransitRouter".into(),
+            account: AccountUid::parse("1688000000000001").unwrap(),
+            resource: "vpc-bp1h8vbrbcgohcju50001".into(),
+            order_type: None,
+            undo: false,
+            generation: 0,
+            client_token: None,
+            sends: 1,
+            intended_at: at(NOW),
+            outcome: Outcome::Unknown,
+        };
+        Record { writes: vec![write], ..record }
+    }
+
+    fn wait(overdue: bool, doubt: bool) -> Option<Wait> {
+        let goal = OrderType::PayByResourceOwner;
+        let (expected_at, since) = (at("2026-11-21T11:00:00Z"), at(NOW));
+        Some(Wait { goal, expected_at, since, last_pending: None, doubt, overdue })
+    }
+
+    fn ending(reason: Reason) -> Option<Ending> {
+        Some(Ending { reason, message: "the cloud said no.".into(), findings: vec![] })
+    }
+
+    #[test]
+    fn a_queued_job_names_its_time_its_blocker_or_its_turn() {
+        let later = Record { due: Some(at("2026-11-21T12:00:00Z")), why: String::new(), ..in_state(State::Queued) };
+        let said = of(&later);
+        assert_eq!((said.until, said.blocker), (later.due, None));
+        assert!(said.why.contains("not to be begun before 2026-11-21T12:00:00Z"), "{}", said.why);
+
+        let queued = in_state(State::Queued);
+        assert_eq!(explain(&queued, Some(&queued), at(NOW)).why, "it is its turn");
+
+        let first = Record { state: State::Running, ..record("NET-0") };
+        let said = explain(&queued, Some(&first), at(NOW));
+        assert_eq!((said.blocker, said.until), (Some(first.uid), None));
+        assert!(
+            said.why.contains("job NET-0 (payer-change running)") && said.why.contains("comes first"),
+            "{}",
+            said.why
+        );
+
+        let half = written(Record { state: State::Parked, ..record("NET-0") });
+        let said = explain(&queued, Some(&half), at(NOW));
+        assert_eq!(said.blocker, Some(half.uid));
+        assert!(said.why.contains("parked half done") && said.next.contains("resumed"), "{said:?}");
+    }
+
+    #[test]
+    fn a_running_job_says_whether_it_tries_again_and_when() {
+        let busy = Record { due: Some(at(NOW)), why: "calls ModifyGrant".into(), ..in_state(State::Running) };
+        assert_eq!((of(&busy).until, of(&busy).why.as_str()), (None, "calls ModifyGrant"));
+        assert!(of(&busy).next.contains("works on step survey now"));
+        let undoing = Record { undo: Some(undo()), why: String::new(), ..busy };
+        assert!(of(&undoing).why.contains("undoes step survey"));
+        let until = Some(at("2026-11-21T10:21:00Z"));
+        let trying = Record { due: until, attempt: 1, ..in_state(State::Running) };
+        assert_eq!(of(&trying).until, until);
+        assert!(of(&trying).next.contains("tries step survey again, for the 2nd time"));
+        let looking = Record { attempt: 0, ..trying };
+        assert!(of(&looking).next.contains("looks at step survey again"));
+    }
+
+    fn undo() -> crate::engine::state::Undo {
+        crate::engine::state::Undo { ends: State::Cancelled, reason: Reason::CancelledByOperator, message: "m".into() }
+    }
+
+    #[test]
+    fn a_waiting_job_names_its_hour() {
+        let due = Some(at("2026-11-21T11:00:00Z"));
+        let waiting = Record { due, wait: wait(false, false), ..in_state(State::Waiting) };
+        let said = of(&waiting);
+        assert_eq!(said.until, due);
+        assert!(said.why.contains("in force from 2026-11-21T11:00:00Z") && said.next.contains("sweep"), "{said:?}");
+        let doubtful = Record { wait: wait(false, true), ..waiting.clone() };
+        assert!(of(&doubtful).next.contains("looks for itself"));
+        let overdue = Record { wait: wait(true, false), ..waiting.clone() };
+        assert!(of(&overdue).why.contains("overdue"));
+        assert_eq!(explain(&waiting, None, at("2026-11-21T11:00:01Z")).until, None);
+    }
+
+    #[test]
+    fn a_parked_job_says_what_a_person_can_do() {
+        let parked = Record { ending: ending(Reason::GaveUp), ..in_state(State::Parked) };
+        let said = of(&parked);
+        assert_eq!(said.why, "the cloud said no (gave-up)");
+        assert!(said.next.contains("`resume`") && said.next.contains("`cancel` ends it"), "{said:?}");
+        assert!(of(&written(parked.clone())).next.starts_with("half done"));
+        let waited = written(Record { wait: wait(true, false), ..parked });
+        assert!(of(&waited).next.contains("cannot be cancelled"));
+    }
+
+    #[test]
+    fn an_ended_job_says_how_and_that_nothing_follows() {
+        for state in State::ALL.into_iter().filter(|state| state.is_terminal()) {
+            let said = of(&Record { ending: ending(Reason::Done), ..in_state(state) });
+            assert_eq!((said.why.as_str(), said.until), ("the cloud said no.", None));
+            assert!(said.next.starts_with("nothing"), "{state:?}");
+        }
+        assert!(of(&in_state(State::Failed)).next.contains("new id"));
+    }
+
+    #[test]
+    fn numbers_are_read_as_people_say_them() {
+        assert_eq!([1, 2, 3, 4, 11, 12, 13, 21, 112].map(nth).join(" "), "1st 2nd 3rd 4th 11th 12th 13th 21st 112th");
+    }
+}

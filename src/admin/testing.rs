@@ -1,0 +1,105 @@
+//! A worker's core over a store in memory and a cloud that nobody calls, for tests.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::clock::{Clock, ManualClock};
+use crate::cloud::{Accounts, Endpoints, RouterTransport, Timeouts, Unobserved};
+use crate::domain::{Hour, JobUid, Requester};
+use crate::engine::announce::Announcer;
+use crate::engine::core::{Core, Parts};
+use crate::engine::faults::NoFaults;
+use crate::engine::observe::Observer;
+use crate::engine::policy::Policy;
+use crate::engine::state::{Origin, Record, State};
+use crate::store::Sqlite;
+use crate::workflow::{Catalog, Overrides};
+
+/// When every test begins.
+pub const START: &str = "2026-11-21T10:20:00Z";
+
+pub fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+/// A queued payer change.
+pub fn record(id: &str) -> Record {
+    let job = serde_json::json!({
+        "id": id,
+        "kind": "payer-change",
+        "instance": {
+            "type": "VPC", "id": "vpc-bp1h8vbrbcgohcju50001", "region": "cn-hangzhou", "owner": "1688000000000001"
+        },
+        "cen": {"id": "cen-44m0p68spvlrqq0001", "owner": "1250123456123456"},
+        "order_type": "PayByResourceOwner",
+        "labels": {"ticket": id},
+    });
+    let now = at(START);
+    Record {
+        uid: JobUid(Uuid::new_v5(&Uuid::NAMESPACE_OID, id.as_bytes())),
+        requester: Requester::parse("ticketing").unwrap(),
+        job: serde_json::from_value(job).unwrap(),
+        origin: Origin::default(),
+        accepted_at: now,
+        definition: "d".into(),
+        revision: 0,
+        state: State::Queued,
+        in_line: true,
+        due: Some(now),
+        step: "survey".into(),
+        undo: None,
+        attempt: 0,
+        trying_since: now,
+        attempts: 0,
+        generation: 0,
+        why: "accepted".into(),
+        before: None,
+        after: None,
+        granted_to: vec![],
+        writes: vec![],
+        wait: None,
+        ending: None,
+        effective_seen: None,
+        finished_at: None,
+        sequence: 0,
+    }
+}
+
+pub async fn core(observer: Arc<dyn Observer>) -> Arc<Core> {
+    let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(at(START)));
+    let registry = Arc::new(crate::actions::registry());
+    let transport = Arc::new(RouterTransport::new(axum::Router::new()));
+    let timeouts = Timeouts { connect: Duration::from_secs(1), request: Duration::from_secs(1) };
+    let cloud = Accounts::new(clock.clone(), transport, Endpoints::default(), vec![], timeouts, Arc::new(Unobserved));
+    let parts = Parts {
+        store: Arc::new(Sqlite::in_memory().unwrap()),
+        cloud: Arc::new(cloud),
+        catalog: Arc::new(Catalog::embedded(&registry.specs(), &Overrides::default()).unwrap()),
+        clock,
+        registry,
+        policy: Policy::everybody(),
+        announcer: Announcer { exchange: "crossgrant.events".into(), hour: Hour::REAL },
+        faults: Arc::new(NoFaults),
+        observer,
+        holder: "test".into(),
+    };
+    Arc::new(Core::new(parts).await.unwrap())
+}
+
+/// A payer change as a message from `user`.
+pub fn incoming(user: &str, id: &str) -> crate::engine::mail::Incoming {
+    let job = record(id).job;
+    let mut body: BTreeMap<String, serde_json::Value> =
+        serde_json::from_value(serde_json::to_value(&job).unwrap()).unwrap();
+    body.retain(|key, _| key != "attachments" && key != "mode");
+    crate::engine::mail::Incoming {
+        body: serde_json::to_vec(&body).unwrap().into(),
+        routing_key: format!("job.{}", job.kind),
+        user_id: Some(user.into()),
+        ..Default::default()
+    }
+}

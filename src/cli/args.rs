@@ -1,0 +1,242 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use jiff::SignedDuration;
+
+use crate::domain::Hour;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  everything that was asked for was done
+  1  not all of it: a job did not complete, a command was declined, the store or a loop failed
+  2  the command line, the configuration or an input cannot be used
+  3  the worker or the broker cannot be reached
+
+Data goes to standard output, everything else to standard error.";
+
+/// Durable worker for cross-account authorizations of network instances to Cloud Enterprise Networks.
+#[derive(Debug, Parser)]
+#[command(name = "crossgrant", version, after_help = EXIT_CODES, subcommand_required = true)]
+pub struct Cli {
+    /// The configuration; without it ./crossgrant.toml, else /etc/crossgrant/crossgrant.toml.
+    #[arg(long, global = true, env = "CROSSGRANT_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Log more than warnings (commands other than serve and simulate).
+    #[arg(long, short, global = true)]
+    pub verbose: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Work: take jobs from the broker and carry them out, until told to stop.
+    Serve,
+    /// Carry out jobs without a broker; their events go to standard output, one JSON object to a line.
+    Run(RunArgs),
+    /// Publish jobs to the broker.
+    Submit(SubmitArgs),
+    /// Serve a simulated cloud.
+    Simulate(SimulateArgs),
+    /// List jobs of a running worker, newest first.
+    Jobs(JobsArgs),
+    /// Show one job: why it is where it is, what comes next, and what was written.
+    Show(ShowArgs),
+    /// Cancel a job: at once if nothing was written, by an undo if only part was.
+    Cancel(JobArgs),
+    /// Go on with a parked job from where it stands.
+    Resume(JobArgs),
+    /// Look at the workflows, or check a definition.
+    #[command(subcommand)]
+    Workflow(WorkflowCommand),
+}
+
+/// `run`
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Jobs: one JSON object, several after each other or to a line, or an array of them; - for standard input.
+    pub file: PathBuf,
+    /// Keep everything in this file, so that an interrupted run is gone on with by the next one. In memory without it.
+    #[arg(long, value_name = "PATH")]
+    pub store: Option<PathBuf>,
+    /// Against a simulated cloud in this process, which begins as this world (or as a small example) and needs no
+    /// configuration.
+    #[arg(long, value_name = "WORLD", num_args = 0..=1)]
+    pub simulate: Option<Option<PathBuf>>,
+    /// The simulated billing hour.
+    #[arg(long, default_value = "10s", value_parser = hour, requires = "simulate")]
+    pub hour: Hour,
+}
+
+/// `submit`
+#[derive(Debug, Args)]
+pub struct SubmitArgs {
+    /// Jobs: one JSON object, several after each other or to a line, or an array of them; - for standard input.
+    pub file: PathBuf,
+    /// Follow the jobs to their ends; their events go to standard output. Exits 0 only if all completed.
+    #[arg(long)]
+    pub wait: bool,
+    /// Follow no longer than this.
+    #[arg(long, value_name = "DURATION", value_parser = duration, requires = "wait")]
+    pub timeout: Option<Duration>,
+}
+
+/// `simulate`
+#[derive(Debug, Args)]
+pub struct SimulateArgs {
+    /// Where to listen; port 0 picks one, and standard output tells.
+    #[arg(long, default_value = "127.0.0.1:18080", value_name = "ADDRESS")]
+    pub listen: SocketAddr,
+    /// What there is to begin with; without it a small example.
+    #[arg(long, value_name = "FILE")]
+    pub world: Option<PathBuf>,
+    /// The billing hour.
+    #[arg(long, default_value = "1h", value_parser = hour)]
+    pub hour: Hour,
+}
+
+/// Where the running worker is.
+#[derive(Debug, Args)]
+pub struct WorkerArgs {
+    /// The admin HTTP of the worker; without it that of the configuration. The token is the configuration's, too.
+    #[arg(long, value_name = "URL")]
+    pub admin: Option<String>,
+}
+
+/// `jobs`
+#[derive(Debug, Args)]
+pub struct JobsArgs {
+    /// In one of these states, separated by commas.
+    #[arg(long)]
+    pub state: Option<String>,
+    /// grant, revoke or payer-change.
+    #[arg(long)]
+    pub kind: Option<String>,
+    /// On this instance.
+    #[arg(long)]
+    pub instance: Option<String>,
+    /// On this CEN.
+    #[arg(long)]
+    pub cen: Option<String>,
+    /// From this requester.
+    #[arg(long)]
+    pub requester: Option<String>,
+    /// With this label, name=value.
+    #[arg(long)]
+    pub label: Option<String>,
+    /// Older than the job of this uid.
+    #[arg(long, value_name = "UID")]
+    pub before: Option<String>,
+    /// At most so many.
+    #[arg(long, default_value_t = 50)]
+    pub limit: usize,
+    /// One JSON object to a line.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub worker: WorkerArgs,
+}
+
+/// `show`
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// The uid of the job, or requester/id.
+    pub job: String,
+    /// As one JSON object, with the events.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub worker: WorkerArgs,
+}
+
+/// `cancel` and `resume`
+#[derive(Debug, Args)]
+pub struct JobArgs {
+    /// The uid of the job, or requester/id.
+    pub job: String,
+    #[command(flatten)]
+    pub worker: WorkerArgs,
+}
+
+/// `workflow`
+#[derive(Debug, Subcommand)]
+pub enum WorkflowCommand {
+    /// Each kind of job, with the digest of its definition.
+    List {
+        /// One JSON object to a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// The definition of a kind of job, as jobs are pinned to it.
+    Show {
+        /// grant, revoke or payer-change.
+        kind: String,
+    },
+    /// Check a definition against the verbs and policies of this program.
+    Lint {
+        /// The definition.
+        file: PathBuf,
+    },
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let span = text.parse::<SignedDuration>().ok().and_then(|span| Duration::try_from(span).ok());
+    span.filter(|span| !span.is_zero()).ok_or_else(|| "a duration looks like \"90s\" or \"1h 30m\"".to_owned())
+}
+
+fn hour(text: &str) -> Result<Hour, String> {
+    Hour::new(duration(text)?).ok_or_else(|| "an hour is at least 10 ms long, in whole milliseconds".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split(' '))
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_cannot_be_meant_exits_with_2_and_help_with_0() {
+        for line in [
+            "crossgrant",
+            "crossgrant srve",
+            "crossgrant run",
+            "crossgrant run f --hour 5s",
+            "crossgrant run f --simulate w --hour soon",
+            "crossgrant submit f --timeout 5s",
+            "crossgrant simulate --listen here",
+            "crossgrant jobs --limit x",
+        ] {
+            assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
+        }
+        assert_eq!(parse("crossgrant --help").unwrap_err().exit_code(), 0);
+        assert!(parse("crossgrant --help").unwrap_err().to_string().contains("Exit codes:"));
+    }
+
+    #[test]
+    fn a_simulated_run_has_a_world_or_the_example_and_a_short_hour() {
+        let run = |line: &str| match parse(line).unwrap().command {
+            Command::Run(run) => run,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(run("crossgrant run f").simulate, None);
+        let example = run("crossgrant run f --simulate");
+        assert_eq!((example.simulate, example.hour.length()), (Some(None), Duration::from_secs(10)));
+        let world = run("crossgrant run f --simulate w.toml --hour 2s");
+        assert_eq!((world.simulate, world.hour.length()), (Some(Some("w.toml".into())), Duration::from_secs(2)));
+    }
+}

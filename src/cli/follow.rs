@@ -1,0 +1,177 @@
+//! What the events tell of the jobs that were submitted. Pure.
+//!
+//! The same event may come twice, to the reply queue and from the exchange, and again after a break; each is shown once.
+//! An event is ours by its correlation id, which is made for one submission, so somebody else's job of the same name
+//! cannot be taken for it.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use jiff::Timestamp;
+
+use super::progress::{self, Place};
+use crate::domain::{Event, EventType};
+
+/// The jobs, by correlation id.
+pub(super) struct Follow {
+    jobs: BTreeMap<String, Job>,
+    seen: HashSet<(String, String)>,
+}
+
+struct Job {
+    id: String,
+    sequence: u64,
+    last: Option<(EventType, Place)>,
+}
+
+/// An event that is new.
+pub(super) struct Heard {
+    /// As it was published.
+    pub text: String,
+    /// What a person must know of it now.
+    pub notice: Option<String>,
+}
+
+/// Those that end a submission: the terminal ones, and a rejection.
+fn ends(event: EventType) -> bool {
+    event.is_terminal() || event == EventType::Rejected
+}
+
+impl Follow {
+    /// Follows these: the job ids by correlation id.
+    pub fn new(ids: HashMap<String, String>) -> Self {
+        let job = |(correlation, id)| (correlation, Job { id, sequence: 0, last: None });
+        Self { jobs: ids.into_iter().map(job).collect(), seen: HashSet::new() }
+    }
+
+    /// Takes in a message; `None` when it is not ours, no event, or not new.
+    pub fn hear(&mut self, correlation: &str, body: &[u8]) -> Option<Heard> {
+        let job = self.jobs.get_mut(correlation)?;
+        let event: Event = serde_json::from_slice(body).ok()?;
+        let kind = event_type(&event.kind)?;
+        if !self.seen.insert((correlation.to_owned(), event.id.clone())) {
+            return None;
+        }
+        // They may arrive in any order; the sequence tells which is the latest.
+        let sequence = event.sequence.parse().unwrap_or(0);
+        if sequence >= job.sequence {
+            job.sequence = sequence;
+            let text = |name: &str| event.data.get(name).and_then(|value| value.as_str());
+            let next = text("expected_at").filter(|_| kind == EventType::Waiting).and_then(|at| at.parse().ok());
+            let state = text("state").unwrap_or_else(|| kind.routing_key().trim_start_matches("job.")).to_owned();
+            job.last = Some((kind, Place { id: job.id.clone(), state, step: None, next }));
+        }
+        let message = event.data.get("message").and_then(|message| message.as_str()).unwrap_or_default();
+        let uid = event.data.get("uid").and_then(|uid| uid.as_str()).unwrap_or_default();
+        let notice = match kind {
+            EventType::Parked => {
+                Some(format!("{} needs a person: {message}; `crossgrant show {uid}` tells more", job.id))
+            }
+            EventType::Overdue => Some(format!("{} is overdue: {message}", job.id)),
+            _ => None,
+        };
+        Some(Heard { text: String::from_utf8_lossy(body).into_owned(), notice })
+    }
+
+    /// Whether all have ended.
+    pub fn ended(&self) -> bool {
+        self.jobs.values().all(Job::ended)
+    }
+
+    /// Whether each has the result that was asked for: what plans ask for is to be planned.
+    pub fn completed(&self) -> bool {
+        let good = |job: &Job| matches!(job.last, Some((EventType::Completed | EventType::Planned, _)));
+        self.jobs.values().all(good)
+    }
+
+    /// The ids of those that have not ended.
+    pub fn open(&self) -> Vec<String> {
+        self.jobs.values().filter(|job| !job.ended()).map(|job| job.id.clone()).collect()
+    }
+
+    /// The progress line.
+    pub fn line(&self, now: Timestamp) -> String {
+        let ended = self.jobs.values().filter(|job| job.ended()).count();
+        let open = self.jobs.values().filter(|job| !job.ended());
+        let place = open.filter_map(|job| job.last.as_ref()).map(|(_, place)| place).next();
+        progress::line(ended, self.jobs.len(), place, now)
+    }
+}
+
+impl Job {
+    fn ended(&self) -> bool {
+        self.last.as_ref().is_some_and(|(kind, _)| ends(*kind))
+    }
+}
+
+fn event_type(name: &str) -> Option<EventType> {
+    const ALL: [EventType; 10] = [
+        EventType::Accepted,
+        EventType::Rejected,
+        EventType::Waiting,
+        EventType::Overdue,
+        EventType::Parked,
+        EventType::Completed,
+        EventType::Planned,
+        EventType::Failed,
+        EventType::Superseded,
+        EventType::Cancelled,
+    ];
+    ALL.into_iter().find(|kind| kind.name() == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::JobUid;
+
+    fn event(kind: EventType, sequence: u32) -> Vec<u8> {
+        let data = json!({
+            "uid": "u", "state": "waiting", "message": "the cloud said no", "expected_at": "2026-11-21T11:00:00Z"
+        });
+        serde_json::to_vec(&Event::new(kind, JobUid(Uuid::nil()), sequence, Timestamp::UNIX_EPOCH, data)).unwrap()
+    }
+
+    fn two() -> Follow {
+        Follow::new([("a".to_owned(), "NET-1".to_owned()), ("b".to_owned(), "NET-2".to_owned())].into())
+    }
+
+    #[test]
+    fn it_ends_when_every_job_has_ended_and_is_good_only_if_all_completed() {
+        let mut follow = two();
+        assert!(follow.hear("a", &event(EventType::Completed, 3)).is_some());
+        assert!(!follow.ended() && follow.open() == ["NET-2"]);
+        follow.hear("b", &event(EventType::Completed, 2));
+        assert!(follow.ended() && follow.completed());
+        for bad in [EventType::Failed, EventType::Rejected, EventType::Superseded, EventType::Cancelled] {
+            let mut follow = two();
+            follow.hear("a", &event(EventType::Completed, 3));
+            follow.hear("b", &event(bad, 2));
+            assert!(follow.ended() && !follow.completed(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn an_event_counts_once_and_late_ones_change_nothing() {
+        let mut follow = two();
+        assert!(follow.hear("a", &event(EventType::Completed, 3)).is_some());
+        assert!(follow.hear("a", &event(EventType::Completed, 3)).is_none());
+        assert!(follow.hear("a", &event(EventType::Waiting, 2)).is_some(), "shown, though it comes late");
+        assert_eq!(follow.open(), ["NET-2"]);
+        assert!(follow.hear("c", &event(EventType::Completed, 1)).is_none(), "somebody else's");
+        assert!(follow.hear("b", b"{}").is_none());
+    }
+
+    #[test]
+    fn a_job_that_needs_a_person_is_told_of_and_followed_on() {
+        let mut follow = two();
+        let notice = follow.hear("a", &event(EventType::Parked, 2)).unwrap().notice.unwrap();
+        assert!(notice.contains("NET-1 needs a person: the cloud said no"), "{notice}");
+        assert_eq!(follow.open().len(), 2);
+        follow.hear("a", &event(EventType::Waiting, 3));
+        let now = "2026-11-21T10:59:00Z".parse().unwrap();
+        assert_eq!(follow.line(now), "0 of 2 ended · NET-1 waiting · next check in 1 min 1 s");
+    }
+}

@@ -1,0 +1,84 @@
+//! The command line: each command is one file. Data goes to standard output, everything else to standard error.
+
+mod args;
+mod client;
+mod engine;
+mod exit;
+mod follow;
+mod input;
+mod jobs;
+mod loops;
+mod output;
+mod progress;
+mod run;
+mod serve;
+mod signals;
+mod simulate;
+mod submit;
+mod workflow;
+mod world;
+
+pub use args::{Cli, Command};
+pub use exit::{Exit, Failure};
+
+use crate::config::{Config, LogConfig, LogFormat};
+use crate::engine::command;
+use crate::telemetry::log;
+
+/// Does what the command line asks for.
+///
+/// # Errors
+/// What to tell the person who asked, and the exit code that tells scripts.
+pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
+    let quiet = if cli.verbose { "info" } else { "warn" };
+    let log = |filter: &str| start_log(&LogConfig { format: LogFormat::Text, filter: filter.to_owned() });
+    let config = || configuration(&cli);
+    match &cli.command {
+        Command::Serve => {
+            let config = config()?;
+            start_log(&config.log)?;
+            serve::serve(config).await
+        }
+        Command::Simulate(args) => {
+            log("info")?;
+            simulate::simulate(args).await
+        }
+        Command::Run(args) => {
+            log(quiet)?;
+            run::run(args, config).await
+        }
+        Command::Submit(args) => {
+            log(quiet)?;
+            submit::submit(args, &config()?).await
+        }
+        Command::Jobs(args) => {
+            log(quiet)?;
+            jobs::jobs(args, &jobs::worker(&args.worker, &config()?)?).await
+        }
+        Command::Show(args) => {
+            log(quiet)?;
+            jobs::show(args, &jobs::worker(&args.worker, &config()?)?).await
+        }
+        Command::Cancel(args) => {
+            log(quiet)?;
+            jobs::tell(args, command::Command::Cancel, &jobs::worker(&args.worker, &config()?)?).await
+        }
+        Command::Resume(args) => {
+            log(quiet)?;
+            jobs::tell(args, command::Command::Resume, &jobs::worker(&args.worker, &config()?)?).await
+        }
+        Command::Workflow(command) => {
+            log(quiet)?;
+            workflow::workflow(command)
+        }
+    }
+}
+
+fn configuration(cli: &Cli) -> Result<Config, Failure> {
+    let file = cli.config.clone().or_else(Config::default_file);
+    Ok(Config::load(file.as_deref(), std::env::vars())?)
+}
+
+fn start_log(config: &LogConfig) -> Result<(), Failure> {
+    log::start(config).map_err(Failure::usage)
+}

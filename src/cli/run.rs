@@ -1,0 +1,185 @@
+//! `run`: jobs without a broker, in this process, until each has ended or needs a person.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::args::RunArgs;
+use super::engine::{Settings, engine};
+use super::exit::{Exit, Failure};
+use super::loops::{Loop, first_to_end};
+use super::output::Printer;
+use super::progress::{self, Place, Progress};
+use super::signals::Signals;
+use super::{input, world};
+use crate::admin::explain;
+use crate::broker::Topology;
+use crate::clock::{Clock, SystemClock};
+use crate::cloud::RouterTransport;
+use crate::config::Config;
+use crate::domain::{JobUid, Mode};
+use crate::engine::core::Core;
+use crate::engine::intake::Inbox;
+use crate::engine::mail::Incoming;
+use crate::engine::outbox;
+use crate::engine::policy::Policy;
+use crate::engine::state::State;
+use crate::engine::store::{Filter, Store, Taken};
+use crate::engine::worker::{Capacity, work};
+use crate::simulator::Simulator;
+use crate::store::Sqlite;
+use crate::sweep;
+use crate::telemetry::Metrics;
+
+/// Who asks: there is no broker to verify anybody.
+const REQUESTER: &str = "local";
+/// The names that a worker with a broker would use.
+const PREFIX: &str = "crossgrant";
+/// Messages taken in under one commit.
+const BATCH: usize = 256;
+/// How often to look whether everything has come to rest.
+const TICK: Duration = Duration::from_millis(200);
+/// How long an end may take.
+const DRAIN: Duration = Duration::from_secs(10);
+const UNFINISHED: [State; 3] = [State::Queued, State::Running, State::Waiting];
+
+/// Carries out the jobs of a file, and those that an earlier run left in the same store.
+pub(super) async fn run(args: &RunArgs, config: impl FnOnce() -> Result<Config, Failure>) -> Result<Exit, Failure> {
+    let jobs = input::jobs(&args.file)?;
+    if jobs.is_empty() && args.store.is_none() {
+        return Err(Failure::usage("there is no job to run"));
+    }
+    let mut signals = Signals::listen()?;
+    let core = core(args, config).await?;
+    let taken = take(&core, jobs).await?;
+    let printer = Arc::new(Printer::default());
+    let capacity = Capacity { jobs: BATCH, drain: DRAIN };
+    let mut loops = [
+        Loop::spawn("outbox", |stop| outbox::publish(Arc::clone(&core), Arc::clone(&printer) as _, stop)),
+        Loop::spawn("sweep", |stop| sweep::run(Arc::clone(&core), stop)),
+        Loop::spawn("work", |stop| work(Arc::clone(&core), capacity, stop)),
+    ];
+    let progress = Progress::new();
+    let told = tokio::select! {
+        rested = rest(&core, &printer, &progress) => rested.map(|()| None)?,
+        name = signals.next() => Some(name),
+        name = first_to_end(&mut loops) => return Err(Failure::failed(format!("{name} ended by itself"))),
+    };
+    progress.clear();
+    let [outbox, sweep, work] = loops;
+    let (work, sweep) = tokio::join!(work.stop(DRAIN), sweep.stop(DRAIN));
+    let clean = work & sweep & outbox.stop(DRAIN).await;
+    if let Some(name) = told {
+        let kept = if args.store.is_some() { "run it again to go on" } else { "without --store nothing of it is kept" };
+        return Err(Failure::failed(format!("interrupted by {name}; {kept}")));
+    }
+    let done = judge(&core, &taken).await?;
+    Ok(if done && clean { Exit::Ok } else { Exit::Failed })
+}
+
+async fn core(args: &RunArgs, config: impl FnOnce() -> Result<Config, Failure>) -> Result<Arc<Core>, Failure> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let store: Arc<dyn Store> = match &args.store {
+        Some(path) => Arc::new(Sqlite::open(path)?),
+        None => Arc::new(Sqlite::in_memory()?),
+    };
+    let settings = Settings {
+        store,
+        clock: Arc::clone(&clock),
+        transport: None,
+        endpoints: crate::cloud::Endpoints::default(),
+        credentials: vec![],
+        overrides: crate::workflow::Overrides::default(),
+        hour: args.hour,
+        policy: Policy::everybody(),
+        exchange: Topology::new(PREFIX).events_exchange(),
+        holder: REQUESTER.into(),
+        metrics: Arc::new(Metrics::new()),
+    };
+    let settings = match &args.simulate {
+        Some(file) => {
+            let (world, credentials) = world::read(file.as_deref())?;
+            let cloud = Simulator::new(world, args.hour, clock);
+            Settings { transport: Some(Arc::new(RouterTransport::new(cloud.router()))), credentials, ..settings }
+        }
+        None => {
+            let config = config()?;
+            if config.accounts.is_empty() {
+                return Err(Failure::usage("no account is configured; --simulate needs none"));
+            }
+            Settings {
+                credentials: config.credentials(),
+                endpoints: config.endpoints,
+                overrides: config.overrides,
+                hour: config.hour,
+                ..settings
+            }
+        }
+    };
+    engine(settings).await
+}
+
+async fn take(core: &Arc<Core>, jobs: Vec<bytes::Bytes>) -> Result<Vec<Taken>, Failure> {
+    let inbox = Inbox::new(Arc::clone(core), PREFIX, Topology::new(PREFIX).dead_queue());
+    let incoming = |body: &bytes::Bytes| Incoming {
+        body: body.clone(),
+        routing_key: input::routing_key(body),
+        user_id: Some(REQUESTER.into()),
+        ..Incoming::default()
+    };
+    let mut taken = Vec::with_capacity(jobs.len());
+    for batch in jobs.chunks(BATCH) {
+        taken.extend(inbox.accept(batch.iter().map(incoming).collect()).await.map_err(Failure::failed)?);
+    }
+    Ok(taken)
+}
+
+/// Returns once nothing happens any more by itself and everything is said.
+async fn rest(core: &Core, printer: &Printer, progress: &Progress) -> Result<(), Failure> {
+    loop {
+        let census = core.store.census().await?;
+        let count = |unfinished: bool| -> usize {
+            let of = |state: &State| UNFINISHED.contains(state) == unfinished;
+            let counts = census.jobs.iter().filter(|((_, state), _)| of(state)).map(|(_, count)| count);
+            usize::try_from(counts.sum::<u64>()).unwrap_or(usize::MAX)
+        };
+        let (left, ended) = (count(true), count(false));
+        if left == 0 && census.outbox == 0 {
+            return Ok(());
+        }
+        let filter = Filter { states: UNFINISHED.to_vec(), limit: 1, ..Filter::default() };
+        let now = core.clock.now();
+        let place = core.store.list(&filter).await?.into_iter().next().map(|record| Place {
+            next: explain(&record, None, now).until,
+            id: record.job.id.to_string(),
+            state: record.state.as_str().to_owned(),
+            step: Some(record.step),
+        });
+        progress.show(&progress::line(ended, ended.saturating_add(left), place.as_ref(), now));
+        tokio::select! {
+            () = printer.published.notified() => {}
+            () = core.clock.sleep(TICK) => {}
+        }
+    }
+}
+
+/// Whether each of the jobs asked for has the result that was asked for; tells of those that have not.
+async fn judge(core: &Core, taken: &[Taken]) -> Result<bool, Failure> {
+    let mut done = 0;
+    for taken in taken {
+        match taken {
+            Taken::New(uid) | Taken::Repeated(uid) => done += usize::from(has_result(core, *uid).await?),
+            Taken::Reused(_) | Taken::Rejected(_) => {}
+        }
+    }
+    if done < taken.len() {
+        tracing::warn!(jobs = taken.len(), done, "not every job has the result that was asked for; the events say why");
+    }
+    Ok(done == taken.len())
+}
+
+async fn has_result(core: &Core, uid: JobUid) -> Result<bool, Failure> {
+    Ok(core.store.load(uid).await?.is_some_and(|record| match record.job.mode {
+        Mode::Apply => record.state == State::Completed,
+        Mode::Plan => record.state == State::Planned,
+    }))
+}

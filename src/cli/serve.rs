@@ -1,0 +1,156 @@
+//! The life of a worker: settings, parts, loops, a signal, and a stop in order.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use super::engine::{Settings, engine};
+use super::exit::{Exit, Failure};
+use super::loops::{Loop, first_to_end};
+use super::signals::Signals;
+use crate::admin::{Admin, Parts};
+use crate::broker::{AmqpPublisher, BrokerSettings, BrokerState, Topology, consume};
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::engine::core::Core;
+use crate::engine::intake::Inbox;
+use crate::engine::policy::Policy;
+use crate::engine::worker::{Capacity, work};
+use crate::engine::{outbox, store::Store};
+use crate::store::Sqlite;
+use crate::sweep;
+use crate::telemetry::Metrics;
+
+/// How long the last messages may take to leave.
+const FLUSH: Duration = Duration::from_secs(10);
+/// How long saying goodbye may take, to the broker and to whoever asks over HTTP.
+const GOODBYE: Duration = Duration::from_secs(3);
+
+/// Works until a signal, then stops in order: no new jobs, those in work come to rest, what is to be said is said.
+pub(super) async fn serve(config: Config) -> Result<Exit, Failure> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let (began, mut signals) = (clock.uptime(), Signals::listen()?);
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let metrics = Arc::new(Metrics::new());
+    let core = core(&config, &clock, &metrics).await?;
+    let broker = Arc::new(broker(&config));
+    let links = Arc::new(BrokerState::new(Arc::clone(&clock)));
+    let publisher = Arc::new(AmqpPublisher::new(Arc::clone(&broker), Arc::clone(&clock), Arc::clone(&links)));
+    let (stopping, is_stopping) = watch::channel(false);
+    let (token, status) = (config.admin.token.clone(), Some(Arc::clone(&links)));
+    let admin = Admin::new(Parts { core: Arc::clone(&core), metrics, broker: status, token, stopping: is_stopping });
+    let listener = TcpListener::bind(config.admin.listen).await;
+    let listener =
+        listener.map_err(|error| Failure::usage(format!("cannot listen on {}: {error}", config.admin.listen)))?;
+    let address = listener.local_addr().map_err(Failure::failed)?;
+
+    let capacity = Capacity { jobs: config.worker.concurrency, drain: config.worker.drain };
+    let mut loops = [
+        Loop::spawn("admin", |stop| admin_http(listener, admin, stop)),
+        Loop::spawn("link", |stop| stay_connected(Arc::clone(&publisher), stop)),
+        Loop::spawn("outbox", |stop| outbox::publish(Arc::clone(&core), publisher, stop)),
+        Loop::spawn("sweep", |stop| sweep::run(Arc::clone(&core), stop)),
+        Loop::spawn("work", |stop| work(Arc::clone(&core), capacity, stop)),
+        Loop::spawn("intake", |stop| intake(&broker, Arc::clone(&core), links, stop)),
+    ];
+    let took = clock.uptime().saturating_sub(began);
+    tracing::info!(admin.address = %address, took.seconds = took.as_secs_f64(), "ready");
+
+    let told = tokio::select! {
+        name = signals.next() => name,
+        name = first_to_end(&mut loops) => {
+            tracing::error!(task = name, "ended by itself; stops");
+            "failure"
+        }
+    };
+    tracing::info!(reason = told, drain.seconds = config.worker.drain.as_secs_f64(), "stops");
+    stopping.send_replace(true);
+    let clean = tokio::select! {
+        clean = drain(loops, &config, &broker) => clean,
+        name = signals.next() => return Err(Failure::failed(format!("told to stop again by {name}; cut off"))),
+    };
+    tracing::info!(clean, "stopped; what was in work is gone on with at the next start");
+    Ok(if clean { Exit::Ok } else { Exit::Failed })
+}
+
+/// Stops the loops in order; whether each stopped by itself and in time.
+async fn drain(loops: [Loop; 6], config: &Config, broker: &BrokerSettings) -> bool {
+    let [admin, link, outbox, sweep, work, intake] = loops;
+    let mut clean = intake.stop(broker.drain + GOODBYE).await;
+    let within = config.worker.drain + GOODBYE;
+    let (work, sweep) = tokio::join!(work.stop(within), sweep.stop(within));
+    clean &= work & sweep;
+    clean &= outbox.stop(FLUSH).await;
+    clean &= link.stop(GOODBYE).await;
+    clean & admin.stop(GOODBYE).await
+}
+
+async fn core(config: &Config, clock: &Arc<dyn Clock>, metrics: &Arc<Metrics>) -> Result<Arc<Core>, Failure> {
+    if config.accounts.is_empty() {
+        return Err(Failure::usage("no account is configured: `[accounts.\"<uid>\"]`, see deploy/crossgrant.toml"));
+    }
+    if config.allow.is_empty() {
+        tracing::warn!("there is no [[allow]] rule, so every job is refused");
+    }
+    let store: Arc<dyn Store> = Arc::new(Sqlite::open(&config.store)?);
+    engine(Settings {
+        store,
+        clock: Arc::clone(clock),
+        transport: None,
+        endpoints: config.endpoints.clone(),
+        credentials: config.credentials(),
+        overrides: config.overrides.clone(),
+        hour: config.hour,
+        policy: Policy::new(config.allow.clone()),
+        exchange: Topology::new(config.broker.prefix.as_str()).events_exchange(),
+        holder: config.worker.name.clone(),
+        metrics: Arc::clone(metrics),
+    })
+    .await
+}
+
+/// What the broker is told of the configuration.
+pub(super) fn broker(config: &Config) -> BrokerSettings {
+    BrokerSettings {
+        urls: config.broker.urls.clone(),
+        ca_pem: config.broker.ca_pem.clone(),
+        name: format!("crossgrant {}", config.worker.name),
+        topology: Topology::new(config.broker.prefix.as_str()),
+        declare: config.broker.declare,
+        prefetch: config.broker.prefetch,
+        ..BrokerSettings::default()
+    }
+}
+
+fn intake(
+    broker: &Arc<BrokerSettings>,
+    core: Arc<Core>,
+    links: Arc<BrokerState>,
+    stop: watch::Receiver<bool>,
+) -> impl Future<Output = ()> + Send + use<> {
+    let (broker, clock) = (Arc::clone(broker), Arc::clone(&core.clock));
+    let topology = &broker.topology;
+    let inbox = Arc::new(Inbox::new(core, topology.prefix(), topology.dead_queue()));
+    async move {
+        let report = consume(broker, inbox, clock, links, stop).await;
+        tracing::info!(messages = report.taken, sessions = report.sessions, clean = report.clean, "takes no more jobs");
+    }
+}
+
+async fn stay_connected(publisher: Arc<AmqpPublisher>, stop: watch::Receiver<bool>) {
+    publisher.stay_connected(stop).await;
+}
+
+async fn admin_http(listener: TcpListener, admin: Admin, mut stop: watch::Receiver<bool>) {
+    let stopped = async move {
+        // A sender that is gone means the same.
+        let _ = stop.wait_for(|stop| *stop).await;
+    };
+    if let Err(error) = axum::serve(listener, admin.router()).with_graceful_shutdown(stopped).await {
+        tracing::error!(%error, "the admin HTTP ended");
+    }
+}

@@ -1,0 +1,44 @@
+//! The world of a simulated cloud, from a file or the example that this program brings along.
+
+use std::path::Path;
+
+use crate::cloud::{AccountCredentials, StaticKeys};
+use crate::simulator::{World, WorldFile};
+
+use super::exit::Failure;
+
+const EXAMPLE: &str = include_str!("../../examples/world.toml");
+
+/// Reads a world, and the keys of its accounts: of each the first that can be used.
+pub(super) fn read(file: Option<&Path>) -> Result<(World, Vec<AccountCredentials>), Failure> {
+    let name = file.map_or("the example world".to_owned(), |file| file.display().to_string());
+    let text = match file {
+        None => EXAMPLE.to_owned(),
+        Some(file) => std::fs::read_to_string(file)
+            .map_err(|error| Failure::usage(format!("cannot read the world {name}: {error}")))?,
+    };
+    let world = World::from_toml(&text).map_err(|bad| Failure::usage(format!("{name}: {bad}")))?;
+    let parts: WorldFile = toml::from_str(&text).map_err(|error| Failure::usage(format!("{name}: {error}")))?;
+    let credentials = parts.accounts.into_iter().filter_map(|account| {
+        let key = account.keys.into_iter().find(|key| !key.disabled)?;
+        let keys = StaticKeys::new(key.id, key.secret.into(), key.token.map(Into::into));
+        Some(AccountCredentials::new(account.uid, keys))
+    });
+    Ok((world, credentials.collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_has_keys_for_both_accounts() {
+        assert_eq!(read(None).unwrap().1.len(), 2);
+    }
+
+    #[test]
+    fn a_world_that_is_none_is_named() {
+        let failure = read(Some(Path::new("/nowhere/world.toml"))).err().unwrap();
+        assert!(failure.message.contains("/nowhere/world.toml"), "{failure}");
+    }
+}

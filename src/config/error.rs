@@ -1,0 +1,54 @@
+//! What is wrong with the settings: all of it at once, each with its place.
+
+use std::fmt;
+
+/// Where a setting was written.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
+    /// In the file.
+    Line {
+        /// Its path, as it was given.
+        file: String,
+        /// 1-based.
+        line: usize,
+    },
+    /// In the environment.
+    Variable(String),
+    /// Nowhere: the default.
+    Default,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Line { file, line } => write!(f, "{file}:{line}"),
+            Self::Variable(name) => f.write_str(name),
+            Self::Default => f.write_str("default"),
+        }
+    }
+}
+
+/// Why there is no configuration: one line for each fault. Never holds a secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.join("\n"))]
+pub struct ConfigError(pub Vec<String>);
+
+/// Faults as they are found.
+#[derive(Default)]
+pub(super) struct Faults(Vec<(Origin, String)>);
+
+impl Faults {
+    pub fn report(&mut self, origin: &Origin, message: impl Into<String>) {
+        self.0.push((origin.clone(), message.into()));
+    }
+
+    /// `Ok` when there are none; else all of them, those of the file in its order.
+    pub fn into_result(mut self) -> Result<(), ConfigError> {
+        self.0.sort_by_key(|(origin, _)| match origin {
+            Origin::Line { line, .. } => *line,
+            Origin::Variable(_) | Origin::Default => usize::MAX,
+        });
+        let lines: Vec<_> = self.0.iter().map(|(origin, message)| format!("{origin}: {message}")).collect();
+        if lines.is_empty() { Ok(()) } else { Err(ConfigError(lines)) }
+    }
+}

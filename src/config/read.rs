@@ -1,0 +1,177 @@
+//! From the layers to the settings: defaults, bounds, and what must fit together.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde::Deserialize as _;
+
+use super::error::Origin;
+use super::layers::Layers;
+use super::source::{Raw, Source};
+use super::{Account, AdminConfig, BrokerConfig, Config, LogConfig, LogFormat, Site, WorkerConfig, schema};
+use crate::cloud::{Endpoint, Endpoints};
+use crate::domain::{AccountUid, Hour};
+use crate::engine::policy::Allow;
+use crate::workflow::{Overrides, OverridingFile};
+
+/// Asks the layers for every setting.
+pub(super) fn config(layers: &mut Layers) -> Config {
+    let endpoints = read_endpoints(layers);
+    Config {
+        hour: read_hour(layers, &endpoints),
+        store: layers.text("store", "path").map_or("crossgrant.db".into(), |path| path.value.into()),
+        broker: read_broker(layers),
+        admin: read_admin(layers),
+        endpoints,
+        worker: WorkerConfig {
+            concurrency: layers.number("worker", "concurrency", 1, 65_536).map_or(256, |n| n as usize),
+            drain: layers.duration("worker", "drain").map_or(Duration::from_secs(20), |span| span.value),
+            name: layers.text("worker", "name").map_or_else(host_name, |name| name.value),
+        },
+        overrides: Overrides { policies: read_file(layers, "policies"), errors: read_file(layers, "errors") },
+        accounts: read_accounts(layers),
+        allow: read_rules(layers),
+        log: LogConfig {
+            format: layers
+                .word("log", "format", &[("text", LogFormat::Text), ("json", LogFormat::Json)])
+                .unwrap_or(LogFormat::Text),
+            filter: layers.text("log", "filter").map_or("info".into(), |filter| filter.value),
+        },
+        warnings: Vec::new(),
+    }
+}
+
+fn read_hour(layers: &mut Layers, endpoints: &Endpoints) -> Hour {
+    let Some(span) = layers.duration("", "hour") else { return Hour::REAL };
+    let Some(hour) = Hour::new(span.value) else {
+        layers.faults.report(&span.origin, "`hour` must be at least 10 ms long, in whole milliseconds");
+        return Hour::REAL;
+    };
+    if hour != Hour::REAL && endpoints.cbn.is_none() {
+        let message = "`hour` can only be changed together with `[cloud.endpoints] cbn`: the vendor's hour is one hour";
+        layers.faults.report(&span.origin, message);
+    }
+    hour
+}
+
+fn read_broker(layers: &mut Layers) -> BrokerConfig {
+    let urls = layers.secrets("broker", "url");
+    let prefix = layers.text("broker", "prefix").map_or("crossgrant".to_owned(), |prefix| {
+        if prefix.value.len() > 100 {
+            layers.faults.report(&prefix.origin, "`prefix` must not be longer than 100 bytes");
+        }
+        prefix.value
+    });
+    BrokerConfig {
+        urls: urls.unwrap_or_else(|| vec!["amqp://guest:guest@127.0.0.1:5672/%2f".into()]),
+        prefix,
+        prefetch: layers
+            .number("broker", "prefetch", 1, 65_535)
+            .map_or(200, |n| u16::try_from(n).expect("bounded just above")),
+        declare: layers.flag("broker", "declare").unwrap_or(true),
+        ca_pem: layers.contents("broker", "ca_file").map(|(_, pem)| pem),
+    }
+}
+
+fn read_admin(layers: &mut Layers) -> AdminConfig {
+    let listen = layers.parsed::<SocketAddr>("admin", "listen");
+    let token = layers.secret("admin", "token");
+    let token_named = ["token", "token_file"]
+        .iter()
+        .any(|key| layers.env.get("admin", key).is_some() || layers.file.get("admin", key).is_some());
+    if let Some(listen) = listen.as_ref().filter(|listen| !listen.value.ip().is_loopback() && !token_named) {
+        let message = format!(
+            "`listen` is {}, which others can reach: set `[admin] token` or `token_file`, or listen on 127.0.0.1",
+            listen.value
+        );
+        layers.faults.report(&listen.origin, message);
+    }
+    AdminConfig { listen: listen.map_or(SocketAddr::from(([127, 0, 0, 1], 9180)), |listen| listen.value), token }
+}
+
+fn read_endpoints(layers: &mut Layers) -> Endpoints {
+    let mut of = |product: &str| {
+        let text = layers.text("cloud.endpoints", product)?;
+        match Endpoint::parse(&text.value) {
+            Ok(endpoint) => Some(endpoint),
+            Err(error) => {
+                layers.faults.report(&text.origin, format!("`{product}` cannot be \"{}\": {error}", text.value));
+                None
+            }
+        }
+    };
+    Endpoints { cbn: of("cbn"), sts: of("sts"), smartag: of("smartag"), vpc: of("vpc") }
+}
+
+fn read_file(layers: &mut Layers, key: &str) -> Option<OverridingFile> {
+    layers.contents("workflows", key).map(|(file, text)| OverridingFile { file, text })
+}
+
+fn read_accounts(layers: &mut Layers) -> BTreeMap<AccountUid, Account> {
+    let entries = layers.file.entries.iter().chain(&layers.env.entries);
+    let uids: BTreeSet<(String, Origin)> = entries
+        .filter_map(|((section, _), entry)| {
+            let uid = section.strip_prefix(schema::ACCOUNTS)?.strip_prefix('.')?;
+            Some((uid.to_owned(), entry.origin.clone()))
+        })
+        .collect();
+    let mut accounts = BTreeMap::new();
+    let mut known = BTreeSet::new();
+    for (text, origin) in uids {
+        if !known.insert(text.clone()) {
+            continue;
+        }
+        let section = format!("{}.{text}", schema::ACCOUNTS);
+        let (id, secret) = (layers.text(&section, "access_key_id"), layers.secret(&section, "access_key_secret"));
+        let security_token = layers.secret(&section, "security_token");
+        let sites = [("china", Site::China), ("international", Site::International)];
+        let site = layers.word(&section, "site", &sites).unwrap_or(Site::China);
+        let uid = match AccountUid::parse(text.clone()) {
+            Ok(uid) => uid,
+            Err(error) => {
+                layers.faults.report(&origin, format!("`{text}` is not an account: {error}"));
+                continue;
+            }
+        };
+        match (id, secret) {
+            (Some(id), Some(access_key_secret)) => {
+                let account = Account { site, access_key_id: id.value, access_key_secret, security_token };
+                accounts.insert(uid, account);
+            }
+            (None, _) => layers.faults.report(&origin, format!("account {text} has no usable `access_key_id`")),
+            (_, None) => {
+                let message = format!("account {text} has no usable `access_key_secret` or `access_key_secret_file`");
+                layers.faults.report(&origin, message);
+            }
+        }
+    }
+    accounts
+}
+
+fn read_rules(layers: &mut Layers) -> Vec<Allow> {
+    let mut rules = Vec::new();
+    for rule in std::mem::take(&mut layers.file.rules) {
+        match Allow::deserialize(rule.value) {
+            Ok(rule) => rules.push(rule),
+            Err(error) => {
+                let message = format!("this `[[allow]]` cannot be used: {}", error.message().trim_end());
+                layers.faults.report(&rule.origin, message);
+            }
+        }
+    }
+    rules
+}
+
+/// Whether the file itself holds a secret.
+pub(super) fn holds_secrets(file: &Source) -> bool {
+    let secrets = ["url", "token", "access_key_secret", "security_token"];
+    file.entries.iter().any(|((_, key), entry)| secrets.contains(&key.as_str()) && !matches!(entry.raw, Raw::Other(_)))
+}
+
+/// The host's name, which survives a restart of the process.
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = name.trim();
+    if name.is_empty() { "worker".into() } else { name.into() }
+}

@@ -1,0 +1,109 @@
+//! Every key there is. What is not here is refused in the file and warned of in the environment.
+
+/// The keys of each section; `""` is the top of the file.
+pub(super) const SECTIONS: &[(&str, &[&str])] = &[
+    ("", &["hour"]),
+    ("store", &["path"]),
+    ("broker", &["url", "url_file", "prefix", "prefetch", "declare", "ca_file"]),
+    ("admin", &["listen", "token", "token_file"]),
+    ("cloud", &[]),
+    ("cloud.endpoints", &["cbn", "sts", "smartag", "vpc"]),
+    ("worker", &["concurrency", "drain", "name"]),
+    ("workflows", &["policies", "errors"]),
+    ("log", &["format", "filter"]),
+];
+
+/// The table of accounts, `[accounts."<uid>"]`.
+pub(super) const ACCOUNTS: &str = "accounts";
+/// The keys of an account.
+pub(super) const ACCOUNT: &[&str] =
+    &["access_key_id", "access_key_secret", "access_key_secret_file", "security_token", "security_token_file", "site"];
+
+/// The list of rules, `[[allow]]`.
+pub(super) const ALLOW: &str = "allow";
+/// The keys of a rule.
+pub(super) const RULE: &[&str] = &["requesters", "kinds", "resource_accounts", "cens", "order_types"];
+
+/// What all our variables begin with.
+const VARIABLE: &str = "CROSSGRANT_";
+/// Names the configuration file; read by the command line.
+const FILE_VARIABLE: &str = "CROSSGRANT_CONFIG";
+
+/// What a variable of the environment sets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Variable {
+    /// A key of a section; of an account, the section is `accounts.<uid>`.
+    Key(String, &'static str),
+    /// One of ours that nothing is called.
+    Unknown,
+    /// Not our affair.
+    Foreign,
+}
+
+/// The variable of a key: `CROSSGRANT_`, section and key, upper case, with `_` for everything else.
+pub(super) fn variable(section: &str, key: &str) -> String {
+    let section = section.strip_prefix("accounts.").map_or(section.to_owned(), |uid| format!("account_{uid}"));
+    let path = if section.is_empty() { key.to_owned() } else { format!("{section}_{key}") };
+    format!("{VARIABLE}{}", path.replace('.', "_").to_ascii_uppercase())
+}
+
+/// What a variable sets.
+pub(super) fn set_by(name: &str) -> Variable {
+    if !name.starts_with(VARIABLE) || name == FILE_VARIABLE {
+        return Variable::Foreign;
+    }
+    for (section, keys) in SECTIONS {
+        if let Some(key) = keys.iter().find(|key| variable(section, key) == name) {
+            return Variable::Key((*section).to_owned(), key);
+        }
+    }
+    let account = name.strip_prefix("CROSSGRANT_ACCOUNT_").and_then(|rest| rest.split_once('_'));
+    if let Some((uid, _)) = account.filter(|(uid, _)| uid.bytes().all(|b| b.is_ascii_digit()) && !uid.is_empty()) {
+        let section = format!("{ACCOUNTS}.{uid}");
+        if let Some(key) = ACCOUNT.iter().find(|key| variable(&section, key) == name) {
+            return Variable::Key(section, key);
+        }
+    }
+    Variable::Unknown
+}
+
+/// The variables of all keys but those of accounts, for hints.
+pub(super) fn variables() -> Vec<String> {
+    SECTIONS.iter().flat_map(|(section, keys)| keys.iter().map(move |key| variable(section, key))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_has_a_variable_of_its_own() {
+        let mut names = variables();
+        let count = names.len();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), count);
+        for (section, keys) in SECTIONS {
+            for key in *keys {
+                assert_eq!(set_by(&variable(section, key)), Variable::Key((*section).to_owned(), key));
+            }
+        }
+    }
+
+    #[test]
+    fn variables_are_named_by_section_and_key() {
+        assert_eq!(variable("broker", "url"), "CROSSGRANT_BROKER_URL");
+        assert_eq!(variable("", "hour"), "CROSSGRANT_HOUR");
+        assert_eq!(variable("cloud.endpoints", "cbn"), "CROSSGRANT_CLOUD_ENDPOINTS_CBN");
+        let account = set_by("CROSSGRANT_ACCOUNT_1250123456123456_ACCESS_KEY_SECRET_FILE");
+        assert_eq!(account, Variable::Key("accounts.1250123456123456".into(), "access_key_secret_file"));
+        for (name, expected) in [
+            ("CROSSGRANT_BROKR_URL", Variable::Unknown),
+            ("CROSSGRANT_ACCOUNT_12_KEY", Variable::Unknown),
+            ("CROSSGRANT_CONFIG", Variable::Foreign),
+            ("PATH", Variable::Foreign),
+        ] {
+            assert_eq!(set_by(name), expected, "{name}");
+        }
+    }
+}

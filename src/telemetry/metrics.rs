@@ -1,0 +1,360 @@
+//! Every metric there is, with its description and unit.
+//!
+//! Counters and durations are heard as things happen ([`Observer`], [`CallObserver`]); what the store and the broker
+//! know themselves is read when somebody asks ([`Metrics::render`]). Nothing is labelled with an instance, a CEN or a
+//! job: their number has no bound. Accounts are few, and their budgets are what calls are counted for.
+
+use std::borrow::Cow;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::broker::{BrokerState, Link, LinkStatus};
+use crate::cloud::CallObserver;
+use crate::domain::{AccountUid, EventType, Kind};
+use crate::engine::observe::Observer;
+use crate::engine::state::State;
+use crate::engine::store::Census;
+
+type Labels<const N: usize> = [(&'static str, Cow<'static, str>); N];
+type Counters<const N: usize> = Family<Labels<N>, Counter>;
+type Gauges<const N: usize> = Family<Labels<N>, Gauge>;
+type Timings<const N: usize> = Family<Labels<N>, Histogram, fn() -> Histogram>;
+
+/// The content type of what [`Metrics::render`] returns.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Seconds that steps, calls and sweeps take: from a cached answer to a request that uses up its time.
+const BUCKETS: [f64; 12] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+
+/// The metrics of this process.
+pub struct Metrics {
+    registry: Registry,
+    jobs: Gauges<2>,
+    outbox: Gauge,
+    undeliverable: Gauge,
+    rejected: Gauge,
+    store_usable: Gauge,
+    transitions: Counters<2>,
+    attempts: Counters<3>,
+    step_duration: Timings<2>,
+    taken: Counters<1>,
+    events: Counters<1>,
+    published: Counters<1>,
+    calls: Counters<3>,
+    call_duration: Timings<1>,
+    sweep_jobs: Counter,
+    sweep_calls: Counter,
+    sweep_confirmed: Counter,
+    sweep_duration: Histogram,
+    connected: Gauges<1>,
+    blocked: Gauges<1>,
+    broker_messages: Counters<1>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// All at zero.
+    pub fn new() -> Self {
+        let histogram: fn() -> Histogram = || Histogram::new(BUCKETS);
+        let mut metrics = Self {
+            registry: Registry::with_prefix("crossgrant"),
+            jobs: Family::default(),
+            outbox: Gauge::default(),
+            undeliverable: Gauge::default(),
+            rejected: Gauge::default(),
+            store_usable: Gauge::default(),
+            transitions: Family::default(),
+            attempts: Family::default(),
+            step_duration: Family::new_with_constructor(histogram),
+            taken: Family::default(),
+            events: Family::default(),
+            published: Family::default(),
+            calls: Family::default(),
+            call_duration: Family::new_with_constructor(histogram),
+            sweep_jobs: Counter::default(),
+            sweep_calls: Counter::default(),
+            sweep_confirmed: Counter::default(),
+            sweep_duration: histogram(),
+            connected: Family::default(),
+            blocked: Family::default(),
+            broker_messages: Family::default(),
+        };
+        metrics.register();
+        metrics
+    }
+
+    fn register(&mut self) {
+        let r = &mut self.registry;
+        r.register("jobs", "Jobs in the store, by kind and state", self.jobs.clone());
+        r.register("job_transitions", "Commits that left a job in a state", self.transitions.clone());
+        r.register(
+            "messages_taken",
+            "Messages taken in: new jobs, repetitions, ids used before, and rejections",
+            self.taken.clone(),
+        );
+        r.register("messages_rejected", "Rejections in the store", self.rejected.clone());
+        r.register("step_attempts", "Tries of a step: looks and writes, and those that failed", self.attempts.clone());
+        r.register_with_unit(
+            "step_duration",
+            "How long a look or a write of a step took",
+            Unit::Seconds,
+            self.step_duration.clone(),
+        );
+        r.register(
+            "cloud_calls",
+            "Calls to the cloud, by operation, account, and outcome: ok, not-sent, unanswered, or the error code",
+            self.calls.clone(),
+        );
+        r.register_with_unit(
+            "cloud_call_duration",
+            "How long a call to the cloud took",
+            Unit::Seconds,
+            self.call_duration.clone(),
+        );
+        r.register("sweep_jobs", "Waiting jobs that sweeps looked at", self.sweep_jobs.clone());
+        r.register("sweep_calls", "Calls to the cloud that sweeps made", self.sweep_calls.clone());
+        r.register("sweep_confirmed", "Waiting jobs that sweeps confirmed", self.sweep_confirmed.clone());
+        r.register_with_unit(
+            "sweep_duration",
+            "How long a pass of the sweep took",
+            Unit::Seconds,
+            self.sweep_duration.clone(),
+        );
+        r.register("events", "Events committed, by type", self.events.clone());
+        r.register("published", "Messages published: confirmed, and taken by no queue", self.published.clone());
+        r.register("outbox_messages", "Messages waiting to be published", self.outbox.clone());
+        r.register("undeliverable_messages", "Messages that no queue took, kept aside", self.undeliverable.clone());
+        r.register("store_usable", "Whether the store could be read just now: 1 or 0", self.store_usable.clone());
+        r.register("broker_connected", "Whether a link to the broker stands: 1 or 0", self.connected.clone());
+        r.register(
+            "broker_blocked",
+            "Whether a link stands and nothing may pass: the broker blocks publishers, or deliveries are held: 1 or 0",
+            self.blocked.clone(),
+        );
+        r.register(
+            "broker_messages",
+            "Messages that passed between the broker and this process, by what became of them",
+            self.broker_messages.clone(),
+        );
+    }
+
+    /// The text that a scrape gets, with what the store (`None`: it could not be read) and the broker say now.
+    pub fn render(&self, census: Option<&Census>, broker: Option<&BrokerState>) -> String {
+        self.store_usable.set(i64::from(census.is_some()));
+        if let Some(census) = census {
+            self.count(census);
+        }
+        if let Some(broker) = broker {
+            self.connect(broker);
+        }
+        let mut text = String::new();
+        encode(&mut text, &self.registry).expect("writing to a String cannot fail");
+        text
+    }
+
+    fn count(&self, census: &Census) {
+        for kind in Kind::ALL {
+            for state in State::ALL {
+                let count = census.jobs.get(&(kind, state)).copied().unwrap_or(0);
+                self.jobs.get_or_create(&kind_and_state(kind, state)).set(signed(count));
+            }
+        }
+        self.outbox.set(signed(census.outbox));
+        self.undeliverable.set(signed(census.undeliverable));
+        self.rejected.set(signed(census.rejected));
+    }
+
+    fn connect(&self, broker: &BrokerState) {
+        let link = |name: &'static str, LinkStatus { link, .. }: LinkStatus| {
+            let labels = [("link", name.into())];
+            self.connected.get_or_create(&labels).set(i64::from(link != Link::Down));
+            let blocked = matches!(link, Link::Blocked { .. } | Link::Held { .. });
+            self.blocked.get_or_create(&labels).set(i64::from(blocked));
+        };
+        link("consume", broker.consuming());
+        link("publish", broker.publishing());
+        let counts = broker.counts();
+        for (what, count) in [
+            ("delivered", counts.delivered),
+            ("redelivered", counts.redelivered),
+            ("acked", counts.acked),
+            ("confirmed", counts.confirmed),
+            ("undeliverable", counts.undeliverable),
+            ("refused", counts.refused),
+        ] {
+            let counter = self.broker_messages.get_or_create_owned(&[("what", what.into())]);
+            let inner: &AtomicU64 = counter.inner();
+            inner.fetch_max(count, Relaxed);
+        }
+    }
+}
+
+impl Observer for Metrics {
+    fn took(&self, what: &'static str) {
+        self.taken.get_or_create(&[("what", what.into())]).inc();
+    }
+
+    fn tried(&self, kind: Kind, step: &str, what: &'static str, took: Duration) {
+        // A step that a job of an earlier version is pinned to may bear a name of its own: few, and they end.
+        let step = || Cow::Owned(step.to_owned());
+        let labels = [("kind", kind.as_str().into()), ("step", step()), ("what", what.into())];
+        self.attempts.get_or_create(&labels).inc();
+        self.step_duration
+            .get_or_create(&[("kind", kind.as_str().into()), ("step", step())])
+            .observe(took.as_secs_f64());
+    }
+
+    fn said(&self, event: EventType) {
+        self.events.get_or_create(&[("type", event.routing_key().into())]).inc();
+    }
+
+    fn moved(&self, kind: Kind, to: State) {
+        self.transitions.get_or_create(&kind_and_state(kind, to)).inc();
+    }
+
+    fn swept(&self, jobs: usize, calls: usize, confirmed: usize, took: Duration) {
+        self.sweep_jobs.inc_by(jobs as u64);
+        self.sweep_calls.inc_by(calls as u64);
+        self.sweep_confirmed.inc_by(confirmed as u64);
+        self.sweep_duration.observe(took.as_secs_f64());
+    }
+
+    fn published(&self, confirmed: usize, undeliverable: usize) {
+        self.published.get_or_create(&[("what", "confirmed".into())]).inc_by(confirmed as u64);
+        self.published.get_or_create(&[("what", "undeliverable".into())]).inc_by(undeliverable as u64);
+    }
+}
+
+impl CallObserver for Metrics {
+    fn called(&self, operation: &str, account: &AccountUid, outcome: &str, took: Duration) {
+        let operation = || Cow::Owned(operation.to_owned());
+        let labels = [
+            ("operation", operation()),
+            ("account", account.to_string().into()),
+            ("outcome", outcome.to_owned().into()),
+        ];
+        self.calls.get_or_create(&labels).inc();
+        self.call_duration.get_or_create(&[("operation", operation())]).observe(took.as_secs_f64());
+    }
+}
+
+fn kind_and_state(kind: Kind, state: State) -> Labels<2> {
+    [("kind", kind.as_str().into()), ("state", state.as_str().into())]
+}
+
+fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::clock::ManualClock;
+
+    /// Every name, its type and its unit.
+    const NAMES: [(&str, &str, &str); 20] = [
+        ("crossgrant_jobs", "gauge", ""),
+        ("crossgrant_job_transitions", "counter", ""),
+        ("crossgrant_messages_taken", "counter", ""),
+        ("crossgrant_messages_rejected", "gauge", ""),
+        ("crossgrant_step_attempts", "counter", ""),
+        ("crossgrant_step_duration_seconds", "histogram", "seconds"),
+        ("crossgrant_cloud_calls", "counter", ""),
+        ("crossgrant_cloud_call_duration_seconds", "histogram", "seconds"),
+        ("crossgrant_sweep_jobs", "counter", ""),
+        ("crossgrant_sweep_calls", "counter", ""),
+        ("crossgrant_sweep_confirmed", "counter", ""),
+        ("crossgrant_sweep_duration_seconds", "histogram", "seconds"),
+        ("crossgrant_events", "counter", ""),
+        ("crossgrant_published", "counter", ""),
+        ("crossgrant_outbox_messages", "gauge", ""),
+        ("crossgrant_undeliverable_messages", "gauge", ""),
+        ("crossgrant_store_usable", "gauge", ""),
+        ("crossgrant_broker_connected", "gauge", ""),
+        ("crossgrant_broker_blocked", "gauge", ""),
+        ("crossgrant_broker_messages", "counter", ""),
+    ];
+
+    fn heard() -> Metrics {
+        let metrics = Metrics::new();
+        metrics.took("new");
+        metrics.tried(Kind::PayerChange, "modify-grant", "write", Duration::from_millis(20));
+        metrics.said(EventType::Waiting);
+        metrics.moved(Kind::PayerChange, State::Waiting);
+        metrics.swept(120, 2, 119, Duration::from_secs(1));
+        metrics.published(3, 1);
+        let account = AccountUid::parse("1250123456123456").unwrap();
+        metrics.called("DescribeGrantRulesToCen", &account, "Throttling.User", Duration::from_millis(5));
+        metrics
+    }
+
+    fn rendered() -> String {
+        let jobs = [((Kind::Grant, State::Parked), 2)].into();
+        let census = Census { jobs, outbox: 7, undeliverable: 1, rejected: 4 };
+        let broker = BrokerState::new(Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH)));
+        heard().render(Some(&census), Some(&broker))
+    }
+
+    #[test]
+    fn every_metric_is_described_once_with_its_type_and_unit() {
+        let text = rendered();
+        let lines = |prefix: &str| text.lines().filter(|line| line.starts_with(prefix)).count();
+        for (name, kind, unit) in NAMES {
+            assert_eq!(lines(&format!("# HELP {name} ")), 1, "{name}");
+            assert_eq!(lines(&format!("# TYPE {name} {kind}")), 1, "{name}");
+            assert_eq!(lines(&format!("# UNIT {name} {unit}")), usize::from(!unit.is_empty()), "{name}");
+        }
+        assert_eq!(lines("# TYPE "), NAMES.len());
+    }
+
+    #[test]
+    fn what_was_heard_is_said() {
+        let text = rendered();
+        for line in [
+            "crossgrant_jobs{kind=\"grant\",state=\"parked\"} 2",
+            "crossgrant_jobs{kind=\"revoke\",state=\"queued\"} 0",
+            "crossgrant_job_transitions_total{kind=\"payer-change\",state=\"waiting\"} 1",
+            "crossgrant_messages_taken_total{what=\"new\"} 1",
+            "crossgrant_messages_rejected 4",
+            "crossgrant_step_attempts_total{kind=\"payer-change\",step=\"modify-grant\",what=\"write\"} 1",
+            "crossgrant_step_duration_seconds_count{kind=\"payer-change\",step=\"modify-grant\"} 1",
+            "crossgrant_cloud_calls_total{operation=\"DescribeGrantRulesToCen\",account=\"1250123456123456\",outcome=\"Throttling.User\"} 1",
+            "crossgrant_sweep_jobs_total 120",
+            "crossgrant_sweep_confirmed_total 119",
+            "crossgrant_sweep_duration_seconds_sum 1.0",
+            "crossgrant_events_total{type=\"job.waiting\"} 1",
+            "crossgrant_published_total{what=\"undeliverable\"} 1",
+            "crossgrant_outbox_messages 7",
+            "crossgrant_undeliverable_messages 1",
+            "crossgrant_store_usable 1",
+            "crossgrant_broker_connected{link=\"consume\"} 0",
+            "crossgrant_broker_blocked{link=\"publish\"} 0",
+            "crossgrant_broker_messages_total{what=\"delivered\"} 0",
+        ] {
+            assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_store_that_cannot_be_read_shows_and_hides_nothing_else() {
+        let text = heard().render(None, None);
+        assert!(text.contains("crossgrant_store_usable 0\n") && text.contains("crossgrant_sweep_jobs_total 120\n"));
+    }
+}
