@@ -55,6 +55,7 @@ pub fn record(id: &str) -> Record {
         attempt: 0,
         trying_since: now,
         attempts: 0,
+        calls: 0,
         generation: 0,
         why: "accepted".into(),
         before: None,

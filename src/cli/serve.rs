@@ -16,7 +16,6 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::engine::core::Core;
 use crate::engine::intake::Inbox;
-use crate::engine::policy::Policy;
 use crate::engine::worker::{Capacity, work};
 use crate::engine::{outbox, store::Store};
 use crate::store::Sqlite;
@@ -105,7 +104,7 @@ async fn core(config: &Config, clock: &Arc<dyn Clock>, metrics: &Arc<Metrics>) -
         credentials: config.credentials(),
         overrides: config.overrides.clone(),
         hour: config.hour,
-        policy: Policy::new(config.allow.clone()),
+        policy: config.policy(),
         exchange: Topology::new(config.broker.prefix.as_str()).events_exchange(),
         holder: config.worker.name.clone(),
         metrics: Arc::clone(metrics),

@@ -17,7 +17,6 @@ mod source;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -25,8 +24,8 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::cloud::{AccountCredentials, Endpoints, StaticKeys};
-use crate::domain::{AccountUid, Hour};
-use crate::engine::policy::Allow;
+use crate::domain::{AccountUid, Hour, Site};
+use crate::engine::policy::{Allow, Policy};
 use crate::workflow::Overrides;
 use error::Faults;
 pub use error::{ConfigError, Origin};
@@ -126,24 +125,6 @@ pub struct Account {
     pub security_token: Option<SecretString>,
 }
 
-/// Where an account is registered; both sides of a grant must be on the same (API §F).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Site {
-    /// The China site.
-    China,
-    /// The international site.
-    International,
-}
-
-impl fmt::Display for Site {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::China => "china",
-            Self::International => "international",
-        })
-    }
-}
-
 impl Config {
     /// The file that is read when none is named: the first of these that exists.
     pub const DEFAULT_FILES: [&str; 2] = ["./crossgrant.toml", "/etc/crossgrant/crossgrant.toml"];
@@ -190,8 +171,9 @@ impl Config {
         self.accounts.iter().map(of).collect()
     }
 
-    /// Where an account is registered; `None` for one without credentials.
-    pub fn site(&self, account: &AccountUid) -> Option<Site> {
-        self.accounts.get(account).map(|account| account.site)
+    /// Who may ask for what, between which accounts.
+    pub fn policy(&self) -> Policy {
+        let sites = self.accounts.iter().map(|(uid, account)| (uid.clone(), account.site));
+        Policy::new(self.allow.clone(), sites.collect())
     }
 }

@@ -137,8 +137,8 @@ fn the_environment_goes_before_the_file() {
     assert_eq!(account("1250123456123456").access_key_secret.expose_secret(), "other");
     assert_eq!(account("1250123456123456").access_key_id, "cen-key");
     assert_eq!(account("1688000000000001").security_token.as_ref().unwrap().expose_secret(), "token");
-    assert_eq!(config.site(&AccountUid::parse("1688000000000001").unwrap()), Some(Site::International));
-    assert_eq!(config.site(&AccountUid::parse("1250123456123456").unwrap()), Some(Site::China));
+    assert_eq!(config.accounts[&AccountUid::parse("1688000000000001").unwrap()].site, Site::International);
+    assert_eq!(config.accounts[&AccountUid::parse("1250123456123456").unwrap()].site, Site::China);
     assert_eq!(config.credentials().len(), 2);
     let urls = load("", &[("CROSSGRANT_BROKER_URL", "amqp://a amqp://b")]).unwrap().broker.urls;
     assert_eq!(urls.len(), 2);
