@@ -36,6 +36,9 @@ use crate::engine::mail::{Incoming, Intake};
 /// A session that lived this long was a success: the next reconnect begins with the shortest wait.
 const HEALTHY_AFTER: Duration = Duration::from_secs(10);
 
+/// A `traceparent` has 55 bytes, of a later version perhaps more; what is longer is none.
+const LONGEST_TRACEPARENT: usize = 256;
+
 /// How consuming ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConsumeReport {
@@ -289,6 +292,8 @@ pub(super) fn to_incoming(delivery: Delivery) -> Incoming {
         Some(AMQPValue::ShortString(value)) => Some(value.to_string()),
         _ => None,
     });
+    // Ours travels in a frame with other headers, which an endless one would not leave room for.
+    let traceparent = traceparent.filter(|text| text.len() <= LONGEST_TRACEPARENT);
     Incoming {
         body: Bytes::from(data),
         routing_key: routing_key.to_string(),

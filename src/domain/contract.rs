@@ -14,7 +14,7 @@ use super::instance::{Cen, Instance, InstanceType};
 use super::job::{Attachments, Job, Kind, Mode};
 use super::nearest::nearest;
 use super::order_type::OrderType;
-use super::strict_json;
+use super::strict_json::{self, shown};
 
 /// The largest body of a job, in bytes.
 pub const MAX_BODY: usize = 64 * 1024;
@@ -258,6 +258,7 @@ impl Faults {
     fn routing_key(&mut self, kind: Kind, routing_key: &str) {
         let Some(said) = routing_key.strip_prefix("job.") else { return };
         if said != kind.as_str() {
+            let said = shown(said);
             let message = format!("the routing key says {said:?} and the body says {:?}", kind.as_str());
             self.add("amqp:routing_key", message);
         }
@@ -310,7 +311,8 @@ impl Faults {
             let words: Vec<&str> = words.into_iter().collect();
             let near =
                 nearest(text, words.iter().copied()).map(|w| format!("; did you mean {w:?}?")).unwrap_or_default();
-            self.add(&format!("{at}/{name}"), format!("{text:?} is none of {}{near}", words.join(", ")));
+            let message = format!("{:?} is none of {}{near}", shown(text), words.join(", "));
+            self.add(&format!("{at}/{name}"), message);
         }
         word
     }
@@ -347,6 +349,7 @@ impl Faults {
         let text = self.string(fields, "", name, false)?;
         let time = text.parse::<Timestamp>();
         if time.is_err() {
+            let text = shown(text);
             let message = format!("{text:?} is not an RFC 3339 time such as \"2026-11-21T09:00:00Z\"");
             self.add(&format!("/{name}"), message);
         }
@@ -357,7 +360,8 @@ impl Faults {
         for name in fields.keys().filter(|name| !known.contains(&name.as_str())) {
             let near =
                 nearest(name, known.iter().copied()).map(|k| format!("; did you mean {k:?}?")).unwrap_or_default();
-            self.add(&format!("{at}/{}", escape(name)), format!("there is no field {name:?} here{near}"));
+            let message = format!("there is no field {:?} here{near}", shown(name));
+            self.add(&format!("{at}/{}", escape(name)), message);
         }
     }
 }
@@ -370,9 +374,9 @@ fn cut(text: String) -> String {
     }
 }
 
-/// A name as a part of a JSON Pointer (RFC 6901 section 3), cut to a length people can read.
+/// A name as a part of a JSON Pointer (RFC 6901 section 3).
 fn escape(name: &str) -> String {
-    name.chars().take(64).collect::<String>().replace('~', "~0").replace('/', "~1")
+    shown(name).replace('~', "~0").replace('/', "~1")
 }
 
 fn sort(value: &Value) -> &'static str {

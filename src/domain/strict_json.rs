@@ -11,6 +11,12 @@ pub fn parse(text: &str) -> Result<Value, String> {
     serde_json::from_str::<Strict>(text).map(|strict| strict.0).map_err(|error| error.to_string())
 }
 
+/// What was written, cut to a length people can read. All faults of a message travel in one header, which the broker
+/// takes up to the size of a frame; a message could otherwise be refused for ever and never be told so.
+pub(super) fn shown(text: &str) -> &str {
+    text.char_indices().nth(64).map_or(text, |(end, _)| &text[..end])
+}
+
 struct Strict(Value);
 
 impl<'de> Deserialize<'de> for Strict {
@@ -64,7 +70,7 @@ impl<'de> Visitor<'de> for StrictVisitor {
         let mut map = Map::new();
         while let Some((key, Strict(value))) = entries.next_entry::<String, Strict>()? {
             if map.contains_key(&key) {
-                return Err(A::Error::custom(format_args!("the key {key:?} stands here twice")));
+                return Err(A::Error::custom(format_args!("the key {:?} stands here twice", shown(&key))));
             }
             map.insert(key, value);
         }

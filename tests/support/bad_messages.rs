@@ -140,6 +140,7 @@ fn unreadable() -> Vec<Bad> {
         Bad::raw("an order type twice", inside(r#""order_type":"PayByCenOwner","order_type":"PayByResourceOwner""#)),
         Bad::raw("an escaped key twice", inside(r#""\u006bind":"revoke""#)),
         Bad::raw("an owner twice", text.replacen(r#""cen":{"#, r#""cen":{"owner":"1688000000000001","#, 1)),
+        Bad::raw("a long key twice", inside(&format!("\"{0}\":1,\"{0}\":2", "\u{7f}".repeat(30_000)))),
         Bad::raw("a label twice", inside(r#""labels":{"ticket":"NET-1","ticket":"NET-2"}"#)),
     ]
 }

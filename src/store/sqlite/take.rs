@@ -89,6 +89,8 @@ fn insert(conn: &Connection, record: &Record, digest: &str) -> Result<(), StoreE
     Ok(())
 }
 
+/// A rejection is named after its message: one that is there already is the same message, sent or delivered again. It
+/// is answered again and kept once.
 fn reject(conn: &Connection, rejection: &Rejection) -> Result<(), StoreError> {
     let uid = rejection.uid;
     let new =
