@@ -21,13 +21,16 @@ pub(super) enum Attached {
 
 /// The attachments a look shows. That there are none is believed only if in the same look the transit-router account
 /// was shown a rule at all, so that its credential is the right one, and every page of every list was read.
-pub(super) fn attached(seen: &Seen) -> Attached {
+///
+/// An ECR's rule may be shown to the resource account alone (API §H2), so of an ECR a list that was read and counted to
+/// its end is believed by itself.
+pub(super) fn attached(view: &View<'_>, seen: &Seen) -> Attached {
     let Some(listing) = &seen.attachments else { return Attached::Unclear("the attachments were not read".into()) };
     if !listing.complete {
         return Attached::Unclear("the lists of attachments could not be read to their ends".into());
     }
     let shown_a_rule = seen.cen_rule.as_ref().is_some_and(|rules| !rules.items.is_empty());
-    if listing.items.is_empty() && !shown_a_rule {
+    if listing.items.is_empty() && !shown_a_rule && view.kind() != InstanceType::ECR {
         return Attached::Unclear("no attachment and no grant is shown, which proves nothing".into());
     }
     let mut items = listing.items.clone();
@@ -83,7 +86,7 @@ impl Action for UpdateAttachments {
     }
 
     fn judge(&self, view: &View<'_>, seen: &Seen) -> Judgement {
-        let list = match attached(seen) {
+        let list = match attached(view, seen) {
             Attached::Unclear(why) => return Judgement::Unclear(why),
             // Gone since: the grant carries the new payer, and the wait judges it as unattached.
             Attached::To(list) => list,
@@ -131,7 +134,7 @@ impl Action for DeleteAttachments {
         if let Standing::Unclear(why) = standing(seen, view.job()) {
             return Judgement::Unclear(why);
         }
-        let list = match attached(seen) {
+        let list = match attached(view, seen) {
             Attached::Unclear(why) => return Judgement::Unclear(why),
             Attached::To(list) => list,
         };
