@@ -58,6 +58,11 @@ pub enum Observation {
     },
     /// A look that failed.
     LookFailed(CloudError),
+    /// The definition it is pinned to cannot be used by this program; it is taken up under the one of today.
+    Undefined {
+        /// What is wrong with it.
+        why: String,
+    },
     /// What came of a write.
     Answered {
         /// Its place among the writes of the record.
@@ -98,6 +103,7 @@ pub fn decide(rules: &Rules<'_>, record: &Record, observation: &Observation, now
     let mut deciding = Deciding::new(rules, record.clone(), now);
     let next = match observation {
         _ if record.state.is_terminal() => Next::Rest,
+        Observation::Undefined { why } => deciding.park(Reason::UnknownCall, why.clone()),
         Observation::TakenUp { refusal } => deciding.taken_up(refusal.as_ref()),
         Observation::Looked { seen, rivals } => deciding.looked(seen, rivals),
         Observation::LookFailed(error) => deciding.look_failed(error),
