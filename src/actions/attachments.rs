@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 
-use crate::domain::{Attachment, Edition, Job};
+use crate::domain::{Attachment, Edition, InstanceType, Job, OrderType};
 use crate::engine::action::{
     Action, Hand, Intended, Judgement, Reads, Seen, Standing, TransitRouterAction, View, standing,
 };
@@ -56,6 +56,19 @@ fn intended(view: &View<'_>, operation: &'static str, attachment: &Attachment, c
     }
 }
 
+/// The payer an attachment is to have. An undo gives each one back its own, and has no business with those that this job
+/// did not write.
+fn wanted(view: &View<'_>, attachment: &Attachment) -> Option<OrderType> {
+    if !view.undo {
+        return view.goal;
+    }
+    let ours = |write: &Write| !write.undo && write.resource == attachment.id && write.may_have_landed();
+    view.record.writes.iter().find(|write| ours(write))?;
+    let before = view.record.before.as_ref().and_then(|before| before.attachments.as_ref());
+    let before = before.and_then(|list| list.iter().find(|a| a.id == attachment.id));
+    before.map_or(view.goal, |before| before.order_type.or(view.goal))
+}
+
 fn update_operation(view: &View<'_>) -> &'static str {
     use crate::domain::InstanceType::{CCN, ECR, VBR, VPC, VPN};
     match view.kind() {
@@ -92,10 +105,11 @@ impl Action for UpdateAttachments {
             Attached::To(list) => list,
         };
         let enterprise = || list.iter().filter(|a| a.edition == Edition::Enterprise);
-        if let Some(stale) = enterprise().find(|a| a.is_attached() && a.order_type != view.goal) {
+        let stale = |a: &Attachment| wanted(view, a).filter(|wanted| a.is_attached() && a.order_type != Some(*wanted));
+        if let Some((attachment, order_type)) = enterprise().find_map(|a| Some((a, stale(a)?))) {
             return Judgement::Write(Intended {
-                order_type: view.goal,
-                ..intended(view, update_operation(view), stale, true)
+                order_type: Some(order_type),
+                ..intended(view, update_operation(view), attachment, true)
             });
         }
         match enterprise().find(|a| !a.is_attached()) {
