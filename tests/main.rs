@@ -3,6 +3,7 @@
 mod broker;
 mod contract;
 mod crash_everywhere;
+mod end_to_end;
 mod layers;
 mod support;
 mod workflows;
