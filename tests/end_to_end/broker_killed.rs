@@ -4,13 +4,14 @@ use crossgrant::simulator::{Fault, FaultKind};
 
 use super::{HOUR, MODIFY, UPDATE, completes_once, lonely_site, operations};
 use crate::support::plant::{ATTACHED, HELD, NOT_GRANTED};
-use crate::support::site::{Options, job, until};
+use crate::support::site::{Options, early_in_the_hour, job, until};
 
 #[test]
 fn between_the_two_writes_of_a_payer_change() {
     let site = lonely_site(&Options::default());
     site.cloud.inject(Fault::new(UPDATE, FaultKind::HangBefore));
     let worker = site.worker();
+    site.rabbit.remember_queues().unwrap();
     site.mail.submit_all(&[job("change", "payer-change", ATTACHED), job("grant", "grant", NOT_GRANTED)]);
     site.cloud.wait_held(UPDATE);
     site.rabbit.kill9();
@@ -32,6 +33,8 @@ fn between_the_two_writes_of_a_payer_change() {
 fn so_that_the_end_cannot_leave_and_then_the_worker_too() {
     let site = lonely_site(&Options::default());
     let worker = site.worker();
+    site.rabbit.remember_queues().unwrap();
+    early_in_the_hour(&site, 4);
     site.mail.submit(&job("change", "payer-change", ATTACHED));
     site.mail.event("waiting", "change");
     site.rabbit.kill9();

@@ -7,6 +7,7 @@ use crossgrant::simulator::{Fault, FaultKind};
 use serde_json::Value;
 
 use super::{GRANT, completes_once, lonely_site, operations, site};
+use crate::support::plant::ATTACHED;
 use crate::support::site::{Options, another, job};
 
 #[test]
@@ -59,6 +60,7 @@ fn an_empty_worker_is_ready_within_two_seconds() {
 fn readiness_follows_the_broker() {
     let site = lonely_site(&Options::default());
     let worker = site.worker();
+    site.rabbit.remember_queues().unwrap();
     site.rabbit.kill9();
     worker.until_ready(false);
     let readiness: Value = serde_json::from_str(&worker.get("/readyz", &[]).body).unwrap();
@@ -76,6 +78,9 @@ fn readiness_follows_the_broker() {
 fn the_metrics_have_every_family() {
     let site = site(&Options::default());
     let worker = site.worker();
+    // A family begins with its first case.
+    site.mail.submit(&job("change", "payer-change", ATTACHED));
+    completes_once(&site, &worker, "change");
     let answer = worker.get("/metrics", &[]);
     assert_eq!(answer.status, 200);
     for family in [

@@ -22,7 +22,7 @@ fn between_the_two_writes_of_a_payer_change() {
     let worker = site.worker();
     let end = completes_once(&site, &worker, "change");
     assert_eq!(operations(&site, ATTACHED), [MODIFY, UPDATE, HOUR], "each effect exactly once");
-    assert_eq!(end["data"]["after"]["grant"]["effective_order_type"], PAYER, "{end}");
+    assert_eq!(end["data"]["after"]["effective_order_type"], PAYER, "{end}");
 }
 
 #[test]
