@@ -1,5 +1,6 @@
 //! The promises of the README and the design, each proven from outside.
 
+mod adversary;
 mod broker;
 mod contract;
 mod crash_everywhere;

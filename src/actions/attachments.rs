@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 
-use crate::domain::{Attachment, Edition, Job};
+use crate::domain::{Attachment, Edition, InstanceType, Job, OrderType};
 use crate::engine::action::{
     Action, Hand, Intended, Judgement, Reads, Seen, Standing, TransitRouterAction, View, standing,
 };
@@ -21,13 +21,16 @@ pub(super) enum Attached {
 
 /// The attachments a look shows. That there are none is believed only if in the same look the transit-router account
 /// was shown a rule at all, so that its credential is the right one, and every page of every list was read.
-pub(super) fn attached(seen: &Seen) -> Attached {
+///
+/// An ECR's rule may be shown to the resource account alone (API §H2), so of an ECR a list that was read and counted to
+/// its end is believed by itself.
+pub(super) fn attached(view: &View<'_>, seen: &Seen) -> Attached {
     let Some(listing) = &seen.attachments else { return Attached::Unclear("the attachments were not read".into()) };
     if !listing.complete {
         return Attached::Unclear("the lists of attachments could not be read to their ends".into());
     }
     let shown_a_rule = seen.cen_rule.as_ref().is_some_and(|rules| !rules.items.is_empty());
-    if listing.items.is_empty() && !shown_a_rule {
+    if listing.items.is_empty() && !shown_a_rule && view.kind() != InstanceType::ECR {
         return Attached::Unclear("no attachment and no grant is shown, which proves nothing".into());
     }
     let mut items = listing.items.clone();
@@ -51,6 +54,19 @@ fn intended(view: &View<'_>, operation: &'static str, attachment: &Attachment, c
         order_type: None,
         client_token,
     }
+}
+
+/// The payer an attachment is to have. An undo gives each one back its own, and has no business with those that this job
+/// did not write.
+fn wanted(view: &View<'_>, attachment: &Attachment) -> Option<OrderType> {
+    if !view.undo {
+        return view.goal;
+    }
+    let ours = |write: &Write| !write.undo && write.resource == attachment.id && write.may_have_landed();
+    view.record.writes.iter().find(|write| ours(write))?;
+    let before = view.record.before.as_ref().and_then(|before| before.attachments.as_ref());
+    let before = before.and_then(|list| list.iter().find(|a| a.id == attachment.id));
+    before.map_or(view.goal, |before| before.order_type.or(view.goal))
 }
 
 fn update_operation(view: &View<'_>) -> &'static str {
@@ -83,16 +99,17 @@ impl Action for UpdateAttachments {
     }
 
     fn judge(&self, view: &View<'_>, seen: &Seen) -> Judgement {
-        let list = match attached(seen) {
+        let list = match attached(view, seen) {
             Attached::Unclear(why) => return Judgement::Unclear(why),
             // Gone since: the grant carries the new payer, and the wait judges it as unattached.
             Attached::To(list) => list,
         };
         let enterprise = || list.iter().filter(|a| a.edition == Edition::Enterprise);
-        if let Some(stale) = enterprise().find(|a| a.is_attached() && a.order_type != view.goal) {
+        let stale = |a: &Attachment| wanted(view, a).filter(|wanted| a.is_attached() && a.order_type != Some(*wanted));
+        if let Some((attachment, order_type)) = enterprise().find_map(|a| Some((a, stale(a)?))) {
             return Judgement::Write(Intended {
-                order_type: view.goal,
-                ..intended(view, update_operation(view), stale, true)
+                order_type: Some(order_type),
+                ..intended(view, update_operation(view), attachment, true)
             });
         }
         match enterprise().find(|a| !a.is_attached()) {
@@ -131,7 +148,7 @@ impl Action for DeleteAttachments {
         if let Standing::Unclear(why) = standing(seen, view.job()) {
             return Judgement::Unclear(why);
         }
-        let list = match attached(seen) {
+        let list = match attached(view, seen) {
             Attached::Unclear(why) => return Judgement::Unclear(why),
             Attached::To(list) => list,
         };

@@ -1,8 +1,20 @@
 //! Read back what was done, before anybody is told.
 
 use super::written;
+use crate::domain::{InstanceType, Rule};
 use crate::engine::action::{Action, Judgement, Reads, Seen, Standing, View, standing};
 use crate::workflow::{Account, VerbSpec};
+
+/// The rule as it is read back: by the transit-router account, or, where that may know nothing of an ECR (API §H2), by
+/// the other.
+fn read_back<'a>(view: &View<'_>, seen: &'a Seen) -> Option<&'a Rule> {
+    let fallback = || (view.kind() == InstanceType::ECR).then(|| seen.rule_at_resource(view.job())).flatten();
+    seen.rule_at_cen(view.job()).or_else(fallback)
+}
+
+fn witnesses(view: &View<'_>) -> Reads {
+    if view.kind() == InstanceType::ECR { Reads::WITNESSES } else { Reads::CEN_RULE }
+}
 
 /// Through when the transit-router account is shown the grant with the goal as its payer.
 pub struct ConfirmGranted;
@@ -19,12 +31,12 @@ impl Action for ConfirmGranted {
         VerbSpec { name: "confirm-granted", account: Account::Readers, writes: false, outcomes: &["done"] }
     }
 
-    fn reads(&self, _: &View<'_>) -> Reads {
-        Reads::CEN_RULE
+    fn reads(&self, view: &View<'_>) -> Reads {
+        witnesses(view)
     }
 
     fn judge(&self, view: &View<'_>, seen: &Seen) -> Judgement {
-        match seen.rule_at_cen(view.job()) {
+        match read_back(view, seen) {
             None => Judgement::Unclear("the transit-router account is not yet shown the grant".into()),
             Some(rule) if view.goal.is_none() || rule.order_type == view.goal => Judgement::Through("done"),
             Some(rule) => match written(rule) {
@@ -63,12 +75,12 @@ impl Action for ConfirmPayer {
         }
     }
 
-    fn reads(&self, _: &View<'_>) -> Reads {
-        Reads::CEN_RULE
+    fn reads(&self, view: &View<'_>) -> Reads {
+        witnesses(view)
     }
 
     fn judge(&self, view: &View<'_>, seen: &Seen) -> Judgement {
-        match seen.rule_at_cen(view.job()).map(|rule| (rule.order_type, rule.effective_order_type)) {
+        match read_back(view, seen).map(|rule| (rule.order_type, rule.effective_order_type)) {
             None => Judgement::Unclear("the transit-router account is not yet shown the grant".into()),
             Some((written, _)) if written != view.goal => {
                 Judgement::Unclear("the grant is not yet shown with the new payer".into())

@@ -36,7 +36,7 @@ impl Action for Grant {
                 (None, _) => Judgement::Through("done"),
                 (Some(goal), Ok(order_type)) if order_type == goal => Judgement::Through("done"),
                 // The rule this job itself revoked may still be shown for a while.
-                (Some(_), Ok(order_type)) if view.record.has_written() => {
+                (Some(_), Ok(order_type)) if revoked_before(view) => {
                     Judgement::Unclear(format!("the grant is still shown with {order_type}"))
                 }
                 (Some(goal), Ok(order_type)) => Judgement::Refuse {
@@ -52,6 +52,12 @@ impl Action for Grant {
     fn hand(&self) -> Hand<'_> {
         Hand::Resource(self)
     }
+}
+
+/// Whether a rule that is shown may be the one that this job, in either direction, took away before.
+fn revoked_before(view: &View<'_>) -> bool {
+    let (record, step) = (view.record, &view.record.step);
+    record.writes.iter().any(|w| (w.step != *step || w.undo != view.undo) && w.may_have_landed())
 }
 
 #[async_trait]

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::attachments::{Attached, attached};
 use super::resource_account;
-use crate::domain::Job;
+use crate::domain::{Job, Reason};
 use crate::engine::action::{Action, Hand, Intended, Judgement, Reads, ResourceAction, Seen, Standing, View, standing};
 use crate::engine::cloud::{Answer, CloudError, ResourceWriter};
 use crate::engine::state::Write;
@@ -28,9 +28,17 @@ impl Action for Revoke {
         match standing(seen, job) {
             Standing::Unclear(why) => return Judgement::Unclear(why),
             Standing::Absent => return Judgement::Through("done"),
+            // An undo takes back the grant this job made; one with another payer is somebody else's.
+            Standing::Granted(rule) if view.undo && rule.order_type != job.order_type => {
+                return Judgement::Refuse {
+                    reason: Reason::PayerDiffers,
+                    message: format!("{} is granted by somebody else now, with another payer", job.instance.id),
+                    findings: vec![],
+                };
+            }
             Standing::Granted(_) => {}
         }
-        match attached(seen) {
+        match attached(view, seen) {
             Attached::Unclear(why) => Judgement::Unclear(why),
             Attached::To(list) if list.is_empty() => Judgement::Write(Intended {
                 operation: "RevokeInstanceFromTransitRouter",

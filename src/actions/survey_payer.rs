@@ -50,7 +50,7 @@ impl Action for SurveyPayer {
             Err(unclear) => return unclear,
         };
         let effective = rule.effective_order_type;
-        let list = match attached(seen) {
+        let list = match attached(view, seen) {
             Attached::Unclear(why) => return Judgement::Unclear(why),
             Attached::To(list) => list,
         };

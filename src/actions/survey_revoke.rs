@@ -35,7 +35,7 @@ impl Action for SurveyRevoke {
             Standing::Absent => return Judgement::Through("absent"),
             Standing::Granted(_) => {}
         }
-        match attached(seen) {
+        match attached(view, seen) {
             Attached::Unclear(why) => Judgement::Unclear(why),
             Attached::To(list) if list.is_empty() => Judgement::Through("unattached"),
             Attached::To(_) if job.attachments == Attachments::Delete => Judgement::Through("attached"),

@@ -110,22 +110,24 @@ pub enum Standing {
 }
 
 /// Puts the witnesses together. One that shows the rule is believed unless the other, read to the end, does not or
-/// shows another payer; an absence takes both.
+/// shows another payer; an absence takes both. Of an ECR the first witness may know nothing (API §H2): what it does not
+/// show, the second tells alone.
 pub fn standing(seen: &Seen, job: &Job) -> Standing {
     let complete = |listing: &Option<Listing<Rule>>| listing.as_ref().is_some_and(|l| l.complete);
     let (at_cen, at_resource) = (seen.rule_at_cen(job), seen.rule_at_resource(job));
+    let mute = job.instance.kind == InstanceType::ECR && at_cen.is_none();
     match (at_cen, at_resource) {
         (Some(cen), Some(resource)) if cen.order_type == resource.order_type => Standing::Granted(cen.clone()),
         (Some(_), Some(_)) => Standing::Unclear("the two accounts are shown different order types".into()),
         (Some(cen), None) if seen.resource_rules.is_none() => Standing::Granted(cen.clone()),
-        (None, Some(resource)) if seen.cen_rule.is_none() => Standing::Granted(resource.clone()),
+        (None, Some(resource)) if seen.cen_rule.is_none() || mute => Standing::Granted(resource.clone()),
         (Some(_), None) => Standing::Unclear(
             "DescribeGrantRulesToCen shows the grant and DescribeGrantRulesToResource does not".into(),
         ),
         (None, Some(_)) => Standing::Unclear(
             "DescribeGrantRulesToResource shows the grant and DescribeGrantRulesToCen does not".into(),
         ),
-        (None, None) if complete(&seen.cen_rule) && complete(&seen.resource_rules) => Standing::Absent,
+        (None, None) if (complete(&seen.cen_rule) || mute) && complete(&seen.resource_rules) => Standing::Absent,
         (None, None) => Standing::Unclear("an empty answer of one account alone proves nothing".into()),
     }
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::decide::{Deciding, Decision, Next, Rules};
-use super::state::{Ending, Outcome, Record, State, Undo};
+use super::state::{Ending, Record, State, Undo};
 use crate::domain::{EventType, Reason};
 
 /// A command.
@@ -65,13 +65,8 @@ fn cancel(mut deciding: Deciding<'_>) -> Result<Decision, Declined> {
     if record.undo.is_some() {
         return Err(Declined("it is being undone already".into()));
     }
-    let open = |step: &str| {
-        let mut writes = record.writes.iter().filter(|w| w.step == step && !w.undo);
-        writes.any(|w| matches!(w.outcome, Outcome::Unknown | Outcome::Accepted { .. } | Outcome::Seen { .. }))
-    };
-    let undoable = deciding.step().and_then(|step| step.call()).is_some_and(|call| call.undo.is_some());
-    if !undoable && (open(&record.step) || deciding.next_undo(None).is_none()) {
-        return Err(Declined("its last write is out already and cannot be taken back; let it end".into()));
+    if !deciding.can_go_back() {
+        return Err(Declined("something it wrote is out already and cannot be taken back; let it end".into()));
     }
     // A parked job has no way to be worked on but through the queue.
     deciding.record.state = if record.state == State::Parked { State::Queued } else { record.state };

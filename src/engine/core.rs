@@ -158,6 +158,19 @@ impl Core {
         Ok(definition)
     }
 
+    /// The definition a job is pinned to, or, when this program cannot read that or lacks a call of it, the current one
+    /// of its kind and the reason. One such job must not hold up the others.
+    pub async fn definition_of(&self, record: &Record) -> Result<(Arc<Definition>, Option<String>), StoreError> {
+        match self.definition(&record.definition).await {
+            Ok(definition) => Ok((definition, None)),
+            Err(StoreError::Corrupt(why)) => {
+                let current = self.catalog.definition(record.job.kind).digest();
+                Ok((self.definition(current).await?, Some(why)))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     fn pin(&self, definition: Arc<Definition>) {
         let digest = definition.digest().to_owned();
         self.pinned.write().expect("no holder of this lock panics").insert(digest, definition);

@@ -58,6 +58,11 @@ pub enum Observation {
     },
     /// A look that failed.
     LookFailed(CloudError),
+    /// The definition it is pinned to cannot be used by this program; it is taken up under the one of today.
+    Undefined {
+        /// What is wrong with it.
+        why: String,
+    },
     /// What came of a write.
     Answered {
         /// Its place among the writes of the record.
@@ -98,6 +103,7 @@ pub fn decide(rules: &Rules<'_>, record: &Record, observation: &Observation, now
     let mut deciding = Deciding::new(rules, record.clone(), now);
     let next = match observation {
         _ if record.state.is_terminal() => Next::Rest,
+        Observation::Undefined { why } => deciding.park(Reason::UnknownCall, why.clone()),
         Observation::TakenUp { refusal } => deciding.taken_up(refusal.as_ref()),
         Observation::Looked { seen, rivals } => deciding.looked(seen, rivals),
         Observation::LookFailed(error) => deciding.look_failed(error),
@@ -262,6 +268,10 @@ impl<'a> Deciding<'a> {
                 Judgement::Write(intended) => return self.wants(call, intended, seen, rivals),
                 Judgement::Busy(why) => return self.again("busy", why),
                 Judgement::Unclear(why) => return self.again(&call.retry, why),
+                // What this job made is in use; taking it back as it stands would harm somebody.
+                Judgement::StartOver(why) if self.record.undo.is_some() => {
+                    return self.park(Reason::HalfDone, format!("cannot go back: {why}"));
+                }
                 Judgement::StartOver(why) => {
                     if let Some(rest) = self.unsettled_rest() {
                         return rest;
@@ -270,7 +280,8 @@ impl<'a> Deciding<'a> {
                     return self.again("busy", why);
                 }
                 Judgement::Refuse { reason, message, findings } => {
-                    return self.refused(call, reason, message, findings);
+                    self.believe_refusals();
+                    return self.refused(reason, message, findings);
                 }
             }
         }
@@ -295,7 +306,7 @@ impl<'a> Deciding<'a> {
                 None => Some(self.undone(seen)),
             };
         }
-        if !wrote && self.record.before.is_none() {
+        if !wrote && !self.record.has_written() {
             self.record.before = self.record.after.clone();
         }
         let target = on.unwrap_or(Target::End);
@@ -331,6 +342,8 @@ impl<'a> Deciding<'a> {
     }
 
     pub(super) fn wait_for(&mut self, goal: OrderType, expected_at: Timestamp) -> Next {
+        // A payer that never left billing was not seen pending, and did not take effect at any hour.
+        let pending = |after: &Image| after.effective_order_type.is_some_and(|effective| effective != goal);
         self.record.state = State::Waiting;
         self.record.in_line = false;
         self.record.due = Some(self.next_check(expected_at));
@@ -339,7 +352,7 @@ impl<'a> Deciding<'a> {
             goal,
             expected_at,
             since: self.now,
-            last_pending: self.record.after.as_ref().map(|after| after.at),
+            last_pending: self.record.after.as_ref().filter(|after| pending(after)).map(|after| after.at),
             doubt: false,
             overdue: false,
         });

@@ -8,16 +8,19 @@ use jiff::Timestamp;
 
 use super::action::Seen;
 use super::decide::{Deciding, Next};
-use super::state::{Ending, Outcome, State, Undo};
+use super::state::{Ending, State, Undo};
 use crate::clock::later;
 use crate::domain::{EventType, Kind, Reason};
-use crate::workflow::{Account, Call, Step, Target};
+use crate::workflow::{Account, Step, Target};
 
 impl Deciding<'_> {
-    fn finish(&mut self, state: State, reason: Reason, message: String, findings: Vec<String>) -> Next {
+    pub(super) fn finish(&mut self, state: State, reason: Reason, message: String, findings: Vec<String>) -> Next {
         self.record.state = state;
         self.record.in_line = false;
         self.record.due = None;
+        if self.record.before.is_none() {
+            self.record.before = self.record.after.clone();
+        }
         self.record.why = message.clone();
         self.record.finished_at = Some(self.now);
         self.record.ending = Some(Ending { reason, message, findings });
@@ -70,12 +73,11 @@ impl Deciding<'_> {
     }
 
     /// A step cannot be done: fail if nothing was written, go back if something was, and park if that is not possible.
-    pub(super) fn refused(&mut self, call: &Call, reason: Reason, message: String, findings: Vec<String>) -> Next {
+    pub(super) fn refused(&mut self, reason: Reason, message: String, findings: Vec<String>) -> Next {
         if !self.record.has_written() {
             return self.fail(reason, message, findings);
         }
-        let undoable = call.undo.is_some() || self.next_undo(None).is_some();
-        if self.record.undo.is_some() || !undoable || reason == Reason::GrantGone {
+        if self.record.undo.is_some() || !self.can_go_back() || reason == Reason::GrantGone {
             return self.park(Reason::HalfDone, message);
         }
         self.go_back(Undo { ends: State::Failed, reason, message })
@@ -98,14 +100,22 @@ impl Deciding<'_> {
         }
     }
 
+    /// Whether everything that may have been written belongs to a step that can be undone: half of it back is no way out.
+    pub(super) fn can_go_back(&self) -> bool {
+        let undoable = |step: &str| {
+            let call = self.rules.definition.step(step).and_then(Step::call);
+            call.is_some_and(|call| call.undo.is_some())
+        };
+        let mut written = self.record.writes.iter().filter(|w| !w.undo && w.may_have_landed());
+        self.next_undo(None).is_some() && written.all(|w| undoable(&w.step))
+    }
+
     /// The first step after `after` that has something to undo.
     pub(super) fn next_undo(&self, after: Option<&Step>) -> Option<String> {
         let steps = &self.rules.definition.steps;
         let from = after.and_then(|after| steps.iter().position(|s| s.name == after.name)).map_or(0, |place| place + 1);
-        let wrote = |step: &&Step| {
-            let mut writes = self.record.writes.iter().filter(|w| w.step == step.name && !w.undo);
-            writes.any(|w| !matches!(w.outcome, Outcome::Refused { .. }))
-        };
+        let wrote =
+            |step: &&Step| self.record.writes.iter().any(|w| w.step == step.name && !w.undo && w.may_have_landed());
         let undoable = |step: &&Step| step.call().is_some_and(|call| call.undo.is_some());
         steps.get(from..)?.iter().filter(undoable).find(wrote).map(|step| step.name.clone())
     }

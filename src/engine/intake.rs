@@ -96,12 +96,7 @@ impl Inbox {
         let mut record = Record {
             uid: self.uid(now),
             requester: requester.clone(),
-            origin: Origin {
-                correlation_id: incoming.correlation_id.clone(),
-                reply_to: incoming.reply_to.clone(),
-                app_id: incoming.app_id.clone(),
-                traceparent: incoming.traceparent.clone(),
-            },
+            origin: origin(incoming),
             accepted_at: now,
             definition: definition.digest().to_owned(),
             revision: 0,
@@ -159,20 +154,14 @@ impl Inbox {
         });
         let mut event = Event::new(EventType::Rejected, uid, 1, now, data);
         event.traceparent.clone_from(&incoming.traceparent);
-        let correlation = incoming.correlation_id.clone();
         let key = EventKey { uid, sequence: 1, terminal: false };
-        let said = self.core.announcer.post(&event, EventType::Rejected, correlation.clone(), Some(key));
-        let mut letters = vec![self.dead_copy(uid, &reasons.to_string(), incoming), said];
+        let correlation = incoming.correlation_id.clone();
+        let said = self.core.announcer.post(&event, EventType::Rejected, correlation, Some(key));
+        let letters = vec![self.dead_copy(uid, &reasons.to_string(), incoming), said];
         let ours = |queue: &str| queue.strip_prefix(&self.reserved).is_some_and(|rest| rest.starts_with('.'));
-        let reply_to = incoming.reply_to.as_deref().filter(|q| !q.is_empty() && q.len() <= 255 && !ours(q));
-        if let Some(queue) = reply_to {
-            let mut reply = letters[1].clone();
-            reply.event = None;
-            reply.outgoing.exchange = String::new();
-            reply.outgoing.routing_key = queue.to_owned();
-            letters.push(reply);
-        }
-        Rejection { uid, at: now, requester, job_id: id, reasons: reasons.to_string(), letters }
+        let reply_to = incoming.reply_to.clone().filter(|q| !q.is_empty() && q.len() <= 255 && !ours(q));
+        let origin = Origin { reply_to, ..origin(incoming) };
+        Rejection { uid, at: now, requester, job_id: id, reasons: reasons.to_string(), origin, letters }
     }
 
     fn dead_copy(&self, uid: JobUid, reasons: &str, incoming: &Incoming) -> Letter {
@@ -204,6 +193,15 @@ impl Inbox {
         let seconds = u64::try_from(now.as_second()).unwrap_or(0);
         let nanos = u32::try_from(now.subsec_nanosecond()).unwrap_or(0);
         JobUid(Uuid::new_v7(uuid::Timestamp::from_unix(&*order, seconds, nanos)))
+    }
+}
+
+fn origin(incoming: &Incoming) -> Origin {
+    Origin {
+        correlation_id: incoming.correlation_id.clone(),
+        reply_to: incoming.reply_to.clone(),
+        app_id: incoming.app_id.clone(),
+        traceparent: incoming.traceparent.clone(),
     }
 }
 

@@ -12,9 +12,9 @@ use uuid::Uuid;
 use super::action::{Intended, Reads, Seen};
 use super::cloud::{Answer, CloudError, Failure};
 use super::decide::{Deciding, Next};
-use super::state::{Ending, Outcome, Record, State, Write};
+use super::state::{Image, Outcome, Record, State, Write};
 use crate::clock::later;
-use crate::domain::{EventType, Kind, Reason};
+use crate::domain::{Kind, Reason};
 use crate::workflow::{Call, Class, Refused};
 
 impl Deciding<'_> {
@@ -31,11 +31,12 @@ impl Deciding<'_> {
             }
             Outcome::Refused { code, message, .. } => {
                 let text = format!("{} was refused: {code}: {message}", write.operation);
+                self.believe(place);
                 if call.refused == Refused::Retry && self.record.has_written() {
                     self.reopen(place);
                     return self.again(&call.retry, text);
                 }
-                self.refused(call, Reason::RefusedByCloud, text, vec![])
+                self.refused(Reason::RefusedByCloud, text, vec![])
             }
             Outcome::Unknown if write.client_token.is_some() => self.send_again(place),
             Outcome::Unknown => {
@@ -61,7 +62,8 @@ impl Deciding<'_> {
             if self.is_expired() {
                 return self.expire();
             }
-            self.record.before = self.record.before.take().or_else(|| self.record.after.clone());
+            // The look it follows from, not the first there was: a job may have stood still in between.
+            self.record.before = self.record.after.clone().or(self.record.before.take());
         }
         if !self.record.has_written() {
             self.supersede(rivals);
@@ -98,6 +100,23 @@ impl Deciding<'_> {
         Next::Write(place)
     }
 
+    /// A refusal was looked after for as long as it takes: it had no effect.
+    fn believe(&mut self, place: usize) {
+        if let Outcome::Refused { unclassified, .. } = &mut self.record.writes[place].outcome {
+            *unclassified = false;
+        }
+    }
+
+    /// A look that says no by itself agrees with whatever the cloud refused at this step.
+    pub(super) fn believe_refusals(&mut self) {
+        let (step, undo) = (self.record.step.clone(), self.record.undo.is_some());
+        for write in self.record.writes.iter_mut().filter(|w| w.step == step && w.undo == undo) {
+            if let Outcome::Refused { unclassified, .. } = &mut write.outcome {
+                *unclassified = false;
+            }
+        }
+    }
+
     /// Lets a refused write be sent again.
     fn reopen(&mut self, place: usize) {
         if let Outcome::Refused { retry, .. } = &mut self.record.writes[place].outcome {
@@ -130,7 +149,10 @@ impl Deciding<'_> {
             Err(error) => error,
         };
         let verdict = self.classify(error);
-        if !Self::had_no_effect(&verdict) {
+        // A refusal with a code nobody has classified is one all the same, and is believed once a look after `settle`
+        // shows no effect (API §D.4). Anything else that may have had one has no known outcome.
+        let refused = verdict.class == Class::Unknown && matches!(error.failure, Failure::Refused { .. });
+        if !refused && !Self::had_no_effect(&verdict) {
             return self.again_after(&policy, error.to_string(), error.retry_after);
         }
         let (code, message) = match &error.failure {
@@ -188,15 +210,19 @@ impl Deciding<'_> {
         })
     }
 
-    /// Rests if a write without a ClientToken may still land.
+    /// Rests if a write may still land. In an undo also if one that did may not be shown yet: a look that lags shows the
+    /// state before the write, which is just what the undo wants to see.
     pub(super) fn unsettled_rest(&mut self) -> Option<Next> {
         let settle = self.rules.policies.settle;
-        let unsettled = self
-            .record
-            .writes
-            .iter()
-            .any(|write| write.outcome == Outcome::Unknown && self.now < later(write.intended_at, settle));
-        unsettled.then(|| self.poll("nobody knows yet whether the last write took effect".into()))
+        let undoing = self.record.undo.is_some();
+        let since = |write: &Write| match write.outcome {
+            Outcome::Unknown => Some(write.intended_at),
+            Outcome::Refused { unclassified: true, at, .. } => Some(at),
+            Outcome::Accepted { at, .. } | Outcome::Seen { at } if undoing && !write.undo => Some(at),
+            _ => None,
+        };
+        let unsettled = self.record.writes.iter().filter_map(since).any(|since| self.now < later(since, settle));
+        unsettled.then(|| self.poll("the last write may not be shown yet".into()))
     }
 
     /// Looks again in a moment: not a failed try.
@@ -222,39 +248,31 @@ impl Deciding<'_> {
             return;
         }
         for rival in rivals {
-            let Some(wait) = &rival.wait else { continue };
-            let mut old = rival.clone();
-            old.in_line = false;
-            old.due = None;
-            old.finished_at = Some(self.now);
-            let effective = wait.expected_at <= self.now && self.shows_effective(rival);
-            let said = if effective {
-                old.effective_seen = Some(self.now);
-                old.after = self.record.after.clone();
-                old.state = State::Completed;
-                old.ending = Some(Ending {
-                    reason: Reason::Done,
-                    message: format!("{} is in force", wait.goal),
-                    findings: vec![],
-                });
-                EventType::Completed
-            } else {
-                old.state = State::Superseded;
-                old.ending = Some(Ending {
-                    reason: Reason::SupersededByNewer,
-                    message: format!("job {} took over before the change took effect", self.record.uid),
-                    findings: vec![],
-                });
-                EventType::Superseded
-            };
-            self.also.push((old, said));
+            let mut old = Deciding::new(self.rules, rival.clone(), self.now);
+            match self.shows_effective(rival) {
+                Some(after) => {
+                    let at = after.at;
+                    old.record.after = Some(after);
+                    // What waited to be back where it was is undone by this, not completed.
+                    old.effective(at);
+                }
+                None => {
+                    let message = format!("job {} took over before the change took effect", self.record.uid);
+                    old.finish(State::Superseded, Reason::SupersededByNewer, message, vec![]);
+                }
+            }
+            let record = old.record;
+            self.also.extend(old.says.into_iter().map(|said| (record.clone(), said)));
         }
     }
 
-    fn shows_effective(&self, rival: &Record) -> bool {
-        let (Some(wait), Some(after)) = (&rival.wait, &self.record.after) else { return false };
-        after.at >= wait.expected_at
+    /// What this job last saw, if it shows what `rival` waits for, and in an hour in which that counts.
+    fn shows_effective(&self, rival: &Record) -> Option<Image> {
+        let (wait, after) = (rival.wait.as_ref()?, self.record.after.as_ref()?);
+        let in_force = wait.expected_at <= self.now
+            && after.at >= wait.expected_at
             && after.order_type == Some(wait.goal)
-            && after.effective_order_type == Some(wait.goal)
+            && after.effective_order_type == Some(wait.goal);
+        in_force.then(|| after.clone())
     }
 }

@@ -157,6 +157,13 @@ pub struct Write {
     pub outcome: Outcome,
 }
 
+impl Write {
+    /// Whether it may have changed something: all but a refusal that is known for what it is.
+    pub fn may_have_landed(&self) -> bool {
+        !matches!(self.outcome, Outcome::Refused { unclassified: false, .. })
+    }
+}
+
 /// What is known of a write.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
@@ -315,7 +322,7 @@ impl Record {
     /// Whether something may have been changed in the cloud by this job: from then on it ends only in the few ways
     /// that leave nothing half done.
     pub fn has_written(&self) -> bool {
-        self.writes.iter().any(|w| !matches!(w.outcome, Outcome::Refused { .. }))
+        self.writes.iter().any(Write::may_have_landed)
     }
 
     /// Parked between writes: blocks the line of its instance and needs a person.

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::mail::Outgoing;
-use super::state::{Record, State};
+use super::state::{Origin, Record, State};
 use crate::domain::{CenId, InstanceId, InstanceType, JobId, JobUid, Kind, Requester};
 
 /// A message to publish, committed with what it tells of.
@@ -44,6 +44,9 @@ pub struct Arrival {
 }
 
 /// A message that is not a job.
+///
+/// Its uid is made of the message, so the same message again is the same rejection: what was said of it is said again,
+/// unchanged.
 #[derive(Debug, Clone)]
 pub struct Rejection {
     /// Our name of it.
@@ -56,6 +59,8 @@ pub struct Rejection {
     pub job_id: Option<String>,
     /// Why, as JSON.
     pub reasons: String,
+    /// Who is answered: the event goes to its `reply_to` too.
+    pub origin: Origin,
     /// Said about it: the copy for the dead-letter queue and the `rejected` event.
     pub letters: Vec<Letter>,
 }
@@ -77,9 +82,9 @@ pub enum Taken {
     /// A repetition: no second run. Its latest event is sent again, to the new `reply_to` if there is one, else to
     /// the events exchange; and the terminal event will go to the new `reply_to` too.
     Repeated(JobUid),
-    /// The id was used before for another request: rejected.
+    /// The id was used before for another request: rejected under this uid.
     Reused(JobUid),
-    /// Rejected.
+    /// Rejected, under this uid.
     Rejected(JobUid),
 }
 
@@ -221,7 +226,8 @@ pub trait Store: Send + Sync + 'static {
     /// Applies one change.
     async fn commit(&self, change: Change) -> Result<Committed, StoreError>;
 
-    /// Applies many changes in one physical commit, each for itself.
+    /// Applies many changes in one physical commit, each for itself. One that is not allowed (a transition that is not in
+    /// the table) is a conflict here, and logged.
     async fn commit_all(&self, changes: Vec<Change>) -> Result<Vec<Committed>, StoreError>;
 
     /// When [`Store::claim`] will next have something; `None` when nothing is due ever.

@@ -104,8 +104,11 @@ pub async fn run(core: &Core, claimed: Claimed, deadline: Duration) -> Result<()
     let mut hand = Grip { core, record: claimed.record, lease: claimed.lease, deadline };
     let mut observation = Observation::TakenUp { refusal };
     loop {
-        let definition = core.definition(&hand.record.definition).await?;
-        let Some(next) = hand.decide(&definition, &observation).await? else { return Ok(()) };
+        let (definition, wrong) = core.definition_of(&hand.record).await?;
+        if let Some(why) = wrong {
+            observation = Observation::Undefined { why };
+        }
+        let Some(next) = hand.decide(&definition, &mut observation).await? else { return Ok(()) };
         let step = definition.step(&hand.record.step).and_then(|step| step.call());
         observation = match next {
             Next::Rest => return Ok(()),
@@ -131,7 +134,7 @@ impl Grip<'_> {
     async fn decide(
         &mut self,
         definition: &crate::workflow::Definition,
-        observation: &Observation,
+        observation: &mut Observation,
     ) -> Result<Option<Next>, StoreError> {
         // A command may change the job meanwhile; then the observation is judged once more, by what it is now.
         for _ in 0..3 {
@@ -147,6 +150,10 @@ impl Grip<'_> {
             match self.core.store.load(self.record.uid).await? {
                 Some(record) if !record.state.is_terminal() => self.record = record,
                 _ => return Ok(None),
+            }
+            // Or it was one of the jobs it takes over from that moved on.
+            if let Observation::Looked { rivals, .. } = observation {
+                *rivals = self.rivals().await?;
             }
         }
         tracing::warn!(job.uid = %self.record.uid, "the lease of the job is another's now; puts it down");
@@ -195,7 +202,9 @@ impl Grip<'_> {
     async fn look(&self, reads: Reads, step: Option<&Call>) -> Result<Observation, StoreError> {
         let core = self.core;
         let began = core.clock.uptime();
-        let limit = step.map_or(core.lease(), |call| call.timeout);
+        // A look that outlasts the lease could never be committed.
+        let room = self.deadline.saturating_sub(began + core.catalog.policies.request_timeout);
+        let limit = step.map_or(room, |call| call.timeout.min(room));
         let look = look(core.cloud.as_ref(), core.clock.as_ref(), &self.record.job, reads);
         let looked = tokio::time::timeout(limit, look).await.unwrap_or_else(|_| {
             let failure = Failure::Unanswered { why: format!("a look took longer than {limit:?}") };
@@ -207,14 +216,18 @@ impl Grip<'_> {
             Ok(seen) => seen,
             Err(error) => return Ok(Observation::LookFailed(error)),
         };
+        Ok(Observation::Looked { seen, rivals: self.rivals().await? })
+    }
+
+    /// The jobs that wait on the same grant. Only one that has not written yet can take over from them, or share their
+    /// hour.
+    async fn rivals(&self) -> Result<Vec<Record>, StoreError> {
+        if self.record.has_written() {
+            return Ok(vec![]);
+        }
         let job = &self.record.job;
-        // Only a job that has not written yet can take over from another, or share its hour.
-        let rivals = match self.record.has_written() {
-            true => vec![],
-            false => core.store.waiting_on(&job.instance.id, &job.cen.id).await?,
-        };
-        let rivals = rivals.into_iter().filter(|rival| rival.uid != self.record.uid).collect();
-        Ok(Observation::Looked { seen, rivals })
+        let waiting = self.core.store.waiting_on(&job.instance.id, &job.cen.id).await?;
+        Ok(waiting.into_iter().filter(|rival| rival.uid != self.record.uid).collect())
     }
 
     /// Makes the write whose intent was just committed. `None`: not made, because the lease may run out under it.

@@ -20,8 +20,7 @@ macro_rules! conformance {
                 repetitions_are_seen_within_one_batch, the_same_id_with_other_content_is_rejected,
                 ids_are_scoped_by_requester, a_repetition_is_answered_to_the_new_reply_to,
                 a_repetition_without_reply_to_is_answered_where_it_was_first, a_rejection_is_kept_and_said,
-                a_rejection_that_comes_again_is_answered_again_and_kept_once,
-                a_repetition_gets_the_latest_event, simultaneous_repetitions_make_one_job;
+                a_rejection_again_is_said_again_unchanged, a_repetition_gets_the_latest_event, simultaneous_repetitions_make_one_job;
             line: jobs_on_one_instance_go_in_order, a_blocked_job_is_not_claimable_however_due,
                 leaving_lets_the_next_one_go, who_comes_back_stands_behind, who_stays_keeps_the_place,
                 who_leaves_from_the_middle_frees_nobody, jobs_outside_the_line_are_blocked_by_nobody,

@@ -92,7 +92,8 @@ async fn settle(core: &Core, group: &Group, records: Vec<Record>, report: &mut R
     let now = core.clock.now();
     let mut decisions = Vec::with_capacity(records.len());
     for record in &records {
-        let definition = core.definition(&record.definition).await?;
+        // To confirm a wait takes no step of the definition.
+        let (definition, _) = core.definition_of(record).await?;
         let rules = core.rules(&definition);
         decisions.push(match (answers.get(&record.job.instance.id), &failed) {
             (Some((at, rule)), _) => decide_swept(&rules, record, rule.as_ref(), *at, now),

@@ -161,6 +161,7 @@ pub fn rejection(n: u32) -> Rejection {
         requester: Requester::parse("tickets").unwrap(),
         job_id: Some("bad".into()),
         reasons: "[]".into(),
+        origin: Origin::default(),
         letters: vec![Letter { outgoing: copy, event: None }, event(n, 1, false)],
     }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::fixtures::*;
 use crate::domain::Requester;
-use crate::engine::state::State;
-use crate::engine::store::{Hold, Letter, Message, Store, Taken};
+use crate::engine::state::{Origin, State};
+use crate::engine::store::{Hold, Message, Rejection, Store, Taken};
 
 type S = Arc<dyn Store>;
 
@@ -81,6 +81,25 @@ pub async fn a_repetition_without_reply_to_is_answered_where_it_was_first(store:
     assert_eq!(queued[0].outgoing, event(1, 1, false).outgoing);
 }
 
+pub async fn a_rejection_again_is_said_again_unchanged(store: S) {
+    let origin = Origin { reply_to: Some("answers".into()), ..Origin::default() };
+    let first = Rejection { origin: origin.clone(), ..rejection(7) };
+    store.take(vec![Message::Rejection(Box::new(first.clone()))]).await.unwrap();
+    let said = store.outbox(0, 10).await.unwrap();
+    let places: Vec<&str> = said.iter().map(|queued| queued.outgoing.routing_key.as_str()).collect();
+    assert_eq!((said.len(), places[2]), (3, "answers"), "a copy, the event, and the answer: {places:?}");
+    empty_outbox(&*store).await;
+    let mut again = first;
+    again.letters[1].outgoing.body = "said at another time".into();
+    let taken = store.take(vec![Message::Rejection(Box::new(again)), arrival(&record(1))]).await.unwrap();
+    assert_eq!(taken, [Taken::Rejected(uid(7)), Taken::New(uid(1))], "it disturbs nothing else");
+    let repeated = store.outbox(0, 10).await.unwrap();
+    for (then, now) in said.iter().zip(&repeated) {
+        assert_eq!(then.outgoing, now.outgoing);
+    }
+    assert_eq!(store.census().await.unwrap().rejected, 1);
+}
+
 pub async fn a_repetition_gets_the_latest_event(store: S) {
     take(&*store, &[record(1)]).await;
     let mut end = change(at_rest(load(&*store, 1).await, State::Failed), Hold::None);
@@ -100,42 +119,6 @@ pub async fn a_rejection_is_kept_and_said(store: S) {
     assert_eq!(said[1].0, format!("{}.1", uid(7)));
     assert_eq!(store.events(uid(7)).await.unwrap().len(), 1);
     assert_eq!(store.census().await.unwrap().rejected, 1);
-}
-
-pub async fn a_rejection_that_comes_again_is_answered_again_and_kept_once(store: S) {
-    let mut first = rejection(7);
-    first.letters.push(answer(first.letters[1].clone(), "answers", "first"));
-    store.take(vec![Message::Rejection(Box::new(first.clone()))]).await.unwrap();
-    empty_outbox(&*store).await;
-    // It is another time by now, and an event tells its time.
-    let mut again = first.clone();
-    again.at = at(99);
-    again.letters[1].outgoing.body = "{\"time\":\"later\"}".into();
-    again.letters[2] = answer(again.letters[1].clone(), "answers", "second");
-    let mut other = record(2);
-    other.job.id = record(1).job.id;
-    let taken = store.take(vec![Message::Rejection(Box::new(again)), arrival(&record(1))]).await.unwrap();
-    assert_eq!(taken, [Taken::Rejected(uid(7)), Taken::New(uid(1))], "and it is in nobody's way");
-    let queued = store.outbox(0, 10).await.unwrap();
-    let said = |n: usize| (queued[n].outgoing.message_id.as_str(), queued[n].outgoing.routing_key.as_str());
-    let id = format!("{}.1", uid(7));
-    assert_eq!([said(0), said(1)], [(id.as_str(), "job.accepted"), (id.as_str(), "answers")]);
-    assert_eq!(queued[1].outgoing.correlation_id.as_deref(), Some("second"));
-    assert!(queued[..2].iter().all(|q| q.outgoing.body == first.letters[1].outgoing.body), "as it was said");
-    assert_eq!(queued.len(), 3, "no second copy of the message");
-    assert_eq!(store.census().await.unwrap().rejected, 1);
-    for _ in 0..2 {
-        assert_eq!(store.take(vec![arrival(&other)]).await.unwrap(), [Taken::Reused(uid(1002))]);
-    }
-}
-
-/// The same, to a queue.
-fn answer(mut letter: Letter, queue: &str, correlation: &str) -> Letter {
-    letter.event = None;
-    letter.outgoing.exchange = String::new();
-    letter.outgoing.routing_key = queue.into();
-    letter.outgoing.correlation_id = Some(correlation.into());
-    letter
 }
 
 pub async fn simultaneous_repetitions_make_one_job(store: S) {

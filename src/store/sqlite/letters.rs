@@ -22,19 +22,6 @@ pub(super) fn post(conn: &Connection, about: JobUid, letters: &[Letter]) -> Resu
     Ok(())
 }
 
-/// Puts events that were said before into the outbox again, as they were said then, with their answers; what is not
-/// about an event (a copy for the dead-letter queue) goes once.
-pub(super) fn post_again(conn: &Connection, letters: &[Letter]) -> Result<(), StoreError> {
-    let events: Vec<(&str, EventKey)> =
-        letters.iter().filter_map(|letter| Some((letter.outgoing.message_id.as_str(), letter.event?))).collect();
-    for Outgoing { message_id, exchange, routing_key, correlation_id, .. } in letters.iter().map(|l| &l.outgoing) {
-        if let Some((_, key)) = events.iter().find(|(id, _)| id == message_id) {
-            send(conn, key.uid, key.sequence, exchange, routing_key, correlation_id.as_deref())?;
-        }
-    }
-    Ok(())
-}
-
 fn headers(outgoing: &Outgoing) -> Result<String, StoreError> {
     serde_json::to_string(&outgoing.headers)
         .map_err(|e| StoreError::Corrupt(format!("headers of {} cannot be written: {e}", outgoing.message_id)))

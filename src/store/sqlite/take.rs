@@ -8,8 +8,8 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::letters;
 use super::line::{self, Place};
 use super::row::{self, Uid};
-use crate::engine::state::Record;
-use crate::engine::store::{Arrival, Message, Rejection, StoreError, Taken};
+use crate::engine::state::{Origin, Record};
+use crate::engine::store::{Arrival, Letter, Message, Rejection, StoreError, Taken};
 
 /// Takes messages in; one verdict each, in order.
 pub(super) fn take(conn: &Connection, messages: &[Message]) -> Result<Vec<Taken>, StoreError> {
@@ -92,21 +92,25 @@ fn insert(conn: &Connection, record: &Record, digest: &str) -> Result<(), StoreE
 /// A rejection is named after its message: one that is there already is the same message, sent or delivered again. It
 /// is answered again and kept once.
 fn reject(conn: &Connection, rejection: &Rejection) -> Result<(), StoreError> {
+    let uid = rejection.uid;
     let new =
         conn.prepare_cached(
             "INSERT INTO rejections (uid, at_us, requester, job_id, reasons) VALUES (?1, ?2, ?3, ?4, ?5)
              ON CONFLICT DO NOTHING",
         )?
         .execute(params![
-            Uid(rejection.uid),
+            Uid(uid),
             row::at_or_before(rejection.at),
             rejection.requester.as_str(),
             rejection.job_id,
             rejection.reasons,
         ])? == 1;
     if new {
-        letters::post(conn, rejection.uid, &rejection.letters)
+        letters::post(conn, uid, &rejection.letters)?;
     } else {
-        letters::post_again(conn, &rejection.letters)
+        let copies: Vec<Letter> = rejection.letters.iter().filter(|letter| letter.event.is_none()).cloned().collect();
+        letters::post(conn, uid, &copies)?;
+        letters::repeat(conn, uid, &Origin::default())?;
     }
+    if rejection.origin.reply_to.is_some() { letters::repeat(conn, uid, &rejection.origin) } else { Ok(()) }
 }
