@@ -4,6 +4,7 @@ mod adversary;
 mod broker;
 mod contract;
 mod crash_everywhere;
+mod end_to_end;
 mod layers;
 mod support;
 mod workflows;

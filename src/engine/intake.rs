@@ -131,7 +131,8 @@ impl Inbox {
         Arrival { record: Box::new(record), digest, letters: vec![letter], reused }
     }
 
-    /// The uid is made of the message, so that one that is delivered again is rejected again under the same name.
+    /// The uid is made of the message and of everything it is judged by, so that one that is delivered again is rejected
+    /// again under the same name.
     fn rejection(
         &self,
         reason: Reason,
@@ -143,14 +144,9 @@ impl Inbox {
     ) -> Rejection {
         let reasons = json!(faults);
         let message = faults.iter().map(|f| format!("{}: {}", f.at, f.message)).collect::<Vec<_>>().join("; ");
-        let name = [
-            requester.as_str().as_bytes(),
-            incoming.message_id.as_deref().unwrap_or_default().as_bytes(),
-            incoming.reply_to.as_deref().unwrap_or_default().as_bytes(),
-            reason.as_str().as_bytes(),
-            &incoming.body,
-        ]
-        .join(&0);
+        let properties =
+            json!([requester, incoming.routing_key, incoming.message_id, incoming.reply_to, reason]).to_string();
+        let name = [properties.as_bytes(), &incoming.body].join(&0);
         let uid = JobUid(Uuid::new_v5(&Uuid::NAMESPACE_OID, &name));
         let data = json!({
             "uid": uid, "requester": requester, "job_id": id, "reason": reason, "reasons_version": REASONS_VERSION,

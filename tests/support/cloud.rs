@@ -36,13 +36,6 @@ impl Cloud {
         of.map(|entry| (entry.operation, entry.effect.order_type.map(|o| o.to_string()))).collect()
     }
 
-    /// How many calls of `operation` came.
-    pub fn calls(&self, operation: &str) -> u64 {
-        let calls = self.get("/_sim/calls");
-        let counts = calls["counts"].as_array().unwrap().iter();
-        counts.filter(|count| count["operation"] == operation).map(|count| count["count"].as_u64().unwrap()).sum()
-    }
-
     /// Grants and attachments as they are.
     pub fn state(&self) -> Value {
         self.get("/_sim/state")
@@ -72,11 +65,6 @@ impl Cloud {
     /// Returns when nothing of a number of effects is missing.
     pub fn wait_ledger(&self, effects: usize) {
         self.wait(&format!("ledger={effects}"));
-    }
-
-    /// Returns when `operation` has been called `count` times.
-    pub fn wait_calls(&self, operation: &str, count: u64) {
-        self.wait(&format!("calls={operation}:{count}"));
     }
 
     fn wait(&self, what: &str) {

@@ -29,6 +29,8 @@ pub struct Post {
     pub message_id: Option<String>,
     pub correlation_id: Option<String>,
     pub reply_to: Option<String>,
+    /// Header `traceparent`.
+    pub traceparent: Option<String>,
     pub body: Vec<u8>,
 }
 
@@ -110,6 +112,11 @@ impl Mailbox {
         mailbox
     }
 
+    /// What the names of the worker's queues begin with.
+    pub fn prefix(&self) -> &str {
+        self.topology.prefix()
+    }
+
     /// The queue to name in `reply_to`.
     pub fn answers_queue(&self) -> String {
         format!("{}-answers", self.topology.prefix())
@@ -135,6 +142,11 @@ impl Mailbox {
                 }
                 if let Some(queue) = &post.reply_to {
                     p = p.with_reply_to(queue.as_str().into());
+                }
+                if let Some(parent) = &post.traceparent {
+                    let mut headers = FieldTable::default();
+                    headers.insert("traceparent".into(), AMQPValue::LongString(parent.as_str().into()));
+                    p = p.with_headers(headers);
                 }
                 let (exchange, key) = match post.routing_key.as_str() {
                     "" => (String::new(), self.topology.jobs_queue()),
@@ -163,8 +175,8 @@ impl Mailbox {
             routing_key: format!("job.{}", job["kind"].as_str().unwrap()),
             reply_to: Some(self.answers_queue()),
             correlation_id: Some(format!("about {}", job["id"].as_str().unwrap())),
-            message_id: None,
             body: job.to_string().into_bytes(),
+            ..Post::default()
         };
         self.publish(&jobs.iter().map(post).collect::<Vec<_>>());
     }

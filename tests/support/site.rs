@@ -140,6 +140,14 @@ pub fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// Waits for the first quarter of an hour of the cloud, which is so many seconds long: for a test that needs the rest.
+pub fn early_in_the_hour(site: &Site, seconds: i64) {
+    until("an hour begins", || {
+        let now: jiff::Timestamp = site.cloud.state()["now"].as_str()?.parse().ok()?;
+        (now.as_millisecond() % (seconds * 1000) < seconds * 250).then_some(())
+    });
+}
+
 /// The id of one of the `more` instances.
 pub fn another(n: usize) -> String {
     format!("vpc-bp1more{n:012}")

@@ -35,11 +35,8 @@ pub fn ask(server: SocketAddr, method: &str, path: &str, headers: &[&str], body:
 fn parse(answer: &str) -> Option<Answer> {
     let (head, body) = answer.split_once("\r\n\r\n")?;
     let status = head.split(' ').nth(1)?.parse().ok()?;
-    let length = head.lines().filter_map(|line| line.split_once(':'));
-    let length =
-        length.filter(|(name, _)| name.eq_ignore_ascii_case("content-length")).map(|(_, n)| n.trim().parse::<usize>());
-    match length.last() {
-        Some(Ok(length)) if body.len() != length => None,
-        _ => Some(Answer { status, body: body.to_owned() }),
-    }
+    let mut headers = head.lines().filter_map(|line| line.split_once(':'));
+    let length = headers.find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+    let whole = length.is_none_or(|(_, length)| length.trim().parse() == Ok(body.len()));
+    whole.then(|| Answer { status, body: body.to_owned() })
 }

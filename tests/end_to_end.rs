@@ -1,0 +1,54 @@
+//! Real processes, killed without a warning: the worker (`crossgrant serve`), a simulated cloud (`crossgrant simulate`)
+//! and a RabbitMQ node, talking AMQP and HTTP on the loopback. What counts is the ledger of the cloud: every effect
+//! exactly once; and what the requester gets: one end.
+
+mod broker_killed;
+mod messages;
+mod running;
+mod worker_killed;
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::support::rabbit::Rabbit;
+use crate::support::site::{Options, Site, Worker};
+use crate::support::{crossgrant, scratch, shared_rabbit};
+
+const MODIFY: &str = "ModifyGrantInstanceToTransitRouter";
+const UPDATE: &str = "UpdateTransitRouterVpcAttachmentAttribute";
+const GRANT: &str = "GrantInstanceToTransitRouter";
+const REVOKE: &str = "RevokeInstanceFromTransitRouter";
+const RULES: &str = "DescribeGrantRulesToCen";
+/// An order type takes effect.
+const HOUR: &str = "hour";
+
+/// A site on the node that tests share.
+fn site(options: &Options<'_>) -> Site {
+    Site::new(crossgrant(), scratch(), shared_rabbit(), options)
+}
+
+/// A site on a node of its own, which may be killed.
+fn lonely_site(options: &Options<'_>) -> Site {
+    Site::new(crossgrant(), scratch(), Arc::new(Rabbit::start(scratch()).unwrap()), options)
+}
+
+/// The operations that had an effect on an instance, in order.
+fn operations(site: &Site, instance: &str) -> Vec<String> {
+    site.cloud.written(instance).into_iter().map(|(operation, _)| operation).collect()
+}
+
+/// Waits for the end of a job, which must be a good one, and the only one: in the store and among all that was said.
+fn completes_once(site: &Site, worker: &Worker, id: &str) -> Value {
+    let end = site.mail.end(id);
+    assert_eq!(end["type"], "crossgrant.job.completed", "{end}");
+    let said = end["id"].as_str().unwrap().to_owned();
+    assert_eq!(worker.terminal_ids(id), [said.as_str()]);
+    // The answer goes out with the event; after both there is nothing more to come.
+    site.mail.wait(&format!("the answer about {id}"), |all| {
+        let mut answers = all.iter().filter(|m| m.place == crate::support::mailbox::Place::Answer && m.is_terminal());
+        answers.find(|m| m.job().as_deref() == Some(id)).map(drop)
+    });
+    assert_eq!(site.mail.terminal_ids(id).into_iter().collect::<Vec<_>>(), [said]);
+    end
+}

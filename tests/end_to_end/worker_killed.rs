@@ -1,0 +1,113 @@
+//! `kill -9` of the worker, at the worst times.
+
+use crossgrant::simulator::{Fault, FaultKind};
+
+use super::{GRANT, HOUR, MODIFY, REVOKE, RULES, UPDATE, completes_once, operations, site};
+use crate::support::plant::{ATTACHED, UNATTACHED};
+use crate::support::site::{Options, another, early_in_the_hour, job};
+
+const PAYER: &str = "PayByResourceOwner";
+
+#[test]
+fn between_the_two_writes_of_a_payer_change() {
+    let site = site(&Options::default());
+    site.cloud.inject(Fault::new(UPDATE, FaultKind::HangBefore));
+    let worker = site.worker();
+    site.mail.submit(&job("change", "payer-change", ATTACHED));
+    site.cloud.wait_held(UPDATE);
+    worker.process.kill9();
+    assert_eq!(site.cloud.written(ATTACHED), [(MODIFY.to_owned(), Some(PAYER.to_owned()))]);
+    site.cloud.mend();
+
+    let worker = site.worker();
+    let end = completes_once(&site, &worker, "change");
+    assert_eq!(operations(&site, ATTACHED), [MODIFY, UPDATE, HOUR], "each effect exactly once");
+    assert_eq!(end["data"]["after"]["effective_order_type"], PAYER, "{end}");
+}
+
+#[test]
+fn after_the_second_write_before_its_answer() {
+    let site = site(&Options::default());
+    site.cloud.inject(Fault::new(UPDATE, FaultKind::HangAfter));
+    let worker = site.worker();
+    site.mail.submit(&job("change", "payer-change", ATTACHED));
+    site.cloud.wait_held(UPDATE);
+    worker.process.kill9();
+    site.cloud.mend();
+
+    let worker = site.worker();
+    completes_once(&site, &worker, "change");
+    assert_eq!(operations(&site, ATTACHED), [MODIFY, UPDATE, HOUR]);
+}
+
+#[test]
+fn between_the_revoke_and_the_grant_that_replaces_it() {
+    // Neither call knows a ClientToken, so only looking tells whether the grant was made.
+    for kind in [FaultKind::HangBefore, FaultKind::HangAfter] {
+        let site = site(&Options::default());
+        site.cloud.inject(Fault::new(GRANT, kind.clone()));
+        let worker = site.worker();
+        site.mail.submit(&job("replace", "payer-change", UNATTACHED));
+        site.cloud.wait_held(GRANT);
+        worker.process.kill9();
+        site.cloud.mend();
+
+        let worker = site.worker();
+        completes_once(&site, &worker, "replace");
+        assert_eq!(operations(&site, UNATTACHED), [REVOKE, GRANT], "{kind:?}");
+    }
+}
+
+#[test]
+fn while_it_waits_for_the_hour_which_passes_without_it() {
+    let site = site(&Options::default());
+    let worker = site.worker();
+    site.mail.submit(&job("change", "payer-change", ATTACHED));
+    site.mail.event("waiting", "change");
+    worker.process.kill9();
+    site.cloud.wait_ledger(3);
+
+    let worker = site.worker();
+    completes_once(&site, &worker, "change");
+    assert_eq!(operations(&site, ATTACHED), [MODIFY, UPDATE, HOUR]);
+}
+
+#[test]
+fn when_it_has_seen_the_effect_and_not_yet_said_so() {
+    let site = site(&Options { hour: "10s", ..Options::default() });
+    let worker = site.worker();
+    early_in_the_hour(&site, 10);
+    site.mail.submit(&job("change", "payer-change", ATTACHED));
+    site.mail.event("waiting", "change");
+    site.cloud.inject(Fault::new(RULES, FaultKind::HangAfter).times(10));
+    site.cloud.wait_held(RULES);
+    assert_eq!(operations(&site, ATTACHED), [MODIFY, UPDATE, HOUR], "it is the sweep that is held");
+    worker.process.kill9();
+    assert!(site.mail.terminal_ids("change").is_empty());
+    site.cloud.mend();
+
+    let worker = site.worker();
+    completes_once(&site, &worker, "change");
+    assert_eq!(operations(&site, ATTACHED), [MODIFY, UPDATE, HOUR]);
+}
+
+#[test]
+fn again_and_again_in_the_midst_of_many_jobs() {
+    const JOBS: usize = 30;
+    let site = site(&Options { more: JOBS, ..Options::default() });
+    let jobs: Vec<_> = (0..JOBS).map(|n| job(&format!("grant-{n}"), "grant", &another(n))).collect();
+    let worker = site.worker();
+    site.mail.submit_all(&jobs);
+    site.cloud.wait_ledger(1);
+    worker.process.kill9();
+    for effects in [8, 16, 24] {
+        let worker = site.start();
+        site.cloud.wait_ledger(effects);
+        worker.process.kill9();
+    }
+    let worker = site.worker();
+    for n in 0..JOBS {
+        completes_once(&site, &worker, &format!("grant-{n}"));
+        assert_eq!(operations(&site, &another(n)), [GRANT]);
+    }
+}
