@@ -144,7 +144,7 @@ pub struct Write {
     /// Whether it puts the before-image back.
     #[serde(default)]
     pub undo: bool,
-    /// Raised by resume and undo; part of the ClientToken.
+    /// Raised by resume, undo and a new beginning; part of the ClientToken.
     pub generation: u32,
     /// The `ClientToken`, where the operation has one: the same on every attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -286,7 +286,7 @@ pub struct Record {
     /// shared and not among them.
     #[serde(default)]
     pub calls: u32,
-    /// Raised by resume and undo.
+    /// Raised by resume, undo and a new beginning.
     pub generation: u32,
     /// Why it is where it is, in one sentence for people.
     pub why: String,
