@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 
-use crate::domain::{Attachment, Edition, InstanceType, Job, OrderType};
+use crate::domain::{Attachment, Edition, InstanceType, Job, OrderType, Reason};
 use crate::engine::action::{
     Action, Hand, Intended, Judgement, Reads, Seen, Standing, TransitRouterAction, View, standing,
 };
@@ -69,23 +69,25 @@ fn wanted(view: &View<'_>, attachment: &Attachment) -> Option<OrderType> {
     before.map_or(view.goal, |before| before.order_type.or(view.goal))
 }
 
-fn update_operation(view: &View<'_>) -> &'static str {
-    use crate::domain::InstanceType::{CCN, ECR, VBR, VPC, VPN};
+/// `None` where an attachment has no payer, or none that could be changed (API §A.7).
+fn update_operation(view: &View<'_>) -> Option<&'static str> {
     match view.kind() {
-        VPC | CCN => "UpdateTransitRouterVpcAttachmentAttribute",
-        VBR => "UpdateTransitRouterVbrAttachmentAttribute",
-        VPN => "UpdateTransitRouterVpnAttachmentAttribute",
-        ECR => "UpdateTransitRouterEcrAttachmentAttribute",
+        InstanceType::VPC => Some("UpdateTransitRouterVpcAttachmentAttribute"),
+        InstanceType::VBR => Some("UpdateTransitRouterVbrAttachmentAttribute"),
+        InstanceType::VPN => Some("UpdateTransitRouterVpnAttachmentAttribute"),
+        InstanceType::ECR | InstanceType::CCN => None,
     }
 }
 
-fn delete_operation(view: &View<'_>) -> &'static str {
-    use crate::domain::InstanceType::{CCN, ECR, VBR, VPC, VPN};
-    match view.kind() {
-        VPC | CCN => "DeleteTransitRouterVpcAttachment",
-        VBR => "DeleteTransitRouterVbrAttachment",
-        VPN => "DeleteTransitRouterVpnAttachment",
-        ECR => "DeleteTransitRouterEcrAttachment",
+/// What ends an attachment, and whether it takes a ClientToken. A CCN has only what the Basic Edition has, on either
+/// edition (API §A.9).
+fn delete_operation(view: &View<'_>, edition: Edition) -> (&'static str, bool) {
+    match (edition, view.kind()) {
+        (Edition::Basic, _) | (_, InstanceType::CCN) => ("DetachCenChildInstance", false),
+        (_, InstanceType::VPC) => ("DeleteTransitRouterVpcAttachment", true),
+        (_, InstanceType::VBR) => ("DeleteTransitRouterVbrAttachment", true),
+        (_, InstanceType::VPN) => ("DeleteTransitRouterVpnAttachment", true),
+        (_, InstanceType::ECR) => ("DeleteTransitRouterEcrAttachment", true),
     }
 }
 
@@ -107,9 +109,16 @@ impl Action for UpdateAttachments {
         let enterprise = || list.iter().filter(|a| a.edition == Edition::Enterprise);
         let stale = |a: &Attachment| wanted(view, a).filter(|wanted| a.is_attached() && a.order_type != Some(*wanted));
         if let Some((attachment, order_type)) = enterprise().find_map(|a| Some((a, stale(a)?))) {
+            let Some(operation) = update_operation(view) else {
+                return Judgement::Refuse {
+                    reason: Reason::PayerNotChangeable,
+                    message: format!("{} is an attachment whose payer cannot be changed", attachment.id),
+                    findings: vec![],
+                };
+            };
             return Judgement::Write(Intended {
                 order_type: Some(order_type),
-                ..intended(view, update_operation(view), attachment, true)
+                ..intended(view, operation, attachment, true)
             });
         }
         match enterprise().find(|a| !a.is_attached()) {
@@ -153,10 +162,10 @@ impl Action for DeleteAttachments {
             Attached::To(list) => list,
         };
         match (list.iter().find(|a| a.is_attached()), list.first()) {
-            (Some(attachment), _) => Judgement::Write(match attachment.edition {
-                Edition::Enterprise => intended(view, delete_operation(view), attachment, true),
-                Edition::Basic => intended(view, "DetachCenChildInstance", attachment, false),
-            }),
+            (Some(attachment), _) => {
+                let (operation, client_token) = delete_operation(view, attachment.edition);
+                Judgement::Write(intended(view, operation, attachment, client_token))
+            }
             (None, Some(busy)) => Judgement::Busy(format!("{} is {}", busy.id, busy.status)),
             (None, None) => Judgement::Through("done"),
         }

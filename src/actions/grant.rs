@@ -1,9 +1,10 @@
-//! `GrantInstanceToTransitRouter`, in the account that owns the instance (API §A.1). There is no ClientToken.
+//! `GrantInstanceToTransitRouter`, and for a CCN `GrantInstanceToCbn`, in the account that owns the instance (API §A.1,
+//! §A.6). Neither has a ClientToken.
 
 use async_trait::async_trait;
 
 use super::{resource_account, written};
-use crate::domain::{Job, Reason};
+use crate::domain::{InstanceType, Job, Reason};
 use crate::engine::action::{Action, Hand, Intended, Judgement, Reads, ResourceAction, Seen, Standing, View, standing};
 use crate::engine::cloud::{Answer, CloudError, ResourceWriter};
 use crate::engine::state::Write;
@@ -26,7 +27,7 @@ impl Action for Grant {
         match standing(seen, job) {
             Standing::Unclear(why) => Judgement::Unclear(why),
             Standing::Absent => Judgement::Write(Intended {
-                operation: "GrantInstanceToTransitRouter",
+                operation: operation(view),
                 account: resource_account(view),
                 resource: job.instance.id.to_string(),
                 order_type: view.goal,
@@ -51,6 +52,13 @@ impl Action for Grant {
 
     fn hand(&self) -> Hand<'_> {
         Hand::Resource(self)
+    }
+}
+
+fn operation(view: &View<'_>) -> &'static str {
+    match view.kind() {
+        InstanceType::CCN => "GrantInstanceToCbn",
+        _ => "GrantInstanceToTransitRouter",
     }
 }
 

@@ -1,10 +1,11 @@
-//! `RevokeInstanceFromTransitRouter`, in the account that owns the instance (API §A.2). There is no ClientToken.
+//! `RevokeInstanceFromTransitRouter`, and for a CCN `RevokeInstanceFromCbn`, in the account that owns the instance
+//! (API §A.2, §A.6). Neither has a ClientToken.
 
 use async_trait::async_trait;
 
 use super::attachments::{Attached, attached};
 use super::resource_account;
-use crate::domain::{Job, Reason};
+use crate::domain::{InstanceType, Job, Reason};
 use crate::engine::action::{Action, Hand, Intended, Judgement, Reads, ResourceAction, Seen, Standing, View, standing};
 use crate::engine::cloud::{Answer, CloudError, ResourceWriter};
 use crate::engine::state::Write;
@@ -41,7 +42,7 @@ impl Action for Revoke {
         match attached(view, seen) {
             Attached::Unclear(why) => Judgement::Unclear(why),
             Attached::To(list) if list.is_empty() => Judgement::Write(Intended {
-                operation: "RevokeInstanceFromTransitRouter",
+                operation: operation(view),
                 account: resource_account(view),
                 resource: job.instance.id.to_string(),
                 order_type: None,
@@ -56,6 +57,13 @@ impl Action for Revoke {
 
     fn hand(&self) -> Hand<'_> {
         Hand::Resource(self)
+    }
+}
+
+fn operation(view: &View<'_>) -> &'static str {
+    match view.kind() {
+        InstanceType::CCN => "RevokeInstanceFromCbn",
+        _ => "RevokeInstanceFromTransitRouter",
     }
 }
 

@@ -11,6 +11,7 @@ use super::credentials::AccountCredentials;
 use super::endpoint::Endpoints;
 use super::observer::CallObserver;
 use super::rpc::{Caller, Shared, Timeouts, not_sent};
+use super::smartag::Smartag;
 use super::transport::Transport;
 use crate::clock::Clock;
 use crate::domain::{AccountUid, Attachment, Cen, Instance, InstanceType, OrderType, Rule};
@@ -21,7 +22,14 @@ use crate::engine::cloud::{
 
 /// The cloud, through one transport, as several accounts.
 pub struct Accounts {
-    accounts: HashMap<AccountUid, Cbn>,
+    accounts: HashMap<AccountUid, Products>,
+}
+
+/// What one account calls.
+#[derive(Clone)]
+struct Products {
+    cbn: Cbn,
+    smartag: Smartag,
 }
 
 impl Accounts {
@@ -36,17 +44,19 @@ impl Accounts {
     ) -> Self {
         let shared = Arc::new(Shared { clock, transport, endpoints, timeouts, observer });
         let account = |credentials: AccountCredentials| {
-            (credentials.uid.clone(), Cbn::new(Arc::new(Caller::new(credentials, shared.clone()))))
+            let uid = credentials.uid.clone();
+            let caller = Arc::new(Caller::new(credentials, shared.clone()));
+            (uid, Products { cbn: Cbn::new(caller.clone()), smartag: Smartag::new(caller) })
         };
         Self { accounts: credentials.into_iter().map(account).collect() }
     }
 
     /// Checks that the credential configured for an account is that account's (API §A.13). Success is remembered.
     pub async fn verify(&self, account: &AccountUid) -> Result<(), CloudError> {
-        self.cbn(account)?.verify().await
+        self.products(account)?.cbn.verify().await
     }
 
-    fn cbn(&self, account: &AccountUid) -> Result<&Cbn, CloudError> {
+    fn products(&self, account: &AccountUid) -> Result<&Products, CloudError> {
         self.accounts
             .get(account)
             .ok_or_else(|| not_sent("credentials", format!("no credential is configured for account {account}")))
@@ -56,35 +66,38 @@ impl Accounts {
 #[async_trait]
 impl Cloud for Accounts {
     fn resource_reader(&self, account: &AccountUid) -> Result<Arc<dyn ResourceReader>, CloudError> {
-        Ok(Arc::new(ReadAsResource(self.cbn(account)?.clone())))
+        Ok(Arc::new(ReadAsResource(self.products(account)?.clone())))
     }
 
     fn transit_router_reader(&self, account: &AccountUid) -> Result<Arc<dyn TransitRouterReader>, CloudError> {
-        Ok(Arc::new(ReadAsTransitRouter(self.cbn(account)?.clone())))
+        Ok(Arc::new(ReadAsTransitRouter(self.products(account)?.cbn.clone())))
     }
 
     async fn resource_writer(&self, account: &AccountUid) -> Result<Arc<dyn ResourceWriter>, CloudError> {
-        let cbn = self.cbn(account)?.clone();
-        cbn.verify().await?;
-        Ok(Arc::new(WriteAsResource(cbn)))
+        let products = self.products(account)?.clone();
+        products.cbn.verify().await?;
+        Ok(Arc::new(WriteAsResource(products)))
     }
 
     async fn transit_router_writer(&self, account: &AccountUid) -> Result<Arc<dyn TransitRouterWriter>, CloudError> {
-        let cbn = self.cbn(account)?.clone();
+        let cbn = self.products(account)?.cbn.clone();
         cbn.verify().await?;
         Ok(Arc::new(WriteAsTransitRouter(cbn)))
     }
 }
 
-struct ReadAsResource(Cbn);
-struct WriteAsResource(Cbn);
+struct ReadAsResource(Products);
+struct WriteAsResource(Products);
 struct ReadAsTransitRouter(Cbn);
 struct WriteAsTransitRouter(Cbn);
 
 #[async_trait]
 impl ResourceReader for ReadAsResource {
     async fn describe_grant_rules_to_resource(&self, instance: &Instance) -> Result<Answer<Listing<Rule>>, CloudError> {
-        self.0.rules_to_resource(instance).await
+        match instance.kind {
+            InstanceType::CCN => self.0.smartag.rules(instance).await,
+            _ => self.0.cbn.rules_to_resource(instance).await,
+        }
     }
 }
 
@@ -96,11 +109,17 @@ impl ResourceWriter for WriteAsResource {
         cen: &Cen,
         order_type: Option<OrderType>,
     ) -> Result<Answer<()>, CloudError> {
-        self.0.grant(instance, cen, order_type).await
+        match instance.kind {
+            InstanceType::CCN => self.0.smartag.grant(instance, cen, order_type).await,
+            _ => self.0.cbn.grant(instance, cen, order_type).await,
+        }
     }
 
     async fn revoke(&self, instance: &Instance, cen: &Cen) -> Result<Answer<()>, CloudError> {
-        self.0.revoke(instance, cen).await
+        match instance.kind {
+            InstanceType::CCN => self.0.smartag.revoke(instance, cen).await,
+            _ => self.0.cbn.revoke(instance, cen).await,
+        }
     }
 
     async fn modify_grant(
@@ -110,7 +129,7 @@ impl ResourceWriter for WriteAsResource {
         order_type: OrderType,
         client_token: &str,
     ) -> Result<Answer<()>, CloudError> {
-        self.0.modify_grant(instance, cen, order_type, client_token).await
+        self.0.cbn.modify_grant(instance, cen, order_type, client_token).await
     }
 }
 

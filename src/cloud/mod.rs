@@ -3,6 +3,7 @@
 //! ```text
 //! accounts   which credential serves which uid; hands out readers and writers   (the engine's port)
 //!   cbn      typed operations: spelling, paging, lenient reading of answers
+//!   smartag  the same for a CCN, which Cbn does not grant
 //!   identity the credential is the expected account's, checked before it is used
 //!   rpc      one attempt: keys, nonce, date, signature, send, read the envelope, tell the observer
 //!   request sign endpoint envelope                                              (pure)
@@ -20,9 +21,11 @@ mod endpoint;
 mod envelope;
 mod identity;
 mod observer;
+mod paging;
 mod request;
 mod rpc;
 mod sign;
+mod smartag;
 mod spelling;
 mod transport;
 mod wire;

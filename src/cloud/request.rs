@@ -10,12 +10,15 @@ use secrecy::ExposeSecret;
 use super::credentials::Keys;
 use super::endpoint::{Endpoint, Product};
 use super::sign::{canonicalize, content_sha256};
+use crate::domain::Region;
 
 /// What is asked of which product.
 #[derive(Debug, Clone)]
 pub(super) struct RpcRequest {
     pub product: Product,
     pub action: &'static str,
+    /// Whose endpoint is asked, of a product that has one in each region.
+    pub region: Option<Region>,
     /// Where most parameters go.
     query: Vec<(String, String)>,
     /// The few that travel in the body, which is otherwise empty.
@@ -24,7 +27,12 @@ pub(super) struct RpcRequest {
 
 impl RpcRequest {
     pub fn new(product: Product, action: &'static str) -> Self {
-        Self { product, action, query: Vec::new(), form: Vec::new() }
+        Self { product, action, region: None, query: Vec::new(), form: Vec::new() }
+    }
+
+    /// Sends it to the endpoint of a region, and names the region in the query.
+    pub fn in_region(self, region: &Region) -> Self {
+        Self { region: Some(region.clone()), ..self }.query("RegionId", region)
     }
 
     /// Adds a parameter to the query.

@@ -15,7 +15,7 @@ use super::observer::CallObserver;
 use super::request::RpcRequest;
 use super::transport::{Transport, TransportError};
 use crate::clock::Clock;
-use crate::engine::cloud::{CloudError, Failure};
+use crate::engine::cloud::{Answer, CloudError, Failure};
 
 /// The longest message of the cloud that is kept.
 const MAX_MESSAGE: usize = 1024;
@@ -63,6 +63,18 @@ impl Caller {
         Self { account, identity: Identity::default(), shared }
     }
 
+    /// As [`Caller::call`], after the credential was found to be the account's.
+    pub async fn call_as_verified(&self, request: &RpcRequest) -> Result<Reply, CloudError> {
+        self.verify().await?;
+        self.call(request).await
+    }
+
+    /// A call whose answer is its `RequestId`.
+    pub async fn write(&self, request: &RpcRequest) -> Result<Answer<()>, CloudError> {
+        let Reply { request_id, date, .. } = self.call_as_verified(request).await?;
+        Ok(Answer { value: (), request_id, date, calls: 1 })
+    }
+
     /// Sends a request once.
     pub async fn call(&self, request: &RpcRequest) -> Result<Reply, CloudError> {
         let clock = &self.shared.clock;
@@ -93,7 +105,7 @@ impl Caller {
     async fn attempt(&self, request: &RpcRequest) -> Result<Reply, Bad> {
         let not_sent = |why: String| bad(Failure::NotSent { why });
         let keys = self.account.source.keys().await.map_err(|e| not_sent(e.to_string()))?;
-        let endpoint = self.shared.endpoints.of(request.product, None);
+        let endpoint = self.shared.endpoints.of(request.product, request.region.as_ref());
         let nonce = Uuid::new_v4().simple().to_string();
         let http = request.to_http(&endpoint, &keys, self.shared.clock.now(), &nonce).map_err(not_sent)?;
         let limit = self.shared.timeouts.request;

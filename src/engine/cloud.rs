@@ -101,14 +101,16 @@ pub enum Failure {
 /// Reads of the account that owns the network instance.
 #[async_trait]
 pub trait ResourceReader: Send + Sync {
-    /// `DescribeGrantRulesToResource`, every page (API §A.4): the CENs the instance is granted to.
+    /// `DescribeGrantRulesToResource`, every page (API §A.4), and for a CCN Smartag's `DescribeGrantRules` (API §A.6): the
+    /// CENs the instance is granted to.
     async fn describe_grant_rules_to_resource(&self, instance: &Instance) -> Result<Answer<Listing<Rule>>, CloudError>;
 }
 
 /// Writes of the account that owns the network instance.
 #[async_trait]
 pub trait ResourceWriter: Send + Sync {
-    /// `GrantInstanceToTransitRouter` (API §A.1). No ClientToken exists.
+    /// `GrantInstanceToTransitRouter` (API §A.1), and for a CCN, which has no payer, `GrantInstanceToCbn` (API §A.6). No
+    /// ClientToken exists.
     async fn grant(
         &self,
         instance: &Instance,
@@ -116,7 +118,8 @@ pub trait ResourceWriter: Send + Sync {
         order_type: Option<OrderType>,
     ) -> Result<Answer<()>, CloudError>;
 
-    /// `RevokeInstanceFromTransitRouter` (API §A.2). No ClientToken exists.
+    /// `RevokeInstanceFromTransitRouter` (API §A.2), and for a CCN `RevokeInstanceFromCbn` (API §A.6). No ClientToken
+    /// exists.
     async fn revoke(&self, instance: &Instance, cen: &Cen) -> Result<Answer<()>, CloudError>;
 
     /// `ModifyGrantInstanceToTransitRouter` (API §A.3).

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::paging::List;
 use super::{Cbn, nothing, request};
+use crate::cloud::paging::List;
 use crate::cloud::rpc::not_sent;
 use crate::cloud::spelling::{self, AttachmentWords};
 use crate::cloud::wire;
@@ -53,8 +53,9 @@ impl Cbn {
             let listed = listed(item, words.id_field, words.owner_field, attachment.clone())?;
             Some((attachment.id, listed))
         };
-        let all =
-            self.by_token(&list, List { outer: "TransitRouterAttachments", inner: "TransitRouterAttachment", read });
+        let all = self
+            .caller
+            .by_token(&list, List { outer: "TransitRouterAttachments", inner: "TransitRouterAttachment", read });
         Ok(only(all.await?, cen, instance))
     }
 
@@ -77,7 +78,7 @@ impl Cbn {
             let listed = listed(item, "ChildInstanceId", "ChildInstanceOwnerId", attachment.clone())?;
             Some((attachment.id, listed))
         };
-        let all = self.by_number(&describe, List { outer: "ChildInstances", inner: "ChildInstance", read });
+        let all = self.caller.by_number(&describe, List { outer: "ChildInstances", inner: "ChildInstance", read });
         Ok(only(all.await?, cen, instance))
     }
 

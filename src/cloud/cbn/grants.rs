@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::paging::{List, MAX_RESULTS};
 use super::{Cbn, request};
+use crate::cloud::paging::{List, MAX_RESULTS};
 use crate::cloud::rpc::not_sent;
 use crate::cloud::{spelling, wire};
 use crate::domain::{Cen, CenId, Instance, InstanceId, InstanceType, OrderType, Rule};
@@ -17,7 +17,7 @@ const TO_CEN: &str = "DescribeGrantRulesToCen";
 
 fn resource_word(operation: &str, kind: InstanceType) -> Result<&'static str, CloudError> {
     spelling::resource_side(kind)
-        .ok_or_else(|| not_sent(operation, "CCN goes through Smartag, which this version does not carry out"))
+        .ok_or_else(|| not_sent(operation, format!("a {kind} is granted through Smartag, which has no {operation}")))
 }
 
 impl Cbn {
@@ -77,7 +77,7 @@ impl Cbn {
             let rule = rule(item, &instance.id)?;
             Some((format!("{} {}", rule.cen, rule.cen_owner), rule))
         };
-        self.by_token(&describe, List { outer: "GrantRules", inner: "GrantRule", read }).await
+        self.caller.by_token(&describe, List { outer: "GrantRules", inner: "GrantRule", read }).await
     }
 
     /// One call. When a rule of the page cannot be read, the page's total never fits the rules it holds, so that nobody

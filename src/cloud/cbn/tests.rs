@@ -118,15 +118,11 @@ async fn what_the_cloud_does_not_have_is_never_sent() {
     let cloud = Scripted::new();
     let resource = of(&cloud).resource_writer(&uid(RESOURCE_ACCOUNT)).await.unwrap();
     let router = of(&cloud).transit_router_writer(&uid(TR_ACCOUNT)).await.unwrap();
-    let reader = of(&cloud).resource_reader(&uid(RESOURCE_ACCOUNT)).unwrap();
     let (ccn, ecr, cen, payer) =
         (instance(InstanceType::CCN), instance(InstanceType::ECR), cen(), OrderType::PayByCenOwner);
     let errors = [
-        resource.grant(&ccn, &cen, None).await.unwrap_err(),
-        resource.revoke(&ccn, &cen).await.unwrap_err(),
         resource.modify_grant(&ccn, &cen, payer, "t").await.unwrap_err(),
         resource.modify_grant(&ecr, &cen, payer, "t").await.unwrap_err(),
-        reader.describe_grant_rules_to_resource(&ccn).await.unwrap_err(),
         router.update_attachment(InstanceType::ECR, "a", payer, "t").await.unwrap_err(),
         router.update_attachment(InstanceType::CCN, "a", payer, "t").await.unwrap_err(),
         router.delete_attachment(InstanceType::CCN, "a", "t").await.unwrap_err(),

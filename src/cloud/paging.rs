@@ -9,14 +9,14 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::Cbn;
-use crate::cloud::request::RpcRequest;
-use crate::cloud::wire;
+use super::request::RpcRequest;
+use super::rpc::Caller;
+use super::wire;
 use crate::engine::cloud::{Answer, CloudError, Listing};
 
 /// The most a token-paged list gives in one page.
 pub(super) const MAX_RESULTS: u64 = 100;
-/// The most a number-paged list gives in one page (API §A.9).
+/// The most a number-paged list gives in one page (API §A.6, §A.9).
 const PAGE_SIZE: u64 = 50;
 /// Beyond this a list is not read on: 100,000 items are more than a CEN can hold.
 const MAX_PAGES: u64 = 1000;
@@ -69,9 +69,9 @@ impl<T> Gathered<T> {
     }
 }
 
-impl Cbn {
+impl Caller {
     /// Every page by `NextToken`. A token that comes again would go round for ever: the list ends there, incomplete.
-    pub(super) async fn by_token<T, F>(
+    pub(in crate::cloud) async fn by_token<T, F>(
         &self,
         request: &RpcRequest,
         list: List<F>,
@@ -89,7 +89,7 @@ impl Cbn {
             if let Some(token) = &next {
                 page = page.query("NextToken", token);
             }
-            let reply = self.call(&page).await?;
+            let reply = self.call_as_verified(&page).await?;
             calls += 1;
             gathered.page(&reply.body, &list);
             next = wire::next_token(&reply.body);
@@ -103,7 +103,7 @@ impl Cbn {
     }
 
     /// Every page by `PageNumber`. The end is where the count is reached; without a count, the first page that is not full.
-    pub(super) async fn by_number<T, F>(
+    pub(in crate::cloud) async fn by_number<T, F>(
         &self,
         request: &RpcRequest,
         list: List<F>,
@@ -117,7 +117,7 @@ impl Cbn {
         let mut number: u32 = 1;
         loop {
             let page = request.clone().query("PageNumber", number).query("PageSize", PAGE_SIZE);
-            let reply = self.call(&page).await?;
+            let reply = self.call_as_verified(&page).await?;
             let held = gathered.page(&reply.body, &list);
             read += held;
             // The cloud may give smaller pages than were asked for, and says so.

@@ -1,0 +1,83 @@
+//! The Smartag product, which grants a CCN to a CEN (API §A.6). It knows no payer, no ClientToken and no pages by token,
+//! and listens in each region.
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::endpoint::Product;
+use super::paging::List;
+use super::request::RpcRequest;
+use super::rpc::{Caller, not_sent};
+use super::wire;
+use crate::domain::{Cen, CenId, Instance, InstanceId, OrderType, Rule};
+use crate::engine::cloud::{Answer, CloudError, Listing};
+
+const GRANT: &str = "GrantInstanceToCbn";
+const REVOKE: &str = "RevokeInstanceFromCbn";
+const RULES: &str = "DescribeGrantRules";
+
+/// The Smartag operations, as one account.
+#[derive(Clone)]
+pub(super) struct Smartag {
+    caller: Arc<Caller>,
+}
+
+impl Smartag {
+    pub fn new(caller: Arc<Caller>) -> Self {
+        Self { caller }
+    }
+
+    /// `GrantTrafficService` is never sent: a grant made with it may not be revocable any more.
+    pub async fn grant(
+        &self,
+        ccn: &Instance,
+        cen: &Cen,
+        order_type: Option<OrderType>,
+    ) -> Result<Answer<()>, CloudError> {
+        if let Some(order_type) = order_type {
+            return Err(not_sent(GRANT, format!("the grant of a CCN has no payer, so none can be {order_type}")));
+        }
+        self.caller.write(&about(GRANT, ccn, cen).query("CenUid", &cen.owner)).await
+    }
+
+    pub async fn revoke(&self, ccn: &Instance, cen: &Cen) -> Result<Answer<()>, CloudError> {
+        self.caller.write(&about(REVOKE, ccn, cen)).await
+    }
+
+    /// Every rule of one CCN.
+    pub async fn rules(&self, ccn: &Instance) -> Result<Answer<Listing<Rule>>, CloudError> {
+        let describe =
+            RpcRequest::new(Product::Smartag, RULES).in_region(&ccn.region).query("AssociatedCcnId", &ccn.id);
+        let read = |item: &Value| {
+            let rule = rule(item)?;
+            Some((format!("{} {} {}", rule.instance, rule.cen, rule.cen_owner), rule))
+        };
+        let mut answer =
+            self.caller.by_number(&describe, List { outer: "GrantRules", inner: "GrantRule", read }).await?;
+        // Should the filter ever be ignored, the rules of other CCNs are not this one's.
+        answer.value.items.retain(|rule| rule.instance == ccn.id);
+        Ok(answer)
+    }
+}
+
+fn about(action: &'static str, ccn: &Instance, cen: &Cen) -> RpcRequest {
+    RpcRequest::new(Product::Smartag, action)
+        .in_region(&ccn.region)
+        .query("CcnInstanceId", &ccn.id)
+        .query("CenInstanceId", &cen.id)
+}
+
+fn rule(item: &Value) -> Option<Rule> {
+    Some(Rule {
+        cen: CenId::parse(wire::text(item, "CenInstanceId")?).ok()?,
+        cen_owner: wire::uid(item, "CenUid").ok()??,
+        instance: InstanceId::parse(wire::text(item, "CcnInstanceId")?).ok()?,
+        instance_owner: wire::uid(item, "CcnUid").ok()?,
+        order_type: None,
+        effective_order_type: None,
+    })
+}
