@@ -18,17 +18,7 @@ use crate::domain::{AccountUid, CenId, InstanceId, InstanceType, OrderType, Regi
 pub(super) fn grant(world: &mut World, call: &Call) -> Result<Answer, Refusal> {
     let target = Target::read(world, call)?;
     let order_type = call.params.order_type()?.unwrap_or(OrderType::PayByCenOwner);
-    let Some(cen) = world.cens.get(&target.cen) else {
-        return Err(Refusal::bad("OperationFailed.SimCenNotExist", format!("There is no {}.", target.cen)));
-    };
-    if cen.owner != target.cen_owner {
-        let message = format!("{} is not owned by {}.", target.cen, target.cen_owner);
-        return Err(Refusal::bad("OperationFailed.SimCenOwnerMismatch", message));
-    }
-    let site = |uid| world.accounts.get(uid).map(|a| a.site);
-    if site(&cen.owner) != site(&call.caller.account) {
-        return Err(Refusal::bad("OperationFailed.SimSiteMismatch", "The accounts are on different sites."));
-    }
+    grantable(world, call, &target.cen, &target.cen_owner)?;
     if target.granted(world) {
         return match world.switches.duplicate_grant {
             Reply::Ok => Ok(Answer::bare()),
@@ -45,6 +35,22 @@ pub(super) fn grant(world: &mut World, call: &Call) -> Result<Answer, Refusal> {
     let grant = Grant { order_type, effective: order_type, created: call.now };
     world.put_grant(&target.cen, &target.instance, stamp, Some(grant));
     Ok(Answer::bare().with(target.effect(Some(order_type))))
+}
+
+/// Whether the caller may grant anything to a CEN: it is that account's, on the same site.
+pub(super) fn grantable(world: &World, call: &Call, cen: &CenId, owner: &AccountUid) -> Result<(), Refusal> {
+    let Some(state) = world.cens.get(cen) else {
+        return Err(Refusal::bad("OperationFailed.SimCenNotExist", format!("There is no {cen}.")));
+    };
+    if state.owner != *owner {
+        let message = format!("{cen} is not owned by {owner}.");
+        return Err(Refusal::bad("OperationFailed.SimCenOwnerMismatch", message));
+    }
+    let site = |uid| world.accounts.get(uid).map(|a| a.site);
+    if site(owner) != site(&call.caller.account) {
+        return Err(Refusal::bad("OperationFailed.SimSiteMismatch", "The accounts are on different sites."));
+    }
+    Ok(())
 }
 
 /// Takes the permission back; refused while the instance is attached.

@@ -9,7 +9,7 @@
 //! | `passage` | what time does to it |
 //! | `verify`, `codec` | the signature |
 //! | `request`, `operations`, `envelope`, `paging` | from a request to an answer |
-//! | `cbn`, `attachments`, `basic`, `routers`, `sts` | the operations |
+//! | `cbn`, `attachments`, `basic`, `routers`, `smartag`, `vpc`, `sts` | the operations |
 //! | `tokens` | repeating a request with its `ClientToken` |
 //! | `switches`, `faults` | doubtful behaviour, and what goes wrong |
 //! | `ledger` | what happened |
@@ -34,12 +34,14 @@ mod passage;
 mod request;
 mod routers;
 mod server;
+mod smartag;
 mod sts;
 mod switches;
 #[cfg(test)]
 mod testing;
 mod tokens;
 mod verify;
+mod vpc;
 mod world;
 mod world_file;
 

@@ -6,7 +6,7 @@ use super::envelope::Refusal;
 use super::ledger::Effect;
 use super::request::Call;
 use super::world::World;
-use super::{attachments, basic, cbn, routers, sts};
+use super::{attachments, basic, cbn, routers, smartag, sts, vpc};
 use crate::domain::InstanceType::{ECR, VBR, VPC, VPN};
 
 /// What an operation gives back when it succeeds.
@@ -45,6 +45,16 @@ pub(super) fn find(version: &str, action: &str) -> Result<Operation, Refusal> {
         "2015-04-01" => match action {
             "GetCallerIdentity" => Some(sts::get_caller_identity),
             "AssumeRole" => Some(sts::assume_role),
+            _ => None,
+        },
+        "2018-03-13" => match action {
+            "GrantInstanceToCbn" => Some(smartag::grant),
+            "RevokeInstanceFromCbn" => Some(smartag::revoke),
+            "DescribeGrantRules" => Some(smartag::rules),
+            _ => None,
+        },
+        "2016-04-28" => match action {
+            "DescribeVpnAttachments" => Some(vpc::vpn_attachments),
             _ => None,
         },
         _ => return Err(Refusal::bad("InvalidVersion", format!("Specified version {version} is not valid."))),

@@ -85,8 +85,12 @@ impl Bench {
         action: &str,
         params: &str,
     ) -> Request<Body> {
-        let sts = ["GetCallerIdentity", "AssumeRole"].contains(&action);
-        let version = if sts { "2015-04-01" } else { "2017-09-12" };
+        let version = match action {
+            "GetCallerIdentity" | "AssumeRole" => "2015-04-01",
+            "GrantInstanceToCbn" | "RevokeInstanceFromCbn" | "DescribeGrantRules" => "2018-03-13",
+            "DescribeVpnAttachments" => "2016-04-28",
+            _ => "2017-09-12",
+        };
         let mut headers = HeaderMap::new();
         let mut put = |name: &'static str, value: &str| headers.insert(name, value.parse().unwrap());
         put("host", "127.0.0.1:18080");

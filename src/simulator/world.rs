@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::history::{AsOf, History, Stamp};
-use crate::domain::{AccountUid, CenId, Instance, InstanceId, OrderType, Region};
+use crate::domain::{AccountUid, CenId, Instance, InstanceId, InstanceType, OrderType, Region};
 
 /// When what a world begins with was made.
 const LONG_AGO: Timestamp = Timestamp::constant(1_706_114_760, 0);
@@ -331,6 +331,9 @@ impl World {
         order_type: Option<OrderType>,
     ) {
         let Some(Router { cen, region, edition }) = self.routers.get(router).cloned() else { return };
+        // A CCN has no attachment of the Enterprise Edition, wherever it is attached (API §A.9).
+        let ccn = self.instances.get(instance).is_some_and(|state| state.instance.kind == InstanceType::CCN);
+        let edition = if ccn { Edition::Basic } else { edition };
         let inherited = self.grant_of(&cen, instance, AsOf::Now).map(|g| g.order_type);
         let order_type = order_type.or(inherited).unwrap_or(OrderType::PayByCenOwner);
         if let Some(state) = self.cens.get_mut(&cen) {

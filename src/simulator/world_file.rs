@@ -101,8 +101,9 @@ pub struct GrantEntry {
     pub cen: CenId,
     /// Of which instance.
     pub instance: InstanceId,
-    /// Who is to pay.
-    pub order_type: OrderType,
+    /// Who is to pay; absent: the owner of the CEN, which is the cloud's default. The grant of a CCN has no payer.
+    #[serde(default)]
+    pub order_type: Option<OrderType>,
     /// Who pays now; absent: the same.
     #[serde(default)]
     pub effective_order_type: Option<OrderType>,
@@ -206,8 +207,9 @@ fn build(file: WorldFile) -> Result<World, (Part, usize, BadWorld)> {
         world.add_instance(instance).map_err(at(Part::Instances, i))?;
     }
     for (i, grant) in file.grants.iter().enumerate() {
-        let effective = grant.effective_order_type.unwrap_or(grant.order_type);
-        world.add_grant(&grant.cen, &grant.instance, grant.order_type, effective).map_err(at(Part::Grants, i))?;
+        let order_type = grant.order_type.unwrap_or(OrderType::PayByCenOwner);
+        let effective = grant.effective_order_type.unwrap_or(order_type);
+        world.add_grant(&grant.cen, &grant.instance, order_type, effective).map_err(at(Part::Grants, i))?;
     }
     for (i, a) in file.attachments.iter().enumerate() {
         let id = a.id.clone().unwrap_or_else(|| format!("tr-attach-world{i:011}"));
@@ -229,7 +231,7 @@ mod tests {
         let world = World::from_toml(EXAMPLE).unwrap();
         assert_eq!((world.accounts.len(), world.cens.len(), world.keys.len()), (2, 1, 2));
         let kinds: std::collections::BTreeSet<_> = world.instances.values().map(|i| i.instance.kind).collect();
-        assert!(kinds.len() >= 4, "{kinds:?}");
+        assert_eq!(kinds.len(), 5, "{kinds:?}");
     }
 
     #[test]
