@@ -8,4 +8,5 @@ mod crash_everywhere;
 mod end_to_end;
 mod layers;
 mod support;
+mod types;
 mod workflows;
