@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crossgrant::simulator::{Fault, FaultKind};
 use serde_json::{Value, json};
 
-use super::{GRANT, HOUR, MODIFY, UPDATE, completes_once, operations, site};
+use super::{GRANT, HOUR, MODIFY, UPDATE, answers, completes_once, operations, site};
 use crate::support::bad_messages::corpus;
 use crate::support::mailbox::{Mail, Place, Post};
 use crate::support::plant::{ATTACHED, NOT_GRANTED};
@@ -56,6 +56,7 @@ fn one_message_delivered_ten_times_is_one_run_and_one_answer() {
         assert_eq!(said, BTreeSet::from([end["id"].as_str().unwrap().to_owned()]), "{ask}");
     }
     assert_eq!(operations(&site, ATTACHED), [MODIFY, UPDATE, HOUR], "one set of writes");
+    assert_eq!(answers(&site, MODIFY), "1 OK");
     let jobs: Value = serde_json::from_str(&worker.get("/v1/jobs", &[]).body).unwrap();
     assert_eq!(jobs["jobs"].as_array().unwrap().len(), 1, "{jobs}");
 }
