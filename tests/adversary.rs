@@ -1,5 +1,5 @@
-//! Whatever goes wrong, in whatever combination: nothing is lost, nothing is done twice, nothing is said that the cloud
-//! does not show.
+//! Situations that are made to mislead: lagging reads, halves of changes, cancels at the wrong moment, answers with codes
+//! that nobody knows.
 
 use std::time::Duration;
 
@@ -7,12 +7,13 @@ use crossgrant::domain::Reason;
 use crossgrant::engine::command::Command;
 use crossgrant::engine::state::State;
 use crossgrant::simulator::{Change, Fault, FaultKind};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::support::plant::{ATTACHED, CEN, HELD, NOT_GRANTED, Plant, UNATTACHED, grant, payer_change, revoke, with};
 
-const UPDATE: &str = "UpdateTransitRouterVpcAttachmentAttribute";
-const REVOKE: &str = "RevokeInstanceFromTransitRouter";
+pub const UPDATE: &str = "UpdateTransitRouterVpcAttachmentAttribute";
+pub const REVOKE: &str = "RevokeInstanceFromTransitRouter";
 const ROUTER: &str = "tr-bp1su1ytdxtataupl0001";
 
 fn change(plant: &Plant, change: Value) {
@@ -23,12 +24,12 @@ fn forbidden() -> FaultKind {
     FaultKind::Error { http: 403, code: "Forbidden.RAM".into(), message: String::new() }
 }
 
-fn at(time: &str) -> jiff::Timestamp {
+fn at(time: &str) -> Timestamp {
     format!("2026-11-21T{time}Z").parse().unwrap()
 }
 
 /// What the cloud itself holds: the order type of a grant, and what is in effect.
-fn payer(plant: &Plant, instance: &str) -> Option<(String, String)> {
+pub fn payer(plant: &Plant, instance: &str) -> Option<(String, String)> {
     let state = plant.cloud.state();
     let grants = state["grants"].as_array().unwrap();
     let grant = grants.iter().find(|g| g["instance"] == instance && g["cen"] == CEN)?;

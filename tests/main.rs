@@ -2,6 +2,7 @@
 
 mod adversary;
 mod broker;
+mod chaos;
 mod contract;
 mod crash_everywhere;
 mod end_to_end;

@@ -15,7 +15,7 @@ use crate::engine::core::{Core, Parts};
 use crate::engine::faults::NoFaults;
 use crate::engine::observe::Observer;
 use crate::engine::policy::Policy;
-use crate::engine::state::{Origin, Record, State};
+use crate::engine::state::Record;
 use crate::store::Sqlite;
 use crate::workflow::{Catalog, Overrides};
 
@@ -38,36 +38,9 @@ pub fn record(id: &str) -> Record {
         "order_type": "PayByResourceOwner",
         "labels": {"ticket": id},
     });
-    let now = at(START);
-    Record {
-        uid: JobUid(Uuid::new_v5(&Uuid::NAMESPACE_OID, id.as_bytes())),
-        requester: Requester::parse("ticketing").unwrap(),
-        job: serde_json::from_value(job).unwrap(),
-        origin: Origin::default(),
-        accepted_at: now,
-        definition: "d".into(),
-        revision: 0,
-        state: State::Queued,
-        in_line: true,
-        due: Some(now),
-        step: "survey".into(),
-        undo: None,
-        attempt: 0,
-        trying_since: now,
-        attempts: 0,
-        calls: 0,
-        generation: 0,
-        why: "accepted".into(),
-        before: None,
-        after: None,
-        granted_to: vec![],
-        writes: vec![],
-        wait: None,
-        ending: None,
-        effective_seen: None,
-        finished_at: None,
-        sequence: 0,
-    }
+    let uid = JobUid(Uuid::new_v5(&Uuid::NAMESPACE_OID, id.as_bytes()));
+    let requester = Requester::parse("ticketing").unwrap();
+    Record::new(uid, requester, serde_json::from_value(job).unwrap(), "d", "survey", at(START))
 }
 
 pub async fn core(observer: Arc<dyn Observer>) -> Arc<Core> {

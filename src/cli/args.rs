@@ -63,6 +63,7 @@ pub struct RunArgs {
     /// Jobs: one JSON object, several after each other or to a line, or an array of them; - for standard input.
     pub file: PathBuf,
     /// Keep everything in this file, so that an interrupted run is gone on with by the next one. In memory without it.
+    /// A simulated cloud is not kept: it begins anew with every run.
     #[arg(long, value_name = "PATH")]
     pub store: Option<PathBuf>,
     /// Against a simulated cloud in this process, which begins as this world (or as a small example) and needs no

@@ -22,7 +22,7 @@ use crate::engine::intake::Inbox;
 use crate::engine::mail::Incoming;
 use crate::engine::outbox;
 use crate::engine::policy::Policy;
-use crate::engine::state::State;
+use crate::engine::state::{Record, State};
 use crate::engine::store::{Filter, Store, Taken};
 use crate::engine::worker::{Capacity, work};
 use crate::simulator::Simulator;
@@ -50,6 +50,9 @@ pub(super) async fn run(args: &RunArgs, config: impl FnOnce() -> Result<Config, 
     }
     let mut signals = Signals::listen()?;
     let core = core(args, config).await?;
+    if args.simulate.is_some() && unfinished(&core).await?.is_some() {
+        tracing::warn!("the store holds jobs of an earlier run, and the simulated cloud has forgotten what they did");
+    }
     let taken = take(&core, jobs).await?;
     let printer = Arc::new(Printer::default());
     let capacity = Capacity { jobs: BATCH, drain: DRAIN };
@@ -146,9 +149,8 @@ async fn rest(core: &Core, printer: &Printer, progress: &Progress) -> Result<(),
         if left == 0 && census.outbox == 0 {
             return Ok(());
         }
-        let filter = Filter { states: UNFINISHED.to_vec(), limit: 1, ..Filter::default() };
         let now = core.clock.now();
-        let place = core.store.list(&filter).await?.into_iter().next().map(|record| Place {
+        let place = unfinished(core).await?.map(|record| Place {
             next: explain(&record, None, now).until,
             id: record.job.id.to_string(),
             state: record.state.as_str().to_owned(),
@@ -160,6 +162,12 @@ async fn rest(core: &Core, printer: &Printer, progress: &Progress) -> Result<(),
             () = core.clock.sleep(TICK) => {}
         }
     }
+}
+
+/// The youngest job that has not come to rest.
+async fn unfinished(core: &Core) -> Result<Option<Record>, Failure> {
+    let filter = Filter { states: UNFINISHED.to_vec(), limit: 1, ..Filter::default() };
+    Ok(core.store.list(&filter).await?.pop())
 }
 
 /// Whether each of the jobs asked for has the result that was asked for; tells of those that have not.

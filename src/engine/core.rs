@@ -1,6 +1,7 @@
 //! What all loops of the engine share: the ports, the rules a job goes by, and the one way to commit a decision.
 
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
@@ -21,8 +22,8 @@ use crate::clock::Clock;
 use crate::domain::{EventType, Hour, JobUid};
 use crate::workflow::{Catalog, Definition};
 
-/// What the engine works with.
-pub struct Core {
+/// What the engine is made of.
+pub struct Parts {
     /// Everything durable.
     pub store: Arc<dyn Store>,
     /// The accounts.
@@ -43,6 +44,11 @@ pub struct Core {
     pub observer: Arc<dyn Observer>,
     /// Who this worker is: the holder of its leases.
     pub holder: String,
+}
+
+/// What all loops share. It has the fields of its [`Parts`].
+pub struct Core {
+    parts: Parts,
     /// Rung when a job may have become due.
     pub work: Notify,
     /// Rung when something may be waiting to be published.
@@ -52,28 +58,12 @@ pub struct Core {
     pinned: RwLock<HashMap<String, Arc<Definition>>>,
 }
 
-/// The parts a [`Core`] is made of.
-pub struct Parts {
-    /// See [`Core::store`].
-    pub store: Arc<dyn Store>,
-    /// See [`Core::cloud`].
-    pub cloud: Arc<dyn Cloud>,
-    /// See [`Core::clock`].
-    pub clock: Arc<dyn Clock>,
-    /// See [`Core::catalog`].
-    pub catalog: Arc<Catalog>,
-    /// See [`Core::registry`].
-    pub registry: Arc<Registry>,
-    /// See [`Core::policy`].
-    pub policy: Policy,
-    /// See [`Core::announcer`].
-    pub announcer: Announcer,
-    /// See [`Core::faults`].
-    pub faults: Arc<dyn Faults>,
-    /// See [`Core::observer`].
-    pub observer: Arc<dyn Observer>,
-    /// See [`Core::holder`].
-    pub holder: String,
+impl Deref for Core {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.parts
+    }
 }
 
 /// Why a command was not carried out.
@@ -97,16 +87,7 @@ impl Core {
     /// Puts the parts together and keeps the current definitions in the store, for the jobs that will be pinned to them.
     pub async fn new(parts: Parts) -> Result<Self, StoreError> {
         let core = Self {
-            store: parts.store,
-            cloud: parts.cloud,
-            clock: parts.clock,
-            catalog: parts.catalog,
-            registry: parts.registry,
-            policy: parts.policy,
-            announcer: parts.announcer,
-            faults: parts.faults,
-            observer: parts.observer,
-            holder: parts.holder,
+            parts,
             work: Notify::new(),
             mail: Notify::new(),
             hours: Notify::new(),

@@ -277,6 +277,8 @@ impl<'a> Deciding<'a> {
                         return rest;
                     }
                     self.record.step = self.rules.definition.first().name.clone();
+                    // What was refused on the old ground may be asked for again on the new one.
+                    self.record.generation += 1;
                     return self.again("busy", why);
                 }
                 Judgement::Refuse { reason, message, findings } => {

@@ -11,7 +11,7 @@ use uuid::{ContextV7, Uuid};
 
 use super::core::Core;
 use super::mail::{Incoming, Intake, IntakeError, Outgoing};
-use super::state::{Origin, Record, State};
+use super::state::{Origin, Record};
 use super::store::{Arrival, EventKey, Letter, Message, Rejection, Taken};
 use crate::domain::contract::{self, Envelope, Fault};
 use crate::domain::{Event, EventType, Job, JobUid, REASONS_VERSION, Reason, Requester};
@@ -90,38 +90,10 @@ impl Inbox {
 
     fn arrival(&self, job: Job, requester: Requester, incoming: &Incoming, now: Timestamp) -> Arrival {
         let definition = self.core.catalog.definition(job.kind);
-        let later = job.not_before.filter(|at| *at > now);
-        let id = job.id.to_string();
-        let digest = job.digest();
-        let mut record = Record {
-            uid: self.uid(now),
-            requester: requester.clone(),
-            origin: origin(incoming),
-            accepted_at: now,
-            definition: definition.digest().to_owned(),
-            revision: 0,
-            state: State::Queued,
-            in_line: later.is_none(),
-            due: Some(later.unwrap_or(now)),
-            step: definition.first().name.clone(),
-            undo: None,
-            attempt: 0,
-            trying_since: now,
-            attempts: 0,
-            calls: 0,
-            generation: 0,
-            why: later.map_or("accepted".into(), |at| format!("not to be begun before {at}")),
-            before: None,
-            after: None,
-            granted_to: vec![],
-            writes: vec![],
-            wait: None,
-            ending: None,
-            effective_seen: None,
-            finished_at: None,
-            sequence: 0,
-            job,
-        };
+        let (id, digest) = (job.id.to_string(), job.digest());
+        let (uid, step) = (self.uid(now), &definition.first().name);
+        let mut record = Record::new(uid, requester.clone(), job, definition.digest(), step, now);
+        record.origin = origin(incoming);
         let letter = self.core.announcer.letter(&mut record, EventType::Accepted, now);
         let fault = Fault {
             at: "/id".into(),

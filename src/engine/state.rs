@@ -144,7 +144,7 @@ pub struct Write {
     /// Whether it puts the before-image back.
     #[serde(default)]
     pub undo: bool,
-    /// Raised by resume and undo; part of the ClientToken.
+    /// Raised by resume, undo and a new beginning; part of the ClientToken.
     pub generation: u32,
     /// The `ClientToken`, where the operation has one: the same on every attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -286,7 +286,7 @@ pub struct Record {
     /// shared and not among them.
     #[serde(default)]
     pub calls: u32,
-    /// Raised by resume and undo.
+    /// Raised by resume, undo and a new beginning.
     pub generation: u32,
     /// Why it is where it is, in one sentence for people.
     pub why: String,
@@ -319,6 +319,41 @@ pub struct Record {
 }
 
 impl Record {
+    /// A job as it is accepted: it stands in line at once, unless it is not to be begun yet. `definition` is the digest it
+    /// is pinned to, `step` the first of it.
+    pub fn new(uid: JobUid, requester: Requester, job: Job, definition: &str, step: &str, now: Timestamp) -> Self {
+        let later = job.not_before.filter(|at| *at > now);
+        Self {
+            uid,
+            requester,
+            job,
+            origin: Origin::default(),
+            accepted_at: now,
+            definition: definition.to_owned(),
+            revision: 0,
+            state: State::Queued,
+            in_line: later.is_none(),
+            due: Some(later.unwrap_or(now)),
+            step: step.to_owned(),
+            undo: None,
+            attempt: 0,
+            trying_since: now,
+            attempts: 0,
+            calls: 0,
+            generation: 0,
+            why: later.map_or("accepted".into(), |at| format!("not to be begun before {at}")),
+            before: None,
+            after: None,
+            granted_to: vec![],
+            writes: vec![],
+            wait: None,
+            ending: None,
+            effective_seen: None,
+            finished_at: None,
+            sequence: 0,
+        }
+    }
+
     /// Whether something may have been changed in the cloud by this job: from then on it ends only in the few ways
     /// that leave nothing half done.
     pub fn has_written(&self) -> bool {

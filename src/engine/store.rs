@@ -45,8 +45,8 @@ pub struct Arrival {
 
 /// A message that is not a job.
 ///
-/// Its uid is made of the message, so the same message again is the same rejection: what was said of it is said again,
-/// unchanged.
+/// Its uid is made of the message, so the same message again is the same rejection: its event is said again, unchanged,
+/// and there is no second copy.
 #[derive(Debug, Clone)]
 pub struct Rejection {
     /// Our name of it.

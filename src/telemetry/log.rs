@@ -7,6 +7,9 @@ use tracing_subscriber::fmt;
 
 use crate::config::{LogConfig, LogFormat};
 
+/// Libraries that say at `info` what nobody asked for; a filter that names them goes before this.
+const QUIET: &str = "tokio_cron_scheduler=warn";
+
 /// Why there is no log.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
@@ -28,7 +31,7 @@ pub enum LogError {
 /// # Errors
 /// When the filter cannot be read, or there is a log already.
 pub fn start(config: &LogConfig) -> Result<(), LogError> {
-    let filter = EnvFilter::try_new(&config.filter)
+    let filter = EnvFilter::try_new(format!("{QUIET},{}", config.filter))
         .map_err(|error| LogError::Filter { filter: config.filter.clone(), why: error.to_string() })?;
     let builder = fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
     let started = match config.format {

@@ -42,54 +42,29 @@ pub fn instance(n: u32) -> InstanceId {
 
 /// Job `n`, accepted at second `n`, on an instance of its own: queued, in line, and due from the start.
 pub fn record(n: u32) -> Record {
-    Record {
-        uid: uid(n),
-        requester: Requester::parse("tickets").unwrap(),
-        job: Job {
-            id: JobId::parse(format!("job-{n}")).unwrap(),
-            kind: Kind::PayerChange,
-            instance: Instance {
-                kind: InstanceType::VPC,
-                id: instance(n),
-                region: Region::parse("cn-hangzhou").unwrap(),
-                owner: AccountUid::parse("1688000000000001").unwrap(),
-            },
-            cen: Cen {
-                id: CenId::parse("cen-44m0p68spvlrqq0001").unwrap(),
-                owner: AccountUid::parse("1250123456123456").unwrap(),
-            },
-            order_type: Some(OrderType::PayByResourceOwner),
-            attachments: Attachments::Refuse,
-            not_before: None,
-            not_after: None,
-            mode: Mode::Apply,
-            labels: BTreeMap::new(),
+    let job = Job {
+        id: JobId::parse(format!("job-{n}")).unwrap(),
+        kind: Kind::PayerChange,
+        instance: Instance {
+            kind: InstanceType::VPC,
+            id: instance(n),
+            region: Region::parse("cn-hangzhou").unwrap(),
+            owner: AccountUid::parse("1688000000000001").unwrap(),
         },
-        origin: Origin::default(),
-        accepted_at: at(n.into()),
-        definition: "d1".into(),
-        revision: 0,
-        state: State::Queued,
-        in_line: true,
-        due: Some(at(0)),
-        step: "look".into(),
-        undo: None,
-        attempt: 0,
-        trying_since: at(0),
-        attempts: 0,
-        calls: 0,
-        generation: 0,
-        why: String::new(),
-        before: None,
-        after: None,
-        granted_to: Vec::new(),
-        writes: Vec::new(),
-        wait: None,
-        ending: None,
-        effective_seen: None,
-        finished_at: None,
-        sequence: 1,
-    }
+        cen: Cen {
+            id: CenId::parse("cen-44m0p68spvlrqq0001").unwrap(),
+            owner: AccountUid::parse("1250123456123456").unwrap(),
+        },
+        order_type: Some(OrderType::PayByResourceOwner),
+        attachments: Attachments::Refuse,
+        not_before: None,
+        not_after: None,
+        mode: Mode::Apply,
+        labels: BTreeMap::new(),
+    };
+    let mut record = Record::new(uid(n), Requester::parse("tickets").unwrap(), job, "d1", "look", at(n.into()));
+    record.due = Some(at(0));
+    record
 }
 
 /// Job `n` on the instance of job `other`.

@@ -94,7 +94,8 @@ pub async fn a_rejection_again_is_said_again_unchanged(store: S) {
     let taken = store.take(vec![Message::Rejection(Box::new(again)), arrival(&record(1))]).await.unwrap();
     assert_eq!(taken, [Taken::Rejected(uid(7)), Taken::New(uid(1))], "it disturbs nothing else");
     let repeated = store.outbox(0, 10).await.unwrap();
-    for (then, now) in said.iter().zip(&repeated) {
+    assert_eq!(repeated.len(), 3, "the event, the answer, and what the new job says; no second copy");
+    for (then, now) in said[1..].iter().zip(&repeated) {
         assert_eq!(then.outgoing, now.outgoing);
     }
     assert_eq!(store.census().await.unwrap().rejected, 1);

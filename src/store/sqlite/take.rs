@@ -9,7 +9,7 @@ use super::letters;
 use super::line::{self, Place};
 use super::row::{self, Uid};
 use crate::engine::state::{Origin, Record};
-use crate::engine::store::{Arrival, Letter, Message, Rejection, StoreError, Taken};
+use crate::engine::store::{Arrival, Message, Rejection, StoreError, Taken};
 
 /// Takes messages in; one verdict each, in order.
 pub(super) fn take(conn: &Connection, messages: &[Message]) -> Result<Vec<Taken>, StoreError> {
@@ -108,8 +108,6 @@ fn reject(conn: &Connection, rejection: &Rejection) -> Result<(), StoreError> {
     if new {
         letters::post(conn, uid, &rejection.letters)?;
     } else {
-        let copies: Vec<Letter> = rejection.letters.iter().filter(|letter| letter.event.is_none()).cloned().collect();
-        letters::post(conn, uid, &copies)?;
         letters::repeat(conn, uid, &Origin::default())?;
     }
     if rejection.origin.reply_to.is_some() { letters::repeat(conn, uid, &rejection.origin) } else { Ok(()) }
