@@ -167,7 +167,7 @@ fn what_a_requester_sends_along_comes_back_and_never_breaks_the_way_back() {
     let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     let grant = job("traced", "grant", NOT_GRANTED);
     let traced = Post { traceparent: Some(parent.into()), ..post(&site, &grant, &"c".repeat(255)) };
-    // More than what is left of a frame of 128 KiB beside our own headers.
+    // Nearly a whole frame of 128 KiB, in which our own headers travel as well.
     let mut bad = job("endless", "grant", NOT_GRANTED);
     bad["urgent"] = json!(true);
     let endless = Post { traceparent: Some("0".repeat(130_000)), ..post(&site, &bad, "endless") };
