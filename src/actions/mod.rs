@@ -9,6 +9,8 @@ mod revoke;
 mod survey_grant;
 mod survey_payer;
 mod survey_revoke;
+#[cfg(test)]
+mod tests;
 
 use crate::domain::{AccountUid, InstanceType, Rule};
 use crate::engine::action::{Judgement, Reads, Registry, Standing, View};
