@@ -4,6 +4,7 @@
 use crossgrant::domain::Reason;
 use crossgrant::engine::state::{Record, State};
 use crossgrant::engine::store::Taken;
+use crossgrant::simulator::{Fault, FaultKind};
 use serde_json::{Value, json};
 
 use crate::support::plant::{CEN, CEN_OWNER, Plant, RESOURCE, grant, payer_change, revoke, with};
@@ -329,4 +330,64 @@ async fn a_grant_between_other_accounts_than_the_jobs_is_found_before_anything_i
     assert_ne!(record.state, State::Completed, "{}", record.why);
     assert_eq!(plant.effects(), Vec::<String>::new());
     assert_ne!(RESOURCE, CEN_OWNER);
+}
+
+/// The VPN connection granted to a second CEN of the same account and attached there, besides what `granted` says of
+/// the first.
+async fn vpn_attached_elsewhere(granted: bool) -> Plant {
+    let mut world = include_str!("../examples/world.toml").to_owned();
+    let (cen, router) = ("cen-44m0p68spvlrqq0002", "tr-bp1su1ytdxtataupl0003");
+    world += &format!(
+        "\n[[cens]]\nid = \"{cen}\"\nowner = \"{CEN_OWNER}\"\n\
+         transit_routers = [{{ id = \"{router}\", region = \"cn-hangzhou\" }}]\n"
+    );
+    for cen in [Some(cen), granted.then_some(CEN)].into_iter().flatten() {
+        world += &format!("\n[[grants]]\ncen = \"{cen}\"\ninstance = \"{}\"\norder_type = \"{OLD}\"\n", VPN.id);
+    }
+    world += &format!("\n[[attachments]]\ntransit_router = \"{router}\"\ninstance = \"{}\"\n", VPN.id);
+    Plant::with_world(&world).await
+}
+
+#[tokio::test]
+async fn a_vpn_connection_attached_elsewhere_is_found_before_anything_is_written() {
+    // Of these the second would be cut off: revoked, and its new grant refused.
+    for (granted, job) in [(false, granting(&VPN)), (true, changing(&VPN))] {
+        let plant = vpn_attached_elsewhere(granted).await;
+        let record = ends(&plant, job).await;
+        assert_eq!(end(&record), (State::Failed, Reason::PreflightFailed), "{}", record.why);
+        assert_eq!(record.ending.unwrap().findings, ["attached to tr-bp1su1ytdxtataupl0003"]);
+        assert!(!plant.cloud.calls().iter().any(|c| c.operation.starts_with("Grant")), "nothing was even tried");
+        assert_eq!(plant.effects(), Vec::<String>::new());
+    }
+    // What changes nothing of the grant is none of this check's business.
+    let plant = vpn_attached_elsewhere(true).await;
+    let record = ends(&plant, on(&VPN, grant("same", VPN.id))).await;
+    assert_eq!(end(&record), (State::Completed, Reason::AlreadySatisfied), "{}", record.why);
+}
+
+#[tokio::test]
+async fn not_being_allowed_to_read_what_a_vpn_connection_is_attached_to_is_a_finding_and_no_failure() {
+    let forbidden = FaultKind::Error { http: 403, code: "Forbidden.RAM".into(), message: String::new() };
+    let plant = plant(&VPN, Stands::NotGranted).await;
+    plant.cloud.inject(Fault::new("DescribeVpnAttachments", forbidden.clone()).times(100));
+    let uid = plant.job(granting(&VPN)).await;
+    plant.run().await;
+    let data = plant.events(uid).await.pop().unwrap()["data"].clone();
+    assert_eq!((&data["state"], &data["reason"]), (&json!("completed"), &json!("done")));
+    let finding = data["findings"][0].as_str().unwrap();
+    assert!(finding.contains("could not be read") && finding.contains("Forbidden.RAM"), "{finding}");
+
+    // Then it is for the cloud to refuse it.
+    let plant = vpn_attached_elsewhere(false).await;
+    plant.cloud.inject(Fault::new("DescribeVpnAttachments", forbidden).times(100));
+    let record = ends(&plant, granting(&VPN)).await;
+    assert_eq!(end(&record), (State::Failed, Reason::RefusedByCloud), "{}", record.why);
+    assert!(record.ending.unwrap().message.contains("SimVpnAttached"));
+
+    // A service that is only busy is asked again.
+    let plant = vpn_attached_elsewhere(false).await;
+    let busy = FaultKind::Error { http: 503, code: "ServiceUnavailable".into(), message: String::new() };
+    plant.cloud.inject(Fault::new("DescribeVpnAttachments", busy).times(3));
+    let record = ends(&plant, granting(&VPN)).await;
+    assert_eq!(end(&record), (State::Failed, Reason::PreflightFailed), "{}", record.why);
 }

@@ -13,7 +13,7 @@ mod survey_revoke;
 mod tests;
 
 use crate::domain::{AccountUid, InstanceType, Rule};
-use crate::engine::action::{Judgement, Reads, Registry, Standing, View};
+use crate::engine::action::{Judgement, Reads, Registry, Seen, Standing, View, VpnAttached};
 
 /// All of them.
 pub fn registry() -> Registry {
@@ -59,6 +59,24 @@ fn wrong_owners(view: &View<'_>, standing: &Standing) -> Option<Judgement> {
     (!findings.is_empty()).then(|| Judgement::Refuse {
         reason: crate::domain::Reason::PreflightFailed,
         message: findings.join("; "),
+        findings,
+    })
+}
+
+/// What a survey reads in addition, of an IPsec-VPN connection that is to be granted.
+fn and_vpn(view: &View<'_>, reads: Reads) -> Reads {
+    Reads { vpn: view.kind() == InstanceType::VPN, ..reads }
+}
+
+/// An IPsec-VPN connection is granted only while it is attached to nothing (API §A.1), in this CEN or any other. Found
+/// after a revoke it would be too late: the grant in its place would be refused.
+fn attached_elsewhere(view: &View<'_>, seen: &Seen) -> Option<Judgement> {
+    let Some(VpnAttached::To(routers)) = &seen.vpn else { return None };
+    let findings: Vec<String> = routers.iter().map(|router| format!("attached to {router}")).collect();
+    let id = &view.job().instance.id;
+    (!findings.is_empty()).then(|| Judgement::Refuse {
+        reason: crate::domain::Reason::PreflightFailed,
+        message: format!("{id} is {}, and can be granted only while it is attached to nothing", findings.join(", ")),
         findings,
     })
 }

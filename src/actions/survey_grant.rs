@@ -1,6 +1,6 @@
-//! Before a grant: is there one already, and who pays for it?
+//! Before a grant: is there one already, and who pays for it? And is an IPsec-VPN connection free to be granted?
 
-use super::{written, wrong_owners};
+use super::{and_vpn, attached_elsewhere, written, wrong_owners};
 use crate::domain::Reason;
 use crate::engine::action::{Action, Judgement, Reads, Seen, Standing, View, standing};
 use crate::workflow::{Account, VerbSpec};
@@ -13,8 +13,8 @@ impl Action for SurveyGrant {
         VerbSpec { name: "survey-grant", account: Account::Readers, writes: false, outcomes: &["absent", "satisfied"] }
     }
 
-    fn reads(&self, _: &View<'_>) -> Reads {
-        Reads::WITNESSES
+    fn reads(&self, view: &View<'_>) -> Reads {
+        and_vpn(view, Reads::WITNESSES)
     }
 
     fn judge(&self, view: &View<'_>, seen: &Seen) -> Judgement {
@@ -24,7 +24,7 @@ impl Action for SurveyGrant {
         }
         let rule = match standing {
             Standing::Unclear(why) => return Judgement::Unclear(why),
-            Standing::Absent => return Judgement::Through("absent"),
+            Standing::Absent => return attached_elsewhere(view, seen).unwrap_or(Judgement::Through("absent")),
             Standing::Granted(rule) => rule,
         };
         // A CCN's grant has no payer (API §A.6): being there is all it can be.

@@ -2,7 +2,7 @@
 //! attached instance is changed in place and waits for the hour, another is revoked and granted anew (API §B).
 
 use super::attachments::{Attached, attached};
-use super::{written, wrong_owners};
+use super::{and_vpn, attached_elsewhere, written, wrong_owners};
 use crate::domain::{Edition, InstanceType, Reason};
 use crate::engine::action::{Action, Judgement, Reads, Seen, Standing, View, standing};
 use crate::workflow::{Account, VerbSpec};
@@ -21,8 +21,8 @@ impl Action for SurveyPayer {
         }
     }
 
-    fn reads(&self, _: &View<'_>) -> Reads {
-        Reads::ALL
+    fn reads(&self, view: &View<'_>) -> Reads {
+        and_vpn(view, Reads::ALL)
     }
 
     fn judge(&self, view: &View<'_>, seen: &Seen) -> Judgement {
@@ -55,11 +55,11 @@ impl Action for SurveyPayer {
             Attached::To(list) => list,
         };
         if list.is_empty() {
-            return Judgement::Through(match (order_type == goal, effective) {
-                (true, Some(now)) if now != goal => "pending",
-                (true, _) => "satisfied",
-                (false, _) => "unattached",
-            });
+            return match (order_type == goal, effective) {
+                (true, Some(now)) if now != goal => Judgement::Through("pending"),
+                (true, _) => Judgement::Through("satisfied"),
+                (false, _) => attached_elsewhere(view, seen).unwrap_or(Judgement::Through("unattached")),
+            };
         }
         if list.iter().any(|a| a.edition == Edition::Basic) {
             return not_changeable(format!(

@@ -13,6 +13,7 @@ use super::observer::CallObserver;
 use super::rpc::{Caller, Shared, Timeouts, not_sent};
 use super::smartag::Smartag;
 use super::transport::Transport;
+use super::vpc::Vpc;
 use crate::clock::Clock;
 use crate::domain::{AccountUid, Attachment, Cen, Instance, InstanceType, OrderType, Rule};
 use crate::engine::cloud::{
@@ -30,6 +31,7 @@ pub struct Accounts {
 struct Products {
     cbn: Cbn,
     smartag: Smartag,
+    vpc: Vpc,
 }
 
 impl Accounts {
@@ -46,7 +48,8 @@ impl Accounts {
         let account = |credentials: AccountCredentials| {
             let uid = credentials.uid.clone();
             let caller = Arc::new(Caller::new(credentials, shared.clone()));
-            (uid, Products { cbn: Cbn::new(caller.clone()), smartag: Smartag::new(caller) })
+            let (cbn, smartag) = (Cbn::new(caller.clone()), Smartag::new(caller.clone()));
+            (uid, Products { cbn, smartag, vpc: Vpc::new(caller) })
         };
         Self { accounts: credentials.into_iter().map(account).collect() }
     }
@@ -98,6 +101,10 @@ impl ResourceReader for ReadAsResource {
             InstanceType::CCN => self.0.smartag.rules(instance).await,
             _ => self.0.cbn.rules_to_resource(instance).await,
         }
+    }
+
+    async fn describe_vpn_attachments(&self, instance: &Instance) -> Result<Answer<Listing<String>>, CloudError> {
+        self.0.vpc.vpn_attachments(instance).await
     }
 }
 

@@ -4,6 +4,7 @@
 //! accounts   which credential serves which uid; hands out readers and writers   (the engine's port)
 //!   cbn      typed operations: spelling, paging, lenient reading of answers
 //!   smartag  the same for a CCN, which Cbn does not grant
+//!   vpc      what an IPsec-VPN connection is attached to
 //!   identity the credential is the expected account's, checked before it is used
 //!   rpc      one attempt: keys, nonce, date, signature, send, read the envelope, tell the observer
 //!   request sign endpoint envelope                                              (pure)
@@ -28,6 +29,7 @@ mod sign;
 mod smartag;
 mod spelling;
 mod transport;
+mod vpc;
 mod wire;
 
 #[cfg(test)]

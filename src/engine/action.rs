@@ -20,15 +20,19 @@ pub struct Reads {
     pub attachments: bool,
     /// Those of the Basic Edition.
     pub basic: bool,
+    /// `DescribeVpnAttachments`, as the resource account: what an IPsec-VPN connection is attached to in any CEN.
+    pub vpn: bool,
 }
 
 impl Reads {
     /// The first witness alone.
-    pub const CEN_RULE: Self = Self { cen_rule: true, resource_rules: false, attachments: false, basic: false };
+    pub const CEN_RULE: Self =
+        Self { cen_rule: true, resource_rules: false, attachments: false, basic: false, vpn: false };
     /// Both witnesses.
-    pub const WITNESSES: Self = Self { cen_rule: true, resource_rules: true, attachments: false, basic: false };
-    /// Everything.
-    pub const ALL: Self = Self { cen_rule: true, resource_rules: true, attachments: true, basic: true };
+    pub const WITNESSES: Self =
+        Self { cen_rule: true, resource_rules: true, attachments: false, basic: false, vpn: false };
+    /// Everything that there is of every type.
+    pub const ALL: Self = Self { cen_rule: true, resource_rules: true, attachments: true, basic: true, vpn: false };
 
     /// What either asks for.
     pub fn and(self, other: Self) -> Self {
@@ -37,6 +41,7 @@ impl Reads {
             resource_rules: self.resource_rules || other.resource_rules,
             attachments: self.attachments || other.attachments,
             basic: self.basic || other.basic,
+            vpn: self.vpn || other.vpn,
         }
     }
 }
@@ -58,12 +63,33 @@ pub struct Seen {
     pub attachments: Option<Listing<Attachment>>,
     /// Those of the Basic Edition.
     pub basic: Option<Listing<Attachment>>,
+    /// What the IPsec-VPN connection is attached to in any CEN.
+    pub vpn: Option<VpnAttached>,
+}
+
+/// What an IPsec-VPN connection is attached to, as far as its owner can tell. To read this takes a permission in another
+/// product, which not everybody gives, so not being allowed to is an answer too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VpnAttached {
+    /// These transit routers.
+    To(Vec<String>),
+    /// It could not be read, and why.
+    Unreadable(String),
 }
 
 impl Seen {
     /// A look that read nothing yet.
     pub fn nothing(at: Timestamp) -> Self {
-        Self { at, date: None, calls: 0, cen_rule: None, resource_rules: None, attachments: None, basic: None }
+        Self {
+            at,
+            date: None,
+            calls: 0,
+            cen_rule: None,
+            resource_rules: None,
+            attachments: None,
+            basic: None,
+            vpn: None,
+        }
     }
 
     /// Whether everything in `reads` was read.
@@ -72,6 +98,7 @@ impl Seen {
             && (self.resource_rules.is_some() || !reads.resource_rules)
             && (self.attachments.is_some() || !reads.attachments)
             && (self.basic.is_some() || !reads.basic)
+            && (self.vpn.is_some() || !reads.vpn)
     }
 
     /// The rule of the job's grant, as the first witness tells it.

@@ -104,6 +104,10 @@ pub trait ResourceReader: Send + Sync {
     /// `DescribeGrantRulesToResource`, every page (API §A.4), and for a CCN Smartag's `DescribeGrantRules` (API §A.6): the
     /// CENs the instance is granted to.
     async fn describe_grant_rules_to_resource(&self, instance: &Instance) -> Result<Answer<Listing<Rule>>, CloudError>;
+
+    /// `DescribeVpnAttachments` (Vpc, API §A.14), every page: the transit routers, of whatever account, that an IPsec-VPN
+    /// connection is attached to.
+    async fn describe_vpn_attachments(&self, instance: &Instance) -> Result<Answer<Listing<String>>, CloudError>;
 }
 
 /// Writes of the account that owns the network instance.

@@ -17,7 +17,7 @@
 
 use jiff::Timestamp;
 
-use super::action::{Action, Judgement, Reads, Registry, Seen, View};
+use super::action::{Action, Judgement, Reads, Registry, Seen, View, VpnAttached};
 use super::cloud::{Answer, CloudError, Failure};
 use super::hour::{Swept, Waited, judge_rule, judge_wait, next_check};
 use super::retry;
@@ -232,6 +232,13 @@ impl<'a> Deciding<'a> {
 
     fn looked(&mut self, seen: &Seen, rivals: &[Record]) -> Next {
         self.record.calls += seen.calls;
+        match &seen.vpn {
+            Some(VpnAttached::Unreadable(why)) => {
+                self.record.unchecked = vec![format!("whether it is attached elsewhere could not be read: {why}")];
+            }
+            Some(VpnAttached::To(_)) => self.record.unchecked.clear(),
+            None => {}
+        }
         if let Some(image) = seen.image(&self.record.job) {
             // A look that read no attachments does not forget those of an earlier one.
             let attachments = self.record.after.take().and_then(|after| after.attachments);

@@ -23,6 +23,7 @@ impl Deciding<'_> {
         }
         self.record.why = message.clone();
         self.record.finished_at = Some(self.now);
+        let findings = findings.into_iter().chain(self.record.unchecked.clone()).collect();
         self.record.ending = Some(Ending { reason, message, findings });
         self.says.push(match state {
             State::Completed => EventType::Completed,
@@ -151,7 +152,8 @@ impl Deciding<'_> {
         self.record.due = None;
         self.record.in_line = self.record.is_half_done();
         self.record.why = message.clone();
-        self.record.ending = Some(Ending { reason, message, findings: vec![] });
+        let findings = self.record.unchecked.clone();
+        self.record.ending = Some(Ending { reason, message, findings });
         self.says.push(EventType::Parked);
         self.commit = true;
         Next::Rest

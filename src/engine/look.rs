@@ -1,6 +1,6 @@
 //! A look: the reads of one grant, made together, as the account each belongs to.
 
-use super::action::{Reads, Seen};
+use super::action::{Reads, Seen, VpnAttached};
 use super::cloud::{Answer, Cloud, CloudError, Failure, Listing, RuleFilter};
 use crate::clock::Clock;
 use crate::domain::{Attachment, InstanceType, Job, Rule};
@@ -9,23 +9,26 @@ use crate::domain::{Attachment, InstanceType, Job, Rule};
 pub async fn look(cloud: &dyn Cloud, clock: &dyn Clock, job: &Job, reads: Reads) -> Result<Seen, CloudError> {
     // When the look began, so that nothing seen is taken for newer than it is.
     let at = clock.now();
-    let (cen_rule, resource_rules, attachments, basic) = tokio::try_join!(
+    let (cen_rule, resource_rules, attachments, basic, vpn) = tokio::try_join!(
         optional(reads.cen_rule, cen_rule(cloud, job)),
         optional(reads.resource_rules, resource_rules(cloud, job)),
         optional(reads.attachments, attachments(cloud, job)),
         optional(reads.basic, basic(cloud, job)),
+        optional(reads.vpn, vpn(cloud, job)),
     )?;
     let dates = [
         cen_rule.as_ref().and_then(|answer| answer.date),
         resource_rules.as_ref().and_then(|answer| answer.date),
         attachments.as_ref().and_then(|answer| answer.date),
         basic.as_ref().and_then(|answer| answer.date),
+        vpn.as_ref().and_then(|answer| answer.date),
     ];
     let calls = [
         cen_rule.as_ref().map(|answer| answer.calls),
         resource_rules.as_ref().map(|answer| answer.calls),
         attachments.as_ref().map(|answer| answer.calls),
         basic.as_ref().map(|answer| answer.calls),
+        vpn.as_ref().map(|answer| answer.calls),
     ];
     Ok(Seen {
         at,
@@ -35,6 +38,7 @@ pub async fn look(cloud: &dyn Cloud, clock: &dyn Clock, job: &Job, reads: Reads)
         resource_rules: resource_rules.map(|answer| answer.value),
         attachments: attachments.map(|answer| answer.value),
         basic: basic.map(|answer| answer.value),
+        vpn: vpn.map(|answer| answer.value),
     })
 }
 
@@ -75,4 +79,34 @@ async fn attachments(cloud: &dyn Cloud, job: &Job) -> Result<Answer<Listing<Atta
 
 async fn basic(cloud: &dyn Cloud, job: &Job) -> Result<Answer<Listing<Attachment>>, CloudError> {
     cloud.transit_router_reader(&job.cen.owner)?.describe_attached_child_instances(&job.cen, &job.instance).await
+}
+
+/// A refusal means that it may not be read, which fails no look; a busy or failing service can be asked again.
+async fn vpn(cloud: &dyn Cloud, job: &Job) -> Result<Answer<VpnAttached>, CloudError> {
+    match cloud.resource_reader(&job.instance.owner)?.describe_vpn_attachments(&job.instance).await {
+        Ok(Answer { value: Listing { items, complete }, request_id, date, calls }) => {
+            let value = if complete || !items.is_empty() {
+                VpnAttached::To(items)
+            } else {
+                VpnAttached::Unreadable("DescribeVpnAttachments: the list could not be read to its end".into())
+            };
+            Ok(Answer { value, request_id, date, calls })
+        }
+        Err(error) if refuses_to_tell(&error) => {
+            let value = VpnAttached::Unreadable(error.to_string());
+            Ok(Answer { value, request_id: error.request_id.unwrap_or_default(), date: None, calls: 1 })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn refuses_to_tell(error: &CloudError) -> bool {
+    match &error.failure {
+        Failure::Refused { status, code, .. } => {
+            let throttled = *status == 429 || error.retry_after.is_some() || code.contains("Throttling");
+            *status < 500 && !throttled
+        }
+        Failure::NotSent { .. } => true,
+        Failure::Unanswered { .. } => false,
+    }
 }

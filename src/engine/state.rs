@@ -299,6 +299,9 @@ pub struct Record {
     /// The other CENs the instance is granted to, where a job needed to know.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub granted_to: Vec<String>,
+    /// What could not be checked before the first write; it goes into the findings of the end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unchecked: Vec<String>,
     /// Every write, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub writes: Vec<Write>,
@@ -345,6 +348,7 @@ impl Record {
             before: None,
             after: None,
             granted_to: vec![],
+            unchecked: vec![],
             writes: vec![],
             wait: None,
             ending: None,

@@ -1,0 +1,81 @@
+//! The one read of the Vpc product: what an IPsec-VPN connection is attached to, as its owner sees it (API §A.14). A
+//! connection that is attached to anything cannot be granted, and the lists of one CEN do not show the others.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::endpoint::Product;
+use super::paging::List;
+use super::request::RpcRequest;
+use super::rpc::{Caller, not_sent};
+use super::wire;
+use crate::domain::{Instance, InstanceType};
+use crate::engine::cloud::{Answer, CloudError, Listing};
+
+const VPN_ATTACHMENTS: &str = "DescribeVpnAttachments";
+
+/// The Vpc operations, as one account.
+#[derive(Clone)]
+pub(super) struct Vpc {
+    caller: Arc<Caller>,
+}
+
+impl Vpc {
+    pub fn new(caller: Arc<Caller>) -> Self {
+        Self { caller }
+    }
+
+    /// The transit routers, of whatever account, that a connection is attached to.
+    pub async fn vpn_attachments(&self, vpn: &Instance) -> Result<Answer<Listing<String>>, CloudError> {
+        if vpn.kind != InstanceType::VPN {
+            return Err(not_sent(VPN_ATTACHMENTS, format!("a {} is no IPsec-VPN connection", vpn.kind)));
+        }
+        let describe =
+            RpcRequest::new(Product::Vpc, VPN_ATTACHMENTS).in_region(&vpn.region).query("VpnConnectionId", &vpn.id);
+        let read = |item: &Value| {
+            let id = wire::text(item, "InstanceId")?.to_owned();
+            let router = wire::text(item, "TransitRouterId").unwrap_or("a transit router without a name").to_owned();
+            Some((format!("{id} {router}"), (id, router)))
+        };
+        let list = List { outer: "VpnAttachments", inner: "VpnAttachment", read };
+        let Answer { value: Listing { items, complete }, request_id, date, calls } =
+            self.caller.by_number(&describe, list).await?;
+        let items = items.into_iter().filter(|(id, _)| id == vpn.id.as_str()).map(|(_, router)| router).collect();
+        Ok(Answer { value: Listing { items, complete }, request_id, date, calls })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::cloud::Unobserved;
+    use crate::cloud::testing::{RESOURCE_ACCOUNT, Scripted, accounts, instance, uid};
+    use crate::engine::cloud::{Cloud, Failure};
+
+    #[tokio::test]
+    async fn a_connections_own_attachments_are_asked_for_where_it_lies() {
+        let id = "vco-bp1h8vbrbcgohcju50001";
+        let of = |id: &str, router: &str| json!({"InstanceId": id, "AttachType": "CEN", "TransitRouterId": router});
+        let items = [of(id, "tr-bp1su1ytdxtataupl0001"), of("vco-bp1h8vbrbcgohcju50002", "tr-bp1su1ytdxtataupl0002")];
+        let cloud = Scripted::new().json(
+            200,
+            json!({"RequestId": "R", "TotalCount": 2, "PageNumber": 1, "PageSize": 50, "VpnAttachments": items}),
+        );
+        let reader = accounts(&cloud, Unobserved).resource_reader(&uid(RESOURCE_ACCOUNT)).unwrap();
+        let listing = reader.describe_vpn_attachments(&instance(InstanceType::VPN)).await.unwrap().value;
+        assert!(listing.complete);
+        assert_eq!(listing.items, ["tr-bp1su1ytdxtataupl0001"]);
+        let asked: Vec<(String, String)> =
+            [("PageNumber", "1"), ("PageSize", "50"), ("RegionId", "cn-hangzhou"), ("VpnConnectionId", id)]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into();
+        assert_eq!(cloud.query(0), asked);
+        assert_eq!(cloud.requests()[0].headers()["host"], "vpc.aliyuncs.com");
+        assert_eq!(cloud.requests()[0].headers()["x-acs-version"], "2016-04-28");
+        let error = reader.describe_vpn_attachments(&instance(InstanceType::VBR)).await.unwrap_err();
+        assert!(matches!(error.failure, Failure::NotSent { .. }));
+    }
+}
