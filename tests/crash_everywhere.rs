@@ -5,10 +5,15 @@ use crossgrant::engine::faults::Point;
 use crossgrant::simulator::{Fault, FaultKind};
 use serde_json::{Value, json};
 
-use crate::support::plant::{ATTACHED, HELD, NOT_GRANTED, Plant, UNATTACHED, grant, payer_change, revoke, with};
+use crate::support::plant::{
+    ATTACHED, HELD, NOT_GRANTED, Plant, RESOURCE, UNATTACHED, grant, payer_change, revoke, with,
+};
 
 fn workflows() -> Vec<(&'static str, Value)> {
+    let ccn = "ccn-n2935s1mnwv8i00001";
+    let instance = json!({"type": "CCN", "id": ccn, "region": "cn-shanghai", "owner": RESOURCE});
     vec![
+        ("grant of a CCN", with(grant("j", ccn), "instance", instance)),
         ("grant", grant("j", NOT_GRANTED)),
         ("revoke", revoke("j", UNATTACHED)),
         ("revoke with delete", with(revoke("j", HELD), "options", json!({"attachments": "delete"}))),

@@ -269,7 +269,9 @@ async fn a_vbr_that_the_vendor_has_not_enabled_is_refused_by_the_cloud_and_says_
     plant.cloud.patch_switches(json!({"vbr_enabled": false})).unwrap();
     let record = ends(&plant, granting(&VBR)).await;
     assert_eq!(end(&record), (State::Failed, Reason::RefusedByCloud), "{}", record.why);
-    assert!(record.ending.unwrap().message.contains("SimVbrNotEnabled"));
+    let ending = record.ending.unwrap();
+    assert!(ending.message.contains("SimVbrNotEnabled"), "{}", ending.message);
+    assert!(ending.findings[0].contains("vendor has approved"), "{:?}", ending.findings);
     assert_eq!(plant.effects(), Vec::<String>::new());
 }
 
@@ -390,4 +392,23 @@ async fn not_being_allowed_to_read_what_a_vpn_connection_is_attached_to_is_a_fin
     plant.cloud.inject(Fault::new("DescribeVpnAttachments", busy).times(3));
     let record = ends(&plant, granting(&VPN)).await;
     assert_eq!(end(&record), (State::Failed, Reason::PreflightFailed), "{}", record.why);
+}
+
+#[tokio::test]
+async fn a_lost_answer_about_a_ccn_is_looked_for_and_no_write_has_two_effects() {
+    for kind in [FaultKind::DropAfter, FaultKind::DropBefore] {
+        for (operation, stands, job, effects) in [
+            ("GrantInstanceToCbn", Stands::NotGranted, granting(&CCN), 1),
+            ("RevokeInstanceFromCbn", Stands::Granted, revoking(&CCN), 1),
+            ("DetachCenChildInstance", Stands::Attached, deleting(&CCN), 2),
+        ] {
+            let plant = plant(&CCN, stands).await;
+            plant.cloud.inject(Fault::new(operation, kind.clone()));
+            let record = ends(&plant, job).await;
+            assert_eq!(end(&record), DONE, "{operation} {kind:?}: {}", record.why);
+            assert_eq!(plant.effects().len(), effects, "{operation} {kind:?}");
+            let sends = if kind == FaultKind::DropBefore { 2 } else { 1 };
+            assert_eq!(record.writes[0].sends, sends, "{operation} {kind:?}");
+        }
+    }
 }

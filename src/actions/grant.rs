@@ -50,6 +50,13 @@ impl Action for Grant {
         }
     }
 
+    fn unforeseeable(&self, view: &View<'_>) -> Option<&'static str> {
+        (view.kind() == InstanceType::VBR).then_some(
+            "a VBR is granted to another account only after the vendor has approved it for the two accounts, which \
+             cannot be read beforehand",
+        )
+    }
+
     fn hand(&self) -> Hand<'_> {
         Hand::Resource(self)
     }

@@ -256,6 +256,12 @@ pub trait Action: Send + Sync {
     /// What it makes of a look that covers its reads.
     fn judge(&self, view: &View<'_>, seen: &Seen) -> Judgement;
 
+    /// What may lie behind the cloud's refusal of its write and can be read nowhere beforehand: it is named with the
+    /// refusal.
+    fn unforeseeable(&self, _view: &View<'_>) -> Option<&'static str> {
+        None
+    }
+
     /// How it writes.
     fn hand(&self) -> Hand<'_> {
         Hand::Readers

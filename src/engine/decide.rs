@@ -186,7 +186,7 @@ impl<'a> Deciding<'a> {
         self.rules.definition.step(&self.record.step)
     }
 
-    fn action(&self, call: &Call) -> Option<&'a dyn Action> {
+    pub(super) fn action(&self, call: &Call) -> Option<&'a dyn Action> {
         match (&self.record.undo, &call.undo) {
             (None, _) => self.rules.registry.get(&call.verb),
             (Some(_), Some(verb)) => self.rules.registry.get(verb),

@@ -36,7 +36,8 @@ impl Deciding<'_> {
                     self.reopen(place);
                     return self.again(&call.retry, text);
                 }
-                self.refused(Reason::RefusedByCloud, text, vec![])
+                let behind = self.action(call).and_then(|action| action.unforeseeable(&self.view()));
+                self.refused(Reason::RefusedByCloud, text, behind.map(str::to_owned).into_iter().collect())
             }
             Outcome::Unknown if write.client_token.is_some() => self.send_again(place),
             Outcome::Unknown => {
@@ -45,7 +46,9 @@ impl Deciding<'_> {
                 } else if seen.covers(Reads::WITNESSES) {
                     self.send_again(place)
                 } else {
-                    Next::Look(Reads::WITNESSES)
+                    // With what the step itself must see, or the two would ask for each other's look for ever.
+                    let needs = self.action(call).map_or(Reads::ALL, |action| action.reads(&self.view()));
+                    Next::Look(needs.and(Reads::WITNESSES))
                 }
             }
             Outcome::Accepted { at, .. } | Outcome::Seen { at } => {
