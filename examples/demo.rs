@@ -35,9 +35,11 @@ const LIMIT: Duration = Duration::from_secs(150);
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    // First the signal, so that it is listened to before anything is started.
     let shown = tokio::select! {
-        shown = demo() => shown,
+        biased;
         _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
+        shown = demo() => shown,
     };
     match shown {
         Ok(()) => {
