@@ -116,6 +116,8 @@ impl Plant {
             vec![key(RESOURCE, "resource-key", "resource-secret"), key(CEN_OWNER, "cen-key", "cen-secret")],
             Timeouts::default(),
             Arc::new(Unobserved),
+            // A call that waited would wait for a clock that nobody moves.
+            None,
         );
         let core = Core::new(Parts {
             store: Arc::new(Sqlite::in_memory().unwrap()),
