@@ -11,12 +11,14 @@ use crossgrant::engine::mail::Incoming;
 use crossgrant::engine::state::State;
 use crossgrant::engine::store::Taken;
 use crossgrant::engine::worker::{Capacity, work};
+use crossgrant::simulator::{Fault, FaultKind};
 use crossgrant::store::Sqlite;
+use crossgrant::sweep;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::support::idle::Counted;
-use crate::support::plant::{Plant, RESOURCE, grant};
+use crate::support::plant::{ATTACHED, Plant, RESOURCE, grant, payer_change};
 
 const JOBS: usize = 1_000;
 /// Calls a second that the simulated cloud takes of each operation, and that the client is set to.
@@ -111,4 +113,61 @@ async fn a_client_that_was_promised_too_much_slows_down_by_itself() {
     println!("200 grants took {took:.1?}; {} calls were taken, {} throttled", count(false), count(true));
     assert_eq!(plant.effects().len(), 200);
     assert!(count(true) < count(false) / 2, "{} of {}", count(true), count(false));
+}
+
+/// A worker whose reads are few, working in the background.
+async fn slow_reader(networks: usize) -> (Plant, std::sync::Arc<Counted>, watch::Sender<bool>) {
+    let store = Counted::new(Sqlite::in_memory().unwrap());
+    let limits = Limits { reads_per_second: 1, writes_per_second: PER_SECOND, burst: 1, operations: BTreeMap::new() };
+    let plant = Plant::with(&world(networks), store.clone(), Some(limits)).await;
+    let (stop, stopped) = watch::channel(false);
+    tokio::spawn(work(plant.core.clone(), Capacity { jobs: 256, drain: Duration::from_secs(1) }, stopped));
+    (plant, store, stop)
+}
+
+#[tokio::test]
+async fn the_sweep_waits_behind_jobs_that_came_later() {
+    const READ: &str = "DescribeGrantRulesToCen";
+    let (plant, store, _stop) = slow_reader(12).await;
+    let waiting = plant.job(payer_change("NET-P", ATTACHED, "PayByResourceOwner")).await;
+    store.run_out(&plant.clock).await;
+    assert_eq!(plant.record(waiting).await.state, State::Waiting);
+    plant.clock.advance_to(plant.store().next_sweep().await.unwrap().unwrap());
+
+    let reads = || plant.cloud.calls().iter().filter(|call| call.operation == READ).count();
+    let before = reads();
+    plant.job(grant("NET-0", &instance(0))).await;
+    store.idle().await;
+    assert_eq!(reads(), before + 1, "the look of the first grant left nothing for the sweep");
+    let pass = tokio::spawn({
+        let core = plant.core.clone();
+        async move { sweep::pass(&core).await.unwrap() }
+    });
+    store.idle().await;
+    for n in 1..12 {
+        plant.job(grant(&format!("NET-{n}"), &instance(n))).await;
+    }
+    store.run_until(&plant.clock, || pass.is_finished()).await;
+    assert_eq!(pass.await.unwrap().confirmed, 1);
+    assert_eq!(reads() - before, 9, "seven that came later went first, and no more");
+    store.run_out(&plant.clock).await;
+    assert_eq!(plant.effects().iter().filter(|effect| effect.starts_with("Grant")).count(), 12);
+}
+
+#[tokio::test]
+async fn a_write_that_found_no_room_is_known_not_to_have_been_sent() {
+    let (plant, store, _stop) = slow_reader(1).await;
+    let operation = "GrantInstanceToTransitRouter";
+    // Longer than the step may take: what comes next must not wait for it inside of the call.
+    let throttle = FaultKind::Throttle { retry_after_ms: Some(100_000) };
+    plant.cloud.inject(Fault::new(operation, throttle));
+    let began = plant.clock.now();
+    let uid = plant.job(grant("NET-0", &instance(0))).await;
+    store.run_out(&plant.clock).await;
+    let record = plant.record(uid).await;
+    assert_eq!(record.state, State::Completed);
+    let calls: Vec<_> = plant.cloud.calls().into_iter().filter(|call| call.operation == operation).collect();
+    assert_eq!(calls.len(), 2);
+    let asked = later(calls[0].at, Duration::from_secs(100));
+    assert!(calls[1].at >= asked && calls[1].at < later(asked, Duration::from_secs(10)), "{calls:?} since {began}");
 }

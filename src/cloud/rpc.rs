@@ -222,4 +222,31 @@ mod tests {
         assert_eq!(head.matches("\r\nhost: ").count(), 1, "{head}");
         assert!(head.contains(&format!("\r\nhost: {at}\r\n")), "{head}");
     }
+    #[tokio::test]
+    async fn a_throttled_operation_is_not_called_again_before_it_has_room() {
+        let busy = r#"{"RequestId":"R","Code":"Throttling.User","Message":"m"}"#;
+        let cloud = testing::Scripted::new()
+            .raw(400, &[("x-acs-retry-after", "7000")], busy)
+            .json(200, serde_json::json!({"RequestId": "R"}));
+        let clock = Arc::new(testing::clock());
+        let shared = Shared {
+            clock: clock.clone(),
+            transport: Arc::new(cloud.clone()),
+            endpoints: Endpoints::default(),
+            timeouts: Timeouts::default(),
+            observer: Arc::new(Unobserved),
+            budget: Budget::new(Some(crate::cloud::Limits::default())),
+        };
+        let caller = Caller::new(testing::credentials(testing::TR_ACCOUNT), Arc::new(shared));
+        let request = RpcRequest::new(Product::Cbn, "DescribeX");
+        let within = |span| Urgency { until: Some(clock.uptime() + span), ..Urgency::default() };
+        let second = Duration::from_secs(1);
+        within(second).scope(caller.call(&request)).await.unwrap_err();
+        let error = within(second).scope(caller.call(&request)).await.unwrap_err();
+        assert_eq!(error.retry_after, Some(7 * second));
+        assert!(matches!(&error.failure, Failure::NotSent { why } if why.contains("DescribeX is used up")), "{error}");
+        assert_eq!(cloud.requests().len(), 1);
+        clock.advance(7 * second);
+        within(second).scope(caller.call(&request)).await.unwrap();
+    }
 }

@@ -13,7 +13,7 @@ use crossgrant::engine::store::*;
 use jiff::Timestamp;
 
 /// More turns than any chain of tasks waking each other is long.
-const TURNS: usize = 64;
+const TURNS: usize = 24;
 
 /// A store that knows how many of its operations are under way: they run on threads, which a runtime without anything
 /// else to do does not wait for.
@@ -56,8 +56,16 @@ impl Counted {
 
     /// Moves the clock to whatever happens next, until nothing does any more.
     pub async fn run_out(&self, clock: &ManualClock) {
+        self.run_until(clock, || false).await;
+    }
+
+    /// Moves the clock to whatever happens next, until it is done or nothing happens any more.
+    pub async fn run_until(&self, clock: &ManualClock, done: impl Fn() -> bool) {
         loop {
             self.idle().await;
+            if done() {
+                return;
+            }
             let Some(next) = clock.next_wake() else { return };
             assert!(next > clock.now(), "a sleeper that is due does not wake");
             clock.advance_to(next);
