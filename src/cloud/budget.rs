@@ -77,12 +77,15 @@ impl Limits {
     }
 }
 
+/// A line for each account and operation, from its first call.
+type Lines = HashMap<(AccountUid, &'static str), Arc<Mutex<Line>>>;
+
 /// The budgets of all accounts.
 #[derive(Default)]
 pub(super) struct Budget {
     /// `None`: everything goes out at once.
     limits: Option<Limits>,
-    lines: Mutex<HashMap<(AccountUid, &'static str), Arc<Mutex<Line>>>>,
+    lines: Mutex<Lines>,
 }
 
 /// A call may go out.
