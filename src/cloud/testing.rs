@@ -9,7 +9,7 @@ use http::{Request, Response};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::credentials::{AccountCredentials, StaticKeys};
+use super::credentials::{AccountCredentials, Sources, StaticKeys};
 use super::endpoint::Endpoints;
 use super::observer::Unobserved;
 use super::rpc::{Caller, Shared, Timeouts};
@@ -138,7 +138,13 @@ pub fn caller(cloud: &Scripted, uid: &str) -> Caller {
         timeouts: Timeouts::default(),
         observer: Arc::new(Unobserved),
     };
-    Caller::new(credentials(uid), Arc::new(shared))
+    caller_of(uid, shared)
+}
+
+pub fn caller_of(uid: &str, shared: Shared) -> Caller {
+    let shared = Arc::new(shared);
+    let AccountCredentials { uid, credential } = credentials(uid);
+    Caller::new(uid, Sources::new(shared.clone()).of(&credential), shared)
 }
 
 pub fn accounts(cloud: &Scripted, observer: impl CallObserver) -> Accounts {
