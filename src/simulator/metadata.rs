@@ -62,8 +62,7 @@ fn answer(
 ) -> Response {
     let token = headers.get("x-aliyun-ecs-metadata-token").and_then(|value| value.to_str().ok()).unwrap_or_default();
     served.simulator.with(|cloud, now| {
-        cloud.metadata_tokens.retain(|_, until| now < *until);
-        if !cloud.metadata_tokens.contains_key(token) {
+        if cloud.metadata_tokens.get(token).is_none_or(|until| *until <= now) {
             return StatusCode::UNAUTHORIZED.into_response();
         }
         let role = cloud.world.machine.as_deref().and_then(|arn| Some(sts::role_of(arn)?.1.to_owned()));

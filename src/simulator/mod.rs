@@ -15,6 +15,7 @@
 //! | `switches`, `faults` | doubtful behaviour, and what goes wrong |
 //! | `ledger` | what happened |
 //! | `changes` | what somebody else does |
+//! | `secrets` | what must show nowhere |
 //! | `server`, `control` | HTTP |
 //! | `metadata` | the machine's own role |
 //!
@@ -36,6 +37,7 @@ mod paging;
 mod passage;
 mod request;
 mod routers;
+mod secrets;
 mod server;
 mod sts;
 mod switches;

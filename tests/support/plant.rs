@@ -101,8 +101,6 @@ impl Plant {
     pub async fn with_world(world: &str) -> Self {
         let clock = Arc::new(ManualClock::new("2026-11-21T10:20:00Z".parse().unwrap()));
         let cloud = Simulator::new(World::from_toml(world).unwrap(), Hour::REAL, clock.clone());
-        let script = Arc::new(Script::default());
-        let registry = Arc::new(actions::registry());
         let key = |uid: &str, id: &str, secret: &str| {
             AccountCredentials::new(
                 AccountUid::parse(uid).unwrap(),
@@ -117,8 +115,15 @@ impl Plant {
             Timeouts::default(),
             Arc::new(Unobserved),
         );
+        Self::with(clock, cloud, accounts, Sqlite::in_memory().unwrap()).await
+    }
+
+    /// A worker on this clock, against this cloud as these accounts.
+    pub async fn with(clock: Arc<ManualClock>, cloud: Simulator, accounts: Accounts, store: Sqlite) -> Self {
+        let script = Arc::new(Script::default());
+        let registry = Arc::new(actions::registry());
         let core = Core::new(Parts {
-            store: Arc::new(Sqlite::in_memory().unwrap()),
+            store: Arc::new(store),
             cloud: Arc::new(accounts),
             clock: clock.clone(),
             catalog: Arc::new(Catalog::embedded(&registry.specs(), &Overrides::default()).unwrap()),
