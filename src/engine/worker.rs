@@ -238,7 +238,7 @@ impl Grip<'_> {
             return None;
         }
         let began = core.clock.uptime();
-        if began + call.timeout >= self.deadline {
+        if began + self.limit(call) >= self.deadline {
             tracing::warn!(job.uid = %self.record.uid, "the lease may run out under the call; does not make it");
             return None;
         }
@@ -289,9 +289,15 @@ impl Grip<'_> {
                 }),
             }
         };
-        match tokio::time::timeout(call.timeout, act).await {
+        let limit = self.limit(call);
+        match tokio::time::timeout(limit, act).await {
             Ok(answer) => answer,
-            Err(_) => Err(unanswered(format!("no answer within {:?}", call.timeout))),
+            Err(_) => Err(unanswered(format!("no answer within {limit:?}"))),
         }
+    }
+
+    /// How long one attempt at a write may last.
+    fn limit(&self, call: &Call) -> Duration {
+        call.timeout.min(self.core.catalog.policies.attempt())
     }
 }
