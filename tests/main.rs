@@ -8,5 +8,6 @@ mod contract;
 mod crash_everywhere;
 mod end_to_end;
 mod layers;
+mod secrets;
 mod support;
 mod workflows;
