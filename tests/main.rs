@@ -2,11 +2,13 @@
 
 mod adversary;
 mod broker;
+mod budget;
 mod chaos;
 mod contract;
 mod crash_everywhere;
 mod end_to_end;
 mod layers;
+mod secrets;
 mod support;
 mod types;
 mod workflows;

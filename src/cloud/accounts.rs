@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::budget::{Budget, Limits};
 use super::cbn::Cbn;
-use super::credentials::AccountCredentials;
+use super::credentials::{AccountCredentials, Sources};
 use super::endpoint::Endpoints;
 use super::observer::CallObserver;
 use super::rpc::{Caller, Shared, Timeouts, not_sent};
@@ -35,7 +36,7 @@ struct Products {
 }
 
 impl Accounts {
-    /// Of several credentials for one account the last counts.
+    /// Of several credentials for one account the last counts. Without `limits` every call goes out at once.
     pub fn new(
         clock: Arc<dyn Clock>,
         transport: Arc<dyn Transport>,
@@ -43,11 +44,13 @@ impl Accounts {
         credentials: Vec<AccountCredentials>,
         timeouts: Timeouts,
         observer: Arc<dyn CallObserver>,
+        limits: Option<Limits>,
     ) -> Self {
-        let shared = Arc::new(Shared { clock, transport, endpoints, timeouts, observer });
-        let account = |credentials: AccountCredentials| {
-            let uid = credentials.uid.clone();
-            let caller = Arc::new(Caller::new(credentials, shared.clone()));
+        let budget = Budget::new(limits);
+        let shared = Arc::new(Shared { clock, transport, endpoints, timeouts, observer, budget });
+        let mut sources = Sources::new(shared.clone());
+        let account = |AccountCredentials { uid, credential }| {
+            let caller = Arc::new(Caller::new(AccountUid::clone(&uid), sources.of(&credential), shared.clone()));
             let (cbn, smartag) = (Cbn::new(caller.clone()), Smartag::new(caller.clone()));
             (uid, Products { cbn, smartag, vpc: Vpc::new(caller) })
         };

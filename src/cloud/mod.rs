@@ -5,7 +5,9 @@
 //!   cbn      typed operations: spelling, paging, lenient reading of answers
 //!   smartag  the same for a CCN, which Cbn does not grant
 //!   vpc      what an IPsec-VPN connection is attached to
+//!   credentials where its keys come from, and when they are renewed
 //!   identity the credential is the expected account's, checked before it is used
+//!   budget   when a call may go out: a bucket for each account and operation
 //!   rpc      one attempt: keys, nonce, date, signature, send, read the envelope, tell the observer
 //!   request sign endpoint envelope                                              (pure)
 //!   transport how bytes leave: HTTPS, or a router in this process
@@ -16,6 +18,8 @@
 //! account of what is known when a call fails: not sent, no answer, or refused.
 
 mod accounts;
+mod bucket;
+mod budget;
 mod cbn;
 mod credentials;
 mod endpoint;
@@ -29,6 +33,7 @@ mod sign;
 mod smartag;
 mod spelling;
 mod transport;
+mod turns;
 mod vpc;
 mod wire;
 
@@ -36,7 +41,11 @@ mod wire;
 mod testing;
 
 pub use accounts::Accounts;
-pub use credentials::{AccountCredentials, CredentialError, CredentialSource, Keys, StaticKeys};
+pub use budget::{Limits, OPERATIONS};
+pub use credentials::{
+    AccountCredentials, BadRole, Credential, CredentialError, CredentialSource, Keys, OidcRole, Role, RoleArn,
+    SessionLength, SessionName, StaticKeys,
+};
 pub use endpoint::{BadEndpoint, Endpoint, Endpoints, Product};
 pub use observer::{CallObserver, Unobserved};
 pub use rpc::Timeouts;

@@ -9,7 +9,8 @@ use http::{Request, Response};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::credentials::{AccountCredentials, StaticKeys};
+use super::budget::Budget;
+use super::credentials::{AccountCredentials, Sources, StaticKeys};
 use super::endpoint::Endpoints;
 use super::observer::Unobserved;
 use super::rpc::{Caller, Shared, Timeouts};
@@ -137,8 +138,15 @@ pub fn caller(cloud: &Scripted, uid: &str) -> Caller {
         endpoints: Endpoints::default(),
         timeouts: Timeouts::default(),
         observer: Arc::new(Unobserved),
+        budget: Budget::default(),
     };
-    Caller::new(credentials(uid), Arc::new(shared))
+    caller_of(uid, shared)
+}
+
+pub fn caller_of(uid: &str, shared: Shared) -> Caller {
+    let shared = Arc::new(shared);
+    let AccountCredentials { uid, credential } = credentials(uid);
+    Caller::new(uid, Sources::new(shared.clone()).of(&credential), shared)
 }
 
 pub fn accounts(cloud: &Scripted, observer: impl CallObserver) -> Accounts {
@@ -149,6 +157,7 @@ pub fn accounts(cloud: &Scripted, observer: impl CallObserver) -> Accounts {
         vec![credentials(RESOURCE_ACCOUNT), credentials(TR_ACCOUNT)],
         Timeouts::default(),
         Arc::new(observer),
+        None,
     )
 }
 

@@ -9,8 +9,10 @@ use serde::Deserialize as _;
 use super::error::Origin;
 use super::layers::Layers;
 use super::source::{Raw, Source};
-use super::{Account, AdminConfig, BrokerConfig, Config, LogConfig, LogFormat, Site, WorkerConfig, schema};
-use crate::cloud::{Endpoint, Endpoints};
+use super::{
+    Account, AdminConfig, BrokerConfig, Config, LogConfig, LogFormat, Site, WorkerConfig, credentials, schema,
+};
+use crate::cloud::{Endpoint, Endpoints, Limits, OPERATIONS};
 use crate::domain::{AccountUid, Hour};
 use crate::engine::policy::Allow;
 use crate::workflow::{Overrides, OverridingFile};
@@ -24,6 +26,7 @@ pub(super) fn config(layers: &mut Layers) -> Config {
         broker: read_broker(layers),
         admin: read_admin(layers),
         endpoints,
+        limits: read_limits(layers),
         worker: WorkerConfig {
             concurrency: layers.number("worker", "concurrency", 1, 65_536).map_or(256, |n| n as usize),
             drain: layers.duration("worker", "drain").map_or(Duration::from_secs(20), |span| span.value),
@@ -101,7 +104,24 @@ fn read_endpoints(layers: &mut Layers) -> Endpoints {
             }
         }
     };
-    Endpoints { cbn: of("cbn"), sts: of("sts"), smartag: of("smartag"), vpc: of("vpc") }
+    Endpoints { cbn: of("cbn"), sts: of("sts"), smartag: of("smartag"), vpc: of("vpc"), metadata: of("metadata") }
+}
+
+fn read_limits(layers: &mut Layers) -> Limits {
+    let usual = Limits::default();
+    let mut number = |section: &str, key: &str| {
+        let number = layers.number(section, key, 1, 10_000)?;
+        Some(u32::try_from(number).expect("bounded just above"))
+    };
+    Limits {
+        reads_per_second: number("cloud.budget", "reads_per_second").unwrap_or(usual.reads_per_second),
+        writes_per_second: number("cloud.budget", "writes_per_second").unwrap_or(usual.writes_per_second),
+        burst: number("cloud.budget", "burst").unwrap_or(usual.burst),
+        operations: OPERATIONS
+            .iter()
+            .filter_map(|operation| Some(((*operation).to_owned(), number("cloud.budget.operations", operation)?)))
+            .collect(),
+    }
 }
 
 fn read_file(layers: &mut Layers, key: &str) -> Option<OverridingFile> {
@@ -116,6 +136,7 @@ fn read_accounts(layers: &mut Layers) -> BTreeMap<AccountUid, Account> {
             Some((uid.to_owned(), entry.origin.clone()))
         })
         .collect();
+    let hub = credentials::hub(layers);
     let mut accounts = BTreeMap::new();
     let mut known = BTreeSet::new();
     for (text, origin) in uids {
@@ -123,27 +144,15 @@ fn read_accounts(layers: &mut Layers) -> BTreeMap<AccountUid, Account> {
             continue;
         }
         let section = format!("{}.{text}", schema::ACCOUNTS);
-        let (id, secret) = (layers.text(&section, "access_key_id"), layers.secret(&section, "access_key_secret"));
-        let security_token = layers.secret(&section, "security_token");
         let sites = [("china", Site::China), ("international", Site::International)];
         let site = layers.word(&section, "site", &sites).unwrap_or(Site::China);
-        let uid = match AccountUid::parse(text.clone()) {
-            Ok(uid) => uid,
-            Err(error) => {
-                layers.faults.report(&origin, format!("`{text}` is not an account: {error}"));
-                continue;
+        match AccountUid::parse(text.clone()) {
+            Ok(uid) => {
+                if let Some(credential) = credentials::account(layers, &section, &uid, &origin, &hub) {
+                    accounts.insert(uid, Account { site, credential });
+                }
             }
-        };
-        match (id, secret) {
-            (Some(id), Some(access_key_secret)) => {
-                let account = Account { site, access_key_id: id.value, access_key_secret, security_token };
-                accounts.insert(uid, account);
-            }
-            (None, _) => layers.faults.report(&origin, format!("account {text} has no usable `access_key_id`")),
-            (_, None) => {
-                let message = format!("account {text} has no usable `access_key_secret` or `access_key_secret_file`");
-                layers.faults.report(&origin, message);
-            }
+            Err(error) => layers.faults.report(&origin, format!("`{text}` is not an account: {error}")),
         }
     }
     accounts

@@ -106,7 +106,8 @@ fn refuses_to_tell(error: &CloudError) -> bool {
             let throttled = *status == 429 || error.retry_after.is_some() || code.contains("Throttling");
             *status < 500 && !throttled
         }
-        Failure::NotSent { .. } => true,
+        // Held back by our own budget, it will go out later.
+        Failure::NotSent { .. } => error.retry_after.is_none(),
         Failure::Unanswered { .. } => false,
     }
 }
