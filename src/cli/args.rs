@@ -52,6 +52,8 @@ pub enum Command {
     Cancel(JobArgs),
     /// Go on with a parked job from where it stands.
     Resume(JobArgs),
+    /// Say what a reason, an error code of the cloud or an answer of the worker means, and what to do.
+    Explain(ExplainArgs),
     /// Look at the workflows, or check a definition.
     #[command(subcommand)]
     Workflow(WorkflowCommand),
@@ -163,6 +165,17 @@ pub struct JobArgs {
     pub job: String,
     #[command(flatten)]
     pub worker: WorkerArgs,
+}
+
+/// `explain`
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// The reason of an event, such as attached; an error code of the cloud, such as Throttling.User; a class of them; or
+    /// the code of an answer of the admin HTTP. Without one, all words there are.
+    pub code: Option<String>,
+    /// One JSON object to a line.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `workflow`

@@ -4,6 +4,7 @@ mod args;
 mod client;
 mod engine;
 mod exit;
+mod explain;
 mod follow;
 mod input;
 mod jobs;
@@ -66,6 +67,10 @@ pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Resume(args) => {
             log(quiet)?;
             jobs::tell(args, command::Command::Resume, &jobs::worker(&args.worker, &config()?)?).await
+        }
+        Command::Explain(args) => {
+            log(quiet)?;
+            explain::explain(args, config)
         }
         Command::Workflow(command) => {
             log(quiet)?;
