@@ -7,5 +7,6 @@ mod contract;
 mod crash_everywhere;
 mod end_to_end;
 mod layers;
+mod plans;
 mod support;
 mod workflows;

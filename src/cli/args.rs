@@ -40,6 +40,8 @@ pub enum Command {
     Serve,
     /// Carry out jobs without a broker; their events go to standard output, one JSON object to a line.
     Run(RunArgs),
+    /// Say what jobs would do, by looking at the cloud as it is; nothing is written and nothing kept.
+    Plan(PlanArgs),
     /// Publish jobs to the broker.
     Submit(SubmitArgs),
     /// Serve a simulated cloud.
@@ -74,6 +76,23 @@ pub struct RunArgs {
     pub simulate: Option<Option<PathBuf>>,
     /// The simulated billing hour.
     #[arg(long, default_value = "10s", value_parser = hour, requires = "simulate")]
+    pub hour: Hour,
+}
+
+/// `plan`
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// Jobs: one JSON object, several after each other or to a line, or an array of them; - for standard input.
+    pub file: PathBuf,
+    /// One JSON object to a line.
+    #[arg(long)]
+    pub json: bool,
+    /// Against a simulated cloud in this process, which begins as this world (or as a small example) and needs no
+    /// configuration.
+    #[arg(long, value_name = "WORLD", num_args = 0..=1)]
+    pub simulate: Option<Option<PathBuf>>,
+    /// The simulated billing hour.
+    #[arg(long, default_value = "1h", value_parser = hour, requires = "simulate")]
     pub hour: Hour,
 }
 

@@ -10,6 +10,7 @@ mod input;
 mod jobs;
 mod loops;
 mod output;
+mod plan;
 mod progress;
 mod run;
 mod serve;
@@ -47,6 +48,10 @@ pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Run(args) => {
             log(quiet)?;
             run::run(args, config).await
+        }
+        Command::Plan(args) => {
+            log(quiet)?;
+            plan::plan(args, config).await
         }
         Command::Submit(args) => {
             log(quiet)?;

@@ -15,8 +15,8 @@ use super::transport::Transport;
 use crate::clock::Clock;
 use crate::domain::{AccountUid, Attachment, Cen, Instance, InstanceType, OrderType, Rule};
 use crate::engine::cloud::{
-    Answer, Cloud, CloudError, Listing, ResourceReader, ResourceWriter, RuleFilter, RulePage, TransitRouterReader,
-    TransitRouterWriter,
+    Answer, Cloud, CloudError, Listing, Readers, ResourceReader, ResourceWriter, RuleFilter, RulePage,
+    TransitRouterReader, TransitRouterWriter,
 };
 
 /// The cloud, through one transport, as several accounts.
@@ -53,8 +53,7 @@ impl Accounts {
     }
 }
 
-#[async_trait]
-impl Cloud for Accounts {
+impl Readers for Accounts {
     fn resource_reader(&self, account: &AccountUid) -> Result<Arc<dyn ResourceReader>, CloudError> {
         Ok(Arc::new(ReadAsResource(self.cbn(account)?.clone())))
     }
@@ -62,7 +61,10 @@ impl Cloud for Accounts {
     fn transit_router_reader(&self, account: &AccountUid) -> Result<Arc<dyn TransitRouterReader>, CloudError> {
         Ok(Arc::new(ReadAsTransitRouter(self.cbn(account)?.clone())))
     }
+}
 
+#[async_trait]
+impl Cloud for Accounts {
     async fn resource_writer(&self, account: &AccountUid) -> Result<Arc<dyn ResourceWriter>, CloudError> {
         let cbn = self.cbn(account)?.clone();
         cbn.verify().await?;

@@ -186,7 +186,7 @@ impl<'a> Deciding<'a> {
         self.rules.definition.step(&self.record.step)
     }
 
-    fn action(&self, call: &Call) -> Option<&'a dyn Action> {
+    pub(super) fn action(&self, call: &Call) -> Option<&'a dyn Action> {
         match (&self.record.undo, &call.undo) {
             (None, _) => self.rules.registry.get(&call.verb),
             (Some(_), Some(verb)) => self.rules.registry.get(verb),
@@ -265,6 +265,9 @@ impl<'a> Deciding<'a> {
                         return next;
                     }
                 }
+                Judgement::Write(_) if self.record.job.mode == Mode::Plan => {
+                    return self.planned(&Target::Step(step.name.clone()), seen);
+                }
                 Judgement::Write(intended) => return self.wants(call, intended, seen, rivals),
                 Judgement::Busy(why) => return self.again("busy", why),
                 Judgement::Unclear(why) => return self.again(&call.retry, why),
@@ -316,7 +319,7 @@ impl<'a> Deciding<'a> {
             return Some(self.expire());
         }
         if self.record.job.mode == Mode::Plan {
-            return Some(self.planned(&target));
+            return Some(self.planned(&target, seen));
         }
         match target {
             Target::End => Some(self.complete(seen)),

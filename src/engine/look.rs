@@ -1,12 +1,12 @@
 //! A look: the reads of one grant, made together, as the account each belongs to.
 
 use super::action::{Reads, Seen};
-use super::cloud::{Answer, Cloud, CloudError, Failure, Listing, RuleFilter};
+use super::cloud::{Answer, CloudError, Failure, Listing, Readers, RuleFilter};
 use crate::clock::Clock;
 use crate::domain::{Attachment, InstanceType, Job, Rule};
 
 /// Makes the reads. Any that fails fails the look: half a look must not be judged.
-pub async fn look(cloud: &dyn Cloud, clock: &dyn Clock, job: &Job, reads: Reads) -> Result<Seen, CloudError> {
+pub async fn look(cloud: &dyn Readers, clock: &dyn Clock, job: &Job, reads: Reads) -> Result<Seen, CloudError> {
     // When the look began, so that nothing seen is taken for newer than it is.
     let at = clock.now();
     let (cen_rule, resource_rules, attachments) = tokio::try_join!(
@@ -41,7 +41,7 @@ async fn optional<T>(
     if wanted { read.await.map(Some) } else { Ok(None) }
 }
 
-async fn cen_rule(cloud: &dyn Cloud, job: &Job) -> Result<Answer<Listing<Rule>>, CloudError> {
+async fn cen_rule(cloud: &dyn Readers, job: &Job) -> Result<Answer<Listing<Rule>>, CloudError> {
     let reader = cloud.transit_router_reader(&job.cen.owner)?;
     let filter = RuleFilter::Instance(job.instance.id.clone());
     let answer = match reader.describe_grant_rules_to_cen(&job.cen, job.instance.kind, &filter).await {
@@ -61,11 +61,11 @@ async fn cen_rule(cloud: &dyn Cloud, job: &Job) -> Result<Answer<Listing<Rule>>,
     Ok(Answer { value, request_id: answer.request_id, date: answer.date, calls: answer.calls })
 }
 
-async fn resource_rules(cloud: &dyn Cloud, job: &Job) -> Result<Answer<Listing<Rule>>, CloudError> {
+async fn resource_rules(cloud: &dyn Readers, job: &Job) -> Result<Answer<Listing<Rule>>, CloudError> {
     cloud.resource_reader(&job.instance.owner)?.describe_grant_rules_to_resource(&job.instance).await
 }
 
-async fn attachments(cloud: &dyn Cloud, job: &Job) -> Result<Answer<Listing<Attachment>>, CloudError> {
+async fn attachments(cloud: &dyn Readers, job: &Job) -> Result<Answer<Listing<Attachment>>, CloudError> {
     let reader = cloud.transit_router_reader(&job.cen.owner)?;
     let (enterprise, basic) = tokio::try_join!(
         reader.list_attachments(&job.cen, &job.instance),
