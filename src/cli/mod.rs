@@ -2,6 +2,8 @@
 
 mod args;
 mod client;
+mod dead;
+mod doctor;
 mod engine;
 mod exit;
 mod explain;
@@ -21,6 +23,7 @@ mod workflow;
 mod world;
 
 pub use args::{Cli, Command};
+use args::{DeadCommand, DeadListArgs, DeadReplayArgs};
 pub use exit::{Exit, Failure};
 
 use crate::config::{Config, LogConfig, LogFormat};
@@ -72,6 +75,16 @@ pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Resume(args) => {
             log(quiet)?;
             jobs::tell(args, command::Command::Resume, &jobs::worker(&args.worker, &config()?)?).await
+        }
+        Command::Dead(command) => {
+            log(quiet)?;
+            let (DeadCommand::List(DeadListArgs { worker, .. }) | DeadCommand::Replay(DeadReplayArgs { worker, .. })) =
+                command;
+            dead::dead(command, &jobs::worker(worker, &config()?)?).await
+        }
+        Command::Doctor(args) => {
+            log(quiet)?;
+            doctor::doctor(args, config).await
         }
         Command::Explain(args) => {
             log(quiet)?;

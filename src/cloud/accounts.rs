@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use super::cbn::Cbn;
 use super::credentials::AccountCredentials;
@@ -44,6 +45,12 @@ impl Accounts {
     /// Checks that the credential configured for an account is that account's (API §A.13). Success is remembered.
     pub async fn verify(&self, account: &AccountUid) -> Result<(), CloudError> {
         self.cbn(account)?.verify().await
+    }
+
+    /// Asks the cloud whose the credential configured for an account is, whatever it said before. An error unless it is
+    /// that account's; the `Date` of the answer otherwise.
+    pub async fn identify(&self, account: &AccountUid) -> Result<Option<Timestamp>, CloudError> {
+        self.cbn(account)?.identify().await
     }
 
     fn cbn(&self, account: &AccountUid) -> Result<&Cbn, CloudError> {

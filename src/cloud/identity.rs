@@ -8,6 +8,7 @@
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
+use jiff::Timestamp;
 use tokio::sync::Mutex;
 
 use super::endpoint::Product;
@@ -45,14 +46,15 @@ impl Caller {
         {
             return Err(error.clone());
         }
-        let checked = self.check().await;
+        let checked = self.identify().await.map(drop);
         *last = checked.as_ref().err().cloned();
         verified.store(checked.is_ok(), Release);
         ended.fetch_add(1, Release);
         checked
     }
 
-    async fn check(&self) -> Result<(), CloudError> {
+    /// Asks whose the credential is; the `Date` of the answer if it is the expected account's.
+    pub async fn identify(&self) -> Result<Option<Timestamp>, CloudError> {
         let expected = &self.account.uid;
         // No answer here means that what the caller wanted never left: its effect is not in doubt.
         let reply =
@@ -64,7 +66,7 @@ impl Caller {
                 _ => error,
             })?;
         let why = match wire::uid(&reply.body, "AccountId") {
-            Ok(Some(actual)) if actual == *expected => return Ok(()),
+            Ok(Some(actual)) if actual == *expected => return Ok(reply.date),
             Ok(Some(actual)) => {
                 format!("the credential configured for account {expected} belongs to account {actual}")
             }
