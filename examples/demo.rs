@@ -22,6 +22,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use bytes::Bytes;
 use crossgrant::broker::{BrokerSettings, EventTap, Submission, Submitter, Topology};
+use crossgrant::clock::{Clock as _, SystemClock};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use support::process::Process;
@@ -34,9 +35,11 @@ const LIMIT: Duration = Duration::from_secs(150);
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    // First the signal, so that it is listened to before anything is started.
     let shown = tokio::select! {
-        shown = demo() => shown,
+        biased;
         _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
+        shown = demo() => shown,
     };
     match shown {
         Ok(()) => {
@@ -150,7 +153,11 @@ async fn demo() -> Result<()> {
     let config = dir.path().join("crossgrant.toml");
     std::fs::write(&config, settings(dir.path(), &url, &prefix, cloud_address))?;
     let worker = Process::start("the worker", &program, &["--config", config.to_str().context("path")?, "serve"]);
-    worker.line("that it is ready", |line| line.contains("\"message\":\"ready\"").then_some(()));
+    let admin = worker.line("that it is ready", |line| {
+        let line: Value = serde_json::from_str(line).ok()?;
+        (line["message"] == "ready").then(|| line["admin.address"].as_str()?.parse().ok()).flatten()
+    });
+    until_ready(admin).await?;
 
     let settings = Arc::new(BrokerSettings {
         urls: vec![url.clone().into()],
@@ -177,7 +184,7 @@ async fn demo() -> Result<()> {
 
 /// Sends the messages, follows their events, and shows and checks what came of them.
 async fn show(settings: &Arc<BrokerSettings>) -> Result<()> {
-    let mut events = connect(settings).await?;
+    let mut events = EventTap::open(settings, "#").await.context("cannot follow the events")?;
     let mut submitter = Submitter::connect(Arc::clone(settings)).await?;
     let asked = messages();
     say("submits eight messages");
@@ -292,16 +299,15 @@ fn effective(image: &Value) -> String {
     word("effective_order_type").or_else(|| word("order_type")).unwrap_or_else(|| "–".into())
 }
 
-/// The worker declares what is listened to, so it may have to be waited for.
-async fn connect(settings: &BrokerSettings) -> Result<EventTap> {
-    let clock = crossgrant::clock::SystemClock;
-    for _ in 0..100 {
-        if let Ok(tap) = EventTap::open(settings, "#").await {
-            return Ok(tap);
+/// Waits until the worker has declared its queues and can work.
+async fn until_ready(admin: SocketAddr) -> Result<()> {
+    for _ in 0..600 {
+        if support::web::ask(admin, "GET", "/readyz", &[], "").is_ok_and(|answer| answer.status == 200) {
+            return Ok(());
         }
-        crossgrant::clock::Clock::sleep(&clock, Duration::from_millis(100)).await;
+        SystemClock.sleep(Duration::from_millis(100)).await;
     }
-    EventTap::open(settings, "#").await.context("cannot follow the events")
+    bail!("the worker is still not ready");
 }
 
 /// Takes away what the worker declared on a broker that is not ours.
@@ -327,6 +333,7 @@ store.path = {store:?}
 broker = {{ url = "{url}", prefix = "{prefix}" }}
 admin.listen = "127.0.0.1:0"
 cloud.endpoints = {{ cbn = "http://{cloud}", sts = "http://{cloud}" }}
+cloud.budget = {{ reads_per_second = 1000, writes_per_second = 1000, burst = 100 }}
 log.format = "json"
 
 [accounts."{RESOURCE}"]

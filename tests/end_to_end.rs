@@ -38,6 +38,13 @@ fn operations(site: &Site, instance: &str) -> Vec<String> {
     site.cloud.written(instance).into_iter().map(|(operation, _)| operation).collect()
 }
 
+/// How the calls of an operation ended, such as `1 OK, 1 fault:hang_before`. A call that changed nothing because it had
+/// been made before shows here and not in the ledger.
+fn answers(site: &Site, operation: &str) -> String {
+    let answers = site.cloud.answers(operation).into_iter().map(|(code, count)| format!("{count} {code}"));
+    answers.collect::<Vec<_>>().join(", ")
+}
+
 /// Waits for the end of a job, which must be a good one, and the only one: in the store and among all that was said.
 fn completes_once(site: &Site, worker: &Worker, id: &str) -> Value {
     let end = site.mail.end(id);

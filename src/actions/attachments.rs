@@ -7,7 +7,7 @@ use crate::domain::{Attachment, Edition, InstanceType, Job, OrderType};
 use crate::engine::action::{
     Action, Hand, Intended, Judgement, Reads, Seen, Standing, TransitRouterAction, View, standing,
 };
-use crate::engine::cloud::{Answer, CloudError, Failure, TransitRouterWriter};
+use crate::engine::cloud::{Answer, CloudError, Failure, Listing, TransitRouterWriter};
 use crate::engine::state::Write;
 use crate::workflow::{Account, VerbSpec};
 
@@ -25,15 +25,21 @@ pub(super) enum Attached {
 /// An ECR's rule may be shown to the resource account alone (API §H2), so of an ECR a list that was read and counted to
 /// its end is believed by itself.
 pub(super) fn attached(view: &View<'_>, seen: &Seen) -> Attached {
-    let Some(listing) = &seen.attachments else { return Attached::Unclear("the attachments were not read".into()) };
-    if !listing.complete {
-        return Attached::Unclear("the lists of attachments could not be read to their ends".into());
+    believed(view, seen, &[&seen.attachments, &seen.basic])
+}
+
+fn believed(view: &View<'_>, seen: &Seen, lists: &[&Option<Listing<Attachment>>]) -> Attached {
+    let mut items = Vec::new();
+    for list in lists {
+        let Some(list) = list.as_ref().filter(|list| list.complete) else {
+            return Attached::Unclear("the lists of attachments could not be read to their ends".into());
+        };
+        items.extend(list.items.iter().cloned());
     }
     let shown_a_rule = seen.cen_rule.as_ref().is_some_and(|rules| !rules.items.is_empty());
-    if listing.items.is_empty() && !shown_a_rule && view.kind() != InstanceType::ECR {
+    if items.is_empty() && !shown_a_rule && view.kind() != InstanceType::ECR {
         return Attached::Unclear("no attachment and no grant is shown, which proves nothing".into());
     }
-    let mut items = listing.items.clone();
     items.sort_by(|a, b| a.id.cmp(&b.id));
     Attached::To(items)
 }
@@ -43,8 +49,6 @@ pub struct UpdateAttachments;
 
 /// Through when there is none left.
 pub struct DeleteAttachments;
-
-const LOOK: Reads = Reads { cen_rule: true, resource_rules: false, attachments: true };
 
 fn intended(view: &View<'_>, operation: &'static str, attachment: &Attachment, client_token: bool) -> Intended {
     Intended {
@@ -95,24 +99,24 @@ impl Action for UpdateAttachments {
     }
 
     fn reads(&self, _: &View<'_>) -> Reads {
-        LOOK
+        Reads { attachments: true, ..Reads::CEN_RULE }
     }
 
     fn judge(&self, view: &View<'_>, seen: &Seen) -> Judgement {
-        let list = match attached(view, seen) {
+        // Those of the Basic Edition have no payer.
+        let list = match believed(view, seen, &[&seen.attachments]) {
             Attached::Unclear(why) => return Judgement::Unclear(why),
             // Gone since: the grant carries the new payer, and the wait judges it as unattached.
             Attached::To(list) => list,
         };
-        let enterprise = || list.iter().filter(|a| a.edition == Edition::Enterprise);
         let stale = |a: &Attachment| wanted(view, a).filter(|wanted| a.is_attached() && a.order_type != Some(*wanted));
-        if let Some((attachment, order_type)) = enterprise().find_map(|a| Some((a, stale(a)?))) {
+        if let Some((attachment, order_type)) = list.iter().find_map(|a| Some((a, stale(a)?))) {
             return Judgement::Write(Intended {
                 order_type: Some(order_type),
                 ..intended(view, update_operation(view), attachment, true)
             });
         }
-        match enterprise().find(|a| !a.is_attached()) {
+        match list.iter().find(|a| !a.is_attached()) {
             Some(busy) => Judgement::Busy(format!("{} is {}", busy.id, busy.status)),
             None => Judgement::Through("done"),
         }
@@ -141,7 +145,7 @@ impl Action for DeleteAttachments {
     }
 
     fn reads(&self, _: &View<'_>) -> Reads {
-        LOOK
+        Reads { attachments: true, basic: true, ..Reads::CEN_RULE }
     }
 
     fn judge(&self, view: &View<'_>, seen: &Seen) -> Judgement {

@@ -17,8 +17,8 @@ impl Action for Grant {
         VerbSpec { name: "grant", account: Account::Resource, writes: true, outcomes: &["done"] }
     }
 
-    fn reads(&self, _: &View<'_>) -> Reads {
-        Reads::WITNESSES
+    fn reads(&self, view: &View<'_>) -> Reads {
+        super::read_back(view)
     }
 
     fn judge(&self, view: &View<'_>, seen: &Seen) -> Judgement {

@@ -18,9 +18,9 @@ impl Action for Revoke {
         VerbSpec { name: "revoke", account: Account::Resource, writes: true, outcomes: &["done"] }
     }
 
-    /// The attachments too: a network may have been attached since the survey.
-    fn reads(&self, _: &View<'_>) -> Reads {
-        Reads::ALL
+    /// Before the write the attachments too: a network may have been attached since the survey.
+    fn reads(&self, view: &View<'_>) -> Reads {
+        if view.accepted() { Reads::WITNESSES } else { Reads::ALL }
     }
 
     fn judge(&self, view: &View<'_>, seen: &Seen) -> Judgement {

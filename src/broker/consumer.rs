@@ -62,12 +62,21 @@ pub async fn consume(
     let last_good = AtomicUsize::new(0);
     let mut report = ConsumeReport { sessions: 0, taken: 0, clean: true };
     let mut backoff = Backoff::default();
+    let mut pace = Pace::Full;
     loop {
-        let (began, sessions) = (worker.clock.uptime(), report.sessions);
-        match worker.session(&last_good, &mut report).await {
-            Ok(()) => {
+        let (began, sessions, taken) = (worker.clock.uptime(), report.sessions, report.taken);
+        let ended = worker.session(&last_good, pace, &mut report).await;
+        if report.sessions > sessions && report.taken == taken {
+            pace = Pace::Single;
+        }
+        match ended {
+            Ok(End::Told) => {
                 report.clean |= report.sessions > sessions;
                 break;
+            }
+            Ok(End::Sound) => {
+                pace = Pace::Full;
+                continue;
             }
             Err(e) => {
                 report.clean &= report.sessions == sessions;
@@ -99,6 +108,26 @@ struct Worker {
     stop: watch::Receiver<bool>,
 }
 
+/// How many deliveries a session asks for at once.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pace {
+    /// As many as the settings say.
+    Full,
+    /// One, until as many were taken as could have been on their way. A session that ended before it took anything may
+    /// have met a message that the library cannot read: a property that is not UTF-8 ends the connection, with whatever
+    /// was delivered beside it. Each time costs all of those a unit of their delivery limit, at the end of which the
+    /// broker dead-letters them; one that is asked for alone takes no good ones with it.
+    Single,
+}
+
+/// Why a session ended in order.
+enum End {
+    /// We were told to stop.
+    Told,
+    /// It took one by one what could have been in the way.
+    Sound,
+}
+
 struct Session {
     wire: Wire,
     channel: Channel,
@@ -113,28 +142,37 @@ struct Batch {
 }
 
 impl Worker {
-    /// One connection, from the first byte to the last. `Ok` means that we were told to stop.
-    async fn session(&self, last_good: &AtomicUsize, report: &mut ConsumeReport) -> Result<(), BrokerError> {
+    /// One connection, from the first byte to the last.
+    async fn session(
+        &self,
+        last_good: &AtomicUsize,
+        pace: Pace,
+        report: &mut ConsumeReport,
+    ) -> Result<End, BrokerError> {
         let opened = async {
             self.store_ready().await;
-            self.open(last_good).await
+            self.open(last_good, pace).await
         };
         let mut session = tokio::select! {
-            () = stopped(&self.stop) => return Ok(()),
+            () = stopped(&self.stop) => return Ok(End::Told),
             opened = opened => opened?,
         };
         report.sessions += 1;
         add(&self.state.counters.consumer_sessions, 1);
         self.state.set_consuming(Link::Connected, None);
         tracing::info!(queue = self.settings.topology.jobs_queue(), "consuming");
+        let taken = report.taken;
         loop {
             let first = tokio::select! {
                 biased;
-                () = stopped(&self.stop) => return self.finish(session, report).await,
+                () = stopped(&self.stop) => return self.finish(session, report).await.map(|()| End::Told),
                 broken = session.wire.broken() => return Err(broken),
                 next = session.consumer.next() => delivery(next)?,
             };
             self.handle(&mut session, first, report).await?;
+            if pace == Pace::Single && report.taken - taken >= self.settings.prefetch.into() {
+                return self.finish(session, report).await.map(|()| End::Sound);
+            }
         }
     }
 
@@ -148,7 +186,7 @@ impl Worker {
         }
     }
 
-    async fn open(&self, last_good: &AtomicUsize) -> Result<Session, BrokerError> {
+    async fn open(&self, last_good: &AtomicUsize, pace: Pace) -> Result<Session, BrokerError> {
         let limit = self.settings.call_timeout;
         let topology = &self.settings.topology;
         let state = self.state.clone();
@@ -164,7 +202,10 @@ impl Worker {
             topology.check(&wire.conn, limit).await?;
         }
         let channel = within(limit, "channel.open", wire.conn.create_channel()).await?;
-        let prefetch = self.settings.prefetch.max(1); // 0 would mean no limit at all
+        let prefetch = match pace {
+            Pace::Full => self.settings.prefetch.max(1), // 0 would mean no limit at all
+            Pace::Single => 1,
+        };
         within(limit, "basic.qos", channel.basic_qos(prefetch, BasicQosOptions::default())).await?;
         let (queue, options) = (topology.jobs_queue().as_str().into(), BasicConsumeOptions::default());
         let consumer = channel.basic_consume(queue, "".into(), options, FieldTable::default());

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::actions;
 use crate::clock::Clock;
 use crate::cloud::{
-    AccountCredentials, Accounts, CallObserver, Endpoints, HttpTransport, RouterTransport, Timeouts, Transport,
+    AccountCredentials, Accounts, CallObserver, Endpoints, HttpTransport, Limits, RouterTransport, Timeouts, Transport,
 };
 use crate::config::Config;
 use crate::domain::Hour;
@@ -41,6 +41,8 @@ pub(super) struct Access {
     pub transport: Option<Arc<dyn Transport>>,
     pub endpoints: Endpoints,
     pub credentials: Vec<AccountCredentials>,
+    /// The budgets of calls; `None` for a cloud that has all the time.
+    pub limits: Option<Limits>,
     pub overrides: Overrides,
     pub hour: Hour,
 }
@@ -56,6 +58,7 @@ impl Access {
             transport: None,
             endpoints: config.endpoints.clone(),
             credentials: config.credentials(),
+            limits: Some(config.limits.clone()),
             overrides: config.overrides.clone(),
             hour: config.hour,
         })
@@ -69,6 +72,7 @@ impl Access {
             transport: Some(Arc::new(RouterTransport::new(cloud.router()))),
             endpoints: Endpoints::default(),
             credentials,
+            limits: None,
             overrides: Overrides::default(),
             hour,
         })
@@ -90,7 +94,8 @@ pub(super) fn accounts(
                 .map_err(|error| Failure::failed(format!("cannot make requests to the cloud: {error}")))?,
         ),
     };
-    Ok(Accounts::new(Arc::clone(clock), transport, access.endpoints, access.credentials, timeouts, observer))
+    let Access { endpoints, credentials, limits, .. } = access;
+    Ok(Accounts::new(Arc::clone(clock), transport, endpoints, credentials, timeouts, observer, limits))
 }
 
 /// Builds it; what is wrong with the operator's own policies and error classes is reported together.

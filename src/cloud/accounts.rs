@@ -7,6 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use super::budget::{Budget, Limits};
 use super::cbn::Cbn;
 use super::credentials::AccountCredentials;
 use super::endpoint::Endpoints;
@@ -26,7 +27,7 @@ pub struct Accounts {
 }
 
 impl Accounts {
-    /// Of several credentials for one account the last counts.
+    /// Of several credentials for one account the last counts. Without `limits` every call goes out at once.
     pub fn new(
         clock: Arc<dyn Clock>,
         transport: Arc<dyn Transport>,
@@ -34,8 +35,10 @@ impl Accounts {
         credentials: Vec<AccountCredentials>,
         timeouts: Timeouts,
         observer: Arc<dyn CallObserver>,
+        limits: Option<Limits>,
     ) -> Self {
-        let shared = Arc::new(Shared { clock, transport, endpoints, timeouts, observer });
+        let budget = Budget::new(limits);
+        let shared = Arc::new(Shared { clock, transport, endpoints, timeouts, observer, budget });
         let account = |credentials: AccountCredentials| {
             (credentials.uid.clone(), Cbn::new(Arc::new(Caller::new(credentials, shared.clone()))))
         };

@@ -4,6 +4,7 @@
 //! accounts   which credential serves which uid; hands out readers and writers   (the engine's port)
 //!   cbn      typed operations: spelling, paging, lenient reading of answers
 //!   identity the credential is the expected account's, checked before it is used
+//!   budget   when a call may go out: a bucket for each account and operation
 //!   rpc      one attempt: keys, nonce, date, signature, send, read the envelope, tell the observer
 //!   request sign endpoint envelope                                              (pure)
 //!   transport how bytes leave: HTTPS, or a router in this process
@@ -14,6 +15,8 @@
 //! account of what is known when a call fails: not sent, no answer, or refused.
 
 mod accounts;
+mod bucket;
+mod budget;
 mod cbn;
 mod credentials;
 mod endpoint;
@@ -31,6 +34,7 @@ mod wire;
 mod testing;
 
 pub use accounts::Accounts;
+pub use budget::{Limits, OPERATIONS};
 pub use credentials::{AccountCredentials, CredentialError, CredentialSource, Keys, StaticKeys};
 pub use endpoint::{BadEndpoint, Endpoint, Endpoints, Product};
 pub use observer::{CallObserver, Unobserved};

@@ -7,6 +7,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
+use super::budget::{Budget, Passed, UsedUp};
 use super::credentials::{AccountCredentials, Keys};
 use super::endpoint::Endpoints;
 use super::envelope::{self, Bad, Reply};
@@ -16,6 +17,7 @@ use super::request::RpcRequest;
 use super::transport::{Transport, TransportError};
 use crate::clock::Clock;
 use crate::engine::cloud::{CloudError, Failure};
+use crate::engine::urgency::Urgency;
 
 /// The longest message of the cloud that is kept.
 const MAX_MESSAGE: usize = 1024;
@@ -43,6 +45,7 @@ pub(super) struct Shared {
     pub endpoints: Endpoints,
     pub timeouts: Timeouts,
     pub observer: Arc<dyn CallObserver>,
+    pub budget: Budget,
 }
 
 /// Calls as one account.
@@ -63,12 +66,19 @@ impl Caller {
         Self { account, identity: Identity::default(), shared }
     }
 
-    /// Sends a request once.
+    /// Sends a request once, when the budget of its operation has room for it.
     pub async fn call(&self, request: &RpcRequest) -> Result<Reply, CloudError> {
+        self.pass(request.action).await?;
         let clock = &self.shared.clock;
         let began = clock.uptime();
         let result = self.attempt(request).await;
-        let took = clock.uptime().saturating_sub(began);
+        let ended = clock.uptime();
+        let took = ended.saturating_sub(began);
+        if let Some(bad) = result.as_ref().err().filter(|bad| is_throttled(bad)) {
+            let (budget, account) = (&self.shared.budget, &self.account.uid);
+            let rate = budget.throttled(account, request.action, began, ended, bad.retry_after);
+            self.shared.observer.budgeted(request.action, account, Duration::ZERO, rate);
+        }
         let (outcome, request_id) = match &result {
             Ok(reply) => ("ok".to_owned(), Some(reply.request_id.as_str())),
             Err(bad) => (outcome(&bad.failure), bad.request_id.as_deref()),
@@ -88,6 +98,25 @@ impl Caller {
             request_id,
             retry_after,
         })
+    }
+
+    async fn pass(&self, operation: &'static str) -> Result<(), CloudError> {
+        let (clock, account, observer) = (self.shared.clock.as_ref(), &self.account.uid, &self.shared.observer);
+        match self.shared.budget.pass(clock, account, operation, Urgency::current()).await {
+            Ok(Passed { waited, rate }) => {
+                observer.budgeted(operation, account, waited, rate);
+                Ok(())
+            }
+            Err(UsedUp { waited, opens_in }) => {
+                observer.budgeted(operation, account, waited, None);
+                observer.called(operation, account, "not-sent", Duration::ZERO);
+                let why = format!(
+                    "the budget of account {account} for {operation} is used up; waited {:.1} s for it",
+                    waited.as_secs_f64()
+                );
+                Err(CloudError { retry_after: Some(opens_in), ..not_sent(operation, why) })
+            }
+        }
     }
 
     async fn attempt(&self, request: &RpcRequest) -> Result<Reply, Bad> {
@@ -114,6 +143,13 @@ impl Caller {
 
 fn bad(failure: Failure) -> Bad {
     Bad { failure, request_id: None, retry_after: None }
+}
+
+/// Whether the cloud asks for fewer calls. A delay it asks for means that whatever the code is (API §D.1).
+fn is_throttled(bad: &Bad) -> bool {
+    bad.retry_after.is_some()
+        || matches!(&bad.failure, Failure::Refused { status, code, .. }
+            if *status == 429 || code.to_ascii_lowercase().contains("throttling"))
 }
 
 fn outcome(failure: &Failure) -> String {
@@ -174,6 +210,7 @@ mod tests {
             endpoints: Endpoints::all(&Endpoint::parse(&format!("http://{at}")).unwrap()),
             timeouts,
             observer: Arc::new(Unobserved),
+            budget: Budget::default(),
         };
         let caller = Caller::new(testing::credentials(testing::TR_ACCOUNT), Arc::new(shared));
         let request = RpcRequest::new(Product::Cbn, "DescribeX").query("NextToken", "a+b/c=~ *");
@@ -184,5 +221,32 @@ mod tests {
         assert!(head.starts_with("post /?nexttoken=a%2bb%2fc%3d~%20%2a http/1.1\r\n"), "{head}");
         assert_eq!(head.matches("\r\nhost: ").count(), 1, "{head}");
         assert!(head.contains(&format!("\r\nhost: {at}\r\n")), "{head}");
+    }
+    #[tokio::test]
+    async fn a_throttled_operation_is_not_called_again_before_it_has_room() {
+        let busy = r#"{"RequestId":"R","Code":"Throttling.User","Message":"m"}"#;
+        let cloud = testing::Scripted::new()
+            .raw(400, &[("x-acs-retry-after", "7000")], busy)
+            .json(200, serde_json::json!({"RequestId": "R"}));
+        let clock = Arc::new(testing::clock());
+        let shared = Shared {
+            clock: clock.clone(),
+            transport: Arc::new(cloud.clone()),
+            endpoints: Endpoints::default(),
+            timeouts: Timeouts::default(),
+            observer: Arc::new(Unobserved),
+            budget: Budget::new(Some(crate::cloud::Limits::default())),
+        };
+        let caller = Caller::new(testing::credentials(testing::TR_ACCOUNT), Arc::new(shared));
+        let request = RpcRequest::new(Product::Cbn, "DescribeX");
+        let within = |span| Urgency { until: Some(clock.uptime() + span), ..Urgency::default() };
+        let second = Duration::from_secs(1);
+        within(second).scope(caller.call(&request)).await.unwrap_err();
+        let error = within(second).scope(caller.call(&request)).await.unwrap_err();
+        assert_eq!(error.retry_after, Some(7 * second));
+        assert!(matches!(&error.failure, Failure::NotSent { why } if why.contains("DescribeX is used up")), "{error}");
+        assert_eq!(cloud.requests().len(), 1);
+        clock.advance(7 * second);
+        within(second).scope(caller.call(&request)).await.unwrap();
     }
 }

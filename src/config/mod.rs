@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use crate::cloud::{AccountCredentials, Endpoints, StaticKeys};
+use crate::cloud::{AccountCredentials, Endpoints, Limits, StaticKeys};
 use crate::domain::{AccountUid, Hour, Site};
 use crate::engine::policy::{Allow, Policy};
 use crate::workflow::Overrides;
@@ -45,6 +45,8 @@ pub struct Config {
     pub admin: AdminConfig,
     /// Overrides of the vendor's endpoints.
     pub endpoints: Endpoints,
+    /// How many calls it makes.
+    pub limits: Limits,
     /// How much the worker takes on.
     pub worker: WorkerConfig,
     /// The operator's own policies and error classes.

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::cloud::{Answer, CloudError, Listing, ResourceWriter, TransitRouterWriter};
-use super::state::{Image, Record, Write};
+use super::state::{Image, Outcome, Record, Write};
 use crate::domain::{AccountUid, Attachment, InstanceType, Job, OrderType, Reason, Rule};
 use crate::workflow::VerbSpec;
 
@@ -16,17 +16,19 @@ pub struct Reads {
     pub cen_rule: bool,
     /// `DescribeGrantRulesToResource`, as the resource account: the second witness.
     pub resource_rules: bool,
-    /// The attachment lists of both editions, as the transit-router account.
+    /// The attachments of the Enterprise Edition, as the transit-router account.
     pub attachments: bool,
+    /// Those of the Basic Edition.
+    pub basic: bool,
 }
 
 impl Reads {
     /// The first witness alone.
-    pub const CEN_RULE: Self = Self { cen_rule: true, resource_rules: false, attachments: false };
+    pub const CEN_RULE: Self = Self { cen_rule: true, resource_rules: false, attachments: false, basic: false };
     /// Both witnesses.
-    pub const WITNESSES: Self = Self { cen_rule: true, resource_rules: true, attachments: false };
+    pub const WITNESSES: Self = Self { cen_rule: true, resource_rules: true, attachments: false, basic: false };
     /// Everything.
-    pub const ALL: Self = Self { cen_rule: true, resource_rules: true, attachments: true };
+    pub const ALL: Self = Self { cen_rule: true, resource_rules: true, attachments: true, basic: true };
 
     /// What either asks for.
     pub fn and(self, other: Self) -> Self {
@@ -34,6 +36,7 @@ impl Reads {
             cen_rule: self.cen_rule || other.cen_rule,
             resource_rules: self.resource_rules || other.resource_rules,
             attachments: self.attachments || other.attachments,
+            basic: self.basic || other.basic,
         }
     }
 }
@@ -51,14 +54,26 @@ pub struct Seen {
     pub cen_rule: Option<Listing<Rule>>,
     /// All rules of the instance as the second witness tells them.
     pub resource_rules: Option<Listing<Rule>>,
-    /// The attachments of the instance in the CEN, of both editions.
+    /// The attachments of the instance in the CEN that have a payer: those of the Enterprise Edition.
     pub attachments: Option<Listing<Attachment>>,
+    /// Those of the Basic Edition.
+    pub basic: Option<Listing<Attachment>>,
 }
 
 impl Seen {
     /// A look that read nothing yet.
     pub fn nothing(at: Timestamp) -> Self {
-        Self { at, date: None, calls: 0, cen_rule: None, resource_rules: None, attachments: None }
+        Self { at, date: None, calls: 0, cen_rule: None, resource_rules: None, attachments: None, basic: None }
+    }
+
+    /// What was read.
+    pub fn reads(&self) -> Reads {
+        Reads {
+            cen_rule: self.cen_rule.is_some(),
+            resource_rules: self.resource_rules.is_some(),
+            attachments: self.attachments.is_some(),
+            basic: self.basic.is_some(),
+        }
     }
 
     /// Whether everything in `reads` was read.
@@ -66,6 +81,7 @@ impl Seen {
         (self.cen_rule.is_some() || !reads.cen_rule)
             && (self.resource_rules.is_some() || !reads.resource_rules)
             && (self.attachments.is_some() || !reads.attachments)
+            && (self.basic.is_some() || !reads.basic)
     }
 
     /// The rule of the job's grant, as the first witness tells it.
@@ -82,7 +98,8 @@ impl Seen {
 
     /// What is to be remembered of the look: `None` when it shows nothing of the grant for sure.
     pub fn image(&self, job: &Job) -> Option<Image> {
-        let attachments = self.attachments.as_ref().map(|listing| listing.items.clone());
+        let basic = self.basic.iter().flat_map(|listing| &listing.items);
+        let attachments = self.attachments.as_ref().map(|listing| listing.items.iter().chain(basic).cloned().collect());
         let image = |rule: Option<&Rule>| Image {
             at: self.at,
             granted: rule.is_some(),
@@ -144,6 +161,13 @@ pub struct View<'a> {
 }
 
 impl View<'_> {
+    /// Whether the last write of the step was accepted: all that is missing is to see it, for which one witness will do.
+    pub fn accepted(&self) -> bool {
+        let mut writes = self.record.writes.iter().rev();
+        let last = writes.find(|w| w.step == self.record.step && w.undo == self.undo);
+        last.is_some_and(|w| matches!(w.outcome, Outcome::Accepted { .. }))
+    }
+
     /// What was asked.
     pub fn job(&self) -> &Job {
         &self.record.job

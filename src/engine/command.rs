@@ -88,6 +88,9 @@ fn resume(mut deciding: Deciding<'_>) -> Result<Decision, Declined> {
     deciding.record.generation += 1;
     deciding.record.due = Some(deciding.now);
     deciding.record.ending = None;
+    if let Some(wait) = &mut deciding.record.wait {
+        wait.since = deciding.now;
+    }
     deciding.record.why = "resumed by an operator".into();
     deciding.progress();
     Ok(deciding.into_decision(Next::Rest))

@@ -135,7 +135,7 @@ pub fn decide_swept(
         });
     }
     let next = match judge_rule(goal, rule) {
-        Swept::Effective => deciding.effective(at),
+        Swept::Effective => deciding.effective(now),
         Swept::Pending => deciding.still_pending(at),
         Swept::Doubtful => {
             if let Some(wait) = &mut deciding.record.wait {
@@ -379,10 +379,14 @@ impl<'a> Deciding<'a> {
         // Also from `Running`: a parked wait that was resumed.
         self.record.state = State::Waiting;
         self.record.in_line = false;
+        let settled = self.last_write_at().is_none_or(|at| self.now >= later(at, self.rules.policies.settle));
         match judge_wait(&self.record, &wait, seen) {
-            Waited::Effective => self.effective(seen.at),
+            Waited::Effective => self.effective(self.now),
             Waited::Pending => self.still_pending(seen.at),
             Waited::Unclear(why) => self.still_unclear(why),
+            Waited::GrantGone | Waited::Overridden if !settled => {
+                self.still_unclear("the last write may not be shown yet".into())
+            }
             Waited::GrantGone => {
                 let (id, cen) = (self.record.job.instance.id.clone(), self.record.job.cen.id.clone());
                 self.fail(Reason::GrantGone, format!("{id} is no longer granted to {cen}"), vec![])
@@ -398,7 +402,12 @@ impl<'a> Deciding<'a> {
         let verdict = self.classify(error);
         let message = error.to_string();
         if self.record.state == State::Waiting {
-            return self.still_unclear(message);
+            let next = self.still_unclear(message);
+            // Its next check may come sooner than the server wants to be asked.
+            if let (Some(asked), Some(due)) = (error.retry_after, self.record.due) {
+                self.record.due = Some(due.max(later(self.now, asked)));
+            }
+            return next;
         }
         let policy = match self.step().map(|step| &step.work) {
             Some(Work::Call(call)) => call.retry.clone(),

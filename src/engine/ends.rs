@@ -62,7 +62,7 @@ impl Deciding<'_> {
             }
         };
         if job.kind == Kind::PayerChange {
-            self.record.effective_seen = Some(seen.at);
+            self.record.effective_seen = Some(self.now);
         }
         self.finish(State::Completed, reason, message, vec![])
     }
@@ -206,7 +206,7 @@ impl Deciding<'_> {
             return self.park(Reason::HalfDone, "it is at a wait and waits for nothing".into());
         };
         let hour = self.rules.hour;
-        if self.now >= later(wait.expected_at, hour.scale(self.rules.policies.give_up_after)) {
+        if self.now >= later(wait.expected_at.max(wait.since), hour.scale(self.rules.policies.give_up_after)) {
             return self.park(Reason::GaveUp, format!("{} {what}, long after {}", wait.goal, wait.expected_at));
         }
         if !wait.overdue && self.now >= later(wait.expected_at, hour.scale(self.rules.policies.overdue_after)) {

@@ -3,7 +3,7 @@
 //! It is no second account of the workflow: the same actions judge, step by step, a look into which the effect of every
 //! write they ask for is put as if it had been made. What they would not write is not foretold.
 
-use super::action::{Intended, Judgement, Seen, View};
+use super::action::{Intended, Judgement, Reads, Seen, View};
 use super::decide::{Deciding, Next};
 use super::state::{Image, Plan, PlannedCall, State};
 use crate::domain::{Job, OrderType, Reason, Rule};
@@ -12,7 +12,10 @@ use crate::workflow::{Account, Target};
 impl Deciding<'_> {
     /// Ends with the calls that would follow from `target` on.
     pub(super) fn planned(&mut self, target: &Target, seen: &Seen) -> Next {
-        let (plan, then) = self.forecast(target, seen);
+        let (plan, then) = match self.forecast(target, seen) {
+            Ok(foretold) => foretold,
+            Err(more) => return Next::Look(more.and(seen.reads())),
+        };
         if self.record.before.is_none() {
             self.record.before = self.record.after.clone();
         }
@@ -39,8 +42,8 @@ impl Deciding<'_> {
         self.finish(State::Planned, Reason::Planned, message, findings)
     }
 
-    /// The calls, and what a look would show after them.
-    fn forecast(&self, target: &Target, seen: &Seen) -> (Plan, Seen) {
+    /// The calls, and what a look would show after them; or what has to be read as well to tell.
+    fn forecast(&self, target: &Target, seen: &Seen) -> Result<(Plan, Seen), Reads> {
         let definition = self.rules.definition;
         let (mut plan, mut then, mut record) = (Plan::default(), seen.clone(), self.record.clone());
         let mut target = target.clone();
@@ -56,8 +59,9 @@ impl Deciding<'_> {
             let Some(action) = self.action(call) else { break };
             let judged = loop {
                 let view = View { record: &record, goal: self.goal(), undo: false };
-                if !then.covers(action.reads(&view)) {
-                    break None;
+                let reads = action.reads(&view);
+                if !then.covers(reads) {
+                    return Err(reads);
                 }
                 match action.judge(&view, &then) {
                     Judgement::Write(intended) if put(&mut then, &intended, &record.job) => {
@@ -77,7 +81,7 @@ impl Deciding<'_> {
             let Some(next) = outcome.and_then(|outcome| definition.after(step, outcome)) else { break };
             target = next;
         }
-        (plan, then)
+        Ok((plan, then))
     }
 }
 
@@ -91,7 +95,7 @@ fn put(seen: &mut Seen, write: &Intended, job: &Job) -> bool {
 fn change(seen: &mut Seen, write: &Intended, job: &Job) {
     let rules = [&mut seen.cen_rule, &mut seen.resource_rules].into_iter().flatten().map(|listing| &mut listing.items);
     let ours = |rule: &Rule| rule.instance == job.instance.id && rule.cen == job.cen.id;
-    let attachments = seen.attachments.as_mut().map(|listing| &mut listing.items);
+    let attachments = [&mut seen.attachments, &mut seen.basic].into_iter().flatten().map(|listing| &mut listing.items);
     match write.operation {
         "GrantInstanceToTransitRouter" => rules.for_each(|rules| rules.push(granted(job, write.order_type))),
         "RevokeInstanceFromTransitRouter" => rules.for_each(|rules| rules.retain(|rule| !ours(rule))),
@@ -99,10 +103,9 @@ fn change(seen: &mut Seen, write: &Intended, job: &Job) {
             rules.iter_mut().filter(|rule| ours(rule)).for_each(|rule| rule.order_type = write.order_type);
         }),
         update if update.starts_with("Update") => {
-            let attachments = attachments.into_iter().flatten();
-            attachments.filter(|a| a.id == write.resource).for_each(|a| a.order_type = write.order_type);
+            attachments.flatten().filter(|a| a.id == write.resource).for_each(|a| a.order_type = write.order_type);
         }
-        _ => attachments.into_iter().for_each(|list| list.retain(|a| a.id != write.resource)),
+        _ => attachments.for_each(|list| list.retain(|a| a.id != write.resource)),
     }
 }
 

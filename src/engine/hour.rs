@@ -79,8 +79,10 @@ pub fn judge_wait(record: &Record, wait: &Wait, seen: &Seen) -> Waited {
             (Some(written), _) if written != wait.goal => Waited::Overridden,
             (_, Some(effective)) if effective == wait.goal => Waited::Effective,
             (_, Some(_)) => Waited::Pending,
-            (_, None) => match &seen.attachments {
-                Some(listing) if listing.complete && listing.items.is_empty() => Waited::Effective,
+            (_, None) => match (&seen.attachments, &seen.basic) {
+                (Some(a), Some(b)) if a.complete && b.complete && a.items.is_empty() && b.items.is_empty() => {
+                    Waited::Effective
+                }
                 _ => Waited::Unclear("the grant is attached and shown without an effective order type".into()),
             },
         },

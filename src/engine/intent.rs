@@ -15,7 +15,7 @@ use super::decide::{Deciding, Next};
 use super::state::{Image, Outcome, Record, State, Write};
 use crate::clock::later;
 use crate::domain::{Kind, Reason};
-use crate::workflow::{Call, Class, Refused};
+use crate::workflow::{Call, Class, Refused, Step, Target};
 
 impl Deciding<'_> {
     /// A step wants a write made. Whether it may be sent now depends on what became of the last one like it.
@@ -40,7 +40,7 @@ impl Deciding<'_> {
             }
             Outcome::Unknown if write.client_token.is_some() => self.send_again(place),
             Outcome::Unknown => {
-                if self.now < later(write.intended_at, self.rules.policies.settle) {
+                if self.now < later(self.over_by(&write), self.rules.policies.settle) {
                     self.poll(format!("nobody knows yet whether {} took effect", write.operation))
                 } else if seen.covers(Reads::WITNESSES) {
                     self.send_again(place)
@@ -179,12 +179,19 @@ impl Deciding<'_> {
         }
     }
 
+    /// Reads back what the step needs to be through, and with it what the next one begins with.
     fn look_again(&self) -> Next {
-        let action = self.step().and_then(|step| step.call()).and_then(|call| {
-            let verb = if self.record.undo.is_some() { call.undo.as_ref()? } else { &call.verb };
-            self.rules.registry.get(verb)
-        });
-        Next::Look(action.map_or(Reads::ALL, |action| action.reads(&self.view())))
+        let reads = |step: &Step| {
+            let verb = if self.record.undo.is_some() { step.call()?.undo.as_ref()? } else { &step.call()?.verb };
+            self.rules.registry.get(verb).map(|action| action.reads(&self.view()))
+        };
+        let Some(step) = self.step() else { return Next::Look(Reads::ALL) };
+        let next = match self.rules.definition.after(step, "done") {
+            Some(Target::Step(name)) if self.record.undo.is_none() => self.rules.definition.step(&name),
+            _ => None,
+        };
+        let own = reads(step).unwrap_or(Reads::ALL);
+        Next::Look(own.and(next.and_then(reads).unwrap_or_default()))
     }
 
     /// The look that found a step through also shows the effect of any write of it whose answer was lost.
@@ -210,13 +217,18 @@ impl Deciding<'_> {
         })
     }
 
+    /// When the last attempt at a write was over at the latest, whoever made it.
+    fn over_by(&self, write: &Write) -> Timestamp {
+        later(write.intended_at, self.rules.policies.attempt())
+    }
+
     /// Rests if a write may still land. In an undo also if one that did may not be shown yet: a look that lags shows the
     /// state before the write, which is just what the undo wants to see.
     pub(super) fn unsettled_rest(&mut self) -> Option<Next> {
         let settle = self.rules.policies.settle;
         let undoing = self.record.undo.is_some();
         let since = |write: &Write| match write.outcome {
-            Outcome::Unknown => Some(write.intended_at),
+            Outcome::Unknown => Some(self.over_by(write)),
             Outcome::Refused { unclassified: true, at, .. } => Some(at),
             Outcome::Accepted { at, .. } | Outcome::Seen { at } if undoing && !write.undo => Some(at),
             _ => None,
@@ -230,6 +242,16 @@ impl Deciding<'_> {
         self.record.due = Some(later(self.now, self.rules.policies.settle_poll));
         self.record.why = why;
         Next::Rest
+    }
+
+    /// When the last write was answered or seen, by our clock.
+    pub(super) fn last_write_at(&self) -> Option<Timestamp> {
+        let at = |write: &Write| match write.outcome {
+            Outcome::Accepted { at, .. } | Outcome::Seen { at } => Some(at),
+            Outcome::Unknown => Some(write.intended_at),
+            Outcome::Refused { .. } => None,
+        };
+        self.record.writes.iter().filter_map(at).max()
     }
 
     /// The `Date` of the last answer to a write.

@@ -9,20 +9,23 @@ use crate::domain::{Attachment, InstanceType, Job, Rule};
 pub async fn look(cloud: &dyn Readers, clock: &dyn Clock, job: &Job, reads: Reads) -> Result<Seen, CloudError> {
     // When the look began, so that nothing seen is taken for newer than it is.
     let at = clock.now();
-    let (cen_rule, resource_rules, attachments) = tokio::try_join!(
+    let (cen_rule, resource_rules, attachments, basic) = tokio::try_join!(
         optional(reads.cen_rule, cen_rule(cloud, job)),
         optional(reads.resource_rules, resource_rules(cloud, job)),
         optional(reads.attachments, attachments(cloud, job)),
+        optional(reads.basic, basic(cloud, job)),
     )?;
     let dates = [
         cen_rule.as_ref().and_then(|answer| answer.date),
         resource_rules.as_ref().and_then(|answer| answer.date),
         attachments.as_ref().and_then(|answer| answer.date),
+        basic.as_ref().and_then(|answer| answer.date),
     ];
     let calls = [
         cen_rule.as_ref().map(|answer| answer.calls),
         resource_rules.as_ref().map(|answer| answer.calls),
         attachments.as_ref().map(|answer| answer.calls),
+        basic.as_ref().map(|answer| answer.calls),
     ];
     Ok(Seen {
         at,
@@ -31,6 +34,7 @@ pub async fn look(cloud: &dyn Readers, clock: &dyn Clock, job: &Job, reads: Read
         cen_rule: cen_rule.map(|answer| answer.value),
         resource_rules: resource_rules.map(|answer| answer.value),
         attachments: attachments.map(|answer| answer.value),
+        basic: basic.map(|answer| answer.value),
     })
 }
 
@@ -66,17 +70,9 @@ async fn resource_rules(cloud: &dyn Readers, job: &Job) -> Result<Answer<Listing
 }
 
 async fn attachments(cloud: &dyn Readers, job: &Job) -> Result<Answer<Listing<Attachment>>, CloudError> {
-    let reader = cloud.transit_router_reader(&job.cen.owner)?;
-    let (enterprise, basic) = tokio::try_join!(
-        reader.list_attachments(&job.cen, &job.instance),
-        reader.describe_attached_child_instances(&job.cen, &job.instance),
-    )?;
-    let complete = enterprise.value.complete && basic.value.complete;
-    let items: Vec<Attachment> = enterprise.value.items.into_iter().chain(basic.value.items).collect();
-    Ok(Answer {
-        value: Listing { items, complete },
-        request_id: basic.request_id,
-        date: enterprise.date.max(basic.date),
-        calls: enterprise.calls + basic.calls,
-    })
+    cloud.transit_router_reader(&job.cen.owner)?.list_attachments(&job.cen, &job.instance).await
+}
+
+async fn basic(cloud: &dyn Readers, job: &Job) -> Result<Answer<Listing<Attachment>>, CloudError> {
+    cloud.transit_router_reader(&job.cen.owner)?.describe_attached_child_instances(&job.cen, &job.instance).await
 }

@@ -21,4 +21,5 @@ pub mod policy;
 pub mod retry;
 pub mod state;
 pub mod store;
+pub mod urgency;
 pub mod worker;

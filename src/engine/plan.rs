@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::domain::Mode;
 
 /// How often a look may ask for a wider one.
-const LOOKS: usize = 3;
+const LOOKS: usize = 5;
 
 /// Answers a job as a plan: the record ends `planned`, with the calls that would follow, or `failed`, with what is in the
 /// way. In any other state it cannot be told at the moment, and `why` says the cause.

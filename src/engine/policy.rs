@@ -35,7 +35,7 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// A policy of these rules, for accounts on these sites.
+    /// A policy of these rules, for these accounts and the sites they are on; without any, accounts are not looked at.
     pub fn new(rules: Vec<Allow>, sites: BTreeMap<AccountUid, Site>) -> Self {
         Self { rules, sites }
     }
@@ -56,6 +56,12 @@ impl Policy {
                 "no rule of the policy allows {requester} to ask for a {kind} of {id} of account {owner} in {cen}{payer}"
             );
             return Some((Reason::RefusedByPolicy, message));
+        }
+        let accounts = [&job.instance.owner, &job.cen.owner];
+        if let Some(unknown) = accounts.into_iter().find(|uid| !self.sites.is_empty() && !self.sites.contains_key(uid))
+        {
+            let message = format!("no credentials are configured for account {unknown}");
+            return Some((Reason::PreflightFailed, message));
         }
         // Both accounts must be on the same site (API §F); no API tells which, so configuration does.
         let (ours, theirs) = (self.sites.get(&job.instance.owner)?, self.sites.get(&job.cen.owner)?);
@@ -139,5 +145,14 @@ mod tests {
         };
         assert_eq!(refuses(Site::China), None);
         assert_eq!(refuses(Site::International), Some(Reason::PreflightFailed));
+    }
+
+    #[test]
+    fn an_account_without_credentials_is_said_at_once() {
+        let sites = BTreeMap::from([(AccountUid::parse(RESOURCE).unwrap(), Site::China)]);
+        let refusal = Policy::new(Policy::everybody().rules, sites).refuses(&Requester::anonymous(), &job());
+        let (reason, message) = refusal.unwrap();
+        assert_eq!(reason, Reason::PreflightFailed);
+        assert!(message.contains("1250123456123456"), "{message}");
     }
 }

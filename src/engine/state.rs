@@ -210,7 +210,7 @@ pub struct Wait {
     pub goal: OrderType,
     /// When it should: the boundary after the last write, by the cloud's own clock.
     pub expected_at: Timestamp,
-    /// Since when it waits.
+    /// Since when it waits, or was last resumed: what giving up is counted from, at the earliest.
     pub since: Timestamp,
     /// The last read that showed the goal written and not yet effective.
     #[serde(default, skip_serializing_if = "Option::is_none")]

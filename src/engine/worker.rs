@@ -18,6 +18,7 @@ use super::faults::Point;
 use super::look::look;
 use super::state::{Record, State, Write};
 use super::store::{Claimed, Committed, Hold, Lease, StoreError};
+use super::urgency::{Priority, Urgency};
 use crate::clock::later;
 use crate::workflow::Call;
 
@@ -206,7 +207,7 @@ impl Grip<'_> {
         let room = self.deadline.saturating_sub(began + core.catalog.policies.request_timeout);
         let limit = step.map_or(room, |call| call.timeout.min(room));
         let look = look(core.cloud.as_ref(), core.clock.as_ref(), &self.record.job, reads);
-        let looked = tokio::time::timeout(limit, look).await.unwrap_or_else(|_| {
+        let looked = tokio::time::timeout(limit, self.urgency(began, limit).scope(look)).await.unwrap_or_else(|_| {
             let failure = Failure::Unanswered { why: format!("a look took longer than {limit:?}") };
             Err(CloudError { operation: "look".into(), failure, request_id: None, retry_after: None })
         });
@@ -238,7 +239,7 @@ impl Grip<'_> {
             return None;
         }
         let began = core.clock.uptime();
-        if began + call.timeout >= self.deadline {
+        if began + self.limit(call) >= self.deadline {
             tracing::warn!(job.uid = %self.record.uid, "the lease may run out under the call; does not make it");
             return None;
         }
@@ -262,6 +263,13 @@ impl Grip<'_> {
             ),
         }
         Some(answer)
+    }
+
+    /// How long calls that may take `limit` may wait for their budget: what a request can take is kept for it, so that
+    /// one that waited in vain is known not to have been sent.
+    fn urgency(&self, began: Duration, limit: Duration) -> Urgency {
+        let request = self.core.catalog.policies.request_timeout;
+        Urgency { priority: Priority::Job, until: Some(began + limit.saturating_sub(request)) }
     }
 
     async fn send(&self, write: &Write, call: &Call) -> Result<Answer<()>, CloudError> {
@@ -289,9 +297,16 @@ impl Grip<'_> {
                 }),
             }
         };
-        match tokio::time::timeout(call.timeout, act).await {
+        let limit = self.limit(call);
+        let urgency = self.urgency(self.core.clock.uptime(), limit);
+        match tokio::time::timeout(limit, urgency.scope(act)).await {
             Ok(answer) => answer,
-            Err(_) => Err(unanswered(format!("no answer within {:?}", call.timeout))),
+            Err(_) => Err(unanswered(format!("no answer within {limit:?}"))),
         }
+    }
+
+    /// How long one attempt at a write may last.
+    fn limit(&self, call: &Call) -> Duration {
+        call.timeout.min(self.core.catalog.policies.attempt())
     }
 }

@@ -7,8 +7,9 @@ use tracing_subscriber::fmt;
 
 use crate::config::{LogConfig, LogFormat};
 
-/// Libraries that say at `info` what nobody asked for; a filter that names them goes before this.
-const QUIET: &str = "tokio_cron_scheduler=warn";
+/// Libraries that say what nobody asked for: one at `info`, the other at `warn` with the whole body of every event that
+/// nobody listens to, which the outbox counts and keeps. A filter that names them goes before this.
+const QUIET: &str = "tokio_cron_scheduler=warn,lapin::returned_messages=error";
 
 /// Why there is no log.
 #[derive(Debug, thiserror::Error)]

@@ -47,6 +47,12 @@ impl Policies {
         }
     }
 
+    /// How long one attempt at a write may last: a request, and the check of the identity that may come before it. A
+    /// lease, which is at least three requests long, has room for two.
+    pub fn attempt(&self) -> Duration {
+        self.request_timeout * 3 / 2
+    }
+
     /// The policy of that name.
     pub fn retry(&self, name: &str) -> Option<&RetryPolicy> {
         self.retry.get(name)

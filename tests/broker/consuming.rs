@@ -237,3 +237,41 @@ async fn a_broker_killed_in_mid_consumption_costs_no_message() {
     assert!(report.sessions >= 2 && report.clean, "{report:?}");
     assert_eq!(depth(&rabbit, &settings.topology.jobs_queue()).await, 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_cannot_even_be_read_takes_no_good_one_with_it() {
+    let rabbit = Arc::new(Rabbit::start(scratch()).unwrap());
+    let settings = BrokerSettings { prefetch: 50, ..settings(&rabbit) };
+    publisher(&settings).0.publish(&[]).await.unwrap();
+    let queue = settings.topology.jobs_queue();
+    // A lower limit than that of the queue, since each delivery costs a connection. And a property that is not UTF-8,
+    // which the library refuses to send as it refuses to read it.
+    let poison = format!(
+        "rabbit_basic:publish(rabbit_misc:r(<<\"/\">>, exchange, <<>>), <<\"{queue}\">>, \
+         [{{message_id, <<255, 254>>}}, {{delivery_mode, 2}}], <<\"{{}}\">>)."
+    );
+    rabbit.ctl(&["set_policy", "short", &queue, "{\"delivery-limit\": 4}", "--apply-to", "queues"]).unwrap();
+    rabbit.ctl(&["eval", &poison]).unwrap();
+    submit(&settings, 0..20).await;
+    rabbit.ctl(&["eval", &poison]).unwrap();
+    submit(&settings, 20..40).await;
+    assert_eq!(depth(&rabbit, &queue).await, 42);
+
+    let journal = Journal::new(true);
+    let consuming = Consuming::start(&settings, &journal);
+    journal.has(40).await;
+    assert_eq!(journal.ids(), ids(0..40));
+    soon("the dead-letter queue", async {
+        while depth(&rabbit, &settings.topology.dead_queue()).await < 2 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    // Afterwards it takes as many at once as ever.
+    consuming.connected().await;
+    journal.batches.lock().unwrap().clear();
+    submit(&settings, 40..540).await;
+    journal.has(540).await;
+    assert!(journal.batches.lock().unwrap().len() < 250, "{:?}", journal.batches.lock().unwrap());
+    assert!(consuming.stop().await.clean);
+}

@@ -2,7 +2,7 @@
 
 use crossgrant::simulator::{Fault, FaultKind};
 
-use super::{GRANT, HOUR, MODIFY, REVOKE, RULES, UPDATE, completes_once, operations, site};
+use super::{GRANT, HOUR, MODIFY, REVOKE, RULES, UPDATE, answers, completes_once, operations, site};
 use crate::support::plant::{ATTACHED, UNATTACHED};
 use crate::support::site::{Options, another, early_in_the_hour, job};
 
@@ -22,6 +22,7 @@ fn between_the_two_writes_of_a_payer_change() {
     let worker = site.worker();
     let end = completes_once(&site, &worker, "change");
     assert_eq!(operations(&site, ATTACHED), [MODIFY, UPDATE, HOUR], "each effect exactly once");
+    assert_eq!((answers(&site, MODIFY), answers(&site, UPDATE)), ("1 OK".into(), "1 OK, 1 fault:hang_before".into()));
     assert_eq!(end["data"]["after"]["effective_order_type"], PAYER, "{end}");
 }
 
@@ -38,12 +39,15 @@ fn after_the_second_write_before_its_answer() {
     let worker = site.worker();
     completes_once(&site, &worker, "change");
     assert_eq!(operations(&site, ATTACHED), [MODIFY, UPDATE, HOUR]);
+    assert_eq!(answers(&site, MODIFY), "1 OK");
 }
 
 #[test]
 fn between_the_revoke_and_the_grant_that_replaces_it() {
     // Neither call knows a ClientToken, so only looking tells whether the grant was made.
-    for kind in [FaultKind::HangBefore, FaultKind::HangAfter] {
+    for (kind, calls) in
+        [(FaultKind::HangBefore, "1 OK, 1 fault:hang_before"), (FaultKind::HangAfter, "1 fault:hang_after")]
+    {
         let site = site(&Options::default());
         site.cloud.inject(Fault::new(GRANT, kind.clone()));
         let worker = site.worker();
@@ -55,6 +59,7 @@ fn between_the_revoke_and_the_grant_that_replaces_it() {
         let worker = site.worker();
         completes_once(&site, &worker, "replace");
         assert_eq!(operations(&site, UNATTACHED), [REVOKE, GRANT], "{kind:?}");
+        assert_eq!((answers(&site, REVOKE), answers(&site, GRANT)), ("1 OK".into(), calls.into()));
     }
 }
 
@@ -70,6 +75,7 @@ fn while_it_waits_for_the_hour_which_passes_without_it() {
     let worker = site.worker();
     completes_once(&site, &worker, "change");
     assert_eq!(operations(&site, ATTACHED), [MODIFY, UPDATE, HOUR]);
+    assert_eq!((answers(&site, MODIFY), answers(&site, UPDATE)), ("1 OK".into(), "1 OK".into()));
 }
 
 #[test]
@@ -110,4 +116,5 @@ fn again_and_again_in_the_midst_of_many_jobs() {
         completes_once(&site, &worker, &format!("grant-{n}"));
         assert_eq!(operations(&site, &another(n)), [GRANT]);
     }
+    assert_eq!(answers(&site, GRANT), format!("{JOBS} OK"), "no call was made of what was done");
 }

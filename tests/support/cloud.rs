@@ -1,5 +1,6 @@
 //! The control endpoints of a simulated cloud in another process.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use crossgrant::simulator::{Fault, LedgerEntry};
@@ -34,6 +35,17 @@ impl Cloud {
         let ledger = self.ledger().into_iter();
         let of = ledger.filter(|entry| entry.effect.instance.as_ref().is_some_and(|i| i.as_str() == instance));
         of.map(|entry| (entry.operation, entry.effect.order_type.map(|o| o.to_string()))).collect()
+    }
+
+    /// How the calls of `operation` ended, and how often: a code each.
+    pub fn answers(&self, operation: &str) -> BTreeMap<String, u64> {
+        let calls = self.get("/_sim/calls");
+        let counts = calls["counts"].as_array().unwrap().iter().filter(|count| count["operation"] == operation);
+        let mut answers = BTreeMap::new();
+        for count in counts {
+            *answers.entry(count["code"].as_str().unwrap().to_owned()).or_default() += count["count"].as_u64().unwrap();
+        }
+        answers
     }
 
     /// Grants and attachments as they are.

@@ -43,7 +43,7 @@ fn unreadable(error: BadName) -> StoreError {
 }
 
 /// A page of a group, by instance id and uid: the order in which the cloud's answers are matched, and one that stays put
-/// while jobs before it leave.
+/// while jobs before it leave. A row that cannot be read is left out, and said: it must not hold up the others.
 pub(super) fn page(
     conn: &Connection,
     group: &Group,
@@ -72,7 +72,11 @@ pub(super) fn page(
     ])?;
     let mut page = Vec::new();
     while let Some(row) = rows.next()? {
-        page.push(row::read(row.get::<_, Uid>(0)?.0, row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?);
+        let uid = row.get::<_, Uid>(0)?.0;
+        match row::read(uid, row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?) {
+            Ok(record) => page.push(record),
+            Err(error) => tracing::error!(job.uid = %uid, %error, "a job that waits for the hour cannot be read"),
+        }
     }
     Ok(page)
 }

@@ -291,3 +291,16 @@ async fn an_unreadable_row_is_reported_and_does_not_hold_up_claims() {
     assert!(one.is_empty(), "it was first");
     assert_eq!(claimed(&store, 2).await, [uid(2)]);
 }
+
+#[tokio::test]
+async fn an_unreadable_row_does_not_hold_up_the_sweep() {
+    let (_dir, path) = place();
+    let store = Sqlite::open(&path).unwrap();
+    take(&store, &[record(1), record(2)]).await;
+    let_wait(&store, 1, 5).await;
+    let_wait(&store, 2, 5).await;
+    on_the_writer(&store, |conn| conn.execute_batch("UPDATE jobs SET record = '{}' WHERE job_id = 'job-1'")).await;
+    let groups = store.swept_groups(at(6)).await.unwrap();
+    let page = store.swept(&groups[0].0, at(6), None, 10).await.unwrap();
+    assert_eq!(page.iter().map(|record| record.uid).collect::<Vec<_>>(), [uid(2)]);
+}
