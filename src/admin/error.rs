@@ -35,19 +35,28 @@ pub enum ApiError {
     Store(#[from] StoreError),
 }
 
-impl ApiError {
-    fn parts(&self) -> (StatusCode, &'static str) {
-        match self {
-            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized"),
-            Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad-request"),
-            Self::NotFound(_) => (StatusCode::NOT_FOUND, "not-found"),
-            Self::BadMethod(_) => (StatusCode::METHOD_NOT_ALLOWED, "bad-method"),
-            Self::Declined(_) => (StatusCode::CONFLICT, "declined"),
-            Self::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
-            Self::Store(StoreError::Unavailable(_)) => (StatusCode::SERVICE_UNAVAILABLE, "store-unavailable"),
-            Self::Store(StoreError::Corrupt(_)) => (StatusCode::INTERNAL_SERVER_ERROR, "store-corrupt"),
+macro_rules! codes {
+    ($($pattern:pat => $status:ident $code:literal,)+) => {
+        impl ApiError {
+            /// Every code; `docs/reasons.md` has a section for each.
+            pub const CODES: &'static [&'static str] = &[$($code),+];
+
+            fn parts(&self) -> (StatusCode, &'static str) {
+                match self { $($pattern => (StatusCode::$status, $code),)+ }
+            }
         }
-    }
+    };
+}
+
+codes! {
+    Self::Unauthorized => UNAUTHORIZED "unauthorized",
+    Self::BadRequest(_) => BAD_REQUEST "bad-request",
+    Self::NotFound(_) => NOT_FOUND "not-found",
+    Self::BadMethod(_) => METHOD_NOT_ALLOWED "bad-method",
+    Self::Declined(_) => CONFLICT "declined",
+    Self::Conflict(_) => CONFLICT "conflict",
+    Self::Store(StoreError::Unavailable(_)) => SERVICE_UNAVAILABLE "store-unavailable",
+    Self::Store(StoreError::Corrupt(_)) => INTERNAL_SERVER_ERROR "store-corrupt",
 }
 
 impl From<CommandError> for ApiError {

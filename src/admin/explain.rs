@@ -96,17 +96,26 @@ fn parked(record: &Record) -> Explanation {
     } else {
         "remove the cause, then `resume` goes on from here, or `cancel` ends it; nothing is half done"
     };
-    explanation(why, None, next)
+    explanation(why, None, further(record, next))
 }
 
 fn ended(record: &Record) -> Explanation {
     let why = record.ending.as_ref().map_or_else(|| record.why.clone(), |ending| ending.message.clone());
     let next = match record.state {
-        State::Failed | State::Cancelled => "nothing; to try again, submit a job with a new id",
-        State::Superseded => "nothing; a newer job on the same grant took over",
-        _ => "nothing; it has ended",
+        State::Failed => further(record, "nothing; to try again, submit a job with a new id"),
+        State::Cancelled => "nothing; to try again, submit a job with a new id".into(),
+        State::Superseded => "nothing; a newer job on the same grant took over".into(),
+        _ => "nothing; it has ended".into(),
     };
     explanation(why, None, next)
+}
+
+/// Where there is more to read about why it did not go well.
+fn further(record: &Record, next: &str) -> String {
+    match &record.ending {
+        Some(ending) => format!("{next}; `crossgrant explain {}` says more", ending.reason),
+        None => next.to_owned(),
+    }
 }
 
 fn explanation(why: impl Into<String>, until: Option<Timestamp>, next: impl Into<String>) -> Explanation {
@@ -231,6 +240,7 @@ mod tests {
         let said = of(&parked);
         assert_eq!(said.why, "the cloud said no (gave-up)");
         assert!(said.next.contains("`resume`") && said.next.contains("`cancel` ends it"), "{said:?}");
+        assert!(said.next.ends_with("`crossgrant explain gave-up` says more"), "{said:?}");
         assert!(of(&written(parked.clone())).next.starts_with("half done"));
         let waited = written(Record { wait: wait(true, false), ..parked });
         assert!(of(&waited).next.contains("cannot be cancelled"));
@@ -244,6 +254,8 @@ mod tests {
             assert!(said.next.starts_with("nothing"), "{state:?}");
         }
         assert!(of(&in_state(State::Failed)).next.contains("new id"));
+        let refused = Record { ending: ending(Reason::Attached), ..in_state(State::Failed) };
+        assert!(of(&refused).next.contains("`crossgrant explain attached`"));
     }
 
     #[test]

@@ -9,11 +9,15 @@
 //! | `GET /v1/jobs` | jobs, newest first; `state`, `kind`, `instance`, `cen`, `requester`, `label=k=v`, `before`, `limit` |
 //! | `GET /v1/jobs/{ref}` | one job with its explanation and events; by uid, or by `requester/id`, percent-encoded |
 //! | `POST /v1/jobs/{ref}/cancel`, `/resume` | a command; 409 when the job is not in a state for it |
+//! | `GET /v1/rejections` | messages that were no jobs, newest first, with everything that is wrong; `before`, `limit` |
+//! | `GET /v1/undeliverable` | messages of ours that nobody took, oldest first; `after`, `limit` |
+//! | `POST /v1/undeliverable/replay` | sends them again: `number=…` these, `expect=<count>` all if there are so many |
 //!
 //! With a token, everything but `/healthz` and the bare verdict of `/readyz` asks for it: probes have no secrets.
 
 mod auth;
 mod commands;
+mod dead;
 mod error;
 mod explain;
 mod health;
@@ -31,6 +35,7 @@ use axum::routing::{get, post};
 use secrecy::SecretString;
 use tokio::sync::watch;
 
+pub use dead::{RejectionPage, Replayed, Undeliverable, UndeliverablePage};
 pub use error::ApiError;
 pub use explain::{Explanation, explain};
 pub use health::{Check, Readiness};
@@ -72,6 +77,9 @@ impl Admin {
             .route("/v1/jobs/{reference}", get(jobs::show))
             .route("/v1/jobs/{reference}/cancel", post(commands::cancel))
             .route("/v1/jobs/{reference}/resume", post(commands::resume))
+            .route("/v1/rejections", get(dead::rejections))
+            .route("/v1/undeliverable", get(dead::undeliverable))
+            .route("/v1/undeliverable/replay", post(dead::replay))
             .route_layer(middleware::from_fn_with_state(self.clone(), auth::require));
         Router::new()
             .route("/healthz", get(health::alive))

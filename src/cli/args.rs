@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use jiff::SignedDuration;
 
-use crate::domain::Hour;
+use crate::domain::{Cen, Hour};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -40,6 +40,8 @@ pub enum Command {
     Serve,
     /// Carry out jobs without a broker; their events go to standard output, one JSON object to a line.
     Run(RunArgs),
+    /// Say what jobs would do, by looking at the cloud as it is; nothing is written and nothing kept.
+    Plan(PlanArgs),
     /// Publish jobs to the broker.
     Submit(SubmitArgs),
     /// Serve a simulated cloud.
@@ -52,6 +54,14 @@ pub enum Command {
     Cancel(JobArgs),
     /// Go on with a parked job from where it stands.
     Resume(JobArgs),
+    /// Messages that were rejected, and messages of the worker that nobody took.
+    #[command(subcommand)]
+    Dead(DeadCommand),
+    /// See whether a worker with this configuration could work: store, broker, credentials, permissions, clock. The cloud
+    /// is only read.
+    Doctor(DoctorArgs),
+    /// Say what a reason, an error code of the cloud or an answer of the worker means, and what to do.
+    Explain(ExplainArgs),
     /// Look at the workflows, or check a definition.
     #[command(subcommand)]
     Workflow(WorkflowCommand),
@@ -72,6 +82,23 @@ pub struct RunArgs {
     pub simulate: Option<Option<PathBuf>>,
     /// The simulated billing hour.
     #[arg(long, default_value = "10s", value_parser = hour, requires = "simulate")]
+    pub hour: Hour,
+}
+
+/// `plan`
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// Jobs: one JSON object, several after each other or to a line, or an array of them; - for standard input.
+    pub file: PathBuf,
+    /// One JSON object to a line.
+    #[arg(long)]
+    pub json: bool,
+    /// Against a simulated cloud in this process, which begins as this world (or as a small example) and needs no
+    /// configuration.
+    #[arg(long, value_name = "WORLD", num_args = 0..=1)]
+    pub simulate: Option<Option<PathBuf>>,
+    /// The simulated billing hour.
+    #[arg(long, default_value = "1h", value_parser = hour, requires = "simulate")]
     pub hour: Hour,
 }
 
@@ -103,7 +130,7 @@ pub struct SimulateArgs {
 }
 
 /// Where the running worker is.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct WorkerArgs {
     /// The admin HTTP of the worker; without it that of the configuration. The token is the configuration's, too.
     #[arg(long, value_name = "URL")]
@@ -163,6 +190,65 @@ pub struct JobArgs {
     pub job: String,
     #[command(flatten)]
     pub worker: WorkerArgs,
+}
+
+/// `dead`
+#[derive(Debug, Subcommand)]
+pub enum DeadCommand {
+    /// List both, each with its reasons.
+    List(DeadListArgs),
+    /// Publish again what nobody took. A rejected message is not among it: correct it and submit it.
+    Replay(DeadReplayArgs),
+}
+
+/// `dead list`
+#[derive(Debug, Args)]
+pub struct DeadListArgs {
+    /// At most so many of each.
+    #[arg(long, default_value_t = 50)]
+    pub limit: usize,
+    /// One JSON object to a line.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub worker: WorkerArgs,
+}
+
+/// `dead replay`
+#[derive(Debug, Args)]
+pub struct DeadReplayArgs {
+    /// The numbers of the messages, as `dead list` has them; all without any.
+    pub numbers: Vec<i64>,
+    /// Send them all, however many there are.
+    #[arg(long)]
+    pub yes: bool,
+    #[command(flatten)]
+    pub worker: WorkerArgs,
+}
+
+/// `doctor`
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Try to read the grants of this CEN, as its owner.
+    #[arg(long, value_name = "UID/CEN", value_parser = super::doctor::cen)]
+    pub cen: Option<Cen>,
+    /// Try everything that these jobs would read, in both accounts; - for standard input.
+    #[arg(long, value_name = "FILE")]
+    pub job: Option<PathBuf>,
+    /// One JSON object to a line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `explain`
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// The reason of an event, such as attached; an error code of the cloud, such as Throttling.User; a class of them; or
+    /// the code of an answer of the admin HTTP. Without one, all words there are.
+    pub code: Option<String>,
+    /// One JSON object to a line.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `workflow`

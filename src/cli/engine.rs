@@ -1,33 +1,32 @@
-//! An engine from its settings: what `serve` and `run` have in common.
+//! An engine from its settings: what `serve` and `run` have in common, and the cloud alone for those that only read it.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::actions;
 use crate::clock::Clock;
-use crate::cloud::{AccountCredentials, Accounts, Endpoints, HttpTransport, Limits, Timeouts, Transport};
+use crate::cloud::{
+    AccountCredentials, Accounts, CallObserver, Endpoints, HttpTransport, Limits, RouterTransport, Timeouts, Transport,
+};
+use crate::config::Config;
 use crate::domain::Hour;
 use crate::engine::announce::Announcer;
 use crate::engine::core::{Core, Parts};
 use crate::engine::faults::NoFaults;
 use crate::engine::policy::Policy;
 use crate::engine::store::Store;
+use crate::simulator::Simulator;
 use crate::telemetry::Metrics;
 use crate::workflow::{Catalog, Overrides};
 
 use super::exit::Failure;
+use super::world;
 
 /// What an engine is made of.
 pub(super) struct Settings {
     pub store: Arc<dyn Store>,
     pub clock: Arc<dyn Clock>,
-    /// How requests leave; `None` for the network.
-    pub transport: Option<Arc<dyn Transport>>,
-    pub endpoints: Endpoints,
-    pub credentials: Vec<AccountCredentials>,
-    /// The budgets of calls; `None` for a cloud that has all the time.
-    pub limits: Option<Limits>,
-    pub overrides: Overrides,
-    pub hour: Hour,
+    pub access: Access,
     pub policy: Policy,
     /// Where events are published.
     pub exchange: String,
@@ -36,27 +35,74 @@ pub(super) struct Settings {
     pub metrics: Arc<Metrics>,
 }
 
-/// Builds it; what is wrong with the operator's own policies and error classes is reported together.
-pub(super) async fn engine(settings: Settings) -> Result<Arc<Core>, Failure> {
-    let registry = actions::registry();
-    let catalog = catalog(&settings.overrides)?;
+/// The cloud, and what is taken for true of it.
+pub(super) struct Access {
+    /// How requests leave; `None` for the network.
+    pub transport: Option<Arc<dyn Transport>>,
+    pub endpoints: Endpoints,
+    pub credentials: Vec<AccountCredentials>,
+    /// The budgets of calls; `None` for a cloud that has all the time.
+    pub limits: Option<Limits>,
+    pub overrides: Overrides,
+    pub hour: Hour,
+}
+
+impl Access {
+    /// What the configuration names.
+    pub fn configured(config: &Config) -> Result<Self, Failure> {
+        if config.accounts.is_empty() {
+            let how = "`[accounts.\"<uid>\"]`, see deploy/crossgrant.toml";
+            return Err(Failure::usage(format!("no account is configured: {how}")));
+        }
+        Ok(Self {
+            transport: None,
+            endpoints: config.endpoints.clone(),
+            credentials: config.credentials(),
+            limits: Some(config.limits.clone()),
+            overrides: config.overrides.clone(),
+            hour: config.hour,
+        })
+    }
+
+    /// A simulated cloud in this process, of the world in that file or of the example, with its accounts.
+    pub fn simulated(world: Option<&Path>, hour: Hour, clock: Arc<dyn Clock>) -> Result<Self, Failure> {
+        let (world, credentials) = world::read(world)?;
+        let cloud = Simulator::new(world, hour, clock);
+        Ok(Self {
+            transport: Some(Arc::new(RouterTransport::new(cloud.router()))),
+            endpoints: Endpoints::default(),
+            credentials,
+            limits: None,
+            overrides: Overrides::default(),
+            hour,
+        })
+    }
+}
+
+/// The accounts, as a client of the cloud.
+pub(super) fn accounts(
+    access: Access,
+    catalog: &Catalog,
+    clock: &Arc<dyn Clock>,
+    observer: Arc<dyn CallObserver>,
+) -> Result<Accounts, Failure> {
     let timeouts = Timeouts { request: catalog.policies.request_timeout, ..Timeouts::default() };
-    let transport = match settings.transport {
+    let transport = match access.transport {
         Some(transport) => transport,
         None => Arc::new(
             HttpTransport::new(timeouts.connect)
                 .map_err(|error| Failure::failed(format!("cannot make requests to the cloud: {error}")))?,
         ),
     };
-    let cloud = Accounts::new(
-        Arc::clone(&settings.clock),
-        transport,
-        settings.endpoints,
-        settings.credentials,
-        timeouts,
-        settings.metrics.clone(),
-        settings.limits,
-    );
+    let Access { endpoints, credentials, limits, .. } = access;
+    Ok(Accounts::new(Arc::clone(clock), transport, endpoints, credentials, timeouts, observer, limits))
+}
+
+/// Builds it; what is wrong with the operator's own policies and error classes is reported together.
+pub(super) async fn engine(settings: Settings) -> Result<Arc<Core>, Failure> {
+    let registry = actions::registry();
+    let (catalog, hour) = (catalog(&settings.access.overrides)?, settings.access.hour);
+    let cloud = accounts(settings.access, &catalog, &settings.clock, settings.metrics.clone())?;
     let parts = Parts {
         store: settings.store,
         cloud: Arc::new(cloud),
@@ -64,7 +110,7 @@ pub(super) async fn engine(settings: Settings) -> Result<Arc<Core>, Failure> {
         catalog: Arc::new(catalog),
         registry: Arc::new(registry),
         policy: settings.policy,
-        announcer: Announcer { exchange: settings.exchange, hour: settings.hour },
+        announcer: Announcer { exchange: settings.exchange, hour },
         faults: Arc::new(NoFaults),
         observer: settings.metrics,
         holder: settings.holder,

@@ -47,6 +47,11 @@ impl Failure {
         Self { exit: Exit::Usage, message: message.to_string() }
     }
 
+    /// With something more to know about it.
+    pub fn hint(self, hint: &str) -> Self {
+        Self { message: format!("{}; {hint}", self.message), ..self }
+    }
+
     /// The other side cannot be reached.
     pub fn unreachable(message: impl Display) -> Self {
         Self { exit: Exit::Unreachable, message: message.to_string() }

@@ -132,11 +132,11 @@ fn page(view: &JobView) -> Vec<String> {
     lines
 }
 
-fn field(name: &str, value: impl std::fmt::Display) -> String {
+pub(super) fn field(name: &str, value: impl std::fmt::Display) -> String {
     format!("  {name:<11} {value}")
 }
 
-fn image(image: &Image) -> String {
+pub(super) fn image(image: &Image) -> String {
     let shown = |order_type: Option<crate::domain::OrderType>| order_type.map_or("not shown", |o| o.as_str());
     let grant = match image.granted {
         true => format!("{}, in force {}", shown(image.order_type), shown(image.effective_order_type)),

@@ -2,13 +2,17 @@
 
 mod args;
 mod client;
+mod dead;
+mod doctor;
 mod engine;
 mod exit;
+mod explain;
 mod follow;
 mod input;
 mod jobs;
 mod loops;
 mod output;
+mod plan;
 mod progress;
 mod run;
 mod serve;
@@ -19,6 +23,7 @@ mod workflow;
 mod world;
 
 pub use args::{Cli, Command};
+use args::{DeadCommand, DeadListArgs, DeadReplayArgs};
 pub use exit::{Exit, Failure};
 
 use crate::config::{Config, LogConfig, LogFormat};
@@ -47,6 +52,10 @@ pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
             log(quiet)?;
             run::run(args, config).await
         }
+        Command::Plan(args) => {
+            log(quiet)?;
+            plan::plan(args, config).await
+        }
         Command::Submit(args) => {
             log(quiet)?;
             submit::submit(args, &config()?).await
@@ -66,6 +75,20 @@ pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Resume(args) => {
             log(quiet)?;
             jobs::tell(args, command::Command::Resume, &jobs::worker(&args.worker, &config()?)?).await
+        }
+        Command::Dead(command) => {
+            log(quiet)?;
+            let (DeadCommand::List(DeadListArgs { worker, .. }) | DeadCommand::Replay(DeadReplayArgs { worker, .. })) =
+                command;
+            dead::dead(command, &jobs::worker(worker, &config()?)?).await
+        }
+        Command::Doctor(args) => {
+            log(quiet)?;
+            doctor::doctor(args, config).await
+        }
+        Command::Explain(args) => {
+            log(quiet)?;
+            explain::explain(args, config)
         }
         Command::Workflow(command) => {
             log(quiet)?;

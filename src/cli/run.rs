@@ -4,17 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::args::RunArgs;
-use super::engine::{Settings, engine};
+use super::engine::{Access, Settings, engine};
 use super::exit::{Exit, Failure};
+use super::input;
 use super::loops::{Loop, first_to_end};
 use super::output::Printer;
 use super::progress::{self, Place, Progress};
 use super::signals::Signals;
-use super::{input, world};
 use crate::admin::explain;
 use crate::broker::Topology;
 use crate::clock::{Clock, SystemClock};
-use crate::cloud::RouterTransport;
 use crate::config::Config;
 use crate::domain::{JobUid, Mode};
 use crate::engine::core::Core;
@@ -25,15 +24,14 @@ use crate::engine::policy::Policy;
 use crate::engine::state::{Record, State};
 use crate::engine::store::{Filter, Store, Taken};
 use crate::engine::worker::{Capacity, work};
-use crate::simulator::Simulator;
 use crate::store::Sqlite;
 use crate::sweep;
 use crate::telemetry::Metrics;
 
 /// Who asks: there is no broker to verify anybody.
-const REQUESTER: &str = "local";
+pub(super) const REQUESTER: &str = "local";
 /// The names that a worker with a broker would use.
-const PREFIX: &str = "crossgrant";
+pub(super) const PREFIX: &str = "crossgrant";
 /// Messages taken in under one commit.
 const BATCH: usize = 256;
 /// How often to look whether everything has come to rest.
@@ -85,42 +83,20 @@ async fn core(args: &RunArgs, config: impl FnOnce() -> Result<Config, Failure>) 
         Some(path) => Arc::new(Sqlite::open(path)?),
         None => Arc::new(Sqlite::in_memory()?),
     };
-    let settings = Settings {
+    let access = match &args.simulate {
+        Some(file) => Access::simulated(file.as_deref(), args.hour, Arc::clone(&clock))?,
+        None => Access::configured(&config()?).map_err(|failure| failure.hint("--simulate needs none"))?,
+    };
+    engine(Settings {
         store,
-        clock: Arc::clone(&clock),
-        transport: None,
-        endpoints: crate::cloud::Endpoints::default(),
-        credentials: vec![],
-        limits: None,
-        overrides: crate::workflow::Overrides::default(),
-        hour: args.hour,
+        clock,
+        access,
         policy: Policy::everybody(),
         exchange: Topology::new(PREFIX).events_exchange(),
         holder: REQUESTER.into(),
         metrics: Arc::new(Metrics::new()),
-    };
-    let settings = match &args.simulate {
-        Some(file) => {
-            let (world, credentials) = world::read(file.as_deref())?;
-            let cloud = Simulator::new(world, args.hour, clock);
-            Settings { transport: Some(Arc::new(RouterTransport::new(cloud.router()))), credentials, ..settings }
-        }
-        None => {
-            let config = config()?;
-            if config.accounts.is_empty() {
-                return Err(Failure::usage("no account is configured; --simulate needs none"));
-            }
-            Settings {
-                credentials: config.credentials(),
-                limits: Some(config.limits),
-                endpoints: config.endpoints,
-                overrides: config.overrides,
-                hour: config.hour,
-                ..settings
-            }
-        }
-    };
-    engine(settings).await
+    })
+    .await
 }
 
 async fn take(core: &Arc<Core>, jobs: Vec<bytes::Bytes>) -> Result<Vec<Taken>, Failure> {

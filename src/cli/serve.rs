@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use super::engine::{Settings, engine};
+use super::engine::{Access, Settings, engine};
 use super::exit::{Exit, Failure};
 use super::loops::{Loop, first_to_end};
 use super::signals::Signals;
@@ -89,9 +89,7 @@ async fn drain(loops: [Loop; 6], config: &Config, broker: &BrokerSettings) -> bo
 }
 
 async fn core(config: &Config, clock: &Arc<dyn Clock>, metrics: &Arc<Metrics>) -> Result<Arc<Core>, Failure> {
-    if config.accounts.is_empty() {
-        return Err(Failure::usage("no account is configured: `[accounts.\"<uid>\"]`, see deploy/crossgrant.toml"));
-    }
+    let access = Access::configured(config)?;
     if config.allow.is_empty() {
         tracing::warn!("there is no [[allow]] rule, so every job is refused");
     }
@@ -99,12 +97,7 @@ async fn core(config: &Config, clock: &Arc<dyn Clock>, metrics: &Arc<Metrics>) -
     engine(Settings {
         store,
         clock: Arc::clone(clock),
-        transport: None,
-        endpoints: config.endpoints.clone(),
-        credentials: config.credentials(),
-        limits: Some(config.limits.clone()),
-        overrides: config.overrides.clone(),
-        hour: config.hour,
+        access,
         policy: config.policy(),
         exchange: Topology::new(config.broker.prefix.as_str()).events_exchange(),
         holder: config.worker.name.clone(),

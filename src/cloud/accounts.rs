@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use super::budget::{Budget, Limits};
 use super::cbn::Cbn;
@@ -18,8 +19,8 @@ use super::vpc::Vpc;
 use crate::clock::Clock;
 use crate::domain::{AccountUid, Attachment, Cen, Instance, InstanceType, OrderType, Rule};
 use crate::engine::cloud::{
-    Answer, Cloud, CloudError, Listing, ResourceReader, ResourceWriter, RuleFilter, RulePage, TransitRouterReader,
-    TransitRouterWriter,
+    Answer, Cloud, CloudError, Listing, Readers, ResourceReader, ResourceWriter, RuleFilter, RulePage,
+    TransitRouterReader, TransitRouterWriter,
 };
 
 /// The cloud, through one transport, as several accounts.
@@ -62,6 +63,12 @@ impl Accounts {
         self.products(account)?.cbn.verify().await
     }
 
+    /// Asks the cloud whose the credential configured for an account is, whatever it said before. An error unless it is
+    /// that account's; the `Date` of the answer otherwise.
+    pub async fn identify(&self, account: &AccountUid) -> Result<Option<Timestamp>, CloudError> {
+        self.products(account)?.cbn.identify().await
+    }
+
     fn products(&self, account: &AccountUid) -> Result<&Products, CloudError> {
         self.accounts
             .get(account)
@@ -69,8 +76,7 @@ impl Accounts {
     }
 }
 
-#[async_trait]
-impl Cloud for Accounts {
+impl Readers for Accounts {
     fn resource_reader(&self, account: &AccountUid) -> Result<Arc<dyn ResourceReader>, CloudError> {
         Ok(Arc::new(ReadAsResource(self.products(account)?.clone())))
     }
@@ -78,7 +84,10 @@ impl Cloud for Accounts {
     fn transit_router_reader(&self, account: &AccountUid) -> Result<Arc<dyn TransitRouterReader>, CloudError> {
         Ok(Arc::new(ReadAsTransitRouter(self.products(account)?.cbn.clone())))
     }
+}
 
+#[async_trait]
+impl Cloud for Accounts {
     async fn resource_writer(&self, account: &AccountUid) -> Result<Arc<dyn ResourceWriter>, CloudError> {
         let products = self.products(account)?.clone();
         products.cbn.verify().await?;

@@ -7,6 +7,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use jiff::Timestamp;
+
 use super::credentials::Keys;
 use super::endpoint::Product;
 use super::request::RpcRequest;
@@ -49,10 +51,21 @@ impl Caller {
     }
 
     async fn check(&self, keys: Arc<Keys>) -> Result<Arc<Keys>, CloudError> {
+        self.ask(&keys).await?;
+        *self.identity.verified() = Some(keys.principal.clone());
+        Ok(keys)
+    }
+
+    /// Asks whose the credential is; the `Date` of the answer if it is the expected account's.
+    pub async fn identify(&self) -> Result<Option<Timestamp>, CloudError> {
+        self.ask(&self.keys(OPERATION).await?).await
+    }
+
+    async fn ask(&self, keys: &Arc<Keys>) -> Result<Option<Timestamp>, CloudError> {
         let expected = self.account();
         // No answer here means that what the caller wanted never left: its effect is not in doubt.
         let reply =
-            self.call_with(&keys, &RpcRequest::new(Product::Sts, OPERATION)).await.map_err(|error| {
+            self.call_with(keys, &RpcRequest::new(Product::Sts, OPERATION)).await.map_err(|error| {
                 match error.failure {
                     Failure::Unanswered { why } => not_sent(
                         OPERATION,
@@ -62,10 +75,7 @@ impl Caller {
                 }
             })?;
         let why = match wire::uid(&reply.body, "AccountId") {
-            Ok(Some(actual)) if actual == *expected => {
-                *self.identity.verified() = Some(keys.principal.clone());
-                return Ok(keys);
-            }
+            Ok(Some(actual)) if actual == *expected => return Ok(reply.date),
             Ok(Some(actual)) => {
                 format!("the credential configured for account {expected} belongs to account {actual}")
             }

@@ -53,7 +53,7 @@ mod tests {
     use super::*;
     use crate::cloud::Unobserved;
     use crate::cloud::testing::{RESOURCE_ACCOUNT, Scripted, accounts, instance, uid};
-    use crate::engine::cloud::{Cloud, Failure};
+    use crate::engine::cloud::{Failure, Readers};
 
     #[tokio::test]
     async fn a_connections_own_attachments_are_asked_for_where_it_lies() {

@@ -92,6 +92,17 @@ impl Seen {
         }
     }
 
+    /// What was read.
+    pub fn reads(&self) -> Reads {
+        Reads {
+            cen_rule: self.cen_rule.is_some(),
+            resource_rules: self.resource_rules.is_some(),
+            attachments: self.attachments.is_some(),
+            basic: self.basic.is_some(),
+            vpn: self.vpn.is_some(),
+        }
+    }
+
     /// Whether everything in `reads` was read.
     pub fn covers(&self, reads: Reads) -> bool {
         (self.cen_rule.is_some() || !reads.cen_rule)

@@ -84,6 +84,10 @@ impl Announcer {
             put("expected_at", json!(wait.expected_at));
             put("waiting_for", json!(wait.goal));
         }
+        if let Some(plan) = &record.plan {
+            put("plan", json!(plan.calls));
+            put("effective_from", json!(plan.effective_from));
+        }
         match record.state {
             State::Parked => put("half_done", json!(record.is_half_done())),
             State::Completed => {

@@ -183,14 +183,18 @@ pub trait TransitRouterWriter: Send + Sync {
     async fn detach_child_instance(&self, cen: &Cen, instance: &Instance) -> Result<Answer<()>, CloudError>;
 }
 
-/// The accounts this worker has credentials for. Handing out a writer checks, once per credential, that
-/// `GetCallerIdentity` shows the expected uid (API §A.13).
-#[async_trait]
-pub trait Cloud: Send + Sync + 'static {
+/// The accounts this worker has credentials for, as far as they are read: whoever has only this cannot change anything.
+pub trait Readers: Send + Sync + 'static {
     /// Reads as the owner of a network instance.
     fn resource_reader(&self, account: &AccountUid) -> Result<Arc<dyn ResourceReader>, CloudError>;
     /// Reads as the owner of a CEN.
     fn transit_router_reader(&self, account: &AccountUid) -> Result<Arc<dyn TransitRouterReader>, CloudError>;
+}
+
+/// The same accounts, to write too. Handing out a writer checks, once per credential, that `GetCallerIdentity` shows the
+/// expected uid (API §A.13).
+#[async_trait]
+pub trait Cloud: Readers {
     /// Writes as the owner of a network instance.
     async fn resource_writer(&self, account: &AccountUid) -> Result<Arc<dyn ResourceWriter>, CloudError>;
     /// Writes as the owner of a CEN.

@@ -272,6 +272,9 @@ impl<'a> Deciding<'a> {
                         return next;
                     }
                 }
+                Judgement::Write(_) if self.record.job.mode == Mode::Plan => {
+                    return self.planned(&Target::Step(step.name.clone()), seen);
+                }
                 Judgement::Write(intended) => return self.wants(call, intended, seen, rivals),
                 Judgement::Busy(why) => return self.again("busy", why),
                 Judgement::Unclear(why) => return self.again(&call.retry, why),
@@ -323,7 +326,7 @@ impl<'a> Deciding<'a> {
             return Some(self.expire());
         }
         if self.record.job.mode == Mode::Plan {
-            return Some(self.planned(&target));
+            return Some(self.planned(&target, seen));
         }
         match target {
             Target::End => Some(self.complete(seen)),

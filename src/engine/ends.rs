@@ -11,7 +11,7 @@ use super::decide::{Deciding, Next};
 use super::state::{Ending, State, Undo};
 use crate::clock::later;
 use crate::domain::{EventType, Kind, Reason};
-use crate::workflow::{Account, Step, Target};
+use crate::workflow::Step;
 
 impl Deciding<'_> {
     pub(super) fn finish(&mut self, state: State, reason: Reason, message: String, findings: Vec<String>) -> Next {
@@ -166,34 +166,6 @@ impl Deciding<'_> {
     pub(super) fn expire(&mut self) -> Next {
         let by = self.record.job.not_after.map(|at| at.to_string()).unwrap_or_default();
         self.fail(Reason::Expired, format!("it was not begun by {by}"), vec![])
-    }
-
-    /// The answer to a plan: the calls that would follow, in order, and whose they are.
-    pub(super) fn planned(&mut self, target: &Target) -> Next {
-        let mut calls = Vec::new();
-        let mut target = target.clone();
-        while let Target::Step(name) = &target {
-            let Some(step) = self.rules.definition.step(name) else { break };
-            let Some(call) = step.call() else {
-                calls.push(format!("{}: {}", step.name, step.about));
-                break;
-            };
-            let account = match call.account {
-                Account::Resource => Some(&self.record.job.instance.owner),
-                Account::TransitRouter => Some(&self.record.job.cen.owner),
-                Account::Readers => None,
-            };
-            if let Some(account) = account {
-                calls.push(format!("{} as account {account}: {}", call.verb, step.about));
-            }
-            let Some(next) = self.rules.definition.after(step, "done") else { break };
-            target = next;
-        }
-        let message = match calls.len() {
-            0 => "nothing would be written: the cloud shows the result already".to_owned(),
-            n => format!("{n} steps would follow"),
-        };
-        self.finish(State::Planned, Reason::Planned, message, calls)
     }
 
     /// The goal of the wait is in force.

@@ -1,12 +1,12 @@
 //! A look: the reads of one grant, made together, as the account each belongs to.
 
 use super::action::{Reads, Seen, VpnAttached};
-use super::cloud::{Answer, Cloud, CloudError, Failure, Listing, RuleFilter};
+use super::cloud::{Answer, CloudError, Failure, Listing, Readers, RuleFilter};
 use crate::clock::Clock;
 use crate::domain::{Attachment, InstanceType, Job, Rule};
 
 /// Makes the reads. Any that fails fails the look: half a look must not be judged.
-pub async fn look(cloud: &dyn Cloud, clock: &dyn Clock, job: &Job, reads: Reads) -> Result<Seen, CloudError> {
+pub async fn look(cloud: &dyn Readers, clock: &dyn Clock, job: &Job, reads: Reads) -> Result<Seen, CloudError> {
     // When the look began, so that nothing seen is taken for newer than it is.
     let at = clock.now();
     let (cen_rule, resource_rules, attachments, basic, vpn) = tokio::try_join!(
@@ -49,7 +49,7 @@ async fn optional<T>(
     if wanted { read.await.map(Some) } else { Ok(None) }
 }
 
-async fn cen_rule(cloud: &dyn Cloud, job: &Job) -> Result<Answer<Listing<Rule>>, CloudError> {
+async fn cen_rule(cloud: &dyn Readers, job: &Job) -> Result<Answer<Listing<Rule>>, CloudError> {
     let reader = cloud.transit_router_reader(&job.cen.owner)?;
     let filter = RuleFilter::Instance(job.instance.id.clone());
     let answer = match reader.describe_grant_rules_to_cen(&job.cen, job.instance.kind, &filter).await {
@@ -69,20 +69,20 @@ async fn cen_rule(cloud: &dyn Cloud, job: &Job) -> Result<Answer<Listing<Rule>>,
     Ok(Answer { value, request_id: answer.request_id, date: answer.date, calls: answer.calls })
 }
 
-async fn resource_rules(cloud: &dyn Cloud, job: &Job) -> Result<Answer<Listing<Rule>>, CloudError> {
+async fn resource_rules(cloud: &dyn Readers, job: &Job) -> Result<Answer<Listing<Rule>>, CloudError> {
     cloud.resource_reader(&job.instance.owner)?.describe_grant_rules_to_resource(&job.instance).await
 }
 
-async fn attachments(cloud: &dyn Cloud, job: &Job) -> Result<Answer<Listing<Attachment>>, CloudError> {
+async fn attachments(cloud: &dyn Readers, job: &Job) -> Result<Answer<Listing<Attachment>>, CloudError> {
     cloud.transit_router_reader(&job.cen.owner)?.list_attachments(&job.cen, &job.instance).await
 }
 
-async fn basic(cloud: &dyn Cloud, job: &Job) -> Result<Answer<Listing<Attachment>>, CloudError> {
+async fn basic(cloud: &dyn Readers, job: &Job) -> Result<Answer<Listing<Attachment>>, CloudError> {
     cloud.transit_router_reader(&job.cen.owner)?.describe_attached_child_instances(&job.cen, &job.instance).await
 }
 
 /// A refusal means that it may not be read, which fails no look; a busy or failing service can be asked again.
-async fn vpn(cloud: &dyn Cloud, job: &Job) -> Result<Answer<VpnAttached>, CloudError> {
+async fn vpn(cloud: &dyn Readers, job: &Job) -> Result<Answer<VpnAttached>, CloudError> {
     match cloud.resource_reader(&job.instance.owner)?.describe_vpn_attachments(&job.instance).await {
         Ok(Answer { value: Listing { items, complete }, request_id, date, calls }) => {
             let value = if complete || !items.is_empty() {

@@ -246,6 +246,33 @@ pub struct Ending {
     pub findings: Vec<String>,
 }
 
+/// What carrying a job out would do, as the cloud is at the look.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Plan {
+    /// The writes, in order.
+    pub calls: Vec<PlannedCall>,
+    /// The top of the hour from which the new payer would be in force, if it were carried out at once; `None` when
+    /// nothing waits for an hour.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effective_from: Option<Timestamp>,
+}
+
+/// A write that would be made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedCall {
+    /// The step it belongs to.
+    pub step: String,
+    /// The API operation.
+    pub operation: String,
+    /// In whose account.
+    pub account: AccountUid,
+    /// The instance or the attachment written to.
+    pub resource: String,
+    /// The payer set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order_type: Option<OrderType>,
+}
+
 /// Everything about one job. The store keeps it whole and takes what it indexes from it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
@@ -293,9 +320,12 @@ pub struct Record {
     /// What the cloud showed before the first write.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Image>,
-    /// What it showed last.
+    /// What it showed last; of a plan, what it would show once all is in force.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Image>,
+    /// The answer to a plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Plan>,
     /// The other CENs the instance is granted to, where a job needed to know.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub granted_to: Vec<String>,
@@ -347,6 +377,7 @@ impl Record {
             why: later.map_or("accepted".into(), |at| format!("not to be begun before {at}")),
             before: None,
             after: None,
+            plan: None,
             granted_to: vec![],
             unchecked: vec![],
             writes: vec![],

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::mail::Outgoing;
 use super::state::{Origin, Record, State};
@@ -63,6 +65,22 @@ pub struct Rejection {
     pub origin: Origin,
     /// Said about it: the copy for the dead-letter queue and the `rejected` event.
     pub letters: Vec<Letter>,
+}
+
+/// A rejection, as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rejected {
+    /// Our name of it.
+    pub uid: JobUid,
+    /// When it came first.
+    pub at: Timestamp,
+    /// Who sent it.
+    pub requester: Requester,
+    /// The id it gave, as far as it could be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job_id: Option<String>,
+    /// Everything that is wrong with it: `at` and `message` each.
+    pub reasons: Value,
 }
 
 /// One message to take in.
@@ -271,6 +289,15 @@ pub trait Store: Send + Sync + 'static {
 
     /// Settles published messages: confirmed ones leave the outbox, undeliverable ones are kept aside.
     async fn settle(&self, confirmed: &[i64], undeliverable: &[i64]) -> Result<(), StoreError>;
+
+    /// Rejections, newest first, older than the one named `before`.
+    async fn rejections(&self, limit: usize, before: Option<JobUid>) -> Result<Vec<Rejected>, StoreError>;
+
+    /// Messages kept aside as undeliverable, after number `after`, in order.
+    async fn undeliverable(&self, after: i64, limit: usize) -> Result<Vec<Queued>, StoreError>;
+
+    /// Puts undeliverable messages into the outbox again, unchanged but for their numbers. Returns how many were there.
+    async fn replay(&self, numbers: &[i64]) -> Result<usize, StoreError>;
 
     /// Keeps a definition; the same digest again is nothing new.
     async fn put_definition(&self, digest: &str, name: &str, text: &str) -> Result<(), StoreError>;

@@ -3,6 +3,7 @@
 //! `conformance!(make)` makes the tests for the stores that the async function `make` returns, each test on a fresh one.
 
 pub mod change;
+pub mod dead;
 pub mod fixtures;
 pub mod intake;
 pub mod keeping;
@@ -40,6 +41,7 @@ macro_rules! conformance {
                 an_event_never_changes_its_content;
             sweep: swept_jobs_are_not_claimed, a_group_is_one_cen_and_one_type, pages_cover_a_group_without_overlap,
                 pages_stay_put_while_jobs_leave, next_sweep_is_the_first_due, a_job_in_doubt_is_not_swept;
+            dead: rejections_are_listed_newest_first_in_pages, what_nobody_took_is_sent_again_as_it_was;
             listing: newest_first_in_pages, every_filter_narrows, one_job_by_either_name, waiting_jobs_oldest_first;
             keeping: definitions_are_kept_by_digest, the_census_counts_what_there_is, the_probe_can_be_repeated,
                 old_ended_jobs_are_forgotten_whole, what_is_unsaid_is_not_forgotten, old_rejections_are_forgotten;

@@ -5,6 +5,7 @@
 //! process away. Each other module is one part of the port.
 
 mod change;
+mod dead;
 mod error;
 mod keep;
 mod lease;
@@ -31,7 +32,7 @@ use rusqlite::Connection;
 use crate::domain::{CenId, InstanceId, JobId, JobUid, Requester};
 use crate::engine::state::Record;
 use crate::engine::store::{
-    Census, Change, Claimed, Committed, Filter, Group, Message, Queued, Store, StoreError, Taken,
+    Census, Change, Claimed, Committed, Filter, Group, Message, Queued, Rejected, Store, StoreError, Taken,
 };
 
 /// A handle to the file. Dropping it finishes what was begun and lets another process in.
@@ -179,6 +180,19 @@ impl Store for Sqlite {
     async fn settle(&self, confirmed: &[i64], undeliverable: &[i64]) -> Result<(), StoreError> {
         let (confirmed, undeliverable) = (confirmed.to_vec(), undeliverable.to_vec());
         self.write(move |conn| outbox::settle(conn, &confirmed, &undeliverable)).await
+    }
+
+    async fn rejections(&self, limit: usize, before: Option<JobUid>) -> Result<Vec<Rejected>, StoreError> {
+        self.read(move |conn| dead::rejections(conn, limit, before)).await
+    }
+
+    async fn undeliverable(&self, after: i64, limit: usize) -> Result<Vec<Queued>, StoreError> {
+        self.read(move |conn| dead::undeliverable(conn, after, limit)).await
+    }
+
+    async fn replay(&self, numbers: &[i64]) -> Result<usize, StoreError> {
+        let numbers = numbers.to_vec();
+        self.write(move |conn| dead::replay(conn, &numbers)).await
     }
 
     async fn put_definition(&self, digest: &str, name: &str, text: &str) -> Result<(), StoreError> {

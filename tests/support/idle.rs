@@ -103,6 +103,9 @@ counted! {
     fn events(uid: JobUid) -> Vec<String>;
     fn outbox(after: i64, limit: usize) -> Vec<Queued>;
     fn settle(confirmed: &[i64], undeliverable: &[i64]) -> ();
+    fn rejections(limit: usize, before: Option<JobUid>) -> Vec<Rejected>;
+    fn undeliverable(after: i64, limit: usize) -> Vec<Queued>;
+    fn replay(numbers: &[i64]) -> usize;
     fn put_definition(digest: &str, name: &str, text: &str) -> ();
     fn definition(digest: &str) -> Option<(String, String)>;
     fn census() -> Census;

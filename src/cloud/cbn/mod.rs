@@ -8,6 +8,8 @@ mod tests;
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::endpoint::Product;
 use super::envelope::Reply;
 use super::request::RpcRequest;
@@ -28,6 +30,11 @@ impl Cbn {
     /// See [`Caller::verify`].
     pub async fn verify(&self) -> Result<(), CloudError> {
         self.caller.verify().await
+    }
+
+    /// See [`Caller::identify`].
+    pub async fn identify(&self) -> Result<Option<Timestamp>, CloudError> {
+        self.caller.identify().await
     }
 
     async fn call(&self, request: &RpcRequest) -> Result<Reply, CloudError> {

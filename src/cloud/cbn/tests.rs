@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::cloud::testing::{RESOURCE_ACCOUNT, Scripted, TR_ACCOUNT, accounts, cen, instance, uid};
 use crate::cloud::{Accounts, Unobserved};
 use crate::domain::{Edition, Instance, InstanceType, OrderType};
-use crate::engine::cloud::{Answer, Cloud, CloudError, Failure, Listing, RuleFilter, RulePage};
+use crate::engine::cloud::{Answer, Cloud, CloudError, Failure, Listing, Readers, RuleFilter, RulePage};
 
 fn of(cloud: &Scripted) -> Accounts {
     accounts(cloud, Unobserved)

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::cloud::Unobserved;
 use crate::cloud::testing::{RESOURCE_ACCOUNT, Scripted, TR_ACCOUNT, accounts, cen, instance, uid};
 use crate::domain::{Instance, InstanceType, OrderType, Region};
-use crate::engine::cloud::{Cloud, CloudError, Failure, Listing};
+use crate::engine::cloud::{Cloud, CloudError, Failure, Listing, Readers};
 
 const CCN: &str = "ccn-bp1h8vbrbcgohcju50001";
 

@@ -9,10 +9,18 @@ use crate::engine::store::{Queued, StoreError};
 
 /// The next messages after number `after`.
 pub(super) fn page(conn: &Connection, after: i64, limit: usize) -> Result<Vec<Queued>, StoreError> {
-    let mut statement = conn.prepare_cached(
+    read(
+        conn,
         "SELECT number, message_id, exchange, routing_key, correlation_id, content_type, headers, body
          FROM mail WHERE number > ?1 ORDER BY number LIMIT ?2",
-    )?;
+        after,
+        limit,
+    )
+}
+
+/// The messages that `sql` selects.
+pub(super) fn read(conn: &Connection, sql: &str, after: i64, limit: usize) -> Result<Vec<Queued>, StoreError> {
+    let mut statement = conn.prepare_cached(sql)?;
     let mut rows = statement.query(params![after, row::limit(limit)])?;
     let mut page = Vec::new();
     while let Some(row) = rows.next()? {

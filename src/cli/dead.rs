@@ -1,0 +1,146 @@
+//! `dead`: messages that were rejected, and messages of the worker that nobody took.
+
+use serde_json::json;
+
+use super::args::{DeadCommand, DeadListArgs, DeadReplayArgs};
+use super::client::Worker;
+use super::exit::{Exit, Failure};
+use super::output;
+use crate::admin::{RejectionPage, Replayed, Undeliverable, UndeliverablePage};
+use crate::engine::store::Rejected;
+
+/// Lists them, or sends again what nobody took.
+pub(super) async fn dead(command: &DeadCommand, worker: &Worker) -> Result<Exit, Failure> {
+    match command {
+        DeadCommand::List(args) => list(args, worker).await,
+        DeadCommand::Replay(args) => replay(args, worker).await,
+    }
+}
+
+async fn list(args: &DeadListArgs, worker: &Worker) -> Result<Exit, Failure> {
+    let limit = args.limit;
+    let rejected: RejectionPage = worker.get(&format!("/v1/rejections?limit={limit}")).await?;
+    let untaken: UndeliverablePage = worker.get(&format!("/v1/undeliverable?limit={limit}")).await?;
+    for line in lines(&rejected.rejections, &untaken.messages, args.json) {
+        output::line(&line)?;
+    }
+    for (shown, total, what) in [
+        (rejected.rejections.len(), rejected.total, "rejected messages"),
+        (untaken.messages.len(), untaken.total, "messages that nobody took"),
+    ] {
+        if u64::try_from(shown).is_ok_and(|shown| shown < total) {
+            tracing::warn!("there are {total} {what}; shows {shown} (--limit)");
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+fn lines(rejected: &[Rejected], untaken: &[Undeliverable], json: bool) -> Vec<String> {
+    let rejected = rejected.iter().map(|rejected| {
+        if json {
+            return json!({"rejected": rejected}).to_string();
+        }
+        let Rejected { at, requester, job_id, reasons, .. } = rejected;
+        let reasons = reasons.as_array().map(Vec::as_slice).unwrap_or_default().iter().map(|reason| {
+            let text = |name: &str| reason.get(name).and_then(|value| value.as_str()).unwrap_or("?").to_owned();
+            format!("{}: {}", text("at"), text("message"))
+        });
+        let reasons = reasons.collect::<Vec<_>>().join("; ");
+        format!("rejected       {at}  {requester}/{}  {reasons}", job_id.as_deref().unwrap_or("?"))
+    });
+    let untaken = untaken.iter().map(|message| {
+        if json {
+            return json!({"undeliverable": message}).to_string();
+        }
+        let Undeliverable { number, message_id, exchange, routing_key, .. } = message;
+        let to = if exchange.is_empty() { format!("queue {routing_key}") } else { format!("{exchange} {routing_key}") };
+        format!("undeliverable  {number}  {message_id}  to {to}")
+    });
+    rejected.chain(untaken).collect()
+}
+
+async fn replay(args: &DeadReplayArgs, worker: &Worker) -> Result<Exit, Failure> {
+    let query = if args.numbers.is_empty() {
+        let total = worker.get::<UndeliverablePage>("/v1/undeliverable?limit=1").await?.total;
+        if total == 0 {
+            output::line("nothing is undeliverable")?;
+            return Ok(Exit::Ok);
+        }
+        if total > 1 && !args.yes {
+            return Err(Failure::failed(format!("this would send {total} messages again; say so with --yes")));
+        }
+        format!("expect={total}")
+    } else {
+        args.numbers.iter().map(|number| format!("number={number}")).collect::<Vec<_>>().join("&")
+    };
+    let Replayed { replayed } = worker.post(&format!("/v1/undeliverable/replay?{query}")).await?;
+    output::line(&format!("{replayed} messages are sent again"))?;
+    let all = args.numbers.is_empty() || args.numbers.len() == replayed;
+    Ok(if all { Exit::Ok } else { Exit::Failed })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::sync::watch;
+
+    use super::*;
+    use crate::admin::testing::{core, incoming};
+    use crate::admin::{Admin, Parts};
+    use crate::engine::core::Core;
+    use crate::engine::intake::Inbox;
+    use crate::engine::mail::{Incoming, Intake};
+    use crate::telemetry::Metrics;
+
+    /// A worker on a port of its own, with what it said undeliverable.
+    async fn worker(jobs: &[&str]) -> (Arc<Core>, Worker, watch::Sender<bool>) {
+        let metrics = Arc::new(Metrics::new());
+        let core = core(metrics.clone()).await;
+        let inbox = Inbox::new(core.clone(), "crossgrant", "crossgrant.dead");
+        for id in jobs {
+            inbox.take(vec![incoming("bot", id)]).await.unwrap();
+        }
+        let numbers: Vec<i64> = core.store.outbox(0, 100).await.unwrap().iter().map(|queued| queued.number).collect();
+        core.store.settle(&[], &numbers).await.unwrap();
+        inbox.take(vec![Incoming { body: "{}".into(), ..Incoming::default() }]).await.unwrap();
+        let (stop, stopping) = watch::channel(false);
+        let admin = Admin::new(Parts { core: core.clone(), metrics, broker: None, token: None, stopping });
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, admin.router()).await });
+        (core, Worker::new(&url, None).unwrap(), stop)
+    }
+
+    #[tokio::test]
+    async fn what_came_to_nothing_is_listed_with_its_reasons() {
+        let (_core, worker, _stop) = worker(&["NET-1"]).await;
+        let rejected: RejectionPage = worker.get("/v1/rejections").await.unwrap();
+        let untaken: UndeliverablePage = worker.get("/v1/undeliverable").await.unwrap();
+        assert_eq!((rejected.total, untaken.total), (1, 1));
+        let text = lines(&rejected.rejections, &untaken.messages, false).join("\n");
+        assert!(text.contains("anonymous/?") && text.contains("/kind: "), "{text}");
+        assert!(text.contains("to crossgrant.events job.accepted"), "{text}");
+        assert_eq!(lines(&rejected.rejections, &untaken.messages, true).len(), 2);
+        let bad = worker.get::<RejectionPage>("/v1/rejections?befor=x").await.unwrap_err();
+        assert_eq!(bad.exit, Exit::Usage);
+    }
+
+    #[tokio::test]
+    async fn many_messages_are_sent_again_only_when_that_is_said() {
+        let (core, worker, _stop) = worker(&["NET-1", "NET-2"]).await;
+        let queued = core.store.outbox(0, 100).await.unwrap().len();
+        let mut args = DeadReplayArgs { numbers: vec![], yes: false, worker: Default::default() };
+        let failure = replay(&args, &worker).await.unwrap_err();
+        assert!(failure.message.contains("2 messages again; say so with --yes"), "{failure}");
+        let other = worker.post::<Replayed>("/v1/undeliverable/replay?expect=3").await.unwrap_err();
+        assert!(other.message.contains("there are 2 by now"), "{other}");
+        assert_eq!(core.store.outbox(0, 100).await.unwrap().len(), queued, "nothing was sent");
+
+        args.yes = true;
+        assert_eq!(replay(&args, &worker).await.unwrap(), Exit::Ok);
+        assert_eq!(core.store.outbox(0, 100).await.unwrap().len(), queued + 2);
+        args.numbers = vec![1];
+        assert_eq!(replay(&args, &worker).await.unwrap(), Exit::Failed, "it is not there any more");
+    }
+}

@@ -1,0 +1,193 @@
+//! `explain`: what a word means that an operator has met, and what to do. Reasons, classes and answers of the admin HTTP
+//! have a section each in `docs/reasons.md`; the cloud's codes have their entries in the error table, the operator's own
+//! first.
+
+use serde_json::{Value, json};
+
+use super::args::ExplainArgs;
+use super::engine::catalog;
+use super::exit::{Exit, Failure};
+use super::output;
+use crate::config::Config;
+use crate::workflow::{ErrorClass, ErrorClasses, nearest};
+
+const PAGES: &str = include_str!("../../docs/reasons.md");
+
+/// A section.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Page {
+    /// The part it is in, such as `Reasons`.
+    part: &'static str,
+    /// What it explains.
+    word: &'static str,
+    text: &'static str,
+}
+
+/// Prints what there is to say about a word.
+pub(super) fn explain(args: &ExplainArgs, config: impl FnOnce() -> Result<Config, Failure>) -> Result<Exit, Failure> {
+    // Whoever asks may have no configuration yet, or a broken one; only the operator's own table depends on it.
+    let overrides = config().map(|config| config.overrides).unwrap_or_else(|error| {
+        tracing::warn!("the operator's own error table is left out: {error}");
+        Default::default()
+    });
+    let catalog = catalog(&overrides)?;
+    let lines = match &args.code {
+        Some(code) => of(code, &catalog.classes, args.json)?,
+        None => pages().map(|page| if args.json { page.json() } else { page.heading() }).collect(),
+    };
+    for line in lines {
+        output::line(&line)?;
+    }
+    Ok(Exit::Ok)
+}
+
+/// Everything about a word, as lines.
+fn of(code: &str, classes: &ErrorClasses, json: bool) -> Result<Vec<String>, Failure> {
+    let word = code.to_ascii_lowercase();
+    let mut lines = Vec::new();
+    for page in pages().filter(|page| page.word == word) {
+        lines.push(if json { page.json() } else { format!("{}\n\n{}\n", page.heading(), page.text) });
+    }
+    let entries = classes.explain(code);
+    let known = entries.iter().any(|entry| !entry.codes.is_empty());
+    if !lines.is_empty() && !known {
+        return Ok(lines);
+    }
+    let hint = hint(code, classes);
+    if !known && (hint.is_some() || !looks_like_the_clouds(code)) {
+        let hint = hint.map(|hint| format!("; did you mean {hint}?")).unwrap_or_default();
+        return Err(Failure::usage(format!(
+            "there is nothing to explain about \"{code}\"{hint} (`crossgrant explain` lists all words)"
+        )));
+    }
+    if !json {
+        lines.push(format!("{code} (error code of the cloud)\n"));
+    }
+    lines.extend(entries.iter().map(|entry| if json { entry_json(code, entry) } else { entry_text(entry) }));
+    Ok(lines)
+}
+
+fn pages() -> impl Iterator<Item = Page> {
+    PAGES.split("\n# ").flat_map(|part| {
+        let part = part.trim_start_matches("# ");
+        let (name, rest) = part.split_once('\n').unwrap_or((part, ""));
+        rest.split("\n## ").skip(1).map(move |section| {
+            let (word, text) = section.split_once('\n').unwrap_or((section, ""));
+            Page { part: name.trim(), word: word.trim(), text: text.trim() }
+        })
+    })
+}
+
+impl Page {
+    fn heading(&self) -> String {
+        let kind = match self.part {
+            "Reasons" => "reason of an event",
+            "Classes" => "class of error codes of the cloud",
+            "Admin HTTP" => "answer of the admin HTTP",
+            _ => "in the place of an error code of the cloud",
+        };
+        format!("{} ({kind})", self.word)
+    }
+
+    fn json(&self) -> String {
+        json!({"word": self.word, "part": self.part, "text": self.text}).to_string()
+    }
+}
+
+fn entry_text(entry: &ErrorClass) -> String {
+    let delay = entry.retry_after.then_some("with a delay that the server asks for");
+    let operations = (!entry.operations.is_empty()).then(|| format!("of {}", entry.operations.join(", ")));
+    let on: Vec<&str> = operations.as_deref().into_iter().chain(delay).collect();
+    let on = if on.is_empty() { String::new() } else { format!("{}: ", on.join(", ")) };
+    let effect = match entry.effect {
+        crate::workflow::Effect::None => "the call had no effect",
+        crate::workflow::Effect::Unknown => "the call may have taken effect",
+    };
+    format!("{on}{}; {effect}\n{}\n{}\n", entry.class, entry.meaning, entry.advice)
+}
+
+fn entry_json(code: &str, entry: &ErrorClass) -> String {
+    let mut object = json!({
+        "word": code, "part": "Error codes", "class": entry.class.as_str(), "effect": entry.effect.as_str(),
+        "retry_after": entry.retry_after, "meaning": entry.meaning, "do": entry.advice,
+    });
+    if !entry.operations.is_empty() {
+        object["operations"] = Value::from(entry.operations.clone());
+    }
+    object.to_string()
+}
+
+/// The word that was probably meant.
+fn hint<'a>(code: &str, classes: &'a ErrorClasses) -> Option<&'a str> {
+    let codes = classes.entries().iter().flat_map(|entry| &entry.codes).map(String::as_str);
+    nearest(code, pages().map(|page| page.word).chain(codes.filter(|code| !code.contains('*'))))
+}
+
+/// Codes of the cloud are written in capitals or in camel case; words of this program never are.
+fn looks_like_the_clouds(code: &str) -> bool {
+    code.starts_with(|first: char| first.is_ascii_uppercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admin::ApiError;
+    use crate::domain::Reason;
+    use crate::workflow::{Class, Overrides};
+
+    fn words(part: &str) -> Vec<&'static str> {
+        pages().filter(|page| page.part == part).map(|page| page.word).collect()
+    }
+
+    fn explained(code: &str) -> Result<String, Failure> {
+        of(code, &catalog(&Overrides::default()).unwrap().classes, false).map(|lines| lines.join("\n"))
+    }
+
+    #[test]
+    fn every_word_has_a_page_and_every_page_a_word() {
+        assert_eq!(words("Reasons"), Reason::ALL.iter().map(|reason| reason.as_str()).collect::<Vec<_>>());
+        assert_eq!(words("Classes"), Class::ALL.map(Class::as_str));
+        assert_eq!(words("Admin HTTP"), ApiError::CODES);
+        assert_eq!(words("Calls without an answer"), ["not-sent", "unanswered"]);
+        assert_eq!(pages().count(), Reason::ALL.len() + Class::ALL.len() + ApiError::CODES.len() + 2);
+    }
+
+    #[test]
+    fn every_page_says_what_it_means_and_what_to_do() {
+        for page in pages() {
+            assert!(page.text.lines().count() >= 2 && page.text.ends_with('.'), "{page:?}");
+        }
+    }
+
+    #[test]
+    fn a_word_in_two_places_is_explained_twice() {
+        let text = explained("done").unwrap();
+        assert!(text.contains("done (reason of an event)") && text.contains("done (class of error codes"), "{text}");
+    }
+
+    #[test]
+    fn a_code_of_the_cloud_is_explained_for_every_operation() {
+        let text = explained("operationfailed.grantcrossaccountnotexist").unwrap();
+        assert!(text.contains("of Revoke*: done") && text.contains("permanent; the call had no effect"), "{text}");
+        for entry in catalog(&Overrides::default()).unwrap().classes.entries() {
+            for code in &entry.codes {
+                let code = code.replace('*', "X");
+                assert!(explained(&code).unwrap().contains(&entry.meaning), "{code}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_word_nobody_knows_is_answered_with_the_nearest() {
+        let failure = explained("atached").unwrap_err();
+        assert_eq!(failure.exit, Exit::Usage);
+        assert!(failure.message.contains("did you mean attached?"), "{failure}");
+        assert!(explained("OperationConflicts").unwrap_err().message.contains("did you mean OperationConflict?"));
+        assert!(!explained("zzz").unwrap_err().message.contains("did you mean"));
+    }
+
+    #[test]
+    fn a_code_the_table_does_not_know_is_what_the_worker_takes_it_for() {
+        assert!(explained("Zzz.Qqq").unwrap().contains("unknown; the call may have taken effect"));
+    }
+}

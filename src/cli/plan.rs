@@ -1,0 +1,176 @@
+//! `plan`: what jobs would do. The cloud is read, once for each; nothing is written and nothing kept.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::args::PlanArgs;
+use super::engine::{Access, accounts, catalog};
+use super::exit::{Exit, Failure};
+use super::jobs::{field, image};
+use super::run::{PREFIX, REQUESTER};
+use super::{input, output};
+use crate::actions;
+use crate::clock::{Clock, SystemClock};
+use crate::cloud::Unobserved;
+use crate::config::Config;
+use crate::domain::contract::{self, Envelope, Fault};
+use crate::domain::{JobUid, Requester};
+use crate::engine::cloud::Readers;
+use crate::engine::decide::Rules;
+use crate::engine::plan;
+use crate::engine::state::{Record, State};
+
+/// Answers each job of a file.
+pub(super) async fn plan(args: &PlanArgs, config: impl FnOnce() -> Result<Config, Failure>) -> Result<Exit, Failure> {
+    let jobs = input::jobs(&args.file)?;
+    if jobs.is_empty() {
+        return Err(Failure::usage("there is no job to plan"));
+    }
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let access = match &args.simulate {
+        Some(file) => Access::simulated(file.as_deref(), args.hour, Arc::clone(&clock))?,
+        None => Access::configured(&config()?).map_err(|failure| failure.hint("--simulate needs none"))?,
+    };
+    let mut exit = Exit::Ok;
+    for answer in answers(&jobs, access, clock).await? {
+        if !matches!(&answer, Ok(record) if record.state == State::Planned) {
+            exit = Exit::Failed;
+        }
+        if args.json {
+            output::line(&object(&answer).to_string())?;
+        } else {
+            for line in page(&answer) {
+                output::line(&line)?;
+            }
+        }
+    }
+    Ok(exit)
+}
+
+/// The answer to a job, or what is wrong with it.
+type Answer = Result<Box<Record>, Vec<Fault>>;
+
+async fn answers(jobs: &[bytes::Bytes], access: Access, clock: Arc<dyn Clock>) -> Result<Vec<Answer>, Failure> {
+    let (catalog, registry, hour) = (catalog(&access.overrides)?, actions::registry(), access.hour);
+    // From here on there are readers, and no way to a writer.
+    let readers: Arc<dyn Readers> = Arc::new(accounts(access, &catalog, &clock, Arc::new(Unobserved))?);
+    let requester = Requester::parse(REQUESTER).map_err(Failure::failed)?;
+    let mut answers = Vec::with_capacity(jobs.len());
+    for body in jobs {
+        let key = input::routing_key(body);
+        let envelope = Envelope { message_id: None, routing_key: &key, reply_to: None, reserved: PREFIX };
+        let mut job = match contract::parse(body, &envelope) {
+            Ok(job) => job,
+            Err(faults) => {
+                answers.push(Err(faults));
+                continue;
+            }
+        };
+        // What it would do is asked for now, whenever it is to be begun.
+        job.not_before = None;
+        let definition = catalog.definition(job.kind);
+        let rules =
+            Rules { definition, registry: &registry, policies: &catalog.policies, classes: &catalog.classes, hour };
+        let (digest, first) = (definition.digest(), &definition.first().name);
+        let record = Record::new(JobUid(Uuid::nil()), requester.clone(), job, digest, first, clock.now());
+        answers.push(Ok(Box::new(plan::plan(readers.as_ref(), clock.as_ref(), &rules, record).await)));
+    }
+    Ok(answers)
+}
+
+fn verdict(record: &Record) -> &'static str {
+    match record.state {
+        State::Planned => "planned",
+        State::Failed => "failed",
+        _ => "unclear",
+    }
+}
+
+fn object(answer: &Answer) -> Value {
+    let record = match answer {
+        Ok(record) => record,
+        Err(faults) => return json!({"verdict": "invalid", "faults": faults}),
+    };
+    let plan = record.plan.as_ref();
+    json!({
+        "id": record.job.id,
+        "verdict": verdict(record),
+        "reason": record.ending.as_ref().map(|ending| ending.reason),
+        "message": record.why,
+        "findings": record.ending.as_ref().map(|ending| &ending.findings),
+        "plan": plan.map(|plan| &plan.calls),
+        "before": record.before,
+        "after": plan.and(record.after.as_ref()),
+        "effective_from": plan.and_then(|plan| plan.effective_from),
+    })
+}
+
+fn page(answer: &Answer) -> Vec<String> {
+    let record = match answer {
+        Ok(record) => record,
+        Err(faults) => {
+            let faults = faults.iter().map(|fault| field("fault", format!("{}: {}", fault.at, fault.message)));
+            return std::iter::once("a job that is none".to_owned()).chain(faults).collect();
+        }
+    };
+    let job = &record.job;
+    let mut lines = vec![format!("{} {} of {} in {}", job.kind, job.id, job.instance.id, job.cen.id)];
+    let reason = record.ending.as_ref().filter(|_| record.plan.is_none());
+    let reason = reason.map(|ending| format!(" ({}; `crossgrant explain {0}`)", ending.reason));
+    lines.push(field(verdict(record), format!("{}{}", record.why, reason.unwrap_or_default())));
+    let Some(plan) = &record.plan else { return lines };
+    for (place, call) in plan.calls.iter().enumerate() {
+        let payer = call.order_type.map(|order_type| format!(", {order_type}")).unwrap_or_default();
+        let what = format!("{} on {} as account {}{payer}", call.operation, call.resource, call.account);
+        lines.push(field(&format!("call {}", place + 1), what));
+    }
+    lines.extend(record.before.as_ref().map(|before| field("before", image(before))));
+    lines.extend(record.after.as_ref().map(|after| field("after", image(after))));
+    lines.extend(plan.effective_from.map(|at| field("from", format!("{at}, if it is carried out at once"))));
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::domain::Hour;
+
+    async fn answered(jobs: &[&str]) -> Vec<Answer> {
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::new("2026-11-21T10:20:00Z".parse().unwrap()));
+        let access = Access::simulated(None, Hour::REAL, Arc::clone(&clock)).unwrap();
+        let jobs: Vec<bytes::Bytes> = jobs.iter().map(|job| bytes::Bytes::from((*job).to_owned())).collect();
+        answers(&jobs, access, clock).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_payer_change_is_answered_with_calls_accounts_payers_and_the_hour() {
+        let answers = answered(&[include_str!("../../examples/payer-change.json")]).await;
+        let text = page(&answers[0]).join("\n");
+        for part in [
+            "planned     2 calls would follow",
+            "call 1      ModifyGrantInstanceToTransitRouter on vpc-bp1h8vbrbcgohcju50001 as account 1688000000000001",
+            "call 2      UpdateTransitRouterVpcAttachmentAttribute on tr-attach-nls9fzkfat89340001 as account 1250123456123456",
+            "before      2026-11-21T10:20:00Z PayByCenOwner, in force PayByCenOwner",
+            "after       2026-11-21T10:20:00Z PayByResourceOwner, in force PayByResourceOwner",
+            "from        2026-11-21T11:00:00Z",
+        ] {
+            assert!(text.contains(part), "{part} is not in\n{text}");
+        }
+        let object = object(&answers[0]);
+        assert_eq!(object["plan"][1]["step"], "update-attachments");
+        assert_eq!(object["effective_from"], "2026-11-21T11:00:00Z");
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_done_and_what_is_no_job_say_so() {
+        let change = include_str!("../../examples/payer-change.json");
+        let elsewhere = change.replace("vpc-bp1h8vbrbcgohcju50001", "vpc-bp1h8vbrbcgohcju50003");
+        let answers = answered(&[&elsewhere, "{}", change]).await;
+        assert!(page(&answers[0])[1].contains("`crossgrant explain not-granted`"), "{:?}", page(&answers[0]));
+        assert!(answers[1].is_err() && page(&answers[1]).len() > 3);
+        assert_eq!(object(&answers[2])["verdict"], "planned", "one bad job does not spoil the others");
+    }
+}

@@ -1,0 +1,122 @@
+//! What would follow: the answer to a plan. Pure.
+//!
+//! It is no second account of the workflow: the same actions judge, step by step, a look into which the effect of every
+//! write they ask for is put as if it had been made. What they would not write is not foretold.
+
+use super::action::{Intended, Judgement, Reads, Seen, View};
+use super::decide::{Deciding, Next};
+use super::state::{Image, Plan, PlannedCall, State};
+use crate::domain::{Job, OrderType, Reason, Rule};
+use crate::workflow::{Account, Target};
+
+impl Deciding<'_> {
+    /// Ends with the calls that would follow from `target` on.
+    pub(super) fn planned(&mut self, target: &Target, seen: &Seen) -> Next {
+        let (plan, then) = match self.forecast(target, seen) {
+            Ok(foretold) => foretold,
+            Err(more) => return Next::Look(more.and(seen.reads())),
+        };
+        if self.record.before.is_none() {
+            self.record.before = self.record.after.clone();
+        }
+        let goal = self.goal();
+        let attachments = self.record.after.as_ref().and_then(|after| after.attachments.clone());
+        if let Some(image) = then.image(&self.record.job) {
+            let attachments = image.attachments.or(attachments);
+            // What is in force at the end: with an hour still to come, that is the payer asked for.
+            let effective = plan.effective_from.and(goal).or(image.effective_order_type);
+            self.record.after = Some(Image { attachments, effective_order_type: effective, ..image });
+        }
+        let findings = plan.calls.iter().map(|call| {
+            let payer = call.order_type.map(|order_type| format!(", {order_type}")).unwrap_or_default();
+            format!("{}: {} on {} as account {}{payer}", call.step, call.operation, call.resource, call.account)
+        });
+        let message = match (plan.calls.len(), plan.effective_from) {
+            (0, None) => "nothing would be written: the cloud shows the result already".to_owned(),
+            (0, Some(at)) => format!("nothing would be written: what is written already takes effect at {at}"),
+            (1, _) => "1 call would follow".to_owned(),
+            (n, _) => format!("{n} calls would follow"),
+        };
+        let findings = findings.collect();
+        self.record.plan = Some(plan);
+        self.finish(State::Planned, Reason::Planned, message, findings)
+    }
+
+    /// The calls, and what a look would show after them; or what has to be read as well to tell.
+    fn forecast(&self, target: &Target, seen: &Seen) -> Result<(Plan, Seen), Reads> {
+        let definition = self.rules.definition;
+        let (mut plan, mut then, mut record) = (Plan::default(), seen.clone(), self.record.clone());
+        let mut target = target.clone();
+        // Every call changes what the next one is judged by, and no step is gone through twice.
+        for _ in 0..definition.steps.len() {
+            let Target::Step(name) = &target else { break };
+            let Some(step) = definition.step(name) else { break };
+            let Some(call) = step.call() else {
+                plan.effective_from = Some(self.rules.hour.next_after(seen.date.unwrap_or(seen.at)));
+                break;
+            };
+            record.step.clone_from(name);
+            let Some(action) = self.action(call) else { break };
+            let judged = loop {
+                let view = View { record: &record, goal: self.goal(), undo: false };
+                let reads = action.reads(&view);
+                if !then.covers(reads) {
+                    return Err(reads);
+                }
+                match action.judge(&view, &then) {
+                    Judgement::Write(intended) if put(&mut then, &intended, &record.job) => {
+                        plan.calls.push(PlannedCall {
+                            step: step.name.clone(),
+                            operation: intended.operation.to_owned(),
+                            account: intended.account,
+                            resource: intended.resource,
+                            order_type: intended.order_type,
+                        });
+                    }
+                    Judgement::Through(outcome) => break Some(outcome),
+                    _ => break None,
+                }
+            };
+            let outcome = judged.or((call.account != Account::Readers).then_some("done"));
+            let Some(next) = outcome.and_then(|outcome| definition.after(step, outcome)) else { break };
+            target = next;
+        }
+        Ok((plan, then))
+    }
+}
+
+/// Puts the effect of a write into a look. False: the look would stay as it is, so the write would be asked for again.
+fn put(seen: &mut Seen, write: &Intended, job: &Job) -> bool {
+    let before = seen.clone();
+    change(seen, write, job);
+    *seen != before
+}
+
+fn change(seen: &mut Seen, write: &Intended, job: &Job) {
+    let rules = [&mut seen.cen_rule, &mut seen.resource_rules].into_iter().flatten().map(|listing| &mut listing.items);
+    let ours = |rule: &Rule| rule.instance == job.instance.id && rule.cen == job.cen.id;
+    let attachments = [&mut seen.attachments, &mut seen.basic].into_iter().flatten().map(|listing| &mut listing.items);
+    match write.operation {
+        "GrantInstanceToTransitRouter" => rules.for_each(|rules| rules.push(granted(job, write.order_type))),
+        "RevokeInstanceFromTransitRouter" => rules.for_each(|rules| rules.retain(|rule| !ours(rule))),
+        "ModifyGrantInstanceToTransitRouter" => rules.for_each(|rules| {
+            rules.iter_mut().filter(|rule| ours(rule)).for_each(|rule| rule.order_type = write.order_type);
+        }),
+        update if update.starts_with("Update") => {
+            attachments.flatten().filter(|a| a.id == write.resource).for_each(|a| a.order_type = write.order_type);
+        }
+        _ => attachments.for_each(|list| list.retain(|a| a.id != write.resource)),
+    }
+}
+
+/// The rule a grant makes. Nothing is attached under it yet, so its payer is in force at once (API §B).
+fn granted(job: &Job, order_type: Option<OrderType>) -> Rule {
+    Rule {
+        cen: job.cen.id.clone(),
+        cen_owner: job.cen.owner.clone(),
+        instance: job.instance.id.clone(),
+        instance_owner: Some(job.instance.owner.clone()),
+        order_type,
+        effective_order_type: order_type,
+    }
+}

@@ -1,0 +1,29 @@
+//! A plan without a worker: one look, judged by the first step, and nothing kept. It is handed readers only, so there is
+//! no write it could name.
+
+use super::cloud::Readers;
+use super::decide::{Next, Observation, Rules, decide};
+use super::look::look;
+use super::state::Record;
+use crate::clock::Clock;
+use crate::domain::Mode;
+
+/// How often a look may ask for a wider one.
+const LOOKS: usize = 5;
+
+/// Answers a job as a plan: the record ends `planned`, with the calls that would follow, or `failed`, with what is in the
+/// way. In any other state it cannot be told at the moment, and `why` says the cause.
+pub async fn plan(readers: &dyn Readers, clock: &dyn Clock, rules: &Rules<'_>, mut record: Record) -> Record {
+    record.job.mode = Mode::Plan;
+    let mut observation = Observation::TakenUp { refusal: None };
+    for _ in 0..LOOKS {
+        let decision = decide(rules, &record, &observation, clock.now());
+        record = decision.record;
+        let Next::Look(reads) = decision.next else { break };
+        observation = match look(readers, clock, &record.job, reads).await {
+            Ok(seen) => Observation::Looked { seen, rivals: vec![] },
+            Err(error) => Observation::LookFailed(error),
+        };
+    }
+    record
+}

@@ -1,0 +1,57 @@
+//! What came to nothing: rejected messages, and messages of ours that nobody took.
+
+use rusqlite::{Connection, params};
+
+use super::row::{self, Uid};
+use crate::domain::{JobUid, Requester};
+use crate::engine::store::{Queued, Rejected, StoreError};
+
+/// Rejections, newest first, older than `before`.
+pub(super) fn rejections(conn: &Connection, limit: usize, before: Option<JobUid>) -> Result<Vec<Rejected>, StoreError> {
+    let mut statement = conn.prepare_cached(
+        "SELECT uid, at_us, requester, job_id, reasons FROM rejections
+         WHERE ?1 IS NULL OR (at_us, uid) < (SELECT at_us, uid FROM rejections WHERE uid = ?1)
+         ORDER BY at_us DESC, uid DESC LIMIT ?2",
+    )?;
+    let mut rows = statement.query(params![before.map(Uid), row::limit(limit)])?;
+    let mut rejections = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (uid, requester, reasons): (Uid, String, String) = (row.get(0)?, row.get(2)?, row.get(4)?);
+        let unreadable = |why: String| StoreError::Corrupt(format!("rejection {}: {why}", uid.0));
+        rejections.push(Rejected {
+            uid: uid.0,
+            at: row::time(row.get(1)?),
+            requester: Requester::parse(&*requester).map_err(|error| unreadable(error.to_string()))?,
+            job_id: row.get(3)?,
+            reasons: serde_json::from_str(&reasons).map_err(|error| unreadable(error.to_string()))?,
+        });
+    }
+    Ok(rejections)
+}
+
+/// Messages nobody took, by number, after `after`.
+pub(super) fn undeliverable(conn: &Connection, after: i64, limit: usize) -> Result<Vec<Queued>, StoreError> {
+    super::outbox::read(
+        conn,
+        "SELECT number, message_id, exchange, routing_key, correlation_id, content_type, headers, body
+         FROM undeliverable WHERE number > ?1 ORDER BY number LIMIT ?2",
+        after,
+        limit,
+    )
+}
+
+/// Puts messages nobody took into the outbox again, as they were, under new numbers.
+pub(super) fn replay(conn: &Connection, numbers: &[i64]) -> Result<usize, StoreError> {
+    let mut again = conn.prepare_cached(
+        "INSERT INTO outbox (uid, exchange, routing_key, correlation_id, message_id, content_type, headers, body)
+         SELECT uid, exchange, routing_key, correlation_id, message_id, content_type, headers, body
+         FROM undeliverable WHERE number = ?1",
+    )?;
+    let mut delete = conn.prepare_cached("DELETE FROM undeliverable WHERE number = ?1")?;
+    let mut replayed = 0;
+    for number in numbers {
+        replayed += again.execute([number])?;
+        delete.execute([number])?;
+    }
+    Ok(replayed)
+}
