@@ -333,6 +333,7 @@ store.path = {store:?}
 broker = {{ url = "{url}", prefix = "{prefix}" }}
 admin.listen = "127.0.0.1:0"
 cloud.endpoints = {{ cbn = "http://{cloud}", sts = "http://{cloud}" }}
+cloud.budget = {{ reads_per_second = 1000, writes_per_second = 1000, burst = 100 }}
 log.format = "json"
 
 [accounts."{RESOURCE}"]

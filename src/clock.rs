@@ -1,7 +1,9 @@
 //! Time, as a port. Nothing in this crate reads a clock or sleeps except through [`Clock`], so a test moves
 //! hours by moving a [`ManualClock`].
 
-use std::sync::Mutex;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -71,13 +73,14 @@ impl Clock for SystemClock {
 pub struct ManualClock {
     start: Timestamp,
     now: watch::Sender<Timestamp>,
-    sleepers: Mutex<usize>,
+    /// How many sleep until when.
+    sleepers: Mutex<BTreeMap<Timestamp, usize>>,
 }
 
 impl ManualClock {
     /// A clock that shows `now`.
     pub fn new(now: Timestamp) -> Self {
-        Self { start: now, now: watch::Sender::new(now), sleepers: Mutex::new(0) }
+        Self { start: now, now: watch::Sender::new(now), sleepers: Mutex::default() }
     }
 
     /// Moves the clock forward and wakes every sleeper whose time has come.
@@ -92,7 +95,16 @@ impl ManualClock {
 
     /// How many tasks sleep on this clock.
     pub fn sleepers(&self) -> usize {
-        *self.sleepers.lock().expect("no holder of this lock panics")
+        self.asleep().values().sum()
+    }
+
+    /// When the first of them wakes: the next instant at which anything can happen.
+    pub fn next_wake(&self) -> Option<Timestamp> {
+        self.asleep().keys().next().copied()
+    }
+
+    fn asleep(&self) -> MutexGuard<'_, BTreeMap<Timestamp, usize>> {
+        self.sleepers.lock().expect("no holder of this lock panics")
     }
 }
 
@@ -107,14 +119,19 @@ impl Clock for ManualClock {
     }
 
     async fn sleep_until(&self, at: Timestamp) {
-        struct Asleep<'a>(&'a Mutex<usize>);
+        struct Asleep<'a>(&'a ManualClock, Timestamp);
         impl Drop for Asleep<'_> {
             fn drop(&mut self) {
-                *self.0.lock().expect("no holder of this lock panics") -= 1;
+                if let Entry::Occupied(mut sleepers) = self.0.asleep().entry(self.1) {
+                    *sleepers.get_mut() -= 1;
+                    if *sleepers.get() == 0 {
+                        sleepers.remove();
+                    }
+                }
             }
         }
-        *self.sleepers.lock().expect("no holder of this lock panics") += 1;
-        let _asleep = Asleep(&self.sleepers);
+        *self.asleep().entry(at).or_default() += 1;
+        let _asleep = Asleep(self, at);
         let mut now = self.now.subscribe();
         // The sender lives in `self`, so the wait ends only when the time has come.
         let _ = now.wait_for(|now| *now >= at).await;
@@ -135,11 +152,13 @@ mod tests {
         while clock.sleepers() == 0 {
             tokio::task::yield_now().await;
         }
+        assert_eq!(clock.next_wake(), Some(later(Timestamp::UNIX_EPOCH, Duration::from_secs(10))));
         clock.advance(Duration::from_secs(9));
         tokio::task::yield_now().await;
         assert!(!sleeper.is_finished());
         clock.advance(Duration::from_secs(1));
         sleeper.await.unwrap();
+        assert_eq!((clock.sleepers(), clock.next_wake()), (0, None));
     }
 
     #[test]

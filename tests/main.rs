@@ -2,6 +2,7 @@
 
 mod adversary;
 mod broker;
+mod budget;
 mod chaos;
 mod contract;
 mod crash_everywhere;

@@ -126,7 +126,7 @@ async fn serve(cloud: &Simulator) -> Endpoints {
 fn accounts(clock: &Arc<ManualClock>, endpoints: Endpoints, credentials: Vec<AccountCredentials>) -> Accounts {
     let timeouts = Timeouts::default();
     let transport = Arc::new(HttpTransport::new(timeouts.connect).unwrap());
-    Accounts::new(clock.clone(), transport, endpoints, credentials, timeouts, Arc::new(Unobserved))
+    Accounts::new(clock.clone(), transport, endpoints, credentials, timeouts, Arc::new(Unobserved), None)
 }
 
 /// What quotes secrets if something does: the cloud itself.
@@ -150,7 +150,7 @@ async fn no_secret_shows(way: Way, can_be_renewed: bool) {
     let mut shown = vec![format!("{credentials:?}")];
     let store = dir.path().join("store").join("jobs.db");
     let accounts = accounts(&clock, endpoints.clone(), credentials);
-    let plant = Plant::with(clock.clone(), cloud.clone(), accounts, Sqlite::open(&store).unwrap()).await;
+    let plant = Plant::of(clock.clone(), cloud.clone(), accounts, Arc::new(Sqlite::open(&store).unwrap())).await;
 
     let granted = plant.job(grant("grant", NOT_GRANTED)).await;
     plant.run().await;

@@ -48,7 +48,8 @@ pub async fn core(observer: Arc<dyn Observer>) -> Arc<Core> {
     let registry = Arc::new(crate::actions::registry());
     let transport = Arc::new(RouterTransport::new(axum::Router::new()));
     let timeouts = Timeouts { connect: Duration::from_secs(1), request: Duration::from_secs(1) };
-    let cloud = Accounts::new(clock.clone(), transport, Endpoints::default(), vec![], timeouts, Arc::new(Unobserved));
+    let cloud =
+        Accounts::new(clock.clone(), transport, Endpoints::default(), vec![], timeouts, Arc::new(Unobserved), None);
     let parts = Parts {
         store: Arc::new(Sqlite::in_memory().unwrap()),
         cloud: Arc::new(cloud),

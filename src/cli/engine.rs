@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::actions;
 use crate::clock::Clock;
-use crate::cloud::{AccountCredentials, Accounts, Endpoints, HttpTransport, Timeouts, Transport};
+use crate::cloud::{AccountCredentials, Accounts, Endpoints, HttpTransport, Limits, Timeouts, Transport};
 use crate::domain::Hour;
 use crate::engine::announce::Announcer;
 use crate::engine::core::{Core, Parts};
@@ -24,6 +24,8 @@ pub(super) struct Settings {
     pub transport: Option<Arc<dyn Transport>>,
     pub endpoints: Endpoints,
     pub credentials: Vec<AccountCredentials>,
+    /// The budgets of calls; `None` for a cloud that has all the time.
+    pub limits: Option<Limits>,
     pub overrides: Overrides,
     pub hour: Hour,
     pub policy: Policy,
@@ -53,6 +55,7 @@ pub(super) async fn engine(settings: Settings) -> Result<Arc<Core>, Failure> {
         settings.credentials,
         timeouts,
         settings.metrics.clone(),
+        settings.limits,
     );
     let parts = Parts {
         store: settings.store,

@@ -91,6 +91,7 @@ async fn core(args: &RunArgs, config: impl FnOnce() -> Result<Config, Failure>) 
         transport: None,
         endpoints: crate::cloud::Endpoints::default(),
         credentials: vec![],
+        limits: None,
         overrides: crate::workflow::Overrides::default(),
         hour: args.hour,
         policy: Policy::everybody(),
@@ -111,6 +112,7 @@ async fn core(args: &RunArgs, config: impl FnOnce() -> Result<Config, Failure>) 
             }
             Settings {
                 credentials: config.credentials(),
+                limits: Some(config.limits),
                 endpoints: config.endpoints,
                 overrides: config.overrides,
                 hour: config.hour,

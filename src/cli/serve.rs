@@ -102,6 +102,7 @@ async fn core(config: &Config, clock: &Arc<dyn Clock>, metrics: &Arc<Metrics>) -
         transport: None,
         endpoints: config.endpoints.clone(),
         credentials: config.credentials(),
+        limits: Some(config.limits.clone()),
         overrides: config.overrides.clone(),
         hour: config.hour,
         policy: config.policy(),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::budget::{Budget, Limits};
 use super::cbn::Cbn;
 use super::credentials::{AccountCredentials, Sources};
 use super::endpoint::Endpoints;
@@ -25,7 +26,7 @@ pub struct Accounts {
 }
 
 impl Accounts {
-    /// Of several credentials for one account the last counts.
+    /// Of several credentials for one account the last counts. Without `limits` every call goes out at once.
     pub fn new(
         clock: Arc<dyn Clock>,
         transport: Arc<dyn Transport>,
@@ -33,8 +34,10 @@ impl Accounts {
         credentials: Vec<AccountCredentials>,
         timeouts: Timeouts,
         observer: Arc<dyn CallObserver>,
+        limits: Option<Limits>,
     ) -> Self {
-        let shared = Arc::new(Shared { clock, transport, endpoints, timeouts, observer });
+        let budget = Budget::new(limits);
+        let shared = Arc::new(Shared { clock, transport, endpoints, timeouts, observer, budget });
         let mut sources = Sources::new(shared.clone());
         let account = |AccountCredentials { uid, credential }| {
             let caller = Caller::new(AccountUid::clone(&uid), sources.of(&credential), shared.clone());

@@ -5,6 +5,7 @@
 //!   cbn      typed operations: spelling, paging, lenient reading of answers
 //!   credentials where its keys come from, and when they are renewed
 //!   identity the credential is the expected account's, checked before it is used
+//!   budget   when a call may go out: a bucket for each account and operation
 //!   rpc      one attempt: keys, nonce, date, signature, send, read the envelope, tell the observer
 //!   request sign endpoint envelope                                              (pure)
 //!   transport how bytes leave: HTTPS, or a router in this process
@@ -15,6 +16,8 @@
 //! account of what is known when a call fails: not sent, no answer, or refused.
 
 mod accounts;
+mod bucket;
+mod budget;
 mod cbn;
 mod credentials;
 mod endpoint;
@@ -33,6 +36,7 @@ mod wire;
 mod testing;
 
 pub use accounts::Accounts;
+pub use budget::{Limits, OPERATIONS};
 pub use credentials::{
     AccountCredentials, BadRole, Credential, CredentialError, CredentialSource, Keys, OidcRole, Role, RoleArn,
     SessionLength, SessionName, StaticKeys,

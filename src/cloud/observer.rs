@@ -9,6 +9,9 @@ pub trait CallObserver: Send + Sync + 'static {
     /// `outcome` is `ok`, the cloud's error code (`http-503` and the like when the answer held none), `unanswered` or
     /// `not-sent`. `took` is the time from signing to the end of the answer.
     fn called(&self, operation: &str, account: &AccountUid, outcome: &str, took: Duration);
+
+    /// How long a call waited for the budget of its operation, and how many calls per second that has now.
+    fn budgeted(&self, _operation: &str, _account: &AccountUid, _waited: Duration, _rate: Option<f64>) {}
 }
 
 /// Nobody listens.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use uuid::Uuid;
 
+use super::budget::{Budget, Passed, UsedUp};
 use super::credentials::{CredentialSource, Keys};
 use super::endpoint::{Endpoints, Product};
 use super::envelope::{self, Bad, Reply};
@@ -17,6 +18,7 @@ use super::transport::{Transport, TransportError};
 use crate::clock::Clock;
 use crate::domain::AccountUid;
 use crate::engine::cloud::{CloudError, Failure};
+use crate::engine::urgency::Urgency;
 
 /// How long a call may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,9 +43,30 @@ pub(super) struct Shared {
     pub endpoints: Endpoints,
     pub timeouts: Timeouts,
     pub observer: Arc<dyn CallObserver>,
+    pub budget: Budget,
 }
 
 impl Shared {
+    /// Returns once the budget of an operation has room for a call.
+    pub async fn pass(&self, account: &AccountUid, operation: &'static str) -> Result<(), CloudError> {
+        let (clock, observer) = (self.clock.as_ref(), &self.observer);
+        match self.budget.pass(clock, account, operation, Urgency::current()).await {
+            Ok(Passed { waited, rate }) => {
+                observer.budgeted(operation, account, waited, rate);
+                Ok(())
+            }
+            Err(UsedUp { waited, opens_in }) => {
+                observer.budgeted(operation, account, waited, None);
+                observer.called(operation, account, "not-sent", Duration::ZERO);
+                let why = format!(
+                    "the budget of account {account} for {operation} is used up; waited {:.1} s for it",
+                    waited.as_secs_f64()
+                );
+                Err(CloudError { retry_after: Some(opens_in), ..not_sent(operation, why) })
+            }
+        }
+    }
+
     /// Sends once, and waits for as long as a request may take.
     pub async fn send(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, Bad> {
         let limit = self.timeouts.request;
@@ -56,15 +79,20 @@ impl Shared {
         Err(bad(failure))
     }
 
-    /// Tells the log and the observer of a call that has ended.
+    /// Tells the log, the observer and the budget of a call that has ended.
     pub fn told(
         &self,
         account: &AccountUid,
-        operation: &str,
+        operation: &'static str,
         began: Duration,
         result: Result<Reply, Bad>,
     ) -> Result<Reply, CloudError> {
-        let took = self.clock.uptime().saturating_sub(began);
+        let ended = self.clock.uptime();
+        let took = ended.saturating_sub(began);
+        if let Some(bad) = result.as_ref().err().filter(|bad| is_throttled(bad)) {
+            let rate = self.budget.throttled(account, operation, began, ended, bad.retry_after);
+            self.observer.budgeted(operation, account, Duration::ZERO, rate);
+        }
         let (outcome, request_id) = match &result {
             Ok(reply) => ("ok".to_owned(), Some(reply.request_id.as_str())),
             Err(bad) => (outcome(&bad.failure), bad.request_id.as_deref()),
@@ -113,13 +141,20 @@ impl Caller {
         &self.shared
     }
 
-    /// Sends a request once: with keys that are known to be the account's, except to STS, which says whose they are.
+    /// Sends a request once, when the budget of its operation has room for it: with keys that are known to be the
+    /// account's, except to STS, which says whose they are. They are asked for after the wait, which they might not
+    /// outlive.
     pub async fn call(&self, request: &RpcRequest) -> Result<Reply, CloudError> {
+        self.pass(request.action).await?;
         let keys = match request.product {
             Product::Sts => self.keys(request.action).await?,
             _ => self.verified(request.action).await?,
         };
         self.call_with(&keys, request).await
+    }
+
+    pub(super) async fn pass(&self, operation: &'static str) -> Result<(), CloudError> {
+        self.shared.pass(&self.account, operation).await
     }
 
     /// Keys for a request of `operation`. Without any, the request was not made.
@@ -175,6 +210,13 @@ impl Bad {
     }
 }
 
+/// Whether the cloud asks for fewer calls. A delay it asks for means that whatever the code is (API §D.1).
+fn is_throttled(bad: &Bad) -> bool {
+    bad.retry_after.is_some()
+        || matches!(&bad.failure, Failure::Refused { status, code, .. }
+            if *status == 429 || code.to_ascii_lowercase().contains("throttling"))
+}
+
 fn outcome(failure: &Failure) -> String {
     match failure {
         Failure::NotSent { .. } => "not-sent".into(),
@@ -218,6 +260,7 @@ mod tests {
             endpoints: Endpoints::all(&Endpoint::parse(&format!("http://{at}")).unwrap()),
             timeouts,
             observer: Arc::new(Unobserved),
+            budget: Budget::default(),
         };
         let caller = testing::caller_of(testing::TR_ACCOUNT, shared);
         let request = RpcRequest::new(Product::Sts, "DescribeX").query("NextToken", "a+b/c=~ *");
@@ -228,5 +271,32 @@ mod tests {
         assert!(head.starts_with("post /?nexttoken=a%2bb%2fc%3d~%20%2a http/1.1\r\n"), "{head}");
         assert_eq!(head.matches("\r\nhost: ").count(), 1, "{head}");
         assert!(head.contains(&format!("\r\nhost: {at}\r\n")), "{head}");
+    }
+    #[tokio::test]
+    async fn a_throttled_operation_is_not_called_again_before_it_has_room() {
+        let busy = r#"{"RequestId":"R","Code":"Throttling.User","Message":"m"}"#;
+        let cloud = testing::Scripted::new()
+            .raw(400, &[("x-acs-retry-after", "7000")], busy)
+            .json(200, serde_json::json!({"RequestId": "R"}));
+        let clock = Arc::new(testing::clock());
+        let shared = Shared {
+            clock: clock.clone(),
+            transport: Arc::new(cloud.clone()),
+            endpoints: Endpoints::default(),
+            timeouts: Timeouts::default(),
+            observer: Arc::new(Unobserved),
+            budget: Budget::new(Some(crate::cloud::Limits::default())),
+        };
+        let caller = testing::caller_of(testing::TR_ACCOUNT, shared);
+        let request = RpcRequest::new(Product::Sts, "DescribeX");
+        let within = |span| Urgency { until: Some(clock.uptime() + span), ..Urgency::default() };
+        let second = Duration::from_secs(1);
+        within(second).scope(caller.call(&request)).await.unwrap_err();
+        let error = within(second).scope(caller.call(&request)).await.unwrap_err();
+        assert_eq!(error.retry_after, Some(7 * second));
+        assert!(matches!(&error.failure, Failure::NotSent { why } if why.contains("DescribeX is used up")), "{error}");
+        assert_eq!(cloud.requests().len(), 1);
+        clock.advance(7 * second);
+        within(second).scope(caller.call(&request)).await.unwrap();
     }
 }

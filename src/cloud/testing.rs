@@ -9,6 +9,7 @@ use http::{Request, Response};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use super::budget::Budget;
 use super::credentials::{AccountCredentials, Sources, StaticKeys};
 use super::endpoint::Endpoints;
 use super::observer::Unobserved;
@@ -137,6 +138,7 @@ pub fn caller(cloud: &Scripted, uid: &str) -> Caller {
         endpoints: Endpoints::default(),
         timeouts: Timeouts::default(),
         observer: Arc::new(Unobserved),
+        budget: Budget::default(),
     };
     caller_of(uid, shared)
 }
@@ -155,6 +157,7 @@ pub fn accounts(cloud: &Scripted, observer: impl CallObserver) -> Accounts {
         vec![credentials(RESOURCE_ACCOUNT), credentials(TR_ACCOUNT)],
         Timeouts::default(),
         Arc::new(observer),
+        None,
     )
 }
 

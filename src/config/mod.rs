@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use crate::cloud::{AccountCredentials, Credential, Endpoints};
+use crate::cloud::{AccountCredentials, Credential, Endpoints, Limits};
 use crate::domain::{AccountUid, Hour, Site};
 use crate::engine::policy::{Allow, Policy};
 use crate::workflow::Overrides;
@@ -47,6 +47,8 @@ pub struct Config {
     pub admin: AdminConfig,
     /// Overrides of the vendor's endpoints.
     pub endpoints: Endpoints,
+    /// How many calls it makes.
+    pub limits: Limits,
     /// How much the worker takes on.
     pub worker: WorkerConfig,
     /// The operator's own policies and error classes.

@@ -12,7 +12,7 @@ use super::source::{Raw, Source};
 use super::{
     Account, AdminConfig, BrokerConfig, Config, LogConfig, LogFormat, Site, WorkerConfig, credentials, schema,
 };
-use crate::cloud::{Endpoint, Endpoints};
+use crate::cloud::{Endpoint, Endpoints, Limits, OPERATIONS};
 use crate::domain::{AccountUid, Hour};
 use crate::engine::policy::Allow;
 use crate::workflow::{Overrides, OverridingFile};
@@ -26,6 +26,7 @@ pub(super) fn config(layers: &mut Layers) -> Config {
         broker: read_broker(layers),
         admin: read_admin(layers),
         endpoints,
+        limits: read_limits(layers),
         worker: WorkerConfig {
             concurrency: layers.number("worker", "concurrency", 1, 65_536).map_or(256, |n| n as usize),
             drain: layers.duration("worker", "drain").map_or(Duration::from_secs(20), |span| span.value),
@@ -104,6 +105,23 @@ fn read_endpoints(layers: &mut Layers) -> Endpoints {
         }
     };
     Endpoints { cbn: of("cbn"), sts: of("sts"), smartag: of("smartag"), vpc: of("vpc"), metadata: of("metadata") }
+}
+
+fn read_limits(layers: &mut Layers) -> Limits {
+    let usual = Limits::default();
+    let mut number = |section: &str, key: &str| {
+        let number = layers.number(section, key, 1, 10_000)?;
+        Some(u32::try_from(number).expect("bounded just above"))
+    };
+    Limits {
+        reads_per_second: number("cloud.budget", "reads_per_second").unwrap_or(usual.reads_per_second),
+        writes_per_second: number("cloud.budget", "writes_per_second").unwrap_or(usual.writes_per_second),
+        burst: number("cloud.budget", "burst").unwrap_or(usual.burst),
+        operations: OPERATIONS
+            .iter()
+            .filter_map(|operation| Some(((*operation).to_owned(), number("cloud.budget.operations", operation)?)))
+            .collect(),
+    }
 }
 
 fn read_file(layers: &mut Layers, key: &str) -> Option<OverridingFile> {

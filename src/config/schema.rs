@@ -1,5 +1,7 @@
 //! Every key there is. What is not here is refused in the file and warned of in the environment.
 
+use crate::cloud::OPERATIONS;
+
 /// The keys of each section; `""` is the top of the file.
 pub(super) const SECTIONS: &[(&str, &[&str])] = &[
     ("", &["hour"]),
@@ -8,6 +10,8 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
     ("admin", &["listen", "token", "token_file"]),
     ("cloud", &[]),
     ("cloud.endpoints", &["cbn", "sts", "smartag", "vpc", "metadata"]),
+    ("cloud.budget", &["reads_per_second", "writes_per_second", "burst"]),
+    ("cloud.budget.operations", OPERATIONS),
     ("credentials", &[]),
     (HUB, CREDENTIAL),
     ("worker", &["concurrency", "drain", "name"]),

@@ -65,6 +65,7 @@ fn everything_but_the_accounts_has_a_default() {
         ("crossgrant", 200, true)
     );
     assert_eq!(config.log, LogConfig { format: LogFormat::Text, filter: "info".into() });
+    assert_eq!(config.limits, crate::cloud::Limits::default());
     assert!(!config.worker.name.is_empty() && !config.endpoints.is_overridden());
     assert_eq!(config.warnings, Vec::<String>::new());
 }

@@ -399,7 +399,12 @@ impl<'a> Deciding<'a> {
         let verdict = self.classify(error);
         let message = error.to_string();
         if self.record.state == State::Waiting {
-            return self.still_unclear(message);
+            let next = self.still_unclear(message);
+            // Its next check may come sooner than the server wants to be asked.
+            if let (Some(asked), Some(due)) = (error.retry_after, self.record.due) {
+                self.record.due = Some(due.max(later(self.now, asked)));
+            }
+            return next;
         }
         let policy = match self.step().map(|step| &step.work) {
             Some(Work::Call(call)) => call.retry.clone(),

@@ -19,4 +19,5 @@ pub mod policy;
 pub mod retry;
 pub mod state;
 pub mod store;
+pub mod urgency;
 pub mod worker;

@@ -18,6 +18,7 @@ use super::faults::Point;
 use super::look::look;
 use super::state::{Record, State, Write};
 use super::store::{Claimed, Committed, Hold, Lease, StoreError};
+use super::urgency::{Priority, Urgency};
 use crate::clock::later;
 use crate::workflow::Call;
 
@@ -206,7 +207,7 @@ impl Grip<'_> {
         let room = self.deadline.saturating_sub(began + core.catalog.policies.request_timeout);
         let limit = step.map_or(room, |call| call.timeout.min(room));
         let look = look(core.cloud.as_ref(), core.clock.as_ref(), &self.record.job, reads);
-        let looked = tokio::time::timeout(limit, look).await.unwrap_or_else(|_| {
+        let looked = tokio::time::timeout(limit, self.urgency(began, limit).scope(look)).await.unwrap_or_else(|_| {
             let failure = Failure::Unanswered { why: format!("a look took longer than {limit:?}") };
             Err(CloudError { operation: "look".into(), failure, request_id: None, retry_after: None })
         });
@@ -264,6 +265,13 @@ impl Grip<'_> {
         Some(answer)
     }
 
+    /// How long calls that may take `limit` may wait for their budget: what a request can take is kept for it, so that
+    /// one that waited in vain is known not to have been sent.
+    fn urgency(&self, began: Duration, limit: Duration) -> Urgency {
+        let request = self.core.catalog.policies.request_timeout;
+        Urgency { priority: Priority::Job, until: Some(began + limit.saturating_sub(request)) }
+    }
+
     async fn send(&self, write: &Write, call: &Call) -> Result<Answer<()>, CloudError> {
         let verb = if write.undo { call.undo.as_deref().unwrap_or_default() } else { &call.verb };
         let unanswered = |why: String| CloudError {
@@ -290,7 +298,8 @@ impl Grip<'_> {
             }
         };
         let limit = self.limit(call);
-        match tokio::time::timeout(limit, act).await {
+        let urgency = self.urgency(self.core.clock.uptime(), limit);
+        match tokio::time::timeout(limit, urgency.scope(act)).await {
             Ok(answer) => answer,
             Err(_) => Err(unanswered(format!("no answer within {limit:?}"))),
         }

@@ -12,7 +12,7 @@
 //! | `request`, `operations`, `envelope`, `paging` | from a request to an answer |
 //! | `cbn`, `attachments`, `basic`, `routers`, `sts` | the operations |
 //! | `tokens` | repeating a request with its `ClientToken` |
-//! | `switches`, `faults` | doubtful behaviour, and what goes wrong |
+//! | `switches`, `faults`, `flow` | doubtful behaviour, what goes wrong, and how many calls are taken |
 //! | `ledger` | what happened |
 //! | `changes` | what somebody else does |
 //! | `secrets` | what must show nowhere |
@@ -29,6 +29,7 @@ mod codec;
 mod control;
 mod envelope;
 mod faults;
+mod flow;
 mod history;
 mod ledger;
 mod metadata;
@@ -86,6 +87,7 @@ struct Cloud {
     tokens: tokens::Tokens,
     ledger: Vec<LedgerEntry>,
     calls: ledger::CallLog,
+    flow: flow::Flow,
     /// How many requests each operation has held by a fault.
     held: BTreeMap<String, usize>,
     /// Until when which token of the metadata service is good.
@@ -103,6 +105,7 @@ impl Simulator {
             tokens: tokens::Tokens::default(),
             ledger: Vec::new(),
             calls: ledger::CallLog::default(),
+            flow: flow::Flow::default(),
             held: BTreeMap::new(),
             metadata_tokens: BTreeMap::new(),
             events: 0,

@@ -30,6 +30,8 @@ use crate::domain::Hour;
 
 /// No request of these products is larger.
 const LARGEST: usize = 1 << 20;
+/// The message of flow control.
+const THROTTLED: &str = "Request was denied due to user flow control.";
 
 /// Binds `listen`, tells `bound` where that is, and serves a simulated cloud until `stop`.
 ///
@@ -130,6 +132,10 @@ impl Simulator {
                     return Err(Refusal::bad("UnsupportedHTTPMethod", message));
                 }
                 let run = operations::find(&arrived.header("x-acs-version"), &operation)?;
+                let limit = cloud.world.switches.calls_per_second;
+                if limit.is_some_and(|limit| !cloud.flow.takes(owner, &operation, now, limit)) {
+                    return Err(Refusal::bad("Throttling.User", THROTTLED));
+                }
                 let caller = Caller {
                     account: owner.clone(),
                     access_key_id: key.id.clone(),
@@ -285,8 +291,7 @@ async fn respond(served: &Served, request: Request) -> Response {
         None => finish(simulator.perform(&mut call, run, Log::Result)),
         Some(FaultKind::Stale) => finish(simulator.perform(&mut call, run, Log::Stale)),
         Some(FaultKind::Throttle { retry_after_ms }) => {
-            let mut response =
-                refuse(format, Refusal::bad("Throttling.User", "Request was denied due to user flow control."));
+            let mut response = refuse(format, Refusal::bad("Throttling.User", THROTTLED));
             if let Some(ms) = retry_after_ms {
                 response.headers_mut().insert("x-acs-retry-after", HeaderValue::from(ms));
             }

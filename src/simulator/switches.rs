@@ -76,6 +76,8 @@ pub struct Switches {
     pub vbr_enabled: bool,
     /// How long an attachment is busy with each change.
     pub attachment_delay: SignedDuration,
+    /// How many calls a second each operation takes from each account; more get `Throttling.User`. Without it, any.
+    pub calls_per_second: Option<u32>,
     /// How far a read lags behind the writes, by operation, at most ten minutes.
     pub read_lag: BTreeMap<String, SignedDuration>,
 }
@@ -93,6 +95,7 @@ impl Default for Switches {
             ecr_to_cen: EcrRules::Rules,
             vbr_enabled: true,
             attachment_delay: SignedDuration::from_secs(5),
+            calls_per_second: None,
             read_lag: BTreeMap::new(),
         }
     }

@@ -1,6 +1,7 @@
 //! One pass: read each group once, decide for every job of it, commit what was decided together.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -10,9 +11,12 @@ use crate::engine::core::Core;
 use crate::engine::decide::{Decision, decide_swept};
 use crate::engine::state::{Record, State};
 use crate::engine::store::{Committed, Group, Hold, StoreError};
+use crate::engine::urgency::{Priority, Urgency};
 
 /// Jobs of a group that are held in memory and committed together.
 const CHUNK: usize = 2_000;
+/// How long a call waits for its budget, behind jobs. Beyond that the group is read at its next time.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a pass did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -72,7 +76,10 @@ async fn settle(core: &Core, group: &Group, records: Vec<Record>, report: &mut R
         let at = core.clock.now();
         report.calls += 1;
         let answer = match core.cloud.transit_router_reader(&group.cen.owner) {
-            Ok(reader) => reader.describe_grant_rules_to_cen(&group.cen, group.kind, &filter).await,
+            Ok(reader) => {
+                let urgency = Urgency { priority: Priority::Sweep, until: Some(core.clock.uptime() + PATIENCE) };
+                urgency.scope(reader.describe_grant_rules_to_cen(&group.cen, group.kind, &filter)).await
+            }
             Err(error) => Err(error),
         };
         match answer {

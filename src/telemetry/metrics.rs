@@ -50,6 +50,8 @@ pub struct Metrics {
     published: Counters<1>,
     calls: Counters<3>,
     call_duration: Timings<1>,
+    budget_waited: Family<Labels<2>, Counter<f64, AtomicU64>>,
+    budget_rate: Family<Labels<2>, Gauge<f64, AtomicU64>>,
     sweep_jobs: Counter,
     sweep_calls: Counter,
     sweep_confirmed: Counter,
@@ -84,6 +86,8 @@ impl Metrics {
             published: Family::default(),
             calls: Family::default(),
             call_duration: Family::new_with_constructor(histogram),
+            budget_waited: Family::default(),
+            budget_rate: Family::default(),
             sweep_jobs: Counter::default(),
             sweep_calls: Counter::default(),
             sweep_confirmed: Counter::default(),
@@ -123,6 +127,17 @@ impl Metrics {
             "How long a call to the cloud took",
             Unit::Seconds,
             self.call_duration.clone(),
+        );
+        r.register_with_unit(
+            "cloud_budget_waited",
+            "How long calls waited for the budget of their operation and account, all together",
+            Unit::Seconds,
+            self.budget_waited.clone(),
+        );
+        r.register(
+            "cloud_budget_rate",
+            "Calls per second that an operation has as an account: less than is configured after a throttled call",
+            self.budget_rate.clone(),
         );
         r.register("sweep_jobs", "Waiting jobs that sweeps looked at", self.sweep_jobs.clone());
         r.register("sweep_calls", "Calls to the cloud that sweeps made", self.sweep_calls.clone());
@@ -249,6 +264,14 @@ impl CallObserver for Metrics {
         self.calls.get_or_create(&labels).inc();
         self.call_duration.get_or_create(&[("operation", operation())]).observe(took.as_secs_f64());
     }
+
+    fn budgeted(&self, operation: &str, account: &AccountUid, waited: Duration, rate: Option<f64>) {
+        let labels = [("operation", operation.to_owned().into()), ("account", account.to_string().into())];
+        self.budget_waited.get_or_create(&labels).inc_by(waited.as_secs_f64());
+        if let Some(rate) = rate {
+            self.budget_rate.get_or_create(&labels).set(rate);
+        }
+    }
 }
 
 fn kind_and_state(kind: Kind, state: State) -> Labels<2> {
@@ -269,7 +292,7 @@ mod tests {
     use crate::clock::ManualClock;
 
     /// Every name, its type and its unit.
-    const NAMES: [(&str, &str, &str); 20] = [
+    const NAMES: [(&str, &str, &str); 22] = [
         ("crossgrant_jobs", "gauge", ""),
         ("crossgrant_job_transitions", "counter", ""),
         ("crossgrant_messages_taken", "counter", ""),
@@ -278,6 +301,8 @@ mod tests {
         ("crossgrant_step_duration_seconds", "histogram", "seconds"),
         ("crossgrant_cloud_calls", "counter", ""),
         ("crossgrant_cloud_call_duration_seconds", "histogram", "seconds"),
+        ("crossgrant_cloud_budget_waited_seconds", "counter", "seconds"),
+        ("crossgrant_cloud_budget_rate", "gauge", ""),
         ("crossgrant_sweep_jobs", "counter", ""),
         ("crossgrant_sweep_calls", "counter", ""),
         ("crossgrant_sweep_confirmed", "counter", ""),
@@ -302,6 +327,7 @@ mod tests {
         metrics.published(3, 1);
         let account = AccountUid::parse("1250123456123456").unwrap();
         metrics.called("DescribeGrantRulesToCen", &account, "Throttling.User", Duration::from_millis(5));
+        metrics.budgeted("DescribeGrantRulesToCen", &account, Duration::from_millis(1500), Some(2.5));
         metrics
     }
 
@@ -336,6 +362,8 @@ mod tests {
             "crossgrant_step_attempts_total{kind=\"payer-change\",step=\"modify-grant\",what=\"write\"} 1",
             "crossgrant_step_duration_seconds_count{kind=\"payer-change\",step=\"modify-grant\"} 1",
             "crossgrant_cloud_calls_total{operation=\"DescribeGrantRulesToCen\",account=\"1250123456123456\",outcome=\"Throttling.User\"} 1",
+            "crossgrant_cloud_budget_waited_seconds_total{operation=\"DescribeGrantRulesToCen\",account=\"1250123456123456\"} 1.5",
+            "crossgrant_cloud_budget_rate{operation=\"DescribeGrantRulesToCen\",account=\"1250123456123456\"} 2.5",
             "crossgrant_sweep_jobs_total 120",
             "crossgrant_sweep_confirmed_total 119",
             "crossgrant_sweep_duration_seconds_sum 1.0",

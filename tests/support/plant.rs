@@ -9,7 +9,7 @@ use bytes::Bytes;
 use crossgrant::actions;
 use crossgrant::clock::{Clock, ManualClock};
 use crossgrant::cloud::{
-    AccountCredentials, Accounts, Endpoint, Endpoints, RouterTransport, StaticKeys, Timeouts, Unobserved,
+    AccountCredentials, Accounts, Endpoint, Endpoints, Limits, RouterTransport, StaticKeys, Timeouts, Unobserved,
 };
 use crossgrant::domain::{AccountUid, Hour, JobUid};
 use crossgrant::engine::announce::Announcer;
@@ -99,6 +99,11 @@ impl Plant {
     }
 
     pub async fn with_world(world: &str) -> Self {
+        // Without limits: a call that waited would wait for a clock that nobody moves.
+        Self::with(world, Arc::new(Sqlite::in_memory().unwrap()), None).await
+    }
+
+    pub async fn with(world: &str, store: Arc<dyn Store>, limits: Option<Limits>) -> Self {
         let clock = Arc::new(ManualClock::new("2026-11-21T10:20:00Z".parse().unwrap()));
         let cloud = Simulator::new(World::from_toml(world).unwrap(), Hour::REAL, clock.clone());
         let key = |uid: &str, id: &str, secret: &str| {
@@ -114,16 +119,17 @@ impl Plant {
             vec![key(RESOURCE, "resource-key", "resource-secret"), key(CEN_OWNER, "cen-key", "cen-secret")],
             Timeouts::default(),
             Arc::new(Unobserved),
+            limits,
         );
-        Self::with(clock, cloud, accounts, Sqlite::in_memory().unwrap()).await
+        Self::of(clock, cloud, accounts, store).await
     }
 
     /// A worker on this clock, against this cloud as these accounts.
-    pub async fn with(clock: Arc<ManualClock>, cloud: Simulator, accounts: Accounts, store: Sqlite) -> Self {
+    pub async fn of(clock: Arc<ManualClock>, cloud: Simulator, accounts: Accounts, store: Arc<dyn Store>) -> Self {
         let script = Arc::new(Script::default());
         let registry = Arc::new(actions::registry());
         let core = Core::new(Parts {
-            store: Arc::new(store),
+            store,
             cloud: Arc::new(accounts),
             clock: clock.clone(),
             catalog: Arc::new(Catalog::embedded(&registry.specs(), &Overrides::default()).unwrap()),

@@ -228,6 +228,10 @@ cbn = "{cloud}"
 sts = "{cloud}"
 smartag = "{cloud}"
 vpc = "{cloud}"
+[cloud.budget]
+reads_per_second = 10000
+writes_per_second = 10000
+burst = 1000
 [worker]
 name = "worker"
 {worker}

@@ -32,6 +32,7 @@ impl Bench {
             endpoints: Endpoints::default(),
             timeouts: Timeouts::default(),
             observer: Arc::new(Unobserved),
+            budget: Default::default(),
         };
         Self { clock, shared: Arc::new(shared) }
     }
@@ -274,6 +275,7 @@ fn simulated() -> (Simulator, Bench, tempfile::TempDir) {
         endpoints: Endpoints::default(),
         timeouts: Timeouts::default(),
         observer: Arc::new(Unobserved),
+        budget: Default::default(),
     };
     (simulator, Bench { clock, shared: Arc::new(shared) }, tempfile::tempdir().unwrap())
 }

@@ -1,0 +1,190 @@
+//! How often one operation may be called as one account. Pure: the time comes in.
+//!
+//! It is a token bucket kept as the one instant at which it would be full again (`full_at`), in whole nanoseconds, so
+//! that calls at exactly the rate stay exactly at it: nothing is rounded in anybody's favour. Never more than
+//! `burst + rate × t` calls go out in any span `t`.
+//!
+//! The rate adapts. A throttled call halves it, once for all calls that were under way at the time, down to a sixteenth
+//! of what is configured, and closes the bucket for as long as the server asked. From then on the rate grows by a
+//! twentieth of the configured one each second until it is back.
+
+use std::time::Duration;
+
+const SECOND: u64 = 1_000_000_000;
+/// The rate never falls below the configured one divided by this.
+pub(super) const FLOOR: f64 = 16.0;
+/// The part of the configured rate that comes back in a second.
+pub(super) const RECOVERY: f64 = 0.05;
+
+/// Calls of one operation as one account. Instants are those of the uptime clock.
+#[derive(Debug, Clone)]
+pub(super) struct Bucket {
+    /// What is configured, in calls per second.
+    ceiling: f64,
+    /// How far ahead of the rate calls may go out after a pause: one less than the burst.
+    ahead: u64,
+    /// The rate at `since`; it grows from there.
+    rate: f64,
+    since: u64,
+    /// When the last call went out that the rate was not yet halved for.
+    slowed_at: Option<u64>,
+    /// When it will be full, if nothing is called meanwhile.
+    full_at: u64,
+}
+
+impl Bucket {
+    /// A full bucket. Both numbers are at least 1.
+    pub fn new(per_second: u32, burst: u32) -> Self {
+        let ceiling = f64::from(per_second.max(1));
+        let ahead = u64::from(burst.saturating_sub(1)).saturating_mul(interval(ceiling));
+        Self { ceiling, ahead, rate: ceiling, since: 0, slowed_at: None, full_at: 0 }
+    }
+
+    /// Calls per second now.
+    pub fn rate(&self, now: Duration) -> f64 {
+        let since = nanos(now).saturating_sub(self.since);
+        (self.rate + self.ceiling * RECOVERY * Duration::from_nanos(since).as_secs_f64()).min(self.ceiling)
+    }
+
+    /// When the next call may go out.
+    pub fn opens_at(&self) -> Duration {
+        Duration::from_nanos(self.full_at.saturating_sub(self.ahead))
+    }
+
+    /// Takes a call out, if one may go out now.
+    pub fn take(&mut self, now: Duration) -> bool {
+        if self.opens_at() > now {
+            return false;
+        }
+        self.full_at = self.full_at.max(nanos(now)).saturating_add(interval(self.rate(now)));
+        true
+    }
+
+    /// A call that went out at `sent` was throttled.
+    pub fn throttled(&mut self, sent: Duration, now: Duration, retry_after: Option<Duration>) {
+        if self.slowed_at.is_none_or(|slowed| nanos(sent) >= slowed) {
+            self.rate = (self.rate(now) / 2.0).max(self.ceiling / FLOOR);
+            self.slowed_at = Some(nanos(now));
+        } else {
+            self.rate = self.rate(now);
+        }
+        // Nothing comes back while it is closed, and it opens empty: a burst would only be throttled again.
+        let closed = retry_after.unwrap_or_default();
+        self.since = nanos(now.saturating_add(closed));
+        let pause = nanos(closed).max(interval(self.rate(now)));
+        self.full_at = self.full_at.max(nanos(now).saturating_add(pause).saturating_add(self.ahead));
+    }
+}
+
+/// Nanoseconds between two calls. A rate is at least 1/16 and at most `u32::MAX`, so they fit and are at least one.
+fn interval(rate: f64) -> u64 {
+    (SECOND as f64 / rate).ceil() as u64
+}
+
+fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    /// What happens to a bucket: time passes, and a caller comes or is throttled.
+    #[derive(Debug, Clone)]
+    enum Step {
+        Pass(u64),
+        Ask,
+        Throttle(Option<u64>),
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let throttle = proptest::option::of(0u64..5_000).prop_map(Step::Throttle);
+        let step = prop_oneof![4 => (0u64..400).prop_map(Step::Pass), 8 => Just(Step::Ask), 1 => throttle];
+        proptest::collection::vec(step, 1..300)
+    }
+
+    proptest! {
+        #[test]
+        fn no_span_holds_more_than_the_burst_and_the_rate(rate in 1u32..100, burst in 1u32..20, steps in steps()) {
+            let mut bucket = Bucket::new(rate, burst);
+            let (mut now, mut taken) = (Duration::ZERO, vec![]);
+            for step in steps {
+                match step {
+                    Step::Pass(span) => now += ms(span),
+                    Step::Ask => taken.extend(bucket.take(now).then_some(now)),
+                    Step::Throttle(closed) => {
+                        bucket.throttled(now, now, closed.map(ms));
+                        let opens = now + closed.map(ms).unwrap_or_default();
+                        prop_assert!(bucket.opens_at() >= opens && !bucket.clone().take(now));
+                    }
+                }
+                prop_assert!(bucket.rate(now) <= f64::from(rate));
+                prop_assert!(bucket.rate(now) >= f64::from(rate) / FLOOR);
+            }
+            for (first, from) in taken.iter().enumerate() {
+                for (last, until) in taken.iter().enumerate().skip(first) {
+                    let allowed = f64::from(burst) + f64::from(rate) * (*until - *from).as_secs_f64();
+                    prop_assert!((last - first + 1) as f64 <= allowed + 1e-6);
+                }
+            }
+        }
+
+        #[test]
+        fn it_recovers_whatever_happened(rate in 1u32..100, burst in 1u32..20, times in 1u64..50, closed in 0u64..9_000) {
+            let mut bucket = Bucket::new(rate, burst);
+            for n in 0..times {
+                bucket.throttled(ms(n), ms(n), Some(ms(closed)));
+            }
+            // 15/16 of the rate at 5 % each second, after it has opened.
+            let after = ms(times + closed) + ms(19_000);
+            prop_assert_eq!(bucket.rate(after), f64::from(rate));
+            let sixteen_intervals = Duration::from_secs_f64(f64::from(burst) * FLOOR / f64::from(rate));
+            let full = after + sixteen_intervals;
+            let mut at_once = 0;
+            while bucket.take(full) {
+                at_once += 1;
+            }
+            prop_assert_eq!(at_once, burst);
+        }
+    }
+
+    #[test]
+    fn calls_at_the_rate_go_out_exactly_at_the_rate() {
+        let mut bucket = Bucket::new(20, 3);
+        let (mut now, mut taken) = (Duration::ZERO, vec![]);
+        while taken.len() < 203 {
+            now = now.max(bucket.opens_at());
+            assert!(bucket.take(now));
+            taken.push(now);
+        }
+        assert_eq!(taken[2], Duration::ZERO, "the burst");
+        assert_eq!(taken[202], Duration::from_secs(10));
+    }
+
+    #[test]
+    fn calls_that_were_under_way_together_halve_the_rate_once() {
+        let mut bucket = Bucket::new(20, 10);
+        for _ in 0..10 {
+            bucket.throttled(ms(1), ms(50), None);
+        }
+        assert_eq!(bucket.rate(ms(50)), 10.0);
+        bucket.throttled(ms(60), ms(60), None);
+        assert!(bucket.rate(ms(60)) < 5.1);
+    }
+
+    #[test]
+    fn it_stays_closed_as_long_as_the_server_asked_and_opens_empty() {
+        let mut bucket = Bucket::new(4, 5);
+        bucket.throttled(ms(0), ms(0), Some(ms(3_000)));
+        assert!(!bucket.take(ms(2_999)));
+        assert_eq!(bucket.rate(ms(3_000)), 2.0, "nothing comes back while it is closed");
+        assert!(bucket.take(bucket.opens_at()));
+        assert!(!bucket.take(ms(3_400)), "it opens without its burst");
+    }
+}

@@ -1,0 +1,255 @@
+//! The budgets of the accounts: before every call its caller waits here until the operation has room for it. The cloud
+//! counts calls per account and operation, whoever makes them (API §E), so a bucket is one account's for one operation.
+//!
+//! Who waits stands in line: jobs before the sweep, and among equals who came first. So that jobs without end do not
+//! keep the sweep from ever looking, it gets one call in [`SHARE`] of those it waits with. Only the first in line
+//! sleeps; whoever leaves the line, served or dropped, wakes the next. A call is taken out in the same instant in which
+//! its caller goes on, so a caller that is dropped while it waits has taken nothing.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use super::bucket::Bucket;
+use crate::clock::Clock;
+use crate::domain::AccountUid;
+use crate::engine::urgency::{Priority, Urgency};
+
+/// Of so many calls that both wait for, the sweep gets one.
+const SHARE: u32 = 8;
+
+/// The operations this client calls, as they are named in settings.
+pub const OPERATIONS: &[&str] = &[
+    "AssumeRole",
+    "AssumeRoleWithOIDC",
+    "DeleteTransitRouterEcrAttachment",
+    "DeleteTransitRouterVbrAttachment",
+    "DeleteTransitRouterVpcAttachment",
+    "DeleteTransitRouterVpnAttachment",
+    "DescribeCenAttachedChildInstances",
+    "DescribeGrantRules",
+    "DescribeGrantRulesToCen",
+    "DescribeGrantRulesToResource",
+    "DescribeVpnAttachments",
+    "DetachCenChildInstance",
+    "GetCallerIdentity",
+    "GrantInstanceToCbn",
+    "GrantInstanceToTransitRouter",
+    "ListTransitRouterEcrAttachments",
+    "ListTransitRouterVbrAttachments",
+    "ListTransitRouterVpcAttachments",
+    "ListTransitRouterVpnAttachments",
+    "ModifyGrantInstanceToTransitRouter",
+    "RevokeInstanceFromCbn",
+    "RevokeInstanceFromTransitRouter",
+    "UpdateTransitRouterVbrAttachmentAttribute",
+    "UpdateTransitRouterVpcAttachmentAttribute",
+    "UpdateTransitRouterVpnAttachmentAttribute",
+];
+
+/// How many calls to make of each operation, for each account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Of an operation that reads.
+    pub reads_per_second: u32,
+    /// Of one that writes.
+    pub writes_per_second: u32,
+    /// How many calls may go out at once after a pause.
+    pub burst: u32,
+    /// Calls per second of operations that have a limit of their own.
+    pub operations: BTreeMap<String, u32>,
+}
+
+impl Default for Limits {
+    /// For want of published limits: API §E.
+    fn default() -> Self {
+        Self { reads_per_second: 5, writes_per_second: 2, burst: 3, operations: BTreeMap::new() }
+    }
+}
+
+impl Limits {
+    fn of(&self, operation: &str) -> u32 {
+        let reads = ["Describe", "List", "Get", "AssumeRole"].iter().any(|verb| operation.starts_with(verb));
+        let general = if reads { self.reads_per_second } else { self.writes_per_second };
+        self.operations.get(operation).copied().unwrap_or(general)
+    }
+}
+
+/// A line for each account and operation, from its first call.
+type Lines = HashMap<(AccountUid, &'static str), Arc<Mutex<Line>>>;
+
+/// The budgets of all accounts.
+#[derive(Default)]
+pub(super) struct Budget {
+    /// `None`: everything goes out at once.
+    limits: Option<Limits>,
+    lines: Mutex<Lines>,
+}
+
+/// A call may go out.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Passed {
+    /// How long it waited.
+    pub waited: Duration,
+    /// Calls per second that the operation has now; `None` without a limit.
+    pub rate: Option<f64>,
+}
+
+/// A call may not go out in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct UsedUp {
+    /// How long it waited all the same.
+    pub waited: Duration,
+    /// When the operation has room again, for whoever is first in line.
+    pub opens_in: Duration,
+}
+
+impl Budget {
+    pub fn new(limits: Option<Limits>) -> Self {
+        Self { limits, lines: Mutex::default() }
+    }
+
+    /// Returns once the call may go out.
+    pub async fn pass(
+        &self,
+        clock: &dyn Clock,
+        account: &AccountUid,
+        operation: &'static str,
+        urgency: Urgency,
+    ) -> Result<Passed, UsedUp> {
+        let began = clock.uptime();
+        let Some(line) = self.line(account, operation) else {
+            return Ok(Passed { waited: Duration::ZERO, rate: None });
+        };
+        let place = Place::take(line, urgency.priority);
+        loop {
+            let now = clock.uptime();
+            let waited = now.saturating_sub(began);
+            let (first, opens_at) = {
+                let mut line = place.line();
+                let first = line.first() == Some(place.key);
+                if first && line.bucket.take(now) {
+                    line.served(place.key);
+                    return Ok(Passed { waited, rate: Some(line.bucket.rate(now)) });
+                }
+                (first, line.bucket.opens_at())
+            };
+            let until = urgency.until.unwrap_or(Duration::MAX);
+            // Who is first and will not be served in time need not keep a worker waiting to learn it.
+            if now >= until || (first && opens_at > until) {
+                return Err(UsedUp { waited, opens_in: opens_at.saturating_sub(now) });
+            }
+            let wake_at = if first { opens_at.min(until) } else { until };
+            let sleep = async {
+                match wake_at {
+                    Duration::MAX => std::future::pending().await,
+                    at => clock.sleep(at.saturating_sub(now)).await,
+                }
+            };
+            tokio::select! {
+                () = sleep => {}
+                () = place.turn.notified() => {}
+            }
+        }
+    }
+
+    /// A call that went out at `sent` was throttled; returns the rate that is left.
+    pub fn throttled(
+        &self,
+        account: &AccountUid,
+        operation: &'static str,
+        sent: Duration,
+        now: Duration,
+        retry_after: Option<Duration>,
+    ) -> Option<f64> {
+        let line = self.line(account, operation)?;
+        let mut line = locked(&line);
+        line.bucket.throttled(sent, now, retry_after);
+        Some(line.bucket.rate(now))
+    }
+
+    fn line(&self, account: &AccountUid, operation: &'static str) -> Option<Arc<Mutex<Line>>> {
+        let limits = self.limits.as_ref()?;
+        let mut lines = locked(&self.lines);
+        let line = lines.entry((account.clone(), operation)).or_insert_with(|| {
+            let bucket = Bucket::new(limits.of(operation), limits.burst);
+            Arc::new(Mutex::new(Line { bucket, waiting: BTreeMap::new(), came: 0, passed_over: 0 }))
+        });
+        Some(Arc::clone(line))
+    }
+}
+
+/// A place in line: what goes first, then who came first.
+type Key = (Priority, u64);
+
+/// A bucket, and who waits for it.
+struct Line {
+    bucket: Bucket,
+    waiting: BTreeMap<Key, Arc<Notify>>,
+    came: u64,
+    /// How many jobs went before a sweep that waits.
+    passed_over: u32,
+}
+
+impl Line {
+    fn sweep(&self) -> Option<Key> {
+        self.waiting.range((Priority::Sweep, 0)..).next().map(|(key, _)| *key)
+    }
+
+    fn first(&self) -> Option<Key> {
+        let sweep = self.sweep().filter(|_| self.passed_over + 1 >= SHARE);
+        sweep.or_else(|| self.waiting.keys().next().copied())
+    }
+
+    fn served(&mut self, key: Key) {
+        self.passed_over = match (key.0, self.sweep()) {
+            (Priority::Job, Some(_)) => self.passed_over + 1,
+            _ => 0,
+        };
+    }
+}
+
+/// Standing in line; leaves it when dropped.
+struct Place {
+    line: Arc<Mutex<Line>>,
+    key: Key,
+    turn: Arc<Notify>,
+}
+
+impl Place {
+    fn take(line: Arc<Mutex<Line>>, priority: Priority) -> Self {
+        let turn = Arc::new(Notify::new());
+        let key = {
+            let mut line = locked(&line);
+            line.came += 1;
+            let key = (priority, line.came);
+            line.waiting.insert(key, Arc::clone(&turn));
+            key
+        };
+        Self { line, key, turn }
+    }
+
+    fn line(&self) -> MutexGuard<'_, Line> {
+        locked(&self.line)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut line = self.line();
+        line.waiting.remove(&self.key);
+        if let Some(next) = line.first().and_then(|key| line.waiting.get(&key)) {
+            next.notify_one();
+        }
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("no holder of this lock panics")
+}
+
+#[cfg(test)]
+#[path = "budget_tests.rs"]
+mod tests;

@@ -1,0 +1,183 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use jiff::Timestamp;
+use tokio::task::{JoinHandle, yield_now};
+
+use super::*;
+use crate::clock::ManualClock;
+
+const READ: &str = "DescribeGrantRulesToCen";
+const WRITE: &str = "GrantInstanceToTransitRouter";
+
+fn account(last: char) -> AccountUid {
+    AccountUid::parse(format!("168800000000000{last}")).unwrap()
+}
+
+/// A budget of one call a second, and the order in which callers were served.
+#[derive(Clone)]
+struct Counter {
+    clock: Arc<ManualClock>,
+    budget: Arc<Budget>,
+    served: Arc<Mutex<Vec<(&'static str, Duration)>>>,
+    failed: Arc<AtomicUsize>,
+}
+
+impl Counter {
+    fn new() -> Self {
+        let limits = Limits { reads_per_second: 1, writes_per_second: 1, burst: 1, operations: BTreeMap::new() };
+        Self {
+            clock: Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH)),
+            budget: Arc::new(Budget::new(Some(limits))),
+            served: Arc::default(),
+            failed: Arc::default(),
+        }
+    }
+
+    async fn comes(&self, name: &'static str, priority: Priority) -> JoinHandle<Result<Passed, UsedUp>> {
+        self.comes_until(name, Urgency { priority, until: None }).await
+    }
+
+    /// A caller, which stands in line when this returns.
+    async fn comes_until(&self, name: &'static str, urgency: Urgency) -> JoinHandle<Result<Passed, UsedUp>> {
+        let me = self.clone();
+        let caller = tokio::spawn(async move {
+            let passed = me.budget.pass(me.clock.as_ref(), &account('1'), READ, urgency).await;
+            match passed {
+                Ok(_) => me.served.lock().unwrap().push((name, me.clock.uptime())),
+                Err(_) => drop(me.failed.fetch_add(1, Ordering::SeqCst)),
+            }
+            passed
+        });
+        settle().await;
+        caller
+    }
+
+    /// Lets `seconds` pass, one at a time.
+    async fn seconds(&self, seconds: usize) {
+        for _ in 0..seconds {
+            self.clock.advance(Duration::from_secs(1));
+            settle().await;
+        }
+    }
+
+    fn names(&self) -> Vec<&'static str> {
+        self.served.lock().unwrap().iter().map(|(name, _)| *name).collect()
+    }
+}
+
+/// Lets every task of this thread go on until it waits.
+async fn settle() {
+    for _ in 0..20 {
+        yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn equals_are_served_in_the_order_they_came_and_jobs_before_the_sweep() {
+    let counter = Counter::new();
+    counter.comes("first", Priority::Job).await;
+    counter.comes("sweep", Priority::Sweep).await;
+    for name in ["a", "b", "c"] {
+        counter.comes(name, Priority::Job).await;
+    }
+    counter.seconds(2).await;
+    counter.comes("late", Priority::Job).await;
+    counter.seconds(3).await;
+    assert_eq!(counter.names(), ["first", "a", "b", "c", "late", "sweep"]);
+    let times: Vec<u64> = counter.served.lock().unwrap().iter().map(|(_, at)| at.as_secs()).collect();
+    assert_eq!(times, [0, 1, 2, 3, 4, 5]);
+}
+
+#[tokio::test]
+async fn the_sweep_gets_its_share_however_many_jobs_there_are() {
+    let counter = Counter::new();
+    counter.comes("first", Priority::Job).await;
+    counter.comes("sweep", Priority::Sweep).await;
+    counter.comes("sweep", Priority::Sweep).await;
+    for _ in 0..20 {
+        counter.comes("job", Priority::Job).await;
+    }
+    counter.seconds(18).await;
+    let sweeps: Vec<usize> =
+        counter.names().iter().enumerate().filter(|(_, n)| **n == "sweep").map(|(i, _)| i).collect();
+    assert_eq!(sweeps, [8, 16], "one in eight, and no more");
+}
+
+#[tokio::test]
+async fn who_is_dropped_in_line_has_taken_nothing_and_holds_nobody_up() {
+    let counter = Counter::new();
+    counter.comes("first", Priority::Job).await;
+    let gone = [counter.comes("gone", Priority::Job).await, counter.comes("gone too", Priority::Job).await];
+    counter.comes("next", Priority::Job).await;
+    for caller in &gone {
+        caller.abort();
+    }
+    settle().await;
+    counter.seconds(1).await;
+    assert_eq!(counter.names(), ["first", "next"]);
+    assert_eq!(counter.clock.sleepers(), 0);
+}
+
+#[tokio::test]
+async fn who_cannot_be_served_in_time_is_told_so() {
+    let counter = Counter::new();
+    let until = |seconds| Urgency { until: Some(Duration::from_millis(seconds)), ..Urgency::default() };
+    counter.comes("first", Priority::Job).await;
+    let at_once = counter.comes_until("impatient", until(500)).await;
+    let opens_in = Duration::from_secs(1);
+    assert_eq!(at_once.await.unwrap(), Err(UsedUp { waited: Duration::ZERO, opens_in }), "it would be first, and late");
+    counter.comes("a", Priority::Job).await;
+    let behind = counter.comes_until("behind", until(1_500)).await;
+    counter.seconds(1).await;
+    counter.clock.advance(Duration::from_millis(500));
+    settle().await;
+    let error = behind.await.unwrap().unwrap_err();
+    assert!(error.waited <= Duration::from_millis(1_500));
+    counter.comes("b", Priority::Job).await;
+    counter.seconds(1).await;
+    assert_eq!(counter.names(), ["first", "a", "b"]);
+    assert_eq!(counter.failed.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn a_throttled_operation_waits_as_long_as_was_asked_and_no_other_does() {
+    let counter = Counter::new();
+    let pass = |uid, operation| {
+        let urgency = Urgency { until: Some(counter.clock.uptime()), ..Urgency::default() };
+        let (budget, clock) = (counter.budget.clone(), counter.clock.clone());
+        async move { budget.pass(clock.as_ref(), &account(uid), operation, urgency).await.is_ok() }
+    };
+    assert!(pass('1', READ).await);
+    let rate =
+        counter.budget.throttled(&account('1'), READ, Duration::ZERO, Duration::ZERO, Some(Duration::from_secs(9)));
+    assert_eq!(rate, Some(0.5));
+    assert!(pass('1', WRITE).await && pass('2', READ).await);
+    counter.clock.advance(Duration::from_millis(8_999));
+    assert!(!pass('1', READ).await);
+    counter.clock.advance(Duration::from_millis(1));
+    assert!(pass('1', READ).await);
+}
+
+#[test]
+fn reads_and_writes_have_limits_and_an_operation_its_own() {
+    let operations = BTreeMap::from([(READ.to_owned(), 20)]);
+    let limits = Limits { operations, ..Limits::default() };
+    let of = ["GetCallerIdentity", "ListTransitRouterVpcAttachments", "AssumeRole", WRITE, READ].map(|o| limits.of(o));
+    assert_eq!(of, [5, 5, 5, 2, 20]);
+}
+
+#[test]
+fn every_operation_that_the_client_names_can_be_given_a_limit() {
+    let sources = [include_str!("cbn/grants.rs"), include_str!("spelling.rs"), include_str!("cbn/attachments.rs")];
+    let verbs = ["Grant", "Revoke", "Modify", "Describe", "List", "Update", "Delete", "Detach"];
+    let texts = sources.iter().flat_map(|source| source.split('"').skip(1).step_by(2));
+    let named = texts.filter(|text| {
+        let noun = verbs.iter().find_map(|verb| text.strip_prefix(verb)).unwrap_or_default();
+        noun.starts_with(|c: char| c.is_ascii_uppercase()) && noun.contains("T") && !text.contains(' ')
+    });
+    for operation in
+        named.filter(|text| !text.ends_with("TransitRouterAttachmentAttribute") && !text.ends_with("RouterAttachment"))
+    {
+        assert!(OPERATIONS.contains(&operation), "{operation}");
+    }
+}

@@ -1,0 +1,111 @@
+//! Loops of a worker on a clock that is moved whenever nothing else moves: simulated minutes in real seconds, with every
+//! call at the instant at which it would have been made.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+use async_trait::async_trait;
+use crossgrant::clock::{Clock, ManualClock};
+use crossgrant::domain::CenId;
+use crossgrant::domain::{InstanceId, JobId, JobUid, Requester};
+use crossgrant::engine::state::Record;
+use crossgrant::engine::store::*;
+use jiff::Timestamp;
+
+/// More turns than any chain of tasks waking each other is long.
+const TURNS: usize = 24;
+
+/// A store that knows how many of its operations are under way: they run on threads, which a runtime without anything
+/// else to do does not wait for.
+pub struct Counted {
+    store: Arc<dyn Store>,
+    running: AtomicUsize,
+    begun: AtomicUsize,
+}
+
+struct Running<'a>(&'a AtomicUsize);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, SeqCst);
+    }
+}
+
+impl Counted {
+    pub fn new(store: impl Store) -> Arc<Self> {
+        Arc::new(Self { store: Arc::new(store), running: AtomicUsize::new(0), begun: AtomicUsize::new(0) })
+    }
+
+    fn runs(&self) -> Running<'_> {
+        self.begun.fetch_add(1, SeqCst);
+        self.running.fetch_add(1, SeqCst);
+        Running(&self.running)
+    }
+
+    /// Returns once every task of this thread waits for the clock, or for nothing. Needs a runtime of one thread.
+    pub async fn idle(&self) {
+        let mut quiet = 0;
+        let mut begun = self.begun.load(SeqCst);
+        while quiet < TURNS {
+            tokio::task::yield_now().await;
+            let now = self.begun.load(SeqCst);
+            quiet = if now == begun && self.running.load(SeqCst) == 0 { quiet + 1 } else { 0 };
+            begun = now;
+        }
+    }
+
+    /// Moves the clock to whatever happens next, until nothing does any more.
+    pub async fn run_out(&self, clock: &ManualClock) {
+        self.run_until(clock, || false).await;
+    }
+
+    /// Moves the clock to whatever happens next, until it is done or nothing happens any more.
+    pub async fn run_until(&self, clock: &ManualClock, done: impl Fn() -> bool) {
+        loop {
+            self.idle().await;
+            if done() {
+                return;
+            }
+            let Some(next) = clock.next_wake() else { return };
+            assert!(next > clock.now(), "a sleeper that is due does not wake");
+            clock.advance_to(next);
+        }
+    }
+}
+
+macro_rules! counted {
+    ($(fn $name:ident($($argument:ident: $type:ty),*) -> $answer:ty;)*) => {
+        #[async_trait]
+        impl Store for Counted {
+            $(async fn $name(&self, $($argument: $type),*) -> Result<$answer, StoreError> {
+                let _running = self.runs();
+                self.store.$name($($argument),*).await
+            })*
+        }
+    };
+}
+
+counted! {
+    fn take(messages: Vec<Message>) -> Vec<Taken>;
+    fn claim(holder: &str, now: Timestamp, until: Timestamp, limit: usize) -> Vec<Claimed>;
+    fn reclaim(holder: &str) -> usize;
+    fn commit(change: Change) -> Committed;
+    fn commit_all(changes: Vec<Change>) -> Vec<Committed>;
+    fn next_due() -> Option<Timestamp>;
+    fn next_sweep() -> Option<Timestamp>;
+    fn swept_groups(now: Timestamp) -> Vec<(Group, usize)>;
+    fn swept(group: &Group, now: Timestamp, after: Option<(InstanceId, JobUid)>, limit: usize) -> Vec<Record>;
+    fn load(uid: JobUid) -> Option<Record>;
+    fn find(requester: &Requester, id: &JobId) -> Option<Record>;
+    fn waiting_on(instance: &InstanceId, cen: &CenId) -> Vec<Record>;
+    fn head_of_line(instance: &InstanceId) -> Option<JobUid>;
+    fn list(filter: &Filter) -> Vec<Record>;
+    fn events(uid: JobUid) -> Vec<String>;
+    fn outbox(after: i64, limit: usize) -> Vec<Queued>;
+    fn settle(confirmed: &[i64], undeliverable: &[i64]) -> ();
+    fn put_definition(digest: &str, name: &str, text: &str) -> ();
+    fn definition(digest: &str) -> Option<(String, String)>;
+    fn census() -> Census;
+    fn probe() -> ();
+    fn prune(keys_before: Timestamp) -> usize;
+}
