@@ -63,6 +63,7 @@ impl Caller {
 
     async fn ask(&self, keys: &Arc<Keys>) -> Result<Option<Timestamp>, CloudError> {
         let expected = self.account();
+        self.pass(OPERATION).await?;
         // No answer here means that what the caller wanted never left: its effect is not in doubt.
         let reply =
             self.call_with(keys, &RpcRequest::new(Product::Sts, OPERATION)).await.map_err(|error| {

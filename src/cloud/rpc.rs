@@ -47,6 +47,26 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    /// Returns once the budget of an operation has room for a call.
+    pub async fn pass(&self, account: &AccountUid, operation: &'static str) -> Result<(), CloudError> {
+        let (clock, observer) = (self.clock.as_ref(), &self.observer);
+        match self.budget.pass(clock, account, operation, Urgency::current()).await {
+            Ok(Passed { waited, rate }) => {
+                observer.budgeted(operation, account, waited, rate);
+                Ok(())
+            }
+            Err(UsedUp { waited, opens_in }) => {
+                observer.budgeted(operation, account, waited, None);
+                observer.called(operation, account, "not-sent", Duration::ZERO);
+                let why = format!(
+                    "the budget of account {account} for {operation} is used up; waited {:.1} s for it",
+                    waited.as_secs_f64()
+                );
+                Err(CloudError { retry_after: Some(opens_in), ..not_sent(operation, why) })
+            }
+        }
+    }
+
     /// Sends once, and waits for as long as a request may take.
     pub async fn send(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, Bad> {
         let limit = self.timeouts.request;
@@ -59,15 +79,20 @@ impl Shared {
         Err(bad(failure))
     }
 
-    /// Tells the log and the observer of a call that has ended.
+    /// Tells the log, the observer and the budget of a call that has ended.
     pub fn told(
         &self,
         account: &AccountUid,
-        operation: &str,
+        operation: &'static str,
         began: Duration,
         result: Result<Reply, Bad>,
     ) -> Result<Reply, CloudError> {
-        let took = self.clock.uptime().saturating_sub(began);
+        let ended = self.clock.uptime();
+        let took = ended.saturating_sub(began);
+        if let Some(bad) = result.as_ref().err().filter(|bad| is_throttled(bad)) {
+            let rate = self.budget.throttled(account, operation, began, ended, bad.retry_after);
+            self.observer.budgeted(operation, account, Duration::ZERO, rate);
+        }
         let (outcome, request_id) = match &result {
             Ok(reply) => ("ok".to_owned(), Some(reply.request_id.as_str())),
             Err(bad) => (outcome(&bad.failure), bad.request_id.as_deref()),
@@ -122,8 +147,11 @@ impl Caller {
         &self.shared
     }
 
-    /// Sends a request once: with keys that are known to be the account's, except to STS, which says whose they are.
+    /// Sends a request once, when the budget of its operation has room for it: with keys that are known to be the
+    /// account's, except to STS, which says whose they are. They are asked for after the wait, which they might not
+    /// outlive.
     pub async fn call(&self, request: &RpcRequest) -> Result<Reply, CloudError> {
+        self.pass(request.action).await?;
         let keys = match request.product {
             Product::Sts => self.keys(request.action).await?,
             _ => self.verified(request.action).await?,
@@ -131,23 +159,8 @@ impl Caller {
         self.call_with(&keys, request).await
     }
 
-    async fn pass(&self, operation: &'static str) -> Result<(), CloudError> {
-        let (clock, account, observer) = (self.shared.clock.as_ref(), &self.account, &self.shared.observer);
-        match self.shared.budget.pass(clock, account, operation, Urgency::current()).await {
-            Ok(Passed { waited, rate }) => {
-                observer.budgeted(operation, account, waited, rate);
-                Ok(())
-            }
-            Err(UsedUp { waited, opens_in }) => {
-                observer.budgeted(operation, account, waited, None);
-                observer.called(operation, account, "not-sent", Duration::ZERO);
-                let why = format!(
-                    "the budget of account {account} for {operation} is used up; waited {:.1} s for it",
-                    waited.as_secs_f64()
-                );
-                Err(CloudError { retry_after: Some(opens_in), ..not_sent(operation, why) })
-            }
-        }
+    pub(super) async fn pass(&self, operation: &'static str) -> Result<(), CloudError> {
+        self.shared.pass(&self.account, operation).await
     }
 
     /// Keys for a request of `operation`. Without any, the request was not made.
@@ -159,20 +172,13 @@ impl Caller {
             .map_err(|bad| bad.of(operation))
     }
 
-    /// Sends a request once, when the budget of its operation has room for it.
     pub(super) async fn call_with(&self, keys: &Arc<Keys>, request: &RpcRequest) -> Result<Reply, CloudError> {
-        self.pass(request.action).await?;
         let began = self.shared.clock.uptime();
         let result = self.attempt(keys, request).await;
         if let Err(Bad { failure: Failure::Refused { code, .. }, .. }) = &result
             && keys_ended(code)
         {
             self.source.invalidate(keys);
-        }
-        if let Some(bad) = result.as_ref().err().filter(|bad| is_throttled(bad)) {
-            let ended = self.shared.clock.uptime();
-            let rate = self.shared.budget.throttled(&self.account, request.action, began, ended, bad.retry_after);
-            self.shared.observer.budgeted(request.action, &self.account, Duration::ZERO, rate);
         }
         self.shared.told(&self.account, request.action, began, result)
     }
@@ -203,18 +209,18 @@ pub(super) fn bad(failure: Failure) -> Bad {
     Bad { failure, request_id: None, retry_after: None }
 }
 
-/// Whether the cloud asks for fewer calls. A delay it asks for means that whatever the code is (API §D.1).
-fn is_throttled(bad: &Bad) -> bool {
-    bad.retry_after.is_some()
-        || matches!(&bad.failure, Failure::Refused { status, code, .. }
-            if *status == 429 || code.to_ascii_lowercase().contains("throttling"))
-}
-
 impl Bad {
     fn of(self, operation: &str) -> CloudError {
         let Self { failure, request_id, retry_after } = self;
         CloudError { operation: operation.to_owned(), failure, request_id, retry_after }
     }
+}
+
+/// Whether the cloud asks for fewer calls. A delay it asks for means that whatever the code is (API §D.1).
+fn is_throttled(bad: &Bad) -> bool {
+    bad.retry_after.is_some()
+        || matches!(&bad.failure, Failure::Refused { status, code, .. }
+            if *status == 429 || code.to_ascii_lowercase().contains("throttling"))
 }
 
 fn outcome(failure: &Failure) -> String {

@@ -85,6 +85,8 @@ impl Issuer for AssumeRoleWithOidc {
             .map_err(|error| format!("cannot read the OIDC token in {}: {error}", token_file.display()))
             .map(|text| SecretString::from(text.trim()))
             .map_err(CredentialError::new)?;
+        let passed = self.shared.pass(role.arn.account(), OPERATION).await;
+        passed.map_err(|error| refused(role, error))?;
         let began = self.shared.clock.uptime();
         let result = self.ask(&token).await;
         let reply = self.shared.told(role.arn.account(), OPERATION, began, result);
