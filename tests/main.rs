@@ -9,5 +9,6 @@ mod crash_everywhere;
 mod end_to_end;
 mod layers;
 mod plans;
+mod secrets;
 mod support;
 mod workflows;

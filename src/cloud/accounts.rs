@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::budget::{Budget, Limits};
 use super::cbn::Cbn;
-use super::credentials::AccountCredentials;
+use super::credentials::{AccountCredentials, Sources};
 use super::endpoint::Endpoints;
 use super::observer::CallObserver;
 use super::rpc::{Caller, Shared, Timeouts, not_sent};
@@ -39,8 +39,10 @@ impl Accounts {
     ) -> Self {
         let budget = Budget::new(limits);
         let shared = Arc::new(Shared { clock, transport, endpoints, timeouts, observer, budget });
-        let account = |credentials: AccountCredentials| {
-            (credentials.uid.clone(), Cbn::new(Arc::new(Caller::new(credentials, shared.clone()))))
+        let mut sources = Sources::new(shared.clone());
+        let account = |AccountCredentials { uid, credential }| {
+            let caller = Caller::new(AccountUid::clone(&uid), sources.of(&credential), shared.clone());
+            (uid, Cbn::new(Arc::new(caller)))
         };
         Self { accounts: credentials.into_iter().map(account).collect() }
     }

@@ -97,6 +97,8 @@ pub struct Endpoints {
     pub smartag: Option<Endpoint>,
     /// Of Vpc.
     pub vpc: Option<Endpoint>,
+    /// Of the metadata service of the machine, for the keys of its role.
+    pub metadata: Option<Endpoint>,
 }
 
 /// Regions whose Vpc and Sts have no endpoint of their own (API §1).
@@ -116,7 +118,7 @@ impl Endpoints {
     /// One endpoint for every product: a simulated cloud.
     pub fn all(endpoint: &Endpoint) -> Self {
         let at = || Some(endpoint.clone());
-        Self { cbn: at(), sts: at(), smartag: at(), vpc: at() }
+        Self { cbn: at(), sts: at(), smartag: at(), vpc: at(), metadata: at() }
     }
 
     /// Whether any product is not where the vendor has it.
@@ -136,6 +138,11 @@ impl Endpoints {
             Product::Vpc => (&self.vpc, regional("vpc", region, &CENTRAL_VPC)),
         };
         overridden.clone().unwrap_or_else(|| Endpoint::secure(host))
+    }
+
+    /// The metadata service of the machine, which is the same address on every one.
+    pub fn metadata(&self) -> Endpoint {
+        self.metadata.clone().unwrap_or_else(|| Endpoint { tls: false, authority: "100.100.100.200".into() })
     }
 }
 

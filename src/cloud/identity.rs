@@ -2,18 +2,18 @@
 //! account's grants, or read an empty list and prove an absence that is none. So every credential shows its account
 //! once (`GetCallerIdentity`, API §A.13) before it is used for anything else.
 //!
-//! Success is remembered for good; failure is not. Callers that wait while a check runs share its end, also a bad one:
-//! otherwise a hundred jobs would ask a service that does not answer one after the other.
+//! Success is remembered for as long as the keys are those of the same principal: renewed keys of one role need no new
+//! check, another role does. Failure is not remembered, but shared by those who wait for it.
 
-use std::sync::atomic::Ordering::{Acquire, Release};
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
-use tokio::sync::Mutex;
 
+use super::credentials::Keys;
 use super::endpoint::Product;
 use super::request::RpcRequest;
 use super::rpc::{Caller, not_sent};
+use super::turns::Turns;
 use super::wire;
 use crate::engine::cloud::{CloudError, Failure};
 
@@ -22,48 +22,58 @@ const OPERATION: &str = "GetCallerIdentity";
 /// What is known of a credential.
 #[derive(Default)]
 pub(super) struct Identity {
-    verified: AtomicBool,
-    /// How many checks have ended: tells a caller that waited whether one ended meanwhile.
-    ended: AtomicU64,
-    /// How the last one failed. Held while one runs.
-    last: Mutex<Option<CloudError>>,
+    /// The principal that has shown to be the expected account's.
+    verified: Mutex<Option<String>>,
+    turns: Turns<CloudError>,
+}
+
+impl Identity {
+    fn verified(&self) -> std::sync::MutexGuard<'_, Option<String>> {
+        self.verified.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn has_verified(&self, keys: &Keys) -> bool {
+        self.verified().as_ref() == Some(&keys.principal)
+    }
 }
 
 impl Caller {
     /// Returns once the credential has shown to be the expected account's.
     pub async fn verify(&self) -> Result<(), CloudError> {
-        let Identity { verified, ended, last } = &self.identity;
-        if verified.load(Acquire) {
-            return Ok(());
-        }
-        let seen = ended.load(Acquire);
-        let mut last = last.lock().await;
-        if verified.load(Acquire) {
-            return Ok(());
-        }
-        if ended.load(Acquire) != seen
-            && let Some(error) = &*last
-        {
-            return Err(error.clone());
-        }
-        let checked = self.identify().await.map(drop);
-        *last = checked.as_ref().err().cloned();
-        verified.store(checked.is_ok(), Release);
-        ended.fetch_add(1, Release);
-        checked
+        self.verified(OPERATION).await.map(drop)
     }
 
-    /// Asks whose the credential is; the `Date` of the answer if it is the expected account's.
+    /// Keys that have shown to be the expected account's, for an operation.
+    pub(super) async fn verified(&self, operation: &str) -> Result<Arc<Keys>, CloudError> {
+        let keys = self.keys(operation).await?;
+        let known = || self.identity.has_verified(&keys).then(|| keys.clone());
+        self.identity.turns.take(known, || self.check(keys.clone())).await
+    }
+
+    async fn check(&self, keys: Arc<Keys>) -> Result<Arc<Keys>, CloudError> {
+        self.whose(&keys).await?;
+        *self.identity.verified() = Some(keys.principal.clone());
+        Ok(keys)
+    }
+
+    /// Asks whose the credential is, whatever was said before; the `Date` of the answer if it is the expected account's.
     pub async fn identify(&self) -> Result<Option<Timestamp>, CloudError> {
-        let expected = &self.account.uid;
+        let keys = self.keys(OPERATION).await?;
+        self.whose(&keys).await
+    }
+
+    async fn whose(&self, keys: &Arc<Keys>) -> Result<Option<Timestamp>, CloudError> {
+        let expected = self.account();
         // No answer here means that what the caller wanted never left: its effect is not in doubt.
         let reply =
-            self.call(&RpcRequest::new(Product::Sts, OPERATION)).await.map_err(|error| match error.failure {
-                Failure::Unanswered { why } => not_sent(
-                    OPERATION,
-                    format!("whose credential is configured for account {expected} is not known: {why}"),
-                ),
-                _ => error,
+            self.call_with(keys, &RpcRequest::new(Product::Sts, OPERATION)).await.map_err(|error| {
+                match error.failure {
+                    Failure::Unanswered { why } => not_sent(
+                        OPERATION,
+                        format!("whose credential is configured for account {expected} is not known: {why}"),
+                    ),
+                    _ => error,
+                }
             })?;
         let why = match wire::uid(&reply.body, "AccountId") {
             Ok(Some(actual)) if actual == *expected => return Ok(reply.date),

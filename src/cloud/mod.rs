@@ -3,6 +3,7 @@
 //! ```text
 //! accounts   which credential serves which uid; hands out readers and writers   (the engine's port)
 //!   cbn      typed operations: spelling, paging, lenient reading of answers
+//!   credentials where its keys come from, and when they are renewed
 //!   identity the credential is the expected account's, checked before it is used
 //!   budget   when a call may go out: a bucket for each account and operation
 //!   rpc      one attempt: keys, nonce, date, signature, send, read the envelope, tell the observer
@@ -28,6 +29,7 @@ mod rpc;
 mod sign;
 mod spelling;
 mod transport;
+mod turns;
 mod wire;
 
 #[cfg(test)]
@@ -35,7 +37,10 @@ mod testing;
 
 pub use accounts::Accounts;
 pub use budget::{Limits, OPERATIONS};
-pub use credentials::{AccountCredentials, CredentialError, CredentialSource, Keys, StaticKeys};
+pub use credentials::{
+    AccountCredentials, BadRole, Credential, CredentialError, CredentialSource, Keys, OidcRole, Role, RoleArn,
+    SessionLength, SessionName, StaticKeys,
+};
 pub use endpoint::{BadEndpoint, Endpoint, Endpoints, Product};
 pub use observer::{CallObserver, Unobserved};
 pub use rpc::Timeouts;

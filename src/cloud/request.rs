@@ -100,6 +100,7 @@ mod tests {
 
     fn keys() -> Keys {
         Keys {
+            principal: "role".into(),
             access_key_id: "STS.id".into(),
             access_key_secret: "s3cr3t-key".into(),
             security_token: Some("s3cr3t-token".into()),

@@ -4,23 +4,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::{ExposeSecret, SecretString};
+use bytes::Bytes;
 use uuid::Uuid;
 
 use super::budget::{Budget, Passed, UsedUp};
-use super::credentials::{AccountCredentials, Keys};
-use super::endpoint::Endpoints;
+use super::credentials::{CredentialSource, Keys};
+use super::endpoint::{Endpoints, Product};
 use super::envelope::{self, Bad, Reply};
 use super::identity::Identity;
 use super::observer::CallObserver;
 use super::request::RpcRequest;
 use super::transport::{Transport, TransportError};
 use crate::clock::Clock;
+use crate::domain::AccountUid;
 use crate::engine::cloud::{CloudError, Failure};
 use crate::engine::urgency::Urgency;
-
-/// The longest message of the cloud that is kept.
-const MAX_MESSAGE: usize = 1024;
 
 /// How long a call may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,60 +46,87 @@ pub(super) struct Shared {
     pub budget: Budget,
 }
 
+impl Shared {
+    /// Sends once, and waits for as long as a request may take.
+    pub async fn send(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, Bad> {
+        let limit = self.timeouts.request;
+        let failure = match tokio::time::timeout(limit, self.transport.send(request)).await {
+            Ok(Ok(response)) => return Ok(response),
+            Ok(Err(TransportError::NotSent(why))) => Failure::NotSent { why },
+            Ok(Err(TransportError::Unanswered(why))) => Failure::Unanswered { why },
+            Err(_elapsed) => Failure::Unanswered { why: format!("no answer within {limit:?}") },
+        };
+        Err(bad(failure))
+    }
+
+    /// Tells the log and the observer of a call that has ended.
+    pub fn told(
+        &self,
+        account: &AccountUid,
+        operation: &str,
+        began: Duration,
+        result: Result<Reply, Bad>,
+    ) -> Result<Reply, CloudError> {
+        let took = self.clock.uptime().saturating_sub(began);
+        let (outcome, request_id) = match &result {
+            Ok(reply) => ("ok".to_owned(), Some(reply.request_id.as_str())),
+            Err(bad) => (outcome(&bad.failure), bad.request_id.as_deref()),
+        };
+        self.observer.called(operation, account, &outcome, took);
+        tracing::debug!(
+            account.uid = %account,
+            cloud.operation = operation,
+            cloud.request_id = request_id.unwrap_or(""),
+            cloud.outcome = outcome,
+            took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            "cloud call ended"
+        );
+        result.map_err(|bad| bad.of(operation))
+    }
+}
+
 /// Calls as one account.
 pub(super) struct Caller {
-    pub account: AccountCredentials,
+    account: AccountUid,
+    source: Arc<dyn CredentialSource>,
     pub identity: Identity,
     shared: Arc<Shared>,
 }
 
 /// An error of a call that was not made.
 pub(super) fn not_sent(operation: &str, why: impl Into<String>) -> CloudError {
-    let failure = Failure::NotSent { why: why.into() };
-    CloudError { operation: operation.to_owned(), failure, request_id: None, retry_after: None }
+    bad(Failure::NotSent { why: why.into() }).of(operation)
 }
 
 impl Caller {
-    pub fn new(account: AccountCredentials, shared: Arc<Shared>) -> Self {
-        Self { account, identity: Identity::default(), shared }
+    pub fn new(account: AccountUid, source: Arc<dyn CredentialSource>, shared: Arc<Shared>) -> Self {
+        Self { account, source, identity: Identity::default(), shared }
     }
 
-    /// Sends a request once, when the budget of its operation has room for it.
+    /// On whose account the calls are.
+    pub fn account(&self) -> &AccountUid {
+        &self.account
+    }
+
+    pub fn source(&self) -> &Arc<dyn CredentialSource> {
+        &self.source
+    }
+
+    pub fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// Sends a request once: with keys that are known to be the account's, except to STS, which says whose they are.
     pub async fn call(&self, request: &RpcRequest) -> Result<Reply, CloudError> {
-        self.pass(request.action).await?;
-        let clock = &self.shared.clock;
-        let began = clock.uptime();
-        let result = self.attempt(request).await;
-        let ended = clock.uptime();
-        let took = ended.saturating_sub(began);
-        if let Some(bad) = result.as_ref().err().filter(|bad| is_throttled(bad)) {
-            let (budget, account) = (&self.shared.budget, &self.account.uid);
-            let rate = budget.throttled(account, request.action, began, ended, bad.retry_after);
-            self.shared.observer.budgeted(request.action, account, Duration::ZERO, rate);
-        }
-        let (outcome, request_id) = match &result {
-            Ok(reply) => ("ok".to_owned(), Some(reply.request_id.as_str())),
-            Err(bad) => (outcome(&bad.failure), bad.request_id.as_deref()),
+        let keys = match request.product {
+            Product::Sts => self.keys(request.action).await?,
+            _ => self.verified(request.action).await?,
         };
-        self.shared.observer.called(request.action, &self.account.uid, &outcome, took);
-        tracing::debug!(
-            account.uid = %self.account.uid,
-            cloud.operation = request.action,
-            cloud.request_id = request_id.unwrap_or(""),
-            cloud.outcome = outcome,
-            took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-            "cloud call ended"
-        );
-        result.map_err(|Bad { failure, request_id, retry_after }| CloudError {
-            operation: request.action.to_owned(),
-            failure,
-            request_id,
-            retry_after,
-        })
+        self.call_with(&keys, request).await
     }
 
     async fn pass(&self, operation: &'static str) -> Result<(), CloudError> {
-        let (clock, account, observer) = (self.shared.clock.as_ref(), &self.account.uid, &self.shared.observer);
+        let (clock, account, observer) = (self.shared.clock.as_ref(), &self.account, &self.shared.observer);
         match self.shared.budget.pass(clock, account, operation, Urgency::current()).await {
             Ok(Passed { waited, rate }) => {
                 observer.budgeted(operation, account, waited, rate);
@@ -119,29 +144,56 @@ impl Caller {
         }
     }
 
-    async fn attempt(&self, request: &RpcRequest) -> Result<Reply, Bad> {
-        let not_sent = |why: String| bad(Failure::NotSent { why });
-        let keys = self.account.source.keys().await.map_err(|e| not_sent(e.to_string()))?;
+    /// Keys for a request of `operation`. Without any, the request was not made.
+    pub(super) async fn keys(&self, operation: &str) -> Result<Arc<Keys>, CloudError> {
+        self.source
+            .keys()
+            .await
+            .map_err(|error| Bad { retry_after: error.retry_after, ..bad(Failure::NotSent { why: error.why }) })
+            .map_err(|bad| bad.of(operation))
+    }
+
+    /// Sends a request once, when the budget of its operation has room for it.
+    pub(super) async fn call_with(&self, keys: &Arc<Keys>, request: &RpcRequest) -> Result<Reply, CloudError> {
+        self.pass(request.action).await?;
+        let began = self.shared.clock.uptime();
+        let result = self.attempt(keys, request).await;
+        if let Err(Bad { failure: Failure::Refused { code, .. }, .. }) = &result
+            && keys_ended(code)
+        {
+            self.source.invalidate(keys);
+        }
+        if let Some(bad) = result.as_ref().err().filter(|bad| is_throttled(bad)) {
+            let ended = self.shared.clock.uptime();
+            let rate = self.shared.budget.throttled(&self.account, request.action, began, ended, bad.retry_after);
+            self.shared.observer.budgeted(request.action, &self.account, Duration::ZERO, rate);
+        }
+        self.shared.told(&self.account, request.action, began, result)
+    }
+
+    async fn attempt(&self, keys: &Keys, request: &RpcRequest) -> Result<Reply, Bad> {
         let endpoint = self.shared.endpoints.of(request.product, None);
         let nonce = Uuid::new_v4().simple().to_string();
-        let http = request.to_http(&endpoint, &keys, self.shared.clock.now(), &nonce).map_err(not_sent)?;
-        let limit = self.shared.timeouts.request;
-        let response = match tokio::time::timeout(limit, self.shared.transport.send(http)).await {
-            Ok(Ok(response)) => response,
-            Ok(Err(TransportError::NotSent(why))) => return Err(not_sent(why)),
-            Ok(Err(TransportError::Unanswered(why))) => return Err(bad(Failure::Unanswered { why })),
-            Err(_elapsed) => return Err(bad(Failure::Unanswered { why: format!("no answer within {limit:?}") })),
-        };
+        let http = request.to_http(&endpoint, keys, self.shared.clock.now(), &nonce);
+        let http = http.map_err(|why| bad(Failure::NotSent { why }))?;
+        let response = self.shared.send(http).await?;
         envelope::read(&response).map_err(|mut bad| {
             if let Failure::Refused { message, .. } = &mut bad.failure {
-                *message = presentable(message, &keys);
+                *message = keys.presentable(message);
             }
             bad
         })
     }
 }
 
-fn bad(failure: Failure) -> Bad {
+/// Whether a refusal says that temporary keys are no longer good (API §D.3). Asking for others is all this module does
+/// about it: whether the call is made again is the engine's to decide, by the class of the same code.
+fn keys_ended(code: &str) -> bool {
+    let code = code.to_ascii_lowercase();
+    code.starts_with("invalidsecuritytoken") || code == "missingsecuritytoken"
+}
+
+pub(super) fn bad(failure: Failure) -> Bad {
     Bad { failure, request_id: None, retry_after: None }
 }
 
@@ -150,6 +202,13 @@ fn is_throttled(bad: &Bad) -> bool {
     bad.retry_after.is_some()
         || matches!(&bad.failure, Failure::Refused { status, code, .. }
             if *status == 429 || code.to_ascii_lowercase().contains("throttling"))
+}
+
+impl Bad {
+    fn of(self, operation: &str) -> CloudError {
+        let Self { failure, request_id, retry_after } = self;
+        CloudError { operation: operation.to_owned(), failure, request_id, retry_after }
+    }
 }
 
 fn outcome(failure: &Failure) -> String {
@@ -161,21 +220,6 @@ fn outcome(failure: &Failure) -> String {
     }
 }
 
-/// The cloud's message without our secrets and not longer than is useful. A refused signature is answered with the
-/// text the server signed, and that holds the security token.
-fn presentable(message: &str, keys: &Keys) -> String {
-    let secrets = [Some(&keys.access_key_secret), keys.security_token.as_ref()];
-    let mut text = message.to_owned();
-    for secret in secrets.into_iter().flatten().map(SecretString::expose_secret).filter(|s| !s.is_empty()) {
-        text = text.replace(secret, "***");
-    }
-    if let Some((end, _)) = text.char_indices().nth(MAX_MESSAGE) {
-        text.truncate(end);
-        text.push('…');
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use tokio::io::AsyncReadExt;
@@ -183,7 +227,7 @@ mod tests {
     use tokio::sync::oneshot;
 
     use super::*;
-    use crate::cloud::endpoint::{Endpoint, Product};
+    use crate::cloud::endpoint::Endpoint;
     use crate::cloud::observer::Unobserved;
     use crate::cloud::testing;
     use crate::cloud::transport::HttpTransport;
@@ -212,8 +256,8 @@ mod tests {
             observer: Arc::new(Unobserved),
             budget: Budget::default(),
         };
-        let caller = Caller::new(testing::credentials(testing::TR_ACCOUNT), Arc::new(shared));
-        let request = RpcRequest::new(Product::Cbn, "DescribeX").query("NextToken", "a+b/c=~ *");
+        let caller = testing::caller_of(testing::TR_ACCOUNT, shared);
+        let request = RpcRequest::new(Product::Sts, "DescribeX").query("NextToken", "a+b/c=~ *");
         let error = caller.call(&request).await.unwrap_err();
         assert_eq!(error.failure, Failure::Unanswered { why: "no answer within 500ms".into() });
 
@@ -222,6 +266,7 @@ mod tests {
         assert_eq!(head.matches("\r\nhost: ").count(), 1, "{head}");
         assert!(head.contains(&format!("\r\nhost: {at}\r\n")), "{head}");
     }
+
     #[tokio::test]
     async fn a_throttled_operation_is_not_called_again_before_it_has_room() {
         let busy = r#"{"RequestId":"R","Code":"Throttling.User","Message":"m"}"#;
@@ -237,8 +282,8 @@ mod tests {
             observer: Arc::new(Unobserved),
             budget: Budget::new(Some(crate::cloud::Limits::default())),
         };
-        let caller = Caller::new(testing::credentials(testing::TR_ACCOUNT), Arc::new(shared));
-        let request = RpcRequest::new(Product::Cbn, "DescribeX");
+        let caller = testing::caller_of(testing::TR_ACCOUNT, shared);
+        let request = RpcRequest::new(Product::Sts, "DescribeX");
         let within = |span| Urgency { until: Some(clock.uptime() + span), ..Urgency::default() };
         let second = Duration::from_secs(1);
         within(second).scope(caller.call(&request)).await.unwrap_err();

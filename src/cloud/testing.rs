@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::budget::Budget;
-use super::credentials::{AccountCredentials, StaticKeys};
+use super::credentials::{AccountCredentials, Sources, StaticKeys};
 use super::endpoint::Endpoints;
 use super::observer::Unobserved;
 use super::rpc::{Caller, Shared, Timeouts};
@@ -140,7 +140,13 @@ pub fn caller(cloud: &Scripted, uid: &str) -> Caller {
         observer: Arc::new(Unobserved),
         budget: Budget::default(),
     };
-    Caller::new(credentials(uid), Arc::new(shared))
+    caller_of(uid, shared)
+}
+
+pub fn caller_of(uid: &str, shared: Shared) -> Caller {
+    let shared = Arc::new(shared);
+    let AccountCredentials { uid, credential } = credentials(uid);
+    Caller::new(uid, Sources::new(shared.clone()).of(&credential), shared)
 }
 
 pub fn accounts(cloud: &Scripted, observer: impl CallObserver) -> Accounts {

@@ -4,10 +4,12 @@
 //! The rule of the environment: key `k` of section `s` is `CROSSGRANT_S_K`, so `[broker] url` is
 //! `CROSSGRANT_BROKER_URL`, `[cloud.endpoints] cbn` is `CROSSGRANT_CLOUD_ENDPOINTS_CBN` and the top-level `hour` is
 //! `CROSSGRANT_HOUR`; a key of an account is `CROSSGRANT_ACCOUNT_<UID>_<KEY>`. The environment goes before the file.
-//! Lists are separated by white space there. `[[allow]]` is the file's alone.
+//! Lists are separated by white space there. `[[allow]]` is the file's alone. Where there is no `[credentials.hub]`, the
+//! vendor's own variables (`ALIBABA_CLOUD_ACCESS_KEY_ID` and so on) name the hub's credential.
 //!
 //! Every secret can be given as `<key>_file` instead. Relative paths are relative to the working directory.
 
+mod credentials;
 mod error;
 mod layers;
 mod read;
@@ -23,7 +25,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use crate::cloud::{AccountCredentials, Endpoints, Limits, StaticKeys};
+use crate::cloud::{AccountCredentials, Credential, Endpoints, Limits};
 use crate::domain::{AccountUid, Hour, Site};
 use crate::engine::policy::{Allow, Policy};
 use crate::workflow::Overrides;
@@ -119,12 +121,8 @@ pub enum LogFormat {
 pub struct Account {
     /// Where it is registered.
     pub site: Site,
-    /// Names the key.
-    pub access_key_id: String,
-    /// Signs.
-    pub access_key_secret: SecretString,
-    /// Goes with temporary keys.
-    pub security_token: Option<SecretString>,
+    /// How its keys are had.
+    pub credential: Credential,
 }
 
 impl Config {
@@ -162,13 +160,9 @@ impl Config {
 
     /// The credentials of every account.
     pub fn credentials(&self) -> Vec<AccountCredentials> {
-        let of = |(uid, account): (&AccountUid, &Account)| {
-            let keys = StaticKeys::new(
-                account.access_key_id.clone(),
-                account.access_key_secret.clone(),
-                account.security_token.clone(),
-            );
-            AccountCredentials::new(uid.clone(), keys)
+        let of = |(uid, account): (&AccountUid, &Account)| AccountCredentials {
+            uid: uid.clone(),
+            credential: account.credential.clone(),
         };
         self.accounts.iter().map(of).collect()
     }

@@ -9,7 +9,9 @@ use serde::Deserialize as _;
 use super::error::Origin;
 use super::layers::Layers;
 use super::source::{Raw, Source};
-use super::{Account, AdminConfig, BrokerConfig, Config, LogConfig, LogFormat, Site, WorkerConfig, schema};
+use super::{
+    Account, AdminConfig, BrokerConfig, Config, LogConfig, LogFormat, Site, WorkerConfig, credentials, schema,
+};
 use crate::cloud::{Endpoint, Endpoints, Limits, OPERATIONS};
 use crate::domain::{AccountUid, Hour};
 use crate::engine::policy::Allow;
@@ -102,7 +104,7 @@ fn read_endpoints(layers: &mut Layers) -> Endpoints {
             }
         }
     };
-    Endpoints { cbn: of("cbn"), sts: of("sts"), smartag: of("smartag"), vpc: of("vpc") }
+    Endpoints { cbn: of("cbn"), sts: of("sts"), smartag: of("smartag"), vpc: of("vpc"), metadata: of("metadata") }
 }
 
 fn read_limits(layers: &mut Layers) -> Limits {
@@ -134,6 +136,7 @@ fn read_accounts(layers: &mut Layers) -> BTreeMap<AccountUid, Account> {
             Some((uid.to_owned(), entry.origin.clone()))
         })
         .collect();
+    let hub = credentials::hub(layers);
     let mut accounts = BTreeMap::new();
     let mut known = BTreeSet::new();
     for (text, origin) in uids {
@@ -141,27 +144,15 @@ fn read_accounts(layers: &mut Layers) -> BTreeMap<AccountUid, Account> {
             continue;
         }
         let section = format!("{}.{text}", schema::ACCOUNTS);
-        let (id, secret) = (layers.text(&section, "access_key_id"), layers.secret(&section, "access_key_secret"));
-        let security_token = layers.secret(&section, "security_token");
         let sites = [("china", Site::China), ("international", Site::International)];
         let site = layers.word(&section, "site", &sites).unwrap_or(Site::China);
-        let uid = match AccountUid::parse(text.clone()) {
-            Ok(uid) => uid,
-            Err(error) => {
-                layers.faults.report(&origin, format!("`{text}` is not an account: {error}"));
-                continue;
+        match AccountUid::parse(text.clone()) {
+            Ok(uid) => {
+                if let Some(credential) = credentials::account(layers, &section, &uid, &origin, &hub) {
+                    accounts.insert(uid, Account { site, credential });
+                }
             }
-        };
-        match (id, secret) {
-            (Some(id), Some(access_key_secret)) => {
-                let account = Account { site, access_key_id: id.value, access_key_secret, security_token };
-                accounts.insert(uid, account);
-            }
-            (None, _) => layers.faults.report(&origin, format!("account {text} has no usable `access_key_id`")),
-            (_, None) => {
-                let message = format!("account {text} has no usable `access_key_secret` or `access_key_secret_file`");
-                layers.faults.report(&origin, message);
-            }
+            Err(error) => layers.faults.report(&origin, format!("`{text}` is not an account: {error}")),
         }
     }
     accounts

@@ -9,19 +9,56 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
     ("broker", &["url", "url_file", "prefix", "prefetch", "declare", "ca_file"]),
     ("admin", &["listen", "token", "token_file"]),
     ("cloud", &[]),
-    ("cloud.endpoints", &["cbn", "sts", "smartag", "vpc"]),
+    ("cloud.endpoints", &["cbn", "sts", "smartag", "vpc", "metadata"]),
     ("cloud.budget", &["reads_per_second", "writes_per_second", "burst"]),
     ("cloud.budget.operations", OPERATIONS),
+    ("credentials", &[]),
+    (HUB, CREDENTIAL),
     ("worker", &["concurrency", "drain", "name"]),
     ("workflows", &["policies", "errors"]),
     ("log", &["format", "filter"]),
 ];
 
+/// The credential that roles are assumed with, `[credentials.hub]`.
+pub(super) const HUB: &str = "credentials.hub";
+/// The keys of a credential.
+pub(super) const CREDENTIAL: &[&str] = &[
+    "access_key_id",
+    "access_key_secret",
+    "access_key_secret_file",
+    "security_token",
+    "security_token_file",
+    "role_arn",
+    "external_id",
+    "session_name",
+    "session_length",
+    "oidc_provider_arn",
+    "oidc_token_file",
+    "ecs_role",
+];
+
+/// What the vendor's own tools read from the environment: a hub's credential, where none is configured.
+pub(super) const VENDOR: &str = "vendor";
+const VENDOR_VARIABLES: [(&str, &str); 8] = [
+    ("ALIBABA_CLOUD_ACCESS_KEY_ID", "access_key_id"),
+    ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "access_key_secret"),
+    ("ALIBABA_CLOUD_SECURITY_TOKEN", "security_token"),
+    ("ALIBABA_CLOUD_ROLE_ARN", "role_arn"),
+    ("ALIBABA_CLOUD_ROLE_SESSION_NAME", "session_name"),
+    ("ALIBABA_CLOUD_OIDC_PROVIDER_ARN", "oidc_provider_arn"),
+    ("ALIBABA_CLOUD_OIDC_TOKEN_FILE", "oidc_token_file"),
+    ("ALIBABA_CLOUD_ECS_METADATA", "ecs_role"),
+];
+
 /// The table of accounts, `[accounts."<uid>"]`.
 pub(super) const ACCOUNTS: &str = "accounts";
+/// The keys of an account besides those of a credential.
+const ACCOUNT: &[&str] = &["hub", "site"];
+
 /// The keys of an account.
-pub(super) const ACCOUNT: &[&str] =
-    &["access_key_id", "access_key_secret", "access_key_secret_file", "security_token", "security_token_file", "site"];
+pub(super) fn account_keys() -> impl Iterator<Item = &'static str> + Clone {
+    CREDENTIAL.iter().chain(ACCOUNT).copied()
+}
 
 /// The list of rules, `[[allow]]`.
 pub(super) const ALLOW: &str = "allow";
@@ -53,6 +90,9 @@ pub(super) fn variable(section: &str, key: &str) -> String {
 
 /// What a variable sets.
 pub(super) fn set_by(name: &str) -> Variable {
+    if let Some((_, key)) = VENDOR_VARIABLES.iter().find(|(variable, _)| *variable == name) {
+        return Variable::Key(VENDOR.to_owned(), key);
+    }
     if !name.starts_with(VARIABLE) || name == FILE_VARIABLE {
         return Variable::Foreign;
     }
@@ -64,7 +104,7 @@ pub(super) fn set_by(name: &str) -> Variable {
     let account = name.strip_prefix("CROSSGRANT_ACCOUNT_").and_then(|rest| rest.split_once('_'));
     if let Some((uid, _)) = account.filter(|(uid, _)| uid.bytes().all(|b| b.is_ascii_digit()) && !uid.is_empty()) {
         let section = format!("{ACCOUNTS}.{uid}");
-        if let Some(key) = ACCOUNT.iter().find(|key| variable(&section, key) == name) {
+        if let Some(key) = account_keys().find(|key| variable(&section, key) == name) {
             return Variable::Key(section, key);
         }
     }
@@ -106,6 +146,8 @@ mod tests {
             ("CROSSGRANT_ACCOUNT_12_KEY", Variable::Unknown),
             ("CROSSGRANT_CONFIG", Variable::Foreign),
             ("PATH", Variable::Foreign),
+            ("ALIBABA_CLOUD_ROLE_ARN", Variable::Key("vendor".into(), "role_arn")),
+            ("CROSSGRANT_CREDENTIALS_HUB_ECS_ROLE", Variable::Key("credentials.hub".into(), "ecs_role")),
         ] {
             assert_eq!(set_by(name), expected, "{name}");
         }

@@ -174,10 +174,10 @@ impl FileReader<'_> {
             };
             for (key, value) in table {
                 let (name, at) = (key.get_ref().as_ref(), key.span().start);
-                if schema::ACCOUNT.contains(&name) {
+                if schema::account_keys().any(|key| key == name) {
                     self.entry(&format!("{}.{uid}", schema::ACCOUNTS), name, value);
                 } else {
-                    self.unknown(at, name, &place, schema::ACCOUNT);
+                    self.unknown(at, name, &place, &schema::account_keys().collect::<Vec<_>>());
                 }
             }
         }

@@ -1,9 +1,12 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use secrecy::ExposeSecret;
 
 use super::*;
+use crate::cloud::{Credential, Keys, OidcRole};
 use crate::domain::Requester;
 
 const ACCOUNTS: &str = r#"
@@ -41,6 +44,14 @@ fn faults(text: &str, env: &[(&str, &str)]) -> Vec<String> {
     error.0.iter().map(strip).collect()
 }
 
+/// Keys that stay.
+fn keys(credential: &Credential) -> Arc<Keys> {
+    match credential {
+        Credential::Source(source) => source.keys().now_or_never().unwrap().unwrap(),
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn everything_but_the_accounts_has_a_default() {
     let config = Config::load(None, std::iter::empty()).unwrap();
@@ -63,14 +74,15 @@ fn everything_but_the_accounts_has_a_default() {
 fn the_sample_is_read_and_says_the_defaults() {
     let sample = include_str!("../../deploy/crossgrant.toml");
     let dir = tempfile::tempdir().unwrap();
-    let secret = dir.path().join("secret");
-    std::fs::write(&secret, "s3cr3t\n").unwrap();
-    let config = load(&sample.replace("/etc/crossgrant/secrets", &dir.path().display().to_string()), &[]);
-    // The sample names secret files that are not here; nothing else may be wrong with it.
-    let lines = config.unwrap_err().0;
-    assert!(lines.iter().all(|line| line.contains("_file") || line.contains("no usable")), "{lines:#?}");
+    for secret in ["broker-url", "hub", "1250123456123456"] {
+        let path = dir.path().join(secret);
+        std::fs::write(&path, "s3cr3t\n").unwrap();
+        private(&path);
+    }
+    let config = load(&sample.replace("/etc/crossgrant/secrets", &dir.path().display().to_string()), &[]).unwrap();
+    assert_eq!((config.accounts.len(), config.allow.len(), config.warnings.len()), (2, 1, 0));
     let known: Vec<&str> = schema::SECTIONS.iter().flat_map(|(_, keys)| keys.iter().copied()).collect();
-    for key in known.iter().chain(schema::ACCOUNT).chain(schema::RULE) {
+    for key in known.iter().copied().chain(schema::account_keys()).chain(schema::RULE.iter().copied()) {
         assert!(sample.contains(&format!("{key} =")), "the sample does not show `{key}`");
     }
 }
@@ -134,7 +146,7 @@ fn the_environment_goes_before_the_file() {
     assert_eq!(config.log.filter, "info", "an empty variable sets nothing");
     let urls: Vec<_> = config.broker.urls.iter().map(ExposeSecret::expose_secret).collect();
     assert_eq!(urls, ["amqp://a", "amqp://b"]);
-    let account = |uid: &str| &config.accounts[&AccountUid::parse(uid).unwrap()];
+    let account = |uid: &str| keys(&config.accounts[&AccountUid::parse(uid).unwrap()].credential);
     assert_eq!(account("1250123456123456").access_key_secret.expose_secret(), "other");
     assert_eq!(account("1250123456123456").access_key_id, "cen-key");
     assert_eq!(account("1688000000000001").security_token.as_ref().unwrap().expose_secret(), "token");
@@ -199,6 +211,78 @@ fn an_account_is_whole_or_a_fault() {
     assert_eq!(found.len(), 2, "{found:#?}");
     assert!(found[0].starts_with("2: `12x` is not an account: "), "{found:#?}");
     assert!(found[1].starts_with("4: account 125 has no usable `access_key_secret`"), "{found:#?}");
+}
+
+const ROLE: &str = "[accounts.\"1688000000000001\"]\nrole_arn = \"acs:ram::1688000000000001:role/crossgrant\"\n";
+
+fn credential(text: &str, env: &[(&str, &str)], uid: &str) -> Credential {
+    load(text, env).unwrap().accounts[&AccountUid::parse(uid).unwrap()].credential.clone()
+}
+
+#[test]
+fn a_role_is_assumed_with_the_hubs_keys_or_its_own() {
+    let hub = "[credentials.hub]\naccess_key_id = \"hub-key\"\naccess_key_secret = \"s3cr3t\"\n";
+    let text = format!("{hub}{ROLE}external_id = \"x1\"\nsession_name = \"me\"\nsession_length = \"30m\"\n{ACCOUNTS}");
+    let Credential::AssumeRole { role, with } = credential(&text, &[], "1688000000000001") else { panic!() };
+    assert_eq!((role.external_id.as_deref(), role.session_name.as_str()), (Some("x1"), "me"));
+    assert_eq!((role.session_length.as_secs(), keys(&with).access_key_id.as_str()), (1800, "hub-key"));
+    let own = format!("{hub}{ROLE}ecs_role = \"machine\"\n");
+    let Credential::AssumeRole { with, .. } = credential(&own, &[], "1688000000000001") else { panic!() };
+    assert!(matches!(&*with, Credential::InstanceRole(name) if name == "machine"));
+    let hub_itself = format!("{hub}[accounts.\"1250123456123456\"]\nhub = true\n{ROLE}");
+    let config = load(&hub_itself, &[]).unwrap();
+    let parts: Vec<_> = config.credentials().into_iter().map(|account| account.credential).collect();
+    let [Credential::Shared(one), Credential::AssumeRole { with: two, .. }] = &parts[..] else { panic!("{parts:?}") };
+    assert!(Arc::ptr_eq(one, two), "one hub is one source");
+}
+
+#[test]
+fn the_vendors_variables_are_a_hub_in_the_vendors_order() {
+    let token = ("ALIBABA_CLOUD_OIDC_TOKEN_FILE", "/var/token");
+    let all = [
+        ("ALIBABA_CLOUD_ACCESS_KEY_ID", "vendor-key"),
+        ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "s3cr3t"),
+        ("ALIBABA_CLOUD_SECURITY_TOKEN", "s3cr3t-token"),
+        ("ALIBABA_CLOUD_ROLE_ARN", "acs:ram::1250123456123456:role/pod"),
+        ("ALIBABA_CLOUD_OIDC_PROVIDER_ARN", "acs:ram::1250123456123456:oidc-provider/c"),
+        token,
+        ("ALIBABA_CLOUD_ECS_METADATA", "machine"),
+    ];
+    let hub = |env: &[(&str, &str)]| match credential(ROLE, env, "1688000000000001") {
+        Credential::AssumeRole { with, .. } => with,
+        other => panic!("{other:?}"),
+    };
+    let with = keys(&hub(&all));
+    assert_eq!((with.access_key_id.as_str(), with.security_token.is_some()), ("vendor-key", true));
+    assert!(matches!(&*hub(&all[2..]), Credential::Oidc(OidcRole { token_file, .. }) if token_file.ends_with("token")));
+    assert!(matches!(&*hub(&all[4..]), Credential::InstanceRole(name) if name == "machine"));
+    assert!(faults(ROLE, &[token])[0].contains("account 1688000000000001 needs the hub's keys, and there are none"));
+    // Nobody asks for a hub: what a platform sets does no harm.
+    assert_eq!(load(ACCOUNTS, &all).unwrap().warnings, Vec::<String>::new());
+    let own = format!("{ROLE}oidc_provider_arn = \"acs:ram::1688000000000001:oidc-provider/c\"\n");
+    let Credential::Oidc(oidc) = credential(&own, &[token], "1688000000000001") else { panic!() };
+    assert_eq!(oidc.token_file, PathBuf::from("/var/token"));
+}
+
+#[test]
+fn a_credential_that_cannot_be_meant_is_a_fault() {
+    let hub = "[credentials.hub]\necs_role = \"machine\"\n";
+    for (text, fault) in [
+        (format!("{hub}{ROLE}access_key_id = \"a\"\necs_role = \"b\"\n"), "has both `access_key_id` and `ecs_role`"),
+        (format!("{hub}{}", ROLE.replace("ram::1688", "ram::1250")), "is a role of account 1250000000000001"),
+        (format!("{hub}{}", ROLE.replace(":role/", ":user/")), "`role_arn` cannot be"),
+        (format!("{hub}{ROLE}session_length = \"15m\"\n"), "`session_length` cannot be used"),
+        (format!("{hub}{ROLE}session_name = \"a b\"\n"), "`session_name` cannot be"),
+        (format!("{hub}{ROLE}oidc_provider_arn = \"x\"\n"), "no usable `oidc_token_file`"),
+        (format!("{hub}{ROLE}access_key_secret = \"s3cr3t\"\n"), "no usable `access_key_id`"),
+        (format!("{hub}{ACCOUNTS}hub = true\n"), "is the `hub` and has other keys"),
+        ("[credentials.hub]\nsession_name = \"ab\"\n".to_owned(), "the hub has nothing"),
+        ("[accounts.\"125\"]\nsite = \"china\"\n".to_owned(), "no usable `access_key_id`, `role_arn`"),
+    ] {
+        let found = faults(&text, &[]);
+        assert!(found.len() == 1 && found[0].contains(fault), "{fault}: {found:#?}");
+        assert!(!found[0].contains("s3cr3t"));
+    }
 }
 
 #[test]

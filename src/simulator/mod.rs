@@ -1,7 +1,8 @@
 //! A simulated cloud: the operations of the vendor that Crossgrant uses, behind real HTTP with real signature checks,
 //! and with the owner checks, asynchronous attachments, hourly payer changes, lagging reads and failures that make the
 //! real one hard (API §I, §J). For tests, demonstrations and `simulate`; it listens for product calls on `/` and for
-//! its control endpoints on `/_sim/`.
+//! its control endpoints on `/_sim/`, and plays the metadata
+//! service of a machine on `/latest/`.
 //!
 //! | file | |
 //! |---|---|
@@ -14,7 +15,9 @@
 //! | `switches`, `faults`, `flow` | doubtful behaviour, what goes wrong, and how many calls are taken |
 //! | `ledger` | what happened |
 //! | `changes` | what somebody else does |
+//! | `secrets` | what must show nowhere |
 //! | `server`, `control` | HTTP |
+//! | `metadata` | the machine's own role |
 //!
 //! It shares no code with the client: a signature or a page token wrong on both sides would pass unseen.
 
@@ -29,11 +32,13 @@ mod faults;
 mod flow;
 mod history;
 mod ledger;
+mod metadata;
 mod operations;
 mod paging;
 mod passage;
 mod request;
 mod routers;
+mod secrets;
 mod server;
 mod sts;
 mod switches;
@@ -85,6 +90,8 @@ struct Cloud {
     flow: flow::Flow,
     /// How many requests each operation has held by a fault.
     held: BTreeMap<String, usize>,
+    /// Until when which token of the metadata service is good.
+    metadata_tokens: BTreeMap<String, Timestamp>,
     events: u64,
 }
 
@@ -100,6 +107,7 @@ impl Simulator {
             calls: ledger::CallLog::default(),
             flow: flow::Flow::default(),
             held: BTreeMap::new(),
+            metadata_tokens: BTreeMap::new(),
             events: 0,
         };
         let (events, releases) = (watch::Sender::new(0), watch::Sender::new(0));

@@ -45,6 +45,7 @@ pub(super) fn find(version: &str, action: &str) -> Result<Operation, Refusal> {
         "2015-04-01" => match action {
             "GetCallerIdentity" => Some(sts::get_caller_identity),
             "AssumeRole" => Some(sts::assume_role),
+            sts::WITH_OIDC => Some(sts::assume_role_with_oidc),
             _ => None,
         },
         _ => return Err(Refusal::bad("InvalidVersion", format!("Specified version {version} is not valid."))),

@@ -24,7 +24,7 @@ use super::operations::{self, Answer, Operation};
 use super::request::{Call, Caller, Params};
 use super::verify::{Arrived, verify};
 use super::world::World;
-use super::{Simulator, control};
+use super::{Simulator, control, metadata, sts};
 use crate::clock::Clock;
 use crate::domain::Hour;
 
@@ -96,15 +96,30 @@ impl Simulator {
 
     fn router_until(&self, stopping: Option<watch::Receiver<bool>>) -> Router {
         let served = Served { simulator: self.clone(), stopping };
-        Router::new().route("/", any(answer)).nest("/_sim", control::routes()).with_state(served)
+        Router::new()
+            .route("/", any(answer))
+            .nest("/_sim", control::routes())
+            .nest("/latest", metadata::routes())
+            .with_state(served)
     }
 
     /// Lets a request in: its signature, its operation, and the fault that awaits it.
     fn admit(&self, arrived: &Arrived, request_id: &str) -> Result<(Call, Operation, Option<FaultKind>), Refusal> {
-        let operation = arrived.header("x-acs-action");
+        let operation = arrived.action();
         self.with(|cloud, now| {
             let mut account = None;
             let mut admit = || {
+                let form = arrived.header("content-type").starts_with("application/x-www-form-urlencoded");
+                let form = if form { String::from_utf8_lossy(arrived.body) } else { Default::default() };
+                let params = Params::new(arrived.query, &form);
+                if arrived.unsigned() {
+                    let asked_for = sts::account_asked_for(&params)?;
+                    let caller = Caller { account: asked_for, access_key_id: String::new(), role: None };
+                    let (operation, request_id) = (operation.clone(), request_id.to_owned());
+                    let fault = faults::strike(&mut cloud.world.faults, &operation, &params);
+                    let call = Call { operation, caller, params, request_id, now, as_of: AsOf::Now };
+                    return Ok((call, sts::assume_role_with_oidc as Operation, fault));
+                }
                 let keys = &cloud.world.keys;
                 let find = |id: &str| keys.get(id).map(|(_, key)| key);
                 let key = verify(arrived, now, &mut cloud.nonces, find)?;
@@ -121,9 +136,6 @@ impl Simulator {
                 if limit.is_some_and(|limit| !cloud.flow.takes(owner, &operation, now, limit)) {
                     return Err(Refusal::bad("Throttling.User", THROTTLED));
                 }
-                let form = arrived.header("content-type").starts_with("application/x-www-form-urlencoded");
-                let form = if form { String::from_utf8_lossy(arrived.body) } else { Default::default() };
-                let params = Params::new(arrived.query, &form);
                 let caller = Caller {
                     account: owner.clone(),
                     access_key_id: key.id.clone(),
@@ -260,7 +272,7 @@ async fn respond(served: &Served, request: Request) -> Response {
         body: &body,
     };
     let format = Format::wanted(parts.headers.get(http::header::ACCEPT));
-    let (host, action) = (arrived.header("host"), arrived.header("x-acs-action"));
+    let (host, action) = (arrived.header("host"), arrived.action());
     let request_id = uuid::Uuid::new_v4().to_string().to_uppercase();
     let failure = |format, refusal: &Refusal| envelope::failure(format, &host, &request_id, refusal);
     let finish = |result: Result<(String, Answer), Refusal>| match result {

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use jiff::Timestamp;
+use serde_json::{Value, json};
 
 use super::envelope::Refusal;
 use super::operations::Answer;
-use super::request::Call;
+use super::request::{Call, Params};
 use super::world::{AccessKey, World};
 use crate::clock::later;
 use crate::domain::AccountUid;
@@ -40,10 +41,47 @@ pub(super) fn get_caller_identity(_: &mut World, call: &Call) -> Result<Answer, 
 
 const ROLE_ID: &str = "344584339364950001";
 
+/// The operation that needs no signature.
+pub(super) const WITH_OIDC: &str = "AssumeRoleWithOIDC";
+
 /// Opens a session in the account of a role that trusts the caller's account.
 pub(super) fn assume_role(world: &mut World, call: &Call) -> Result<Answer, Refusal> {
+    assume(world, call, |world, arn| {
+        let trusts = world.roles.get(arn)?;
+        Some(trusts.contains(&call.caller.account))
+    })
+}
+
+/// Opens a session of a role that trusts the token, as it was signed by a provider of the role's account.
+pub(super) fn assume_role_with_oidc(world: &mut World, call: &Call) -> Result<Answer, Refusal> {
+    let (provider, token) = (call.params.required("OIDCProviderArn")?, call.params.required("OIDCToken")?);
+    let provided = format!("acs:ram::{}:oidc-provider/", call.caller.account);
+    if !provider.starts_with(&provided) {
+        return Err(Refusal::new(404, "EntityNotExist.OIDCProvider", format!("{provider} does not exist.")));
+    }
+    assume(world, call, |world, arn| {
+        world.roles.get(arn)?;
+        Some(world.oidc_tokens.get(arn).is_some_and(|tokens| tokens.contains(token)))
+    })
+}
+
+/// The account whose role a request without a signature asks for.
+pub(super) fn account_asked_for(params: &Params) -> Result<AccountUid, Refusal> {
+    let arn = params.required("RoleArn")?;
+    let (account, _) = role_of(arn).ok_or_else(|| wrong("RoleArn"))?;
+    Ok(account)
+}
+
+fn wrong(name: &str) -> Refusal {
+    Refusal::bad(format!("InvalidParameter.{name}"), format!("{name} is not valid."))
+}
+
+fn assume(
+    world: &mut World,
+    call: &Call,
+    trusted: impl FnOnce(&World, &str) -> Option<bool>,
+) -> Result<Answer, Refusal> {
     let params = &call.params;
-    let wrong = |name: &str| Refusal::bad(format!("InvalidParameter.{name}"), format!("{name} is not valid."));
     let arn = params.required("RoleArn")?;
     let session = params.required("RoleSessionName")?;
     let (account, role) = role_of(arn).ok_or_else(|| wrong("RoleArn"))?;
@@ -52,13 +90,29 @@ pub(super) fn assume_role(world: &mut World, call: &Call) -> Result<Answer, Refu
         return Err(wrong("RoleSessionName"));
     }
     let seconds = params.number("DurationSeconds", 900, LONGEST, 3600).map_err(|_| wrong("DurationSeconds"))?;
-    let Some(trusts) = world.roles.get(arn) else {
-        return Err(Refusal::new(404, "EntityNotExist.Role", format!("The role {arn} does not exist.")));
-    };
-    if !trusts.contains(&call.caller.account) {
-        return Err(Refusal::new(403, "NoPermission", "The role does not trust the caller."));
+    match trusted(world, arn) {
+        None => return Err(Refusal::new(404, "EntityNotExist.Role", format!("The role {arn} does not exist."))),
+        Some(false) => return Err(Refusal::new(403, "NoPermission", "The role does not trust the caller.")),
+        Some(true) => {}
     }
-    let expires = later(call.now, Duration::from_secs(u64::try_from(seconds).unwrap_or(u64::MAX)));
+    let life = Duration::from_secs(u64::try_from(seconds).unwrap_or(u64::MAX));
+    let credentials = open_session(world, call.now, life, (&account, role), session);
+    let user = json!({
+        "Arn": format!("acs:ram::{account}:role/{role}/{session}"),
+        "AssumedRoleId": format!("{ROLE_ID}:{session}"),
+    });
+    Ok(Answer::of(json!({"AssumedRoleUser": user, "Credentials": credentials})))
+}
+
+/// The keys of a new session, as STS and the metadata service write them.
+pub(super) fn open_session(
+    world: &mut World,
+    now: Timestamp,
+    life: Duration,
+    (account, role): (&AccountUid, &str),
+    session: &str,
+) -> Value {
+    let expires = later(now, life);
     let id = format!("STS.{}", uuid::Uuid::new_v4().simple());
     let secret = uuid::Uuid::new_v4().simple().to_string();
     let token = format!("{}+/==", uuid::Uuid::new_v4().simple());
@@ -68,17 +122,13 @@ pub(super) fn assume_role(world: &mut World, call: &Call) -> Result<Answer, Refu
         "SecurityToken": token,
         "Expiration": expires.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
     });
-    let user = json!({
-        "Arn": format!("acs:ram::{account}:role/{role}/{session}"),
-        "AssumedRoleId": format!("{ROLE_ID}:{session}"),
-    });
     let role = Some(format!("{role}/{session}"));
     let key = AccessKey { id: id.clone(), secret, token: Some(token), expires: Some(expires), disabled: false, role };
-    world.keys.insert(id, (account, key));
-    Ok(Answer::of(json!({"AssumedRoleUser": user, "Credentials": credentials})))
+    world.keys.insert(id, (account.clone(), key));
+    credentials
 }
 
-fn role_of(arn: &str) -> Option<(AccountUid, &str)> {
+pub(super) fn role_of(arn: &str) -> Option<(AccountUid, &str)> {
     let (account, role) = arn.strip_prefix("acs:ram::")?.split_once(":role/")?;
     Some((AccountUid::parse(account).ok()?, role))
 }

@@ -12,6 +12,7 @@ use subtle::ConstantTimeEq;
 
 use super::codec;
 use super::envelope::Refusal;
+use super::sts;
 use super::world::AccessKey;
 use crate::clock::{later, until};
 
@@ -39,6 +40,17 @@ impl Arrived<'_> {
     pub(super) fn header(&self, name: &str) -> String {
         let values: Vec<_> = self.headers.get_all(name).iter().map(|v| String::from_utf8_lossy(v.as_bytes())).collect();
         values.join(",").trim().to_owned()
+    }
+
+    /// Which operation is asked for: by a header, or in the query by the one request that needs no signature.
+    pub(super) fn action(&self) -> String {
+        if self.unsigned() { sts::WITH_OIDC.to_owned() } else { self.header("x-acs-action") }
+    }
+
+    /// Whether this is a request that needs no signature.
+    pub(super) fn unsigned(&self) -> bool {
+        let asks = |(name, value): &(String, String)| name == "Action" && value == sts::WITH_OIDC;
+        !self.headers.contains_key("authorization") && codec::pairs(self.query).iter().any(asks)
     }
 }
 

@@ -144,6 +144,10 @@ pub struct World {
     pub(super) keys: HashMap<String, (AccountUid, AccessKey)>,
     /// Which accounts may assume a role, by its ARN.
     pub(super) roles: BTreeMap<String, BTreeSet<AccountUid>>,
+    /// Which OIDC tokens a role trusts, by its ARN.
+    pub(super) oidc_tokens: BTreeMap<String, BTreeSet<String>>,
+    /// The ARN of the role of the machine that the simulator plays the metadata service of.
+    pub(super) machine: Option<String>,
     pub(super) cens: BTreeMap<CenId, CenState>,
     pub(super) routers: BTreeMap<String, Router>,
     pub(super) instances: BTreeMap<InstanceId, InstanceState>,
@@ -181,6 +185,20 @@ impl World {
     /// Gives an account a role that `trusts` may assume, `acs:ram::<uid>:role/<name>`.
     pub fn add_role(&mut self, uid: &AccountUid, name: &str, trusts: impl IntoIterator<Item = AccountUid>) {
         self.roles.insert(format!("acs:ram::{uid}:role/{name}"), trusts.into_iter().collect());
+    }
+
+    /// Lets a role (made if it is new) be assumed with an OIDC token.
+    pub fn trust_token(&mut self, uid: &AccountUid, role: &str, token: &str) {
+        let arn = format!("acs:ram::{uid}:role/{role}");
+        self.roles.entry(arn.clone()).or_default();
+        self.oidc_tokens.entry(arn).or_default().insert(token.to_owned());
+    }
+
+    /// Makes a role (made if it is new) that of the machine.
+    pub fn set_machine(&mut self, uid: &AccountUid, role: &str) {
+        let arn = format!("acs:ram::{uid}:role/{role}");
+        self.roles.entry(arn.clone()).or_default();
+        self.machine = Some(arn);
     }
 
     /// Says on which site an account (made if it is new) is registered.

@@ -2,7 +2,7 @@
 //!
 //! ```toml
 //! [[accounts]]            # uid, site = "china" | "international", keys = [{ id, secret, token, expires, disabled, role }],
-//!                         # roles = [{ name, trusts = [uid] }]
+//!                         # roles = [{ name, trusts = [uid], oidc_tokens = [token], machine = bool }]
 //! [[cens]]                # id, owner, transit_routers = [{ id, region, type = "Enterprise" | "Basic" }]
 //! [[instances]]           # type, id, region, owner
 //! [[grants]]              # cen, instance, order_type, effective_order_type
@@ -64,7 +64,14 @@ pub struct RoleEntry {
     /// Its name; its ARN is `acs:ram::<uid>:role/<name>`.
     pub name: String,
     /// The accounts that may assume it.
+    #[serde(default)]
     pub trusts: Vec<AccountUid>,
+    /// The OIDC tokens it may be assumed with.
+    #[serde(default)]
+    pub oidc_tokens: Vec<String>,
+    /// Whether it is the role of the machine, whose keys the metadata service gives.
+    #[serde(default)]
+    pub machine: bool,
 }
 
 /// A CEN instance.
@@ -194,7 +201,13 @@ fn build(file: WorldFile) -> Result<World, (Part, usize, BadWorld)> {
     let at = |part, index| move |bad| (part, index, bad);
     for (i, account) in file.accounts.into_iter().enumerate() {
         world.set_site(&account.uid, account.site);
-        account.roles.into_iter().for_each(|role| world.add_role(&account.uid, &role.name, role.trusts));
+        for role in account.roles {
+            world.add_role(&account.uid, &role.name, role.trusts);
+            role.oidc_tokens.iter().for_each(|token| world.trust_token(&account.uid, &role.name, token));
+            if role.machine {
+                world.set_machine(&account.uid, &role.name);
+            }
+        }
         account.keys.into_iter().try_for_each(|k| world.add_key(&account.uid, k)).map_err(at(Part::Accounts, i))?;
     }
     for (i, cen) in file.cens.iter().enumerate() {

@@ -106,8 +106,6 @@ impl Plant {
     pub async fn with(world: &str, store: Arc<dyn Store>, limits: Option<Limits>) -> Self {
         let clock = Arc::new(ManualClock::new("2026-11-21T10:20:00Z".parse().unwrap()));
         let cloud = Simulator::new(World::from_toml(world).unwrap(), Hour::REAL, clock.clone());
-        let script = Arc::new(Script::default());
-        let registry = Arc::new(actions::registry());
         let key = |uid: &str, id: &str, secret: &str| {
             AccountCredentials::new(
                 AccountUid::parse(uid).unwrap(),
@@ -123,6 +121,13 @@ impl Plant {
             Arc::new(Unobserved),
             limits,
         );
+        Self::of(clock, cloud, accounts, store).await
+    }
+
+    /// A worker on this clock, against this cloud as these accounts.
+    pub async fn of(clock: Arc<ManualClock>, cloud: Simulator, accounts: Accounts, store: Arc<dyn Store>) -> Self {
+        let script = Arc::new(Script::default());
+        let registry = Arc::new(actions::registry());
         let core = Core::new(Parts {
             store,
             cloud: Arc::new(accounts),

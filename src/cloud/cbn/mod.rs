@@ -39,7 +39,6 @@ impl Cbn {
     }
 
     async fn call(&self, request: &RpcRequest) -> Result<Reply, CloudError> {
-        self.caller.verify().await?;
         self.caller.call(request).await
     }
 

@@ -5,12 +5,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 
-use super::{MAX_BODY, Transport, TransportError, causes, too_long};
+use super::{Direct, MAX_BODY, Transport, TransportError, causes, too_long};
 
-/// A pool of connections. Environment proxies (`HTTPS_PROXY`, `NO_PROXY`) are followed.
+/// A pool of connections. Environment proxies (`HTTPS_PROXY`, `NO_PROXY`) are followed, but for the metadata service.
 #[derive(Debug, Clone)]
 pub struct HttpTransport {
     client: reqwest::Client,
+    direct: reqwest::Client,
 }
 
 impl HttpTransport {
@@ -18,23 +19,25 @@ impl HttpTransport {
     pub fn new(connect_timeout: Duration) -> Result<Self, TransportError> {
         // Whoever was first has set it; any provider will do.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder()
-            .connect_timeout(connect_timeout)
-            .tcp_nodelay(true)
-            .redirect(reqwest::redirect::Policy::none())
-            // A repeated request would carry a used nonce, and a repeated write needs a look first.
-            .retry(reqwest::retry::never())
-            .build()
-            .map_err(|e| TransportError::NotSent(causes(&e)))?;
-        Ok(Self { client })
+        let builder = || {
+            reqwest::Client::builder()
+                .connect_timeout(connect_timeout)
+                .tcp_nodelay(true)
+                .redirect(reqwest::redirect::Policy::none())
+                // A repeated request would carry a used nonce, and a repeated write needs a look first.
+                .retry(reqwest::retry::never())
+        };
+        let built = |client: reqwest::ClientBuilder| client.build().map_err(|e| TransportError::NotSent(causes(&e)));
+        Ok(Self { client: built(builder())?, direct: built(builder().no_proxy())? })
     }
 }
 
 #[async_trait]
 impl Transport for HttpTransport {
     async fn send(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, TransportError> {
+        let client = if request.extensions().get::<Direct>().is_some() { &self.direct } else { &self.client };
         let request = reqwest::Request::try_from(request).map_err(|e| classify(e, true))?;
-        let mut response = self.client.execute(request).await.map_err(|e| classify(e, false))?;
+        let mut response = client.execute(request).await.map_err(|e| classify(e, false))?;
         let mut body = BytesMut::new();
         while let Some(chunk) = response.chunk().await.map_err(|e| TransportError::Unanswered(shown(e)))? {
             if body.len() + chunk.len() > MAX_BODY {

@@ -23,6 +23,11 @@ pub enum TransportError {
     Unanswered(String),
 }
 
+/// An extension of a request that no proxy may see: one to the machine's own metadata service, whose address means
+/// another machine to everybody else.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Direct;
+
 /// Sends one request once: no retries, no redirects.
 #[async_trait]
 pub trait Transport: Send + Sync + 'static {

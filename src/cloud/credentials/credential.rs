@@ -1,0 +1,106 @@
+//! What is configured for an account, and the source of keys it becomes. A credential that several accounts name is
+//! one source: the roles of a hundred accounts are assumed with one session of the hub.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::CredentialSource;
+use super::assume_role::AssumeRole;
+use super::instance::InstanceRole;
+use super::oidc::AssumeRoleWithOidc;
+use super::role::Role;
+use super::session::Session;
+use crate::cloud::rpc::{Caller, Shared};
+use crate::domain::AccountUid;
+
+/// How an account's keys are had.
+#[derive(Debug, Clone)]
+pub enum Credential {
+    /// From this source as it is; [`super::StaticKeys`] is one.
+    Source(Arc<dyn CredentialSource>),
+    /// By `AssumeRole`.
+    AssumeRole {
+        /// The role.
+        role: Role,
+        /// What it is assumed with.
+        with: Arc<Credential>,
+    },
+    /// By `AssumeRoleWithOIDC`.
+    Oidc(OidcRole),
+    /// From the metadata service of the machine, by the name of its role.
+    InstanceRole(String),
+    /// What others use too.
+    Shared(Arc<Credential>),
+}
+
+/// A role that trusts the tokens of an OIDC provider.
+#[derive(Debug, Clone)]
+pub struct OidcRole {
+    /// The role.
+    pub role: Role,
+    /// The provider, as the role's account knows it.
+    pub provider_arn: String,
+    /// The file with the token, read anew for each session.
+    pub token_file: PathBuf,
+}
+
+impl<S: CredentialSource> From<S> for Credential {
+    fn from(source: S) -> Self {
+        Self::Source(Arc::new(source))
+    }
+}
+
+/// The credential that is configured for an account.
+#[derive(Debug, Clone)]
+pub struct AccountCredentials {
+    /// The account it is meant to be of; what it is really of is checked before it is used.
+    pub uid: AccountUid,
+    /// How its keys are had.
+    pub credential: Credential,
+}
+
+impl AccountCredentials {
+    /// A credential of an account.
+    pub fn new(uid: AccountUid, credential: impl Into<Credential>) -> Self {
+        Self { uid, credential: credential.into() }
+    }
+}
+
+/// Makes sources of credentials.
+pub(in crate::cloud) struct Sources {
+    shared: Arc<Shared>,
+    /// By the address of what they were made from, which is kept alive with them.
+    made: HashMap<*const Credential, (Arc<Credential>, Arc<dyn CredentialSource>)>,
+}
+
+impl Sources {
+    pub fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, made: HashMap::new() }
+    }
+
+    /// The source of an account's keys.
+    pub fn of(&mut self, credential: &Credential) -> Arc<dyn CredentialSource> {
+        let (shared, clock) = (self.shared.clone(), self.shared.clock.clone());
+        match credential {
+            Credential::Source(source) => source.clone(),
+            Credential::AssumeRole { role, with } => {
+                let with = self.once(with);
+                let caller = Caller::new(role.arn.account().clone(), with, shared);
+                Arc::new(Session::new(AssumeRole::new(role.clone(), caller), clock))
+            }
+            Credential::Oidc(oidc) => Arc::new(Session::new(AssumeRoleWithOidc::new(oidc.clone(), shared), clock)),
+            Credential::InstanceRole(name) => Arc::new(Session::new(InstanceRole::new(name.clone(), shared), clock)),
+            Credential::Shared(credential) => self.once(credential),
+        }
+    }
+
+    fn once(&mut self, credential: &Arc<Credential>) -> Arc<dyn CredentialSource> {
+        if let Some((_, source)) = self.made.get(&Arc::as_ptr(credential)) {
+            return source.clone();
+        }
+        let source = self.of(credential);
+        self.made.insert(Arc::as_ptr(credential), (credential.clone(), source.clone()));
+        source
+    }
+}

@@ -1,0 +1,53 @@
+//! Keys as STS and the metadata service write them (API §A.13).
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::CredentialError;
+use super::keys::Keys;
+use crate::clock::until;
+use crate::cloud::wire::text;
+
+/// Keys that end.
+#[derive(Debug, Clone)]
+pub(super) struct Issued {
+    pub keys: Arc<Keys>,
+    /// How long they were good for when they were issued, by the clock of whoever issued them: what our own clock says
+    /// about the instant they end is only as right as our clock.
+    pub life: Duration,
+}
+
+/// Whoever hands out keys.
+#[async_trait]
+pub(super) trait Issuer: fmt::Debug + Send + Sync + 'static {
+    /// New keys. One request at a time is made, and what it answers is kept.
+    async fn issue(&self) -> Result<Issued, CredentialError>;
+}
+
+/// Reads an object with `AccessKeyId`, `AccessKeySecret`, `SecurityToken` and `Expiration`, as it was said at `at`.
+/// What is missing is named; what is there is not shown.
+pub(super) fn read(body: &Value, principal: String, at: Timestamp) -> Result<Issued, CredentialError> {
+    let need = |name: &str| {
+        text(body, name).ok_or_else(|| CredentialError::new(format!("the answer has no {name} for {principal}")))
+    };
+    let expires: Timestamp = need("Expiration")?
+        .parse()
+        .map_err(|_| CredentialError::new(format!("the answer has no readable Expiration for {principal}")))?;
+    let (id, secret, token) = (need("AccessKeyId")?, need("AccessKeySecret")?, need("SecurityToken")?);
+    let life = until(at, expires);
+    if life.is_zero() {
+        return Err(CredentialError::new(format!("the keys that were issued for {principal} have already ended")));
+    }
+    let keys = Keys {
+        access_key_id: id.to_owned(),
+        access_key_secret: secret.into(),
+        security_token: Some(token.into()),
+        principal,
+    };
+    Ok(Issued { keys: Arc::new(keys), life })
+}

@@ -1,0 +1,60 @@
+//! The keys of an account, and where they come from. A secret is a [`SecretString`](secrecy::SecretString): it has no
+//! `Display`, and its `Debug` shows nothing.
+//!
+//! | file | |
+//! |---|---|
+//! | `keys` | what signs, and keys that stay |
+//! | `credential` | what is configured for an account, and the source it becomes |
+//! | `role` | what a role is assumed with, checked |
+//! | `session` | keys that end: renewed before they do, once for all who wait |
+//! | `assume_role`, `oidc`, `instance` | who issues them |
+
+mod assume_role;
+mod credential;
+mod instance;
+mod issued;
+mod keys;
+mod oidc;
+mod role;
+mod session;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+pub(super) use credential::Sources;
+pub use credential::{AccountCredentials, Credential, OidcRole};
+pub use keys::{Keys, StaticKeys};
+pub use role::{BadRole, Role, RoleArn, SessionLength, SessionName};
+
+/// Why there are no keys to sign with. The text never holds a secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{why}")]
+pub struct CredentialError {
+    /// What was in the way.
+    pub why: String,
+    /// The delay that whoever issues the keys asked for.
+    pub retry_after: Option<Duration>,
+}
+
+impl CredentialError {
+    /// An error that asks for no delay.
+    pub fn new(why: impl Into<String>) -> Self {
+        Self { why: why.into(), retry_after: None }
+    }
+}
+
+/// Where keys come from.
+#[async_trait]
+pub trait CredentialSource: fmt::Debug + Send + Sync + 'static {
+    /// Keys good for a request that is sent now. Asked before every attempt, so an implementation caches.
+    async fn keys(&self) -> Result<Arc<Keys>, CredentialError>;
+
+    /// The cloud refused a request signed with these keys because they are no longer good. Whoever is asked next gets
+    /// others, if there are any; a refusal of keys that were replaced meanwhile changes nothing.
+    fn invalidate(&self, _refused: &Arc<Keys>) {}
+}

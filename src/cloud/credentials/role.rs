@@ -1,0 +1,156 @@
+//! What a role is assumed with, in shapes that STS takes (API §A.13).
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::domain::AccountUid;
+
+/// Why a text or a span cannot be what it should.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadRole {
+    /// Not a role's ARN.
+    #[error("a role is named \"acs:ram::<uid>:role/<name>\"")]
+    Arn,
+    /// Not a session's name.
+    #[error("a session's name is 2 to 64 of the characters A-Z a-z 0-9 . @ - _")]
+    SessionName,
+    /// Not a session's length.
+    #[error("a session lasts from 30 minutes to 12 hours")]
+    SessionLength,
+}
+
+/// The ARN of a role: `acs:ram::<uid>:role/<name>`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RoleArn {
+    text: String,
+    account: AccountUid,
+}
+
+impl RoleArn {
+    /// The account the role is in.
+    pub fn account(&self) -> &AccountUid {
+        &self.account
+    }
+
+    /// As it is written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+impl FromStr for RoleArn {
+    type Err = BadRole;
+
+    fn from_str(text: &str) -> Result<Self, BadRole> {
+        let rest = text.strip_prefix("acs:ram::").ok_or(BadRole::Arn)?;
+        let (account, name) = rest.split_once(":role/").ok_or(BadRole::Arn)?;
+        let named = name.bytes().all(|b| b.is_ascii_alphanumeric() || b".@-_/".contains(&b));
+        if !named || name.is_empty() {
+            return Err(BadRole::Arn);
+        }
+        let account = AccountUid::parse(account).map_err(|_| BadRole::Arn)?;
+        Ok(Self { text: text.to_owned(), account })
+    }
+}
+
+impl fmt::Display for RoleArn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// What a session is called in the cloud's own audit log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionName(String);
+
+impl SessionName {
+    /// As it is written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for SessionName {
+    fn default() -> Self {
+        Self("crossgrant".to_owned())
+    }
+}
+
+impl FromStr for SessionName {
+    type Err = BadRole;
+
+    fn from_str(text: &str) -> Result<Self, BadRole> {
+        let named = text.bytes().all(|b| b.is_ascii_alphanumeric() || b".@-_".contains(&b));
+        if named && (2..=64).contains(&text.len()) { Ok(Self(text.to_owned())) } else { Err(BadRole::SessionName) }
+    }
+}
+
+/// How long a session is asked to last. STS gives from 15 minutes on; with less than 30 a session would be renewed for
+/// most of its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionLength(Duration);
+
+impl SessionLength {
+    /// From 30 minutes to 12 hours, in whole seconds. The role itself may allow less than is asked for.
+    pub fn new(span: Duration) -> Result<Self, BadRole> {
+        let whole = span.subsec_nanos() == 0 && (1800..=43_200).contains(&span.as_secs());
+        if whole { Ok(Self(span)) } else { Err(BadRole::SessionLength) }
+    }
+
+    /// In seconds.
+    pub fn as_secs(self) -> u64 {
+        self.0.as_secs()
+    }
+}
+
+impl Default for SessionLength {
+    /// An hour, which every role allows.
+    fn default() -> Self {
+        Self(Duration::from_secs(3600))
+    }
+}
+
+/// A role to assume.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Role {
+    /// Which.
+    pub arn: RoleArn,
+    /// What its trust policy may ask for besides.
+    pub external_id: Option<String>,
+    /// Under which name.
+    pub session_name: SessionName,
+    /// For how long at a time.
+    pub session_length: SessionLength,
+}
+
+impl Role {
+    /// A role, assumed with everything else as it is by default.
+    pub fn new(arn: RoleArn) -> Self {
+        let (session_name, session_length) = Default::default();
+        Self { arn, external_id: None, session_name, session_length }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_sts_would_refuse_is_refused_here() {
+        let arn: RoleArn = "acs:ram::1688000000000001:role/cen-grant".parse().unwrap();
+        assert_eq!(
+            (arn.account().as_str(), arn.as_str()),
+            ("1688000000000001", "acs:ram::1688000000000001:role/cen-grant")
+        );
+        for bad in ["", "acs:ram::x:role/a", "acs:ram::1688000000000001:role/", "acs:ram::1688000000000001:user/a"] {
+            assert_eq!(bad.parse::<RoleArn>(), Err(BadRole::Arn), "{bad}");
+        }
+        for bad in ["", "a", "a b", "a/b", &"x".repeat(65)] {
+            assert_eq!(bad.parse::<SessionName>(), Err(BadRole::SessionName), "{bad}");
+        }
+        for (seconds, good) in [(900, false), (1799, false), (1800, true), (43_200, true), (43_201, false)] {
+            assert_eq!(SessionLength::new(Duration::from_secs(seconds)).is_ok(), good, "{seconds}");
+        }
+    }
+}
