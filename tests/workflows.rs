@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use crossgrant::domain::Reason;
 use crossgrant::engine::command::Command;
+use crossgrant::engine::retention::forget_once;
 use crossgrant::engine::state::State;
+use crossgrant::engine::store::Taken;
 use crossgrant::simulator::{Fault, FaultKind};
 use serde_json::json;
 
@@ -349,4 +351,22 @@ async fn waiting_costs_nothing_and_checking_is_shared() {
     plant.work().await;
     assert_eq!(plant.cloud.total_calls(), calls, "a waiting job makes no call before its hour");
     assert_eq!(plant.record(uid).await.state, State::Waiting);
+}
+
+#[tokio::test]
+async fn an_id_is_remembered_for_as_long_as_it_is_kept_and_then_free() {
+    let plant = Plant::new().await;
+    let keep = Duration::from_secs(400 * 86_400);
+    let uid = plant.job(grant("g", NOT_GRANTED)).await;
+    plant.run().await;
+    let said: Vec<i64> = plant.store().outbox(0, 100).await.unwrap().iter().map(|queued| queued.number).collect();
+    plant.store().settle(&said, &[]).await.unwrap();
+    plant.clock.advance(keep - Duration::from_secs(60));
+    assert_eq!(forget_once(&plant.core, keep).await.unwrap(), 0);
+    assert_eq!(plant.send(&grant("g", NOT_GRANTED)).await, Taken::Repeated(uid));
+    let said: Vec<i64> = plant.store().outbox(0, 100).await.unwrap().iter().map(|queued| queued.number).collect();
+    plant.store().settle(&said, &[]).await.unwrap();
+    plant.clock.advance(Duration::from_secs(120));
+    assert_eq!(forget_once(&plant.core, keep).await.unwrap(), 1);
+    assert!(matches!(plant.send(&grant("g", NOT_GRANTED)).await, Taken::New(_)));
 }

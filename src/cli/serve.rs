@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::engine::core::Core;
 use crate::engine::intake::Inbox;
 use crate::engine::worker::{Capacity, work};
-use crate::engine::{outbox, store::Store};
+use crate::engine::{outbox, retention, store::Store};
 use crate::store::Sqlite;
 use crate::sweep;
 use crate::telemetry::Metrics;
@@ -54,6 +54,7 @@ pub(super) async fn serve(config: Config) -> Result<Exit, Failure> {
         Loop::spawn("outbox", |stop| outbox::publish(Arc::clone(&core), publisher, stop)),
         Loop::spawn("sweep", |stop| sweep::run(Arc::clone(&core), stop)),
         Loop::spawn("work", |stop| work(Arc::clone(&core), capacity, stop)),
+        Loop::spawn("retention", |stop| retention::forget(Arc::clone(&core), config.keep, stop)),
         Loop::spawn("intake", |stop| intake(&broker, Arc::clone(&core), links, stop)),
     ];
     let took = clock.uptime().saturating_sub(began);
@@ -77,12 +78,12 @@ pub(super) async fn serve(config: Config) -> Result<Exit, Failure> {
 }
 
 /// Stops the loops in order; whether each stopped by itself and in time.
-async fn drain(loops: [Loop; 6], config: &Config, broker: &BrokerSettings) -> bool {
-    let [admin, link, outbox, sweep, work, intake] = loops;
+async fn drain(loops: [Loop; 7], config: &Config, broker: &BrokerSettings) -> bool {
+    let [admin, link, outbox, sweep, work, retention, intake] = loops;
     let mut clean = intake.stop(broker.drain + GOODBYE).await;
     let within = config.worker.drain + GOODBYE;
-    let (work, sweep) = tokio::join!(work.stop(within), sweep.stop(within));
-    clean &= work & sweep;
+    let (work, sweep, kept) = tokio::join!(work.stop(within), sweep.stop(within), retention.stop(within));
+    clean &= work & sweep & kept;
     clean &= outbox.stop(FLUSH).await;
     clean &= link.stop(GOODBYE).await;
     clean & admin.stop(GOODBYE).await

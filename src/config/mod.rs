@@ -41,6 +41,8 @@ pub struct Config {
     pub hour: Hour,
     /// The file of the embedded store.
     pub store: PathBuf,
+    /// How long an ended job and its idempotency key are kept.
+    pub keep: Duration,
     /// The broker.
     pub broker: BrokerConfig,
     /// The admin HTTP.

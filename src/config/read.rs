@@ -17,12 +17,16 @@ use crate::domain::{AccountUid, Hour};
 use crate::engine::policy::Allow;
 use crate::workflow::{Overrides, OverridingFile};
 
+/// 400 days: longer than a year of tickets.
+const KEEP: Duration = Duration::from_secs(400 * 86_400);
+
 /// Asks the layers for every setting.
 pub(super) fn config(layers: &mut Layers) -> Config {
     let endpoints = read_endpoints(layers);
     Config {
         hour: read_hour(layers, &endpoints),
         store: layers.text("store", "path").map_or("crossgrant.db".into(), |path| path.value.into()),
+        keep: layers.duration("store", "keep").map_or(KEEP, |span| span.value),
         broker: read_broker(layers),
         admin: read_admin(layers),
         endpoints,

@@ -18,6 +18,7 @@ pub mod observe;
 pub mod outbox;
 pub mod plan;
 pub mod policy;
+pub mod retention;
 pub mod retry;
 pub mod state;
 pub mod store;

@@ -1,0 +1,37 @@
+//! Forgetting: an ended job and its idempotency key are kept for as long as a repetition must be recognized, and then go.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::watch;
+
+use super::core::Core;
+use super::store::StoreError;
+
+/// Between two looks at what is old enough.
+const PAUSE: Duration = Duration::from_secs(3600);
+
+/// Forgets what is older than `keep`, once an hour, until `stop` says true.
+pub async fn forget(core: Arc<Core>, keep: Duration, mut stop: watch::Receiver<bool>) {
+    while !*stop.borrow() {
+        if let Err(error) = forget_once(&core, keep).await {
+            tracing::error!(%error, "cannot forget what is old; tries again in an hour");
+        }
+        tokio::select! {
+            () = core.clock.sleep(PAUSE) => {}
+            _ = stop.changed() => {}
+        }
+    }
+}
+
+/// Forgets what is older than `keep` now; returns how many jobs went.
+pub async fn forget_once(core: &Core, keep: Duration) -> Result<usize, StoreError> {
+    let age = SignedDuration::try_from(keep).unwrap_or(SignedDuration::MAX);
+    let before = core.clock.now().checked_sub(age).unwrap_or(Timestamp::MIN);
+    let jobs = core.store.prune(before).await?;
+    if jobs > 0 {
+        tracing::info!(jobs, before = %before, "forgot what is old");
+    }
+    Ok(jobs)
+}
