@@ -1,5 +1,5 @@
 //! The main job, live, on real parts: a private RabbitMQ node, a simulated cloud with an hour of ten seconds and a worker,
-//! each a process of its own on the loopback. Nine messages go in; what comes of them is shown, and checked.
+//! each a process of its own on the loopback. Twelve messages go in; what comes of them is shown, and checked.
 //!
 //! Ends 0 only if every outcome is the right one. Leaves nothing behind, on Ctrl-C neither. With `AMQP_URL` in the
 //! environment it uses that broker, under names of its own, instead of a private one.
@@ -66,9 +66,12 @@ struct Asked {
 
 fn messages() -> Vec<Asked> {
     let job = |id: &str, kind: &str, instance: &str, order_type: Option<&str>| {
+        let types = [("vpc-", "VPC"), ("vbr-", "VBR"), ("vco-", "VPN"), ("ecr-", "ECR"), ("ccn-", "CCN")];
+        let of = types.iter().find(|(prefix, _)| instance.starts_with(prefix)).map_or("VPC", |(_, of)| of);
+        let region = if of == "CCN" { "cn-shanghai" } else { "cn-hangzhou" };
         let mut job = json!({
             "id": id, "kind": kind,
-            "instance": {"type": "VPC", "id": instance, "region": "cn-hangzhou", "owner": RESOURCE},
+            "instance": {"type": of, "id": instance, "region": region, "owner": RESOURCE},
             "cen": {"id": "cen-44m0p68spvlrqq0001", "owner": CEN_OWNER},
             "labels": {"ticket": id},
         });
@@ -81,6 +84,8 @@ fn messages() -> Vec<Asked> {
     let change = Some("PayByResourceOwner");
     let (attached, unattached, fresh) =
         ("vpc-bp1h8vbrbcgohcju50001", "vpc-bp1h8vbrbcgohcju50002", "vpc-bp1h8vbrbcgohcju50003");
+    let (vbr, vpn) = ("vbr-bp1svadp4lq38janc0001", "vco-bp1bbi27hojx80nck0001");
+    let (ecr, ccn) = ("ecr-n78omt2qsko06y0001", "ccn-n2935s1mnwv8i00001");
     let (revoked, held) = ("vpc-bp1h8vbrbcgohcju50004", "vpc-bp1h8vbrbcgohcju50005");
     vec![
         asked("NET-1", "grant", "grant", job("NET-1", "grant", fresh, None), "completed", "done"),
@@ -106,7 +111,7 @@ fn messages() -> Vec<Asked> {
             "NET-5",
             "bad message",
             "grant",
-            job("NET-5", "grant", "vbr-bp1svadp4lq38janc0001", Some("PayByMe")),
+            job("NET-5", "grant", fresh, Some("PayByMe")).replace("VPC", "VBR"),
             "rejected",
             "invalid",
         ),
@@ -119,6 +124,10 @@ fn messages() -> Vec<Asked> {
             "failed",
             "refused-by-policy",
         ),
+        asked("NET-8", "grant of a VBR", "grant", job("NET-8", "grant", vbr, change), "completed", "done"),
+        asked("NET-9", "grant of a VPN connection", "grant", job("NET-9", "grant", vpn, None), "completed", "done"),
+        asked("NET-10", "grant of an ECR", "grant", job("NET-10", "grant", ecr, None), "completed", "done"),
+        asked("NET-11", "grant of a CCN", "grant", job("NET-11", "grant", ccn, None), "completed", "done"),
     ]
 }
 
@@ -187,7 +196,7 @@ async fn show(settings: &Arc<BrokerSettings>) -> Result<()> {
     let mut events = EventTap::open(settings, "#").await.context("cannot follow the events")?;
     let mut submitter = Submitter::connect(Arc::clone(settings)).await?;
     let asked = messages();
-    say("submits eight messages");
+    say("submits twelve messages");
     println!();
     for (place, message) in asked.iter().enumerate() {
         let submission = Submission {
@@ -332,7 +341,7 @@ hour = "10s"
 store.path = {store:?}
 broker = {{ url = "{url}", prefix = "{prefix}" }}
 admin.listen = "127.0.0.1:0"
-cloud.endpoints = {{ cbn = "http://{cloud}", sts = "http://{cloud}" }}
+cloud.endpoints = {{ cbn = "http://{cloud}", sts = "http://{cloud}", smartag = "http://{cloud}", vpc = "http://{cloud}" }}
 cloud.budget = {{ reads_per_second = 1000, writes_per_second = 1000, burst = 100 }}
 log.format = "json"
 
