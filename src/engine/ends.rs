@@ -1,15 +1,12 @@
-//! Ends: how a job completes, fails, goes back, parks, or waits on. Pure.
+//! Ends: how a job completes, fails, goes back or parks. Pure.
 //!
 //! After the first write there are only these ways out: completed, overridden by somebody else, superseded, or failed or
 //! cancelled with an undo that was read back. Everything else parks as half done, with an alert, and blocks the line of
 //! its instance until a person decides.
 
-use jiff::Timestamp;
-
 use super::action::Seen;
 use super::decide::{Deciding, Next};
 use super::state::{Ending, State, Undo};
-use crate::clock::later;
 use crate::domain::{EventType, Kind, Reason};
 use crate::workflow::Step;
 
@@ -139,7 +136,7 @@ impl Deciding<'_> {
         }
     }
 
-    fn went_back(&mut self) -> Next {
+    pub(super) fn went_back(&mut self) -> Next {
         let Some(undo) = self.record.undo.clone() else {
             return self.park(Reason::HalfDone, "it went back without a reason".into());
         };
@@ -166,60 +163,5 @@ impl Deciding<'_> {
     pub(super) fn expire(&mut self) -> Next {
         let by = self.record.job.not_after.map(|at| at.to_string()).unwrap_or_default();
         self.fail(Reason::Expired, format!("it was not begun by {by}"), vec![])
-    }
-
-    /// The goal of the wait is in force.
-    pub(super) fn effective(&mut self, at: Timestamp) -> Next {
-        self.record.effective_seen = Some(at);
-        if let Some(after) = &mut self.record.after {
-            after.at = after.at.max(at);
-        }
-        if self.record.undo.is_some() {
-            return self.went_back();
-        }
-        let goal = self.goal().map(|goal| goal.to_string()).unwrap_or_default();
-        let (id, cen) = (&self.record.job.instance.id, &self.record.job.cen.id);
-        let (reason, message) = match self.record.has_written() {
-            true => (Reason::Done, format!("{id} in {cen}: {goal} is in force")),
-            false => (Reason::AlreadySatisfied, format!("{id} in {cen}: {goal} was written already and is in force")),
-        };
-        self.finish(State::Completed, reason, message, vec![])
-    }
-
-    /// The goal of the wait is written and not in force.
-    pub(super) fn still_pending(&mut self, at: Timestamp) -> Next {
-        if let Some(wait) = &mut self.record.wait {
-            wait.last_pending = Some(at);
-            wait.doubt = false;
-        }
-        self.wait_on("is written and not yet in force".into())
-    }
-
-    /// Nothing can be told; the next look is at the usual time.
-    pub(super) fn still_unclear(&mut self, why: String) -> Next {
-        if let Some(wait) = &mut self.record.wait {
-            wait.doubt = false;
-        }
-        self.wait_on(format!("cannot be told: {why}"))
-    }
-
-    fn wait_on(&mut self, what: String) -> Next {
-        let Some(wait) = self.record.wait.clone() else {
-            return self.park(Reason::HalfDone, "it is at a wait and waits for nothing".into());
-        };
-        let hour = self.rules.hour;
-        if self.now >= later(wait.expected_at.max(wait.since), hour.scale(self.rules.policies.give_up_after)) {
-            return self.park(Reason::GaveUp, format!("{} {what}, long after {}", wait.goal, wait.expected_at));
-        }
-        if !wait.overdue && self.now >= later(wait.expected_at, hour.scale(self.rules.policies.overdue_after)) {
-            if let Some(wait) = &mut self.record.wait {
-                wait.overdue = true;
-            }
-            self.says.push(EventType::Overdue);
-        }
-        self.record.due = Some(self.next_check(wait.expected_at));
-        self.record.why = format!("{} {what}; expected at {}", wait.goal, wait.expected_at);
-        self.commit = true;
-        Next::Rest
     }
 }

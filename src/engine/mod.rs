@@ -23,4 +23,5 @@ pub mod retry;
 pub mod state;
 pub mod store;
 pub mod urgency;
+pub mod waiting;
 pub mod worker;

@@ -8,10 +8,11 @@ use jiff::Timestamp;
 use super::planner::{Ask, Plan};
 use crate::domain::{InstanceId, JobUid, Rule};
 use crate::engine::core::Core;
-use crate::engine::decide::{Decision, decide_swept};
+use crate::engine::decide::{Decision, Observation, Rules, decide};
 use crate::engine::state::{Record, State};
 use crate::engine::store::{Committed, Group, Hold, StoreError};
 use crate::engine::urgency::{Priority, Urgency};
+use crate::engine::waiting::decide_swept;
 
 /// Jobs of a group that are held in memory and committed together.
 const CHUNK: usize = 2_000;
@@ -112,12 +113,12 @@ async fn settle(core: &Core, group: &Group, records: Vec<Record>, report: &mut R
 }
 
 fn decide_unread(
-    rules: &crate::engine::decide::Rules<'_>,
+    rules: &Rules<'_>,
     record: &Record,
     error: &crate::engine::cloud::CloudError,
     now: Timestamp,
 ) -> Decision {
-    crate::engine::decide::decide(rules, record, &crate::engine::decide::Observation::LookFailed(error.clone()), now)
+    decide(rules, record, &Observation::LookFailed(error.clone()), now)
 }
 
 async fn commit(core: &Core, decisions: Vec<Decision>, now: Timestamp, report: &mut Report) -> Result<(), StoreError> {
