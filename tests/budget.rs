@@ -6,10 +6,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use crossgrant::clock::{Clock, later};
 use crossgrant::cloud::Limits;
-use crossgrant::domain::Kind;
 use crossgrant::engine::mail::Incoming;
 use crossgrant::engine::state::State;
-use crossgrant::engine::store::Taken;
+use crossgrant::engine::store::{Filter, Taken};
 use crossgrant::engine::worker::{Capacity, work};
 use crossgrant::simulator::{Fault, FaultKind};
 use crossgrant::store::Sqlite;
@@ -18,7 +17,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::support::idle::Counted;
-use crate::support::plant::{ATTACHED, Plant, RESOURCE, grant, payer_change};
+use crate::support::plant::{ATTACHED, CEN_OWNER, Plant, RESOURCE, grant, payer_change, revoke};
 
 const JOBS: usize = 1_000;
 /// Calls a second that the simulated cloud takes of each operation, and that the client is set to.
@@ -28,28 +27,40 @@ fn instance(n: usize) -> String {
     format!("vpc-bp1onboard{n:08}")
 }
 
-/// The example world with networks to onboard.
+fn vbr(n: usize) -> String {
+    format!("vbr-bp1onboard{n:08}")
+}
+
+fn cen(n: usize) -> String {
+    format!("cen-onboard{n:08}")
+}
+
+/// The example world with networks to onboard, and as many further CENs.
 fn world(networks: usize) -> String {
-    let network = |n| {
-        format!(
-            "\n[[instances]]\ntype = \"VPC\"\nid = {:?}\nregion = \"cn-hangzhou\"\nowner = {RESOURCE:?}\n",
-            instance(n)
-        )
+    let network = |kind: &str, id: String| {
+        format!("\n[[instances]]\ntype = {kind:?}\nid = {id:?}\nregion = \"cn-hangzhou\"\nowner = {RESOURCE:?}\n")
     };
-    let networks: String = (0..networks).map(network).collect();
-    format!("{}{networks}", include_str!("../examples/world.toml"))
+    let cen = |n| format!("\n[[cens]]\nid = {:?}\nowner = {CEN_OWNER:?}\n", cen(n));
+    let more: String = (0..networks).map(|n| network("VPC", instance(n)) + &network("VBR", vbr(n)) + &cen(n)).collect();
+    format!("{}{more}", include_str!("../examples/world.toml"))
 }
 
 fn message(job: Value) -> Incoming {
     Incoming { body: Bytes::from(job.to_string()), routing_key: "crossgrant.jobs".into(), ..Incoming::default() }
 }
 
-/// Runs grants of `jobs` networks to their ends through the worker's own loop; returns the plant and how long they took.
+/// Runs grants of `jobs` networks to their ends; returns the plant and how long they took.
 async fn onboard(jobs: usize, limits: Limits) -> (Plant, Duration) {
+    carry_out((0..jobs).map(|n| grant(&format!("NET-{n}"), &instance(n))).collect(), limits).await
+}
+
+/// Runs jobs of one kind to their completion through the worker's own loop; returns the plant and how long they took.
+async fn carry_out(jobs: Vec<Value>, limits: Limits) -> (Plant, Duration) {
     let store = Counted::new(Sqlite::in_memory().unwrap());
-    let plant = Plant::with(&world(jobs), store.clone(), Some(limits)).await;
+    let plant = Plant::with(&world(jobs.len()), store.clone(), Some(limits)).await;
     plant.cloud.patch_switches(json!({"calls_per_second": PER_SECOND})).unwrap();
-    let messages = (0..jobs).map(|n| message(grant(&format!("NET-{n}"), &instance(n)))).collect();
+    let count = jobs.len() as u64;
+    let messages = jobs.into_iter().map(message).collect();
     let taken = plant.inbox.accept(messages).await.unwrap();
     assert!(taken.iter().all(|taken| matches!(taken, Taken::New(_))));
 
@@ -62,14 +73,16 @@ async fn onboard(jobs: usize, limits: Limits) -> (Plant, Duration) {
     working.await.unwrap();
 
     let census = plant.store().census().await.unwrap();
-    assert_eq!(census.jobs, BTreeMap::from([((Kind::Grant, State::Completed), jobs as u64)]));
+    assert!(census.jobs.keys().all(|(_, state)| *state == State::Completed), "{census:?}");
+    assert_eq!(census.jobs.values().sum::<u64>(), count);
     let took = crossgrant::clock::until(began, plant.clock.now());
     (plant, took)
 }
 
 #[tokio::test]
 async fn a_thousand_grants_go_as_fast_as_the_cloud_takes_them() {
-    let limits = Limits { reads_per_second: PER_SECOND, writes_per_second: PER_SECOND, ..Limits::default() };
+    // Exactly what the cloud takes: a burst on top would be throttled.
+    let limits = Limits { reads_per_second: PER_SECOND, writes_per_second: PER_SECOND, burst: 1, ..Limits::default() };
     let (plant, took) = onboard(JOBS, limits).await;
 
     let calls = plant.cloud.calls();
@@ -97,6 +110,8 @@ async fn a_thousand_grants_go_as_fast_as_the_cloud_takes_them() {
     }
 
     assert_eq!(plant.effects().len(), JOBS, "every network was granted once");
+    let shared = by_operation["DescribeGrantRulesToCen"].0 as usize;
+    assert!(shared < JOBS / 2, "each looked at the CEN twice, with {shared} calls");
     assert!(share <= 0.05, "{share}");
     assert!(ratio <= 1.2, "{ratio}");
 }
@@ -136,7 +151,13 @@ async fn the_sweep_waits_behind_jobs_that_came_later() {
 
     let reads = || plant.cloud.calls().iter().filter(|call| call.operation == READ).count();
     let before = reads();
-    plant.job(grant("NET-0", &instance(0))).await;
+    // Each in a CEN of its own: those of one CEN would be read together.
+    let grant = |n: usize| {
+        let mut job = grant(&format!("NET-{n}"), &instance(n));
+        job["cen"]["id"] = cen(n).into();
+        job
+    };
+    plant.job(grant(0)).await;
     store.idle().await;
     assert_eq!(reads(), before + 1, "the look of the first grant left nothing for the sweep");
     let pass = tokio::spawn({
@@ -145,7 +166,7 @@ async fn the_sweep_waits_behind_jobs_that_came_later() {
     });
     store.idle().await;
     for n in 1..12 {
-        plant.job(grant(&format!("NET-{n}"), &instance(n))).await;
+        plant.job(grant(n)).await;
     }
     store.run_until(&plant.clock, || pass.is_finished()).await;
     assert_eq!(pass.await.unwrap().confirmed, 1);
@@ -170,4 +191,38 @@ async fn a_write_that_found_no_room_is_known_not_to_have_been_sent() {
     assert_eq!(calls.len(), 2);
     let asked = later(calls[0].at, Duration::from_secs(100));
     assert!(calls[1].at >= asked && calls[1].at < later(asked, Duration::from_secs(10)), "{calls:?} since {began}");
+}
+
+#[tokio::test]
+async fn a_write_is_committed_to_only_when_it_can_go_out() {
+    const GRANTS: usize = 60;
+    let limits = Limits { reads_per_second: PER_SECOND, writes_per_second: 1, burst: 1, operations: BTreeMap::new() };
+    let (plant, took) = onboard(GRANTS, limits).await;
+    assert!(took < Duration::from_secs(GRANTS as u64 * 12 / 10), "{took:?}");
+    let calls: Vec<_> = plant.cloud.calls();
+    let sent: Vec<_> = calls.iter().filter(|call| call.operation == "GrantInstanceToTransitRouter").collect();
+    assert_eq!(sent.len(), GRANTS, "none was sent in vain");
+    let filter = Filter { limit: GRANTS, ..Filter::default() };
+    for record in plant.store().list(&filter).await.unwrap() {
+        let [write] = record.writes.as_slice() else { panic!("{:?}", record.writes) };
+        assert_eq!(write.sends, 1);
+        assert!(sent.iter().any(|call| call.at == write.intended_at), "{write:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_is_the_same_for_all_is_read_once_for_those_who_want_it_at_the_same_time() {
+    const REVOKES: usize = 100;
+    let limits = Limits { reads_per_second: PER_SECOND, writes_per_second: 1, burst: 1, operations: BTreeMap::new() };
+    let revoke = |n| {
+        let mut job = revoke(&format!("NET-{n}"), &vbr(n));
+        job["instance"]["type"] = "VBR".into();
+        job
+    };
+    let (plant, _) = carry_out((0..REVOKES).map(revoke).collect(), limits).await;
+    let calls = |operation: &str| plant.cloud.calls().iter().filter(|call| call.operation == operation).count();
+    assert_eq!(calls("DescribeGrantRulesToResource"), REVOKES, "every one was looked at");
+    for list in ["ListTransitRouterVbrAttachments", "DescribeCenAttachedChildInstances", "DescribeGrantRulesToCen"] {
+        assert!((1..=3).contains(&calls(list)), "{list}: {}", calls(list));
+    }
 }

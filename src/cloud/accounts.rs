@@ -3,11 +3,12 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::budget::{Budget, Limits};
+use super::budget::{Budget, Limits, OPERATIONS};
 use super::cbn::Cbn;
 use super::credentials::{AccountCredentials, Sources};
 use super::endpoint::Endpoints;
@@ -19,13 +20,15 @@ use super::vpc::Vpc;
 use crate::clock::Clock;
 use crate::domain::{AccountUid, Attachment, Cen, Instance, InstanceType, OrderType, Rule};
 use crate::engine::cloud::{
-    Answer, Cloud, CloudError, Listing, Readers, ResourceReader, ResourceWriter, RuleFilter, RulePage,
+    Answer, Cloud, CloudError, Listing, NoRoom, Readers, ResourceReader, ResourceWriter, RuleFilter, RulePage,
     TransitRouterReader, TransitRouterWriter,
 };
 
 /// The cloud, through one transport, as several accounts.
 pub struct Accounts {
     accounts: HashMap<AccountUid, Products>,
+    shared: Arc<Shared>,
+    read_interval: Duration,
 }
 
 /// What one account calls.
@@ -47,6 +50,8 @@ impl Accounts {
         observer: Arc<dyn CallObserver>,
         limits: Option<Limits>,
     ) -> Self {
+        let read_interval =
+            limits.as_ref().map(|limits| limits.interval("DescribeGrantRulesToCen")).unwrap_or_default();
         let budget = Budget::new(limits);
         let shared = Arc::new(Shared { clock, transport, endpoints, timeouts, observer, budget });
         let mut sources = Sources::new(shared.clone());
@@ -55,7 +60,7 @@ impl Accounts {
             let (cbn, smartag) = (Cbn::new(caller.clone()), Smartag::new(caller.clone()));
             (uid, Products { cbn, smartag, vpc: Vpc::new(caller) })
         };
-        Self { accounts: credentials.into_iter().map(account).collect() }
+        Self { accounts: credentials.into_iter().map(account).collect(), shared, read_interval }
     }
 
     /// Checks that the credential configured for an account is that account's (API §A.13). Success is remembered.
@@ -84,6 +89,10 @@ impl Readers for Accounts {
     fn transit_router_reader(&self, account: &AccountUid) -> Result<Arc<dyn TransitRouterReader>, CloudError> {
         Ok(Arc::new(ReadAsTransitRouter(self.products(account)?.cbn.clone())))
     }
+
+    fn read_interval(&self) -> Duration {
+        self.read_interval
+    }
 }
 
 #[async_trait]
@@ -98,6 +107,11 @@ impl Cloud for Accounts {
         let cbn = self.products(account)?.cbn.clone();
         cbn.verify().await?;
         Ok(Arc::new(WriteAsTransitRouter(cbn)))
+    }
+
+    async fn room(&self, account: &AccountUid, operation: &str) -> Result<Option<&'static str>, NoRoom> {
+        let Some(operation) = OPERATIONS.iter().find(|known| **known == operation) else { return Ok(None) };
+        self.shared.room(account, operation).await
     }
 }
 

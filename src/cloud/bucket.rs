@@ -51,6 +51,11 @@ impl Bucket {
         Duration::from_nanos(self.full_at.saturating_sub(self.ahead))
     }
 
+    /// When one may go out that stands behind `ahead` others, at the rate of now.
+    pub fn opens_at_for(&self, ahead: u32, now: Duration) -> Duration {
+        self.opens_at().max(now).saturating_add(Duration::from_nanos(interval(self.rate(now))).saturating_mul(ahead))
+    }
+
     /// Takes a call out, if one may go out now.
     pub fn take(&mut self, now: Duration) -> bool {
         if self.opens_at() > now {

@@ -75,6 +75,11 @@ impl Limits {
         let general = if reads { self.reads_per_second } else { self.writes_per_second };
         self.operations.get(operation).copied().unwrap_or(general)
     }
+
+    /// How far apart two calls of an operation are at that rate.
+    pub(super) fn interval(&self, operation: &str) -> Duration {
+        Duration::from_secs(1) / self.of(operation).max(1)
+    }
 }
 
 /// A line for each account and operation, from its first call.
@@ -102,7 +107,7 @@ pub(super) struct Passed {
 pub(super) struct UsedUp {
     /// How long it waited all the same.
     pub waited: Duration,
-    /// When the operation has room again, for whoever is first in line.
+    /// When there will be room for it, at the rate of now and if nobody comes that goes first.
     pub opens_in: Duration,
 }
 
@@ -134,11 +139,12 @@ impl Budget {
                     line.served(place.key);
                     return Ok(Passed { waited, rate: Some(line.bucket.rate(now)) });
                 }
-                (first, line.bucket.opens_at())
+                let ahead = if first { 0 } else { line.ahead_of(place.key) };
+                (first, line.bucket.opens_at_for(ahead, now))
             };
             let until = urgency.until.unwrap_or(Duration::MAX);
-            // Who is first and will not be served in time need not keep a worker waiting to learn it.
-            if now >= until || (first && opens_at > until) {
+            // Who will not be served in time need not keep a worker waiting to learn it.
+            if now >= until || opens_at > until {
                 return Err(UsedUp { waited, opens_in: opens_at.saturating_sub(now) });
             }
             let wake_at = if first { opens_at.min(until) } else { until };
@@ -201,6 +207,19 @@ impl Line {
     fn first(&self) -> Option<Key> {
         let sweep = self.sweep().filter(|_| self.passed_over + 1 >= SHARE);
         sweep.or_else(|| self.waiting.keys().next().copied())
+    }
+
+    /// How many go before this one, if nobody else comes. Of the jobs only so many go before a sweep.
+    fn ahead_of(&self, key: Key) -> u32 {
+        let count = |length| u32::try_from(length).unwrap_or(u32::MAX);
+        let ahead = count(self.waiting.range(..key).count());
+        match key.0 {
+            Priority::Job => ahead,
+            Priority::Sweep => {
+                let sweeps = count(self.waiting.range((Priority::Sweep, 0)..key).count());
+                ahead.min(sweeps.saturating_add(1).saturating_mul(SHARE))
+            }
+        }
     }
 
     fn served(&mut self, key: Key) {

@@ -34,7 +34,7 @@ impl Counter {
     }
 
     async fn comes(&self, name: &'static str, priority: Priority) -> JoinHandle<Result<Passed, UsedUp>> {
-        self.comes_until(name, Urgency { priority, until: None }).await
+        self.comes_until(name, Urgency { priority, ..Urgency::default() }).await
     }
 
     /// A caller, which stands in line when this returns.

@@ -17,7 +17,7 @@ use super::request::RpcRequest;
 use super::transport::{Transport, TransportError};
 use crate::clock::Clock;
 use crate::domain::AccountUid;
-use crate::engine::cloud::{Answer, CloudError, Failure};
+use crate::engine::cloud::{Answer, CloudError, Failure, NoRoom};
 use crate::engine::urgency::Urgency;
 
 /// How long a call may take.
@@ -47,10 +47,24 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    /// Takes room for a call out of the budget of its operation; `None` if it has no limit.
+    pub async fn room(&self, account: &AccountUid, operation: &'static str) -> Result<Option<&'static str>, NoRoom> {
+        let passed = self.budget.pass(self.clock.as_ref(), account, operation, Urgency::current()).await;
+        let (waited, rate) = match passed {
+            Ok(Passed { waited, rate }) => (waited, rate),
+            Err(UsedUp { waited, .. }) => (waited, None),
+        };
+        self.observer.budgeted(operation, account, waited, rate);
+        passed.map(|passed| passed.rate.map(|_| operation)).map_err(|UsedUp { opens_in, .. }| NoRoom { opens_in })
+    }
+
     /// Returns once the budget of an operation has room for a call.
     pub async fn pass(&self, account: &AccountUid, operation: &'static str) -> Result<(), CloudError> {
-        let (clock, observer) = (self.clock.as_ref(), &self.observer);
-        match self.budget.pass(clock, account, operation, Urgency::current()).await {
+        let (clock, observer, urgency) = (self.clock.as_ref(), &self.observer, Urgency::current());
+        if urgency.room == Some(operation) {
+            return Ok(());
+        }
+        match self.budget.pass(clock, account, operation, urgency).await {
             Ok(Passed { waited, rate }) => {
                 observer.budgeted(operation, account, waited, rate);
                 Ok(())

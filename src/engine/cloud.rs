@@ -24,6 +24,13 @@ pub struct Answer<T> {
     pub calls: u32,
 }
 
+/// A budget has no room for a call in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoRoom {
+    /// When there will be, as far as can be told from those who wait for it.
+    pub opens_in: Duration,
+}
+
 /// Everything a list holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listing<T> {
@@ -189,6 +196,8 @@ pub trait Readers: Send + Sync + 'static {
     fn resource_reader(&self, account: &AccountUid) -> Result<Arc<dyn ResourceReader>, CloudError>;
     /// Reads as the owner of a CEN.
     fn transit_router_reader(&self, account: &AccountUid) -> Result<Arc<dyn TransitRouterReader>, CloudError>;
+    /// How far apart two calls of `DescribeGrantRulesToCen` are at the rate that is set; zero without a limit.
+    fn read_interval(&self) -> Duration;
 }
 
 /// The same accounts, to write too. Handing out a writer checks, once per credential, that `GetCallerIdentity` shows the
@@ -199,4 +208,8 @@ pub trait Cloud: Readers {
     async fn resource_writer(&self, account: &AccountUid) -> Result<Arc<dyn ResourceWriter>, CloudError>;
     /// Writes as the owner of a CEN.
     async fn transit_router_writer(&self, account: &AccountUid) -> Result<Arc<dyn TransitRouterWriter>, CloudError>;
+
+    /// Takes room for one call of `operation` out of the budget of an account, waiting as the current [`Urgency`](super::urgency::Urgency) says, so
+    /// that a write is committed to only when it can go out at once. `None`: the operation has no budget.
+    async fn room(&self, account: &AccountUid, operation: &str) -> Result<Option<&'static str>, NoRoom>;
 }

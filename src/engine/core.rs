@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 
 use super::action::Registry;
 use super::announce::Announcer;
+use super::cen_rules::CenRules;
 use super::cloud::Cloud;
 use super::command::{Command, Declined, command};
 use super::decide::{Decision, Rules};
@@ -55,6 +56,8 @@ pub struct Core {
     pub mail: Notify,
     /// Rung when something may be waiting for the sweep.
     pub hours: Notify,
+    /// The first witness, for all looks.
+    pub cen_rules: CenRules,
     pinned: RwLock<HashMap<String, Arc<Definition>>>,
 }
 
@@ -91,6 +94,7 @@ impl Core {
             work: Notify::new(),
             mail: Notify::new(),
             hours: Notify::new(),
+            cen_rules: CenRules::default(),
             pinned: RwLock::new(HashMap::new()),
         };
         for definition in core.catalog.definitions.values() {

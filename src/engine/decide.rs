@@ -15,6 +15,8 @@
 //! What makes it safe to be cut anywhere: an act follows only from a committed intent, and a job taken up again always
 //! looks first. What the look means depends on the intent that is outstanding: see [`super::intent`].
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::action::{Action, Judgement, Reads, Registry, Seen, View, VpnAttached};
@@ -22,7 +24,7 @@ use super::cloud::{Answer, CloudError, Failure};
 use super::retry;
 use super::state::{Image, Record, State};
 use crate::clock::later;
-use crate::domain::{EventType, Hour, Mode, OrderType, Reason};
+use crate::domain::{AccountUid, EventType, Hour, Mode, OrderType, Reason};
 use crate::workflow::{Call, Class, Definition, Effect, ErrorClasses, Policies, Step, Target, Verdict, Work};
 
 /// What decisions go by.
@@ -62,6 +64,17 @@ pub enum Observation {
         /// What is wrong with it.
         why: String,
     },
+    /// The write that follows from a look would find no room in the budget of its account.
+    NoRoom {
+        /// The operation.
+        operation: String,
+        /// The account.
+        account: AccountUid,
+        /// When there will be room.
+        opens_in: Duration,
+        /// Whether it was waited for already.
+        waited: bool,
+    },
     /// What came of a write.
     Answered {
         /// Its place among the writes of the record.
@@ -78,6 +91,8 @@ pub enum Next {
     Look(Reads),
     /// Make the write at this place.
     Write(usize),
+    /// Wait for room in the budget, and then decide on the same look again.
+    AwaitRoom,
     /// Nothing: the job rests until its due time, or for good.
     Rest,
 }
@@ -106,6 +121,9 @@ pub fn decide(rules: &Rules<'_>, record: &Record, observation: &Observation, now
         Observation::TakenUp { refusal } => deciding.taken_up(refusal.as_ref()),
         Observation::Looked { seen, rivals } => deciding.looked(seen, rivals),
         Observation::LookFailed(error) => deciding.look_failed(error),
+        Observation::NoRoom { operation, account, opens_in, waited } => {
+            deciding.no_room(operation, account, *opens_in, *waited)
+        }
         Observation::Answered { write, answer } => deciding.answered(*write, answer),
     };
     deciding.into_decision(next)
@@ -323,6 +341,19 @@ impl<'a> Deciding<'a> {
         self.again_after(&policy, message, error.retry_after)
     }
 
+    /// Waits for the budget if that will not take longer than the step may; otherwise the job rests meanwhile, and looks
+    /// again. Neither is a failed try.
+    fn no_room(&mut self, operation: &str, account: &AccountUid, opens_in: Duration, waited: bool) -> Next {
+        self.commit = true;
+        self.record.why = format!("waits for room in the budget of account {account} for {operation}");
+        let patience = self.step().and_then(Step::call).map(|call| call.timeout).unwrap_or_default();
+        if !waited && opens_in < patience {
+            return Next::AwaitRoom;
+        }
+        self.record.due = Some(later(self.now, opens_in));
+        Next::Rest
+    }
+
     /// What the error-class table says of a failed call.
     pub(super) fn classify(&self, error: &CloudError) -> Verdict<'a> {
         let classes = self.rules.classes;
@@ -347,7 +378,7 @@ impl<'a> Deciding<'a> {
     }
 
     /// Like [`Self::again`], and not before a delay the server asked for.
-    pub(super) fn again_after(&mut self, policy: &str, why: String, asked: Option<std::time::Duration>) -> Next {
+    pub(super) fn again_after(&mut self, policy: &str, why: String, asked: Option<Duration>) -> Next {
         let Some(policy) = self.rules.policies.retry(policy) else {
             return self.park(Reason::UnknownCall, format!("there is no retry policy {policy:?}"));
         };

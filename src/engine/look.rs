@@ -1,16 +1,23 @@
 //! A look: the reads of one grant, made together, as the account each belongs to.
 
 use super::action::{Reads, Seen, VpnAttached};
-use super::cloud::{Answer, CloudError, Failure, Listing, Readers, RuleFilter};
+use super::cen_rules::CenRules;
+use super::cloud::{Answer, CloudError, Failure, Listing, Readers};
 use crate::clock::Clock;
 use crate::domain::{Attachment, InstanceType, Job, Rule};
 
 /// Makes the reads. Any that fails fails the look: half a look must not be judged.
-pub async fn look(cloud: &dyn Readers, clock: &dyn Clock, job: &Job, reads: Reads) -> Result<Seen, CloudError> {
+pub async fn look(
+    cloud: &dyn Readers,
+    rules: &CenRules,
+    clock: &dyn Clock,
+    job: &Job,
+    reads: Reads,
+) -> Result<Seen, CloudError> {
     // When the look began, so that nothing seen is taken for newer than it is.
     let at = clock.now();
     let (cen_rule, resource_rules, attachments, basic, vpn) = tokio::try_join!(
-        optional(reads.cen_rule, cen_rule(cloud, job)),
+        optional(reads.cen_rule, cen_rule(cloud, rules, clock, job)),
         optional(reads.resource_rules, resource_rules(cloud, job)),
         optional(reads.attachments, attachments(cloud, job)),
         optional(reads.basic, basic(cloud, job)),
@@ -49,24 +56,22 @@ async fn optional<T>(
     if wanted { read.await.map(Some) } else { Ok(None) }
 }
 
-async fn cen_rule(cloud: &dyn Readers, job: &Job) -> Result<Answer<Listing<Rule>>, CloudError> {
-    let reader = cloud.transit_router_reader(&job.cen.owner)?;
-    let filter = RuleFilter::Instance(job.instance.id.clone());
-    let answer = match reader.describe_grant_rules_to_cen(&job.cen, job.instance.kind, &filter).await {
+async fn cen_rule(
+    cloud: &dyn Readers,
+    rules: &CenRules,
+    clock: &dyn Clock,
+    job: &Job,
+) -> Result<Answer<Listing<Rule>>, CloudError> {
+    match rules.of(cloud, clock, job).await {
         // Older back ends do not know the type here; the other witness decides alone then (API §H2).
         Err(CloudError { failure: Failure::Refused { code, .. }, request_id, .. })
             if job.instance.kind == InstanceType::ECR && code.starts_with("InvalidParameter") =>
         {
             let value = Listing { items: vec![], complete: false };
-            return Ok(Answer { value, request_id: request_id.unwrap_or_default(), date: None, calls: 1 });
+            Ok(Answer { value, request_id: request_id.unwrap_or_default(), date: None, calls: 1 })
         }
-        answer => answer?,
-    };
-    let page = answer.value;
-    // An answer without a count may be one to somebody who is not the owner of the CEN (API §A.5, §J).
-    let complete = page.next.is_none() && page.total == u64::try_from(page.rules.len()).ok();
-    let value = Listing { items: page.rules, complete };
-    Ok(Answer { value, request_id: answer.request_id, date: answer.date, calls: answer.calls })
+        answer => answer,
+    }
 }
 
 async fn resource_rules(cloud: &dyn Readers, job: &Job) -> Result<Answer<Listing<Rule>>, CloudError> {

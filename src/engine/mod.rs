@@ -2,6 +2,7 @@
 
 pub mod action;
 pub mod announce;
+pub mod cen_rules;
 pub mod cloud;
 pub mod command;
 pub mod core;
@@ -20,8 +21,10 @@ pub mod plan;
 pub mod policy;
 pub mod retention;
 pub mod retry;
+mod rule_search;
 pub mod state;
 pub mod store;
+pub mod together;
 pub mod urgency;
 pub mod waiting;
 pub mod worker;

@@ -1,6 +1,7 @@
 //! A plan without a worker: one look, judged by the first step, and nothing kept. It is handed readers only, so there is
 //! no write it could name.
 
+use super::cen_rules::CenRules;
 use super::cloud::Readers;
 use super::decide::{Next, Observation, Rules, decide};
 use super::look::look;
@@ -16,11 +17,12 @@ const LOOKS: usize = 5;
 pub async fn plan(readers: &dyn Readers, clock: &dyn Clock, rules: &Rules<'_>, mut record: Record) -> Record {
     record.job.mode = Mode::Plan;
     let mut observation = Observation::TakenUp { refusal: None };
+    let rules_of_cens = CenRules::default();
     for _ in 0..LOOKS {
         let decision = decide(rules, &record, &observation, clock.now());
         record = decision.record;
         let Next::Look(reads) = decision.next else { break };
-        observation = match look(readers, clock, &record.job, reads).await {
+        observation = match look(readers, &rules_of_cens, clock, &record.job, reads).await {
             Ok(seen) => Observation::Looked { seen, rivals: vec![] },
             Err(error) => Observation::LookFailed(error),
         };

@@ -25,6 +25,8 @@ pub struct Urgency {
     pub priority: Priority,
     /// When, by the uptime clock, waiting makes no sense any more.
     pub until: Option<Duration>,
+    /// The operation that room was already taken for.
+    pub room: Option<&'static str>,
 }
 
 impl Urgency {

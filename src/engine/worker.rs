@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::action::{Hand, Reads};
-use super::cloud::{Answer, CloudError, Failure};
+use super::cloud::{Answer, CloudError, Failure, NoRoom};
 use super::core::Core;
 use super::decide::{Decision, Next, Observation, decide};
 use super::faults::Point;
@@ -102,7 +102,7 @@ async fn fill(core: &Arc<Core>, capacity: Capacity, jobs: &mut JoinSet<()>) -> R
 /// Works on one claimed job until it rests. `deadline` is the end of its lease on the uptime clock.
 pub async fn run(core: &Core, claimed: Claimed, deadline: Duration) -> Result<(), StoreError> {
     let refusal = core.policy.refuses(&claimed.record.requester, &claimed.record.job);
-    let mut hand = Grip { core, record: claimed.record, lease: claimed.lease, deadline };
+    let mut hand = Grip { core, record: claimed.record, lease: claimed.lease, deadline, room: None };
     let mut observation = Observation::TakenUp { refusal };
     loop {
         let (definition, wrong) = core.definition_of(&hand.record).await?;
@@ -111,10 +111,11 @@ pub async fn run(core: &Core, claimed: Claimed, deadline: Duration) -> Result<()
         }
         let Some(next) = hand.decide(&definition, &mut observation).await? else { return Ok(()) };
         let step = definition.step(&hand.record.step).and_then(|step| step.call());
+        let room = hand.room.take();
         observation = match next {
-            Next::Rest => return Ok(()),
+            Next::Rest | Next::AwaitRoom => return Ok(()),
             Next::Look(reads) => hand.look(reads, step).await?,
-            Next::Write(place) => match hand.write(place, step).await {
+            Next::Write(place) => match hand.write(place, step, room).await {
                 Some(answer) => Observation::Answered { write: place, answer },
                 None => return Ok(()),
             },
@@ -128,26 +129,47 @@ struct Grip<'a> {
     record: Record,
     lease: Lease,
     deadline: Duration,
+    /// What room was taken for in the budget, for the next write.
+    room: Option<&'static str>,
+}
+
+/// What became of the wish for room in a budget.
+enum Room {
+    /// The decision stands.
+    Taken,
+    /// It took a while: to be decided anew.
+    Waited,
+    /// The job rests until there is some.
+    PutDown,
+    /// The job was changed meanwhile.
+    Conflict,
 }
 
 impl Grip<'_> {
-    /// Decides and commits. `None` when the job is no longer ours, or the test cut us here.
+    /// Decides and commits. `None` when the job is no longer ours, found no room for its write, or the test cut us here.
     async fn decide(
         &mut self,
         definition: &crate::workflow::Definition,
         observation: &mut Observation,
     ) -> Result<Option<Next>, StoreError> {
+        let mut conflicts = 0;
         // A command may change the job meanwhile; then the observation is judged once more, by what it is now.
-        for _ in 0..3 {
+        while conflicts < 3 {
             let now = self.core.clock.now();
             let decision = decide(&self.core.rules(definition), &self.record, observation, now);
-            if !decision.commit {
-                self.record = decision.record;
-                return Ok(Some(decision.next));
+            match self.room(definition, &decision).await? {
+                Room::Taken if !decision.commit => {
+                    self.record = decision.record;
+                    return Ok(Some(decision.next));
+                }
+                Room::Taken if self.commit(&decision).await? => {
+                    return Ok((!self.core.faults.cut(Point::AfterCommit)).then_some(decision.next));
+                }
+                Room::Waited => continue,
+                Room::PutDown => return Ok(None),
+                Room::Taken | Room::Conflict => {}
             }
-            if self.commit(&decision).await? {
-                return Ok((!self.core.faults.cut(Point::AfterCommit)).then_some(decision.next));
-            }
+            conflicts += 1;
             match self.core.store.load(self.record.uid).await? {
                 Some(record) if !record.state.is_terminal() => self.record = record,
                 _ => return Ok(None),
@@ -159,6 +181,44 @@ impl Grip<'_> {
         }
         tracing::warn!(job.uid = %self.record.uid, "the lease of the job is another's now; puts it down");
         Ok(None)
+    }
+
+    /// Takes room in the budget for the write that a decision commits to, before it does: what was committed to and then
+    /// had to wait might no longer be sent.
+    async fn room(
+        &mut self,
+        definition: &crate::workflow::Definition,
+        decision: &Decision,
+    ) -> Result<Room, StoreError> {
+        let Next::Write(place) = decision.next else { return Ok(Room::Taken) };
+        if self.room.is_some() {
+            return Ok(Room::Taken);
+        }
+        let Some(write) = decision.record.writes.get(place) else { return Ok(Room::Taken) };
+        let (operation, account) = (write.operation.clone(), write.account.clone());
+        let core = self.core;
+        let room = async |until: Duration| {
+            let urgency = Urgency { priority: Priority::Job, until: Some(until), room: None };
+            urgency.scope(core.cloud.room(&account, &operation)).await
+        };
+        let mut taken = room(core.clock.uptime()).await;
+        let mut waited = false;
+        while let Err(NoRoom { opens_in }) = taken {
+            let (operation, account) = (operation.clone(), account.clone());
+            let none = Observation::NoRoom { operation, account, opens_in, waited };
+            // With a lease renewed for the wait.
+            let decision = decide(&core.rules(definition), &self.record, &none, core.clock.now());
+            if !self.commit(&decision).await? {
+                return Ok(Room::Conflict);
+            }
+            if decision.next != Next::AwaitRoom {
+                return Ok(Room::PutDown);
+            }
+            taken = room(self.deadline.saturating_sub(core.catalog.policies.attempt())).await;
+            waited = true;
+        }
+        self.room = taken.ok().flatten();
+        Ok(if waited { Room::Waited } else { Room::Taken })
     }
 
     async fn commit(&mut self, decision: &Decision) -> Result<bool, StoreError> {
@@ -206,7 +266,7 @@ impl Grip<'_> {
         // A look that outlasts the lease could never be committed.
         let room = self.deadline.saturating_sub(began + core.catalog.policies.request_timeout);
         let limit = step.map_or(room, |call| call.timeout.min(room));
-        let look = look(core.cloud.as_ref(), core.clock.as_ref(), &self.record.job, reads);
+        let look = look(core.cloud.as_ref(), &core.cen_rules, core.clock.as_ref(), &self.record.job, reads);
         let looked = tokio::time::timeout(limit, self.urgency(began, limit).scope(look)).await.unwrap_or_else(|_| {
             let failure = Failure::Unanswered { why: format!("a look took longer than {limit:?}") };
             Err(CloudError { operation: "look".into(), failure, request_id: None, retry_after: None })
@@ -232,7 +292,12 @@ impl Grip<'_> {
     }
 
     /// Makes the write whose intent was just committed. `None`: not made, because the lease may run out under it.
-    async fn write(&self, place: usize, step: Option<&Call>) -> Option<Result<Answer<()>, CloudError>> {
+    async fn write(
+        &self,
+        place: usize,
+        step: Option<&Call>,
+        room: Option<&'static str>,
+    ) -> Option<Result<Answer<()>, CloudError>> {
         let core = self.core;
         let (write, call) = (self.record.writes.get(place)?, step?);
         if core.faults.cut(Point::BeforeWrite) {
@@ -243,9 +308,9 @@ impl Grip<'_> {
             tracing::warn!(job.uid = %self.record.uid, "the lease may run out under the call; does not make it");
             return None;
         }
-        let mut answer = self.send(write, call).await;
+        let mut answer = self.send(write, call, room).await;
         if core.faults.twice() {
-            answer = self.send(write, call).await;
+            answer = self.send(write, call, room).await;
         }
         if core.faults.cut(Point::AfterWrite) {
             return None;
@@ -269,10 +334,10 @@ impl Grip<'_> {
     /// one that waited in vain is known not to have been sent.
     fn urgency(&self, began: Duration, limit: Duration) -> Urgency {
         let request = self.core.catalog.policies.request_timeout;
-        Urgency { priority: Priority::Job, until: Some(began + limit.saturating_sub(request)) }
+        Urgency { priority: Priority::Job, until: Some(began + limit.saturating_sub(request)), room: None }
     }
 
-    async fn send(&self, write: &Write, call: &Call) -> Result<Answer<()>, CloudError> {
+    async fn send(&self, write: &Write, call: &Call, room: Option<&'static str>) -> Result<Answer<()>, CloudError> {
         let verb = if write.undo { call.undo.as_deref().unwrap_or_default() } else { &call.verb };
         let unanswered = |why: String| CloudError {
             operation: write.operation.clone(),
@@ -298,7 +363,7 @@ impl Grip<'_> {
             }
         };
         let limit = self.limit(call);
-        let urgency = self.urgency(self.core.clock.uptime(), limit);
+        let urgency = Urgency { room, ..self.urgency(self.core.clock.uptime(), limit) };
         match tokio::time::timeout(limit, urgency.scope(act)).await {
             Ok(answer) => answer,
             Err(_) => Err(unanswered(format!("no answer within {limit:?}"))),

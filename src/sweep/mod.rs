@@ -5,8 +5,6 @@
 
 mod bell;
 mod pass;
-mod planner;
 
 pub use bell::run;
 pub use pass::{Report, pass};
-pub use planner::{Ask, Plan};

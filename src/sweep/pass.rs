@@ -1,14 +1,13 @@
 //! One pass: read each group once, decide for every job of it, commit what was decided together.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::planner::{Ask, Plan};
-use crate::domain::{InstanceId, JobUid, Rule};
+use crate::domain::{InstanceId, JobUid};
+use crate::engine::cen_rules::{Found, find};
 use crate::engine::core::Core;
-use crate::engine::decide::{Decision, Observation, Rules, decide};
+use crate::engine::decide::{Decision, Observation, decide};
 use crate::engine::state::{Record, State};
 use crate::engine::store::{Committed, Group, Hold, StoreError};
 use crate::engine::urgency::{Priority, Urgency};
@@ -70,55 +69,38 @@ async fn sweep(core: &Core, group: &Group, now: Timestamp, report: &mut Report) 
 
 /// Reads what answers for these jobs and commits what follows.
 async fn settle(core: &Core, group: &Group, records: Vec<Record>, report: &mut Report) -> Result<(), StoreError> {
-    let mut plan = Plan::new(records.iter().map(|record| record.job.instance.id.clone()));
-    let mut answers: HashMap<InstanceId, (Timestamp, Option<Rule>)> = HashMap::new();
-    let mut failed = None;
-    while let Ask::Call(filter) = plan.ask() {
-        let at = core.clock.now();
-        report.calls += 1;
-        let answer = match core.cloud.transit_router_reader(&group.cen.owner) {
-            Ok(reader) => {
-                let urgency = Urgency { priority: Priority::Sweep, until: Some(core.clock.uptime() + PATIENCE) };
-                urgency.scope(reader.describe_grant_rules_to_cen(&group.cen, group.kind, &filter)).await
-            }
-            Err(error) => Err(error),
-        };
-        match answer {
-            Ok(answer) => {
-                let here = |rule: &Rule| rule.cen == group.cen.id;
-                let read = plan.answered(answer.value);
-                answers.extend(read.into_iter().map(|(id, rule)| (id, (at, rule.filter(here)))));
-            }
-            Err(error) => {
-                tracing::warn!(cen.id = %group.cen.id, account.uid = %group.cen.owner, %error, "cannot read the grants");
-                failed = Some(error);
-                break;
-            }
+    let instances: Vec<InstanceId> = records.iter().map(|record| record.job.instance.id.clone()).collect();
+    let told = match core.cloud.transit_router_reader(&group.cen.owner) {
+        Ok(reader) => {
+            let urgency =
+                Urgency { priority: Priority::Sweep, until: Some(core.clock.uptime() + PATIENCE), room: None };
+            let found = find(reader.as_ref(), core.clock.as_ref(), &group.cen, group.kind, &instances, None);
+            let Found { told, calls, .. } = urgency.scope(found).await;
+            report.calls += calls as usize;
+            told
         }
+        Err(error) => instances.into_iter().map(|id| (id, (core.clock.now(), Err(error.clone())))).collect(),
+    };
+    if let Some(error) = told.values().find_map(|(_, told)| told.as_ref().err()) {
+        tracing::warn!(cen.id = %group.cen.id, account.uid = %group.cen.owner, %error, "cannot read the grants");
+        report.failed += 1;
     }
-    report.failed += usize::from(failed.is_some());
     let now = core.clock.now();
     let mut decisions = Vec::with_capacity(records.len());
     for record in &records {
         // To confirm a wait takes no step of the definition.
         let (definition, _) = core.definition_of(record).await?;
         let rules = core.rules(&definition);
-        decisions.push(match (answers.get(&record.job.instance.id), &failed) {
-            (Some((at, rule)), _) => decide_swept(&rules, record, rule.as_ref(), *at, now),
-            (None, Some(error)) => decide_unread(&rules, record, error, now),
-            (None, None) => decide_swept(&rules, record, None, now, now),
+        decisions.push(match told.get(&record.job.instance.id) {
+            Some((at, Ok(answer))) => {
+                let rule = answer.value.items.iter().find(|rule| rule.cen == group.cen.id);
+                decide_swept(&rules, record, rule, *at, now)
+            }
+            Some((_, Err(error))) => decide(&rules, record, &Observation::LookFailed(error.clone()), now),
+            None => decide_swept(&rules, record, None, now, now),
         });
     }
     commit(core, decisions, now, report).await
-}
-
-fn decide_unread(
-    rules: &Rules<'_>,
-    record: &Record,
-    error: &crate::engine::cloud::CloudError,
-    now: Timestamp,
-) -> Decision {
-    decide(rules, record, &Observation::LookFailed(error.clone()), now)
 }
 
 async fn commit(core: &Core, decisions: Vec<Decision>, now: Timestamp, report: &mut Report) -> Result<(), StoreError> {

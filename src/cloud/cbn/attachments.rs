@@ -1,5 +1,8 @@
 //! Attachments of both editions: listing, changing the payer, deleting.
 
+use std::future::ready;
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::{Cbn, nothing, request};
@@ -7,14 +10,18 @@ use crate::cloud::paging::List;
 use crate::cloud::rpc::not_sent;
 use crate::cloud::spelling::{self, AttachmentWords};
 use crate::cloud::wire;
-use crate::domain::{AccountUid, Attachment, Cen, Edition, Instance, InstanceType, OrderType};
-use crate::engine::cloud::{Answer, CloudError, Listing};
+use crate::domain::{AccountUid, Attachment, Cen, CenId, Edition, Instance, InstanceType, OrderType};
+use crate::engine::cloud::{Answer, CloudError, Failure, Listing};
+use crate::engine::together::Together;
 
 const CHILDREN: &str = "DescribeCenAttachedChildInstances";
 const DETACH: &str = "DetachCenChildInstance";
 
+/// A list of a CEN, by what is listed.
+pub(super) type Lists = Together<(&'static str, CenId), (), Result<(u32, Arc<Answer<Listing<Listed>>>), CloudError>>;
+
 /// A listed attachment, of whatever instance.
-struct Listed {
+pub(super) struct Listed {
     cen: Option<String>,
     instance: String,
     owner: Option<AccountUid>,
@@ -39,10 +46,7 @@ impl Cbn {
         let Some(words) = spelling::attachment(instance.kind) else {
             return Ok(nothing());
         };
-        let mut list = request(words.list).query("CenId", &cen.id);
-        if instance.kind == InstanceType::VPC {
-            list = list.query("VpcId", &instance.id);
-        }
+        let list = request(words.list).query("CenId", &cen.id);
         let read = |item: &Value| {
             let attachment = Attachment {
                 id: wire::text(item, "TransitRouterAttachmentId")?.to_owned(),
@@ -53,10 +57,12 @@ impl Cbn {
             let listed = listed(item, words.id_field, words.owner_field, attachment.clone())?;
             Some((attachment.id, listed))
         };
-        let all = self
-            .caller
-            .by_token(&list, List { outer: "TransitRouterAttachments", inner: "TransitRouterAttachment", read });
-        Ok(only(all.await?, cen, instance))
+        let listing = List { outer: "TransitRouterAttachments", inner: "TransitRouterAttachment", read };
+        if instance.kind == InstanceType::VPC {
+            let list = list.query("VpcId", &instance.id);
+            return Ok(only(&self.caller.by_token(&list, listing).await?, cen, instance));
+        }
+        self.listed_together(words.list, cen, instance, self.caller.by_token(&list, listing)).await
     }
 
     pub async fn attached_child_instances(
@@ -79,7 +85,31 @@ impl Cbn {
             Some((attachment.id, listed))
         };
         let all = self.caller.by_number(&describe, List { outer: "ChildInstances", inner: "ChildInstance", read });
-        Ok(only(all.await?, cen, instance))
+        self.listed_together(kind, cen, instance, all).await
+    }
+
+    /// A list that is the same for every instance of a type in a CEN is read once for all who want it at the same time.
+    /// Its calls are counted to one of them.
+    async fn listed_together(
+        &self,
+        list: &'static str,
+        cen: &Cen,
+        instance: &Instance,
+        read: impl Future<Output = Result<Answer<Listing<Listed>>, CloudError>>,
+    ) -> Result<Answer<Listing<Attachment>>, CloudError> {
+        let read_for_all = async |askers: Vec<()>| match read.await {
+            Ok(all) => {
+                let all = Arc::new(all);
+                (Ok((all.calls, all.clone())), vec![Some(Ok((0, all))); askers.len() - 1])
+            }
+            // Without room in the budget, or keys, nothing was asked. How long to wait for those is each caller's own.
+            Err(error @ CloudError { failure: Failure::NotSent { .. }, .. }) => {
+                (Err(error), vec![None; askers.len() - 1])
+            }
+            Err(error) => (Err(error.clone()), vec![Some(Err(error)); askers.len() - 1]),
+        };
+        let (calls, all) = self.lists.ask((list, cen.id.clone()), (), ready(()), read_for_all).await?;
+        Ok(Answer { calls, ..only(&all, cen, instance) })
     }
 
     pub async fn update_attachment(
@@ -144,8 +174,8 @@ fn listed(item: &Value, id_field: &str, owner_field: &str, attachment: Attachmen
 }
 
 /// Those of one instance in one CEN. Whether the list is complete was settled before.
-fn only(all: Answer<Listing<Listed>>, cen: &Cen, instance: &Instance) -> Answer<Listing<Attachment>> {
-    let Answer { value: Listing { items, complete }, request_id, date, calls } = all;
-    let items = items.into_iter().filter(|l| l.is_of(cen, instance)).map(|l| l.attachment).collect();
-    Answer { value: Listing { items, complete }, request_id, date, calls }
+fn only(all: &Answer<Listing<Listed>>, cen: &Cen, instance: &Instance) -> Answer<Listing<Attachment>> {
+    let of_it = all.value.items.iter().filter(|listed| listed.is_of(cen, instance));
+    let value = Listing { items: of_it.map(|l| l.attachment.clone()).collect(), complete: all.value.complete };
+    Answer { value, request_id: all.request_id.clone(), date: all.date, calls: all.calls }
 }

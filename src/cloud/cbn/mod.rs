@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use attachments::Lists;
+
 use super::endpoint::Product;
 use super::envelope::Reply;
 use super::request::RpcRequest;
@@ -20,11 +22,12 @@ use crate::engine::cloud::{Answer, CloudError, Listing};
 #[derive(Clone)]
 pub(super) struct Cbn {
     caller: Arc<Caller>,
+    lists: Arc<Lists>,
 }
 
 impl Cbn {
     pub fn new(caller: Arc<Caller>) -> Self {
-        Self { caller }
+        Self { caller, lists: Arc::default() }
     }
 
     /// See [`Caller::verify`].
