@@ -3,7 +3,7 @@
 
 CARGO ?= cargo
 
-.PHONY: demo test lint setup
+.PHONY: demo test bench lint setup
 
 ## The main job, live: a private RabbitMQ, a simulated cloud with a short hour, a worker, and twelve messages.
 demo: setup
@@ -15,6 +15,13 @@ test: setup
 	$(CARGO) test --doc
 	$(CARGO) test --lib --bins --examples
 	$(CARGO) test --test promises
+
+## What it costs, on this machine: one JSON line for each workload. `make bench WORKLOADS="W1 --rounds 5"` for some.
+bench: setup
+	$(CARGO) build --release --bin crossgrant --example bench
+	cc -O2 -shared -fPIC -o target/syncs.so examples/bench/syncs.c -ldl
+	@syncs=$$(mktemp -d) && trap 'rm -rf "$$syncs"' EXIT && \
+	  BENCH_SYNC_DIR="$$syncs" LD_PRELOAD="$$PWD/target/syncs.so" target/release/examples/bench $(WORKLOADS)
 
 ## Formatting, and warnings as errors.
 lint:

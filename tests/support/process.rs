@@ -53,6 +53,11 @@ impl Process {
         Self { name: name.to_owned(), child: Mutex::new(child), output }
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child().id()
+    }
+
     /// Waits for a line, from the first one on, that `read` makes something of.
     ///
     /// # Panics
