@@ -47,7 +47,7 @@ pub fn percentile(values: &[f64], part: f64) -> f64 {
     values.get(place).copied().unwrap_or(f64::NAN)
 }
 
+/// Four digits.
 fn round(value: f64) -> f64 {
-    let unit = 10f64.powf((value.abs().max(1e-9).log10().floor() - 3.0).min(0.0));
-    (value / unit).round() * unit
+    format!("{value:.3e}").parse().unwrap_or(value)
 }

@@ -120,7 +120,7 @@ store.path = {:?}
 broker = {{ url = "{url}", prefix = "{prefix}" }}
 admin.listen = "127.0.0.1:0"
 cloud.endpoints = {{ cbn = "http://{cloud}", sts = "http://{cloud}", smartag = "http://{cloud}", vpc = "http://{cloud}" }}
-cloud.budget = {{ reads_per_second = 1000000, writes_per_second = 1000000, burst = 100000 }}
+cloud.budget = {{ reads_per_second = 10000, writes_per_second = 10000, burst = 10000 }}
 log = {{ format = "json", filter = "warn,crossgrant::cli=info" }}
 
 {accounts}
