@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use super::cell::{Asks, Cell, Granted, Outcome, Place, Ran};
 use super::rules::{self, write};
-use super::settings::Setting;
+use super::settings::{DEFAULT, Setting};
 use crate::support::plant::{self, Plant};
 
 /// Less patience than the embedded policies have: what parks, parks soon. Nothing that is to end by itself takes longer.
@@ -84,7 +84,16 @@ pub async fn run(cells: &[Cell], setting: &Setting) -> Vec<Outcome> {
         }
         *outcome = Some(ended);
     }
-    outcomes.into_iter().flatten().collect()
+    let mut outcomes: Vec<Outcome> = outcomes.into_iter().flatten().collect();
+    // Every operation is called by the account that owns it, and spelled as it wants to be: by default, none is refused.
+    if setting.name == DEFAULT
+        && let Some(Outcome::Ran(ran)) = outcomes.iter_mut().find(|outcome| matches!(outcome, Outcome::Ran(_)))
+    {
+        let refused = plant.cloud.counts().into_iter().filter(|count| count.code != "OK");
+        ran.odd
+            .extend(refused.map(|count| format!("here or with a later cell: {} got {}", count.operation, count.code)));
+    }
+    outcomes
 }
 
 fn accounts() -> WorldFile {
@@ -258,6 +267,9 @@ impl Scene {
         if end == "crossgrant.job.completed" {
             if !self.shows(grant) {
                 odd.push(format!("completed, and the cloud shows {}", grant.unwrap_or(&Value::Null)));
+            }
+            if self.cell.asks == Asks::Grant && last["attach"]["id"] != json!(self.instance.id) {
+                odd.push(format!("does not say what the other account is to attach: {}", last["attach"]));
             }
             // What is in force may be hidden, but not be another payer.
             let after = last["after"].clone();

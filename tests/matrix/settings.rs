@@ -7,6 +7,9 @@ use jiff::SignedDuration;
 
 use super::cell::Place;
 
+/// The name of the first setting.
+pub const DEFAULT: &str = "the default";
+
 /// The places of every setting: not attached, attached, and busy.
 const FEW: &[Place] = &[Place::Unattached, Place::Attached, Place::Attaching];
 /// Those at which it matters what is shown of a payer in force.
@@ -58,7 +61,7 @@ impl Setting {
 
 /// The default first, then each switch at each other value, then several together.
 pub fn settings() -> Vec<Setting> {
-    let mut all = vec![Setting::of("the default", |_| {}).at(&Place::ALL)];
+    let mut all = vec![Setting::of(DEFAULT, |_| {}).at(&Place::ALL)];
     all.extend(one_at_a_time());
     all.extend(together());
     all
