@@ -232,3 +232,24 @@ async fn an_ecr_is_granted_and_revoked_also_where_the_cen_side_knows_no_ecr() {
         assert_eq!(plant.record(third).await.state, State::Completed, "{shown}: {}", plant.record(third).await.why);
     }
 }
+
+#[tokio::test]
+async fn a_write_whose_answer_was_lost_is_not_forgotten_over_a_later_refusal_of_it() {
+    let throttle = FaultKind::Throttle { retry_after_ms: Some(60_000) };
+    for later in [throttle, forbidden()] {
+        let plant = Plant::new().await;
+        let lag = json!({"read_lag": {"DescribeGrantRulesToCen": "25s", "DescribeGrantRulesToResource": "25s"}});
+        plant.cloud.patch_switches(lag).unwrap();
+        plant.cloud.inject(Fault::new("ModifyGrantInstanceToTransitRouter", FaultKind::DropAfter));
+        plant.cloud.inject(Fault::new("ModifyGrantInstanceToTransitRouter", later.clone()));
+        let uid = plant.job(payer_change("p", ATTACHED, "PayByResourceOwner")).await;
+        plant.run_until(at("10:20:20")).await;
+        let write = plant.record(uid).await.writes[0].clone();
+        assert_eq!((write.sends, write.may_have_landed()), (2, true), "{later:?}: {write:?}");
+        plant.core.command(uid, Command::Cancel).await.unwrap();
+        plant.run().await;
+        assert_eq!(plant.record(uid).await.state, State::Cancelled, "{later:?}");
+        let cen_owner = "PayByCenOwner".to_owned();
+        assert_eq!(payer(&plant, ATTACHED), Some((cen_owner.clone(), cen_owner)), "{:?}", plant.effects());
+    }
+}

@@ -8,6 +8,7 @@ mod contract;
 mod crash_everywhere;
 mod end_to_end;
 mod layers;
+mod matrix;
 mod plans;
 mod secrets;
 mod support;

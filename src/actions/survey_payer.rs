@@ -72,12 +72,12 @@ impl Action for SurveyPayer {
         let written_everywhere = order_type == goal && list.iter().all(|a| a.order_type == Some(goal));
         match effective {
             Some(now) if written_everywhere && now == goal => Judgement::Through("satisfied"),
-            _ if job.instance.kind == InstanceType::ECR => {
-                not_changeable(format!("{id} is an attached ECR, whose payer cannot be changed; detach it first"))
-            }
             Some(_) if written_everywhere => Judgement::Through("pending"),
             None if written_everywhere => {
                 Judgement::Unclear("the grant is attached and shown without an effective order type".into())
+            }
+            _ if job.instance.kind == InstanceType::ECR => {
+                not_changeable(format!("{id} is an attached ECR, whose payer cannot be changed; detach it first"))
             }
             _ => Judgement::Through("attached"),
         }

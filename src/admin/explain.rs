@@ -160,6 +160,7 @@ mod tests {
             generation: 0,
             client_token: None,
             sends: 1,
+            unsettled: false,
             intended_at: at(NOW),
             outcome: Outcome::Unknown,
         };

@@ -83,6 +83,7 @@ impl Deciding<'_> {
             generation,
             client_token: token,
             sends: 0,
+            unsettled: false,
             intended_at: self.now,
             outcome: Outcome::Unknown,
         });
@@ -91,6 +92,7 @@ impl Deciding<'_> {
 
     fn send_again(&mut self, place: usize) -> Next {
         let write = &mut self.record.writes[place];
+        write.unsettled |= write.sends > 0 && write.outcome == Outcome::Unknown && write.client_token.is_some();
         write.sends += 1;
         write.intended_at = self.now;
         write.outcome = Outcome::Unknown;
@@ -140,6 +142,7 @@ impl Deciding<'_> {
         let step = self.step().and_then(|step| step.call());
         let policy = step.map_or("write", |call| call.retry.as_str()).to_owned();
         let Some(write) = self.record.writes.get_mut(place) else { return Next::Look(Reads::ALL) };
+        let unsettled = write.unsettled;
         self.commit = true;
         let error = match answer {
             Ok(answer) => {
@@ -155,8 +158,11 @@ impl Deciding<'_> {
         // A refusal with a code nobody has classified is one all the same, and is believed once a look after `settle`
         // shows no effect (API §D.4). Anything else that may have had one has no known outcome.
         let refused = verdict.class == Class::Unknown && matches!(error.failure, Failure::Refused { .. });
-        if !refused && !Self::had_no_effect(&verdict) {
-            return self.again_after(&policy, error.to_string(), error.retry_after);
+        let retry = matches!(verdict.class, Class::Throttled | Class::Transient | Class::State | Class::Auth);
+        // What turns this send away for now says nothing of an earlier one that may have landed.
+        if (!refused && !Self::had_no_effect(&verdict)) || (unsettled && retry) {
+            let policy = if verdict.class == Class::State { "state" } else { &policy };
+            return self.again_after(policy, error.to_string(), error.retry_after);
         }
         let (code, message) = match &error.failure {
             Failure::Refused { status, code, message } if code.is_empty() => {
@@ -165,14 +171,13 @@ impl Deciding<'_> {
             Failure::Refused { code, message, .. } => (code.clone(), message.clone()),
             Failure::NotSent { why } | Failure::Unanswered { why } => ("not sent".to_owned(), why.clone()),
         };
-        let retry = matches!(verdict.class, Class::Throttled | Class::Transient | Class::State | Class::Auth);
         self.record.writes[place].outcome = Outcome::Refused {
             code,
             message,
             request_id: error.request_id.clone(),
             at: self.now,
             retry,
-            unclassified: matches!(verdict.class, Class::Unknown | Class::Done),
+            unclassified: unsettled || matches!(verdict.class, Class::Unknown | Class::Done),
         };
         match verdict.class {
             Class::State => self.again_after("state", error.to_string(), error.retry_after),

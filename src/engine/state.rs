@@ -151,6 +151,10 @@ pub struct Write {
     pub client_token: Option<String>,
     /// How often it was sent, or may have been.
     pub sends: u32,
+    /// Whether it was sent again, as a ClientToken allows, before it was known what became of an earlier send: a refusal
+    /// of the later one does not tell.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unsettled: bool,
     /// When the last of these sends was committed to.
     pub intended_at: Timestamp,
     /// What is known of it.

@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 use super::attachments::{at_rest, effect};
 use super::cbn::{minute, uid};
 use super::envelope::Refusal;
-use super::history::AsOf;
 use super::operations::Answer;
 use super::paging;
 use super::request::Call;
@@ -57,14 +56,6 @@ pub(super) fn detach(world: &mut World, call: &Call) -> Result<Answer, Refusal> 
     attachment.status = Status::Detaching;
     world.busy(&id, call.now, later(call.now, world.switches.delay()), attachment);
     Ok(Answer::bare().with(effect))
-}
-
-impl World {
-    /// Whether an instance is attached to any transit router.
-    pub(super) fn attached_anywhere(&self, instance: &InstanceId) -> bool {
-        let ids = self.instances.get(instance).into_iter().flat_map(|i| &i.attachments);
-        ids.filter_map(|id| self.attachments.get(id)).any(|h| h.as_of(AsOf::Now).is_some())
-    }
 }
 
 fn kind(text: &str) -> Result<InstanceType, Refusal> {

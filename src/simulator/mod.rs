@@ -7,6 +7,7 @@
 //! | file | |
 //! |---|---|
 //! | `world`, `world_file`, `history` | what exists, how it is written in TOML, and its recent past |
+//! | `possible` | what can never have come to exist |
 //! | `passage` | what time does to it |
 //! | `verify`, `codec` | the signature |
 //! | `request`, `operations`, `envelope`, `paging` | from a request to an answer |
@@ -36,6 +37,7 @@ mod metadata;
 mod operations;
 mod paging;
 mod passage;
+mod possible;
 mod request;
 mod routers;
 mod secrets;

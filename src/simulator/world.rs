@@ -254,6 +254,9 @@ impl World {
         if self.grant_of(cen, instance, AsOf::Now).is_some() {
             return Err(BadWorld::new(format!("the grant of {instance} to {cen} is there twice")));
         }
+        if let Some(why) = self.impossible_grant(instance, order_type, effective) {
+            return Err(BadWorld::new(why));
+        }
         self.put_grant(cen, instance, Stamp::EVER, Some(Grant { order_type, effective, created: LONG_AGO }));
         Ok(())
     }
@@ -268,14 +271,14 @@ impl World {
         status: Status,
         order_type: Option<OrderType>,
     ) -> Result<(), BadWorld> {
-        let cen = self.routers.get(router).map(|r| r.cen.clone());
-        let cen = cen.ok_or_else(|| BadWorld::new(format!("no transit router {router}")))?;
+        let known = self.routers.get(router).ok_or_else(|| BadWorld::new(format!("no transit router {router}")))?;
+        let (cen, edition) = (known.cen.clone(), known.edition);
         self.known(&cen, instance)?;
         if self.attachments.contains_key(id) {
             return Err(BadWorld::new(format!("{id} is there twice")));
         }
-        if !self.may_attach(&cen, instance) {
-            return Err(BadWorld::new(format!("{instance} is not granted to {cen}, so it cannot be attached")));
+        if let Some(why) = self.impossible_attachment(&cen, edition, instance, order_type) {
+            return Err(BadWorld::new(why));
         }
         self.attach(Stamp::EVER, id, router, instance, status, order_type);
         Ok(())

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::faults::Fault;
 use super::switches::Switches;
 use super::world::{AccessKey, BadWorld, Edition, Site, Status, World};
-use crate::domain::{AccountUid, CenId, Instance, InstanceId, OrderType, Region};
+use crate::domain::{AccountUid, CenId, Instance, InstanceId, InstanceType, OrderType, Region};
 
 /// The whole file.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -222,6 +222,11 @@ fn build(file: WorldFile) -> Result<World, (Part, usize, BadWorld)> {
     for (i, grant) in file.grants.iter().enumerate() {
         let order_type = grant.order_type.unwrap_or(OrderType::PayByCenOwner);
         let effective = grant.effective_order_type.unwrap_or(order_type);
+        let has_payer = grant.order_type.or(grant.effective_order_type).is_some();
+        if has_payer && world.kind_of(&grant.instance) == Some(InstanceType::CCN) {
+            let bad = BadWorld::new(format!("the grant of a CCN has no payer, so {} has none", grant.instance));
+            return Err(at(Part::Grants, i)(bad));
+        }
         world.add_grant(&grant.cen, &grant.instance, order_type, effective).map_err(at(Part::Grants, i))?;
     }
     for (i, a) in file.attachments.iter().enumerate() {
@@ -266,10 +271,26 @@ mod tests {
     }
 
     #[test]
-    fn an_instance_is_attached_only_under_a_grant() {
-        let e = format!(
-            "{EXAMPLE}\n[[attachments]]\ntransit_router = \"tr-bp1su1ytdxtataupl0001\"\ninstance = \"vpc-bp1h8vbrbcgohcju50003\""
-        );
-        assert!(World::from_toml(&e).unwrap_err().reason.contains("not granted"));
+    fn a_world_that_cannot_have_come_about_is_refused() {
+        let (cen, enterprise, basic) =
+            ("cen-44m0p68spvlrqq0001", "tr-bp1su1ytdxtataupl0001", "tr-bp1su1ytdxtataupl0002");
+        let grant = |id: &str, more: &str| format!("[[grants]]\ncen = \"{cen}\"\ninstance = \"{id}\"\n{more}\n");
+        let attach =
+            |id: &str, router: &str| format!("[[attachments]]\ntransit_router = \"{router}\"\ninstance = \"{id}\"\n");
+        let (ccn, vpn, ecr) = ("ccn-n2935s1mnwv8i00001", "vco-bp1bbi27hojx80nck0001", "ecr-n78omt2qsko06y0001");
+        let (mine, other) = ("order_type = \"PayByCenOwner\"", "order_type = \"PayByResourceOwner\"");
+        let (one, pending) = (attach(vpn, enterprise), format!("effective_{other}"));
+        for (addition, why) in [
+            (attach("vpc-bp1h8vbrbcgohcju50003", enterprise), "is not granted"),
+            (grant(ccn, mine), "the grant of a CCN has no payer"),
+            (grant(ecr, &pending), "the payer of an ECR never changes"),
+            (grant(ecr, mine) + &attach(ecr, enterprise) + other, "the payer of an ECR never changes"),
+            (grant(ecr, "") + &attach(ecr, basic), "the Basic Edition connects no ECR"),
+            (grant(vpn, "") + &one + &one, "is attached once"),
+            (grant(ccn, "") + &attach(ccn, enterprise) + &attach(ccn, basic), "is attached once"),
+        ] {
+            let bad = World::from_toml(&format!("{EXAMPLE}\n{addition}")).unwrap_err();
+            assert!(bad.reason.contains(why), "{addition}{bad}");
+        }
     }
 }

@@ -104,8 +104,13 @@ impl Plant {
     }
 
     pub async fn with(world: &str, store: Arc<dyn Store>, limits: Option<Limits>) -> Self {
+        Self::in_world(World::from_toml(world).unwrap(), store, limits, &Overrides::default()).await
+    }
+
+    /// A worker against any world, as patient as `overrides` say.
+    pub async fn in_world(world: World, store: Arc<dyn Store>, limits: Option<Limits>, overrides: &Overrides) -> Self {
         let clock = Arc::new(ManualClock::new("2026-11-21T10:20:00Z".parse().unwrap()));
-        let cloud = Simulator::new(World::from_toml(world).unwrap(), Hour::REAL, clock.clone());
+        let cloud = Simulator::new(world, Hour::REAL, clock.clone());
         let key = |uid: &str, id: &str, secret: &str| {
             AccountCredentials::new(
                 AccountUid::parse(uid).unwrap(),
@@ -121,18 +126,28 @@ impl Plant {
             Arc::new(Unobserved),
             limits,
         );
-        Self::of(clock, cloud, accounts, store).await
+        Self::under(clock, cloud, accounts, store, overrides).await
     }
 
     /// A worker on this clock, against this cloud as these accounts.
     pub async fn of(clock: Arc<ManualClock>, cloud: Simulator, accounts: Accounts, store: Arc<dyn Store>) -> Self {
+        Self::under(clock, cloud, accounts, store, &Overrides::default()).await
+    }
+
+    async fn under(
+        clock: Arc<ManualClock>,
+        cloud: Simulator,
+        accounts: Accounts,
+        store: Arc<dyn Store>,
+        overrides: &Overrides,
+    ) -> Self {
         let script = Arc::new(Script::default());
         let registry = Arc::new(actions::registry());
         let core = Core::new(Parts {
             store,
             cloud: Arc::new(accounts),
             clock: clock.clone(),
-            catalog: Arc::new(Catalog::embedded(&registry.specs(), &Overrides::default()).unwrap()),
+            catalog: Arc::new(Catalog::embedded(&registry.specs(), overrides).unwrap()),
             registry,
             policy: Policy::everybody(),
             announcer: Announcer { exchange: "crossgrant.events".into(), hour: Hour::REAL },

@@ -1,0 +1,353 @@
+//! Runs cells: each is an instance and a CEN of its own in one simulated cloud, with one worker for all, so that no list
+//! shows one cell the attachments of another.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use crossgrant::domain::contract::{Envelope, parse};
+use crossgrant::domain::{AccountUid, CenId, Instance, InstanceId, InstanceType, JobUid, OrderType, Region};
+use crossgrant::engine::mail::Incoming;
+use crossgrant::engine::store::Taken;
+use crossgrant::simulator::{
+    AccessKey, AccountEntry, AttachmentEntry, CenEntry, Edition, GrantEntry, LedgerEntry, RouterEntry, Site, Status,
+    World, WorldFile,
+};
+use crossgrant::store::Sqlite;
+use crossgrant::workflow::{Overrides, OverridingFile};
+use serde_json::{Value, json};
+
+use super::cell::{Asks, Cell, Granted, Outcome, Place, Ran};
+use super::rules::{self, write};
+use super::settings::{DEFAULT, Setting};
+use crate::support::plant::{self, Plant};
+
+/// Less patience than the embedded policies have: what parks, parks soon. Nothing that is to end by itself takes longer.
+const PATIENCE: &str = "[retry.read]\ngive-up = \"20m\"\n[retry.write]\ngive-up = \"20m\"\n\
+                        [timing]\noverdue-after = \"1h\"\ngive-up-after = \"2h\"\n";
+
+const NAMES: &str = "its last event names";
+
+/// A cell with names for everything in it.
+struct Scene {
+    cell: Cell,
+    instance: Instance,
+    cen: CenId,
+    number: usize,
+}
+
+/// Runs the cells under a setting. What becomes of each, in their order.
+pub async fn run(cells: &[Cell], setting: &Setting) -> Vec<Outcome> {
+    let scenes: Vec<Scene> = cells.iter().enumerate().map(|(n, cell)| Scene::of(*cell, n)).collect();
+    let mut world = accounts();
+    let mut outcomes: Vec<Option<Outcome>> = Vec::new();
+    for scene in &scenes {
+        let mut alone = accounts();
+        scene.add_to(&mut alone);
+        match World::try_from(alone) {
+            Ok(_) => {
+                scene.add_to(&mut world);
+                outcomes.push(None);
+            }
+            Err(bad) => outcomes.push(Some(scene.without_world(&bad.reason))),
+        }
+    }
+    world.switches = setting.switches.clone();
+    let overrides = Overrides {
+        policies: Some(OverridingFile { file: "patience.toml".into(), text: PATIENCE.into() }),
+        errors: None,
+    };
+    let store = Arc::new(Sqlite::in_memory().unwrap());
+    let plant = Plant::in_world(World::try_from(world).unwrap(), store, None, &overrides).await;
+    if setting.twice {
+        plant.script.every_write_twice();
+    }
+    let possible = scenes.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_none());
+    let mail = possible.map(|(scene, _)| Incoming {
+        body: Bytes::from(scene.job().to_string()),
+        routing_key: "crossgrant.jobs".into(),
+        ..Incoming::default()
+    });
+    let mut taken = plant.inbox.accept(mail.collect()).await.unwrap().into_iter();
+    plant.run_until("2026-11-21T15:30:00Z".parse().unwrap()).await;
+    let mut ledger = by_instance(plant.cloud.ledger());
+    let state = plant.cloud.state();
+    let grants = index(&state["grants"]);
+    for (scene, outcome) in scenes.iter().zip(&mut outcomes).filter(|(_, outcome)| outcome.is_none()) {
+        let taken = taken.next().unwrap();
+        let entries = ledger.remove(&scene.instance.id).unwrap_or_default();
+        let grant = grants.get(&(scene.cen.as_str(), scene.instance.id.as_str())).copied();
+        let mut ended = scene.outcome(&plant, taken, &entries, grant).await;
+        // What is sent twice behind the engine's back has an answer that it never saw.
+        if let (Outcome::Ran(ran), true) = (&mut ended, setting.twice) {
+            ran.odd.retain(|odd| !odd.starts_with(NAMES));
+        }
+        *outcome = Some(ended);
+    }
+    let mut outcomes: Vec<Outcome> = outcomes.into_iter().flatten().collect();
+    // Every operation is called by the account that owns it, and spelled as it wants to be: by default, none is refused.
+    if setting.name == DEFAULT
+        && let Some(Outcome::Ran(ran)) = outcomes.iter_mut().find(|outcome| matches!(outcome, Outcome::Ran(_)))
+    {
+        let refused = plant.cloud.counts().into_iter().filter(|count| count.code != "OK");
+        ran.odd
+            .extend(refused.map(|count| format!("here or with a later cell: {} got {}", count.operation, count.code)));
+    }
+    outcomes
+}
+
+fn accounts() -> WorldFile {
+    let account = |uid: &str, id: &str, secret: &str| AccountEntry {
+        uid: AccountUid::parse(uid).unwrap(),
+        site: Site::China,
+        keys: vec![AccessKey {
+            id: id.into(),
+            secret: secret.into(),
+            token: None,
+            expires: None,
+            disabled: false,
+            role: None,
+        }],
+        roles: vec![],
+    };
+    let resource = account(plant::RESOURCE, "resource-key", "resource-secret");
+    let owner = account(plant::CEN_OWNER, "cen-key", "cen-secret");
+    WorldFile { accounts: vec![resource, owner], ..WorldFile::default() }
+}
+
+fn by_instance(ledger: Vec<LedgerEntry>) -> HashMap<InstanceId, Vec<LedgerEntry>> {
+    let mut all: HashMap<InstanceId, Vec<LedgerEntry>> = HashMap::new();
+    for entry in ledger.into_iter().filter(|entry| entry.operation != "hour") {
+        let instance = entry.effect.instance.clone().expect("every write of the matrix is about an instance");
+        all.entry(instance).or_default().push(entry);
+    }
+    all
+}
+
+/// The grants of the cloud by CEN and instance.
+fn index(grants: &Value) -> HashMap<(&str, &str), &Value> {
+    let grants = grants.as_array().unwrap().iter();
+    grants.map(|grant| ((grant["cen"].as_str().unwrap(), grant["instance"].as_str().unwrap()), grant)).collect()
+}
+
+impl Scene {
+    fn of(cell: Cell, number: usize) -> Self {
+        let id = InstanceId::parse(format!("{}matrix{number:012}", cell.of.prefix())).unwrap();
+        let region = Region::parse("cn-hangzhou").unwrap();
+        let owner = AccountUid::parse(plant::RESOURCE).unwrap();
+        let cen = CenId::parse(format!("cen-matrix{number:012}")).unwrap();
+        Self { cell, instance: Instance { kind: cell.of, id, region, owner }, cen, number }
+    }
+
+    fn elsewhere(&self) -> CenId {
+        CenId::parse(format!("cen-elsewhere{:09}", self.number)).unwrap()
+    }
+
+    fn router(&self, which: char) -> String {
+        format!("tr-matrix{which}{:011}", self.number)
+    }
+
+    fn attachment(&self, n: usize) -> String {
+        format!("tr-attach-matrix{n}{:011}", self.number)
+    }
+
+    /// Puts what the cell begins with into a world.
+    fn add_to(&self, world: &mut WorldFile) {
+        let (cell, instance) = (&self.cell, &self.instance.id);
+        let router = |which: char, region: &str, edition| RouterEntry {
+            id: self.router(which),
+            region: Region::parse(region).unwrap(),
+            edition,
+        };
+        let enterprise = Edition::Enterprise;
+        let routers = vec![
+            router('1', "cn-hangzhou", enterprise),
+            router('2', "cn-beijing", enterprise),
+            router('b', "cn-shanghai", Edition::Basic),
+        ];
+        let owner = AccountUid::parse(plant::CEN_OWNER).unwrap();
+        world.cens.push(CenEntry { id: self.cen.clone(), owner: owner.clone(), transit_routers: routers });
+        world.instances.push(self.instance.clone());
+        let grant = |cen: &CenId, order_type: Option<OrderType>, effective: Option<OrderType>| GrantEntry {
+            cen: cen.clone(),
+            instance: instance.clone(),
+            order_type,
+            effective_order_type: effective,
+        };
+        if cell.granted != Granted::No {
+            world.grants.push(grant(&self.cen, cell.on_grant(), cell.in_force()));
+        }
+        let attach = |id: String, which: char, status: Status, order_type| AttachmentEntry {
+            id: Some(id),
+            transit_router: self.router(which),
+            instance: instance.clone(),
+            status,
+            order_type,
+        };
+        for (n, status) in (1..).zip(cell.place.attachments()) {
+            let status: Status = serde_json::from_value(json!(status)).unwrap();
+            let which = if cell.place == Place::Basic { 'b' } else { char::from_digit(n, 10).unwrap() };
+            let order_type = if cell.of == InstanceType::CCN { None } else { cell.on_attachments() };
+            world.attachments.push(attach(self.attachment(n as usize), which, status, order_type));
+        }
+        if cell.place == Place::Elsewhere {
+            let routers = vec![router('e', "cn-hangzhou", enterprise)];
+            world.cens.push(CenEntry { id: self.elsewhere(), owner, transit_routers: routers });
+            world.grants.push(grant(&self.elsewhere(), None, None));
+            world.attachments.push(attach(self.attachment(9), 'e', Status::Attached, None));
+        }
+    }
+
+    fn job(&self) -> Value {
+        let mut job = json!({
+            "id": format!("cell-{}", self.number),
+            "kind": self.cell.asks.kind(),
+            "instance": self.instance,
+            "cen": {"id": self.cen, "owner": plant::CEN_OWNER},
+        });
+        if let Some(payer) = self.cell.payer {
+            job["order_type"] = json!(payer);
+        }
+        if self.cell.asks == Asks::RevokeDeleting {
+            job["options"] = json!({"attachments": "delete"});
+        }
+        job
+    }
+
+    /// A cell that no world can be made for; its message may be none either.
+    fn without_world(&self, why: &str) -> Outcome {
+        match parse(self.job().to_string().as_bytes(), &Envelope::default()) {
+            Ok(_) => Outcome::Impossible(self.named(why)),
+            Err(faults) => Outcome::Refused(faults.into_iter().map(|fault| fault.at).collect()),
+        }
+    }
+
+    /// A text with the names of parts instead of ids.
+    fn named(&self, text: &str) -> String {
+        let mut text = text
+            .replace(self.instance.id.as_str(), "the instance")
+            .replace(self.cen.as_str(), "the CEN")
+            .replace(self.elsewhere().as_str(), "another CEN")
+            .replace(&self.router('e'), "the router of another CEN");
+        for n in 1..=2 {
+            text = text.replace(&self.attachment(n), &format!("attachment {n}"));
+        }
+        text = text.replace(&self.router('1'), "router 1");
+        text
+    }
+
+    async fn outcome(&self, plant: &Plant, taken: Taken, entries: &[LedgerEntry], grant: Option<&Value>) -> Outcome {
+        match taken {
+            Taken::New(uid) => Outcome::Ran(self.ran(plant, uid, entries, grant).await),
+            Taken::Rejected(uid) => {
+                let event = plant.events(uid).await.pop().unwrap();
+                let faults = event["data"]["faults"].as_array().unwrap().iter();
+                let mut at: Vec<String> = faults.map(|fault| fault["at"].as_str().unwrap().to_owned()).collect();
+                at.extend(entries.iter().map(|entry| format!("but wrote: {}", plant::effect(entry))));
+                Outcome::Refused(at)
+            }
+            Taken::Repeated(_) | Taken::Reused(_) => panic!("every cell has an id of its own"),
+        }
+    }
+
+    async fn ran(&self, plant: &Plant, uid: JobUid, entries: &[LedgerEntry], grant: Option<&Value>) -> Ran {
+        let events = plant.events(uid).await;
+        let last = &events.last().unwrap()["data"];
+        let texts = |value: &Value| -> Vec<String> {
+            value.as_array().into_iter().flatten().map(|text| self.named(text.as_str().unwrap())).collect()
+        };
+        let writes: Vec<String> = entries.iter().map(|entry| self.written(entry)).collect();
+        let announced: Vec<String> =
+            last["writes"].as_array().into_iter().flatten().filter_map(|w| self.announced(w)).collect();
+        let mut odd = Vec::new();
+        if announced != writes {
+            odd.push(format!("{NAMES} {announced:?}"));
+        }
+        let end = events.last().unwrap()["type"].as_str().unwrap();
+        if end == "crossgrant.job.completed" {
+            if !self.shows(grant) {
+                odd.push(format!("completed, and the cloud shows {}", grant.unwrap_or(&Value::Null)));
+            }
+            if self.cell.asks == Asks::Grant && last["attach"]["id"] != json!(self.instance.id) {
+                odd.push(format!("does not say what the other account is to attach: {}", last["attach"]));
+            }
+            // What is in force may be hidden, but not be another payer.
+            let after = last["after"].clone();
+            let granted = (after["granted"] == json!(true)).then_some(&after);
+            if !self.shows(granted.map(|grant| self.as_if_shown(grant.clone())).as_ref()) {
+                odd.push(format!("completed, and says {after}"));
+            }
+        }
+        Ran {
+            said: events.iter().skip(1).map(said).collect(),
+            findings: texts(&last["findings"]),
+            granted_to: texts(&last["granted_to"]),
+            writes,
+            odd,
+        }
+    }
+
+    /// One line of the ledger.
+    fn written(&self, entry: &LedgerEntry) -> String {
+        let account = entry.account.as_ref().map_or("nobody's", |uid| account(uid.as_str()));
+        let resource = entry.effect.attachment.clone().unwrap_or_else(|| self.instance.id.to_string());
+        // A grant's payer is written even where a CCN has none to write, and an attachment's end has none.
+        write(&entry.operation, account, &self.named(&resource), entry.effect.order_type)
+    }
+
+    /// One write of an event, if it was not refused. An attachment of the Basic Edition goes by its instance's id there.
+    fn announced(&self, write: &Value) -> Option<String> {
+        if write["outcome"] == "refused" {
+            return None;
+        }
+        let text = |name: &str| write[name].as_str().unwrap();
+        let resource = match text("operation") {
+            "DetachCenChildInstance" => "attachment 1".to_owned(),
+            _ => self.named(text("resource")),
+        };
+        let payer = write["order_type"].as_str().map(|word| OrderType::parse(word).unwrap());
+        Some(rules::write(text("operation"), account(text("account")), &resource, payer))
+    }
+
+    /// A grant as an event tells it, with the payer in force put in where the cloud does not show it.
+    fn as_if_shown(&self, mut grant: Value) -> Value {
+        if grant["effective_order_type"].is_null() {
+            grant["effective_order_type"] = json!(self.cell.goal());
+        }
+        grant
+    }
+
+    /// Whether a grant, as the cloud has it at the end of the day or as an event tells it, is what was asked for.
+    fn shows(&self, grant: Option<&Value>) -> bool {
+        let goal = self.cell.goal().map(|goal| json!(goal));
+        let is = |name: &str, grant: &Value| goal.as_ref().is_none_or(|goal| grant[name] == *goal);
+        match self.cell.asks {
+            Asks::Revoke | Asks::RevokeDeleting => grant.is_none(),
+            Asks::Grant => grant.is_some_and(|grant| is("order_type", grant)),
+            Asks::PayerChange => {
+                grant.is_some_and(|grant| is("order_type", grant) && is("effective_order_type", grant))
+            }
+        }
+    }
+}
+
+fn account(uid: &str) -> &'static str {
+    match uid {
+        plant::RESOURCE => rules::RESOURCE,
+        plant::CEN_OWNER => rules::TRANSIT_ROUTER,
+        _ => "unknown",
+    }
+}
+
+/// An event: its type, and the reason or the hour that it gives.
+fn said(event: &Value) -> String {
+    let data = &event["data"];
+    let kind = event["type"].as_str().unwrap().trim_start_matches("crossgrant.job.");
+    let hour = |at: &str| at.get(11..16).unwrap_or(at).to_owned();
+    match (kind, data["reason"].as_str()) {
+        ("waiting", _) => format!("waiting for {}", hour(data["expected_at"].as_str().unwrap())),
+        (_, Some(reason)) if data["half_done"] == json!(true) => format!("{kind}: {reason}, half done"),
+        (_, Some(reason)) => format!("{kind}: {reason}"),
+        (_, None) => kind.to_owned(),
+    }
+}
