@@ -6,6 +6,7 @@ mod budget;
 mod chaos;
 mod contract;
 mod crash_everywhere;
+mod credentials;
 mod end_to_end;
 mod layers;
 mod plans;

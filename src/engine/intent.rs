@@ -163,9 +163,14 @@ impl Deciding<'_> {
                 (format!("HTTP {status}"), message.clone())
             }
             Failure::Refused { code, message, .. } => (code.clone(), message.clone()),
-            Failure::NotSent { why } | Failure::Unanswered { why } => ("not sent".to_owned(), why.clone()),
+            Failure::Credential { why, .. } | Failure::NotSent { why } | Failure::Unanswered { why } => {
+                ("not sent".to_owned(), why.clone())
+            }
         };
-        let retry = matches!(verdict.class, Class::Throttled | Class::Transient | Class::State | Class::Auth);
+        let retry = matches!(
+            verdict.class,
+            Class::Throttled | Class::Transient | Class::State | Class::Auth | Class::Credential
+        );
         self.record.writes[place].outcome = Outcome::Refused {
             code,
             message,
@@ -176,6 +181,7 @@ impl Deciding<'_> {
         };
         match verdict.class {
             Class::State => self.again_after("state", error.to_string(), error.retry_after),
+            Class::Credential => self.park(Reason::CredentialRefused, format!("{error}: {}", verdict.meaning)),
             _ if retry => self.again_after(&policy, error.to_string(), error.retry_after),
             // Never believed without a look: the code is one of many, the state is what counts (API §D.4).
             _ => self.look_again(),

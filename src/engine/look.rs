@@ -108,6 +108,6 @@ fn refuses_to_tell(error: &CloudError) -> bool {
         }
         // Held back by our own budget, it will go out later.
         Failure::NotSent { .. } => error.retry_after.is_none(),
-        Failure::Unanswered { .. } => false,
+        Failure::Credential { .. } | Failure::Unanswered { .. } => false,
     }
 }
