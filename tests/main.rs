@@ -8,6 +8,7 @@ mod contract;
 mod crash_everywhere;
 mod credentials;
 mod end_to_end;
+mod fault_table;
 mod layers;
 mod plans;
 mod secrets;

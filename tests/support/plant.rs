@@ -1,8 +1,8 @@
 //! A whole worker in one place, moved by hand: real store, real engine, the real client signing real requests to the
 //! simulated cloud, and one clock for both that stands still until a test moves it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -126,13 +126,27 @@ impl Plant {
 
     /// A worker on this clock, against this cloud as these accounts.
     pub async fn of(clock: Arc<ManualClock>, cloud: Simulator, accounts: Accounts, store: Arc<dyn Store>) -> Self {
+        // Read once: it is the same for all of them.
+        static CATALOG: OnceLock<Arc<Catalog>> = OnceLock::new();
+        let catalog = CATALOG.get_or_init(|| catalog(&Overrides::default())).clone();
+        Self::under(clock, cloud, accounts, store, catalog).await
+    }
+
+    /// The same, by other policies or error classes.
+    pub async fn under(
+        clock: Arc<ManualClock>,
+        cloud: Simulator,
+        accounts: Accounts,
+        store: Arc<dyn Store>,
+        catalog: Arc<Catalog>,
+    ) -> Self {
         let script = Arc::new(Script::default());
         let registry = Arc::new(actions::registry());
         let core = Core::new(Parts {
             store,
             cloud: Arc::new(accounts),
             clock: clock.clone(),
-            catalog: Arc::new(Catalog::embedded(&registry.specs(), &Overrides::default()).unwrap()),
+            catalog,
             registry,
             policy: Policy::everybody(),
             announcer: Announcer { exchange: "crossgrant.events".into(), hour: Hour::REAL },
@@ -238,6 +252,11 @@ impl Plant {
         let change = json!({"set_order_type": {"cen": CEN, "instance": instance, field: order_type}});
         self.cloud.change(serde_json::from_value(change).unwrap()).unwrap();
     }
+}
+
+/// Definitions, policies and error classes, with what an operator overrides.
+pub fn catalog(overrides: &Overrides) -> Arc<Catalog> {
+    Arc::new(Catalog::embedded(&actions::registry().specs(), overrides).unwrap())
 }
 
 /// One effect in a line.
