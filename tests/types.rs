@@ -120,12 +120,16 @@ async fn not_being_allowed_to_read_what_a_vpn_connection_is_attached_to_is_a_fin
     assert_eq!(end(&record), (State::Failed, Reason::RefusedByCloud), "{}", record.why);
     assert!(record.ending.unwrap().message.contains("SimVpnAttached"));
 
-    // A service that is only busy is asked again.
-    let plant = vpn_attached_elsewhere().await;
-    let busy = FaultKind::Error { http: 503, code: "ServiceUnavailable".into(), message: String::new() };
-    plant.cloud.inject(Fault::new("DescribeVpnAttachments", busy).times(3));
-    let record = ends(&plant, granting_vpn()).await;
-    assert_eq!(end(&record), (State::Failed, Reason::PreflightFailed), "{}", record.why);
+    // A service that is only busy is asked again, and so is one that wants another token.
+    for (http, code) in
+        [(503, "ServiceUnavailable"), (400, "OperationFailed.TaskConflict"), (400, "InvalidSecurityToken.Expired")]
+    {
+        let plant = vpn_attached_elsewhere().await;
+        let busy = FaultKind::Error { http, code: code.into(), message: String::new() };
+        plant.cloud.inject(Fault::new("DescribeVpnAttachments", busy).times(3));
+        let record = ends(&plant, granting_vpn()).await;
+        assert_eq!(end(&record), (State::Failed, Reason::PreflightFailed), "{code}: {}", record.why);
+    }
 }
 
 #[tokio::test]

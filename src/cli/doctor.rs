@@ -275,6 +275,9 @@ fn advice(error: &CloudError, classes: &ErrorClasses) -> String {
     let verdict = match &error.failure {
         Failed::NotSent { .. } => return "compare the account's keys and the endpoints in the configuration".into(),
         Failed::Unanswered { .. } => classes.unanswered(),
+        Failed::Credential { refusal, .. } => {
+            classes.classify(&refusal.asked, refusal.status, &refusal.code, error.retry_after.is_some())
+        }
         Failed::Refused { status, code, .. } => {
             classes.classify(&error.operation, *status, code, error.retry_after.is_some())
         }

@@ -236,7 +236,7 @@ mod tests {
 
     fn why(error: CloudError) -> String {
         match error.failure {
-            Failure::NotSent { why } => why,
+            Failure::NotSent { why } | Failure::Credential { why, .. } => why,
             other => panic!("{other:?}"),
         }
     }

@@ -12,10 +12,10 @@ use jiff::Timestamp;
 use super::credentials::Keys;
 use super::endpoint::Product;
 use super::request::RpcRequest;
-use super::rpc::{Caller, not_sent};
+use super::rpc::Caller;
 use super::turns::Turns;
 use super::wire;
-use crate::engine::cloud::{CloudError, Failure};
+use crate::engine::cloud::{CloudError, Failure, Refusal};
 
 const OPERATION: &str = "GetCallerIdentity";
 
@@ -65,25 +65,38 @@ impl Caller {
         let expected = self.account();
         self.pass(OPERATION).await?;
         // No answer here means that what the caller wanted never left: its effect is not in doubt.
-        let reply =
-            self.call_with(keys, &RpcRequest::new(Product::Sts, OPERATION)).await.map_err(|error| {
-                match error.failure {
-                    Failure::Unanswered { why } => not_sent(
-                        OPERATION,
-                        format!("whose credential is configured for account {expected} is not known: {why}"),
-                    ),
-                    _ => error,
-                }
-            })?;
-        let why = match wire::uid(&reply.body, "AccountId") {
-            Ok(Some(actual)) if actual == *expected => return Ok(reply.date),
-            Ok(Some(actual)) => {
-                format!("the credential configured for account {expected} belongs to account {actual}")
-            }
-            _ => format!("the cloud did not say whose the credential configured for account {expected} is"),
+        let reply = self.call_with(keys, &RpcRequest::new(Product::Sts, OPERATION)).await.map_err(|error| {
+            let why = format!("whose credential is configured for account {expected} is not known: {error}");
+            let failure = match error.failure {
+                Failure::Unanswered { .. } => Failure::NotSent { why },
+                Failure::Refused { status, code, .. } => Failure::Credential { why, refusal: refusal(status, code) },
+                failure @ (Failure::NotSent { .. } | Failure::Credential { .. }) => failure,
+            };
+            CloudError { failure, ..error }
+        })?;
+        let answered = |failure| {
+            Err(CloudError {
+                operation: OPERATION.to_owned(),
+                failure,
+                request_id: Some(reply.request_id.clone()),
+                retry_after: None,
+            })
         };
-        Err(CloudError { request_id: Some(reply.request_id), ..not_sent(OPERATION, why) })
+        match wire::uid(&reply.body, "AccountId") {
+            Ok(Some(actual)) if actual == *expected => Ok(reply.date),
+            Ok(Some(actual)) => answered(Failure::Credential {
+                why: format!("the credential configured for account {expected} belongs to account {actual}"),
+                refusal: refusal(200, String::new()),
+            }),
+            _ => answered(Failure::NotSent {
+                why: format!("the cloud did not say whose the credential configured for account {expected} is"),
+            }),
+        }
     }
+}
+
+fn refusal(status: u16, code: String) -> Box<Refusal> {
+    Box::new(Refusal { asked: OPERATION.to_owned(), status, code })
 }
 
 #[cfg(test)]
@@ -158,7 +171,7 @@ mod tests {
         let caller = testing::caller(&cloud, RESOURCE_ACCOUNT);
         let error = caller.verify().await.unwrap_err();
         let why = format!("the credential configured for account {RESOURCE_ACCOUNT} belongs to account {TR_ACCOUNT}");
-        assert_eq!(error.failure, Failure::NotSent { why });
+        assert_eq!(error.failure, Failure::Credential { why, refusal: refusal(200, String::new()) });
         caller.verify().await.unwrap();
     }
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::budget::{Budget, Passed, UsedUp};
-use super::credentials::{CredentialSource, Keys};
+use super::credentials::{CredentialError, CredentialSource, Keys};
 use super::endpoint::{Endpoints, Product};
 use super::envelope::{self, Bad, Reply};
 use super::identity::Identity;
@@ -182,7 +182,13 @@ impl Caller {
         self.source
             .keys()
             .await
-            .map_err(|error| Bad { retry_after: error.retry_after, ..bad(Failure::NotSent { why: error.why }) })
+            .map_err(|CredentialError { why, retry_after, refusal }| {
+                let failure = match refusal {
+                    Some(refusal) => Failure::Credential { why, refusal: Box::new(refusal) },
+                    None => Failure::NotSent { why },
+                };
+                Bad { retry_after, ..bad(failure) }
+            })
             .map_err(|bad| bad.of(operation))
     }
 
@@ -204,8 +210,11 @@ impl Caller {
         let http = http.map_err(|why| bad(Failure::NotSent { why }))?;
         let response = self.shared.send(http).await?;
         envelope::read(&response).map_err(|mut bad| {
-            if let Failure::Refused { message, .. } = &mut bad.failure {
+            if let Failure::Refused { code, message, .. } = &mut bad.failure {
                 *message = keys.presentable(message);
+                if speaks_of_keys(code) {
+                    message.push_str(&format!(" (access key {} of account {})", keys.access_key_id, self.account));
+                }
             }
             bad
         })
@@ -217,6 +226,14 @@ impl Caller {
 fn keys_ended(code: &str) -> bool {
     let code = code.to_ascii_lowercase();
     code.starts_with("invalidsecuritytoken") || code == "missingsecuritytoken"
+}
+
+/// Whether a refusal is of the credential itself, so that whoever reads it needs to know which.
+fn speaks_of_keys(code: &str) -> bool {
+    let code = code.to_ascii_lowercase();
+    ["invalidaccesskeyid", "forbidden.accesskeydisabled", "signaturedoesnotmatch", "invalidsecuritytoken"]
+        .iter()
+        .any(|word| code.starts_with(word))
 }
 
 pub(super) fn bad(failure: Failure) -> Bad {
@@ -239,7 +256,7 @@ fn is_throttled(bad: &Bad) -> bool {
 
 fn outcome(failure: &Failure) -> String {
     match failure {
-        Failure::NotSent { .. } => "not-sent".into(),
+        Failure::NotSent { .. } | Failure::Credential { .. } => "not-sent".into(),
         Failure::Unanswered { .. } => "unanswered".into(),
         Failure::Refused { status, code, .. } if code.is_empty() => format!("http-{status}"),
         Failure::Refused { code, .. } => code.clone(),

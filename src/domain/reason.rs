@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// The version of the list below, said in every event. Raised when a reason is added or changes its meaning.
-pub const REASONS_VERSION: u32 = 1;
+pub const REASONS_VERSION: u32 = 2;
 
 macro_rules! reasons {
     ($($(#[doc = $doc:literal])+ $name:ident = $text:literal,)+) => {
@@ -56,6 +56,8 @@ reasons! {
     PreflightFailed = "preflight-failed",
     /// The cloud refused the call, and repeating it would not help.
     RefusedByCloud = "refused-by-cloud",
+    /// The credential of an account was refused for good; nothing goes on before an operator has repaired it.
+    CredentialRefused = "credential-refused",
     /// A newer job on the same grant took over.
     SupersededByNewer = "superseded-by-newer",
     /// Cancelled by a person.

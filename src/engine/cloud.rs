@@ -87,6 +87,14 @@ pub enum Failure {
         /// What was in the way.
         why: String,
     },
+    /// It never left us: whoever issues the account's credential, or says whose it is, refused. It has had no effect.
+    #[error("not sent: {why}")]
+    Credential {
+        /// Which credential, and what was wrong with it.
+        why: String,
+        /// What the error-class table judges by.
+        refusal: Box<Refusal>,
+    },
     /// It may have left us and no whole answer came back: time-out, reset, broken body. Its effect is unknown.
     #[error("no answer: {why}")]
     Unanswered {
@@ -103,6 +111,17 @@ pub enum Failure {
         /// `Message`.
         message: String,
     },
+}
+
+/// An answer about a credential that was not the wanted one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// What was asked: `AssumeRole`, `AssumeRoleWithOIDC`, `GetCallerIdentity`, or `metadata` for the keys of a machine.
+    pub asked: String,
+    /// HTTP status. 200 when the answer was good and names another account.
+    pub status: u16,
+    /// `Code`; empty when the answer had none.
+    pub code: String,
 }
 
 /// Reads of the account that owns the network instance.

@@ -20,7 +20,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::action::{Action, Judgement, Reads, Registry, Seen, View, VpnAttached};
-use super::cloud::{Answer, CloudError, Failure};
+use super::cloud::{Answer, CloudError, Failure, Refusal};
 use super::retry;
 use super::state::{Image, Record, State};
 use crate::clock::later;
@@ -335,6 +335,9 @@ impl<'a> Deciding<'a> {
             Some(Work::Call(call)) => call.retry.clone(),
             _ => "read".to_owned(),
         };
+        if verdict.class == Class::Credential {
+            return self.park(Reason::CredentialRefused, format!("{message}: {}", verdict.meaning));
+        }
         if verdict.class == Class::Permanent && !self.record.has_written() {
             return self.fail(Reason::RefusedByCloud, format!("{message}: {}", verdict.meaning), vec![]);
         }
@@ -360,6 +363,11 @@ impl<'a> Deciding<'a> {
         match &error.failure {
             Failure::NotSent { .. } => classes.not_sent(),
             Failure::Unanswered { .. } => classes.unanswered(),
+            Failure::Credential { refusal, .. } => {
+                let Refusal { asked, status, code } = refusal.as_ref();
+                let verdict = classes.classify(asked, *status, code, error.retry_after.is_some());
+                Verdict { effect: Effect::None, ..verdict }
+            }
             Failure::Refused { status, code, .. } => {
                 classes.classify(&error.operation, *status, code, error.retry_after.is_some())
             }

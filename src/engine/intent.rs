@@ -158,9 +158,15 @@ impl Deciding<'_> {
         // A refusal with a code nobody has classified is one all the same, and is believed once a look after `settle`
         // shows no effect (API §D.4). Anything else that may have had one has no known outcome.
         let refused = verdict.class == Class::Unknown && matches!(error.failure, Failure::Refused { .. });
-        let retry = matches!(verdict.class, Class::Throttled | Class::Transient | Class::State | Class::Auth);
+        let retry = matches!(
+            verdict.class,
+            Class::Throttled | Class::Transient | Class::State | Class::Auth | Class::Credential
+        );
         // What turns this send away for now says nothing of an earlier one that may have landed.
         if (!refused && !Self::had_no_effect(&verdict)) || (unsettled && retry) {
+            if verdict.class == Class::Credential {
+                return self.park(Reason::CredentialRefused, format!("{error}: {}", verdict.meaning));
+            }
             let policy = if verdict.class == Class::State { "state" } else { &policy };
             return self.again_after(policy, error.to_string(), error.retry_after);
         }
@@ -169,7 +175,9 @@ impl Deciding<'_> {
                 (format!("HTTP {status}"), message.clone())
             }
             Failure::Refused { code, message, .. } => (code.clone(), message.clone()),
-            Failure::NotSent { why } | Failure::Unanswered { why } => ("not sent".to_owned(), why.clone()),
+            Failure::Credential { why, .. } | Failure::NotSent { why } | Failure::Unanswered { why } => {
+                ("not sent".to_owned(), why.clone())
+            }
         };
         self.record.writes[place].outcome = Outcome::Refused {
             code,
@@ -181,6 +189,7 @@ impl Deciding<'_> {
         };
         match verdict.class {
             Class::State => self.again_after("state", error.to_string(), error.retry_after),
+            Class::Credential => self.park(Reason::CredentialRefused, format!("{error}: {}", verdict.meaning)),
             _ if retry => self.again_after(&policy, error.to_string(), error.retry_after),
             // Never believed without a look: the code is one of many, the state is what counts (API §D.4).
             _ => self.look_again(),

@@ -5,12 +5,14 @@ use super::cen_rules::CenRules;
 use super::cloud::{Answer, CloudError, Failure, Listing, Readers};
 use crate::clock::Clock;
 use crate::domain::{Attachment, InstanceType, Job, Rule};
+use crate::workflow::{Class, ErrorClasses};
 
 /// Makes the reads. Any that fails fails the look: half a look must not be judged.
 pub async fn look(
     cloud: &dyn Readers,
     rules: &CenRules,
     clock: &dyn Clock,
+    classes: &ErrorClasses,
     job: &Job,
     reads: Reads,
 ) -> Result<Seen, CloudError> {
@@ -21,7 +23,7 @@ pub async fn look(
         optional(reads.resource_rules, resource_rules(cloud, job)),
         optional(reads.attachments, attachments(cloud, job)),
         optional(reads.basic, basic(cloud, job)),
-        optional(reads.vpn, vpn(cloud, job)),
+        optional(reads.vpn, vpn(cloud, classes, job)),
     )?;
     let dates = [
         cen_rule.as_ref().and_then(|answer| answer.date),
@@ -86,8 +88,8 @@ async fn basic(cloud: &dyn Readers, job: &Job) -> Result<Answer<Listing<Attachme
     cloud.transit_router_reader(&job.cen.owner)?.describe_attached_child_instances(&job.cen, &job.instance).await
 }
 
-/// A refusal means that it may not be read, which fails no look; a busy or failing service can be asked again.
-async fn vpn(cloud: &dyn Readers, job: &Job) -> Result<Answer<VpnAttached>, CloudError> {
+/// A refusal for good means that it may not be read, which fails no look; whatever passes is asked again.
+async fn vpn(cloud: &dyn Readers, classes: &ErrorClasses, job: &Job) -> Result<Answer<VpnAttached>, CloudError> {
     match cloud.resource_reader(&job.instance.owner)?.describe_vpn_attachments(&job.instance).await {
         Ok(Answer { value: Listing { items, complete }, request_id, date, calls }) => {
             let value = if complete || !items.is_empty() {
@@ -97,7 +99,7 @@ async fn vpn(cloud: &dyn Readers, job: &Job) -> Result<Answer<VpnAttached>, Clou
             };
             Ok(Answer { value, request_id, date, calls })
         }
-        Err(error) if refuses_to_tell(&error) => {
+        Err(error) if refuses_to_tell(classes, &error) => {
             let value = VpnAttached::Unreadable(error.to_string());
             Ok(Answer { value, request_id: error.request_id.unwrap_or_default(), date: None, calls: 1 })
         }
@@ -105,14 +107,14 @@ async fn vpn(cloud: &dyn Readers, job: &Job) -> Result<Answer<VpnAttached>, Clou
     }
 }
 
-fn refuses_to_tell(error: &CloudError) -> bool {
+fn refuses_to_tell(classes: &ErrorClasses, error: &CloudError) -> bool {
     match &error.failure {
         Failure::Refused { status, code, .. } => {
-            let throttled = *status == 429 || error.retry_after.is_some() || code.contains("Throttling");
-            *status < 500 && !throttled
+            let verdict = classes.classify(&error.operation, *status, code, error.retry_after.is_some());
+            matches!(verdict.class, Class::Permanent | Class::Unknown | Class::Done)
         }
         // Held back by our own budget, it will go out later.
         Failure::NotSent { .. } => error.retry_after.is_none(),
-        Failure::Unanswered { .. } => false,
+        Failure::Credential { .. } | Failure::Unanswered { .. } => false,
     }
 }

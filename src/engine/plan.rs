@@ -22,7 +22,7 @@ pub async fn plan(readers: &dyn Readers, clock: &dyn Clock, rules: &Rules<'_>, m
         let decision = decide(rules, &record, &observation, clock.now());
         record = decision.record;
         let Next::Look(reads) = decision.next else { break };
-        observation = match look(readers, &rules_of_cens, clock, &record.job, reads).await {
+        observation = match look(readers, &rules_of_cens, clock, rules.classes, &record.job, reads).await {
             Ok(seen) => Observation::Looked { seen, rivals: vec![] },
             Err(error) => Observation::LookFailed(error),
         };

@@ -266,7 +266,8 @@ impl Grip<'_> {
         // A look that outlasts the lease could never be committed.
         let room = self.deadline.saturating_sub(began + core.catalog.policies.request_timeout);
         let limit = step.map_or(room, |call| call.timeout.min(room));
-        let look = look(core.cloud.as_ref(), &core.cen_rules, core.clock.as_ref(), &self.record.job, reads);
+        let (cloud, clock, classes) = (core.cloud.as_ref(), core.clock.as_ref(), &core.catalog.classes);
+        let look = look(cloud, &core.cen_rules, clock, classes, &self.record.job, reads);
         let looked = tokio::time::timeout(limit, self.urgency(began, limit).scope(look)).await.unwrap_or_else(|_| {
             let failure = Failure::Unanswered { why: format!("a look took longer than {limit:?}") };
             Err(CloudError { operation: "look".into(), failure, request_id: None, retry_after: None })

@@ -48,7 +48,8 @@ impl<T> History<T> {
         let seen = |stamp: &Stamp| match as_of {
             AsOf::Now => true,
             AsOf::At(at) => stamp.at <= at,
-            AsOf::Before(seq) => stamp.seq < seq,
+            // What was there always was there before every change.
+            AsOf::Before(seq) => stamp.seq < seq || stamp.seq == Stamp::EVER.seq,
         };
         self.0.iter().rev().find(|(stamp, _)| seen(stamp)).and_then(|(_, value)| value.as_ref())
     }
@@ -80,6 +81,7 @@ mod tests {
         assert_eq!([at(99), at(100), at(119), at(120)], [None, Some('a'), Some('b'), None]);
         assert_eq!(history.as_of(AsOf::Before(3)), Some(&'b'));
         assert_eq!(history.as_of(AsOf::Now), None);
+        assert_eq!(History::new(Stamp::EVER, 'a').as_of(AsOf::Before(0)), Some(&'a'), "nothing was written yet");
     }
 
     #[test]

@@ -62,6 +62,7 @@ use tokio::sync::watch;
 pub use changes::Change;
 pub use faults::{Fault, FaultKind};
 pub use ledger::{CallCount, CallRecord, Effect, LedgerEntry};
+pub use operations::operations;
 pub use server::run;
 pub use switches::{EcrRules, Reply, Shown, Switches, TimeForm};
 pub use world::{AccessKey, BadWorld, Edition, Site, Status, World};
@@ -92,6 +93,8 @@ struct Cloud {
     ledger: Vec<LedgerEntry>,
     calls: ledger::CallLog,
     flow: flow::Flow,
+    /// How many calls of each operation a fault struck.
+    struck: BTreeMap<String, u64>,
     /// How many requests each operation has held by a fault.
     held: BTreeMap<String, usize>,
     /// Until when which token of the metadata service is good.
@@ -110,6 +113,7 @@ impl Simulator {
             ledger: Vec::new(),
             calls: ledger::CallLog::default(),
             flow: flow::Flow::default(),
+            struck: BTreeMap::new(),
             held: BTreeMap::new(),
             metadata_tokens: BTreeMap::new(),
             events: 0,
@@ -141,6 +145,11 @@ impl Simulator {
     /// Adds a fault behind those that are there.
     pub fn inject(&self, fault: Fault) {
         self.with(|cloud, _| cloud.world.faults.push(fault));
+    }
+
+    /// How many calls of an operation a fault struck, whether or not that made a difference.
+    pub fn strikes(&self, operation: &str) -> u64 {
+        self.with(|cloud, _| cloud.struck.get(operation).copied().unwrap_or(0))
     }
 
     /// Forgets all faults. Requests held by one stay held.
@@ -244,6 +253,13 @@ impl Cloud {
             request_id: call.map(|(_, request_id)| request_id.to_owned()),
             effect,
         });
+    }
+
+    /// The fault that strikes a call, if one does.
+    fn strike(&mut self, operation: &str, params: &request::Params) -> Option<FaultKind> {
+        let fault = faults::strike(&mut self.world.faults, operation, params)?;
+        *self.struck.entry(operation.to_owned()).or_default() += 1;
+        Some(fault)
     }
 
     /// Logs a call.

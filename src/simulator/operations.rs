@@ -38,29 +38,65 @@ impl Answer {
 /// An operation: reads or changes the world.
 pub(super) type Operation = fn(&mut World, &Call) -> Result<Answer, Refusal>;
 
+/// The operations of one product version, by action.
+type Product = (&'static str, &'static [(&'static str, Operation)]);
+
+const PRODUCTS: [Product; 4] =
+    [("2017-09-12", CBN), ("2015-04-01", STS), ("2018-03-13", SMARTAG), ("2016-04-28", VPC_PRODUCT)];
+
+const CBN: &[(&str, Operation)] = &[
+    ("GrantInstanceToTransitRouter", cbn::grant),
+    ("RevokeInstanceFromTransitRouter", cbn::revoke),
+    ("ModifyGrantInstanceToTransitRouter", cbn::modify),
+    ("DescribeGrantRulesToResource", cbn::rules_to_resource),
+    ("DescribeGrantRulesToCen", cbn::rules_to_cen),
+    ("ListTransitRouters", routers::list),
+    ("ListTransitRouterVpcAttachments", |w, c| attachments::list(w, c, VPC)),
+    ("ListTransitRouterVbrAttachments", |w, c| attachments::list(w, c, VBR)),
+    ("ListTransitRouterVpnAttachments", |w, c| attachments::list(w, c, VPN)),
+    ("ListTransitRouterEcrAttachments", |w, c| attachments::list(w, c, ECR)),
+    ("UpdateTransitRouterVpcAttachmentAttribute", |w, c| attachments::update(w, c, VPC)),
+    ("UpdateTransitRouterVbrAttachmentAttribute", |w, c| attachments::update(w, c, VBR)),
+    ("UpdateTransitRouterVpnAttachmentAttribute", |w, c| attachments::update(w, c, VPN)),
+    ("UpdateTransitRouterEcrAttachmentAttribute", |w, c| attachments::update(w, c, ECR)),
+    ("DeleteTransitRouterVpcAttachment", |w, c| attachments::delete(w, c, VPC)),
+    ("DeleteTransitRouterVbrAttachment", |w, c| attachments::delete(w, c, VBR)),
+    ("DeleteTransitRouterVpnAttachment", |w, c| attachments::delete(w, c, VPN)),
+    ("DeleteTransitRouterEcrAttachment", |w, c| attachments::delete(w, c, ECR)),
+    ("CreateTransitRouterVpcAttachment", |w, c| attachments::create(w, c, VPC)),
+    ("CreateTransitRouterVbrAttachment", |w, c| attachments::create(w, c, VBR)),
+    ("CreateTransitRouterVpnAttachment", |w, c| attachments::create(w, c, VPN)),
+    ("CreateTransitRouterEcrAttachment", |w, c| attachments::create(w, c, ECR)),
+    ("DescribeCenAttachedChildInstances", basic::list),
+    ("DetachCenChildInstance", basic::detach),
+];
+
+const STS: &[(&str, Operation)] = &[
+    ("GetCallerIdentity", sts::get_caller_identity),
+    ("AssumeRole", sts::assume_role),
+    (sts::WITH_OIDC, sts::assume_role_with_oidc),
+];
+
+const SMARTAG: &[(&str, Operation)] = &[
+    ("GrantInstanceToCbn", smartag::grant),
+    ("RevokeInstanceFromCbn", smartag::revoke),
+    ("DescribeGrantRules", smartag::rules),
+];
+
+const VPC_PRODUCT: &[(&str, Operation)] = &[("DescribeVpnAttachments", vpc::vpn_attachments)];
+
+/// The name of every operation there is.
+pub fn operations() -> impl Iterator<Item = &'static str> {
+    PRODUCTS.iter().flat_map(|(_, operations)| operations.iter().map(|(action, _)| *action))
+}
+
 /// Finds an operation by the product's version and the action.
 pub(super) fn find(version: &str, action: &str) -> Result<Operation, Refusal> {
-    let operation: Option<Operation> = match version {
-        "2017-09-12" => of_cbn(action),
-        "2015-04-01" => match action {
-            "GetCallerIdentity" => Some(sts::get_caller_identity),
-            "AssumeRole" => Some(sts::assume_role),
-            sts::WITH_OIDC => Some(sts::assume_role_with_oidc),
-            _ => None,
-        },
-        "2018-03-13" => match action {
-            "GrantInstanceToCbn" => Some(smartag::grant),
-            "RevokeInstanceFromCbn" => Some(smartag::revoke),
-            "DescribeGrantRules" => Some(smartag::rules),
-            _ => None,
-        },
-        "2016-04-28" => match action {
-            "DescribeVpnAttachments" => Some(vpc::vpn_attachments),
-            _ => None,
-        },
-        _ => return Err(Refusal::bad("InvalidVersion", format!("Specified version {version} is not valid."))),
+    let Some((_, operations)) = PRODUCTS.iter().find(|(of, _)| *of == version) else {
+        return Err(Refusal::bad("InvalidVersion", format!("Specified version {version} is not valid.")));
     };
-    operation.ok_or_else(|| {
+    let found = operations.iter().find(|(name, _)| *name == action).map(|(_, operation)| *operation);
+    found.ok_or_else(|| {
         Refusal::new(404, "InvalidAction.NotFound", format!("Specified api {action} is not found in this version."))
     })
 }
@@ -68,34 +104,4 @@ pub(super) fn find(version: &str, action: &str) -> Result<Operation, Refusal> {
 /// Whether the operation honours a `ClientToken`. Grant and revoke do not know it (API §0).
 pub(super) fn takes_token(action: &str) -> bool {
     ["Modify", "Update", "Delete", "Create"].iter().any(|verb| action.starts_with(verb))
-}
-
-fn of_cbn(action: &str) -> Option<Operation> {
-    Some(match action {
-        "GrantInstanceToTransitRouter" => cbn::grant,
-        "RevokeInstanceFromTransitRouter" => cbn::revoke,
-        "ModifyGrantInstanceToTransitRouter" => cbn::modify,
-        "DescribeGrantRulesToResource" => cbn::rules_to_resource,
-        "DescribeGrantRulesToCen" => cbn::rules_to_cen,
-        "ListTransitRouters" => routers::list,
-        "ListTransitRouterVpcAttachments" => |w, c| attachments::list(w, c, VPC),
-        "ListTransitRouterVbrAttachments" => |w, c| attachments::list(w, c, VBR),
-        "ListTransitRouterVpnAttachments" => |w, c| attachments::list(w, c, VPN),
-        "ListTransitRouterEcrAttachments" => |w, c| attachments::list(w, c, ECR),
-        "UpdateTransitRouterVpcAttachmentAttribute" => |w, c| attachments::update(w, c, VPC),
-        "UpdateTransitRouterVbrAttachmentAttribute" => |w, c| attachments::update(w, c, VBR),
-        "UpdateTransitRouterVpnAttachmentAttribute" => |w, c| attachments::update(w, c, VPN),
-        "UpdateTransitRouterEcrAttachmentAttribute" => |w, c| attachments::update(w, c, ECR),
-        "DeleteTransitRouterVpcAttachment" => |w, c| attachments::delete(w, c, VPC),
-        "DeleteTransitRouterVbrAttachment" => |w, c| attachments::delete(w, c, VBR),
-        "DeleteTransitRouterVpnAttachment" => |w, c| attachments::delete(w, c, VPN),
-        "DeleteTransitRouterEcrAttachment" => |w, c| attachments::delete(w, c, ECR),
-        "CreateTransitRouterVpcAttachment" => |w, c| attachments::create(w, c, VPC),
-        "CreateTransitRouterVbrAttachment" => |w, c| attachments::create(w, c, VBR),
-        "CreateTransitRouterVpnAttachment" => |w, c| attachments::create(w, c, VPN),
-        "CreateTransitRouterEcrAttachment" => |w, c| attachments::create(w, c, ECR),
-        "DescribeCenAttachedChildInstances" => basic::list,
-        "DetachCenChildInstance" => basic::detach,
-        _ => return None,
-    })
 }

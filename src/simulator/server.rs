@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::envelope::{self, Format, Refusal};
-use super::faults::{self, FaultKind};
+use super::faults::FaultKind;
 use super::history::AsOf;
 use super::ledger::CallRecord;
 use super::operations::{self, Answer, Operation};
@@ -116,7 +116,7 @@ impl Simulator {
                     let asked_for = sts::account_asked_for(&params)?;
                     let caller = Caller { account: asked_for, access_key_id: String::new(), role: None };
                     let (operation, request_id) = (operation.clone(), request_id.to_owned());
-                    let fault = faults::strike(&mut cloud.world.faults, &operation, &params);
+                    let fault = cloud.strike(&operation, &params);
                     let call = Call { operation, caller, params, request_id, now, as_of: AsOf::Now };
                     return Ok((call, sts::assume_role_with_oidc as Operation, fault));
                 }
@@ -142,7 +142,7 @@ impl Simulator {
                     role: key.token.is_some().then(|| key.role.clone().unwrap_or_else(|| "simulated/simulated".into())),
                 };
                 let (operation, request_id) = (operation.clone(), request_id.to_owned());
-                let fault = faults::strike(&mut cloud.world.faults, &operation, &params);
+                let fault = cloud.strike(&operation, &params);
                 Ok((Call { operation, caller, params, request_id, now, as_of: AsOf::Now }, run, fault))
             };
             let admitted = admit();

@@ -21,6 +21,8 @@ pub enum Class {
     State,
     /// Repair the credential or the clock, then try again once.
     Auth,
+    /// The account's credential is refused for good: park, since only an operator can repair it.
+    Credential,
     /// The end state is there already; to be confirmed by a read.
     Done,
     /// No attempt will ever succeed.
@@ -211,8 +213,16 @@ impl fmt::Display for HttpStatus {
 
 impl Class {
     /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::Throttled, Self::Transient, Self::State, Self::Auth, Self::Done, Self::Permanent, Self::Unknown];
+    pub const ALL: [Self; 8] = [
+        Self::Throttled,
+        Self::Transient,
+        Self::State,
+        Self::Auth,
+        Self::Credential,
+        Self::Done,
+        Self::Permanent,
+        Self::Unknown,
+    ];
 
     /// The word used in the table.
     pub fn as_str(self) -> &'static str {
@@ -221,6 +231,7 @@ impl Class {
             Self::Transient => "transient",
             Self::State => "state",
             Self::Auth => "auth",
+            Self::Credential => "credential",
             Self::Done => "done",
             Self::Permanent => "permanent",
             Self::Unknown => "unknown",

@@ -58,7 +58,7 @@ pub async fn run(cells: &[Cell], setting: &Setting) -> Vec<Outcome> {
         errors: None,
     };
     let store = Arc::new(Sqlite::in_memory().unwrap());
-    let plant = Plant::in_world(World::try_from(world).unwrap(), store, None, &overrides).await;
+    let plant = Plant::in_world(World::try_from(world).unwrap(), store, None, plant::catalog(&overrides)).await;
     if setting.twice {
         plant.script.every_write_twice();
     }

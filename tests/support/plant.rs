@@ -1,8 +1,8 @@
 //! A whole worker in one place, moved by hand: real store, real engine, the real client signing real requests to the
 //! simulated cloud, and one clock for both that stands still until a test moves it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -104,11 +104,11 @@ impl Plant {
     }
 
     pub async fn with(world: &str, store: Arc<dyn Store>, limits: Option<Limits>) -> Self {
-        Self::in_world(World::from_toml(world).unwrap(), store, limits, &Overrides::default()).await
+        Self::in_world(World::from_toml(world).unwrap(), store, limits, usual()).await
     }
 
-    /// A worker against any world, as patient as `overrides` say.
-    pub async fn in_world(world: World, store: Arc<dyn Store>, limits: Option<Limits>, overrides: &Overrides) -> Self {
+    /// A worker against any world, by other policies or error classes.
+    pub async fn in_world(world: World, store: Arc<dyn Store>, limits: Option<Limits>, catalog: Arc<Catalog>) -> Self {
         let clock = Arc::new(ManualClock::new("2026-11-21T10:20:00Z".parse().unwrap()));
         let cloud = Simulator::new(world, Hour::REAL, clock.clone());
         let key = |uid: &str, id: &str, secret: &str| {
@@ -126,20 +126,21 @@ impl Plant {
             Arc::new(Unobserved),
             limits,
         );
-        Self::under(clock, cloud, accounts, store, overrides).await
+        Self::under(clock, cloud, accounts, store, catalog).await
     }
 
     /// A worker on this clock, against this cloud as these accounts.
     pub async fn of(clock: Arc<ManualClock>, cloud: Simulator, accounts: Accounts, store: Arc<dyn Store>) -> Self {
-        Self::under(clock, cloud, accounts, store, &Overrides::default()).await
+        Self::under(clock, cloud, accounts, store, usual()).await
     }
 
-    async fn under(
+    /// The same, by other policies or error classes.
+    pub async fn under(
         clock: Arc<ManualClock>,
         cloud: Simulator,
         accounts: Accounts,
         store: Arc<dyn Store>,
-        overrides: &Overrides,
+        catalog: Arc<Catalog>,
     ) -> Self {
         let script = Arc::new(Script::default());
         let registry = Arc::new(actions::registry());
@@ -147,7 +148,7 @@ impl Plant {
             store,
             cloud: Arc::new(accounts),
             clock: clock.clone(),
-            catalog: Arc::new(Catalog::embedded(&registry.specs(), overrides).unwrap()),
+            catalog,
             registry,
             policy: Policy::everybody(),
             announcer: Announcer { exchange: "crossgrant.events".into(), hour: Hour::REAL },
@@ -253,6 +254,17 @@ impl Plant {
         let change = json!({"set_order_type": {"cen": CEN, "instance": instance, field: order_type}});
         self.cloud.change(serde_json::from_value(change).unwrap()).unwrap();
     }
+}
+
+/// Without overrides. Read once: it is the same for all tests.
+fn usual() -> Arc<Catalog> {
+    static CATALOG: OnceLock<Arc<Catalog>> = OnceLock::new();
+    CATALOG.get_or_init(|| catalog(&Overrides::default())).clone()
+}
+
+/// Definitions, policies and error classes, with what an operator overrides.
+pub fn catalog(overrides: &Overrides) -> Arc<Catalog> {
+    Arc::new(Catalog::embedded(&actions::registry().specs(), overrides).unwrap())
 }
 
 /// One effect in a line.

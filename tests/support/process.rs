@@ -54,6 +54,7 @@ impl Process {
     }
 
     /// Its process id.
+    #[allow(dead_code)] // for measuring, not for tests
     pub fn id(&self) -> u32 {
         self.child().id()
     }

@@ -10,7 +10,7 @@ use crate::cloud::envelope::Reply;
 use crate::cloud::request::RpcRequest;
 use crate::cloud::rpc::{Caller, Shared};
 use crate::cloud::wire::text;
-use crate::engine::cloud::CloudError;
+use crate::engine::cloud::{CloudError, Failure, Refusal};
 
 /// Assumes a role, again and again.
 pub(super) struct AssumeRole {
@@ -49,7 +49,14 @@ impl Issuer for AssumeRole {
 
 /// A session could not be had.
 pub(super) fn refused(role: &Role, error: CloudError) -> CredentialError {
-    CredentialError { why: format!("cannot assume {}: {error}", role.arn), retry_after: error.retry_after }
+    let why = format!("cannot assume {}: {error}", role.arn);
+    let refusal = match error.failure {
+        Failure::Refused { status, code, .. } => Some(Refusal { asked: error.operation, status, code }),
+        // It was to be assumed with a credential that was itself refused.
+        Failure::Credential { refusal, .. } => Some(*refusal),
+        Failure::NotSent { .. } | Failure::Unanswered { .. } => None,
+    };
+    CredentialError { why, retry_after: error.retry_after, refusal }
 }
 
 /// The session in an answer of STS.

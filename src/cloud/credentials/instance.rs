@@ -14,6 +14,7 @@ use super::issued::{self, Issued, Issuer};
 use crate::cloud::endpoint::Endpoint;
 use crate::cloud::rpc::Shared;
 use crate::cloud::transport::Direct;
+use crate::engine::cloud::Refusal;
 
 const TTL: &str = "x-aliyun-ecs-metadata-token-ttl-seconds";
 const TOKEN: &str = "x-aliyun-ecs-metadata-token";
@@ -50,7 +51,9 @@ impl InstanceRole {
         request.extensions_mut().insert(Direct);
         let response = self.shared.send(request).await.map_err(|bad| failed(bad.failure.to_string()))?;
         if !response.status().is_success() {
-            return Err(failed(format!("HTTP {}", response.status().as_u16())));
+            let status = response.status().as_u16();
+            let refusal = Some(Refusal { asked: "metadata".to_owned(), status, code: String::new() });
+            return Err(CredentialError { refusal, ..failed(format!("HTTP {status}")) });
         }
         Ok(response.into_body())
     }

@@ -26,6 +26,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use crate::engine::cloud::Refusal;
+
 pub(super) use credential::Sources;
 pub use credential::{AccountCredentials, Credential, OidcRole};
 pub use keys::{Keys, StaticKeys};
@@ -39,12 +41,14 @@ pub struct CredentialError {
     pub why: String,
     /// The delay that whoever issues the keys asked for.
     pub retry_after: Option<Duration>,
+    /// What it was refused with, if it was refused.
+    pub refusal: Option<Refusal>,
 }
 
 impl CredentialError {
-    /// An error that asks for no delay.
+    /// An error that asks for no delay and was no refusal.
     pub fn new(why: impl Into<String>) -> Self {
-        Self { why: why.into(), retry_after: None }
+        Self { why: why.into(), retry_after: None, refusal: None }
     }
 }
 

@@ -233,7 +233,8 @@ async fn a_delay_that_sts_asks_for_is_passed_on() {
     let caller = Bench::new(cloud).caller(RESOURCE_ACCOUNT, &assumed(3600));
     let error = caller.verify().await.unwrap_err();
     assert_eq!(error.retry_after, Some(Duration::from_secs(7)));
-    assert!(matches!(error.failure, Failure::NotSent { .. }), "{error:?}");
+    let Failure::Credential { refusal, .. } = error.failure else { panic!("{error:?}") };
+    assert_eq!((refusal.asked.as_str(), refusal.code.as_str()), ("AssumeRole", "Throttling.User"));
 }
 
 #[tokio::test]
@@ -381,4 +382,6 @@ async fn a_machine_without_the_role_is_told_so() {
     let (_simulator, bench, _dir) = simulated();
     let error = bench.source(&Credential::InstanceRole("other".into())).keys().await.unwrap_err();
     assert!(error.why.contains("the instance role other") && error.why.contains("HTTP 404"), "{error}");
+    let refusal = Refusal { asked: "metadata".into(), status: 404, code: String::new() };
+    assert_eq!(error.refusal, Some(refusal));
 }

@@ -1,4 +1,4 @@
-use crate::workflow::Class::{Auth, Done, Permanent, State, Throttled, Transient};
+use crate::workflow::Class::{Auth, Credential, Done, Permanent, State, Throttled, Transient};
 use crate::workflow::{Class, Effect, ErrorClasses, HttpStatus};
 
 const EMBEDDED: &str = include_str!("../../../workflows/errors.toml");
@@ -89,12 +89,23 @@ const TABLE: &[(&str, u16, &str, Class)] = &[
     (GRANT, 403, "Forbidden.Anything", Permanent),
     (GRANT, 403, "Forbbiden.Anything", Permanent),
     (GRANT, 403, "OperationNotPermitted.Anything", Permanent),
-    (GRANT, 404, "InvalidAccessKeyId.NotFound", Permanent),
-    (GRANT, 400, "InvalidAccessKeyId.Inactive", Permanent),
-    (GRANT, 403, "Forbidden.AccessKeyDisabled", Permanent),
-    (GRANT, 400, "SignatureDoesNotMatch", Permanent),
-    (GRANT, 400, "IncompleteSignature", Permanent),
-    (GRANT, 400, "InvalidSignatureMethod", Permanent),
+    (GRANT, 404, "InvalidAccessKeyId.NotFound", Credential),
+    (GRANT, 400, "InvalidAccessKeyId.Inactive", Credential),
+    (GRANT, 403, "Forbidden.AccessKeyDisabled", Credential),
+    (GRANT, 400, "SignatureDoesNotMatch", Credential),
+    (GRANT, 400, "IncompleteSignature", Credential),
+    (GRANT, 400, "InvalidSignatureMethod", Credential),
+    ("GetCallerIdentity", 404, "InvalidAccessKeyId.NotFound", Credential),
+    ("GetCallerIdentity", 200, "", Credential),
+    ("AssumeRole", 403, "NoPermission", Credential),
+    ("AssumeRole", 404, "EntityNotExist.Role", Credential),
+    ("AssumeRole", 400, "InvalidParameter.DurationSeconds", Credential),
+    ("AssumeRole", 400, "InvalidSecurityToken.Expired", Auth),
+    ("AssumeRole", 400, "Throttling.User", Throttled),
+    ("AssumeRole", 500, "InternalError", Transient),
+    ("AssumeRoleWithOIDC", 404, "EntityNotExist.OIDCProvider", Credential),
+    ("metadata", 404, "", Credential),
+    ("metadata", 503, "", Transient),
     (MODIFY, 400, "OperationUnsupported.action", Permanent),
     (GRANT, 400, "Invalid.Grant", Permanent),
     (GRANT, 400, "USER_NOT_OPEN_TR_SERVICE", Permanent),
@@ -240,8 +251,8 @@ fn each_mistake_is_found_on_its_line() {
             "\"state\"",
             "\"stat\"",
             &[
-                "3: `class` cannot be `stat`; did you mean `state`? (known: `throttled`, `transient`, `state`, `auth`, `done`, \
-             `permanent`, `unknown`)",
+                "3: `class` cannot be `stat`; did you mean `state`? (known: `throttled`, `transient`, `state`, `auth`, `credential`, \
+             `done`, `permanent`, `unknown`)",
             ],
         ),
         ("effect = \"none\"\n", "", &["1: `effect` is missing in `[[class]]`"]),
