@@ -71,7 +71,7 @@ pub(super) async fn tell(args: &JobArgs, command: Command, worker: &Worker) -> R
     Ok(Exit::Ok)
 }
 
-fn table(jobs: &[Record]) -> Vec<String> {
+pub(super) fn table(jobs: &[Record]) -> Vec<String> {
     let heading = ["UID", "STATE", "KIND", "REQUESTER/ID", "INSTANCE", "WHY"].map(str::to_owned);
     let row = |job: &Record| {
         [
