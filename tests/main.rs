@@ -7,6 +7,7 @@ mod chaos;
 mod contract;
 mod crash_everywhere;
 mod end_to_end;
+mod guards;
 mod layers;
 mod plans;
 mod secrets;

@@ -55,12 +55,12 @@ pub(super) async fn approve(State(admin): State<Admin>, RawQuery(query): RawQuer
     let expected = match asked.expect {
         Some(expected) => expected,
         None if asked.named.is_empty() => {
-            return Err(ApiError::BadRequest(format!("expect=<count> is missing; {found} jobs need approval")));
+            return Err(ApiError::BadRequest(format!("expect=<count> is missing; jobs that need approval: {found}")));
         }
         None => found,
     };
     if found != expected {
-        let message = format!("{found} jobs need approval, not {expected}; nothing was approved");
+        let message = format!("jobs that need approval: {found}, not {expected}; nothing was approved");
         return Err(ApiError::Conflict(message));
     }
     let mut approved = Vec::with_capacity(found);

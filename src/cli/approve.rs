@@ -23,11 +23,13 @@ pub(super) async fn approve(args: &ApproveArgs, worker: &Worker) -> Result<Exit,
         if shown < total {
             tracing::warn!("shows {shown} of them");
         }
-        return Err(Failure::failed(format!("{total} jobs need approval; say so with --expect-count {total}")));
+        return Err(Failure::failed(format!(
+            "jobs that need approval: {total}; to approve them, --expect-count {total}"
+        )));
     };
     let path = format!("/v1/approvals?{query}&expect={expected}");
     let Approved { approved, left } = worker.post(&path).await?;
-    output::line(&format!("{} jobs are approved", approved.len()))?;
+    output::line(&format!("approved: {}", approved.len()))?;
     if left > 0 {
         tracing::warn!("{left} changed at the same moment and are not; look again");
     }

@@ -121,7 +121,7 @@ impl Deciding<'_> {
         };
         let setting = setting(job.kind).unwrap_or_default();
         let message = format!(
-            "{begun} {what} were begun within the last hour, and {most} may be (`[limits] {setting}`): it needs approval"
+            "{what} begun within the last hour: {begun}; `[limits] {setting}` allows {most}, so it needs approval"
         );
         self.park(Reason::NeedsApproval, message)
     }

@@ -13,6 +13,7 @@ use crossgrant::cloud::{
 };
 use crossgrant::domain::{AccountUid, Hour, JobUid};
 use crossgrant::engine::announce::Announcer;
+use crossgrant::engine::cloud::Cloud;
 use crossgrant::engine::core::{Core, Parts};
 use crossgrant::engine::faults::{Faults, Point};
 use crossgrant::engine::intake::Inbox;
@@ -126,15 +127,34 @@ impl Plant {
 
     /// A worker on this clock, against this cloud as these accounts.
     pub async fn of(clock: Arc<ManualClock>, cloud: Simulator, accounts: Accounts, store: Arc<dyn Store>) -> Self {
+        Self::made(clock, cloud, Arc::new(accounts), store, Policy::everybody()).await
+    }
+
+    /// The same worker on another configuration, after a restart: the cloud is what it was, and the store is opened once
+    /// this one is gone.
+    pub async fn restarted(self, policy: Policy, reopen: impl FnOnce() -> Arc<dyn Store>) -> Self {
+        let Self { clock, cloud, core, inbox, .. } = self;
+        let accounts = core.cloud.clone();
+        drop((core, inbox));
+        Self::made(clock, cloud, accounts, reopen(), policy).await
+    }
+
+    async fn made(
+        clock: Arc<ManualClock>,
+        cloud: Simulator,
+        accounts: Arc<dyn Cloud>,
+        store: Arc<dyn Store>,
+        policy: Policy,
+    ) -> Self {
         let script = Arc::new(Script::default());
         let registry = Arc::new(actions::registry());
         let core = Core::new(Parts {
             store,
-            cloud: Arc::new(accounts),
+            cloud: accounts,
             clock: clock.clone(),
             catalog: Arc::new(Catalog::embedded(&registry.specs(), &Overrides::default()).unwrap()),
             registry,
-            policy: Policy::everybody(),
+            policy,
             announcer: Announcer { exchange: "crossgrant.events".into(), hour: Hour::REAL },
             faults: script.clone(),
             observer: Arc::new(NoObserver),
