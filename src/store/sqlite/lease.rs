@@ -28,7 +28,7 @@ pub(super) fn claim(
     let mut released = conn.prepare_cached(
         "SELECT uid, record FROM jobs INDEXED BY jobs_held
          WHERE held IN (SELECT account FROM pauses WHERE active = 0) AND is_first = 1 AND lease_until_us <= ?1
-         ORDER BY uid LIMIT ?2",
+         ORDER BY held, uid LIMIT ?2",
     )?;
     let mut due = conn.prepare_cached(
         "SELECT uid, record FROM jobs INDEXED BY jobs_ready
@@ -79,8 +79,14 @@ pub(super) fn next_due(conn: &Connection) -> Result<Option<Timestamp>, StoreErro
                SELECT min(max(due_us, lease_until_us)) FROM jobs INDEXED BY jobs_leased
                WHERE lease_holder IS NOT NULL AND is_first = 1 AND swept = 0 AND due_us IS NOT NULL
                UNION ALL
-               SELECT min(lease_until_us) FROM jobs INDEXED BY jobs_held
-               WHERE held IN (SELECT account FROM pauses WHERE active = 0) AND is_first = 1)",
+               SELECT * FROM (
+                 SELECT 0 FROM jobs INDEXED BY jobs_held
+                 WHERE held IN (SELECT account FROM pauses WHERE active = 0) AND is_first = 1 AND lease_holder IS NULL
+                 LIMIT 1)
+               UNION ALL
+               SELECT min(lease_until_us) FROM jobs INDEXED BY jobs_leased
+               WHERE lease_holder IS NOT NULL AND is_first = 1
+                 AND held IN (SELECT account FROM pauses WHERE active = 0))",
         )?
         .query_row([], |row| row.get(0))?;
     Ok(next.map(row::time))
