@@ -19,6 +19,7 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::broker::{BrokerState, Link, LinkStatus};
 use crate::cloud::CallObserver;
 use crate::domain::{AccountUid, EventType, Kind};
+use crate::engine::guards::setting;
 use crate::engine::observe::Observer;
 use crate::engine::state::State;
 use crate::engine::store::Census;
@@ -101,6 +102,10 @@ impl Metrics {
             broker_messages: Family::default(),
         };
         metrics.register();
+        // There from the start, so that an alert on the first one has something to rise from.
+        for setting in Kind::ALL.into_iter().filter_map(setting) {
+            metrics.limited.get_or_create(&[("limit", setting.into())]).inc_by(0);
+        }
         metrics
     }
 
@@ -372,6 +377,7 @@ mod tests {
             "crossgrant_jobs{kind=\"revoke\",state=\"queued\"} 0",
             "crossgrant_job_transitions_total{kind=\"payer-change\",state=\"waiting\"} 1",
             "crossgrant_jobs_limited_total{limit=\"revokes_per_cen\"} 1",
+            "crossgrant_jobs_limited_total{limit=\"payer_changes_per_account\"} 0",
             "crossgrant_paused_accounts 2",
             "crossgrant_messages_taken_total{what=\"new\"} 1",
             "crossgrant_messages_rejected 4",
