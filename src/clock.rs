@@ -34,6 +34,11 @@ pub fn later(at: Timestamp, span: Duration) -> Timestamp {
     SignedDuration::try_from(span).ok().and_then(|s| at.checked_add(s).ok()).unwrap_or(Timestamp::MAX)
 }
 
+/// The time `span` before `at`, or the beginning of time.
+pub fn earlier(at: Timestamp, span: Duration) -> Timestamp {
+    SignedDuration::try_from(span).ok().and_then(|s| at.checked_sub(s).ok()).unwrap_or(Timestamp::MIN)
+}
+
 /// How long from `from` until `until`; zero when it is past.
 pub fn until(from: Timestamp, until: Timestamp) -> Duration {
     Duration::try_from(until.duration_since(from)).unwrap_or(Duration::ZERO)

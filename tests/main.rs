@@ -9,6 +9,7 @@ mod crash_everywhere;
 mod credentials;
 mod end_to_end;
 mod fault_table;
+mod guards;
 mod layers;
 mod matrix;
 mod plans;

@@ -23,6 +23,13 @@ pub(super) async fn resume(
     admin.tell(reference, Command::Resume).await
 }
 
+pub(super) async fn approve(
+    State(admin): State<Admin>,
+    reference: Result<Path<String>, PathRejection>,
+) -> Result<Json<Record>, ApiError> {
+    admin.tell(reference, Command::Approve).await
+}
+
 impl Admin {
     async fn tell(
         &self,

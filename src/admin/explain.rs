@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::JobUid;
+use crate::domain::{AccountUid, JobUid};
 use crate::engine::state::{Record, State};
 
 /// Why a job is where it is, until when, and what happens next.
@@ -23,6 +23,9 @@ pub struct Explanation {
 
 /// Explains a job at `now`. `first` is the first in the line of its instance, which may be the job itself.
 pub fn explain(record: &Record, first: Option<&Record>, now: Timestamp) -> Explanation {
+    if let Some(account) = &record.held {
+        return held(record, account, now);
+    }
     match record.state {
         State::Queued => queued(record, first.filter(|first| first.uid != record.uid), now),
         State::Running => running(record, now),
@@ -30,6 +33,16 @@ pub fn explain(record: &Record, first: Option<&Record>, now: Timestamp) -> Expla
         State::Parked => parked(record),
         State::Completed | State::Planned | State::Failed | State::Superseded | State::Cancelled => ended(record),
     }
+}
+
+fn held(record: &Record, account: &AccountUid, now: Timestamp) -> Explanation {
+    let next = match record.job.not_after {
+        Some(at) => {
+            format!("begins once `crossgrant unpause {account}` was said, if that is by {at}; fails as expired then")
+        }
+        None => format!("begins once `crossgrant unpause {account}` was said"),
+    };
+    explanation(record.why.clone(), record.due.filter(|due| *due > now), next)
 }
 
 fn queued(record: &Record, blocker: Option<&Record>, now: Timestamp) -> Explanation {
@@ -42,7 +55,10 @@ fn queued(record: &Record, blocker: Option<&Record>, now: Timestamp) -> Explanat
         return explanation("it is its turn", None, "a worker takes it up as soon as it has room");
     };
     let job = format!("job {} ({} {})", first.job.id, first.job.kind, first.state.as_str());
-    let (why, next) = if first.is_half_done() {
+    let (why, next) = if first.held.is_some() {
+        let why = format!("{job} on the same instance comes first, and {}", first.why);
+        (why, format!("begins once {} has ended or waits", first.uid))
+    } else if first.is_half_done() {
         let why =
             format!("{job} on the same instance is parked half done, and nothing may be written before it is whole");
         (why, format!("begins once {} is resumed and has ended, or is cancelled", first.uid))
@@ -88,7 +104,9 @@ fn parked(record: &Record) -> Explanation {
         || record.why.clone(),
         |ending| format!("{} ({})", ending.message.trim_end_matches('.'), ending.reason),
     );
-    let next = if record.is_half_done() {
+    let next = if record.needs_approval() {
+        "`approve` lets it begin, `cancel` ends it; nothing was written, and the next hour does not begin it by itself"
+    } else if record.is_half_done() {
         "half done: other jobs on the instance wait. Remove the cause, then `resume` goes on from here, or `cancel` puts \
          back what was written"
     } else if record.wait.is_some() {
@@ -136,7 +154,7 @@ fn nth(number: u32) -> String {
 mod tests {
     use super::*;
     use crate::admin::testing::{at, record};
-    use crate::domain::{AccountUid, OrderType, Reason};
+    use crate::domain::{OrderType, Reason};
     use crate::engine::state::{Ending, Outcome, Wait, Write};
 
     const NOW: &str = "2026-11-21T10:20:00Z";
@@ -245,6 +263,28 @@ mod tests {
         assert!(of(&written(parked.clone())).next.starts_with("half done"));
         let waited = written(Record { wait: wait(true, false), ..parked });
         assert!(of(&waited).next.contains("cannot be cancelled"));
+    }
+
+    #[test]
+    fn a_job_that_a_guard_keeps_back_says_what_lets_it_begin() {
+        let limited = Record { ending: ending(Reason::NeedsApproval), ..in_state(State::Parked) };
+        let said = of(&limited).next;
+        assert!(said.starts_with("`approve` lets it begin") && !said.contains("resume"), "{said}");
+
+        let account = AccountUid::parse("1688000000000001").unwrap();
+        let why = "account 1688000000000001 is paused since then by ann: an incident";
+        let held = Record { held: Some(account), why: why.into(), due: None, ..in_state(State::Queued) };
+        let said = of(&held);
+        assert_eq!((said.why.as_str(), said.until), (why, None));
+        assert!(said.next.contains("`crossgrant unpause 1688000000000001`"), "{said:?}");
+        let behind = explain(&record("NET-2"), Some(&held), at(NOW));
+        assert!(behind.why.contains("comes first, and account 1688000000000001 is paused"), "{behind:?}");
+
+        let mut expiring = Record { due: Some(at("2026-11-21T12:00:00.000001Z")), ..held };
+        expiring.job.not_after = Some(at("2026-11-21T12:00:00Z"));
+        let said = of(&expiring);
+        assert_eq!(said.until, expiring.due);
+        assert!(said.next.contains("by 2026-11-21T12:00:00Z; fails as expired then"), "{said:?}");
     }
 
     #[test]

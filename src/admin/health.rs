@@ -20,11 +20,12 @@ const PROBE: Duration = Duration::from_secs(5);
 /// One thing that must be in order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
-    /// `store`, `broker-consume`, `broker-publish`, `definitions` or `running`.
+    /// `store`, `broker-consume`, `broker-publish`, `definitions`, `running`, or `accounts`, which never fails and tells
+    /// of those that are paused.
     pub name: String,
     /// Whether it is.
     pub ok: bool,
-    /// What is the matter; only for those who bear the token.
+    /// What is the matter, or worth knowing; only for those who bear the token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
 }
@@ -81,7 +82,20 @@ impl Admin {
             .collect();
         let missing = (!missing.is_empty()).then(|| format!("no definition of {}", missing.join(", ")));
         checks.push(check("definitions", missing));
+        checks.push(self.accounts().await);
         Readiness { ready: checks.iter().all(|check| check.ok), checks }
+    }
+
+    /// A pause is a person's wish: the worker is ready all the same.
+    async fn accounts(&self) -> Check {
+        let pauses = tokio::time::timeout(PROBE, self.0.core.store.pauses()).await;
+        let paused = match pauses {
+            Ok(Ok(pauses)) => pauses.iter().map(|pause| pause.account.to_string()).collect::<Vec<_>>(),
+            // The check of the store says so.
+            Ok(Err(_)) | Err(_) => vec![],
+        };
+        let detail = (!paused.is_empty()).then(|| format!("{} paused: {}", paused.len(), paused.join(", ")));
+        Check { name: "accounts".into(), ok: true, detail }
     }
 
     async fn store(&self) -> Check {

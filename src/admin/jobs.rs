@@ -16,7 +16,7 @@ use crate::workflow::nearest;
 /// Jobs on a page, unless the request says otherwise.
 const PAGE: usize = 50;
 /// The most there may be.
-const LARGEST_PAGE: usize = 1000;
+pub(super) const LARGEST_PAGE: usize = 1000;
 
 /// A page of jobs.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -88,7 +88,7 @@ impl Admin {
 }
 
 /// Reads the filters of a query. What is unknown is refused: a misspelt filter would list everything.
-fn filter(query: &str) -> Result<Filter, ApiError> {
+pub(super) fn filter(query: &str) -> Result<Filter, ApiError> {
     let mut filter = Filter { limit: PAGE, ..Filter::default() };
     for (key, value) in form_urlencoded::parse(query.as_bytes()) {
         let bad = |why: String| ApiError::BadRequest(format!("{key}={value}: {why}"));

@@ -8,13 +8,19 @@
 //! | `GET /metrics` | OpenMetrics |
 //! | `GET /v1/jobs` | jobs, newest first; `state`, `kind`, `instance`, `cen`, `requester`, `label=k=v`, `before`, `limit` |
 //! | `GET /v1/jobs/{ref}` | one job with its explanation and events; by uid, or by `requester/id`, percent-encoded |
-//! | `POST /v1/jobs/{ref}/cancel`, `/resume` | a command; 409 when the job is not in a state for it |
+//! | `POST /v1/jobs/{ref}/cancel`, `/resume`, `/approve` | a command; 409 when the job is not in a state for it |
+//! | `GET /v1/approvals` | jobs that an hourly limit has parked: how many, and the newest; filters as above, or `job=…` |
+//! | `POST /v1/approvals` | lets them begin: `job=…` these, or with filters `expect=<count>`, if there are so many |
+//! | `GET /v1/accounts/paused` | accounts whose jobs are not begun |
+//! | `POST /v1/accounts/{uid}/pause`, `/unpause` | pauses one, with `by=…&reason=…`, or lets it go on |
 //! | `GET /v1/rejections` | messages that were no jobs, newest first, with everything that is wrong; `before`, `limit` |
 //! | `GET /v1/undeliverable` | messages of ours that nobody took, oldest first; `after`, `limit` |
 //! | `POST /v1/undeliverable/replay` | sends them again: `number=…` these, `expect=<count>` all if there are so many |
 //!
 //! With a token, everything but `/healthz` and the bare verdict of `/readyz` asks for it: probes have no secrets.
 
+mod accounts;
+mod approvals;
 mod auth;
 mod commands;
 mod dead;
@@ -35,6 +41,8 @@ use axum::routing::{get, post};
 use secrecy::SecretString;
 use tokio::sync::watch;
 
+pub use accounts::{Paused, Unpaused};
+pub use approvals::{Approvals, Approved};
 pub use dead::{RejectionPage, Replayed, Undeliverable, UndeliverablePage};
 pub use error::ApiError;
 pub use explain::{Explanation, explain};
@@ -77,6 +85,11 @@ impl Admin {
             .route("/v1/jobs/{reference}", get(jobs::show))
             .route("/v1/jobs/{reference}/cancel", post(commands::cancel))
             .route("/v1/jobs/{reference}/resume", post(commands::resume))
+            .route("/v1/jobs/{reference}/approve", post(commands::approve))
+            .route("/v1/approvals", get(approvals::list).post(approvals::approve))
+            .route("/v1/accounts/paused", get(accounts::paused))
+            .route("/v1/accounts/{uid}/pause", post(accounts::pause))
+            .route("/v1/accounts/{uid}/unpause", post(accounts::unpause))
             .route("/v1/rejections", get(dead::rejections))
             .route("/v1/undeliverable", get(dead::undeliverable))
             .route("/v1/undeliverable/replay", post(dead::replay))

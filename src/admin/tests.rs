@@ -138,6 +138,10 @@ async fn with_a_token_nothing_is_told_without_it() {
         ("GET", "/v1/jobs"),
         ("GET", "/v1/jobs/ticketing%2FNET-1"),
         ("POST", "/v1/jobs/ticketing%2FNET-1/resume"),
+        ("POST", "/v1/jobs/ticketing%2FNET-1/approve"),
+        ("POST", "/v1/approvals?expect=0"),
+        ("GET", "/v1/accounts/paused"),
+        ("POST", "/v1/accounts/1688000000000001/pause?by=x&reason=y"),
         ("POST", "/v1/jobs/ticketing%2FNET-1/cancel"),
     ];
     for (method, path) in guarded {
@@ -172,7 +176,7 @@ async fn readiness_names_each_check() {
         readiness.checks.iter().filter(|check| !check.ok).map(|check| check.name.clone()).collect()
     };
     let ready = admin(None).readiness().await;
-    assert!(ready.ready && ready.checks.len() == 3, "{ready:?}");
+    assert!(ready.ready && ready.checks.len() == 4, "{ready:?}");
     let unconnected = admin(broker).readiness().await;
     assert!(!unconnected.ready);
     assert_eq!(down(&unconnected), ["broker-consume", "broker-publish"]);
@@ -193,5 +197,34 @@ async fn metrics_count_what_the_store_holds() {
         "crossgrant_store_usable 1",
     ] {
         assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn an_account_is_paused_listed_and_unpaused() {
+    let worker = worker(None, &[]).await;
+    let path = "/v1/accounts/1688000000000001";
+    let (status, pause) = worker.post(&format!("{path}/pause?by=ann&reason=an+incident")).await;
+    assert_eq!((status, &pause["since"], &pause["by"]), (StatusCode::OK, &testing::START.into(), &"ann".into()));
+    assert_eq!(worker.get("/v1/accounts/paused").await.1["accounts"], Value::from(vec![pause]));
+    let (status, body) = worker.post(&format!("{path}/pause?by=bob&reason=other")).await;
+    assert_eq!(status, StatusCode::CONFLICT);
+    assert!(
+        body["message"].as_str().unwrap().contains("is paused since 2026-11-21T10:20:00Z by ann: an incident"),
+        "{body}"
+    );
+    let (status, readiness) = worker.get("/readyz").await;
+    assert_eq!(status, StatusCode::OK, "a pause is no fault");
+    assert!(readiness.to_string().contains("1 paused: 1688000000000001"), "{readiness}");
+    assert!(worker.ask("GET", "/metrics", None).await.1.contains("crossgrant_paused_accounts 1\n"));
+
+    let (status, body) = worker.post(&format!("{path}/unpause")).await;
+    assert_eq!((status, &body["account"]), (StatusCode::OK, &"1688000000000001".into()));
+    assert_eq!(worker.get("/v1/accounts/paused").await.1["accounts"], Value::Array(vec![]));
+    let (status, body) = worker.post(&format!("{path}/unpause")).await;
+    assert!(status == StatusCode::CONFLICT && body["message"].as_str().unwrap().contains("is not paused"), "{body}");
+    for wrong in ["x/pause?by=a&reason=b", "1688000000000001/pause?by=a", "1688000000000001/pause?by=a&reason=b&for=1h"]
+    {
+        assert_eq!(worker.post(&format!("/v1/accounts/{wrong}")).await.0, StatusCode::BAD_REQUEST, "{wrong}");
     }
 }

@@ -54,6 +54,14 @@ pub enum Command {
     Cancel(JobArgs),
     /// Go on with a parked job from where it stands.
     Resume(JobArgs),
+    /// Let jobs begin that an hourly limit has parked: the ones named, or all that match.
+    Approve(ApproveArgs),
+    /// Begin no more jobs that act in an account. What has begun goes on.
+    Pause(PauseArgs),
+    /// Begin them again.
+    Unpause(UnpauseArgs),
+    /// List the accounts that are paused.
+    Paused(PausedArgs),
     /// Messages that were rejected, and messages of the worker that nobody took.
     #[command(subcommand)]
     Dead(DeadCommand),
@@ -188,6 +196,68 @@ pub struct ShowArgs {
 pub struct JobArgs {
     /// The uid of the job, or requester/id.
     pub job: String,
+    #[command(flatten)]
+    pub worker: WorkerArgs,
+}
+
+/// `approve`
+#[derive(Debug, Args)]
+pub struct ApproveArgs {
+    /// The uids of the jobs, or requester/id; without any, all that match.
+    #[arg(value_name = "JOB", conflicts_with_all = ["kind", "instance", "cen", "requester", "label"])]
+    pub jobs: Vec<String>,
+    /// revoke or payer-change.
+    #[arg(long)]
+    pub kind: Option<String>,
+    /// On this instance.
+    #[arg(long)]
+    pub instance: Option<String>,
+    /// On this CEN.
+    #[arg(long)]
+    pub cen: Option<String>,
+    /// From this requester.
+    #[arg(long)]
+    pub requester: Option<String>,
+    /// With this label, name=value.
+    #[arg(long)]
+    pub label: Option<String>,
+    /// Approve them only if there are exactly so many; without it they are only listed and counted.
+    #[arg(long, value_name = "N")]
+    pub expect_count: Option<usize>,
+    #[command(flatten)]
+    pub worker: WorkerArgs,
+}
+
+/// `pause`
+#[derive(Debug, Args)]
+pub struct PauseArgs {
+    /// The uid of the account: owner of instances, or of CENs.
+    pub account: String,
+    /// Why, for everybody who wonders.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// Who says so.
+    #[arg(long, value_name = "NAME", env = "USER", default_value = "an operator")]
+    pub by: String,
+    #[command(flatten)]
+    pub worker: WorkerArgs,
+}
+
+/// `unpause`
+#[derive(Debug, Args)]
+pub struct UnpauseArgs {
+    /// The uid of the account.
+    pub account: String,
+    #[command(flatten)]
+    pub worker: WorkerArgs,
+}
+
+/// `paused`
+#[derive(Debug, Args)]
+pub struct PausedArgs {
+    /// One JSON object to a line.
+    #[arg(long)]
+    pub json: bool,
     #[command(flatten)]
     pub worker: WorkerArgs,
 }

@@ -71,7 +71,7 @@ pub(super) async fn tell(args: &JobArgs, command: Command, worker: &Worker) -> R
     Ok(Exit::Ok)
 }
 
-fn table(jobs: &[Record]) -> Vec<String> {
+pub(super) fn table(jobs: &[Record]) -> Vec<String> {
     let heading = ["UID", "STATE", "KIND", "REQUESTER/ID", "INSTANCE", "WHY"].map(str::to_owned);
     let row = |job: &Record| {
         [
@@ -111,6 +111,7 @@ fn page(view: &JobView) -> Vec<String> {
     lines.extend(job.order_type.map(|order_type| field("order type", order_type)));
     lines.extend(job.labels.iter().map(|(name, value)| field("label", format!("{name}={value}"))));
     lines.push(field("accepted", record.accepted_at));
+    lines.extend(record.approved_at.map(|at| field("approved", at)));
     lines.extend(record.finished_at.map(|at| field("ended", at)));
     if !record.state.is_terminal() {
         lines.push(field("step", format!("{} ({} tries in all)", record.step, record.attempts)));

@@ -1,5 +1,6 @@
 //! The command line: each command is one file. Data goes to standard output, everything else to standard error.
 
+mod approve;
 mod args;
 mod client;
 mod dead;
@@ -12,6 +13,7 @@ mod input;
 mod jobs;
 mod loops;
 mod output;
+mod pause;
 mod plan;
 mod progress;
 mod run;
@@ -75,6 +77,22 @@ pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Resume(args) => {
             log(quiet)?;
             jobs::tell(args, command::Command::Resume, &jobs::worker(&args.worker, &config()?)?).await
+        }
+        Command::Approve(args) => {
+            log(quiet)?;
+            approve::approve(args, &jobs::worker(&args.worker, &config()?)?).await
+        }
+        Command::Pause(args) => {
+            log(quiet)?;
+            pause::pause(args, &jobs::worker(&args.worker, &config()?)?).await
+        }
+        Command::Unpause(args) => {
+            log(quiet)?;
+            pause::unpause(args, &jobs::worker(&args.worker, &config()?)?).await
+        }
+        Command::Paused(args) => {
+            log(quiet)?;
+            pause::paused(args, &jobs::worker(&args.worker, &config()?)?).await
         }
         Command::Dead(command) => {
             log(quiet)?;

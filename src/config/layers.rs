@@ -94,6 +94,19 @@ impl Layers {
         number
     }
 
+    /// A whole number up to `most`, or `"none"`.
+    pub fn limit(&mut self, section: &str, key: &str, most: u64) -> Option<Option<u64>> {
+        let entry = self.find(section, key)?;
+        match &entry.raw {
+            Raw::Text(text) if text == "none" => return Some(None),
+            // In the environment everything is a text.
+            Raw::Text(_) if !matches!(entry.origin, Origin::Variable(_)) => {}
+            _ => return self.number(section, key, 0, most).map(Some),
+        }
+        self.faults.report(&entry.origin, format!("`{key}` must be a whole number from 0 to {most}, or \"none\""));
+        None
+    }
+
     /// True or false.
     pub fn flag(&mut self, section: &str, key: &str) -> Option<bool> {
         let entry = self.find(section, key)?;

@@ -27,6 +27,7 @@ use secrecy::SecretString;
 
 use crate::cloud::{AccountCredentials, Credential, Endpoints, Limits};
 use crate::domain::{AccountUid, Hour, Site};
+use crate::engine::guards::HourlyLimits;
 use crate::engine::policy::{Allow, Policy};
 use crate::workflow::Overrides;
 use error::Faults;
@@ -59,6 +60,8 @@ pub struct Config {
     pub accounts: BTreeMap<AccountUid, Account>,
     /// Who may ask for what.
     pub allow: Vec<Allow>,
+    /// How many jobs may begin within an hour.
+    pub hourly: HourlyLimits,
     /// How to log.
     pub log: LogConfig,
     /// What is odd without being wrong, to be logged once there is a log.
@@ -169,9 +172,9 @@ impl Config {
         self.accounts.iter().map(of).collect()
     }
 
-    /// Who may ask for what, between which accounts.
+    /// Who may ask for what, between which accounts, and how much within an hour.
     pub fn policy(&self) -> Policy {
         let sites = self.accounts.iter().map(|(uid, account)| (uid.clone(), account.site));
-        Policy::new(self.allow.clone(), sites.collect())
+        Policy::new(self.allow.clone(), sites.collect()).limited(self.hourly)
     }
 }

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::cloud::{Endpoint, Endpoints, Limits, OPERATIONS};
 use crate::domain::{AccountUid, Hour};
+use crate::engine::guards::HourlyLimits;
 use crate::engine::policy::Allow;
 use crate::workflow::{Overrides, OverridingFile};
 
@@ -39,6 +40,7 @@ pub(super) fn config(layers: &mut Layers) -> Config {
         overrides: Overrides { policies: read_file(layers, "policies"), errors: read_file(layers, "errors") },
         accounts: read_accounts(layers),
         allow: read_rules(layers),
+        hourly: read_hourly(layers),
         log: LogConfig {
             format: layers
                 .word("log", "format", &[("text", LogFormat::Text), ("json", LogFormat::Json)])
@@ -125,6 +127,18 @@ fn read_limits(layers: &mut Layers) -> Limits {
             .iter()
             .filter_map(|operation| Some(((*operation).to_owned(), number("cloud.budget.operations", operation)?)))
             .collect(),
+    }
+}
+
+fn read_hourly(layers: &mut Layers) -> HourlyLimits {
+    let usual = HourlyLimits::default();
+    let mut limit = |key: &str| {
+        let limit = layers.limit("limits", key, 1_000_000)?;
+        Some(limit.map(|number| u32::try_from(number).expect("bounded just above")))
+    };
+    HourlyLimits {
+        revokes_per_cen: limit("revokes_per_cen").unwrap_or(usual.revokes_per_cen),
+        payer_changes_per_account: limit("payer_changes_per_account").unwrap_or(usual.payer_changes_per_account),
     }
 }
 

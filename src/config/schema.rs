@@ -12,6 +12,7 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
     ("cloud.endpoints", &["cbn", "sts", "smartag", "vpc", "metadata"]),
     ("cloud.budget", &["reads_per_second", "writes_per_second", "burst"]),
     ("cloud.budget.operations", OPERATIONS),
+    ("limits", &["revokes_per_cen", "payer_changes_per_account"]),
     ("credentials", &[]),
     (HUB, CREDENTIAL),
     ("worker", &["concurrency", "drain", "name"]),

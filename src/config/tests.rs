@@ -8,6 +8,7 @@ use secrecy::ExposeSecret;
 use super::*;
 use crate::cloud::{Credential, Keys, OidcRole};
 use crate::domain::Requester;
+use crate::engine::guards::HourlyLimits;
 
 const ACCOUNTS: &str = r#"
 [accounts."1250123456123456"]
@@ -66,6 +67,7 @@ fn everything_but_the_accounts_has_a_default() {
     );
     assert_eq!(config.log, LogConfig { format: LogFormat::Text, filter: "info".into() });
     assert_eq!(config.limits, crate::cloud::Limits::default());
+    assert_eq!(config.hourly, HourlyLimits { revokes_per_cen: Some(20), payer_changes_per_account: Some(50) });
     assert!(!config.worker.name.is_empty() && !config.endpoints.is_overridden());
     assert_eq!(config.warnings, Vec::<String>::new());
 }
@@ -122,6 +124,25 @@ fn wrong_values_are_refused_with_their_place() {
     assert!(
         Config::load(Some(Path::new("/nowhere/x.toml")), std::iter::empty()).unwrap_err().0[0].contains("cannot read")
     );
+}
+
+#[test]
+fn an_hourly_limit_is_a_number_or_none() {
+    let hourly = |text: &str, env: &[(&str, &str)]| load(&format!("[limits]\n{text}"), env).unwrap().hourly;
+    let limits = hourly("revokes_per_cen = 0\npayer_changes_per_account = \"none\"\n", &[]);
+    assert_eq!(limits, HourlyLimits { revokes_per_cen: Some(0), payer_changes_per_account: None });
+    let env = [("CROSSGRANT_LIMITS_REVOKES_PER_CEN", "none"), ("CROSSGRANT_LIMITS_PAYER_CHANGES_PER_ACCOUNT", "7")];
+    let limits = hourly("revokes_per_cen = 3\n", &env);
+    assert_eq!(limits, HourlyLimits { revokes_per_cen: None, payer_changes_per_account: Some(7) });
+    assert_eq!(
+        hourly("revokes_per_cen = 3\n", &[]).payer_changes_per_account,
+        Some(50),
+        "left out, it has its default"
+    );
+    for wrong in ["-1", "\"20\"", "\"all\"", "true", "1000001"] {
+        let found = faults(&format!("[limits]\nrevokes_per_cen = {wrong}\n"), &[]);
+        assert!(found[0].starts_with("2: `revokes_per_cen` must be a whole number from 0"), "{wrong}: {found:?}");
+    }
 }
 
 #[test]

@@ -62,6 +62,8 @@ reasons! {
     SupersededByNewer = "superseded-by-newer",
     /// Cancelled by a person.
     CancelledByOperator = "cancelled-by-operator",
+    /// A limit per hour was reached: it is begun only when a person approves it.
+    NeedsApproval = "needs-approval",
     /// Tried for as long as its policy allows; state is kept and `resume` goes on from there.
     GaveUp = "gave-up",
     /// The write was taken and does not show, or a half-done change cannot go on or back by itself.

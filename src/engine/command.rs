@@ -1,4 +1,4 @@
-//! What a person can tell a job: cancel and resume. Pure; carried out by the worker.
+//! What a person can tell a job: cancel, resume and approve. Pure; carried out by the worker.
 
 use jiff::Timestamp;
 
@@ -13,6 +13,8 @@ pub enum Command {
     Cancel,
     /// Go on with a parked job from where it stands.
     Resume,
+    /// Begin a job that an hourly limit has parked.
+    Approve,
 }
 
 impl Command {
@@ -21,6 +23,7 @@ impl Command {
         match self {
             Self::Cancel => "cancel",
             Self::Resume => "resume",
+            Self::Approve => "approve",
         }
     }
 }
@@ -39,6 +42,7 @@ pub fn command(rules: &Rules<'_>, record: &Record, command: Command, now: Timest
     match command {
         Command::Cancel => cancel(deciding),
         Command::Resume => resume(deciding),
+        Command::Approve => approve(deciding),
     }
 }
 
@@ -56,6 +60,7 @@ fn cancel(mut deciding: Deciding<'_>) -> Result<Decision, Declined> {
         record.state = State::Cancelled;
         record.in_line = false;
         record.due = None;
+        record.held = None;
         record.why.clone_from(&message);
         record.finished_at = Some(deciding.now);
         record.ending = Some(Ending { reason: Reason::CancelledByOperator, message, findings: vec![] });
@@ -83,6 +88,9 @@ fn resume(mut deciding: Deciding<'_>) -> Result<Decision, Declined> {
             deciding.record.state.as_str()
         )));
     }
+    if deciding.record.needs_approval() {
+        return Err(Declined("an hourly limit has parked it; `crossgrant approve` lets it begin".into()));
+    }
     deciding.record.state = State::Queued;
     deciding.record.in_line = true;
     deciding.record.generation += 1;
@@ -92,6 +100,24 @@ fn resume(mut deciding: Deciding<'_>) -> Result<Decision, Declined> {
         wait.since = deciding.now;
     }
     deciding.record.why = "resumed by an operator".into();
+    deciding.progress();
+    Ok(deciding.into_decision(Next::Rest))
+}
+
+fn approve(mut deciding: Deciding<'_>) -> Result<Decision, Declined> {
+    let record = &mut deciding.record;
+    if !record.needs_approval() {
+        let state = record.state.as_str();
+        return Err(Declined(format!(
+            "only a job that an hourly limit has parked can be approved; this one is {state}"
+        )));
+    }
+    record.state = State::Queued;
+    record.in_line = true;
+    record.due = Some(deciding.now);
+    record.ending = None;
+    record.approved_at = Some(deciding.now);
+    record.why = "approved by an operator".into();
     deciding.progress();
     Ok(deciding.into_decision(Next::Rest))
 }

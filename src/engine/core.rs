@@ -15,12 +15,13 @@ use super::cloud::Cloud;
 use super::command::{Command, Declined, command};
 use super::decide::{Decision, Rules};
 use super::faults::Faults;
+use super::guards::{Pause, WINDOW, setting};
 use super::observe::Observer;
 use super::policy::Policy;
 use super::state::Record;
-use super::store::{Change, Committed, Hold, Letter, Store, StoreError};
-use crate::clock::Clock;
-use crate::domain::{EventType, Hour, JobUid};
+use super::store::{Begins, Change, Committed, Hold, Letter, Store, StoreError};
+use crate::clock::{Clock, earlier};
+use crate::domain::{AccountUid, EventType, Hour, JobUid};
 use crate::workflow::{Catalog, Definition};
 
 /// What the engine is made of.
@@ -170,7 +171,11 @@ impl Core {
             let letters = self.letters(&mut other, &[*said], now);
             (other, letters)
         });
-        Change { also: also.collect(), record: Box::new(record), hold, letters }
+        let begins = decision.begins.then(|| Begins {
+            since: earlier(now, WINDOW),
+            most: self.policy.limits().of(record.job.kind).filter(|_| record.approved_at.is_none()),
+        });
+        Change { also: also.collect(), record: Box::new(record), hold, letters, begins }
     }
 
     fn letters(&self, record: &mut Record, says: &[EventType], now: Timestamp) -> Vec<Letter> {
@@ -189,6 +194,9 @@ impl Core {
         if record.is_swept() {
             self.hours.notify_one();
         }
+        if let Some(setting) = setting(record.job.kind).filter(|_| record.needs_approval()) {
+            self.observer.limited(setting);
+        }
         self.observer.moved(record.job.kind, record.state);
     }
 
@@ -199,7 +207,7 @@ impl Core {
         let now = self.clock.now();
         let decision = command(&self.rules(&definition), &record, what, now)?;
         match self.store.commit(self.change(&decision, Hold::None, now)).await? {
-            Committed::Conflict => Err(CommandError::Conflict),
+            Committed::Conflict | Committed::Paused | Committed::OverLimit(_) => Err(CommandError::Conflict),
             Committed::Done => {
                 tracing::info!(job.uid = %uid, command = what.as_str(), "an operator's command was carried out");
                 self.committed(&decision);
@@ -207,5 +215,55 @@ impl Core {
                 Ok(decision.record)
             }
         }
+    }
+
+    /// Approves these jobs in one commit, each for itself; returns those that were. One that changed at the same moment
+    /// is left out.
+    pub async fn approve(&self, jobs: &[Record]) -> Result<Vec<JobUid>, CommandError> {
+        let now = self.clock.now();
+        let mut decisions = Vec::with_capacity(jobs.len());
+        for record in jobs {
+            let definition = self.definition(&record.definition).await?;
+            decisions.push(command(&self.rules(&definition), record, Command::Approve, now)?);
+        }
+        let changes = decisions.iter().map(|decision| self.change(decision, Hold::None, now)).collect();
+        let committed = self.store.commit_all(changes).await?;
+        let done = decisions.iter().zip(committed).filter(|(_, committed)| *committed == Committed::Done);
+        let approved: Vec<JobUid> = done
+            .map(|(decision, _)| {
+                self.committed(decision);
+                decision.record.uid
+            })
+            .collect();
+        tracing::info!(jobs = approved.len(), "an operator approved jobs");
+        self.work.notify_one();
+        Ok(approved)
+    }
+
+    /// Pauses an account: from here on no job on it begins. What is between halves goes on, and the sweep reads.
+    pub async fn pause(&self, account: AccountUid, by: String, reason: String) -> Result<Pause, CommandError> {
+        if !self.policy.knows(&account) {
+            return Err(
+                Declined(format!("no credentials are configured for account {account}; is it mistyped?")).into()
+            );
+        }
+        let pause = Pause { account, since: self.clock.now(), by, reason };
+        if !self.store.pause(&pause).await? {
+            let before = self.store.pauses().await?.into_iter().find(|known| known.account == pause.account);
+            let before = before.map_or_else(|| "it has just changed".to_owned(), |before| before.to_string());
+            return Err(Declined(format!("nothing was changed: {before}")).into());
+        }
+        tracing::warn!(account.uid = %pause.account, by = pause.by, reason = pause.reason, "an account was paused");
+        Ok(pause)
+    }
+
+    /// Ends the pause of an account; what was held for it begins.
+    pub async fn unpause(&self, account: &AccountUid) -> Result<(), CommandError> {
+        if !self.store.unpause(account).await? {
+            return Err(Declined(format!("account {account} is not paused")).into());
+        }
+        tracing::warn!(account.uid = %account, "an account was unpaused");
+        self.work.notify_one();
+        Ok(())
     }
 }

@@ -21,6 +21,7 @@ use jiff::Timestamp;
 
 use super::action::{Action, Judgement, Reads, Registry, Seen, View, VpnAttached};
 use super::cloud::{Answer, CloudError, Failure, Refusal};
+use super::guards::Pause;
 use super::retry;
 use super::state::{Image, Record, State};
 use crate::clock::later;
@@ -45,10 +46,21 @@ pub struct Rules<'a> {
 /// What was observed.
 #[derive(Debug, Clone)]
 pub enum Observation {
-    /// The job was taken up: it is due, and its turn. `refusal` is what the policy has against it.
+    /// The job was taken up: it is due, and its turn.
     TakenUp {
-        /// Why it must not be begun; `None` if it may.
+        /// What the policy has against it: why it must not be begun; `None` if it may.
         refusal: Option<(Reason, String)>,
+        /// The pause of one of its accounts.
+        paused: Option<Pause>,
+    },
+    /// It was about to begin, and one of its accounts was paused meanwhile. Nothing of it was committed.
+    Paused(Pause),
+    /// It was about to begin, and as many as may have begun within the last hour. Nothing of it was committed.
+    OverLimit {
+        /// How many others have.
+        begun: u64,
+        /// How many may.
+        most: u32,
     },
     /// A look, and the jobs that wait on the same grant.
     Looked {
@@ -104,6 +116,8 @@ pub struct Decision {
     pub record: Record,
     /// Whether anything of it must be on disk before `next`.
     pub commit: bool,
+    /// Whether it commits to a write and nothing was changed before: the hourly limits and pauses are tested with it.
+    pub begins: bool,
     /// What to say with the commit.
     pub says: Vec<EventType>,
     /// Other jobs that change in the same commit, and what is said of them.
@@ -118,7 +132,9 @@ pub fn decide(rules: &Rules<'_>, record: &Record, observation: &Observation, now
     let next = match observation {
         _ if record.state.is_terminal() => Next::Rest,
         Observation::Undefined { why } => deciding.park(Reason::UnknownCall, why.clone()),
-        Observation::TakenUp { refusal } => deciding.taken_up(refusal.as_ref()),
+        Observation::TakenUp { refusal, paused } => deciding.taken_up(refusal.as_ref(), paused.as_ref()),
+        Observation::Paused(pause) => deciding.taken_up(None, Some(pause)),
+        Observation::OverLimit { begun, most } => deciding.over_limit(*begun, *most),
         Observation::Looked { seen, rivals } => deciding.looked(seen, rivals),
         Observation::LookFailed(error) => deciding.look_failed(error),
         Observation::NoRoom { operation, account, opens_in, waited } => {
@@ -135,18 +151,19 @@ pub(super) struct Deciding<'a> {
     pub(super) record: Record,
     pub(super) now: Timestamp,
     pub(super) commit: bool,
+    pub(super) begins: bool,
     pub(super) says: Vec<EventType>,
     pub(super) also: Vec<(Record, EventType)>,
 }
 
 impl<'a> Deciding<'a> {
     pub(super) fn new(rules: &'a Rules<'a>, record: Record, now: Timestamp) -> Self {
-        Self { rules, record, now, commit: false, says: Vec::new(), also: Vec::new() }
+        Self { rules, record, now, commit: false, begins: false, says: Vec::new(), also: Vec::new() }
     }
 
     pub(super) fn into_decision(self, next: Next) -> Decision {
         let commit = self.commit || next == Next::Rest;
-        Decision { record: self.record, commit, says: self.says, also: self.also, next }
+        Decision { record: self.record, commit, begins: self.begins, says: self.says, also: self.also, next }
     }
 
     /// The payer to arrive at in the direction the job is going.
@@ -174,7 +191,10 @@ impl<'a> Deciding<'a> {
         }
     }
 
-    fn taken_up(&mut self, refusal: Option<&(Reason, String)>) -> Next {
+    fn taken_up(&mut self, refusal: Option<&(Reason, String)>, paused: Option<&Pause>) -> Next {
+        if self.record.held.take().is_some() {
+            self.progress();
+        }
         let record = &self.record;
         if record.state == State::Queued {
             if let Some(at) = record.job.not_before.filter(|at| *at > self.now) {
@@ -194,6 +214,11 @@ impl<'a> Deciding<'a> {
             if let Some((reason, why)) = refusal.filter(|_| !record.has_written()) {
                 return self.fail(*reason, why.clone(), vec![]);
             }
+        }
+        if let Some(pause) = paused.filter(|_| self.record.may_be_held()) {
+            return self.hold(pause);
+        }
+        if self.record.state == State::Queued {
             self.record.state = State::Running;
             self.progress();
         }
@@ -238,7 +263,7 @@ impl<'a> Deciding<'a> {
                 Work::Wait(_) => return self.looked_in_wait(seen),
                 Work::Call(call) => call,
             };
-            let Some(action) = self.action(call) else { return self.taken_up(None) };
+            let Some(action) = self.action(call) else { return self.taken_up(None, None) };
             let reads = action.reads(&self.view());
             if !seen.covers(reads) {
                 return Next::Look(reads);

@@ -15,6 +15,7 @@ impl Deciding<'_> {
         self.record.state = state;
         self.record.in_line = false;
         self.record.due = None;
+        self.record.held = None;
         if self.record.before.is_none() {
             self.record.before = self.record.after.clone();
         }
@@ -147,6 +148,7 @@ impl Deciding<'_> {
     pub(super) fn park(&mut self, reason: Reason, message: String) -> Next {
         self.record.state = State::Parked;
         self.record.due = None;
+        self.record.held = None;
         self.record.in_line = self.record.is_half_done();
         self.record.why = message.clone();
         let findings = self.record.unchecked.clone();

@@ -70,6 +70,7 @@ impl Deciding<'_> {
         }
         if !self.record.has_written() {
             self.supersede(rivals);
+            self.begins();
         }
         let generation = self.record.generation;
         let token = intended.client_token.then(|| self.client_token(&intended));
@@ -90,7 +91,16 @@ impl Deciding<'_> {
         self.send_again(self.record.writes.len() - 1)
     }
 
+    /// Commits to a write of a job that has changed nothing so far: it may be refused by an hourly limit or a pause.
+    fn begins(&mut self) {
+        self.begins = true;
+        self.record.begun_at = Some(self.now);
+    }
+
     fn send_again(&mut self, place: usize) -> Next {
+        if !self.record.has_written() {
+            self.begins();
+        }
         let write = &mut self.record.writes[place];
         write.unsettled |= write.sends > 0 && write.outcome == Outcome::Unknown && write.client_token.is_some();
         write.sends += 1;

@@ -10,6 +10,7 @@ pub mod decide;
 mod ends;
 pub mod faults;
 mod forecast;
+pub mod guards;
 pub mod hour;
 pub mod intake;
 mod intent;

@@ -19,6 +19,9 @@ pub trait Observer: Send + Sync + 'static {
     /// A job moved to a state.
     fn moved(&self, _kind: Kind, _to: State) {}
 
+    /// An hourly limit parked a job; its setting.
+    fn limited(&self, _setting: &'static str) {}
+
     /// A pass of the sweep ended: how many jobs it looked at, with how many calls, how many it confirmed.
     fn swept(&self, _jobs: usize, _calls: usize, _confirmed: usize, _took: Duration) {}
 

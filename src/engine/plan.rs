@@ -16,7 +16,7 @@ const LOOKS: usize = 5;
 /// way. In any other state it cannot be told at the moment, and `why` says the cause.
 pub async fn plan(readers: &dyn Readers, clock: &dyn Clock, rules: &Rules<'_>, mut record: Record) -> Record {
     record.job.mode = Mode::Plan;
-    let mut observation = Observation::TakenUp { refusal: None };
+    let mut observation = Observation::TakenUp { refusal: None, paused: None };
     let rules_of_cens = CenRules::default();
     for _ in 0..LOOKS {
         let decision = decide(rules, &record, &observation, clock.now());

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::guards::HourlyLimits;
 use crate::domain::{AccountUid, CenId, Job, Kind, OrderType, Reason, Requester, Site};
 
 /// One line of the allow-list. An absent list allows everything of its sort; an empty one nothing.
@@ -27,20 +28,38 @@ pub struct Allow {
     pub order_types: Option<Vec<OrderType>>,
 }
 
-/// The allow-list, and what is known of the accounts. What no rule allows is refused.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// The allow-list, what is known of the accounts, and how much may be begun. What no rule allows is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
     rules: Vec<Allow>,
     sites: BTreeMap<AccountUid, Site>,
+    limits: HourlyLimits,
 }
 
 impl Policy {
     /// A policy of these rules, for these accounts and the sites they are on; without any, accounts are not looked at.
+    /// It has no hourly limits.
     pub fn new(rules: Vec<Allow>, sites: BTreeMap<AccountUid, Site>) -> Self {
-        Self { rules, sites }
+        Self { rules, sites, limits: HourlyLimits::NONE }
     }
 
-    /// Allows everything to everybody: for a worker that has no broker to verify anybody.
+    /// The same with these hourly limits.
+    pub fn limited(self, limits: HourlyLimits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// How much may be begun within an hour.
+    pub fn limits(&self) -> &HourlyLimits {
+        &self.limits
+    }
+
+    /// Whether there are credentials for an account, as far as accounts are looked at.
+    pub fn knows(&self, account: &AccountUid) -> bool {
+        self.sites.is_empty() || self.sites.contains_key(account)
+    }
+
+    /// Allows everything to everybody, as much as they want: for a worker that has no broker to verify anybody, and
+    /// nobody else to approve anything.
     pub fn everybody() -> Self {
         let everything =
             Allow { requesters: vec!["*".into()], kinds: None, resource_accounts: None, cens: None, order_types: None };
@@ -58,8 +77,7 @@ impl Policy {
             return Some((Reason::RefusedByPolicy, message));
         }
         let accounts = [&job.instance.owner, &job.cen.owner];
-        if let Some(unknown) = accounts.into_iter().find(|uid| !self.sites.is_empty() && !self.sites.contains_key(uid))
-        {
+        if let Some(unknown) = accounts.into_iter().find(|uid| !self.knows(uid)) {
             let message = format!("no credentials are configured for account {unknown}");
             return Some((Reason::PreflightFailed, message));
         }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
 use super::core::Core;
 use super::store::StoreError;
+use crate::clock::earlier;
 
 /// Between two looks at what is old enough.
 const PAUSE: Duration = Duration::from_secs(3600);
@@ -27,8 +27,7 @@ pub async fn forget(core: Arc<Core>, keep: Duration, mut stop: watch::Receiver<b
 
 /// Forgets what is older than `keep` now; returns how many jobs went.
 pub async fn forget_once(core: &Core, keep: Duration) -> Result<usize, StoreError> {
-    let age = SignedDuration::try_from(keep).unwrap_or(SignedDuration::MAX);
-    let before = core.clock.now().checked_sub(age).unwrap_or(Timestamp::MIN);
+    let before = earlier(core.clock.now(), keep);
     let jobs = core.store.prune(before).await?;
     if jobs > 0 {
         tracing::info!(jobs, before = %before, "forgot what is old");

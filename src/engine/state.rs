@@ -302,6 +302,9 @@ pub struct Record {
     /// When something is to be done next; `None` at rest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<Timestamp>,
+    /// The paused account that it is held for: it is not begun before that is unpaused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<AccountUid>,
     /// The step it is at.
     pub step: String,
     /// Set when steps are being undone.
@@ -336,6 +339,13 @@ pub struct Record {
     /// What could not be checked before the first write; it goes into the findings of the end.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unchecked: Vec<String>,
+    /// When it began to write: its first intent, or the latest one while every write was refused. What the hourly
+    /// limits count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun_at: Option<Timestamp>,
+    /// When a person approved it: from then on no hourly limit stops it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved_at: Option<Timestamp>,
     /// Every write, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub writes: Vec<Write>,
@@ -371,6 +381,7 @@ impl Record {
             state: State::Queued,
             in_line: later.is_none(),
             due: Some(later.unwrap_or(now)),
+            held: None,
             step: step.to_owned(),
             undo: None,
             attempt: 0,
@@ -384,6 +395,8 @@ impl Record {
             plan: None,
             granted_to: vec![],
             unchecked: vec![],
+            begun_at: None,
+            approved_at: None,
             writes: vec![],
             wait: None,
             ending: None,
@@ -402,6 +415,11 @@ impl Record {
     /// Parked between writes: blocks the line of its instance and needs a person.
     pub fn is_half_done(&self) -> bool {
         self.state == State::Parked && self.has_written() && self.wait.is_none()
+    }
+
+    /// Parked by an hourly limit, until a person approves it.
+    pub fn needs_approval(&self) -> bool {
+        self.state == State::Parked && self.ending.as_ref().is_some_and(|ending| ending.reason == Reason::NeedsApproval)
     }
 
     /// Whether the sweep looks after it.

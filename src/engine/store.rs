@@ -8,9 +8,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::guards::Pause;
 use super::mail::Outgoing;
 use super::state::{Origin, Record, State};
-use crate::domain::{CenId, InstanceId, InstanceType, JobId, JobUid, Kind, Requester};
+use crate::domain::{AccountUid, CenId, InstanceId, InstanceType, JobId, JobUid, Kind, Requester};
 
 /// A message to publish, committed with what it tells of.
 #[derive(Debug, Clone, PartialEq)]
@@ -148,6 +149,18 @@ pub struct Change {
     pub letters: Vec<Letter>,
     /// Other jobs that change in the same commit, each by compare-and-set on its own revision.
     pub also: Vec<(Record, Vec<Letter>)>,
+    /// Tested in the same commit: set where the job begins to write.
+    pub begins: Option<Begins>,
+}
+
+/// What a job that begins to write is tested by: neither of its accounts is paused, and of the others that are counted
+/// as the same ([`counted_as`](super::guards::counted_as)), by their `begun_at`, fewer than `most` began after `since`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Begins {
+    /// The beginning of the hour that counts.
+    pub since: Timestamp,
+    /// How many may have begun; `None` for any number.
+    pub most: Option<u32>,
 }
 
 /// What became of a change.
@@ -157,6 +170,10 @@ pub enum Committed {
     Done,
     /// Nothing was changed: the lease is another's, or the job or one of the others moved on meanwhile.
     Conflict,
+    /// Nothing was changed: it begins to write, and one of its accounts is paused.
+    Paused,
+    /// Nothing was changed: it begins to write, and so many others have begun as may.
+    OverLimit(u64),
 }
 
 /// Why the store did not do it.
@@ -220,6 +237,8 @@ pub struct Census {
     pub undeliverable: u64,
     /// Messages rejected.
     pub rejected: u64,
+    /// Accounts that are paused.
+    pub paused: u64,
 }
 
 /// Everything durable.
@@ -229,7 +248,8 @@ pub trait Store: Send + Sync + 'static {
     async fn take(&self, messages: Vec<Message>) -> Result<Vec<Taken>, StoreError>;
 
     /// Leases up to `limit` jobs that are due at `now`, not swept, first in the line of their instance if they stand in
-    /// it, and not leased by anybody; earliest due first.
+    /// it, and not leased by anybody; earliest due first. A job that is held for an account (`held` of its record) is due
+    /// as well as soon as that was unpaused.
     async fn claim(
         &self,
         holder: &str,
@@ -241,7 +261,8 @@ pub trait Store: Send + Sync + 'static {
     /// Gives up every lease of `holder`: a restarted worker takes its own back at once. Returns how many there were.
     async fn reclaim(&self, holder: &str) -> Result<usize, StoreError>;
 
-    /// Applies one change.
+    /// Applies one change. A change that [`Begins`] is tested in the same commit, so that of two that race for the last
+    /// place one gets it, and none begins once a pause was answered.
     async fn commit(&self, change: Change) -> Result<Committed, StoreError>;
 
     /// Applies many changes in one physical commit, each for itself. One that is not allowed (a transition that is not in
@@ -304,6 +325,15 @@ pub trait Store: Send + Sync + 'static {
 
     /// A definition that some job is pinned to: its name and text.
     async fn definition(&self, digest: &str) -> Result<Option<(String, String)>, StoreError>;
+
+    /// Pauses an account. False if it is paused already: nothing is changed.
+    async fn pause(&self, pause: &Pause) -> Result<bool, StoreError>;
+
+    /// Ends the pause of an account: what was held for it can be claimed at once. False if it is not paused.
+    async fn unpause(&self, account: &AccountUid) -> Result<bool, StoreError>;
+
+    /// The accounts that are paused, by uid.
+    async fn pauses(&self) -> Result<Vec<Pause>, StoreError>;
 
     /// Counts for the metrics.
     async fn census(&self) -> Result<Census, StoreError>;

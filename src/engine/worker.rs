@@ -15,6 +15,7 @@ use super::cloud::{Answer, CloudError, Failure, NoRoom};
 use super::core::Core;
 use super::decide::{Decision, Next, Observation, decide};
 use super::faults::Point;
+use super::guards::Pause;
 use super::look::look;
 use super::state::{Record, State, Write};
 use super::store::{Claimed, Committed, Hold, Lease, StoreError};
@@ -103,7 +104,8 @@ async fn fill(core: &Arc<Core>, capacity: Capacity, jobs: &mut JoinSet<()>) -> R
 pub async fn run(core: &Core, claimed: Claimed, deadline: Duration) -> Result<(), StoreError> {
     let refusal = core.policy.refuses(&claimed.record.requester, &claimed.record.job);
     let mut hand = Grip { core, record: claimed.record, lease: claimed.lease, deadline, room: None };
-    let mut observation = Observation::TakenUp { refusal };
+    let paused = hand.pause().await?;
+    let mut observation = Observation::TakenUp { refusal, paused };
     loop {
         let (definition, wrong) = core.definition_of(&hand.record).await?;
         if let Some(why) = wrong {
@@ -162,12 +164,30 @@ impl Grip<'_> {
                     self.record = decision.record;
                     return Ok(Some(decision.next));
                 }
-                Room::Taken if self.commit(&decision).await? => {
-                    return Ok((!self.core.faults.cut(Point::AfterCommit)).then_some(decision.next));
-                }
                 Room::Waited => continue,
                 Room::PutDown => return Ok(None),
-                Room::Taken | Room::Conflict => {}
+                Room::Taken => match self.commit(&decision).await? {
+                    Committed::Done => {
+                        return Ok((!self.core.faults.cut(Point::AfterCommit)).then_some(decision.next));
+                    }
+                    Committed::OverLimit(begun) => {
+                        self.keep_look(decision.record);
+                        let most = self.core.policy.limits().of(self.record.job.kind).unwrap_or_default();
+                        *observation = Observation::OverLimit { begun, most };
+                        conflicts += 1;
+                        continue;
+                    }
+                    Committed::Paused => {
+                        if let Some(pause) = self.pause().await? {
+                            self.keep_look(decision.record);
+                            *observation = Observation::Paused(pause);
+                        }
+                        conflicts += 1;
+                        continue;
+                    }
+                    Committed::Conflict => {}
+                },
+                Room::Conflict => {}
             }
             conflicts += 1;
             match self.core.store.load(self.record.uid).await? {
@@ -208,7 +228,7 @@ impl Grip<'_> {
             let none = Observation::NoRoom { operation, account, opens_in, waited };
             // With a lease renewed for the wait.
             let decision = decide(&core.rules(definition), &self.record, &none, core.clock.now());
-            if !self.commit(&decision).await? {
+            if self.commit(&decision).await? != Committed::Done {
                 return Ok(Room::Conflict);
             }
             if decision.next != Next::AwaitRoom {
@@ -221,7 +241,7 @@ impl Grip<'_> {
         Ok(if waited { Room::Waited } else { Room::Taken })
     }
 
-    async fn commit(&mut self, decision: &Decision) -> Result<bool, StoreError> {
+    async fn commit(&mut self, decision: &Decision) -> Result<Committed, StoreError> {
         let (now, uptime) = (self.core.clock.now(), self.core.clock.uptime());
         let until = later(now, self.core.lease());
         let hold = match decision.next {
@@ -232,8 +252,8 @@ impl Grip<'_> {
         let mut record = (*change.record).clone();
         loop {
             match self.core.store.commit(change.clone()).await {
-                Ok(Committed::Conflict) => return Ok(false),
                 Ok(Committed::Done) => break,
+                Ok(other) => return Ok(other),
                 // What was just done in the cloud is worth waiting for; without it the next look has to find out.
                 Err(StoreError::Unavailable(why)) if self.core.clock.uptime() < self.deadline => {
                     tracing::error!(job.uid = %record.uid, error = why, "cannot commit; tries again while the lease lasts");
@@ -257,7 +277,23 @@ impl Grip<'_> {
             // Whoever stood behind it in the line of its instance may begin.
             self.core.work.notify_one();
         }
-        Ok(true)
+        Ok(Committed::Done)
+    }
+
+    /// What was just looked at stays known, though the beginning that followed from it was not allowed.
+    fn keep_look(&mut self, decided: Record) {
+        let Record { calls, before, after, unchecked, .. } = decided;
+        // One call is the write that is not made.
+        self.record = Record { calls: calls.saturating_sub(1), before, after, unchecked, ..self.record.clone() };
+    }
+
+    /// The pause that keeps the job back, if there is one.
+    async fn pause(&self) -> Result<Option<Pause>, StoreError> {
+        if !self.record.may_be_held() {
+            return Ok(None);
+        }
+        let pauses = self.core.store.pauses().await?;
+        Ok(pauses.into_iter().find(|pause| pause.touches(&self.record.job)))
     }
 
     async fn look(&self, reads: Reads, step: Option<&Call>) -> Result<Observation, StoreError> {

@@ -5,6 +5,7 @@
 pub mod change;
 pub mod dead;
 pub mod fixtures;
+pub mod guards;
 pub mod intake;
 pub mod keeping;
 pub mod lease;
@@ -35,6 +36,11 @@ macro_rules! conformance {
                 only_the_table_of_transitions_is_allowed, an_illegal_change_harms_no_other,
                 many_changes_are_each_for_themselves, a_job_that_is_not_there_conflicts,
                 without_a_lease_only_the_revision_counts, simultaneous_commits_are_won_by_one;
+            guards: who_finds_no_place_changes_nothing, a_place_is_free_again_after_the_hour,
+                each_is_counted_with_its_like, who_goes_without_a_limit_is_counted, who_has_begun_keeps_the_place,
+                the_last_place_is_taken_by_one, nobody_begins_in_a_paused_account, a_pause_is_kept_until_it_is_ended,
+                a_held_job_can_be_claimed_once_its_account_is_unpaused, a_held_job_is_due_at_its_own_time_too,
+                a_job_held_too_late_is_not_forgotten;
             mail: messages_come_in_the_order_said, settled_messages_are_gone_and_numbers_never_return,
                 undeliverable_messages_are_kept_aside, terminal_events_reach_every_follower_once,
                 followers_are_limited, events_are_kept_in_order, one_event_may_go_to_two_places,

@@ -7,6 +7,7 @@
 mod change;
 mod dead;
 mod error;
+mod guards;
 mod keep;
 mod lease;
 mod letters;
@@ -29,7 +30,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use rusqlite::Connection;
 
-use crate::domain::{CenId, InstanceId, JobId, JobUid, Requester};
+use crate::domain::{AccountUid, CenId, InstanceId, JobId, JobUid, Requester};
+use crate::engine::guards::Pause;
 use crate::engine::state::Record;
 use crate::engine::store::{
     Census, Change, Claimed, Committed, Filter, Group, Message, Queued, Rejected, Store, StoreError, Taken,
@@ -203,6 +205,20 @@ impl Store for Sqlite {
     async fn definition(&self, digest: &str) -> Result<Option<(String, String)>, StoreError> {
         let digest = digest.to_owned();
         self.read(move |conn| keep::definition(conn, &digest)).await
+    }
+
+    async fn pause(&self, pause: &Pause) -> Result<bool, StoreError> {
+        let pause = pause.clone();
+        self.write(move |conn| guards::pause(conn, &pause)).await
+    }
+
+    async fn unpause(&self, account: &AccountUid) -> Result<bool, StoreError> {
+        let account = account.clone();
+        self.write(move |conn| guards::unpause(conn, &account)).await
+    }
+
+    async fn pauses(&self) -> Result<Vec<Pause>, StoreError> {
+        self.read(guards::pauses).await
     }
 
     async fn census(&self) -> Result<Census, StoreError> {

@@ -19,6 +19,7 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::broker::{BrokerState, Link, LinkStatus};
 use crate::cloud::CallObserver;
 use crate::domain::{AccountUid, EventType, Kind};
+use crate::engine::guards::setting;
 use crate::engine::observe::Observer;
 use crate::engine::state::State;
 use crate::engine::store::Census;
@@ -41,6 +42,8 @@ pub struct Metrics {
     outbox: Gauge,
     undeliverable: Gauge,
     rejected: Gauge,
+    paused: Gauge,
+    limited: Counters<1>,
     store_usable: Gauge,
     transitions: Counters<2>,
     attempts: Counters<3>,
@@ -77,6 +80,8 @@ impl Metrics {
             outbox: Gauge::default(),
             undeliverable: Gauge::default(),
             rejected: Gauge::default(),
+            paused: Gauge::default(),
+            limited: Family::default(),
             store_usable: Gauge::default(),
             transitions: Family::default(),
             attempts: Family::default(),
@@ -97,6 +102,10 @@ impl Metrics {
             broker_messages: Family::default(),
         };
         metrics.register();
+        // There from the start, so that an alert on the first one has something to rise from.
+        for setting in Kind::ALL.into_iter().filter_map(setting) {
+            metrics.limited.get_or_create(&[("limit", setting.into())]).inc_by(0);
+        }
         metrics
     }
 
@@ -104,6 +113,8 @@ impl Metrics {
         let r = &mut self.registry;
         r.register("jobs", "Jobs in the store, by kind and state", self.jobs.clone());
         r.register("job_transitions", "Commits that left a job in a state", self.transitions.clone());
+        r.register("jobs_limited", "Jobs that an hourly limit parked for approval, by limit", self.limited.clone());
+        r.register("paused_accounts", "Accounts that are paused", self.paused.clone());
         r.register(
             "messages_taken",
             "Messages taken in: new jobs, repetitions, ids used before, and rejections",
@@ -190,6 +201,7 @@ impl Metrics {
         self.outbox.set(signed(census.outbox));
         self.undeliverable.set(signed(census.undeliverable));
         self.rejected.set(signed(census.rejected));
+        self.paused.set(signed(census.paused));
     }
 
     fn connect(&self, broker: &BrokerState) {
@@ -238,6 +250,10 @@ impl Observer for Metrics {
 
     fn moved(&self, kind: Kind, to: State) {
         self.transitions.get_or_create(&kind_and_state(kind, to)).inc();
+    }
+
+    fn limited(&self, setting: &'static str) {
+        self.limited.get_or_create(&[("limit", setting.into())]).inc();
     }
 
     fn swept(&self, jobs: usize, calls: usize, confirmed: usize, took: Duration) {
@@ -292,9 +308,11 @@ mod tests {
     use crate::clock::ManualClock;
 
     /// Every name, its type and its unit.
-    const NAMES: [(&str, &str, &str); 22] = [
+    const NAMES: [(&str, &str, &str); 24] = [
         ("crossgrant_jobs", "gauge", ""),
         ("crossgrant_job_transitions", "counter", ""),
+        ("crossgrant_jobs_limited", "counter", ""),
+        ("crossgrant_paused_accounts", "gauge", ""),
         ("crossgrant_messages_taken", "counter", ""),
         ("crossgrant_messages_rejected", "gauge", ""),
         ("crossgrant_step_attempts", "counter", ""),
@@ -323,6 +341,7 @@ mod tests {
         metrics.tried(Kind::PayerChange, "modify-grant", "write", Duration::from_millis(20));
         metrics.said(EventType::Waiting);
         metrics.moved(Kind::PayerChange, State::Waiting);
+        metrics.limited("revokes_per_cen");
         metrics.swept(120, 2, 119, Duration::from_secs(1));
         metrics.published(3, 1);
         let account = AccountUid::parse("1250123456123456").unwrap();
@@ -333,7 +352,7 @@ mod tests {
 
     fn rendered() -> String {
         let jobs = [((Kind::Grant, State::Parked), 2)].into();
-        let census = Census { jobs, outbox: 7, undeliverable: 1, rejected: 4 };
+        let census = Census { jobs, outbox: 7, undeliverable: 1, rejected: 4, paused: 2 };
         let broker = BrokerState::new(Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH)));
         heard().render(Some(&census), Some(&broker))
     }
@@ -357,6 +376,9 @@ mod tests {
             "crossgrant_jobs{kind=\"grant\",state=\"parked\"} 2",
             "crossgrant_jobs{kind=\"revoke\",state=\"queued\"} 0",
             "crossgrant_job_transitions_total{kind=\"payer-change\",state=\"waiting\"} 1",
+            "crossgrant_jobs_limited_total{limit=\"revokes_per_cen\"} 1",
+            "crossgrant_jobs_limited_total{limit=\"payer_changes_per_account\"} 0",
+            "crossgrant_paused_accounts 2",
             "crossgrant_messages_taken_total{what=\"new\"} 1",
             "crossgrant_messages_rejected 4",
             "crossgrant_step_attempts_total{kind=\"payer-change\",step=\"modify-grant\",what=\"write\"} 1",

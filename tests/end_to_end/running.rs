@@ -86,6 +86,8 @@ fn the_metrics_have_every_family() {
     for family in [
         "crossgrant_jobs",
         "crossgrant_job_transitions",
+        "crossgrant_jobs_limited",
+        "crossgrant_paused_accounts",
         "crossgrant_messages_taken",
         "crossgrant_messages_rejected",
         "crossgrant_step_attempts",

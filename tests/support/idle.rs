@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use async_trait::async_trait;
 use crossgrant::clock::{Clock, ManualClock};
-use crossgrant::domain::CenId;
-use crossgrant::domain::{InstanceId, JobId, JobUid, Requester};
+use crossgrant::domain::{AccountUid, CenId, InstanceId, JobId, JobUid, Requester};
+use crossgrant::engine::guards::Pause;
 use crossgrant::engine::state::Record;
 use crossgrant::engine::store::*;
 use jiff::Timestamp;
@@ -108,6 +108,9 @@ counted! {
     fn replay(numbers: &[i64]) -> usize;
     fn put_definition(digest: &str, name: &str, text: &str) -> ();
     fn definition(digest: &str) -> Option<(String, String)>;
+    fn pause(pause: &Pause) -> bool;
+    fn unpause(account: &AccountUid) -> bool;
+    fn pauses() -> Vec<Pause>;
     fn census() -> Census;
     fn probe() -> ();
     fn prune(keys_before: Timestamp) -> usize;

@@ -13,6 +13,7 @@ use crossgrant::cloud::{
 };
 use crossgrant::domain::{AccountUid, Hour, JobUid};
 use crossgrant::engine::announce::Announcer;
+use crossgrant::engine::cloud::Cloud;
 use crossgrant::engine::core::{Core, Parts};
 use crossgrant::engine::faults::{Faults, Point};
 use crossgrant::engine::intake::Inbox;
@@ -142,15 +143,35 @@ impl Plant {
         store: Arc<dyn Store>,
         catalog: Arc<Catalog>,
     ) -> Self {
+        Self::made(clock, cloud, Arc::new(accounts), store, Policy::everybody(), catalog).await
+    }
+
+    /// The same worker on another configuration, after a restart: the cloud is what it was, and the store is opened once
+    /// this one is gone.
+    pub async fn restarted(self, policy: Policy, reopen: impl FnOnce() -> Arc<dyn Store>) -> Self {
+        let Self { clock, cloud, core, inbox, .. } = self;
+        let (accounts, catalog) = (core.cloud.clone(), core.catalog.clone());
+        drop((core, inbox));
+        Self::made(clock, cloud, accounts, reopen(), policy, catalog).await
+    }
+
+    async fn made(
+        clock: Arc<ManualClock>,
+        cloud: Simulator,
+        accounts: Arc<dyn Cloud>,
+        store: Arc<dyn Store>,
+        policy: Policy,
+        catalog: Arc<Catalog>,
+    ) -> Self {
         let script = Arc::new(Script::default());
         let registry = Arc::new(actions::registry());
         let core = Core::new(Parts {
             store,
-            cloud: Arc::new(accounts),
+            cloud: accounts,
             clock: clock.clone(),
             catalog,
             registry,
-            policy: Policy::everybody(),
+            policy,
             announcer: Announcer { exchange: "crossgrant.events".into(), hour: Hour::REAL },
             faults: script.clone(),
             observer: Arc::new(NoObserver),

@@ -170,7 +170,7 @@ pub async fn claimed(store: &dyn Store, seconds: i64) -> Vec<JobUid> {
 
 /// A change of one job, without letters.
 pub fn change(record: Record, hold: Hold) -> Change {
-    Change { record: Box::new(record), hold, letters: Vec::new(), also: Vec::new() }
+    Change { record: Box::new(record), hold, letters: Vec::new(), also: Vec::new(), begins: None }
 }
 
 /// The job as it is stored.

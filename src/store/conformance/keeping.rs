@@ -38,6 +38,7 @@ pub async fn the_census_counts_what_there_is(store: S) {
             outbox: 5,
             undeliverable: 0,
             rejected: 1,
+            paused: 0,
         }
     );
 }

@@ -4,16 +4,20 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::line::{self, Place};
 use super::row::{self, Uid};
-use super::{letters, writer};
+use super::{guards, letters, writer};
 use crate::engine::state::{Record, State};
 use crate::engine::store::{Change, Committed, Hold, Letter, StoreError};
 
 /// Applies one change, whole or not at all.
 pub(super) fn commit(conn: &Connection, change: Change) -> Result<Committed, StoreError> {
-    let Change { record, hold, letters, also } = change;
+    let Change { record, hold, letters, also, begins } = change;
     let all = || {
+        let may_begin = begins.map_or(Ok(Committed::Done), |begins| guards::test(conn, &record, begins))?;
         if apply(conn, *record, &hold, &letters)? == Committed::Conflict {
             return Ok(Committed::Conflict);
+        }
+        if may_begin != Committed::Done {
+            return Ok(may_begin);
         }
         for (other, letters) in also {
             if apply(conn, other, &Hold::None, &letters)? == Committed::Conflict {
@@ -112,7 +116,8 @@ fn update(conn: &Connection, record: &Record, hold: &Hold, old: &Stored) -> Resu
     };
     conn.prepare_cached(
         "UPDATE jobs SET state = ?2, ended = ?3, finished_us = ?4, due_us = ?5, swept = ?6, record = ?7, revision = ?8,
-           turn = ?9, is_first = ?10, lease_holder = ?11, lease_until_us = ?12
+           turn = ?9, is_first = ?10, lease_holder = ?11, lease_until_us = ?12, counted_as = ?13, begun_us = ?14,
+           held = ?15
          WHERE uid = ?1",
     )?
     .execute(params![
@@ -128,6 +133,9 @@ fn update(conn: &Connection, record: &Record, hold: &Hold, old: &Stored) -> Resu
         place.is_first,
         holder,
         until_us,
+        of.counted_as,
+        of.begun_us,
+        of.held,
     ])?;
     if old.place.turn.is_some() && place.turn.is_none() {
         line::hand_on(conn, of.instance_id)?;

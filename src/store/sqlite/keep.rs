@@ -41,6 +41,7 @@ pub(super) fn census(conn: &Connection) -> Result<Census, StoreError> {
     census.outbox = count(conn.query_row("SELECT count(*) FROM outbox", [], |row| row.get(0))?);
     census.undeliverable = count(conn.query_row("SELECT count(*) FROM undeliverable", [], |row| row.get(0))?);
     census.rejected = count(conn.query_row("SELECT count(*) FROM rejections", [], |row| row.get(0))?);
+    census.paused = count(conn.query_row("SELECT count(*) FROM pauses WHERE active = 1", [], |row| row.get(0))?);
     Ok(census)
 }
 

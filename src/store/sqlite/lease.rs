@@ -3,13 +3,17 @@
 //! A lease is exclusive because it is given in the writer's transaction, and it is fenced by its token: one who slept
 //! through the end of his lease names an old token in his commit, and the commit is refused.
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
-use rusqlite::{Connection, params};
+use rusqlite::{CachedStatement, Connection, Row, params};
 
 use super::row::{self, Uid};
+use crate::domain::JobUid;
 use crate::engine::store::{Claimed, Lease, StoreError};
 
-/// Leases jobs that are due.
+/// Leases jobs that are due: first those that were held for an account that is no longer paused, since they have waited
+/// longest.
 ///
 /// A row that cannot be read is leased all the same and left out: so it is reported once a lease, and the jobs behind it
 /// get their turn.
@@ -20,16 +24,26 @@ pub(super) fn claim(
     until: Timestamp,
     limit: usize,
 ) -> Result<Vec<Claimed>, StoreError> {
+    let now = row::at_or_before(now);
+    let mut released = conn.prepare_cached(
+        "SELECT uid, record FROM jobs INDEXED BY jobs_held
+         WHERE held IN (SELECT account FROM pauses WHERE active = 0) AND is_first = 1 AND lease_until_us <= ?1
+         ORDER BY held, uid LIMIT ?2",
+    )?;
     let mut due = conn.prepare_cached(
         "SELECT uid, record FROM jobs INDEXED BY jobs_ready
          WHERE is_first = 1 AND swept = 0 AND due_us IS NOT NULL AND due_us <= ?1 AND lease_until_us <= ?1
          ORDER BY due_us, uid LIMIT ?2",
     )?;
-    let rows = due
-        .query_map(params![row::at_or_before(now), row::limit(limit)], |row| {
-            Ok((row.get::<_, Uid>(0)?, row.get::<_, String>(1)?))
-        })?
-        .collect::<Result<Vec<_>, _>>()?;
+    let read = |statement: &mut CachedStatement<'_>, limit: usize| {
+        let row = |row: &Row<'_>| Ok((row.get::<_, Uid>(0)?, row.get::<_, String>(1)?));
+        statement.query_map(params![now, row::limit(limit)], row)?.collect::<Result<Vec<_>, _>>()
+    };
+    let mut rows = read(&mut released, limit)?;
+    // One that has expired meanwhile is in both.
+    let known: HashSet<JobUid> = rows.iter().map(|(uid, _)| uid.0).collect();
+    rows.extend(read(&mut due, limit)?.into_iter().filter(|(uid, _)| !known.contains(&uid.0)));
+    rows.truncate(limit);
     let mut lease = conn.prepare_cached(
         "UPDATE jobs SET lease_holder = ?2, lease_token = lease_token + 1, lease_until_us = ?3
          WHERE uid = ?1 RETURNING lease_token",
@@ -63,7 +77,16 @@ pub(super) fn next_due(conn: &Connection) -> Result<Option<Timestamp>, StoreErro
                  ORDER BY due_us LIMIT 1)
                UNION ALL
                SELECT min(max(due_us, lease_until_us)) FROM jobs INDEXED BY jobs_leased
-               WHERE lease_holder IS NOT NULL AND is_first = 1 AND swept = 0 AND due_us IS NOT NULL)",
+               WHERE lease_holder IS NOT NULL AND is_first = 1 AND swept = 0 AND due_us IS NOT NULL
+               UNION ALL
+               SELECT * FROM (
+                 SELECT 0 FROM jobs INDEXED BY jobs_held
+                 WHERE held IN (SELECT account FROM pauses WHERE active = 0) AND is_first = 1 AND lease_holder IS NULL
+                 LIMIT 1)
+               UNION ALL
+               SELECT min(lease_until_us) FROM jobs INDEXED BY jobs_leased
+               WHERE lease_holder IS NOT NULL AND is_first = 1
+                 AND held IN (SELECT account FROM pauses WHERE active = 0))",
         )?
         .query_row([], |row| row.get(0))?;
     Ok(next.map(row::time))

@@ -5,6 +5,7 @@ use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use uuid::Uuid;
 
 use crate::domain::{InstanceType, JobUid, Kind};
+use crate::engine::guards::counted_as;
 use crate::engine::state::{Record, State};
 use crate::engine::store::StoreError;
 
@@ -25,6 +26,9 @@ pub(super) struct Indexed<'a> {
     pub(super) finished_us: Option<i64>,
     pub(super) due_us: Option<i64>,
     pub(super) swept: bool,
+    pub(super) counted_as: Option<String>,
+    pub(super) begun_us: Option<i64>,
+    pub(super) held: Option<&'a str>,
     pub(super) revision: i64,
 }
 
@@ -45,6 +49,9 @@ pub(super) fn index(record: &Record) -> Result<Indexed<'_>, StoreError> {
         finished_us: record.finished_at.map(at_or_before),
         due_us: record.due.map(not_before),
         swept: record.is_swept(),
+        counted_as: record.begun_at.and_then(|_| counted_as(&record.job)),
+        begun_us: record.begun_at.map(at_or_before),
+        held: record.held.as_ref().map(|account| account.as_str()),
         revision: i64::try_from(record.revision)
             .map_err(|_| StoreError::Corrupt(format!("job {} has revision {}", record.uid, record.revision)))?,
     })

@@ -57,8 +57,9 @@ fn insert(conn: &Connection, record: &Record, digest: &str) -> Result<(), StoreE
     let place = if record.in_line { line::enter(conn, of.instance_id)? } else { Place::OUTSIDE };
     conn.prepare_cached(
         "INSERT INTO jobs (uid, requester, job_id, kind, state, ended, instance_id, instance_type, cen_id, cen_owner,
-           accepted_us, finished_us, due_us, swept, record, revision, turn, is_first)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
+           accepted_us, finished_us, due_us, swept, record, revision, turn, is_first, counted_as, begun_us, held)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,
+           ?20, ?21)",
     )?
     .execute(params![
         of.uid,
@@ -79,6 +80,9 @@ fn insert(conn: &Connection, record: &Record, digest: &str) -> Result<(), StoreE
         of.revision,
         place.turn,
         place.is_first,
+        of.counted_as,
+        of.begun_us,
+        of.held,
     ])?;
     conn.prepare_cached("INSERT INTO keys (requester, job_id, uid, digest, created_us) VALUES (?1, ?2, ?3, ?4, ?5)")?
         .execute(params![of.requester, of.job_id, of.uid, digest, of.accepted_us])?;

@@ -128,6 +128,22 @@ async fn a_file_of_a_newer_version_is_refused_and_left_alone() {
 }
 
 #[tokio::test]
+async fn a_file_of_an_older_version_is_brought_up_to_date() {
+    let (_dir, path) = place();
+    let store = Sqlite::open(&path).unwrap();
+    take(&store, &[record(1), record(2)]).await;
+    let records = store.list(&everything()).await.unwrap();
+    drop(store);
+    let older =
+        "DROP INDEX jobs_begun; DROP INDEX jobs_held; DROP TABLE pauses; ALTER TABLE jobs DROP COLUMN counted_as;
+        ALTER TABLE jobs DROP COLUMN begun_us; ALTER TABLE jobs DROP COLUMN held; PRAGMA user_version = 1";
+    Connection::open(&path).unwrap().execute_batch(older).unwrap();
+    let store = Sqlite::open(&path).unwrap();
+    assert_eq!(store.list(&everything()).await.unwrap(), records);
+    assert_eq!(claimed(&store, 1).await, [uid(1), uid(2)]);
+}
+
+#[tokio::test]
 async fn a_file_of_something_else_is_refused() {
     let (_dir, path) = place();
     std::fs::create_dir(path.parent().unwrap()).unwrap();

@@ -1,0 +1,128 @@
+//! Guards: how many jobs may begin to write within an hour, and accounts that are paused. Pure.
+//!
+//! Both are tested in the commit of the first intent, by the store, so that of two jobs that race for the last place one
+//! gets it, and nobody begins after a pause was answered. A job that has written is never stopped by either: it would
+//! be left between halves.
+
+use std::fmt;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::decide::{Deciding, Next};
+use super::state::Record;
+use crate::clock::later;
+use crate::domain::{AccountUid, Job, Kind, Reason};
+
+/// What the limits are for: an hour by the clock, whatever the billing hour of a simulated cloud.
+pub const WINDOW: Duration = Duration::from_secs(3600);
+
+/// How many jobs may begin to write within an hour; `None` is without a limit, and 0 lets none begin without approval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HourlyLimits {
+    /// Revokes in one CEN.
+    pub revokes_per_cen: Option<u32>,
+    /// Payer changes of the instances of one account.
+    pub payer_changes_per_account: Option<u32>,
+}
+
+impl Default for HourlyLimits {
+    fn default() -> Self {
+        Self { revokes_per_cen: Some(20), payer_changes_per_account: Some(50) }
+    }
+}
+
+impl HourlyLimits {
+    /// Everything may begin.
+    pub const NONE: Self = Self { revokes_per_cen: None, payer_changes_per_account: None };
+
+    /// The limit that a kind of job is under.
+    pub fn of(&self, kind: Kind) -> Option<u32> {
+        match kind {
+            Kind::Grant => None,
+            Kind::Revoke => self.revokes_per_cen,
+            Kind::PayerChange => self.payer_changes_per_account,
+        }
+    }
+}
+
+/// The setting that limits a kind of job.
+pub fn setting(kind: Kind) -> Option<&'static str> {
+    match kind {
+        Kind::Grant => None,
+        Kind::Revoke => Some("revokes_per_cen"),
+        Kind::PayerChange => Some("payer_changes_per_account"),
+    }
+}
+
+/// What a job is counted as, together with all others of the same text; `None` for a kind without a limit.
+pub fn counted_as(job: &Job) -> Option<String> {
+    match job.kind {
+        Kind::Grant => None,
+        Kind::Revoke => Some(format!("revoke {}", job.cen.id)),
+        Kind::PayerChange => Some(format!("payer-change {}", job.instance.owner)),
+    }
+}
+
+/// An account whose jobs are not begun.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    /// Which.
+    pub account: AccountUid,
+    /// Since when.
+    pub since: Timestamp,
+    /// Who paused it, as they call themselves.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl Pause {
+    /// Whether a job acts in the account: as the owner of its instance or of its CEN.
+    pub fn touches(&self, job: &Job) -> bool {
+        [&job.instance.owner, &job.cen.owner].contains(&&self.account)
+    }
+}
+
+impl fmt::Display for Pause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { account, since, by, reason } = self;
+        write!(f, "account {account} is paused since {since} by {by}: {reason}")
+    }
+}
+
+impl Record {
+    /// Whether a pause keeps it back: it has changed nothing and waits for nothing that was changed.
+    pub fn may_be_held(&self) -> bool {
+        !self.state.is_terminal() && !self.has_written() && self.wait.is_none()
+    }
+}
+
+impl Deciding<'_> {
+    /// Rests until the account is unpaused, or the job may not be begun any more.
+    pub(super) fn hold(&mut self, pause: &Pause) -> Next {
+        if self.is_expired() {
+            return self.expire();
+        }
+        self.record.held = Some(pause.account.clone());
+        // It expires after that instant, not at it.
+        self.record.due = self.record.job.not_after.map(|at| later(at, Duration::from_micros(1)));
+        self.record.why = pause.to_string();
+        Next::Rest
+    }
+
+    /// As many as may have begun within the last hour. Nothing was written, so the next one on the instance may pass.
+    pub(super) fn over_limit(&mut self, begun: u64, most: u32) -> Next {
+        let job = &self.record.job;
+        let what = match job.kind {
+            Kind::Revoke => format!("revokes in {}", job.cen.id),
+            _ => format!("payer changes of instances of account {}", job.instance.owner),
+        };
+        let setting = setting(job.kind).unwrap_or_default();
+        let message = format!(
+            "{what} begun within the last hour: {begun}; `[limits] {setting}` allows {most}, so it needs approval"
+        );
+        self.park(Reason::NeedsApproval, message)
+    }
+}
