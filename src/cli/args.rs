@@ -16,7 +16,8 @@ Exit codes:
   2  the command line, the configuration or an input cannot be used
   3  the worker or the broker cannot be reached
 
-Data goes to standard output, everything else to standard error.";
+Data goes to standard output, everything else to standard error. What goes wrong ends in a code in brackets, such as
+[config-unknown-key], which `crossgrant explain` explains; with --json it is an object with `code` and `message`.";
 
 /// Durable worker for cross-account authorizations of network instances to Cloud Enterprise Networks.
 #[derive(Debug, Parser)]
@@ -65,6 +66,22 @@ pub enum Command {
     /// Look at the workflows, or check a definition.
     #[command(subcommand)]
     Workflow(WorkflowCommand),
+}
+
+impl Command {
+    /// Whether its answer is for a program; then so is what goes wrong.
+    pub fn is_for_programs(&self) -> bool {
+        match self {
+            Self::Plan(args) => args.json,
+            Self::Jobs(args) => args.json,
+            Self::Show(args) => args.json,
+            Self::Dead(DeadCommand::List(args)) => args.json,
+            Self::Doctor(args) => args.json,
+            Self::Explain(args) => args.json,
+            Self::Workflow(WorkflowCommand::List { json }) => *json,
+            _ => false,
+        }
+    }
 }
 
 /// `run`

@@ -18,9 +18,9 @@ use crate::admin::{JobPage, Readiness};
 use crate::broker::Submitter;
 use crate::clock::{Clock, SystemClock};
 use crate::cloud::{Accounts, Unobserved};
-use crate::config::Config;
-use crate::domain::contract::{self, Envelope};
-use crate::domain::{AccountUid, Cen, CenId, InstanceType, Job};
+use crate::config::{Config, Warning};
+use crate::domain::contract::{self, Envelope, Fault};
+use crate::domain::{AccountUid, Cen, CenId, Code, InstanceType, Job};
 use crate::engine::cloud::{CloudError, Failure as Failed, Readers, RuleFilter};
 use crate::engine::store::Store;
 use crate::store::Sqlite;
@@ -35,6 +35,9 @@ struct Finding {
     /// What was looked at.
     check: &'static str,
     ok: bool,
+    /// What `explain` knows about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<Code>,
     says: String,
     /// What to do about it.
     #[serde(rename = "do", skip_serializing_if = "Option::is_none")]
@@ -42,11 +45,19 @@ struct Finding {
 }
 
 fn fine(check: &'static str, says: impl Into<String>) -> Finding {
-    Finding { check, ok: true, says: says.into(), advice: None }
+    Finding { check, ok: true, code: None, says: says.into(), advice: None }
 }
 
-fn fault(check: &'static str, says: impl ToString, advice: impl Into<String>) -> Finding {
-    Finding { check, ok: false, says: says.to_string(), advice: Some(advice.into()) }
+fn fault(check: &'static str, code: Code, says: impl ToString, advice: impl Into<String>) -> Finding {
+    Finding { check, ok: false, code: Some(code), says: says.to_string(), advice: Some(advice.into()) }
+}
+
+fn failed(check: &'static str, failure: Failure, advice: impl Into<String>) -> Finding {
+    fault(check, failure.code, failure.message, advice)
+}
+
+fn warned(warning: &Warning) -> Finding {
+    fault("configuration", warning.code, &warning.message, "see deploy/crossgrant.toml")
 }
 
 /// Looks at everything; fine only if all of it is.
@@ -56,7 +67,7 @@ pub(super) async fn doctor(
 ) -> Result<Exit, Failure> {
     let jobs = args.job.as_deref().map(input::jobs).transpose()?.unwrap_or_default();
     let findings = match config() {
-        Err(failure) => vec![fault("configuration", failure, "correct it; deploy/crossgrant.toml shows every key")],
+        Err(failure) => vec![failed("configuration", failure, "correct it; deploy/crossgrant.toml shows every key")],
         Ok(config) => {
             let clock: Arc<dyn Clock> = Arc::new(SystemClock);
             let mut findings = configuration(&config);
@@ -64,7 +75,7 @@ pub(super) async fn doctor(
             findings.push(broker(&config).await);
             match Access::configured(&config) {
                 Ok(access) => findings.extend(cloud(access, &clock, &uids(&config), args.cen.as_ref(), &jobs).await),
-                Err(failure) => findings.push(fault("accounts", failure, "name the accounts and their keys")),
+                Err(failure) => findings.push(failed("accounts", failure, "name the accounts and their keys")),
             }
             findings
         }
@@ -80,7 +91,8 @@ pub(super) async fn doctor(
 impl Finding {
     fn lines(&self) -> Vec<String> {
         let mark = if self.ok { "ok   " } else { "FAULT" };
-        let mut lines = vec![format!("{mark}  {:<13}  {}", self.check, self.says.replace('\n', "; "))];
+        let code = self.code.map(|code| format!(" [{code}]")).unwrap_or_default();
+        let mut lines = vec![format!("{mark}  {:<13}  {}{code}", self.check, self.says.replace('\n', "; "))];
         lines.extend(self.advice.as_ref().map(|advice| format!("{:22}do: {advice}", "")));
         lines
     }
@@ -91,11 +103,15 @@ fn uids(config: &Config) -> Vec<AccountUid> {
 }
 
 fn configuration(config: &Config) -> Vec<Finding> {
-    let mut findings: Vec<Finding> =
-        config.warnings.iter().map(|warning| fault("configuration", warning, "see deploy/crossgrant.toml")).collect();
+    let mut findings: Vec<Finding> = config.warnings.iter().map(warned).collect();
     if config.allow.is_empty() {
         let advice = "say who may ask for what, in one [[allow]] rule or more";
-        findings.push(fault("policy", "there is no [[allow]] rule, so every job is refused", advice));
+        findings.push(fault(
+            "policy",
+            Code::ConfigNoRule,
+            "there is no [[allow]] rule, so every job is refused",
+            advice,
+        ));
     }
     if findings.is_empty() {
         let (accounts, rules) = (config.accounts.len(), config.allow.len());
@@ -109,18 +125,21 @@ async fn local(config: &Config) -> Vec<Finding> {
     let url = local_url(config.admin.listen);
     let worker = match Worker::new(&url, config.admin.token.clone()) {
         Ok(worker) => worker,
-        Err(failure) => return vec![fault("admin", failure, "correct `[admin] listen`")],
+        Err(failure) => return vec![failed("admin", failure, "correct `[admin] listen`")],
     };
     match worker.get::<JobPage>("/v1/jobs?limit=1").await {
         Ok(_) => {}
         Err(failure) if failure.exit == Exit::Unreachable => return vec![listen(config).await, store(config).await],
-        Err(failure) => return vec![fault("admin", failure, "see that it is a worker of this configuration")],
+        Err(failure) => return vec![failed("admin", failure, "see that it is a worker of this configuration")],
     }
     let answers = fine("admin", format!("a worker answers at {url}"));
     // A worker that is not ready says so with an error, which names what is the matter in its readiness alone.
     let ready = match worker.get::<Readiness>("/readyz").await {
         Ok(_) => fine("worker", "is ready: store, broker and definitions"),
-        Err(failure) => fault("worker", format!("is not ready: {failure}"), format!("see {url}/readyz and its log")),
+        Err(failure) => {
+            let says = format!("is not ready: {}", failure.message);
+            fault("worker", Code::WorkerNotReady, says, format!("see {url}/readyz and its log"))
+        }
     };
     vec![answers, ready]
 }
@@ -130,7 +149,8 @@ async fn listen(config: &Config) -> Finding {
     match TcpListener::bind(at).await {
         Ok(_) => fine("admin", format!("no worker runs here; {at} is free for one")),
         Err(error) => {
-            fault("admin", format!("cannot listen on {at}: {error}"), "set `[admin] listen` to a free address")
+            let says = format!("cannot listen on {at}: {error}");
+            fault("admin", Code::CannotListen, says, "set `[admin] listen` to a free address")
         }
     }
 }
@@ -144,7 +164,8 @@ async fn store(config: &Config) -> Finding {
     match probed {
         Ok(()) => fine("store", format!("{path} can be written and read")),
         Err(error) => {
-            fault("store", format!("{path}: {error}"), "`crossgrant explain store-unavailable`, store-corrupt")
+            let advice = format!("`crossgrant explain {}`", error.code());
+            fault("store", error.code(), format!("{path}: {error}"), advice)
         }
     }
 }
@@ -157,10 +178,11 @@ async fn broker(config: &Config) -> Finding {
         }
         Err(error @ crate::broker::BrokerError::Topology { .. }) => fault(
             "broker",
+            error.code(),
             error,
             "a worker with `[broker] declare` makes them; else load deploy/rabbitmq/definitions.json",
         ),
-        Err(error) => fault("broker", error, "see that it runs, and compare `[broker] url` with it"),
+        Err(error) => fault("broker", error.code(), error, "see that it runs, and compare `[broker] url` with it"),
     }
 }
 
@@ -178,7 +200,7 @@ async fn cloud(
     });
     let (catalog, accounts) = match made {
         Ok(made) => made,
-        Err(failure) => return vec![fault("configuration", failure, "correct `[workflows]`")],
+        Err(failure) => return vec![failed("configuration", failure, "correct `[workflows]`")],
     };
     let classes = &catalog.classes;
     let mut findings = Vec::new();
@@ -202,9 +224,8 @@ async fn cloud(
         match contract::parse(body, &envelope) {
             Ok(job) => findings.extend(reads(readers, &job, classes).await),
             Err(faults) => {
-                let faults: Vec<String> =
-                    faults.iter().map(|fault| format!("{}: {}", fault.at, fault.message)).collect();
-                findings.push(fault("job", faults.join("; "), "`crossgrant explain invalid`"));
+                let faulty = |f: &Fault| fault("job", f.code, format!("{}: {}", f.at, f.message), "correct the job");
+                findings.extend(faults.iter().map(faulty));
             }
         }
     }
@@ -214,7 +235,7 @@ async fn cloud(
 async fn credential(accounts: &Accounts, uid: &AccountUid, clock: &dyn Clock, classes: &ErrorClasses) -> Vec<Finding> {
     let date = match accounts.identify(uid).await {
         Ok(date) => date,
-        Err(error) => return vec![fault("credential", &error, advice(&error, classes))],
+        Err(error) => return vec![fault("credential", Code::CredentialUnusable, &error, advice(&error, classes))],
     };
     let credential = fine("credential", format!("the key configured for account {uid} is that account's"));
     let Some(date) = date else { return vec![credential] };
@@ -226,9 +247,12 @@ fn skew(theirs: Timestamp, ours: Timestamp) -> Finding {
     // Their clock is told in whole seconds, and the answer was on its way.
     match off > SKEW {
         false => fine("clock", format!("is within {} s of the cloud's", off.as_secs() + 1)),
-        true => {
-            fault("clock", format!("is {} s off the cloud's", off.as_secs()), "set this machine's clock right (NTP)")
-        }
+        true => fault(
+            "clock",
+            Code::ClockSkew,
+            format!("is {} s off the cloud's", off.as_secs()),
+            "set this machine's clock right (NTP)",
+        ),
     }
 }
 
@@ -267,7 +291,7 @@ async fn reads(readers: &dyn Readers, job: &Job, classes: &ErrorClasses) -> Vec<
 fn permission(read: Result<String, CloudError>, classes: &ErrorClasses) -> Finding {
     match read {
         Ok(says) => fine("permission", says),
-        Err(error) => fault("permission", &error, advice(&error, classes)),
+        Err(error) => fault("permission", Code::PermissionMissing, &error, advice(&error, classes)),
     }
 }
 
@@ -320,7 +344,7 @@ mod tests {
     async fn each_fault_comes_with_what_to_do() {
         let findings = of_the_cloud(&["1999999999999999"], "{\"id\": \"x\"}").await;
         let faults: Vec<_> = findings.iter().filter(|finding| !finding.ok).collect();
-        assert_eq!(faults.iter().map(|finding| finding.check).collect::<Vec<_>>(), ["credential", "job"]);
+        assert_eq!(faults.iter().map(|finding| finding.check).collect::<Vec<_>>(), ["credential", "job", "job", "job"]);
         assert!(faults[0].says.contains("no credential is configured for account 1999999999999999"));
         assert!(faults.iter().all(|finding| finding.advice.is_some()));
     }

@@ -27,6 +27,7 @@ use args::{DeadCommand, DeadListArgs, DeadReplayArgs};
 pub use exit::{Exit, Failure};
 
 use crate::config::{Config, LogConfig, LogFormat};
+use crate::domain::Code;
 use crate::engine::command;
 use crate::telemetry::log;
 
@@ -103,5 +104,5 @@ fn configuration(cli: &Cli) -> Result<Config, Failure> {
 }
 
 fn start_log(config: &LogConfig) -> Result<(), Failure> {
-    log::start(config).map_err(Failure::usage)
+    log::start(config).map_err(|error| Failure::usage(error).code(Code::ConfigBadValue))
 }

@@ -16,7 +16,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::cloud::Unobserved;
 use crate::config::Config;
 use crate::domain::contract::{self, Envelope, Fault};
-use crate::domain::{JobUid, Requester};
+use crate::domain::{Code, JobUid, Requester};
 use crate::engine::cloud::Readers;
 use crate::engine::decide::Rules;
 use crate::engine::plan;
@@ -26,7 +26,7 @@ use crate::engine::state::{Record, State};
 pub(super) async fn plan(args: &PlanArgs, config: impl FnOnce() -> Result<Config, Failure>) -> Result<Exit, Failure> {
     let jobs = input::jobs(&args.file)?;
     if jobs.is_empty() {
-        return Err(Failure::usage("there is no job to plan"));
+        return Err(Failure::usage("there is no job to plan").code(Code::NoJob));
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let access = match &args.simulate {
@@ -111,7 +111,8 @@ fn page(answer: &Answer) -> Vec<String> {
     let record = match answer {
         Ok(record) => record,
         Err(faults) => {
-            let faults = faults.iter().map(|fault| field("fault", format!("{}: {}", fault.at, fault.message)));
+            let faults =
+                faults.iter().map(|fault| field("fault", format!("{}: {} [{}]", fault.at, fault.message, fault.code)));
             return std::iter::once("a job that is none".to_owned()).chain(faults).collect();
         }
     };
