@@ -9,6 +9,7 @@ mod crash_everywhere;
 mod end_to_end;
 mod layers;
 mod plans;
+mod preflight;
 mod secrets;
 mod support;
 mod types;

@@ -326,12 +326,14 @@ async fn reads_of_a_ccn_that_lag_delay_and_never_repeat_a_write() {
 
 #[tokio::test]
 async fn a_grant_between_other_accounts_than_the_jobs_is_found_before_anything_is_written() {
-    let plant = plant(&CCN, Stands::Granted).await;
-    let other = json!({"id": CEN, "owner": RESOURCE});
-    let record = ends(&plant, with(revoking(&CCN), "cen", other)).await;
-    assert_ne!(record.state, State::Completed, "{}", record.why);
-    assert_eq!(plant.effects(), Vec::<String>::new());
-    assert_ne!(RESOURCE, CEN_OWNER);
+    for of in [&VPC, &VBR, &VPN, &ECR, &CCN] {
+        let plant = plant(of, Stands::Granted).await;
+        let other = json!({"id": CEN, "owner": RESOURCE});
+        let record = ends(&plant, with(revoking(of), "cen", other)).await;
+        assert_eq!(end(&record), (State::Failed, Reason::PreflightFailed), "{}: {}", of.word, record.why);
+        assert!(record.why.contains(&format!("{CEN} belongs to account {CEN_OWNER}")), "{}", record.why);
+        assert_eq!(plant.effects(), Vec::<String>::new());
+    }
 }
 
 /// The VPN connection granted to a second CEN of the same account and attached there, besides what `granted` says of

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use jiff::SignedDuration;
 
-use crate::domain::{Cen, Hour};
+use crate::domain::{Cen, Hour, Requester};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -107,6 +107,9 @@ pub struct RunArgs {
 pub struct PlanArgs {
     /// Jobs: one JSON object, several after each other or to a line, or an array of them; - for standard input.
     pub file: PathBuf,
+    /// As if this one asked; without it, whoever the rules of the policy let ask is named.
+    #[arg(long, value_name = "NAME", value_parser = requester)]
+    pub requester: Option<Requester>,
     /// One JSON object to a line.
     #[arg(long)]
     pub json: bool,
@@ -292,6 +295,10 @@ pub enum WorkflowCommand {
 fn duration(text: &str) -> Result<Duration, String> {
     let span = text.parse::<SignedDuration>().ok().and_then(|span| Duration::try_from(span).ok());
     span.filter(|span| !span.is_zero()).ok_or_else(|| "a duration looks like \"90s\" or \"1h 30m\"".to_owned())
+}
+
+fn requester(text: &str) -> Result<Requester, String> {
+    Requester::parse(text).map_err(|bad| bad.to_string())
 }
 
 fn hour(text: &str) -> Result<Hour, String> {

@@ -43,10 +43,12 @@ pub struct Rules<'a> {
 /// What was observed.
 #[derive(Debug, Clone)]
 pub enum Observation {
-    /// The job was taken up: it is due, and its turn. `refusal` is what the policy has against it.
+    /// The job was taken up: it is due, and its turn.
     TakenUp {
-        /// Why it must not be begun; `None` if it may.
+        /// Why nothing may be done or read for whoever asks; `None` if it may.
         refusal: Option<(Reason, String)>,
+        /// What is in its way by configuration alone.
+        objections: Vec<String>,
     },
     /// A look, and the jobs that wait on the same grant.
     Looked {
@@ -54,6 +56,13 @@ pub enum Observation {
         seen: Seen,
         /// Waiting payer changes of the same instance in the same CEN.
         rivals: Vec<Record>,
+    },
+    /// A look at a job that will not be begun, because of its objections.
+    SeenInPart {
+        /// What could be seen.
+        seen: Seen,
+        /// What could not be read, and why.
+        unread: Vec<String>,
     },
     /// A look that failed.
     LookFailed(CloudError),
@@ -103,7 +112,8 @@ pub fn decide(rules: &Rules<'_>, record: &Record, observation: &Observation, now
     let next = match observation {
         _ if record.state.is_terminal() => Next::Rest,
         Observation::Undefined { why } => deciding.park(Reason::UnknownCall, why.clone()),
-        Observation::TakenUp { refusal } => deciding.taken_up(refusal.as_ref()),
+        Observation::TakenUp { refusal, objections } => deciding.taken_up(refusal.as_ref(), objections),
+        Observation::SeenInPart { seen, unread } => deciding.seen_in_part(seen, unread),
         Observation::Looked { seen, rivals } => deciding.looked(seen, rivals),
         Observation::LookFailed(error) => deciding.look_failed(error),
         Observation::Answered { write, answer } => deciding.answered(*write, answer),
@@ -156,7 +166,7 @@ impl<'a> Deciding<'a> {
         }
     }
 
-    fn taken_up(&mut self, refusal: Option<&(Reason, String)>) -> Next {
+    fn taken_up(&mut self, refusal: Option<&(Reason, String)>, objections: &[String]) -> Next {
         let record = &self.record;
         if record.state == State::Queued {
             if let Some(at) = record.job.not_before.filter(|at| *at > self.now) {
@@ -174,8 +184,11 @@ impl<'a> Deciding<'a> {
                 return self.expire();
             }
             if let Some((reason, why)) = refusal.filter(|_| !record.has_written()) {
-                return self.fail(*reason, why.clone(), vec![]);
+                let findings = std::iter::once(why).chain(objections).filter(|_| !objections.is_empty());
+                return self.fail(*reason, why.clone(), findings.cloned().collect());
             }
+            // What else is in the way is looked for first, so that all of it is said together.
+            self.record.objections = if record.has_written() { vec![] } else { objections.to_vec() };
             self.record.state = State::Running;
             self.progress();
         }
@@ -220,7 +233,7 @@ impl<'a> Deciding<'a> {
                 Work::Wait(_) => return self.looked_in_wait(seen),
                 Work::Call(call) => call,
             };
-            let Some(action) = self.action(call) else { return self.taken_up(None) };
+            let Some(action) = self.action(call) else { return self.taken_up(None, &[]) };
             let reads = action.reads(&self.view());
             if !seen.covers(reads) {
                 return Next::Look(reads);
@@ -259,6 +272,34 @@ impl<'a> Deciding<'a> {
                 }
             }
         }
+    }
+
+    /// Ends with everything that is in the way: what configuration knows, and what a look finds. Of a plan it says too
+    /// what would follow otherwise, if that can be told.
+    fn seen_in_part(&mut self, seen: &Seen, unread: &[String]) -> Next {
+        self.record.calls += seen.calls;
+        self.record.after = seen.image(&self.record.job).or(self.record.after.take());
+        let step = self.step();
+        let action = step.and_then(Step::call).and_then(|call| self.action(call));
+        let mut findings = self.record.objections.clone();
+        match (action.map(|action| action.judge(&self.view(), seen)), step) {
+            (Some(Judgement::Refuse { message, findings: found, .. }), _) => {
+                findings.extend(if found.is_empty() { vec![message] } else { found });
+            }
+            (Some(Judgement::Through(outcome)), Some(step)) if self.record.job.mode == Mode::Plan => {
+                let target = self.rules.definition.after(step, outcome).unwrap_or(Target::End);
+                match self.forecast(&target, seen) {
+                    Ok((plan, _)) => self.record.plan = Some(plan),
+                    Err(more) if unread.is_empty() && seen.reads().and(more) != seen.reads() => {
+                        return Next::Look(more.and(seen.reads()));
+                    }
+                    Err(_) => {}
+                }
+            }
+            _ => {}
+        }
+        findings.extend_from_slice(unread);
+        self.fail(Reason::PreflightFailed, findings.join("; "), findings)
     }
 
     /// A step is through: on to the next. `Some` when there is none, or it waits.

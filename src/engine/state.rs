@@ -329,6 +329,9 @@ pub struct Record {
     /// The other CENs the instance is granted to, where a job needed to know.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub granted_to: Vec<String>,
+    /// What is in the way of it by configuration alone; it goes into the findings of the end, with what a look finds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub objections: Vec<String>,
     /// What could not be checked before the first write; it goes into the findings of the end.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unchecked: Vec<String>,
@@ -379,6 +382,7 @@ impl Record {
             after: None,
             plan: None,
             granted_to: vec![],
+            objections: vec![],
             unchecked: vec![],
             writes: vec![],
             wait: None,

@@ -106,13 +106,19 @@ impl Plant {
     pub async fn with(world: &str, store: Arc<dyn Store>, limits: Option<Limits>) -> Self {
         let clock = Arc::new(ManualClock::new("2026-11-21T10:20:00Z".parse().unwrap()));
         let cloud = Simulator::new(World::from_toml(world).unwrap(), Hour::REAL, clock.clone());
+        let accounts = Self::accounts(&clock, &cloud, limits);
+        Self::of(clock, cloud, accounts, store).await
+    }
+
+    /// Both accounts of the example world.
+    pub fn accounts(clock: &Arc<ManualClock>, cloud: &Simulator, limits: Option<Limits>) -> Accounts {
         let key = |uid: &str, id: &str, secret: &str| {
             AccountCredentials::new(
                 AccountUid::parse(uid).unwrap(),
                 StaticKeys::new(id, secret.to_owned().into(), None),
             )
         };
-        let accounts = Accounts::new(
+        Accounts::new(
             clock.clone(),
             Arc::new(RouterTransport::new(cloud.router())),
             Endpoints::all(&Endpoint::parse("http://127.0.0.1:9").unwrap()),
@@ -120,12 +126,22 @@ impl Plant {
             Timeouts::default(),
             Arc::new(Unobserved),
             limits,
-        );
-        Self::of(clock, cloud, accounts, store).await
+        )
     }
 
     /// A worker on this clock, against this cloud as these accounts.
     pub async fn of(clock: Arc<ManualClock>, cloud: Simulator, accounts: Accounts, store: Arc<dyn Store>) -> Self {
+        Self::under(Policy::everybody(), clock, cloud, accounts, store).await
+    }
+
+    /// The same, under a policy.
+    pub async fn under(
+        policy: Policy,
+        clock: Arc<ManualClock>,
+        cloud: Simulator,
+        accounts: Accounts,
+        store: Arc<dyn Store>,
+    ) -> Self {
         let script = Arc::new(Script::default());
         let registry = Arc::new(actions::registry());
         let core = Core::new(Parts {
@@ -134,7 +150,7 @@ impl Plant {
             clock: clock.clone(),
             catalog: Arc::new(Catalog::embedded(&registry.specs(), &Overrides::default()).unwrap()),
             registry,
-            policy: Policy::everybody(),
+            policy,
             announcer: Announcer { exchange: "crossgrant.events".into(), hour: Hour::REAL },
             faults: script.clone(),
             observer: Arc::new(NoObserver),
