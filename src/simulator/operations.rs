@@ -38,27 +38,38 @@ impl Answer {
 /// An operation: reads or changes the world.
 pub(super) type Operation = fn(&mut World, &Call) -> Result<Answer, Refusal>;
 
-/// Finds an operation by the product's version and the action.
-pub(super) fn find(version: &str, action: &str) -> Result<Operation, Refusal> {
-    let operation: Option<Operation> = match version {
-        "2017-09-12" => of_cbn(action),
-        "2015-04-01" => match action {
+/// The product of a version.
+pub(super) fn product(version: &str) -> Result<&'static str, Refusal> {
+    match version {
+        "2017-09-12" => Ok("Cbn"),
+        "2015-04-01" => Ok("Sts"),
+        "2018-03-13" => Ok("Smartag"),
+        "2016-04-28" => Ok("Vpc"),
+        _ => Err(Refusal::bad("InvalidVersion", format!("Specified version {version} is not valid."))),
+    }
+}
+
+/// Finds an operation of a product.
+pub(super) fn find(product: &str, action: &str) -> Result<Operation, Refusal> {
+    let operation: Option<Operation> = match product {
+        "Cbn" => of_cbn(action),
+        "Sts" => match action {
             "GetCallerIdentity" => Some(sts::get_caller_identity),
             "AssumeRole" => Some(sts::assume_role),
             sts::WITH_OIDC => Some(sts::assume_role_with_oidc),
             _ => None,
         },
-        "2018-03-13" => match action {
+        "Smartag" => match action {
             "GrantInstanceToCbn" => Some(smartag::grant),
             "RevokeInstanceFromCbn" => Some(smartag::revoke),
             "DescribeGrantRules" => Some(smartag::rules),
             _ => None,
         },
-        "2016-04-28" => match action {
+        "Vpc" => match action {
             "DescribeVpnAttachments" => Some(vpc::vpn_attachments),
             _ => None,
         },
-        _ => return Err(Refusal::bad("InvalidVersion", format!("Specified version {version} is not valid."))),
+        _ => None,
     };
     operation.ok_or_else(|| {
         Refusal::new(404, "InvalidAction.NotFound", format!("Specified api {action} is not found in this version."))
