@@ -66,6 +66,11 @@ pub enum Command {
     /// Look at the workflows, or check a definition.
     #[command(subcommand)]
     Workflow(WorkflowCommand),
+    /// A script that completes this command line, for a shell to load.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
 }
 
 impl Command {
@@ -285,6 +290,11 @@ pub enum WorkflowCommand {
         /// grant, revoke or payer-change.
         kind: String,
     },
+    /// The steps of a kind of job and where each outcome leads, as a graph in the language of Graphviz (`dot -Tsvg`).
+    Graph {
+        /// grant, revoke or payer-change.
+        kind: String,
+    },
     /// Check a definition against the verbs and policies of this program.
     Lint {
         /// The definition.
@@ -349,5 +359,15 @@ mod tests {
         assert_eq!((example.simulate, example.hour.length()), (Some(None), Duration::from_secs(10)));
         let world = run("crossgrant run f --simulate w.toml --hour 2s");
         assert_eq!((world.simulate, world.hour.length()), (Some(Some("w.toml".into())), Duration::from_secs(2)));
+    }
+
+    #[test]
+    fn a_script_for_every_shell_knows_the_commands() {
+        for shell in <clap_complete::Shell as clap::ValueEnum>::value_variants() {
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "crossgrant", &mut script);
+            let script = String::from_utf8(script).unwrap();
+            assert!(script.contains("doctor") && script.contains("graph"), "{shell}");
+        }
     }
 }

@@ -95,7 +95,15 @@ pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
             log(quiet)?;
             workflow::workflow(command)
         }
+        Command::Completions { shell } => completions(*shell),
     }
+}
+
+fn completions(shell: clap_complete::Shell) -> Result<Exit, Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut <Cli as clap::CommandFactory>::command(), "crossgrant", &mut script);
+    output::line(String::from_utf8_lossy(&script).trim_end())?;
+    Ok(Exit::Ok)
 }
 
 fn configuration(cli: &Cli) -> Result<Config, Failure> {
