@@ -5,7 +5,7 @@ CARGO ?= cargo
 
 .PHONY: demo test bench lint setup
 
-## The main job, live: a private RabbitMQ, a simulated cloud with a short hour, a worker, and twelve messages.
+## The main job, live: a private RabbitMQ, a simulated cloud with a short hour, a worker, and the rules of every type.
 demo: setup
 	$(CARGO) build --bin crossgrant --example demo
 	$(CARGO) run --quiet --example demo

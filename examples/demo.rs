@@ -1,9 +1,12 @@
 //! The main job, live, on real parts: a private RabbitMQ node, a simulated cloud with an hour of ten seconds and a worker,
-//! each a process of its own on the loopback. Twelve messages go in; what comes of them is shown, and checked.
+//! each a process of its own on the loopback. Twelve messages go in, and six for each type of instance that ask for its
+//! rules; what comes of them is shown, and checked.
 //!
 //! Ends 0 only if every outcome is the right one. Leaves nothing behind, on Ctrl-C neither. With `AMQP_URL` in the
 //! environment it uses that broker, under names of its own, instead of a private one.
 
+#[path = "demo/rules.rs"]
+mod rules;
 #[path = "../tests/support"]
 #[expect(dead_code, reason = "the demo needs only a part of what the tests share")]
 mod support {
@@ -30,6 +33,7 @@ use support::rabbit::Rabbit;
 
 const RESOURCE: &str = "1688000000000001";
 const CEN_OWNER: &str = "1250123456123456";
+const CEN: &str = "cen-44m0p68spvlrqq0001";
 /// Two hours of ten seconds, and the work around them, with room for a slow machine.
 const LIMIT: Duration = Duration::from_secs(150);
 
@@ -72,7 +76,7 @@ fn messages() -> Vec<Asked> {
         let mut job = json!({
             "id": id, "kind": kind,
             "instance": {"type": of, "id": instance, "region": region, "owner": RESOURCE},
-            "cen": {"id": "cen-44m0p68spvlrqq0001", "owner": CEN_OWNER},
+            "cen": {"id": CEN, "owner": CEN_OWNER},
             "labels": {"ticket": id},
         });
         if let Some(order_type) = order_type {
@@ -147,7 +151,8 @@ async fn demo() -> Result<()> {
         }
     };
     say("starts a simulated cloud whose hour is 10 seconds");
-    let world = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/world.toml");
+    let world = dir.path().join("world.toml");
+    std::fs::write(&world, format!("{}{}", include_str!("world.toml"), rules::world()))?;
     let world = world.to_str().context("the path is not text")?;
     let cloud = Process::start(
         "the simulated cloud",
@@ -155,12 +160,14 @@ async fn demo() -> Result<()> {
         &["simulate", "--listen", "127.0.0.1:0", "--hour", "10s", "--world", world],
     );
     let cloud_address = cloud.line("where it listens", address);
-    support::web::ask(cloud_address, "PUT", "/_sim/switches", &[], r#"{"attachment_delay": "1s"}"#)?;
+    switch(cloud_address, r#"{"attachment_delay": "1s", "vbr_enabled": false}"#)?;
 
     say("starts a worker");
     let prefix = format!("crossgrant-demo-{}", std::process::id());
     let config = dir.path().join("crossgrant.toml");
     std::fs::write(&config, settings(dir.path(), &url, &prefix, cloud_address))?;
+    // In an hour of ten seconds a refusal that the error table does not know is believed sooner, too.
+    std::fs::write(dir.path().join("policies.toml"), "[timing]\nsettle = \"1s\"\nsettle-poll = \"1s\"\n")?;
     let worker = Process::start("the worker", &program, &["--config", config.to_str().context("path")?, "serve"]);
     let admin = worker.line("that it is ready", |line| {
         let line: Value = serde_json::from_str(line).ok()?;
@@ -174,7 +181,7 @@ async fn demo() -> Result<()> {
         topology: Topology::new(prefix.as_str()),
         ..BrokerSettings::default()
     });
-    let shown = show(&settings).await;
+    let shown = show(&settings, cloud_address).await;
     if shown.is_err() {
         let lines = worker.lines();
         eprintln!("\nthe last lines of the worker:\n{}", lines[lines.len().saturating_sub(20)..].join("\n"));
@@ -192,42 +199,79 @@ async fn demo() -> Result<()> {
 }
 
 /// Sends the messages, follows their events, and shows and checks what came of them.
-async fn show(settings: &Arc<BrokerSettings>) -> Result<()> {
+async fn show(settings: &Arc<BrokerSettings>, cloud: SocketAddr) -> Result<()> {
     let mut events = EventTap::open(settings, "#").await.context("cannot follow the events")?;
     let mut submitter = Submitter::connect(Arc::clone(settings)).await?;
-    let asked = messages();
-    say("submits twelve messages");
-    println!();
-    for (place, message) in asked.iter().enumerate() {
-        let submission = Submission {
-            routing_key: format!("job.{}", message.kind),
-            message_id: message.id.into(),
-            correlation_id: Some(place.to_string()),
-            body: Bytes::from(message.body.clone()),
-            app_id: Some("demo".into()),
-            ..Submission::default()
-        };
-        submitter.submit(&submission).await?;
-    }
-
+    let (asked, questions) = (messages(), rules::questions());
     let mut said: BTreeMap<String, Vec<Value>> = BTreeMap::new();
-    let all_ended = |said: &BTreeMap<String, Vec<Value>>| asked.iter().all(|m| end(said, m.id).is_some());
+    let (before, after): (Vec<_>, Vec<_>) = questions.iter().partition(|q| q.id.ends_with(rules::BEFORE_APPROVAL));
+    say(&format!("asks for the rules of each type of instance: {} messages", questions.len()));
+    say("before the vendor has approved of a VBR for the two accounts");
+    println!();
+    for question in &before {
+        submit(&mut submitter, &question.id, question.kind, &question.body).await?;
+    }
+    follow(&mut events, &mut said, before.iter().map(|question| question.id.as_str())).await?;
+    switch(cloud, r#"{"vbr_enabled": true}"#)?;
+    println!();
+    say("after that, and submits twelve messages beside");
+    println!();
+    for message in &asked {
+        submit(&mut submitter, message.id, message.kind, &message.body).await?;
+    }
+    for question in &after {
+        submit(&mut submitter, &question.id, question.kind, &question.body).await?;
+    }
+    let ids = asked.iter().map(|message| message.id).chain(after.iter().map(|question| question.id.as_str()));
+    follow(&mut events, &mut said, ids).await?;
+    submitter.close().await;
+    table(&asked, &said);
+    check(&asked, &said)?;
+    let ledger = support::web::ask(cloud, "GET", "/_sim/ledger", &[], "")?;
+    rules::table(&said, &rules::ledger(&ledger.body)?)
+}
+
+async fn submit(submitter: &mut Submitter, id: &str, kind: &str, body: &str) -> Result<()> {
+    let submission = Submission {
+        routing_key: format!("job.{kind}"),
+        message_id: id.into(),
+        correlation_id: Some(id.into()),
+        body: Bytes::from(body.to_owned()),
+        app_id: Some("demo".into()),
+        ..Submission::default()
+    };
+    Ok(submitter.submit(&submission).await?)
+}
+
+/// Prints the events as they come, of the questions only their ends, until each of these messages was answered.
+async fn follow<'a>(
+    events: &mut EventTap,
+    said: &mut BTreeMap<String, Vec<Value>>,
+    ids: impl Iterator<Item = &'a str>,
+) -> Result<()> {
+    let ids: Vec<&str> = ids.collect();
     let follow = async {
-        while !all_ended(&said) {
+        while !ids.iter().all(|id| end(said, id).is_some()) {
             let event: Value = serde_json::from_slice(&events.next().await?.body)?;
             let data = &event["data"];
             let id = data["job"]["id"].as_str().or(data["job_id"].as_str()).unwrap_or("?").to_owned();
             let message = data["message"].as_str().unwrap_or_default();
             let time = event["time"].as_str().unwrap_or_default().get(11..19).unwrap_or_default();
-            println!("  {time}  {id}  {:<10} {message}", kind(&event));
+            if is_end(&event) || !id.contains('/') {
+                println!("  {time}  {id:<14}  {:<10} {message}", kind(&event));
+            }
             said.entry(id).or_default().push(event);
         }
         anyhow::Ok(())
     };
-    tokio::time::timeout(LIMIT, follow).await.context("not every message was answered in time")??;
-    submitter.close().await;
-    table(&asked, &said);
-    check(&asked, &said)
+    tokio::time::timeout(LIMIT, follow).await.context("not every message was answered in time")?
+}
+
+/// Changes how the simulated cloud behaves.
+fn switch(cloud: SocketAddr, switches: &str) -> Result<()> {
+    let answer = support::web::ask(cloud, "PUT", "/_sim/switches", &[], switches)?;
+    ensure!(answer.status < 300, "the simulated cloud refuses {switches}: {}", answer.body);
+    Ok(())
 }
 
 fn table(asked: &[Asked], said: &BTreeMap<String, Vec<Value>>) {
@@ -334,11 +378,12 @@ async fn clean_up(settings: &BrokerSettings, url: &str) -> Result<()> {
 }
 
 fn settings(dir: &Path, url: &str, prefix: &str, cloud: SocketAddr) -> String {
-    let store = dir.join("crossgrant.db");
+    let (store, policies) = (dir.join("crossgrant.db"), dir.join("policies.toml"));
     format!(
         r#"
 hour = "10s"
 store.path = {store:?}
+workflows.policies = {policies:?}
 broker = {{ url = "{url}", prefix = "{prefix}" }}
 admin.listen = "127.0.0.1:0"
 cloud.endpoints = {{ cbn = "http://{cloud}", sts = "http://{cloud}", smartag = "http://{cloud}", vpc = "http://{cloud}" }}
@@ -355,7 +400,7 @@ access_key_secret = "cen-secret"
 
 [[allow]]
 requesters = ["*"]
-cens = ["cen-44m0p68spvlrqq0001"]
+cens = ["{CEN}"]
 "#
     )
 }

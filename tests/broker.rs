@@ -25,6 +25,7 @@ use crate::support::rabbit::Rabbit;
 use crate::support::{scratch, shared_rabbit};
 
 mod consuming;
+mod inspecting;
 mod publishing;
 
 /// An upper bound, never the reason that something passes.

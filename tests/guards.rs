@@ -449,7 +449,7 @@ fn paused() -> Pause {
 }
 
 fn taken_up(paused: Option<Pause>) -> Observation {
-    Observation::TakenUp { refusal: None, paused }
+    Observation::TakenUp { refusal: None, objections: vec![], paused }
 }
 
 /// A record as it was taken in, and as it is while its write is under way.

@@ -13,6 +13,7 @@ mod guards;
 mod layers;
 mod matrix;
 mod plans;
+mod preflight;
 mod secrets;
 mod support;
 mod types;

@@ -79,7 +79,7 @@ async fn a_plan_needs_readers_only() {
     let readers: Arc<dyn crossgrant::engine::cloud::Readers> = plant.core.cloud.clone();
     let definition = plant.core.definition(&record.definition).await.unwrap();
     let rules = plant.core.rules(&definition);
-    let planned = crossgrant::engine::plan::plan(readers.as_ref(), plant.clock.as_ref(), &rules, record).await;
+    let planned = crossgrant::engine::plan::plan(readers.as_ref(), plant.clock.as_ref(), &rules, vec![], record).await;
     assert_eq!((planned.state, planned.plan.unwrap().calls.len()), (State::Planned, 2));
     assert_eq!(plant.effects(), Vec::<String>::new());
 }

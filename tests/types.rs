@@ -83,9 +83,9 @@ async fn a_grant_between_other_accounts_than_the_jobs_is_found_before_anything_i
     let plant = plant(Stands::Granted).await;
     let other = json!({"id": CEN, "owner": RESOURCE});
     let record = ends(&plant, with(revoking(), "cen", other)).await;
-    assert_ne!(record.state, State::Completed, "{}", record.why);
+    assert_eq!(end(&record), (State::Failed, Reason::PreflightFailed), "{}", record.why);
+    assert!(record.why.contains(&format!("{CEN} belongs to account {CEN_OWNER}")), "{}", record.why);
     assert_eq!(plant.effects(), Vec::<String>::new());
-    assert_ne!(RESOURCE, CEN_OWNER);
 }
 
 /// The VPN connection granted to a second CEN of the same account and attached there.

@@ -12,8 +12,11 @@ mod survey_revoke;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
 use crate::domain::{AccountUid, InstanceType, Rule};
-use crate::engine::action::{Judgement, Reads, Registry, Seen, Standing, View, VpnAttached};
+use crate::engine::action::{Judgement, Reads, Registry, Seen, View, VpnAttached};
+use crate::engine::cloud::Listing;
 
 /// All of them.
 pub fn registry() -> Registry {
@@ -44,23 +47,33 @@ fn read_back(view: &View<'_>) -> Reads {
     if one_will_do { Reads::CEN_RULE } else { Reads::WITNESSES }
 }
 
-/// What a survey finds wrong with who owns what, before anything else is looked at: the grant the cloud shows must be
-/// between the two accounts of the job.
-fn wrong_owners(view: &View<'_>, standing: &Standing) -> Option<Judgement> {
-    let Standing::Granted(rule) = standing else { return None };
+/// What a survey finds wrong with who owns what, together with what `rest` finds: the grant that either witness shows must
+/// be between the two accounts of the job. A wrong owner is read from a rule that is there, so one witness will do; the
+/// other, asked as an account that owns nothing of it, shows none.
+fn with_owners(view: &View<'_>, seen: &Seen, rest: impl FnOnce() -> Judgement) -> Judgement {
     let job = view.job();
-    let mut findings = Vec::new();
-    if rule.cen_owner != job.cen.owner {
-        findings.push(format!("{} belongs to account {}, not {}", job.cen.id, rule.cen_owner, job.cen.owner));
+    let listed = |listing: &Option<Listing<Rule>>| listing.iter().flat_map(|l| l.items.clone()).collect::<Vec<_>>();
+    let rules = [listed(&seen.cen_rule), listed(&seen.resource_rules)].concat();
+    let ours = rules.iter().filter(|rule| rule.instance == job.instance.id && rule.cen == job.cen.id);
+    let mut findings = BTreeSet::new();
+    for rule in ours {
+        if rule.cen_owner != job.cen.owner {
+            findings.insert(format!("{} belongs to account {}, not {}", job.cen.id, rule.cen_owner, job.cen.owner));
+        }
+        if let Some(owner) = rule.instance_owner.as_ref().filter(|owner| **owner != job.instance.owner) {
+            findings.insert(format!("{} belongs to account {owner}, not {}", job.instance.id, job.instance.owner));
+        }
     }
-    if let Some(owner) = rule.instance_owner.as_ref().filter(|owner| **owner != job.instance.owner) {
-        findings.push(format!("{} belongs to account {owner}, not {}", job.instance.id, job.instance.owner));
+    let rest = rest();
+    if findings.is_empty() {
+        return rest;
     }
-    (!findings.is_empty()).then(|| Judgement::Refuse {
-        reason: crate::domain::Reason::PreflightFailed,
-        message: findings.join("; "),
-        findings,
-    })
+    let mut findings: Vec<String> = findings.into_iter().collect();
+    if let Judgement::Refuse { message, findings: more, .. } = rest {
+        findings.extend(if more.is_empty() { vec![message] } else { more });
+    }
+    let message = findings.join("; ");
+    Judgement::Refuse { reason: crate::domain::Reason::PreflightFailed, message, findings }
 }
 
 /// What a survey reads in addition, of an IPsec-VPN connection that is to be granted.

@@ -1,6 +1,6 @@
 //! Before a grant: is there one already, and who pays for it? And is an IPsec-VPN connection free to be granted?
 
-use super::{and_vpn, attached_elsewhere, written, wrong_owners};
+use super::{and_vpn, attached_elsewhere, with_owners, written};
 use crate::domain::Reason;
 use crate::engine::action::{Action, Judgement, Reads, Seen, Standing, View, standing};
 use crate::workflow::{Account, VerbSpec};
@@ -18,29 +18,29 @@ impl Action for SurveyGrant {
     }
 
     fn judge(&self, view: &View<'_>, seen: &Seen) -> Judgement {
-        let standing = standing(seen, view.job());
-        if let Some(refusal) = wrong_owners(view, &standing) {
-            return refusal;
-        }
-        let rule = match standing {
-            Standing::Unclear(why) => return Judgement::Unclear(why),
-            Standing::Absent => return attached_elsewhere(view, seen).unwrap_or(Judgement::Through("absent")),
-            Standing::Granted(rule) => rule,
-        };
-        // A CCN's grant has no payer (API §A.6): being there is all it can be.
-        let Some(goal) = view.goal else { return Judgement::Through("satisfied") };
-        match written(&rule) {
-            Ok(order_type) if order_type == goal => Judgement::Through("satisfied"),
-            Ok(order_type) => Judgement::Refuse {
-                reason: Reason::PayerDiffers,
-                message: format!(
-                    "{} is granted to {} already, with {order_type}; to change that to {goal}, ask for a payer-change",
-                    view.job().instance.id,
-                    view.job().cen.id
-                ),
-                findings: vec![],
-            },
-            Err(unclear) => unclear,
-        }
+        with_owners(view, seen, || judged(view, seen))
+    }
+}
+
+fn judged(view: &View<'_>, seen: &Seen) -> Judgement {
+    let rule = match standing(seen, view.job()) {
+        Standing::Unclear(why) => return Judgement::Unclear(why),
+        Standing::Absent => return attached_elsewhere(view, seen).unwrap_or(Judgement::Through("absent")),
+        Standing::Granted(rule) => rule,
+    };
+    // A CCN's grant has no payer (API §A.6): being there is all it can be.
+    let Some(goal) = view.goal else { return Judgement::Through("satisfied") };
+    match written(&rule) {
+        Ok(order_type) if order_type == goal => Judgement::Through("satisfied"),
+        Ok(order_type) => Judgement::Refuse {
+            reason: Reason::PayerDiffers,
+            message: format!(
+                "{} is granted to {} already, with {order_type}; to change that to {goal}, ask for a payer-change",
+                view.job().instance.id,
+                view.job().cen.id
+            ),
+            findings: vec![],
+        },
+        Err(unclear) => unclear,
     }
 }

@@ -2,7 +2,7 @@
 //! attached instance is changed in place and waits for the hour, another is revoked and granted anew (API §B).
 
 use super::attachments::{Attached, attached};
-use super::{and_vpn, attached_elsewhere, written, wrong_owners};
+use super::{and_vpn, attached_elsewhere, with_owners, written};
 use crate::domain::{Edition, InstanceType, Reason};
 use crate::engine::action::{Action, Judgement, Reads, Seen, Standing, View, standing};
 use crate::workflow::{Account, VerbSpec};
@@ -26,60 +26,61 @@ impl Action for SurveyPayer {
     }
 
     fn judge(&self, view: &View<'_>, seen: &Seen) -> Judgement {
-        let (job, standing) = (view.job(), standing(seen, view.job()));
-        if let Some(refusal) = wrong_owners(view, &standing) {
-            return refusal;
-        }
-        let not_changeable =
-            |message: String| Judgement::Refuse { reason: Reason::PayerNotChangeable, message, findings: vec![] };
-        let (id, cen) = (&job.instance.id, &job.cen.id);
-        let Some(goal) = view.goal else { return not_changeable(format!("{id} has no payer")) };
-        let rule = match standing {
-            Standing::Unclear(why) => return Judgement::Unclear(why),
-            Standing::Absent => {
-                return Judgement::Refuse {
-                    reason: Reason::NotGranted,
-                    message: format!("{id} is not granted to {cen}, so there is no payer to change"),
-                    findings: vec![],
-                };
-            }
-            Standing::Granted(rule) => rule,
-        };
-        let order_type = match written(&rule) {
-            Ok(order_type) => order_type,
-            Err(unclear) => return unclear,
-        };
-        let effective = rule.effective_order_type;
-        let list = match attached(view, seen) {
-            Attached::Unclear(why) => return Judgement::Unclear(why),
-            Attached::To(list) => list,
-        };
-        if list.is_empty() {
-            return match (order_type == goal, effective) {
-                (true, Some(now)) if now != goal => Judgement::Through("pending"),
-                (true, _) => Judgement::Through("satisfied"),
-                (false, _) => attached_elsewhere(view, seen).unwrap_or(Judgement::Through("unattached")),
+        with_owners(view, seen, || judged(view, seen))
+    }
+}
+
+fn judged(view: &View<'_>, seen: &Seen) -> Judgement {
+    let job = view.job();
+    let not_changeable =
+        |message: String| Judgement::Refuse { reason: Reason::PayerNotChangeable, message, findings: vec![] };
+    let (id, cen) = (&job.instance.id, &job.cen.id);
+    let Some(goal) = view.goal else { return not_changeable(format!("{id} has no payer")) };
+    let rule = match standing(seen, job) {
+        Standing::Unclear(why) => return Judgement::Unclear(why),
+        Standing::Absent => {
+            return Judgement::Refuse {
+                reason: Reason::NotGranted,
+                message: format!("{id} is not granted to {cen}, so there is no payer to change"),
+                findings: vec![],
             };
         }
-        if list.iter().any(|a| a.edition == Edition::Basic) {
-            return not_changeable(format!(
-                "{id} is attached to a Basic Edition transit router of {cen}, which has no payer"
-            ));
+        Standing::Granted(rule) => rule,
+    };
+    let order_type = match written(&rule) {
+        Ok(order_type) => order_type,
+        Err(unclear) => return unclear,
+    };
+    let effective = rule.effective_order_type;
+    let list = match attached(view, seen) {
+        Attached::Unclear(why) => return Judgement::Unclear(why),
+        Attached::To(list) => list,
+    };
+    if list.is_empty() {
+        return match (order_type == goal, effective) {
+            (true, Some(now)) if now != goal => Judgement::Through("pending"),
+            (true, _) => Judgement::Through("satisfied"),
+            (false, _) => attached_elsewhere(view, seen).unwrap_or(Judgement::Through("unattached")),
+        };
+    }
+    if list.iter().any(|a| a.edition == Edition::Basic) {
+        return not_changeable(format!(
+            "{id} is attached to a Basic Edition transit router of {cen}, which has no payer"
+        ));
+    }
+    if let Some(busy) = list.iter().find(|a| !a.is_attached()) {
+        return Judgement::Busy(format!("{} is {}", busy.id, busy.status));
+    }
+    let written_everywhere = order_type == goal && list.iter().all(|a| a.order_type == Some(goal));
+    match effective {
+        Some(now) if written_everywhere && now == goal => Judgement::Through("satisfied"),
+        Some(_) if written_everywhere => Judgement::Through("pending"),
+        None if written_everywhere => {
+            Judgement::Unclear("the grant is attached and shown without an effective order type".into())
         }
-        if let Some(busy) = list.iter().find(|a| !a.is_attached()) {
-            return Judgement::Busy(format!("{} is {}", busy.id, busy.status));
+        _ if job.instance.kind == InstanceType::ECR => {
+            not_changeable(format!("{id} is an attached ECR, whose payer cannot be changed; detach it first"))
         }
-        let written_everywhere = order_type == goal && list.iter().all(|a| a.order_type == Some(goal));
-        match effective {
-            Some(now) if written_everywhere && now == goal => Judgement::Through("satisfied"),
-            Some(_) if written_everywhere => Judgement::Through("pending"),
-            None if written_everywhere => {
-                Judgement::Unclear("the grant is attached and shown without an effective order type".into())
-            }
-            _ if job.instance.kind == InstanceType::ECR => {
-                not_changeable(format!("{id} is an attached ECR, whose payer cannot be changed; detach it first"))
-            }
-            _ => Judgement::Through("attached"),
-        }
+        _ => Judgement::Through("attached"),
     }
 }

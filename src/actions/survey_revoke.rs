@@ -1,7 +1,7 @@
 //! Before a revoke: is there a grant, and is the instance attached?
 
 use super::attachments::{Attached, attached};
-use super::wrong_owners;
+use super::with_owners;
 use crate::domain::{Attachments, Reason};
 use crate::engine::action::{Action, Judgement, Reads, Seen, Standing, View, standing};
 use crate::workflow::{Account, VerbSpec};
@@ -25,34 +25,33 @@ impl Action for SurveyRevoke {
     }
 
     fn judge(&self, view: &View<'_>, seen: &Seen) -> Judgement {
-        let job = view.job();
-        let standing = standing(seen, job);
-        if let Some(refusal) = wrong_owners(view, &standing) {
-            return refusal;
-        }
-        match standing {
-            Standing::Unclear(why) => return Judgement::Unclear(why),
-            Standing::Absent => return Judgement::Through("absent"),
-            Standing::Granted(_) => {}
-        }
-        match attached(view, seen) {
-            Attached::Unclear(why) => Judgement::Unclear(why),
-            Attached::To(list) if list.is_empty() => Judgement::Through("unattached"),
-            Attached::To(_) if job.attachments == Attachments::Delete => Judgement::Through("attached"),
-            Attached::To(list) => {
-                let findings: Vec<String> =
-                    list.iter().map(|a| format!("attached by {} ({})", a.id, a.status)).collect();
-                Judgement::Refuse {
-                    reason: Reason::Attached,
-                    message: format!(
-                        "{} is still attached to {} ({}); delete the attachment first, or ask with options.attachments \
+        with_owners(view, seen, || judged(view, seen))
+    }
+}
+
+fn judged(view: &View<'_>, seen: &Seen) -> Judgement {
+    let job = view.job();
+    match standing(seen, job) {
+        Standing::Unclear(why) => return Judgement::Unclear(why),
+        Standing::Absent => return Judgement::Through("absent"),
+        Standing::Granted(_) => {}
+    }
+    match attached(view, seen) {
+        Attached::Unclear(why) => Judgement::Unclear(why),
+        Attached::To(list) if list.is_empty() => Judgement::Through("unattached"),
+        Attached::To(_) if job.attachments == Attachments::Delete => Judgement::Through("attached"),
+        Attached::To(list) => {
+            let findings: Vec<String> = list.iter().map(|a| format!("attached by {} ({})", a.id, a.status)).collect();
+            Judgement::Refuse {
+                reason: Reason::Attached,
+                message: format!(
+                    "{} is still attached to {} ({}); delete the attachment first, or ask with options.attachments \
                          = \"delete\"",
-                        job.instance.id,
-                        job.cen.id,
-                        findings.join(", ")
-                    ),
-                    findings,
-                }
+                    job.instance.id,
+                    job.cen.id,
+                    findings.join(", ")
+                ),
+                findings,
             }
         }
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::domain::Code;
+
 /// An error of the broker or of the way there.
 #[derive(Debug, thiserror::Error)]
 pub enum BrokerError {
@@ -80,6 +82,22 @@ pub enum BrokerError {
 }
 
 impl BrokerError {
+    /// What it is explained under.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Url { .. } => Code::BrokerBadUrl,
+            Self::Unreachable { .. } => Code::BrokerUnreachable,
+            Self::Topology { .. } => Code::BrokerTopology,
+            Self::Timeout { .. } => Code::BrokerTimeout,
+            Self::Call { .. } => Code::BrokerCallFailed,
+            Self::Ended { .. } => Code::BrokerSessionEnded,
+            Self::Held { .. } => Code::BrokerHeld,
+            Self::TooLong { .. } => Code::BrokerTooLong,
+            Self::NoQueue { .. } => Code::BrokerNoQueue,
+            Self::Refused { .. } => Code::BrokerRefused,
+        }
+    }
+
     /// Whether the broker, rather than the way to it, answered with this reply code.
     pub(super) fn has_reply_code(&self, code: u16) -> bool {
         match self {

@@ -8,6 +8,7 @@
 mod client;
 mod consumer;
 mod error;
+mod inspect;
 mod link;
 mod publisher;
 mod settings;
@@ -18,6 +19,7 @@ mod window;
 pub use client::{Arrivals, EventTap, Submission, Submitter};
 pub use consumer::{ConsumeReport, consume};
 pub use error::BrokerError;
+pub use inspect::{Found, inspect};
 pub use publisher::AmqpPublisher;
 pub use settings::BrokerSettings;
 pub use state::{BrokerCounts, BrokerState, Link, LinkStatus};

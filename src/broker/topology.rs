@@ -13,8 +13,8 @@ use lapin::{Channel, Connection, ExchangeKind};
 use super::error::BrokerError;
 use super::link::within;
 
-const PRECONDITION_FAILED: u16 = 406;
-const NOT_FOUND: u16 = 404;
+pub(super) const PRECONDITION_FAILED: u16 = 406;
+pub(super) const NOT_FOUND: u16 = 404;
 
 /// The names of exchanges and queues under one prefix.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +30,13 @@ enum Argument {
     Flag(bool),
 }
 
-struct Queue {
+/// An exchange or a queue.
+pub(super) enum Declared {
+    Exchange(String, ExchangeKind),
+    Queue(Queue),
+}
+
+pub(super) struct Queue {
     name: String,
     arguments: Vec<(&'static str, Argument)>,
 }
@@ -123,23 +129,17 @@ impl Topology {
         self.each(conn, limit, true).await
     }
 
+    /// What is declared, in this order.
+    pub(super) fn declared(&self) -> Vec<Declared> {
+        let exchanges = self.exchanges().into_iter().map(|(name, kind)| Declared::Exchange(name, kind));
+        exchanges.chain(self.queues().into_iter().map(Declared::Queue)).collect()
+    }
+
     async fn each(&self, conn: &Connection, limit: Duration, passive: bool) -> Result<(), BrokerError> {
         let mut faults = Vec::new();
-        // A refused declaration closes its channel, so each has its own.
-        for (name, kind) in self.exchanges() {
-            let channel = within(limit, "channel.open", conn.create_channel()).await?;
-            let done = declare_exchange(&channel, &name, kind, limit, passive).await;
-            note(&mut faults, "exchange", &name, done)?;
-            close(channel, limit).await;
-        }
-        for queue in self.queues() {
-            let channel = within(limit, "channel.open", conn.create_channel()).await?;
-            let options =
-                if passive { QueueDeclareOptions::durable().passive() } else { QueueDeclareOptions::durable() };
-            let done = channel.queue_declare(short(&queue.name), options, table(&queue.arguments));
-            let done = within(limit, "queue.declare", done).await.map(drop);
-            note(&mut faults, "queue", &queue.name, done)?;
-            close(channel, limit).await;
+        for declared in self.declared() {
+            let done = declared.ask(conn, limit, passive).await;
+            note(&mut faults, declared.what(), declared.name(), done)?;
         }
         if !faults.is_empty() {
             return Err(BrokerError::Topology { faults });
@@ -154,6 +154,40 @@ impl Topology {
             }
             close(channel, limit).await;
         }
+        Ok(())
+    }
+}
+
+impl Declared {
+    pub(super) fn what(&self) -> &'static str {
+        match self {
+            Self::Exchange(..) => "exchange",
+            Self::Queue(_) => "queue",
+        }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Self::Exchange(name, _) => name,
+            Self::Queue(queue) => &queue.name,
+        }
+    }
+
+    /// Declares it, or asks whether it is there. A refusal closes its channel, so each has its own.
+    pub(super) async fn ask(&self, conn: &Connection, limit: Duration, passive: bool) -> Result<(), BrokerError> {
+        let channel = within(limit, "channel.open", conn.create_channel()).await?;
+        match self {
+            Self::Exchange(name, kind) => {
+                declare_exchange(&channel, name, kind.clone(), limit, passive).await?;
+            }
+            Self::Queue(queue) => {
+                let options =
+                    if passive { QueueDeclareOptions::durable().passive() } else { QueueDeclareOptions::durable() };
+                let done = channel.queue_declare(short(&queue.name), options, table(&queue.arguments));
+                within(limit, "queue.declare", done).await?;
+            }
+        }
+        close(channel, limit).await;
         Ok(())
     }
 }

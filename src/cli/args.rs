@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use jiff::SignedDuration;
 
-use crate::domain::{Cen, Hour};
+use crate::domain::{Cen, Hour, Requester};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -16,7 +16,8 @@ Exit codes:
   2  the command line, the configuration or an input cannot be used
   3  the worker or the broker cannot be reached
 
-Data goes to standard output, everything else to standard error.";
+Data goes to standard output, everything else to standard error. What goes wrong ends in a code in brackets, such as
+[config-unknown-key], which `crossgrant explain` explains; with --json it is an object with `code` and `message`.";
 
 /// Durable worker for cross-account authorizations of network instances to Cloud Enterprise Networks.
 #[derive(Debug, Parser)]
@@ -73,6 +74,27 @@ pub enum Command {
     /// Look at the workflows, or check a definition.
     #[command(subcommand)]
     Workflow(WorkflowCommand),
+    /// A script that completes this command line, for a shell to load.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+impl Command {
+    /// Whether its answer is for a program; then so is what goes wrong.
+    pub fn is_for_programs(&self) -> bool {
+        match self {
+            Self::Plan(args) => args.json,
+            Self::Jobs(args) => args.json,
+            Self::Show(args) => args.json,
+            Self::Dead(DeadCommand::List(args)) => args.json,
+            Self::Doctor(args) => args.json,
+            Self::Explain(args) => args.json,
+            Self::Workflow(WorkflowCommand::List { json }) => *json,
+            _ => false,
+        }
+    }
 }
 
 /// `run`
@@ -98,6 +120,9 @@ pub struct RunArgs {
 pub struct PlanArgs {
     /// Jobs: one JSON object, several after each other or to a line, or an array of them; - for standard input.
     pub file: PathBuf,
+    /// As if this one asked; without it, whoever the rules of the policy let ask is named.
+    #[arg(long, value_name = "NAME", value_parser = requester)]
+    pub requester: Option<Requester>,
     /// One JSON object to a line.
     #[arg(long)]
     pub json: bool,
@@ -335,6 +360,11 @@ pub enum WorkflowCommand {
         /// grant, revoke or payer-change.
         kind: String,
     },
+    /// The steps of a kind of job and where each outcome leads, as a graph in the language of Graphviz (`dot -Tsvg`).
+    Graph {
+        /// grant, revoke or payer-change.
+        kind: String,
+    },
     /// Check a definition against the verbs and policies of this program.
     Lint {
         /// The definition.
@@ -345,6 +375,10 @@ pub enum WorkflowCommand {
 fn duration(text: &str) -> Result<Duration, String> {
     let span = text.parse::<SignedDuration>().ok().and_then(|span| Duration::try_from(span).ok());
     span.filter(|span| !span.is_zero()).ok_or_else(|| "a duration looks like \"90s\" or \"1h 30m\"".to_owned())
+}
+
+fn requester(text: &str) -> Result<Requester, String> {
+    Requester::parse(text).map_err(|bad| bad.to_string())
 }
 
 fn hour(text: &str) -> Result<Hour, String> {
@@ -395,5 +429,15 @@ mod tests {
         assert_eq!((example.simulate, example.hour.length()), (Some(None), Duration::from_secs(10)));
         let world = run("crossgrant run f --simulate w.toml --hour 2s");
         assert_eq!((world.simulate, world.hour.length()), (Some(Some("w.toml".into())), Duration::from_secs(2)));
+    }
+
+    #[test]
+    fn a_script_for_every_shell_knows_the_commands() {
+        for shell in <clap_complete::Shell as clap::ValueEnum>::value_variants() {
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "crossgrant", &mut script);
+            let script = String::from_utf8(script).unwrap();
+            assert!(script.contains("doctor") && script.contains("graph"), "{shell}");
+        }
     }
 }

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::exit::Failure;
+use crate::domain::Code;
 
 /// How long an answer may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -23,7 +24,9 @@ pub(super) struct Worker {
 impl Worker {
     /// The worker whose admin HTTP is at `url`.
     pub fn new(url: &str, token: Option<SecretString>) -> Result<Self, Failure> {
-        let bad = |why: String| Failure::usage(format!("\"{url}\" cannot be the admin URL of a worker: {why}"));
+        let bad = |why: String| {
+            Failure::usage(format!("\"{url}\" cannot be the admin URL of a worker: {why}")).code(Code::BadAdminUrl)
+        };
         let parsed = reqwest::Url::parse(url).map_err(|error| bad(error.to_string()))?;
         if !matches!(parsed.scheme(), "http" | "https") {
             return Err(bad("it begins with neither http:// nor https://".into()));
@@ -63,18 +66,21 @@ impl Worker {
         if status.is_success() {
             return serde_json::from_slice(&body).map_err(|error| {
                 Failure::failed(format!("{} answered with something else than a worker does: {error}", self.url))
+                    .code(Code::NotAWorker)
             });
         }
-        let message = serde_json::from_slice::<Value>(&body).ok();
-        let message = message.as_ref().and_then(|body| body.get("message")?.as_str());
-        let message = message.unwrap_or("no worker answers like this");
-        Err(match status {
+        let answer = serde_json::from_slice::<Value>(&body).unwrap_or_default();
+        let text = |name: &str| answer.get(name).and_then(Value::as_str);
+        let message = text("message").unwrap_or("no worker answers like this");
+        let code = text("code").and_then(Code::parse).unwrap_or(Code::NotAWorker);
+        let failure = match status {
             StatusCode::UNAUTHORIZED => {
                 Failure::usage(format!("{message}; set CROSSGRANT_ADMIN_TOKEN or `[admin] token_file`"))
             }
             StatusCode::BAD_REQUEST => Failure::usage(message),
             _ => Failure::failed(format!("{message} (HTTP {})", status.as_u16())),
-        })
+        };
+        Err(failure.code(code))
     }
 }
 

@@ -7,6 +7,7 @@ use super::client::Worker;
 use super::exit::{Exit, Failure};
 use super::output;
 use crate::admin::{RejectionPage, Replayed, Undeliverable, UndeliverablePage};
+use crate::domain::Code;
 use crate::engine::store::Rejected;
 
 /// Lists them, or sends again what nobody took.
@@ -43,7 +44,7 @@ fn lines(rejected: &[Rejected], untaken: &[Undeliverable], json: bool) -> Vec<St
         let Rejected { at, requester, job_id, reasons, .. } = rejected;
         let reasons = reasons.as_array().map(Vec::as_slice).unwrap_or_default().iter().map(|reason| {
             let text = |name: &str| reason.get(name).and_then(|value| value.as_str()).unwrap_or("?").to_owned();
-            format!("{}: {}", text("at"), text("message"))
+            format!("{}: {} [{}]", text("at"), text("message"), text("code"))
         });
         let reasons = reasons.collect::<Vec<_>>().join("; ");
         format!("rejected       {at}  {requester}/{}  {reasons}", job_id.as_deref().unwrap_or("?"))
@@ -67,7 +68,8 @@ async fn replay(args: &DeadReplayArgs, worker: &Worker) -> Result<Exit, Failure>
             return Ok(Exit::Ok);
         }
         if total > 1 && !args.yes {
-            return Err(Failure::failed(format!("this would send {total} messages again; say so with --yes")));
+            return Err(Failure::failed(format!("this would send {total} messages again; say so with --yes"))
+                .code(Code::NeedsYes));
         }
         format!("expect={total}")
     } else {

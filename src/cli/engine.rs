@@ -9,7 +9,7 @@ use crate::cloud::{
     AccountCredentials, Accounts, CallObserver, Endpoints, HttpTransport, Limits, RouterTransport, Timeouts, Transport,
 };
 use crate::config::Config;
-use crate::domain::Hour;
+use crate::domain::{Code, Hour};
 use crate::engine::announce::Announcer;
 use crate::engine::core::{Core, Parts};
 use crate::engine::faults::NoFaults;
@@ -52,7 +52,7 @@ impl Access {
     pub fn configured(config: &Config) -> Result<Self, Failure> {
         if config.accounts.is_empty() {
             let how = "`[accounts.\"<uid>\"]`, see deploy/crossgrant.toml";
-            return Err(Failure::usage(format!("no account is configured: {how}")));
+            return Err(Failure::usage(format!("no account is configured: {how}")).code(Code::ConfigNoAccount));
         }
         Ok(Self {
             transport: None,
@@ -122,6 +122,7 @@ pub(super) async fn engine(settings: Settings) -> Result<Arc<Core>, Failure> {
 pub(super) fn catalog(overrides: &Overrides) -> Result<Catalog, Failure> {
     Catalog::embedded(&actions::registry().specs(), overrides).map_err(|problems| {
         let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        Failure::usage(lines.join("\n"))
+        let message = format!("the workflow files cannot be used:\n{}", lines.join("\n"));
+        Failure::usage(message).code(Code::WorkflowUnusable)
     })
 }

@@ -1,6 +1,6 @@
 //! `explain`: what a word means that an operator has met, and what to do. Reasons, classes and answers of the admin HTTP
-//! have a section each in `docs/reasons.md`; the cloud's codes have their entries in the error table, the operator's own
-//! first.
+//! have a section each in `docs/reasons.md`, all other codes of this program in `docs/codes.md`; the cloud's codes have their
+//! entries in the error table, the operator's own first.
 
 use serde_json::{Value, json};
 
@@ -9,9 +9,10 @@ use super::engine::catalog;
 use super::exit::{Exit, Failure};
 use super::output;
 use crate::config::Config;
+use crate::domain::Code;
 use crate::workflow::{ErrorClass, ErrorClasses, nearest};
 
-const PAGES: &str = include_str!("../../docs/reasons.md");
+const PAGES: [&str; 2] = [include_str!("../../docs/reasons.md"), include_str!("../../docs/codes.md")];
 
 /// A section.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +59,8 @@ fn of(code: &str, classes: &ErrorClasses, json: bool) -> Result<Vec<String>, Fai
         let hint = hint.map(|hint| format!("; did you mean {hint}?")).unwrap_or_default();
         return Err(Failure::usage(format!(
             "there is nothing to explain about \"{code}\"{hint} (`crossgrant explain` lists all words)"
-        )));
+        ))
+        .code(Code::UnknownWord));
     }
     if !json {
         lines.push(format!("{code} (error code of the cloud)\n"));
@@ -68,7 +70,7 @@ fn of(code: &str, classes: &ErrorClasses, json: bool) -> Result<Vec<String>, Fai
 }
 
 fn pages() -> impl Iterator<Item = Page> {
-    PAGES.split("\n# ").flat_map(|part| {
+    PAGES.into_iter().flat_map(|file| file.split("\n# ")).flat_map(|part| {
         let part = part.trim_start_matches("# ");
         let (name, rest) = part.split_once('\n').unwrap_or((part, ""));
         rest.split("\n## ").skip(1).map(move |section| {
@@ -84,7 +86,13 @@ impl Page {
             "Reasons" => "reason of an event",
             "Classes" => "class of error codes of the cloud",
             "Admin HTTP" => "answer of the admin HTTP",
-            _ => "in the place of an error code of the cloud",
+            "Calls without an answer" => "in the place of an error code of the cloud",
+            "Messages" => "fault of a message",
+            "Configuration" => "fault of the configuration",
+            "Workflow files" => "fault of a workflow file",
+            "Broker" => "error of the broker or of the way to it",
+            "Findings" => "finding of doctor",
+            _ => "error of a command",
         };
         format!("{} ({kind})", self.word)
     }
@@ -147,9 +155,15 @@ mod tests {
     fn every_word_has_a_page_and_every_page_a_word() {
         assert_eq!(words("Reasons"), Reason::ALL.iter().map(|reason| reason.as_str()).collect::<Vec<_>>());
         assert_eq!(words("Classes"), Class::ALL.map(Class::as_str));
-        assert_eq!(words("Admin HTTP"), ApiError::CODES);
         assert_eq!(words("Calls without an answer"), ["not-sent", "unanswered"]);
-        assert_eq!(pages().count(), Reason::ALL.len() + Class::ALL.len() + ApiError::CODES.len() + 2);
+        assert_eq!(words("Admin HTTP"), ApiError::CODES);
+        let mut parts: Vec<&str> = Code::ALL.iter().map(|code| code.part()).collect();
+        parts.dedup();
+        for part in parts {
+            let codes = Code::ALL.iter().filter(|code| code.part() == part);
+            assert_eq!(words(part), codes.map(|code| code.as_str()).collect::<Vec<_>>(), "{part}");
+        }
+        assert_eq!(pages().count(), Reason::ALL.len() + Class::ALL.len() + 2 + Code::ALL.len());
     }
 
     #[test]

@@ -9,6 +9,7 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::exit::Failure;
+use crate::domain::Code;
 
 /// Reads the jobs of a file, or of standard input for `-`.
 pub(super) fn jobs(file: &Path) -> Result<Vec<Bytes>, Failure> {
@@ -19,8 +20,9 @@ pub(super) fn jobs(file: &Path) -> Result<Vec<Bytes>, Failure> {
     } else {
         std::fs::read_to_string(file)
     };
-    let text = text.map_err(|error| Failure::usage(format!("cannot read {name}: {error}")))?;
-    split(&text).map_err(|why| Failure::usage(format!("{name}: {why}")))
+    let text =
+        text.map_err(|error| Failure::usage(format!("cannot read {name}: {error}")).code(Code::FileUnreadable))?;
+    split(&text).map_err(|why| Failure::usage(format!("{name}: {why}")).code(Code::NotJson))
 }
 
 /// The values of a text, each as it was written; those of an array one by one.

@@ -29,6 +29,7 @@ use args::{DeadCommand, DeadListArgs, DeadReplayArgs};
 pub use exit::{Exit, Failure};
 
 use crate::config::{Config, LogConfig, LogFormat};
+use crate::domain::Code;
 use crate::engine::command;
 use crate::telemetry::log;
 
@@ -112,7 +113,15 @@ pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
             log(quiet)?;
             workflow::workflow(command)
         }
+        Command::Completions { shell } => completions(*shell),
     }
+}
+
+fn completions(shell: clap_complete::Shell) -> Result<Exit, Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut <Cli as clap::CommandFactory>::command(), "crossgrant", &mut script);
+    output::line(String::from_utf8_lossy(&script).trim_end())?;
+    Ok(Exit::Ok)
 }
 
 fn configuration(cli: &Cli) -> Result<Config, Failure> {
@@ -121,5 +130,5 @@ fn configuration(cli: &Cli) -> Result<Config, Failure> {
 }
 
 fn start_log(config: &LogConfig) -> Result<(), Failure> {
-    log::start(config).map_err(Failure::usage)
+    log::start(config).map_err(|error| Failure::usage(error).code(Code::ConfigBadValue))
 }

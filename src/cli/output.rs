@@ -6,14 +6,15 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 
 use super::exit::Failure;
-use crate::domain::CONTENT_TYPE;
+use crate::domain::{CONTENT_TYPE, Code};
 use crate::engine::mail::{Delivered, Outgoing, PublishError, Publisher};
 
 /// Writes one line.
 pub(super) fn line(text: &str) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     let written = writeln!(out, "{text}").and_then(|()| out.flush());
-    written.map_err(|error| Failure::failed(format!("cannot write to standard output: {error}")))
+    written
+        .map_err(|error| Failure::failed(format!("cannot write to standard output: {error}")).code(Code::OutputFailed))
 }
 
 /// Publishes events by writing them to standard output.

@@ -16,26 +16,31 @@ use crate::clock::{Clock, SystemClock};
 use crate::cloud::Unobserved;
 use crate::config::Config;
 use crate::domain::contract::{self, Envelope, Fault};
-use crate::domain::{JobUid, Requester};
+use crate::domain::{Code, JobUid, Reason, Requester};
 use crate::engine::cloud::Readers;
 use crate::engine::decide::Rules;
 use crate::engine::plan;
+use crate::engine::policy::Policy;
 use crate::engine::state::{Record, State};
 
 /// Answers each job of a file.
 pub(super) async fn plan(args: &PlanArgs, config: impl FnOnce() -> Result<Config, Failure>) -> Result<Exit, Failure> {
     let jobs = input::jobs(&args.file)?;
     if jobs.is_empty() {
-        return Err(Failure::usage("there is no job to plan"));
+        return Err(Failure::usage("there is no job to plan").code(Code::NoJob));
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let access = match &args.simulate {
-        Some(file) => Access::simulated(file.as_deref(), args.hour, Arc::clone(&clock))?,
-        None => Access::configured(&config()?).map_err(|failure| failure.hint("--simulate needs none"))?,
+    let (access, policy) = match &args.simulate {
+        Some(file) => (Access::simulated(file.as_deref(), args.hour, Arc::clone(&clock))?, Policy::everybody()),
+        None => {
+            let config = config()?;
+            let access = Access::configured(&config).map_err(|failure| failure.hint("--simulate needs none"))?;
+            (access, config.policy())
+        }
     };
     let mut exit = Exit::Ok;
-    for answer in answers(&jobs, access, clock).await? {
-        if !matches!(&answer, Ok(record) if record.state == State::Planned) {
+    for answer in answers(&jobs, access, &policy, args.requester.as_ref(), clock).await? {
+        if !matches!(&answer, Ok(answer) if answer.admitted.is_ok() && answer.record.state == State::Planned) {
             exit = Exit::Failed;
         }
         if args.json {
@@ -50,13 +55,27 @@ pub(super) async fn plan(args: &PlanArgs, config: impl FnOnce() -> Result<Config
 }
 
 /// The answer to a job, or what is wrong with it.
-type Answer = Result<Box<Record>, Vec<Fault>>;
+type Answer = Result<Planned, Vec<Fault>>;
 
-async fn answers(jobs: &[bytes::Bytes], access: Access, clock: Arc<dyn Clock>) -> Result<Vec<Answer>, Failure> {
+/// What would become of a job.
+struct Planned {
+    /// Who may ask for it, as the rules name them; or why it would be refused.
+    admitted: Result<Vec<String>, String>,
+    /// What it would do, or would do otherwise.
+    record: Box<Record>,
+}
+
+async fn answers(
+    jobs: &[bytes::Bytes],
+    access: Access,
+    policy: &Policy,
+    asks: Option<&Requester>,
+    clock: Arc<dyn Clock>,
+) -> Result<Vec<Answer>, Failure> {
     let (catalog, registry, hour) = (catalog(&access.overrides)?, actions::registry(), access.hour);
     // From here on there are readers, and no way to a writer.
     let readers: Arc<dyn Readers> = Arc::new(accounts(access, &catalog, &clock, Arc::new(Unobserved))?);
-    let requester = Requester::parse(REQUESTER).map_err(Failure::failed)?;
+    let local = Requester::parse(REQUESTER).map_err(Failure::failed)?;
     let mut answers = Vec::with_capacity(jobs.len());
     for body in jobs {
         let key = input::routing_key(body);
@@ -74,8 +93,18 @@ async fn answers(jobs: &[bytes::Bytes], access: Access, clock: Arc<dyn Clock>) -
         let rules =
             Rules { definition, registry: &registry, policies: &catalog.policies, classes: &catalog.classes, hour };
         let (digest, first) = (definition.digest(), &definition.first().name);
-        let record = Record::new(JobUid(Uuid::nil()), requester.clone(), job, digest, first, clock.now());
-        answers.push(Ok(Box::new(plan::plan(readers.as_ref(), clock.as_ref(), &rules, record).await)));
+        let admitted = match asks {
+            Some(requester) => {
+                policy.refuses(requester, &job).map_or(Ok(vec![requester.to_string()]), |(_, why)| Err(why))
+            }
+            None => policy.admits(&job).map(|names| names.into_iter().map(str::to_owned).collect()),
+        };
+        let objections = policy.objections(&job);
+        let requester = asks.unwrap_or(&local).clone();
+        let record = Record::new(JobUid(Uuid::nil()), requester, job, digest, first, clock.now());
+        // Whoever has the configuration may see what the keys in it can; so the cloud is read, whoever is refused.
+        let record = plan::plan(readers.as_ref(), clock.as_ref(), &rules, objections, record).await;
+        answers.push(Ok(Planned { admitted, record: Box::new(record) }));
     }
     Ok(answers)
 }
@@ -89,13 +118,15 @@ fn verdict(record: &Record) -> &'static str {
 }
 
 fn object(answer: &Answer) -> Value {
-    let record = match answer {
-        Ok(record) => record,
+    let Planned { admitted, record } = match answer {
+        Ok(answer) => answer,
         Err(faults) => return json!({"verdict": "invalid", "faults": faults}),
     };
     let plan = record.plan.as_ref();
     json!({
         "id": record.job.id,
+        "requesters": admitted.as_ref().ok(),
+        "refused": admitted.as_ref().err().map(|why| json!({"reason": Reason::RefusedByPolicy, "message": why})),
         "verdict": verdict(record),
         "reason": record.ending.as_ref().map(|ending| ending.reason),
         "message": record.why,
@@ -108,19 +139,28 @@ fn object(answer: &Answer) -> Value {
 }
 
 fn page(answer: &Answer) -> Vec<String> {
-    let record = match answer {
-        Ok(record) => record,
+    let Planned { admitted, record } = match answer {
+        Ok(answer) => answer,
         Err(faults) => {
-            let faults = faults.iter().map(|fault| field("fault", format!("{}: {}", fault.at, fault.message)));
+            let faults =
+                faults.iter().map(|fault| field("fault", format!("{}: {} [{}]", fault.at, fault.message, fault.code)));
             return std::iter::once("a job that is none".to_owned()).chain(faults).collect();
         }
     };
     let job = &record.job;
     let mut lines = vec![format!("{} {} of {} in {}", job.kind, job.id, job.instance.id, job.cen.id)];
-    let reason = record.ending.as_ref().filter(|_| record.plan.is_none());
+    lines.push(match admitted {
+        Ok(names) => field("asked by", names.join(", ")),
+        Err(why) => field("refused", format!("{why} ({0}; `crossgrant explain {0}`)", Reason::RefusedByPolicy)),
+    });
+    let reason = record.ending.as_ref().filter(|_| record.state != State::Planned);
     let reason = reason.map(|ending| format!(" ({}; `crossgrant explain {0}`)", ending.reason));
-    lines.push(field(verdict(record), format!("{}{}", record.why, reason.unwrap_or_default())));
+    let otherwise = if admitted.is_err() { "otherwise: " } else { "" };
+    lines.push(field(verdict(record), format!("{otherwise}{}{}", record.why, reason.unwrap_or_default())));
+    let findings = record.ending.iter().filter(|_| record.state != State::Planned).flat_map(|ending| &ending.findings);
+    lines.extend(findings.map(|finding| field("finding", finding)));
     let Some(plan) = &record.plan else { return lines };
+    lines.extend((record.state != State::Planned).then(|| field("otherwise", format!("{} calls", plan.calls.len()))));
     for (place, call) in plan.calls.iter().enumerate() {
         let payer = call.order_type.map(|order_type| format!(", {order_type}")).unwrap_or_default();
         let what = format!("{} on {} as account {}{payer}", call.operation, call.resource, call.account);
@@ -134,15 +174,17 @@ fn page(answer: &Answer) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::clock::ManualClock;
-    use crate::domain::Hour;
+    use crate::domain::{AccountUid, Hour, Site};
 
     async fn answered(jobs: &[&str]) -> Vec<Answer> {
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::new("2026-11-21T10:20:00Z".parse().unwrap()));
         let access = Access::simulated(None, Hour::REAL, Arc::clone(&clock)).unwrap();
         let jobs: Vec<bytes::Bytes> = jobs.iter().map(|job| bytes::Bytes::from((*job).to_owned())).collect();
-        answers(&jobs, access, clock).await.unwrap()
+        answers(&jobs, access, &Policy::everybody(), None, clock).await.unwrap()
     }
 
     #[tokio::test]
@@ -150,6 +192,7 @@ mod tests {
         let answers = answered(&[include_str!("../../examples/payer-change.json")]).await;
         let text = page(&answers[0]).join("\n");
         for part in [
+            "asked by    *",
             "planned     2 calls would follow",
             "call 1      ModifyGrantInstanceToTransitRouter on vpc-bp1h8vbrbcgohcju50001 as account 1688000000000001",
             "call 2      UpdateTransitRouterVpcAttachmentAttribute on tr-attach-nls9fzkfat89340001 as account 1250123456123456",
@@ -169,8 +212,45 @@ mod tests {
         let change = include_str!("../../examples/payer-change.json");
         let elsewhere = change.replace("vpc-bp1h8vbrbcgohcju50001", "vpc-bp1h8vbrbcgohcju50003");
         let answers = answered(&[&elsewhere, "{}", change]).await;
-        assert!(page(&answers[0])[1].contains("`crossgrant explain not-granted`"), "{:?}", page(&answers[0]));
+        assert!(page(&answers[0])[2].contains("`crossgrant explain not-granted`"), "{:?}", page(&answers[0]));
         assert!(answers[1].is_err() && page(&answers[1]).len() > 3);
         assert_eq!(object(&answers[2])["verdict"], "planned", "one bad job does not spoil the others");
+    }
+
+    #[tokio::test]
+    async fn what_the_policy_refuses_says_so_and_what_it_would_do_otherwise() {
+        let uid = |text: &str| AccountUid::parse(text).unwrap();
+        let sites =
+            |cen: Site| BTreeMap::from([(uid("1688000000000001"), Site::China), (uid("1250123456123456"), cen)]);
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::new("2026-11-21T10:20:00Z".parse().unwrap()));
+        let answer = async |policy: Policy, asks: Option<&str>| {
+            let access = Access::simulated(None, Hour::REAL, Arc::clone(&clock)).unwrap();
+            let job = bytes::Bytes::from_static(include_bytes!("../../examples/payer-change.json"));
+            let asks = asks.map(|name| Requester::parse(name).unwrap());
+            answers(&[job], access, &policy, asks.as_ref(), Arc::clone(&clock)).await.unwrap().remove(0)
+        };
+        let tickets = || vec![toml::from_str("requesters = ['tickets']").unwrap()];
+
+        let admitted = answer(Policy::new(tickets(), sites(Site::China)), None).await;
+        assert_eq!(object(&admitted)["requesters"], json!(["tickets"]));
+        let refused = answer(Policy::new(tickets(), sites(Site::China)), Some("bot")).await;
+        let text = page(&refused).join("\n");
+        for part in
+            ["refused     no rule of the policy allows bot", "planned     otherwise: 2 calls would follow", "call 2"]
+        {
+            assert!(text.contains(part), "{part} is not in\n{text}");
+        }
+        assert_eq!(object(&refused)["refused"]["reason"], "refused-by-policy");
+
+        let far = answer(Policy::new(tickets(), sites(Site::International)), Some("tickets")).await;
+        let text = page(&far).join("\n");
+        for part in [
+            "failed      account 1688000000000001 is on the china",
+            "(preflight-failed;",
+            "otherwise   2 calls",
+            "call 2",
+        ] {
+            assert!(text.contains(part), "{part} is not in\n{text}");
+        }
     }
 }

@@ -15,7 +15,7 @@ use crate::admin::explain;
 use crate::broker::Topology;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::domain::{JobUid, Mode};
+use crate::domain::{Code, JobUid, Mode};
 use crate::engine::core::Core;
 use crate::engine::intake::Inbox;
 use crate::engine::mail::Incoming;
@@ -44,7 +44,7 @@ const UNFINISHED: [State; 3] = [State::Queued, State::Running, State::Waiting];
 pub(super) async fn run(args: &RunArgs, config: impl FnOnce() -> Result<Config, Failure>) -> Result<Exit, Failure> {
     let jobs = input::jobs(&args.file)?;
     if jobs.is_empty() && args.store.is_none() {
-        return Err(Failure::usage("there is no job to run"));
+        return Err(Failure::usage("there is no job to run").code(Code::NoJob));
     }
     let mut signals = Signals::listen()?;
     let core = core(args, config).await?;
@@ -63,7 +63,7 @@ pub(super) async fn run(args: &RunArgs, config: impl FnOnce() -> Result<Config, 
     let told = tokio::select! {
         rested = rest(&core, &printer, &progress) => rested.map(|()| None)?,
         name = signals.next() => Some(name),
-        name = first_to_end(&mut loops) => return Err(Failure::failed(format!("{name} ended by itself"))),
+        name = first_to_end(&mut loops) => return Err(Failure::failed(format!("{name} ended by itself")).code(Code::LoopEnded)),
     };
     progress.clear();
     let [outbox, sweep, work] = loops;
@@ -71,7 +71,7 @@ pub(super) async fn run(args: &RunArgs, config: impl FnOnce() -> Result<Config, 
     let clean = work & sweep & outbox.stop(DRAIN).await;
     if let Some(name) = told {
         let kept = if args.store.is_some() { "run it again to go on" } else { "without --store nothing of it is kept" };
-        return Err(Failure::failed(format!("interrupted by {name}; {kept}")));
+        return Err(Failure::failed(format!("interrupted by {name}; {kept}")).code(Code::Interrupted));
     }
     let done = judge(&core, &taken).await?;
     Ok(if done && clean { Exit::Ok } else { Exit::Failed })

@@ -14,6 +14,7 @@ use crate::admin::{Admin, Parts};
 use crate::broker::{AmqpPublisher, BrokerSettings, BrokerState, Topology, consume};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
+use crate::domain::Code;
 use crate::engine::core::Core;
 use crate::engine::intake::Inbox;
 use crate::engine::worker::{Capacity, work};
@@ -43,8 +44,9 @@ pub(super) async fn serve(config: Config) -> Result<Exit, Failure> {
     let (token, status) = (config.admin.token.clone(), Some(Arc::clone(&links)));
     let admin = Admin::new(Parts { core: Arc::clone(&core), metrics, broker: status, token, stopping: is_stopping });
     let listener = TcpListener::bind(config.admin.listen).await;
-    let listener =
-        listener.map_err(|error| Failure::usage(format!("cannot listen on {}: {error}", config.admin.listen)))?;
+    let listener = listener.map_err(|error| {
+        Failure::usage(format!("cannot listen on {}: {error}", config.admin.listen)).code(Code::CannotListen)
+    })?;
     let address = listener.local_addr().map_err(Failure::failed)?;
 
     let capacity = Capacity { jobs: config.worker.concurrency, drain: config.worker.drain };
@@ -71,7 +73,7 @@ pub(super) async fn serve(config: Config) -> Result<Exit, Failure> {
     stopping.send_replace(true);
     let clean = tokio::select! {
         clean = drain(loops, &config, &broker) => clean,
-        name = signals.next() => return Err(Failure::failed(format!("told to stop again by {name}; cut off"))),
+        name = signals.next() => return Err(Failure::failed(format!("told to stop again by {name}; cut off")).code(Code::Interrupted)),
     };
     tracing::info!(clean, "stopped; what was in work is gone on with at the next start");
     Ok(if clean { Exit::Ok } else { Exit::Failed })

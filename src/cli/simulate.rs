@@ -7,6 +7,7 @@ use super::exit::{Exit, Failure};
 use super::signals::Signals;
 use super::{output, world};
 use crate::clock::SystemClock;
+use crate::domain::Code;
 use crate::simulator;
 
 /// Serves a simulated cloud until told to stop. Standard output gets its URL once it listens.
@@ -18,8 +19,8 @@ pub(super) async fn simulate(args: &SimulateArgs) -> Result<Exit, Failure> {
         signals.next().await;
     };
     let bound = |address| told = output::line(&format!("http://{address}"));
-    simulator::run(args.listen, world, args.hour, Arc::new(SystemClock), bound, stop)
-        .await
-        .map_err(|error| Failure::usage(format!("cannot listen on {}: {error}", args.listen)))?;
+    simulator::run(args.listen, world, args.hour, Arc::new(SystemClock), bound, stop).await.map_err(|error| {
+        Failure::usage(format!("cannot listen on {}: {error}", args.listen)).code(Code::CannotListen)
+    })?;
     told.map(|()| Exit::Ok)
 }

@@ -18,6 +18,7 @@ use super::{input, output};
 use crate::broker::{Arrivals, BrokerSettings, EventTap, Submission, Submitter};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
+use crate::domain::Code;
 use crate::engine::mail::{Delivered, Incoming};
 
 /// How often the progress line is renewed.
@@ -27,7 +28,7 @@ const TICK: Duration = Duration::from_millis(500);
 pub(super) async fn submit(args: &SubmitArgs, config: &Config) -> Result<Exit, Failure> {
     let jobs = input::jobs(&args.file)?;
     if jobs.is_empty() {
-        return Err(Failure::usage("there is no job to submit"));
+        return Err(Failure::usage("there is no job to submit").code(Code::NoJob));
     }
     let settings = Arc::new(BrokerSettings { name: "crossgrant submit".into(), ..broker(config) });
     let mut submitter = Submitter::connect(Arc::clone(&settings)).await?;
@@ -111,18 +112,19 @@ async fn follow_to_end(
             () = clock.sleep(tick) => {
                 if deadline.is_some_and(|deadline| clock.uptime() >= deadline) {
                     progress.clear();
-                    return Err(Failure::failed(format!("waited long enough; not ended: {}", open(follow))));
+                    return Err(Failure::failed(format!("waited long enough; not ended: {}", open(follow))).code(Code::WaitedEnough));
                 }
                 continue;
             }
             name = signals.next() => {
                 progress.clear();
                 let open = open(follow);
-                return Err(Failure::failed(format!("interrupted by {name}; the jobs go on without us: {open}")));
+                return Err(Failure::failed(format!("interrupted by {name}; the jobs go on without us: {open}")).code(Code::Interrupted));
             }
         };
         let message = message.map_err(|error| {
             Failure::unreachable(format!("lost the broker ({error}); the jobs go on without us: {}", open(follow)))
+                .code(Code::BrokerSessionEnded)
         })?;
         if let Some(Heard { text, notice }) = hear(follow, &message) {
             progress.clear();

@@ -7,8 +7,8 @@ use super::engine::catalog;
 use super::exit::{Exit, Failure};
 use super::output;
 use crate::actions;
-use crate::domain::Kind;
-use crate::workflow::{Definition, Overrides, nearest};
+use crate::domain::{Code, Kind};
+use crate::workflow::{Definition, Overrides, Target, Work, nearest};
 
 /// Lists, shows or checks.
 pub(super) fn workflow(command: &WorkflowCommand) -> Result<Exit, Failure> {
@@ -24,24 +24,80 @@ pub(super) fn workflow(command: &WorkflowCommand) -> Result<Exit, Failure> {
                 output::line(&line)?;
             }
         }
-        WorkflowCommand::Show { kind } => {
-            let kinds = Kind::ALL.map(Kind::as_str);
-            let hint = || nearest(kind, kinds).map(|kind| format!("; did you mean {kind}?")).unwrap_or_default();
-            let kind = Kind::parse(kind).ok_or_else(|| {
-                Failure::usage(format!("there is no kind \"{kind}\"{} ({})", hint(), kinds.join(", ")))
-            })?;
-            output::line(catalog.definition(kind).source().trim_end())?;
-        }
+        WorkflowCommand::Show { kind } => output::line(catalog.definition(known(kind)?).source().trim_end())?,
+        WorkflowCommand::Graph { kind } => output::line(&graph(catalog.definition(known(kind)?)))?,
         WorkflowCommand::Lint { file } => {
             let name = file.display().to_string();
             let text = std::fs::read_to_string(file)
-                .map_err(|error| Failure::usage(format!("cannot read {name}: {error}")))?;
+                .map_err(|error| Failure::usage(format!("cannot read {name}: {error}")).code(Code::FileUnreadable))?;
             let verbs = actions::registry().specs();
             let definition = Definition::parse(&name, &text, &verbs, &catalog.policies).map_err(|problems| {
-                Failure::failed(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+                let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+                let message = format!("{name} cannot be used:\n{}", lines.join("\n"));
+                Failure::failed(message).code(Code::WorkflowUnusable)
             })?;
             output::line(&format!("{name}: fine; {} with digest {}", definition.kind, definition.digest()))?;
         }
     }
     Ok(Exit::Ok)
+}
+
+/// The kind of that name.
+fn known(kind: &str) -> Result<Kind, Failure> {
+    let kinds = Kind::ALL.map(Kind::as_str);
+    let hint = || nearest(kind, kinds).map(|kind| format!("; did you mean {kind}?")).unwrap_or_default();
+    Kind::parse(kind).ok_or_else(|| {
+        let message = format!("there is no kind \"{kind}\"{} ({})", hint(), kinds.join(", "));
+        Failure::usage(message).code(Code::UnknownWord)
+    })
+}
+
+/// Steps as boxes, each with the account it acts in and what undoes it; outcomes as arrows. Names of steps and outcomes
+/// are lower-case words joined by `-`, so nothing in them needs to be escaped.
+fn graph(definition: &Definition) -> String {
+    let mut lines = vec![format!("digraph \"{}\" {{", definition.kind), "  node [shape=box];".to_owned()];
+    for step in &definition.steps {
+        let does = match &step.work {
+            Work::Call(call) => {
+                let undo = call.undo.as_ref().map(|undo| format!("\\nundone by {undo}")).unwrap_or_default();
+                format!("{} as {}{undo}", call.verb, call.account)
+            }
+            Work::Wait(_) => "waits for the hour".to_owned(),
+        };
+        lines.push(format!("  \"{0}\" [label=\"{0}\\n{does}\"];", step.name));
+        for (outcome, target) in step.targets() {
+            let to = match target {
+                Target::Step(name) => name.as_str(),
+                Target::End => "end",
+            };
+            lines.push(format!("  \"{}\" -> \"{to}\" [label=\"{outcome}\"];", step.name));
+        }
+    }
+    lines.extend(["  \"end\" [shape=oval];".to_owned(), "}".to_owned()]);
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_graph_has_every_step_and_every_way_between_them() {
+        let catalog = catalog(&Overrides::default()).unwrap();
+        for (kind, definition) in &catalog.definitions {
+            let graph = graph(definition);
+            let arrows = definition.steps.iter().map(|step| step.targets().len()).sum::<usize>();
+            assert_eq!(graph.matches(" -> ").count(), arrows, "{kind}");
+            assert_eq!(graph.matches("  \"").count(), arrows + definition.steps.len() + 1, "{kind}");
+        }
+        let change = graph(catalog.definition(Kind::PayerChange));
+        for line in [
+            r#"  "survey" -> "revoke" [label="unattached"];"#,
+            r#"  "modify-grant" [label="modify-grant\nmodify-grant as resource\nundone by modify-grant"];"#,
+            r#"  "survey" -> "end" [label="satisfied"];"#,
+        ] {
+            assert!(change.contains(line), "{line} is not in\n{change}");
+        }
+        assert!(known("payer_change").unwrap_err().message.contains("did you mean payer-change?"));
+    }
 }

@@ -6,6 +6,7 @@ use crate::cloud::{AccountCredentials, StaticKeys};
 use crate::simulator::{World, WorldFile};
 
 use super::exit::Failure;
+use crate::domain::Code;
 
 const EXAMPLE: &str = include_str!("../../examples/world.toml");
 
@@ -14,11 +15,13 @@ pub(super) fn read(file: Option<&Path>) -> Result<(World, Vec<AccountCredentials
     let name = file.map_or("the example world".to_owned(), |file| file.display().to_string());
     let text = match file {
         None => EXAMPLE.to_owned(),
-        Some(file) => std::fs::read_to_string(file)
-            .map_err(|error| Failure::usage(format!("cannot read the world {name}: {error}")))?,
+        Some(file) => std::fs::read_to_string(file).map_err(|error| {
+            Failure::usage(format!("cannot read the world {name}: {error}")).code(Code::FileUnreadable)
+        })?,
     };
-    let world = World::from_toml(&text).map_err(|bad| Failure::usage(format!("{name}: {bad}")))?;
-    let parts: WorldFile = toml::from_str(&text).map_err(|error| Failure::usage(format!("{name}: {error}")))?;
+    let world = World::from_toml(&text).map_err(|bad| Failure::usage(format!("{name}: {bad}")).code(Code::BadWorld))?;
+    let parts: WorldFile =
+        toml::from_str(&text).map_err(|error| Failure::usage(format!("{name}: {error}")).code(Code::BadWorld))?;
     let credentials = parts.accounts.into_iter().filter_map(|account| {
         let key = account.keys.into_iter().find(|key| !key.disabled)?;
         let keys = StaticKeys::new(key.id, key.secret.into(), key.token.map(Into::into));

@@ -13,7 +13,7 @@ use super::error::Origin;
 use super::layers::Layers;
 use super::schema::{HUB, VENDOR};
 use crate::cloud::{Credential, OidcRole, Role, RoleArn, SessionLength, StaticKeys};
-use crate::domain::AccountUid;
+use crate::domain::{AccountUid, Code};
 
 /// What a table has of its own.
 enum Own {
@@ -46,7 +46,7 @@ fn configured_hub(layers: &mut Layers) -> Option<Credential> {
         Own::Role(_, None) | Own::Nothing => {
             let message =
                 "the hub has nothing to assume a role with: `access_key_id`, `oidc_provider_arn` or `ecs_role`";
-            layers.faults.report(&origin, message);
+            layers.faults.report_as(Code::ConfigCredential, &origin, message);
             None
         }
     }
@@ -78,7 +78,7 @@ pub(super) fn account(
         && role.arn.account() != uid
     {
         let message = format!("`role_arn` of {who} is a role of account {}", role.arn.account());
-        layers.faults.report(origin, message);
+        layers.faults.report_as(Code::ConfigCredential, origin, message);
         return None;
     }
     let shared = |layers: &mut Layers| match hub {
@@ -86,13 +86,17 @@ pub(super) fn account(
         Hub::Broken => None,
         Hub::Absent => {
             let message = format!("{who} needs the hub's keys, and there are none: `[credentials.hub]`");
-            layers.faults.report(origin, message);
+            layers.faults.report_as(Code::ConfigCredential, origin, message);
             None
         }
     };
     match own {
         Own::Keys(_) | Own::Role(_, Some(_)) if is_hub => {
-            layers.faults.report(origin, format!("{who} is the `hub` and has other keys; one must go"));
+            layers.faults.report_as(
+                Code::ConfigContradiction,
+                origin,
+                format!("{who} is the `hub` and has other keys; one must go"),
+            );
             None
         }
         Own::Keys(credential) => Some(credential),
@@ -101,7 +105,7 @@ pub(super) fn account(
         Own::Nothing if is_hub => Some(Credential::Shared(shared(layers)?)),
         Own::Nothing => {
             let message = format!("{who} has no usable `access_key_id`, `role_arn`, `ecs_role` or `hub = true`");
-            layers.faults.report(origin, message);
+            layers.faults.report_as(Code::ConfigCredential, origin, message);
             None
         }
     }
@@ -113,7 +117,11 @@ fn own(layers: &mut Layers, section: &str, who: &str, origin: &Origin) -> Option
         .filter(|key| has(layers, section, key))
         .collect();
     if let [one, other, ..] = sorts[..] {
-        layers.faults.report(origin, format!("{who} has both `{one}` and `{other}`; one must go"));
+        layers.faults.report_as(
+            Code::ConfigContradiction,
+            origin,
+            format!("{who} has both `{one}` and `{other}`; one must go"),
+        );
         return None;
     }
     let wants_role = has(layers, section, "role_arn");
@@ -125,12 +133,20 @@ fn own(layers: &mut Layers, section: &str, who: &str, origin: &Origin) -> Option
     let with = match sorts.first() {
         Some(&"oidc_provider_arn") => {
             let Some(role) = role else {
-                layers.faults.report(origin, format!("{who} has an `oidc_provider_arn` and no `role_arn`"));
+                layers.faults.report_as(
+                    Code::ConfigCredential,
+                    origin,
+                    format!("{who} has an `oidc_provider_arn` and no `role_arn`"),
+                );
                 return None;
             };
             let credential = oidc(layers, section, role);
             if credential.is_none() {
-                layers.faults.report(origin, format!("{who} has no usable `oidc_token_file`"));
+                layers.faults.report_as(
+                    Code::ConfigCredential,
+                    origin,
+                    format!("{who} has no usable `oidc_token_file`"),
+                );
             }
             return credential.map(Own::Keys);
         }
@@ -139,13 +155,13 @@ fn own(layers: &mut Layers, section: &str, who: &str, origin: &Origin) -> Option
             let keys = keys(layers, section);
             if keys.is_none() {
                 let message = format!("{who} has no usable `access_key_secret` or `access_key_secret_file`");
-                layers.faults.report(origin, message);
+                layers.faults.report_as(Code::ConfigCredential, origin, message);
                 return None;
             }
             keys
         }
         None if secret => {
-            layers.faults.report(origin, format!("{who} has no usable `access_key_id`"));
+            layers.faults.report_as(Code::ConfigCredential, origin, format!("{who} has no usable `access_key_id`"));
             return None;
         }
         None => None,

@@ -9,8 +9,9 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use secrecy::SecretString;
 
-use super::error::{Faults, Origin};
+use super::error::{Faults, Origin, Warning};
 use super::source::{Entry, Raw, Source};
+use crate::domain::Code;
 
 /// A setting and where it was written.
 #[derive(Debug, Clone)]
@@ -30,7 +31,7 @@ pub(super) struct Layers {
     pub file: Source,
     pub env: Source,
     pub faults: Faults,
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Warning>,
 }
 
 impl Layers {
@@ -136,7 +137,11 @@ impl Layers {
         match std::fs::read_to_string(&path.value) {
             Ok(text) => Some((path.value, text)),
             Err(error) => {
-                self.faults.report(&path.origin, format!("cannot read `{key}` \"{}\": {error}", path.value));
+                self.faults.report_as(
+                    Code::ConfigUnreadable,
+                    &path.origin,
+                    format!("cannot read `{key}` \"{}\": {error}", path.value),
+                );
                 None
             }
         }
@@ -150,7 +155,8 @@ impl Layers {
         let source = if in_env { &self.env } else { &self.file };
         match (source.get(section, key).cloned(), source.get(section, &file_key).cloned()) {
             (Some(_), Some(twice)) => {
-                self.faults.report(&twice.origin, format!("`{key}` and `{file_key}` are both set; one must go"));
+                let message = format!("`{key}` and `{file_key}` are both set; one must go");
+                self.faults.report_as(Code::ConfigContradiction, &twice.origin, message);
                 None
             }
             (Some(entry), None) => match entry.raw {
@@ -185,7 +191,11 @@ impl Layers {
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) => {
-                self.faults.report(&entry.origin, format!("cannot read `{key}` \"{path}\": {error}"));
+                self.faults.report_as(
+                    Code::ConfigUnreadable,
+                    &entry.origin,
+                    format!("cannot read `{key}` \"{path}\": {error}"),
+                );
                 return None;
             }
         };
@@ -204,7 +214,8 @@ impl Layers {
         let mode = std::fs::metadata(path).map(|meta| meta.permissions().mode());
         if mode.is_ok_and(|mode| mode & 0o004 != 0) {
             let path = path.display();
-            self.warnings.push(format!("{path} holds a secret and is readable by everybody; chmod o-r {path}"));
+            let message = format!("{path} holds a secret and is readable by everybody; chmod o-r {path}");
+            self.warnings.push(Warning { code: Code::ConfigOpenSecret, message });
         }
     }
 }

@@ -26,12 +26,12 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::cloud::{AccountCredentials, Credential, Endpoints, Limits};
-use crate::domain::{AccountUid, Hour, Site};
+use crate::domain::{AccountUid, Code, Hour, Site};
 use crate::engine::guards::HourlyLimits;
 use crate::engine::policy::{Allow, Policy};
 use crate::workflow::Overrides;
 use error::Faults;
-pub use error::{ConfigError, Origin};
+pub use error::{ConfigError, Origin, Warning};
 use layers::Layers;
 use source::Source;
 
@@ -65,7 +65,7 @@ pub struct Config {
     /// How to log.
     pub log: LogConfig,
     /// What is odd without being wrong, to be logged once there is a log.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Warning>,
 }
 
 /// `[broker]`
@@ -149,8 +149,10 @@ impl Config {
         let file = match path {
             None => Source::default(),
             Some(path) => {
-                let text = std::fs::read_to_string(path)
-                    .map_err(|error| ConfigError(vec![format!("cannot read {}: {error}", path.display())]))?;
+                let text = std::fs::read_to_string(path).map_err(|error| {
+                    let line = format!("cannot read {}: {error} [{}]", path.display(), Code::ConfigUnreadable);
+                    ConfigError(vec![line])
+                })?;
                 Source::file(&path.display().to_string(), &text, &mut faults)
             }
         };

@@ -13,7 +13,7 @@ use super::{
     Account, AdminConfig, BrokerConfig, Config, LogConfig, LogFormat, Site, WorkerConfig, credentials, schema,
 };
 use crate::cloud::{Endpoint, Endpoints, Limits, OPERATIONS};
-use crate::domain::{AccountUid, Hour};
+use crate::domain::{AccountUid, Code, Hour};
 use crate::engine::guards::HourlyLimits;
 use crate::engine::policy::Allow;
 use crate::workflow::{Overrides, OverridingFile};
@@ -59,7 +59,7 @@ fn read_hour(layers: &mut Layers, endpoints: &Endpoints) -> Hour {
     };
     if hour != Hour::REAL && endpoints.cbn.is_none() {
         let message = "`hour` can only be changed together with `[cloud.endpoints] cbn`: the vendor's hour is one hour";
-        layers.faults.report(&span.origin, message);
+        layers.faults.report_as(Code::ConfigHour, &span.origin, message);
     }
     hour
 }
@@ -94,7 +94,7 @@ fn read_admin(layers: &mut Layers) -> AdminConfig {
             "`listen` is {}, which others can reach: set `[admin] token` or `token_file`, or listen on 127.0.0.1",
             listen.value
         );
-        layers.faults.report(&listen.origin, message);
+        layers.faults.report_as(Code::ConfigNeedsToken, &listen.origin, message);
     }
     AdminConfig { listen: listen.map_or(SocketAddr::from(([127, 0, 0, 1], 9180)), |listen| listen.value), token }
 }

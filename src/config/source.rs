@@ -6,8 +6,9 @@ use std::fmt;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::error::{Faults, Origin};
+use super::error::{Faults, Origin, Warning};
 use super::schema::{self, Variable};
+use crate::domain::Code;
 use crate::workflow::nearest;
 
 /// A value as written.
@@ -71,7 +72,7 @@ impl Source {
         let (document, errors) = DeTable::parse_recoverable(text);
         for error in &errors {
             let at = error.span().map_or(0, |span| span.start);
-            reader.fault(at, error.message().trim_end().replace('\n', ", "));
+            reader.fault(at, Code::ConfigSyntax, error.message().trim_end().replace('\n', ", "));
         }
         if errors.is_empty() {
             reader.document(document.get_ref());
@@ -81,7 +82,7 @@ impl Source {
 
     /// Reads the variables that are ours. An empty one is as good as none, and an unknown one is only warned of: a
     /// platform may have set it (a Kubernetes service called `crossgrant` brings a dozen).
-    pub fn environment(env: impl Iterator<Item = (String, String)>, warnings: &mut Vec<String>) -> Self {
+    pub fn environment(env: impl Iterator<Item = (String, String)>, warnings: &mut Vec<Warning>) -> Self {
         let mut source = Self::default();
         let mut known = None;
         for (name, value) in env.filter(|(_, value)| !value.is_empty()) {
@@ -94,7 +95,8 @@ impl Source {
                     let known = known.get_or_insert_with(schema::variables);
                     let hint = nearest(&name, known.iter().map(String::as_str));
                     let hint = hint.map(|hint| format!("; did you mean {hint}?")).unwrap_or_default();
-                    warnings.push(format!("the environment variable {name} sets nothing{hint}"));
+                    let message = format!("the environment variable {name} sets nothing{hint}");
+                    warnings.push(Warning { code: Code::ConfigUnknownVariable, message });
                 }
                 Variable::Foreign => {}
             }
@@ -117,16 +119,16 @@ impl FileReader<'_> {
         Origin::Line { file: self.name.to_owned(), line }
     }
 
-    fn fault(&mut self, at: usize, message: impl Into<String>) {
+    fn fault(&mut self, at: usize, code: Code, message: impl Into<String>) {
         let origin = self.origin(at);
-        self.faults.report(&origin, message);
+        self.faults.report_as(code, &origin, message);
     }
 
     fn unknown(&mut self, at: usize, key: &str, place: &str, known: &[&str]) {
         let hint = nearest(key, known.iter().copied());
         let hint = hint.map(|hint| format!("; did you mean `{hint}`?")).unwrap_or_default();
         let known = known.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
-        self.fault(at, format!("unknown key `{key}` in {place}{hint} (known: {known})"));
+        self.fault(at, Code::ConfigUnknownKey, format!("unknown key `{key}` in {place}{hint} (known: {known})"));
     }
 
     fn document(&mut self, table: &DeTable<'_>) {
@@ -145,7 +147,11 @@ impl FileReader<'_> {
 
     fn section(&mut self, section: &str, value: &Spanned<DeValue<'_>>) {
         let DeValue::Table(table) = value.get_ref() else {
-            return self.fault(value.span().start, format!("`{section}` must be a table, `[{section}]`"));
+            return self.fault(
+                value.span().start,
+                Code::ConfigBadValue,
+                format!("`{section}` must be a table, `[{section}]`"),
+            );
         };
         let known: Vec<&str> = keys_of(section).iter().copied().chain(subsections(section)).collect();
         for (key, value) in table {
@@ -163,13 +169,17 @@ impl FileReader<'_> {
 
     fn accounts(&mut self, value: &Spanned<DeValue<'_>>) {
         let DeValue::Table(accounts) = value.get_ref() else {
-            return self.fault(value.span().start, "`accounts` must hold a table for each, `[accounts.\"<uid>\"]`");
+            return self.fault(
+                value.span().start,
+                Code::ConfigBadValue,
+                "`accounts` must hold a table for each, `[accounts.\"<uid>\"]`",
+            );
         };
         for (uid, value) in accounts {
             let uid = uid.get_ref().as_ref();
             let place = format!("`[accounts.\"{uid}\"]`");
             let DeValue::Table(table) = value.get_ref() else {
-                self.fault(value.span().start, format!("{place} must be a table"));
+                self.fault(value.span().start, Code::ConfigBadValue, format!("{place} must be a table"));
                 continue;
             };
             for (key, value) in table {
@@ -187,11 +197,15 @@ impl FileReader<'_> {
         let values = toml::from_str::<toml::Table>(self.text).ok();
         let values = values.as_ref().and_then(|table| table.get(schema::ALLOW)).and_then(toml::Value::as_array);
         let (DeValue::Array(rules), Some(values)) = (value.get_ref(), values) else {
-            return self.fault(value.span().start, "`allow` must be a list of tables, `[[allow]]`");
+            return self.fault(
+                value.span().start,
+                Code::ConfigBadValue,
+                "`allow` must be a list of tables, `[[allow]]`",
+            );
         };
         for (rule, value) in rules.iter().zip(values) {
             let DeValue::Table(table) = rule.get_ref() else {
-                self.fault(rule.span().start, "`allow` must be a list of tables, `[[allow]]`");
+                self.fault(rule.span().start, Code::ConfigBadValue, "`allow` must be a list of tables, `[[allow]]`");
                 continue;
             };
             let mut clean = true;

@@ -7,7 +7,7 @@ use secrecy::ExposeSecret;
 
 use super::*;
 use crate::cloud::{Credential, Keys, OidcRole};
-use crate::domain::Requester;
+use crate::domain::{Code, Requester};
 use crate::engine::guards::HourlyLimits;
 
 const ACCOUNTS: &str = r#"
@@ -69,7 +69,7 @@ fn everything_but_the_accounts_has_a_default() {
     assert_eq!(config.limits, crate::cloud::Limits::default());
     assert_eq!(config.hourly, HourlyLimits { revokes_per_cen: Some(20), payer_changes_per_account: Some(50) });
     assert!(!config.worker.name.is_empty() && !config.endpoints.is_overridden());
-    assert_eq!(config.warnings, Vec::<String>::new());
+    assert_eq!(config.warnings, vec![]);
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn the_environment_goes_before_the_file() {
 fn a_variable_that_sets_nothing_is_warned_of_and_does_no_harm() {
     let config = load("", &[("CROSSGRANT_BROKER_URI", "x"), ("CROSSGRANT_CONFIG", "y")]).unwrap();
     assert_eq!(config.warnings.len(), 1);
-    assert!(config.warnings[0].contains("did you mean CROSSGRANT_BROKER_URL?"), "{:?}", config.warnings);
+    assert!(config.warnings[0].message.contains("did you mean CROSSGRANT_BROKER_URL?"), "{:?}", config.warnings);
 }
 
 #[test]
@@ -194,9 +194,9 @@ fn secrets_are_read_from_files_without_their_last_newline() {
     let text = format!("[admin]\ntoken_file = \"{}\"\nlisten = \"0.0.0.0:9180\"\n", path.display());
     let config = load(&text, &[]).unwrap();
     assert_eq!(config.admin.token.unwrap().expose_secret(), "s3cr3t");
-    assert!(config.warnings[0].contains("readable by everybody"), "{:?}", config.warnings);
+    assert!(config.warnings[0].message.contains("readable by everybody"), "{:?}", config.warnings);
     private(&path);
-    assert_eq!(load(&text, &[]).unwrap().warnings, Vec::<String>::new());
+    assert_eq!(load(&text, &[]).unwrap().warnings, vec![]);
     let config = load(&text, &[("CROSSGRANT_ADMIN_TOKEN", "other")]).unwrap();
     assert_eq!(config.admin.token.unwrap().expose_secret(), "other");
     assert!(faults(&text.replace("token_file", "token = \"x\"\ntoken_file"), &[])[0].contains("both set"));
@@ -279,7 +279,7 @@ fn the_vendors_variables_are_a_hub_in_the_vendors_order() {
     assert!(matches!(&*hub(&all[4..]), Credential::InstanceRole(name) if name == "machine"));
     assert!(faults(ROLE, &[token])[0].contains("account 1688000000000001 needs the hub's keys, and there are none"));
     // Nobody asks for a hub: what a platform sets does no harm.
-    assert_eq!(load(ACCOUNTS, &all).unwrap().warnings, Vec::<String>::new());
+    assert_eq!(load(ACCOUNTS, &all).unwrap().warnings, vec![]);
     let own = format!("{ROLE}oidc_provider_arn = \"acs:ram::1688000000000001:oidc-provider/c\"\n");
     let Credential::Oidc(oidc) = credential(&own, &[token], "1688000000000001") else { panic!() };
     assert_eq!(oidc.token_file, PathBuf::from("/var/token"));
@@ -314,6 +314,23 @@ fn rules_are_read_as_the_policy_has_them() {
     assert_eq!(config.allow[0].kinds.as_deref(), Some(&[crate::domain::Kind::Grant][..]));
     let found = faults("[[allow]]\nrequesters = [\"*\"]\n\n[[allow]]\nrequesters = [\"*\"]\nkinds = [\"gift\"]\n", &[]);
     assert!(found.len() == 1 && found[0].starts_with("4: this `[[allow]]` cannot be used: "), "{found:#?}");
+}
+
+#[test]
+fn each_sort_of_fault_has_its_code() {
+    for (text, code) in [
+        ("[broker]\nca_file = \"/nowhere/ca.pem\"\n", Code::ConfigUnreadable),
+        ("[admin\n", Code::ConfigSyntax),
+        ("hours = \"1h\"\n", Code::ConfigUnknownKey),
+        ("[worker]\nconcurrency = 0\n", Code::ConfigBadValue),
+        ("[broker]\nurl = \"amqp://a\"\nurl_file = \"b\"\n", Code::ConfigContradiction),
+        ("[admin]\nlisten = \"0.0.0.0:9180\"\n", Code::ConfigNeedsToken),
+        ("hour = \"10s\"\n", Code::ConfigHour),
+        ("[accounts.\"125\"]\nsite = \"china\"\n", Code::ConfigCredential),
+    ] {
+        let found = faults(text, &[]);
+        assert!(found.len() == 1 && found[0].ends_with(&format!(" [{code}]")), "{code}: {found:#?}");
+    }
 }
 
 #[test]

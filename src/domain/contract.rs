@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::code::Code;
 use super::ids::{AccountUid, BadName, CenId, InstanceId, JobId, Region};
 use super::instance::{Cen, Instance, InstanceType};
 use super::job::{Attachments, Job, Kind, Mode};
@@ -34,6 +35,8 @@ const FIELDS: [&str; 10] =
 pub struct Fault {
     /// A JSON Pointer, or `amqp:` and the name of a property.
     pub at: String,
+    /// What sort of thing is wrong.
+    pub code: Code,
     /// What is wrong, and what would be right.
     pub message: String,
 }
@@ -58,7 +61,7 @@ pub fn parse(body: &[u8], envelope: &Envelope<'_>) -> Result<Job, Vec<Fault>> {
     let job = match read(body) {
         Ok(fields) => faults.job(&fields, envelope),
         Err(fault) => {
-            faults.add(&fault.at, fault.message);
+            faults.add(&fault.at, fault.code, fault.message);
             None
         }
     };
@@ -76,16 +79,20 @@ pub fn id_of(body: &[u8], envelope: &Envelope<'_>) -> Option<String> {
 }
 
 fn read(body: &[u8]) -> Result<Map<String, Value>, Fault> {
-    let fault = |message: String| Fault { at: String::new(), message };
+    let fault = |code, message: String| Fault { at: String::new(), code, message };
     if body.len() > MAX_BODY {
-        return Err(fault(format!("the body has {} bytes; a job has at most {MAX_BODY}", body.len())));
+        return Err(fault(
+            Code::JobTooLarge,
+            format!("the body has {} bytes; a job has at most {MAX_BODY}", body.len()),
+        ));
     }
-    let text = std::str::from_utf8(body)
-        .map_err(|error| fault(format!("the body is not UTF-8 from byte {} on", error.valid_up_to())))?;
+    let text = std::str::from_utf8(body).map_err(|error| {
+        fault(Code::JobNotJson, format!("the body is not UTF-8 from byte {} on", error.valid_up_to()))
+    })?;
     match strict_json::parse(text) {
         Ok(Value::Object(fields)) => Ok(fields),
-        Ok(other) => Err(fault(format!("a job is a JSON object, not {}", sort(&other)))),
-        Err(why) => Err(fault(format!("the body is not valid JSON: {why}"))),
+        Ok(other) => Err(fault(Code::JobNotJson, format!("a job is a JSON object, not {}", sort(&other)))),
+        Err(why) => Err(fault(Code::JobNotJson, format!("the body is not valid JSON: {why}"))),
     }
 }
 
@@ -95,19 +102,23 @@ struct Faults {
 }
 
 impl Faults {
-    fn add(&mut self, at: &str, message: impl Into<String>) {
+    fn add(&mut self, at: &str, code: Code, message: impl Into<String>) {
         if self.list.len() < MAX_FAULTS {
-            self.list.push(Fault { at: at.to_owned(), message: cut(message.into()) });
+            self.list.push(Fault { at: at.to_owned(), code, message: cut(message.into()) });
         }
     }
 
     fn envelope(&mut self, envelope: &Envelope<'_>) {
         let ours = |queue: &str| queue.strip_prefix(envelope.reserved).is_some_and(|rest| rest.starts_with('.'));
         if envelope.reply_to.is_some_and(|queue| !envelope.reserved.is_empty() && ours(queue)) {
-            self.add("amqp:reply_to", format!("reply_to may not begin with \"{}.\"", envelope.reserved));
+            self.add(
+                "amqp:reply_to",
+                Code::JobBadReplyTo,
+                format!("reply_to may not begin with \"{}.\"", envelope.reserved),
+            );
         }
         if envelope.reply_to.is_some_and(|queue| queue.is_empty() || queue.len() > 255) {
-            self.add("amqp:reply_to", "reply_to is the name of a queue, 1 to 255 bytes");
+            self.add("amqp:reply_to", Code::JobBadReplyTo, "reply_to is the name of a queue, 1 to 255 bytes");
         }
     }
 
@@ -122,7 +133,11 @@ impl Faults {
         let not_before = self.time(fields, "not_before");
         let not_after = self.time(fields, "not_after");
         if not_before.zip(not_after).is_some_and(|(from, to)| from > to) {
-            self.add("/not_after", "not_after is before not_before, so the job could never begin");
+            self.add(
+                "/not_after",
+                Code::JobNeverBegins,
+                "not_after is before not_before, so the job could never begin",
+            );
         }
         let labels = self.labels(fields);
         let attachments = self.options(fields, kind);
@@ -156,14 +171,14 @@ impl Faults {
     fn id(&mut self, fields: &Map<String, Value>, envelope: &Envelope<'_>) -> Option<JobId> {
         let checked = |id: &str| JobId::parse(id).map_err(|BadName(why)| why);
         match (fields.get("id"), envelope.message_id) {
-            (Some(Value::String(id)), _) => checked(id).map_err(|why| self.add("/id", why)).ok(),
+            (Some(Value::String(id)), _) => checked(id).map_err(|why| self.add("/id", Code::JobBadValue, why)).ok(),
             (Some(other), _) => {
-                self.add("/id", format!("the id is a string, not {}", sort(other)));
+                self.add("/id", Code::JobWrongType, format!("the id is a string, not {}", sort(other)));
                 None
             }
-            (None, Some(id)) => checked(id).map_err(|why| self.add("amqp:message_id", why)).ok(),
+            (None, Some(id)) => checked(id).map_err(|why| self.add("amqp:message_id", Code::JobBadValue, why)).ok(),
             (None, None) => {
-                self.add("/id", "a job needs an id: here, or as the message_id of the message");
+                self.add("/id", Code::JobMissingField, "a job needs an id: here, or as the message_id of the message");
                 None
             }
         }
@@ -182,7 +197,7 @@ impl Faults {
             && !id.as_str().starts_with(kind.prefix())
         {
             let message = format!("{id} is not the id of a {kind}; those begin with {:?}", kind.prefix());
-            self.add("/instance/id", message);
+            self.add("/instance/id", Code::JobTypeMismatch, message);
             return None;
         }
         Some(Instance { kind: kind?, id: id?, region: region?, owner: owner? })
@@ -198,15 +213,19 @@ impl Faults {
 
     fn payer(&mut self, kind: Option<Kind>, of: Option<InstanceType>, given: bool) {
         match (kind, of, given) {
-            (Some(Kind::Revoke), _, true) => self.add("/order_type", "a revoke has no order_type"),
+            (Some(Kind::Revoke), _, true) => self.add("/order_type", Code::JobNoPayer, "a revoke has no order_type"),
             (Some(Kind::Grant), Some(InstanceType::CCN), true) => {
-                self.add("/order_type", "the grant of a CCN has no payer; leave order_type away");
+                self.add("/order_type", Code::JobNoPayer, "the grant of a CCN has no payer; leave order_type away");
             }
             (Some(Kind::PayerChange), Some(InstanceType::CCN), _) => {
-                self.add("/kind", "a CCN has no payer that could be changed");
+                self.add("/kind", Code::JobNoPayer, "a CCN has no payer that could be changed");
             }
             (Some(Kind::PayerChange), _, false) => {
-                self.add("/order_type", "a payer-change needs an order_type: PayByCenOwner or PayByResourceOwner");
+                self.add(
+                    "/order_type",
+                    Code::JobPayerMissing,
+                    "a payer-change needs an order_type: PayByCenOwner or PayByResourceOwner",
+                );
             }
             _ => {}
         }
@@ -237,19 +256,29 @@ impl Faults {
         }
         let Some(given) = self.object(fields, "labels") else { return labels };
         if given.len() > MAX_LABELS {
-            self.add("/labels", format!("there are {} labels; a job has at most {MAX_LABELS}", given.len()));
+            self.add(
+                "/labels",
+                Code::JobBadLabel,
+                format!("there are {} labels; a job has at most {MAX_LABELS}", given.len()),
+            );
         }
         for (key, value) in given {
             let at = format!("/labels/{}", escape(key));
             if key.is_empty() || key.len() > MAX_LABEL_KEY {
-                self.add(&at, format!("the key of a label has 1 to {MAX_LABEL_KEY} bytes"));
+                self.add(&at, Code::JobBadLabel, format!("the key of a label has 1 to {MAX_LABEL_KEY} bytes"));
             }
             match value {
                 Value::String(text) if text.len() <= MAX_LABEL_VALUE => {
                     labels.insert(key.clone(), text.clone());
                 }
-                Value::String(_) => self.add(&at, format!("the value of a label has at most {MAX_LABEL_VALUE} bytes")),
-                other => self.add(&at, format!("the value of a label is a string, not {}", sort(other))),
+                Value::String(_) => self.add(
+                    &at,
+                    Code::JobBadLabel,
+                    format!("the value of a label has at most {MAX_LABEL_VALUE} bytes"),
+                ),
+                other => {
+                    self.add(&at, Code::JobWrongType, format!("the value of a label is a string, not {}", sort(other)))
+                }
             }
         }
         labels
@@ -260,7 +289,7 @@ impl Faults {
         if said != kind.as_str() {
             let said = shown(said);
             let message = format!("the routing key says {said:?} and the body says {:?}", kind.as_str());
-            self.add("amqp:routing_key", message);
+            self.add("amqp:routing_key", Code::JobRoutingKey, message);
         }
     }
 
@@ -269,11 +298,11 @@ impl Faults {
         match fields.get(name) {
             Some(Value::Object(object)) => Some(object),
             Some(other) => {
-                self.add(&at, format!("{name} is an object, not {}", sort(other)));
+                self.add(&at, Code::JobWrongType, format!("{name} is an object, not {}", sort(other)));
                 None
             }
             None => {
-                self.add(&at, format!("a job needs {name}"));
+                self.add(&at, Code::JobMissingField, format!("a job needs {name}"));
                 None
             }
         }
@@ -284,12 +313,12 @@ impl Faults {
         match fields.get(name) {
             Some(Value::String(text)) => Some(text),
             Some(other) => {
-                self.add(&at, format!("{name} is a string, not {}", sort(other)));
+                self.add(&at, Code::JobWrongType, format!("{name} is a string, not {}", sort(other)));
                 None
             }
             None => {
                 if needed {
-                    self.add(&at, format!("{name} is missing"));
+                    self.add(&at, Code::JobMissingField, format!("{name} is missing"));
                 }
                 None
             }
@@ -312,7 +341,7 @@ impl Faults {
             let near =
                 nearest(text, words.iter().copied()).map(|w| format!("; did you mean {w:?}?")).unwrap_or_default();
             let message = format!("{:?} is none of {}{near}", shown(text), words.join(", "));
-            self.add(&format!("{at}/{name}"), message);
+            self.add(&format!("{at}/{name}"), Code::JobUnknownWord, message);
         }
         word
     }
@@ -325,7 +354,7 @@ impl Faults {
         parse: impl Fn(String) -> Result<T, BadName>,
     ) -> Option<T> {
         let text = self.string(fields, at, name, true)?;
-        parse(text.to_owned()).map_err(|BadName(why)| self.add(&format!("{at}/{name}"), why)).ok()
+        parse(text.to_owned()).map_err(|BadName(why)| self.add(&format!("{at}/{name}"), Code::JobBadValue, why)).ok()
     }
 
     fn owner(&mut self, fields: &Map<String, Value>, at: &str) -> Option<AccountUid> {
@@ -334,15 +363,19 @@ impl Faults {
             Some(Value::Number(number)) if number.is_u64() => number.to_string(),
             Some(Value::String(text)) => text.clone(),
             Some(other) => {
-                self.add(&format!("{at}/owner"), format!("an owner is an account uid, not {}", sort(other)));
+                self.add(
+                    &format!("{at}/owner"),
+                    Code::JobWrongType,
+                    format!("an owner is an account uid, not {}", sort(other)),
+                );
                 return None;
             }
             None => {
-                self.add(&format!("{at}/owner"), "owner is missing");
+                self.add(&format!("{at}/owner"), Code::JobMissingField, "owner is missing");
                 return None;
             }
         };
-        AccountUid::parse(text).map_err(|BadName(why)| self.add(&format!("{at}/owner"), why)).ok()
+        AccountUid::parse(text).map_err(|BadName(why)| self.add(&format!("{at}/owner"), Code::JobBadValue, why)).ok()
     }
 
     fn time(&mut self, fields: &Map<String, Value>, name: &str) -> Option<Timestamp> {
@@ -351,7 +384,7 @@ impl Faults {
         if time.is_err() {
             let text = shown(text);
             let message = format!("{text:?} is not an RFC 3339 time such as \"2026-11-21T09:00:00Z\"");
-            self.add(&format!("/{name}"), message);
+            self.add(&format!("/{name}"), Code::JobBadValue, message);
         }
         time.ok()
     }
@@ -361,7 +394,7 @@ impl Faults {
             let near =
                 nearest(name, known.iter().copied()).map(|k| format!("; did you mean {k:?}?")).unwrap_or_default();
             let message = format!("there is no field {:?} here{near}", shown(name));
-            self.add(&format!("{at}/{}", escape(name)), message);
+            self.add(&format!("{at}/{}", escape(name)), Code::JobUnknownField, message);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The words of the field, as types: ids, order types, hours, the job contract and its events. No IO, no clock, no tokio.
 
 mod cloud;
+mod code;
 pub mod contract;
 mod event;
 mod hours;
@@ -14,6 +15,7 @@ mod site;
 mod strict_json;
 
 pub use cloud::{Attachment, Edition, Rule};
+pub use code::Code;
 pub use event::{CONTENT_TYPE, Event, EventType, TYPE_PREFIX};
 pub use hours::Hour;
 pub use ids::{AccountUid, BadName, CenId, InstanceId, JobId, JobUid, Region, Requester};

@@ -173,6 +173,10 @@ pub fn standing(seen: &Seen, job: &Job) -> Standing {
             "DescribeGrantRulesToResource shows the grant and DescribeGrantRulesToCen does not".into(),
         ),
         (None, None) if (complete(&seen.cen_rule) || mute) && complete(&seen.resource_rules) => Standing::Absent,
+        (None, None) if seen.cen_rule.is_some() && !complete(&seen.cen_rule) => Standing::Unclear(format!(
+            "account {} is told nothing of the grants of {}, as one is that does not own it, which proves nothing",
+            job.cen.owner, job.cen.id
+        )),
         (None, None) => Standing::Unclear("an empty answer of one account alone proves nothing".into()),
     }
 }

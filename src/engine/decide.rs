@@ -48,8 +48,10 @@ pub struct Rules<'a> {
 pub enum Observation {
     /// The job was taken up: it is due, and its turn.
     TakenUp {
-        /// What the policy has against it: why it must not be begun; `None` if it may.
+        /// Why nothing may be done or read for whoever asks; `None` if it may.
         refusal: Option<(Reason, String)>,
+        /// What is in its way by configuration alone.
+        objections: Vec<String>,
         /// The pause of one of its accounts.
         paused: Option<Pause>,
     },
@@ -68,6 +70,13 @@ pub enum Observation {
         seen: Seen,
         /// Waiting payer changes of the same instance in the same CEN.
         rivals: Vec<Record>,
+    },
+    /// A look at a job that will not be begun, because of its objections.
+    SeenInPart {
+        /// What could be seen.
+        seen: Seen,
+        /// What could not be read, and why.
+        unread: Vec<String>,
     },
     /// A look that failed.
     LookFailed(CloudError),
@@ -132,9 +141,12 @@ pub fn decide(rules: &Rules<'_>, record: &Record, observation: &Observation, now
     let next = match observation {
         _ if record.state.is_terminal() => Next::Rest,
         Observation::Undefined { why } => deciding.park(Reason::UnknownCall, why.clone()),
-        Observation::TakenUp { refusal, paused } => deciding.taken_up(refusal.as_ref(), paused.as_ref()),
-        Observation::Paused(pause) => deciding.taken_up(None, Some(pause)),
+        Observation::TakenUp { refusal, objections, paused } => {
+            deciding.taken_up(refusal.as_ref(), objections, paused.as_ref())
+        }
+        Observation::Paused(pause) => deciding.taken_up(None, &[], Some(pause)),
         Observation::OverLimit { begun, most } => deciding.over_limit(*begun, *most),
+        Observation::SeenInPart { seen, unread } => deciding.seen_in_part(seen, unread),
         Observation::Looked { seen, rivals } => deciding.looked(seen, rivals),
         Observation::LookFailed(error) => deciding.look_failed(error),
         Observation::NoRoom { operation, account, opens_in, waited } => {
@@ -191,7 +203,7 @@ impl<'a> Deciding<'a> {
         }
     }
 
-    fn taken_up(&mut self, refusal: Option<&(Reason, String)>, paused: Option<&Pause>) -> Next {
+    fn taken_up(&mut self, refusal: Option<&(Reason, String)>, objections: &[String], paused: Option<&Pause>) -> Next {
         if self.record.held.take().is_some() {
             self.progress();
         }
@@ -212,13 +224,16 @@ impl<'a> Deciding<'a> {
                 return self.expire();
             }
             if let Some((reason, why)) = refusal.filter(|_| !record.has_written()) {
-                return self.fail(*reason, why.clone(), vec![]);
+                let findings = std::iter::once(why).chain(objections).filter(|_| !objections.is_empty());
+                return self.fail(*reason, why.clone(), findings.cloned().collect());
             }
         }
         if let Some(pause) = paused.filter(|_| self.record.may_be_held()) {
             return self.hold(pause);
         }
         if self.record.state == State::Queued {
+            // What else is in the way is looked for first, so that all of it is said together.
+            self.record.objections = if self.record.has_written() { vec![] } else { objections.to_vec() };
             self.record.state = State::Running;
             self.progress();
         }
@@ -263,7 +278,7 @@ impl<'a> Deciding<'a> {
                 Work::Wait(_) => return self.looked_in_wait(seen),
                 Work::Call(call) => call,
             };
-            let Some(action) = self.action(call) else { return self.taken_up(None, None) };
+            let Some(action) = self.action(call) else { return self.taken_up(None, &[], None) };
             let reads = action.reads(&self.view());
             if !seen.covers(reads) {
                 return Next::Look(reads);
@@ -302,6 +317,34 @@ impl<'a> Deciding<'a> {
                 }
             }
         }
+    }
+
+    /// Ends with everything that is in the way: what configuration knows, and what a look finds. Of a plan it says too
+    /// what would follow otherwise, if that can be told.
+    fn seen_in_part(&mut self, seen: &Seen, unread: &[String]) -> Next {
+        self.record.calls += seen.calls;
+        self.record.after = seen.image(&self.record.job).or(self.record.after.take());
+        let step = self.step();
+        let action = step.and_then(Step::call).and_then(|call| self.action(call));
+        let mut findings = self.record.objections.clone();
+        match (action.map(|action| action.judge(&self.view(), seen)), step) {
+            (Some(Judgement::Refuse { message, findings: found, .. }), _) => {
+                findings.extend(if found.is_empty() { vec![message] } else { found });
+            }
+            (Some(Judgement::Through(outcome)), Some(step)) if self.record.job.mode == Mode::Plan => {
+                let target = self.rules.definition.after(step, outcome).unwrap_or(Target::End);
+                match self.forecast(&target, seen) {
+                    Ok((plan, _)) => self.record.plan = Some(plan),
+                    Err(more) if unread.is_empty() && seen.reads().and(more) != seen.reads() => {
+                        return Next::Look(more.and(seen.reads()));
+                    }
+                    Err(_) => {}
+                }
+            }
+            _ => {}
+        }
+        findings.extend_from_slice(unread);
+        self.fail(Reason::PreflightFailed, findings.join("; "), findings)
     }
 
     /// A step is through: on to the next. `Some` when there is none, or it waits.

@@ -43,7 +43,7 @@ impl Deciding<'_> {
     }
 
     /// The calls, and what a look would show after them; or what has to be read as well to tell.
-    fn forecast(&self, target: &Target, seen: &Seen) -> Result<(Plan, Seen), Reads> {
+    pub(super) fn forecast(&self, target: &Target, seen: &Seen) -> Result<(Plan, Seen), Reads> {
         let definition = self.rules.definition;
         let (mut plan, mut then, mut record) = (Plan::default(), seen.clone(), self.record.clone());
         let mut target = target.clone();

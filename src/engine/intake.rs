@@ -14,7 +14,7 @@ use super::mail::{Incoming, Intake, IntakeError, Outgoing};
 use super::state::{Origin, Record};
 use super::store::{Arrival, EventKey, Letter, Message, Rejection, Taken};
 use crate::domain::contract::{self, Envelope, Fault};
-use crate::domain::{Event, EventType, Job, JobUid, REASONS_VERSION, Reason, Requester};
+use crate::domain::{Code, Event, EventType, Job, JobUid, REASONS_VERSION, Reason, Requester};
 
 /// After a store that could not be written, before trying it again.
 const PROBE_PAUSE: Duration = Duration::from_secs(1);
@@ -73,7 +73,7 @@ impl Inbox {
         };
         let mut job = contract::parse(&incoming.body, &envelope);
         if let Some(Err(bad)) = user {
-            let fault = Fault { at: "amqp:user_id".into(), message: bad.to_string() };
+            let fault = Fault { at: "amqp:user_id".into(), code: Code::JobBadUser, message: bad.to_string() };
             match &mut job {
                 Ok(_) => job = Err(vec![fault]),
                 Err(faults) => faults.push(fault),
@@ -97,6 +97,7 @@ impl Inbox {
         let letter = self.core.announcer.letter(&mut record, EventType::Accepted, now);
         let fault = Fault {
             at: "/id".into(),
+            code: Code::JobIdReused,
             message: format!("the id {id:?} was used by {requester} before, for another request; take a new one"),
         };
         let reused = self.rejection(Reason::IdReused, Some(id), &[fault], requester, incoming, now);

@@ -1,5 +1,7 @@
 //! A look: the reads of one grant, made together, as the account each belongs to.
 
+use jiff::Timestamp;
+
 use super::action::{Reads, Seen, VpnAttached};
 use super::cen_rules::CenRules;
 use super::cloud::{Answer, CloudError, Failure, Listing, Readers};
@@ -25,6 +27,51 @@ pub async fn look(
         optional(reads.basic, basic(cloud, job)),
         optional(reads.vpn, vpn(cloud, classes, job)),
     )?;
+    Ok(seen(at, cen_rule, resource_rules, attachments, basic, vpn))
+}
+
+/// Makes the reads of a job that will not be begun anyway, to find what else is in its way: what cannot be read is said
+/// and left out. An account without credentials is not asked.
+pub async fn look_in_part(
+    cloud: &dyn Readers,
+    rules: &CenRules,
+    clock: &dyn Clock,
+    classes: &ErrorClasses,
+    job: &Job,
+    reads: Reads,
+) -> (Seen, Vec<String>) {
+    let at = clock.now();
+    let resource = cloud.resource_reader(&job.instance.owner).is_ok();
+    let cen = cloud.transit_router_reader(&job.cen.owner).is_ok();
+    let (cen_rule, resource_rules, attachments, basic, vpn) = tokio::join!(
+        optional(reads.cen_rule && cen, cen_rule(cloud, rules, clock, job)),
+        optional(reads.resource_rules && resource, resource_rules(cloud, job)),
+        optional(reads.attachments && cen, attachments(cloud, job)),
+        optional(reads.basic && cen, basic(cloud, job)),
+        optional(reads.vpn && resource, vpn(cloud, classes, job)),
+    );
+    let mut unread = Vec::new();
+    let (cen_rule, resource_rules) = (part(cen_rule, &mut unread), part(resource_rules, &mut unread));
+    let (attachments, basic) = (part(attachments, &mut unread), part(basic, &mut unread));
+    let vpn = part(vpn, &mut unread);
+    (seen(at, cen_rule, resource_rules, attachments, basic, vpn), unread)
+}
+
+fn part<T>(read: Result<Option<T>, CloudError>, unread: &mut Vec<String>) -> Option<T> {
+    read.unwrap_or_else(|error| {
+        unread.push(format!("could not be read: {error}"));
+        None
+    })
+}
+
+fn seen(
+    at: Timestamp,
+    cen_rule: Option<Answer<Listing<Rule>>>,
+    resource_rules: Option<Answer<Listing<Rule>>>,
+    attachments: Option<Answer<Listing<Attachment>>>,
+    basic: Option<Answer<Listing<Attachment>>>,
+    vpn: Option<Answer<VpnAttached>>,
+) -> Seen {
     let dates = [
         cen_rule.as_ref().and_then(|answer| answer.date),
         resource_rules.as_ref().and_then(|answer| answer.date),
@@ -39,7 +86,7 @@ pub async fn look(
         basic.as_ref().map(|answer| answer.calls),
         vpn.as_ref().map(|answer| answer.calls),
     ];
-    Ok(Seen {
+    Seen {
         at,
         calls: calls.into_iter().flatten().sum(),
         date: dates.into_iter().flatten().max(),
@@ -48,7 +95,7 @@ pub async fn look(
         attachments: attachments.map(|answer| answer.value),
         basic: basic.map(|answer| answer.value),
         vpn: vpn.map(|answer| answer.value),
-    })
+    }
 }
 
 async fn optional<T>(

@@ -1,7 +1,7 @@
 //! What is checked of a job before it is begun, from configuration alone: who may ask for what, and whether the two
 //! accounts can be connected at all. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
@@ -66,41 +66,61 @@ impl Policy {
         Self::new(vec![everything], BTreeMap::new())
     }
 
-    /// What there is against a job; `None` if it may be begun.
+    /// Why nothing may be done or read for this requester; `None` if a rule allows what is asked for.
     pub fn refuses(&self, requester: &Requester, job: &Job) -> Option<(Reason, String)> {
-        if !self.rules.iter().any(|rule| rule.allows(requester, job)) {
-            let payer = job.order_type.map(|order_type| format!(" with {order_type}")).unwrap_or_default();
-            let (kind, id, owner, cen) = (job.kind, &job.instance.id, &job.instance.owner, &job.cen.id);
-            let message = format!(
-                "no rule of the policy allows {requester} to ask for a {kind} of {id} of account {owner} in {cen}{payer}"
-            );
-            return Some((Reason::RefusedByPolicy, message));
+        if self.rules.iter().any(|rule| rule.admits(requester) && rule.allows(job)) {
+            return None;
         }
-        let accounts = [&job.instance.owner, &job.cen.owner];
-        if let Some(unknown) = accounts.into_iter().find(|uid| !self.knows(uid)) {
-            let message = format!("no credentials are configured for account {unknown}");
-            return Some((Reason::PreflightFailed, message));
-        }
+        Some((Reason::RefusedByPolicy, refusal(requester.as_str(), job)))
+    }
+
+    /// Who may ask for a job, as the rules name them: requesters, or `*` for anybody.
+    ///
+    /// # Errors
+    /// The sentence to say when nobody may.
+    pub fn admits(&self, job: &Job) -> Result<BTreeSet<&str>, String> {
+        let rules = self.rules.iter().filter(|rule| rule.allows(job));
+        let names: BTreeSet<&str> = rules.flat_map(|rule| &rule.requesters).map(String::as_str).collect();
+        if names.is_empty() { Err(refusal("anybody", job)) } else { Ok(names) }
+    }
+
+    /// Everything that is known to be in the way of a job without asking the cloud. None without any account.
+    pub fn objections(&self, job: &Job) -> Vec<String> {
+        let accounts = BTreeSet::from([&job.instance.owner, &job.cen.owner]);
+        let unknown = accounts.iter().filter(|uid| !self.knows(uid));
+        let mut objections: Vec<String> =
+            unknown.map(|uid| format!("no credentials are configured for account {uid}")).collect();
         // Both accounts must be on the same site (API §F); no API tells which, so configuration does.
-        let (ours, theirs) = (self.sites.get(&job.instance.owner)?, self.sites.get(&job.cen.owner)?);
-        (ours != theirs).then(|| {
+        if let (Some(ours), Some(theirs)) = (self.sites.get(&job.instance.owner), self.sites.get(&job.cen.owner))
+            && ours != theirs
+        {
             let (resource, cen) = (&job.instance.owner, &job.cen.owner);
-            let message = format!(
+            objections.push(format!(
                 "account {resource} is on the {ours} site and account {cen} on the {theirs} site; a grant works only \
                  within one site"
-            );
-            (Reason::PreflightFailed, message)
-        })
+            ));
+        }
+        objections
     }
 }
 
+fn refusal(who: &str, job: &Job) -> String {
+    let payer = job.order_type.map(|order_type| format!(" with {order_type}")).unwrap_or_default();
+    let (kind, id, owner, cen) = (job.kind, &job.instance.id, &job.instance.owner, &job.cen.id);
+    format!("no rule of the policy allows {who} to ask for a {kind} of {id} of account {owner} in {cen}{payer}")
+}
+
 impl Allow {
-    fn allows(&self, requester: &Requester, job: &Job) -> bool {
+    fn admits(&self, requester: &Requester) -> bool {
+        self.requesters.iter().any(|name| name == "*" || name == requester.as_str())
+    }
+
+    /// Whatever the requester.
+    fn allows(&self, job: &Job) -> bool {
         fn among<T: PartialEq>(list: &Option<Vec<T>>, item: &T) -> bool {
             list.as_ref().is_none_or(|list| list.contains(item))
         }
-        self.requesters.iter().any(|name| name == "*" || name == requester.as_str())
-            && among(&self.kinds, &job.kind)
+        among(&self.kinds, &job.kind)
             && among(&self.resource_accounts, &job.instance.owner)
             && among(&self.cens, &job.cen.id)
             && job.order_type.is_none_or(|order_type| among(&self.order_types, &order_type))
@@ -154,23 +174,31 @@ mod tests {
     }
 
     #[test]
-    fn accounts_of_two_sites_cannot_be_connected() {
-        let uid = |text: &str| AccountUid::parse(text).unwrap();
-        let sites = |cen: Site| BTreeMap::from([(uid(RESOURCE), Site::China), (uid("1250123456123456"), cen)]);
-        let refuses = |cen: Site| {
-            let everybody = Policy::everybody().rules;
-            Policy::new(everybody, sites(cen)).refuses(&Requester::anonymous(), &job()).map(|(reason, _)| reason)
+    fn who_may_ask_is_told_from_who_may_not() {
+        let rule = |who: &str, kind: &str| {
+            toml::from_str::<Allow>(&format!("requesters = ['{who}']\nkinds = ['{kind}']")).unwrap()
         };
-        assert_eq!(refuses(Site::China), None);
-        assert_eq!(refuses(Site::International), Some(Reason::PreflightFailed));
+        let policy = |rules: Vec<Allow>| Policy::new(rules, BTreeMap::new());
+        let some = policy(vec![rule("tickets", "payer-change"), rule("bot", "payer-change"), rule("other", "grant")]);
+        assert_eq!(some.admits(&job()), Ok(BTreeSet::from(["bot", "tickets"])));
+        let said = policy(vec![rule("other", "grant")]).admits(&job()).unwrap_err();
+        assert!(said.contains("allows anybody to ask for a payer-change of vpc-"), "{said}");
     }
 
     #[test]
-    fn an_account_without_credentials_is_said_at_once() {
-        let sites = BTreeMap::from([(AccountUid::parse(RESOURCE).unwrap(), Site::China)]);
-        let refusal = Policy::new(Policy::everybody().rules, sites).refuses(&Requester::anonymous(), &job());
-        let (reason, message) = refusal.unwrap();
-        assert_eq!(reason, Reason::PreflightFailed);
-        assert!(message.contains("1250123456123456"), "{message}");
+    fn everything_in_the_way_of_two_accounts_is_said_together() {
+        let uid = |text: &str| AccountUid::parse(text).unwrap();
+        let objections = |sites: &[(&str, Site)]| {
+            let sites = sites.iter().map(|(account, site)| (uid(account), *site)).collect();
+            Policy::new(Policy::everybody().rules, sites).objections(&job())
+        };
+        let (ours, theirs) = ((RESOURCE, Site::China), ("1250123456123456", Site::China));
+        assert_eq!(objections(&[ours, theirs]), Vec::<String>::new());
+        assert_eq!(objections(&[]), Vec::<String>::new(), "nothing is known of any account");
+        let other = objections(&[ours, ("1250123456123456", Site::International)]);
+        assert!(other.len() == 1 && other[0].contains("within one site"), "{other:?}");
+        let one = objections(&[ours]);
+        assert!(one.len() == 1 && one[0].contains("account 1250123456123456"), "{one:?}");
+        assert_eq!(objections(&[("1999999999999999", Site::China)]).len(), 2);
     }
 }

@@ -336,6 +336,9 @@ pub struct Record {
     /// The other CENs the instance is granted to, where a job needed to know.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub granted_to: Vec<String>,
+    /// What is in the way of it by configuration alone; it goes into the findings of the end, with what a look finds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub objections: Vec<String>,
     /// What could not be checked before the first write; it goes into the findings of the end.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unchecked: Vec<String>,
@@ -394,6 +397,7 @@ impl Record {
             after: None,
             plan: None,
             granted_to: vec![],
+            objections: vec![],
             unchecked: vec![],
             begun_at: None,
             approved_at: None,

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::guards::Pause;
 use super::mail::Outgoing;
 use super::state::{Origin, Record, State};
-use crate::domain::{AccountUid, CenId, InstanceId, InstanceType, JobId, JobUid, Kind, Requester};
+use crate::domain::{AccountUid, CenId, Code, InstanceId, InstanceType, JobId, JobUid, Kind, Requester};
 
 /// A message to publish, committed with what it tells of.
 #[derive(Debug, Clone, PartialEq)]
@@ -80,7 +80,7 @@ pub struct Rejected {
     /// The id it gave, as far as it could be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job_id: Option<String>,
-    /// Everything that is wrong with it: `at` and `message` each.
+    /// Everything that is wrong with it: `at`, `code` and `message` each.
     pub reasons: Value,
 }
 
@@ -185,6 +185,16 @@ pub enum StoreError {
     /// What is stored cannot be read: a damaged file, or rows of a newer version.
     #[error("the store holds something unreadable: {0}")]
     Corrupt(String),
+}
+
+impl StoreError {
+    /// What it is explained under.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Unavailable(_) => Code::StoreUnavailable,
+            Self::Corrupt(_) => Code::StoreCorrupt,
+        }
+    }
 }
 
 /// A row of the outbox.

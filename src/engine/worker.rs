@@ -10,13 +10,13 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::action::{Hand, Reads};
+use super::action::{Hand, Reads, Seen};
 use super::cloud::{Answer, CloudError, Failure, NoRoom};
 use super::core::Core;
 use super::decide::{Decision, Next, Observation, decide};
 use super::faults::Point;
 use super::guards::Pause;
-use super::look::look;
+use super::look::{look, look_in_part};
 use super::state::{Record, State, Write};
 use super::store::{Claimed, Committed, Hold, Lease, StoreError};
 use super::urgency::{Priority, Urgency};
@@ -103,9 +103,10 @@ async fn fill(core: &Arc<Core>, capacity: Capacity, jobs: &mut JoinSet<()>) -> R
 /// Works on one claimed job until it rests. `deadline` is the end of its lease on the uptime clock.
 pub async fn run(core: &Core, claimed: Claimed, deadline: Duration) -> Result<(), StoreError> {
     let refusal = core.policy.refuses(&claimed.record.requester, &claimed.record.job);
+    let objections = core.policy.objections(&claimed.record.job);
     let mut hand = Grip { core, record: claimed.record, lease: claimed.lease, deadline, room: None };
     let paused = hand.pause().await?;
-    let mut observation = Observation::TakenUp { refusal, paused };
+    let mut observation = Observation::TakenUp { refusal, objections, paused };
     loop {
         let (definition, wrong) = core.definition_of(&hand.record).await?;
         if let Some(why) = wrong {
@@ -303,7 +304,16 @@ impl Grip<'_> {
         let room = self.deadline.saturating_sub(began + core.catalog.policies.request_timeout);
         let limit = step.map_or(room, |call| call.timeout.min(room));
         let (cloud, clock, classes) = (core.cloud.as_ref(), core.clock.as_ref(), &core.catalog.classes);
-        let look = look(cloud, &core.cen_rules, clock, classes, &self.record.job, reads);
+        let (rules, job) = (&core.cen_rules, &self.record.job);
+        if !self.record.objections.is_empty() {
+            let look = look_in_part(cloud, rules, clock, classes, job, reads);
+            let looked = tokio::time::timeout(limit, self.urgency(began, limit).scope(look)).await;
+            let (seen, unread) = looked.unwrap_or_else(|_| {
+                (Seen::nothing(core.clock.now()), vec![format!("a look took longer than {limit:?}")])
+            });
+            return Ok(Observation::SeenInPart { seen, unread });
+        }
+        let look = look(cloud, rules, clock, classes, job, reads);
         let looked = tokio::time::timeout(limit, self.urgency(began, limit).scope(look)).await.unwrap_or_else(|_| {
             let failure = Failure::Unanswered { why: format!("a look took longer than {limit:?}") };
             Err(CloudError { operation: "look".into(), failure, request_id: None, retry_after: None })

@@ -20,6 +20,10 @@ pub struct LedgerEntry {
     pub at: Timestamp,
     /// What was called.
     pub operation: String,
+    /// Of which product.
+    pub product: Option<String>,
+    /// The `InstanceType` it was called with, as it was spelled (API §H1).
+    pub instance_type: Option<String>,
     /// By which account.
     pub account: Option<AccountUid>,
     /// With which key.

@@ -241,16 +241,18 @@ impl Simulator {
 
 impl Cloud {
     /// Enters an effect into the ledger.
-    fn enter(&mut self, operation: &str, call: Option<(&request::Caller, &str)>, at: Timestamp, effect: Effect) {
+    fn enter(&mut self, operation: &str, call: Option<&request::Call>, at: Timestamp, effect: Effect) {
         self.events += 1;
         let seq = u64::try_from(self.ledger.len()).unwrap_or(u64::MAX).saturating_add(1);
         self.ledger.push(LedgerEntry {
             seq,
             at,
             operation: operation.to_owned(),
-            account: call.map(|(caller, _)| caller.account.clone()),
-            access_key_id: call.map(|(caller, _)| caller.access_key_id.clone()),
-            request_id: call.map(|(_, request_id)| request_id.to_owned()),
+            product: call.map(|call| call.product.to_owned()),
+            instance_type: call.and_then(|call| call.params.text("InstanceType")).map(str::to_owned),
+            account: call.map(|call| call.caller.account.clone()),
+            access_key_id: call.map(|call| call.caller.access_key_id.clone()),
+            request_id: call.map(|call| call.request_id.clone()),
             effect,
         });
     }

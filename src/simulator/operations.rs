@@ -38,11 +38,15 @@ impl Answer {
 /// An operation: reads or changes the world.
 pub(super) type Operation = fn(&mut World, &Call) -> Result<Answer, Refusal>;
 
-/// The operations of one product version, by action.
-type Product = (&'static str, &'static [(&'static str, Operation)]);
+/// A product, its version, and its operations by action.
+type Product = (&'static str, &'static str, &'static [(&'static str, Operation)]);
 
-const PRODUCTS: [Product; 4] =
-    [("2017-09-12", CBN), ("2015-04-01", STS), ("2018-03-13", SMARTAG), ("2016-04-28", VPC_PRODUCT)];
+const PRODUCTS: [Product; 4] = [
+    ("Cbn", "2017-09-12", CBN),
+    ("Sts", "2015-04-01", STS),
+    ("Smartag", "2018-03-13", SMARTAG),
+    ("Vpc", "2016-04-28", VPC_PRODUCT),
+];
 
 const CBN: &[(&str, Operation)] = &[
     ("GrantInstanceToTransitRouter", cbn::grant),
@@ -87,15 +91,15 @@ const VPC_PRODUCT: &[(&str, Operation)] = &[("DescribeVpnAttachments", vpc::vpn_
 
 /// The name of every operation there is.
 pub fn operations() -> impl Iterator<Item = &'static str> {
-    PRODUCTS.iter().flat_map(|(_, operations)| operations.iter().map(|(action, _)| *action))
+    PRODUCTS.iter().flat_map(|(_, _, operations)| operations.iter().map(|(action, _)| *action))
 }
 
-/// Finds an operation by the product's version and the action.
-pub(super) fn find(version: &str, action: &str) -> Result<Operation, Refusal> {
-    let Some((_, operations)) = PRODUCTS.iter().find(|(of, _)| *of == version) else {
+/// Finds an operation, and whose it is, by the product's version and the action.
+pub(super) fn find(version: &str, action: &str) -> Result<(&'static str, Operation), Refusal> {
+    let Some((product, _, operations)) = PRODUCTS.iter().find(|(_, of, _)| *of == version) else {
         return Err(Refusal::bad("InvalidVersion", format!("Specified version {version} is not valid.")));
     };
-    let found = operations.iter().find(|(name, _)| *name == action).map(|(_, operation)| *operation);
+    let found = operations.iter().find(|(name, _)| *name == action).map(|(_, operation)| (*product, *operation));
     found.ok_or_else(|| {
         Refusal::new(404, "InvalidAction.NotFound", format!("Specified api {action} is not found in this version."))
     })

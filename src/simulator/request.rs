@@ -91,6 +91,7 @@ pub(super) struct Caller {
 /// A verified call on its way to its operation.
 #[derive(Debug, Clone)]
 pub(super) struct Call {
+    pub(super) product: &'static str,
     pub(super) operation: String,
     pub(super) caller: Caller,
     pub(super) params: Params,

@@ -117,7 +117,7 @@ impl Simulator {
                     let caller = Caller { account: asked_for, access_key_id: String::new(), role: None };
                     let (operation, request_id) = (operation.clone(), request_id.to_owned());
                     let fault = cloud.strike(&operation, &params);
-                    let call = Call { operation, caller, params, request_id, now, as_of: AsOf::Now };
+                    let call = Call { product: "Sts", operation, caller, params, request_id, now, as_of: AsOf::Now };
                     return Ok((call, sts::assume_role_with_oidc as Operation, fault));
                 }
                 let keys = &cloud.world.keys;
@@ -131,7 +131,7 @@ impl Simulator {
                     let message = format!("{} is not supported.", arrived.method);
                     return Err(Refusal::bad("UnsupportedHTTPMethod", message));
                 }
-                let run = operations::find(&arrived.header("x-acs-version"), &operation)?;
+                let (product, run) = operations::find(&arrived.header("x-acs-version"), &operation)?;
                 let limit = cloud.world.switches.calls_per_second;
                 if limit.is_some_and(|limit| !cloud.flow.takes(owner, &operation, now, limit)) {
                     return Err(Refusal::bad("Throttling.User", THROTTLED));
@@ -143,7 +143,7 @@ impl Simulator {
                 };
                 let (operation, request_id) = (operation.clone(), request_id.to_owned());
                 let fault = cloud.strike(&operation, &params);
-                Ok((Call { operation, caller, params, request_id, now, as_of: AsOf::Now }, run, fault))
+                Ok((Call { product, operation, caller, params, request_id, now, as_of: AsOf::Now }, run, fault))
             };
             let admitted = admit();
             if let Err(refusal) = &admitted {
@@ -194,7 +194,7 @@ impl Simulator {
                 if let (Some(token), Ok((_, answer))) = (token, &result) {
                     cloud.tokens.remember(call, token, answer);
                 }
-                cloud.enter(&call.operation, Some((&call.caller, &call.request_id)), now, effect);
+                cloud.enter(&call.operation, Some(call), now, effect);
             }
             result
         })

@@ -7,7 +7,7 @@ use super::errors::ErrorClasses;
 use super::policies::Policies;
 use super::problem::Problem;
 use super::verb::VerbSpec;
-use crate::domain::Kind;
+use crate::domain::{Code, Kind};
 
 const POLICIES: &str = include_str!("../../workflows/policies.toml");
 const ERRORS: &str = include_str!("../../workflows/errors.toml");
@@ -70,7 +70,7 @@ impl Catalog {
                 Ok(definition) if definition.kind == kind => drop(definitions.insert(kind, definition)),
                 Ok(definition) => {
                     let message = format!("this file is for `{kind}` and defines `{}`", definition.kind);
-                    problems.push(Problem { file: file.to_owned(), line: 1, message });
+                    problems.push(Problem { file: file.to_owned(), line: 1, code: Code::WorkflowIncomplete, message });
                 }
                 Err(found) => problems.extend(found),
             }

@@ -9,6 +9,7 @@ use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
 use super::problem::{Problem, hint, list};
+use crate::domain::Code;
 
 /// A value and where it stands (byte offset).
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +34,8 @@ impl<'a> Reader<'a> {
     pub fn document(&self) -> Option<DeTable<'a>> {
         let (table, errors) = DeTable::parse_recoverable(self.text);
         for error in &errors {
-            self.report(error.span().map_or(0, |span| span.start), error.message().trim_end().replace('\n', ", "));
+            let at = error.span().map_or(0, |span| span.start);
+            self.report(at, Code::WorkflowSyntax, error.message().trim_end().replace('\n', ", "));
         }
         errors.is_empty().then(|| table.into_inner())
     }
@@ -44,8 +46,8 @@ impl<'a> Reader<'a> {
         before.iter().filter(|byte| **byte == b'\n').count() + 1
     }
 
-    pub fn report(&self, at: usize, message: impl Into<String>) {
-        let problem = Problem { file: self.file.to_owned(), line: self.line(at), message: message.into() };
+    pub fn report(&self, at: usize, code: Code, message: impl Into<String>) {
+        let problem = Problem { file: self.file.to_owned(), line: self.line(at), code, message: message.into() };
         self.problems.borrow_mut().push(problem);
     }
 
@@ -88,7 +90,11 @@ impl<'r, 'a> Table<'r, 'a> {
                 let hint = hint(key.value, known.iter().copied());
                 let known = list(known.iter().copied());
                 let what = &self.what;
-                self.reader.report(key.at, format!("unknown key `{}` in {what}{hint} (known: {known})", key.value));
+                self.reader.report(
+                    key.at,
+                    Code::WorkflowUnknownKey,
+                    format!("unknown key `{}` in {what}{hint} (known: {known})", key.value),
+                );
             }
         }
     }
@@ -109,7 +115,7 @@ impl<'r, 'a> Table<'r, 'a> {
     pub fn required(&self, key: &str) -> Option<&'r Spanned<DeValue<'a>>> {
         let value = self.value(key);
         if value.is_none() {
-            self.reader.report(self.at, format!("`{key}` is missing in {}", self.what));
+            self.reader.report(self.at, Code::WorkflowMissingKey, format!("`{key}` is missing in {}", self.what));
         }
         value
     }
@@ -119,7 +125,7 @@ impl<'r, 'a> Table<'r, 'a> {
         let value = self.value(key)?;
         let text = self.as_text(key, value)?;
         if text.value.trim().is_empty() {
-            self.reader.report(text.at, format!("`{key}` is empty"));
+            self.reader.report(text.at, Code::WorkflowBadValue, format!("`{key}` is empty"));
             return None;
         }
         Some(text)
@@ -162,7 +168,11 @@ impl<'r, 'a> Table<'r, 'a> {
     pub fn durations(&self, key: &str) -> Option<Located<Vec<Duration>>> {
         let value = self.value(key)?;
         let DeValue::Array(items) = value.get_ref() else {
-            self.reader.report(value.span().start, format!("`{key}` must be a list of durations"));
+            self.reader.report(
+                value.span().start,
+                Code::WorkflowBadValue,
+                format!("`{key}` must be a list of durations"),
+            );
             return None;
         };
         let spans = items.iter().map(|item| self.as_duration(key, self.as_text(key, item)?).map(|span| span.value));
@@ -178,7 +188,7 @@ impl<'r, 'a> Table<'r, 'a> {
             _ => None,
         };
         if number.is_none() {
-            self.reader.report(value.span().start, format!("`{key}` must be a number"));
+            self.reader.report(value.span().start, Code::WorkflowBadValue, format!("`{key}` must be a number"));
         }
         Some(Located { value: number?, at: value.span().start })
     }
@@ -188,7 +198,7 @@ impl<'r, 'a> Table<'r, 'a> {
         if let DeValue::Boolean(value) = value.get_ref() {
             return Some(*value);
         }
-        self.reader.report(value.span().start, format!("`{key}` must be true or false"));
+        self.reader.report(value.span().start, Code::WorkflowBadValue, format!("`{key}` must be true or false"));
         None
     }
 
@@ -201,7 +211,11 @@ impl<'r, 'a> Table<'r, 'a> {
     pub fn tables(&self, key: &str) -> Vec<Table<'r, 'a>> {
         let Some(value) = self.value(key) else { return Vec::new() };
         let DeValue::Array(items) = value.get_ref() else {
-            self.reader.report(value.span().start, format!("`{key}` must be a list of tables, `[[{key}]]`"));
+            self.reader.report(
+                value.span().start,
+                Code::WorkflowBadValue,
+                format!("`{key}` must be a list of tables, `[[{key}]]`"),
+            );
             return Vec::new();
         };
         let items: &'r DeArray<'a> = items;
@@ -212,7 +226,7 @@ impl<'r, 'a> Table<'r, 'a> {
         if let DeValue::String(text) = value.get_ref() {
             return Some(Located { value: text, at: value.span().start });
         }
-        self.reader.report(value.span().start, format!("`{key}` must be a text"));
+        self.reader.report(value.span().start, Code::WorkflowBadValue, format!("`{key}` must be a text"));
         None
     }
 
@@ -221,7 +235,7 @@ impl<'r, 'a> Table<'r, 'a> {
         let span = span.filter(|span| !span.is_zero());
         if span.is_none() {
             let message = format!("`{key}` must be a duration longer than zero such as \"30s\" or \"1h 30m\"");
-            self.reader.report(text.at, format!("{message}, not \"{}\"", text.value));
+            self.reader.report(text.at, Code::WorkflowBadValue, format!("{message}, not \"{}\"", text.value));
         }
         Some(Located { value: span?, at: text.at })
     }
@@ -230,7 +244,7 @@ impl<'r, 'a> Table<'r, 'a> {
         if let DeValue::Table(table) = value.get_ref() {
             return Some(Table { reader: self.reader, table, at: value.span().start, what });
         }
-        self.reader.report(value.span().start, format!("{what} must be a table"));
+        self.reader.report(value.span().start, Code::WorkflowBadValue, format!("{what} must be a table"));
         None
     }
 }

@@ -9,6 +9,7 @@ use std::fmt;
 use super::document::{Reader, Table};
 use super::glob;
 use super::problem::{Problem, hint, list};
+use crate::domain::Code;
 
 /// What to do about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -111,7 +112,12 @@ impl ErrorClasses {
         for retry_after in [false, true] {
             if readable && !entries.iter().any(|entry| entry.matches_all(retry_after)) {
                 let message = format!("no entry matches everything with retry-after = {retry_after}");
-                problems.push(Problem { file: "workflows/errors.toml".to_owned(), line: 1, message });
+                problems.push(Problem {
+                    file: "workflows/errors.toml".to_owned(),
+                    line: 1,
+                    code: Code::WorkflowIncomplete,
+                    message,
+                });
             }
         }
         if problems.is_empty() { Ok(Self { entries }) } else { Err(problems) }
@@ -289,7 +295,7 @@ fn statuses(table: &Table<'_, '_>) -> Option<Vec<HttpStatus>> {
         let status = HttpStatus::parse(text.value);
         if status.is_none() {
             let message = format!("`http` must be a status such as 429 or \"5xx\", not `{}`", text.value);
-            table.reader.report(text.at, message);
+            table.reader.report(text.at, Code::WorkflowBadValue, message);
         }
         status
     });
@@ -303,7 +309,11 @@ fn word<T: Copy>(table: &Table<'_, '_>, key: &str, known: &[(&str, T)]) -> Optio
     if found.is_none() {
         let names = || known.iter().map(|(name, _)| *name);
         let (hint, known) = (hint(word.value, names()), list(names()));
-        table.reader.report(word.at, format!("`{key}` cannot be `{}`{hint} (known: {known})", word.value));
+        table.reader.report(
+            word.at,
+            Code::WorkflowBadValue,
+            format!("`{key}` cannot be `{}`{hint} (known: {known})", word.value),
+        );
     }
     found
 }

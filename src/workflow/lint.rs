@@ -3,6 +3,7 @@
 use super::definition::{Step, Target};
 use super::document::{Located, Reader, Table};
 use super::problem::hint;
+use crate::domain::Code;
 
 /// The word for the end of a workflow, which no step may bear.
 const END: &str = "end";
@@ -20,14 +21,20 @@ impl<'r> Names<'r> {
                 let first = names.iter().flatten().find(|earlier| earlier.value == name.value);
                 if let Some(first) = first {
                     let line = table.reader.line(first.at);
-                    table
-                        .reader
-                        .report(name.at, format!("the name `{}` is taken by the step of line {line}", name.value));
+                    table.reader.report(
+                        name.at,
+                        Code::WorkflowBadName,
+                        format!("the name `{}` is taken by the step of line {line}", name.value),
+                    );
                 } else if name.value == END {
-                    table.reader.report(name.at, format!("`{END}` is the word for the end of a workflow, not a name"));
+                    table.reader.report(
+                        name.at,
+                        Code::WorkflowBadName,
+                        format!("`{END}` is the word for the end of a workflow, not a name"),
+                    );
                 } else if !is_kebab(name.value) {
                     let message = format!("`{}` is no name for a step: lower-case words joined by `-`", name.value);
-                    table.reader.report(name.at, message);
+                    table.reader.report(name.at, Code::WorkflowBadName, message);
                 }
             }
             names.push(name);
@@ -52,12 +59,20 @@ impl<'r> Names<'r> {
         }
         let Some(to) = self.0.iter().position(|name| *name == Some(word.value)) else {
             let known = self.0.iter().flatten().copied().chain([END]);
-            reader.report(word.at, format!("there is no step `{}`{}", word.value, hint(word.value, known)));
+            reader.report(
+                word.at,
+                Code::WorkflowUnknownName,
+                format!("there is no step `{}`{}", word.value, hint(word.value, known)),
+            );
             return None;
         };
         if to <= i {
             let message = format!("`{}` leads back to `{}`", self.at(i).unwrap_or("this step"), word.value);
-            reader.report(word.at, format!("{message}: steps only lead to later ones, so that none runs twice"));
+            reader.report(
+                word.at,
+                Code::WorkflowLeadsBack,
+                format!("{message}: steps only lead to later ones, so that none runs twice"),
+            );
             return None;
         }
         Some(Target::Step(word.value.to_owned()))
@@ -69,7 +84,7 @@ pub(super) fn reachability(reader: &Reader<'_>, tables: &[Table<'_, '_>], steps:
     let mut reached: Vec<String> = Vec::new();
     for (i, (table, step)) in tables.iter().zip(steps).enumerate() {
         if i > 0 && !reached.contains(&step.name) {
-            reader.report(table.at, format!("no step leads to `{}`", step.name));
+            reader.report(table.at, Code::WorkflowUnreachable, format!("no step leads to `{}`", step.name));
             continue;
         }
         reached.extend(step.targets().into_iter().filter_map(|(_, target)| match target {

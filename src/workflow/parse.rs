@@ -11,7 +11,7 @@ use super::lint::{self, Names};
 use super::policies::Policies;
 use super::problem::{Problem, hint, list};
 use super::verb::{Account, VerbSpec};
-use crate::domain::{Kind, hex};
+use crate::domain::{Code, Kind, hex};
 
 const CALL_KEYS: [&str; 10] = ["name", "about", "call", "as", "retry", "timeout", "on", "next", "undo", "refused"];
 const WAIT_KEYS: [&str; 5] = ["name", "about", "wait", "emit", "next"];
@@ -31,14 +31,18 @@ pub(super) fn definition(
         let kind = Kind::parse(word.value);
         if kind.is_none() {
             let known = list(Kind::ALL.map(Kind::as_str));
-            reader.report(word.at, format!("no kind of job is called `{}` (known: {known})", word.value));
+            reader.report(
+                word.at,
+                Code::WorkflowUnknownName,
+                format!("no kind of job is called `{}` (known: {known})", word.value),
+            );
         }
         kind
     });
     let summary = root.required_text("summary");
     let tables = root.tables("step");
     if tables.is_empty() {
-        reader.report(0, "a workflow needs at least one `[[step]]`");
+        reader.report(0, Code::WorkflowMissingKey, "a workflow needs at least one `[[step]]`");
     }
     let names = Names::of(&tables);
     let steps: Vec<_> = (0..)
@@ -78,7 +82,11 @@ impl<'r> Parser<'_, 'r, '_> {
             (false, true) => self.wait().map(Work::Wait),
             (both, _) => {
                 let what = if both { "both `call` and `wait`" } else { "neither `call` nor `wait`" };
-                self.report(self.table.at, format!("a step has either `call` or `wait`; this one has {what}"));
+                self.report(
+                    self.table.at,
+                    Code::WorkflowContradiction,
+                    format!("a step has either `call` or `wait`; this one has {what}"),
+                );
                 None
             }
         };
@@ -107,7 +115,7 @@ impl<'r> Parser<'_, 'r, '_> {
             && !verb.writes
         {
             let message = format!("`refused` makes no sense here: `{}` writes nothing", verb.name);
-            self.report(value.span().start, message);
+            self.report(value.span().start, Code::WorkflowContradiction, message);
         }
         let on = self.on(verb);
         Some(Call {
@@ -125,7 +133,7 @@ impl<'r> Parser<'_, 'r, '_> {
         let verb = self.verbs.iter().find(|verb| verb.name == word.value);
         if verb.is_none() {
             let hint = hint(word.value, self.verbs.iter().map(|verb| verb.name));
-            self.report(word.at, format!("no verb is called `{}`{hint}", word.value));
+            self.report(word.at, Code::WorkflowUnknownName, format!("no verb is called `{}`{hint}", word.value));
         }
         verb
     }
@@ -137,7 +145,11 @@ impl<'r> Parser<'_, 'r, '_> {
             && verb.account != account
         {
             let at = self.table.value("as")?.span().start;
-            self.report(at, format!("`{}` acts as `{}`, not as `{account}`", verb.name, verb.account));
+            self.report(
+                at,
+                Code::WorkflowContradiction,
+                format!("`{}` acts as `{}`, not as `{account}`", verb.name, verb.account),
+            );
         }
         Some(account)
     }
@@ -146,7 +158,11 @@ impl<'r> Parser<'_, 'r, '_> {
         let word = self.table.required_text("retry")?;
         if self.policies.retry(word.value).is_none() {
             let hint = hint(word.value, self.policies.retry.keys().map(String::as_str));
-            self.report(word.at, format!("no retry policy is called `{}`{hint}", word.value));
+            self.report(
+                word.at,
+                Code::WorkflowUnknownName,
+                format!("no retry policy is called `{}`{hint}", word.value),
+            );
         }
         Some(word.value.to_owned())
     }
@@ -157,15 +173,27 @@ impl<'r> Parser<'_, 'r, '_> {
         if let Some(verb) = verb
             && !verb.writes
         {
-            self.report(word.at, format!("`undo` makes no sense here: `{}` writes nothing", verb.name));
+            self.report(
+                word.at,
+                Code::WorkflowContradiction,
+                format!("`undo` makes no sense here: `{}` writes nothing", verb.name),
+            );
         } else if let Some(undo) = undo {
             if !undo.writes {
-                self.report(word.at, format!("`{}` writes nothing, so it undoes nothing", undo.name));
+                self.report(
+                    word.at,
+                    Code::WorkflowContradiction,
+                    format!("`{}` writes nothing, so it undoes nothing", undo.name),
+                );
             } else if let Some(verb) = verb
                 && undo.account != verb.account
             {
                 let message = format!("`{}` acts as `{}` and is undone as the same", verb.name, verb.account);
-                self.report(word.at, format!("{message}, but `{}` acts as `{}`", undo.name, undo.account));
+                self.report(
+                    word.at,
+                    Code::WorkflowContradiction,
+                    format!("{message}, but `{}` acts as `{}`", undo.name, undo.account),
+                );
             }
         }
         undo.map(|undo| undo.name.to_owned())
@@ -175,7 +203,11 @@ impl<'r> Parser<'_, 'r, '_> {
     /// names them all in `on`: there is one way to write each.
     fn on(&self, verb: Option<&VerbSpec>) -> BTreeMap<String, Target> {
         if let (Some(on), Some(next)) = (self.table.value("on"), self.table.value("next")) {
-            self.report(on.span().start.max(next.span().start), "a step has either `on` or `next`");
+            self.report(
+                on.span().start.max(next.span().start),
+                Code::WorkflowContradiction,
+                "a step has either `on` or `next`",
+            );
         }
         let Some(verb) = verb else {
             self.written();
@@ -184,25 +216,29 @@ impl<'r> Parser<'_, 'r, '_> {
         if let [outcome] = verb.outcomes {
             if let Some(on) = self.table.value("on") {
                 let message = format!("`{}` has one outcome, `{outcome}`: use `next` instead of `on`", verb.name);
-                self.report(on.span().start, message);
+                self.report(on.span().start, Code::WorkflowContradiction, message);
             }
             return self.next().map(|next| ((*outcome).to_owned(), next)).into_iter().collect();
         }
         if let Some(next) = self.table.value("next") {
             let message = format!("`{}` has several outcomes: use `on` instead of `next`", verb.name);
-            self.report(next.span().start, message);
+            self.report(next.span().start, Code::WorkflowContradiction, message);
         }
         let written = self.written();
         for (outcome, at) in written.iter().map(|(outcome, (at, _))| (outcome.as_str(), *at)) {
             if !verb.outcomes.contains(&outcome) {
                 let hint = hint(outcome, verb.outcomes.iter().copied());
-                self.report(at, format!("`{}` has no outcome `{outcome}`{hint}", verb.name));
+                self.report(at, Code::WorkflowUnknownName, format!("`{}` has no outcome `{outcome}`{hint}", verb.name));
             }
         }
         let missing: Vec<_> = verb.outcomes.iter().copied().filter(|outcome| !written.contains_key(*outcome)).collect();
         if !missing.is_empty() {
             let at = self.table.value("on").map_or(self.table.at, |on| on.span().start);
-            self.report(at, format!("`on` does not say where {} of `{}` leads", list(missing), verb.name));
+            self.report(
+                at,
+                Code::WorkflowMissingOutcome,
+                format!("`on` does not say where {} of `{}` leads", list(missing), verb.name),
+            );
         }
         written.into_iter().filter_map(|(outcome, (_, target))| Some((outcome, target?))).collect()
     }
@@ -228,13 +264,17 @@ impl<'r> Parser<'_, 'r, '_> {
         if value.is_none() {
             let hint = hint(word.value, known.iter().copied());
             let known = list(known.iter().copied());
-            self.report(word.at, format!("`{key}` cannot be `{}`{hint} (known: {known})", word.value));
+            self.report(
+                word.at,
+                Code::WorkflowBadValue,
+                format!("`{key}` cannot be `{}`{hint} (known: {known})", word.value),
+            );
         }
         value
     }
 
-    fn report(&self, at: usize, message: impl Into<String>) {
-        self.table.reader.report(at, message);
+    fn report(&self, at: usize, code: Code, message: impl Into<String>) {
+        self.table.reader.report(at, code, message);
     }
 }
 

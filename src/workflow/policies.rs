@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::document::{Located, Reader, Table};
 use super::problem::Problem;
 use super::retry_policy::RetryPolicy;
+use crate::domain::Code;
 
 /// The live settings of time. Those that concern the billing hour are meant for the real hour and are scaled with it.
 #[derive(Debug, Clone, PartialEq)]
@@ -174,6 +175,6 @@ impl<'r, 'a> Layers<'r, 'a> {
             |table: &Table<'r, 'a>| keys.iter().find_map(|key| table.value(key)).map(|value| value.span().start);
         let upper = self.upper.as_ref().and_then(|upper| Some((upper, written(upper)?)));
         let (table, at) = upper.unwrap_or_else(|| (&self.lower, written(&self.lower).unwrap_or(self.lower.at)));
-        table.reader.report(at, message);
+        table.reader.report(at, Code::WorkflowBadValue, message);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::domain::nearest;
+use crate::domain::{Code, nearest};
 
 /// One finding. A file is always read to its end, so that all its findings are reported together.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,13 +11,15 @@ pub struct Problem {
     pub file: String,
     /// 1-based.
     pub line: usize,
+    /// What sort of thing is wrong.
+    pub code: Code,
     /// What is wrong and, where it can be guessed, what was meant.
     pub message: String,
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}", self.file, self.line, self.message)
+        write!(f, "{}:{}: {} [{}]", self.file, self.line, self.message, self.code)
     }
 }
 

@@ -11,6 +11,7 @@ use crossgrant::cloud::{
     StaticKeys, Timeouts, Transport, TransportError, Unobserved,
 };
 use crossgrant::domain::{AccountUid, Hour};
+use crossgrant::engine::policy::Policy;
 use crossgrant::simulator::{Simulator, World};
 use crossgrant::store::Sqlite;
 use crossgrant::workflow::{Catalog, Overrides, OverridingFile};
@@ -138,7 +139,8 @@ impl Scenario {
             Arc::new(Unobserved),
             None,
         );
-        Plant::under(clock, cloud, accounts, Arc::new(Sqlite::in_memory().unwrap()), catalog()).await
+        Plant::under(Policy::everybody(), clock, cloud, accounts, Arc::new(Sqlite::in_memory().unwrap()), catalog())
+            .await
     }
 }
 

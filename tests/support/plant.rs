@@ -112,13 +112,19 @@ impl Plant {
     pub async fn in_world(world: World, store: Arc<dyn Store>, limits: Option<Limits>, catalog: Arc<Catalog>) -> Self {
         let clock = Arc::new(ManualClock::new("2026-11-21T10:20:00Z".parse().unwrap()));
         let cloud = Simulator::new(world, Hour::REAL, clock.clone());
+        let accounts = Self::accounts(&clock, &cloud, limits);
+        Self::under(Policy::everybody(), clock, cloud, accounts, store, catalog).await
+    }
+
+    /// Both accounts of the example world.
+    pub fn accounts(clock: &Arc<ManualClock>, cloud: &Simulator, limits: Option<Limits>) -> Accounts {
         let key = |uid: &str, id: &str, secret: &str| {
             AccountCredentials::new(
                 AccountUid::parse(uid).unwrap(),
                 StaticKeys::new(id, secret.to_owned().into(), None),
             )
         };
-        let accounts = Accounts::new(
+        Accounts::new(
             clock.clone(),
             Arc::new(RouterTransport::new(cloud.router())),
             Endpoints::all(&Endpoint::parse("http://127.0.0.1:9").unwrap()),
@@ -126,24 +132,24 @@ impl Plant {
             Timeouts::default(),
             Arc::new(Unobserved),
             limits,
-        );
-        Self::under(clock, cloud, accounts, store, catalog).await
+        )
     }
 
     /// A worker on this clock, against this cloud as these accounts.
     pub async fn of(clock: Arc<ManualClock>, cloud: Simulator, accounts: Accounts, store: Arc<dyn Store>) -> Self {
-        Self::under(clock, cloud, accounts, store, usual()).await
+        Self::under(Policy::everybody(), clock, cloud, accounts, store, usual()).await
     }
 
-    /// The same, by other policies or error classes.
+    /// The same, under a policy, and by other policies of retry or error classes.
     pub async fn under(
+        policy: Policy,
         clock: Arc<ManualClock>,
         cloud: Simulator,
         accounts: Accounts,
         store: Arc<dyn Store>,
         catalog: Arc<Catalog>,
     ) -> Self {
-        Self::made(clock, cloud, Arc::new(accounts), store, Policy::everybody(), catalog).await
+        Self::made(clock, cloud, Arc::new(accounts), store, policy, catalog).await
     }
 
     /// The same worker on another configuration, after a restart: the cloud is what it was, and the store is opened once
@@ -278,7 +284,7 @@ impl Plant {
 }
 
 /// Without overrides. Read once: it is the same for all tests.
-fn usual() -> Arc<Catalog> {
+pub fn usual() -> Arc<Catalog> {
     static CATALOG: OnceLock<Arc<Catalog>> = OnceLock::new();
     CATALOG.get_or_init(|| catalog(&Overrides::default())).clone()
 }

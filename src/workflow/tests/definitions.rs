@@ -1,6 +1,8 @@
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::domain::Kind;
+use super::shown;
+use crate::domain::{Code, Kind};
 use crate::workflow::verb::samples::VERBS;
 use crate::workflow::{Account, Call, Definition, Emit, Policies, Refused, Target, Wait, WaitFor, Work};
 
@@ -39,8 +41,7 @@ fn policies() -> Policies {
 }
 
 fn parse(text: &str) -> Result<Definition, Vec<String>> {
-    Definition::parse("workflows/x.toml", text, &VERBS, &policies())
-        .map_err(|found| found.iter().map(ToString::to_string).collect())
+    Definition::parse("workflows/x.toml", text, &VERBS, &policies()).map_err(|found| shown(&found))
 }
 
 /// The findings after replacing a part of the good definition.
@@ -250,6 +251,7 @@ fn each_mistake_is_found_on_its_line() {
         ),
         ("summary = \"For tests.\"", "summary = \"For tests.", &["3: invalid basic string, expected `\"`"]),
     ];
+    let mut met = BTreeSet::new();
     for (from, to, expected) in cases {
         let expected: Vec<_> = expected.iter().map(|line| format!("workflows/x.toml:{line}")).collect();
         let mut found = findings(from, to);
@@ -257,7 +259,14 @@ fn each_mistake_is_found_on_its_line() {
         let mut sorted = expected.clone();
         sorted.sort();
         assert_eq!(found, sorted, "{from} -> {to}");
+        let text = GOOD.replace(from, to);
+        let problems = Definition::parse("workflows/x.toml", &text, &VERBS, &policies()).unwrap_err();
+        met.extend(problems.iter().map(|problem| problem.code));
     }
+    let all = Code::ALL.iter().copied().filter(|code| code.part() == "Workflow files");
+    // Of a whole set of files, and of a file as a whole.
+    let elsewhere = [Code::WorkflowIncomplete, Code::WorkflowUnusable];
+    assert_eq!(met, all.filter(|code| !elsewhere.contains(code)).collect());
 }
 
 #[test]

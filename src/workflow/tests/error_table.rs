@@ -1,3 +1,4 @@
+use super::shown;
 use crate::workflow::Class::{Auth, Credential, Done, Permanent, State, Throttled, Transient};
 use crate::workflow::{Class, Effect, ErrorClasses, HttpStatus};
 
@@ -263,7 +264,7 @@ fn each_mistake_is_found_on_its_line() {
     for (from, to, expected) in cases {
         let found = ErrorClasses::load(EMBEDDED, Some(("my.toml", &good.replace(from, to)))).unwrap_err();
         let expected: Vec<_> = expected.iter().map(|line| format!("my.toml:{line}")).collect();
-        assert_eq!(found.iter().map(ToString::to_string).collect::<Vec<_>>(), expected, "{from} -> {to}");
+        assert_eq!(shown(&found), expected, "{from} -> {to}");
     }
 }
 

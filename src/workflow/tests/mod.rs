@@ -3,3 +3,10 @@
 mod definitions;
 mod error_table;
 mod policies;
+
+use super::Problem;
+
+/// Findings as they are shown, without their codes.
+fn shown(found: &[Problem]) -> Vec<String> {
+    found.iter().map(|problem| problem.to_string().rsplit_once(" [").unwrap().0.to_owned()).collect()
+}

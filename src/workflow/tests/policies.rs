@@ -1,11 +1,12 @@
 use std::time::Duration;
 
+use super::shown;
 use crate::workflow::{BadRetryPolicy, Policies, RetryPolicy};
 
 const EMBEDDED: &str = include_str!("../../../workflows/policies.toml");
 
 fn with(text: &str) -> Result<Policies, Vec<String>> {
-    Policies::load(EMBEDDED, Some(("my.toml", text))).map_err(|found| found.iter().map(ToString::to_string).collect())
+    Policies::load(EMBEDDED, Some(("my.toml", text))).map_err(|found| shown(&found))
 }
 
 #[test]

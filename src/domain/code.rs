@@ -1,0 +1,167 @@
+//! The codes of what an operator can meet besides the reasons of events and the cloud's own codes: a closed list, so that
+//! scripts can branch on it and `explain` has a page for each (`docs/codes.md`).
+//!
+//! A code stands for what is to be done about a thing, not for the place in the source that found it.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+macro_rules! codes {
+    ($($part:literal: { $($name:ident = $text:literal,)+ })+) => {
+        /// A code, as messages and `--json` show it.
+        #[expect(missing_docs, reason = "each has a page in docs/codes.md, and a test sees to that")]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Code {
+            $($($name,)+)+
+        }
+
+        impl Code {
+            /// Every code, in the order of the pages.
+            pub const ALL: &'static [Self] = &[$($(Self::$name,)+)+];
+
+            /// The word that is shown.
+            pub fn as_str(self) -> &'static str {
+                match self { $($(Self::$name => $text,)+)+ }
+            }
+
+            /// The part of the pages it is explained in.
+            pub fn part(self) -> &'static str {
+                match self { $($(Self::$name)|+ => $part,)+ }
+            }
+        }
+    };
+}
+
+codes! {
+    "Messages": {
+        JobTooLarge = "job-too-large",
+        JobNotJson = "job-not-json",
+        JobUnknownField = "job-unknown-field",
+        JobMissingField = "job-missing-field",
+        JobWrongType = "job-wrong-type",
+        JobUnknownWord = "job-unknown-word",
+        JobBadValue = "job-bad-value",
+        JobTypeMismatch = "job-type-mismatch",
+        JobPayerMissing = "job-payer-missing",
+        JobNoPayer = "job-no-payer",
+        JobNeverBegins = "job-never-begins",
+        JobBadLabel = "job-bad-label",
+        JobBadReplyTo = "job-bad-reply-to",
+        JobRoutingKey = "job-routing-key",
+        JobBadUser = "job-bad-user",
+        JobIdReused = "job-id-reused",
+    }
+    "Configuration": {
+        ConfigUnusable = "config-unusable",
+        ConfigUnreadable = "config-unreadable",
+        ConfigSyntax = "config-syntax",
+        ConfigUnknownKey = "config-unknown-key",
+        ConfigBadValue = "config-bad-value",
+        ConfigContradiction = "config-contradiction",
+        ConfigNeedsToken = "config-needs-token",
+        ConfigHour = "config-hour",
+        ConfigCredential = "config-credential",
+        ConfigNoAccount = "config-no-account",
+        ConfigNoRule = "config-no-rule",
+        ConfigUnknownVariable = "config-unknown-variable",
+        ConfigOpenSecret = "config-open-secret",
+    }
+    "Workflow files": {
+        WorkflowUnusable = "workflow-unusable",
+        WorkflowSyntax = "workflow-syntax",
+        WorkflowUnknownKey = "workflow-unknown-key",
+        WorkflowMissingKey = "workflow-missing-key",
+        WorkflowBadValue = "workflow-bad-value",
+        WorkflowUnknownName = "workflow-unknown-name",
+        WorkflowBadName = "workflow-bad-name",
+        WorkflowContradiction = "workflow-contradiction",
+        WorkflowMissingOutcome = "workflow-missing-outcome",
+        WorkflowLeadsBack = "workflow-leads-back",
+        WorkflowUnreachable = "workflow-unreachable",
+        WorkflowIncomplete = "workflow-incomplete",
+    }
+    "Broker": {
+        BrokerBadUrl = "broker-bad-url",
+        BrokerUnreachable = "broker-unreachable",
+        BrokerTopology = "broker-topology",
+        BrokerTimeout = "broker-timeout",
+        BrokerCallFailed = "broker-call-failed",
+        BrokerSessionEnded = "broker-session-ended",
+        BrokerHeld = "broker-held",
+        BrokerTooLong = "broker-too-long",
+        BrokerNoQueue = "broker-no-queue",
+        BrokerRefused = "broker-refused",
+    }
+    "Command line": {
+        CommandLine = "command-line",
+        BadInput = "bad-input",
+        NotDone = "not-done",
+        Unreachable = "unreachable",
+        FileUnreadable = "file-unreadable",
+        NotJson = "not-json",
+        NoJob = "no-job",
+        UnknownWord = "unknown-word",
+        BadWorld = "bad-world",
+        CannotListen = "cannot-listen",
+        BadAdminUrl = "bad-admin-url",
+        NotAWorker = "not-a-worker",
+        NeedsYes = "needs-yes",
+        WaitedEnough = "waited-enough",
+        Interrupted = "interrupted",
+        LoopEnded = "loop-ended",
+        OutputFailed = "output-failed",
+    }
+    "Findings": {
+        WorkerNotReady = "worker-not-ready",
+        CredentialUnusable = "credential-unusable",
+        ClockSkew = "clock-skew",
+        PermissionMissing = "permission-missing",
+        PermissionUnknown = "permission-unknown",
+        ReadFailed = "read-failed",
+        BindingUnknown = "binding-unknown",
+    }
+    "Admin HTTP": {
+        Unauthorized = "unauthorized",
+        BadRequest = "bad-request",
+        NotFound = "not-found",
+        BadMethod = "bad-method",
+        Declined = "declined",
+        Conflict = "conflict",
+        StoreUnavailable = "store-unavailable",
+        StoreCorrupt = "store-corrupt",
+    }
+}
+
+impl Code {
+    /// The code of that word.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.as_str() == text)
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for Code {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_is_kebab_case_and_stands_for_one_thing() {
+        for code in Code::ALL {
+            let word = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase());
+            assert!(code.as_str().split('-').all(word), "{code}");
+            assert_eq!(Code::parse(code.as_str()), Some(*code), "{code} is there once");
+        }
+    }
+}

@@ -1,0 +1,57 @@
+use crossgrant::broker::{Found, inspect};
+
+use super::*;
+
+/// How each is, by the last part of its name.
+async fn found(settings: &BrokerSettings) -> BTreeMap<String, Found> {
+    let prefix = settings.topology.prefix().len();
+    let found = inspect(settings).await.unwrap();
+    found.into_iter().map(|(what, name, how)| (format!("{what} {}", &name[prefix..]), how)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_inspection_tells_what_is_missing_and_what_differs_and_makes_nothing() {
+    let rabbit = shared_rabbit();
+    let settings = settings(&rabbit);
+    for _ in 0..2 {
+        let found = found(&settings).await;
+        assert_eq!(found.len(), 5);
+        assert!(found.values().all(|how| *how == Found::Missing), "the first look made something: {found:?}");
+    }
+    let (_conn, channel) = channel(&rabbit).await;
+    let dead = settings.topology.dead_queue();
+    channel.queue_declare(dead.as_str().into(), QueueDeclareOptions::durable(), FieldTable::default()).await.unwrap();
+    // A queue of jobs with another limit, and what was meant to be a topic.
+    let mut arguments = FieldTable::default();
+    for (key, value) in [
+        ("x-queue-type", AMQPValue::LongString("quorum".into())),
+        ("x-single-active-consumer", AMQPValue::Boolean(true)),
+        ("x-delivery-limit", AMQPValue::LongLongInt(7)),
+    ] {
+        arguments.insert(key.into(), value);
+    }
+    let jobs = settings.topology.jobs_queue();
+    channel.queue_declare(jobs.as_str().into(), QueueDeclareOptions::durable(), arguments).await.unwrap();
+    let options = lapin::options::ExchangeDeclareOptions { durable: true, ..Default::default() };
+    let events = settings.topology.events_exchange();
+    let direct = lapin::ExchangeKind::Direct;
+    channel.exchange_declare(events.as_str().into(), direct, options, FieldTable::default()).await.unwrap();
+
+    for _ in 0..2 {
+        let found = found(&settings).await;
+        for (which, word) in
+            [("queue .dead", "x-queue-type"), ("queue .jobs", "x-d"), ("exchange .events", "inequivalent arg 'type'")]
+        {
+            assert!(matches!(&found[which], Found::Differs(why) if why.contains(word)), "{which}: {found:?}");
+        }
+        assert_eq!((&found["exchange "], &found["exchange .dlx"]), (&Found::Missing, &Found::Missing));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_inspection_finds_all_as_wanted_that_a_worker_declared() {
+    let rabbit = shared_rabbit();
+    let settings = settings(&rabbit);
+    publisher(&settings).0.publish(&[]).await.unwrap(); // declares
+    assert!(found(&settings).await.values().all(|how| *how == Found::AsWanted));
+}
