@@ -121,6 +121,7 @@ broker = {{ url = "{url}", prefix = "{prefix}" }}
 admin.listen = "127.0.0.1:0"
 cloud.endpoints = {{ cbn = "http://{cloud}", sts = "http://{cloud}", smartag = "http://{cloud}", vpc = "http://{cloud}" }}
 cloud.budget = {{ reads_per_second = 10000, writes_per_second = 10000, burst = 10000 }}
+limits = {{ payer_changes_per_account = "none", revokes_per_cen = "none" }}
 log = {{ format = "json", filter = "warn,crossgrant::cli=info" }}
 
 {accounts}
