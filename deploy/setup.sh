@@ -1,11 +1,14 @@
 #!/bin/sh
-# Installs what the demo and the tests need and is missing: RabbitMQ's server, and a C compiler for the bundled SQLite.
-# Run as root or with sudo at hand, on Debian or a descendant. Never starts a server, and touches none that runs.
+# Installs what the demo and the tests need and is missing: RabbitMQ's server, PostgreSQL's, and a C compiler for the
+# bundled SQLite. Run as root or with sudo at hand, on Debian or a descendant. Never starts a server, makes no cluster of
+# the system, and touches nothing that runs.
 set -eu
 
 missing=
 [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || [ -n "${RABBITMQ_BIN:-}" ] || [ -n "${AMQP_URL:-}" ] ||
     missing="$missing rabbitmq-server"
+ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null 2>&1 ||
+    missing="$missing postgresql"
 command -v cc >/dev/null 2>&1 || missing="$missing gcc libc6-dev"
 [ -d /etc/ssl/certs ] && [ -n "$(ls -A /etc/ssl/certs 2>/dev/null)" ] || missing="$missing ca-certificates"
 [ -n "$missing" ] || exit 0
@@ -20,12 +23,12 @@ if [ "$(id -u)" -ne 0 ]; then
     as_root="sudo"
 fi
 
-# The package would start a node of its own on a machine that runs services. The demo and the tests bring theirs, so
-# a policy says no while the package is configured; one that is there already is respected.
+# The packages would start servers of their own on a machine that runs services. The demo and the tests bring theirs, so
+# a policy says no while the packages are configured; one that is there already is respected.
 policy=/usr/sbin/policy-rc.d
 made_policy=
 case $missing in
-*rabbitmq-server*)
+*rabbitmq-server* | *postgresql*)
     if [ ! -e "$policy" ]; then
         printf '#!/bin/sh\nexit 101\n' | $as_root tee "$policy" >/dev/null
         $as_root chmod 755 "$policy"
@@ -33,10 +36,24 @@ case $missing in
     fi
     ;;
 esac
-cleanup() { [ -z "$made_policy" ] || $as_root rm -f "$policy"; }
+clusters=/etc/postgresql-common/createcluster.conf
+no_cluster="create_main_cluster = false  # while crossgrant's setup installs the server"
+refused_cluster=
+cleanup() {
+    [ -z "$made_policy" ] || $as_root rm -f "$policy"
+    [ -z "$refused_cluster" ] || $as_root sed -i "\|^$no_cluster\$|d" "$clusters"
+}
 trap cleanup EXIT INT TERM
 
 echo "setup: installs$missing" >&2
 $as_root apt-get update -qq >&2
+case $missing in
+*postgresql*)
+    # Its package makes a cluster that starts with the machine, unless this file, which comes with the common part, says no.
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql-common >&2
+    echo "$no_cluster" | $as_root tee -a "$clusters" >/dev/null
+    refused_cluster=yes
+    ;;
+esac
 # shellcheck disable=SC2086 # one word each
 $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >&2

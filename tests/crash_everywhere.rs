@@ -6,7 +6,7 @@ use crossgrant::simulator::{Fault, FaultKind};
 use serde_json::{Value, json};
 
 use crate::support::plant::{
-    ATTACHED, HELD, NOT_GRANTED, Plant, RESOURCE, UNATTACHED, grant, payer_change, revoke, with,
+    ATTACHED, HELD, NOT_GRANTED, Plant, RESOURCE, Stock, UNATTACHED, grant, payer_change, revoke, with,
 };
 
 fn workflows() -> Vec<(&'static str, Value)> {
@@ -38,13 +38,13 @@ async fn undisturbed(job: &Value, refused: bool) -> (Vec<String>, String) {
     (plant.effects(), plant.said(uid).await.pop().unwrap())
 }
 
-async fn cut_at_every(point: Point, refused: bool) {
+async fn cut_at_every(stock: Stock, point: Point, refused: bool) {
     let mut cuts = 0;
     let jobs = if refused { vec![("undone", payer_change("j", ATTACHED, "PayByResourceOwner"))] } else { workflows() };
     for (name, job) in jobs {
         let expected = undisturbed(&job, refused).await;
         for nth in 0.. {
-            let plant = Plant::new().await;
+            let plant = Plant::on(stock).await;
             if refused {
                 plant.cloud.inject(refusal());
             }
@@ -70,26 +70,38 @@ async fn cut_at_every(point: Point, refused: bool) {
     assert!(cuts > 0);
 }
 
-#[tokio::test]
-async fn cut_after_every_intent() {
-    cut_at_every(Point::BeforeWrite, false).await;
+/// Each of these on every store.
+macro_rules! on_every_store {
+    ($($promise:ident: $points:expr, $refused:expr;)+) => {
+        mod in_memory {
+            use super::*;
+
+            $(#[tokio::test]
+            async fn $promise() {
+                for point in $points {
+                    cut_at_every(Stock::Memory, point, $refused).await;
+                }
+            })+
+        }
+
+        mod in_a_database {
+            use super::*;
+
+            $(#[tokio::test]
+            async fn $promise() {
+                for point in $points {
+                    cut_at_every(Stock::Database, point, $refused).await;
+                }
+            })+
+        }
+    };
 }
 
-#[tokio::test]
-async fn cut_after_every_write() {
-    cut_at_every(Point::AfterWrite, false).await;
-}
-
-#[tokio::test]
-async fn cut_after_every_commit() {
-    cut_at_every(Point::AfterCommit, false).await;
-}
-
-#[tokio::test]
-async fn cut_everywhere_in_an_undo() {
-    for point in [Point::BeforeWrite, Point::AfterWrite, Point::AfterCommit] {
-        cut_at_every(point, true).await;
-    }
+on_every_store! {
+    cut_after_every_intent: [Point::BeforeWrite], false;
+    cut_after_every_write: [Point::AfterWrite], false;
+    cut_after_every_commit: [Point::AfterCommit], false;
+    cut_everywhere_in_an_undo: [Point::BeforeWrite, Point::AfterWrite, Point::AfterCommit], true;
 }
 
 #[tokio::test]

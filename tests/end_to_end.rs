@@ -3,6 +3,7 @@
 //! exactly once; and what the requester gets: one end.
 
 mod broker_killed;
+mod database;
 mod guards;
 mod messages;
 mod running;

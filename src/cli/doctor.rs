@@ -16,7 +16,7 @@ use super::args::DoctorArgs;
 use super::client::{Worker, local_url};
 use super::engine::{Access, accounts, catalog};
 use super::exit::{Exit, Failure};
-use super::{input, output};
+use super::{input, output, store};
 use crate::admin::{JobPage, Readiness};
 use crate::clock::{Clock, SystemClock};
 use crate::cloud::Unobserved;
@@ -25,8 +25,6 @@ use crate::domain::contract::{self, Envelope, Fault};
 use crate::domain::{AccountUid, Cen, CenId, Code};
 use crate::engine::cloud::Readers;
 use crate::engine::policy::Allow;
-use crate::engine::store::Store;
-use crate::store::Sqlite;
 
 /// What is to be tried in the cloud.
 #[derive(Default)]
@@ -100,7 +98,7 @@ async fn local(config: &Config) -> Vec<Finding> {
     };
     match worker.get::<JobPage>("/v1/jobs?limit=1").await {
         Ok(_) => {}
-        Err(failure) if failure.exit == Exit::Unreachable => return vec![listen(config).await, store(config).await],
+        Err(failure) if failure.exit == Exit::Unreachable => return vec![listen(config).await, storage(config).await],
         Err(failure) => return vec![failed("admin", failure, "see that it is a worker of this configuration")],
     }
     let answers = fine("admin", format!("a worker answers at {url}"));
@@ -126,17 +124,18 @@ async fn listen(config: &Config) -> Finding {
     }
 }
 
-async fn store(config: &Config) -> Finding {
-    let path = config.store.display();
-    let probed = match Sqlite::open(&config.store) {
+async fn storage(config: &Config) -> Finding {
+    let place = store::place(&config.store);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let probed = match store::open(&config.store, &clock).await {
         Ok(store) => store.probe().await,
         Err(error) => Err(error),
     };
     match probed {
-        Ok(()) => fine("store", format!("{path} can be written and read")),
+        Ok(()) => fine("store", format!("{place} can be written and read")),
         Err(error) => {
             let advice = format!("`crossgrant explain {}`", error.code());
-            fault("store", error.code(), format!("{path}: {error}"), advice)
+            fault("store", error.code(), format!("{place}: {error}"), advice)
         }
     }
 }
@@ -309,7 +308,7 @@ mod tests {
         let broker = &broker::broker(&config).await[0];
         assert!(broker.is_fault() && broker.lines().join("\n").contains("do: "), "{broker:?}");
         assert!(!broker.says.contains("guest:guest"), "{broker:?}");
-        let held = Sqlite::open(&config.store).unwrap();
+        let held = store::open(&config.store, &(Arc::new(SystemClock) as Arc<dyn Clock>)).await.unwrap();
         assert!(local(&config).await[1].is_fault(), "another process has the store");
         drop(held);
     }

@@ -20,6 +20,7 @@ mod run;
 mod serve;
 mod signals;
 mod simulate;
+mod store;
 mod submit;
 mod workflow;
 mod world;

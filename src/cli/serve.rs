@@ -10,6 +10,7 @@ use super::engine::{Access, Settings, engine};
 use super::exit::{Exit, Failure};
 use super::loops::{Loop, first_to_end};
 use super::signals::Signals;
+use super::store;
 use crate::admin::{Admin, Parts};
 use crate::broker::{AmqpPublisher, BrokerSettings, BrokerState, Topology, consume};
 use crate::clock::{Clock, SystemClock};
@@ -18,8 +19,7 @@ use crate::domain::Code;
 use crate::engine::core::Core;
 use crate::engine::intake::Inbox;
 use crate::engine::worker::{Capacity, work};
-use crate::engine::{outbox, retention, store::Store};
-use crate::store::Sqlite;
+use crate::engine::{bells, outbox, retention};
 use crate::sweep;
 use crate::telemetry::Metrics;
 
@@ -51,6 +51,7 @@ pub(super) async fn serve(config: Config) -> Result<Exit, Failure> {
 
     let capacity = Capacity { jobs: config.worker.concurrency, drain: config.worker.drain };
     let mut loops = [
+        Loop::spawn("bells", |stop| bells::listen(Arc::clone(&core), stop)),
         Loop::spawn("admin", |stop| admin_http(listener, admin, stop)),
         Loop::spawn("link", |stop| stay_connected(Arc::clone(&publisher), stop)),
         Loop::spawn("outbox", |stop| outbox::publish(Arc::clone(&core), publisher, stop)),
@@ -80,14 +81,15 @@ pub(super) async fn serve(config: Config) -> Result<Exit, Failure> {
 }
 
 /// Stops the loops in order; whether each stopped by itself and in time.
-async fn drain(loops: [Loop; 7], config: &Config, broker: &BrokerSettings) -> bool {
-    let [admin, link, outbox, sweep, work, retention, intake] = loops;
+async fn drain(loops: [Loop; 8], config: &Config, broker: &BrokerSettings) -> bool {
+    let [bells, admin, link, outbox, sweep, work, retention, intake] = loops;
     let mut clean = intake.stop(broker.drain + GOODBYE).await;
     let within = config.worker.drain + GOODBYE;
     let (work, sweep, kept) = tokio::join!(work.stop(within), sweep.stop(within), retention.stop(within));
     clean &= work & sweep & kept;
     clean &= outbox.stop(FLUSH).await;
     clean &= link.stop(GOODBYE).await;
+    clean &= bells.stop(GOODBYE).await;
     clean & admin.stop(GOODBYE).await
 }
 
@@ -96,9 +98,8 @@ async fn core(config: &Config, clock: &Arc<dyn Clock>, metrics: &Arc<Metrics>) -
     if config.allow.is_empty() {
         tracing::warn!("there is no [[allow]] rule, so every job is refused");
     }
-    let store: Arc<dyn Store> = Arc::new(Sqlite::open(&config.store)?);
     engine(Settings {
-        store,
+        store: store::open(&config.store, clock).await?,
         clock: Arc::clone(clock),
         access,
         policy: config.policy(),

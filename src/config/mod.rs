@@ -29,6 +29,7 @@ use crate::cloud::{AccountCredentials, Credential, Endpoints, Limits};
 use crate::domain::{AccountUid, Code, Hour, Site};
 use crate::engine::guards::HourlyLimits;
 use crate::engine::policy::{Allow, Policy};
+use crate::store::PostgresSettings;
 use crate::workflow::Overrides;
 use error::Faults;
 pub use error::{ConfigError, Origin, Warning};
@@ -40,8 +41,8 @@ use source::Source;
 pub struct Config {
     /// The billing hour: `1h`, or another length against a simulated cloud.
     pub hour: Hour,
-    /// The file of the embedded store.
-    pub store: PathBuf,
+    /// Where everything durable is.
+    pub store: StoreConfig,
     /// How long an ended job and its idempotency key are kept.
     pub keep: Duration,
     /// The broker.
@@ -66,6 +67,15 @@ pub struct Config {
     pub log: LogConfig,
     /// What is odd without being wrong, to be logged once there is a log.
     pub warnings: Vec<Warning>,
+}
+
+/// `[store]`
+#[derive(Debug, Clone)]
+pub enum StoreConfig {
+    /// One file beside the process, for one worker.
+    File(PathBuf),
+    /// A database, for several.
+    Database(PostgresSettings),
 }
 
 /// `[broker]`

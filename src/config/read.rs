@@ -10,12 +10,14 @@ use super::error::Origin;
 use super::layers::Layers;
 use super::source::{Raw, Source};
 use super::{
-    Account, AdminConfig, BrokerConfig, Config, LogConfig, LogFormat, Site, WorkerConfig, credentials, schema,
+    Account, AdminConfig, BrokerConfig, Config, LogConfig, LogFormat, Site, StoreConfig, WorkerConfig, credentials,
+    schema,
 };
 use crate::cloud::{Endpoint, Endpoints, Limits, OPERATIONS};
 use crate::domain::{AccountUid, Code, Hour};
 use crate::engine::guards::HourlyLimits;
 use crate::engine::policy::Allow;
+use crate::store::PostgresSettings;
 use crate::workflow::{Overrides, OverridingFile};
 
 /// 400 days: longer than a year of tickets.
@@ -24,9 +26,10 @@ const KEEP: Duration = Duration::from_secs(400 * 86_400);
 /// Asks the layers for every setting.
 pub(super) fn config(layers: &mut Layers) -> Config {
     let endpoints = read_endpoints(layers);
+    let name = layers.text("worker", "name").map_or_else(host_name, |name| name.value);
     Config {
         hour: read_hour(layers, &endpoints),
-        store: layers.text("store", "path").map_or("crossgrant.db".into(), |path| path.value.into()),
+        store: read_store(layers, &name),
         keep: layers.duration("store", "keep").map_or(KEEP, |span| span.value),
         broker: read_broker(layers),
         admin: read_admin(layers),
@@ -35,7 +38,7 @@ pub(super) fn config(layers: &mut Layers) -> Config {
         worker: WorkerConfig {
             concurrency: layers.number("worker", "concurrency", 1, 65_536).map_or(256, |n| n as usize),
             drain: layers.duration("worker", "drain").map_or(Duration::from_secs(20), |span| span.value),
-            name: layers.text("worker", "name").map_or_else(host_name, |name| name.value),
+            name,
         },
         overrides: Overrides { policies: read_file(layers, "policies"), errors: read_file(layers, "errors") },
         accounts: read_accounts(layers),
@@ -62,6 +65,35 @@ fn read_hour(layers: &mut Layers, endpoints: &Endpoints) -> Hour {
         layers.faults.report_as(Code::ConfigHour, &span.origin, message);
     }
     hour
+}
+
+fn read_store(layers: &mut Layers, name: &str) -> StoreConfig {
+    let path = layers.text("store", "path");
+    let origin = |layers: &Layers, keys: &[&str]| {
+        let find = |key: &&str| layers.env.get("store", key).or_else(|| layers.file.get("store", key));
+        keys.iter().find_map(find).map(|entry| entry.origin.clone())
+    };
+    let Some(at) = origin(layers, &["url", "url_file"]) else {
+        if let Some(at) = origin(layers, &["password", "password_file", "ca_file"]) {
+            layers.faults.report(&at, "`password` and `ca_file` go with `url`, which is not set");
+        }
+        return StoreConfig::File(path.map_or("crossgrant.db".into(), |path| path.value.into()));
+    };
+    if let Some(path) = path {
+        layers.faults.report(&path.origin, "`path` and `url` are both set; one must go");
+    }
+    let url = layers.secret("store", "url");
+    let settings = PostgresSettings {
+        url: url.clone().unwrap_or_default(),
+        password: layers.secret("store", "password"),
+        ca_pem: layers.contents("store", "ca_file").map(|(_, pem)| pem),
+        name: name.to_owned(),
+    };
+    // One that could not be read is reported already.
+    if let (Some(_), Err(why)) = (url, settings.parse()) {
+        layers.faults.report(&at, format!("`url` cannot be used: {why}"));
+    }
+    StoreConfig::Database(settings)
 }
 
 fn read_broker(layers: &mut Layers) -> BrokerConfig {
@@ -192,7 +224,7 @@ fn read_rules(layers: &mut Layers) -> Vec<Allow> {
 
 /// Whether the file itself holds a secret.
 pub(super) fn holds_secrets(file: &Source) -> bool {
-    let secrets = ["url", "token", "access_key_secret", "security_token"];
+    let secrets = ["url", "password", "token", "access_key_secret", "security_token"];
     file.entries.iter().any(|((_, key), entry)| secrets.contains(&key.as_str()) && !matches!(entry.raw, Raw::Other(_)))
 }
 

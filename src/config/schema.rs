@@ -5,7 +5,7 @@ use crate::cloud::OPERATIONS;
 /// The keys of each section; `""` is the top of the file.
 pub(super) const SECTIONS: &[(&str, &[&str])] = &[
     ("", &["hour"]),
-    ("store", &["path", "keep"]),
+    ("store", &["path", "keep", "url", "url_file", "password", "password_file", "ca_file"]),
     ("broker", &["url", "url_file", "prefix", "prefetch", "declare", "ca_file"]),
     ("admin", &["listen", "token", "token_file"]),
     ("cloud", &[]),

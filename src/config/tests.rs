@@ -57,7 +57,7 @@ fn keys(credential: &Credential) -> Arc<Keys> {
 fn everything_but_the_accounts_has_a_default() {
     let config = Config::load(None, std::iter::empty()).unwrap();
     assert_eq!(config.hour, Hour::REAL);
-    assert_eq!(config.store, PathBuf::from("crossgrant.db"));
+    assert!(matches!(&config.store, StoreConfig::File(path) if path.to_str() == Some("crossgrant.db")));
     assert_eq!(config.admin.listen.to_string(), "127.0.0.1:9180");
     assert!(config.admin.token.is_none() && config.accounts.is_empty() && config.allow.is_empty());
     assert_eq!((config.worker.concurrency, config.worker.drain), (256, Duration::from_secs(20)));
@@ -162,7 +162,7 @@ fn the_environment_goes_before_the_file() {
         ],
     )
     .unwrap();
-    assert_eq!(config.store, PathBuf::from("b.db"));
+    assert!(matches!(&config.store, StoreConfig::File(path) if path.to_str() == Some("b.db")));
     assert_eq!(config.admin.listen.port(), 0);
     assert_eq!(config.log.filter, "info", "an empty variable sets nothing");
     let urls: Vec<_> = config.broker.urls.iter().map(ExposeSecret::expose_secret).collect();
@@ -344,4 +344,27 @@ fn no_secret_is_shown() {
     assert!(!shown.contains("s3cr3t"), "{shown}");
     let found = faults(&format!("{text}[store]\npath = 1\n"), &[("CROSSGRANT_ADMIN_TOKEN", "s3cr3t two")]);
     assert!(found.len() == 2 && found.iter().all(|f| !f.contains("s3cr3t")), "{found:#?}");
+}
+
+#[test]
+fn a_database_is_named_by_its_url_and_its_password_is_a_secret() {
+    let dir = tempfile::tempdir().unwrap();
+    let password = dir.path().join("password");
+    std::fs::write(&password, "s3cr3t\n").unwrap();
+    private(&password);
+    let text = |more: &str| format!("[store]\nurl = \"postgres://crossgrant@db.example/jobs\"\n{more}\n{ACCOUNTS}");
+    let config = load(&text(&format!("password_file = {password:?}")), &[("CROSSGRANT_WORKER_NAME", "w7")]).unwrap();
+    let StoreConfig::Database(settings) = &config.store else { panic!("{:?}", config.store) };
+    assert_eq!((settings.name.as_str(), settings.password.as_ref().unwrap().expose_secret()), ("w7", "s3cr3t"));
+    assert!(!format!("{config:?}").contains("s3cr3t"));
+    for (more, says) in
+        [("path = \"a.db\"", "both set"), ("password = \"\"", "empty"), ("ca_file = \"/none\"", "ca_file")]
+    {
+        let found = faults(&text(more), &[]);
+        assert!(found.len() == 1 && found[0].contains(says), "{more}: {found:?}");
+    }
+    let found = faults(&text("").replace("postgres://", "mysql://"), &[]);
+    assert!(found.len() == 1 && found[0].contains("`url` cannot be used"), "{found:?}");
+    let alone = faults(&format!("[store]\npassword = \"s3cr3t\"\n{ACCOUNTS}"), &[]);
+    assert!(alone.len() == 1 && alone[0].contains("go with `url`"), "{alone:?}");
 }

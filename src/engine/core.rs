@@ -115,6 +115,12 @@ impl Core {
         self.catalog.policies.lease
     }
 
+    /// How long the store keeps a lease from others: longer than its holder counts on it by one request, so that what he
+    /// sent in his last moment is answered or given up before another looks.
+    pub fn kept(&self) -> Duration {
+        self.lease() + self.catalog.policies.request_timeout
+    }
+
     /// The rules a job goes by, around the definition it is pinned to.
     pub fn rules<'a>(&'a self, definition: &'a Definition) -> Rules<'a> {
         Rules {

@@ -2,6 +2,7 @@
 
 pub mod action;
 pub mod announce;
+pub mod bells;
 pub mod cen_rules;
 pub mod cloud;
 pub mod command;

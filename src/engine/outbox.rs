@@ -19,8 +19,12 @@ pub async fn publish(core: Arc<Core>, publisher: Arc<dyn Publisher>, mut stop: w
     let mut after = 0;
     loop {
         match publish_some(&core, publisher.as_ref(), after).await {
-            Ok(Some(last)) => {
-                after = last;
+            Ok(Some(published)) => {
+                after = published.last;
+                // All that was said before the stop is out. Others may go on to say things, and can publish them.
+                if !published.full && *stop.borrow() {
+                    return;
+                }
                 continue;
             }
             // At the end. What a full queue refused is still there, before the place we are at.
@@ -54,9 +58,16 @@ pub async fn publish(core: Arc<Core>, publisher: Arc<dyn Publisher>, mut stop: w
     }
 }
 
-/// Publishes one batch of what stands after number `after`; returns the number of its last message, `None` when there
-/// was nothing. A message that a full queue refused stays where it is and does not hold up the next.
-async fn publish_some(core: &Core, publisher: &dyn Publisher, after: i64) -> Result<Option<i64>, Error> {
+/// A batch that was published.
+struct Published {
+    /// The number of its last message.
+    last: i64,
+    /// Whether there may be more.
+    full: bool,
+}
+
+/// Publishes one batch of what stands after number `after`; `None` when there was nothing. A message that a full queue refused stays where it is and does not hold up the next.
+async fn publish_some(core: &Core, publisher: &dyn Publisher, after: i64) -> Result<Option<Published>, Error> {
     let queued: Vec<Queued> = core.store.outbox(after, BATCH).await?;
     let Some(last) = queued.last().map(|queued| queued.number) else { return Ok(None) };
     let (numbers, messages): (Vec<i64>, Vec<_>) = queued.into_iter().map(|q| (q.number, q.outgoing)).unzip();
@@ -67,7 +78,7 @@ async fn publish_some(core: &Core, publisher: &dyn Publisher, after: i64) -> Res
     let (confirmed, undeliverable) = (of(Delivered::Confirmed), of(Delivered::Undeliverable));
     core.store.settle(&confirmed, &undeliverable).await?;
     core.observer.published(confirmed.len(), undeliverable.len());
-    Ok(Some(last))
+    Ok(Some(Published { last, full: numbers.len() == BATCH }))
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -251,6 +251,17 @@ pub struct Census {
     pub paused: u64,
 }
 
+/// What another process may have brought.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Heard {
+    /// A job to claim.
+    pub work: bool,
+    /// Something to publish.
+    pub mail: bool,
+    /// Something for the sweep.
+    pub hours: bool,
+}
+
 /// Everything durable.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
@@ -354,4 +365,9 @@ pub trait Store: Send + Sync + 'static {
     /// Forgets idempotency keys older than `keys_before` whose jobs have ended, with their jobs and events, and
     /// rejections of that age. Returns how many jobs went.
     async fn prune(&self, keys_before: Timestamp) -> Result<usize, StoreError>;
+
+    /// Returns when another process that shares the store may have brought something. A store of one process never does.
+    async fn heard(&self) -> Heard {
+        std::future::pending().await
+    }
 }

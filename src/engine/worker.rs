@@ -83,7 +83,7 @@ async fn fill(core: &Arc<Core>, capacity: Capacity, jobs: &mut JoinSet<()>) -> R
         return Ok(None);
     }
     let (now, uptime) = (core.clock.now(), core.clock.uptime());
-    let claimed = core.store.claim(&core.holder, now, later(now, core.lease()), free).await?;
+    let claimed = core.store.claim(&core.holder, now, later(now, core.kept()), free).await?;
     let full = claimed.len() == free;
     for claimed in claimed {
         let (core, deadline) = (Arc::clone(core), uptime + core.lease());
@@ -244,7 +244,7 @@ impl Grip<'_> {
 
     async fn commit(&mut self, decision: &Decision) -> Result<Committed, StoreError> {
         let (now, uptime) = (self.core.clock.now(), self.core.clock.uptime());
-        let until = later(now, self.core.lease());
+        let until = later(now, self.core.kept());
         let hold = match decision.next {
             Next::Rest => Hold::Release(self.lease.clone()),
             _ => Hold::Keep(self.lease.clone(), until),

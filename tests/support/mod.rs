@@ -8,6 +8,7 @@ pub mod cloud;
 pub mod idle;
 pub mod mailbox;
 pub mod plant;
+pub mod postgres;
 pub mod process;
 pub mod rabbit;
 pub mod site;

@@ -24,11 +24,13 @@ use crossgrant::engine::state::Record;
 use crossgrant::engine::store::{Store, Taken};
 use crossgrant::engine::worker;
 use crossgrant::simulator::{LedgerEntry, Simulator, World};
-use crossgrant::store::Sqlite;
+use crossgrant::store::{Postgres, PostgresSettings, Sqlite, Time};
 use crossgrant::sweep;
 use crossgrant::workflow::{Catalog, Overrides};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+
+use super::postgres::{Cluster, Database};
 
 pub const RESOURCE: &str = "1688000000000001";
 pub const CEN_OWNER: &str = "1250123456123456";
@@ -85,12 +87,21 @@ impl Faults for Script {
     }
 }
 
+/// What a plant keeps its jobs in.
+#[derive(Debug, Clone, Copy)]
+pub enum Stock {
+    Memory,
+    Database,
+}
+
 pub struct Plant {
     pub clock: Arc<ManualClock>,
     pub cloud: Simulator,
     pub core: Arc<Core>,
     pub inbox: Inbox,
     pub script: Arc<Script>,
+    /// Goes last.
+    _database: Option<Database>,
 }
 
 impl Plant {
@@ -102,6 +113,17 @@ impl Plant {
     pub async fn with_world(world: &str) -> Self {
         // Without limits: a call that waited would wait for a clock that nobody moves.
         Self::with(world, Arc::new(Sqlite::in_memory().unwrap()), None).await
+    }
+
+    /// The same, with another store.
+    pub async fn on(stock: Stock) -> Self {
+        let Stock::Database = stock else { return Self::new().await };
+        let database = Cluster::shared().database();
+        let settings =
+            PostgresSettings { url: database.url().into(), password: None, ca_pem: None, name: "plant".into() };
+        let store = Postgres::open(&settings, Time::Callers).await.unwrap();
+        let plant = Self::with(include_str!("../../examples/world.toml"), Arc::new(store), None).await;
+        Self { _database: Some(database), ..plant }
     }
 
     pub async fn with(world: &str, store: Arc<dyn Store>, limits: Option<Limits>) -> Self {
@@ -185,7 +207,7 @@ impl Plant {
         });
         let core = Arc::new(core.await.unwrap());
         let inbox = Inbox::new(core.clone(), "crossgrant", "crossgrant.dead");
-        Self { clock, cloud, core, inbox, script }
+        Self { clock, cloud, core, inbox, script, _database: None }
     }
 
     pub fn store(&self) -> &dyn Store {

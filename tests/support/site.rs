@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::cloud::Cloud;
 use super::mailbox::Mailbox;
 use super::plant::{CEN, CEN_OWNER, RESOURCE};
+use super::postgres::Database;
 use super::process::{LIMIT, Process};
 use super::rabbit::Rabbit;
 use super::web::{self, Answer};
@@ -25,11 +26,13 @@ pub struct Options<'a> {
     /// Lines of the worker's `[worker]` and `[admin]` tables.
     pub worker: &'a str,
     pub admin: &'a str,
+    /// The database that workers share, instead of a file.
+    pub database: Option<&'a Database>,
 }
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        Self { hour: "4s", more: 0, worker: "", admin: "" }
+        Self { hour: "4s", more: 0, worker: "", admin: "", database: None }
     }
 }
 
@@ -68,7 +71,21 @@ impl Site {
 
     /// Starts a worker, the same one each time: its name and its files are. It may not be ready yet.
     pub fn start(&self) -> Worker {
-        let process = Process::start("the worker", &self.program, &["--config", self.config(), "serve"]);
+        self.start_with(self.config())
+    }
+
+    /// Starts another worker beside it, of this name, and waits until it can work. Needs a database.
+    pub fn colleague(&self, name: &str) -> Worker {
+        let text = std::fs::read_to_string(&self.config).unwrap();
+        let config = self.config.with_file_name(format!("{name}.toml"));
+        std::fs::write(&config, text.replace(NAME, &format!("name = {name:?}"))).unwrap();
+        let worker = self.start_with(config.to_str().unwrap());
+        worker.until_ready(true);
+        worker
+    }
+
+    fn start_with(&self, config: &str) -> Worker {
+        let process = Process::start("the worker", &self.program, &["--config", config, "serve"]);
         let admin = process.line("that it is ready", |line| {
             let line: Value = serde_json::from_str(line).ok()?;
             (line["message"] == "ready").then(|| line["admin.address"].as_str()?.parse().ok()).flatten()
@@ -183,6 +200,9 @@ fn world(more: usize) -> String {
     format!("{}{more}", include_str!("../../examples/world.toml"))
 }
 
+/// The line of the worker's configuration that tells it from others.
+const NAME: &str = "name = \"worker\"";
+
 /// Quick where only patience is lost. Requests keep their time: a held one must not be given up.
 const POLICIES: &str = r#"
 [retry.read]
@@ -211,12 +231,16 @@ fn config(
     policies: &Path,
 ) -> String {
     let Options { hour, worker, admin, .. } = options;
-    let (store, broker, cloud) = (dir.path().join("jobs.db"), rabbit.amqp_url(), cloud.url());
+    let (broker, cloud) = (rabbit.amqp_url(), cloud.url());
+    let store = match options.database {
+        Some(database) => format!("url = {:?}", database.url()),
+        None => format!("path = {:?}", dir.path().join("jobs.db")),
+    };
     format!(
         r#"
 hour = "{hour}"
 [store]
-path = {store:?}
+{store}
 [broker]
 url = "{broker}"
 prefix = "{prefix}"
@@ -233,7 +257,7 @@ reads_per_second = 10000
 writes_per_second = 10000
 burst = 1000
 [worker]
-name = "worker"
+{NAME}
 {worker}
 [workflows]
 policies = {policies:?}

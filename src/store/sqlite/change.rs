@@ -121,7 +121,7 @@ fn update(conn: &Connection, record: &Record, hold: &Hold, old: &Stored) -> Resu
          WHERE uid = ?1",
     )?
     .execute(params![
-        of.uid,
+        Uid(record.uid),
         of.state.as_str(),
         of.ended,
         of.finished_us,

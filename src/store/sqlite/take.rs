@@ -53,7 +53,7 @@ fn take_job(conn: &Connection, arrival: &Arrival) -> Result<Taken, StoreError> {
 }
 
 fn insert(conn: &Connection, record: &Record, digest: &str) -> Result<(), StoreError> {
-    let of = row::index(record)?;
+    let (of, uid) = (row::index(record)?, Uid(record.uid));
     let place = if record.in_line { line::enter(conn, of.instance_id)? } else { Place::OUTSIDE };
     conn.prepare_cached(
         "INSERT INTO jobs (uid, requester, job_id, kind, state, ended, instance_id, instance_type, cen_id, cen_owner,
@@ -62,7 +62,7 @@ fn insert(conn: &Connection, record: &Record, digest: &str) -> Result<(), StoreE
            ?20, ?21)",
     )?
     .execute(params![
-        of.uid,
+        uid,
         of.requester,
         of.job_id,
         of.kind.as_str(),
@@ -85,10 +85,10 @@ fn insert(conn: &Connection, record: &Record, digest: &str) -> Result<(), StoreE
         of.held,
     ])?;
     conn.prepare_cached("INSERT INTO keys (requester, job_id, uid, digest, created_us) VALUES (?1, ?2, ?3, ?4, ?5)")?
-        .execute(params![of.requester, of.job_id, of.uid, digest, of.accepted_us])?;
+        .execute(params![of.requester, of.job_id, uid, digest, of.accepted_us])?;
     let mut label = conn.prepare_cached("INSERT INTO labels (name, value, uid) VALUES (?1, ?2, ?3)")?;
     for (name, value) in &record.job.labels {
-        label.execute(params![name, value, of.uid])?;
+        label.execute(params![name, value, uid])?;
     }
     Ok(())
 }

@@ -1,0 +1,24 @@
+//! The store that the configuration names.
+
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::config::StoreConfig;
+use crate::engine::store::{Store, StoreError};
+use crate::store::{Postgres, Sqlite, Time};
+
+/// Opens it.
+pub(super) async fn open(config: &StoreConfig, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(match config {
+        StoreConfig::File(path) => Arc::new(Sqlite::open(path)?),
+        StoreConfig::Database(settings) => Arc::new(Postgres::open(settings, Time::Database(Arc::clone(clock))).await?),
+    })
+}
+
+/// Where it is, without its secrets.
+pub(super) fn place(config: &StoreConfig) -> String {
+    match config {
+        StoreConfig::File(path) => path.display().to_string(),
+        StoreConfig::Database(settings) => settings.place(),
+    }
+}

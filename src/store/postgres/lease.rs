@@ -1,0 +1,103 @@
+//! Leases: who may work on a job, and until when.
+//!
+//! A lease is exclusive because its row is locked when it is given, and rows that another claim has locked are passed
+//! over. It is fenced by its token: one who slept through the end of his lease names an old token in his commit, and the
+//! commit is refused.
+
+use jiff::Timestamp;
+
+use super::error::Fault;
+use super::session::Session;
+use super::time::{Time, now_us};
+use crate::domain::JobUid;
+use crate::engine::store::{Claimed, Lease};
+use crate::store::row;
+
+/// First those that were held for an account that is no longer paused, since they have waited longest. One whose own time
+/// has come as well is in both.
+const CLAIM: &str = concat!(
+    "WITH released AS MATERIALIZED (
+       SELECT uid, held FROM jobs
+       WHERE held IS NOT NULL AND held IN (SELECT account FROM pauses WHERE NOT active) AND is_first
+         AND lease_until_us <= coalesce($2, ",
+    now_us!(),
+    ") ORDER BY held, uid LIMIT $3 FOR NO KEY UPDATE OF jobs SKIP LOCKED),
+     due AS MATERIALIZED (
+       SELECT uid, due_us FROM jobs
+       WHERE is_first AND NOT swept AND due_us IS NOT NULL AND due_us <= $1 AND lease_until_us <= coalesce($2, ",
+    now_us!(),
+    ") ORDER BY due_us, uid LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED),
+     free AS (
+       SELECT uid, min(held) AS held, min(due_us) AS due_us FROM (
+         SELECT uid, held, NULL::int8 AS due_us FROM released UNION ALL SELECT uid, NULL, due_us FROM due) AS found
+       GROUP BY uid ORDER BY held NULLS LAST, due_us, uid LIMIT $3)
+     UPDATE jobs j SET lease_holder = $4, lease_token = lease_token + 1, lease_until_us = coalesce($5, ",
+    now_us!(),
+    " + $6) FROM free WHERE j.uid = free.uid RETURNING j.uid, record, lease_token, free.held, free.due_us"
+);
+
+/// The ends of leases are told by the caller's clock, if it is not the one they are kept by.
+const NEXT: &str = concat!(
+    "WITH off AS (SELECT CASE WHEN $1::int8 IS NULL THEN 0 ELSE ",
+    now_us!(),
+    " - $1 END AS by)
+     SELECT min(at) FROM (
+       (SELECT due_us AS at FROM jobs
+        WHERE is_first AND NOT swept AND due_us IS NOT NULL AND lease_holder IS NULL ORDER BY due_us LIMIT 1)
+       UNION ALL
+       SELECT min(greatest(due_us, lease_until_us - off.by)) FROM jobs, off
+       WHERE lease_holder IS NOT NULL AND is_first AND NOT swept AND due_us IS NOT NULL
+       UNION ALL
+       (SELECT 0 FROM jobs WHERE held IS NOT NULL AND held IN (SELECT account FROM pauses WHERE NOT active)
+          AND is_first AND lease_holder IS NULL LIMIT 1)
+       UNION ALL
+       SELECT min(lease_until_us - off.by) FROM jobs, off
+       WHERE lease_holder IS NOT NULL AND is_first
+         AND held IS NOT NULL AND held IN (SELECT account FROM pauses WHERE NOT active)) AS next"
+);
+
+/// Leases jobs that are due.
+///
+/// A row that cannot be read is leased all the same and left out: so it is reported once a lease, and the jobs behind it
+/// get their turn.
+pub(super) async fn claim(
+    session: &Session,
+    time: &Time,
+    holder: &str,
+    now: Timestamp,
+    until: Timestamp,
+    limit: usize,
+) -> Result<Vec<Claimed>, Fault> {
+    let (at, end) = (time.now(now), time.end(now, until));
+    let rows = session
+        .query(CLAIM, &[&row::at_or_before(now), &at, &row::limit(limit), &holder, &end.until_us, &end.length_us])
+        .await?;
+    let mut claimed = Vec::with_capacity(rows.len());
+    for row in rows {
+        let uid = JobUid(row.get(0));
+        let (held, due): (Option<String>, Option<i64>) = (row.get(3), row.get(4));
+        match row::read(uid, row.get(1)) {
+            Ok(record) => {
+                let lease = Lease { holder: holder.to_owned(), token: row.get(2), until };
+                claimed.push(((held.is_none(), held, due, uid), Claimed { record, lease }));
+            }
+            Err(error) => tracing::error!(job.uid = %uid, %error, "a job that is due cannot be read"),
+        }
+    }
+    claimed.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+    Ok(claimed.into_iter().map(|(_, claimed)| claimed).collect())
+}
+
+/// Gives up every lease of `holder`.
+pub(super) async fn reclaim(session: &Session, holder: &str) -> Result<usize, Fault> {
+    let sql = "UPDATE jobs SET lease_holder = NULL, lease_until_us = 0
+        WHERE uid IN (SELECT uid FROM jobs WHERE lease_holder = $1 ORDER BY uid FOR NO KEY UPDATE)";
+    session.execute(sql, &[&holder]).await
+}
+
+/// When a claim will next find something, by the caller's clock: the first due time of what is free, or the end of a lease
+/// of what is not.
+pub(super) async fn next_due(session: &Session, time: &Time) -> Result<Option<Timestamp>, Fault> {
+    let row = session.query_one(NEXT, &[&time.caller_us()]).await?;
+    Ok(row.get::<_, Option<i64>>(0).map(row::time))
+}

@@ -1,0 +1,252 @@
+//! A PostgreSQL cluster of our own: own directory, own port on 127.0.0.1, own socket. None is ever touched but those
+//! started here. Standard library only, so that the unit tests can include the file.
+//!
+//! A server refuses to run as root; then it runs as the user `postgres`, which its package has made. A shell waits at the
+//! other end of a pipe that closes when we end, however we end: it kills the server, by its id, and removes the files.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+const USER: &str = "crossgrant";
+/// Good for `localhost` and 127.0.0.1, until 2120, and for nothing but tests; signed by `tls/ca.pem`.
+const CERTIFICATE: &str = include_str!("tls/server.pem");
+const KEY: &str = include_str!("tls/server.key");
+/// A start takes a second, and after a crash a little more; this is for a machine with other things to do.
+const BOOT_LIMIT: Duration = Duration::from_secs(90);
+const POLL: Duration = Duration::from_millis(20);
+
+/// A running cluster, or one that was killed and can be started again.
+pub struct Cluster {
+    bin: PathBuf,
+    dir: PathBuf,
+    port: u16,
+    server: Mutex<Option<Child>>,
+    _janitor: ChildStdin,
+}
+
+impl Cluster {
+    /// The cluster that the tests of this process share, each with a database of its own.
+    pub fn shared() -> Arc<Self> {
+        static SHARED: Mutex<Option<Arc<Cluster>>> = Mutex::new(None);
+        let mut shared = SHARED.lock().unwrap_or_else(|e| e.into_inner());
+        Arc::clone(shared.get_or_insert_with(|| Arc::new(Self::start().unwrap())))
+    }
+
+    /// Makes a new cluster and starts it.
+    pub fn start() -> io::Result<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let bin = programs().ok_or_else(|| {
+            let how = "no PostgreSQL server: install it (Debian, Ubuntu: apt-get install postgresql)";
+            io::Error::new(io::ErrorKind::NotFound, how)
+        })?;
+        // Not below the directory of the build: another user must be able to reach it, and the path of a socket is short.
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let dir = std::env::temp_dir().join(format!("crossgrant-postgres-{}-{count}", std::process::id()));
+        fs::create_dir(&dir)?;
+        let janitor = janitor(&dir)?;
+        for (name, text) in [("server.pem", CERTIFICATE), ("server.key", KEY)] {
+            let mut options = OpenOptions::new();
+            options.write(true).create_new(true).mode(0o600).open(dir.join(name))?.write_all(text.as_bytes())?;
+        }
+        if is_root()? {
+            run(Command::new("chown").args(["-R", "postgres:"]).arg(&dir))?;
+        }
+        let data = dir.join("data");
+        let options = ["-U", USER, "--auth=trust", "-E", "UTF8", "--locale=C", "--no-sync", "-D"];
+        run(unprivileged(&bin.join("initdb"))?.args(options).arg(&data))?;
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        let cluster = Self { bin, dir, port, server: Mutex::new(None), _janitor: janitor };
+        cluster.run()?;
+        Ok(cluster)
+    }
+
+    /// A new database.
+    pub fn database(self: &Arc<Self>) -> Database {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("test{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        run(self.client("createdb").arg(&name)).unwrap();
+        Database { cluster: Arc::clone(self), name }
+    }
+
+    fn client(&self, program: &str) -> Command {
+        let mut command = Command::new(self.bin.join(program));
+        command.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", USER]);
+        command
+    }
+
+    /// Kills the server without a warning; what it has on disk stays.
+    pub fn kill9(&self) {
+        if let Some(mut server) = self.server().take() {
+            let _ = server.kill();
+            let _ = server.wait();
+        }
+    }
+
+    /// Starts the server again, on the same port and files, killing it first if it runs.
+    pub fn restart(&self) -> io::Result<()> {
+        self.kill9();
+        // What the dead server has left behind goes by itself, but not at once.
+        let began = now();
+        loop {
+            match self.run() {
+                Err(error) if began.elapsed() > BOOT_LIMIT => return Err(error),
+                Err(_) => pause(),
+                Ok(()) => return Ok(()),
+            }
+        }
+    }
+
+    fn server(&self) -> MutexGuard<'_, Option<Child>> {
+        self.server.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    fn run(&self) -> io::Result<()> {
+        let log = OpenOptions::new().create(true).append(true).open(self.dir.join("log"))?;
+        let (port, sockets) =
+            (format!("port={}", self.port), format!("unix_socket_directories={}", self.dir.display()));
+        let file = |what: &str, name: &str| format!("ssl_{what}_file={}", self.dir.join(name).display());
+        let (certificate, key) = (file("cert", "server.pem"), file("key", "server.key"));
+        let settings = [
+            "listen_addresses=127.0.0.1,127.0.0.2",
+            &port,
+            &sockets,
+            "fsync=on",
+            "max_connections=300",
+            "ssl=on",
+            &certificate,
+            &key,
+        ];
+        let mut command = unprivileged(&self.bin.join("postgres"))?;
+        command.arg("-D").arg(self.dir.join("data")).args(settings.iter().flat_map(|setting| ["-c", setting]));
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).process_group(0);
+        let mut server = command.spawn()?;
+        let began = now();
+        while !self.is_ready() {
+            if let Some(status) = server.try_wait()? {
+                return Err(self.failed(&format!("ended ({status})")));
+            }
+            if began.elapsed() > BOOT_LIMIT {
+                let _ = server.kill();
+                let _ = server.wait();
+                return Err(self.failed("does not answer"));
+            }
+            pause();
+        }
+        *self.server() = Some(server);
+        Ok(())
+    }
+
+    fn is_ready(&self) -> bool {
+        if TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {
+            return false;
+        }
+        let status = self.client("pg_isready").args(["-q", "-d", "postgres"]).status();
+        status.is_ok_and(|status| status.success())
+    }
+
+    fn failed(&self, how: &str) -> io::Error {
+        let log = fs::read_to_string(self.dir.join("log")).unwrap_or_default();
+        io::Error::other(format!("the PostgreSQL server {how}:\n{log}"))
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.kill9();
+    }
+}
+
+/// A database of one test. Dropping it removes it, whoever still uses it.
+pub struct Database {
+    cluster: Arc<Cluster>,
+    name: String,
+}
+
+impl Database {
+    /// What a client connects to.
+    pub fn url(&self) -> String {
+        self.url_by(self.cluster.port)
+    }
+
+    /// The same, through another port of this machine.
+    pub fn url_by(&self, port: u16) -> String {
+        format!("postgres://{USER}@127.0.0.1:{port}/{}?sslmode=disable", self.name)
+    }
+
+    /// Where it is.
+    pub fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        // The files go with the cluster, should this fail.
+        let _ = run(self.cluster.client("dropdb").args(["--force", &self.name]));
+    }
+}
+
+/// Where the programs of the newest installed server are: Debian keeps them out of the way.
+fn programs() -> Option<PathBuf> {
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let newest = versions.filter_map(|entry| Some((entry.file_name().to_str()?.parse::<u32>().ok()?, entry.path())));
+    let debian = newest.max().map(|(_, path)| path.join("bin"));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    debian.into_iter().chain(std::env::split_paths(&path)).find(|dir| dir.join("postgres").exists())
+}
+
+fn is_root() -> io::Result<bool> {
+    let id = Command::new("id").arg("-u").output()?;
+    Ok(id.stdout.trim_ascii() == b"0")
+}
+
+/// A program that runs as somebody who is not root.
+fn unprivileged(program: &Path) -> io::Result<Command> {
+    if !is_root()? {
+        return Ok(Command::new(program));
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups", "--"]).arg(program).current_dir("/");
+    Ok(command)
+}
+
+fn run(command: &mut Command) -> io::Result<()> {
+    let output = command.stdin(Stdio::null()).output()?;
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(io::Error::other(format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr)))),
+    }
+}
+
+/// Cleans up when the pipe that is returned is closed. The id in the server's own file may have become another's; so the
+/// process must have our directory on its command line.
+fn janitor(dir: &Path) -> io::Result<ChildStdin> {
+    let script = r#"
+        cat >/dev/null
+        pid=$(head -n 1 "$0/data/postmaster.pid" 2>/dev/null)
+        if [ -n "$pid" ] && tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -qF "$0"; then kill -9 "$pid"; fi
+        for try in 1 2 3 4 5 6 7 8 9 10; do rm -rf "$0" 2>/dev/null && exit; sleep 0.2; done
+    "#;
+    let mut shell = Command::new("sh");
+    shell.args(["-c", script]).arg(dir).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = shell.process_group(0).spawn()?;
+    Ok(child.stdin.take().expect("it is piped"))
+}
+
+#[allow(clippy::disallowed_methods)] // another process, with a clock of its own
+fn now() -> std::time::Instant {
+    std::time::Instant::now()
+}
+
+#[allow(clippy::disallowed_methods)] // another process gives no notice when it is ready
+fn pause() {
+    std::thread::sleep(POLL);
+}
