@@ -23,7 +23,7 @@ use super::action::{Action, Judgement, Reads, Registry, Seen, View, VpnAttached}
 use super::cloud::{Answer, CloudError, Failure, Refusal};
 use super::guards::Pause;
 use super::retry;
-use super::state::{Image, Record, State};
+use super::state::{Image, Outcome, Record, State, Write};
 use crate::clock::later;
 use crate::domain::{AccountUid, EventType, Hour, Mode, OrderType, Reason};
 use crate::workflow::{Call, Class, Definition, Effect, ErrorClasses, Policies, Step, Target, Verdict, Work};
@@ -252,6 +252,11 @@ impl<'a> Deciding<'a> {
 
     fn looked(&mut self, seen: &Seen, rivals: &[Record]) -> Next {
         self.record.calls += seen.calls;
+        // Good keys of readers say nothing of those that a write was refused with.
+        let refused = |write: &Write| matches!(write.outcome, Outcome::Refused { retry: true, .. });
+        if !self.record.writes.iter().any(|write| write.step == self.record.step && refused(write)) {
+            self.record.keys_refused_since = None;
+        }
         match &seen.vpn {
             Some(VpnAttached::Unreadable(why)) => {
                 self.record.unchecked = vec![format!("whether it is attached elsewhere could not be read: {why}")];
@@ -403,13 +408,27 @@ impl<'a> Deciding<'a> {
             Some(Work::Call(call)) => call.retry.clone(),
             _ => "read".to_owned(),
         };
-        if verdict.class == Class::Credential {
-            return self.park(Reason::CredentialRefused, format!("{message}: {}", verdict.meaning));
-        }
         if verdict.class == Class::Permanent && !self.record.has_written() {
             return self.fail(Reason::RefusedByCloud, format!("{message}: {}", verdict.meaning), vec![]);
         }
-        self.again_after(&policy, message, error.retry_after)
+        self.after_failure(&policy, &verdict, error)
+    }
+
+    /// After a call that failed: again later as patiently as `policy` says, unless it is the account's keys that are refused.
+    /// That parks at once if they are refused for good, and otherwise when new ones were not good in time either.
+    pub(super) fn after_failure(&mut self, policy: &str, verdict: &Verdict<'_>, error: &CloudError) -> Next {
+        let refused_for_good = match verdict.class {
+            Class::Credential => true,
+            Class::Auth => {
+                let since = *self.record.keys_refused_since.get_or_insert(self.now);
+                self.now >= later(since, self.rules.policies.keys_patience)
+            }
+            _ => false,
+        };
+        if refused_for_good {
+            return self.park(Reason::CredentialRefused, format!("{error}: {}", verdict.meaning));
+        }
+        self.again_after(policy, error.to_string(), error.retry_after)
     }
 
     /// Waits for the budget if that will not take longer than the step may; otherwise the job rests meanwhile, and looks
@@ -446,6 +465,7 @@ impl<'a> Deciding<'a> {
     pub(super) fn progress(&mut self) {
         self.record.attempt = 0;
         self.record.trying_since = self.now;
+        self.record.keys_refused_since = None;
     }
 
     /// Looks again later, as patiently as `policy` says; parks when that is over.

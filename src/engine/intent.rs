@@ -172,13 +172,10 @@ impl Deciding<'_> {
             verdict.class,
             Class::Throttled | Class::Transient | Class::State | Class::Auth | Class::Credential
         );
+        let policy = if verdict.class == Class::State { "state" } else { &policy };
         // What turns this send away for now says nothing of an earlier one that may have landed.
         if (!refused && !Self::had_no_effect(&verdict)) || (unsettled && retry) {
-            if verdict.class == Class::Credential {
-                return self.park(Reason::CredentialRefused, format!("{error}: {}", verdict.meaning));
-            }
-            let policy = if verdict.class == Class::State { "state" } else { &policy };
-            return self.again_after(policy, error.to_string(), error.retry_after);
+            return self.after_failure(policy, &verdict, error);
         }
         let (code, message) = match &error.failure {
             Failure::Refused { status, code, message } if code.is_empty() => {
@@ -197,13 +194,11 @@ impl Deciding<'_> {
             retry,
             unclassified: unsettled || matches!(verdict.class, Class::Unknown | Class::Done),
         };
-        match verdict.class {
-            Class::State => self.again_after("state", error.to_string(), error.retry_after),
-            Class::Credential => self.park(Reason::CredentialRefused, format!("{error}: {}", verdict.meaning)),
-            _ if retry => self.again_after(&policy, error.to_string(), error.retry_after),
-            // Never believed without a look: the code is one of many, the state is what counts (API §D.4).
-            _ => self.look_again(),
+        if retry {
+            return self.after_failure(policy, &verdict, error);
         }
+        // Never believed without a look: the code is one of many, the state is what counts (API §D.4).
+        self.look_again()
     }
 
     /// Reads back what the step needs to be through, and with it what the next one begins with.

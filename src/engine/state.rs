@@ -314,6 +314,9 @@ pub struct Record {
     pub attempt: u32,
     /// Since when: what giving up is counted from.
     pub trying_since: Timestamp,
+    /// Since when the cloud refuses the keys of the account that the step acts as, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys_refused_since: Option<Timestamp>,
     /// Tries altogether.
     pub attempts: u32,
     /// Calls of the cloud's API made for this job alone: looks that were answered, and writes. The sweep's calls are
@@ -389,6 +392,7 @@ impl Record {
             undo: None,
             attempt: 0,
             trying_since: now,
+            keys_refused_since: None,
             attempts: 0,
             calls: 0,
             generation: 0,

@@ -27,6 +27,8 @@ pub struct Policies {
     pub lease: Duration,
     /// Of one request to the cloud.
     pub request_timeout: Duration,
+    /// How long the cloud may refuse the keys of an account, renewed or not, before a job parks.
+    pub keys_patience: Duration,
 }
 
 impl Policies {
@@ -73,8 +75,16 @@ impl Policies {
 const RETRY_KEYS: [&str; 5] = ["initial", "factor", "cap", "jitter", "give-up"];
 /// Those that definitions and the engine name.
 const RETRY_NAMES: [&str; 4] = ["read", "write", "busy", "state"];
-const TIMING_KEYS: [&str; 7] =
-    ["request-timeout", "lease", "settle", "settle-poll", "overdue-after", "give-up-after", "sweep-offsets"];
+const TIMING_KEYS: [&str; 8] = [
+    "request-timeout",
+    "lease",
+    "keys-patience",
+    "settle",
+    "settle-poll",
+    "overdue-after",
+    "give-up-after",
+    "sweep-offsets",
+];
 
 fn read(root: &Layers<'_, '_>) -> Option<Policies> {
     root.only(&["retry", "timing"]);
@@ -87,11 +97,13 @@ fn read(root: &Layers<'_, '_>) -> Option<Policies> {
     let give_up_after = timing.duration("give-up-after");
     let lease = timing.duration("lease");
     let request_timeout = timing.duration("request-timeout");
+    let keys_patience = timing.duration("keys-patience");
     let sweep_offsets = timing.find("sweep-offsets", Table::durations);
     let policies = Policies {
         retry: retry?,
         settle: settle?,
         settle_poll: settle_poll?,
+        keys_patience: keys_patience?,
         overdue_after: overdue_after?,
         give_up_after: give_up_after?,
         sweep_offsets: sweep_offsets?.value,

@@ -27,6 +27,7 @@ fn write(column: Column, length: Length, place: usize) -> End {
     match column {
         // The cloud said yes and nothing came of it: not believed, and not sent again.
         Column::Empty => End::Parked(Reason::HalfDone, place),
+        Column::ExpiredToken if length.outlasts_keys() => End::Parked(Reason::CredentialRefused, place),
         _ if length != Length::ForGood || column.is_carried_out() => End::AsUndisturbed,
         // Each answer says that nothing was done, so only what was written before is left half done.
         _ if column.is_turned_away() && place == 0 => End::Parked(Reason::GaveUp, 0),
@@ -35,6 +36,9 @@ fn write(column: Column, length: Length, place: usize) -> End {
 }
 
 fn read(operation: &str, column: Column, length: Length, of: &str, effects: &[&str]) -> End {
+    if column == Column::ExpiredToken && length.outlasts_keys() {
+        return End::Parked(Reason::CredentialRefused, 0);
+    }
     if !matches!(length, Length::ForGood | Length::WhileWaiting) || column == Column::Slow {
         return End::AsUndisturbed;
     }
