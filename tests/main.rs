@@ -7,6 +7,7 @@ mod chaos;
 mod contract;
 mod crash_everywhere;
 mod credentials;
+mod deploy;
 mod end_to_end;
 mod fault_table;
 mod guards;
