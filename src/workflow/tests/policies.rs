@@ -16,6 +16,7 @@ fn the_embedded_policies_are_those_of_the_design() {
     assert_eq!(policies.settle_poll, Duration::from_secs(3));
     assert_eq!(policies.overdue_after, Duration::from_secs(3 * 3600));
     assert_eq!(policies.give_up_after, Duration::from_secs(48 * 3600));
+    assert_eq!(policies.keys_patience, Duration::from_secs(300));
     assert_eq!(policies.sweep_offsets, [30, 120, 300, 900].map(Duration::from_secs));
     assert!(policies.lease >= 3 * policies.request_timeout);
     assert_eq!(policies.busy().initial(), Duration::from_secs(3));
@@ -71,7 +72,7 @@ fn each_mistake_is_found_where_the_operator_made_it() {
             "a = 1\n[timing]\nb = 1\nsettle = 3",
             &[
                 "my.toml:1: unknown key `a` in this file (known: `retry`, `timing`)",
-                "my.toml:3: unknown key `b` in `[timing]` (known: `request-timeout`, `lease`, `settle`, `settle-poll`, \
+                "my.toml:3: unknown key `b` in `[timing]` (known: `request-timeout`, `lease`, `keys-patience`, `settle`, `settle-poll`, \
              `overdue-after`, `give-up-after`, `sweep-offsets`)",
                 "my.toml:4: `settle` must be a text",
             ],
