@@ -28,6 +28,6 @@ lint:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets -- -D warnings
 
-## What the tests and the demo need beyond a Rust toolchain: RabbitMQ from Debian, and a C compiler for SQLite.
+## What the tests and the demo need beyond a Rust toolchain: RabbitMQ and PostgreSQL from Debian, and a C compiler for SQLite.
 setup:
 	@deploy/setup.sh

@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
+use crossgrant::clock::later;
 use crossgrant::domain::Reason;
+use crossgrant::engine::action::Seen;
+use crossgrant::engine::cloud::Listing;
 use crossgrant::engine::command::Command;
+use crossgrant::engine::decide::{Next, Observation, decide};
 use crossgrant::engine::retention::forget_once;
 use crossgrant::engine::state::State;
 use crossgrant::engine::store::Taken;
@@ -141,6 +145,26 @@ async fn an_answer_that_was_lost_is_looked_for_and_not_repeated_before_settle() 
             assert!(at[1].duration_since(at[0]).as_secs() >= 30, "a repeated call only after settle: {at:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_look_that_began_before_settle_proves_nothing_however_late_it_ends() {
+    let plant = Plant::new().await;
+    plant.cloud.inject(Fault::new("GrantInstanceToTransitRouter", FaultKind::DropBefore));
+    let uid = plant.job(grant("g", NOT_GRANTED)).await;
+    plant.work().await;
+    let record = plant.record(uid).await;
+    let (definition, _) = plant.core.definition_of(&record).await.unwrap();
+    let policies = &plant.core.catalog.policies;
+    let settled = later(record.writes[0].intended_at, policies.attempt() + policies.settle);
+    let next = |seen_at| {
+        let none = || Some(Listing { items: vec![], complete: true });
+        let seen = Seen { cen_rule: none(), resource_rules: none(), ..Seen::nothing(seen_at) };
+        let looked = Observation::Looked { seen, rivals: vec![] };
+        decide(&plant.core.rules(&definition), &record, &looked, later(settled, Duration::from_secs(40))).next
+    };
+    assert_eq!(next(later(settled, Duration::from_secs(1))), Next::Write(0));
+    assert_eq!(next(record.writes[0].intended_at), Next::Rest);
 }
 
 #[tokio::test]

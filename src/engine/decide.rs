@@ -253,7 +253,12 @@ impl<'a> Deciding<'a> {
     fn looked(&mut self, seen: &Seen, rivals: &[Record]) -> Next {
         self.record.calls += seen.calls;
         // Good keys of readers say nothing of those that a write was refused with.
-        let refused = |write: &Write| matches!(write.outcome, Outcome::Refused { retry: true, .. });
+        let refused = |write: &Write| match &write.outcome {
+            Outcome::Refused { code, retry: true, .. } => {
+                self.rules.classes.classify(&write.operation, 400, code, false).class == Class::Auth
+            }
+            _ => false,
+        };
         if !self.record.writes.iter().any(|write| write.step == self.record.step && refused(write)) {
             self.record.keys_refused_since = None;
         }
@@ -271,7 +276,7 @@ impl<'a> Deciding<'a> {
         }
         if self.record.undo.is_some() {
             // A write that is to be undone may not have landed yet.
-            if let Some(rest) = self.unsettled_rest() {
+            if let Some(rest) = self.unsettled_rest(seen) {
                 return rest;
             }
         }
@@ -308,7 +313,7 @@ impl<'a> Deciding<'a> {
                     return self.park(Reason::HalfDone, format!("cannot go back: {why}"));
                 }
                 Judgement::StartOver(why) => {
-                    if let Some(rest) = self.unsettled_rest() {
+                    if let Some(rest) = self.unsettled_rest(seen) {
                         return rest;
                     }
                     self.record.step = self.rules.definition.first().name.clone();
@@ -440,6 +445,8 @@ impl<'a> Deciding<'a> {
         if !waited && opens_in < patience {
             return Next::AwaitRoom;
         }
+        // Time that was spent in a line is none that was spent on trying.
+        self.record.trying_since = self.now;
         self.record.due = Some(later(self.now, opens_in));
         Next::Rest
     }

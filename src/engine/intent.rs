@@ -26,7 +26,7 @@ impl Deciding<'_> {
         let write = self.record.writes[place].clone();
         match write.outcome {
             Outcome::Refused { retry: true, .. } => self.send_again(place),
-            Outcome::Refused { unclassified: true, at, .. } if self.now < later(at, self.rules.policies.settle) => {
+            Outcome::Refused { unclassified: true, at, .. } if seen.at < later(at, self.rules.policies.settle) => {
                 self.poll(format!("looks whether {} took effect although it was refused", write.operation))
             }
             Outcome::Refused { code, message, .. } => {
@@ -41,7 +41,8 @@ impl Deciding<'_> {
             }
             Outcome::Unknown if write.client_token.is_some() => self.send_again(place),
             Outcome::Unknown => {
-                if self.now < later(self.over_by(&write), self.rules.policies.settle) {
+                // What counts is when the look began: the state it shows may be as old as that.
+                if seen.at < later(self.over_by(&write), self.rules.policies.settle) {
                     self.poll(format!("nobody knows yet whether {} took effect", write.operation))
                 } else if seen.covers(Reads::WITNESSES) {
                     self.send_again(place)
@@ -246,7 +247,7 @@ impl Deciding<'_> {
 
     /// Rests if a write may still land. In an undo also if one that did may not be shown yet: a look that lags shows the
     /// state before the write, which is just what the undo wants to see.
-    pub(super) fn unsettled_rest(&mut self) -> Option<Next> {
+    pub(super) fn unsettled_rest(&mut self, seen: &Seen) -> Option<Next> {
         let settle = self.rules.policies.settle;
         let undoing = self.record.undo.is_some();
         let since = |write: &Write| match write.outcome {
@@ -255,7 +256,7 @@ impl Deciding<'_> {
             Outcome::Accepted { at, .. } | Outcome::Seen { at } if undoing && !write.undo => Some(at),
             _ => None,
         };
-        let unsettled = self.record.writes.iter().filter_map(since).any(|since| self.now < later(since, settle));
+        let unsettled = self.record.writes.iter().filter_map(since).any(|since| seen.at < later(since, settle));
         unsettled.then(|| self.poll("the last write may not be shown yet".into()))
     }
 

@@ -76,7 +76,8 @@ impl RuleSearch {
 
     /// Takes in a page; returns what it tells of instances that were searched for. When all pages were read and counted,
     /// that is also that the rest had no rule when the search began (API §A.5): the list may grow under it, since what is
-    /// added moves rules to later pages, where they are met again; one that shrinks may have hidden a rule.
+    /// added moves rules to later pages, where they are met again; one that shrinks may have hidden a rule. What is removed
+    /// and added between two pages at once escapes this, so an absence takes the other witness too.
     pub fn page(&mut self, page: RulePage) -> Vec<(InstanceId, Listing<Rule>)> {
         if let Pages::Unread = self.pages {
             self.began_with = page.total;

@@ -1,5 +1,5 @@
 //! Questions that one answer can serve, asked together: while one is being asked, whoever comes with another of the same
-//! sort waits, and the next time all that wait are asked at once. Alone, nobody waits for anybody.
+//! sort waits, and the next time all that wait are asked at once. Alone, nobody waits for another.
 //!
 //! An answer is always that to a question put after it was asked for, so it is never older than the caller thinks.
 
@@ -134,7 +134,9 @@ impl<K: Hash + Eq, Q, A> Drop for Place<'_, K, Q, A> {
         let mut lanes = locked(&self.all.lanes);
         let mut waiting = locked(&self.lane.waiting);
         waiting.asked.retain(|asked| asked.ticket != self.ticket);
-        if waiting.asked.is_empty() {
+        // Those who were told leave late: by then another lane may be in its place.
+        let in_place = lanes.get(&self.sort).is_some_and(|lane| Arc::ptr_eq(lane, &self.lane));
+        if waiting.asked.is_empty() && in_place {
             lanes.remove(&self.sort);
         }
     }
@@ -194,6 +196,23 @@ mod tests {
         drop(first);
         assert_eq!(second.await, 4);
         assert!(locked(&all.lanes).is_empty());
+    }
+
+    #[tokio::test]
+    async fn one_who_leaves_late_takes_nothing_away_from_those_who_came_meanwhile() {
+        let all = Doubles::default();
+        let open = Semaphore::new(0);
+        let pause = async { drop(open.acquire().await) };
+        let mut first = Box::pin(all.ask("a", 1, pause, doubled));
+        assert!((&mut first).now_or_never().is_none());
+        let mut told = Box::pin(all.ask("a", 2, ready(()), async |_| unreachable!("the first asks for both")));
+        assert!((&mut told).now_or_never().is_none());
+        open.add_permits(1);
+        assert_eq!(first.await, 2);
+        let mut asking = Box::pin(all.ask("a", 3, ready(()), async |_| std::future::pending().await));
+        assert!((&mut asking).now_or_never().is_none());
+        assert_eq!(told.await, 4);
+        assert_eq!(locked(&all.lanes).len(), 1, "the lane of the one that still asks");
     }
 
     #[tokio::test]
