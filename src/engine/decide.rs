@@ -20,13 +20,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::action::{Action, Judgement, Reads, Registry, Seen, View, VpnAttached};
-use super::cloud::{Answer, CloudError, Failure, Refusal};
+use super::cloud::{Answer, CloudError};
 use super::guards::Pause;
-use super::retry;
 use super::state::{Image, Outcome, Record, State, Write};
 use crate::clock::later;
 use crate::domain::{AccountUid, EventType, Hour, Mode, OrderType, Reason};
-use crate::workflow::{Call, Class, Definition, Effect, ErrorClasses, Policies, Step, Target, Verdict, Work};
+use crate::workflow::{Call, Class, Definition, ErrorClasses, Policies, Step, Target, Work};
 
 /// What decisions go by.
 #[derive(Clone, Copy)]
@@ -417,89 +416,5 @@ impl<'a> Deciding<'a> {
             return self.fail(Reason::RefusedByCloud, format!("{message}: {}", verdict.meaning), vec![]);
         }
         self.after_failure(&policy, &verdict, error)
-    }
-
-    /// After a call that failed: again later as patiently as `policy` says, unless it is the account's keys that are refused.
-    /// That parks at once if they are refused for good, and otherwise when new ones were not good in time either.
-    pub(super) fn after_failure(&mut self, policy: &str, verdict: &Verdict<'_>, error: &CloudError) -> Next {
-        let refused_for_good = match verdict.class {
-            Class::Credential => true,
-            Class::Auth => {
-                let since = *self.record.keys_refused_since.get_or_insert(self.now);
-                self.now >= later(since, self.rules.policies.keys_patience)
-            }
-            _ => false,
-        };
-        if refused_for_good {
-            return self.park(Reason::CredentialRefused, format!("{error}: {}", verdict.meaning));
-        }
-        self.again_after(policy, error.to_string(), error.retry_after)
-    }
-
-    /// Waits for the budget if that will not take longer than the step may; otherwise the job rests meanwhile, and looks
-    /// again. Neither is a failed try.
-    fn no_room(&mut self, operation: &str, account: &AccountUid, opens_in: Duration, waited: bool) -> Next {
-        self.commit = true;
-        self.record.why = format!("waits for room in the budget of account {account} for {operation}");
-        let patience = self.step().and_then(Step::call).map(|call| call.timeout).unwrap_or_default();
-        if !waited && opens_in < patience {
-            return Next::AwaitRoom;
-        }
-        // Time that was spent in a line is none that was spent on trying.
-        self.record.trying_since = self.now;
-        self.record.due = Some(later(self.now, opens_in));
-        Next::Rest
-    }
-
-    /// What the error-class table says of a failed call.
-    pub(super) fn classify(&self, error: &CloudError) -> Verdict<'a> {
-        let classes = self.rules.classes;
-        match &error.failure {
-            Failure::NotSent { .. } => classes.not_sent(),
-            Failure::Unanswered { .. } => classes.unanswered(),
-            Failure::Credential { refusal, .. } => {
-                let Refusal { asked, status, code } = refusal.as_ref();
-                let verdict = classes.classify(asked, *status, code, error.retry_after.is_some());
-                Verdict { effect: Effect::None, ..verdict }
-            }
-            Failure::Refused { status, code, .. } => {
-                classes.classify(&error.operation, *status, code, error.retry_after.is_some())
-            }
-        }
-    }
-
-    /// Something moved: give-up is counted from here.
-    pub(super) fn progress(&mut self) {
-        self.record.attempt = 0;
-        self.record.trying_since = self.now;
-        self.record.keys_refused_since = None;
-    }
-
-    /// Looks again later, as patiently as `policy` says; parks when that is over.
-    pub(super) fn again(&mut self, policy: &str, why: String) -> Next {
-        self.again_after(policy, why, None)
-    }
-
-    /// Like [`Self::again`], and not before a delay the server asked for.
-    pub(super) fn again_after(&mut self, policy: &str, why: String, asked: Option<Duration>) -> Next {
-        let Some(policy) = self.rules.policies.retry(policy) else {
-            return self.park(Reason::UnknownCall, format!("there is no retry policy {policy:?}"));
-        };
-        self.record.attempt += 1;
-        self.record.attempts += 1;
-        if retry::gave_up(policy, self.record.trying_since, self.now) {
-            let reason = if self.record.has_written() { Reason::HalfDone } else { Reason::GaveUp };
-            return self.park(reason, format!("tried {} times; last: {why}", self.record.attempt));
-        }
-        let salt = format!("{}/{}", self.record.uid, self.record.step);
-        let delay = retry::delay(policy, self.record.attempt, &salt).max(asked.unwrap_or_default());
-        self.record.due = Some(later(self.now, delay));
-        self.record.why = why;
-        Next::Rest
-    }
-
-    /// Whether the effect of a failed call is known to be none.
-    pub(super) fn had_no_effect(verdict: &Verdict<'_>) -> bool {
-        verdict.effect == Effect::None
     }
 }

@@ -27,6 +27,7 @@ mod rule_search;
 pub mod state;
 pub mod store;
 pub mod together;
+mod trying;
 pub mod urgency;
 pub mod waiting;
 pub mod worker;

@@ -54,7 +54,6 @@ impl Process {
     }
 
     /// Its process id.
-    #[allow(dead_code)] // for measuring, not for tests
     pub fn id(&self) -> u32 {
         self.child().id()
     }
@@ -133,7 +132,12 @@ impl Drop for Process {
         self.kill9();
         if std::thread::panicking() {
             let lines = self.lines();
-            eprintln!("---- the last of {}:\n{}", self.name, lines[lines.len().saturating_sub(60)..].join("\n"));
+            eprintln!(
+                "---- the last of {} (process {}):\n{}",
+                self.name,
+                self.id(),
+                lines[lines.len().saturating_sub(60)..].join("\n")
+            );
         }
     }
 }
