@@ -259,6 +259,24 @@ async fn an_undo_after_the_hour_waits_for_the_next_one() {
 }
 
 #[tokio::test]
+async fn an_identical_request_of_another_requester_ends_with_the_first_under_its_own_id() {
+    let plant = Plant::new().await;
+    let change = payer_change("NET-1", ATTACHED, "PayByResourceOwner");
+    let mut uids = vec![];
+    for requester in ["tickets", "bots"] {
+        let Taken::New(uid) = plant.send_as(Some(requester), &change).await else { panic!("{requester}") };
+        uids.push(uid);
+    }
+    plant.run().await;
+    for (uid, requester) in uids.iter().zip(["tickets", "bots"]) {
+        let record = plant.record(*uid).await;
+        assert_eq!((record.state, record.requester.as_str()), (State::Completed, requester), "{}", record.why);
+        assert_eq!(plant.said(*uid).await.iter().filter(|said| *said == "completed").count(), 1);
+    }
+    assert_eq!(plant.effects().len(), 2, "written once on each side: {:?}", plant.effects());
+}
+
+#[tokio::test]
 async fn a_newer_change_supersedes_a_waiting_one_with_its_own_first_intent() {
     let plant = Plant::new().await;
     let old = plant.job(payer_change("old", ATTACHED, "PayByResourceOwner")).await;

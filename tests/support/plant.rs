@@ -216,9 +216,15 @@ impl Plant {
 
     /// Takes one message in.
     pub async fn send(&self, job: &Value) -> Taken {
+        self.send_as(None, job).await
+    }
+
+    /// Takes a message in from a requester whom the broker has verified.
+    pub async fn send_as(&self, user_id: Option<&str>, job: &Value) -> Taken {
         let incoming = Incoming {
             body: Bytes::from(job.to_string()),
             routing_key: "crossgrant.jobs".into(),
+            user_id: user_id.map(str::to_owned),
             ..Incoming::default()
         };
         self.inbox.accept(vec![incoming]).await.unwrap()[0]
