@@ -249,11 +249,14 @@ impl Grip<'_> {
             Next::Rest => Hold::Release(self.lease.clone()),
             _ => Hold::Keep(self.lease.clone(), until),
         };
-        let change = self.core.change(decision, hold, now);
-        let mut record = (*change.record).clone();
-        loop {
-            match self.core.store.commit(change.clone()).await {
-                Ok(Committed::Done) => break,
+        let record = loop {
+            let change = self.core.change(decision, hold.clone(), now);
+            let mut record = (*change.record).clone();
+            match self.core.store.commit(change).await {
+                Ok(Committed::Done) => {
+                    record.revision += 1;
+                    break record;
+                }
                 Ok(other) => return Ok(other),
                 // What was just done in the cloud is worth waiting for; without it the next look has to find out.
                 Err(StoreError::Unavailable(why)) if self.core.clock.uptime() < self.deadline => {
@@ -262,8 +265,7 @@ impl Grip<'_> {
                 }
                 Err(error) => return Err(error),
             }
-        }
-        record.revision += 1;
+        };
         self.lease.until = until;
         self.deadline = uptime + self.core.lease();
         if record.state.is_terminal() || record.state == State::Parked {

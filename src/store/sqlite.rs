@@ -21,6 +21,7 @@ mod sweep;
 mod take;
 #[cfg(test)]
 mod tests;
+mod transaction;
 mod writer;
 
 use std::fs::File;
@@ -29,6 +30,7 @@ use std::path::Path;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use rusqlite::Connection;
+use transaction::Transaction;
 
 use crate::domain::{AccountUid, CenId, InstanceId, JobId, JobUid, Requester};
 use crate::engine::guards::Pause;
@@ -76,20 +78,31 @@ impl Sqlite {
     /// Runs a logical transaction; returns once it is on disk.
     async fn write<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+        work: impl Fn(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         self.writer.run(work).await
+    }
+
+    /// Runs one statement that reads a few rows by an index.
+    async fn look_up<T: Send + 'static>(
+        &self,
+        work: impl Fn(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        match &self.readers {
+            Some(pool) => pool.look_up(work).await,
+            None => self.read(work).await,
+        }
     }
 
     /// Runs a read of one moment.
     async fn read<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+        work: impl Fn(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         match &self.readers {
             Some(pool) => pool.run(work).await,
             // A database in memory is one connection.
-            None => self.writer.run(work).await,
+            None => self.writer.run(move |tx| work(tx)).await,
         }
     }
 }
@@ -117,19 +130,21 @@ impl Store for Sqlite {
     }
 
     async fn commit(&self, change: Change) -> Result<Committed, StoreError> {
-        self.write(move |conn| change::commit(conn, change)).await
+        let change = change::Prepared::new(change)?;
+        self.write(move |tx| change.commit(tx)).await
     }
 
     async fn commit_all(&self, changes: Vec<Change>) -> Result<Vec<Committed>, StoreError> {
-        self.write(move |conn| change::commit_all(conn, changes)).await
+        let changes = changes.into_iter().map(change::Prepared::new).collect::<Result<Vec<_>, _>>()?;
+        self.write(move |tx| change::commit_all(tx, &changes)).await
     }
 
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
-        self.read(lease::next_due).await
+        self.look_up(lease::next_due).await
     }
 
     async fn next_sweep(&self) -> Result<Option<Timestamp>, StoreError> {
-        self.read(sweep::next).await
+        self.look_up(sweep::next).await
     }
 
     async fn swept_groups(&self, now: Timestamp) -> Result<Vec<(Group, usize)>, StoreError> {
@@ -148,7 +163,7 @@ impl Store for Sqlite {
     }
 
     async fn load(&self, uid: JobUid) -> Result<Option<Record>, StoreError> {
-        self.read(move |conn| query::load(conn, uid)).await
+        self.look_up(move |conn| query::load(conn, uid)).await
     }
 
     async fn find(&self, requester: &Requester, id: &JobId) -> Result<Option<Record>, StoreError> {
@@ -158,12 +173,12 @@ impl Store for Sqlite {
 
     async fn waiting_on(&self, instance: &InstanceId, cen: &CenId) -> Result<Vec<Record>, StoreError> {
         let (instance, cen) = (instance.clone(), cen.clone());
-        self.read(move |conn| query::waiting_on(conn, &instance, &cen)).await
+        self.look_up(move |conn| query::waiting_on(conn, &instance, &cen)).await
     }
 
     async fn head_of_line(&self, instance: &InstanceId) -> Result<Option<JobUid>, StoreError> {
         let instance = instance.clone();
-        self.read(move |conn| line::head(conn, &instance)).await
+        self.look_up(move |conn| line::head(conn, &instance)).await
     }
 
     async fn list(&self, filter: &Filter) -> Result<Vec<Record>, StoreError> {
@@ -204,7 +219,7 @@ impl Store for Sqlite {
 
     async fn definition(&self, digest: &str) -> Result<Option<(String, String)>, StoreError> {
         let digest = digest.to_owned();
-        self.read(move |conn| keep::definition(conn, &digest)).await
+        self.look_up(move |conn| keep::definition(conn, &digest)).await
     }
 
     async fn pause(&self, pause: &Pause) -> Result<bool, StoreError> {
@@ -218,7 +233,7 @@ impl Store for Sqlite {
     }
 
     async fn pauses(&self) -> Result<Vec<Pause>, StoreError> {
-        self.read(guards::pauses).await
+        self.look_up(guards::pauses).await
     }
 
     async fn census(&self) -> Result<Census, StoreError> {
@@ -226,7 +241,7 @@ impl Store for Sqlite {
     }
 
     async fn probe(&self) -> Result<(), StoreError> {
-        let written = self.write(keep::probe).await?;
+        let written = self.write(|tx| keep::probe(tx)).await?;
         let read = self.read(keep::probed).await?;
         // Another probe may have written in between.
         if read >= written { Ok(()) } else { Err(StoreError::Unavailable("a write cannot be read back".into())) }

@@ -4,87 +4,126 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::line::{self, Place};
 use super::row::{self, Uid};
-use super::{guards, letters, writer};
+use super::transaction::Transaction;
+use super::{guards, letters};
 use crate::engine::state::{Record, State};
-use crate::engine::store::{Change, Committed, Hold, Letter, StoreError};
+use crate::engine::store::{Begins, Change, Committed, Hold, Letter, StoreError};
 
-/// Applies one change, whole or not at all.
-pub(super) fn commit(conn: &Connection, change: Change) -> Result<Committed, StoreError> {
-    let Change { record, hold, letters, also, begins } = change;
-    let all = || {
-        let may_begin = begins.map_or(Ok(Committed::Done), |begins| guards::test(conn, &record, begins))?;
-        if apply(conn, *record, &hold, &letters)? == Committed::Conflict {
-            return Ok(Committed::Conflict);
-        }
-        if may_begin != Committed::Done {
-            return Ok(may_begin);
-        }
-        for (other, letters) in also {
-            if apply(conn, other, &Hold::None, &letters)? == Committed::Conflict {
-                return Ok(Committed::Conflict);
+/// A change with the texts of its records: made before the writer, which all others wait for, has it.
+pub(super) struct Prepared {
+    first: Next,
+    hold: Hold,
+    also: Vec<Next>,
+    begins: Option<Begins>,
+}
+
+/// What a job becomes.
+struct Next {
+    record: Record,
+    text: String,
+    letters: Vec<Letter>,
+}
+
+impl Next {
+    fn new(mut record: Record, letters: Vec<Letter>) -> Result<Self, StoreError> {
+        record.revision += 1;
+        Ok(Self { text: row::write(&record)?, record, letters })
+    }
+}
+
+impl Prepared {
+    /// Fails if a record cannot be written as a text.
+    pub(super) fn new(change: Change) -> Result<Self, StoreError> {
+        let Change { record, hold, letters, also, begins } = change;
+        let also = also.into_iter().map(|(record, letters)| Next::new(record, letters)).collect::<Result<_, _>>()?;
+        Ok(Self { first: Next::new(*record, letters)?, hold, also, begins })
+    }
+
+    /// Applies the change, whole or not at all.
+    pub(super) fn commit(&self, tx: &Transaction<'_>) -> Result<Committed, StoreError> {
+        let all = || {
+            let Some(old) = judge(tx, &self.first.record, &self.hold)? else { return Ok(Committed::Conflict) };
+            let may_begin = self.begins.map(|begins| guards::test(tx, &self.first.record, begins)).transpose()?;
+            if let Some(refused) = may_begin.filter(|tested| *tested != Committed::Done) {
+                return Ok(refused);
             }
-        }
-        Ok(Committed::Done)
-    };
-    writer::part(conn, all, |committed| *committed == Committed::Done)
+            apply(tx, &self.first, &self.hold, &old)?;
+            for other in &self.also {
+                let Some(old) = judge(tx, &other.record, &Hold::None)? else { return Ok(Committed::Conflict) };
+                apply(tx, other, &Hold::None, &old)?;
+            }
+            Ok(Committed::Done)
+        };
+        tx.part(all, |committed| *committed == Committed::Done)
+    }
 }
 
 /// Applies many changes, each for itself. One that may not be made at all is reported here and counts as a conflict:
 /// nothing of it was done, and the others must not wait for somebody to mend it.
-pub(super) fn commit_all(conn: &Connection, changes: Vec<Change>) -> Result<Vec<Committed>, StoreError> {
+pub(super) fn commit_all(tx: &Transaction<'_>, changes: &[Prepared]) -> Result<Vec<Committed>, StoreError> {
     changes
-        .into_iter()
-        .map(|change| {
-            let uid = change.record.uid;
-            match commit(conn, change) {
-                Err(StoreError::Corrupt(error)) => {
-                    tracing::error!(job.uid = %uid, error, "a change was refused");
-                    Ok(Committed::Conflict)
-                }
-                other => other,
+        .iter()
+        .map(|change| match change.commit(tx) {
+            Err(StoreError::Corrupt(error)) => {
+                tracing::error!(job.uid = %change.first.record.uid, error, "a change was refused");
+                Ok(Committed::Conflict)
             }
+            other => other,
         })
         .collect()
 }
 
 /// What is compared, and what must be known to set the rest.
 struct Stored {
+    rowid: i64,
     revision: i64,
     state: String,
     place: Place,
     holder: Option<String>,
     token: i64,
     until_us: i64,
+    due_us: Option<i64>,
+    swept: bool,
+    begun_us: Option<i64>,
+    held: Option<String>,
 }
 
 fn stored(conn: &Connection, uid: Uid) -> Result<Option<Stored>, StoreError> {
     Ok(conn
         .prepare_cached(
-            "SELECT revision, state, turn, is_first, lease_holder, lease_token, lease_until_us FROM jobs WHERE uid = ?1",
+            "SELECT rowid, revision, state, turn, is_first, lease_holder, lease_token, lease_until_us, due_us, swept,
+               begun_us, held
+             FROM jobs WHERE uid = ?1",
         )?
         .query_row([uid], |row| {
             Ok(Stored {
-                revision: row.get(0)?,
-                state: row.get(1)?,
-                place: Place { turn: row.get(2)?, is_first: row.get(3)? },
-                holder: row.get(4)?,
-                token: row.get(5)?,
-                until_us: row.get(6)?,
+                rowid: row.get(0)?,
+                revision: row.get(1)?,
+                state: row.get(2)?,
+                place: Place { turn: row.get(3)?, is_first: row.get(4)? },
+                holder: row.get(5)?,
+                token: row.get(6)?,
+                until_us: row.get(7)?,
+                due_us: row.get(8)?,
+                swept: row.get(9)?,
+                begun_us: row.get(10)?,
+                held: row.get(11)?,
             })
         })
         .optional()?)
 }
 
-fn apply(conn: &Connection, mut record: Record, hold: &Hold, letters: &[Letter]) -> Result<Committed, StoreError> {
-    let Some(old) = stored(conn, Uid(record.uid))? else { return Ok(Committed::Conflict) };
+/// What is stored of a job, if it may become `record`; `None` is a conflict.
+fn judge(conn: &Connection, record: &Record, hold: &Hold) -> Result<Option<Stored>, StoreError> {
+    let Some(old) = stored(conn, Uid(record.uid))? else { return Ok(None) };
     let holds = match hold {
         Hold::Keep(lease, _) | Hold::Release(lease) => {
             old.holder.as_deref() == Some(lease.holder.as_str()) && old.token == lease.token
         }
         Hold::None => true,
     };
-    if !holds || u64::try_from(old.revision) != Ok(record.revision) {
-        return Ok(Committed::Conflict);
+    if !holds || u64::try_from(old.revision).map(|revision| revision + 1) != Ok(record.revision) {
+        return Ok(None);
     }
     let from = State::parse(&old.state)
         .ok_or_else(|| StoreError::Corrupt(format!("job {} is in the unknown state {}", record.uid, old.state)))?;
@@ -96,15 +135,12 @@ fn apply(conn: &Connection, mut record: Record, hold: &Hold, letters: &[Letter])
             record.state.as_str()
         )));
     }
-    record.revision += 1;
-    update(conn, &record, hold, &old)?;
-    letters::post(conn, record.uid, letters)?;
-    Ok(Committed::Done)
+    Ok(Some(old))
 }
 
-fn update(conn: &Connection, record: &Record, hold: &Hold, old: &Stored) -> Result<(), StoreError> {
-    let of = row::index(record)?;
-    let place = match (old.place.turn, record.in_line) {
+fn apply(conn: &Connection, next: &Next, hold: &Hold, old: &Stored) -> Result<(), StoreError> {
+    let of = row::index(&next.record)?;
+    let place = match (old.place.turn, next.record.in_line) {
         (None, true) => line::enter(conn, of.instance_id)?,
         (Some(_), true) => old.place,
         (_, false) => Place::OUTSIDE,
@@ -114,31 +150,39 @@ fn update(conn: &Connection, record: &Record, hold: &Hold, old: &Stored) -> Resu
         Hold::Release(_) => (None, 0),
         Hold::None => (old.holder.as_deref(), old.until_us),
     };
-    conn.prepare_cached(
-        "UPDATE jobs SET state = ?2, ended = ?3, finished_us = ?4, due_us = ?5, swept = ?6, record = ?7, revision = ?8,
-           turn = ?9, is_first = ?10, lease_holder = ?11, lease_until_us = ?12, counted_as = ?13, begun_us = ?14,
-           held = ?15
-         WHERE uid = ?1",
-    )?
-    .execute(params![
-        Uid(record.uid),
-        of.state.as_str(),
-        of.ended,
-        of.finished_us,
-        of.due_us,
-        of.swept,
-        row::write(record)?,
-        of.revision,
-        place.turn,
-        place.is_first,
-        holder,
-        until_us,
-        of.counted_as,
-        of.begun_us,
-        of.held,
-    ])?;
+    let moves = (of.state.as_str(), of.due_us, of.swept, of.begun_us, of.held, place, holder)
+        != (&*old.state, old.due_us, old.swept, old.begun_us, old.held.as_deref(), old.place, old.holder.as_deref());
+    if moves {
+        conn.prepare_cached(
+            "UPDATE jobs SET state = ?2, ended = ?3, finished_us = ?4, due_us = ?5, swept = ?6, record = ?7, revision = ?8,
+               turn = ?9, is_first = ?10, lease_holder = ?11, lease_until_us = ?12, counted_as = ?13, begun_us = ?14,
+               held = ?15
+             WHERE rowid = ?1",
+        )?
+        .execute(params![
+            old.rowid,
+            of.state.as_str(),
+            of.ended,
+            of.finished_us,
+            of.due_us,
+            of.swept,
+            next.text,
+            of.revision,
+            place.turn,
+            place.is_first,
+            holder,
+            until_us,
+            of.counted_as,
+            of.begun_us,
+            of.held,
+        ])?;
+    } else {
+        // Nothing that an index holds: SQLite would write each of them again, whether it changes or not.
+        conn.prepare_cached("UPDATE jobs SET record = ?2, revision = ?3, lease_until_us = ?4 WHERE rowid = ?1")?
+            .execute(params![old.rowid, next.text, of.revision, until_us])?;
+    }
     if old.place.turn.is_some() && place.turn.is_none() {
         line::hand_on(conn, of.instance_id)?;
     }
-    Ok(())
+    letters::post(conn, next.record.uid, &next.letters)
 }

@@ -5,6 +5,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::error::of_the_system;
@@ -83,7 +84,7 @@ pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
     conn.pragma_update(None, "synchronous", "FULL")?;
     conn.pragma_update(None, "foreign_keys", true)?;
     conn.pragma_update(None, "journal_size_limit", LOG_BYTES)?;
-    conn.set_prepared_statement_cache_capacity(64);
+    tune(&conn)?;
     Ok(conn)
 }
 
@@ -91,8 +92,15 @@ pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
 pub(super) fn connect_to_read(path: &Path) -> Result<Connection, StoreError> {
     let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     conn.busy_timeout(BUSY)?;
-    conn.set_prepared_statement_cache_capacity(64);
+    tune(&conn)?;
     Ok(conn)
+}
+
+/// Statements are prepared once: by itself SQLite makes a new plan whenever a parameter changes that it planned by.
+fn tune(conn: &Connection) -> Result<(), StoreError> {
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    conn.set_prepared_statement_cache_capacity(64);
+    Ok(())
 }
 
 /// Brings the schema up to date.

@@ -1,4 +1,7 @@
-//! Reads: a few read-only connections, opened when first needed, each used by one blocking task at a time.
+//! Reads: a few read-only connections, opened when first needed.
+//!
+//! A read of a few rows by an index takes some microseconds, less than handing it to another thread: it is made where
+//! the caller is ([`Pool::look_up`]). Whatever walks along many rows goes to a thread of its own ([`Pool::run`]).
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -26,6 +29,15 @@ impl Pool {
         Self { path: path.to_owned(), idle: Arc::default(), permits: Arc::new(Semaphore::new(CONNECTIONS)) }
     }
 
+    /// Runs `work`, one statement that reads a few rows.
+    pub(super) async fn look_up<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let _permit = self.permits.acquire().await.expect("the semaphore is never closed");
+        use_one(&self.path, &self.idle, work)
+    }
+
     /// Runs `work` in a read transaction, so that all it reads is of one moment.
     pub(super) async fn run<T: Send + 'static>(
         &self,
@@ -35,17 +47,26 @@ impl Pool {
         let (path, idle) = (self.path.clone(), Arc::clone(&self.idle));
         let read = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            let kept = idle.lock().expect("no holder of this lock panics").pop();
-            let conn = kept.map_or_else(|| open::connect_to_read(&path), Ok)?;
-            let tx = conn.unchecked_transaction()?;
-            let result = work(&tx);
-            drop(tx);
-            // One that failed may hold on to a file that is no longer there.
-            if result.is_ok() {
-                idle.lock().expect("no holder of this lock panics").push(conn);
-            }
-            result
+            use_one(&path, &idle, |conn| {
+                let of_one_moment = conn.unchecked_transaction()?;
+                work(&of_one_moment)
+            })
         });
         read.await.map_err(|e| StoreError::Unavailable(format!("a read was cut off: {e}")))?
     }
+}
+
+fn use_one<T>(
+    path: &Path,
+    idle: &Mutex<Vec<Connection>>,
+    work: impl FnOnce(&Connection) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let kept = idle.lock().expect("no holder of this lock panics").pop();
+    let conn = kept.map_or_else(|| open::connect_to_read(path), Ok)?;
+    let result = work(&conn);
+    // One that failed may hold on to a file that is no longer there.
+    if result.is_ok() {
+        idle.lock().expect("no holder of this lock panics").push(conn);
+    }
+    result
 }

@@ -48,7 +48,7 @@ fn refusal(result: Result<Sqlite, StoreError>) -> String {
 /// Holds the writer up until the sender is used or dropped, so that what comes meanwhile becomes one group.
 async fn hold(store: &Arc<Sqlite>) -> mpsc::Sender<()> {
     let (go, wait) = mpsc::channel::<()>();
-    let (begun, begins) = tokio::sync::oneshot::channel();
+    let (begun, mut begins) = tokio::sync::mpsc::unbounded_channel();
     let store = Arc::clone(store);
     tokio::spawn(async move {
         store
@@ -59,12 +59,12 @@ async fn hold(store: &Arc<Sqlite>) -> mpsc::Sender<()> {
             })
             .await
     });
-    begins.await.unwrap();
+    begins.recv().await.unwrap();
     go
 }
 
 /// Runs `work` on the writer's own connection.
-async fn on_the_writer(store: &Sqlite, work: impl FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static) {
+async fn on_the_writer(store: &Sqlite, work: impl Fn(&Connection) -> rusqlite::Result<()> + Send + 'static) {
     store.write(move |conn| Ok(work(conn)?)).await.unwrap();
 }
 
@@ -221,6 +221,37 @@ async fn a_failed_physical_commit_fails_all_who_shared_it() {
     }
     assert_eq!(store.list(&everything()).await.unwrap().len(), 1);
     take(&*store, &[record(2)]).await;
+}
+
+#[tokio::test]
+async fn one_that_fails_after_it_wrote_takes_nobody_with_it() {
+    let (_dir, path) = place();
+    let store = Arc::new(Sqlite::open(&path).unwrap());
+    let go = hold(&store).await;
+    let before = store.writer.groups();
+    let mut tasks = tokio::task::JoinSet::new();
+    for n in 1..=4 {
+        let store = Arc::clone(&store);
+        tasks.spawn(async move {
+            if n == 3 {
+                let probe = "INSERT INTO probe VALUES (7, 7); INSERT INTO probe VALUES (7, 8)";
+                store.write(move |conn| Ok(conn.execute_batch(probe)?)).await
+            } else {
+                store.take(vec![arrival(&record(n))]).await.map(drop)
+            }
+        });
+    }
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    drop(go);
+    let failed: Vec<_> = tasks.join_all().await.into_iter().filter_map(Result::err).collect();
+    assert!(matches!(failed.as_slice(), [StoreError::Corrupt(why)] if why.contains("UNIQUE")), "{failed:?}");
+    assert_eq!(store.writer.groups() - before, 1, "in one physical commit");
+    assert_eq!(store.list(&everything()).await.unwrap().len(), 3);
+    let left = store
+        .read(|conn| Ok(conn.query_row("SELECT count(*) FROM probe WHERE id = 7", [], |row| row.get::<_, i64>(0))?));
+    assert_eq!(left.await.unwrap(), 0, "what it had written is undone");
 }
 
 #[tokio::test]

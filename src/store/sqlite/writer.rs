@@ -1,12 +1,11 @@
 //! Group commit: one thread writes, and puts whatever waits into one physical commit.
 //!
 //! A disk makes a few hundred to some ten thousand commits a second, whatever is in them; so those that come while one is
-//! being made share the next. Each logical transaction runs in a savepoint of its own and, if it fails, is undone without
-//! the others noticing. Nobody is answered before the physical commit: an answer given earlier could be taken back by a
-//! power cut. If the physical commit fails, all who shared it are told so, and the next group starts on a new
-//! connection: after an I/O error nothing the old one remembers of the file can be trusted.
+//! being made share the next. A logical transaction that fails is undone without the others noticing ([`transaction`]).
+//! Nobody is answered before the physical commit: an answer given earlier could be taken back by a power cut. If the
+//! physical commit fails, all who shared it are told so, and the next group starts on a new connection: after an I/O
+//! error nothing the old one remembers of the file can be trusted.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
@@ -14,8 +13,8 @@ use std::thread::JoinHandle;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::error::of_the_group;
 use super::open;
+use super::transaction::{Transaction, commit};
 use crate::engine::store::StoreError;
 
 /// Callers beyond these wait before they queue.
@@ -23,14 +22,40 @@ const QUEUE: usize = 1024;
 /// Logical transactions in one physical commit.
 const GROUP: usize = 256;
 
-/// Runs in the writer's thread, on the connection or on the reason why there is none. Says whether its work is to be
-/// kept, and how to answer the caller once the outcome of the physical commit is known.
-type Task = Box<dyn FnOnce(Result<&Connection, &StoreError>) -> (bool, Answer) + Send>;
-type Answer = Box<dyn FnOnce(&Result<(), StoreError>) + Send>;
+/// A logical transaction on its way. It may be run twice; the last run counts.
+pub(super) trait Task: Send {
+    /// Does its work.
+    fn run(&mut self, tx: &Transaction<'_>);
+    /// Tells the caller what came of the work and of the physical commit.
+    fn answer(self: Box<Self>, outcome: &Result<(), StoreError>);
+}
+
+struct Asked<T, W> {
+    work: W,
+    result: Option<Result<T, StoreError>>,
+    reply: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<T: Send, W: Fn(&Transaction<'_>) -> Result<T, StoreError> + Send> Task for Asked<T, W> {
+    fn run(&mut self, tx: &Transaction<'_>) {
+        self.result = Some(tx.part(|| (self.work)(tx), |_| true));
+    }
+
+    fn answer(self: Box<Self>, outcome: &Result<(), StoreError>) {
+        let result = match (self.result, outcome) {
+            (Some(Ok(done)), Ok(())) => Ok(done),
+            (Some(Err(error)), _) => Err(error),
+            (_, Err(error)) => Err(error.clone()),
+            (None, Ok(())) => Err(StoreError::Unavailable("the writer passed it over".into())),
+        };
+        // A caller that went away has no use for the answer.
+        let _ = self.reply.send(result);
+    }
+}
 
 /// The way to the thread. Dropping it waits until what is queued is done.
 pub(super) struct Writer {
-    tasks: Option<mpsc::Sender<Task>>,
+    tasks: Option<mpsc::Sender<Box<dyn Task>>>,
     thread: Option<JoinHandle<()>>,
     #[cfg(test)]
     groups: std::sync::Arc<std::sync::atomic::AtomicUsize>,
@@ -69,22 +94,10 @@ impl Writer {
     /// Runs `work` as one logical transaction; an error undoes all it did. Returns after the physical commit.
     pub(super) async fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+        work: impl Fn(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
-        let task: Task = Box::new(move |conn| {
-            let result = conn.map_err(Clone::clone).and_then(work);
-            let keep = result.is_ok();
-            let answer: Answer = Box::new(move |committed| {
-                let result = match (result, committed) {
-                    (Ok(_), Err(e)) => Err(e.clone()),
-                    (result, _) => result,
-                };
-                // A caller that went away has no use for the answer.
-                let _ = reply.send(result);
-            });
-            (keep, answer)
-        });
+        let task: Box<dyn Task> = Box::new(Asked { work, result: None, reply });
         let stopped = || StoreError::Unavailable("the writer has stopped".into());
         self.tasks.as_ref().ok_or_else(stopped)?.send(task).await.map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?
@@ -115,29 +128,26 @@ struct Thread {
 }
 
 impl Thread {
-    fn run(&mut self, mut queue: mpsc::Receiver<Task>) {
+    fn run(&mut self, mut queue: mpsc::Receiver<Box<dyn Task>>) {
         while let Some(first) = queue.blocking_recv() {
-            let mut group = VecDeque::from([first]);
+            let mut group = vec![first];
             while group.len() < GROUP {
                 let Ok(next) = queue.try_recv() else { break };
-                group.push_back(next);
+                group.push(next);
             }
             self.write(group);
         }
     }
 
-    fn write(&mut self, mut group: VecDeque<Task>) {
+    fn write(&mut self, mut group: Vec<Box<dyn Task>>) {
         #[cfg(test)]
         self.groups.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-        let mut answers = Vec::with_capacity(group.len());
-        let outcome = self.connection().and_then(|conn| commit(conn, &mut group, &mut answers));
-        if let Err(error) = &outcome {
+        let outcome = self.connection().and_then(|conn| commit(conn, &mut group));
+        if outcome.is_err() {
             self.recover();
-            // Those whose turn never came.
-            answers.extend(group.into_iter().map(|task| task(Err(error)).1));
         }
-        for answer in answers {
-            answer(&outcome);
+        for task in group {
+            task.answer(&outcome);
         }
     }
 
@@ -161,38 +171,4 @@ impl Thread {
             let _ = conn.execute_batch("ROLLBACK");
         }
     }
-}
-
-/// One physical commit. On return `answers` belong to the tasks that were run, and `group` holds the rest.
-fn commit(conn: &Connection, group: &mut VecDeque<Task>, answers: &mut Vec<Answer>) -> Result<(), StoreError> {
-    conn.execute_batch("BEGIN IMMEDIATE").map_err(of_the_group)?;
-    loop {
-        conn.execute_batch("SAVEPOINT task").map_err(of_the_group)?;
-        let Some(task) = group.pop_front() else { break };
-        let (keep, answer) = task(Ok(conn));
-        answers.push(answer);
-        if conn.is_autocommit() {
-            // SQLite ends the whole transaction by itself on some failures of the disk.
-            return Err(StoreError::Unavailable("a failed write undid the transactions it was grouped with".into()));
-        }
-        conn.execute_batch(if keep { "RELEASE task" } else { "ROLLBACK TO task; RELEASE task" })
-            .map_err(of_the_group)?;
-    }
-    conn.execute_batch("COMMIT").map_err(of_the_group)
-}
-
-/// Runs a part of a logical transaction so that it is undone unless `keep` says its result is to stay.
-pub(super) fn part<T>(
-    conn: &Connection,
-    work: impl FnOnce() -> Result<T, StoreError>,
-    keep: impl FnOnce(&T) -> bool,
-) -> Result<T, StoreError> {
-    conn.execute_batch("SAVEPOINT part")?;
-    let result = work();
-    // After a failure that ended the whole transaction there is no savepoint left to return to.
-    if !conn.is_autocommit() {
-        let kept = result.as_ref().is_ok_and(keep);
-        conn.execute_batch(if kept { "RELEASE part" } else { "ROLLBACK TO part; RELEASE part" })?;
-    }
-    result
 }
