@@ -141,7 +141,7 @@ mod tests {
         assert_eq!(http.uri().query(), Some("A=1"));
         assert_eq!(&http.body()[..], b"ClientToken=a%3Ab+c");
         assert_eq!(http.headers()["content-type"], "application/x-www-form-urlencoded");
-        assert_eq!(http.headers()["x-acs-content-sha256"], content_sha256(http.body()).as_str());
+        assert_eq!(http.headers()["x-acs-content-sha256"], &*content_sha256(http.body()));
         assert!(http.headers()["authorization"].to_str().unwrap().contains("SignedHeaders=content-type;host;"));
     }
 

@@ -3,6 +3,8 @@
 //! Signed are `host`, `content-type` when there is a body, and every `x-acs-*` header: the documented set. Other
 //! headers may be rewritten on the way without breaking the signature.
 
+use std::borrow::Cow;
+
 use hmac::{Hmac, KeyInit, Mac};
 use http::HeaderMap;
 use secrecy::{ExposeSecret, SecretString};
@@ -35,10 +37,16 @@ pub fn canonicalize(method: &str, query: &[(String, String)], headers: &HeaderMa
         })
         .collect();
     signed.sort_unstable();
-    let names: Vec<&str> = signed.iter().map(|(name, _)| *name).collect();
-    let signed_headers = names.join(";");
-    let lines: String = signed.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
-    let request = format!("{method}\n/\n{query}\n{lines}\n{signed_headers}\n{}", content_sha256(body));
+    let (mut signed_headers, mut lines) = (String::with_capacity(160), String::with_capacity(512));
+    for (name, value) in signed {
+        if !signed_headers.is_empty() {
+            signed_headers.push(';');
+        }
+        signed_headers.push_str(name);
+        lines.extend([name, ":", value, "\n"]);
+    }
+    let payload = content_sha256(body);
+    let request = [method, "\n/\n", &query, "\n", &lines, "\n", &signed_headers, "\n", &payload].concat();
     Canonical { query, signed_headers, request }
 }
 
@@ -63,28 +71,41 @@ impl Canonical {
     }
 }
 
+/// That of an empty body, which most requests have.
+const EMPTY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
 /// The value of `x-acs-content-sha256`.
-pub(super) fn content_sha256(body: &[u8]) -> String {
-    hex(&Sha256::digest(body))
+pub(super) fn content_sha256(body: &[u8]) -> Cow<'static, str> {
+    if body.is_empty() { Cow::Borrowed(EMPTY_SHA256) } else { Cow::Owned(hex(&Sha256::digest(body))) }
 }
 
 fn canonical_query(parameters: &[(String, String)]) -> String {
     let mut sorted: Vec<&(String, String)> = parameters.iter().collect();
     sorted.sort_unstable();
-    let pairs: Vec<String> =
-        sorted.into_iter().map(|(name, value)| format!("{}={}", percent_encode(name), percent_encode(value))).collect();
-    pairs.join("&")
+    let mut query = String::with_capacity(256);
+    for (name, value) in sorted {
+        if !query.is_empty() {
+            query.push('&');
+        }
+        percent_encode(&mut query, name);
+        query.push('=');
+        percent_encode(&mut query, value);
+    }
+    query
 }
 
-fn percent_encode(text: &str) -> String {
-    use std::fmt::Write as _;
-    text.bytes().fold(String::with_capacity(text.len()), |mut out, byte| {
+fn percent_encode(out: &mut String, text: &str) {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    for byte in text.bytes() {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(char::from(byte)),
-            _ => write!(out, "%{byte:02X}").expect("writing to a String cannot fail"),
+            _ => out.extend([
+                '%',
+                char::from(DIGITS[usize::from(byte >> 4)]),
+                char::from(DIGITS[usize::from(byte & 15)]),
+            ]),
         }
-        out
-    })
+    }
 }
 
 #[cfg(test)]

@@ -38,7 +38,8 @@ impl Transport for HttpTransport {
         let client = if request.extensions().get::<Direct>().is_some() { &self.direct } else { &self.client };
         let request = reqwest::Request::try_from(request).map_err(|e| classify(e, true))?;
         let mut response = client.execute(request).await.map_err(|e| classify(e, false))?;
-        let mut body = BytesMut::new();
+        let expected = response.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or_default();
+        let mut body = BytesMut::with_capacity(expected.min(MAX_BODY));
         while let Some(chunk) = response.chunk().await.map_err(|e| TransportError::Unanswered(shown(e)))? {
             if body.len() + chunk.len() > MAX_BODY {
                 return Err(too_long());
