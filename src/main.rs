@@ -1,10 +1,12 @@
 //! The program: the command line in, an exit code out.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
 use crossgrant::cli::{Cli, Exit, Failure, execute};
 use crossgrant::domain::Code;
+use crossgrant::engine::faults::NoFaults;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -16,7 +18,7 @@ fn main() -> ExitCode {
         .enable_all()
         .build()
         .map_err(|error| Failure::failed(format!("cannot start: {error}")))
-        .and_then(|runtime| runtime.block_on(execute(cli)));
+        .and_then(|runtime| runtime.block_on(execute(cli, Arc::new(NoFaults))));
     match ended {
         Ok(exit) => exit.into(),
         Err(failure) if for_programs => {

@@ -98,10 +98,10 @@ macro_rules! on_every_store {
 }
 
 on_every_store! {
-    cut_after_every_intent: [Point::BeforeWrite], false;
+    cut_after_every_intent: [Point::BeforeWrite, Point::BeforeSend], false;
     cut_after_every_write: [Point::AfterWrite], false;
     cut_after_every_commit: [Point::AfterCommit], false;
-    cut_everywhere_in_an_undo: [Point::BeforeWrite, Point::AfterWrite, Point::AfterCommit], true;
+    cut_everywhere_in_an_undo: [Point::BeforeWrite, Point::BeforeSend, Point::AfterWrite, Point::AfterCommit], true;
 }
 
 #[tokio::test]

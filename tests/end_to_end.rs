@@ -17,16 +17,16 @@ use crate::support::rabbit::Rabbit;
 use crate::support::site::{Options, Site, Worker};
 use crate::support::{crossgrant, scratch, shared_rabbit};
 
-const MODIFY: &str = "ModifyGrantInstanceToTransitRouter";
-const UPDATE: &str = "UpdateTransitRouterVpcAttachmentAttribute";
-const GRANT: &str = "GrantInstanceToTransitRouter";
-const REVOKE: &str = "RevokeInstanceFromTransitRouter";
-const RULES: &str = "DescribeGrantRulesToCen";
+pub const MODIFY: &str = "ModifyGrantInstanceToTransitRouter";
+pub const UPDATE: &str = "UpdateTransitRouterVpcAttachmentAttribute";
+pub const GRANT: &str = "GrantInstanceToTransitRouter";
+pub const REVOKE: &str = "RevokeInstanceFromTransitRouter";
+pub const RULES: &str = "DescribeGrantRulesToCen";
 /// An order type takes effect.
-const HOUR: &str = "hour";
+pub const HOUR: &str = "hour";
 
 /// A site on the node that tests share.
-fn site(options: &Options<'_>) -> Site {
+pub fn site(options: &Options<'_>) -> Site {
     Site::new(crossgrant(), scratch(), shared_rabbit(), options)
 }
 
@@ -36,19 +36,19 @@ fn lonely_site(options: &Options<'_>) -> Site {
 }
 
 /// The operations that had an effect on an instance, in order.
-fn operations(site: &Site, instance: &str) -> Vec<String> {
+pub fn operations(site: &Site, instance: &str) -> Vec<String> {
     site.cloud.written(instance).into_iter().map(|(operation, _)| operation).collect()
 }
 
 /// How the calls of an operation ended, such as `1 OK, 1 fault:hang_before`. A call that changed nothing because it had
 /// been made before shows here and not in the ledger.
-fn answers(site: &Site, operation: &str) -> String {
+pub fn answers(site: &Site, operation: &str) -> String {
     let answers = site.cloud.answers(operation).into_iter().map(|(code, count)| format!("{count} {code}"));
     answers.collect::<Vec<_>>().join(", ")
 }
 
 /// Waits for the end of a job, which must be a good one, and the only one: in the store and among all that was said.
-fn completes_once(site: &Site, worker: &Worker, id: &str) -> Value {
+pub fn completes_once(site: &Site, worker: &Worker, id: &str) -> Value {
     let end = site.mail.end(id);
     assert_eq!(end["type"], "crossgrant.job.completed", "{end}");
     let said = end["id"].as_str().unwrap().to_owned();

@@ -16,6 +16,7 @@ mod matrix;
 mod plans;
 mod preflight;
 mod secrets;
+mod stopped;
 mod support;
 mod types;
 mod workflows;

@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::domain::{Code, Hour};
 use crate::engine::announce::Announcer;
 use crate::engine::core::{Core, Parts};
-use crate::engine::faults::NoFaults;
+use crate::engine::faults::Faults;
 use crate::engine::policy::Policy;
 use crate::engine::store::Store;
 use crate::simulator::Simulator;
@@ -33,6 +33,8 @@ pub(super) struct Settings {
     /// The holder of leases.
     pub holder: String,
     pub metrics: Arc<Metrics>,
+    /// Where to be cut.
+    pub faults: Arc<dyn Faults>,
 }
 
 /// The cloud, and what is taken for true of it.
@@ -111,7 +113,7 @@ pub(super) async fn engine(settings: Settings) -> Result<Arc<Core>, Failure> {
         registry: Arc::new(registry),
         policy: settings.policy,
         announcer: Announcer { exchange: settings.exchange, hour },
-        faults: Arc::new(NoFaults),
+        faults: settings.faults,
         observer: settings.metrics,
         holder: settings.holder,
     };

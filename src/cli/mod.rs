@@ -25,6 +25,8 @@ mod submit;
 mod workflow;
 mod world;
 
+use std::sync::Arc;
+
 pub use args::{Cli, Command};
 use args::{DeadCommand, DeadListArgs, DeadReplayArgs};
 pub use exit::{Exit, Failure};
@@ -32,13 +34,14 @@ pub use exit::{Exit, Failure};
 use crate::config::{Config, LogConfig, LogFormat};
 use crate::domain::Code;
 use crate::engine::command;
+use crate::engine::faults::Faults;
 use crate::telemetry::log;
 
-/// Does what the command line asks for.
+/// Does what the command line asks for. A worker is cut where `faults` says.
 ///
 /// # Errors
 /// What to tell the person who asked, and the exit code that tells scripts.
-pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
+pub async fn execute(cli: Cli, faults: Arc<dyn Faults>) -> Result<Exit, Failure> {
     let quiet = if cli.verbose { "info" } else { "warn" };
     let log = |filter: &str| start_log(&LogConfig { format: LogFormat::Text, filter: filter.to_owned() });
     let config = || configuration(&cli);
@@ -46,7 +49,7 @@ pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Serve => {
             let config = config()?;
             start_log(&config.log)?;
-            serve::serve(config).await
+            serve::serve(config, faults).await
         }
         Command::Simulate(args) => {
             log("info")?;

@@ -17,6 +17,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::domain::{Code, JobUid, Mode};
 use crate::engine::core::Core;
+use crate::engine::faults::NoFaults;
 use crate::engine::intake::Inbox;
 use crate::engine::mail::Incoming;
 use crate::engine::outbox;
@@ -95,6 +96,7 @@ async fn core(args: &RunArgs, config: impl FnOnce() -> Result<Config, Failure>) 
         exchange: Topology::new(PREFIX).events_exchange(),
         holder: REQUESTER.into(),
         metrics: Arc::new(Metrics::new()),
+        faults: Arc::new(NoFaults),
     })
     .await
 }

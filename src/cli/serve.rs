@@ -17,6 +17,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::domain::Code;
 use crate::engine::core::Core;
+use crate::engine::faults::Faults;
 use crate::engine::intake::Inbox;
 use crate::engine::worker::{Capacity, work};
 use crate::engine::{bells, outbox, retention};
@@ -29,14 +30,14 @@ const FLUSH: Duration = Duration::from_secs(10);
 const GOODBYE: Duration = Duration::from_secs(3);
 
 /// Works until a signal, then stops in order: no new jobs, those in work come to rest, what is to be said is said.
-pub(super) async fn serve(config: Config) -> Result<Exit, Failure> {
+pub(super) async fn serve(config: Config, faults: Arc<dyn Faults>) -> Result<Exit, Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let (began, mut signals) = (clock.uptime(), Signals::listen()?);
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
     let metrics = Arc::new(Metrics::new());
-    let core = core(&config, &clock, &metrics).await?;
+    let core = core(&config, &clock, &metrics, faults).await?;
     let broker = Arc::new(broker(&config));
     let links = Arc::new(BrokerState::new(Arc::clone(&clock)));
     let publisher = Arc::new(AmqpPublisher::new(Arc::clone(&broker), Arc::clone(&clock), Arc::clone(&links)));
@@ -93,7 +94,12 @@ async fn drain(loops: [Loop; 8], config: &Config, broker: &BrokerSettings) -> bo
     clean & admin.stop(GOODBYE).await
 }
 
-async fn core(config: &Config, clock: &Arc<dyn Clock>, metrics: &Arc<Metrics>) -> Result<Arc<Core>, Failure> {
+async fn core(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    metrics: &Arc<Metrics>,
+    faults: Arc<dyn Faults>,
+) -> Result<Arc<Core>, Failure> {
     let access = Access::configured(config)?;
     if config.allow.is_empty() {
         tracing::warn!("there is no [[allow]] rule, so every job is refused");
@@ -106,6 +112,7 @@ async fn core(config: &Config, clock: &Arc<dyn Clock>, metrics: &Arc<Metrics>) -
         exchange: Topology::new(config.broker.prefix.as_str()).events_exchange(),
         holder: config.worker.name.clone(),
         metrics: Arc::clone(metrics),
+        faults,
     })
     .await
 }

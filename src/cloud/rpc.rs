@@ -18,6 +18,7 @@ use super::transport::{Transport, TransportError};
 use crate::clock::Clock;
 use crate::domain::AccountUid;
 use crate::engine::cloud::{Answer, CloudError, Failure, NoRoom};
+use crate::engine::leave::Leave;
 use crate::engine::urgency::Urgency;
 
 /// How long a call may take.
@@ -208,6 +209,10 @@ impl Caller {
         let nonce = Uuid::new_v4().simple().to_string();
         let http = request.to_http(&endpoint, keys, self.shared.clock.now(), &nonce);
         let http = http.map_err(|why| bad(Failure::NotSent { why }))?;
+        // Who issues the keys of a write, and says whose they are, is asked under way to it.
+        if request.product != Product::Sts && !Leave::to_send() {
+            return Err(bad(Failure::NotSent { why: "the lease of its job is over".into() }));
+        }
         let response = self.shared.send(http).await?;
         envelope::read(&response).map_err(|mut bad| {
             if let Failure::Refused { code, message, .. } = &mut bad.failure {

@@ -6,6 +6,8 @@
 pub enum Point {
     /// The intent is committed, the call is not made.
     BeforeWrite,
+    /// The lease was checked for the last time, the first byte is not sent.
+    BeforeSend,
     /// The call is made, the answer is not committed.
     AfterWrite,
     /// Something is committed and nothing of what follows is done.

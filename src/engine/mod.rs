@@ -15,6 +15,7 @@ pub mod guards;
 pub mod hour;
 pub mod intake;
 mod intent;
+pub mod leave;
 pub mod look;
 pub mod mail;
 pub mod observe;

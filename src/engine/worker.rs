@@ -1,8 +1,9 @@
 //! The loops that act: claim what is due, and for each job fetch, decide, commit, act, until it rests.
 //!
-//! An act is made only under the job's lease. The lease is checked directly before a write is sent, against a clock that
-//! runs through suspend, and leaves room for the request itself; between that check and the first byte there remain the
-//! instructions that no check can cover, which is why whoever takes a lease over looks before it writes.
+//! An act is made only under the job's lease. A write is begun only if the lease has room for it, and the lease is checked
+//! again directly before its first byte ([`Leave`]), against a clock that runs through suspend; between that check and the
+//! byte there remain the instructions that no check can cover, which is why whoever takes a lease over looks before it
+//! writes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use super::core::Core;
 use super::decide::{Decision, Next, Observation, decide};
 use super::faults::Point;
 use super::guards::Pause;
+use super::leave::Leave;
 use super::look::{look, look_in_part};
 use super::state::{Record, State, Write};
 use super::store::{Claimed, Committed, Hold, Lease, StoreError};
@@ -193,14 +195,20 @@ impl Grip<'_> {
             conflicts += 1;
             match self.core.store.load(self.record.uid).await? {
                 Some(record) if !record.state.is_terminal() => self.record = record,
-                _ => return Ok(None),
+                _ => break,
             }
             // Or it was one of the jobs it takes over from that moved on.
             if let Observation::Looked { rivals, .. } = observation {
                 *rivals = self.rivals().await?;
             }
         }
-        tracing::warn!(job.uid = %self.record.uid, "the lease of the job is another's now; puts it down");
+        match observation {
+            Observation::Answered { answer: Ok(answer), .. } => tracing::warn!(
+                job.uid = %self.record.uid, cloud.request_id = %answer.request_id,
+                "a write was answered when its job was another's already, who has looked without it; puts the job down"
+            ),
+            _ => tracing::warn!(job.uid = %self.record.uid, "the job was taken over or ended meanwhile; puts it down"),
+        }
         Ok(None)
     }
 
@@ -357,9 +365,14 @@ impl Grip<'_> {
             tracing::warn!(job.uid = %self.record.uid, "the lease may run out under the call; does not make it");
             return None;
         }
-        let mut answer = self.send(write, call, room).await;
+        let leave = Leave::new(Arc::clone(&core.clock), Arc::clone(&core.faults), self.deadline);
+        let mut answer = Arc::clone(&leave).scope(self.send(write, call, room)).await;
         if core.faults.twice() {
-            answer = self.send(write, call, room).await;
+            answer = Arc::clone(&leave).scope(self.send(write, call, room)).await;
+        }
+        if leave.was_refused() {
+            tracing::warn!(job.uid = %self.record.uid, "the lease ran out before the call could be sent; does not make it");
+            return None;
         }
         if core.faults.cut(Point::AfterWrite) {
             return None;

@@ -35,12 +35,18 @@ struct State {
 impl Process {
     /// Starts `program`; `name` is what it is called when something goes wrong.
     pub fn start(name: &str, program: &Path, args: &[&str]) -> Self {
+        Self::start_with(name, program, args, &[])
+    }
+
+    /// The same, with these in its environment.
+    pub fn start_with(name: &str, program: &Path, args: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut command = mortal(program);
         // What is set where the tests run is no part of what they prove.
         let ours = std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CROSSGRANT_"));
         for (name, _) in ours {
             command.env_remove(name);
         }
+        command.envs(environment.iter().copied());
         Self::run(name, command, args)
     }
 
@@ -104,9 +110,29 @@ impl Process {
 
     /// Asks it to stop (SIGTERM).
     pub fn terminate(&self) {
+        self.signal("-TERM");
+    }
+
+    /// Stops it where it is (SIGSTOP), until it is woken.
+    pub fn stop(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets it go on after it was stopped.
+    pub fn wake(&self) {
+        self.signal("-CONT");
+    }
+
+    /// Whether it is stopped: it is, and does nothing.
+    pub fn is_stopped(&self) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.id())).unwrap_or_default();
+        stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('T'))
+    }
+
+    fn signal(&self, signal: &str) {
         // The child is not waited for while this lock is held, so the id is still its own.
         let child = self.child();
-        let sent = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
+        let sent = Command::new("kill").args([signal, &child.id().to_string()]).status();
         assert!(sent.is_ok_and(|status| status.success()), "{} cannot be signalled", self.name);
     }
 

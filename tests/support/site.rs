@@ -26,13 +26,15 @@ pub struct Options<'a> {
     /// Lines of the worker's `[worker]` and `[admin]` tables.
     pub worker: &'a str,
     pub admin: &'a str,
+    /// Lines of the `[timing]` table of their policies.
+    pub timing: &'a str,
     /// The database that workers share, instead of a file.
     pub database: Option<&'a Database>,
 }
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        Self { hour: "4s", more: 0, worker: "", admin: "", database: None }
+        Self { hour: "4s", more: 0, worker: "", admin: "", timing: SETTLE, database: None }
     }
 }
 
@@ -63,7 +65,7 @@ impl Site {
         let simulator = Process::start("the simulated cloud", program, &world);
         let cloud = Cloud::new(simulator.line("where it listens", address));
         cloud.set(&json!({"attachment_delay": "100ms"}));
-        let policies = file("policies.toml", POLICIES);
+        let policies = file("policies.toml", &format!("{POLICIES}{}", options.timing));
         let config = file("crossgrant.toml", &config(options, &dir, &rabbit, &prefix, &cloud, &policies));
         let mail = Mailbox::open(&rabbit.amqp_url(), Rabbit::USER, &prefix);
         Self { program: program.into(), config, cloud, mail, rabbit, _simulator: simulator, _dir: dir }
@@ -85,7 +87,11 @@ impl Site {
     }
 
     fn start_with(&self, config: &str) -> Worker {
-        let process = Process::start("the worker", &self.program, &["--config", config, "serve"]);
+        self.worker_by(Process::start("the worker", &self.program, &["--config", config, "serve"]))
+    }
+
+    /// The worker that a process is, once it says that it is ready.
+    pub fn worker_by(&self, process: Process) -> Worker {
         let admin = process.line("that it is ready", |line| {
             let line: Value = serde_json::from_str(line).ok()?;
             (line["message"] == "ready").then(|| line["admin.address"].as_str()?.parse().ok()).flatten()
@@ -218,8 +224,19 @@ cap = "1s"
 initial = "100ms"
 cap = "1s"
 [timing]
+"#;
+
+const SETTLE: &str = r#"
 settle = "2s"
 settle-poll = "200ms"
+"#;
+
+/// Leases that are over soon, so that another worker takes over soon.
+pub const SHORT_LEASES: &str = r#"
+request-timeout = "1s"
+lease = "3s"
+settle = "1s"
+settle-poll = "100ms"
 "#;
 
 fn config(
