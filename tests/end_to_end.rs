@@ -7,6 +7,7 @@ mod database;
 mod guards;
 mod messages;
 mod running;
+mod shared_budget;
 mod worker_killed;
 
 use std::sync::Arc;

@@ -91,7 +91,7 @@ impl Readers for Accounts {
     }
 
     fn read_interval(&self) -> Duration {
-        self.read_interval
+        self.read_interval * self.shared.budget.workers()
     }
 }
 
@@ -112,6 +112,10 @@ impl Cloud for Accounts {
     async fn room(&self, account: &AccountUid, operation: &str) -> Result<Option<&'static str>, NoRoom> {
         let Some(operation) = OPERATIONS.iter().find(|known| **known == operation) else { return Ok(None) };
         self.shared.room(account, operation).await
+    }
+
+    fn share(&self, workers: u32) {
+        self.shared.budget.share(workers, self.shared.clock.as_ref());
     }
 }
 

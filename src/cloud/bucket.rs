@@ -7,6 +7,8 @@
 //! The rate adapts. A throttled call halves it, once for all calls that were under way at the time, down to a sixteenth
 //! of what is configured, and closes the bucket for as long as the server asked. From then on the rate grows by a
 //! twentieth of the configured one each second until it is back.
+//!
+//! It may be shared: each of several workers has its part of the rate and of the burst, but one call at a time at least.
 
 use std::time::Duration;
 
@@ -19,7 +21,10 @@ pub(super) const RECOVERY: f64 = 0.05;
 /// Calls of one operation as one account. Instants are those of the uptime clock.
 #[derive(Debug, Clone)]
 pub(super) struct Bucket {
-    /// What is configured, in calls per second.
+    /// What is configured, for all who share it.
+    per_second: u32,
+    burst: u32,
+    /// Our part of that, in calls per second.
     ceiling: f64,
     /// How far ahead of the rate calls may go out after a pause: one less than the burst.
     ahead: u64,
@@ -37,7 +42,20 @@ impl Bucket {
     pub fn new(per_second: u32, burst: u32) -> Self {
         let ceiling = f64::from(per_second.max(1));
         let ahead = u64::from(burst.saturating_sub(1)).saturating_mul(interval(ceiling));
-        Self { ceiling, ahead, rate: ceiling, since: 0, slowed_at: None, full_at: 0 }
+        Self { per_second, burst, ceiling, ahead, rate: ceiling, since: 0, slowed_at: None, full_at: 0 }
+    }
+
+    /// From now on it is shared by so many. It opens when it would have, without its burst: that may have been used already,
+    /// by us or by who had our part before.
+    pub fn share(&mut self, workers: u32, now: Duration) {
+        let workers = workers.max(1);
+        let ceiling = f64::from(self.per_second.max(1)) / f64::from(workers);
+        let opens_at = self.opens_at().max(now);
+        self.rate = self.rate(now) * ceiling / self.ceiling;
+        self.since = self.since.max(nanos(now));
+        self.ceiling = ceiling;
+        self.ahead = u64::from((self.burst / workers).saturating_sub(1)).saturating_mul(interval(ceiling));
+        self.full_at = nanos(opens_at).saturating_add(self.ahead);
     }
 
     /// Calls per second now.
@@ -81,7 +99,8 @@ impl Bucket {
     }
 }
 
-/// Nanoseconds between two calls. A rate is at least 1/16 and at most `u32::MAX`, so they fit and are at least one.
+/// Nanoseconds between two calls. A rate is at least 1/16 of a part and at most `u32::MAX`, so they fit and are at least
+/// one.
 fn interval(rate: f64) -> u64 {
     (SECOND as f64 / rate).ceil() as u64
 }
@@ -181,6 +200,35 @@ mod tests {
         assert_eq!(bucket.rate(ms(50)), 10.0);
         bucket.throttled(ms(60), ms(60), None);
         assert!(bucket.rate(ms(60)) < 5.1);
+    }
+
+    #[test]
+    fn parts_add_up_to_the_whole_and_a_part_grows_without_a_burst() {
+        let mut parts = [Bucket::new(10, 4), Bucket::new(10, 4)];
+        for part in &mut parts {
+            part.share(2, ms(0));
+            assert_eq!(part.rate(ms(0)), 5.0);
+        }
+        let taken = |bucket: &mut Bucket, span: std::ops::Range<u64>| span.filter(|at| bucket.take(ms(*at))).count();
+        let both = parts.iter_mut().map(|part| taken(part, 0..1_000)).sum::<usize>();
+        assert_eq!(both, 10);
+        parts[0].share(1, ms(10_000));
+        assert_eq!(parts[0].rate(ms(10_000)), 10.0);
+        assert_eq!(taken(&mut parts[0], 10_000..10_100), 1, "what the other had may have been used by him");
+        assert!((10..=11).contains(&taken(&mut parts[0], 10_100..11_100)));
+        assert_eq!(taken(&mut parts[0], 20_000..20_001) + taken(&mut parts[0], 20_001..20_100), 1);
+    }
+
+    #[test]
+    fn a_part_that_is_closed_stays_closed_as_long_as_the_server_asked() {
+        let mut bucket = Bucket::new(4, 5);
+        bucket.throttled(ms(0), ms(0), Some(ms(3_000)));
+        for (at, workers) in [(500, 2), (1_000, 1), (1_500, 3), (2_000, 1)] {
+            bucket.share(workers, ms(at));
+        }
+        assert!(!bucket.take(ms(2_999)));
+        assert_eq!(bucket.rate(ms(3_000)), 2.0, "it is as slow as it was");
+        assert!(bucket.take(ms(3_000)));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! its caller goes on, so a caller that is dropped while it waits has taken nothing.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -91,6 +92,8 @@ pub(super) struct Budget {
     /// `None`: everything goes out at once.
     limits: Option<Limits>,
     lines: Mutex<Lines>,
+    /// How many workers share the limits; 0 before that is known counts as one.
+    workers: AtomicU32,
 }
 
 /// A call may go out.
@@ -113,7 +116,21 @@ pub(super) struct UsedUp {
 
 impl Budget {
     pub fn new(limits: Option<Limits>) -> Self {
-        Self { limits, lines: Mutex::default() }
+        Self { limits, ..Self::default() }
+    }
+
+    /// From now on so many workers share the limits, and each has its part of them.
+    pub fn share(&self, workers: u32, clock: &dyn Clock) {
+        let lines = locked(&self.lines);
+        self.workers.store(workers, Ordering::Relaxed);
+        for line in lines.values() {
+            locked(line).bucket.share(workers, clock.uptime());
+        }
+    }
+
+    /// How many share them.
+    pub fn workers(&self) -> u32 {
+        self.workers.load(Ordering::Relaxed).max(1)
     }
 
     /// Returns once the call may go out.
@@ -125,7 +142,7 @@ impl Budget {
         urgency: Urgency,
     ) -> Result<Passed, UsedUp> {
         let began = clock.uptime();
-        let Some(line) = self.line(account, operation) else {
+        let Some(line) = self.line(account, operation, began) else {
             return Ok(Passed { waited: Duration::ZERO, rate: None });
         };
         let place = Place::take(line, urgency.priority);
@@ -170,17 +187,20 @@ impl Budget {
         now: Duration,
         retry_after: Option<Duration>,
     ) -> Option<f64> {
-        let line = self.line(account, operation)?;
+        let line = self.line(account, operation, now)?;
         let mut line = locked(&line);
         line.bucket.throttled(sent, now, retry_after);
         Some(line.bucket.rate(now))
     }
 
-    fn line(&self, account: &AccountUid, operation: &'static str) -> Option<Arc<Mutex<Line>>> {
+    fn line(&self, account: &AccountUid, operation: &'static str, now: Duration) -> Option<Arc<Mutex<Line>>> {
         let limits = self.limits.as_ref()?;
         let mut lines = locked(&self.lines);
         let line = lines.entry((account.clone(), operation)).or_insert_with(|| {
-            let bucket = Bucket::new(limits.of(operation), limits.burst);
+            let mut bucket = Bucket::new(limits.of(operation), limits.burst);
+            if self.workers() > 1 {
+                bucket.share(self.workers(), now);
+            }
             Arc::new(Mutex::new(Line { bucket, waiting: BTreeMap::new(), came: 0, passed_over: 0 }))
         });
         Some(Arc::clone(line))

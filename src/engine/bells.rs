@@ -22,5 +22,10 @@ pub async fn listen(core: Arc<Core>, mut stop: watch::Receiver<bool>) {
         if heard.hours {
             core.hours.notify_one();
         }
+        if heard.workers {
+            let workers = core.store.workers();
+            core.cloud.share(workers);
+            tracing::info!(workers, "shares the budgets of calls");
+        }
     }
 }

@@ -231,4 +231,7 @@ pub trait Cloud: Readers {
     /// Takes room for one call of `operation` out of the budget of an account, waiting as the current [`Urgency`](super::urgency::Urgency) says, so
     /// that a write is committed to only when it can go out at once. `None`: the operation has no budget.
     async fn room(&self, account: &AccountUid, operation: &str) -> Result<Option<&'static str>, NoRoom>;
+
+    /// From now on so many workers call as these accounts, and each keeps to its part of the budgets.
+    fn share(&self, workers: u32);
 }

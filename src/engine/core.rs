@@ -102,6 +102,7 @@ impl Core {
             core.store.put_definition(definition.digest(), definition.kind.as_str(), definition.source()).await?;
             core.pin(Arc::new(definition.clone()));
         }
+        core.cloud.share(core.store.workers());
         Ok(core)
     }
 

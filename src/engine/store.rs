@@ -260,6 +260,8 @@ pub struct Heard {
     pub mail: bool,
     /// Something for the sweep.
     pub hours: bool,
+    /// Another number of workers.
+    pub workers: bool,
 }
 
 /// Everything durable.
@@ -369,5 +371,10 @@ pub trait Store: Send + Sync + 'static {
     /// Returns when another process that shares the store may have brought something. A store of one process never does.
     async fn heard(&self) -> Heard {
         std::future::pending().await
+    }
+
+    /// How many workers share the store, with this one, as far as is known.
+    fn workers(&self) -> u32 {
+        1
     }
 }

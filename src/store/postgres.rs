@@ -4,7 +4,7 @@
 //! everything else goes over a few connections ([`pool`]). What workers share is decided by the database: whose lease it
 //! is, by locked rows and its own clock ([`lease`], [`time`]); who is first in a line, by a lock for the line ([`line`]);
 //! who publishes and who sweeps, by locks that end with a worker's connection ([`turn`]). They ring each other
-//! ([`bell`]). A commit whose answer was lost is not answered until it is known what became of it ([`outcome`]).
+//! ([`bell`]) and count each other ([`presence`]). A commit whose answer was lost is not answered until it is known what became of it ([`outcome`]).
 
 mod bell;
 mod change;
@@ -20,6 +20,7 @@ mod open;
 mod outbox;
 mod outcome;
 mod pool;
+mod presence;
 mod query;
 mod session;
 mod settings;
@@ -342,5 +343,9 @@ impl Store for Postgres {
 
     async fn heard(&self) -> Heard {
         self.bell.heard().await
+    }
+
+    fn workers(&self) -> u32 {
+        self.bell.workers()
     }
 }

@@ -23,6 +23,8 @@ pub struct Options<'a> {
     pub hour: &'a str,
     /// How many instances there are besides those of the example world; all are VPCs that nothing is granted to.
     pub more: usize,
+    /// Lines of the `[cloud.budget]` table.
+    pub budget: &'a str,
     /// Lines of the worker's `[worker]` and `[admin]` tables.
     pub worker: &'a str,
     pub admin: &'a str,
@@ -34,7 +36,7 @@ pub struct Options<'a> {
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        Self { hour: "4s", more: 0, worker: "", admin: "", timing: SETTLE, database: None }
+        Self { hour: "4s", more: 0, budget: ENDLESS, worker: "", admin: "", timing: SETTLE, database: None }
     }
 }
 
@@ -226,6 +228,8 @@ cap = "1s"
 [timing]
 "#;
 
+const ENDLESS: &str = "reads_per_second = 10000\nwrites_per_second = 10000\nburst = 1000";
+
 const SETTLE: &str = r#"
 settle = "2s"
 settle-poll = "200ms"
@@ -247,7 +251,7 @@ fn config(
     cloud: &Cloud,
     policies: &Path,
 ) -> String {
-    let Options { hour, worker, admin, .. } = options;
+    let Options { hour, budget, worker, admin, .. } = options;
     let (broker, cloud) = (rabbit.amqp_url(), cloud.url());
     let store = match options.database {
         Some(database) => format!("url = {:?}", database.url()),
@@ -270,9 +274,7 @@ sts = "{cloud}"
 smartag = "{cloud}"
 vpc = "{cloud}"
 [cloud.budget]
-reads_per_second = 10000
-writes_per_second = 10000
-burst = 1000
+{budget}
 [worker]
 {NAME}
 {worker}

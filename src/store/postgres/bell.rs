@@ -2,18 +2,20 @@
 //!
 //! One connection listens and rings. What it hears is only a hint: every few seconds, and whenever the connection had to be
 //! made anew, it acts as if everything had been rung, so a notification that was lost costs those seconds and nothing
-//! else. It rings after the commit, not in it: a server lets only one transaction at a time notify, and holds the others
+//! else, and counts the workers ([`presence`]). It rings after the commit, not in it: a server lets only one transaction at a time notify, and holds the others
 //! up until that one is on disk.
 //!
 //! The same connection holds the locks by which the workers share out what only one of them is to do. They end with it,
 //! so whatever happens to a worker, another can go on.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc};
 
+use super::presence;
 use super::session::{Dialer, Session};
 use crate::clock::{Clock as _, SystemClock};
 use crate::engine::store::{Heard, StoreError};
@@ -22,7 +24,7 @@ use crate::engine::store::{Heard, StoreError};
 const LISTEN: &str = "LISTEN crossgrant";
 const NOTIFY: &str = "SELECT pg_notify('crossgrant', $1)";
 /// As if everything had been rung, so often.
-const POLL: Duration = Duration::from_secs(5);
+pub(super) const POLL: Duration = Duration::from_secs(5);
 /// Between two rings: what comes meanwhile rings once. Others would only look more often, and find a part each time.
 const SPACING: Duration = Duration::from_millis(20);
 /// Notifications that wait to be looked at; they are a few bits each, so more would say nothing new.
@@ -32,9 +34,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// The class of its locks: "CrGr", and two more.
-const CLASS: i32 = 0x4372_4774;
+pub(super) const CLASS: i32 = 0x4372_4774;
 
-const ALL: Heard = Heard { work: true, mail: true, hours: true };
+const ALL: Heard = Heard { work: true, mail: true, hours: true, workers: false };
 
 /// Bits that are raised by one and taken by another.
 #[derive(Default)]
@@ -52,6 +54,7 @@ impl Flags {
         raised.work |= more.work;
         raised.mail |= more.mail;
         raised.hours |= more.hours;
+        raised.workers |= more.workers;
         self.news.notify_one();
     }
 
@@ -73,12 +76,27 @@ pub(super) struct Bell {
     rung: Flags,
     /// Locks to hold again when the connection was made anew.
     kept: Mutex<BTreeSet<i32>>,
+    /// How many workers there were when they were counted last, and that they are to be counted now.
+    workers: AtomicU32,
+    recount: Notify,
 }
 
 impl Bell {
     /// A bell that rings nobody until it runs.
     pub(super) fn new() -> Self {
-        Self { session: Mutex::default(), heard: Flags::default(), rung: Flags::default(), kept: Mutex::default() }
+        Self {
+            session: Mutex::default(),
+            heard: Flags::default(),
+            rung: Flags::default(),
+            kept: Mutex::default(),
+            workers: AtomicU32::new(1),
+            recount: Notify::new(),
+        }
+    }
+
+    /// How many workers there are.
+    pub(super) fn workers(&self) -> u32 {
+        self.workers.load(Ordering::Relaxed)
     }
 
     /// Rings the others.
@@ -96,6 +114,10 @@ impl Bell {
         let (heard, ears) = mpsc::channel(WAITING);
         let session = Arc::new(dialer.dial(Some(heard)).await?);
         session.batch(LISTEN).await?;
+        presence::begin(&session).await?;
+        self.count(&session).await?;
+        // Before this one calls the cloud, the others make room for it.
+        self.ring(Heard { workers: true, ..Heard::default() });
         *self.current() = Some(Arc::clone(&session));
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for key in kept {
@@ -133,14 +155,25 @@ impl Bell {
     async fn live(&self, ears: &mut Ears) {
         let Ears { session, ears } = ears;
         let listen = async {
+            while let Some((process, payload)) = ears.recv().await {
+                if process == session.process {
+                    continue;
+                }
+                let what = read(&payload);
+                if what.workers {
+                    self.recount.notify_one();
+                }
+                self.heard.raise(Heard { workers: false, ..what });
+            }
+        };
+        let poll = async {
             loop {
                 tokio::select! {
-                    said = ears.recv() => match said {
-                        Some((process, _)) if process == session.process => {}
-                        Some((_, payload)) => self.heard.raise(read(&payload)),
-                        None => return,
-                    },
                     () = SystemClock.sleep(POLL) => self.heard.raise(ALL),
+                    () = self.recount.notified() => {}
+                }
+                if let Err(error) = self.count(session).await {
+                    tracing::debug!(%error, "cannot count the workers");
                 }
             }
         };
@@ -156,8 +189,18 @@ impl Bell {
         };
         tokio::select! {
             () = listen => {}
+            () = poll => {}
             () = ring => {}
         }
+    }
+
+    /// Counts the workers, which also shows them that this one lives.
+    async fn count(&self, session: &Session) -> Result<(), StoreError> {
+        let workers = presence::count(session).await?;
+        if self.workers.swap(workers, Ordering::Relaxed) != workers {
+            self.heard.raise(Heard { workers: true, ..Heard::default() });
+        }
+        Ok(())
     }
 
     /// Takes a lock for as long as the connection lasts, if nobody else has it. Whoever has it keeps it.
@@ -211,12 +254,13 @@ pub(super) struct Ears {
 }
 
 fn write(what: Heard) -> String {
-    let letters = [(what.work, 'w'), (what.mail, 'm'), (what.hours, 'h')];
+    let letters = [(what.work, 'w'), (what.mail, 'm'), (what.hours, 'h'), (what.workers, 'c')];
     letters.iter().filter(|(raised, _)| *raised).map(|(_, letter)| letter).collect()
 }
 
 fn read(payload: &str) -> Heard {
-    Heard { work: payload.contains('w'), mail: payload.contains('m'), hours: payload.contains('h') }
+    let has = |letter| payload.contains(letter);
+    Heard { work: has('w'), mail: has('m'), hours: has('h'), workers: has('c') }
 }
 
 /// A lock for a name: of what sort, and which of them.
@@ -232,8 +276,8 @@ mod tests {
 
     #[test]
     fn what_is_rung_is_what_is_heard() {
-        for bits in 0..8 {
-            let what = Heard { work: bits & 1 > 0, mail: bits & 2 > 0, hours: bits & 4 > 0 };
+        for bits in 0..16 {
+            let what = Heard { work: bits & 1 > 0, mail: bits & 2 > 0, hours: bits & 4 > 0, workers: bits & 8 > 0 };
             assert_eq!(read(&write(what)), what);
         }
     }
@@ -243,7 +287,7 @@ mod tests {
         let flags = Flags::default();
         flags.raise(Heard { work: true, ..Heard::default() });
         flags.raise(Heard { mail: true, ..Heard::default() });
-        assert_eq!(flags.take().await, Heard { work: true, mail: true, hours: false });
+        assert_eq!(flags.take().await, Heard { work: true, mail: true, ..Heard::default() });
         flags.raise(Heard::default());
         let nothing = tokio::time::timeout(Duration::from_millis(1), flags.take()).await;
         assert!(nothing.is_err());

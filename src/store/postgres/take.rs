@@ -69,6 +69,7 @@ pub(super) async fn take(session: &Session, messages: &[Message], shard: i16) ->
         work: jobs.iter().any(|record| record.due.is_some() && !record.is_swept()),
         mail: post.is_mail(),
         hours: jobs.iter().any(|record| record.is_swept()),
+        workers: false,
     };
     tokio::try_join!(
         biased;

@@ -420,18 +420,59 @@ async fn leases_end_by_the_clock_of_the_database_whatever_a_worker_believes() {
     assert_eq!(claims(&one, "w1", &slow).await.len(), 1, "and the slow one sees the end as well");
 }
 
-/// What is heard, without the net that rings everything now and then.
+/// What is heard, without the net that rings everything now and then, and without who comes and goes.
 async fn hears(store: &Postgres) -> Heard {
-    tokio::time::timeout(Duration::from_secs(4), store.heard()).await.expect("it hears something")
+    loop {
+        let heard = tokio::time::timeout(Duration::from_secs(4), store.heard()).await.expect("it hears something");
+        let heard = Heard { workers: false, ..heard };
+        if heard != Heard::default() {
+            return heard;
+        }
+    }
+}
+
+/// Returns when it counts so many workers, which it hears of.
+async fn counts(store: &Postgres, workers: u32) {
+    while store.workers() != workers {
+        store.heard().await;
+    }
+}
+
+#[tokio::test]
+async fn workers_count_each_other() {
+    let database = Cluster::shared().database();
+    let one = open(&database.url(), "w1").await;
+    assert_eq!(one.workers(), 1);
+    let others = [open(&database.url(), "w2").await, open(&database.url(), "w3").await];
+    assert_eq!(others[1].workers(), 3, "from the beginning");
+    let began = SystemClock.uptime();
+    counts(&one, 3).await;
+    assert!(SystemClock.uptime() - began < Duration::from_secs(2), "it is told when one comes");
+    drop(others);
+    counts(&one, 1).await;
+    assert!(SystemClock.uptime() - began < Duration::from_secs(12), "and looks whether one is gone");
+}
+
+#[tokio::test]
+async fn a_worker_that_gives_no_sign_of_life_is_not_counted_and_has_no_turns() {
+    let (database, one, other) = two().await;
+    take(&*other, &[record(1)]).await;
+    assert_eq!(one.outbox(0, 10).await.unwrap().len(), 1, "it is its turn");
+    assert!(other.outbox(0, 10).await.unwrap().is_empty());
+    // As if stopped: its connection stays, and nobody uses it.
+    one.listener.abort();
+    counts(&other, 1).await;
+    assert_eq!(other.outbox(0, 10).await.unwrap().len(), 1, "and now the other's");
+    drop((one, database));
 }
 
 #[tokio::test]
 async fn workers_ring_each_other() {
     let (_database, one, other) = two().await;
     take(&*one, &[record(1)]).await;
-    assert_eq!(hears(&other).await, Heard { work: true, mail: true, hours: false });
+    assert_eq!(hears(&other).await, Heard { work: true, mail: true, ..Heard::default() });
     set(&*other, 1, |r| waiting(running(r), at(100))).await;
-    assert_eq!(hears(&one).await, Heard { work: false, mail: false, hours: true }, "and nothing of its own");
+    assert_eq!(hears(&one).await, Heard { hours: true, ..Heard::default() }, "and nothing of its own");
 }
 
 #[tokio::test]
