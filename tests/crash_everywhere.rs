@@ -1,5 +1,6 @@
 //! The engine is cut at every point of every workflow, and every write is made twice: nothing is lost, nothing is done
-//! twice, and one terminal event is said.
+//! twice, and one terminal event is said. In memory one worker starts again; of two that share a database the other takes
+//! over.
 
 use crossgrant::engine::faults::Point;
 use crossgrant::simulator::{Fault, FaultKind};

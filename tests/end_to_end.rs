@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::support::crew::{Crew, Place};
 use crate::support::rabbit::Rabbit;
 use crate::support::site::{Options, Site, Worker};
 use crate::support::{crossgrant, scratch, shared_rabbit};
@@ -29,6 +30,16 @@ pub const HOUR: &str = "hour";
 /// A site on the node that tests share.
 pub fn site(options: &Options<'_>) -> Site {
     Site::new(crossgrant(), scratch(), shared_rabbit(), options)
+}
+
+/// The same, with who works there.
+fn place(crew: Crew, options: Options<'_>) -> Place {
+    crew.site(crossgrant(), scratch(), shared_rabbit(), options)
+}
+
+/// The same, on a node of its own, which may be killed.
+fn lonely_place(crew: Crew) -> Place {
+    crew.site(crossgrant(), scratch(), Arc::new(Rabbit::start(scratch()).unwrap()), Options::default())
 }
 
 /// A site on a node of its own, which may be killed.

@@ -5,11 +5,18 @@ use std::collections::BTreeSet;
 use crossgrant::simulator::{Fault, FaultKind};
 use serde_json::{Value, json};
 
-use super::{GRANT, HOUR, MODIFY, UPDATE, answers, completes_once, operations, site};
+use super::{GRANT, HOUR, MODIFY, UPDATE, answers, completes_once, operations, place, site};
 use crate::support::bad_messages::corpus;
+use crate::support::crew::{Crew, for_one_and_two};
 use crate::support::mailbox::{Mail, Place, Post};
 use crate::support::plant::{ATTACHED, NOT_GRANTED};
 use crate::support::site::{Options, Site, job};
+
+for_one_and_two! {
+    one_message_delivered_ten_times_is_one_run_and_one_answer,
+    every_bad_message_is_answered_with_its_reasons_and_disturbs_nothing,
+    an_id_used_again_and_a_bad_message_sent_again_are_answered_the_same_each_time,
+}
 
 fn post(site: &Site, job: &Value, correlation: &str) -> Post {
     Post {
@@ -27,11 +34,11 @@ fn ends(all: &[Mail], correlation: &str) -> BTreeSet<String> {
     answers.filter(|m| m.is_terminal()).map(|m| m.message_id.clone()).collect()
 }
 
-#[test]
-fn one_message_delivered_ten_times_is_one_run_and_one_answer() {
-    let site = site(&Options::default());
+fn one_message_delivered_ten_times_is_one_run_and_one_answer(crew: Crew) {
+    let site = place(crew, Options::default());
     site.cloud.inject(Fault::new(UPDATE, FaultKind::HangBefore));
-    let worker = site.worker();
+    let staff = site.staff();
+    let worker = staff.one();
     let change = job("change", "payer-change", ATTACHED);
     let posts: Vec<Post> = (0..10).map(|n| post(&site, &change, &format!("ask-{n}"))).collect();
     site.mail.publish(&posts[..1]);
@@ -45,7 +52,7 @@ fn one_message_delivered_ten_times_is_one_run_and_one_answer() {
     });
     assert!(site.mail.terminal_ids("change").is_empty());
     site.cloud.mend();
-    let end = completes_once(&site, &worker, "change");
+    let end = completes_once(&site, worker, "change");
     site.mail.publish(&posts[5..]);
     for n in 0..10 {
         let ask = format!("ask-{n}");
@@ -69,10 +76,10 @@ fn at(faults: &Value) -> Vec<String> {
     at
 }
 
-#[test]
-fn every_bad_message_is_answered_with_its_reasons_and_disturbs_nothing() {
-    let site = site(&Options::default());
-    let worker = site.worker();
+fn every_bad_message_is_answered_with_its_reasons_and_disturbs_nothing(crew: Crew) {
+    let site = place(crew, Options::default());
+    let staff = site.staff();
+    let worker = staff.one();
     let corpus = corpus(site.mail.prefix());
     let posts = corpus.iter().map(|bad| Post {
         routing_key: bad.routing_key.clone(),
@@ -85,7 +92,7 @@ fn every_bad_message_is_answered_with_its_reasons_and_disturbs_nothing() {
     let mut posts: Vec<Post> = posts.collect();
     posts.push(post(&site, &job("good", "grant", NOT_GRANTED), "good"));
     site.mail.publish(&posts);
-    completes_once(&site, &worker, "good");
+    completes_once(&site, worker, "good");
     assert_eq!(operations(&site, NOT_GRANTED), [GRANT]);
 
     let of = |all: &[Mail], place, name: &str| -> Vec<Mail> {
@@ -119,13 +126,13 @@ fn every_bad_message_is_answered_with_its_reasons_and_disturbs_nothing() {
     println!("{} kinds of bad message", corpus.len());
 }
 
-#[test]
-fn an_id_used_again_and_a_bad_message_sent_again_are_answered_the_same_each_time() {
-    let site = site(&Options::default());
-    let worker = site.worker();
+fn an_id_used_again_and_a_bad_message_sent_again_are_answered_the_same_each_time(crew: Crew) {
+    let site = place(crew, Options::default());
+    let staff = site.staff();
+    let worker = staff.one();
     let first = job("once", "grant", NOT_GRANTED);
     site.mail.submit(&first);
-    completes_once(&site, &worker, "once");
+    completes_once(&site, worker, "once");
     let mut other = first.clone();
     other["order_type"] = json!("PayByResourceOwner");
     let mut bad = first;
@@ -154,7 +161,7 @@ fn an_id_used_again_and_a_bad_message_sent_again_are_answered_the_same_each_time
         assert_eq!(ids.len(), 1, "{what}: one event, however often it is asked for");
     }
     site.mail.submit(&job("behind", "revoke", NOT_GRANTED));
-    completes_once(&site, &worker, "behind");
+    completes_once(&site, worker, "behind");
     let dead = site.mail.all().into_iter().filter(|m| m.place == Place::Dead);
     let dead: BTreeSet<String> = dead.map(|m| m.message_id).collect();
     assert_eq!(dead.len(), 2, "each under one id, so that a reader can tell");

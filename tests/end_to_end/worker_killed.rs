@@ -2,98 +2,102 @@
 
 use crossgrant::simulator::{Fault, FaultKind};
 
-use super::{GRANT, HOUR, MODIFY, REVOKE, RULES, UPDATE, answers, completes_once, operations, site};
+use super::{GRANT, HOUR, MODIFY, REVOKE, RULES, UPDATE, answers, completes_once, operations, place, site};
+use crate::support::crew::{Crew, for_one_and_two};
 use crate::support::plant::{ATTACHED, UNATTACHED};
 use crate::support::site::{Options, another, early_in_the_hour, job};
 
 const PAYER: &str = "PayByResourceOwner";
 
-#[test]
-fn between_the_two_writes_of_a_payer_change() {
-    let site = site(&Options::default());
+for_one_and_two! {
+    between_the_two_writes_of_a_payer_change,
+    after_the_second_write_before_its_answer,
+    between_the_revoke_and_the_grant_that_replaces_it,
+    while_it_waits_for_the_hour_which_passes_without_it,
+    when_it_has_seen_the_effect_and_not_yet_said_so,
+}
+
+fn between_the_two_writes_of_a_payer_change(crew: Crew) {
+    let site = place(crew, Options::default());
     site.cloud.inject(Fault::new(UPDATE, FaultKind::HangBefore));
-    let worker = site.worker();
+    let mut staff = site.staff();
     site.mail.submit(&job("change", "payer-change", ATTACHED));
     site.cloud.wait_held(UPDATE);
-    worker.process.kill9();
+    staff.kill_one();
     assert_eq!(site.cloud.written(ATTACHED), [(MODIFY.to_owned(), Some(PAYER.to_owned()))]);
     site.cloud.mend();
 
-    let worker = site.worker();
-    let end = completes_once(&site, &worker, "change");
+    let worker = staff.goes_on();
+    let end = completes_once(&site, worker, "change");
     assert_eq!(operations(&site, ATTACHED), [MODIFY, UPDATE, HOUR], "each effect exactly once");
     assert_eq!((answers(&site, MODIFY), answers(&site, UPDATE)), ("1 OK".into(), "1 OK, 1 fault:hang_before".into()));
     assert_eq!(end["data"]["after"]["effective_order_type"], PAYER, "{end}");
 }
 
-#[test]
-fn after_the_second_write_before_its_answer() {
-    let site = site(&Options::default());
+fn after_the_second_write_before_its_answer(crew: Crew) {
+    let site = place(crew, Options::default());
     site.cloud.inject(Fault::new(UPDATE, FaultKind::HangAfter));
-    let worker = site.worker();
+    let mut staff = site.staff();
     site.mail.submit(&job("change", "payer-change", ATTACHED));
     site.cloud.wait_held(UPDATE);
-    worker.process.kill9();
+    staff.kill_one();
     site.cloud.mend();
 
-    let worker = site.worker();
-    completes_once(&site, &worker, "change");
+    let worker = staff.goes_on();
+    completes_once(&site, worker, "change");
     assert_eq!(operations(&site, ATTACHED), [MODIFY, UPDATE, HOUR]);
     assert_eq!(answers(&site, MODIFY), "1 OK");
 }
 
-#[test]
-fn between_the_revoke_and_the_grant_that_replaces_it() {
+fn between_the_revoke_and_the_grant_that_replaces_it(crew: Crew) {
     // Neither call knows a ClientToken, so only looking tells whether the grant was made.
     for (kind, calls) in
         [(FaultKind::HangBefore, "1 OK, 1 fault:hang_before"), (FaultKind::HangAfter, "1 fault:hang_after")]
     {
-        let site = site(&Options::default());
+        let site = place(crew, Options::default());
         site.cloud.inject(Fault::new(GRANT, kind.clone()));
-        let worker = site.worker();
+        let mut staff = site.staff();
         site.mail.submit(&job("replace", "payer-change", UNATTACHED));
         site.cloud.wait_held(GRANT);
-        worker.process.kill9();
+        staff.kill_one();
         site.cloud.mend();
 
-        let worker = site.worker();
-        completes_once(&site, &worker, "replace");
+        let worker = staff.goes_on();
+        completes_once(&site, worker, "replace");
         assert_eq!(operations(&site, UNATTACHED), [REVOKE, GRANT], "{kind:?}");
         assert_eq!((answers(&site, REVOKE), answers(&site, GRANT)), ("1 OK".into(), calls.into()));
     }
 }
 
-#[test]
-fn while_it_waits_for_the_hour_which_passes_without_it() {
-    let site = site(&Options::default());
-    let worker = site.worker();
+fn while_it_waits_for_the_hour_which_passes_without_it(crew: Crew) {
+    let site = place(crew, Options::default());
+    let mut staff = site.staff();
     site.mail.submit(&job("change", "payer-change", ATTACHED));
     site.mail.event("waiting", "change");
-    worker.process.kill9();
+    staff.kill_one();
     site.cloud.wait_ledger(3);
 
-    let worker = site.worker();
-    completes_once(&site, &worker, "change");
+    let worker = staff.goes_on();
+    completes_once(&site, worker, "change");
     assert_eq!(operations(&site, ATTACHED), [MODIFY, UPDATE, HOUR]);
     assert_eq!((answers(&site, MODIFY), answers(&site, UPDATE)), ("1 OK".into(), "1 OK".into()));
 }
 
-#[test]
-fn when_it_has_seen_the_effect_and_not_yet_said_so() {
-    let site = site(&Options { hour: "10s", ..Options::default() });
-    let worker = site.worker();
+fn when_it_has_seen_the_effect_and_not_yet_said_so(crew: Crew) {
+    let site = place(crew, Options { hour: "10s", ..Options::default() });
+    let mut staff = site.staff();
     early_in_the_hour(&site, 10);
     site.mail.submit(&job("change", "payer-change", ATTACHED));
     site.mail.event("waiting", "change");
     site.cloud.inject(Fault::new(RULES, FaultKind::HangAfter).times(10));
     site.cloud.wait_held(RULES);
     assert_eq!(operations(&site, ATTACHED), [MODIFY, UPDATE, HOUR], "it is the sweep that is held");
-    worker.process.kill9();
+    staff.kill_one();
     assert!(site.mail.terminal_ids("change").is_empty());
     site.cloud.mend();
 
-    let worker = site.worker();
-    completes_once(&site, &worker, "change");
+    let worker = staff.goes_on();
+    completes_once(&site, worker, "change");
     assert_eq!(operations(&site, ATTACHED), [MODIFY, UPDATE, HOUR]);
 }
 

@@ -91,6 +91,7 @@ impl Faults for Script {
 #[derive(Debug, Clone, Copy)]
 pub enum Stock {
     Memory,
+    /// Two workers share it. One that is cut does not come back before the next is, and its leases have to end.
     Database,
 }
 
@@ -100,6 +101,10 @@ pub struct Plant {
     pub core: Arc<Core>,
     pub inbox: Inbox,
     pub script: Arc<Script>,
+    /// Who works beside `core`, on the same database.
+    colleague: Option<Arc<Core>>,
+    /// The worker that was cut.
+    away: std::sync::Mutex<Option<String>>,
     /// Goes last.
     _database: Option<Database>,
 }
@@ -119,11 +124,26 @@ impl Plant {
     pub async fn on(stock: Stock) -> Self {
         let Stock::Database = stock else { return Self::new().await };
         let database = Cluster::shared().database();
-        let settings =
-            PostgresSettings { url: database.url().into(), password: None, ca_pem: None, name: "plant".into() };
-        let store = Postgres::open(&settings, Time::Callers).await.unwrap();
-        let plant = Self::with(include_str!("../../examples/world.toml"), Arc::new(store), None).await;
-        Self { _database: Some(database), ..plant }
+        let store = async |name: &str| {
+            let url = database.url().into();
+            let settings = PostgresSettings { url, password: None, ca_pem: None, name: name.into() };
+            Arc::new(Postgres::open(&settings, Time::Callers).await.unwrap())
+        };
+        let plant = Self::with(include_str!("../../examples/world.toml"), store("plant").await, None).await;
+        let parts = Parts {
+            store: store("colleague").await,
+            cloud: plant.core.cloud.clone(),
+            clock: plant.clock.clone(),
+            catalog: plant.core.catalog.clone(),
+            registry: plant.core.registry.clone(),
+            policy: Policy::everybody(),
+            announcer: announcer(),
+            faults: plant.script.clone(),
+            observer: Arc::new(NoObserver),
+            holder: "colleague".into(),
+        };
+        let colleague = Core::new(parts).await.unwrap();
+        Self { colleague: Some(Arc::new(colleague)), _database: Some(database), ..plant }
     }
 
     pub async fn with(world: &str, store: Arc<dyn Store>, limits: Option<Limits>) -> Self {
@@ -200,14 +220,14 @@ impl Plant {
             catalog,
             registry,
             policy,
-            announcer: Announcer { exchange: "crossgrant.events".into(), hour: Hour::REAL },
+            announcer: announcer(),
             faults: script.clone(),
             observer: Arc::new(NoObserver),
             holder: "plant".into(),
         });
         let core = Arc::new(core.await.unwrap());
         let inbox = Inbox::new(core.clone(), "crossgrant", "crossgrant.dead");
-        Self { clock, cloud, core, inbox, script, _database: None }
+        Self { clock, cloud, core, inbox, script, colleague: None, away: std::sync::Mutex::default(), _database: None }
     }
 
     pub fn store(&self) -> &dyn Store {
@@ -243,18 +263,40 @@ impl Plant {
     }
 
     /// Works on everything that is due, and on what becomes due by that, without moving the clock. Each job is worked on
-    /// until it rests or is cut; being cut is followed by a restart.
+    /// until it rests or is cut; being cut is followed by a restart, or by somebody else's taking over. Two take turns.
     pub async fn work(&self) {
-        loop {
+        let mut first = true;
+        let mut idle = 0;
+        while idle < 2 {
+            let colleague = self.colleague.as_ref().filter(|_| !first);
+            first = !first;
+            let core = colleague.unwrap_or(&self.core);
+            idle += 1;
+            if self.is_away(&core.holder) {
+                continue;
+            }
             let now = self.clock.now();
-            let until = crossgrant::clock::later(now, self.core.lease());
-            let claimed = self.store().claim("plant", now, until, 1).await.unwrap();
-            let Some(claimed) = claimed.into_iter().next() else { return };
-            worker::run(&self.core, claimed, self.clock.uptime() + self.core.lease()).await.unwrap();
-            if self.script.struck() {
-                self.store().reclaim("plant").await.unwrap();
+            let until = crossgrant::clock::later(now, core.lease());
+            let claimed = core.store.claim(&core.holder, now, until, 1).await.unwrap();
+            let Some(claimed) = claimed.into_iter().next() else { continue };
+            idle = 0;
+            let struck = self.script.struck();
+            worker::run(core, claimed, self.clock.uptime() + core.lease()).await.unwrap();
+            if self.colleague.is_none() && self.script.struck() {
+                core.store.reclaim(&core.holder).await.unwrap();
+            } else if self.script.struck() && !struck {
+                *self.away.lock().unwrap() = Some(core.holder.clone());
             }
         }
+    }
+
+    fn is_away(&self, holder: &str) -> bool {
+        self.script.struck() && self.away.lock().unwrap().as_deref() == Some(holder)
+    }
+
+    /// Whether a worker was cut and does not come back.
+    pub fn misses_one(&self) -> bool {
+        self.colleague.is_some() && self.script.struck()
     }
 
     /// Works until nothing is due by `horizon`, moving the clock from one due time to the next.
@@ -309,6 +351,10 @@ impl Plant {
         let change = json!({"set_order_type": {"cen": CEN, "instance": instance, field: order_type}});
         self.cloud.change(serde_json::from_value(change).unwrap()).unwrap();
     }
+}
+
+fn announcer() -> Announcer {
+    Announcer { exchange: "crossgrant.events".into(), hour: Hour::REAL }
 }
 
 /// Without overrides. Read once: it is the same for all tests.
