@@ -135,6 +135,10 @@ fn play(round: Round) {
     let done = operations(&site, instance);
     let revoked_late = late == Some(REVOKE) && done[..] == [REVOKE, GRANT, REVOKE];
     assert!(revoked_late || done == effects, "{round:?}: {done:?}");
+    if revoked_late {
+        let says = "a write may have been carried out after its job was another's";
+        assert!(sleeper.process.lines().iter().any(|line| line.contains(says)), "{round:?}: it says so");
+    }
     println!("{point:?} {nth}, stopped for {stopped:?}: {done:?}, late: {late:?}");
 }
 

@@ -202,12 +202,20 @@ impl Grip<'_> {
                 *rivals = self.rivals().await?;
             }
         }
-        match observation {
-            Observation::Answered { answer: Ok(answer), .. } => tracing::warn!(
-                job.uid = %self.record.uid, cloud.request_id = %answer.request_id,
-                "a write was answered when its job was another's already, who has looked without it; puts the job down"
-            ),
-            _ => tracing::warn!(job.uid = %self.record.uid, "the job was taken over or ended meanwhile; puts it down"),
+        // By the cloud's own clock: what was done in time was seen by whoever took over.
+        let late = match observation {
+            Observation::Answered { answer: Ok(answer), .. } => answer.date.is_some_and(|at| at > self.lease.until),
+            Observation::Answered { answer: Err(error), .. } => matches!(error.failure, Failure::Unanswered { .. }),
+            _ => false,
+        };
+        if late {
+            let job = &self.record.job;
+            tracing::error!(
+                job.uid = %self.record.uid, instance.id = %job.instance.id, cen.id = %job.cen.id,
+                "a write may have been carried out after its job was another's; see what the instance is granted to"
+            );
+        } else {
+            tracing::warn!(job.uid = %self.record.uid, "the job was taken over or ended meanwhile; puts it down");
         }
         Ok(None)
     }

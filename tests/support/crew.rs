@@ -3,6 +3,7 @@
 
 use std::ops::Deref;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 
 use super::postgres::{Cluster, Database};
@@ -96,11 +97,8 @@ impl Staff<'_> {
 
     /// Kills the worker that has a job in work, or if there is none, some worker.
     pub fn kill_one(&mut self) {
-        let holder = self.place.database.as_ref().map(|database| {
-            database.ask("SELECT lease_holder FROM crossgrant.jobs WHERE lease_holder IS NOT NULL LIMIT 1")
-        });
-        let place = usize::from(holder.is_some_and(|holder| holder == "colleague"));
-        self.workers.remove(place).process.kill9();
+        let colleague = self.place.database.as_ref().is_some_and(|database| holder(database) == "colleague");
+        self.workers.remove(usize::from(colleague)).process.kill9();
     }
 
     /// Kills them all.
@@ -118,4 +116,12 @@ impl Staff<'_> {
         }
         self.one()
     }
+}
+
+/// Who has a lease.
+fn holder(database: &Database) -> String {
+    let query = "SELECT lease_holder FROM crossgrant.jobs WHERE lease_holder IS NOT NULL LIMIT 1";
+    let output = Command::new("psql").args(["-AtX", &database.url(), "-c", query]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(output.stdout.trim_ascii()).into_owned()
 }

@@ -181,13 +181,6 @@ impl Database {
         format!("postgres://{USER}@127.0.0.1:{port}/{}?sslmode=disable", self.name)
     }
 
-    /// What a query of one value answers.
-    pub fn ask(&self, query: &str) -> String {
-        let output = self.cluster.client("psql").args(["-AtX", "-d", &self.name, "-c", query]).output().unwrap();
-        assert!(output.status.success(), "{query}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8_lossy(output.stdout.trim_ascii()).into_owned()
-    }
-
     /// Where it is.
     pub fn cluster(&self) -> &Cluster {
         &self.cluster
