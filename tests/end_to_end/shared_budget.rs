@@ -42,7 +42,9 @@ fn grants(site: &Site, worker: &Worker, from: usize, count: usize) -> (f64, f64)
 fn together_they_keep_to_it_and_one_that_is_left_has_it_all() {
     let database = Cluster::shared().database();
     let budget = format!("reads_per_second = 100\nwrites_per_second = {RATE:.0}\nburst = 1");
-    let options = Options { more: JOBS, budget: &budget, database: Some(&database), ..Options::default() };
+    // Fewer jobs at a time than there are: what a worker has claimed it does with its own part.
+    let worker = "concurrency = 4";
+    let options = Options { more: JOBS, budget: &budget, worker, database: Some(&database), ..Options::default() };
     let site = site(&options);
     let (one, other) = (site.worker(), site.colleague("colleague"));
     shared_by(&one, 2);
