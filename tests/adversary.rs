@@ -10,11 +10,28 @@ use crossgrant::simulator::{Change, Fault, FaultKind};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::support::plant::{ATTACHED, CEN, HELD, NOT_GRANTED, Plant, UNATTACHED, grant, payer_change, revoke, with};
+use crate::support::plant::{
+    ATTACHED, CEN, HELD, NOT_GRANTED, Plant, Stock, UNATTACHED, grant, in_memory_and_in_a_database, payer_change,
+    revoke, with,
+};
 
 pub const UPDATE: &str = "UpdateTransitRouterVpcAttachmentAttribute";
 pub const REVOKE: &str = "RevokeInstanceFromTransitRouter";
 const ROUTER: &str = "tr-bp1su1ytdxtataupl0001";
+
+in_memory_and_in_a_database! {
+    a_refusal_with_an_unknown_code_is_believed_after_looking_and_not_repeated_for_hours,
+    an_undo_does_not_take_a_lagging_read_for_its_own_success,
+    an_undone_job_whose_hour_is_past_is_not_completed_by_the_next_one,
+    a_grant_that_was_attached_meanwhile_is_not_revoked_by_a_cancel,
+    what_cannot_be_taken_back_is_never_said_to_be,
+    a_cancel_after_the_last_write_of_a_replacement_is_declined,
+    an_undo_touches_only_what_the_job_wrote,
+    a_pinned_call_that_this_program_lacks_parks_the_job,
+    a_payer_that_was_in_force_all_along_did_not_take_effect_at_the_hour,
+    an_ecr_is_granted_and_revoked_also_where_the_cen_side_knows_no_ecr,
+    a_write_whose_answer_was_lost_is_not_forgotten_over_a_later_refusal_of_it,
+}
 
 fn change(plant: &Plant, change: Value) {
     plant.cloud.change(serde_json::from_value::<Change>(change).unwrap()).unwrap();
@@ -37,9 +54,8 @@ pub fn payer(plant: &Plant, instance: &str) -> Option<(String, String)> {
     Some((text("order_type"), text("effective_order_type")))
 }
 
-#[tokio::test]
-async fn a_refusal_with_an_unknown_code_is_believed_after_looking_and_not_repeated_for_hours() {
-    let plant = Plant::new().await;
+async fn a_refusal_with_an_unknown_code_is_believed_after_looking_and_not_repeated_for_hours(stock: Stock) {
+    let plant = Plant::on(stock).await;
     plant.cloud.patch_switches(json!({"vbr_enabled": false})).unwrap();
     let vbr = "vbr-bp1svadp4lq38janc0001";
     let mut job = grant("g", vbr);
@@ -58,9 +74,8 @@ async fn a_refusal_with_an_unknown_code_is_believed_after_looking_and_not_repeat
     assert_eq!(calls.iter().filter(|c| c.operation.starts_with("Grant")).count(), 1);
 }
 
-#[tokio::test]
-async fn an_undo_does_not_take_a_lagging_read_for_its_own_success() {
-    let plant = Plant::new().await;
+async fn an_undo_does_not_take_a_lagging_read_for_its_own_success(stock: Stock) {
+    let plant = Plant::on(stock).await;
     let lag = json!({"read_lag": {"DescribeGrantRulesToCen": "20s", "DescribeGrantRulesToResource": "20s"}});
     plant.cloud.patch_switches(lag).unwrap();
     let uid = plant.job(payer_change("p", ATTACHED, "PayByResourceOwner")).await;
@@ -73,9 +88,8 @@ async fn an_undo_does_not_take_a_lagging_read_for_its_own_success() {
     assert_eq!(payer(&plant, ATTACHED), Some((cen_owner.clone(), cen_owner)), "{:?}", plant.effects());
 }
 
-#[tokio::test]
-async fn an_undone_job_whose_hour_is_past_is_not_completed_by_the_next_one() {
-    let plant = Plant::new().await;
+async fn an_undone_job_whose_hour_is_past_is_not_completed_by_the_next_one(stock: Stock) {
+    let plant = Plant::on(stock).await;
     plant.cloud.inject(Fault::new(UPDATE, FaultKind::DropAfter));
     plant.cloud.inject(Fault::new("ListTransitRouterVpcAttachments", FaultKind::HtmlError).after(2).times(1_000));
     let uid = plant.job(payer_change("p", ATTACHED, "PayByResourceOwner")).await;
@@ -94,9 +108,8 @@ async fn an_undone_job_whose_hour_is_past_is_not_completed_by_the_next_one() {
     assert_eq!(plant.record(next).await.state, State::Completed);
 }
 
-#[tokio::test]
-async fn a_grant_that_was_attached_meanwhile_is_not_revoked_by_a_cancel() {
-    let plant = Plant::new().await;
+async fn a_grant_that_was_attached_meanwhile_is_not_revoked_by_a_cancel(stock: Stock) {
+    let plant = Plant::on(stock).await;
     plant.cloud.patch_switches(json!({"read_lag": {"DescribeGrantRulesToCen": "20s"}})).unwrap();
     let uid = plant.job(grant("g", NOT_GRANTED)).await;
     plant.work().await;
@@ -119,9 +132,8 @@ async fn a_grant_that_was_attached_meanwhile_is_not_revoked_by_a_cancel() {
     assert_eq!(payer(&plant, NOT_GRANTED), None);
 }
 
-#[tokio::test]
-async fn what_cannot_be_taken_back_is_never_said_to_be() {
-    let plant = Plant::new().await;
+async fn what_cannot_be_taken_back_is_never_said_to_be(stock: Stock) {
+    let plant = Plant::on(stock).await;
     plant.cloud.inject(Fault::new(REVOKE, forbidden()));
     let uid = plant.job(with(revoke("r", HELD), "options", json!({"attachments": "delete"}))).await;
     plant.run_until(at("10:40:00")).await;
@@ -141,9 +153,8 @@ async fn what_cannot_be_taken_back_is_never_said_to_be() {
     assert_eq!(payer(&plant, HELD), None);
 }
 
-#[tokio::test]
-async fn a_cancel_after_the_last_write_of_a_replacement_is_declined() {
-    let plant = Plant::new().await;
+async fn a_cancel_after_the_last_write_of_a_replacement_is_declined(stock: Stock) {
+    let plant = Plant::on(stock).await;
     plant.cloud.patch_switches(json!({"read_lag": {"DescribeGrantRulesToCen": "10s"}})).unwrap();
     let uid = plant.job(payer_change("p", UNATTACHED, "PayByResourceOwner")).await;
     let mut declined = 0;
@@ -160,9 +171,8 @@ async fn a_cancel_after_the_last_write_of_a_replacement_is_declined() {
     assert_eq!(plant.record(uid).await.state, State::Completed, "{}", plant.record(uid).await.why);
 }
 
-#[tokio::test]
-async fn an_undo_touches_only_what_the_job_wrote() {
-    let plant = Plant::new().await;
+async fn an_undo_touches_only_what_the_job_wrote(stock: Stock) {
+    let plant = Plant::on(stock).await;
     change(&plant, json!({"attach": {"transit_router": ROUTER, "instance": ATTACHED}}));
     // Somebody began the change by hand: the grant has the new payer, the attachments the old one.
     plant.somebody_sets(ATTACHED, "order_type", "PayByResourceOwner");
@@ -177,9 +187,8 @@ async fn an_undo_touches_only_what_the_job_wrote() {
     assert_eq!(effects[0].replace("PayByResourceOwner", "PayByCenOwner"), effects[1], "there and back");
 }
 
-#[tokio::test]
-async fn a_pinned_call_that_this_program_lacks_parks_the_job() {
-    let plant = Plant::new().await;
+async fn a_pinned_call_that_this_program_lacks_parks_the_job(stock: Stock) {
+    let plant = Plant::on(stock).await;
     let text = include_str!("../workflows/grant.toml").replace("confirm-granted", "confirm-by-telegram");
     plant.store().put_definition("of-another-version", "grant", &text).await.unwrap();
     let uid = plant.job(grant("g", NOT_GRANTED)).await;
@@ -200,9 +209,8 @@ async fn a_pinned_call_that_this_program_lacks_parks_the_job() {
     );
 }
 
-#[tokio::test]
-async fn a_payer_that_was_in_force_all_along_did_not_take_effect_at_the_hour() {
-    let plant = Plant::new().await;
+async fn a_payer_that_was_in_force_all_along_did_not_take_effect_at_the_hour(stock: Stock) {
+    let plant = Plant::on(stock).await;
     plant.job(payer_change("there", ATTACHED, "PayByResourceOwner")).await;
     plant.run_until(at("10:30:00")).await;
     let back = plant.job(payer_change("back", ATTACHED, "PayByCenOwner")).await;
@@ -213,10 +221,9 @@ async fn a_payer_that_was_in_force_all_along_did_not_take_effect_at_the_hour() {
     assert_eq!(event["data"]["effective_between"], Value::Null);
 }
 
-#[tokio::test]
-async fn an_ecr_is_granted_and_revoked_also_where_the_cen_side_knows_no_ecr() {
+async fn an_ecr_is_granted_and_revoked_also_where_the_cen_side_knows_no_ecr(stock: Stock) {
     for shown in ["rules", "empty", "error"] {
-        let plant = Plant::new().await;
+        let plant = Plant::on(stock).await;
         plant.cloud.patch_switches(json!({"ecr_to_cen": shown})).unwrap();
         let ecr = |mut job: Value| {
             job["instance"]["type"] = json!("ECR");
@@ -234,11 +241,10 @@ async fn an_ecr_is_granted_and_revoked_also_where_the_cen_side_knows_no_ecr() {
     }
 }
 
-#[tokio::test]
-async fn a_write_whose_answer_was_lost_is_not_forgotten_over_a_later_refusal_of_it() {
+async fn a_write_whose_answer_was_lost_is_not_forgotten_over_a_later_refusal_of_it(stock: Stock) {
     let throttle = FaultKind::Throttle { retry_after_ms: Some(60_000) };
     for later in [throttle, forbidden()] {
-        let plant = Plant::new().await;
+        let plant = Plant::on(stock).await;
         let lag = json!({"read_lag": {"DescribeGrantRulesToCen": "25s", "DescribeGrantRulesToResource": "25s"}});
         plant.cloud.patch_switches(lag).unwrap();
         plant.cloud.inject(Fault::new("ModifyGrantInstanceToTransitRouter", FaultKind::DropAfter));

@@ -274,7 +274,7 @@ async fn chaos(stock: Stock, seed: u64) {
             plant.cloud.inject(fault);
         }
         if dice.roll(3) == 0 {
-            let point = dice.pick(&[Point::BeforeWrite, Point::AfterWrite, Point::AfterCommit]);
+            let point = dice.pick(&[Point::BeforeWrite, Point::BeforeSend, Point::AfterWrite, Point::AfterCommit]);
             plant.script.cut_at(point, dice.roll(4) as usize);
             log.push(format!("cut {point:?}"));
         }

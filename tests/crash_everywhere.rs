@@ -7,7 +7,8 @@ use crossgrant::simulator::{Fault, FaultKind};
 use serde_json::{Value, json};
 
 use crate::support::plant::{
-    ATTACHED, HELD, NOT_GRANTED, Plant, RESOURCE, Stock, UNATTACHED, grant, payer_change, revoke, with,
+    ATTACHED, HELD, NOT_GRANTED, Plant, RESOURCE, Stock, UNATTACHED, grant, in_memory_and_in_a_database, payer_change,
+    revoke, with,
 };
 
 fn workflows() -> Vec<(&'static str, Value)> {
@@ -71,38 +72,30 @@ async fn cut_at_every(stock: Stock, point: Point, refused: bool) {
     assert!(cuts > 0);
 }
 
-/// Each of these on every store.
-macro_rules! on_every_store {
-    ($($promise:ident: $points:expr, $refused:expr;)+) => {
-        mod in_memory {
-            use super::*;
-
-            $(#[tokio::test]
-            async fn $promise() {
-                for point in $points {
-                    cut_at_every(Stock::Memory, point, $refused).await;
-                }
-            })+
-        }
-
-        mod in_a_database {
-            use super::*;
-
-            $(#[tokio::test]
-            async fn $promise() {
-                for point in $points {
-                    cut_at_every(Stock::Database, point, $refused).await;
-                }
-            })+
-        }
-    };
+async fn cut_after_every_intent(stock: Stock) {
+    cut_at_every(stock, Point::BeforeWrite, false).await;
+    cut_at_every(stock, Point::BeforeSend, false).await;
 }
 
-on_every_store! {
-    cut_after_every_intent: [Point::BeforeWrite, Point::BeforeSend], false;
-    cut_after_every_write: [Point::AfterWrite], false;
-    cut_after_every_commit: [Point::AfterCommit], false;
-    cut_everywhere_in_an_undo: [Point::BeforeWrite, Point::BeforeSend, Point::AfterWrite, Point::AfterCommit], true;
+async fn cut_after_every_write(stock: Stock) {
+    cut_at_every(stock, Point::AfterWrite, false).await;
+}
+
+async fn cut_after_every_commit(stock: Stock) {
+    cut_at_every(stock, Point::AfterCommit, false).await;
+}
+
+async fn cut_everywhere_in_an_undo(stock: Stock) {
+    for point in [Point::BeforeWrite, Point::BeforeSend, Point::AfterWrite, Point::AfterCommit] {
+        cut_at_every(stock, point, true).await;
+    }
+}
+
+in_memory_and_in_a_database! {
+    cut_after_every_intent,
+    cut_after_every_write,
+    cut_after_every_commit,
+    cut_everywhere_in_an_undo,
 }
 
 #[tokio::test]

@@ -95,6 +95,26 @@ pub enum Stock {
     Database,
 }
 
+/// Makes a test of each function for every [`Stock`].
+macro_rules! in_memory_and_in_a_database {
+    ($($promise:ident),+ $(,)?) => {
+        mod in_memory {
+            $(#[tokio::test]
+            async fn $promise() {
+                super::$promise($crate::support::plant::Stock::Memory).await;
+            })+
+        }
+
+        mod in_a_database {
+            $(#[tokio::test]
+            async fn $promise() {
+                super::$promise($crate::support::plant::Stock::Database).await;
+            })+
+        }
+    };
+}
+pub(crate) use in_memory_and_in_a_database;
+
 pub struct Plant {
     pub clock: Arc<ManualClock>,
     pub cloud: Simulator,
@@ -265,6 +285,7 @@ impl Plant {
     /// Works on everything that is due, and on what becomes due by that, without moving the clock. Each job is worked on
     /// until it rests or is cut; being cut is followed by a restart, or by somebody else's taking over. Two take turns.
     pub async fn work(&self) {
+        self.come_back().await;
         let mut first = true;
         let mut idle = 0;
         while idle < 2 {
@@ -287,6 +308,14 @@ impl Plant {
             } else if self.script.struck() && !struck {
                 *self.away.lock().unwrap() = Some(core.holder.clone());
             }
+        }
+    }
+
+    /// Starts the worker again that was cut, if another cut was prepared since: it takes its own leases back.
+    async fn come_back(&self) {
+        let away = if self.script.struck() { None } else { self.away.lock().unwrap().take() };
+        if let Some(holder) = away {
+            self.store().reclaim(&holder).await.unwrap();
         }
     }
 
