@@ -4,7 +4,8 @@
 //! everything else goes over a few connections ([`pool`]). What workers share is decided by the database: whose lease it
 //! is, by locked rows and its own clock ([`lease`], [`time`]); who is first in a line, by a lock for the line ([`line`]);
 //! who publishes and who sweeps, by locks that end with a worker's connection ([`turn`]). They ring each other
-//! ([`bell`]) and count each other ([`presence`]). A commit whose answer was lost is not answered until it is known what became of it ([`outcome`]).
+//! ([`bell`]) and count each other ([`presence`]). A commit whose answer was lost is not answered until it is known what
+//! became of it ([`outcome`]).
 
 mod bell;
 mod change;

@@ -2,8 +2,8 @@
 //!
 //! One connection listens and rings. What it hears is only a hint: every few seconds, and whenever the connection had to be
 //! made anew, it acts as if everything had been rung, so a notification that was lost costs those seconds and nothing
-//! else, and counts the workers ([`presence`]). It rings after the commit, not in it: a server lets only one transaction at a time notify, and holds the others
-//! up until that one is on disk.
+//! else. With the same look it counts the workers ([`presence`]). It rings after the commit, not in it: a server lets only
+//! one transaction at a time notify, and holds the others up until that one is on disk.
 //!
 //! The same connection holds the locks by which the workers share out what only one of them is to do. They end with it,
 //! so whatever happens to a worker, another can go on.
