@@ -17,5 +17,6 @@ mod plans;
 mod preflight;
 mod secrets;
 mod support;
+mod sweep;
 mod types;
 mod workflows;
