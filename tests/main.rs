@@ -18,5 +18,6 @@ mod preflight;
 mod secrets;
 mod stopped;
 mod support;
+mod sweep;
 mod types;
 mod workflows;

@@ -69,7 +69,7 @@ impl EventType {
 /// One event. Its id is made of the job's uid and the event's place in the job, so it is the same however often and
 /// from wherever it is sent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Event {
+pub struct Event<D = Value> {
     /// `1.0`.
     pub specversion: String,
     /// The same for every delivery of this event.
@@ -92,12 +92,12 @@ pub struct Event {
     /// `application/json`.
     pub datacontenttype: String,
     /// What happened, in full.
-    pub data: Value,
+    pub data: D,
 }
 
-impl Event {
+impl<D> Event<D> {
     /// The event of `kind` that is number `sequence` of job `uid`.
-    pub fn new(kind: EventType, uid: JobUid, sequence: u32, time: Timestamp, data: Value) -> Self {
+    pub fn new(kind: EventType, uid: JobUid, sequence: u32, time: Timestamp, data: D) -> Self {
         Self {
             specversion: "1.0".into(),
             id: format!("{uid}.{sequence}"),

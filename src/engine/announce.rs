@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::mail::Outgoing;
-use super::state::{Outcome, Record, State, Write};
+use super::state::{Image, Outcome, PlannedCall, Record, State, Write};
 use super::store::{EventKey, Letter};
-use crate::domain::{CONTENT_TYPE, Event, EventType, Hour, Kind, REASONS_VERSION};
+use crate::domain::{
+    AccountUid, CONTENT_TYPE, Event, EventType, Hour, InstanceId, InstanceType, Job, JobUid, Kind, OrderType,
+    REASONS_VERSION, Reason, Requester,
+};
 
 /// Where events are published.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +27,7 @@ impl Announcer {
     /// Counts the event into the record and puts it into a letter.
     pub fn letter(&self, record: &mut Record, kind: EventType, now: Timestamp) -> Letter {
         record.sequence += 1;
+        let record = &*record;
         let mut event = Event::new(kind, record.uid, record.sequence, now, self.data(record, kind));
         event.subject = Some(record.job.instance.id.to_string());
         event.traceparent.clone_from(&record.origin.traceparent);
@@ -32,7 +36,13 @@ impl Announcer {
     }
 
     /// An event as a message to the events exchange.
-    pub fn post(&self, event: &Event, kind: EventType, correlation: Option<String>, key: Option<EventKey>) -> Letter {
+    pub fn post<D: Serialize>(
+        &self,
+        event: &Event<D>,
+        kind: EventType,
+        correlation: Option<String>,
+        key: Option<EventKey>,
+    ) -> Letter {
         let body = serde_json::to_vec(event).expect("an event is plain data and always serializes");
         Letter {
             outgoing: Outgoing {
@@ -52,102 +62,192 @@ impl Announcer {
         }
     }
 
-    fn data(&self, record: &Record, kind: EventType) -> Value {
-        let mut data = json!({
-            "uid": record.uid,
-            "requester": record.requester,
-            "job": record.job,
-            "state": record.state,
-            "accepted_at": record.accepted_at,
-            "message": record.why,
-        });
-        let mut put = |name: &str, value: Value| {
-            data[name] = value;
+    fn data<'a>(&self, record: &'a Record, kind: EventType) -> Data<'a> {
+        let mut data = Data {
+            uid: record.uid,
+            requester: &record.requester,
+            job: &record.job,
+            state: record.state,
+            accepted_at: record.accepted_at,
+            message: &record.why,
+            reason: None,
+            reasons_version: None,
+            findings: &[],
+            progress: None,
+            expected_at: None,
+            waiting_for: None,
+            plan: None,
+            end: None,
+            half_done: None,
         };
         if kind == EventType::Accepted {
             return data;
         }
-        put("attempts", json!(record.attempts));
-        put("api_calls", json!(record.calls));
-        put("before", json!(record.before));
-        put("after", json!(record.after));
-        put("writes", Value::Array(record.writes.iter().map(write).collect()));
+        data.progress = Some(Progress {
+            attempts: record.attempts,
+            api_calls: record.calls,
+            before: record.before.as_ref(),
+            after: record.after.as_ref(),
+            writes: record.writes.iter().map(Written::of).collect(),
+        });
         if let Some(ending) = &record.ending {
-            put("reason", json!(ending.reason));
-            put("reasons_version", json!(REASONS_VERSION));
-            put("message", json!(ending.message));
-            if !ending.findings.is_empty() {
-                put("findings", json!(ending.findings));
-            }
+            data.reason = Some(ending.reason);
+            data.reasons_version = Some(REASONS_VERSION);
+            data.message = &ending.message;
+            data.findings = &ending.findings;
         }
         if let Some(wait) = &record.wait {
-            put("expected_at", json!(wait.expected_at));
-            put("waiting_for", json!(wait.goal));
+            data.expected_at = Some(wait.expected_at);
+            data.waiting_for = Some(wait.goal);
         }
         if let Some(plan) = &record.plan {
-            put("plan", json!(plan.calls));
-            put("effective_from", json!(plan.effective_from));
+            data.plan = Some(Planned { plan: &plan.calls, effective_from: plan.effective_from });
         }
         match record.state {
-            State::Parked => put("half_done", json!(record.is_half_done())),
-            State::Completed => {
-                put("verified_at", json!(record.after.as_ref().map(|after| after.at)));
-                if !record.granted_to.is_empty() || record.job.kind == Kind::Revoke {
-                    put("granted_to", json!(record.granted_to));
-                }
-                if record.job.kind == Kind::Grant {
-                    // What the other account needs to attach it.
-                    let instance = &record.job.instance;
-                    put("attach", json!({"type": instance.kind, "id": instance.id, "owner": instance.owner}));
-                }
-                self.took_effect(record, &mut put);
-            }
+            State::Parked => data.half_done = Some(record.is_half_done()),
+            State::Completed => data.end = Some(self.completed(record)),
             _ => {}
         }
         data
     }
 
-    /// The two reads a change took effect between, and the instant itself when only one top of an hour lies between.
-    fn took_effect(&self, record: &Record, put: &mut impl FnMut(&str, Value)) {
-        let (Some(wait), Some(seen)) = (&record.wait, record.effective_seen) else { return };
-        let Some(pending) = wait.last_pending else { return };
-        put("effective_between", json!([pending, seen]));
-        if let Some(at) = self.hour.only_boundary_between(pending, seen) {
-            put("effective_at", json!(at));
+    fn completed<'a>(&self, record: &'a Record) -> Completed<'a> {
+        let granted_to = !record.granted_to.is_empty() || record.job.kind == Kind::Revoke;
+        let between = self.took_effect(record);
+        let instance = &record.job.instance;
+        Completed {
+            verified_at: record.after.as_ref().map(|after| after.at),
+            granted_to: granted_to.then_some(&record.granted_to),
+            // What the other account needs to attach it.
+            attach: (record.job.kind == Kind::Grant).then_some(Attach {
+                kind: instance.kind,
+                id: &instance.id,
+                owner: &instance.owner,
+            }),
+            effective_between: between,
+            effective_at: between.and_then(|[pending, seen]| self.hour.only_boundary_between(pending, seen)),
         }
+    }
+
+    /// The two reads a change took effect between; the instant itself is known when only one top of an hour lies between.
+    fn took_effect(&self, record: &Record) -> Option<[Timestamp; 2]> {
+        Some([record.wait.as_ref()?.last_pending?, record.effective_seen?])
     }
 }
 
-fn write(write: &Write) -> Value {
-    let mut value = json!({
-        "step": write.step,
-        "operation": write.operation,
-        "account": write.account,
-        "resource": write.resource,
-        "undo": write.undo,
-        "sends": write.sends,
-        "intended_at": write.intended_at,
-    });
-    if let Some(order_type) = write.order_type {
-        value["order_type"] = json!(order_type);
+/// The data of an event.
+#[derive(Serialize)]
+struct Data<'a> {
+    uid: JobUid,
+    requester: &'a Requester,
+    job: &'a Job,
+    state: State,
+    accepted_at: Timestamp,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<Reason>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasons_version: Option<u32>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    findings: &'a [String],
+    #[serde(flatten)]
+    progress: Option<Progress<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waiting_for: Option<OrderType>,
+    #[serde(flatten)]
+    plan: Option<Planned<'a>>,
+    #[serde(flatten)]
+    end: Option<Completed<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    half_done: Option<bool>,
+}
+
+/// What every event but the first says.
+#[derive(Serialize)]
+struct Progress<'a> {
+    attempts: u32,
+    api_calls: u32,
+    before: Option<&'a Image>,
+    after: Option<&'a Image>,
+    writes: Vec<Written<'a>>,
+}
+
+#[derive(Serialize)]
+struct Planned<'a> {
+    plan: &'a [PlannedCall],
+    effective_from: Option<Timestamp>,
+}
+
+#[derive(Serialize)]
+struct Completed<'a> {
+    verified_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    granted_to: Option<&'a Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attach: Option<Attach<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    effective_between: Option<[Timestamp; 2]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    effective_at: Option<Timestamp>,
+}
+
+#[derive(Serialize)]
+struct Attach<'a> {
+    #[serde(rename = "type")]
+    kind: InstanceType,
+    id: &'a InstanceId,
+    owner: &'a AccountUid,
+}
+
+/// A write, as events show it.
+#[derive(Serialize)]
+struct Written<'a> {
+    step: &'a str,
+    operation: &'a str,
+    account: &'a AccountUid,
+    resource: &'a str,
+    undo: bool,
+    sends: u32,
+    intended_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order_type: Option<OrderType>,
+    #[serde(flatten)]
+    outcome: Known<'a>,
+}
+
+/// What is known of it.
+#[derive(Serialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
+enum Known<'a> {
+    Unknown,
+    Accepted { request_id: &'a str, answered_at: Timestamp },
+    Refused { code: &'a str, request_id: Option<&'a str>, answered_at: Timestamp },
+    Seen { seen_at: Timestamp },
+}
+
+impl<'a> Written<'a> {
+    fn of(write: &'a Write) -> Self {
+        let outcome = match &write.outcome {
+            Outcome::Unknown => Known::Unknown,
+            Outcome::Accepted { request_id, at, .. } => Known::Accepted { request_id, answered_at: *at },
+            Outcome::Refused { code, request_id, at, .. } => {
+                Known::Refused { code, request_id: request_id.as_deref(), answered_at: *at }
+            }
+            Outcome::Seen { at } => Known::Seen { seen_at: *at },
+        };
+        let Write { step, operation, account, resource, order_type, undo, sends, intended_at, .. } = write;
+        Self {
+            step,
+            operation,
+            account,
+            resource,
+            undo: *undo,
+            sends: *sends,
+            intended_at: *intended_at,
+            order_type: *order_type,
+            outcome,
+        }
     }
-    match &write.outcome {
-        Outcome::Unknown => value["outcome"] = json!("unknown"),
-        Outcome::Accepted { request_id, at, .. } => {
-            value["outcome"] = json!("accepted");
-            value["request_id"] = json!(request_id);
-            value["answered_at"] = json!(at);
-        }
-        Outcome::Refused { code, request_id, at, .. } => {
-            value["outcome"] = json!("refused");
-            value["code"] = json!(code);
-            value["request_id"] = json!(request_id);
-            value["answered_at"] = json!(at);
-        }
-        Outcome::Seen { at } => {
-            value["outcome"] = json!("seen");
-            value["seen_at"] = json!(at);
-        }
-    }
-    value
 }

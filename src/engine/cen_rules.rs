@@ -10,7 +10,7 @@ use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 
 use super::cloud::{Answer, CloudError, Failure, Listing, Readers, RuleFilter, TransitRouterReader};
-use super::rule_search::{Ask, RuleSearch, named};
+use super::rule_search::{Ask, Payers, RuleSearch, named};
 use super::together::Together;
 use crate::clock::Clock;
 use crate::domain::{Cen, InstanceId, InstanceType, Job, Rule};
@@ -25,93 +25,117 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// The rules of one instance, or why they could not be read.
 pub type Told = Result<Answer<Listing<Rule>>, CloudError>;
 
-/// What a search came to.
-pub struct Found {
-    /// What was told of each instance, and when at the earliest that was true.
-    pub told: HashMap<InstanceId, (Timestamp, Told)>,
-    /// The calls it took; they are not in the answers.
-    pub calls: u32,
-    /// How many rules the CEN has, as far as is known now.
-    pub size: Option<u64>,
+/// What was told of each instance, and when at the earliest that was true.
+pub type Found = HashMap<InstanceId, (Timestamp, Told)>;
+
+/// A search for the rules of instances of one type in one CEN, with as few calls as possible. A refusal of a call for one
+/// instance concerns that one; anything else that goes wrong ends the search, and is told of all that were not read yet.
+pub struct CenSearch<'a> {
+    reader: &'a dyn TransitRouterReader,
+    clock: &'a dyn Clock,
+    cen: &'a Cen,
+    kind: InstanceType,
+    search: RuleSearch,
+    began: Timestamp,
+    calls: u32,
+    failed: Option<CloudError>,
 }
 
-/// Finds the rules of some instances of one type in one CEN, with as few calls as possible. A refusal of a call for one
-/// instance concerns that one; anything else that goes wrong is told of all that were not read yet. `size` is how many
-/// rules the CEN had before, if that is known.
-pub async fn find(
-    reader: &dyn TransitRouterReader,
-    clock: &dyn Clock,
-    cen: &Cen,
-    kind: InstanceType,
-    instances: &[InstanceId],
-    size: Option<u64>,
-) -> Found {
-    let mut search = RuleSearch::new(instances.iter().cloned(), size);
-    let mut found = Found { told: HashMap::new(), calls: 0, size };
-    let mut failed = None;
-    let at = clock.now();
-    while let Some(ask) = search.ask().filter(|_| failed.is_none()) {
-        match ask {
-            Ask::Each(ids) => {
-                failed = by_name(reader, clock, cen, kind, ids, &mut found).await;
-                break;
-            }
-            Ask::Page(token) => {
-                found.calls += 1;
-                match reader.describe_grant_rules_to_cen(cen, kind, &RuleFilter::Page(token)).await {
-                    Ok(Answer { value, request_id, date, .. }) => {
-                        let told = search.page(value).into_iter().map(|(id, value)| {
-                            (id, (at, Ok(Answer { value, request_id: request_id.clone(), date, calls: 0 })))
-                        });
-                        found.told.extend(told);
+impl<'a> CenSearch<'a> {
+    /// A search that begins now. `size` is how many rules the CEN had before, if that is known.
+    pub fn new(
+        reader: &'a dyn TransitRouterReader,
+        clock: &'a dyn Clock,
+        cen: &'a Cen,
+        kind: InstanceType,
+        size: Option<u64>,
+    ) -> Self {
+        let search = RuleSearch::new([], size);
+        Self { reader, clock, cen, kind, search, began: clock.now(), calls: 0, failed: None }
+    }
+
+    /// The calls it took until now; they are not in the answers.
+    pub fn calls(&self) -> u32 {
+        self.calls
+    }
+
+    /// How many rules the CEN has, as far as is known now.
+    pub fn size(&self) -> Option<u64> {
+        self.search.size()
+    }
+
+    /// Finds these; `more` will be looked for later. What pages told of others is kept for them.
+    pub async fn find(&mut self, instances: &[InstanceId], more: usize) -> Found {
+        let mut found = HashMap::with_capacity(instances.len());
+        for (id, payers) in self.search.also(instances.iter().cloned(), more) {
+            let items = payers.map(|payers| self.rule(id.clone(), payers)).into_iter().collect();
+            let value = Listing { items, complete: true };
+            found.insert(id, (self.began, Ok(Answer { value, request_id: String::new(), date: None, calls: 0 })));
+        }
+        while self.failed.is_none()
+            && let Some(ask) = self.search.ask()
+        {
+            match ask {
+                Ask::Each(ids) => self.failed = self.by_name(ids, &mut found).await,
+                Ask::Page(token) => {
+                    self.calls += 1;
+                    match self.reader.describe_grant_rules_to_cen(self.cen, self.kind, &RuleFilter::Page(token)).await {
+                        Ok(Answer { mut value, request_id, date, .. }) => {
+                            // A rule of another CEN is none of what was asked for, and proves nothing.
+                            value.rules.retain(|rule| rule.cen == self.cen.id);
+                            let told = self.search.page(value).into_iter().map(|(id, value)| {
+                                (id, (self.began, Ok(Answer { value, request_id: request_id.clone(), date, calls: 0 })))
+                            });
+                            found.extend(told);
+                        }
+                        Err(error) => self.failed = Some(error),
                     }
-                    Err(error) => failed = Some(error),
                 }
             }
         }
-    }
-    found.size = search.size();
-    if let Some(error) = failed {
-        let now = clock.now();
-        for id in instances {
-            found.told.entry(id.clone()).or_insert_with(|| (now, Err(error.clone())));
+        if let Some(error) = &self.failed {
+            let now = self.clock.now();
+            for id in instances {
+                found.entry(id.clone()).or_insert_with(|| (now, Err(error.clone())));
+            }
         }
+        found
     }
-    found
-}
 
-/// Returns what ended it before all were told.
-async fn by_name(
-    reader: &dyn TransitRouterReader,
-    clock: &dyn Clock,
-    cen: &Cen,
-    kind: InstanceType,
-    ids: Vec<InstanceId>,
-    found: &mut Found,
-) -> Option<CloudError> {
-    let calls = ids.into_iter().map(|id| async {
-        let at = clock.now();
-        let filter = RuleFilter::Instance(id.clone());
-        let answer = reader.describe_grant_rules_to_cen(cen, kind, &filter).await;
-        let told = answer.map(|answer| Answer {
-            value: named(answer.value),
-            request_id: answer.request_id,
-            date: answer.date,
-            calls: 0,
-        });
-        (id, (at, told))
-    });
-    let mut calls = stream::iter(calls).buffer_unordered(AT_ONCE);
-    while let Some((id, (at, told))) = calls.next().await {
-        found.calls += 1;
-        if let Err(error) = &told
-            && !matches!(error.failure, Failure::Refused { .. })
-        {
-            return Some(error.clone());
-        }
-        found.told.insert(id, (at, told));
+    /// A rule that a page showed before it was looked for.
+    fn rule(&self, instance: InstanceId, payers: Payers) -> Rule {
+        let Payers { order_type, effective_order_type } = payers;
+        let (cen, cen_owner) = (self.cen.id.clone(), self.cen.owner.clone());
+        Rule { cen, cen_owner, instance, instance_owner: None, order_type, effective_order_type }
     }
-    None
+
+    /// Returns what ended it before all were told.
+    async fn by_name(&mut self, ids: Vec<InstanceId>, found: &mut Found) -> Option<CloudError> {
+        let (reader, clock, cen, kind) = (self.reader, self.clock, self.cen, self.kind);
+        let calls = ids.into_iter().map(|id| async move {
+            let at = clock.now();
+            let filter = RuleFilter::Instance(id.clone());
+            let answer = reader.describe_grant_rules_to_cen(cen, kind, &filter).await;
+            let told = answer.map(|answer| Answer {
+                value: named(answer.value),
+                request_id: answer.request_id,
+                date: answer.date,
+                calls: 0,
+            });
+            (id, (at, told))
+        });
+        let mut calls = stream::iter(calls).buffer_unordered(AT_ONCE);
+        while let Some((id, (at, told))) = calls.next().await {
+            self.calls += 1;
+            if let Err(error) = &told
+                && !matches!(error.failure, Failure::Refused { .. })
+            {
+                return Some(error.clone());
+            }
+            found.insert(id, (at, told));
+        }
+        None
+    }
 }
 
 /// Whose CEN, and of what type: what can be read together.
@@ -145,7 +169,9 @@ impl CenRules {
         };
         let ask = async |instances: Vec<InstanceId>| {
             let size = self.known(&group).size;
-            let Found { mut told, calls, size } = find(reader.as_ref(), clock, cen, kind, &instances, size).await;
+            let mut search = CenSearch::new(reader.as_ref(), clock, cen, kind, size);
+            let mut told = search.find(&instances, 0).await;
+            let (calls, size) = (search.calls(), search.size());
             if instances.len() > 1 {
                 let pause = (cloud.read_interval() * calls * SHARE).min(LONGEST_PAUSE);
                 let known = Known { size, again_at: clock.uptime() + pause };

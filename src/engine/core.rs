@@ -18,10 +18,10 @@ use super::faults::Faults;
 use super::guards::{Pause, WINDOW, setting};
 use super::observe::Observer;
 use super::policy::Policy;
-use super::state::Record;
+use super::state::{Record, State};
 use super::store::{Begins, Change, Committed, Hold, Letter, Store, StoreError};
 use crate::clock::{Clock, earlier};
-use crate::domain::{AccountUid, EventType, Hour, JobUid};
+use crate::domain::{AccountUid, EventType, Hour, JobUid, Kind};
 use crate::workflow::{Catalog, Definition};
 
 /// What the engine is made of.
@@ -67,6 +67,32 @@ impl Deref for Core {
 
     fn deref(&self) -> &Parts {
         &self.parts
+    }
+}
+
+/// What the other loops are told of a decision once it is committed.
+#[derive(Debug, Clone)]
+pub struct Moved {
+    /// What is asked for.
+    pub kind: Kind,
+    /// Where the job is now.
+    pub state: State,
+    /// What was said, of other jobs too.
+    says: Vec<EventType>,
+    swept: bool,
+    limited: Option<&'static str>,
+}
+
+impl Moved {
+    fn by(decision: &Decision) -> Self {
+        let Decision { record, says, also, .. } = decision;
+        Self {
+            kind: record.job.kind,
+            state: record.state,
+            says: says.iter().copied().chain(also.iter().map(|(_, said)| *said)).collect(),
+            swept: record.is_swept(),
+            limited: setting(record.job.kind).filter(|_| record.needs_approval()),
+        }
     }
 }
 
@@ -171,18 +197,23 @@ impl Core {
 
     /// A decision as the change that commits it, with what it says put into letters.
     pub fn change(&self, decision: &Decision, hold: Hold, now: Timestamp) -> Change {
-        let mut record = decision.record.clone();
-        let letters = self.letters(&mut record, &decision.says, now);
-        let also = decision.also.iter().map(|(other, said)| {
-            let mut other = other.clone();
-            let letters = self.letters(&mut other, &[*said], now);
+        self.change_by(decision.clone(), hold, now).0
+    }
+
+    /// The same of a decision that is not needed any more, and what to tell with [`Core::moved`] once it is committed.
+    pub fn change_by(&self, decision: Decision, hold: Hold, now: Timestamp) -> (Change, Moved) {
+        let moved = Moved::by(&decision);
+        let Decision { mut record, says, also, begins, .. } = decision;
+        let letters = self.letters(&mut record, &says, now);
+        let also = also.into_iter().map(|(mut other, said)| {
+            let letters = self.letters(&mut other, &[said], now);
             (other, letters)
         });
-        let begins = decision.begins.then(|| Begins {
+        let begins = begins.then(|| Begins {
             since: earlier(now, WINDOW),
             most: self.policy.limits().of(record.job.kind).filter(|_| record.approved_at.is_none()),
         });
-        Change { also: also.collect(), record: Box::new(record), hold, letters, begins }
+        (Change { also: also.collect(), record: Box::new(record), hold, letters, begins }, moved)
     }
 
     fn letters(&self, record: &mut Record, says: &[EventType], now: Timestamp) -> Vec<Letter> {
@@ -191,20 +222,24 @@ impl Core {
 
     /// Tells the other loops what a commit brought.
     pub fn committed(&self, decision: &Decision) {
-        let record = &decision.record;
-        for said in decision.says.iter().chain(decision.also.iter().map(|(_, said)| said)) {
+        self.moved(&Moved::by(decision));
+    }
+
+    /// Tells it of a decision that was used up by [`Core::change_by`].
+    pub fn moved(&self, moved: &Moved) {
+        for said in &moved.says {
             self.observer.said(*said);
         }
-        if !decision.says.is_empty() || !decision.also.is_empty() {
+        if !moved.says.is_empty() {
             self.mail.notify_one();
         }
-        if record.is_swept() {
+        if moved.swept {
             self.hours.notify_one();
         }
-        if let Some(setting) = setting(record.job.kind).filter(|_| record.needs_approval()) {
+        if let Some(setting) = moved.limited {
             self.observer.limited(setting);
         }
-        self.observer.moved(record.job.kind, record.state);
+        self.observer.moved(moved.kind, moved.state);
     }
 
     /// Carries out a command on a job.

@@ -7,10 +7,11 @@ use tokio::sync::watch;
 
 use super::core::Core;
 use super::mail::{Delivered, PublishError, Publisher};
-use super::store::{Queued, StoreError};
+use super::store::StoreError;
 
-/// Messages published under one barrier of confirms: what a lost connection makes us publish again at most.
-const BATCH: usize = 256;
+/// Messages published under one barrier of confirms. The one before may not be settled yet: so a broken connection or store
+/// makes us publish twice as many again at most, and as many are in memory.
+const BATCH: usize = 512;
 /// After a broken connection or an unusable store, before trying again.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -19,10 +20,10 @@ pub async fn publish(core: Arc<Core>, publisher: Arc<dyn Publisher>, mut stop: w
     let mut after = 0;
     loop {
         match publish_some(&core, publisher.as_ref(), after).await {
-            Ok(Some(published)) => {
-                after = published.last;
+            Ok(Some(last)) => {
+                after = last;
                 // All that was said before the stop is out. Others may go on to say things, and can publish them.
-                if !published.full && *stop.borrow() {
+                if *stop.borrow() {
                     return;
                 }
                 continue;
@@ -58,27 +59,53 @@ pub async fn publish(core: Arc<Core>, publisher: Arc<dyn Publisher>, mut stop: w
     }
 }
 
-/// A batch that was published.
-struct Published {
-    /// The number of its last message.
-    last: i64,
-    /// Whether there may be more.
-    full: bool,
+/// Publishes what stands after number `after`, batch by batch until one is not full: while one is published, the one before
+/// is settled and the next is read. Returns the number of the last; `None` when there was nothing. A message that a full
+/// queue refused stays where it is and does not hold up the next.
+async fn publish_some(core: &Core, publisher: &dyn Publisher, after: i64) -> Result<Option<i64>, Error> {
+    let mut queued = core.store.outbox(after, BATCH).await?;
+    let (mut last, mut before) = (None, Verdicts::default());
+    while let Some(end) = queued.last().map(|queued| queued.number) {
+        last = Some(end);
+        let full = queued.len() == BATCH;
+        let (numbers, messages): (Vec<i64>, Vec<_>) = queued.into_iter().map(|q| (q.number, q.outgoing)).unzip();
+        let next = async { if full { core.store.outbox(end, BATCH).await } else { Ok(vec![]) } };
+        let (verdicts, settled, next) = tokio::join!(publisher.publish(&messages), before.settle(core), next);
+        settled?;
+        before = Verdicts { numbers, verdicts: verdicts? };
+        queued = match next {
+            Ok(next) => next,
+            Err(error) => {
+                before.settle(core).await?;
+                return Err(error.into());
+            }
+        };
+    }
+    before.settle(core).await?;
+    Ok(last)
 }
 
-/// Publishes one batch of what stands after number `after`; `None` when there was nothing. A message that a full queue refused stays where it is and does not hold up the next.
-async fn publish_some(core: &Core, publisher: &dyn Publisher, after: i64) -> Result<Option<Published>, Error> {
-    let queued: Vec<Queued> = core.store.outbox(after, BATCH).await?;
-    let Some(last) = queued.last().map(|queued| queued.number) else { return Ok(None) };
-    let (numbers, messages): (Vec<i64>, Vec<_>) = queued.into_iter().map(|q| (q.number, q.outgoing)).unzip();
-    let verdicts = publisher.publish(&messages).await?;
-    let of = |wanted: Delivered| -> Vec<i64> {
-        numbers.iter().zip(&verdicts).filter(|(_, verdict)| **verdict == wanted).map(|(number, _)| *number).collect()
-    };
-    let (confirmed, undeliverable) = (of(Delivered::Confirmed), of(Delivered::Undeliverable));
-    core.store.settle(&confirmed, &undeliverable).await?;
-    core.observer.published(confirmed.len(), undeliverable.len());
-    Ok(Some(Published { last, full: numbers.len() == BATCH }))
+/// What became of a batch.
+#[derive(Default)]
+struct Verdicts {
+    numbers: Vec<i64>,
+    verdicts: Vec<Delivered>,
+}
+
+impl Verdicts {
+    async fn settle(&self, core: &Core) -> Result<(), StoreError> {
+        if self.numbers.is_empty() {
+            return Ok(());
+        }
+        let told = self.numbers.iter().zip(&self.verdicts);
+        let of = |wanted: Delivered| -> Vec<i64> {
+            told.clone().filter(|(_, verdict)| **verdict == wanted).map(|(number, _)| *number).collect()
+        };
+        let (confirmed, undeliverable) = (of(Delivered::Confirmed), of(Delivered::Undeliverable));
+        core.store.settle(&confirmed, &undeliverable).await?;
+        core.observer.published(confirmed.len(), undeliverable.len());
+        Ok(())
+    }
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -2,10 +2,10 @@
 //! filtered call for each instance. Pure; decides anew after every page, since only the first tells how many rules there
 //! are.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 use super::cloud::{Listing, RulePage};
-use crate::domain::{InstanceId, Rule};
+use crate::domain::{InstanceId, OrderType, Rule};
 
 /// The rules on one page at most (API §A.5).
 const PAGE: u64 = 100;
@@ -15,17 +15,30 @@ const PAGE: u64 = 100;
 pub enum Ask {
     /// The page behind this `NextToken`; without one the first.
     Page(Option<String>),
-    /// For each of these by name: nothing cheaper is left, and what they are told ends the search.
+    /// For each of these by name: nothing cheaper is left, and what they are told ends the search for them.
     Each(Vec<InstanceId>),
+}
+
+/// What a rule says of who pays: written, and in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Payers {
+    /// The payer written on it.
+    pub order_type: Option<OrderType>,
+    /// The payer billing uses.
+    pub effective_order_type: Option<OrderType>,
 }
 
 /// What is still to be found in one CEN, of one type.
 #[derive(Debug, Clone)]
 pub struct RuleSearch {
     open: BTreeSet<InstanceId>,
+    /// How many will be searched for later.
+    more: usize,
     pages: Pages,
-    /// The instances of all rules that were read.
-    read: HashSet<InstanceId>,
+    /// All rules that were read, by instance: some ninety bytes each.
+    read: HashMap<InstanceId, Payers>,
+    /// Whether they are all there are.
+    whole: bool,
     /// `TotalCount` of the first page, as long as it did not fall on a later one.
     began_with: Option<u64>,
     /// That of the last page.
@@ -48,8 +61,10 @@ impl RuleSearch {
     pub fn new(instances: impl IntoIterator<Item = InstanceId>, size: Option<u64>) -> Self {
         Self {
             open: instances.into_iter().collect(),
+            more: 0,
             pages: Pages::Unread,
-            read: HashSet::new(),
+            read: HashMap::new(),
+            whole: false,
             began_with: None,
             total: None,
             size,
@@ -61,16 +76,35 @@ impl RuleSearch {
         self.total.or(self.size)
     }
 
+    /// Goes on with others; `more` are to come later, so that pages may be the cheaper way although these few are not
+    /// worth them. Returns those that were read already, with nothing for one that the CEN is known not to have.
+    pub fn also(
+        &mut self,
+        instances: impl IntoIterator<Item = InstanceId>,
+        more: usize,
+    ) -> Vec<(InstanceId, Option<Payers>)> {
+        self.more = more;
+        let mut known = Vec::new();
+        for id in instances {
+            match self.read.get(&id) {
+                Some(payers) => known.push((id, Some(*payers))),
+                None if self.whole => known.push((id, None)),
+                None => drop(self.open.insert(id)),
+            }
+        }
+        known
+    }
+
     /// What to ask next; `None` when all are found. Two or more begin with a page: it may answer for them all, and it
     /// tells the size of the CEN.
-    pub fn ask(&self) -> Option<Ask> {
-        let single = count(self.open.len());
+    pub fn ask(&mut self) -> Option<Ask> {
+        let single = count(self.open.len() + self.more);
         let left = self.total.unwrap_or(u64::MAX).saturating_sub(count(self.read.len())).max(1);
         match &self.pages {
-            _ if single == 0 => None,
+            _ if self.open.is_empty() => None,
             Pages::Unread if single > self.size.map_or(1, |size| size.div_ceil(PAGE)).max(1) => Some(Ask::Page(None)),
             Pages::Left(token) if left.div_ceil(PAGE) < single => Some(Ask::Page(Some(token.clone()))),
-            _ => Some(Ask::Each(self.open.iter().cloned().collect())),
+            _ => Some(Ask::Each(std::mem::take(&mut self.open).into_iter().collect())),
         }
     }
 
@@ -87,7 +121,8 @@ impl RuleSearch {
         let empty = page.rules.is_empty();
         let mut found = Vec::new();
         for rule in page.rules {
-            self.read.insert(rule.instance.clone());
+            let Rule { order_type, effective_order_type, .. } = rule;
+            self.read.insert(rule.instance.clone(), Payers { order_type, effective_order_type });
             if self.open.remove(&rule.instance) {
                 found.push((rule.instance.clone(), Listing { items: vec![rule], complete: true }));
             }
@@ -97,7 +132,8 @@ impl RuleSearch {
             Some(token) if !empty => Pages::Left(token),
             Some(_) => Pages::Over,
             None => {
-                if self.began_with.is_some_and(|total| count(self.read.len()) >= total) {
+                self.whole = self.began_with.is_some_and(|total| count(self.read.len()) >= total);
+                if self.whole {
                     let absent = || Listing { items: vec![], complete: true };
                     found.extend(std::mem::take(&mut self.open).into_iter().map(|id| (id, absent())));
                 }
@@ -200,6 +236,40 @@ mod tests {
         assert_eq!(few(Some(200)), Some(Ask::Page(None)));
         assert_eq!(few(Some(0)), Some(Ask::Page(None)));
         assert_eq!(RuleSearch::new([instance(1)], Some(0)).ask(), Some(Ask::Each(vec![instance(1)])));
+    }
+
+    /// Searches a CEN of `total` rules for one after another of these, `at_once` at a time; returns the calls it took.
+    fn run_in_parts(wanted: &[usize], at_once: usize, total: usize) -> usize {
+        let mut search = RuleSearch::new([], None);
+        let (mut calls, mut told, mut left) = (0, 0, wanted.len());
+        for part in wanted.chunks(at_once) {
+            left -= part.len();
+            told += search.also(part.iter().map(|n| instance(*n)), left).len();
+            while let Some(ask) = search.ask() {
+                match ask {
+                    Ask::Page(token) => {
+                        calls += 1;
+                        told += search.page(page(token.as_deref(), total)).len();
+                    }
+                    Ask::Each(ids) => {
+                        calls += ids.len();
+                        told += ids.len();
+                    }
+                }
+            }
+        }
+        assert_eq!(told, wanted.len(), "everyone is told once");
+        calls
+    }
+
+    #[test]
+    fn one_who_comes_later_is_told_by_the_pages_that_were_read() {
+        let backwards: Vec<usize> = (0..2_000).rev().collect();
+        assert_eq!(run_in_parts(&backwards, 50, 2_000), 20);
+        assert_eq!(run_in_parts(&backwards, 1, 2_000), 20, "that more will come is reason enough for a page");
+        let absent: Vec<usize> = (5_000..5_500).collect();
+        assert_eq!(run_in_parts(&absent, 50, 250), 3);
+        assert_eq!(run_in_parts(&[5_000, 6_000, 7_000], 1, 10_000), 4);
     }
 
     #[test]

@@ -310,6 +310,11 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<Record>, StoreError>;
 
+    /// Nothing more of this group will be asked for in this pass: of workers that share the store another may have it.
+    async fn swept_through(&self, _group: &Group) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// One job.
     async fn load(&self, uid: JobUid) -> Result<Option<Record>, StoreError>;
 

@@ -10,15 +10,10 @@ use crate::clock::later;
 use crate::domain::{EventType, OrderType, Reason, Rule};
 
 /// Decides on what the sweep read of a waiting job at `at`: the rule as the first witness shows it.
-pub fn decide_swept(
-    rules: &Rules<'_>,
-    record: &Record,
-    rule: Option<&Rule>,
-    at: Timestamp,
-    now: Timestamp,
-) -> Decision {
-    let mut deciding = Deciding::new(rules, record.clone(), now);
-    let Some(goal) = record.wait.as_ref().filter(|_| record.is_swept()).map(|wait| wait.goal) else {
+pub fn decide_swept(rules: &Rules<'_>, record: Record, rule: Option<&Rule>, at: Timestamp, now: Timestamp) -> Decision {
+    let goal = record.wait.as_ref().filter(|_| record.is_swept()).map(|wait| wait.goal);
+    let mut deciding = Deciding::new(rules, record, now);
+    let Some(goal) = goal else {
         return deciding.into_decision(Next::Rest);
     };
     if let Some(rule) = rule {

@@ -53,7 +53,7 @@ pub(super) fn list(world: &mut World, call: &Call, kind: InstanceType) -> Result
         })
         .collect();
     found.sort_by(|a, b| a.0.cmp(&b.0));
-    let keyed = found.into_iter().map(|(id, a)| (id.clone(), (id, a))).collect();
+    let keyed = found.into_iter().map(|(id, a)| (id.clone(), (id, a)));
     let page = paging::after(&call.operation, keyed, token.as_deref(), max);
     let items: Vec<Value> = page.items.iter().map(|(id, a)| item(world, id, a, kind)).collect();
     let (shown, total, next) = (items.len(), page.total, page.next);

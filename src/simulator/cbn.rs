@@ -109,9 +109,9 @@ pub(super) fn rules_to_resource(world: &mut World, call: &Call) -> Result<Answer
     let cens = state.into_iter().flat_map(|s| &s.cens);
     let rules = cens.filter_map(|cen| {
         let grant = world.grant_of(cen, &instance, call.as_of)?;
-        Some((cen.to_string(), (cen, &world.cens.get(cen)?.owner, grant)))
+        Some((cen.as_str(), (cen, &world.cens.get(cen)?.owner, grant)))
     });
-    let page = paging::after(&call.operation, rules.collect(), token(call)?.as_deref(), max);
+    let page = paging::after(&call.operation, rules, token(call)?.as_deref(), max);
     let rules: Vec<Value> = page
         .items
         .iter()
@@ -149,19 +149,24 @@ pub(super) fn rules_to_cen(world: &mut World, call: &Call) -> Result<Answer, Ref
         None => state.grants.range::<InstanceId, _>(..),
     };
     let hidden = kind == InstanceType::ECR && world.switches.ecr_to_cen == EcrRules::Empty;
+    let narrow = region.is_some() || child_owner.is_some();
+    // All are counted for every page, so that only what is asked for is looked up: the id tells the type.
     let rules = all.filter(|_| !hidden).filter_map(|(id, history)| {
-        let instance = &world.instances.get(id)?.instance;
-        let wanted = instance.kind == kind
-            && region.as_ref().is_none_or(|r| instance.region == *r)
-            && child_owner.as_ref().is_none_or(|o| instance.owner == *o);
-        let grant = history.as_of(call.as_of).filter(|_| wanted)?;
-        Some((id.to_string(), (instance, grant)))
+        let grant = history.as_of(call.as_of).filter(|_| id.as_str().starts_with(kind.prefix()))?;
+        if narrow {
+            let instance = &world.instances.get(id)?.instance;
+            let wanted = region.as_ref().is_none_or(|r| instance.region == *r)
+                && child_owner.as_ref().is_none_or(|o| instance.owner == *o);
+            return wanted.then_some((id.as_str(), (id, grant)));
+        }
+        Some((id.as_str(), (id, grant)))
     });
-    let page = paging::after(&call.operation, rules.collect(), token.as_deref(), max);
+    let page = paging::after(&call.operation, rules, token.as_deref(), max);
     let rules: Vec<Value> = page
         .items
         .iter()
-        .map(|(instance, grant)| {
+        .filter_map(|(id, grant)| {
+            let instance = &world.instances.get(*id)?.instance;
             let mut rule = Map::new();
             rule.insert("CenId".into(), json!(cen));
             rule.insert("CenOwnerId".into(), uid(&state.owner));
@@ -175,7 +180,7 @@ pub(super) fn rules_to_cen(world: &mut World, call: &Call) -> Result<Answer, Ref
             };
             rule.insert("CreateTime".into(), created);
             payers(&mut rule, world, &cen, &instance.id, kind, grant);
-            Value::Object(rule)
+            Some(Value::Object(rule))
         })
         .collect();
     let (shown, total, next) = (rules.len(), page.total, page.next);

@@ -13,13 +13,25 @@ pub(super) struct Page<T> {
 }
 
 /// The page after `after` of at most `max` items; `all` is sorted by key.
-pub(super) fn after<T>(listing: &str, all: Vec<(String, T)>, after: Option<&str>, max: usize) -> Page<T> {
-    let total = all.len();
-    let begin = after.map_or(0, |last| all.partition_point(|(key, _)| key.as_str() <= last));
-    let more = total - begin > max;
-    let mut last = String::new();
-    let items: Vec<T> = all.into_iter().skip(begin).take(max).map(|(key, item)| (last = key, item).1).collect();
-    let next = if more { codec::page_token(listing, &last) } else { String::new() };
+pub(super) fn after<K: AsRef<str>, T>(
+    listing: &str,
+    all: impl IntoIterator<Item = (K, T)>,
+    after: Option<&str>,
+    max: usize,
+) -> Page<T> {
+    let (mut total, mut left, mut last, mut items) = (0, 0, None, Vec::new());
+    for (key, item) in all {
+        total += 1;
+        if after.is_some_and(|after| key.as_ref() <= after) {
+            continue;
+        }
+        left += 1;
+        if left <= max {
+            items.push(item);
+            last = Some(key);
+        }
+    }
+    let next = last.filter(|_| left > max).map(|last| codec::page_token(listing, last.as_ref())).unwrap_or_default();
     Page { items, total, next }
 }
 

@@ -244,6 +244,10 @@ impl Store for Postgres {
         read!(self, session => sweep::page(&session, group, now, after.as_ref(), limit))
     }
 
+    async fn swept_through(&self, group: &Group) -> Result<(), StoreError> {
+        self.turns.swept_through(&self.bell, group).await
+    }
+
     async fn load(&self, uid: JobUid) -> Result<Option<Record>, StoreError> {
         read!(self, session => query::load(&session, uid))
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 
@@ -10,6 +11,7 @@ use super::pass::pass;
 use crate::clock::until;
 use crate::domain::Hour;
 use crate::engine::core::Core;
+use crate::engine::store::StoreError;
 
 /// After a store that could not be used.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
@@ -27,11 +29,7 @@ pub async fn run(core: Arc<Core>, mut stop: watch::Receiver<bool>) {
         }
     };
     while !*stop.borrow() {
-        let next = match pass(&core).await {
-            Ok(_) => core.store.next_sweep().await,
-            Err(error) => Err(error),
-        };
-        let pause = match next {
+        let pause = match sweep(&core).await {
             Ok(next) => next.map(|at| until(core.clock.now(), at).max(SHORTEST_PAUSE)),
             Err(error) => {
                 tracing::error!(%error, "cannot sweep; tries again");
@@ -55,6 +53,18 @@ pub async fn run(core: Arc<Core>, mut stop: watch::Receiver<bool>) {
         && let Err(error) = scheduler.shutdown().await
     {
         tracing::warn!(%error, "the hourly bell did not stop cleanly");
+    }
+}
+
+/// Passes if something is due; says when it will be next. That is one look at an index, however many wait: it is made
+/// whenever a job begins to.
+async fn sweep(core: &Core) -> Result<Option<Timestamp>, StoreError> {
+    match core.store.next_sweep().await? {
+        Some(due) if due <= core.clock.now() => {
+            pass(core).await?;
+            core.store.next_sweep().await
+        }
+        next => Ok(next),
     }
 }
 

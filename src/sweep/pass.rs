@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 
 use crate::domain::{InstanceId, JobUid};
-use crate::engine::cen_rules::{Found, find};
+use crate::engine::cen_rules::{CenSearch, Found};
 use crate::engine::core::Core;
 use crate::engine::decide::{Decision, Observation, decide};
 use crate::engine::state::{Record, State};
@@ -13,8 +14,12 @@ use crate::engine::store::{Committed, Group, Hold, StoreError};
 use crate::engine::urgency::{Priority, Urgency};
 use crate::engine::waiting::decide_swept;
 
-/// Jobs of a group that are held in memory and committed together.
-const CHUNK: usize = 2_000;
+/// Jobs of a group that are in memory at a time, some 25 KiB each with what is said of them. A page of the cloud answers
+/// for a hundred; what it tells of jobs that are not in memory yet is kept in a few bytes.
+const CHUNK: usize = 50;
+/// Groups in hand at a time. Each account has a budget of its own, so that one who must wait for room holds up no other;
+/// and what they commit at the same time is one commit of the store. With [`CHUNK`] it bounds what a pass holds in memory.
+const AT_ONCE: usize = 16;
 /// How long a call waits for its budget, behind jobs. Beyond that the group is read at its next time.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -31,13 +36,23 @@ pub struct Report {
     pub failed: usize,
 }
 
+impl Report {
+    fn and(self, other: Self) -> Self {
+        Self {
+            jobs: self.jobs + other.jobs,
+            calls: self.calls + other.calls,
+            confirmed: self.confirmed + other.confirmed,
+            failed: self.failed + other.failed,
+        }
+    }
+}
+
 /// Looks at everything that is due now.
 pub async fn pass(core: &Core) -> Result<Report, StoreError> {
     let (now, began) = (core.clock.now(), core.clock.uptime());
-    let mut report = Report::default();
-    for (group, _) in core.store.swept_groups(now).await? {
-        sweep(core, &group, now, &mut report).await?;
-    }
+    let groups = core.store.swept_groups(now).await?;
+    let sweeps = stream::iter(groups).map(|(group, jobs)| sweep(core, group, jobs, now)).buffer_unordered(AT_ONCE);
+    let report = sweeps.try_fold(Report::default(), async |all, one| Ok(all.and(one))).await?;
     if report.jobs > 0 {
         let took = core.clock.uptime().saturating_sub(began);
         core.observer.swept(report.jobs, report.calls, report.confirmed, took);
@@ -52,67 +67,80 @@ pub async fn pass(core: &Core) -> Result<Report, StoreError> {
     Ok(report)
 }
 
-async fn sweep(core: &Core, group: &Group, now: Timestamp, report: &mut Report) -> Result<(), StoreError> {
+/// Reads one group, of so many jobs, and commits what follows for each.
+async fn sweep(core: &Core, group: Group, jobs: usize, now: Timestamp) -> Result<Report, StoreError> {
+    let mut report = Report::default();
+    let reader = core.cloud.transit_router_reader(&group.cen.owner);
+    let mut search = reader
+        .as_ref()
+        .map(|reader| CenSearch::new(reader.as_ref(), core.clock.as_ref(), &group.cen, group.kind, None))
+        .map_err(Clone::clone);
     let mut after: Option<(InstanceId, JobUid)> = None;
     loop {
-        let records = core.store.swept(group, now, after.take(), CHUNK).await?;
-        let Some(last) = records.last() else { return Ok(()) };
-        let more = records.len() == CHUNK;
+        let records = core.store.swept(&group, now, after.take(), CHUNK).await?;
+        let Some(last) = records.last() else { break };
         after = Some((last.job.instance.id.clone(), last.uid));
         report.jobs += records.len();
-        settle(core, group, records, report).await?;
-        if !more {
-            return Ok(());
-        }
-    }
-}
-
-/// Reads what answers for these jobs and commits what follows.
-async fn settle(core: &Core, group: &Group, records: Vec<Record>, report: &mut Report) -> Result<(), StoreError> {
-    let instances: Vec<InstanceId> = records.iter().map(|record| record.job.instance.id.clone()).collect();
-    let told = match core.cloud.transit_router_reader(&group.cen.owner) {
-        Ok(reader) => {
-            let urgency =
-                Urgency { priority: Priority::Sweep, until: Some(core.clock.uptime() + PATIENCE), room: None };
-            let found = find(reader.as_ref(), core.clock.as_ref(), &group.cen, group.kind, &instances, None);
-            let Found { told, calls, .. } = urgency.scope(found).await;
-            report.calls += calls as usize;
-            told
-        }
-        Err(error) => instances.into_iter().map(|id| (id, (core.clock.now(), Err(error.clone())))).collect(),
-    };
-    if let Some(error) = told.values().find_map(|(_, told)| told.as_ref().err()) {
-        tracing::warn!(cen.id = %group.cen.id, account.uid = %group.cen.owner, %error, "cannot read the grants");
-        report.failed += 1;
-    }
-    let now = core.clock.now();
-    let mut decisions = Vec::with_capacity(records.len());
-    for record in &records {
-        // To confirm a wait takes no step of the definition.
-        let (definition, _) = core.definition_of(record).await?;
-        let rules = core.rules(&definition);
-        decisions.push(match told.get(&record.job.instance.id) {
-            Some((at, Ok(answer))) => {
-                let rule = answer.value.items.iter().find(|rule| rule.cen == group.cen.id);
-                decide_swept(&rules, record, rule, *at, now)
+        let instances: Vec<InstanceId> = records.iter().map(|record| record.job.instance.id.clone()).collect();
+        let found = match &mut search {
+            Ok(search) => {
+                let until = Some(core.clock.uptime() + PATIENCE);
+                let urgency = Urgency { priority: Priority::Sweep, until, room: None };
+                urgency.scope(search.find(&instances, jobs.saturating_sub(report.jobs))).await
             }
-            Some((_, Err(error))) => decide(&rules, record, &Observation::LookFailed(error.clone()), now),
-            None => decide_swept(&rules, record, None, now, now),
-        });
+            Err(error) => instances.into_iter().map(|id| (id, (core.clock.now(), Err(error.clone())))).collect(),
+        };
+        if report.failed == 0
+            && let Some(error) = found.values().find_map(|(_, told)| told.as_ref().err())
+        {
+            tracing::warn!(cen.id = %group.cen.id, account.uid = %group.cen.owner, %error, "cannot read the grants");
+            report.failed = 1;
+        }
+        report.confirmed += settle(core, &group, records, &found).await?;
     }
-    commit(core, decisions, now, report).await
+    core.store.swept_through(&group).await?;
+    report.calls = search.map_or(0, |search| search.calls() as usize);
+    Ok(report)
 }
 
-async fn commit(core: &Core, decisions: Vec<Decision>, now: Timestamp, report: &mut Report) -> Result<(), StoreError> {
-    let changes = decisions.iter().map(|decision| core.change(decision, Hold::None, now)).collect();
-    let committed = core.store.commit_all(changes).await?;
-    for (decision, committed) in decisions.iter().zip(committed) {
-        // A conflict means that the job moved on meanwhile: superseded, or looked at by itself.
-        if committed == Committed::Done {
-            report.confirmed += usize::from(decision.record.state == State::Completed);
-            core.committed(decision);
-        }
+/// Commits what follows for these jobs from what was found; how many it confirmed.
+async fn settle(core: &Core, group: &Group, records: Vec<Record>, found: &Found) -> Result<usize, StoreError> {
+    let now = core.clock.now();
+    let (mut changes, mut moves) = (Vec::with_capacity(records.len()), Vec::with_capacity(records.len()));
+    for record in records {
+        let decision = judge(core, group, record, found, now).await?;
+        let (change, moved) = core.change_by(decision, Hold::None, now);
+        changes.push(change);
+        moves.push(moved);
     }
+    let committed = core.store.commit_all(changes).await?;
+    // A conflict means that the job moved on meanwhile: superseded, or looked at by itself.
+    let done = moves.iter().zip(committed).filter(|(_, committed)| *committed == Committed::Done);
+    let confirmed = done.map(|(moved, _)| {
+        core.moved(moved);
+        usize::from(moved.state == State::Completed)
+    });
+    let confirmed = confirmed.sum();
     core.work.notify_one();
-    Ok(())
+    Ok(confirmed)
+}
+
+async fn judge(
+    core: &Core,
+    group: &Group,
+    record: Record,
+    found: &Found,
+    now: Timestamp,
+) -> Result<Decision, StoreError> {
+    // To confirm a wait takes no step of the definition.
+    let (definition, _) = core.definition_of(&record).await?;
+    let rules = core.rules(&definition);
+    Ok(match found.get(&record.job.instance.id) {
+        Some((at, Ok(answer))) => {
+            let rule = answer.value.items.iter().find(|rule| rule.cen == group.cen.id);
+            decide_swept(&rules, record, rule, *at, now)
+        }
+        Some((_, Err(error))) => decide(&rules, &record, &Observation::LookFailed(error.clone()), now),
+        None => decide_swept(&rules, record, None, now, now),
+    })
 }

@@ -95,6 +95,7 @@ counted! {
     fn next_sweep() -> Option<Timestamp>;
     fn swept_groups(now: Timestamp) -> Vec<(Group, usize)>;
     fn swept(group: &Group, now: Timestamp, after: Option<(InstanceId, JobUid)>, limit: usize) -> Vec<Record>;
+    fn swept_through(group: &Group) -> ();
     fn load(uid: JobUid) -> Option<Record>;
     fn find(requester: &Requester, id: &JobId) -> Option<Record>;
     fn waiting_on(instance: &InstanceId, cen: &CenId) -> Vec<Record>;

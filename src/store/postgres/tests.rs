@@ -528,7 +528,9 @@ async fn a_group_is_swept_by_one_worker_at_a_time() {
     assert!(other.next_sweep().await.unwrap() > Some(at(100)), "what is due is not for this one now");
     assert_eq!(one.next_sweep().await.unwrap(), Some(at(100)));
     assert_eq!(one.swept(second, at(100), None, 9).await.unwrap(), []);
-    assert_eq!(other.swept(first, at(100), None, 9).await.unwrap().len(), 2, "left by the one that went on");
+    assert_eq!(other.swept(first, at(100), None, 9).await.unwrap(), [], "it is still in the other's hand");
+    one.swept_through(first).await.unwrap();
+    assert_eq!(other.swept(first, at(100), None, 9).await.unwrap().len(), 2, "left by the one that is through with it");
 }
 
 #[tokio::test]

@@ -6,10 +6,10 @@
 //! event of a job is then never behind the next one. A reader that publishes nothing gives its turn to another: it may be
 //! its broker that is away.
 //!
-//! **Sweeping.** Whoever asks for the first page of a group has it until he asks for another group; the others find
+//! **Sweeping.** Whoever asks for a page of a group has it until he says that he is through with it; the others find
 //! nothing in it. What he leaves is due later, or he is gone, and then the lock is too.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -47,14 +47,18 @@ struct Publishing {
 
 #[derive(Default)]
 struct Sweeping {
-    /// The lock of the group in hand.
-    group: Option<i32>,
+    /// The locks of the groups in hand.
+    groups: BTreeSet<i32>,
     /// When a group was found in another's hand.
     others_at: Option<Timestamp>,
 }
 
 fn outbox() -> i32 {
     bell::key("outbox", "")
+}
+
+fn lock(group: &Group) -> i32 {
+    bell::key("sweep", &format!("{} {} {}", group.cen.owner, group.cen.id, group.kind.as_str()))
 }
 
 impl Turns {
@@ -111,22 +115,25 @@ impl Turns {
     pub(super) async fn pass(&self, bell: &Bell) -> Result<(), StoreError> {
         let mut sweeping = self.sweeping.lock().await;
         sweeping.others_at = None;
-        match sweeping.group.take() {
-            Some(group) => bell.release(group).await,
-            None => Ok(()),
+        while let Some(group) = sweeping.groups.pop_first() {
+            bell.release(group).await?;
         }
+        Ok(())
+    }
+
+    /// A group is left to others.
+    pub(super) async fn swept_through(&self, bell: &Bell, group: &Group) -> Result<(), StoreError> {
+        let key = lock(group);
+        if self.sweeping.lock().await.groups.remove(&key) { bell.release(key).await } else { Ok(()) }
     }
 
     /// Whether this worker has a group in hand, as of `now`.
     pub(super) async fn to_sweep(&self, bell: &Bell, group: &Group, now: Timestamp) -> Result<bool, StoreError> {
-        let key = bell::key("sweep", &format!("{} {} {}", group.cen.owner, group.cen.id, group.kind.as_str()));
+        let key = lock(group);
         let mut sweeping = self.sweeping.lock().await;
-        if let Some(before) = sweeping.group.take_if(|before| *before != key) {
-            bell.release(before).await?;
-        }
         let held = bell.hold(key).await?;
         if held {
-            sweeping.group = Some(key);
+            sweeping.groups.insert(key);
         } else {
             sweeping.others_at = Some(now);
         }

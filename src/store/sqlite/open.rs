@@ -20,6 +20,13 @@ const MIGRATIONS: [&str; 2] = [include_str!("migrations/0001-jobs.sql"), include
 /// Only somebody with an SQLite shell can be in the way of the one writer; a moment's patience is enough.
 const BUSY: Duration = Duration::from_secs(5);
 
+/// So many pages (of 4 KiB) are in the write-ahead log before they are copied into the file: a page that many commits
+/// touch is copied once for all of them, between two syncs.
+const LOG_PAGES: i64 = 4_000;
+
+/// The writer's page cache, in KiB: it holds what one commit of the sweep touches, so that no page of it is written twice.
+const CACHE_KIB: i64 = 8 << 10;
+
 /// After a burst the write-ahead log is cut back to this many bytes.
 const LOG_BYTES: i64 = 64 << 20;
 
@@ -84,6 +91,8 @@ pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
     conn.pragma_update(None, "synchronous", "FULL")?;
     conn.pragma_update(None, "foreign_keys", true)?;
     conn.pragma_update(None, "journal_size_limit", LOG_BYTES)?;
+    conn.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
+    conn.pragma_update(None, "cache_size", -CACHE_KIB)?;
     tune(&conn)?;
     Ok(conn)
 }
