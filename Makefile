@@ -20,7 +20,7 @@ test: setup
 bench: setup
 	$(CARGO) build --release --bin crossgrant --example bench
 	cc -O2 -shared -fPIC -o target/syncs.so examples/bench/syncs.c -ldl
-	@syncs=$$(mktemp -d) && trap 'rm -rf "$$syncs"' EXIT && \
+	@syncs=$$(mktemp -d) && chmod 777 "$$syncs" && trap 'rm -rf "$$syncs"' EXIT && \
 	  BENCH_SYNC_DIR="$$syncs" LD_PRELOAD="$$PWD/target/syncs.so" target/release/examples/bench $(WORKLOADS)
 
 ## Formatting, and warnings as errors.
