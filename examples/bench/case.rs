@@ -1,6 +1,6 @@
 //! What is to be measured: read from the command line.
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 
 use crate::store::Engine;
 
@@ -16,53 +16,85 @@ pub enum Workload {
     Scaling,
 }
 
-/// One of a kind: what its line says.
+/// A kind of work, and what is measured of it unless told otherwise: of several, each in turn.
 struct About {
     workload: Workload,
     name: &'static str,
     about: &'static str,
-    /// How many jobs, unless told otherwise: some of them one after the other.
+    engines: &'static [Engine],
     jobs: &'static [usize],
+    /// Empty if it begins with none whatever is told.
+    finished: &'static [usize],
+    /// Empty if there is one whatever is told.
+    workers: &'static [usize],
 }
+
+const BOTH: &[Engine] = &[Engine::Sqlite, Engine::Postgres];
 
 const ALL: [About; 7] = [
     About {
         workload: Workload::PayerChanges,
         name: "W1",
         about: "payer changes of attached VPCs, 256 in flight, from publish to `waiting`",
+        engines: BOTH,
         jobs: &[10_000],
+        finished: &[0],
+        workers: &[1],
     },
     About {
         workload: Workload::Grants,
         name: "W1g",
         about: "grants of VPCs, 256 in flight, from publish to `completed`",
+        engines: BOTH,
         jobs: &[10_000],
+        finished: &[0],
+        workers: &[1],
     },
     About {
         workload: Workload::TheHour,
         name: "W2",
         about: "payer changes on 50 CENs of 50 owners that wait for one hour, from that instant to the last `completed`",
+        engines: BOTH,
         jobs: &[20_000],
+        finished: &[],
+        workers: &[1],
     },
     About {
         workload: Workload::Recovery,
         name: "W3",
         about: "kill -9 with so many waiting and 1,000 in mid-step, from exec to the first step and to all at rest",
+        engines: BOTH,
         jobs: &[10_000],
+        finished: &[],
+        workers: &[],
     },
     About {
         workload: Workload::Intake,
         name: "W4",
         about: "a burst of messages, from the first publish to the last `accepted`, against a bare consumer",
+        engines: BOTH,
         jobs: &[20_000],
+        finished: &[],
+        workers: &[1],
     },
     About {
         workload: Workload::Growth,
         name: "growth",
         about: "W1 by how many jobs, and by how many finished ones are in the store",
+        engines: &[Engine::Sqlite],
         jobs: &[1_000, 10_000],
+        finished: &[0, 100_000],
+        workers: &[1],
     },
-    About { workload: Workload::Scaling, name: "scaling", about: "W1 with 1, 2 and 4 workers", jobs: &[10_000] },
+    About {
+        workload: Workload::Scaling,
+        name: "scaling",
+        about: "W1 with 1, 2 and 4 workers",
+        engines: &[Engine::Postgres],
+        jobs: &[5_000],
+        finished: &[0],
+        workers: &[1, 2, 4],
+    },
 ];
 
 /// One line of figures.
@@ -84,58 +116,80 @@ pub struct Wanted {
     pub rounds: usize,
 }
 
-/// Reads `[WORKLOAD…] [--store sqlite|postgres] [--jobs N…] [--finished N…] [--workers N…] [--rounds N]`.
-pub fn wanted(arguments: impl Iterator<Item = String>) -> Result<Wanted> {
-    let (mut names, mut engines, mut rounds) = (vec![], vec![], 3);
-    let (mut jobs, mut finished, mut workers) = (vec![], vec![], vec![]);
-    let mut arguments = arguments.peekable();
+/// What the command line says of each workload.
+#[derive(Default)]
+struct Told {
+    names: Vec<String>,
+    engines: Vec<Engine>,
+    jobs: Vec<usize>,
+    finished: Vec<usize>,
+    workers: Vec<usize>,
+}
+
+/// Reads `[WORKLOAD…] [--store sqlite|postgres] [--jobs N,…] [--finished N,…] [--workers N,…] [--rounds N]`.
+pub fn wanted(mut arguments: impl Iterator<Item = String>) -> Result<Wanted> {
+    let (mut told, mut rounds) = (Told::default(), 3);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().unwrap_or_default();
-        let number = |text: String| -> Result<usize> {
-            text.replace('_', "").parse().map_err(|_| anyhow::anyhow!("{argument} takes numbers, not {text:?}"))
+        let numbers = |text: String| {
+            let number = |part: &str| part.replace('_', "").parse::<usize>().ok();
+            let numbers: Option<Vec<usize>> = text.split(',').map(number).collect();
+            numbers.ok_or_else(|| anyhow::anyhow!("{argument} takes numbers, not {text:?}"))
         };
-        let numbers = |text: String| text.split(',').map(|part| number(part.to_owned())).collect::<Result<Vec<_>>>();
         match argument.as_str() {
-            "--jobs" => jobs = numbers(value())?,
-            "--finished" => finished = numbers(value())?,
-            "--workers" => workers = numbers(value())?,
-            "--rounds" => rounds = number(value())?.max(1),
-            "--store" => {
-                let name = value();
-                let Some(engine) = Engine::ALL.into_iter().find(|engine| engine.name() == name) else {
-                    bail!("there is no store {name:?}; there are sqlite and postgres")
-                };
-                engines.push(engine);
-            }
-            name => names.push(name.to_owned()),
+            "--jobs" => told.jobs = numbers(value())?,
+            "--finished" => told.finished = numbers(value())?,
+            "--workers" => told.workers = numbers(value())?,
+            "--rounds" => rounds = numbers(value())?[0].max(1),
+            "--store" => told.engines.push(engine(&value())?),
+            name if ALL.iter().any(|known| known.name == name) => told.names.push(name.to_owned()),
+            name => bail!("there is no workload {name}; there are {}", ALL.map(|known| known.name).join(", ")),
         }
     }
-    if let Some(name) = names.iter().find(|name| ALL.iter().all(|known| known.name != **name)) {
-        bail!("there is no workload {name}; there are {}", ALL.map(|known| known.name).join(", "));
+    let cases: Vec<Case> =
+        ALL.iter().filter(|about| told.is_wanted(about)).flat_map(|about| told.cases(about)).collect();
+    let shared = |case: &Case| case.workers > 1 && case.engine == Engine::Sqlite;
+    ensure!(!cases.iter().any(shared), "an SQLite file is for one worker");
+    Ok(Wanted { cases, rounds })
+}
+
+fn engine(name: &str) -> Result<Engine> {
+    match BOTH.iter().find(|engine| engine.name() == name) {
+        Some(engine) => Ok(*engine),
+        None => bail!(
+            "there is no store {name:?}; there are {}",
+            BOTH.iter().map(|e| e.name()).collect::<Vec<_>>().join(", ")
+        ),
     }
-    let mut cases = vec![];
-    for about in ALL.iter().filter(|about| names.is_empty() || names.iter().any(|name| name == about.name)) {
-        let told = |told: &[usize], default: &[usize]| if told.is_empty() { default.to_vec() } else { told.to_vec() };
-        let (growth, scaling) = (about.workload == Workload::Growth, about.workload == Workload::Scaling);
-        let default_engines: &[Engine] = match about.workload {
-            Workload::Growth => &[Engine::Sqlite],
-            Workload::Scaling => &[Engine::Postgres],
-            _ => &Engine::ALL,
+}
+
+impl Told {
+    fn is_wanted(&self, about: &About) -> bool {
+        match self.names.is_empty() {
+            // The others take a quarter of an hour together.
+            true => about.workload != Workload::Scaling,
+            false => self.names.iter().any(|name| name == about.name),
+        }
+    }
+
+    fn cases(&self, about: &About) -> Vec<Case> {
+        let engines = if self.engines.is_empty() { about.engines } else { &self.engines };
+        let numbers = |told: &[usize], default: &[usize], fixed: usize| match (told, default) {
+            (_, []) => vec![fixed],
+            ([], default) => default.to_vec(),
+            (told, _) => told.to_vec(),
         };
-        let engines = if engines.is_empty() { default_engines } else { &engines };
-        for engine in engines {
-            for finished in told(&finished, if growth { &[0, 100_000] } else { &[0] }) {
-                for jobs in told(&jobs, about.jobs) {
-                    for workers in told(&workers, if scaling { &[1, 2, 4] } else { &[1] }) {
-                        if workers > 1 && *engine == Engine::Sqlite {
-                            bail!("an SQLite file is for one worker");
-                        }
+        let mut cases = vec![];
+        for &engine in engines {
+            for finished in numbers(&self.finished, about.finished, 0) {
+                for jobs in numbers(&self.jobs, about.jobs, 0) {
+                    for workers in numbers(&self.workers, about.workers, 1) {
                         let About { workload, name, about, .. } = *about;
-                        cases.push(Case { workload, name, about, engine: *engine, jobs, finished, workers });
+                        cases.push(Case { workload, name, about, engine, jobs, finished, workers });
                     }
                 }
             }
         }
+        cases
     }
-    Ok(Wanted { cases, rounds })
 }

@@ -29,15 +29,15 @@ impl Meter {
             (self.workers - before.workers, self.store - before.store, self.broker - before.broker);
         let (ours, jobs) = (workers + store, jobs as f64);
         let calls = (self.calls - before.calls) as f64;
-        Figures::default()
+        let figures = Figures::default()
             .with("cpu_s_per_1000_jobs", workers.cpu_seconds * 1_000.0 / jobs)
             .with("cpu_with_store_s_per_1000_jobs", ours.cpu_seconds * 1_000.0 / jobs)
             .with("broker_cpu_s_per_1000_jobs", broker.cpu_seconds * 1_000.0 / jobs)
             .with("calls_per_job", calls / jobs)
-            .with("cpu_us_per_call", ours.cpu_seconds * 1e6 / calls)
             .with("fsyncs_per_job", ours.fsyncs / jobs)
             .with("broker_fsyncs_per_job", broker.fsyncs / jobs)
-            .with("disk_bytes_per_job", ours.disk_bytes / jobs)
+            .with("disk_bytes_per_job", ours.disk_bytes / jobs);
+        if calls > 0.0 { figures.with("cpu_us_per_call", ours.cpu_seconds * 1e6 / calls) } else { figures }
     }
 }
 

@@ -8,6 +8,7 @@ use crate::figures::{Figures, percentile};
 use crate::hour::endless;
 use crate::meter::{Meter, largest};
 use crate::rig::{Rig, Round};
+use crate::store::Engine;
 use crate::world::{Network, job};
 
 const IN_FLIGHT: usize = 256;
@@ -26,16 +27,37 @@ pub async fn grants(rig: &Rig, case: &Case, stored: Option<&Round>) -> Result<Fi
     steady(rig, case, stored, "grant", Network::New, "job.completed").await
 }
 
-/// A store with finished jobs, for rounds to begin with; `None` if they begin with none.
-pub async fn finished(rig: &Rig, case: &Case) -> Result<Option<Round>> {
-    if case.finished == 0 {
-        return Ok(None);
+/// A store with finished jobs, for rounds to begin with a copy of it.
+pub struct Finished {
+    engine: Engine,
+    jobs: usize,
+    /// Nobody works in it. `None` if there are none.
+    round: Option<Round>,
+}
+
+impl Finished {
+    /// As many as the case says.
+    pub async fn new(rig: &Rig, case: &Case) -> Result<Self> {
+        let (engine, jobs) = (case.engine, case.finished);
+        if jobs == 0 {
+            return Ok(Self { engine, jobs, round: None });
+        }
+        eprintln!("· puts {jobs} finished jobs into a store");
+        let round = rig.round(engine, &[], endless())?;
+        let store = round.place.open().await?;
+        rig.patterns().await?.finished.fill(&store, FINISHED..FINISHED + jobs, |_| {}).await?;
+        Ok(Self { engine, jobs, round: Some(round) })
     }
-    let round = rig.round(case.engine, &[], endless())?;
-    let store = round.place.open().await?;
-    let patterns = rig.patterns().await?;
-    patterns.finished.fill(&store, FINISHED..FINISHED + case.finished, |_| {}).await?;
-    Ok(Some(round))
+
+    /// Whether the rounds of a case begin like this.
+    pub fn is_for(&self, case: &Case) -> bool {
+        (self.engine, self.jobs) == (case.engine, case.finished)
+    }
+
+    /// The store.
+    pub fn round(&self) -> Option<&Round> {
+        self.round.as_ref()
+    }
 }
 
 async fn steady(

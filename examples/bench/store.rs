@@ -19,8 +19,6 @@ pub enum Engine {
 }
 
 impl Engine {
-    pub const ALL: [Self; 2] = [Self::Sqlite, Self::Postgres];
-
     /// As it is called on the command line and in the figures.
     pub fn name(self) -> &'static str {
         match self {

@@ -18,11 +18,11 @@ use crate::usage::forget_peak;
 use crate::world::Network;
 
 /// Waiting jobs that are put into a store in a second, on a slow machine.
-const FILLED_PER_SECOND: usize = 2_000;
+const FILLED_PER_SECOND: usize = 2_500;
 /// Before the first of them, and until the workers are there.
-const START: usize = 20;
+const START: usize = 15;
 /// Rest before the hour: what a start costs is over by then.
-const REST: Duration = Duration::from_secs(5);
+const REST: Duration = Duration::from_secs(4);
 
 /// From the top of the hour to the last `completed` that the broker delivers. The workers find the jobs in their store.
 pub async fn pass(rig: &Rig, case: &Case) -> Result<Figures> {
