@@ -10,17 +10,18 @@ use jiff::Timestamp;
 use crate::case::Case;
 use crate::driver::Driver;
 use crate::figures::Figures;
-use crate::fill::wait_until;
-use crate::hour::{ending_in, now};
+use crate::fill::{Patterns, wait_until};
+use crate::hour::{ending_in, endless, now};
 use crate::meter::{Meter, largest};
 use crate::rig::Rig;
 use crate::usage::forget_peak;
 use crate::world::Network;
 
-/// Waiting jobs that are put into a store in a second, on a slow machine.
-const FILLED_PER_SECOND: usize = 2_500;
-/// Before the first of them, and until the workers are there.
-const START: usize = 15;
+/// Jobs that a trial puts into a store, to tell how long all of them will take.
+const TRIAL: usize = 2_000;
+/// Until the cloud and the workers are there; and for so many networks a second more.
+const START: Duration = Duration::from_secs(10);
+const NETWORKS_A_SECOND: usize = 10_000;
 /// Rest before the hour: what a start costs is over by then.
 const REST: Duration = Duration::from_secs(4);
 
@@ -28,7 +29,7 @@ const REST: Duration = Duration::from_secs(4);
 pub async fn pass(rig: &Rig, case: &Case) -> Result<Figures> {
     let jobs = case.jobs;
     let patterns = rig.patterns().await?;
-    let (hour, top) = ending_in((START + jobs / FILLED_PER_SECOND) as u64 + REST.as_secs());
+    let (hour, top) = ending_in((filling(rig, case, patterns).await? + START + REST).as_secs());
     let mut round = rig.round(case.engine, &[(Network::Changing, 0..jobs)], hour)?;
     let at = Timestamp::from_second(i64::try_from(top)?)?;
     let store = round.place.open().await?;
@@ -63,4 +64,15 @@ pub async fn pass(rig: &Rig, case: &Case) -> Result<Figures> {
         .with("waiting_rss_mib", waiting)
         .with("peak_rss_mib", peak)
         .and(after.since(&before, jobs)))
+}
+
+/// At most how long it takes to make a world and fill a store, at the pace that the machine has now.
+async fn filling(rig: &Rig, case: &Case, patterns: &Patterns) -> Result<Duration> {
+    let round = rig.round(case.engine, &[], endless())?;
+    let store = round.place.open().await?;
+    let began = SystemClock.uptime();
+    patterns.waiting.fill(&store, 0..TRIAL, |_| {}).await?;
+    let trial = SystemClock.uptime().saturating_sub(began);
+    let seconds = trial.as_secs_f64() * 2.0 / TRIAL as f64 + 1.0 / NETWORKS_A_SECOND as f64;
+    Ok(Duration::from_secs_f64(seconds * case.jobs as f64))
 }
