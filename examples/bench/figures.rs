@@ -1,18 +1,18 @@
 //! Figures by name, and what several rounds of them come to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
 /// What one round measured. The names say the unit.
 #[derive(Debug, Clone, Default)]
-pub struct Figures(BTreeMap<&'static str, f64>);
+pub struct Figures(BTreeMap<String, f64>);
 
 impl Figures {
     /// With one more.
     #[must_use]
-    pub fn with(mut self, name: &'static str, value: f64) -> Self {
-        self.0.insert(name, value);
+    pub fn with(mut self, name: impl Into<String>, value: f64) -> Self {
+        self.0.insert(name.into(), value);
         self
     }
 
@@ -23,21 +23,18 @@ impl Figures {
         self
     }
 
-    /// One line: of every figure the median, and the least and the most.
-    pub fn medians(workload: &str, jobs: usize, rounds: &[Self]) -> Value {
-        let names = rounds.first().map(|first| first.0.keys().copied().collect::<Vec<_>>()).unwrap_or_default();
+    /// Of every figure the median, and the least and the most.
+    pub fn medians(rounds: &[Self]) -> Value {
+        // What happens in some rounds only is nothing in the others.
+        let names: BTreeSet<&String> = rounds.iter().flat_map(|round| round.0.keys()).collect();
         let figures = names.into_iter().map(|name| {
-            let mut values: Vec<f64> = rounds.iter().filter_map(|round| round.0.get(name).copied()).collect();
+            let mut values: Vec<f64> = rounds.iter().map(|round| round.0.get(name).copied().unwrap_or(0.0)).collect();
             values.sort_by(f64::total_cmp);
             let (least, most) = (values[0], values[values.len() - 1]);
             let value = json!({"median": round(percentile(&values, 0.5)), "min": round(least), "max": round(most)});
-            (name.to_owned(), value)
+            (name.clone(), value)
         });
-        let slowed = std::env::var("BENCH_SYNC_US").ok().and_then(|us| us.parse::<u64>().ok()).unwrap_or(0);
-        json!({
-            "workload": workload, "jobs": jobs, "rounds": rounds.len(), "fsync_slowed_us": slowed,
-            "figures": figures.collect::<serde_json::Map<_, _>>(),
-        })
+        Value::Object(figures.collect())
     }
 }
 

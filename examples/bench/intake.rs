@@ -11,10 +11,12 @@ use lapin::options::{
 use lapin::types::{AMQPValue, FieldTable, LongString};
 use lapin::{BasicProperties, Connection, ConnectionProperties};
 
+use crate::case::Case;
 use crate::driver::Driver;
 use crate::figures::Figures;
+use crate::hour::endless;
+use crate::meter::{Meter, largest};
 use crate::rig::Rig;
-use crate::usage::{Usage, memory};
 use crate::world::{Network, job};
 
 /// Unacknowledged deliveries of the bare consumer, as many as the worker has.
@@ -23,18 +25,20 @@ const PREFETCH: u16 = 200;
 const NOT_BEFORE: &str = "2099-01-01T00:00:00Z";
 
 /// One burst for the worker, one for the bare consumer.
-pub async fn burst(rig: &Rig, jobs: usize) -> Result<Figures> {
-    let round = rig.round(1, Network::New, "1h").await?;
+pub async fn burst(rig: &Rig, case: &Case) -> Result<Figures> {
+    let jobs = case.jobs;
+    let mut round = rig.round(case.engine, &[(Network::New, 0..1)], endless())?;
+    round.start(case.workers, 256).await?;
     let mut driver = Driver::connect(&round, "job.accepted").await?;
-    let before = Usage::of(round.worker.id())?;
+    let before = Meter::read(rig, &round)?;
     let began = SystemClock.uptime();
     driver.publish(0..jobs, "grant", |n| job("grant", n, Some(NOT_BEFORE))).await?;
     let published = SystemClock.uptime().saturating_sub(began);
     driver.events(jobs).await?;
     let took = SystemClock.uptime().saturating_sub(began).as_secs_f64();
-    let after = Usage::of(round.worker.id())?;
-    let peak = memory(round.worker.id(), "VmHWM");
-    round.end()?;
+    let after = Meter::read(rig, &round)?;
+    let peak = largest(&round, "VmHWM");
+    round.stop()?;
     let bare = bare(&rig.rabbit.amqp_url(), jobs).await?;
     Ok(Figures::default()
         .with("accepted_per_s", jobs as f64 / took)
@@ -42,7 +46,7 @@ pub async fn burst(rig: &Rig, jobs: usize) -> Result<Figures> {
         .with("bare_per_s", jobs as f64 / bare)
         .with("of_bare", bare / took)
         .with("peak_rss_mib", peak)
-        .and(after.since(before, jobs)))
+        .and(after.since(&before, jobs)))
 }
 
 /// Seconds from the first publish to the last acknowledgement, through quorum queues.

@@ -1,69 +1,41 @@
-//! What Crossgrant costs: workloads on real parts (RabbitMQ, a simulated cloud and a worker, each a process of its own on
-//! this machine), one JSON line for each. `make bench` builds and runs it; docs/performance.md says how to read it.
+//! What Crossgrant costs: workloads on real parts (RabbitMQ, a simulated cloud, workers and their store, each a process of
+//! its own on this machine), one JSON line for each. `make bench` builds and runs it; docs/performance.md says how to read it.
 //!
-//! `bench [WORKLOAD…] [--jobs N] [--rounds N]`; without a workload all that are short. Every figure is the median of its
-//! rounds, with the least and the most. With `BENCH_SYNC_US` every fsync of worker and broker takes so much longer.
+//! `bench [WORKLOAD…] [--store sqlite|postgres] [--jobs N,…] [--finished N,…] [--workers N,…] [--rounds N]`; without a
+//! workload all of them, at sizes that take minutes. Every figure is the median of its rounds, with the least and the most.
+//! With `BENCH_SYNC_US` every fsync of worker, database server and broker takes so much longer.
 
 #[path = "../../tests/support"]
 #[expect(dead_code, reason = "the workloads need only a part of what the tests share")]
 mod support {
+    pub mod postgres;
     pub mod process;
     pub mod rabbit;
     pub mod web;
 }
+mod case;
 mod driver;
 mod figures;
+mod fill;
+mod hour;
 mod intake;
+mod meter;
+mod recovery;
 mod rig;
 mod steady;
+mod store;
 mod the_hour;
 mod usage;
 mod world;
 
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
+use case::{Case, Workload, wanted};
 use figures::Figures;
-use rig::Rig;
-
-/// What can be measured: a name, what it is, and how many jobs it takes unless told otherwise.
-const WORKLOADS: [(&str, &str, usize); 4] = [
-    ("W1", "payer changes of attached VPCs, 256 in flight, from publish to `waiting`", 10_000),
-    ("W1g", "grants of VPCs, 256 in flight, from publish to `completed`", 10_000),
-    (
-        "W2",
-        "payer changes on 50 CENs of 50 owners that wait for one hour, from that instant to the last `completed`",
-        20_000,
-    ),
-    ("W4", "a burst of messages, from the first publish to the last `accepted`, against a bare consumer", 100_000),
-];
-
-struct Wanted {
-    workloads: Vec<(&'static str, &'static str, usize)>,
-    rounds: usize,
-}
-
-fn wanted() -> Result<Wanted> {
-    let (mut names, mut jobs, mut rounds) = (vec![], None, 3);
-    let mut arguments = std::env::args().skip(1);
-    while let Some(argument) = arguments.next() {
-        let mut number = || -> Result<usize> {
-            let value = arguments.next().unwrap_or_default().replace('_', "");
-            value.parse().map_err(|_| anyhow::anyhow!("{argument} takes a number"))
-        };
-        match argument.as_str() {
-            "--jobs" => jobs = Some(number()?),
-            "--rounds" => rounds = number()?.max(1),
-            name => names.push(name.to_owned()),
-        }
-    }
-    if let Some(name) = names.iter().find(|name| WORKLOADS.iter().all(|(known, ..)| known != name)) {
-        bail!("there is no workload {name}; there are {}", WORKLOADS.map(|(known, ..)| known).join(", "));
-    }
-    let chosen = WORKLOADS.iter().filter(|(known, ..)| names.is_empty() || names.iter().any(|name| name == known));
-    let workloads = chosen.map(|(name, about, default)| (*name, *about, jobs.unwrap_or(*default))).collect();
-    Ok(Wanted { workloads, rounds })
-}
+use rig::{Rig, Round};
+use serde_json::json;
+use steady::Finished;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -82,20 +54,44 @@ async fn main() -> ExitCode {
 }
 
 async fn measure() -> Result<()> {
-    let wanted = wanted()?;
-    let rig = Rig::start()?;
-    for (name, about, jobs) in wanted.workloads {
+    let wanted = wanted(std::env::args().skip(1))?;
+    let engines: Vec<_> = wanted.cases.iter().map(|case| case.engine).collect();
+    let rig = Rig::start(&engines)?;
+    let mut stored: Option<Finished> = None;
+    for case in &wanted.cases {
+        if stored.as_ref().is_none_or(|stored| !stored.is_for(case)) {
+            // The one before goes first: they are large.
+            drop(stored.take());
+            stored = Some(Finished::new(&rig, case).await?);
+        }
         let mut rounds = Vec::with_capacity(wanted.rounds);
         for round in 1..=wanted.rounds {
-            eprintln!("· {name}, {jobs} jobs, round {round} of {}: {about}", wanted.rounds);
-            rounds.push(match name {
-                "W1" => steady::payer_changes(&rig, jobs).await?,
-                "W1g" => steady::grants(&rig, jobs).await?,
-                "W2" => the_hour::pass(&rig, jobs).await?,
-                _ => intake::burst(&rig, jobs).await?,
-            });
+            let Case { name, about, engine, jobs, finished, workers, .. } = *case;
+            let (engine, of) = (engine.name(), wanted.rounds);
+            eprintln!(
+                "· {name} on {engine}, {jobs} jobs ({finished} finished before), workers: {workers}, round {round} of {of}: {about}"
+            );
+            rounds.push(run(&rig, case, stored.as_ref().and_then(Finished::round)).await?);
         }
-        println!("{}", Figures::medians(name, jobs, &rounds));
+        println!("{}", line(case, &rounds));
     }
     Ok(())
+}
+
+async fn run(rig: &Rig, case: &Case, stored: Option<&Round>) -> Result<Figures> {
+    match case.workload {
+        Workload::PayerChanges | Workload::Growth | Workload::Scaling => steady::payer_changes(rig, case, stored).await,
+        Workload::Grants => steady::grants(rig, case, stored).await,
+        Workload::TheHour => the_hour::pass(rig, case).await,
+        Workload::Recovery => recovery::after_a_kill(rig, case).await,
+        Workload::Intake => intake::burst(rig, case).await,
+    }
+}
+
+fn line(case: &Case, rounds: &[Figures]) -> serde_json::Value {
+    let sync_us = std::env::var("BENCH_SYNC_US").ok().and_then(|us| us.parse::<u64>().ok()).unwrap_or(0);
+    json!({
+        "workload": case.name, "store": case.engine.name(), "jobs": case.jobs, "finished": case.finished,
+        "workers": case.workers, "rounds": rounds.len(), "sync_us": sync_us, "figures": Figures::medians(rounds),
+    })
 }

@@ -1,58 +1,78 @@
 //! W2: everything waits for the same hour, which comes.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use crossgrant::clock::{Clock as _, SystemClock};
+use jiff::Timestamp;
 
+use crate::case::Case;
 use crate::driver::Driver;
 use crate::figures::Figures;
+use crate::fill::{Patterns, wait_until};
+use crate::hour::{ending_in, endless, now};
+use crate::meter::{Meter, largest};
 use crate::rig::Rig;
-use crate::usage::{Usage, forget_peak, memory};
-use crate::world::{Network, job};
+use crate::usage::forget_peak;
+use crate::world::Network;
 
-/// Jobs that are brought to their wait in a second, on a slow machine.
-const FILLED_PER_SECOND: usize = 250;
-/// Before the first of them.
-const START: usize = 20;
-/// Rest before the hour: whatever the filling left behind is over by then.
-const REST: Duration = Duration::from_secs(5);
+/// Jobs that a trial puts into a store, to tell how long all of them will take.
+const TRIAL: usize = 2_000;
+/// Until the cloud and the workers are there; and for so many networks a second more.
+const START: Duration = Duration::from_secs(10);
+const NETWORKS_A_SECOND: usize = 10_000;
+/// Rest before the hour: what a start costs is over by then.
+const REST: Duration = Duration::from_secs(4);
 
-/// From the top of the hour to the last `completed` that the broker delivers.
-pub async fn pass(rig: &Rig, jobs: usize) -> Result<Figures> {
-    let (hour, top) = hour((START + jobs / FILLED_PER_SECOND) as u64 + REST.as_secs());
-    let round = rig.round(jobs, Network::Attached, &format!("{hour}s")).await?;
-    let mut filling = Driver::connect(&round, "job.waiting").await?;
-    filling.closed_loop(jobs, 512, "payer-change", |n| job("payer-change", n, None)).await?;
+/// From the top of the hour to the last `completed` that the broker delivers. The workers find the jobs in their store.
+pub async fn pass(rig: &Rig, case: &Case) -> Result<Figures> {
+    let jobs = case.jobs;
+    let patterns = rig.patterns().await?;
+    let (hour, top) = ending_in((filling(rig, case, patterns).await? + START + REST).as_secs());
+    let mut round = rig.round(case.engine, &[(Network::Changing, 0..jobs)], hour)?;
+    let at = Timestamp::from_second(i64::try_from(top)?)?;
+    let store = round.place.open().await?;
+    patterns.waiting.fill(&store, 0..jobs, |record| wait_until(record, at)).await?;
+    drop(store);
+    round.start(case.workers, 256).await?;
     let mut driver = Driver::connect(&round, "job.completed").await?;
     let left = Duration::from_secs(top).saturating_sub(now());
     ensure!(left > REST / 2, "filling took too long: {} s are left before the hour", left.as_secs());
-    let waiting = memory(round.worker.id(), "VmRSS");
     SystemClock.sleep(left.saturating_sub(Duration::from_millis(500))).await;
-    let (before, calls_before) = (Usage::of(round.worker.id())?, round.total_calls()?);
-    forget_peak(round.worker.id());
+    let waiting = largest(&round, "VmRSS");
+    let (before, calls_before) = (Meter::read(rig, &round)?, round.calls()?);
+    round.workers.iter().for_each(|worker| forget_peak(worker.id()));
     driver.events(jobs).await?;
     let took = now().saturating_sub(Duration::from_secs(top));
-    let (after, calls) = (Usage::of(round.worker.id())?, round.total_calls()? - calls_before);
-    let peak = memory(round.worker.id(), "VmHWM");
-    round.end()?;
-    Ok(Figures::default()
+    let (after, calls_after) = (Meter::read(rig, &round)?, round.calls()?);
+    let peak = largest(&round, "VmHWM");
+    round.stop()?;
+    let mut calls: BTreeMap<String, u64> = calls_after.into_iter().fold(BTreeMap::new(), |mut calls, (name, count)| {
+        *calls.entry(name).or_default() += count;
+        calls
+    });
+    for (name, count) in calls_before {
+        calls.entry(name).and_modify(|after| *after -= count);
+    }
+    let used = calls.iter().filter(|(_, count)| **count > 0);
+    let figures =
+        used.fold(Figures::default(), |figures, (name, count)| figures.with(format!("calls.{name}"), *count as f64));
+    Ok(figures
         .with("last_completed_s", took.as_secs_f64())
-        .with("calls", calls as f64)
+        .with("calls", calls.values().sum::<u64>() as f64)
         .with("waiting_rss_mib", waiting)
         .with("peak_rss_mib", peak)
-        .and(after.since(before, jobs)))
+        .and(after.since(&before, jobs)))
 }
 
-fn now() -> Duration {
-    Duration::from_millis(SystemClock.now().as_millisecond().unsigned_abs())
-}
-
-/// An hour, in seconds, whose next top is about `seconds` away, and that top in unix time.
-fn hour(seconds: u64) -> (u64, u64) {
-    let now = now().as_secs();
-    let top = |hour: u64| (now / hour + 1) * hour;
-    let hours = (seconds..seconds * 4).map(|hour| (hour, top(hour)));
-    let fitting = hours.filter(|(_, top)| *top >= now + seconds);
-    fitting.min_by_key(|(_, top)| *top).unwrap_or((seconds * 4, top(seconds * 4)))
+/// At most how long it takes to make a world and fill a store, at the pace that the machine has now.
+async fn filling(rig: &Rig, case: &Case, patterns: &Patterns) -> Result<Duration> {
+    let round = rig.round(case.engine, &[], endless())?;
+    let store = round.place.open().await?;
+    let began = SystemClock.uptime();
+    patterns.waiting.fill(&store, 0..TRIAL, |_| {}).await?;
+    let trial = SystemClock.uptime().saturating_sub(began);
+    let seconds = trial.as_secs_f64() * 2.0 / TRIAL as f64 + 1.0 / NETWORKS_A_SECOND as f64;
+    Ok(Duration::from_secs_f64(seconds * case.jobs as f64))
 }

@@ -194,6 +194,12 @@ impl Rabbit {
         command
             .current_dir(&self.dir)
             .env_clear()
+            // What counts and slows the fsyncs of a benchmark.
+            .envs(
+                ["LD_PRELOAD", "BENCH_SYNC_DIR", "BENCH_SYNC_US"]
+                    .into_iter()
+                    .filter_map(|n| Some((n, std::env::var_os(n)?))),
+            )
             .env("PATH", std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into()))
             .env("LANG", "C.UTF-8")
             .env("HOME", self.dir.join("home"))
