@@ -22,7 +22,7 @@ use crossgrant::domain::{
     OrderType, Requester, Rule,
 };
 use crossgrant::engine::action::Seen;
-use crossgrant::engine::cen_rules::find;
+use crossgrant::engine::cen_rules::CenSearch;
 use crossgrant::engine::cloud::{Answer, CloudError, Listing, Readers as _, RuleFilter, RulePage, TransitRouterReader};
 use crossgrant::engine::decide::{Observation, Rules, decide};
 use crossgrant::engine::state::{Record, State};
@@ -128,7 +128,8 @@ fn deciding(c: &mut Criterion) -> Result<()> {
     anyhow::ensure!(waiting.is_swept(), "it waits: {}", waiting.why);
     let effective = rule(0, OrderType::PayByResourceOwner)?;
     c.bench_function("decide/swept, to the end", |b| {
-        b.iter(|| decide_swept(&rules, black_box(&waiting), Some(&effective), NOW, NOW));
+        let decide = |waiting| decide_swept(&rules, waiting, Some(&effective), NOW, NOW);
+        b.iter_batched(|| waiting.clone(), decide, BatchSize::SmallInput);
     });
     Ok(())
 }
@@ -175,9 +176,9 @@ fn planner(c: &mut Criterion) -> Result<()> {
         let pages = || Pages(Mutex::new(rules.chunks(PAGE).enumerate().map(page).collect()));
         c.bench_function(&format!("planner/{size} of {size} rules"), |b| {
             let search = |pages| {
-                let search = find(&pages, &SystemClock, &cen, InstanceType::VPC, &instances, None);
-                let found = runtime.block_on(search);
-                assert_eq!(found.told.len(), size);
+                let mut search = CenSearch::new(&pages, &SystemClock, &cen, InstanceType::VPC, None);
+                let found = runtime.block_on(search.find(&instances, 0));
+                assert_eq!(found.len(), size);
                 found
             };
             b.iter_batched(pages, search, BatchSize::LargeInput);
