@@ -12,6 +12,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde::Deserialize;
+use serde_json::json;
 
 use crate::figures::Figures;
 
@@ -72,7 +73,8 @@ pub fn measure(arguments: impl Iterator<Item = String>) -> Result<()> {
     let this = std::env::current_exe()?;
     let worker = format!("cmd='{}'", this.to_str().context("the path of this program is not text")?);
     options.extend([format!("n={jobs}"), format!("c={IN_FLIGHT}"), format!("warm={}", jobs / 4), "reps=1".into()]);
-    options.extend(std::env::var("BENCH_SYNC_US").ok().map(|us| format!("fsync_us={us}")));
+    let slowed = std::env::var("BENCH_SYNC_US").ok();
+    options.extend(slowed.as_ref().map(|us| format!("fsync_us={us}")));
     let mut measured = Vec::with_capacity(rounds);
     for round in 1..=rounds {
         eprintln!("· W1s, {jobs} jobs, round {round} of {rounds}: {IN_FLIGHT} in flight, beside restate-amqp");
@@ -80,7 +82,9 @@ pub fn measure(arguments: impl Iterator<Item = String>) -> Result<()> {
         let theirs = run(&harness, "restate-amqp", PARTITIONS, &options)?;
         measured.push(figures(&ours, &theirs));
     }
-    println!("{}", Figures::medians("W1s", jobs, &measured));
+    let slowed = slowed.and_then(|us| us.parse::<u64>().ok()).unwrap_or(0);
+    let figures = Figures::medians(&measured);
+    println!("{}", json!({"workload": "W1s", "jobs": jobs, "rounds": rounds, "sync_us": slowed, "figures": figures}));
     Ok(())
 }
 

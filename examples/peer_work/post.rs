@@ -135,6 +135,8 @@ impl Cloud for NoCloud {
     async fn room(&self, _account: &AccountUid, _operation: &str) -> Result<Option<&'static str>, NoRoom> {
         Ok(None)
     }
+
+    fn share(&self, _workers: u32) {}
 }
 
 #[async_trait]
