@@ -3,7 +3,7 @@
 
 CARGO ?= cargo
 
-.PHONY: demo test bench bench-pure lint setup
+.PHONY: demo test bench bench-pure bench-peers lint setup
 
 ## The main job, live: a private RabbitMQ, a simulated cloud with a short hour, a worker, and the rules of every type.
 demo: setup
@@ -27,6 +27,13 @@ bench: setup
 ## What the parts without any IO cost: deciding, planning, signing, and the envelope of an answer.
 bench-pure:
 	$(CARGO) bench --bench pure
+
+## The engine on the work of general ones, beside Restate, by a harness of your own in PEERS; see docs/performance.md, W1s.
+## `make bench-peers PEERS=../peers BESIDE="--jobs 4000 --rounds 5"` for more, or less.
+bench-peers:
+	@test -x "$(PEERS)/run.sh" || { echo "PEERS must be the folder of the harness, with run.sh in it" >&2; exit 2; }
+	$(CARGO) build --release --example peer_work
+	$(CARGO) run --release --quiet --example peer_work -- beside "$(PEERS)" $(BESIDE)
 
 ## Formatting, and warnings as errors.
 lint:
