@@ -13,6 +13,7 @@ mod fault_table;
 mod guards;
 mod layers;
 mod matrix;
+mod outbox;
 mod plans;
 mod preflight;
 mod secrets;

@@ -39,11 +39,14 @@ pub async fn publish(core: Arc<Core>, publisher: Arc<dyn Publisher>, mut stop: w
                 }
                 continue;
             }
-            Ok(None) if matches!(core.store.outbox(0, 1).await.as_deref(), Ok([])) => {
-                after = 0;
-                continue;
-            }
-            Ok(None) => {}
+            Ok(None) => match core.store.outbox(0, 1).await {
+                // Nothing was left behind: there is nothing, or only what has come meanwhile.
+                Ok(first) if first.iter().all(|queued| queued.number > after) => {
+                    after = 0;
+                    continue;
+                }
+                _ => {}
+            },
             Err(error) => {
                 tracing::warn!(%error, "cannot publish; what is to be said is kept and tried again");
             }
