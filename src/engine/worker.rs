@@ -23,6 +23,7 @@ use super::state::{Record, State, Write};
 use super::store::{Claimed, Committed, Hold, Lease, StoreError};
 use super::urgency::{Priority, Urgency};
 use crate::clock::later;
+use crate::domain::Kind;
 use crate::workflow::Call;
 
 /// How much a worker takes on.
@@ -346,9 +347,9 @@ impl Grip<'_> {
     }
 
     /// The jobs that wait on the same grant. Only one that has not written yet can take over from them, or share their
-    /// hour.
+    /// hour; and no grant does either.
     async fn rivals(&self) -> Result<Vec<Record>, StoreError> {
-        if self.record.has_written() {
+        if self.record.has_written() || self.record.job.kind == Kind::Grant {
             return Ok(vec![]);
         }
         let job = &self.record.job;

@@ -105,8 +105,10 @@ pub(super) fn connect_to_read(path: &Path) -> Result<Connection, StoreError> {
     Ok(conn)
 }
 
-/// Statements are prepared once: by itself SQLite makes a new plan whenever a parameter changes that it planned by.
+/// Statements are prepared once: by itself SQLite makes a new plan whenever a parameter changes that it planned by. What a
+/// statement may have to undo is kept in memory, not in a file.
 fn tune(conn: &Connection) -> Result<(), StoreError> {
+    conn.pragma_update(None, "temp_store", "MEMORY")?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     conn.set_prepared_statement_cache_capacity(64);
     Ok(())
