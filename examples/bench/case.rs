@@ -14,6 +14,7 @@ pub enum Workload {
     Intake,
     Growth,
     Scaling,
+    Calls,
 }
 
 /// A kind of work, and what is measured of it unless told otherwise: of several, each in turn.
@@ -31,7 +32,7 @@ struct About {
 
 const BOTH: &[Engine] = &[Engine::Sqlite, Engine::Postgres];
 
-const ALL: [About; 7] = [
+const ALL: [About; 8] = [
     About {
         workload: Workload::PayerChanges,
         name: "W1",
@@ -94,6 +95,15 @@ const ALL: [About; 7] = [
         jobs: &[5_000],
         finished: &[0],
         workers: &[1, 2, 4],
+    },
+    About {
+        workload: Workload::Calls,
+        name: "calls",
+        about: "the same calls by the client alone, and the same HTTP without it, 256 in flight",
+        engines: &[Engine::Sqlite],
+        jobs: &[50_000],
+        finished: &[],
+        workers: &[],
     },
 ];
 

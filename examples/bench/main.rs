@@ -13,6 +13,7 @@ mod support {
     pub mod rabbit;
     pub mod web;
 }
+mod calls;
 mod case;
 mod driver;
 mod figures;
@@ -85,6 +86,7 @@ async fn run(rig: &Rig, case: &Case, stored: Option<&Round>) -> Result<Figures> 
         Workload::TheHour => the_hour::pass(rig, case).await,
         Workload::Recovery => recovery::after_a_kill(rig, case).await,
         Workload::Intake => intake::burst(rig, case).await,
+        Workload::Calls => calls::alone(rig, case).await,
     }
 }
 

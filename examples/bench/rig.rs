@@ -40,7 +40,7 @@ pub struct Round {
     pub workers: Vec<Process>,
     pub settings: Arc<BrokerSettings>,
     pub place: Place,
-    cloud_address: SocketAddr,
+    pub cloud_address: SocketAddr,
     _cloud: Process,
     hour: String,
     dir: Folder,
