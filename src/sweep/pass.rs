@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 
 use crate::domain::{InstanceId, JobUid};
@@ -52,7 +52,9 @@ pub async fn pass(core: &Core) -> Result<Report, StoreError> {
     let (now, began) = (core.clock.now(), core.clock.uptime());
     let groups = core.store.swept_groups(now).await?;
     let sweeps = stream::iter(groups).map(|(group, jobs)| sweep(core, group, jobs, now)).buffer_unordered(AT_ONCE);
-    let report = sweeps.try_fold(Report::default(), async |all, one| Ok(all.and(one))).await?;
+    // When one fails the others go on to their end: what they commit is to be told of.
+    let together = async |all: Result<Report, StoreError>, one: Result<Report, StoreError>| Ok(all?.and(one?));
+    let report = sweeps.fold(Ok(Report::default()), together).await?;
     if report.jobs > 0 {
         let took = core.clock.uptime().saturating_sub(began);
         core.observer.swept(report.jobs, report.calls, report.confirmed, took);
