@@ -19,6 +19,7 @@ use crate::store::conformance::fixtures::*;
 
 #[path = "../../../tests/support/postgres.rs"]
 mod cluster;
+mod several;
 
 use cluster::{Cluster, Database};
 
@@ -420,134 +421,6 @@ async fn leases_end_by_the_clock_of_the_database_whatever_a_worker_believes() {
     assert_eq!(claims(&one, "w1", &slow).await.len(), 1, "and the slow one sees the end as well");
 }
 
-/// What is heard, without the net that rings everything now and then, and without who comes and goes.
-async fn hears(store: &Postgres) -> Heard {
-    loop {
-        let heard = tokio::time::timeout(Duration::from_secs(4), store.heard()).await.expect("it hears something");
-        let heard = Heard { workers: false, ..heard };
-        if heard != Heard::default() {
-            return heard;
-        }
-    }
-}
-
-/// Returns when it counts so many workers, which it hears of.
-async fn counts(store: &Postgres, workers: u32) {
-    while store.workers() != workers {
-        store.heard().await;
-    }
-}
-
-#[tokio::test]
-async fn workers_count_each_other() {
-    let database = Cluster::shared().database();
-    let one = open(&database.url(), "w1").await;
-    assert_eq!(one.workers(), 1);
-    let others = [open(&database.url(), "w2").await, open(&database.url(), "w3").await];
-    assert_eq!(others[1].workers(), 3, "from the beginning");
-    let began = SystemClock.uptime();
-    counts(&one, 3).await;
-    assert!(SystemClock.uptime() - began < Duration::from_secs(2), "it is told when one comes");
-    drop(others);
-    counts(&one, 1).await;
-    assert!(SystemClock.uptime() - began < Duration::from_secs(12), "and looks whether one is gone");
-}
-
-#[tokio::test]
-async fn a_worker_that_gives_no_sign_of_life_is_not_counted_and_has_no_turns() {
-    let (database, one, other) = two().await;
-    take(&*other, &[record(1)]).await;
-    assert_eq!(one.outbox(0, 10).await.unwrap().len(), 1, "it is its turn");
-    assert!(other.outbox(0, 10).await.unwrap().is_empty());
-    // As if stopped: its connection stays, and nobody uses it.
-    one.listener.abort();
-    counts(&other, 1).await;
-    assert_eq!(other.outbox(0, 10).await.unwrap().len(), 1, "and now the other's");
-    drop((one, database));
-}
-
-#[tokio::test]
-async fn workers_ring_each_other() {
-    let (_database, one, other) = two().await;
-    take(&*one, &[record(1)]).await;
-    assert_eq!(hears(&other).await, Heard { work: true, mail: true, ..Heard::default() });
-    set(&*other, 1, |r| waiting(running(r), at(100))).await;
-    assert_eq!(hears(&one).await, Heard { hours: true, ..Heard::default() }, "and nothing of its own");
-}
-
-#[tokio::test]
-async fn one_worker_publishes_and_another_goes_on_when_it_is_gone() {
-    let (_database, one, other) = two().await;
-    take(&*other, &[record(1), record(2)]).await;
-    assert_eq!(one.outbox(0, 9).await.unwrap().len(), 2);
-    assert_eq!(other.outbox(0, 9).await.unwrap(), [], "they are being published");
-    take(&*other, &[record(3)]).await;
-    let queued = one.outbox(0, 9).await.unwrap();
-    assert_eq!(queued.len(), 3);
-    one.settle(&[queued[0].number], &[]).await.unwrap();
-    drop(one);
-    let left = loop {
-        match other.outbox(0, 9).await.unwrap() {
-            nothing if nothing.is_empty() => tokio::task::yield_now().await,
-            left => break left,
-        }
-    };
-    assert_eq!(left, queued[1..]);
-}
-
-#[tokio::test]
-async fn a_number_that_comes_to_light_late_is_not_passed_over() {
-    let (database, store, _) = two().await;
-    take(&*store, &[record(1)]).await;
-    let first = store.outbox(0, 9).await.unwrap()[0].number;
-    let slow = outsider(&database).await;
-    let insert = "BEGIN; INSERT INTO outbox (uid, address, about, body)
-        SELECT uid, address, about, body FROM mail WHERE uid <> gen_random_uuid() LIMIT 1";
-    slow.batch_execute(insert).await.unwrap();
-    take(&*store, &[record(2)]).await;
-    let later = store.outbox(first, 9).await.unwrap();
-    assert_eq!(later.iter().map(|queued| queued.number).collect::<Vec<_>>(), [first + 2]);
-    slow.batch_execute("COMMIT").await.unwrap();
-    take(&*store, &[record(3)]).await;
-    let rest = store.outbox(first + 2, 9).await.unwrap();
-    assert_eq!(rest.iter().map(|queued| queued.number).collect::<Vec<_>>(), [first + 1, first + 3]);
-}
-
-#[tokio::test]
-async fn a_group_is_swept_by_one_worker_at_a_time() {
-    let (_database, one, other) = two().await;
-    let mut records: Vec<_> = (1..=3).map(|n| waiting(record(n), at(100))).collect();
-    records[2].job.cen.id = crate::domain::CenId::parse("cen-44m0p68spvlrqq0002").unwrap();
-    take(&*one, &records).await;
-    let groups = one.swept_groups(at(100)).await.unwrap();
-    assert_eq!(groups, other.swept_groups(at(100)).await.unwrap());
-    let [(first, 2), (second, 1)] = &groups[..] else { panic!("{groups:?}") };
-    assert_eq!(one.swept(first, at(100), None, 9).await.unwrap().len(), 2);
-    assert_eq!(other.swept(first, at(100), None, 9).await.unwrap(), [], "it is in another's hand");
-    assert_eq!(other.swept(second, at(100), None, 9).await.unwrap().len(), 1);
-    assert!(other.next_sweep().await.unwrap() > Some(at(100)), "what is due is not for this one now");
-    assert_eq!(one.next_sweep().await.unwrap(), Some(at(100)));
-    assert_eq!(one.swept(second, at(100), None, 9).await.unwrap(), []);
-    assert_eq!(other.swept(first, at(100), None, 9).await.unwrap(), [], "it is still in the other's hand");
-    one.swept_through(first).await.unwrap();
-    assert_eq!(other.swept(first, at(100), None, 9).await.unwrap().len(), 2, "left by the one that is through with it");
-}
-
-#[tokio::test]
-async fn no_two_workers_have_the_same_name() {
-    let (database, one, _) = two().await;
-    take(&*one, &[record(1)]).await;
-    one.reclaim("w1").await.unwrap();
-    let held = claim(&*one, 1).await;
-    let refused = Postgres::open(&settings(&database.url(), "w1"), Time::Callers).await.map(drop);
-    assert!(matches!(&refused, Err(StoreError::Unavailable(why)) if why.contains("same name")), "{refused:?}");
-    let kept = change(running(record(1)), Hold::Keep(lease_of(&held, 1), at(200)));
-    assert_eq!(one.commit(kept).await.unwrap(), Committed::Done, "its leases are its own");
-    drop(one);
-    let again = open(&database.url(), "w1").await;
-    assert_eq!(again.reclaim("w1").await.unwrap(), 1, "one that was started again takes them back at once");
-}
-
 #[tokio::test]
 async fn where_tls_is_used_the_server_is_verified() {
     let database = Cluster::shared().database();
@@ -570,43 +443,4 @@ async fn where_tls_is_used_the_server_is_verified() {
         assert!(outsider(&database).await.query_one(sql, &[]).await.unwrap().get::<_, bool>(0));
         store.probe().await.unwrap();
     }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn the_last_places_are_taken_by_so_many_of_two_workers() {
-    let (_database, one, other) = two().await;
-    let mut jobs: Vec<_> = (1..=40).map(record).collect();
-    take(&*one, &jobs).await;
-    let mut tasks = tokio::task::JoinSet::new();
-    for job in &mut jobs {
-        job.begun_at = Some(at(10));
-        let begins = Some(Begins { since: at(0), most: Some(7) });
-        let change = Change { begins, ..change(running(job.clone()), Hold::None) };
-        let store = Arc::clone(if job.uid.0.as_u128() % 2 == 0 { &one } else { &other });
-        tasks.spawn(async move { store.commit(change).await.unwrap() });
-    }
-    let came_of = tasks.join_all().await;
-    assert_eq!(came_of.iter().filter(|came_of| **came_of == Committed::Done).count(), 7);
-    assert_eq!(came_of.iter().filter(|came_of| **came_of == Committed::OverLimit(7)).count(), 33);
-}
-
-#[tokio::test]
-async fn a_pause_waits_for_those_who_are_beginning() {
-    let (database, one, other) = two().await;
-    take(&*one, &[record(1)]).await;
-    let busy = outsider(&database).await;
-    busy.batch_execute("BEGIN; SELECT 1 FROM jobs FOR UPDATE").await.unwrap();
-    let mut job = running(record(1));
-    job.begun_at = Some(at(10));
-    let change = Change { begins: Some(Begins { since: at(0), most: None }), ..change(job, Hold::None) };
-    let beginning = tokio::spawn(async move { one.commit(change).await.unwrap() });
-    waits(&database).await;
-    let pause = Pause { account: record(1).job.cen.owner, since: at(5), by: "a\0".into(), reason: "b".into() };
-    let (kept, told) = (pause.clone(), Arc::clone(&other));
-    let mut pausing = tokio::spawn(async move { told.pause(&kept).await.unwrap() });
-    let early = tokio::time::timeout(Duration::from_millis(100), &mut pausing).await;
-    assert!(early.is_err(), "a pause that is answered is seen by all");
-    busy.batch_execute("COMMIT").await.unwrap();
-    assert_eq!((beginning.await.unwrap(), pausing.await.unwrap()), (Committed::Done, true));
-    assert_eq!(other.pauses().await.unwrap(), [pause]);
 }
