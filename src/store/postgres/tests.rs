@@ -14,7 +14,9 @@ use crate::clock::{Clock as _, ManualClock, SystemClock, later, until};
 use crate::domain::Kind;
 use crate::engine::guards::Pause;
 use crate::engine::state::State;
-use crate::engine::store::{Begins, Change, Claimed, Committed, Filter, Heard, Hold, Message, Store, StoreError};
+use crate::engine::store::{
+    Begins, Change, Claimed, Committed, Filter, Heard, Hold, Message, Queued, Store, StoreError,
+};
 use crate::store::conformance::fixtures::*;
 
 #[path = "../../../tests/support/postgres.rs"]
