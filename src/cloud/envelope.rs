@@ -11,8 +11,9 @@ use http::{HeaderMap, Response};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json_borrow::OwnedValue;
 
+use super::wire;
 use crate::engine::cloud::Failure;
 
 /// The longest delay a server can ask for.
@@ -21,7 +22,7 @@ const MAX_RETRY_AFTER: Duration = Duration::from_secs(120);
 /// A good answer.
 #[derive(Debug)]
 pub(super) struct Reply {
-    pub body: Value,
+    pub body: OwnedValue,
     pub request_id: String,
     pub date: Option<Timestamp>,
 }
@@ -55,9 +56,9 @@ fn good(response: &Response<Bytes>) -> Result<Reply, Bad> {
         let why = format!("HTTP {} with {what} ({})", response.status().as_u16(), describe(response));
         Bad { failure: Failure::Unanswered { why }, request_id: None, retry_after: None }
     };
-    let body: Value = serde_json::from_slice(response.body()).map_err(|_| unanswered("a body that is not JSON"))?;
-    let request_id = ["RequestId", "requestId"].iter().find_map(|key| body.get(key)?.as_str()).map(str::to_owned);
-    let Some(request_id) = request_id.filter(|id| !id.is_empty()) else {
+    let body = OwnedValue::from_slice(response.body()).map_err(|_| unanswered("a body that is not JSON"))?;
+    let request_id = ["RequestId", "requestId"].iter().find_map(|key| wire::text(&body, key)).map(str::to_owned);
+    let Some(request_id) = request_id else {
         return Err(unanswered("a body that has no RequestId"));
     };
     Ok(Reply { body, request_id, date: date(response.headers()) })

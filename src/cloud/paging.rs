@@ -7,7 +7,7 @@
 
 use std::collections::HashSet;
 
-use serde_json::Value;
+use serde_json_borrow::Value;
 
 use super::request::RpcRequest;
 use super::rpc::Caller;
@@ -41,7 +41,7 @@ impl<T> Gathered<T> {
     }
 
     /// Takes in a page; returns how many items it held.
-    fn page<F: Fn(&Value) -> Option<(String, T)>>(&mut self, answer: &Value, list: &List<F>) -> u64 {
+    fn page<F: Fn(&Value<'_>) -> Option<(String, T)>>(&mut self, answer: &Value<'_>, list: &List<F>) -> u64 {
         let items = wire::list(answer, list.outer, list.inner);
         for item in items {
             match (list.read)(item) {
@@ -78,7 +78,7 @@ impl Caller {
     ) -> Result<Answer<Listing<T>>, CloudError>
     where
         T: Send,
-        F: Fn(&Value) -> Option<(String, T)> + Send + Sync,
+        F: Fn(&Value<'_>) -> Option<(String, T)> + Send + Sync,
     {
         let mut gathered = Gathered::new();
         let mut tokens = HashSet::new();
@@ -110,7 +110,7 @@ impl Caller {
     ) -> Result<Answer<Listing<T>>, CloudError>
     where
         T: Send,
-        F: Fn(&Value) -> Option<(String, T)> + Send + Sync,
+        F: Fn(&Value<'_>) -> Option<(String, T)> + Send + Sync,
     {
         let mut gathered = Gathered::new();
         let mut read = 0;

@@ -6,7 +6,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json_borrow::Value;
 
 use super::endpoint::Product;
 use super::paging::List;
@@ -71,7 +71,7 @@ fn about(action: &'static str, ccn: &Instance, cen: &Cen) -> RpcRequest {
         .query("CenInstanceId", &cen.id)
 }
 
-fn rule(item: &Value) -> Option<Rule> {
+fn rule(item: &Value<'_>) -> Option<Rule> {
     Some(Rule {
         cen: CenId::parse(wire::text(item, "CenInstanceId")?).ok()?,
         cen_owner: wire::uid(item, "CenUid").ok()??,

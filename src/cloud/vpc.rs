@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json_borrow::Value;
 
 use super::endpoint::Product;
 use super::paging::List;

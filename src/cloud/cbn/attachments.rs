@@ -3,7 +3,7 @@
 use std::future::ready;
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json_borrow::Value;
 
 use super::{Cbn, nothing, request};
 use crate::cloud::paging::List;
@@ -164,7 +164,7 @@ impl Cbn {
     }
 }
 
-fn listed(item: &Value, id_field: &str, owner_field: &str, attachment: Attachment) -> Option<Listed> {
+fn listed(item: &Value<'_>, id_field: &str, owner_field: &str, attachment: Attachment) -> Option<Listed> {
     Some(Listed {
         cen: wire::text(item, "CenId").map(str::to_owned),
         instance: wire::text(item, id_field)?.to_owned(),

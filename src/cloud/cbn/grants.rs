@@ -1,6 +1,6 @@
 //! Grant rules: giving, taking back, changing the payer, and reading them from either side.
 
-use serde_json::Value;
+use serde_json_borrow::Value;
 
 use super::{Cbn, request};
 use crate::cloud::paging::{List, MAX_RESULTS};
@@ -107,13 +107,13 @@ impl Cbn {
     }
 }
 
-fn cen_side_rule(item: &Value) -> Option<Rule> {
+fn cen_side_rule(item: &Value<'_>) -> Option<Rule> {
     let instance = InstanceId::parse(wire::text(item, "ChildInstanceId")?).ok()?;
     let instance_owner = wire::uid(item, "ChildInstanceOwnerId").ok()?;
     Some(Rule { instance_owner, ..rule(item, &instance)? })
 }
 
-fn rule(item: &Value, instance: &InstanceId) -> Option<Rule> {
+fn rule(item: &Value<'_>, instance: &InstanceId) -> Option<Rule> {
     Some(Rule {
         cen: CenId::parse(wire::text(item, "CenId")?).ok()?,
         cen_owner: wire::uid(item, "CenOwnerId").ok()??,

@@ -9,7 +9,7 @@ use crate::cloud::endpoint::Product;
 use crate::cloud::envelope::Reply;
 use crate::cloud::request::RpcRequest;
 use crate::cloud::rpc::{Caller, Shared};
-use crate::cloud::wire::text;
+use crate::cloud::wire::{field, text};
 use crate::engine::cloud::{CloudError, Failure, Refusal};
 
 /// Assumes a role, again and again.
@@ -61,9 +61,7 @@ pub(super) fn refused(role: &Role, error: CloudError) -> CredentialError {
 
 /// The session in an answer of STS.
 pub(super) fn granted(role: &Role, reply: &Reply, shared: &Shared) -> Result<Issued, CredentialError> {
-    let user = reply.body.get("AssumedRoleUser").and_then(|user| text(user, "Arn"));
+    let user = field(&reply.body, "AssumedRoleUser").and_then(|user| text(user, "Arn"));
     let principal = user.map_or_else(|| format!("{}/{}", role.arn, role.session_name.as_str()), str::to_owned);
-    let nothing = serde_json::Value::Null;
-    let credentials = reply.body.get("Credentials").unwrap_or(&nothing);
-    issued::read(credentials, principal, reply.date.unwrap_or_else(|| shared.clock.now()))
+    issued::read(reply.body.get("Credentials"), principal, reply.date.unwrap_or_else(|| shared.clock.now()))
 }

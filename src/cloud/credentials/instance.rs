@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::{HOST, HeaderValue};
 use http::{Method, Request};
-use serde_json::Value;
+use serde_json_borrow::OwnedValue;
 
 use super::CredentialError;
 use super::issued::{self, Issued, Issuer};
@@ -75,7 +75,7 @@ impl Issuer for InstanceRole {
         let path = format!("/latest/meta-data/ram/security-credentials/{}", self.role);
         let asked = self.shared.clock.now();
         let body = self.ask(Method::GET, &path, (TOKEN, token)).await?;
-        let body: Value = serde_json::from_slice(&body)
+        let body = OwnedValue::from_slice(&body)
             .map_err(|_| CredentialError::new(format!("the keys of the instance role {} are not JSON", self.role)))?;
         issued::read(&body, format!("ecs-ram-role/{}", self.role), asked)
     }

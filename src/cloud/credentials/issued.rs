@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json_borrow::Value;
 
 use super::CredentialError;
 use super::keys::Keys;
@@ -31,7 +31,7 @@ pub(super) trait Issuer: fmt::Debug + Send + Sync + 'static {
 
 /// Reads an object with `AccessKeyId`, `AccessKeySecret`, `SecurityToken` and `Expiration`, as it was said at `at`.
 /// What is missing is named; what is there is not shown.
-pub(super) fn read(body: &Value, principal: String, at: Timestamp) -> Result<Issued, CredentialError> {
+pub(super) fn read(body: &Value<'_>, principal: String, at: Timestamp) -> Result<Issued, CredentialError> {
     let need = |name: &str| {
         text(body, name).ok_or_else(|| CredentialError::new(format!("the answer has no {name} for {principal}")))
     };
