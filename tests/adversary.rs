@@ -195,9 +195,9 @@ async fn a_pinned_call_that_this_program_lacks_parks_the_job(stock: Stock) {
     let mut record = plant.record(uid).await;
     record.definition = "of-another-version".into();
     record.step = "confirm".into();
+    record.revision += 1;
     use crossgrant::engine::store::{Change as StoreChange, Hold};
-    let change =
-        StoreChange { record: Box::new(record), hold: Hold::None, letters: vec![], also: vec![], begins: None };
+    let change = StoreChange { record: record.into(), hold: Hold::None, letters: vec![], also: vec![], begins: None };
     plant.store().commit(change).await.unwrap();
     plant.run_until(at("10:30:00")).await;
     let record = plant.record(uid).await;

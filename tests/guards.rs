@@ -13,7 +13,7 @@ use crossgrant::clock::Clock;
 use crossgrant::cloud::Limits;
 use crossgrant::domain::{AccountUid, Hour, JobUid, Reason};
 use crossgrant::engine::command::Command;
-use crossgrant::engine::decide::{Next, Observation, Rules, decide};
+use crossgrant::engine::decide::{Decision, Next, Observation, Rules, decide};
 use crossgrant::engine::guards::{HourlyLimits, Pause};
 use crossgrant::engine::policy::Policy;
 use crossgrant::engine::state::{Outcome, Record, State};
@@ -521,13 +521,14 @@ async fn only_a_beginning_is_tested_and_an_approved_one_by_no_number() {
     let [fresh, _, unknown] = stages().await;
     let desk = Desk::new();
     let now = plant.clock.now();
+    let begins = |decision: &Decision| plant.core.change(decision.clone(), Hold::None, now).0.begins;
     let mut decision = desk.decide(&fresh, &taken_up(None), NOW);
-    assert_eq!(plant.core.change(&decision, Hold::None, now).begins, None);
+    assert_eq!(begins(&decision), None);
     decision = desk.decide(&unknown, &taken_up(None), NOW);
-    assert_eq!(plant.core.change(&decision, Hold::None, now).begins, None);
+    assert_eq!(begins(&decision), None);
     decision.begins = true;
-    let begins = |decision: &_| plant.core.change(decision, Hold::None, now).begins.unwrap();
-    assert_eq!((begins(&decision).most, begins(&decision).since), (Some(7), at("2026-11-21T09:20:00Z")));
+    let tested = begins(&decision).unwrap();
+    assert_eq!((tested.most, tested.since), (Some(7), at("2026-11-21T09:20:00Z")));
     decision.record.approved_at = Some(now);
-    assert_eq!(begins(&decision).most, None);
+    assert_eq!(begins(&decision).unwrap().most, None);
 }

@@ -1,5 +1,7 @@
 //! Commands on a job.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
@@ -37,6 +39,6 @@ impl Admin {
         command: Command,
     ) -> Result<Json<Record>, ApiError> {
         let job = self.find(reference).await?;
-        Ok(Json(self.0.core.command(job.uid, command).await?))
+        Ok(Json(Arc::unwrap_or_clone(self.0.core.command(job.uid, command).await?)))
     }
 }

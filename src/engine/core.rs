@@ -195,37 +195,28 @@ impl Core {
         self.pinned.write().expect("no holder of this lock panics").insert(digest, definition);
     }
 
-    /// A decision as the change that commits it, with what it says put into letters.
-    pub fn change(&self, decision: &Decision, hold: Hold, now: Timestamp) -> Change {
-        self.change_by(decision.clone(), hold, now).0
-    }
-
-    /// The same of a decision that is not needed any more, and what to tell with [`Core::moved`] once it is committed.
-    pub fn change_by(&self, decision: Decision, hold: Hold, now: Timestamp) -> (Change, Moved) {
+    /// A decision as the change that commits it, with what it says put into letters, and what to tell with
+    /// [`Core::moved`] once it is committed.
+    pub fn change(&self, decision: Decision, hold: Hold, now: Timestamp) -> (Change, Moved) {
         let moved = Moved::by(&decision);
-        let Decision { mut record, says, also, begins, .. } = decision;
-        let letters = self.letters(&mut record, &says, now);
-        let also = also.into_iter().map(|(mut other, said)| {
-            let letters = self.letters(&mut other, &[said], now);
-            (other, letters)
-        });
+        let Decision { record, says, also, begins, .. } = decision;
+        let (record, letters) = self.next(record, &says, now);
+        let also = also.into_iter().map(|(other, said)| self.next(other, &[said], now));
         let begins = begins.then(|| Begins {
             since: earlier(now, WINDOW),
             most: self.policy.limits().of(record.job.kind).filter(|_| record.approved_at.is_none()),
         });
-        (Change { also: also.collect(), record: Box::new(record), hold, letters, begins }, moved)
+        (Change { also: also.collect(), record, hold, letters, begins }, moved)
     }
 
-    fn letters(&self, record: &mut Record, says: &[EventType], now: Timestamp) -> Vec<Letter> {
-        says.iter().map(|kind| self.announcer.letter(record, *kind, now)).collect()
+    /// A record as it is committed, and what is said of it.
+    fn next(&self, mut record: Record, says: &[EventType], now: Timestamp) -> (Arc<Record>, Vec<Letter>) {
+        let letters = says.iter().map(|kind| self.announcer.letter(&mut record, *kind, now)).collect();
+        record.revision += 1;
+        (Arc::new(record), letters)
     }
 
     /// Tells the other loops what a commit brought.
-    pub fn committed(&self, decision: &Decision) {
-        self.moved(&Moved::by(decision));
-    }
-
-    /// Tells it of a decision that was used up by [`Core::change_by`].
     pub fn moved(&self, moved: &Moved) {
         for said in &moved.says {
             self.observer.said(*said);
@@ -243,18 +234,20 @@ impl Core {
     }
 
     /// Carries out a command on a job.
-    pub async fn command(&self, uid: JobUid, what: Command) -> Result<Record, CommandError> {
+    pub async fn command(&self, uid: JobUid, what: Command) -> Result<Arc<Record>, CommandError> {
         let record = self.store.load(uid).await?.ok_or(CommandError::NotFound)?;
         let definition = self.definition(&record.definition).await?;
         let now = self.clock.now();
         let decision = command(&self.rules(&definition), &record, what, now)?;
-        match self.store.commit(self.change(&decision, Hold::None, now)).await? {
+        let (change, moved) = self.change(decision, Hold::None, now);
+        let decided = Arc::clone(&change.record);
+        match self.store.commit(change).await? {
             Committed::Conflict | Committed::Paused | Committed::OverLimit(_) => Err(CommandError::Conflict),
             Committed::Done => {
                 tracing::info!(job.uid = %uid, command = what.as_str(), "an operator's command was carried out");
-                self.committed(&decision);
+                self.moved(&moved);
                 self.work.notify_one();
-                Ok(decision.record)
+                Ok(decided)
             }
         }
     }
@@ -263,18 +256,20 @@ impl Core {
     /// is left out.
     pub async fn approve(&self, jobs: &[Record]) -> Result<Vec<JobUid>, CommandError> {
         let now = self.clock.now();
-        let mut decisions = Vec::with_capacity(jobs.len());
+        let (mut changes, mut moves) = (Vec::with_capacity(jobs.len()), Vec::with_capacity(jobs.len()));
         for record in jobs {
             let definition = self.definition(&record.definition).await?;
-            decisions.push(command(&self.rules(&definition), record, Command::Approve, now)?);
+            let decision = command(&self.rules(&definition), record, Command::Approve, now)?;
+            let (change, moved) = self.change(decision, Hold::None, now);
+            changes.push(change);
+            moves.push((record.uid, moved));
         }
-        let changes = decisions.iter().map(|decision| self.change(decision, Hold::None, now)).collect();
         let committed = self.store.commit_all(changes).await?;
-        let done = decisions.iter().zip(committed).filter(|(_, committed)| *committed == Committed::Done);
+        let done = moves.iter().zip(committed).filter(|(_, committed)| *committed == Committed::Done);
         let approved: Vec<JobUid> = done
-            .map(|(decision, _)| {
-                self.committed(decision);
-                decision.record.uid
+            .map(|((uid, moved), _)| {
+                self.moved(moved);
+                *uid
             })
             .collect();
         tracing::info!(jobs = approved.len(), "an operator approved jobs");

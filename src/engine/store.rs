@@ -2,6 +2,7 @@
 //! conformance suite in `store/conformance.rs`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -141,14 +142,14 @@ pub enum Hold {
 /// A decided change. Applied whole or not at all.
 #[derive(Debug, Clone)]
 pub struct Change {
-    /// The next record; its `revision` is the one it was decided on, and the store raises it by one.
-    pub record: Box<Record>,
+    /// The next record; its `revision` is one more than that of the one it was decided on.
+    pub record: Arc<Record>,
     /// By what right.
     pub hold: Hold,
     /// Said with it.
     pub letters: Vec<Letter>,
     /// Other jobs that change in the same commit, each by compare-and-set on its own revision.
-    pub also: Vec<(Record, Vec<Letter>)>,
+    pub also: Vec<(Arc<Record>, Vec<Letter>)>,
     /// Tested in the same commit: set where the job begins to write.
     pub begins: Option<Begins>,
 }

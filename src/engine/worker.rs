@@ -107,7 +107,7 @@ async fn fill(core: &Arc<Core>, capacity: Capacity, jobs: &mut JoinSet<()>) -> R
 pub async fn run(core: &Core, claimed: Claimed, deadline: Duration) -> Result<(), StoreError> {
     let refusal = core.policy.refuses(&claimed.record.requester, &claimed.record.job);
     let objections = core.policy.objections(&claimed.record.job);
-    let mut hand = Grip { core, record: claimed.record, lease: claimed.lease, deadline, room: None };
+    let mut hand = Grip { core, record: Arc::new(claimed.record), lease: claimed.lease, deadline, room: None };
     let paused = hand.pause().await?;
     let mut observation = Observation::TakenUp { refusal, objections, paused };
     loop {
@@ -132,7 +132,7 @@ pub async fn run(core: &Core, claimed: Claimed, deadline: Duration) -> Result<()
 /// A job in work, and the right to it.
 struct Grip<'a> {
     core: &'a Core,
-    record: Record,
+    record: Arc<Record>,
     lease: Lease,
     deadline: Duration,
     /// What room was taken for in the budget, for the next write.
@@ -165,37 +165,41 @@ impl Grip<'_> {
             let decision = decide(&self.core.rules(definition), &self.record, observation, now);
             match self.room(definition, &decision).await? {
                 Room::Taken if !decision.commit => {
-                    self.record = decision.record;
+                    self.record = Arc::new(decision.record);
                     return Ok(Some(decision.next));
                 }
                 Room::Waited => continue,
                 Room::PutDown => return Ok(None),
-                Room::Taken => match self.commit(&decision).await? {
-                    Committed::Done => {
-                        return Ok((!self.core.faults.cut(Point::AfterCommit)).then_some(decision.next));
-                    }
-                    Committed::OverLimit(begun) => {
-                        self.keep_look(decision.record);
-                        let most = self.core.policy.limits().of(self.record.job.kind).unwrap_or_default();
-                        *observation = Observation::OverLimit { begun, most };
-                        conflicts += 1;
-                        continue;
-                    }
-                    Committed::Paused => {
-                        if let Some(pause) = self.pause().await? {
-                            self.keep_look(decision.record);
-                            *observation = Observation::Paused(pause);
+                Room::Taken => {
+                    let next = decision.next;
+                    let (committed, decided) = self.commit(decision).await?;
+                    match committed {
+                        Committed::Done => {
+                            return Ok((!self.core.faults.cut(Point::AfterCommit)).then_some(next));
                         }
-                        conflicts += 1;
-                        continue;
+                        Committed::OverLimit(begun) => {
+                            self.keep_look(&decided);
+                            let most = self.core.policy.limits().of(self.record.job.kind).unwrap_or_default();
+                            *observation = Observation::OverLimit { begun, most };
+                            conflicts += 1;
+                            continue;
+                        }
+                        Committed::Paused => {
+                            if let Some(pause) = self.pause().await? {
+                                self.keep_look(&decided);
+                                *observation = Observation::Paused(pause);
+                            }
+                            conflicts += 1;
+                            continue;
+                        }
+                        Committed::Conflict => {}
                     }
-                    Committed::Conflict => {}
-                },
+                }
                 Room::Conflict => {}
             }
             conflicts += 1;
             match self.core.store.load(self.record.uid).await? {
-                Some(record) if !record.state.is_terminal() => self.record = record,
+                Some(record) if !record.state.is_terminal() => self.record = Arc::new(record),
                 _ => break,
             }
             // Or it was one of the jobs it takes over from that moved on.
@@ -246,10 +250,11 @@ impl Grip<'_> {
             let none = Observation::NoRoom { operation, account, opens_in, waited };
             // With a lease renewed for the wait.
             let decision = decide(&core.rules(definition), &self.record, &none, core.clock.now());
-            if self.commit(&decision).await? != Committed::Done {
+            let next = decision.next;
+            if self.commit(decision).await?.0 != Committed::Done {
                 return Ok(Room::Conflict);
             }
-            if decision.next != Next::AwaitRoom {
+            if next != Next::AwaitRoom {
                 return Ok(Room::PutDown);
             }
             taken = room(self.deadline.saturating_sub(core.catalog.policies.attempt())).await;
@@ -259,22 +264,19 @@ impl Grip<'_> {
         Ok(if waited { Room::Waited } else { Room::Taken })
     }
 
-    async fn commit(&mut self, decision: &Decision) -> Result<Committed, StoreError> {
+    /// Commits; returns the record that was to be committed, too.
+    async fn commit(&mut self, decision: Decision) -> Result<(Committed, Arc<Record>), StoreError> {
         let (now, uptime) = (self.core.clock.now(), self.core.clock.uptime());
         let until = later(now, self.core.kept());
-        let hold = match decision.next {
-            Next::Rest => Hold::Release(self.lease.clone()),
-            _ => Hold::Keep(self.lease.clone(), until),
-        };
-        let record = loop {
-            let change = self.core.change(decision, hold.clone(), now);
-            let mut record = (*change.record).clone();
-            match self.core.store.commit(change).await {
-                Ok(Committed::Done) => {
-                    record.revision += 1;
-                    break record;
-                }
-                Ok(other) => return Ok(other),
+        let rests = decision.next == Next::Rest;
+        let lease = self.lease.clone();
+        let hold = if rests { Hold::Release(lease) } else { Hold::Keep(lease, until) };
+        let (change, moved) = self.core.change(decision, hold, now);
+        let record = Arc::clone(&change.record);
+        loop {
+            match self.core.store.commit(change.clone()).await {
+                Ok(Committed::Done) => break,
+                Ok(other) => return Ok((other, record)),
                 // What was just done in the cloud is worth waiting for; without it the next look has to find out.
                 Err(StoreError::Unavailable(why)) if self.core.clock.uptime() < self.deadline => {
                     tracing::error!(job.uid = %record.uid, error = why, "cannot commit; tries again while the lease lasts");
@@ -282,7 +284,7 @@ impl Grip<'_> {
                 }
                 Err(error) => return Err(error),
             }
-        };
+        }
         self.lease.until = until;
         self.deadline = uptime + self.core.lease();
         if record.state.is_terminal() || record.state == State::Parked {
@@ -291,20 +293,21 @@ impl Grip<'_> {
                 instance.id = %record.job.instance.id, job.state = record.state.as_str(), "{}", record.why
             );
         }
-        self.record = record;
-        self.core.committed(decision);
-        if decision.next == Next::Rest {
+        self.record = Arc::clone(&record);
+        self.core.moved(&moved);
+        if rests {
             // Whoever stood behind it in the line of its instance may begin.
             self.core.work.notify_one();
         }
-        Ok(Committed::Done)
+        Ok((Committed::Done, record))
     }
 
     /// What was just looked at stays known, though the beginning that followed from it was not allowed.
-    fn keep_look(&mut self, decided: Record) {
-        let Record { calls, before, after, unchecked, .. } = decided;
+    fn keep_look(&mut self, decided: &Record) {
+        let Record { calls, before, after, unchecked, .. } = decided.clone();
+        let record = Arc::make_mut(&mut self.record);
         // One call is the write that is not made.
-        self.record = Record { calls: calls.saturating_sub(1), before, after, unchecked, ..self.record.clone() };
+        *record = Record { calls: calls.saturating_sub(1), before, after, unchecked, ..record.clone() };
     }
 
     /// The pause that keeps the job back, if there is one.

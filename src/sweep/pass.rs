@@ -111,7 +111,7 @@ async fn settle(core: &Core, group: &Group, records: Vec<Record>, found: &Found)
     let (mut changes, mut moves) = (Vec::with_capacity(records.len()), Vec::with_capacity(records.len()));
     for record in records {
         let decision = judge(core, group, record, found, now).await?;
-        let (change, moved) = core.change_by(decision, Hold::None, now);
+        let (change, moved) = core.change(decision, Hold::None, now);
         changes.push(change);
         moves.push(moved);
     }

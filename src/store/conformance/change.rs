@@ -22,8 +22,7 @@ pub async fn a_commit_on_an_old_revision_changes_nothing(store: S) {
     set(&*store, 1, running).await;
     empty_outbox(&*store).await;
     for revision in [0, 2] {
-        let mut stale = change(at_rest(record(1), State::Failed), Hold::None);
-        stale.record.revision = revision;
+        let mut stale = change(Record { revision, ..at_rest(record(1), State::Failed) }, Hold::None);
         stale.letters = vec![event(1, 2, true)];
         assert_eq!(store.commit(stale).await.unwrap(), Committed::Conflict);
     }
@@ -41,7 +40,7 @@ async fn superseding(store: &dyn Store) -> Change {
     let mut change = change(running(load(store, 1).await), Hold::None);
     change.letters = vec![event(1, 2, false)];
     for n in [2, 3] {
-        change.also.push((at_rest(load(store, n).await, State::Superseded), vec![event(n, 2, true)]));
+        change.also.push((next_of(at_rest(load(store, n).await, State::Superseded)), vec![event(n, 2, true)]));
     }
     change
 }
@@ -119,8 +118,7 @@ pub async fn an_illegal_change_harms_no_other(store: S) {
 
 pub async fn many_changes_are_each_for_themselves(store: S) {
     take(&*store, &(1..=4).map(record).collect::<Vec<_>>()).await;
-    let mut stale = change(running(record(2)), Hold::None);
-    stale.record.revision = 7;
+    let stale = change(Record { revision: 7, ..running(record(2)) }, Hold::None);
     let changes = vec![
         change(running(record(1)), Hold::None),
         stale,

@@ -168,9 +168,14 @@ pub async fn claimed(store: &dyn Store, seconds: i64) -> Vec<JobUid> {
     claim(store, seconds).await.into_iter().map(|c| c.record.uid).collect()
 }
 
+/// The record as it is committed.
+pub fn next_of(record: Record) -> Arc<Record> {
+    Arc::new(Record { revision: record.revision + 1, ..record })
+}
+
 /// A change of one job, without letters.
 pub fn change(record: Record, hold: Hold) -> Change {
-    Change { record: Box::new(record), hold, letters: Vec::new(), also: Vec::new(), begins: None }
+    Change { record: next_of(record), hold, letters: Vec::new(), also: Vec::new(), begins: None }
 }
 
 /// The job as it is stored.

@@ -48,7 +48,7 @@ pub async fn who_finds_no_place_changes_nothing(store: S) {
     }
     let mut late = beginning(&revoke(3), 20, Some(2));
     late.letters = vec![event(3, 2, false)];
-    late.also.push((at_rest(load(&*store, 4).await, State::Superseded), vec![event(4, 2, true)]));
+    late.also.push((next_of(at_rest(load(&*store, 4).await, State::Superseded)), vec![event(4, 2, true)]));
     assert_eq!(store.commit(late).await.unwrap(), Committed::OverLimit(2));
     assert_eq!(load(&*store, 3).await, revoke(3));
     assert_eq!(load(&*store, 4).await.state, State::Waiting);
@@ -179,13 +179,13 @@ pub async fn a_job_held_too_late_is_not_forgotten(store: S) {
     let held = claim(&*store, 1).await;
     store.pause(&pause(RESOURCE)).await.unwrap();
     store.unpause(&account(RESOURCE)).await.unwrap();
-    let mut late = change(record(1), Hold::Release(lease_of(&held, 1)));
-    (late.record.held, late.record.due) = (Some(account(RESOURCE)), None);
+    let late = Record { held: Some(account(RESOURCE)), due: None, ..record(1) };
+    let late = change(late, Hold::Release(lease_of(&held, 1)));
     assert_eq!(store.commit(late).await.unwrap(), Committed::Done);
     let again = claim(&*store, 2).await;
     assert_eq!(again.len(), 1);
-    let mut going = change(running(again[0].record.clone()), Hold::Release(lease_of(&again, 1)));
-    (going.record.held, going.record.due) = (None, Some(at(70)));
+    let going = Record { held: None, due: Some(at(70)), ..running(again[0].record.clone()) };
+    let going = change(going, Hold::Release(lease_of(&again, 1)));
     store.commit(going).await.unwrap();
     assert_eq!(claimed(&*store, 69).await, [], "it is held no longer");
 }

@@ -6,6 +6,7 @@
 //! written by the same few statements as one change.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -47,7 +48,7 @@ struct Entry {
 /// What a row becomes.
 #[derive(Clone)]
 pub(super) struct Next {
-    pub(super) record: Record,
+    pub(super) record: Arc<Record>,
     pub(super) lease: LeaseNext,
 }
 
@@ -126,7 +127,7 @@ impl<'a> Ledger<'a> {
         let others = others.map(|(_, entry)| (&entry.counted.0, &entry.counted.1));
         let begins = change.begins.map(|begins| self.guards.test(&change.record, begins, others));
         let also = change.also.iter().map(|(record, letters)| (record, &Hold::None, letters));
-        for (record, hold, letters) in std::iter::once((&*change.record, &change.hold, &change.letters)).chain(also) {
+        for (record, hold, letters) in std::iter::once((&change.record, &change.hold, &change.letters)).chain(also) {
             let applied = match self.apply_one(record, hold, letters, &mut before) {
                 Ok(Committed::Done) => Ok(begins.unwrap_or(Committed::Done)),
                 other => other,
@@ -144,7 +145,7 @@ impl<'a> Ledger<'a> {
 
     fn apply_one(
         &mut self,
-        record: &Record,
+        record: &Arc<Record>,
         hold: &Hold,
         letters: &[Letter],
         before: &mut Vec<(Uuid, Entry)>,
@@ -156,7 +157,7 @@ impl<'a> Ledger<'a> {
             }
             Hold::None => true,
         };
-        if !holds || u64::try_from(entry.revision) != Ok(record.revision) {
+        if !holds || u64::try_from(entry.revision).map(|revision| revision + 1) != Ok(record.revision) {
             return Ok(Committed::Conflict);
         }
         let from = State::parse(&entry.state).ok_or_else(|| {
@@ -179,9 +180,7 @@ impl<'a> Ledger<'a> {
             (Some(_), true) => entry.place,
             (_, false) => Place::OUTSIDE,
         };
-        let mut next = record.clone();
-        next.revision += 1;
-        let of = row::index(&next)?;
+        let of = row::index(record)?;
         let (revision, counted) = (of.revision, Counted { counted_as: of.counted_as, begun_us: of.begun_us });
         before.push((record.uid.0, entry.clone()));
         let lease = match hold {
@@ -200,7 +199,7 @@ impl<'a> Ledger<'a> {
         entry.counted.1 = counted;
         entry.state = record.state.as_str().to_owned();
         entry.place = place;
-        entry.next = Some(Box::new(Next { record: next, lease }));
+        entry.next = Some(Box::new(Next { record: Arc::clone(record), lease }));
         self.post.post(record.uid, letters)?;
         Ok(Committed::Done)
     }

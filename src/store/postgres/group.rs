@@ -63,7 +63,7 @@ pub(super) async fn apply(
     session.prepare(&[guards::SHARE, guards::PAUSED, guards::BEGUN]).await?;
     let mut lines: HashSet<String> = changes
         .iter()
-        .flat_map(|change| std::iter::once(&*change.record).chain(change.also.iter().map(|(record, _)| record)))
+        .flat_map(|change| std::iter::once(&change.record).chain(change.also.iter().map(|(record, _)| record)))
         .filter(|record| !record.in_line)
         .map(|record| record.job.instance.id.as_str().to_owned())
         .collect();
@@ -133,7 +133,7 @@ async fn load<'a>(
     let (mut uids, mut keys, mut terminal) = (Vec::<Uuid>::new(), (Vec::<Uuid>::new(), Vec::<i32>::new()), Vec::new());
     for change in changes {
         let also = change.also.iter().map(|(record, letters)| (record, letters));
-        for (record, letters) in std::iter::once((&*change.record, &change.letters)).chain(also) {
+        for (record, letters) in std::iter::once((&change.record, &change.letters)).chain(also) {
             uids.push(record.uid.0);
             for event in letters.iter().filter_map(|letter| letter.event) {
                 keys.0.push(event.uid.0);

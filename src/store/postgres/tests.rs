@@ -169,7 +169,7 @@ async fn of_two_workers_that_change_one_job_one_wins() {
     for order in [(1..=10).collect::<Vec<_>>(), (1..=10).rev().collect()] {
         let mut change = change(running(load(&*one, order[0]).await), Hold::None);
         for n in &order[1..] {
-            change.also.push((running(load(&*one, *n).await), vec![]));
+            change.also.push((next_of(running(load(&*one, *n).await)), vec![]));
         }
         crossing.push(change);
     }

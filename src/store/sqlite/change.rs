@@ -1,5 +1,7 @@
 //! Changes: every one by compare-and-set on the revision it was decided on, and on the lease it is made under.
 
+use std::sync::Arc;
+
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::line::{self, Place};
@@ -19,14 +21,13 @@ pub(super) struct Prepared {
 
 /// What a job becomes.
 struct Next {
-    record: Record,
+    record: Arc<Record>,
     text: String,
     letters: Vec<Letter>,
 }
 
 impl Next {
-    fn new(mut record: Record, letters: Vec<Letter>) -> Result<Self, StoreError> {
-        record.revision += 1;
+    fn new(record: Arc<Record>, letters: Vec<Letter>) -> Result<Self, StoreError> {
         Ok(Self { text: row::write(&record)?, record, letters })
     }
 }
@@ -36,7 +37,7 @@ impl Prepared {
     pub(super) fn new(change: Change) -> Result<Self, StoreError> {
         let Change { record, hold, letters, also, begins } = change;
         let also = also.into_iter().map(|(record, letters)| Next::new(record, letters)).collect::<Result<_, _>>()?;
-        Ok(Self { first: Next::new(*record, letters)?, hold, also, begins })
+        Ok(Self { first: Next::new(record, letters)?, hold, also, begins })
     }
 
     /// Applies the change, whole or not at all.
