@@ -17,6 +17,7 @@
 //! | [`simulator`] | a cloud of one's own, behind real HTTP | domain, clock |
 //! | [`config`], [`telemetry`], [`admin`], [`cli`] | the process around it all | everything |
 
+mod allocator;
 pub mod actions;
 pub mod admin;
 pub mod broker;
