@@ -37,7 +37,8 @@ pub struct Capacity {
 
 /// After a store that could not be used, before asking it again.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
-/// The shortest pause between two claims that find nothing.
+/// The shortest pause between two claims that find nothing, and how long it is not asked again when there will be more:
+/// the store looks at every lease for it.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
 
 /// Works until `stop` says true, then lets the jobs in work come to rest, for as long as `drain` allows. Jobs that do
@@ -49,9 +50,10 @@ pub async fn work(core: Arc<Core>, capacity: Capacity, mut stop: watch::Receiver
         Ok(count) => tracing::info!(leases = count, "takes its own leases back"),
         Err(error) => tracing::error!(%error, "cannot take its own leases back; waits for them to expire"),
     }
+    let mut asked = None;
     while !*stop.borrow() {
         while jobs.try_join_next().is_some() {}
-        let pause = match fill(&core, capacity, &mut jobs).await {
+        let pause = match fill(&core, capacity, &mut jobs, &mut asked).await {
             Ok(pause) => pause,
             Err(error) => {
                 tracing::error!(%error, "cannot claim jobs; tries again");
@@ -79,8 +81,14 @@ pub async fn work(core: Arc<Core>, capacity: Capacity, mut stop: watch::Receiver
     }
 }
 
-/// Takes up what is due. Returns how long there will be nothing more: `None` for until somebody rings.
-async fn fill(core: &Arc<Core>, capacity: Capacity, jobs: &mut JoinSet<()>) -> Result<Option<Duration>, StoreError> {
+/// Takes up what is due. Returns after how long to look again: `None` for when somebody rings. `asked` is when the store
+/// was last asked for that.
+async fn fill(
+    core: &Arc<Core>,
+    capacity: Capacity,
+    jobs: &mut JoinSet<()>,
+    asked: &mut Option<Duration>,
+) -> Result<Option<Duration>, StoreError> {
     let free = capacity.jobs.saturating_sub(jobs.len());
     if free == 0 {
         return Ok(None);
@@ -99,6 +107,10 @@ async fn fill(core: &Arc<Core>, capacity: Capacity, jobs: &mut JoinSet<()>) -> R
     if full {
         return Ok(None);
     }
+    if asked.is_some_and(|asked| uptime < asked + SHORTEST_PAUSE) {
+        return Ok(Some(SHORTEST_PAUSE));
+    }
+    *asked = Some(uptime);
     let next = core.store.next_due().await?;
     Ok(next.map(|at| crate::clock::until(core.clock.now(), at).max(SHORTEST_PAUSE)))
 }
