@@ -37,9 +37,10 @@ pub struct Capacity {
 
 /// After a store that could not be used, before asking it again.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
-/// The shortest pause between two claims that find nothing, and how long it is not asked again when there will be more:
-/// the store looks at every lease for it.
+/// The shortest pause between two claims that find nothing.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
+/// The shortest pause between two questions when there will be more to claim: the store looks at every lease for that.
+const ASK_PAUSE: Duration = Duration::from_millis(20);
 
 /// Works until `stop` says true, then lets the jobs in work come to rest, for as long as `drain` allows. Jobs that do
 /// not are cut where they are, as in a crash.
@@ -107,8 +108,8 @@ async fn fill(
     if full {
         return Ok(None);
     }
-    if asked.is_some_and(|asked| uptime < asked + SHORTEST_PAUSE) {
-        return Ok(Some(SHORTEST_PAUSE));
+    if let Some(asked) = asked.filter(|asked| uptime < *asked + ASK_PAUSE) {
+        return Ok(Some((asked + ASK_PAUSE).saturating_sub(uptime)));
     }
     *asked = Some(uptime);
     let next = core.store.next_due().await?;
