@@ -17,9 +17,9 @@
 //! | [`simulator`] | a cloud of one's own, behind real HTTP | domain, clock |
 //! | [`config`], [`telemetry`], [`admin`], [`cli`] | the process around it all | everything |
 
-mod allocator;
 pub mod actions;
 pub mod admin;
+mod allocator;
 pub mod broker;
 pub mod cli;
 pub mod clock;

@@ -114,8 +114,8 @@ fn stored(conn: &Connection, uid: Uid) -> Result<Option<Stored>, StoreError> {
         .optional()?)
 }
 
-/// What is stored of a job, if it may become `record`; `None` is a conflict.
-fn judge(conn: &Connection, record: &Record, hold: &Hold) -> Result<Option<Stored>, StoreError> {
+/// What is stored of a job, and the state it is in, if it may become `record`; `None` is a conflict.
+fn judge(conn: &Connection, record: &Record, hold: &Hold) -> Result<Option<(Stored, State)>, StoreError> {
     let Some(old) = stored(conn, Uid(record.uid))? else { return Ok(None) };
     let holds = match hold {
         Hold::Keep(lease, _) | Hold::Release(lease) => {
@@ -136,10 +136,10 @@ fn judge(conn: &Connection, record: &Record, hold: &Hold) -> Result<Option<Store
             record.state.as_str()
         )));
     }
-    Ok(Some(old))
+    Ok(Some((old, from)))
 }
 
-fn apply(conn: &Connection, next: &Next, hold: &Hold, old: &Stored) -> Result<(), StoreError> {
+fn apply(conn: &Transaction<'_>, next: &Next, hold: &Hold, (old, from): &(Stored, State)) -> Result<(), StoreError> {
     let of = row::index(&next.record)?;
     let place = match (old.place.turn, next.record.in_line) {
         (None, true) => line::enter(conn, of.instance_id)?,
@@ -181,6 +181,11 @@ fn apply(conn: &Connection, next: &Next, hold: &Hold, old: &Stored) -> Result<()
         // Nothing that an index holds: SQLite would write each of them again, whether it changes or not.
         conn.prepare_cached("UPDATE jobs SET record = ?2, revision = ?3, lease_until_us = ?4 WHERE rowid = ?1")?
             .execute(params![old.rowid, next.text, of.revision, until_us])?;
+    }
+    let (kind, state) = (next.record.job.kind, next.record.state);
+    if state != *from {
+        conn.count(kind, *from, -1);
+        conn.count(kind, state, 1);
     }
     if old.place.turn.is_some() && place.turn.is_none() {
         line::hand_on(conn, of.instance_id)?;

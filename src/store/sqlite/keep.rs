@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::row::{self, Uid};
+use super::transaction::{Tally, Transaction};
 use crate::domain::Kind;
 use crate::engine::state::State;
 use crate::engine::store::{Census, StoreError};
@@ -36,17 +37,29 @@ pub(super) fn census(conn: &Connection) -> Result<Census, StoreError> {
         let (Some(kind), Some(state)) = (Kind::parse(&kind), State::parse(&state)) else {
             return Err(StoreError::Corrupt(format!("unknown kind {kind} or state {state}")));
         };
-        census.jobs.insert((kind, state), count(row.get(2)?));
+        census.jobs.insert((kind, state), whole(row.get(2)?));
     }
-    census.outbox = count(conn.query_row("SELECT count(*) FROM outbox", [], |row| row.get(0))?);
-    census.undeliverable = count(conn.query_row("SELECT count(*) FROM undeliverable", [], |row| row.get(0))?);
-    census.rejected = count(conn.query_row("SELECT count(*) FROM rejections", [], |row| row.get(0))?);
-    census.paused = count(conn.query_row("SELECT count(*) FROM pauses WHERE active = 1", [], |row| row.get(0))?);
+    census.outbox = whole(conn.query_row("SELECT count(*) FROM outbox", [], |row| row.get(0))?);
+    census.undeliverable = whole(conn.query_row("SELECT count(*) FROM undeliverable", [], |row| row.get(0))?);
+    census.rejected = whole(conn.query_row("SELECT count(*) FROM rejections", [], |row| row.get(0))?);
+    census.paused = whole(conn.query_row("SELECT count(*) FROM pauses WHERE active = 1", [], |row| row.get(0))?);
     Ok(census)
 }
 
-fn count(n: i64) -> u64 {
+fn whole(n: i64) -> u64 {
     n.unsigned_abs()
+}
+
+/// Writes down how many jobs more there are.
+pub(super) fn count(conn: &Connection, tally: &Tally) -> rusqlite::Result<()> {
+    for ((kind, state), jobs) in tally.iter().filter(|(_, jobs)| **jobs != 0) {
+        conn.prepare_cached(
+            "INSERT INTO census (kind, state, jobs) VALUES (?1, ?2, ?3)
+             ON CONFLICT DO UPDATE SET jobs = jobs + excluded.jobs",
+        )?
+        .execute(params![kind.as_str(), state.as_str(), jobs])?;
+    }
+    Ok(())
 }
 
 /// Writes something; says what.
@@ -72,7 +85,7 @@ pub(super) struct Gone {
 
 /// Forgets a piece of what is older than `before`. A job or rejection of which something is still to be published stays
 /// until it is.
-pub(super) fn prune(conn: &Connection, before: Timestamp) -> Result<Gone, StoreError> {
+pub(super) fn prune(conn: &Transaction<'_>, before: Timestamp) -> Result<Gone, StoreError> {
     let before = row::at_or_before(before);
     let jobs = uids(
         conn,
@@ -82,7 +95,12 @@ pub(super) fn prune(conn: &Connection, before: Timestamp) -> Result<Gone, StoreE
     )?;
     for uid in &jobs {
         conn.prepare_cached("DELETE FROM keys WHERE uid = ?1")?.execute([uid])?;
-        conn.prepare_cached("DELETE FROM jobs WHERE uid = ?1")?.execute([uid])?;
+        let (kind, state): (String, String) = conn
+            .prepare_cached("DELETE FROM jobs WHERE uid = ?1 RETURNING kind, state")?
+            .query_row([uid], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        if let (Some(kind), Some(state)) = (Kind::parse(&kind), State::parse(&state)) {
+            conn.count(kind, state, -1);
+        }
         forget_letters(conn, *uid)?;
     }
     let rejections = uids(

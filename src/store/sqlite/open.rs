@@ -15,7 +15,11 @@ use crate::engine::store::StoreError;
 const APPLICATION_ID: i32 = 0x4372_4772;
 
 /// The schema, step by step. What was released is never edited: a change is a new entry.
-const MIGRATIONS: [&str; 2] = [include_str!("migrations/0001-jobs.sql"), include_str!("migrations/0002-guards.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("migrations/0001-jobs.sql"),
+    include_str!("migrations/0002-guards.sql"),
+    include_str!("migrations/0003-census.sql"),
+];
 
 /// Only somebody with an SQLite shell can be in the way of the one writer; a moment's patience is enough.
 const BUSY: Duration = Duration::from_secs(5);

@@ -8,11 +8,12 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::letters;
 use super::line::{self, Place};
 use super::row::{self, Uid};
+use super::transaction::Transaction;
 use crate::engine::state::{Origin, Record};
 use crate::engine::store::{Arrival, Message, Rejection, StoreError, Taken};
 
 /// Takes messages in; one verdict each, in order.
-pub(super) fn take(conn: &Connection, messages: &[Message]) -> Result<Vec<Taken>, StoreError> {
+pub(super) fn take(conn: &Transaction<'_>, messages: &[Message]) -> Result<Vec<Taken>, StoreError> {
     messages
         .iter()
         .map(|message| match message {
@@ -25,7 +26,7 @@ pub(super) fn take(conn: &Connection, messages: &[Message]) -> Result<Vec<Taken>
         .collect()
 }
 
-fn take_job(conn: &Connection, arrival: &Arrival) -> Result<Taken, StoreError> {
+fn take_job(conn: &Transaction<'_>, arrival: &Arrival) -> Result<Taken, StoreError> {
     let record = &arrival.record;
     let known = conn
         .prepare_cached("SELECT uid, digest FROM keys WHERE requester = ?1 AND job_id = ?2")?
@@ -52,7 +53,7 @@ fn take_job(conn: &Connection, arrival: &Arrival) -> Result<Taken, StoreError> {
     }
 }
 
-fn insert(conn: &Connection, record: &Record, digest: &str) -> Result<(), StoreError> {
+fn insert(conn: &Transaction<'_>, record: &Record, digest: &str) -> Result<(), StoreError> {
     let (of, uid) = (row::index(record)?, Uid(record.uid));
     let place = if record.in_line { line::enter(conn, of.instance_id)? } else { Place::OUTSIDE };
     conn.prepare_cached(
@@ -90,6 +91,7 @@ fn insert(conn: &Connection, record: &Record, digest: &str) -> Result<(), StoreE
     for (name, value) in &record.job.labels {
         label.execute(params![name, value, uid])?;
     }
+    conn.count(record.job.kind, record.state, 1);
     Ok(())
 }
 

@@ -136,11 +136,17 @@ async fn a_file_of_an_older_version_is_brought_up_to_date() {
     drop(store);
     let older =
         "DROP INDEX jobs_begun; DROP INDEX jobs_held; DROP TABLE pauses; ALTER TABLE jobs DROP COLUMN counted_as;
-        ALTER TABLE jobs DROP COLUMN begun_us; ALTER TABLE jobs DROP COLUMN held; PRAGMA user_version = 1";
+        ALTER TABLE jobs DROP COLUMN begun_us; ALTER TABLE jobs DROP COLUMN held;
+        CREATE TRIGGER jobs_come AFTER INSERT ON jobs BEGIN UPDATE census SET jobs = jobs + 1; END;
+        CREATE TRIGGER jobs_move AFTER UPDATE OF state ON jobs BEGIN UPDATE census SET jobs = jobs + 1; END;
+        CREATE TRIGGER jobs_go AFTER DELETE ON jobs BEGIN UPDATE census SET jobs = jobs - 1; END;
+        PRAGMA user_version = 1";
     Connection::open(&path).unwrap().execute_batch(older).unwrap();
     let store = Sqlite::open(&path).unwrap();
     assert_eq!(store.list(&everything()).await.unwrap(), records);
     assert_eq!(claimed(&store, 1).await, [uid(1), uid(2)]);
+    take(&store, &[record(3)]).await;
+    assert_eq!(store.census().await.unwrap().jobs.values().sum::<u64>(), 3);
 }
 
 #[tokio::test]
@@ -234,8 +240,11 @@ async fn one_that_fails_after_it_wrote_takes_nobody_with_it() {
         let store = Arc::clone(&store);
         tasks.spawn(async move {
             if n == 3 {
-                let probe = "INSERT INTO probe VALUES (7, 7); INSERT INTO probe VALUES (7, 8)";
-                store.write(move |conn| Ok(conn.execute_batch(probe)?)).await
+                let fail = |tx: &super::Transaction<'_>| {
+                    super::take::take(tx, &[arrival(&record(9))])?;
+                    Ok(tx.execute_batch("INSERT INTO probe VALUES (7, 7); INSERT INTO probe VALUES (7, 8)")?)
+                };
+                store.write(fail).await
             } else {
                 store.take(vec![arrival(&record(n))]).await.map(drop)
             }
@@ -252,6 +261,7 @@ async fn one_that_fails_after_it_wrote_takes_nobody_with_it() {
     let left = store
         .read(|conn| Ok(conn.query_row("SELECT count(*) FROM probe WHERE id = 7", [], |row| row.get::<_, i64>(0))?));
     assert_eq!(left.await.unwrap(), 0, "what it had written is undone");
+    assert_eq!(store.census().await.unwrap().jobs.values().sum::<u64>(), 3, "and not counted");
 }
 
 #[tokio::test]

@@ -4,20 +4,29 @@
 //! touched. Almost nothing is ever undone. So a group is first run without; when a part of it has to be undone that has
 //! written something, all of it is, and the group is run once more with a savepoint for each part.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::ops::Deref;
 
 use rusqlite::Connection;
 
 use super::error::of_the_group;
+use super::keep;
 use super::writer::Task;
+use crate::domain::Kind;
+use crate::engine::state::State as JobState;
 use crate::engine::store::StoreError;
+
+/// How many jobs more there are, by kind and state.
+pub(super) type Tally = BTreeMap<(Kind, JobState), i64>;
 
 /// The physical transaction, as those see it who share it.
 pub(super) struct Transaction<'a> {
     conn: &'a Connection,
     savepoints: bool,
     state: Cell<State>,
+    /// Written once, when the group is through.
+    tally: RefCell<Tally>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -47,7 +56,7 @@ impl Transaction<'_> {
         if self.savepoints {
             self.execute_batch("SAVEPOINT part").map_err(|error| self.broken(of_the_group(error)))?;
         }
-        let before = self.total_changes();
+        let (before, counted) = (self.total_changes(), self.savepoints.then(|| self.tally.borrow().clone()));
         let result = work();
         let kept = result.as_ref().is_ok_and(keep);
         if self.is_autocommit() {
@@ -56,10 +65,18 @@ impl Transaction<'_> {
         } else if self.savepoints {
             self.execute_batch(if kept { "RELEASE part" } else { "ROLLBACK TO part; RELEASE part" })
                 .map_err(|error| self.broken(of_the_group(error)))?;
+            if let Some(counted) = counted.filter(|_| !kept) {
+                self.tally.replace(counted);
+            }
         } else if !kept && self.total_changes() != before {
             self.state.set(State::Spoiled);
         }
         result
+    }
+
+    /// Counts a job that came into a state, or left it.
+    pub(super) fn count(&self, kind: Kind, state: JobState, jobs: i64) {
+        *self.tally.borrow_mut().entry((kind, state)).or_default() += jobs;
     }
 
     fn broken(&self, error: StoreError) -> StoreError {
@@ -86,12 +103,15 @@ pub(super) fn commit(conn: &Connection, group: &mut [Box<dyn Task>]) -> Result<(
 /// Runs a group in a new transaction, as far as it stays sound.
 fn run(conn: &Connection, group: &mut [Box<dyn Task>], savepoints: bool) -> Result<State, StoreError> {
     conn.execute_batch("BEGIN IMMEDIATE").map_err(of_the_group)?;
-    let tx = Transaction { conn, savepoints, state: Cell::new(State::Sound) };
+    let tx = Transaction { conn, savepoints, state: Cell::new(State::Sound), tally: RefCell::default() };
     for task in group {
         task.run(&tx);
         if tx.state.get() != State::Sound {
             break;
         }
+    }
+    if tx.state.get() == State::Sound {
+        keep::count(conn, &tx.tally.borrow()).map_err(of_the_group)?;
     }
     Ok(tx.state.get())
 }
