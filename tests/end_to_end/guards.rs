@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{GRANT, REVOKE, completes_once, operations, site};
+use super::{GRANT, REVOKE, completes_once, operations, place};
+use crate::support::crew::{Crew, for_one_and_two};
 use crate::support::crossgrant;
 use crate::support::plant::{RESOURCE, UNATTACHED};
 use crate::support::process::Process;
@@ -27,39 +28,42 @@ fn shown(worker: &Worker, id: &str) -> Option<Value> {
     (answer.status == 200).then(|| view["job"].take())
 }
 
-#[test]
-fn a_pause_outlives_the_worker_and_what_a_limit_parked_is_approved_by_number() {
-    let site = site(&Options { more: 1, worker: "[limits]\nrevokes_per_cen = 0", ..Options::default() });
-    let (network, worker) = (another(0), site.worker());
-    let (code, text) = said(&site, &worker, &["pause", RESOURCE, "--by", "ann", "--reason", "an incident"]);
+for_one_and_two! {
+    a_pause_outlives_the_worker_and_what_a_limit_parked_is_approved_by_number,
+}
+
+fn a_pause_outlives_the_worker_and_what_a_limit_parked_is_approved_by_number(crew: Crew) {
+    let site = place(crew, Options { more: 1, worker: "[limits]\nrevokes_per_cen = 0", ..Options::default() });
+    let (network, mut staff) = (another(0), site.staff());
+    let (code, text) = said(&site, staff.one(), &["pause", RESOURCE, "--by", "ann", "--reason", "an incident"]);
     assert!(code == 0 && text.contains("is paused since") && text.contains("by ann: an incident"), "{code} {text}");
     site.mail.submit(&job("grant", "grant", &network));
-    let held = until("the grant is held", || shown(&worker, "grant")?["held"].as_str().map(str::to_owned));
+    let held = until("the grant is held", || shown(staff.one(), "grant")?["held"].as_str().map(str::to_owned));
     assert_eq!(held, RESOURCE);
-    worker.process.kill9();
+    staff.kill_one();
 
-    let worker = site.worker();
-    assert!(said(&site, &worker, &["paused"]).1.contains(RESOURCE));
-    let (_, text) = said(&site, &worker, &["show", "crossgrant/grant"]);
+    let worker = staff.goes_on();
+    assert!(said(&site, worker, &["paused"]).1.contains(RESOURCE));
+    let (_, text) = said(&site, worker, &["show", "crossgrant/grant"]);
     assert!(text.contains("an incident") && text.contains(&format!("crossgrant unpause {RESOURCE}")), "{text}");
     assert_eq!(operations(&site, &network), Vec::<String>::new());
-    assert_eq!(said(&site, &worker, &["unpause", RESOURCE]).0, 0);
-    completes_once(&site, &worker, "grant");
+    assert_eq!(said(&site, worker, &["unpause", RESOURCE]).0, 0);
+    completes_once(&site, worker, "grant");
     assert_eq!(operations(&site, &network), [GRANT]);
-    assert_eq!(said(&site, &worker, &["unpause", RESOURCE]).0, 1, "it is not paused");
+    assert_eq!(said(&site, worker, &["unpause", RESOURCE]).0, 1, "it is not paused");
 
     site.mail.submit(&job("revoke", "revoke", UNATTACHED));
-    until("the revoke is parked", || (shown(&worker, "revoke")?["state"] == "parked").then_some(()));
-    let (code, text) = said(&site, &worker, &["approve"]);
+    until("the revoke is parked", || (shown(worker, "revoke")?["state"] == "parked").then_some(()));
+    let (code, text) = said(&site, worker, &["approve"]);
     assert!(
         code == 1 && text.contains("jobs that need approval: 1; to approve them, --expect-count 1"),
         "{code} {text}"
     );
-    let (code, text) = said(&site, &worker, &["approve", "--kind", "revoke", "--expect-count", "2"]);
+    let (code, text) = said(&site, worker, &["approve", "--kind", "revoke", "--expect-count", "2"]);
     assert!(code == 1 && text.contains("jobs that need approval: 1, not 2; nothing was approved"), "{code} {text}");
     assert_eq!(operations(&site, UNATTACHED), Vec::<String>::new());
-    let (code, text) = said(&site, &worker, &["approve", "--kind", "revoke", "--expect-count", "1"]);
+    let (code, text) = said(&site, worker, &["approve", "--kind", "revoke", "--expect-count", "1"]);
     assert!(code == 0 && text.contains("approved: 1"), "{code} {text}");
-    completes_once(&site, &worker, "revoke");
+    completes_once(&site, worker, "revoke");
     assert_eq!(operations(&site, UNATTACHED), [REVOKE]);
 }

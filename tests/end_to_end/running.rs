@@ -6,38 +6,35 @@ use crossgrant::clock::{Clock, SystemClock};
 use crossgrant::simulator::{Fault, FaultKind};
 use serde_json::Value;
 
-use super::{GRANT, completes_once, lonely_site, operations, site};
+use super::{GRANT, completes_once, lonely_site, operations, place, site};
+use crate::support::crew::{Crew, for_one_and_two};
 use crate::support::plant::ATTACHED;
 use crate::support::site::{Options, another, job};
 
-#[test]
-fn a_stop_with_jobs_in_work_is_clean_and_in_time_and_loses_nothing() {
+for_one_and_two! {
+    a_stop_with_jobs_in_work_is_clean_and_in_time_and_loses_nothing,
+}
+
+fn a_stop_with_jobs_in_work_is_clean_and_in_time_and_loses_nothing(crew: Crew) {
     const JOBS: usize = 12;
     let drain = Duration::from_secs(2);
-    let site = site(&Options { more: JOBS, worker: "drain = \"2s\"", ..Options::default() });
+    let site = place(crew, Options { more: JOBS, worker: "drain = \"2s\"", ..Options::default() });
     // One call that does not come back in time, and one whose answer does not.
     site.cloud.inject(Fault::new(GRANT, FaultKind::HangBefore).after(2));
     site.cloud.inject(Fault::new(GRANT, FaultKind::HangAfter).after(2));
-    let worker = site.worker();
+    let mut staff = site.staff();
     let jobs: Vec<_> = (0..JOBS).map(|n| job(&format!("grant-{n}"), "grant", &another(n))).collect();
     site.mail.submit_all(&jobs);
     site.cloud.wait_held(GRANT);
-    let told = SystemClock.uptime();
-    worker.process.terminate();
-    let status = worker.process.end(Duration::from_secs(60)).expect("it stops");
-    let took = SystemClock.uptime().saturating_sub(told);
-    println!("stopped after {took:?}, {status}");
-    assert!(status.success(), "{status}");
-    assert!(took < drain + Duration::from_secs(10), "{took:?}");
+    staff.stop_all(drain + Duration::from_secs(10));
     site.cloud.mend();
 
-    let worker = site.worker();
+    let worker = staff.goes_on();
     for n in 0..JOBS {
-        completes_once(&site, &worker, &format!("grant-{n}"));
+        completes_once(&site, worker, &format!("grant-{n}"));
         assert_eq!(operations(&site, &another(n)), [GRANT]);
     }
-    worker.process.terminate();
-    assert!(worker.process.end(Duration::from_secs(60)).expect("it stops").success());
+    staff.stop_all(Duration::from_secs(60));
 }
 
 #[test]

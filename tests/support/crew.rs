@@ -5,8 +5,12 @@ use std::ops::Deref;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
+
+use crossgrant::clock::{Clock as _, SystemClock};
 
 use super::postgres::{Cluster, Database};
+use super::process::LIMIT;
 use super::rabbit::Rabbit;
 use super::site::{Options, Site, Worker};
 
@@ -99,6 +103,21 @@ impl Staff<'_> {
     pub fn kill_one(&mut self) {
         let colleague = self.place.database.as_ref().is_some_and(|database| holder(database) == "colleague");
         self.workers.remove(usize::from(colleague)).process.kill9();
+    }
+
+    /// Tells them all to stop, and waits until they have, in good order and within `limit` of being told.
+    pub fn stop_all(&mut self, limit: Duration) {
+        let told = SystemClock.uptime();
+        for worker in &self.workers {
+            worker.process.terminate();
+        }
+        for worker in self.workers.drain(..) {
+            let status = worker.process.end(LIMIT).expect("it stops");
+            let took = SystemClock.uptime().saturating_sub(told);
+            println!("stopped after {took:?}, {status}");
+            assert!(status.success(), "{status}");
+            assert!(took < limit, "{took:?}");
+        }
     }
 
     /// Kills them all.
