@@ -34,8 +34,8 @@ pub(super) fn list(world: &mut World, call: &Call, kind: InstanceType) -> Result
 
     let candidates: Vec<&String> = match (&vpc, &cen) {
         (Some(vpc), _) => world.instances.get(vpc).into_iter().flat_map(|i| &i.attachments).collect(),
-        (None, Some(cen)) => world.cens.get(cen).into_iter().flat_map(|c| &c.attachments).collect(),
-        (None, None) => world.cens.values().flat_map(|c| &c.attachments).collect(),
+        (None, Some(cen)) => world.cens.get(cen).into_iter().flat_map(|c| &c.enterprise).collect(),
+        (None, None) => world.cens.values().flat_map(|c| &c.enterprise).collect(),
     };
     let mut found: Vec<(String, &Attachment)> = candidates
         .into_iter()

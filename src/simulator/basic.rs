@@ -21,12 +21,10 @@ pub(super) fn list(world: &mut World, call: &Call) -> Result<Answer, Refusal> {
     let number = params.number("PageNumber", 1, usize::MAX, 1)?;
     let size = params.number("PageSize", 1, 50, 10)?;
     let state = world.cens.get(&cen).filter(|c| c.owner == call.caller.account);
-    let found = state.into_iter().flat_map(|c| &c.attachments).filter_map(|id| {
+    let found = state.into_iter().flat_map(|c| &c.basic).filter_map(|id| {
         let attachment = world.attachments.get(id)?.as_of(call.as_of)?;
         let instance = &world.instances.get(&attachment.instance)?.instance;
-        let wanted = attachment.edition == Edition::Basic
-            && region.as_ref().is_none_or(|r| instance.region == *r)
-            && kind.is_none_or(|k| instance.kind == k);
+        let wanted = region.as_ref().is_none_or(|r| instance.region == *r) && kind.is_none_or(|k| instance.kind == k);
         wanted.then_some((instance, attachment))
     });
     let (page, total) = paging::numbered(found.collect(), number, size);

@@ -126,7 +126,10 @@ pub(super) struct Account {
 pub(super) struct CenState {
     pub(super) owner: AccountUid,
     pub(super) grants: BTreeMap<InstanceId, History<Grant>>,
-    pub(super) attachments: BTreeSet<String>,
+    /// Attachments of the Enterprise Edition.
+    pub(super) enterprise: BTreeSet<String>,
+    /// Attachments of the Basic Edition.
+    pub(super) basic: BTreeSet<String>,
     pub(super) routers: BTreeSet<String>,
 }
 
@@ -212,8 +215,8 @@ impl World {
         if self.cens.contains_key(id) {
             return Err(BadWorld::new(format!("{id} is there twice")));
         }
-        let (grants, attachments, routers) = Default::default();
-        self.cens.insert(id.clone(), CenState { owner: owner.clone(), grants, attachments, routers });
+        let (grants, enterprise, basic, routers) = Default::default();
+        self.cens.insert(id.clone(), CenState { owner: owner.clone(), grants, enterprise, basic, routers });
         Ok(())
     }
 
@@ -358,7 +361,8 @@ impl World {
         let inherited = self.grant_of(&cen, instance, AsOf::Now).map(|g| g.order_type);
         let order_type = order_type.or(inherited).unwrap_or(OrderType::PayByCenOwner);
         if let Some(state) = self.cens.get_mut(&cen) {
-            state.attachments.insert(id.to_owned());
+            let listed = if edition == Edition::Basic { &mut state.basic } else { &mut state.enterprise };
+            listed.insert(id.to_owned());
         }
         if let Some(state) = self.instances.get_mut(instance) {
             state.attachments.insert(id.to_owned());
