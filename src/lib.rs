@@ -5,6 +5,7 @@
 //!
 //! | Module | Responsible for | May use |
 //! |---|---|---|
+//! | `allocator` | where memory comes from | nothing |
 //! | [`clock`] | time, as a port | nothing |
 //! | [`domain`] | ids, order types, hours, the job contract, events | nothing |
 //! | [`workflow`] | definitions, policies and error classes, as data | domain |

@@ -14,6 +14,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         vec!["admin", "cli", "config", "telemetry", "actions", "sweep", "cloud", "store", "broker", "simulator"];
     let process = [engine.clone(), process].concat();
     BTreeMap::from([
+        ("allocator", vec!["allocator"]),
         ("clock", vec!["clock"]),
         ("domain", domain),
         ("workflow", workflow.clone()),

@@ -317,10 +317,12 @@ impl Grip<'_> {
 
     /// What was just looked at stays known, though the beginning that followed from it was not allowed.
     fn keep_look(&mut self, decided: &Record) {
-        let Record { calls, before, after, unchecked, .. } = decided.clone();
         let record = Arc::make_mut(&mut self.record);
         // One call is the write that is not made.
-        *record = Record { calls: calls.saturating_sub(1), before, after, unchecked, ..record.clone() };
+        record.calls = decided.calls.saturating_sub(1);
+        record.before.clone_from(&decided.before);
+        record.after.clone_from(&decided.after);
+        record.unchecked.clone_from(&decided.unchecked);
     }
 
     /// The pause that keeps the job back, if there is one.
