@@ -1,6 +1,6 @@
 //! The allocator of every program of this package, also of the SQLite within.
 //!
-//! jemalloc, because with it the steady workload takes a fifth less CPU than with glibc's (`docs/performance.md`): records
+//! jemalloc, because with it the steady workload takes a sixth less CPU than with glibc's (`docs/performance.md`): records
 //! and answers are many small pieces, made on one thread and freed on another.
 
 use tikv_jemallocator::Jemalloc;
