@@ -11,7 +11,7 @@ use lapin::{BasicProperties, Channel, Consumer, ExchangeKind};
 
 use super::consumer::to_incoming;
 use super::error::BrokerError;
-use super::link::{Wire, within};
+use super::link::{Role, Wire, within};
 use super::publisher::confirming;
 use super::settings::BrokerSettings;
 use super::topology::declare_exchange;
@@ -47,7 +47,7 @@ pub struct Submitter {
 impl Submitter {
     /// Connects; an error if there is no exchange to submit to. Declares nothing.
     pub async fn connect(settings: Arc<BrokerSettings>) -> Result<Self, BrokerError> {
-        let wire = Wire::open(&settings, "submit", &AtomicUsize::new(0), |_| ()).await?;
+        let wire = Wire::open(&settings, Role::Submit, &AtomicUsize::new(0), |_| ()).await?;
         let limit = settings.call_timeout;
         settings.topology.check(&wire.conn, limit).await?;
         let channel = confirming(&wire, limit).await?;
@@ -160,7 +160,7 @@ pub struct EventTap {
 impl EventTap {
     /// Follows the events whose routing key fits `pattern` (`#` for all), from now on.
     pub async fn open(settings: &BrokerSettings, pattern: &str) -> Result<Self, BrokerError> {
-        let wire = Wire::open(settings, "events", &AtomicUsize::new(0), |_| ()).await?;
+        let wire = Wire::open(settings, Role::Events, &AtomicUsize::new(0), |_| ()).await?;
         let arrivals = Arrivals::open(&wire, settings, Some(pattern)).await?;
         Ok(Self { arrivals, _wire: wire })
     }

@@ -27,7 +27,7 @@ use lapin::{Acker, Channel, Consumer};
 use tokio::sync::watch;
 
 use super::error::BrokerError;
-use super::link::{Backoff, Health, Wire, stopped, within};
+use super::link::{Backoff, Health, Role, Wire, stopped, within};
 use super::settings::BrokerSettings;
 use super::state::{BrokerState, Link, add};
 use crate::clock::Clock;
@@ -190,7 +190,7 @@ impl Worker {
         let limit = self.settings.call_timeout;
         let topology = &self.settings.topology;
         let state = self.state.clone();
-        let wire = Wire::open(&self.settings, "consumer", last_good, move |health| match health {
+        let wire = Wire::open(&self.settings, Role::Consumer, last_good, move |health| match health {
             Health::Open => state.set_consuming(Link::Connected, None),
             Health::Blocked(reason) => state.set_consuming(Link::Blocked { reason: reason.clone() }, None),
             Health::Broken(why) => state.set_consuming(Link::Down, Some(why.clone())),

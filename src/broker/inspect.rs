@@ -11,7 +11,7 @@ use std::time::Duration;
 use lapin::Connection;
 
 use super::error::BrokerError;
-use super::link::Wire;
+use super::link::{Role, Wire};
 use super::settings::BrokerSettings;
 use super::topology::{Declared, NOT_FOUND, PRECONDITION_FAILED};
 
@@ -35,7 +35,7 @@ pub enum Found {
 /// # Errors
 /// When there is no way to the broker, or it breaks.
 pub async fn inspect(settings: &BrokerSettings) -> Result<Vec<(&'static str, String, Found)>, BrokerError> {
-    let wire = Wire::open(settings, "doctor", &AtomicUsize::new(0), |_| ()).await?;
+    let wire = Wire::open(settings, Role::Doctor, &AtomicUsize::new(0), |_| ()).await?;
     let mut found = Vec::new();
     for declared in settings.topology.declared() {
         let how = look(&wire.conn, &declared, settings.call_timeout).await?;

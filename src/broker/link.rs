@@ -26,6 +26,39 @@ use super::settings::BrokerSettings;
 const BACKOFF_FIRST: Duration = Duration::from_millis(50);
 const BACKOFF_CAP: Duration = Duration::from_secs(2);
 
+/// What a connection is for: its name at the broker, and how large a frame may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    Consumer,
+    Publisher,
+    Submit,
+    Events,
+    Doctor,
+}
+
+impl Role {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Consumer => "consumer",
+            Self::Publisher => "publisher",
+            Self::Submit => "submit",
+            Self::Events => "events",
+            Self::Doctor => "doctor",
+        }
+    }
+
+    /// The `frame_max` of AMQP 0-9-1 (section 4.2.3), in bytes, unless the URL has its own. The library keeps 32 frames
+    /// of memory for each direction of a connection, so it is no more than the connection needs: what does not fit is the
+    /// headers of one message, the only part of it that is never split. Headers of others may be as large as RabbitMQ allows
+    /// by default; ours are smaller ([`crate::domain`] bounds the list of faults, the largest of them).
+    fn frame_max(self) -> u32 {
+        match self {
+            Self::Publisher | Self::Submit => 32 << 10,
+            Self::Consumer | Self::Events | Self::Doctor => 128 << 10,
+        }
+    }
+}
+
 /// How a connection is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Health {
@@ -54,7 +87,7 @@ impl Wire {
     /// `on_health` is called with every change.
     pub(super) async fn open(
         settings: &BrokerSettings,
-        role: &str,
+        role: Role,
         last_good: &AtomicUsize,
         on_health: impl Fn(&Health) + Send + 'static,
     ) -> Result<Self, BrokerError> {
@@ -62,7 +95,7 @@ impl Wire {
         let first = last_good.load(Relaxed);
         let mut tries = Vec::new();
         for index in (0..count).map(|i| (first + i) % count) {
-            let uri = parse(settings, index)?;
+            let uri = parse(settings, role, index)?;
             let at = format!("{}:{}", uri.authority.host, uri.authority.port);
             match dial(settings, role, uri).await {
                 Ok(conn) => {
@@ -125,19 +158,20 @@ async fn listen(
     }
 }
 
-fn parse(settings: &BrokerSettings, index: usize) -> Result<AMQPUri, BrokerError> {
+fn parse(settings: &BrokerSettings, role: Role, index: usize) -> Result<AMQPUri, BrokerError> {
     let mut uri: AMQPUri = settings.urls[index]
         .expose_secret()
         .parse()
         .map_err(|why: String| BrokerError::Url { number: index + 1, why })?;
     let heartbeat = u16::try_from(settings.heartbeat.as_secs()).unwrap_or(u16::MAX);
     uri.query.heartbeat.get_or_insert(heartbeat);
+    uri.query.frame_max.get_or_insert(role.frame_max());
     Ok(uri)
 }
 
-async fn dial(settings: &BrokerSettings, role: &str, uri: AMQPUri) -> Result<Connection, BrokerError> {
+async fn dial(settings: &BrokerSettings, role: Role, uri: AMQPUri) -> Result<Connection, BrokerError> {
     let failed = |source| BrokerError::Call { call: "connect", source };
-    let name = format!("{} {role}", settings.name);
+    let name = format!("{} {}", settings.name, role.name());
     let properties = ConnectionProperties::default().with_connection_name(name.as_str().into());
     let hatch = Hatch::default();
     let dialled = async {
@@ -284,7 +318,7 @@ mod tests {
             ..BrokerSettings::default()
         };
         let first = AtomicUsize::new(0);
-        let error = Wire::open(&settings, "test", &first, |_| ()).await.err().unwrap().to_string();
+        let error = Wire::open(&settings, Role::Doctor, &first, |_| ()).await.err().unwrap().to_string();
         assert!(error.contains("no answer within"), "{error}");
         // Our side has hung up: what was sent is followed by the end.
         let (mut peer, _) = silent.accept().await.unwrap();
@@ -300,7 +334,7 @@ mod tests {
             ["amqp://u:hunter2@[broken/%2f", "http://u:hunter2@h/", "amqp://u:hunter2@127.0.0.1:1/%2f", "hunter2"]
         {
             let settings = BrokerSettings { urls: vec![SecretString::from(url)], ..BrokerSettings::default() };
-            let e = Wire::open(&settings, "test", &AtomicUsize::new(0), |_| ()).await.err().unwrap();
+            let e = Wire::open(&settings, Role::Doctor, &AtomicUsize::new(0), |_| ()).await.err().unwrap();
             assert!(!format!("{e} {e:?} {settings:?}").contains("hunter2"), "{e}");
         }
     }

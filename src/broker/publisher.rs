@@ -14,7 +14,7 @@ use lapin::{BasicProperties, Channel};
 use tokio::sync::{Mutex, watch};
 
 use super::error::BrokerError;
-use super::link::{Backoff, Health, Wire, stopped, within};
+use super::link::{Backoff, Health, Role, Wire, stopped, within};
 use super::settings::BrokerSettings;
 use super::state::{BrokerState, Link, add};
 use super::window::{self, Letter, WINDOW, short};
@@ -108,7 +108,7 @@ impl AmqpPublisher {
     async fn open(&self) -> Result<Session, BrokerError> {
         let limit = self.settings.call_timeout;
         let state = self.state.clone();
-        let wire = Wire::open(&self.settings, "publisher", &self.last_good, move |health| match health {
+        let wire = Wire::open(&self.settings, Role::Publisher, &self.last_good, move |health| match health {
             Health::Open => state.set_publishing(Link::Connected, None),
             Health::Blocked(reason) => {
                 tracing::warn!(reason, "the broker blocks publishers");

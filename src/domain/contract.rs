@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::code::Code;
 use super::ids::{AccountUid, BadName, CenId, InstanceId, JobId, Region};
@@ -22,6 +22,9 @@ pub const MAX_BODY: usize = 64 * 1024;
 /// The most faults that are listed of one message, and the longest text of one, in characters: together they stay well
 /// below a frame of AMQP, whose header carries them.
 const MAX_FAULTS: usize = 50;
+/// In bytes of JSON, all faults together: they are a header of the rejected message, and the headers of a message have to fit
+/// into one frame of AMQP.
+const MAX_FAULTS_BYTES: usize = 16 << 10;
 const MAX_TEXT: usize = 300;
 const MAX_LABELS: usize = 16;
 const MAX_LABEL_KEY: usize = 64;
@@ -99,12 +102,16 @@ fn read(body: &[u8]) -> Result<Map<String, Value>, Fault> {
 #[derive(Default)]
 struct Faults {
     list: Vec<Fault>,
+    bytes: usize,
 }
 
 impl Faults {
     fn add(&mut self, at: &str, code: Code, message: impl Into<String>) {
-        if self.list.len() < MAX_FAULTS {
-            self.list.push(Fault { at: at.to_owned(), code, message: cut(message.into()) });
+        let fault = Fault { at: at.to_owned(), code, message: cut(message.into()) };
+        let bytes = self.bytes + json!(fault).to_string().len();
+        if self.list.is_empty() || (self.list.len() < MAX_FAULTS && bytes <= MAX_FAULTS_BYTES) {
+            self.list.push(fault);
+            self.bytes = bytes;
         }
     }
 

@@ -184,3 +184,22 @@ fn what_a_requester_sends_along_comes_back_and_never_breaks_the_way_back() {
     let event = site.mail.event("rejected", "endless");
     assert_eq!(event["traceparent"], Value::Null);
 }
+
+#[test]
+fn what_is_wrong_with_a_message_never_outgrows_the_headers_it_travels_in() {
+    let site = site(&Options::default());
+    let worker = site.worker();
+    // As JSON, the name of each of these fields is six times as long as it is.
+    let mut bad = job("worst", "grant", NOT_GRANTED);
+    for n in 0..100 {
+        bad[format!("{}{n:02}", "\u{1}".repeat(62))] = json!(true);
+    }
+    site.mail.publish(&[post(&site, &bad, "worst"), post(&site, &job("good", "grant", NOT_GRANTED), "good")]);
+    completes_once(&site, &worker, "good");
+    let faults = site.mail.event("rejected", "worst")["data"]["faults"].clone();
+    let told = faults.as_array().unwrap().len();
+    assert!((10..50).contains(&told), "{told}");
+    let dead = site.mail.wait("the copy", |all| all.iter().find(|m| m.place == Place::Dead).cloned());
+    let reasons: Value = serde_json::from_str(&dead.headers["x-crossgrant-reasons"]).unwrap();
+    assert_eq!(reasons, faults);
+}

@@ -1,10 +1,11 @@
 //! Group commit: one thread writes, and puts whatever waits into one physical commit.
 //!
 //! A disk makes a few hundred to some ten thousand commits a second, whatever is in them; so those that come while one is
-//! being made share the next. A logical transaction that fails is undone without the others noticing ([`transaction`]).
-//! Nobody is answered before the physical commit: an answer given earlier could be taken back by a power cut. If the
-//! physical commit fails, all who shared it are told so, and the next group starts on a new connection: after an I/O
-//! error nothing the old one remembers of the file can be trusted.
+//! being made share the next, and on a busy processor those who are about to bring one are let run before ([`gather`]).
+//! A logical transaction that fails is undone without the others noticing ([`transaction`]). Nobody is answered before
+//! the physical commit: an answer given earlier could be taken back by a power cut. If the physical commit fails, all who
+//! shared it are told so, and the next group starts on a new connection: after an I/O error nothing the old one remembers
+//! of the file can be trusted.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -130,12 +131,7 @@ struct Thread {
 impl Thread {
     fn run(&mut self, mut queue: mpsc::Receiver<Box<dyn Task>>) {
         while let Some(first) = queue.blocking_recv() {
-            let mut group = vec![first];
-            while group.len() < GROUP {
-                let Ok(next) = queue.try_recv() else { break };
-                group.push(next);
-            }
-            self.write(group);
+            self.write(gather(first, &mut queue));
         }
     }
 
@@ -169,6 +165,23 @@ impl Thread {
         } else if let Some(conn) = self.conn.as_ref().filter(|conn| !conn.is_autocommit()) {
             // Memory has nothing to reopen; should even this fail, the next group says so.
             let _ = conn.execute_batch("ROLLBACK");
+        }
+    }
+}
+
+/// Who shares the commit of `first`: those who wait already, and those who come while the processor is left to others, for
+/// as long as any do. With nobody else to run that takes no time.
+fn gather(first: Box<dyn Task>, queue: &mut mpsc::Receiver<Box<dyn Task>>) -> Vec<Box<dyn Task>> {
+    let mut group = vec![first];
+    loop {
+        std::thread::yield_now();
+        let before = group.len();
+        while group.len() < GROUP {
+            let Ok(next) = queue.try_recv() else { break };
+            group.push(next);
+        }
+        if group.len() == before || group.len() == GROUP {
+            return group;
         }
     }
 }
