@@ -47,10 +47,10 @@ impl Role {
         }
     }
 
-    /// The `frame_max` of AMQP 0-9-1 (section 4.2.3), in bytes, unless the URL has its own. The library keeps 32 frames
-    /// of memory for each direction of a connection, so it is no more than the connection needs: what does not fit is the
-    /// headers of one message, the only part of it that is never split. Headers of others may be as large as RabbitMQ allows
-    /// by default; ours are smaller ([`crate::domain`] bounds the list of faults, the largest of them).
+    /// The `frame_max` to ask for in `connection.tune` (AMQP 0-9-1), in bytes, unless the URL has its own. The library
+    /// keeps 32 frames of memory for each direction of a connection, so it is no more than is needed: the headers of a
+    /// message have to fit, for they are never split. Those of others may be as large as RabbitMQ's default allows. Ours
+    /// are small; the largest are the faults of a rejected message, and [`crate::domain`] bounds them.
     fn frame_max(self) -> u32 {
         match self {
             Self::Publisher | Self::Submit => 32 << 10,

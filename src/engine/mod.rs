@@ -11,6 +11,7 @@ pub mod decide;
 mod ends;
 pub mod faults;
 mod forecast;
+mod grip;
 pub mod guards;
 pub mod hour;
 pub mod intake;
