@@ -50,7 +50,7 @@ impl Role {
     /// The `frame_max` to ask for in `connection.tune` (AMQP 0-9-1), in bytes, unless the URL has its own. The library
     /// keeps 32 frames of memory for each direction of a connection, so it is no more than is needed: the headers of a
     /// message have to fit, for they are never split. Those of others may be as large as RabbitMQ's default allows. Ours
-    /// are small; the largest are the faults of a rejected message, and [`crate::domain`] bounds them.
+    /// are small; the largest are the faults of a rejected message, and `domain/contract.rs` bounds them.
     fn frame_max(self) -> u32 {
         match self {
             Self::Publisher | Self::Submit => 32 << 10,

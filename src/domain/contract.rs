@@ -19,12 +19,12 @@ use super::strict_json::{self, shown};
 
 /// The largest body of a job, in bytes.
 pub const MAX_BODY: usize = 64 * 1024;
-/// The most faults that are listed of one message, and the longest text of one, in characters: together they stay well
-/// below a frame of AMQP, whose header carries them.
+/// The most faults that are listed of one message.
 const MAX_FAULTS: usize = 50;
-/// In bytes of JSON, all faults together: they are a header of the rejected message, and the headers of a message have to fit
-/// into one frame of AMQP.
+/// All of them together, in bytes of JSON: they are a header of the copy of the message, and the headers of a message have
+/// to fit into one frame of AMQP, with the smaller ones beside it.
 const MAX_FAULTS_BYTES: usize = 16 << 10;
+/// The longest text of one, in characters.
 const MAX_TEXT: usize = 300;
 const MAX_LABELS: usize = 16;
 const MAX_LABEL_KEY: usize = 64;

@@ -1,5 +1,5 @@
-//! The loops that act: claim what is due, and for each job fetch, decide, commit, act, until it rests. Each turn of them
-//! is made by the [`Grip`] on the job.
+//! The loops that act: claim what is due, and for each job fetch, decide, commit, act, until it rests. What they do for one
+//! job is done by their [`Grip`] on it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -105,20 +105,20 @@ async fn fill(
 pub async fn run(core: &Core, claimed: Claimed, deadline: Duration) -> Result<(), StoreError> {
     let refusal = core.policy.refuses(&claimed.record.requester, &claimed.record.job);
     let objections = core.policy.objections(&claimed.record.job);
-    let mut hand = Grip::new(core, claimed, deadline);
-    let paused = hand.pause().await?;
+    let mut grip = Grip::new(core, claimed, deadline);
+    let paused = grip.pause().await?;
     let mut observation = Observation::TakenUp { refusal, objections, paused };
     loop {
-        let (definition, wrong) = core.definition_of(hand.record()).await?;
+        let (definition, wrong) = core.definition_of(grip.record()).await?;
         if let Some(why) = wrong {
             observation = Observation::Undefined { why };
         }
-        let Some(next) = hand.decide(&definition, &mut observation).await? else { return Ok(()) };
-        let step = definition.step(&hand.record().step).and_then(|step| step.call());
+        let Some(next) = grip.decide(&definition, &mut observation).await? else { return Ok(()) };
+        let step = definition.step(&grip.record().step).and_then(|step| step.call());
         observation = match next {
             Next::Rest | Next::AwaitRoom => return Ok(()),
-            Next::Look(reads) => hand.look(reads, step).await?,
-            Next::Write(place) => match hand.write(place, step).await {
+            Next::Look(reads) => grip.look(reads, step).await?,
+            Next::Write(place) => match grip.write(place, step).await {
                 Some(answer) => Observation::Answered { write: place, answer },
                 None => return Ok(()),
             },
