@@ -10,6 +10,7 @@ mod credentials;
 mod deploy;
 mod end_to_end;
 mod fault_table;
+mod golden;
 mod guards;
 mod layers;
 mod matrix;

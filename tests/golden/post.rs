@@ -1,0 +1,32 @@
+//! A broker that takes everything and writes down what it got.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use crossgrant::engine::mail::{Delivered, Outgoing, PublishError, Publisher};
+use crossgrant::engine::outbox;
+use tokio::sync::watch;
+
+use super::manifest::line;
+use crate::support::plant::Plant;
+
+#[derive(Default)]
+struct Post(Mutex<Vec<String>>);
+
+#[async_trait]
+impl Publisher for Post {
+    async fn publish(&self, batch: &[Outgoing]) -> Result<Vec<Delivered>, PublishError> {
+        self.0.lock().unwrap().extend(batch.iter().map(line));
+        Ok(vec![Delivered::Confirmed; batch.len()])
+    }
+}
+
+/// Publishes what is in the outbox; what the broker got, in order.
+pub async fn published(plant: &Plant) -> Vec<String> {
+    let post = Arc::new(Post::default());
+    let (_stop, stopped) = watch::channel(true);
+    outbox::publish(plant.core.clone(), post.clone(), stopped).await;
+    let got = post.0.lock().unwrap().clone();
+    assert!(plant.store().outbox(0, 1).await.unwrap().is_empty(), "the outbox is empty");
+    got
+}
