@@ -18,8 +18,8 @@ use crossgrant::cloud::{
 };
 use crossgrant::domain::contract::{Envelope, parse};
 use crossgrant::domain::{
-    AccountUid, Attachment, Cen, CenId, Edition, Hour, Instance, InstanceId, InstanceType, Job, JobUid, Kind,
-    OrderType, Requester, Rule,
+    AccountUid, Attachment, Cen, CenId, ChildInstance, Edition, Hour, InstanceId, InstanceType, Job, JobUid, Kind,
+    ListedAttachment, OrderType, Requester, Rule, TransitRouter,
 };
 use crossgrant::engine::action::Seen;
 use crossgrant::engine::cen_rules::CenSearch;
@@ -69,6 +69,7 @@ fn rule(n: usize, effective: OrderType) -> Result<Rule> {
         cen_owner: AccountUid::parse(OWNER)?,
         instance: instance(n)?,
         instance_owner: None,
+        region: None,
         order_type: Some(OrderType::PayByResourceOwner),
         effective_order_type: Some(effective),
     })
@@ -128,7 +129,7 @@ fn deciding(c: &mut Criterion) -> Result<()> {
     anyhow::ensure!(waiting.is_swept(), "it waits: {}", waiting.why);
     let effective = rule(0, OrderType::PayByResourceOwner)?;
     c.bench_function("decide/swept, to the end", |b| {
-        let decide = |waiting| decide_swept(&rules, waiting, Some(&effective), NOW, NOW);
+        let decide = |waiting| decide_swept(&rules, waiting, Some(&effective), None, NOW, NOW);
         b.iter_batched(|| waiting.clone(), decide, BatchSize::SmallInput);
     });
     Ok(())
@@ -149,15 +150,28 @@ impl TransitRouterReader for Pages {
         Ok(Answer { value, request_id: String::new(), date: None, calls: 1 })
     }
 
-    async fn list_attachments(&self, _: &Cen, _: &Instance) -> Result<Answer<Listing<Attachment>>, CloudError> {
+    async fn describe_cens(&self, _: &Cen) -> Result<Answer<Listing<CenId>>, CloudError> {
+        unreachable!("a search for rules reads rules")
+    }
+
+    async fn list_transit_routers(&self, _: &Cen) -> Result<Answer<Listing<TransitRouter>>, CloudError> {
+        unreachable!("a search for rules reads rules")
+    }
+
+    async fn list_attachments(
+        &self,
+        _: &str,
+        _: InstanceType,
+        _: Option<&InstanceId>,
+    ) -> Result<Answer<Listing<ListedAttachment>>, CloudError> {
         unreachable!("a search for rules reads rules")
     }
 
     async fn describe_attached_child_instances(
         &self,
         _: &Cen,
-        _: &Instance,
-    ) -> Result<Answer<Listing<Attachment>>, CloudError> {
+        _: InstanceType,
+    ) -> Result<Answer<Listing<ChildInstance>>, CloudError> {
         unreachable!("a search for rules reads rules")
     }
 }

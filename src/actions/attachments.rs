@@ -7,41 +7,49 @@ use crate::domain::{Attachment, Edition, InstanceType, Job, OrderType, Reason};
 use crate::engine::action::{
     Action, Hand, Intended, Judgement, Reads, Seen, Standing, TransitRouterAction, View, standing,
 };
-use crate::engine::cloud::{Answer, CloudError, Failure, Listing, TransitRouterWriter};
+use crate::engine::cloud::{Answer, CloudError, Failure, TransitRouterWriter};
 use crate::engine::state::Write;
 use crate::workflow::{Account, VerbSpec};
 
 /// What a look says of attachments.
 pub(super) enum Attached {
-    /// These, in order of id. An empty list is believed: see [`attached`].
+    /// These, in order of id.
     To(Vec<Attachment>),
-    /// It cannot be told.
-    Unclear(String),
+    /// It cannot be told: what the job has to do instead of going on.
+    Not(Judgement),
 }
 
-/// The attachments a look shows. That there are none is believed only if in the same look the transit-router account
-/// was shown a rule at all, so that its credential is the right one, and every page of every list was read.
+/// The attachments a look shows, of both editions. That there are none, or that one is gone which was shown before, is
+/// believed only if every page of every list was read, and if another look, a while before, showed the same. For there
+/// being none, the transit-router account must also have been shown a rule, so that its credential is the right one.
 ///
-/// An ECR's rule may be shown to the resource account alone (API §H2), so of an ECR a list that was read and counted to
-/// its end is believed by itself.
+/// An ECR's rule may be shown to the resource account alone (API §H2): of an ECR lists that were read and counted to
+/// their ends will do.
 pub(super) fn attached(view: &View<'_>, seen: &Seen) -> Attached {
-    believed(view, seen, &[&seen.attachments, &seen.basic])
+    believed(view, seen, seen.all_attachments())
 }
 
-fn believed(view: &View<'_>, seen: &Seen, lists: &[&Option<Listing<Attachment>>]) -> Attached {
-    let mut items = Vec::new();
-    for list in lists {
-        let Some(list) = list.as_ref().filter(|list| list.complete) else {
-            return Attached::Unclear("the lists of attachments could not be read to their ends".into());
-        };
-        items.extend(list.items.iter().cloned());
-    }
+/// Those that have a payer.
+fn billed(view: &View<'_>, seen: &Seen) -> Attached {
+    let list = seen.attachments.as_ref().filter(|listing| listing.complete);
+    believed(view, seen, list.map(|listing| listing.items.clone()))
+}
+
+fn believed(view: &View<'_>, seen: &Seen, list: Option<Vec<Attachment>>) -> Attached {
+    let Some(mut list) = list else {
+        let why = "the lists of attachments could not be read to their ends, or contradict each other";
+        return Attached::Not(Judgement::Unclear(why.into()));
+    };
     let shown_a_rule = seen.cen_rule.as_ref().is_some_and(|rules| !rules.items.is_empty());
-    if items.is_empty() && !shown_a_rule && view.kind() != InstanceType::ECR {
-        return Attached::Unclear("no attachment and no grant is shown, which proves nothing".into());
+    if list.is_empty() && !shown_a_rule && view.kind() != InstanceType::ECR {
+        return Attached::Not(Judgement::Unclear("no attachment and no grant is shown, which proves nothing".into()));
     }
-    items.sort_by(|a, b| a.id.cmp(&b.id));
-    Attached::To(items)
+    if !view.certain.detached {
+        let what = if list.is_empty() { "no attachment is shown" } else { "an attachment is not shown any more" };
+        return Attached::Not(Judgement::Recheck(format!("{what}; looks once more before it believes that")));
+    }
+    list.sort_by(|a, b| a.id.cmp(&b.id));
+    Attached::To(list)
 }
 
 /// Through when every attachment is `Attached` with the goal as its payer.
@@ -105,10 +113,9 @@ impl Action for UpdateAttachments {
     }
 
     fn judge(&self, view: &View<'_>, seen: &Seen) -> Judgement {
-        // Those of the Basic Edition have no payer.
-        let list = match believed(view, seen, &[&seen.attachments]) {
-            Attached::Unclear(why) => return Judgement::Unclear(why),
-            // Gone since: the grant carries the new payer, and the wait judges it as unattached.
+        // Gone since: the grant carries the new payer, and the wait judges it as unattached.
+        let list = match billed(view, seen) {
+            Attached::Not(judgement) => return judgement,
             Attached::To(list) => list,
         };
         let stale = |a: &Attachment| wanted(view, a).filter(|wanted| a.is_attached() && a.order_type != Some(*wanted));
@@ -129,6 +136,15 @@ impl Action for UpdateAttachments {
             Some(busy) => Judgement::Busy(format!("{} is {}", busy.id, busy.status)),
             None => Judgement::Through("done"),
         }
+    }
+
+    fn changes_payer(&self) -> bool {
+        true
+    }
+
+    fn foresee(&self, _: &Job, write: &Intended, seen: &mut Seen) {
+        let listed = seen.attachments.iter_mut().flat_map(|listing| &mut listing.items);
+        listed.filter(|a| a.id == write.resource).for_each(|a| a.order_type = write.order_type);
     }
 
     fn hand(&self) -> Hand<'_> {
@@ -164,7 +180,7 @@ impl Action for DeleteAttachments {
             return Judgement::Unclear(why);
         }
         let list = match attached(view, seen) {
-            Attached::Unclear(why) => return Judgement::Unclear(why),
+            Attached::Not(judgement) => return judgement,
             Attached::To(list) => list,
         };
         match (list.iter().find(|a| a.is_attached()), list.first()) {
@@ -175,6 +191,11 @@ impl Action for DeleteAttachments {
             (None, Some(busy)) => Judgement::Busy(format!("{} is {}", busy.id, busy.status)),
             (None, None) => Judgement::Through("done"),
         }
+    }
+
+    fn foresee(&self, _: &Job, write: &Intended, seen: &mut Seen) {
+        let lists = [&mut seen.attachments, &mut seen.basic].into_iter().flatten();
+        lists.for_each(|listing| listing.items.retain(|a| a.id != write.resource));
     }
 
     fn hand(&self) -> Hand<'_> {

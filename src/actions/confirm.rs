@@ -58,7 +58,7 @@ impl Action for ConfirmRevoked {
 
     fn judge(&self, view: &View<'_>, seen: &Seen) -> Judgement {
         match standing(seen, view.job()) {
-            Standing::Absent => Judgement::Through("done"),
+            Standing::Absent | Standing::Unshown => Judgement::Through("done"),
             Standing::Granted(_) => Judgement::Unclear("the grant is still shown".into()),
             Standing::Unclear(why) => Judgement::Unclear(why),
         }

@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 
 use super::{resource_account, written};
-use crate::domain::{InstanceType, Job, Reason};
+use crate::domain::{InstanceType, Job, Reason, Rule};
 use crate::engine::action::{Action, Hand, Intended, Judgement, Reads, ResourceAction, Seen, Standing, View, standing};
 use crate::engine::cloud::{Answer, CloudError, ResourceWriter};
 use crate::engine::state::Write;
@@ -26,7 +26,7 @@ impl Action for Grant {
         let job = view.job();
         match standing(seen, job) {
             Standing::Unclear(why) => Judgement::Unclear(why),
-            Standing::Absent => Judgement::Write(Intended {
+            Standing::Absent | Standing::Unshown => Judgement::Write(Intended {
                 operation: operation(view),
                 account: resource_account(view),
                 resource: job.instance.id.to_string(),
@@ -36,10 +36,15 @@ impl Action for Grant {
             Standing::Granted(rule) => match (view.goal, written(&rule)) {
                 (None, _) => Judgement::Through("done"),
                 (Some(goal), Ok(order_type)) if order_type == goal => Judgement::Through("done"),
-                // The rule this job itself revoked may still be shown for a while.
-                (Some(_), Ok(order_type)) if revoked_before(view) => {
+                // The rule this job itself revoked may still be shown for a while; what shows after that is another's.
+                (Some(_), Ok(order_type)) if revoked_before(view) && !view.certain.settled => {
                     Judgement::Unclear(format!("the grant is still shown with {order_type}"))
                 }
+                (Some(goal), Ok(order_type)) if revoked_before(view) => Judgement::Refuse {
+                    reason: Reason::Overridden,
+                    message: format!("somebody granted it meanwhile, with {order_type} instead of {goal}"),
+                    findings: vec![],
+                },
                 (Some(goal), Ok(order_type)) => Judgement::Refuse {
                     reason: Reason::PayerDiffers,
                     message: format!("somebody granted it meanwhile, with {order_type} instead of {goal}"),
@@ -50,11 +55,27 @@ impl Action for Grant {
         }
     }
 
-    fn unforeseeable(&self, view: &View<'_>) -> Option<&'static str> {
-        (view.kind() == InstanceType::VBR).then_some(
+    fn unforeseeable(&self, view: &View<'_>, code: &str, classified: bool) -> Option<&'static str> {
+        let may_be_that = !classified || ["InvalidVbr.NotFound", "Invalid.Grant"].contains(&code);
+        (view.kind() == InstanceType::VBR && may_be_that).then_some(
             "a VBR is granted to another account only after the vendor has approved it for the two accounts, which \
              cannot be read beforehand",
         )
+    }
+
+    /// Nothing is attached under a new grant, so its payer is in force at once (API §B).
+    fn foresee(&self, job: &Job, write: &Intended, seen: &mut Seen) {
+        let rule = Rule {
+            cen: job.cen.id.clone(),
+            cen_owner: job.cen.owner.clone(),
+            instance: job.instance.id.clone(),
+            instance_owner: Some(job.instance.owner.clone()),
+            region: Some(job.instance.region.clone()),
+            order_type: write.order_type,
+            effective_order_type: write.order_type,
+        };
+        let witnesses = [&mut seen.cen_rule, &mut seen.resource_rules].into_iter().flatten();
+        witnesses.for_each(|listing| listing.items.push(rule.clone()));
     }
 
     fn hand(&self) -> Hand<'_> {

@@ -14,8 +14,9 @@ mod tests;
 
 use std::collections::BTreeSet;
 
-use crate::domain::{AccountUid, InstanceType, Rule};
+use crate::domain::{AccountUid, InstanceType, Reason, Rule};
 use crate::engine::action::{Judgement, Reads, Registry, Seen, View, VpnAttached};
+use crate::engine::cen_owner::CenOwner;
 use crate::engine::cloud::Listing;
 
 /// All of them.
@@ -47,22 +48,46 @@ fn read_back(view: &View<'_>) -> Reads {
     if one_will_do { Reads::CEN_RULE } else { Reads::WITNESSES }
 }
 
-/// What a survey finds wrong with who owns what, together with what `rest` finds: the grant that either witness shows must
-/// be between the two accounts of the job. A wrong owner is read from a rule that is there, so one witness will do; the
-/// other, asked as an account that owns nothing of it, shows none.
+/// What a survey finds wrong with who owns what and where it is, together with what `rest` finds. The grant that either
+/// witness shows must be between the two accounts of the job, and that the CEN is the named account's must be proven: what
+/// a wrong account is shown proves nothing.
 fn with_owners(view: &View<'_>, seen: &Seen, rest: impl FnOnce() -> Judgement) -> Judgement {
     let job = view.job();
+    let (id, cen) = (&job.instance.id, &job.cen);
     let listed = |listing: &Option<Listing<Rule>>| listing.iter().flat_map(|l| l.items.clone()).collect::<Vec<_>>();
     let rules = [listed(&seen.cen_rule), listed(&seen.resource_rules)].concat();
-    let ours = rules.iter().filter(|rule| rule.instance == job.instance.id && rule.cen == job.cen.id);
+    let ours = rules.iter().filter(|rule| rule.instance == *id && rule.cen == cen.id);
     let mut findings = BTreeSet::new();
+    let belongs = |what: &str, to: &AccountUid, not: &AccountUid| format!("{what} belongs to account {to}, not {not}");
     for rule in ours {
-        if rule.cen_owner != job.cen.owner {
-            findings.insert(format!("{} belongs to account {}, not {}", job.cen.id, rule.cen_owner, job.cen.owner));
+        if rule.cen_owner != cen.owner {
+            findings.insert(belongs(cen.id.as_str(), &rule.cen_owner, &cen.owner));
         }
         if let Some(owner) = rule.instance_owner.as_ref().filter(|owner| **owner != job.instance.owner) {
-            findings.insert(format!("{} belongs to account {owner}, not {}", job.instance.id, job.instance.owner));
+            findings.insert(belongs(id.as_str(), owner, &job.instance.owner));
         }
+        // An ECR spans regions.
+        let region = rule.region.as_ref().filter(|_| view.kind() != InstanceType::ECR);
+        if let Some(region) = region.filter(|region| **region != job.instance.region) {
+            findings.insert(format!("{id} is in {region}, not in {}", job.instance.region));
+        }
+    }
+    if let Some(owner) = &seen.other_owner {
+        findings.insert(belongs(id.as_str(), owner, &job.instance.owner));
+    }
+    match &seen.cen_owner {
+        Some(CenOwner::Other(owner)) => drop(findings.insert(belongs(cen.id.as_str(), owner, &cen.owner))),
+        Some(CenOwner::NotShown) if !findings.is_empty() => {}
+        Some(CenOwner::NotShown) if !view.certain.not_owner => {
+            let why = format!("account {} is not shown {}; looks once more before it believes that", cen.owner, cen.id);
+            return Judgement::Recheck(why);
+        }
+        Some(CenOwner::NotShown) => {
+            let none =
+                format!("account {} is shown no {}: another account owns it, or there is none", cen.owner, cen.id);
+            findings.insert(none);
+        }
+        Some(CenOwner::Proven) | None => {}
     }
     let rest = rest();
     if findings.is_empty() {
@@ -73,7 +98,7 @@ fn with_owners(view: &View<'_>, seen: &Seen, rest: impl FnOnce() -> Judgement) -
         findings.extend(if more.is_empty() { vec![message] } else { more });
     }
     let message = findings.join("; ");
-    Judgement::Refuse { reason: crate::domain::Reason::PreflightFailed, message, findings }
+    Judgement::Refuse { reason: Reason::PreflightFailed, message, findings }
 }
 
 /// What a survey reads in addition, of an IPsec-VPN connection that is to be granted.
@@ -88,7 +113,7 @@ fn attached_elsewhere(view: &View<'_>, seen: &Seen) -> Option<Judgement> {
     let findings: Vec<String> = routers.iter().map(|router| format!("attached to {router}")).collect();
     let id = &view.job().instance.id;
     (!findings.is_empty()).then(|| Judgement::Refuse {
-        reason: crate::domain::Reason::PreflightFailed,
+        reason: Reason::PreflightFailed,
         message: format!("{id} is {}, and can be granted only while it is attached to nothing", findings.join(", ")),
         findings,
     })

@@ -3,6 +3,7 @@
 
 use async_trait::async_trait;
 
+use super::attachments::{Attached, attached};
 use super::{resource_account, written};
 use crate::domain::{Job, Reason};
 use crate::engine::action::{Action, Hand, Intended, Judgement, Reads, ResourceAction, Seen, Standing, View, standing};
@@ -18,15 +19,16 @@ impl Action for ModifyGrant {
         VerbSpec { name: "modify-grant", account: Account::Resource, writes: true, outcomes: &["done"] }
     }
 
+    /// After a refusal the attachments too: a payer is changed in place only while something is attached.
     fn reads(&self, view: &View<'_>) -> Reads {
-        super::read_back(view)
+        if view.refused() { Reads::ALL } else { super::read_back(view) }
     }
 
     fn judge(&self, view: &View<'_>, seen: &Seen) -> Judgement {
         let job = view.job();
         let rule = match standing(seen, job) {
             Standing::Unclear(why) => return Judgement::Unclear(why),
-            Standing::Absent => {
+            Standing::Absent | Standing::Unshown => {
                 return Judgement::Refuse {
                     reason: Reason::GrantGone,
                     message: format!("{} is no longer granted to {}", job.instance.id, job.cen.id),
@@ -36,16 +38,37 @@ impl Action for ModifyGrant {
             Standing::Granted(rule) => rule,
         };
         match written(&rule) {
-            Ok(order_type) if Some(order_type) == view.goal => Judgement::Through("done"),
-            Ok(_) => Judgement::Write(Intended {
-                operation: "ModifyGrantInstanceToTransitRouter",
-                account: resource_account(view),
-                resource: job.instance.id.to_string(),
-                order_type: view.goal,
-                client_token: true,
-            }),
-            Err(unclear) => unclear,
+            Ok(order_type) if Some(order_type) == view.goal => return Judgement::Through("done"),
+            Ok(_) => {}
+            Err(unclear) => return unclear,
         }
+        if view.refused() {
+            match attached(view, seen) {
+                Attached::Not(judgement) => return judgement,
+                Attached::To(list) if list.is_empty() => {
+                    return Judgement::StartOver("it is attached to nothing any more".into());
+                }
+                Attached::To(_) => {}
+            }
+        }
+        Judgement::Write(Intended {
+            operation: "ModifyGrantInstanceToTransitRouter",
+            account: resource_account(view),
+            resource: job.instance.id.to_string(),
+            order_type: view.goal,
+            client_token: true,
+        })
+    }
+
+    fn changes_payer(&self) -> bool {
+        true
+    }
+
+    fn foresee(&self, job: &Job, write: &Intended, seen: &mut Seen) {
+        let witnesses = [&mut seen.cen_rule, &mut seen.resource_rules].into_iter().flatten();
+        let rules = witnesses.flat_map(|listing| &mut listing.items);
+        let ours = rules.filter(|rule| rule.instance == job.instance.id && rule.cen == job.cen.id);
+        ours.for_each(|rule| rule.order_type = write.order_type);
     }
 
     fn hand(&self) -> Hand<'_> {

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 
 use super::attachments::{Attached, attached};
 use super::resource_account;
-use crate::domain::{InstanceType, Job, Reason};
+use crate::domain::{InstanceType, Job, Reason, Rule};
 use crate::engine::action::{Action, Hand, Intended, Judgement, Reads, ResourceAction, Seen, Standing, View, standing};
 use crate::engine::cloud::{Answer, CloudError, ResourceWriter};
 use crate::engine::state::Write;
@@ -29,6 +29,9 @@ impl Action for Revoke {
         match standing(seen, job) {
             Standing::Unclear(why) => return Judgement::Unclear(why),
             Standing::Absent => return Judgement::Through("done"),
+            // The cloud has said that there is none, or none any more.
+            Standing::Unshown if view.accepted() || view.refused_as_done() => return Judgement::Through("done"),
+            Standing::Unshown => {}
             // An undo takes back the grant this job made; one with another payer is somebody else's.
             Standing::Granted(rule) if view.undo && rule.order_type != job.order_type => {
                 return Judgement::Refuse {
@@ -40,7 +43,7 @@ impl Action for Revoke {
             Standing::Granted(_) => {}
         }
         match attached(view, seen) {
-            Attached::Unclear(why) => Judgement::Unclear(why),
+            Attached::Not(judgement) => judgement,
             Attached::To(list) if list.is_empty() => Judgement::Write(Intended {
                 operation: operation(view),
                 account: resource_account(view),
@@ -53,6 +56,12 @@ impl Action for Revoke {
                 Judgement::StartOver(format!("it is attached now, by {}", names.join(", ")))
             }
         }
+    }
+
+    fn foresee(&self, job: &Job, _: &Intended, seen: &mut Seen) {
+        let witnesses = [&mut seen.cen_rule, &mut seen.resource_rules].into_iter().flatten();
+        let ours = |rule: &Rule| rule.instance == job.instance.id && rule.cen == job.cen.id;
+        witnesses.for_each(|listing| listing.items.retain(|rule| !ours(rule)));
     }
 
     fn hand(&self) -> Hand<'_> {

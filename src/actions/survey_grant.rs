@@ -14,7 +14,7 @@ impl Action for SurveyGrant {
     }
 
     fn reads(&self, view: &View<'_>) -> Reads {
-        and_vpn(view, Reads::WITNESSES)
+        and_vpn(view, Reads::WITNESSES.and_owner())
     }
 
     fn judge(&self, view: &View<'_>, seen: &Seen) -> Judgement {
@@ -25,7 +25,9 @@ impl Action for SurveyGrant {
 fn judged(view: &View<'_>, seen: &Seen) -> Judgement {
     let rule = match standing(seen, view.job()) {
         Standing::Unclear(why) => return Judgement::Unclear(why),
-        Standing::Absent => return attached_elsewhere(view, seen).unwrap_or(Judgement::Through("absent")),
+        Standing::Absent | Standing::Unshown => {
+            return attached_elsewhere(view, seen).unwrap_or(Judgement::Through("absent"));
+        }
         Standing::Granted(rule) => rule,
     };
     // A CCN's grant has no payer (API §A.6): being there is all it can be.

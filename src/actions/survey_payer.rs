@@ -22,7 +22,7 @@ impl Action for SurveyPayer {
     }
 
     fn reads(&self, view: &View<'_>) -> Reads {
-        and_vpn(view, Reads::ALL)
+        and_vpn(view, Reads::ALL.and_owner())
     }
 
     fn judge(&self, view: &View<'_>, seen: &Seen) -> Judgement {
@@ -45,6 +45,17 @@ fn judged(view: &View<'_>, seen: &Seen) -> Judgement {
                 findings: vec![],
             };
         }
+        Standing::Unshown => {
+            let account = &job.instance.owner;
+            let message = format!(
+                "account {account} is shown no grant of {id} to {cen}: there is none, or {id} belongs to another account"
+            );
+            return Judgement::Refuse {
+                reason: Reason::PreflightFailed,
+                message: message.clone(),
+                findings: vec![message],
+            };
+        }
         Standing::Granted(rule) => rule,
     };
     let order_type = match written(&rule) {
@@ -53,7 +64,7 @@ fn judged(view: &View<'_>, seen: &Seen) -> Judgement {
     };
     let effective = rule.effective_order_type;
     let list = match attached(view, seen) {
-        Attached::Unclear(why) => return Judgement::Unclear(why),
+        Attached::Not(judgement) => return judgement,
         Attached::To(list) => list,
     };
     if list.is_empty() {

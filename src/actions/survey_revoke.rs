@@ -21,7 +21,7 @@ impl Action for SurveyRevoke {
     }
 
     fn reads(&self, _: &View<'_>) -> Reads {
-        Reads::ALL
+        Reads::ALL.and_owner()
     }
 
     fn judge(&self, view: &View<'_>, seen: &Seen) -> Judgement {
@@ -34,10 +34,10 @@ fn judged(view: &View<'_>, seen: &Seen) -> Judgement {
     match standing(seen, job) {
         Standing::Unclear(why) => return Judgement::Unclear(why),
         Standing::Absent => return Judgement::Through("absent"),
-        Standing::Granted(_) => {}
+        Standing::Granted(_) | Standing::Unshown => {}
     }
     match attached(view, seen) {
-        Attached::Unclear(why) => Judgement::Unclear(why),
+        Attached::Not(judgement) => judgement,
         Attached::To(list) if list.is_empty() => Judgement::Through("unattached"),
         Attached::To(_) if job.attachments == Attachments::Delete => Judgement::Through("attached"),
         Attached::To(list) => {

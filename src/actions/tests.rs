@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::registry;
 use crate::domain::contract::{Envelope, parse};
 use crate::domain::{Attachment, Edition, Job, JobUid, OrderType, Reason, Requester, Rule};
-use crate::engine::action::{Judgement, Seen, Standing, View, standing};
+use crate::engine::action::{Certain, Judgement, Seen, Standing, View, standing};
 use crate::engine::cloud::Listing;
 use crate::engine::state::Record;
 
@@ -41,6 +41,7 @@ fn witnesses(job: &Job) -> Vec<Listing<Rule>> {
                 cen_owner: job.cen.owner.clone(),
                 instance: job.instance.id.clone(),
                 instance_owner: Some(job.instance.owner.clone()),
+                region: Some(job.instance.region.clone()),
                 order_type,
                 effective_order_type,
             };
@@ -86,7 +87,7 @@ fn looks(job: &Job) -> Vec<Seen> {
 fn each(verb: &str, job: &Job, check: impl Fn(&Seen, &Judgement)) {
     let (registry, record) = (registry(), record(job.clone()));
     let action = registry.get(verb).unwrap();
-    let view = View { record: &record, goal: job.order_type, undo: false };
+    let view = View { record: &record, goal: job.order_type, undo: false, certain: Certain::ALL };
     for seen in looks(job) {
         check(&seen, &action.judge(&view, &seen));
     }
@@ -147,6 +148,25 @@ fn a_revoke_is_written_only_where_a_grant_is_and_surely_nothing_attached() {
             assert_eq!(revokes, is_granted(seen, &job).is_some() && unattached && shown, "{verb}: {seen:?}");
             assert!(!matches!(judgement, Judgement::Through("attached")), "this job may delete nothing");
         });
+    }
+}
+
+#[test]
+fn an_empty_list_that_no_other_look_has_confirmed_leads_nowhere() {
+    for (kind, verbs) in [
+        ("revoke", &["survey-revoke", "revoke", "delete-attachments"][..]),
+        ("payer-change", &["survey-payer", "revoke", "update-attachments"]),
+    ] {
+        let job = job(kind, (kind == "payer-change").then_some(OrderType::PayByResourceOwner));
+        let (registry, record) = (registry(), record(job.clone()));
+        let view = View { record: &record, goal: job.order_type, undo: false, certain: Certain::default() };
+        for (verb, seen) in verbs.iter().flat_map(|verb| looks(&job).into_iter().map(move |seen| (verb, seen))) {
+            if attachments(&seen).is_some_and(|list| list.is_empty()) && is_granted(&seen, &job).is_some() {
+                let judgement = registry.get(verb).unwrap().judge(&view, &seen);
+                let leads_on = matches!(judgement, Judgement::Write(_) | Judgement::Through(_));
+                assert!(!leads_on, "{verb}: {judgement:?} on {seen:?}");
+            }
+        }
     }
 }
 

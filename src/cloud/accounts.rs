@@ -18,7 +18,10 @@ use super::smartag::Smartag;
 use super::transport::Transport;
 use super::vpc::Vpc;
 use crate::clock::Clock;
-use crate::domain::{AccountUid, Attachment, Cen, Instance, InstanceType, OrderType, Rule};
+use crate::domain::{
+    AccountUid, Cen, CenId, ChildInstance, Instance, InstanceId, InstanceType, ListedAttachment, OrderType, Rule,
+    TransitRouter,
+};
 use crate::engine::cloud::{
     Answer, Cloud, CloudError, Listing, NoRoom, Readers, ResourceReader, ResourceWriter, RuleFilter, RulePage,
     TransitRouterReader, TransitRouterWriter,
@@ -181,20 +184,29 @@ impl TransitRouterReader for ReadAsTransitRouter {
         self.0.rules_to_cen(cen, kind, filter).await
     }
 
+    async fn describe_cens(&self, cen: &Cen) -> Result<Answer<Listing<CenId>>, CloudError> {
+        self.0.cens(cen).await
+    }
+
+    async fn list_transit_routers(&self, cen: &Cen) -> Result<Answer<Listing<TransitRouter>>, CloudError> {
+        self.0.transit_routers(cen).await
+    }
+
     async fn list_attachments(
         &self,
-        cen: &Cen,
-        instance: &Instance,
-    ) -> Result<Answer<Listing<Attachment>>, CloudError> {
-        self.0.list_attachments(cen, instance).await
+        router: &str,
+        kind: InstanceType,
+        instance: Option<&InstanceId>,
+    ) -> Result<Answer<Listing<ListedAttachment>>, CloudError> {
+        self.0.attachments(router, kind, instance).await
     }
 
     async fn describe_attached_child_instances(
         &self,
         cen: &Cen,
-        instance: &Instance,
-    ) -> Result<Answer<Listing<Attachment>>, CloudError> {
-        self.0.attached_child_instances(cen, instance).await
+        kind: InstanceType,
+    ) -> Result<Answer<Listing<ChildInstance>>, CloudError> {
+        self.0.attached_child_instances(cen, kind).await
     }
 }
 

@@ -25,11 +25,13 @@ const SHARE: u32 = 8;
 pub const OPERATIONS: &[&str] = &[
     "AssumeRole",
     "AssumeRoleWithOIDC",
+    "CheckTransitRouterService",
     "DeleteTransitRouterEcrAttachment",
     "DeleteTransitRouterVbrAttachment",
     "DeleteTransitRouterVpcAttachment",
     "DeleteTransitRouterVpnAttachment",
     "DescribeCenAttachedChildInstances",
+    "DescribeCens",
     "DescribeGrantRules",
     "DescribeGrantRulesToCen",
     "DescribeGrantRulesToResource",
@@ -42,6 +44,7 @@ pub const OPERATIONS: &[&str] = &[
     "ListTransitRouterVbrAttachments",
     "ListTransitRouterVpcAttachments",
     "ListTransitRouterVpnAttachments",
+    "ListTransitRouters",
     "ModifyGrantInstanceToTransitRouter",
     "RevokeInstanceFromCbn",
     "RevokeInstanceFromTransitRouter",
@@ -72,7 +75,7 @@ impl Default for Limits {
 
 impl Limits {
     fn of(&self, operation: &str) -> u32 {
-        let reads = ["Describe", "List", "Get", "AssumeRole"].iter().any(|verb| operation.starts_with(verb));
+        let reads = ["Describe", "List", "Get", "Check", "AssumeRole"].iter().any(|verb| operation.starts_with(verb));
         let general = if reads { self.reads_per_second } else { self.writes_per_second };
         self.operations.get(operation).copied().unwrap_or(general)
     }

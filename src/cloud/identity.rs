@@ -70,7 +70,7 @@ impl Caller {
             let failure = match error.failure {
                 Failure::Unanswered { .. } => Failure::NotSent { why },
                 Failure::Refused { status, code, .. } => Failure::Credential { why, refusal: refusal(status, code) },
-                failure @ (Failure::NotSent { .. } | Failure::Credential { .. }) => failure,
+                failure @ (Failure::NotSent { .. } | Failure::Held { .. } | Failure::Credential { .. }) => failure,
             };
             CloudError { failure, ..error }
         })?;

@@ -1,7 +1,7 @@
 //! Reading every page of a list, and knowing whether it was every page.
 //!
-//! A list is complete if its last page was reached, every item on the way could be read and came once, and the count
-//! is the one the cloud gives, the same on all pages. An answer without `TotalCount` proves nothing by being empty: a
+//! A list is complete if its last page was reached, every item on the way could be read and came once where items have
+//! something to tell them apart, and the count is the one the cloud gives, the same on all pages. An answer without `TotalCount` proves nothing by being empty: a
 //! faulty parameter is answered by a bare `RequestId` (API §A.5), and so is the wrong account (API §J). Such a list is
 //! incomplete; one with items needs no count, since what it shows is there.
 
@@ -21,7 +21,8 @@ const PAGE_SIZE: u64 = 50;
 /// Beyond this a list is not read on: 100,000 items are more than a CEN can hold.
 const MAX_PAGES: u64 = 1000;
 
-/// Where a list is in an answer, and how an item of it is read: into what tells it from the others, and itself.
+/// Where a list is in an answer, and how an item of it is read: into what tells it from the others, if anything does, and
+/// itself.
 pub(super) struct List<F> {
     pub outer: &'static str,
     pub inner: &'static str,
@@ -41,11 +42,12 @@ impl<T> Gathered<T> {
     }
 
     /// Takes in a page; returns how many items it held.
-    fn page<F: Fn(&Value<'_>) -> Option<(String, T)>>(&mut self, answer: &Value<'_>, list: &List<F>) -> u64 {
+    fn page<F: Fn(&Value<'_>) -> Option<(Option<String>, T)>>(&mut self, answer: &Value<'_>, list: &List<F>) -> u64 {
         let items = wire::list(answer, list.outer, list.inner);
         for item in items {
             match (list.read)(item) {
-                Some((key, item)) if !self.seen.contains(&key) => {
+                Some((None, item)) => self.items.push(item),
+                Some((Some(key), item)) if !self.seen.contains(&key) => {
                     self.seen.insert(key);
                     self.items.push(item);
                 }
@@ -78,7 +80,7 @@ impl Caller {
     ) -> Result<Answer<Listing<T>>, CloudError>
     where
         T: Send,
-        F: Fn(&Value<'_>) -> Option<(String, T)> + Send + Sync,
+        F: Fn(&Value<'_>) -> Option<(Option<String>, T)> + Send + Sync,
     {
         let mut gathered = Gathered::new();
         let mut tokens = HashSet::new();
@@ -110,7 +112,7 @@ impl Caller {
     ) -> Result<Answer<Listing<T>>, CloudError>
     where
         T: Send,
-        F: Fn(&Value<'_>) -> Option<(String, T)> + Send + Sync,
+        F: Fn(&Value<'_>) -> Option<(Option<String>, T)> + Send + Sync,
     {
         let mut gathered = Gathered::new();
         let mut read = 0;

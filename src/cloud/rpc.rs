@@ -261,7 +261,7 @@ fn is_throttled(bad: &Bad) -> bool {
 
 fn outcome(failure: &Failure) -> String {
     match failure {
-        Failure::NotSent { .. } | Failure::Credential { .. } => "not-sent".into(),
+        Failure::NotSent { .. } | Failure::Held { .. } | Failure::Credential { .. } => "not-sent".into(),
         Failure::Unanswered { .. } => "unanswered".into(),
         Failure::Refused { status, code, .. } if code.is_empty() => format!("http-{status}"),
         Failure::Refused { code, .. } => code.clone(),

@@ -13,7 +13,7 @@ use super::paging::List;
 use super::request::RpcRequest;
 use super::rpc::{Caller, not_sent};
 use super::wire;
-use crate::domain::{Cen, CenId, Instance, InstanceId, OrderType, Rule};
+use crate::domain::{Cen, CenId, Instance, InstanceId, OrderType, Region, Rule};
 use crate::engine::cloud::{Answer, CloudError, Listing};
 
 const GRANT: &str = "GrantInstanceToCbn";
@@ -54,7 +54,7 @@ impl Smartag {
             RpcRequest::new(Product::Smartag, RULES).in_region(&ccn.region).query("AssociatedCcnId", &ccn.id);
         let read = |item: &Value| {
             let rule = rule(item)?;
-            Some((format!("{} {} {}", rule.instance, rule.cen, rule.cen_owner), rule))
+            Some((Some(format!("{} {} {}", rule.instance, rule.cen, rule.cen_owner)), rule))
         };
         let mut answer =
             self.caller.by_number(&describe, List { outer: "GrantRules", inner: "GrantRule", read }).await?;
@@ -77,6 +77,7 @@ fn rule(item: &Value<'_>) -> Option<Rule> {
         cen_owner: wire::uid(item, "CenUid").ok()??,
         instance: InstanceId::parse(wire::text(item, "CcnInstanceId")?).ok()?,
         instance_owner: wire::uid(item, "CcnUid").ok()?,
+        region: wire::text(item, "RegionId").and_then(|region| Region::parse(region).ok()),
         order_type: None,
         effective_order_type: None,
     })

@@ -26,7 +26,8 @@ impl Vpc {
         Self { caller }
     }
 
-    /// The transit routers, of whatever account, that a connection is attached to.
+    /// What a connection is attached to: transit routers of whatever account, or a VPN gateway. One that is listed without
+    /// either is attached to nothing. `AttachType` is `CEN`, `VPNGW` or `NO_ASSOCIATED` (API §A.14).
     pub async fn vpn_attachments(&self, vpn: &Instance) -> Result<Answer<Listing<String>>, CloudError> {
         if vpn.kind != InstanceType::VPN {
             return Err(not_sent(VPN_ATTACHMENTS, format!("a {} is no IPsec-VPN connection", vpn.kind)));
@@ -35,13 +36,18 @@ impl Vpc {
             RpcRequest::new(Product::Vpc, VPN_ATTACHMENTS).in_region(&vpn.region).query("VpnConnectionId", &vpn.id);
         let read = |item: &Value| {
             let id = wire::text(item, "InstanceId")?.to_owned();
-            let router = wire::text(item, "TransitRouterId").unwrap_or("a transit router without a name").to_owned();
-            Some((format!("{id} {router}"), (id, router)))
+            let router = wire::text(item, "TransitRouterId");
+            let to = match wire::text(item, "AttachType") {
+                Some(kind) if kind.eq_ignore_ascii_case("VPNGW") => Some("a VPN gateway".to_owned()),
+                Some(kind) if kind.eq_ignore_ascii_case("NO_ASSOCIATED") => None,
+                _ => router.map(str::to_owned),
+            };
+            Some((Some(format!("{id} {}", router.unwrap_or_default())), (id, to)))
         };
         let list = List { outer: "VpnAttachments", inner: "VpnAttachment", read };
         let Answer { value: Listing { items, complete }, request_id, date, calls } =
             self.caller.by_number(&describe, list).await?;
-        let items = items.into_iter().filter(|(id, _)| id == vpn.id.as_str()).map(|(_, router)| router).collect();
+        let items = items.into_iter().filter(|(id, _)| id == vpn.id.as_str()).filter_map(|(_, to)| to).collect();
         Ok(Answer { value: Listing { items, complete }, request_id, date, calls })
     }
 }
@@ -77,5 +83,25 @@ mod tests {
         assert_eq!(cloud.requests()[0].headers()["x-acs-version"], "2016-04-28");
         let error = reader.describe_vpn_attachments(&instance(InstanceType::VBR)).await.unwrap_err();
         assert!(matches!(error.failure, Failure::NotSent { .. }));
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_is_listed_without_a_router_is_attached_to_nothing() {
+        let id = "vco-bp1h8vbrbcgohcju50001";
+        let shown = async |item: serde_json::Value| {
+            let page =
+                json!({"RequestId": "R", "TotalCount": 1, "PageNumber": 1, "PageSize": 50, "VpnAttachments": [item]});
+            let cloud = Scripted::new().json(200, page);
+            let reader = accounts(&cloud, Unobserved).resource_reader(&uid(RESOURCE_ACCOUNT)).unwrap();
+            let listing = reader.describe_vpn_attachments(&instance(InstanceType::VPN)).await.unwrap().value;
+            assert!(listing.complete);
+            listing.items
+        };
+        let none: [String; 0] = [];
+        assert_eq!(shown(json!({"InstanceId": id, "AttachType": "CEN", "TransitRouterId": ""})).await, none);
+        assert_eq!(shown(json!({"InstanceId": id, "AttachType": "NO_ASSOCIATED"})).await, none);
+        assert_eq!(shown(json!({"InstanceId": id})).await, none);
+        assert_eq!(shown(json!({"InstanceId": id, "AttachType": "VPNGW"})).await, ["a VPN gateway"]);
+        assert_eq!(shown(json!({"InstanceId": id, "TransitRouterId": "tr-1"})).await, ["tr-1"]);
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ids::{AccountUid, CenId, InstanceId};
+use super::ids::{AccountUid, CenId, InstanceId, Region};
 use super::order_type::OrderType;
 
 /// One grant rule, as either account sees it (API §A.4, §A.5). An absent order type is *unknown*, never "the default".
@@ -17,6 +17,9 @@ pub struct Rule {
     /// Its owner, where the answer says it (the resource side does not).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance_owner: Option<AccountUid>,
+    /// The region of the instance, where the answer says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<Region>,
     /// The payer written on the grant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order_type: Option<OrderType>,
@@ -33,6 +36,48 @@ pub enum Edition {
     Enterprise,
     /// Listed by `DescribeCenAttachedChildInstances` (API §A.9); has none.
     Basic,
+}
+
+/// A transit router of a CEN (API §A.12). A CEN has at most one in a region.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TransitRouter {
+    /// `tr-…`.
+    pub id: String,
+    /// The CEN it belongs to.
+    pub cen: CenId,
+    /// The account that owns it, and so the CEN: `AliUid`.
+    pub owner: AccountUid,
+    /// Where it is.
+    pub region: Region,
+    /// Its `Type`.
+    pub edition: Edition,
+}
+
+/// An attachment as a list of a transit router shows it, of whatever instance (API §A.8).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedAttachment {
+    /// The CEN.
+    pub cen: CenId,
+    /// The attached instance.
+    pub instance: InstanceId,
+    /// The account that owns the instance.
+    pub instance_owner: AccountUid,
+    /// The attachment itself.
+    pub attachment: Attachment,
+}
+
+/// An instance that is attached to a CEN, as `DescribeCenAttachedChildInstances` shows it: once for each of its
+/// attachments, whatever the edition (API §A.9).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChildInstance {
+    /// The instance.
+    pub id: InstanceId,
+    /// The account that owns it.
+    pub owner: AccountUid,
+    /// Where it is.
+    pub region: Region,
+    /// The API's word, as in [`Attachment::status`].
+    pub status: String,
 }
 
 /// One attachment of an instance in a CEN.

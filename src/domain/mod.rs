@@ -14,7 +14,7 @@ mod reason;
 mod site;
 mod strict_json;
 
-pub use cloud::{Attachment, Edition, Rule};
+pub use cloud::{Attachment, ChildInstance, Edition, ListedAttachment, Rule, TransitRouter};
 pub use code::Code;
 pub use event::{CONTENT_TYPE, Event, EventType, TYPE_PREFIX};
 pub use hours::Hour;

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// The version of the list below, said in every event. Raised when a reason is added or changes its meaning.
-pub const REASONS_VERSION: u32 = 2;
+pub const REASONS_VERSION: u32 = 3;
 
 macro_rules! reasons {
     ($($(#[doc = $doc:literal])+ $name:ident = $text:literal,)+) => {
@@ -50,6 +50,8 @@ reasons! {
     GrantGone = "grant-gone",
     /// Somebody else changed what this job had set.
     Overridden = "overridden",
+    /// The attachment went away while the job waited for the hour, and the new payer did not take effect.
+    Detached = "detached",
     /// The policy does not let this requester ask for this.
     RefusedByPolicy = "refused-by-policy",
     /// A check before the first write found something in the way.

@@ -4,6 +4,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use super::cen_owner::CenOwner;
 use super::cloud::{Answer, CloudError, Listing, ResourceWriter, TransitRouterWriter};
 use super::state::{Image, Outcome, Record, Write};
 use crate::domain::{AccountUid, Attachment, InstanceType, Job, OrderType, Reason, Rule};
@@ -18,21 +19,28 @@ pub struct Reads {
     pub resource_rules: bool,
     /// The attachments of the Enterprise Edition, as the transit-router account.
     pub attachments: bool,
-    /// Those of the Basic Edition.
+    /// Those of the Basic Edition; never without `attachments`.
     pub basic: bool,
+    /// Whose the CEN is, as the transit-router account.
+    pub cen_owner: bool,
     /// `DescribeVpnAttachments`, as the resource account: what an IPsec-VPN connection is attached to in any CEN.
     pub vpn: bool,
 }
 
 impl Reads {
+    const NONE: Self =
+        Self { cen_rule: false, resource_rules: false, attachments: false, basic: false, cen_owner: false, vpn: false };
     /// The first witness alone.
-    pub const CEN_RULE: Self =
-        Self { cen_rule: true, resource_rules: false, attachments: false, basic: false, vpn: false };
+    pub const CEN_RULE: Self = Self { cen_rule: true, ..Self::NONE };
     /// Both witnesses.
-    pub const WITNESSES: Self =
-        Self { cen_rule: true, resource_rules: true, attachments: false, basic: false, vpn: false };
-    /// Everything that there is of every type.
-    pub const ALL: Self = Self { cen_rule: true, resource_rules: true, attachments: true, basic: true, vpn: false };
+    pub const WITNESSES: Self = Self { resource_rules: true, ..Self::CEN_RULE };
+    /// Everything that there is of every type of a grant.
+    pub const ALL: Self = Self { attachments: true, basic: true, ..Self::WITNESSES };
+
+    /// These, and whose the CEN is.
+    pub fn and_owner(self) -> Self {
+        Self { cen_owner: true, ..self }
+    }
 
     /// What either asks for.
     pub fn and(self, other: Self) -> Self {
@@ -41,6 +49,7 @@ impl Reads {
             resource_rules: self.resource_rules || other.resource_rules,
             attachments: self.attachments || other.attachments,
             basic: self.basic || other.basic,
+            cen_owner: self.cen_owner || other.cen_owner,
             vpn: self.vpn || other.vpn,
         }
     }
@@ -57,12 +66,20 @@ pub struct Seen {
     pub calls: u32,
     /// The rules of this instance in this CEN as the first witness tells them.
     pub cen_rule: Option<Listing<Rule>>,
+    /// The first witness may know nothing of any instance of this type: it says so by an error, or counts none.
+    pub cen_is_mute: bool,
     /// All rules of the instance as the second witness tells them.
     pub resource_rules: Option<Listing<Rule>>,
     /// The attachments of the instance in the CEN that have a payer: those of the Enterprise Edition.
     pub attachments: Option<Listing<Attachment>>,
     /// Those of the Basic Edition.
     pub basic: Option<Listing<Attachment>>,
+    /// Whether the transit routers of the CEN were read.
+    pub routers_read: bool,
+    /// Whose the CEN is.
+    pub cen_owner: Option<CenOwner>,
+    /// An account that a list of the CEN shows as the owner of the instance, if it is another than the job says.
+    pub other_owner: Option<AccountUid>,
     /// What the IPsec-VPN connection is attached to in any CEN.
     pub vpn: Option<VpnAttached>,
 }
@@ -71,7 +88,7 @@ pub struct Seen {
 /// product, which not everybody gives, so not being allowed to is an answer too.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum VpnAttached {
-    /// These transit routers.
+    /// These: transit routers, or a VPN gateway.
     To(Vec<String>),
     /// It could not be read, and why.
     Unreadable(String),
@@ -85,11 +102,21 @@ impl Seen {
             date: None,
             calls: 0,
             cen_rule: None,
+            cen_is_mute: false,
             resource_rules: None,
             attachments: None,
             basic: None,
+            routers_read: false,
+            cen_owner: None,
+            other_owner: None,
             vpn: None,
         }
+    }
+
+    /// Counts the calls of an answer in, and when it was given.
+    pub fn count(&mut self, calls: u32, date: Option<Timestamp>) {
+        self.calls += calls;
+        self.date = self.date.max(date);
     }
 
     /// What was read.
@@ -99,17 +126,22 @@ impl Seen {
             resource_rules: self.resource_rules.is_some(),
             attachments: self.attachments.is_some(),
             basic: self.basic.is_some(),
+            cen_owner: self.cen_owner.is_some(),
             vpn: self.vpn.is_some(),
         }
     }
 
     /// Whether everything in `reads` was read.
     pub fn covers(&self, reads: Reads) -> bool {
-        (self.cen_rule.is_some() || !reads.cen_rule)
-            && (self.resource_rules.is_some() || !reads.resource_rules)
-            && (self.attachments.is_some() || !reads.attachments)
-            && (self.basic.is_some() || !reads.basic)
-            && (self.vpn.is_some() || !reads.vpn)
+        let all = self.reads();
+        all.and(reads) == all
+    }
+
+    /// The attachments it shows, if the lists of them were read and counted to their ends.
+    pub fn all_attachments(&self) -> Option<Vec<Attachment>> {
+        let lists = self.attachments.iter().chain(&self.basic);
+        let complete = self.attachments.is_some() && lists.clone().all(|list| list.complete);
+        complete.then(|| lists.flat_map(|list| list.items.iter().cloned()).collect())
     }
 
     /// The rule of the job's grant, as the first witness tells it.
@@ -137,7 +169,7 @@ impl Seen {
         };
         match standing(self, job) {
             Standing::Granted(rule) => Some(image(Some(&rule))),
-            Standing::Absent => Some(image(None)),
+            Standing::Absent | Standing::Unshown => Some(image(None)),
             Standing::Unclear(_) => None,
         }
     }
@@ -150,35 +182,58 @@ pub enum Standing {
     Granted(Rule),
     /// It is not there: both witnesses were asked, read to the end, and neither shows it.
     Absent,
+    /// It is shown to nobody: the first witness may know nothing of the type, and the second is not known to be the owner of
+    /// the instance. A write's own answer tells.
+    Unshown,
     /// It cannot be told, and why. Nothing may be inferred (API §A.5).
     Unclear(String),
 }
 
 /// Puts the witnesses together. One that shows the rule is believed unless the other, read to the end, does not or
 /// shows another payer; an absence takes both. Of an ECR the first witness may know nothing (API §H2): what it does not
-/// show, the second tells alone.
+/// show, the second tells alone, but only that it is there.
 pub fn standing(seen: &Seen, job: &Job) -> Standing {
     let complete = |listing: &Option<Listing<Rule>>| listing.as_ref().is_some_and(|l| l.complete);
     let (at_cen, at_resource) = (seen.rule_at_cen(job), seen.rule_at_resource(job));
-    let mute = job.instance.kind == InstanceType::ECR && at_cen.is_none();
+    let mute = job.instance.kind == InstanceType::ECR && at_cen.is_none() && seen.cen_is_mute;
     match (at_cen, at_resource) {
         (Some(cen), Some(resource)) if cen.order_type == resource.order_type => Standing::Granted(cen.clone()),
         (Some(_), Some(_)) => Standing::Unclear("the two accounts are shown different order types".into()),
         (Some(cen), None) if seen.resource_rules.is_none() => Standing::Granted(cen.clone()),
         (None, Some(resource)) if seen.cen_rule.is_none() || mute => Standing::Granted(resource.clone()),
-        (Some(_), None) => Standing::Unclear(
-            "DescribeGrantRulesToCen shows the grant and DescribeGrantRulesToResource does not".into(),
-        ),
-        (None, Some(_)) => Standing::Unclear(
-            "DescribeGrantRulesToResource shows the grant and DescribeGrantRulesToCen does not".into(),
-        ),
-        (None, None) if (complete(&seen.cen_rule) || mute) && complete(&seen.resource_rules) => Standing::Absent,
+        (Some(_), None) => Standing::Unclear(format!(
+            "account {} is shown the grant and account {} is not",
+            job.cen.owner, job.instance.owner
+        )),
+        (None, Some(_)) => Standing::Unclear(format!(
+            "account {} is shown the grant and account {} is not",
+            job.instance.owner, job.cen.owner
+        )),
+        (None, None) if mute && complete(&seen.resource_rules) => Standing::Unshown,
+        (None, None) if complete(&seen.cen_rule) && complete(&seen.resource_rules) => Standing::Absent,
         (None, None) if seen.cen_rule.is_some() && !complete(&seen.cen_rule) => Standing::Unclear(format!(
             "account {} is told nothing of the grants of {}, as one is that does not own it, which proves nothing",
             job.cen.owner, job.cen.id
         )),
         (None, None) => Standing::Unclear("an empty answer of one account alone proves nothing".into()),
     }
+}
+
+/// What is certain of a look by the looks before it: an empty answer is never believed where it matters unless another,
+/// asked a while after the first was given, was empty too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Certain {
+    /// That attachments are not there: none at all, or none of some that were shown before.
+    pub detached: bool,
+    /// That the transit-router account is not shown the CEN.
+    pub not_owner: bool,
+    /// That whatever this job wrote shows by now if it took effect.
+    pub settled: bool,
+}
+
+impl Certain {
+    /// Everything, as in what is only supposed.
+    pub const ALL: Self = Self { detached: true, not_owner: true, settled: true };
 }
 
 /// What a step works on.
@@ -190,14 +245,30 @@ pub struct View<'a> {
     pub goal: Option<OrderType>,
     /// Whether the step is being undone.
     pub undo: bool,
+    /// What is certain of the look it is judged by.
+    pub certain: Certain,
 }
 
 impl View<'_> {
+    /// The last write of the step, in this direction.
+    fn last_write(&self) -> Option<&Write> {
+        let mut writes = self.record.writes.iter().rev();
+        writes.find(|w| w.step == self.record.step && w.undo == self.undo)
+    }
+
+    /// Whether the last write of the step was refused, and not only for now.
+    pub fn refused(&self) -> bool {
+        self.last_write().is_some_and(|w| matches!(w.outcome, Outcome::Refused { retry: false, .. }))
+    }
+
     /// Whether the last write of the step was accepted: all that is missing is to see it, for which one witness will do.
     pub fn accepted(&self) -> bool {
-        let mut writes = self.record.writes.iter().rev();
-        let last = writes.find(|w| w.step == self.record.step && w.undo == self.undo);
-        last.is_some_and(|w| matches!(w.outcome, Outcome::Accepted { .. }))
+        self.last_write().is_some_and(|w| matches!(w.outcome, Outcome::Accepted { .. }))
+    }
+
+    /// Whether the cloud has refused the last write of the step because its end state is there already.
+    pub fn refused_as_done(&self) -> bool {
+        self.last_write().is_some_and(|w| matches!(w.outcome, Outcome::Refused { done: true, .. }))
     }
 
     /// What was asked.
@@ -237,6 +308,8 @@ pub enum Judgement {
     Busy(String),
     /// The look proves nothing; look again.
     Unclear(String),
+    /// An empty answer matters here and is not believed yet: another look, a while later, has to agree.
+    Recheck(String),
     /// The ground has shifted under the job: begin again at the first step. Only ever said before the first write.
     StartOver(String),
     /// This cannot be done.
@@ -271,10 +344,18 @@ pub trait Action: Send + Sync {
     /// What it makes of a look that covers its reads.
     fn judge(&self, view: &View<'_>, seen: &Seen) -> Judgement;
 
-    /// What may lie behind the cloud's refusal of its write and can be read nowhere beforehand: it is named with the
-    /// refusal.
-    fn unforeseeable(&self, _view: &View<'_>) -> Option<&'static str> {
+    /// Puts the effect of the write it intends into a look, as if it had been made and was shown.
+    fn foresee(&self, _job: &Job, _write: &Intended, _seen: &mut Seen) {}
+
+    /// What may lie behind a refusal of its write and can be read nowhere beforehand: it is named with the refusal.
+    /// `classified`: whether the error table knows the code.
+    fn unforeseeable(&self, _view: &View<'_>, _code: &str, _classified: bool) -> Option<&'static str> {
         None
+    }
+
+    /// Whether its write changes the payer of something that is there, which the cloud may refuse for an hour.
+    fn changes_payer(&self) -> bool {
+        false
     }
 
     /// How it writes.

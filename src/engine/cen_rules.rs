@@ -106,7 +106,7 @@ impl<'a> CenSearch<'a> {
     fn rule(&self, instance: InstanceId, payers: Payers) -> Rule {
         let Payers { order_type, effective_order_type } = payers;
         let (cen, cen_owner) = (self.cen.id.clone(), self.cen.owner.clone());
-        Rule { cen, cen_owner, instance, instance_owner: None, order_type, effective_order_type }
+        Rule { cen, cen_owner, instance, instance_owner: None, region: None, order_type, effective_order_type }
     }
 
     /// Returns what ended it before all were told.

@@ -9,7 +9,10 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{AccountUid, Attachment, Cen, Instance, InstanceId, InstanceType, OrderType, Rule};
+use crate::domain::{
+    AccountUid, Cen, CenId, ChildInstance, Instance, InstanceId, InstanceType, ListedAttachment, OrderType, Rule,
+    TransitRouter,
+};
 
 /// An answer of the cloud, with what every answer carries.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,6 +98,13 @@ pub enum Failure {
         /// What the error-class table judges by.
         refusal: Box<Refusal>,
     },
+    /// It was not made: the cloud refuses this operation to the account for a reason that concerns no job (class `held`),
+    /// and it is asked again later. It has had no effect.
+    #[error("held: {why}")]
+    Held {
+        /// What the cloud said.
+        why: String,
+    },
     /// It may have left us and no whole answer came back: time-out, reset, broken body. Its effect is unknown.
     #[error("no answer: {why}")]
     Unanswered {
@@ -173,16 +183,27 @@ pub trait TransitRouterReader: Send + Sync {
         filter: &RuleFilter,
     ) -> Result<Answer<RulePage>, CloudError>;
 
-    /// `ListTransitRouter{Vpc,Vbr,Vpn,Ecr}Attachments` (API §A.8), every page, of this instance in this CEN.
-    async fn list_attachments(&self, cen: &Cen, instance: &Instance)
-    -> Result<Answer<Listing<Attachment>>, CloudError>;
+    /// `DescribeCens` (API §A.12), asked for one CEN, every page: the account is shown it only if it owns it.
+    async fn describe_cens(&self, cen: &Cen) -> Result<Answer<Listing<CenId>>, CloudError>;
 
-    /// `DescribeCenAttachedChildInstances` (API §A.9), every page, of this instance in this CEN.
+    /// `ListTransitRouters` of a CEN (API §A.12), every page.
+    async fn list_transit_routers(&self, cen: &Cen) -> Result<Answer<Listing<TransitRouter>>, CloudError>;
+
+    /// `ListTransitRouter{Vpc,Vbr,Vpn,Ecr}Attachments` of one Enterprise Edition transit router (API §A.8), every page.
+    /// Where the list can be asked for one instance and `instance` is named, it may hold that one's alone.
+    async fn list_attachments(
+        &self,
+        router: &str,
+        kind: InstanceType,
+        instance: Option<&InstanceId>,
+    ) -> Result<Answer<Listing<ListedAttachment>>, CloudError>;
+
+    /// `DescribeCenAttachedChildInstances` of one type (API §A.9), every page: a row for each attachment of either edition.
     async fn describe_attached_child_instances(
         &self,
         cen: &Cen,
-        instance: &Instance,
-    ) -> Result<Answer<Listing<Attachment>>, CloudError>;
+        kind: InstanceType,
+    ) -> Result<Answer<Listing<ChildInstance>>, CloudError>;
 }
 
 /// Writes of the account that owns the CEN.

@@ -10,12 +10,12 @@ use tokio::sync::Notify;
 
 use super::action::Registry;
 use super::announce::Announcer;
-use super::cen_rules::CenRules;
 use super::cloud::Cloud;
 use super::command::{Command, Declined, command};
 use super::decide::{Decision, Rules};
 use super::faults::Faults;
 use super::guards::{Pause, WINDOW, setting};
+use super::look::{Looker, SharedReads};
 use super::observe::Observer;
 use super::policy::Policy;
 use super::state::{Record, State};
@@ -57,8 +57,8 @@ pub struct Core {
     pub mail: Notify,
     /// Rung when something may be waiting for the sweep.
     pub hours: Notify,
-    /// The first witness, for all looks.
-    pub cen_rules: CenRules,
+    /// What all looks share.
+    pub reads: SharedReads,
     pinned: RwLock<HashMap<String, Arc<Definition>>>,
 }
 
@@ -121,7 +121,7 @@ impl Core {
             work: Notify::new(),
             mail: Notify::new(),
             hours: Notify::new(),
-            cen_rules: CenRules::default(),
+            reads: SharedReads::default(),
             pinned: RwLock::new(HashMap::new()),
         };
         for definition in core.catalog.definitions.values() {
@@ -130,6 +130,12 @@ impl Core {
         }
         core.cloud.share(core.store.workers());
         Ok(core)
+    }
+
+    /// What looks are made with.
+    pub fn looker(&self) -> Looker<'_> {
+        let Parts { cloud, clock, catalog, .. } = &self.parts;
+        Looker { cloud: cloud.as_ref(), shared: &self.reads, clock: clock.as_ref(), classes: &catalog.classes }
     }
 
     /// The billing hour.

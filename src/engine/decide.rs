@@ -19,12 +19,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::action::{Action, Judgement, Reads, Registry, Seen, View, VpnAttached};
+use super::action::{Action, Certain, Judgement, Reads, Registry, Seen, View, VpnAttached};
 use super::cloud::{Answer, CloudError};
 use super::guards::Pause;
 use super::state::{Image, Outcome, Record, State, Write};
 use crate::clock::later;
-use crate::domain::{AccountUid, EventType, Hour, Mode, OrderType, Reason};
+use crate::domain::{AccountUid, Attachment, EventType, Hour, Mode, OrderType, Reason};
 use crate::workflow::{Call, Class, Definition, ErrorClasses, Policies, Step, Target, Work};
 
 /// What decisions go by.
@@ -165,11 +165,16 @@ pub(super) struct Deciding<'a> {
     pub(super) begins: bool,
     pub(super) says: Vec<EventType>,
     pub(super) also: Vec<(Record, EventType)>,
+    /// What is certain of the look being judged.
+    pub(super) certain: Certain,
+    /// The attachments as they were known before it.
+    pub(super) known: Vec<Attachment>,
 }
 
 impl<'a> Deciding<'a> {
     pub(super) fn new(rules: &'a Rules<'a>, record: Record, now: Timestamp) -> Self {
-        Self { rules, record, now, commit: false, begins: false, says: Vec::new(), also: Vec::new() }
+        let (says, also, certain, known) = (Vec::new(), Vec::new(), Certain::default(), Vec::new());
+        Self { rules, record, now, commit: false, begins: false, says, also, certain, known }
     }
 
     pub(super) fn into_decision(self, next: Next) -> Decision {
@@ -186,7 +191,8 @@ impl<'a> Deciding<'a> {
     }
 
     pub(super) fn view(&self) -> View<'_> {
-        View { record: &self.record, goal: self.goal(), undo: self.record.undo.is_some() }
+        let undo = self.record.undo.is_some();
+        View { record: &self.record, goal: self.goal(), undo, certain: self.certain }
     }
 
     /// The step the job is at. `None`: its pinned definition has no such step any more, which only a damaged store shows.
@@ -253,9 +259,7 @@ impl<'a> Deciding<'a> {
         self.record.calls += seen.calls;
         // Good keys of readers say nothing of those that a write was refused with.
         let refused = |write: &Write| match &write.outcome {
-            Outcome::Refused { code, retry: true, .. } => {
-                self.rules.classes.classify(&write.operation, 400, code, false).class == Class::Auth
-            }
+            Outcome::Refused { code, retry: true, .. } => self.classify_refused(write, code).class == Class::Auth,
             _ => false,
         };
         if !self.record.writes.iter().any(|write| write.step == self.record.step && refused(write)) {
@@ -268,10 +272,13 @@ impl<'a> Deciding<'a> {
             Some(VpnAttached::To(_)) => self.record.unchecked.clear(),
             None => {}
         }
+        self.known = self.record.after.as_ref().and_then(|after| after.attachments.clone()).unwrap_or_default();
+        self.weigh(seen);
         if let Some(image) = seen.image(&self.record.job) {
-            // A look that read no attachments does not forget those of an earlier one.
+            // A look that read no attachments, or is not believed, does not forget those of an earlier one.
             let attachments = self.record.after.take().and_then(|after| after.attachments);
-            self.record.after = Some(Image { attachments: image.attachments.or(attachments), ..image });
+            let shown = image.attachments.filter(|_| self.certain.detached);
+            self.record.after = Some(Image { attachments: shown.or(attachments), ..image });
         }
         if self.record.undo.is_some() {
             // A write that is to be undone may not have landed yet.
@@ -307,6 +314,7 @@ impl<'a> Deciding<'a> {
                 Judgement::Write(intended) => return self.wants(call, intended, seen, rivals),
                 Judgement::Busy(why) => return self.again("busy", why),
                 Judgement::Unclear(why) => return self.again(&call.retry, why),
+                Judgement::Recheck(why) => return self.recheck(why),
                 // What this job made is in use; taking it back as it stands would harm somebody.
                 Judgement::StartOver(why) if self.record.undo.is_some() => {
                     return self.park(Reason::HalfDone, format!("cannot go back: {why}"));
@@ -407,6 +415,9 @@ impl<'a> Deciding<'a> {
                 self.record.due = Some(due.max(later(self.now, asked)));
             }
             return next;
+        }
+        if verdict.class == Class::Held {
+            return self.held_back(message, error.retry_after);
         }
         let policy = match self.step().map(|step| &step.work) {
             Some(Work::Call(call)) => call.retry.clone(),

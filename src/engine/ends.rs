@@ -48,10 +48,10 @@ impl Deciding<'_> {
                 let rules = seen.resource_rules.iter().flat_map(|listing| &listing.items);
                 self.record.granted_to = rules.map(|rule| rule.cen.to_string()).collect();
                 let elsewhere = match self.record.granted_to.as_slice() {
-                    [] => "nor to any other CEN".to_owned(),
-                    some => format!("but to {}", some.join(", ")),
+                    [] => String::new(),
+                    some => format!(", but to {}", some.join(", ")),
                 };
-                (Reason::AlreadyAbsent, format!("{id} is not granted to {cen}, {elsewhere}"))
+                (Reason::AlreadyAbsent, format!("{id} is not granted to {cen}{elsewhere}"))
             }
             (Kind::PayerChange, true) => {
                 (Reason::Done, format!("{id} in {cen}:{payer} is in force").replace(": with", ":"))
@@ -76,8 +76,12 @@ impl Deciding<'_> {
         if !self.record.has_written() {
             return self.fail(reason, message, findings);
         }
+        // What somebody else wrote stands where this job's writes did, so that nothing of it is left to put back.
+        if reason == Reason::Overridden {
+            return self.fail(reason, message, findings);
+        }
         if self.record.undo.is_some() || !self.can_go_back() || reason == Reason::GrantGone {
-            return self.park(Reason::HalfDone, message);
+            return self.park_with(Reason::HalfDone, message, findings);
         }
         self.go_back(Undo { ends: State::Failed, reason, message })
     }
@@ -146,12 +150,16 @@ impl Deciding<'_> {
 
     /// Needs a person. What is known is kept, and `resume` goes on from here.
     pub(super) fn park(&mut self, reason: Reason, message: String) -> Next {
+        self.park_with(reason, message, vec![])
+    }
+
+    fn park_with(&mut self, reason: Reason, message: String, findings: Vec<String>) -> Next {
         self.record.state = State::Parked;
         self.record.due = None;
         self.record.held = None;
         self.record.in_line = self.record.is_half_done();
         self.record.why = message.clone();
-        let findings = self.record.unchecked.clone();
+        let findings = findings.into_iter().chain(self.record.unchecked.clone()).collect();
         self.record.ending = Some(Ending { reason, message, findings });
         self.says.push(EventType::Parked);
         self.commit = true;

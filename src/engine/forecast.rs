@@ -3,10 +3,10 @@
 //! It is no second account of the workflow: the same actions judge, step by step, a look into which the effect of every
 //! write they ask for is put as if it had been made. What they would not write is not foretold.
 
-use super::action::{Intended, Judgement, Reads, Seen, View};
+use super::action::{Certain, Judgement, Reads, Seen, View};
 use super::decide::{Deciding, Next};
 use super::state::{Image, Plan, PlannedCall, State};
-use crate::domain::{Job, OrderType, Reason, Rule};
+use crate::domain::Reason;
 use crate::workflow::{Account, Target};
 
 impl Deciding<'_> {
@@ -58,13 +58,19 @@ impl Deciding<'_> {
             record.step.clone_from(name);
             let Some(action) = self.action(call) else { break };
             let judged = loop {
-                let view = View { record: &record, goal: self.goal(), undo: false };
+                let view = View { record: &record, goal: self.goal(), undo: false, certain: Certain::ALL };
                 let reads = action.reads(&view);
                 if !then.covers(reads) {
                     return Err(reads);
                 }
                 match action.judge(&view, &then) {
-                    Judgement::Write(intended) if put(&mut then, &intended, &record.job) => {
+                    Judgement::Write(intended) => {
+                        let before = then.clone();
+                        action.foresee(&record.job, &intended, &mut then);
+                        // A write that changes nothing would be asked for again.
+                        if then == before {
+                            break None;
+                        }
                         plan.calls.push(PlannedCall {
                             step: step.name.clone(),
                             operation: intended.operation.to_owned(),
@@ -82,41 +88,5 @@ impl Deciding<'_> {
             target = next;
         }
         Ok((plan, then))
-    }
-}
-
-/// Puts the effect of a write into a look. False: the look would stay as it is, so the write would be asked for again.
-fn put(seen: &mut Seen, write: &Intended, job: &Job) -> bool {
-    let before = seen.clone();
-    change(seen, write, job);
-    *seen != before
-}
-
-fn change(seen: &mut Seen, write: &Intended, job: &Job) {
-    let rules = [&mut seen.cen_rule, &mut seen.resource_rules].into_iter().flatten().map(|listing| &mut listing.items);
-    let ours = |rule: &Rule| rule.instance == job.instance.id && rule.cen == job.cen.id;
-    let attachments = [&mut seen.attachments, &mut seen.basic].into_iter().flatten().map(|listing| &mut listing.items);
-    match write.operation {
-        "GrantInstanceToTransitRouter" => rules.for_each(|rules| rules.push(granted(job, write.order_type))),
-        "RevokeInstanceFromTransitRouter" => rules.for_each(|rules| rules.retain(|rule| !ours(rule))),
-        "ModifyGrantInstanceToTransitRouter" => rules.for_each(|rules| {
-            rules.iter_mut().filter(|rule| ours(rule)).for_each(|rule| rule.order_type = write.order_type);
-        }),
-        update if update.starts_with("Update") => {
-            attachments.flatten().filter(|a| a.id == write.resource).for_each(|a| a.order_type = write.order_type);
-        }
-        _ => attachments.for_each(|list| list.retain(|a| a.id != write.resource)),
-    }
-}
-
-/// The rule a grant makes. Nothing is attached under it yet, so its payer is in force at once (API §B).
-fn granted(job: &Job, order_type: Option<OrderType>) -> Rule {
-    Rule {
-        cen: job.cen.id.clone(),
-        cen_owner: job.cen.owner.clone(),
-        instance: job.instance.id.clone(),
-        instance_owner: Some(job.instance.owner.clone()),
-        order_type,
-        effective_order_type: order_type,
     }
 }

@@ -15,7 +15,6 @@ use super::decide::{Decision, Next, Observation, decide};
 use super::faults::Point;
 use super::guards::Pause;
 use super::leave::Leave;
-use super::look::{look, look_in_part};
 use super::state::{Record, State, Write};
 use super::store::{Claimed, Committed, Hold, Lease, StoreError};
 use super::urgency::{Priority, Urgency};
@@ -232,17 +231,16 @@ impl<'a> Grip<'a> {
         // A look that outlasts the lease could never be committed.
         let room = self.deadline.saturating_sub(began + core.catalog.policies.request_timeout);
         let limit = step.map_or(room, |call| call.timeout.min(room));
-        let (cloud, clock, classes) = (core.cloud.as_ref(), core.clock.as_ref(), &core.catalog.classes);
-        let (rules, job) = (&core.cen_rules, &self.record.job);
+        let (looker, job) = (core.looker(), &self.record.job);
         if !self.record.objections.is_empty() {
-            let look = look_in_part(cloud, rules, clock, classes, job, reads);
+            let look = looker.look_in_part(job, reads);
             let looked = tokio::time::timeout(limit, self.urgency(began, limit).scope(look)).await;
             let (seen, unread) = looked.unwrap_or_else(|_| {
                 (Seen::nothing(core.clock.now()), vec![format!("a look took longer than {limit:?}")])
             });
             return Ok(Observation::SeenInPart { seen, unread });
         }
-        let look = look(cloud, rules, clock, classes, job, reads);
+        let look = looker.look(job, reads);
         let looked = tokio::time::timeout(limit, self.urgency(began, limit).scope(look)).await.unwrap_or_else(|_| {
             let failure = Failure::Unanswered { why: format!("a look took longer than {limit:?}") };
             Err(CloudError { operation: "look".into(), failure, request_id: None, retry_after: None })

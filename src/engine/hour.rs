@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::action::{Seen, Standing, standing};
+use super::action::{Certain, Seen, Standing, standing};
 use super::state::{Record, Wait};
 use crate::clock::later;
-use crate::domain::{Hour, OrderType, Rule};
+use crate::domain::{Attachment, Edition, Hour, OrderType, Rule};
 
 /// When to look next at something that should have been effective at `expected_at` and was not seen so by `now`: at
 /// `expected_at`, then at each of `offsets` after the top of the hour, then at the top of each further hour.
@@ -58,35 +58,109 @@ pub enum Waited {
     Effective,
     /// The goal is written and not yet in force.
     Pending,
-    /// Both witnesses show another payer written: somebody changed it after us.
-    Overridden,
+    /// Somebody changed it after us: both witnesses show another payer written, or an attachment carries another again.
+    Overridden(String),
     /// Both witnesses, read to the end, show no grant.
     GrantGone,
+    /// The hour has passed, nothing is attached, and the goal is not in force.
+    Detached,
+    /// The hour has passed, and an attachment that this job never wrote to carries another payer.
+    Missing(String),
+    /// An empty answer that another look has to confirm.
+    Recheck(String),
     /// It cannot be told, and why.
     Unclear(String),
 }
 
-/// Judges a wait by a look that covers [`super::action::Reads::ALL`].
+/// Judges a wait by a look that covers [`super::action::Reads::ALL`]. `known` are the attachments as they were known before
+/// it; `over` says that the hour has come and gone long enough for its effect to show.
 ///
 /// An absent effective order type is in force only on a grant without attachments (API §B: absent means unknown; §I G4:
 /// nobody says whether an unattached grant has one).
-pub fn judge_wait(record: &Record, wait: &Wait, seen: &Seen) -> Waited {
-    match standing(seen, &record.job) {
-        Standing::Unclear(why) => Waited::Unclear(why),
-        Standing::Absent => Waited::GrantGone,
-        Standing::Granted(rule) => match (rule.order_type, rule.effective_order_type) {
-            (None, _) => Waited::Unclear("the grant is shown without an order type".into()),
-            (Some(written), _) if written != wait.goal => Waited::Overridden,
-            (_, Some(effective)) if effective == wait.goal => Waited::Effective,
-            (_, Some(_)) => Waited::Pending,
-            (_, None) => match (&seen.attachments, &seen.basic) {
-                (Some(a), Some(b)) if a.complete && b.complete && a.items.is_empty() && b.items.is_empty() => {
-                    Waited::Effective
-                }
-                _ => Waited::Unclear("the grant is attached and shown without an effective order type".into()),
-            },
-        },
+pub fn judge_wait(
+    record: &Record,
+    wait: &Wait,
+    seen: &Seen,
+    certain: Certain,
+    known: &[Attachment],
+    over: Over,
+) -> Waited {
+    let rule = match standing(seen, &record.job) {
+        Standing::Unclear(why) => return Waited::Unclear(why),
+        Standing::Unshown => return Waited::Unclear("account and CEN are shown no grant, which proves nothing".into()),
+        Standing::Absent => return Waited::GrantGone,
+        Standing::Granted(rule) => rule,
+    };
+    let unattached = seen.all_attachments().is_some_and(|list| list.is_empty());
+    match (rule.order_type, rule.effective_order_type) {
+        (None, _) => Waited::Unclear("the grant is shown without an order type".into()),
+        (Some(written), _) if written != wait.goal => {
+            Waited::Overridden(format!("somebody set the payer back from {}", wait.goal))
+        }
+        (_, Some(effective)) if effective == wait.goal => Waited::Effective,
+        (_, Some(_)) => judge_late(record, wait, seen, certain, known, over),
+        (_, None) if unattached && certain.detached => Waited::Effective,
+        (_, None) if unattached => Waited::Recheck("no attachment is shown; looks once more".into()),
+        (_, None) => Waited::Unclear("the grant is attached and shown without an effective order type".into()),
     }
+}
+
+/// How far a wait is past its hour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Over {
+    /// The hour is still to come.
+    No,
+    /// It has passed; what took effect may show late.
+    Hour,
+    /// The last look of the hour has passed too.
+    LastLook,
+}
+
+/// How far a wait is past its hour at `now`.
+pub fn over(wait: &Wait, now: Timestamp, hour: Hour, offsets: &[Duration]) -> Over {
+    let last = hour.scale(offsets.last().copied().unwrap_or_default());
+    if now < wait.expected_at {
+        Over::No
+    } else if now < later(wait.expected_at, last) {
+        Over::Hour
+    } else {
+        Over::LastLook
+    }
+}
+
+/// What may be the cause when the goal is written on the grant, and another payer in force: nothing yet, as long as the
+/// hour is to come; later the attachments tell. What merely shows late is no cause.
+fn judge_late(record: &Record, wait: &Wait, seen: &Seen, certain: Certain, known: &[Attachment], over: Over) -> Waited {
+    if over == Over::No {
+        return Waited::Pending;
+    }
+    let Some(list) = seen.all_attachments() else {
+        return Waited::Unclear(
+            "the lists of attachments could not be read to their ends, or contradict each other".into(),
+        );
+    };
+    if !certain.detached {
+        return Waited::Recheck("attachments are not shown any more; looks once more before it believes that".into());
+    }
+    let billed = list.iter().filter(|a| a.edition == Edition::Enterprise);
+    if let Some(other) =
+        billed.clone().find(|a| a.is_attached() && a.order_type.is_some_and(|payer| payer != wait.goal))
+    {
+        let set = |a: &&Attachment| a.id == other.id && a.order_type == Some(wait.goal);
+        let written = record
+            .writes
+            .iter()
+            .any(|w| w.resource == other.id && w.undo == record.undo.is_some() && w.may_have_landed());
+        return if written || known.iter().any(|a| set(&a)) {
+            Waited::Overridden(format!("somebody set the payer of {} back from {}", other.id, wait.goal))
+        } else {
+            Waited::Missing(format!("{} does not carry {} yet", other.id, wait.goal))
+        };
+    }
+    // What took effect at the hour although nothing is attached any more shows by its last look at the latest.
+    let before = record.before.as_ref().and_then(|before| before.attachments.as_ref());
+    let was_attached = !known.is_empty() || before.is_some_and(|before| !before.is_empty());
+    if list.is_empty() && was_attached && over == Over::LastLook { Waited::Detached } else { Waited::Pending }
 }
 
 #[cfg(test)]
@@ -139,6 +213,7 @@ mod tests {
             cen_owner: crate::domain::AccountUid::parse("1250123456123456").unwrap(),
             instance: crate::domain::InstanceId::parse("vpc-bp1h8vbrbcgohcju50001").unwrap(),
             instance_owner: None,
+            region: None,
             order_type,
             effective_order_type,
         };

@@ -9,12 +9,12 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::action::{Intended, Reads, Seen};
+use super::action::{Action, Intended, Reads, Seen};
 use super::cloud::{Answer, CloudError, Failure};
 use super::decide::{Deciding, Next};
 use super::state::{Image, Outcome, Record, State, Write};
 use crate::clock::later;
-use crate::domain::{Kind, Reason};
+use crate::domain::{EventType, Kind, Reason};
 use crate::workflow::{Call, Class, Refused, Step, Target};
 
 impl Deciding<'_> {
@@ -29,14 +29,22 @@ impl Deciding<'_> {
             Outcome::Refused { unclassified: true, at, .. } if seen.at < later(at, self.rules.policies.settle) => {
                 self.poll(format!("looks whether {} took effect although it was refused", write.operation))
             }
-            Outcome::Refused { code, message, .. } => {
+            Outcome::Refused { ref code, ref message, unclassified, .. } => {
                 let text = format!("{} was refused: {code}: {message}", write.operation);
                 self.believe(place);
                 if call.refused == Refused::Retry && self.record.has_written() {
                     self.reopen(place);
                     return self.again(&call.retry, text);
                 }
-                let behind = self.action(call).and_then(|action| action.unforeseeable(&self.view()));
+                let verdict = self.classify_refused(&write, code);
+                let action = self.action(call);
+                if verdict.class == Class::Unknown
+                    && action.is_some_and(Action::changes_payer)
+                    && self.now < later(self.record.trying_since, self.rules.hour.length())
+                {
+                    return self.cool_down(place, text);
+                }
+                let behind = action.and_then(|action| action.unforeseeable(&self.view(), code, !unclassified));
                 self.refused(Reason::RefusedByCloud, text, behind.map(str::to_owned).into_iter().collect())
             }
             Outcome::Unknown if write.client_token.is_some() => self.send_again(place),
@@ -116,6 +124,23 @@ impl Deciding<'_> {
         Next::Write(place)
     }
 
+    /// A payer cannot be changed within an hour of the last change, or of the attaching, says a page of the vendor; what the
+    /// refusal is called is said nowhere (API §K). So a refusal that the error table does not know is asked again until
+    /// that hour is over. What was written until then is half of something, and that is told.
+    fn cool_down(&mut self, place: usize, text: String) -> Next {
+        self.reopen(place);
+        let half = self.record.has_written();
+        if half && self.record.attempt == 0 {
+            self.says.push(EventType::Waiting);
+        }
+        let until = later(self.record.trying_since, self.rules.hour.length());
+        let half = if half { "half done: " } else { "" };
+        self.again(
+            "state",
+            format!("{half}{text}; asks again until {until}, as a payer may not change twice in an hour"),
+        )
+    }
+
     /// A refusal was looked after for as long as it takes: it had no effect.
     fn believe(&mut self, place: usize) {
         if let Outcome::Refused { unclassified, .. } = &mut self.record.writes[place].outcome {
@@ -183,9 +208,10 @@ impl Deciding<'_> {
                 (format!("HTTP {status}"), message.clone())
             }
             Failure::Refused { code, message, .. } => (code.clone(), message.clone()),
-            Failure::Credential { why, .. } | Failure::NotSent { why } | Failure::Unanswered { why } => {
-                ("not sent".to_owned(), why.clone())
-            }
+            Failure::Credential { why, .. }
+            | Failure::NotSent { why }
+            | Failure::Held { why }
+            | Failure::Unanswered { why } => ("not sent".to_owned(), why.clone()),
         };
         self.record.writes[place].outcome = Outcome::Refused {
             code,
@@ -194,6 +220,7 @@ impl Deciding<'_> {
             at: self.now,
             retry,
             unclassified: unsettled || matches!(verdict.class, Class::Unknown | Class::Done),
+            done: verdict.class == Class::Done,
         };
         if retry {
             return self.after_failure(policy, &verdict, error);
@@ -258,6 +285,17 @@ impl Deciding<'_> {
         };
         let unsettled = self.record.writes.iter().filter_map(since).any(|since| seen.at < later(since, settle));
         unsettled.then(|| self.poll("the last write may not be shown yet".into()))
+    }
+
+    /// Whether whatever may have landed shows in a look if it did.
+    pub(super) fn is_settled(&self, seen: &Seen) -> bool {
+        let since = |write: &Write| match write.outcome {
+            Outcome::Unknown => Some(self.over_by(write)),
+            Outcome::Accepted { at, .. } | Outcome::Seen { at } => Some(at),
+            Outcome::Refused { unclassified: true, at, .. } => Some(at),
+            Outcome::Refused { .. } => None,
+        };
+        self.record.writes.iter().filter_map(since).all(|since| seen.at >= later(since, self.rules.policies.settle))
     }
 
     /// Looks again in a moment: not a failed try.

@@ -1,16 +1,15 @@
 //! A plan without a worker: one look, judged by the first step, and nothing kept. It is handed readers only, so there is
 //! no write it could name.
 
-use super::cen_rules::CenRules;
 use super::cloud::Readers;
 use super::decide::{Next, Observation, Rules, decide};
-use super::look::{look, look_in_part};
-use super::state::Record;
-use crate::clock::Clock;
+use super::look::{Looker, SharedReads};
+use super::state::{EmptySince, Record};
+use crate::clock::{Clock, until};
 use crate::domain::Mode;
 
 /// How often a look may ask for a wider one.
-const LOOKS: usize = 5;
+const LOOKS: usize = 8;
 
 /// Answers a job as a plan: the record ends `planned`, with the calls that would follow, or `failed`, with everything that
 /// is in the way, `objections` among it. In any other state it cannot be told at the moment, and `why` says the cause.
@@ -23,17 +22,25 @@ pub async fn plan(
 ) -> Record {
     record.job.mode = Mode::Plan;
     let mut observation = Observation::TakenUp { refusal: None, objections, paused: None };
-    let rules_of_cens = CenRules::default();
+    let shared = SharedReads::default();
+    let looker = Looker { cloud: readers, shared: &shared, clock, classes: rules.classes };
     for _ in 0..LOOKS {
         let decision = decide(rules, &record, &observation, clock.now());
         record = decision.record;
-        let Next::Look(reads) = decision.next else { break };
+        let Next::Look(reads) = decision.next else {
+            // An empty answer that is looked at again in a moment is waited for; anything else can't be told now.
+            let again = record.due.filter(|_| record.empty_since != EmptySince::default());
+            let Some(at) = again else { break };
+            clock.sleep(until(clock.now(), at)).await;
+            observation = Observation::TakenUp { refusal: None, objections: vec![], paused: None };
+            continue;
+        };
         if !record.objections.is_empty() {
-            let (seen, unread) = look_in_part(readers, &rules_of_cens, clock, rules.classes, &record.job, reads).await;
+            let (seen, unread) = looker.look_in_part(&record.job, reads).await;
             observation = Observation::SeenInPart { seen, unread };
             continue;
         }
-        observation = match look(readers, &rules_of_cens, clock, rules.classes, &record.job, reads).await {
+        observation = match looker.look(&record.job, reads).await {
             Ok(seen) => Observation::Looked { seen, rivals: vec![] },
             Err(error) => Observation::LookFailed(error),
         };

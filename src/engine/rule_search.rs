@@ -171,6 +171,7 @@ mod tests {
             cen_owner: AccountUid::parse("1250123456123456").unwrap(),
             instance: instance(n),
             instance_owner: None,
+            region: None,
             order_type: None,
             effective_order_type: None,
         }

@@ -4,13 +4,14 @@
 //!  queued ──► running ──┬─────────────────► completed, planned, failed, cancelled
 //!    ▲                  ├───► waiting ────► completed, failed, cancelled, superseded
 //!    │ resume           ▼        │
-//!    └────────────── parked ◄────┘    parked ──► cancelled
+//!    ├────────────── parked ◄────┤    parked ──► cancelled
+//!    └───────────────────────────┘ a write is missing
 //! ```
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{AccountUid, Attachment, Job, JobUid, OrderType, Reason, Requester};
+use crate::domain::{AccountUid, Attachment, Edition, Job, JobUid, OrderType, Reason, Requester};
 
 /// Where a job is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -84,7 +85,7 @@ impl State {
             // Taking a job up is not a commit of its own, so a queued one may go wherever a running one may.
             (Queued | Running, Running | Waiting | Parked | Completed | Planned | Failed | Cancelled) => true,
             (Queued | Running, _) => false,
-            (Waiting, Parked | Completed | Failed | Cancelled | Superseded) => true,
+            (Waiting, Queued | Parked | Completed | Failed | Cancelled | Superseded) => true,
             (Waiting, _) => false,
             (Parked, Queued | Cancelled) => true,
             (Parked, _) => false,
@@ -199,6 +200,9 @@ pub enum Outcome {
         retry: bool,
         /// Whether the code is one nobody has classified, so that only a later look tells what it meant.
         unclassified: bool,
+        /// Whether it says that the end state is there already.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        done: bool,
     },
     /// A look showed the effect although no answer ever came.
     Seen {
@@ -225,6 +229,23 @@ pub struct Wait {
     /// `overdue` was said.
     #[serde(default)]
     pub overdue: bool,
+}
+
+/// Since when looks have shown nothing where an empty answer matters: the first of them is not believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct EmptySince {
+    /// Attachments: none at all, or none of some that were shown before. When the first such look was answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attachments: Option<Timestamp>,
+    /// The CEN, to the account that the job says owns it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cen: Option<Timestamp>,
+}
+
+impl EmptySince {
+    fn is_never(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Why and how a job that had begun to write goes back.
@@ -352,6 +373,12 @@ pub struct Record {
     /// When a person approved it: from then on no hourly limit stops it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approved_at: Option<Timestamp>,
+    /// Empty answers that are not believed yet, or were believed.
+    #[serde(default, skip_serializing_if = "EmptySince::is_never")]
+    pub empty_since: EmptySince,
+    /// Whether it has come back from its wait to make a write that was missing, which it does once.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mended: bool,
     /// Every write, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub writes: Vec<Write>,
@@ -405,6 +432,8 @@ impl Record {
             unchecked: vec![],
             begun_at: None,
             approved_at: None,
+            empty_since: EmptySince::default(),
+            mended: false,
             writes: vec![],
             wait: None,
             ending: None,
@@ -422,7 +451,15 @@ impl Record {
 
     /// Parked between writes: blocks the line of its instance and needs a person.
     pub fn is_half_done(&self) -> bool {
-        self.state == State::Parked && self.has_written() && self.wait.is_none()
+        self.state == State::Parked && self.has_written() && !self.is_whole()
+    }
+
+    /// Whether it waits for the hour with everything written as it is to be, as far as the last look tells.
+    fn is_whole(&self) -> bool {
+        let Some(wait) = self.wait.as_ref().filter(|_| self.undo.is_none()) else { return false };
+        let seen = self.after.as_ref().and_then(|after| after.attachments.as_ref());
+        let mut billed = seen.into_iter().flatten().filter(|attachment| attachment.edition == Edition::Enterprise);
+        billed.all(|attachment| attachment.order_type == Some(wait.goal))
     }
 
     /// Parked by an hourly limit, until a person approves it.
@@ -453,7 +490,7 @@ mod tests {
                 } else {
                     match from {
                         Queued | Running => ![Queued, Superseded].contains(&to),
-                        Waiting => [Parked, Completed, Failed, Cancelled, Superseded].contains(&to),
+                        Waiting => [Queued, Parked, Completed, Failed, Cancelled, Superseded].contains(&to),
                         Parked => [Queued, Cancelled].contains(&to),
                         _ => unreachable!("the ends were handled above"),
                     }

@@ -5,9 +5,34 @@ use std::time::Duration;
 use super::cloud::{CloudError, Failure, Refusal};
 use super::decide::{Deciding, Next};
 use super::retry;
+use super::state::Write;
 use crate::clock::later;
 use crate::domain::{AccountUid, Reason};
-use crate::workflow::{Class, Effect, Step, Verdict};
+use crate::workflow::{Class, Effect, ErrorClasses, Step, Verdict};
+
+impl CloudError {
+    /// What the error-class table says of it.
+    pub fn verdict<'a>(&self, classes: &'a ErrorClasses) -> Verdict<'a> {
+        match &self.failure {
+            Failure::NotSent { .. } => classes.not_sent(),
+            Failure::Held { .. } => Verdict { class: Class::Held, ..classes.not_sent() },
+            Failure::Unanswered { .. } => classes.unanswered(),
+            Failure::Credential { refusal, .. } => {
+                let Refusal { asked, status, code } = refusal.as_ref();
+                let verdict = classes.classify(asked, *status, code, self.retry_after.is_some());
+                Verdict { effect: Effect::None, ..verdict }
+            }
+            Failure::Refused { status, code, .. } => {
+                classes.classify(&self.operation, *status, code, self.retry_after.is_some())
+            }
+        }
+    }
+
+    /// Its class by that table.
+    pub fn class(&self, classes: &ErrorClasses) -> Class {
+        self.verdict(classes).class
+    }
+}
 
 impl<'a> Deciding<'a> {
     /// After a call that failed: again later as patiently as `policy` says, unless it is the account's keys that are refused.
@@ -44,19 +69,20 @@ impl<'a> Deciding<'a> {
 
     /// What the error-class table says of a failed call.
     pub(super) fn classify(&self, error: &CloudError) -> Verdict<'a> {
-        let classes = self.rules.classes;
-        match &error.failure {
-            Failure::NotSent { .. } => classes.not_sent(),
-            Failure::Unanswered { .. } => classes.unanswered(),
-            Failure::Credential { refusal, .. } => {
-                let Refusal { asked, status, code } = refusal.as_ref();
-                let verdict = classes.classify(asked, *status, code, error.retry_after.is_some());
-                Verdict { effect: Effect::None, ..verdict }
-            }
-            Failure::Refused { status, code, .. } => {
-                classes.classify(&error.operation, *status, code, error.retry_after.is_some())
-            }
-        }
+        error.verdict(self.rules.classes)
+    }
+
+    /// What it says of a refusal that was stored.
+    pub(super) fn classify_refused(&self, write: &Write, code: &str) -> Verdict<'a> {
+        self.rules.classes.classify(&write.operation, 400, code, false)
+    }
+
+    /// A read is held: the job waits until it is asked again, which is no failed try.
+    pub(super) fn held_back(&mut self, why: String, asked_again_in: Option<Duration>) -> Next {
+        self.record.trying_since = self.now;
+        self.record.due = Some(later(self.now, asked_again_in.unwrap_or_default()));
+        self.record.why = why;
+        Next::Rest
     }
 
     /// Something moved: give-up is counted from here.

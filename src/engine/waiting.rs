@@ -4,13 +4,23 @@ use jiff::Timestamp;
 
 use super::action::{Reads, Seen};
 use super::decide::{Deciding, Decision, Next, Rules};
-use super::hour::{Swept, Waited, judge_rule, judge_wait, next_check};
+use super::hour::{Swept, Waited, judge_rule, judge_wait, next_check, over};
 use super::state::{Image, Record, State, Wait};
 use crate::clock::later;
-use crate::domain::{EventType, OrderType, Reason, Rule};
+use crate::domain::{Attachment, EventType, OrderType, Reason, Rule};
+use crate::workflow::{Account, Step};
 
 /// Decides on what the sweep read of a waiting job at `at`: the rule as the first witness shows it.
-pub fn decide_swept(rules: &Rules<'_>, record: Record, rule: Option<&Rule>, at: Timestamp, now: Timestamp) -> Decision {
+///
+/// `attachments` are those of its instance in the CEN, where they were compared: see [`is_late`].
+pub fn decide_swept(
+    rules: &Rules<'_>,
+    record: Record,
+    rule: Option<&Rule>,
+    attachments: Option<&[Attachment]>,
+    at: Timestamp,
+    now: Timestamp,
+) -> Decision {
     let goal = record.wait.as_ref().filter(|_| record.is_swept()).map(|wait| wait.goal);
     let mut deciding = Deciding::new(rules, record, now);
     let Some(goal) = goal else {
@@ -28,17 +38,26 @@ pub fn decide_swept(rules: &Rules<'_>, record: Record, rule: Option<&Rule>, at: 
     }
     let next = match judge_rule(goal, rule) {
         Swept::Effective => deciding.effective(now),
-        Swept::Pending => deciding.still_pending(at),
-        Swept::Doubtful => {
-            if let Some(wait) = &mut deciding.record.wait {
-                wait.doubt = true;
-            }
-            deciding.record.due = Some(now);
-            deciding.record.why = "the hourly reading was not clear; looks for itself".into();
-            Next::Rest
+        Swept::Pending if attachments.is_some_and(|list| disagree(goal, list)) => {
+            deciding.doubt("the hour has passed, and its attachments are not as it left them; looks for itself")
         }
+        Swept::Pending => deciding.still_pending(at),
+        Swept::Doubtful => deciding.doubt("the hourly reading was not clear; looks for itself"),
     };
     deciding.into_decision(next)
+}
+
+/// Whether the sweep has to compare the attachments of a wait that is still pending: a look after its hour has shown it so
+/// before. That an effect shows a little late is the usual cause, and costs nothing but the next look.
+pub fn is_late(record: &Record, rule: Option<&Rule>) -> bool {
+    let Some(wait) = record.wait.as_ref().filter(|_| record.is_swept()) else { return false };
+    let before = wait.last_pending.is_some_and(|at| at >= wait.expected_at);
+    before && judge_rule(wait.goal, rule) == Swept::Pending
+}
+
+/// Whether attachments cannot be those of a wait for `goal` on which all is well.
+fn disagree(goal: OrderType, list: &[Attachment]) -> bool {
+    list.is_empty() || list.iter().any(|a| a.is_attached() && a.order_type != Some(goal))
 }
 
 impl Deciding<'_> {
@@ -89,22 +108,70 @@ impl Deciding<'_> {
         self.record.state = State::Waiting;
         self.record.in_line = false;
         let settled = self.last_write_at().is_none_or(|at| self.now >= later(at, self.rules.policies.settle));
-        match judge_wait(&self.record, &wait, seen) {
+        let over = over(&wait, self.now, self.rules.hour, &self.rules.policies.sweep_offsets);
+        match judge_wait(&self.record, &wait, seen, self.certain, &self.known, over) {
             Waited::Effective => self.effective(self.now),
             Waited::Pending => self.still_pending(seen.at),
             Waited::Unclear(why) => self.still_unclear(why),
-            Waited::GrantGone | Waited::Overridden if !settled => {
+            Waited::Recheck(why) => {
+                // The next look is its own again, so that the sweep does not come between.
+                if let Some(wait) = &mut self.record.wait {
+                    wait.doubt = true;
+                }
+                self.recheck(why)
+            }
+            Waited::GrantGone | Waited::Overridden(_) | Waited::Detached | Waited::Missing(_) if !settled => {
                 self.still_unclear("the last write may not be shown yet".into())
             }
             Waited::GrantGone => {
                 let (id, cen) = (self.record.job.instance.id.clone(), self.record.job.cen.id.clone());
                 self.fail(Reason::GrantGone, format!("{id} is no longer granted to {cen}"), vec![])
             }
-            Waited::Overridden => {
-                let goal = wait.goal;
-                self.fail(Reason::Overridden, format!("somebody set the payer back from {goal}"), vec![])
+            Waited::Overridden(message) => self.fail(Reason::Overridden, message, vec![]),
+            Waited::Detached => {
+                let message = format!(
+                    "{} was detached from {} while it waited; {} is written on the grant and did not take effect",
+                    self.record.job.instance.id, self.record.job.cen.id, wait.goal
+                );
+                self.fail(Reason::Detached, message, vec![])
             }
+            Waited::Missing(why) => self.mend(why),
         }
+    }
+
+    /// Goes back from the wait to the write that is missing, once; it takes its place in the queue of the instance again.
+    fn mend(&mut self, why: String) -> Next {
+        let steps = &self.rules.definition.steps;
+        let wait = steps.iter().position(|step| step.call().is_none()).unwrap_or_default();
+        let of_other_account = |step: &&Step| step.call().is_some_and(|call| call.account == Account::TransitRouter);
+        let Some(step) = steps[..wait].iter().rev().find(of_other_account).filter(|_| self.record.undo.is_none())
+        else {
+            return self.still_unclear(why);
+        };
+        if self.record.mended {
+            return self.park(Reason::HalfDone, format!("{why}, although it was written once more"));
+        }
+        self.record.mended = true;
+        self.record.step.clone_from(&step.name);
+        self.record.generation += 1;
+        self.record.wait = None;
+        self.record.state = State::Queued;
+        self.record.in_line = true;
+        self.record.due = Some(self.now);
+        self.record.why = format!("{why}; writes it");
+        self.progress();
+        self.commit = true;
+        Next::Rest
+    }
+
+    /// The sweep cannot tell: the job looks for itself.
+    fn doubt(&mut self, why: &str) -> Next {
+        if let Some(wait) = &mut self.record.wait {
+            wait.doubt = true;
+        }
+        self.record.due = Some(self.now);
+        self.record.why = why.into();
+        Next::Rest
     }
 
     /// The goal of the wait is in force.

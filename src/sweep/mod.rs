@@ -3,6 +3,7 @@
 //! The scheduler is only the bell. What is due is in the store, so a bell that is missed, late or rung twice changes
 //! nothing but the moment.
 
+mod attachments;
 mod bell;
 mod pass;
 

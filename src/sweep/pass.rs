@@ -5,14 +5,15 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 
-use crate::domain::{InstanceId, JobUid};
+use super::attachments::Attachments;
+use crate::domain::{InstanceId, JobUid, Rule};
 use crate::engine::cen_rules::{CenSearch, Found};
 use crate::engine::core::Core;
 use crate::engine::decide::{Decision, Observation, decide};
 use crate::engine::state::{Record, State};
 use crate::engine::store::{Committed, Group, Hold, StoreError};
 use crate::engine::urgency::{Priority, Urgency};
-use crate::engine::waiting::decide_swept;
+use crate::engine::waiting::{decide_swept, is_late};
 
 /// Jobs of a group that are in memory at a time, some 25 KiB each with what is said of them. A page of the cloud answers
 /// for a hundred; what it tells of jobs that are not in memory yet is kept in a few bytes.
@@ -21,7 +22,7 @@ const CHUNK: usize = 50;
 /// and what they commit at the same time is one commit of the store. With [`CHUNK`] it bounds what a pass holds in memory.
 const AT_ONCE: usize = 16;
 /// How long a call waits for its budget, behind jobs. Beyond that the group is read at its next time.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a pass did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -77,6 +78,7 @@ async fn sweep(core: &Core, group: Group, jobs: usize, now: Timestamp) -> Result
         .as_ref()
         .map(|reader| CenSearch::new(reader.as_ref(), core.clock.as_ref(), &group.cen, group.kind, None))
         .map_err(Clone::clone);
+    let mut attachments = Attachments::new(core, &group);
     let mut after: Option<(InstanceId, JobUid)> = None;
     loop {
         let records = core.store.swept(&group, now, after.take(), CHUNK).await?;
@@ -98,7 +100,7 @@ async fn sweep(core: &Core, group: Group, jobs: usize, now: Timestamp) -> Result
             tracing::warn!(cen.id = %group.cen.id, account.uid = %group.cen.owner, %error, "cannot read the grants");
             report.failed = 1;
         }
-        report.confirmed += settle(core, &group, records, &found).await?;
+        report.confirmed += settle(core, &group, records, &found, &mut attachments).await?;
     }
     core.store.swept_through(&group).await?;
     report.calls = search.map_or(0, |search| search.calls() as usize);
@@ -106,11 +108,20 @@ async fn sweep(core: &Core, group: Group, jobs: usize, now: Timestamp) -> Result
 }
 
 /// Commits what follows for these jobs from what was found; how many it confirmed.
-async fn settle(core: &Core, group: &Group, records: Vec<Record>, found: &Found) -> Result<usize, StoreError> {
+async fn settle(
+    core: &Core,
+    group: &Group,
+    records: Vec<Record>,
+    found: &Found,
+    attachments: &mut Attachments<'_>,
+) -> Result<usize, StoreError> {
+    if records.iter().any(|record| is_late(record, rule(group, record, found))) {
+        attachments.read().await;
+    }
     let now = core.clock.now();
     let (mut changes, mut moves) = (Vec::with_capacity(records.len()), Vec::with_capacity(records.len()));
     for record in records {
-        let decision = judge(core, group, record, found, now).await?;
+        let decision = judge(core, group, record, found, attachments, now).await?;
         let (change, moved) = core.change(decision, Hold::None, now);
         changes.push(change);
         moves.push(moved);
@@ -132,17 +143,25 @@ async fn judge(
     group: &Group,
     record: Record,
     found: &Found,
+    attachments: &Attachments<'_>,
     now: Timestamp,
 ) -> Result<Decision, StoreError> {
     // To confirm a wait takes no step of the definition.
     let (definition, _) = core.definition_of(&record).await?;
     let rules = core.rules(&definition);
     Ok(match found.get(&record.job.instance.id) {
-        Some((at, Ok(answer))) => {
-            let rule = answer.value.items.iter().find(|rule| rule.cen == group.cen.id);
-            decide_swept(&rules, record, rule, *at, now)
+        Some((at, Ok(_))) => {
+            let rule = rule(group, &record, found);
+            let compared = is_late(&record, rule).then(|| attachments.of(&record)).flatten();
+            decide_swept(&rules, record, rule, compared.as_deref(), *at, now)
         }
         Some((_, Err(error))) => decide(&rules, &record, &Observation::LookFailed(error.clone()), now),
-        None => decide_swept(&rules, record, None, now, now),
+        None => decide_swept(&rules, record, None, None, now, now),
     })
+}
+
+/// What was found of a job's grant.
+fn rule<'a>(group: &Group, record: &Record, found: &'a Found) -> Option<&'a Rule> {
+    let (_, told) = found.get(&record.job.instance.id)?;
+    told.as_ref().ok()?.value.items.iter().find(|rule| rule.cen == group.cen.id)
 }

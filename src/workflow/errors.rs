@@ -30,6 +30,9 @@ pub enum Class {
     Permanent,
     /// Not in the table: look again before believing it, then treat it as permanent.
     Unknown,
+    /// A read that only this program or the account's policy can be wrong about: no job ends over it, and the operation of
+    /// that account rests for a while.
+    Held,
 }
 
 /// Whether a call that gave an error may have taken effect all the same.
@@ -219,7 +222,7 @@ impl fmt::Display for HttpStatus {
 
 impl Class {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Throttled,
         Self::Transient,
         Self::State,
@@ -228,6 +231,7 @@ impl Class {
         Self::Done,
         Self::Permanent,
         Self::Unknown,
+        Self::Held,
     ];
 
     /// The word used in the table.
@@ -241,6 +245,7 @@ impl Class {
             Self::Done => "done",
             Self::Permanent => "permanent",
             Self::Unknown => "unknown",
+            Self::Held => "held",
         }
     }
 }

@@ -17,6 +17,8 @@ pub struct Policies {
     pub settle: Duration,
     /// How often to look while settling.
     pub settle_poll: Duration,
+    /// How long after an empty answer that matters the next must be asked for the two to be believed.
+    pub attachments_recheck: Duration,
     /// How long after the expected hour a waiting payer change is called overdue, once.
     pub overdue_after: Duration,
     /// How long after the expected hour a waiting payer change parks.
@@ -75,12 +77,13 @@ impl Policies {
 const RETRY_KEYS: [&str; 5] = ["initial", "factor", "cap", "jitter", "give-up"];
 /// Those that definitions and the engine name.
 const RETRY_NAMES: [&str; 4] = ["read", "write", "busy", "state"];
-const TIMING_KEYS: [&str; 8] = [
+const TIMING_KEYS: [&str; 9] = [
     "request-timeout",
     "lease",
     "keys-patience",
     "settle",
     "settle-poll",
+    "attachments-recheck",
     "overdue-after",
     "give-up-after",
     "sweep-offsets",
@@ -93,6 +96,7 @@ fn read(root: &Layers<'_, '_>) -> Option<Policies> {
     timing.only(&TIMING_KEYS);
     let settle = timing.duration("settle");
     let settle_poll = timing.duration("settle-poll");
+    let attachments_recheck = timing.duration("attachments-recheck");
     let overdue_after = timing.duration("overdue-after");
     let give_up_after = timing.duration("give-up-after");
     let lease = timing.duration("lease");
@@ -103,6 +107,7 @@ fn read(root: &Layers<'_, '_>) -> Option<Policies> {
         retry: retry?,
         settle: settle?,
         settle_poll: settle_poll?,
+        attachments_recheck: attachments_recheck?,
         keys_patience: keys_patience?,
         overdue_after: overdue_after?,
         give_up_after: give_up_after?,

@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 
 use super::finding::{Finding, fault, fine, unclear};
-use crate::domain::{AccountUid, Cen, CenId, Code, Instance, InstanceId, InstanceType, Job, Region};
+use crate::domain::{AccountUid, Cen, CenId, Code, Edition, Instance, InstanceId, InstanceType, Job, Region};
 use crate::engine::cloud::{Answer, CloudError, Failure, Readers, RuleFilter, RulePage};
 use crate::engine::policy::Allow;
 use crate::workflow::ErrorClasses;
@@ -121,19 +121,29 @@ pub(super) async fn of_job(readers: &dyn Readers, job: &Job, classes: &ErrorClas
 }
 
 async fn of_attachments(readers: &dyn Readers, cen: &Cen, instance: &Instance, classes: &ErrorClasses) -> Vec<Finding> {
-    let enterprise = async {
-        let reader = readers.transit_router_reader(&cen.owner)?;
-        reader.list_attachments(cen, instance).await.map(drop)
-    };
-    let basic = async {
-        let reader = readers.transit_router_reader(&cen.owner)?;
-        reader.describe_attached_child_instances(cen, instance).await.map(drop)
-    };
     let (id, owner) = (&cen.id, &cen.owner);
-    vec![
-        tried(enterprise.await, &format!("the attachments in {id}"), owner, classes),
-        tried(basic.await, &format!("what is attached to Basic Edition transit routers of {id}"), owner, classes),
-    ]
+    let cens = async { readers.transit_router_reader(owner)?.describe_cens(cen).await.map(drop) };
+    let routers = async { Ok(readers.transit_router_reader(owner)?.list_transit_routers(cen).await?.value.items) };
+    let children = async {
+        let reader = readers.transit_router_reader(owner)?;
+        reader.describe_attached_child_instances(cen, instance.kind).await.map(drop)
+    };
+    let mut findings = vec![tried(cens.await, &format!("whether it owns {id}"), owner, classes)];
+    match routers.await {
+        Ok(routers) => {
+            findings.push(tried(Ok(()), &format!("the transit routers of {id}"), owner, classes));
+            for router in routers.iter().filter(|router| router.edition == Edition::Enterprise) {
+                let list = async {
+                    let reader = readers.transit_router_reader(owner)?;
+                    reader.list_attachments(&router.id, instance.kind, Some(&instance.id)).await.map(drop)
+                };
+                findings.push(tried(list.await, &format!("the attachments of {}", router.id), owner, classes));
+            }
+        }
+        Err(error) => findings.push(tried(Err(error), &format!("the transit routers of {id}"), owner, classes)),
+    }
+    findings.push(tried(children.await, &format!("the instances attached to {id}"), owner, classes));
+    findings
 }
 
 fn tried(read: Result<(), CloudError>, what: &str, account: &AccountUid, classes: &ErrorClasses) -> Finding {
@@ -202,17 +212,10 @@ fn tells(error: &CloudError) -> Tells {
 
 /// What to do about a failed call, by the error table.
 pub(super) fn advice(error: &CloudError, classes: &ErrorClasses) -> String {
-    let verdict = match &error.failure {
-        Failure::NotSent { .. } => return "compare the account's keys and the endpoints in the configuration".into(),
-        Failure::Unanswered { .. } => classes.unanswered(),
-        Failure::Credential { refusal, .. } => {
-            classes.classify(&refusal.asked, refusal.status, &refusal.code, error.retry_after.is_some())
-        }
-        Failure::Refused { status, code, .. } => {
-            classes.classify(&error.operation, *status, code, error.retry_after.is_some())
-        }
-    };
-    verdict.advice.to_owned()
+    if let Failure::NotSent { .. } = &error.failure {
+        return "compare the account's keys and the endpoints in the configuration".into();
+    }
+    error.verdict(classes).advice.to_owned()
 }
 
 /// An instance of the account that does not exist: its id is as ids are (API §F), and made up.

@@ -6,7 +6,7 @@ use super::{Cbn, request};
 use crate::cloud::paging::{List, MAX_RESULTS};
 use crate::cloud::rpc::not_sent;
 use crate::cloud::{spelling, wire};
-use crate::domain::{Cen, CenId, Instance, InstanceId, InstanceType, OrderType, Rule};
+use crate::domain::{Cen, CenId, Instance, InstanceId, InstanceType, OrderType, Region, Rule};
 use crate::engine::cloud::{Answer, CloudError, Listing, RuleFilter, RulePage};
 
 const GRANT: &str = "GrantInstanceToTransitRouter";
@@ -75,7 +75,7 @@ impl Cbn {
             .query("RegionId", &instance.region);
         let read = |item: &Value| {
             let rule = rule(item, &instance.id)?;
-            Some((format!("{} {}", rule.cen, rule.cen_owner), rule))
+            Some((Some(format!("{} {}", rule.cen, rule.cen_owner)), rule))
         };
         self.caller.by_token(&describe, List { outer: "GrantRules", inner: "GrantRule", read }).await
     }
@@ -110,7 +110,8 @@ impl Cbn {
 fn cen_side_rule(item: &Value<'_>) -> Option<Rule> {
     let instance = InstanceId::parse(wire::text(item, "ChildInstanceId")?).ok()?;
     let instance_owner = wire::uid(item, "ChildInstanceOwnerId").ok()?;
-    Some(Rule { instance_owner, ..rule(item, &instance)? })
+    let region = wire::text(item, "ChildInstanceRegionId").and_then(|region| Region::parse(region).ok());
+    Some(Rule { instance_owner, region, ..rule(item, &instance)? })
 }
 
 fn rule(item: &Value<'_>, instance: &InstanceId) -> Option<Rule> {
@@ -119,6 +120,7 @@ fn rule(item: &Value<'_>, instance: &InstanceId) -> Option<Rule> {
         cen_owner: wire::uid(item, "CenOwnerId").ok()??,
         instance: instance.clone(),
         instance_owner: None,
+        region: None,
         order_type: wire::order_type(item, "OrderType"),
         effective_order_type: wire::order_type(item, "EffectiveOrderType"),
     })

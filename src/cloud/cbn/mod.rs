@@ -3,14 +3,13 @@
 
 mod attachments;
 mod grants;
+mod routers;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
-
-use attachments::Lists;
 
 use super::endpoint::Product;
 use super::envelope::Reply;
@@ -22,12 +21,11 @@ use crate::engine::cloud::{Answer, CloudError, Listing};
 #[derive(Clone)]
 pub(super) struct Cbn {
     caller: Arc<Caller>,
-    lists: Arc<Lists>,
 }
 
 impl Cbn {
     pub fn new(caller: Arc<Caller>) -> Self {
-        Self { caller, lists: Arc::default() }
+        Self { caller }
     }
 
     /// See [`Caller::verify`].

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::cloud::testing::{RESOURCE_ACCOUNT, Scripted, TR_ACCOUNT, accounts, cen, instance, uid};
 use crate::cloud::{Accounts, Unobserved};
-use crate::domain::{Edition, Instance, InstanceType, OrderType};
+use crate::domain::{ChildInstance, Edition, InstanceType, ListedAttachment, OrderType, TransitRouter};
 use crate::engine::cloud::{Answer, Cloud, CloudError, Failure, Listing, Readers, RuleFilter, RulePage};
 
 fn of(cloud: &Scripted) -> Accounts {
@@ -29,14 +29,19 @@ async fn to_cen(cloud: &Scripted, kind: InstanceType, filter: RuleFilter) -> Ans
     reader.describe_grant_rules_to_cen(&cen(), kind, &filter).await.unwrap()
 }
 
-async fn attachments(cloud: &Scripted, instance: &Instance) -> Listing<crate::domain::Attachment> {
+async fn attachments(cloud: &Scripted, kind: InstanceType) -> Listing<ListedAttachment> {
     let reader = of(cloud).transit_router_reader(&uid(TR_ACCOUNT)).unwrap();
-    reader.list_attachments(&cen(), instance).await.unwrap().value
+    reader.list_attachments("tr-bp1su1ytdxtataupl0001", kind, Some(&instance(kind).id)).await.unwrap().value
 }
 
-async fn children(cloud: &Scripted, kind: InstanceType) -> Listing<crate::domain::Attachment> {
+async fn children(cloud: &Scripted, kind: InstanceType) -> Listing<ChildInstance> {
     let reader = of(cloud).transit_router_reader(&uid(TR_ACCOUNT)).unwrap();
-    reader.describe_attached_child_instances(&cen(), &instance(kind)).await.unwrap().value
+    reader.describe_attached_child_instances(&cen(), kind).await.unwrap().value
+}
+
+async fn routers(cloud: &Scripted) -> Listing<TransitRouter> {
+    let reader = of(cloud).transit_router_reader(&uid(TR_ACCOUNT)).unwrap();
+    reader.list_transit_routers(&cen()).await.unwrap().value
 }
 
 fn rule(n: u32) -> Value {
@@ -266,39 +271,43 @@ fn vbr_attachment(n: u32, vbr: &str, owner: Value) -> Value {
 }
 
 #[tokio::test]
-async fn attachments_are_counted_before_they_are_filtered() {
+async fn attachments_are_asked_for_by_transit_router() {
     let ours = "vbr-bp1h8vbrbcgohcju50001";
-    let mut elsewhere = vbr_attachment(4, ours, json!(RESOURCE_ACCOUNT));
-    elsewhere["CenId"] = json!("cen-0000000000000000");
-    let cloud = Scripted::new()
-        .json(
-            200,
-            json!({"RequestId": "R", "TotalCount": 5, "NextToken": "n", "TransitRouterAttachments": [
-            vbr_attachment(1, "vbr-another0001", json!(RESOURCE_ACCOUNT)), vbr_attachment(2, ours, json!(1))]}),
-        )
-        .json(
-            200,
-            json!({"RequestId": "R", "TotalCount": 5, "NextToken": "", "TransitRouterAttachments": [
-            vbr_attachment(3, ours, json!(RESOURCE_ACCOUNT)), elsewhere, vbr_attachment(5, ours, Value::Null)]}),
-        );
-    let listing = attachments(&cloud, &instance(InstanceType::VBR)).await;
+    let page = |next: &str, items: &[Value]| json!({"RequestId": "R", "TotalCount": 3, "NextToken": next, "TransitRouterAttachments": items});
+    let first = [vbr_attachment(1, "vbr-another0001", json!(RESOURCE_ACCOUNT)), vbr_attachment(2, ours, json!(1))];
+    // As a help page shows an id, with a line feed behind it.
+    let mut odd = vbr_attachment(3, ours, json!(RESOURCE_ACCOUNT));
+    odd["CenId"] = json!("cen-44m0p68spvlrqq0001\n");
+    let cloud = Scripted::new().json(200, page("n", &first)).json(200, page("", &[odd]));
+    let listing = attachments(&cloud, InstanceType::VBR).await;
     assert!(listing.complete);
-    let ids: Vec<&str> = listing.items.iter().map(|a| a.id.as_str()).collect();
-    assert_eq!(ids, ["tr-attach-3", "tr-attach-5"]);
-    assert_eq!((listing.items[0].edition, listing.items[0].is_attached()), (Edition::Enterprise, false));
-    assert_eq!(listing.items[0].order_type, Some(OrderType::PayByCenOwner));
+    let ids: Vec<(&str, &str)> =
+        listing.items.iter().map(|l| (l.attachment.id.as_str(), l.instance_owner.as_str())).collect();
+    assert_eq!(ids, [("tr-attach-1", RESOURCE_ACCOUNT), ("tr-attach-2", "1"), ("tr-attach-3", RESOURCE_ACCOUNT)]);
+    let last = &listing.items[2];
+    assert_eq!((&last.cen, last.instance.as_str()), (&cen().id, ours));
+    assert_eq!((last.attachment.edition, last.attachment.is_attached()), (Edition::Enterprise, false));
+    assert_eq!(last.attachment.order_type, Some(OrderType::PayByCenOwner));
     assert_eq!(cloud.actions()[0], "ListTransitRouterVbrAttachments");
-    assert_eq!(cloud.query(0), pairs(&[("CenId", "cen-44m0p68spvlrqq0001"), ("MaxResults", "100")]));
+    assert_eq!(cloud.query(0), pairs(&[("MaxResults", "100"), ("TransitRouterId", "tr-bp1su1ytdxtataupl0001")]));
 }
 
 #[tokio::test]
-async fn an_attachment_without_ids_leaves_the_list_open() {
-    for missing in ["TransitRouterAttachmentId", "VbrId"] {
-        let mut odd = vbr_attachment(1, "vbr-bp1h8vbrbcgohcju50001", json!(RESOURCE_ACCOUNT));
-        odd.as_object_mut().unwrap().remove(missing);
-        let page = json!({"RequestId": "R", "TotalCount": 1, "TransitRouterAttachments": [odd]});
-        let listing = attachments(&Scripted::new().json(200, page), &instance(InstanceType::VBR)).await;
-        assert_eq!((listing.complete, listing.items.len()), (false, 0), "{missing}");
+async fn an_attachment_that_cannot_be_told_whose_it_is_leaves_the_list_open() {
+    for (field, odd) in [
+        ("TransitRouterAttachmentId", Value::Null),
+        ("VbrId", Value::Null),
+        ("VbrId", json!("lb-1")),
+        ("VbrOwnerId", Value::Null),
+        ("VbrOwnerId", json!("me")),
+        ("CenId", Value::Null),
+        ("CenId", json!("cen-?")),
+    ] {
+        let mut item = vbr_attachment(1, "vbr-bp1h8vbrbcgohcju50001", json!(RESOURCE_ACCOUNT));
+        item[field] = odd;
+        let page = json!({"RequestId": "R", "TotalCount": 1, "TransitRouterAttachments": [item]});
+        let listing = attachments(&Scripted::new().json(200, page), InstanceType::VBR).await;
+        assert_eq!((listing.complete, listing.items.len()), (false, 0), "{field}");
     }
 }
 
@@ -307,18 +316,55 @@ async fn only_vpc_attachments_can_be_asked_for_by_instance() {
     let empty = json!({"RequestId": "R", "TotalCount": 0, "TransitRouterAttachments": []});
     let cloud = Scripted::new().json(200, empty.clone()).json(200, empty.clone()).json(200, empty);
     for kind in [InstanceType::VPC, InstanceType::VPN, InstanceType::ECR] {
-        assert!(attachments(&cloud, &instance(kind)).await.complete);
+        assert!(attachments(&cloud, kind).await.complete);
     }
     assert!(cloud.query(0).contains(&("VpcId".into(), "vpc-bp1h8vbrbcgohcju50001".into())));
     assert_eq!((cloud.query(1).len(), cloud.query(2).len()), (2, 2));
-    assert!(attachments(&cloud, &instance(InstanceType::CCN)).await.complete, "there is no such list, so no call");
+    assert!(attachments(&cloud, InstanceType::CCN).await.complete, "there is no such list, so no call");
     assert_eq!(cloud.actions().len(), 3);
+}
+
+#[tokio::test]
+async fn routers_say_whose_a_cen_is_and_of_which_edition_they_are() {
+    let router = |n: u32, kind: &str| {
+        json!({"TransitRouterId": format!("tr-{n}"), "CenId": "cen-44m0p68spvlrqq0001", "AliUid": TR_ACCOUNT,
+               "RegionId": "cn-hangzhou", "Type": kind, "Status": "Active"})
+    };
+    let page = |items: &[Value]| json!({"RequestId": "R", "TotalCount": items.len(), "PageNumber": 1, "PageSize": 50, "TransitRouters": items});
+    let cloud = Scripted::new().json(200, page(&[router(1, "Enterprise"), router(2, "Basic")]));
+    let listing = routers(&cloud).await;
+    assert!(listing.complete);
+    let told: Vec<_> = listing.items.iter().map(|r| (r.id.as_str(), r.edition, r.owner.as_str())).collect();
+    assert_eq!(told, [("tr-1", Edition::Enterprise, TR_ACCOUNT), ("tr-2", Edition::Basic, TR_ACCOUNT)]);
+    let asked = [("CenId", "cen-44m0p68spvlrqq0001"), ("PageNumber", "1"), ("PageSize", "50")];
+    assert_eq!(cloud.query(0), pairs(&asked));
+    for odd in ["Premium", ""] {
+        assert!(!routers(&Scripted::new().json(200, page(&[router(1, odd)]))).await.complete, "{odd:?}");
+    }
+    assert!(!routers(&Scripted::new().json(200, ok())).await.complete, "a bare request id proves nothing");
+}
+
+#[tokio::test]
+async fn a_cen_is_looked_for_among_those_of_the_account() {
+    let page = json!({"RequestId": "R", "TotalCount": 1, "PageNumber": 1, "PageSize": 50,
+                      "Cens": {"Cen": [{"CenId": "cen-44m0p68spvlrqq0001", "Name": "n", "Status": "Active"}]}});
+    let cloud = Scripted::new().json(200, page);
+    let reader = of(&cloud).transit_router_reader(&uid(TR_ACCOUNT)).unwrap();
+    assert_eq!(reader.describe_cens(&cen()).await.unwrap().value, Listing { items: vec![cen().id], complete: true });
+    let asked = [
+        ("Filter.1.Key", "CenId"),
+        ("Filter.1.Value.1", "cen-44m0p68spvlrqq0001"),
+        ("PageNumber", "1"),
+        ("PageSize", "50"),
+    ];
+    assert_eq!(cloud.query(0), pairs(&asked));
 }
 
 fn child_page(total: Option<u64>, from: u64, count: u64) -> Value {
     let child = |n: u64| {
         json!({"ChildInstanceId": if n == 51 { "ccn-bp1h8vbrbcgohcju50001".into() } else { format!("ccn-other{n:08}") },
-               "ChildInstanceType": "CCN", "ChildInstanceOwnerId": RESOURCE_ACCOUNT, "Status": "Attached"})
+               "ChildInstanceType": "CCN", "ChildInstanceOwnerId": RESOURCE_ACCOUNT, "Status": "Attached",
+               "ChildInstanceRegionId": "cn-hangzhou"})
     };
     let children: Vec<Value> = (from..from + count).map(child).collect();
     let mut page = json!({"RequestId": "R", "PageSize": 50, "ChildInstances": {"ChildInstance": children}});
@@ -333,20 +379,12 @@ async fn numbered_pages_are_read_to_the_count() {
     for (name, total, second, complete, calls) in [
         ("counted", Some(53), child_page(Some(53), 50, 3), true, 2),
         ("uncounted", None, child_page(None, 50, 3), true, 2),
-        ("the same page again", Some(100), child_page(Some(100), 0, 50), false, 2),
+        ("rows that come twice", Some(100), child_page(Some(100), 0, 50), true, 2),
         ("an early end", Some(60), child_page(Some(60), 50, 0), false, 2),
     ] {
         let cloud = Scripted::new().json(200, child_page(total, 0, 50)).json(200, second);
         let listing = children(&cloud, InstanceType::CCN).await;
         assert_eq!((listing.complete, cloud.actions().len()), (complete, calls), "{name}");
-        if complete {
-            assert_eq!(listing.items.len(), 1);
-            assert_eq!(
-                (listing.items[0].id.as_str(), listing.items[0].edition),
-                ("ccn-bp1h8vbrbcgohcju50001", Edition::Basic)
-            );
-            assert!(listing.items[0].is_attached() && listing.items[0].order_type.is_none());
-        }
         let asked = [
             ("CenId", "cen-44m0p68spvlrqq0001"),
             ("ChildInstanceType", "CCN"),

@@ -54,7 +54,7 @@ pub(super) fn refused(role: &Role, error: CloudError) -> CredentialError {
         Failure::Refused { status, code, .. } => Some(Refusal { asked: error.operation, status, code }),
         // It was to be assumed with a credential that was itself refused.
         Failure::Credential { refusal, .. } => Some(*refusal),
-        Failure::NotSent { .. } | Failure::Unanswered { .. } => None,
+        Failure::NotSent { .. } | Failure::Held { .. } | Failure::Unanswered { .. } => None,
     };
     CredentialError { why, retry_after: error.retry_after, refusal }
 }

@@ -1,0 +1,52 @@
+//! Whose a CEN is, and which transit routers it has (API §A.12).
+
+use serde_json_borrow::Value;
+
+use super::{Cbn, request};
+use crate::cloud::paging::List;
+use crate::cloud::wire;
+use crate::domain::{Cen, CenId, Edition, Region, TransitRouter};
+use crate::engine::cloud::{Answer, CloudError, Listing};
+
+impl Cbn {
+    /// `ListTransitRouters`, every page.
+    pub async fn transit_routers(&self, cen: &Cen) -> Result<Answer<Listing<TransitRouter>>, CloudError> {
+        let list = request("ListTransitRouters").query("CenId", &cen.id);
+        let read = |item: &Value| {
+            let router = router(item)?;
+            Some((Some(router.id.clone()), router))
+        };
+        self.caller.by_number(&list, List { outer: "TransitRouters", inner: "TransitRouter", read }).await
+    }
+
+    /// `DescribeCens` for one CEN: it is in the list of the account that owns it, and in no other.
+    pub async fn cens(&self, cen: &Cen) -> Result<Answer<Listing<CenId>>, CloudError> {
+        let describe = request("DescribeCens").query("Filter.1.Key", "CenId").query("Filter.1.Value.1", &cen.id);
+        let read = |item: &Value| {
+            let id = CenId::parse(wire::text(item, "CenId")?).ok()?;
+            Some((Some(id.to_string()), id))
+        };
+        self.caller.by_number(&describe, List { outer: "Cens", inner: "Cen", read }).await
+    }
+}
+
+fn router(item: &Value<'_>) -> Option<TransitRouter> {
+    Some(TransitRouter {
+        id: wire::text(item, "TransitRouterId")?.to_owned(),
+        cen: CenId::parse(wire::text(item, "CenId")?).ok()?,
+        owner: wire::uid(item, "AliUid").ok()??,
+        region: Region::parse(wire::text(item, "RegionId")?).ok()?,
+        edition: edition(wire::text(item, "Type")?)?,
+    })
+}
+
+/// An edition that is neither cannot be judged, so its list proves nothing.
+fn edition(word: &str) -> Option<Edition> {
+    if word.eq_ignore_ascii_case("Enterprise") {
+        Some(Edition::Enterprise)
+    } else if word.eq_ignore_ascii_case("Basic") {
+        Some(Edition::Basic)
+    } else {
+        None
+    }
+}

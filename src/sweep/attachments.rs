@@ -1,0 +1,68 @@
+//! The attachments of a group, for those of its jobs whose hour has passed without effect: read whole, once a pass, and only
+//! if there is such a job.
+
+use std::collections::HashMap;
+
+use crate::domain::{Attachment, InstanceId};
+use crate::engine::core::Core;
+use crate::engine::state::Record;
+use crate::engine::store::Group;
+use crate::engine::urgency::{Priority, Urgency};
+
+use super::pass::PATIENCE;
+
+/// What is attached to the CEN of a group.
+pub(super) struct Attachments<'a> {
+    core: &'a Core,
+    group: &'a Group,
+    read: Read,
+}
+
+enum Read {
+    NotYet,
+    /// The lists could not be read to their ends; they are tried again at the next pass.
+    Failed,
+    All(HashMap<InstanceId, Vec<Attachment>>),
+}
+
+impl<'a> Attachments<'a> {
+    /// Nothing is read yet.
+    pub(super) fn new(core: &'a Core, group: &'a Group) -> Self {
+        Self { core, group, read: Read::NotYet }
+    }
+
+    /// Reads them, if that was not tried yet.
+    pub(super) async fn read(&mut self) {
+        if !matches!(self.read, Read::NotYet) {
+            return;
+        }
+        let (core, group) = (self.core, self.group);
+        let urgency = Urgency { priority: Priority::Sweep, until: Some(core.clock.uptime() + PATIENCE), room: None };
+        let lists = async {
+            let reader = core.cloud.transit_router_reader(&group.cen.owner)?;
+            core.reads.attachments.all(reader.as_ref(), &group.cen, group.kind).await
+        };
+        self.read = match urgency.scope(lists).await {
+            Ok(lists) if lists.complete => {
+                let mut all: HashMap<InstanceId, Vec<Attachment>> = HashMap::new();
+                for listed in lists.items.into_iter().filter(|listed| listed.cen == group.cen.id) {
+                    all.entry(listed.instance).or_default().push(listed.attachment);
+                }
+                Read::All(all)
+            }
+            Ok(_) => Read::Failed,
+            Err(error) => {
+                tracing::warn!(cen.id = %group.cen.id, account.uid = %group.cen.owner, %error, "cannot read the attachments");
+                Read::Failed
+            }
+        };
+    }
+
+    /// Those of a job's instance; `None` if they are not known.
+    pub(super) fn of(&self, record: &Record) -> Option<Vec<Attachment>> {
+        match &self.read {
+            Read::All(all) => Some(all.get(&record.job.instance.id).cloned().unwrap_or_default()),
+            Read::NotYet | Read::Failed => None,
+        }
+    }
+}
