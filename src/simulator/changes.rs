@@ -6,7 +6,7 @@ use super::history::AsOf;
 use super::ledger::Effect;
 use super::world::{AccessKey, Attachment, Grant, Status};
 use super::{Cloud, Simulator};
-use crate::domain::{CenId, InstanceId, OrderType};
+use crate::domain::{AccountUid, CenId, InstanceId, OrderType};
 
 /// A change made at once, without a call. As JSON: `{"revoke": {"cen": "cen-…", "instance": "vpc-…"}}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +57,17 @@ pub enum Change {
         /// The attachments'.
         #[serde(default)]
         attachment_order_type: Option<OrderType>,
+    },
+    /// Activates or ends what an account has for its grants; what is absent stays.
+    SetAccount {
+        /// Which account.
+        uid: AccountUid,
+        /// Whether it has activated the transit-router service.
+        #[serde(default)]
+        transit_router_service: Option<bool>,
+        /// Whether its service-linked role is there, or may be made by the caller of a grant.
+        #[serde(default)]
+        service_linked_role: Option<bool>,
     },
     /// Ends a session, or disables a long-lived key.
     EndKey {
@@ -127,6 +138,12 @@ impl Cloud {
                     world.put_attachment(&id, stamp, Some(Attachment { order_type, ..attachment }));
                 }
                 Ok(("sim:set_order_type", about(cen, instance, Some(written))))
+            }
+            Change::SetAccount { uid, transit_router_service, service_linked_role } => {
+                let account = world.accounts.get_mut(&uid).ok_or("no such account")?;
+                account.transit_router_service = transit_router_service.unwrap_or(account.transit_router_service);
+                account.service_linked_role = service_linked_role.unwrap_or(account.service_linked_role);
+                Ok(("sim:set_account", Effect::default()))
             }
             Change::EndKey { access_key_id } => {
                 let (_, key): &mut (_, AccessKey) = world.keys.get_mut(&access_key_id).ok_or("no such key")?;

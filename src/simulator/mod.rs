@@ -11,7 +11,8 @@
 //! | `passage` | what time does to it |
 //! | `verify`, `codec` | the signature |
 //! | `request`, `operations`, `envelope`, `paging` | from a request to an answer |
-//! | `cbn`, `attachments`, `basic`, `routers`, `smartag`, `vpc`, `sts` | the operations |
+//! | `combinations` | which parameters may come together |
+//! | `cbn`, `attachments`, `children`, `cens`, `routers`, `smartag`, `vpc`, `sts` | the operations |
 //! | `tokens` | repeating a request with its `ClientToken` |
 //! | `switches`, `faults`, `flow` | doubtful behaviour, what goes wrong, and how many calls are taken |
 //! | `ledger` | what happened |
@@ -23,10 +24,12 @@
 //! It shares no code with the client: a signature or a page token wrong on both sides would pass unseen.
 
 mod attachments;
-mod basic;
 mod cbn;
+mod cens;
 mod changes;
+mod children;
 mod codec;
+mod combinations;
 mod control;
 mod envelope;
 mod faults;
@@ -53,18 +56,19 @@ mod vpc;
 mod world;
 mod world_file;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use tokio::sync::watch;
 
 pub use changes::Change;
+pub use combinations::{Combination, combinations};
 pub use faults::{Fault, FaultKind};
-pub use ledger::{CallCount, CallRecord, Effect, LedgerEntry};
+pub use ledger::{CallCount, CallRecord, Effect, LedgerEntry, ParameterSet};
 pub use operations::operations;
 pub use server::run;
-pub use switches::{EcrRules, Reply, Shown, Switches, TimeForm};
+pub use switches::{ChildInstances, ChildRows, EcrRules, Reply, Shown, Switches, TimeForm};
 pub use world::{AccessKey, BadWorld, Edition, Site, Status, World};
 pub use world_file::{AccountEntry, AttachmentEntry, CenEntry, GrantEntry, RoleEntry, RouterEntry, WorldFile};
 
@@ -92,6 +96,8 @@ struct Cloud {
     tokens: tokens::Tokens,
     ledger: Vec<LedgerEntry>,
     calls: ledger::CallLog,
+    /// With which parameters operations were called.
+    parameter_sets: BTreeSet<ParameterSet>,
     flow: flow::Flow,
     /// How many calls of each operation a fault struck.
     struck: BTreeMap<String, u64>,
@@ -112,6 +118,7 @@ impl Simulator {
             tokens: tokens::Tokens::default(),
             ledger: Vec::new(),
             calls: ledger::CallLog::default(),
+            parameter_sets: BTreeSet::new(),
             flow: flow::Flow::default(),
             struck: BTreeMap::new(),
             held: BTreeMap::new(),
@@ -140,6 +147,11 @@ impl Simulator {
     /// How many calls came in all.
     pub fn total_calls(&self) -> u64 {
         self.with(|cloud, _| cloud.calls.total())
+    }
+
+    /// With which parameters operations were called: of every call that was signed well and named an operation there is.
+    pub fn parameter_sets(&self) -> BTreeSet<ParameterSet> {
+        self.with(|cloud, _| cloud.parameter_sets.clone())
     }
 
     /// Adds a fault behind those that are there.

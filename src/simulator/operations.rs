@@ -6,7 +6,7 @@ use super::envelope::Refusal;
 use super::ledger::Effect;
 use super::request::Call;
 use super::world::World;
-use super::{attachments, basic, cbn, routers, smartag, sts, vpc};
+use super::{attachments, cbn, cens, children, routers, smartag, sts, vpc};
 use crate::domain::InstanceType::{ECR, VBR, VPC, VPN};
 
 /// What an operation gives back when it succeeds.
@@ -54,6 +54,8 @@ const CBN: &[(&str, Operation)] = &[
     ("ModifyGrantInstanceToTransitRouter", cbn::modify),
     ("DescribeGrantRulesToResource", cbn::rules_to_resource),
     ("DescribeGrantRulesToCen", cbn::rules_to_cen),
+    ("DescribeCens", cens::list),
+    ("CheckTransitRouterService", routers::service),
     ("ListTransitRouters", routers::list),
     ("ListTransitRouterVpcAttachments", |w, c| attachments::list(w, c, VPC)),
     ("ListTransitRouterVbrAttachments", |w, c| attachments::list(w, c, VBR)),
@@ -71,8 +73,8 @@ const CBN: &[(&str, Operation)] = &[
     ("CreateTransitRouterVbrAttachment", |w, c| attachments::create(w, c, VBR)),
     ("CreateTransitRouterVpnAttachment", |w, c| attachments::create(w, c, VPN)),
     ("CreateTransitRouterEcrAttachment", |w, c| attachments::create(w, c, ECR)),
-    ("DescribeCenAttachedChildInstances", basic::list),
-    ("DetachCenChildInstance", basic::detach),
+    ("DescribeCenAttachedChildInstances", children::list),
+    ("DetachCenChildInstance", children::detach),
 ];
 
 const STS: &[(&str, Operation)] = &[

@@ -16,10 +16,11 @@ use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use super::combinations;
 use super::envelope::{self, Format, Refusal};
 use super::faults::FaultKind;
 use super::history::AsOf;
-use super::ledger::CallRecord;
+use super::ledger::{CallRecord, ParameterSet};
 use super::operations::{self, Answer, Operation};
 use super::request::{Call, Caller, Params};
 use super::verify::{Arrived, verify};
@@ -116,6 +117,7 @@ impl Simulator {
                     let asked_for = sts::account_asked_for(&params)?;
                     let caller = Caller { account: asked_for, access_key_id: String::new(), role: None };
                     let (operation, request_id) = (operation.clone(), request_id.to_owned());
+                    cloud.parameter_sets.insert(ParameterSet::of(&operation, "Sts", &params));
                     let fault = cloud.strike(&operation, &params);
                     let call = Call { product: "Sts", operation, caller, params, request_id, now, as_of: AsOf::Now };
                     return Ok((call, sts::assume_role_with_oidc as Operation, fault));
@@ -132,6 +134,7 @@ impl Simulator {
                     return Err(Refusal::bad("UnsupportedHTTPMethod", message));
                 }
                 let (product, run) = operations::find(&arrived.header("x-acs-version"), &operation)?;
+                cloud.parameter_sets.insert(ParameterSet::of(&operation, product, &params));
                 let limit = cloud.world.switches.calls_per_second;
                 if limit.is_some_and(|limit| !cloud.flow.takes(owner, &operation, now, limit)) {
                     return Err(Refusal::bad("Throttling.User", THROTTLED));
@@ -170,10 +173,10 @@ impl Simulator {
                 _ => lagging(&cloud.world, call),
             };
             let token = call.params.text("ClientToken").filter(|_| operations::takes_token(&call.operation));
-            let known = match token {
+            let known = combinations::check(&call.operation, &call.params).and_then(|()| match token {
                 Some(token) => cloud.tokens.known(&cloud.world, call, token),
                 None => Ok(None),
-            };
+            });
             let result = match known {
                 Ok(None) => run(&mut cloud.world, call).map(|answer| (call.request_id.clone(), answer)),
                 Ok(Some(known)) => Ok(known),

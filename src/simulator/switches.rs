@@ -52,6 +52,26 @@ pub enum EcrRules {
     Error,
 }
 
+/// Whose attachments `DescribeCenAttachedChildInstances` shows (API §A.9).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ChildInstances {
+    /// Those of both editions.
+    All,
+    /// Those of the Basic Edition.
+    Basic,
+}
+
+/// How often `DescribeCenAttachedChildInstances` shows an instance that is attached several times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ChildRows {
+    /// Once for each attachment.
+    Each,
+    /// Once.
+    Once,
+}
+
 /// All settings; each has a default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -72,6 +92,10 @@ pub struct Switches {
     pub create_time: TimeForm,
     /// What is said about ECR on the transit router's side.
     pub ecr_to_cen: EcrRules,
+    /// Whose attachments the list of child instances shows.
+    pub child_instances: ChildInstances,
+    /// How often the list of child instances shows an instance that is attached several times.
+    pub child_rows: ChildRows,
     /// Whether the vendor has enabled cross-account VBR; else a grant gets `OperationFailed.SimVbrNotEnabled`.
     pub vbr_enabled: bool,
     /// How long an attachment is busy with each change.
@@ -93,6 +117,8 @@ impl Default for Switches {
             effective_order_type: Shown::Always,
             create_time: TimeForm::Text,
             ecr_to_cen: EcrRules::Rules,
+            child_instances: ChildInstances::All,
+            child_rows: ChildRows::Each,
             vbr_enabled: true,
             attachment_delay: SignedDuration::from_secs(5),
             calls_per_second: None,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crossgrant::simulator::{EcrRules, Reply, Shown, Switches, TimeForm};
+use crossgrant::simulator::{ChildInstances, ChildRows, EcrRules, Reply, Shown, Switches, TimeForm};
 use jiff::SignedDuration;
 
 use super::cell::Place;
@@ -94,6 +94,8 @@ fn one_at_a_time() -> Vec<Setting> {
         effective_order_type: Shown::Always,
         create_time: TimeForm::Text,
         ecr_to_cen: EcrRules::Rules,
+        child_instances: ChildInstances::All,
+        child_rows: ChildRows::Each,
         vbr_enabled: true,
         attachment_delay: _,
         calls_per_second: None,
@@ -116,6 +118,8 @@ fn one_at_a_time() -> Vec<Setting> {
         Setting::of("create_time = number", |s| s.create_time = TimeForm::Number),
         Setting::of("ecr_to_cen = empty", |s| s.ecr_to_cen = EcrRules::Empty),
         Setting::of("ecr_to_cen = error", |s| s.ecr_to_cen = EcrRules::Error),
+        Setting::of("child_instances = basic", |s| s.child_instances = ChildInstances::Basic),
+        Setting::of("child_rows = once", |s| s.child_rows = ChildRows::Once).at(STILL),
         Setting::of("vbr_enabled = false", |s| s.vbr_enabled = false),
         Setting::of("attachment_delay = 0s", |s| s.attachment_delay = SignedDuration::ZERO),
         Setting::of("attachment_delay = 2m", |s| s.attachment_delay = SignedDuration::from_secs(120)),
@@ -160,6 +164,8 @@ fn together() -> Vec<Setting> {
                     effective_order_type: shown,
                     create_time: TimeForm::Number,
                     ecr_to_cen: ecr,
+                    child_instances: ChildInstances::Basic,
+                    child_rows: ChildRows::Once,
                     vbr_enabled: false,
                     attachment_delay: SignedDuration::from_secs(40),
                     calls_per_second: Some(50),
