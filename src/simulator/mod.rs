@@ -270,7 +270,7 @@ impl Cloud {
     }
 
     /// The fault that strikes a call, if one does.
-    fn strike(&mut self, operation: &str, params: &request::Params) -> Option<FaultKind> {
+    fn strike(&mut self, operation: &str, params: &request::Params) -> Option<faults::Strike> {
         let fault = faults::strike(&mut self.world.faults, operation, params)?;
         *self.struck.entry(operation.to_owned()).or_default() += 1;
         Some(fault)

@@ -30,6 +30,25 @@ impl Answer {
         }
     }
 
+    /// A listing's answer with nothing in it, counted 0; any other as it is.
+    pub(super) fn emptied(mut self) -> Self {
+        if self.body.contains_key("TotalCount") {
+            for (name, value) in &mut self.body {
+                match (name.as_str(), value) {
+                    ("TotalCount", count) => *count = 0.into(),
+                    ("MaxResults", shown) => *shown = 0.into(),
+                    ("NextToken", next) => *next = "".into(),
+                    (_, Value::Array(items)) => items.clear(),
+                    (_, Value::Object(wrapped)) => {
+                        wrapped.values_mut().filter_map(Value::as_array_mut).for_each(Vec::clear);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        self
+    }
+
     pub(super) fn with(self, effect: Effect) -> Self {
         Self { effect: Some(effect), ..self }
     }
