@@ -81,10 +81,17 @@ pub(super) fn update(world: &mut World, call: &Call, kind: InstanceType) -> Resu
             return Err(Refusal::bad("OperationFailed.SimGrantNotFirst", message));
         }
     }
+    let changed = order_type.filter(|asked| *asked != attachment.order_type);
+    if let Some(to) = changed {
+        world.cooled_down(call, &attachment.cen, &attachment.instance, to)?;
+    }
     if dry_run {
         return dry(matches!(kind, InstanceType::VBR | InstanceType::VPN));
     }
     let effect = effect(call, id, &attachment, order_type);
+    if let Some(to) = changed {
+        world.payer_changed(call.now, &attachment.cen, &attachment.instance, to);
+    }
     attachment.status = Status::Modifying;
     attachment.becoming = order_type;
     world.busy(id, call.now, later(call.now, world.switches.delay()), attachment);
@@ -137,6 +144,11 @@ pub(super) fn create(world: &mut World, call: &Call, kind: InstanceType) -> Resu
     }
     if world.instances.get(&instance).is_none_or(|i| i.instance.kind != kind) {
         return Err(Refusal::invalid(&format!("{word}Id"), "there is no such instance"));
+    }
+    let resource_account = world.instances.get(&instance).map(|state| world.account_of(&state.instance.owner));
+    if resource_account.is_some_and(|account| !account.transit_router_service) {
+        let message = "The resource account has not activated the transit-router service.";
+        return Err(Refusal::bad("Forbidden.ResourceOwnerTransitRouterServiceNotOpen", message));
     }
     if !world.may_attach(&cen, &instance) {
         return Err(Refusal::bad("OperationFailed.SimGrantMissing", "The instance is not granted to this CEN."));

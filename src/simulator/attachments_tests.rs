@@ -96,7 +96,7 @@ async fn a_delete_detaches_and_then_the_grant_can_go() {
     };
     assert_eq!(delete(params.clone()).await, "OK");
     assert_eq!(status(&bench).await.unwrap().0, "Detaching");
-    assert_eq!(bench.revoke(VPC).await, "OperationFailed.SimAttachmentExist");
+    assert_eq!(bench.revoke(VPC).await, "IncorrectStatus.Cen");
     assert_eq!(delete(params.clone()).await, "TokenProcessing");
     bench.pass(5);
     assert_eq!(status(&bench).await, None);

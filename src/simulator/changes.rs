@@ -103,7 +103,7 @@ impl Cloud {
                 if !world.cens.contains_key(&cen) || !world.instances.contains_key(&instance) {
                     return Err(format!("no {cen} or no {instance}"));
                 }
-                let grant = Grant { order_type, effective: order_type, created: stamp.at };
+                let grant = Grant { order_type, effective: order_type, turned: None, created: stamp.at };
                 world.put_grant(&cen, &instance, stamp, Some(grant));
                 Ok(("sim:grant", about(cen, instance, Some(order_type))))
             }
@@ -130,7 +130,14 @@ impl Cloud {
                 let grant = world.grant_of(&cen, &instance, AsOf::Now).ok_or("no such grant")?.clone();
                 let written = order_type.unwrap_or(grant.order_type);
                 let effective = effective_order_type.unwrap_or(grant.effective);
-                world.put_grant(&cen, &instance, stamp, Some(Grant { order_type: written, effective, ..grant }));
+                let turned = grant.turned.filter(|_| effective_order_type.is_none());
+                world.put_grant(
+                    &cen,
+                    &instance,
+                    stamp,
+                    Some(Grant { order_type: written, effective, turned, ..grant }),
+                );
+                world.payer_changed(stamp.at, &cen, &instance, attachment_order_type.unwrap_or(written));
                 let attachments: Vec<(String, Attachment)> =
                     world.attachments_of(&cen, &instance).into_iter().map(|(id, a)| (id.into(), a.clone())).collect();
                 for (id, attachment) in attachments {

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `world`, `world_file`, `history` | what exists, how it is written in TOML, and its recent past |
 //! | `possible` | what can never have come to exist |
-//! | `passage` | what time does to it |
+//! | `passage`, `cooldown` | what time does to it, and when the payer may not be changed |
 //! | `verify`, `codec` | the signature |
 //! | `request`, `operations`, `envelope`, `paging` | from a request to an answer |
 //! | `combinations` | which parameters may come together |
@@ -31,6 +31,7 @@ mod children;
 mod codec;
 mod combinations;
 mod control;
+mod cooldown;
 mod envelope;
 mod faults;
 mod flow;

@@ -10,7 +10,7 @@ use super::codec;
 use super::combinations;
 use super::envelope::Refusal;
 use super::history::AsOf;
-use crate::domain::{AccountUid, OrderType};
+use crate::domain::{AccountUid, Hour, OrderType};
 
 /// The parameters of a call: query and form body merged (API §1), an empty value counting as absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -105,6 +105,8 @@ pub(super) struct Call {
     pub(super) params: Params,
     pub(super) request_id: String,
     pub(super) now: Timestamp,
+    /// The billing hour.
+    pub(super) hour: Hour,
     /// Which past its reads see.
     pub(super) as_of: AsOf,
 }

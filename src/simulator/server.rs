@@ -106,7 +106,7 @@ impl Simulator {
 
     /// Lets a request in: its signature, its operation, and the fault that awaits it.
     fn admit(&self, arrived: &Arrived, request_id: &str) -> Result<(Call, Operation, Option<Strike>), Refusal> {
-        let operation = arrived.action();
+        let (operation, hour) = (arrived.action(), self.0.hour);
         self.with(|cloud, now| {
             let mut account = None;
             let mut admit = || {
@@ -119,7 +119,8 @@ impl Simulator {
                     let (operation, request_id) = (operation.clone(), request_id.to_owned());
                     cloud.parameter_sets.insert(ParameterSet::of(&operation, "Sts", &params));
                     let fault = cloud.strike(&operation, &params);
-                    let call = Call { product: "Sts", operation, caller, params, request_id, now, as_of: AsOf::Now };
+                    let call =
+                        Call { product: "Sts", operation, caller, params, request_id, now, hour, as_of: AsOf::Now };
                     return Ok((call, sts::assume_role_with_oidc as Operation, fault));
                 }
                 let keys = &cloud.world.keys;
@@ -146,7 +147,7 @@ impl Simulator {
                 };
                 let (operation, request_id) = (operation.clone(), request_id.to_owned());
                 let fault = cloud.strike(&operation, &params);
-                Ok((Call { product, operation, caller, params, request_id, now, as_of: AsOf::Now }, run, fault))
+                Ok((Call { product, operation, caller, params, request_id, now, hour, as_of: AsOf::Now }, run, fault))
             };
             let admitted = admit();
             if let Err(refusal) = &admitted {

@@ -99,6 +99,8 @@ pub enum Status {
 pub(super) struct Grant {
     pub(super) order_type: OrderType,
     pub(super) effective: OrderType,
+    /// When the hour last changed the effective one, and from what.
+    pub(super) turned: Option<(Timestamp, OrderType)>,
     pub(super) created: Timestamp,
 }
 
@@ -169,6 +171,7 @@ pub struct World {
     pub(super) due: BTreeSet<(Timestamp, String)>,
     /// Grants whose effective order type is not yet the order type.
     pub(super) pending: BTreeSet<(CenId, InstanceId)>,
+    pub(super) payer_changes: BTreeMap<(CenId, InstanceId), super::cooldown::PayerChange>,
     pub(super) settled: Option<Timestamp>,
     pub(super) seq: u64,
     pub(super) last_write: u64,
@@ -286,7 +289,12 @@ impl World {
         if let Some(why) = self.impossible_grant(instance, order_type, effective) {
             return Err(BadWorld::new(why));
         }
-        self.put_grant(cen, instance, Stamp::EVER, Some(Grant { order_type, effective, created: LONG_AGO }));
+        self.put_grant(
+            cen,
+            instance,
+            Stamp::EVER,
+            Some(Grant { order_type, effective, turned: None, created: LONG_AGO }),
+        );
         Ok(())
     }
 
@@ -352,6 +360,9 @@ impl World {
     /// Records a grant as it is from `stamp` on, or its end.
     pub(super) fn put_grant(&mut self, cen: &CenId, instance: &InstanceId, stamp: Stamp, grant: Option<Grant>) {
         let key = (cen.clone(), instance.clone());
+        if grant.is_none() {
+            self.payer_changes.remove(&key);
+        }
         if grant.as_ref().is_some_and(|g| g.order_type != g.effective) {
             self.pending.insert(key);
         } else {

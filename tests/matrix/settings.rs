@@ -88,9 +88,13 @@ fn one_at_a_time() -> Vec<Setting> {
     let Switches {
         duplicate_grant: Reply::Error,
         revoke_absent: Reply::Error,
+        revoke_attached: _,
         modify_unattached: Reply::Ok,
         modify_same: Reply::Ok,
         update_before_grant: Reply::Error,
+        payer_cooldown: None,
+        unattached_takes_effect: true,
+        effective_shown_late: SignedDuration::ZERO,
         effective_order_type: Shown::Always,
         create_time: TimeForm::Text,
         ecr_to_cen: EcrRules::Rules,
@@ -110,6 +114,18 @@ fn one_at_a_time() -> Vec<Setting> {
     let mut all = vec![
         Setting::of("duplicate_grant = ok", |s| s.duplicate_grant = Reply::Ok),
         Setting::of("revoke_absent = ok", |s| s.revoke_absent = Reply::Ok),
+        Setting::of("revoke_attached = a code of no class", |s| {
+            s.revoke_attached = "OperationFailed.SimAttachmentExist".into()
+        }),
+        Setting::of("payer_cooldown = a code of a state", |s| s.payer_cooldown = Some("IncorrectStatus.Payer".into()))
+            .at(PAYING),
+        Setting::of("payer_cooldown = a code of no class", |s| {
+            s.payer_cooldown = Some("OperationFailed.SimPayerCooldown".into())
+        })
+        .at(PAYING),
+        Setting::of("unattached_takes_effect = false", |s| s.unattached_takes_effect = false).at(PAYING),
+        Setting::of("effective_shown_late = 20m", |s| s.effective_shown_late = SignedDuration::from_mins(20))
+            .at(PAYING),
         Setting::of("modify_unattached = error", |s| s.modify_unattached = Reply::Error),
         Setting::of("modify_same = error", |s| s.modify_same = Reply::Error),
         Setting::of("update_before_grant = ok", |s| s.update_before_grant = Reply::Ok),
@@ -158,9 +174,13 @@ fn together() -> Vec<Setting> {
                 *s = Switches {
                     duplicate_grant: Reply::Ok,
                     revoke_absent: Reply::Ok,
+                    revoke_attached: "OperationFailed.SimAttachmentExist".into(),
                     modify_unattached: Reply::Error,
                     modify_same: Reply::Error,
                     update_before_grant: Reply::Ok,
+                    payer_cooldown: None,
+                    unattached_takes_effect: false,
+                    effective_shown_late: SignedDuration::from_mins(20),
                     effective_order_type: shown,
                     create_time: TimeForm::Number,
                     ecr_to_cen: ecr,
