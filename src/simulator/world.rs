@@ -68,7 +68,7 @@ pub enum Edition {
     /// Enterprise Edition: attachments in the four lists of API §A.8.
     #[default]
     Enterprise,
-    /// Basic Edition: attachments in `DescribeCenAttachedChildInstances` (API §A.9).
+    /// Basic Edition: attachments in `DescribeCenAttachedChildInstances` alone (API §A.9).
     Basic,
 }
 
@@ -99,6 +99,8 @@ pub enum Status {
 pub(super) struct Grant {
     pub(super) order_type: OrderType,
     pub(super) effective: OrderType,
+    /// When the hour last changed the effective one, and from what.
+    pub(super) turned: Option<(Timestamp, OrderType)>,
     pub(super) created: Timestamp,
 }
 
@@ -120,6 +122,16 @@ pub(super) struct Attachment {
 #[derive(Debug, Clone)]
 pub(super) struct Account {
     pub(super) site: Site,
+    /// Whether it has activated the transit-router service.
+    pub(super) transit_router_service: bool,
+    /// Whether its service-linked role is there, or may be made by the caller.
+    pub(super) service_linked_role: bool,
+}
+
+impl Default for Account {
+    fn default() -> Self {
+        Self { site: Site::China, transit_router_service: true, service_linked_role: true }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -159,6 +171,7 @@ pub struct World {
     pub(super) due: BTreeSet<(Timestamp, String)>,
     /// Grants whose effective order type is not yet the order type.
     pub(super) pending: BTreeSet<(CenId, InstanceId)>,
+    pub(super) payer_changes: BTreeMap<(CenId, InstanceId), super::cooldown::PayerChange>,
     pub(super) settled: Option<Timestamp>,
     pub(super) seq: u64,
     pub(super) last_write: u64,
@@ -178,7 +191,7 @@ impl World {
         if key.id.starts_with("STS.") != key.token.is_some() {
             return Err(BadWorld::new(format!("key {}: STS keys, and only they, have a token", key.id)));
         }
-        self.accounts.entry(uid.clone()).or_insert(Account { site: Site::China });
+        self.accounts.entry(uid.clone()).or_default();
         match self.keys.insert(key.id.clone(), (uid.clone(), key)) {
             None => Ok(()),
             Some((_, key)) => Err(BadWorld::new(format!("access key {} is there twice", key.id))),
@@ -206,7 +219,23 @@ impl World {
 
     /// Says on which site an account (made if it is new) is registered.
     pub fn set_site(&mut self, uid: &AccountUid, site: Site) {
-        self.accounts.insert(uid.clone(), Account { site });
+        self.accounts.entry(uid.clone()).or_default().site = site;
+    }
+
+    /// Says whether an account (made if it is new) has activated the transit-router service (API §A.12).
+    pub fn set_transit_router_service(&mut self, uid: &AccountUid, active: bool) {
+        self.accounts.entry(uid.clone()).or_default().transit_router_service = active;
+    }
+
+    /// Says whether the service-linked role of an account (made if it is new) is there, or may be made by the caller of a
+    /// grant (API §K).
+    pub fn set_service_linked_role(&mut self, uid: &AccountUid, there: bool) {
+        self.accounts.entry(uid.clone()).or_default().service_linked_role = there;
+    }
+
+    /// What is known of an account.
+    pub(super) fn account_of(&self, uid: &AccountUid) -> Account {
+        self.accounts.get(uid).cloned().unwrap_or_default()
     }
 
     /// Adds a CEN instance.
@@ -260,7 +289,12 @@ impl World {
         if let Some(why) = self.impossible_grant(instance, order_type, effective) {
             return Err(BadWorld::new(why));
         }
-        self.put_grant(cen, instance, Stamp::EVER, Some(Grant { order_type, effective, created: LONG_AGO }));
+        self.put_grant(
+            cen,
+            instance,
+            Stamp::EVER,
+            Some(Grant { order_type, effective, turned: None, created: LONG_AGO }),
+        );
         Ok(())
     }
 
@@ -326,6 +360,9 @@ impl World {
     /// Records a grant as it is from `stamp` on, or its end.
     pub(super) fn put_grant(&mut self, cen: &CenId, instance: &InstanceId, stamp: Stamp, grant: Option<Grant>) {
         let key = (cen.clone(), instance.clone());
+        if grant.is_none() {
+            self.payer_changes.remove(&key);
+        }
         if grant.as_ref().is_some_and(|g| g.order_type != g.effective) {
             self.pending.insert(key);
         } else {
