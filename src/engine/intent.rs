@@ -171,9 +171,9 @@ impl Deciding<'_> {
         let refused = verdict.class == Class::Unknown && matches!(error.failure, Failure::Refused { .. });
         let retry = matches!(
             verdict.class,
-            Class::Throttled | Class::Transient | Class::State | Class::Auth | Class::Credential
+            Class::Throttled | Class::Transient | Class::State | Class::Held | Class::Auth | Class::Credential
         );
-        let policy = if verdict.class == Class::State { "state" } else { &policy };
+        let policy = if matches!(verdict.class, Class::State | Class::Held) { "state" } else { &policy };
         // What turns this send away for now says nothing of an earlier one that may have landed.
         if (!refused && !Self::had_no_effect(&verdict)) || (unsettled && retry) {
             return self.after_failure(policy, &verdict, error);
