@@ -10,7 +10,7 @@ use super::exit::{Exit, Failure};
 use super::output;
 use crate::config::Config;
 use crate::domain::Code;
-use crate::workflow::{ErrorClass, ErrorClasses, nearest};
+use crate::workflow::{Effect, ErrorClass, ErrorClasses, Finding, nearest};
 
 const PAGES: [&str; 2] = [include_str!("../../docs/reasons.md"), include_str!("../../docs/codes.md")];
 
@@ -108,10 +108,14 @@ fn entry_text(entry: &ErrorClass) -> String {
     let on: Vec<&str> = operations.as_deref().into_iter().chain(delay).collect();
     let on = if on.is_empty() { String::new() } else { format!("{}: ", on.join(", ")) };
     let effect = match entry.effect {
-        crate::workflow::Effect::None => "the call had no effect",
-        crate::workflow::Effect::Unknown => "the call may have taken effect",
+        Effect::None => "the call had no effect",
+        Effect::Unknown => "the call may have taken effect",
     };
-    format!("{on}{}; {effect}\n{}\n{}\n", entry.class, entry.meaning, entry.advice)
+    let finding = match entry.finding {
+        Some(Finding::Instance) => "; what the job says of the instance is wrong",
+        None => "",
+    };
+    format!("{on}{}; {effect}{finding}\n{}\n{}\n", entry.class, entry.meaning, entry.advice)
 }
 
 fn entry_json(code: &str, entry: &ErrorClass) -> String {
@@ -121,6 +125,9 @@ fn entry_json(code: &str, entry: &ErrorClass) -> String {
     });
     if !entry.operations.is_empty() {
         object["operations"] = Value::from(entry.operations.clone());
+    }
+    if let Some(finding) = entry.finding {
+        object["finding"] = Value::from(finding.as_str());
     }
     object.to_string()
 }
@@ -189,6 +196,19 @@ mod tests {
                 assert!(explained(&code).unwrap().contains(&entry.meaning), "{code}");
             }
         }
+    }
+
+    #[test]
+    fn what_a_refusal_finds_wrong_with_the_job_is_said() {
+        let text = explained("InstanceType.Invalid").unwrap();
+        assert!(
+            text.contains("of Grant*, Revoke*: permanent; the call had no effect; what the job says of the"),
+            "{text}"
+        );
+        let json = of("InvalidInstanceId.NotFound", &catalog(&Overrides::default()).unwrap().classes, true).unwrap();
+        let findings: Vec<Value> =
+            json.iter().map(|line| serde_json::from_str::<Value>(line).unwrap()["finding"].clone()).collect();
+        assert_eq!(findings, [Value::Null, Value::from("instance"), Value::Null]);
     }
 
     #[test]

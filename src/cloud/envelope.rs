@@ -69,7 +69,9 @@ fn bad(status: u16, response: &Response<Bytes>) -> Bad {
     let text = text.trim_start_matches('\u{feff}').trim();
     let envelope: Option<Envelope> =
         if text.starts_with('{') { serde_json::from_str(text).ok() } else { quick_xml::de::from_str(text).ok() };
-    let Envelope { code, mut message, request_id } = envelope.unwrap_or_default();
+    let Envelope { code, message, request_id } = envelope.unwrap_or_default();
+    // Some codes are published with a TAB at their end (API §K).
+    let [code, mut message, request_id] = [code, message, request_id].map(|text| text.trim().to_owned());
     if code.is_empty() && message.is_empty() {
         message = format!("the body is not an error envelope ({})", describe(response));
     }
@@ -102,6 +104,7 @@ fn date(headers: &HeaderMap) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workflow::{Class, ErrorClasses};
 
     fn response(status: u16, headers: &[(&str, &str)], body: &str) -> Response<Bytes> {
         let mut builder = Response::builder().status(status);
@@ -131,6 +134,43 @@ mod tests {
              <Code>OperationFailed.TaskConflict</Code><Message>busy</Message></Error>",
         ] {
             assert_eq!(refused(400, body), expected, "{body}");
+        }
+    }
+
+    /// The vendor publishes two codes with a TAB at the end (API §K); others may come with a line feed or blanks.
+    #[test]
+    fn blanks_around_an_error_are_none_of_it() {
+        let expected = ("InvalidInstanceId.NotFound".to_owned(), "Not found.".to_owned(), Some("R-1".to_owned()));
+        for body in [
+            r#"{"RequestId":" R-1\n","Code":"InvalidInstanceId.NotFound\t","Message":"\tNot found.\r\n"}"#,
+            r#"{"requestId":"R-1 ","code":" InvalidInstanceId.NotFound\n","message":"Not found. "}"#,
+            "<Error><RequestId>\nR-1\t</RequestId><Code>InvalidInstanceId.NotFound\t</Code>\
+             <Message>\n  Not found.\n</Message></Error>",
+            "<Error><RequestId>R-1&#10;</RequestId><Code>InvalidInstanceId.NotFound&#9;</Code>\
+             <Message><![CDATA[ Not found.\t]]></Message></Error>",
+        ] {
+            assert_eq!(refused(404, body), expected, "{body}");
+        }
+        let blank = r#"{"RequestId":"\n","Code":"\t","Message":" "}"#;
+        let (code, message, request_id) = refused(400, blank);
+        assert_eq!((code.as_str(), request_id), ("", None));
+        assert!(message.contains("not an error envelope"), "{message}");
+        let good = read(&response(200, &[], r#"{"RequestId":"R-2\n"}"#)).unwrap();
+        assert_eq!(good.request_id, "R-2");
+    }
+
+    #[test]
+    fn a_published_code_with_a_tab_is_classed_as_the_code() {
+        let table = ErrorClasses::load(include_str!("../../workflows/errors.toml"), None).unwrap();
+        for (operation, published, class) in [
+            ("RevokeInstanceFromTransitRouter", r"InvalidInstanceId.NotFound\t", Class::Done),
+            ("RevokeInstanceFromCbn", r"InvalidInstanceId.NotFound\t", Class::Done),
+            ("GrantInstanceToTransitRouter", r"InvalidInstanceId.NotFound\t", Class::Permanent),
+            ("DescribeGrantRulesToResource", r"MissingParameter\t", Class::Held),
+        ] {
+            let body = format!(r#"{{"RequestId":"R","Code":"{published}","Message":"m"}}"#);
+            let (code, _, _) = refused(404, &body);
+            assert_eq!(table.classify(operation, 404, &code, false).class, class, "{operation} {published}");
         }
     }
 

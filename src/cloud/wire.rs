@@ -14,17 +14,17 @@ pub(super) fn field<'a, 'body>(item: &'a Value<'body>, key: &str) -> Option<&'a 
     item.as_object()?.get(key)
 }
 
-/// A text that is there and not empty.
+/// A text that is there and not empty, without blanks, TABs and line feeds around it: the vendor sends those (API §K).
 pub(super) fn text<'a>(item: &'a Value<'_>, key: &str) -> Option<&'a str> {
-    field(item, key)?.as_str().filter(|text| !text.is_empty())
+    field(item, key)?.as_str().map(str::trim).filter(|text| !text.is_empty())
 }
 
 /// An account uid, integer or string; `None` when absent.
 pub(super) fn uid(item: &Value<'_>, key: &str) -> Result<Option<AccountUid>, Unreadable> {
     let text = match field(item, key) {
         None | Some(Value::Null) => return Ok(None),
-        Some(Value::Str(text)) if text.is_empty() => return Ok(None),
-        Some(Value::Str(text)) => text.to_string(),
+        Some(Value::Str(text)) if text.trim().is_empty() => return Ok(None),
+        Some(Value::Str(text)) => text.trim().to_owned(),
         Some(Value::Number(number)) => number.as_u64().ok_or(Unreadable)?.to_string(),
         Some(_) => return Err(Unreadable),
     };
@@ -40,7 +40,7 @@ pub(super) fn order_type(item: &Value<'_>, key: &str) -> Option<OrderType> {
 pub(super) fn count(answer: &Value<'_>, key: &str) -> Option<u64> {
     match field(answer, key)? {
         Value::Number(number) => number.as_u64(),
-        Value::Str(text) => text.parse().ok(),
+        Value::Str(text) => text.trim().parse().ok(),
         _ => None,
     }
 }
@@ -55,7 +55,7 @@ pub(super) fn list<'a, 'body>(answer: &'a Value<'body>, outer: &str, inner: &str
     list.and_then(Value::as_array).unwrap_or(&[])
 }
 
-/// `NextToken`; absent or empty at the end (API §H11).
+/// `NextToken`, as it came but for blanks around it; absent or empty at the end (API §H11).
 pub(super) fn next_token(answer: &Value<'_>) -> Option<String> {
     text(answer, "NextToken").map(str::to_owned)
 }
@@ -90,6 +90,27 @@ mod tests {
         for unknown in [json!({}), json!({"O": null}), json!({"O": "PayByNobody"}), json!({"O": 1}), json!({"O": ""})] {
             assert_eq!(order_type(&body(unknown), "O"), None);
         }
+    }
+
+    /// A documented example has an id with a line feed at its end.
+    #[test]
+    fn blanks_around_a_value_are_none_of_it() {
+        for (id, read) in [("cen-1\n", Some("cen-1")), ("\t cen-1 ", Some("cen-1")), (" \r\n", None), ("", None)] {
+            assert_eq!(text(&body(json!({"I": id})), "I"), read, "{id:?}");
+        }
+        let expected = Ok(Some(AccountUid::parse("1250123456123456").unwrap()));
+        assert_eq!(uid(&body(json!({"U": " 1250123456123456\n"})), "U"), expected);
+        assert_eq!(uid(&body(json!({"U": "\t"})), "U"), Ok(None));
+        assert_eq!(uid(&body(json!({"U": "1250123456 123456"})), "U"), Err(Unreadable));
+        assert_eq!(order_type(&body(json!({"O": "PayByCenOwner\t"})), "O"), Some(OrderType::PayByCenOwner));
+        assert_eq!(count(&body(json!({"C": " 12\n"})), "C"), Some(12));
+    }
+
+    #[test]
+    fn a_token_is_given_back_as_it_came_inside() {
+        let token = |value: &str| next_token(&body(json!({"NextToken": value})));
+        assert_eq!(token("a b\tc+/=\n").as_deref(), Some("a b\tc+/="));
+        assert_eq!(token("\n"), None);
     }
 
     #[test]

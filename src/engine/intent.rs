@@ -15,7 +15,7 @@ use super::decide::{Deciding, Next};
 use super::state::{Image, Outcome, Record, State, Write};
 use crate::clock::later;
 use crate::domain::{EventType, Kind, Reason};
-use crate::workflow::{Call, Class, Refused, Step, Target};
+use crate::workflow::{Call, Class, Finding, Refused, Step, Target};
 
 impl Deciding<'_> {
     /// A step wants a write made. Whether it may be sent now depends on what became of the last one like it.
@@ -43,6 +43,10 @@ impl Deciding<'_> {
                     && self.now < later(self.record.trying_since, self.rules.hour.length())
                 {
                     return self.cool_down(place, text);
+                }
+                if verdict.finding == Some(Finding::Instance) && !self.record.has_written() {
+                    let finding = format!("{text}: {}", verdict.meaning);
+                    return self.refused(Reason::PreflightFailed, finding.clone(), vec![finding]);
                 }
                 let behind = action.and_then(|action| action.unforeseeable(&self.view(), code, !unclassified));
                 self.refused(Reason::RefusedByCloud, text, behind.map(str::to_owned).into_iter().collect())

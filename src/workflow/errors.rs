@@ -6,43 +6,17 @@
 
 use std::fmt;
 
+use super::class::{Class, Effect, Finding};
 use super::document::{Reader, Table};
 use super::glob;
 use super::problem::{Problem, hint, list};
 use crate::domain::Code;
 
-/// What to do about an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Class {
-    /// Come back later, as late as the server says, and ask less often from now on.
-    Throttled,
-    /// Try again.
-    Transient,
-    /// Try again once the resource has had time to change its state: slower and for longer.
-    State,
-    /// Repair the credential or the clock, then try again once.
-    Auth,
-    /// The account's credential is refused for good: park, since only an operator can repair it.
-    Credential,
-    /// The end state is there already; to be confirmed by a read.
-    Done,
-    /// No attempt will ever succeed.
-    Permanent,
-    /// Not in the table: look again before believing it, then treat it as permanent.
-    Unknown,
-    /// A read that only this program or the account's policy can be wrong about: no job ends over it, and the operation of
-    /// that account rests for a while.
-    Held,
-}
+/// How operations that read begin.
+const READS: [&str; 3] = ["List", "Describe", "Check"];
 
-/// Whether a call that gave an error may have taken effect all the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Effect {
-    /// It has had none.
-    None,
-    /// It may have had one: look before repeating it.
-    Unknown,
-}
+/// How writes that name an instance begin.
+const WRITES: [&str; 3] = ["Grant", "Revoke", "Modify"];
 
 /// What the table says about one error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +25,8 @@ pub struct Verdict<'a> {
     pub class: Class,
     /// Whether the call may have taken effect.
     pub effect: Effect,
+    /// What it finds wrong with the job.
+    pub finding: Option<Finding>,
     /// What the error means.
     pub meaning: &'a str,
     /// What an operator does about it.
@@ -72,6 +48,8 @@ pub struct ErrorClass {
     pub class: Class,
     /// Whether the call may have taken effect.
     pub effect: Effect,
+    /// What it finds wrong with the job.
+    pub finding: Option<Finding>,
     /// What the error means.
     pub meaning: String,
     /// What an operator does about it.
@@ -138,6 +116,7 @@ impl ErrorClasses {
         Verdict {
             class: Class::Transient,
             effect: Effect::None,
+            finding: None,
             meaning: "The request was not sent: there was no credential for it, or no connection.",
             advice: "Nothing, if it passes. Otherwise see with `crossgrant doctor` whether the credential and the \
                      endpoint can be reached.",
@@ -149,6 +128,7 @@ impl ErrorClasses {
         Verdict {
             class: Class::Transient,
             effect: Effect::Unknown,
+            finding: None,
             meaning: "The request may have been carried out, but no whole answer came back.",
             advice: "Nothing, if it passes: the state is read before the call is repeated. If it lasts, look at the \
                      network between this machine and the endpoint.",
@@ -175,7 +155,32 @@ impl ErrorClasses {
 impl ErrorClass {
     /// What it says of an answer that it matches.
     pub fn verdict(&self) -> Verdict<'_> {
-        Verdict { class: self.class, effect: self.effect, meaning: &self.meaning, advice: &self.advice }
+        let Self { class, effect, finding, meaning, advice, .. } = self;
+        Verdict { class: *class, effect: *effect, finding: *finding, meaning, advice }
+    }
+
+    /// What its keys say against each other. Only a read may be held, since a job must end over the refusal of a write; and
+    /// only a write that was refused for good tells something of the instance.
+    fn contradictions(&self) -> impl Iterator<Item = String> {
+        let begin_with = |verbs: &[&str]| {
+            let begins = |pattern: &String| verbs.iter().any(|verb| glob::begins_with(pattern, verb));
+            !self.operations.is_empty() && self.operations.iter().all(begins)
+        };
+        let held = (self.class == Class::Held && !begin_with(&READS)).then(|| {
+            let reads = list(READS);
+            format!(
+                "`class = \"held\"` is for operations that read: each of `operations` must begin with one of {reads}"
+            )
+        });
+        let of_a_write = self.class == Class::Permanent && begin_with(&WRITES);
+        let finding = (self.finding.is_some() && !of_a_write).then(|| {
+            let writes = list(WRITES);
+            format!(
+                "`finding` is for writes that are refused for good: `class` must be `permanent`, and each of \
+                 `operations` must begin with one of {writes}"
+            )
+        });
+        held.into_iter().chain(finding)
     }
 
     fn matches(&self, operation: &str, status: u16, code: &str, retry_after: bool) -> bool {
@@ -220,57 +225,8 @@ impl fmt::Display for HttpStatus {
     }
 }
 
-impl Class {
-    /// All of them.
-    pub const ALL: [Self; 9] = [
-        Self::Throttled,
-        Self::Transient,
-        Self::State,
-        Self::Auth,
-        Self::Credential,
-        Self::Done,
-        Self::Permanent,
-        Self::Unknown,
-        Self::Held,
-    ];
-
-    /// The word used in the table.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Throttled => "throttled",
-            Self::Transient => "transient",
-            Self::State => "state",
-            Self::Auth => "auth",
-            Self::Credential => "credential",
-            Self::Done => "done",
-            Self::Permanent => "permanent",
-            Self::Unknown => "unknown",
-            Self::Held => "held",
-        }
-    }
-}
-
-impl fmt::Display for Class {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl Effect {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::None, Self::Unknown];
-
-    /// The word used in the table.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Unknown => "unknown",
-        }
-    }
-}
-
 fn read(file: &str, table: &Table<'_, '_>) -> Option<ErrorClass> {
-    table.only(&["code", "http", "operations", "retry-after", "class", "effect", "meaning", "do"]);
+    table.only(&["code", "http", "operations", "retry-after", "class", "effect", "finding", "meaning", "do"]);
     let patterns =
         |key: &str| Some(table.texts(key)?.into_iter().map(|text| text.value.to_owned()).collect::<Vec<_>>());
     let (codes, operations) = (patterns("code"), patterns("operations"));
@@ -278,20 +234,27 @@ fn read(file: &str, table: &Table<'_, '_>) -> Option<ErrorClass> {
     let retry_after = if table.has("retry-after") { table.boolean("retry-after") } else { Some(false) };
     let class = word(table, "class", &Class::ALL.map(|class| (class.as_str(), class)));
     let effect = word(table, "effect", &Effect::ALL.map(|effect| (effect.as_str(), effect)));
+    let finding = match table.has("finding") {
+        true => word(table, "finding", &Finding::ALL.map(|finding| (finding.as_str(), finding))).map(Some),
+        false => Some(None),
+    };
     let meaning = table.required_text("meaning");
     let advice = table.required_text("do");
-    Some(ErrorClass {
+    let entry = ErrorClass {
         codes: codes?,
         http: http?,
         operations: operations?,
         retry_after: retry_after?,
         class: class?,
         effect: effect?,
+        finding: finding?,
         meaning: meaning?.value.to_owned(),
         advice: advice?.value.to_owned(),
         file: file.to_owned(),
         line: table.reader.line(table.at),
-    })
+    };
+    entry.contradictions().for_each(|message| table.reader.report(table.at, Code::WorkflowContradiction, message));
+    Some(entry)
 }
 
 /// The statuses of `http`; none when it is not there.

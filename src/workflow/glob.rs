@@ -16,9 +16,25 @@ pub(super) fn matches(pattern: &str, text: &str) -> bool {
     rest.len() >= last.len() && rest.ends_with(last)
 }
 
+/// Whether everything that fits `pattern` begins with `start`.
+pub(super) fn begins_with(pattern: &str, start: &str) -> bool {
+    let fixed = pattern.split('*').next().unwrap_or_default();
+    fixed.to_ascii_lowercase().starts_with(&start.to_ascii_lowercase())
+}
+
 #[cfg(test)]
 mod tests {
-    use super::matches;
+    use super::{begins_with, matches};
+
+    #[test]
+    fn what_a_pattern_begins_with_is_known_up_to_its_first_star() {
+        for pattern in ["List*", "listX", "List*Attachments"] {
+            assert!(begins_with(pattern, "List"), "{pattern}");
+        }
+        for pattern in ["*", "L*", "*List*", "XList", ""] {
+            assert!(!begins_with(pattern, "List"), "{pattern}");
+        }
+    }
 
     #[test]
     fn a_star_stands_for_any_run_and_case_does_not_matter() {

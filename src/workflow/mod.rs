@@ -5,6 +5,7 @@
 //! comes in as plain words. So a definition can be linted by a tool that has no cloud, no store and no broker.
 
 mod catalog;
+mod class;
 mod definition;
 mod document;
 mod errors;
@@ -21,8 +22,9 @@ mod tests;
 
 pub use crate::domain::nearest;
 pub use catalog::{Catalog, Overrides, OverridingFile};
+pub use class::{Class, Effect, Finding};
 pub use definition::{Call, Definition, Emit, Refused, Step, Target, Wait, WaitFor, Work};
-pub use errors::{Class, Effect, ErrorClass, ErrorClasses, HttpStatus, Verdict};
+pub use errors::{ErrorClass, ErrorClasses, HttpStatus, Verdict};
 pub use policies::Policies;
 pub use problem::Problem;
 pub use retry_policy::{BadRetryPolicy, RetryPolicy};

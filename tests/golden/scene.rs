@@ -48,7 +48,14 @@ pub fn beginning(parts: &[Part]) -> WorldFile {
             disabled: false,
             role: None,
         };
-        world.accounts.push(AccountEntry { uid: uid(account), site: Site::China, keys: vec![key], roles: vec![] });
+        world.accounts.push(AccountEntry {
+            uid: uid(account),
+            site: Site::China,
+            transit_router_service: true,
+            service_linked_role: true,
+            keys: vec![key],
+            roles: vec![],
+        });
     }
     for number in 1..=ELSEWHERE {
         let router = |region: &str| RouterEntry {

@@ -1,16 +1,16 @@
 use super::shown;
 use crate::workflow::Class::{Auth, Credential, Done, Permanent, State, Throttled, Transient};
-use crate::workflow::{Class, Effect, ErrorClasses, HttpStatus};
+use crate::workflow::{Class, Effect, ErrorClasses, HttpStatus, Problem};
 
 const EMBEDDED: &str = include_str!("../../../workflows/errors.toml");
 
-const GRANT: &str = "GrantInstanceToTransitRouter";
-const REVOKE: &str = "RevokeInstanceFromTransitRouter";
+pub(super) const GRANT: &str = "GrantInstanceToTransitRouter";
+pub(super) const REVOKE: &str = "RevokeInstanceFromTransitRouter";
 const MODIFY: &str = "ModifyGrantInstanceToTransitRouter";
-const UPDATE: &str = "UpdateTransitRouterVpcAttachmentAttribute";
-const DELETE: &str = "DeleteTransitRouterVpcAttachment";
-const DETACH: &str = "DetachCenChildInstance";
-const LIST: &str = "ListTransitRouterVpcAttachments";
+pub(super) const UPDATE: &str = "UpdateTransitRouterVpcAttachmentAttribute";
+pub(super) const DELETE: &str = "DeleteTransitRouterVpcAttachment";
+pub(super) const DETACH: &str = "DetachCenChildInstance";
+pub(super) const LIST: &str = "ListTransitRouterVpcAttachments";
 
 /// The code table of API §D.3, row by row.
 const TABLE: &[(&str, u16, &str, Class)] = &[
@@ -118,7 +118,7 @@ const TABLE: &[(&str, u16, &str, Class)] = &[
     (GRANT, 400, "MissingAction", Permanent),
     (GRANT, 400, "InvalidParameter", Permanent),
     (GRANT, 400, "InvalidRegionId", Permanent),
-    (LIST, 400, "IllegalParam.NextToken", Permanent),
+    (LIST, 400, "IllegalParam.NextToken", Class::Unknown),
     (GRANT, 400, "ParameterIllegal.CenId", Permanent),
     (GRANT, 404, "InvalidApi.NotFound", Permanent),
     (GRANT, 404, "InvalidAction.NotFound", Permanent),
@@ -127,12 +127,11 @@ const TABLE: &[(&str, u16, &str, Class)] = &[
     (GRANT, 400, "InvalidProtocol.NeedSsl", Permanent),
     (GRANT, 400, "UnsupportedHTTPMethod", Permanent),
     (GRANT, 400, "OperationFailed.SomethingNew", Class::Unknown),
-    (GRANT, 404, "InstanceType.Invalid", Class::Unknown),
     (REVOKE, 404, "", Class::Unknown),
     (UPDATE, 400, "InvalidTransitRouterAttachmentId.NotFound", Class::Unknown),
 ];
 
-fn embedded() -> ErrorClasses {
+pub(super) fn embedded() -> ErrorClasses {
     ErrorClasses::load(EMBEDDED, None).unwrap_or_else(|found| panic!("{found:#?}"))
 }
 
@@ -228,7 +227,7 @@ fn an_operators_entry_comes_first() {
 fn a_code_is_explained_by_every_entry_that_names_it() {
     let classes = embedded();
     let classes_of = |code| classes.explain(code).iter().map(|entry| entry.class).collect::<Vec<_>>();
-    assert_eq!(classes_of("CcnNotExist"), [Done, Permanent]);
+    assert_eq!(classes_of("CcnNotExist"), [Done, Permanent, Permanent]);
     assert_eq!(classes_of("Never.Seen"), [Class::Unknown]);
 }
 
@@ -241,7 +240,7 @@ fn each_mistake_is_found_on_its_line() {
             "cod =",
             &[
                 "2: unknown key `cod` in `[[class]]`; did you mean `code`? (known: `code`, `http`, `operations`, `retry-after`, \
-             `class`, `effect`, `meaning`, `do`)",
+             `class`, `effect`, `finding`, `meaning`, `do`)",
             ],
         ),
         ("code = \"X\"", "code = 1", &["2: `code` must be a text"]),
@@ -253,7 +252,7 @@ fn each_mistake_is_found_on_its_line() {
             "\"stat\"",
             &[
                 "3: `class` cannot be `stat`; did you mean `state`? (known: `throttled`, `transient`, `state`, `auth`, `credential`, \
-             `done`, `permanent`, `unknown`)",
+             `held`, `done`, `permanent`, `unknown`)",
             ],
         ),
         ("effect = \"none\"\n", "", &["1: `effect` is missing in `[[class]]`"]),
@@ -266,6 +265,45 @@ fn each_mistake_is_found_on_its_line() {
         let expected: Vec<_> = expected.iter().map(|line| format!("my.toml:{line}")).collect();
         assert_eq!(shown(&found), expected, "{from} -> {to}");
     }
+}
+
+#[test]
+fn nothing_is_held_but_reads_and_nothing_found_but_by_writes() {
+    let load = |class: &str, rest: &str| {
+        let text = format!(
+            "[[class]]\ncode = \"X\"\nclass = \"{class}\"\n{rest}\neffect = \"none\"\nmeaning = \"m\"\ndo = \"d\"\n"
+        );
+        let table = ErrorClasses::load(EMBEDDED, Some(("my.toml", &text)));
+        table.map(drop).map_err(|found| found.iter().map(Problem::to_string).collect::<Vec<_>>())
+    };
+    for operations in ["\"List*\"", "[\"DescribeCens\", \"check*\"]"] {
+        assert_eq!(load("held", &format!("operations = {operations}")), Ok(()), "{operations}");
+    }
+    for operations in ["", "operations = \"*\"", "operations = [\"List*\", \"Grant*\"]", "operations = \"L*\""] {
+        let said = "my.toml:1: `class = \"held\"` is for operations that read: each of `operations` must begin with one \
+                    of `List`, `Describe`, `Check` [workflow-contradiction]";
+        assert_eq!(load("held", operations), Err(vec![said.to_owned()]), "{operations}");
+    }
+    for operations in ["\"Grant*\"", "[\"RevokeInstanceFromCbn\", \"modify*\"]"] {
+        let rest = format!("operations = {operations}\nfinding = \"instance\"");
+        assert_eq!(load("permanent", &rest), Ok(()), "{operations}");
+    }
+    let said = "my.toml:1: `finding` is for writes that are refused for good: `class` must be `permanent`, and each of \
+                `operations` must begin with one of `Grant`, `Revoke`, `Modify` [workflow-contradiction]";
+    for (class, operations) in
+        [("permanent", ""), ("permanent", "operations = \"List*\""), ("state", "operations = \"Grant*\"")]
+    {
+        let rest = format!("{operations}\nfinding = \"instance\"");
+        assert_eq!(load(class, &rest), Err(vec![said.to_owned()]), "{class} {operations}");
+    }
+    let said = "my.toml:4: `finding` cannot be `cen` (known: `instance`) [workflow-bad-value]";
+    assert_eq!(load("permanent", "finding = \"cen\""), Err(vec![said.to_owned()]));
+    let whole = format!("{EMBEDDED}\n[[class]]\nclass = \"held\"\neffect = \"none\"\nmeaning = \"m\"\ndo = \"d\"\n");
+    assert_eq!(
+        ErrorClasses::load(&whole, None).map(drop).unwrap_err().len(),
+        1,
+        "the embedded table is held to it too"
+    );
 }
 
 #[test]

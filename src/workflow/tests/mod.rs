@@ -3,6 +3,7 @@
 mod definitions;
 mod error_table;
 mod policies;
+mod published;
 
 use super::Problem;
 
