@@ -340,6 +340,8 @@ impl<'a> Deciding<'a> {
     /// what would follow otherwise, if that can be told.
     fn seen_in_part(&mut self, seen: &Seen, unread: &[String]) -> Next {
         self.record.calls += seen.calls;
+        // What follows otherwise is only supposed; nothing is written on it. What is said to be wrong has to be certain.
+        self.certain = Certain { not_owner: false, ..Certain::ALL };
         self.record.after = seen.image(&self.record.job).or(self.record.after.take());
         let step = self.step();
         let action = step.and_then(Step::call).and_then(|call| self.action(call));

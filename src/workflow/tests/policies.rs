@@ -72,7 +72,7 @@ fn each_mistake_is_found_where_the_operator_made_it() {
             "a = 1\n[timing]\nb = 1\nsettle = 3",
             &[
                 "my.toml:1: unknown key `a` in this file (known: `retry`, `timing`)",
-                "my.toml:3: unknown key `b` in `[timing]` (known: `request-timeout`, `lease`, `keys-patience`, `settle`, `settle-poll`, \
+                "my.toml:3: unknown key `b` in `[timing]` (known: `request-timeout`, `lease`, `keys-patience`, `settle`, `settle-poll`, `attachments-recheck`, \
              `overdue-after`, `give-up-after`, `sweep-offsets`)",
                 "my.toml:4: `settle` must be a text",
             ],
