@@ -280,7 +280,7 @@ async fn respond(served: &Served, request: Request) -> Response {
         headers: &parts.headers,
         body: &body,
     };
-    let format = Format::wanted(parts.headers.get(http::header::ACCEPT));
+    let format = Format::wanted(parts.headers.get(http::header::ACCEPT), arrived.query);
     let (host, action) = (arrived.header("host"), arrived.action());
     let request_id = uuid::Uuid::new_v4().to_string().to_uppercase();
     let failure = |format, refusal: &Refusal| envelope::failure(format, &host, &request_id, refusal);

@@ -206,16 +206,16 @@ async fn over_tcp_a_drop_is_an_error_a_kept_connection_serves_on_and_stop_ends_i
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
     let served = tokio::spawn(bench.simulator.clone().serve(listener, async move { drop(stopped.await) }));
-    let wire = |action: &str, params: &str| {
+    let wire = |action: &str, params: &str, length: &str| {
         let request = bench.request(TR, action, params);
-        let mut text = format!("POST {} HTTP/1.1\r\ncontent-length: 0\r\n", request.uri());
+        let mut text = format!("POST {} HTTP/1.1\r\n{length}", request.uri());
         request.headers().iter().for_each(|(n, v)| text += &format!("{n}: {}\r\n", v.to_str().unwrap()));
         text + "\r\n"
     };
     let mut connection = tokio::net::TcpStream::connect(address).await.unwrap();
     let params = format!("CenId={CEN}&ProductType=VPC");
-    for _ in 0..2 {
-        connection.write_all(wire("DescribeGrantRulesToCen", &params).as_bytes()).await.unwrap();
+    for length in ["content-length: 0\r\n", ""] {
+        connection.write_all(wire("DescribeGrantRulesToCen", &params, length).as_bytes()).await.unwrap();
         let mut answer = Vec::new();
         while !answer.ends_with(b"}") {
             assert_ne!(connection.read_buf(&mut answer).await.unwrap(), 0);
@@ -223,14 +223,14 @@ async fn over_tcp_a_drop_is_an_error_a_kept_connection_serves_on_and_stop_ends_i
         assert!(answer.starts_with(b"HTTP/1.1 200 OK"));
     }
     bench.simulator.inject(Fault::new("*", FaultKind::DropAfter));
-    connection.write_all(wire("GetCallerIdentity", "").as_bytes()).await.unwrap();
+    connection.write_all(wire("GetCallerIdentity", "", "").as_bytes()).await.unwrap();
     let mut rest = Vec::new();
     let closed = tokio::time::timeout(Duration::from_secs(10), connection.read_to_end(&mut rest)).await.unwrap();
     assert!(closed.is_err() || !rest.ends_with(b"0\r\n\r\n"), "no whole answer: {}", String::from_utf8_lossy(&rest));
 
     bench.simulator.inject(Fault::new("*", FaultKind::HangAfter));
     let mut connection = tokio::net::TcpStream::connect(address).await.unwrap();
-    connection.write_all(wire("GetCallerIdentity", "").as_bytes()).await.unwrap();
+    connection.write_all(wire("GetCallerIdentity", "", "").as_bytes()).await.unwrap();
     bench.simulator.wait_for_held("GetCallerIdentity").await;
     drop(connection);
     let gone = bench.simulator.wait(|cloud| cloud.held.is_empty());
@@ -238,7 +238,7 @@ async fn over_tcp_a_drop_is_an_error_a_kept_connection_serves_on_and_stop_ends_i
 
     bench.simulator.inject(Fault::new("*", FaultKind::HangAfter));
     let mut connection = tokio::net::TcpStream::connect(address).await.unwrap();
-    connection.write_all(wire("GetCallerIdentity", "").as_bytes()).await.unwrap();
+    connection.write_all(wire("GetCallerIdentity", "", "").as_bytes()).await.unwrap();
     bench.simulator.wait_for_held("GetCallerIdentity").await;
     stop.send(()).unwrap();
     tokio::time::timeout(Duration::from_secs(10), served).await.unwrap().unwrap().unwrap();

@@ -105,6 +105,8 @@ pub struct Switches {
     pub child_instances: ChildInstances,
     /// How often the list of child instances shows an instance that is attached several times.
     pub child_rows: ChildRows,
+    /// Whether `DescribeVpnAttachments` also lists connections that are attached to nothing.
+    pub vpn_unattached_listed: bool,
     /// Whether the vendor has enabled cross-account VBR; else a grant gets `InvalidVbr.NotFound`.
     pub vbr_enabled: bool,
     /// How long an attachment is busy with each change.
@@ -132,6 +134,7 @@ impl Default for Switches {
             ecr_to_cen: EcrRules::Rules,
             child_instances: ChildInstances::All,
             child_rows: ChildRows::Each,
+            vpn_unattached_listed: false,
             vbr_enabled: true,
             attachment_delay: SignedDuration::from_secs(5),
             calls_per_second: None,
