@@ -120,6 +120,7 @@ impl Kept {
         match self.place {
             Place::Folder(dir) => {
                 let path = in_folder(&dir);
+                // Most tables hold a few rows: with pages of the usual size the file would be half as large again.
                 let small = "PRAGMA journal_mode = DELETE; PRAGMA page_size = 1024; VACUUM";
                 Connection::open(&path).unwrap().execute_batch(small).unwrap();
                 std::fs::copy(path, folder.join(Backend::Sqlite.file())).unwrap();

@@ -145,11 +145,11 @@ impl Stage {
         Self { plant: self.plant.restarted(policy, || store).await, ..self }
     }
 
-    /// Hours in which somebody takes back from billing what has taken effect.
+    /// Four hours. At the top of each, somebody sets the payer that billing uses back for two jobs, so that they wait on.
     async fn hours_of_others(&mut self) {
         for hour in ["07:00:00", "08:00:00", "09:00:00", "10:00:00"] {
             self.sleep_until(hour).await;
-            // The hour strikes when somebody looks.
+            // The simulated hour strikes only when something reads the cloud.
             self.plant.cloud.ledger();
             for id in ["never-in-force", "overdue"] {
                 if self.uids.contains_key(id) {
@@ -236,7 +236,7 @@ impl Stage {
 
     /// Checks that every job is where its part says.
     async fn left(self, beginning: WorldFile) -> Left {
-        assert_eq!(self.taken.len(), self.parts.len(), "everybody had a part");
+        assert_eq!(self.taken.len(), self.parts.len(), "every part is played");
         for entry in &self.taken {
             let record = self.plant.store().find(&entry.requester(), &entry.id()).await.unwrap().unwrap();
             let why = record.ending.as_ref().map(|ending| ending.reason);
