@@ -50,7 +50,7 @@ reasons! {
     GrantGone = "grant-gone",
     /// Somebody else changed what this job had set.
     Overridden = "overridden",
-    /// The attachment went away while the job waited for the hour, and the new payer did not take effect.
+    /// Nothing is attached (any more), and the payer that is written on the grant did not take effect at the hour.
     Detached = "detached",
     /// The policy does not let this requester ask for this.
     RefusedByPolicy = "refused-by-policy",

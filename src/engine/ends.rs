@@ -39,12 +39,13 @@ impl Deciding<'_> {
         let job = &self.record.job;
         let (id, cen) = (job.instance.id.clone(), job.cen.id.clone());
         let wrote = self.record.has_written();
+        let was_granted = self.record.before.as_ref().is_none_or(|before| before.granted);
         let payer = self.goal().map(|goal| format!(" with {goal}")).unwrap_or_default();
         let (reason, message) = match (job.kind, wrote) {
             (Kind::Grant, true) => (Reason::Done, format!("{id} is granted to {cen}{payer}")),
             (Kind::Grant, false) => (Reason::AlreadySatisfied, format!("{id} was granted to {cen}{payer} already")),
-            (Kind::Revoke, true) => (Reason::Done, format!("{id} is no longer granted to {cen}")),
-            (Kind::Revoke, false) => {
+            (Kind::Revoke, true) if was_granted => (Reason::Done, format!("{id} is no longer granted to {cen}")),
+            (Kind::Revoke, _) => {
                 let rules = seen.resource_rules.iter().flat_map(|listing| &listing.items);
                 self.record.granted_to = rules.map(|rule| rule.cen.to_string()).collect();
                 let elsewhere = match self.record.granted_to.as_slice() {

@@ -112,19 +112,18 @@ pub enum Over {
     No,
     /// It has passed; what took effect may show late.
     Hour,
-    /// The last look of the hour has passed too.
-    LastLook,
+    /// A whole further hour has passed, in which it would have shown.
+    AWholeHour,
 }
 
 /// How far a wait is past its hour at `now`.
-pub fn over(wait: &Wait, now: Timestamp, hour: Hour, offsets: &[Duration]) -> Over {
-    let last = hour.scale(offsets.last().copied().unwrap_or_default());
+pub fn over(wait: &Wait, now: Timestamp, hour: Hour) -> Over {
     if now < wait.expected_at {
         Over::No
-    } else if now < later(wait.expected_at, last) {
+    } else if now < later(wait.expected_at, hour.length()) {
         Over::Hour
     } else {
-        Over::LastLook
+        Over::AWholeHour
     }
 }
 
@@ -157,10 +156,8 @@ fn judge_late(record: &Record, wait: &Wait, seen: &Seen, certain: Certain, known
             Waited::Missing(format!("{} does not carry {} yet", other.id, wait.goal))
         };
     }
-    // What took effect at the hour although nothing is attached any more shows by its last look at the latest.
-    let before = record.before.as_ref().and_then(|before| before.attachments.as_ref());
-    let was_attached = !known.is_empty() || before.is_some_and(|before| !before.is_empty());
-    if list.is_empty() && was_attached && over == Over::LastLook { Waited::Detached } else { Waited::Pending }
+    // Nobody says whether a payer takes effect while nothing is attached. Within an hour it would have shown.
+    if list.is_empty() && over == Over::AWholeHour { Waited::Detached } else { Waited::Pending }
 }
 
 #[cfg(test)]

@@ -248,13 +248,19 @@ impl Deciding<'_> {
         Next::Look(own.and(next.and_then(reads).unwrap_or_default()))
     }
 
-    /// The look that found a step through also shows the effect of any write of it whose answer was lost.
+    /// The look that found a step through also shows the effect of any write of it whose answer was lost. Where it shows
+    /// what was there before the first write, and the cloud has said that there was nothing to do, there was none.
     pub(super) fn effect_seen(&mut self) {
         let (step, undo, now) = (self.record.step.clone(), self.record.undo.is_some(), self.now);
+        let granted = |image: &Option<Image>| image.as_ref().map(|image| image.granted);
+        let nothing_to_do = granted(&self.record.before) == Some(false) && granted(&self.record.after) == Some(false);
         for write in self.record.writes.iter_mut().filter(|w| w.step == step && w.undo == undo) {
-            let lost = matches!(write.outcome, Outcome::Unknown | Outcome::Refused { unclassified: true, .. });
-            if lost {
-                write.outcome = Outcome::Seen { at: now };
+            match &mut write.outcome {
+                Outcome::Refused { unclassified, done: true, .. } if nothing_to_do => *unclassified = false,
+                Outcome::Unknown | Outcome::Refused { unclassified: true, .. } => {
+                    write.outcome = Outcome::Seen { at: now };
+                }
+                Outcome::Refused { .. } | Outcome::Accepted { .. } | Outcome::Seen { .. } => {}
             }
         }
     }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::action::{Reads, Seen};
 use super::decide::{Deciding, Decision, Next, Rules};
-use super::hour::{Swept, Waited, judge_rule, judge_wait, next_check, over};
+use super::hour::{Over, Swept, Waited, judge_rule, judge_wait, next_check, over};
 use super::state::{Image, Record, State, Wait};
 use crate::clock::later;
 use crate::domain::{Attachment, EventType, OrderType, Reason, Rule};
@@ -21,9 +21,10 @@ pub fn decide_swept(
     at: Timestamp,
     now: Timestamp,
 ) -> Decision {
-    let goal = record.wait.as_ref().filter(|_| record.is_swept()).map(|wait| wait.goal);
+    let wait = record.wait.as_ref().filter(|_| record.is_swept());
+    let wait = wait.map(|wait| (wait.goal, over(wait, now, rules.hour)));
     let mut deciding = Deciding::new(rules, record, now);
-    let Some(goal) = goal else {
+    let Some((goal, past)) = wait else {
         return deciding.into_decision(Next::Rest);
     };
     if let Some(rule) = rule {
@@ -38,7 +39,7 @@ pub fn decide_swept(
     }
     let next = match judge_rule(goal, rule) {
         Swept::Effective => deciding.effective(now),
-        Swept::Pending if attachments.is_some_and(|list| disagree(goal, list)) => {
+        Swept::Pending if attachments.is_some_and(|list| disagree(goal, list, past)) => {
             deciding.doubt("the hour has passed, and its attachments are not as it left them; looks for itself")
         }
         Swept::Pending => deciding.still_pending(at),
@@ -56,8 +57,8 @@ pub fn is_late(record: &Record, rule: Option<&Rule>) -> bool {
 }
 
 /// Whether attachments cannot be those of a wait for `goal` on which all is well.
-fn disagree(goal: OrderType, list: &[Attachment]) -> bool {
-    list.is_empty() || list.iter().any(|a| a.is_attached() && a.order_type != Some(goal))
+fn disagree(goal: OrderType, list: &[Attachment], past: Over) -> bool {
+    (list.is_empty() && past == Over::AWholeHour) || list.iter().any(|a| a.is_attached() && a.order_type != Some(goal))
 }
 
 impl Deciding<'_> {
@@ -108,8 +109,8 @@ impl Deciding<'_> {
         self.record.state = State::Waiting;
         self.record.in_line = false;
         let settled = self.last_write_at().is_none_or(|at| self.now >= later(at, self.rules.policies.settle));
-        let over = over(&wait, self.now, self.rules.hour, &self.rules.policies.sweep_offsets);
-        match judge_wait(&self.record, &wait, seen, self.certain, &self.known, over) {
+        let past = over(&wait, self.now, self.rules.hour);
+        match judge_wait(&self.record, &wait, seen, self.certain, &self.known, past) {
             Waited::Effective => self.effective(self.now),
             Waited::Pending => self.still_pending(seen.at),
             Waited::Unclear(why) => self.still_unclear(why),
@@ -130,8 +131,8 @@ impl Deciding<'_> {
             Waited::Overridden(message) => self.fail(Reason::Overridden, message, vec![]),
             Waited::Detached => {
                 let message = format!(
-                    "{} was detached from {} while it waited; {} is written on the grant and did not take effect",
-                    self.record.job.instance.id, self.record.job.cen.id, wait.goal
+                    "{} is attached to nothing in {}; {} is written on the grant and did not take effect at {}",
+                    self.record.job.instance.id, self.record.job.cen.id, wait.goal, wait.expected_at
                 );
                 self.fail(Reason::Detached, message, vec![])
             }

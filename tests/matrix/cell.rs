@@ -168,6 +168,13 @@ impl Cell {
         (TYPES.iter().position(|of| *of == self.of), self.asks, self.payer, self.granted, self.place)
     }
 
+    /// Whether a revoke has to be sent to know that there is nothing to revoke: the account of the CEN may be shown no rule of
+    /// an ECR at all, and that of the job need not be its owner (API §H2).
+    pub fn is_asked_of_the_cloud(&self) -> bool {
+        let revokes = matches!(self.asks, Asks::Revoke | Asks::RevokeDeleting);
+        revokes && self.of == InstanceType::ECR && self.granted == Granted::No
+    }
+
     /// The payer to arrive at. The cloud's default, where none is asked for; a CCN has none (API §A.1, §A.6).
     pub fn goal(&self) -> Option<OrderType> {
         let default = (self.of != InstanceType::CCN).then_some(OrderType::PayByCenOwner);

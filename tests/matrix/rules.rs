@@ -11,6 +11,9 @@ const HOUR: &str = "waiting for 11:00";
 const VENDOR: &str = "a VBR is granted to another account only after the vendor has approved it for the two accounts, \
                       which cannot be read beforehand";
 
+const NOT_SHOWN: &str = "account 1688000000000001 is shown no grant of the instance to the CEN: there is none, or the \
+                         instance belongs to another account";
+
 pub fn expect(cell: &Cell, switches: &Switches) -> Outcome {
     if let Some(pointer) = refused(cell) {
         return Outcome::Refused(vec![pointer.into()]);
@@ -100,7 +103,11 @@ impl Rules<'_> {
     fn payer_change(&self) -> Ran {
         let (cell, goal) = (self.cell, self.cell.goal());
         if cell.granted == Granted::No {
-            return ends("failed: not-granted");
+            // What one account is not shown of an ECR need not be absent: it may be another's (API §H2).
+            return match cell.of {
+                InstanceType::ECR => ends("failed: preflight-failed").finding(NOT_SHOWN),
+                _ => ends("failed: not-granted"),
+            };
         }
         let attached = self.staying().next().is_some();
         let shown = match self.switches.effective_order_type {
@@ -111,6 +118,10 @@ impl Rules<'_> {
         let in_force = cell.in_force() == goal;
         if !attached {
             return match cell.granted {
+                // Nothing is attached, and nothing is written that could be missing.
+                Granted::Same if shown && !in_force && !self.switches.unattached_takes_effect => {
+                    waits("failed: detached")
+                }
                 Granted::Same if shown && !in_force => waits("completed: already-satisfied"),
                 Granted::Same => ends("completed: already-satisfied"),
                 _ if self.is_vpn_elsewhere() => self.not_free(),

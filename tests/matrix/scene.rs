@@ -10,8 +10,8 @@ use crossgrant::domain::{AccountUid, CenId, Instance, InstanceId, InstanceType, 
 use crossgrant::engine::mail::Incoming;
 use crossgrant::engine::store::Taken;
 use crossgrant::simulator::{
-    AccessKey, AccountEntry, AttachmentEntry, CenEntry, Edition, GrantEntry, LedgerEntry, RouterEntry, Site, Status,
-    World, WorldFile,
+    AccessKey, AccountEntry, AttachmentEntry, CallCount, CenEntry, Edition, GrantEntry, LedgerEntry, RouterEntry, Site,
+    Status, World, WorldFile,
 };
 use crossgrant::store::Sqlite;
 use crossgrant::workflow::{Overrides, OverridingFile};
@@ -78,8 +78,8 @@ pub async fn run(cells: &[Cell], setting: &Setting) -> Vec<Outcome> {
         let entries = ledger.remove(&scene.instance.id).unwrap_or_default();
         let grant = grants.get(&(scene.cen.as_str(), scene.instance.id.as_str())).copied();
         let mut ended = scene.outcome(&plant, taken, &entries, grant).await;
-        // What is sent twice behind the engine's back has an answer that it never saw.
-        if let (Outcome::Ran(ran), true) = (&mut ended, setting.twice) {
+        // What is sent twice behind the engine's back has an answer that it never saw, and what is accepted may change nothing.
+        if let (Outcome::Ran(ran), true) = (&mut ended, setting.twice || scene.cell.is_asked_of_the_cloud()) {
             ran.odd.retain(|odd| !odd.starts_with(NAMES));
         }
         *outcome = Some(ended);
@@ -89,7 +89,10 @@ pub async fn run(cells: &[Cell], setting: &Setting) -> Vec<Outcome> {
     if setting.name == DEFAULT
         && let Some(Outcome::Ran(ran)) = outcomes.iter_mut().find(|outcome| matches!(outcome, Outcome::Ran(_)))
     {
-        let refused = plant.cloud.counts().into_iter().filter(|count| count.code != "OK");
+        // Whether an ECR is granted that nobody is shown a grant of, the cloud alone can tell.
+        let asked = cells.iter().any(Cell::is_asked_of_the_cloud);
+        let told = |count: &CallCount| asked && count.code == "OperationFailed.GrantCrossAccountNotExist";
+        let refused = plant.cloud.counts().into_iter().filter(|count| count.code != "OK" && !told(count));
         ran.odd
             .extend(refused.map(|count| format!("here or with a later cell: {} got {}", count.operation, count.code)));
     }
@@ -162,10 +165,15 @@ impl Scene {
             edition,
         };
         let enterprise = Edition::Enterprise;
+        // A CEN has one transit router in a region; the instance is in the first.
+        let mut regions = ["cn-hangzhou", "cn-shanghai"];
+        if cell.place == Place::Basic {
+            regions.reverse();
+        }
         let routers = vec![
-            router('1', "cn-hangzhou", enterprise),
+            router('1', regions[0], enterprise),
             router('2', "cn-beijing", enterprise),
-            router('b', "cn-shanghai", Edition::Basic),
+            router('b', regions[1], Edition::Basic),
         ];
         let owner = AccountUid::parse(plant::CEN_OWNER).unwrap();
         world.cens.push(CenEntry { id: self.cen.clone(), owner: owner.clone(), transit_routers: routers });

@@ -142,7 +142,7 @@ fn one_at_a_time() -> Vec<Setting> {
         Setting::of("attachment_delay = 0s", |s| s.attachment_delay = SignedDuration::ZERO),
         Setting::of("attachment_delay = 2m", |s| s.attachment_delay = SignedDuration::from_secs(120)),
         // One for all cells would be too few: alone, none is late for what the others ask.
-        Setting::of("calls_per_second = 1", |s| s.calls_per_second = Some(1)).alone(),
+        Setting::of("calls_per_second = 2", |s| s.calls_per_second = Some(2)).alone(),
     ];
     all.extend(lags.map(|(reads, name)| {
         Setting::of(format!("read_lag = 20s of the {name}"), |s| s.read_lag = lag(reads, 20)).at(MOVING)
