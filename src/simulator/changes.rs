@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::accounts::AccessKey;
 use super::history::AsOf;
 use super::ledger::Effect;
-use super::world::{AccessKey, Attachment, Grant, Status};
+use super::world::{Attachment, Grant, Status};
 use super::{Cloud, Simulator};
 use crate::domain::{AccountUid, CenId, InstanceId, OrderType};
 

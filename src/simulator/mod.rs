@@ -6,7 +6,7 @@
 //!
 //! | file | |
 //! |---|---|
-//! | `world`, `world_file`, `history` | what exists, how it is written in TOML, and its recent past |
+//! | `world`, `accounts`, `world_file`, `history` | what exists, how it is written in TOML, and its recent past |
 //! | `possible` | what can never have come to exist |
 //! | `passage`, `cooldown` | what time does to it, and when the payer may not be changed |
 //! | `verify`, `codec` | the signature |
@@ -23,6 +23,7 @@
 //!
 //! It shares no code with the client: a signature or a page token wrong on both sides would pass unseen.
 
+mod accounts;
 mod attachments;
 mod cbn;
 mod cens;
@@ -63,6 +64,7 @@ use std::sync::{Arc, Mutex};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
+pub use accounts::{AccessKey, Site};
 pub use changes::Change;
 pub use combinations::{Combination, combinations};
 pub use faults::{Fault, FaultKind};
@@ -70,7 +72,7 @@ pub use ledger::{CallCount, CallRecord, Effect, LedgerEntry, ParameterSet};
 pub use operations::operations;
 pub use server::run;
 pub use switches::{ChildInstances, ChildRows, EcrRules, Reply, Shown, Switches, TimeForm};
-pub use world::{AccessKey, BadWorld, Edition, Site, Status, World};
+pub use world::{BadWorld, Edition, Status, World};
 pub use world_file::{AccountEntry, AttachmentEntry, CenEntry, GrantEntry, RoleEntry, RouterEntry, WorldFile};
 
 use crate::clock::Clock;

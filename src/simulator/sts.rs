@@ -5,10 +5,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::accounts::AccessKey;
 use super::envelope::Refusal;
 use super::operations::Answer;
 use super::request::{Call, Params};
-use super::world::{AccessKey, World};
+use super::world::World;
 use crate::clock::later;
 use crate::domain::AccountUid;
 

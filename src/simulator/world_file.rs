@@ -16,9 +16,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::accounts::{AccessKey, Site};
 use super::faults::Fault;
 use super::switches::Switches;
-use super::world::{AccessKey, BadWorld, Edition, Site, Status, World};
+use super::world::{BadWorld, Edition, Status, World};
 use crate::domain::{AccountUid, CenId, Instance, InstanceId, InstanceType, OrderType, Region};
 
 /// The whole file.
