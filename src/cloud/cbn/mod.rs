@@ -3,6 +3,7 @@
 
 mod attachments;
 mod grants;
+mod service;
 #[cfg(test)]
 mod tests;
 
