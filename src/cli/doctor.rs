@@ -5,6 +5,7 @@ mod accounts;
 mod broker;
 mod finding;
 mod permissions;
+mod service;
 
 use std::sync::Arc;
 
@@ -25,6 +26,10 @@ use crate::domain::contract::{self, Envelope, Fault};
 use crate::domain::{AccountUid, Cen, CenId, Code};
 use crate::engine::cloud::Readers;
 use crate::engine::policy::Allow;
+
+/// What is logged beside the findings. The broker closes a channel to say that a queue is missing or differs, which the
+/// library takes for an error and a finding tells.
+pub(super) const LOG: &str = "warn,lapin::channel=off";
 
 /// What is to be tried in the cloud.
 #[derive(Default)]
@@ -155,8 +160,12 @@ async fn cloud(access: Access, clock: &Arc<dyn Clock>, tried: &Tried<'_>) -> Vec
     for uid in &tried.uids {
         let found = accounts::account(&accounts, uid, clock.as_ref(), classes).await;
         // Without a credential that is its own, nothing can be said of what an account may do.
-        identified.extend(found.first().is_some_and(|credential| !credential.is_fault()).then(|| uid.clone()));
+        let identifies = found.first().is_some_and(|credential| !credential.is_fault());
         findings.extend(found);
+        if identifies {
+            identified.push(uid.clone());
+            findings.push(service::service(&accounts, uid, classes).await);
+        }
     }
     if tried.cen.is_none() && tried.jobs.is_empty() {
         findings.extend(permissions::of_accounts(readers, &identified, tried.rules, classes).await);
@@ -228,7 +237,7 @@ mod tests {
         let findings = of_the_cloud(tried, "").await;
         assert!(findings.iter().all(|finding| finding.ok == Some(true)), "{findings:#?}");
         let checks: Vec<&str> = findings.iter().map(|finding| finding.check).collect();
-        let account = ["credential", "clock"];
+        let account = ["credential", "clock", "service"];
         assert_eq!(checks, [&account[..], &account, &["permission"; 11]].concat());
     }
 
@@ -271,6 +280,30 @@ mod tests {
             let found = said(&of_the_cloud(tried(), &refuse(operation, code)).await);
             assert!(found.iter().any(|(is, line)| *is == ok && line.contains(part)), "{operation} {code}: {found:#?}");
         }
+    }
+
+    #[tokio::test]
+    async fn an_account_that_has_not_activated_the_service_is_found() {
+        let refuse = "[[faults]]\noperation = \"CheckTransitRouterService\"\ncount = 9\n\
+                      kind = { error = { http = 400, code = \"USER_NOT_OPEN_TR_SERVICE\" } }";
+        let both = uids(&[CEN_OWNER, RESOURCE]);
+        let found = of_the_cloud(Tried { uids: both, ..Tried::default() }, refuse).await;
+        let found: Vec<_> = found.iter().filter(|finding| finding.check == "service").collect();
+        assert_eq!(found.iter().map(|finding| finding.ok).collect::<Vec<_>>(), [Some(false); 2], "{found:?}");
+        assert!(found.iter().all(|finding| finding.code == Some(Code::ServiceNotActivated)), "{found:?}");
+    }
+
+    #[tokio::test]
+    async fn a_first_grant_is_told_what_it_needs_besides_its_permission() {
+        let said = async |job: &'static [u8]| {
+            let job = [bytes::Bytes::from_static(job)];
+            let found = of_the_cloud(Tried { jobs: &job, ..Tried::default() }, "").await;
+            found
+                .iter()
+                .any(|finding| finding.advice.as_ref().is_some_and(|advice| advice.contains("AliyunServiceRoleForCEN")))
+        };
+        assert!(said(include_bytes!("../../examples/grant.json")).await);
+        assert!(!said(include_bytes!("../../examples/payer-change.json")).await);
     }
 
     #[tokio::test]

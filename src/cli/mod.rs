@@ -106,7 +106,7 @@ pub async fn execute(cli: Cli, faults: Arc<dyn Faults>) -> Result<Exit, Failure>
             dead::dead(command, &jobs::worker(worker, &config()?)?).await
         }
         Command::Doctor(args) => {
-            log(quiet)?;
+            log(if cli.verbose { quiet } else { doctor::LOG })?;
             doctor::doctor(args, config).await
         }
         Command::Explain(args) => {

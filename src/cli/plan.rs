@@ -157,7 +157,7 @@ fn page(answer: &Answer) -> Vec<String> {
     let reason = reason.map(|ending| format!(" ({}; `crossgrant explain {0}`)", ending.reason));
     let otherwise = if admitted.is_err() { "otherwise: " } else { "" };
     lines.push(field(verdict(record), format!("{otherwise}{}{}", record.why, reason.unwrap_or_default())));
-    let findings = record.ending.iter().filter(|_| record.state != State::Planned).flat_map(|ending| &ending.findings);
+    let findings = record.ending.iter().flat_map(|ending| &ending.findings);
     lines.extend(findings.map(|finding| field("finding", finding)));
     let Some(plan) = &record.plan else { return lines };
     lines.extend((record.state != State::Planned).then(|| field("otherwise", format!("{} calls", plan.calls.len()))));
@@ -181,8 +181,12 @@ mod tests {
     use crate::domain::{AccountUid, Hour, Site};
 
     async fn answered(jobs: &[&str]) -> Vec<Answer> {
+        answered_in(None, jobs).await
+    }
+
+    async fn answered_in(world: Option<&std::path::Path>, jobs: &[&str]) -> Vec<Answer> {
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::new("2026-11-21T10:20:00Z".parse().unwrap()));
-        let access = Access::simulated(None, Hour::REAL, Arc::clone(&clock)).unwrap();
+        let access = Access::simulated(world, Hour::REAL, Arc::clone(&clock)).unwrap();
         let jobs: Vec<bytes::Bytes> = jobs.iter().map(|job| bytes::Bytes::from((*job).to_owned())).collect();
         answers(&jobs, access, &Policy::everybody(), None, clock).await.unwrap()
     }
@@ -215,6 +219,26 @@ mod tests {
         assert!(page(&answers[0])[2].contains("`crossgrant explain not-granted`"), "{:?}", page(&answers[0]));
         assert!(answers[1].is_err() && page(&answers[1]).len() > 3);
         assert_eq!(object(&answers[2])["verdict"], "planned", "one bad job does not spoil the others");
+    }
+
+    /// The README promises it of an IPsec-VPN connection.
+    #[tokio::test]
+    async fn what_could_not_be_looked_at_is_said_of_a_job_that_would_be_carried_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let world = dir.path().join("world.toml");
+        let refuse = "[[faults]]\noperation = \"DescribeVpnAttachments\"\ncount = 9\n\
+                      kind = { error = { http = 403, code = \"Forbidden.RAM\" } }";
+        std::fs::write(&world, format!("{}\n{refuse}", include_str!("../../examples/world.toml"))).unwrap();
+        let vpn = include_str!("../../examples/grant.json")
+            .replace("\"VPC\"", "\"VPN\"")
+            .replace("vpc-bp1h8vbrbcgohcju50003", "vco-bp1bbi27hojx80nck0001");
+        let answers = answered_in(Some(&world), &[&vpn]).await;
+        assert_eq!(object(&answers[0])["verdict"], "planned");
+        let text = page(&answers[0]).join("\n");
+        assert!(
+            text.contains("finding     whether it is attached elsewhere could not be read: DescribeVpnAttachments"),
+            "{text}"
+        );
     }
 
     #[tokio::test]

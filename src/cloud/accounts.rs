@@ -77,6 +77,12 @@ impl Accounts {
         self.products(account)?.cbn.identify().await
     }
 
+    /// Whether an account has activated the transit-router service (API §A.12); `None` when the answer does not say. One
+    /// that has not is also refused with `USER_NOT_OPEN_TR_SERVICE`.
+    pub async fn transit_router_service(&self, account: &AccountUid) -> Result<Option<bool>, CloudError> {
+        self.products(account)?.cbn.transit_router_service().await
+    }
+
     fn products(&self, account: &AccountUid) -> Result<&Products, CloudError> {
         self.accounts
             .get(account)

@@ -116,6 +116,7 @@ codes! {
         WorkerNotReady = "worker-not-ready",
         CredentialUnusable = "credential-unusable",
         ClockSkew = "clock-skew",
+        ServiceNotActivated = "service-not-activated",
         PermissionMissing = "permission-missing",
         PermissionUnknown = "permission-unknown",
         ReadFailed = "read-failed",

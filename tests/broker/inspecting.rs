@@ -1,6 +1,8 @@
 use crossgrant::broker::{Found, inspect};
 
 use super::*;
+use crate::support::crossgrant;
+use crate::support::process::{LIMIT, Process};
 
 /// How each is, by the last part of its name.
 async fn found(settings: &BrokerSettings) -> BTreeMap<String, Found> {
@@ -54,4 +56,25 @@ async fn an_inspection_finds_all_as_wanted_that_a_worker_declared() {
     let settings = settings(&rabbit);
     publisher(&settings).0.publish(&[]).await.unwrap(); // declares
     assert!(found(&settings).await.values().all(|how| *how == Found::AsWanted));
+}
+
+/// The broker closes a channel to say that a queue is missing, and the AMQP library logs that as an error.
+#[test]
+fn doctor_says_calmly_what_is_missing_and_logs_no_errors() {
+    let rabbit = shared_rabbit();
+    let settings = settings(&rabbit);
+    let store = scratch().join(format!("doctor-{}.db", settings.topology.prefix())).display().to_string();
+    let url = rabbit.amqp_url();
+    let environment = [
+        ("CROSSGRANT_BROKER_URL", url.as_str()),
+        ("CROSSGRANT_BROKER_PREFIX", settings.topology.prefix()),
+        ("CROSSGRANT_STORE_PATH", &store),
+        ("CROSSGRANT_ADMIN_LISTEN", "127.0.0.1:0"),
+    ];
+    let doctor = Process::start_with("doctor", crossgrant(), &["doctor"], &environment);
+    doctor.end(LIMIT).expect("it ends");
+    let lines = doctor.lines();
+    let missing = format!("queue {} does not exist yet", settings.topology.jobs_queue());
+    assert!(lines.iter().any(|line| line.contains(&missing)), "{lines:#?}");
+    assert!(!lines.iter().any(|line| line.contains("ERROR") || line.contains("lapin")), "{lines:#?}");
 }

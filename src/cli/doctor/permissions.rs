@@ -9,12 +9,15 @@
 use std::collections::BTreeSet;
 
 use super::finding::{Finding, fault, fine, unclear};
-use crate::domain::{AccountUid, Cen, CenId, Code, Edition, Instance, InstanceId, InstanceType, Job, Region};
+use crate::domain::{AccountUid, Cen, CenId, Code, Edition, Instance, InstanceId, InstanceType, Job, Kind, Region};
 use crate::engine::cloud::{Answer, CloudError, Failure, Readers, RuleFilter, RulePage};
 use crate::engine::policy::Allow;
 use crate::workflow::ErrorClasses;
 
 const CHECK: &str = "permission";
+/// What a first grant needs besides the permission to grant (API §K).
+const ROLE: &str = "an account's first grant also needs the service-linked role AliyunServiceRoleForCEN in that account, or \
+                    `ram:CreateServiceLinkedRole` with the condition `ram:ServiceName` = `cen.aliyuncs.com` to make it";
 const MORE: &str = "run it with --job <file>, a job as it will be asked for, or with --cen <uid>/<cen>";
 
 /// What there is to try without a job, as the accounts whose credentials are theirs.
@@ -55,7 +58,7 @@ pub(super) async fn of_accounts(
         findings.push(of_nobodys(uid, read.await.map(drop), classes));
     }
     let says = "whether the accounts may grant, revoke and change payers cannot be read";
-    let advice = "compare their policies with what `crossgrant plan` says that a job would call";
+    let advice = format!("compare their policies with what `crossgrant plan` says that a job would call; {ROLE}");
     findings.push(unclear(CHECK, Code::PermissionUnknown, says, advice));
     findings
 }
@@ -116,6 +119,10 @@ pub(super) async fn of_job(readers: &dyn Readers, job: &Job, classes: &ErrorClas
         };
         let what = format!("what {} is attached to in any CEN", instance.id);
         findings.push(tried(attached.await, &what, &instance.owner, classes));
+    }
+    if job.kind == Kind::Grant && instance.kind != InstanceType::CCN {
+        let says = format!("whether account {} has or may make the service-linked role cannot be read", instance.owner);
+        findings.push(unclear(CHECK, Code::PermissionUnknown, says, ROLE));
     }
     findings
 }
@@ -180,7 +187,7 @@ fn of_nobodys(uid: &AccountUid, read: Result<(), CloudError>, classes: &ErrorCla
 
 /// What a refusal of a read tells of permissions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Tells {
+pub(super) enum Tells {
     /// They are missing.
     No,
     /// They are missing, or the thing is somebody else's.
@@ -191,7 +198,7 @@ enum Tells {
     Nothing,
 }
 
-fn tells(error: &CloudError) -> Tells {
+pub(super) fn tells(error: &CloudError) -> Tells {
     let Failure::Refused { code, .. } = &error.failure else { return Tells::Nothing };
     let code = code.to_ascii_lowercase();
     match code.as_str() {
@@ -215,7 +222,13 @@ pub(super) fn advice(error: &CloudError, classes: &ErrorClasses) -> String {
     if let Failure::NotSent { .. } = &error.failure {
         return "compare the account's keys and the endpoints in the configuration".into();
     }
-    error.verdict(classes).advice.to_owned()
+    besides_doctor(error.verdict(classes).advice)
+}
+
+/// An advice without its sentences about `crossgrant doctor`, whose reader is told what it finds already.
+fn besides_doctor(advice: &str) -> String {
+    let sentences = advice.split_inclusive(". ").filter(|sentence| !sentence.contains("`crossgrant doctor`"));
+    sentences.collect::<String>().trim_end().to_owned()
 }
 
 /// An instance of the account that does not exist: its id is as ids are (API §F), and made up.
@@ -231,6 +244,40 @@ fn nobodys(owner: &AccountUid) -> Instance {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workflow::Overrides;
+
+    fn classes() -> ErrorClasses {
+        crate::cli::engine::catalog(&Overrides::default()).unwrap().classes
+    }
+
+    fn refused(operation: &str, code: &str) -> CloudError {
+        let failure = Failure::Refused { status: 400, code: code.into(), message: String::new() };
+        CloudError { operation: operation.into(), failure, request_id: None, retry_after: None }
+    }
+
+    #[test]
+    fn a_policy_of_an_earlier_version_is_named_and_what_follows_from_it() {
+        let uid = AccountUid::parse("1250123456123456").unwrap();
+        for (operation, code) in [("ListTransitRouters", "NoPermission"), ("DescribeCens", "Forbidden.RAM")] {
+            let finding = tried(Err(refused(operation, code)), "the attachments in cen-1", &uid, &classes());
+            assert_eq!((finding.ok, finding.code), (Some(false), Some(Code::PermissionMissing)), "{finding:?}");
+            let advice = finding.advice.unwrap();
+            for part in [&format!("`cen:{operation}`"), "deploy/ram/transit-router-account.json", "No job ends over it"]
+            {
+                assert!(advice.contains(part), "no {part} in {advice}");
+            }
+        }
+    }
+
+    #[test]
+    fn doctor_does_not_advise_to_ask_doctor() {
+        for entry in classes().entries() {
+            let advice = besides_doctor(&entry.advice);
+            assert!(!advice.is_empty() && !advice.contains("doctor"), "{}: {advice}", entry.advice);
+        }
+        let advised = advice(&refused("DescribeVpnAttachments", "InvalidAccessKeyId.NotFound"), &classes());
+        assert_eq!(advised, "Correct the account's credential in the configuration, then `resume` what has parked.");
+    }
 
     #[test]
     fn only_some_refusals_say_something_of_permissions() {
@@ -247,9 +294,7 @@ mod tests {
             ("InvalidParameter", Tells::Nothing),
             ("Throttling.User", Tells::Nothing),
         ] {
-            let failure = Failure::Refused { status: 400, code: code.into(), message: String::new() };
-            let error = CloudError { operation: "o".into(), failure, request_id: None, retry_after: None };
-            assert_eq!(tells(&error), says, "{code}");
+            assert_eq!(tells(&refused("o", code)), says, "{code}");
         }
     }
 }

@@ -4,6 +4,7 @@
 mod attachments;
 mod grants;
 mod routers;
+mod service;
 #[cfg(test)]
 mod tests;
 
