@@ -313,6 +313,9 @@ mod tests {
         assert!(head.starts_with("post /?nexttoken=a%2bb%2fc%3d~%20%2a http/1.1\r\n"), "{head}");
         assert_eq!(head.matches("\r\nhost: ").count(), 1, "{head}");
         assert!(head.contains(&format!("\r\nhost: {at}\r\n")), "{head}");
+        assert!(head.contains("\r\ncontent-length: 0\r\n"), "{head}");
+        let signed = head.split("signedheaders=").nth(1).unwrap().split(',').next().unwrap();
+        assert!(signed.starts_with("host;x-acs-") && !signed.contains("content-length"), "{head}");
     }
 
     #[tokio::test]
