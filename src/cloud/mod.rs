@@ -46,7 +46,7 @@ pub use credentials::{
     AccountCredentials, BadRole, Credential, CredentialError, CredentialSource, Keys, OidcRole, Role, RoleArn,
     SessionLength, SessionName, StaticKeys,
 };
-pub use endpoint::{BadEndpoint, Endpoint, Endpoints, Product};
+pub use endpoint::{BadEndpoint, Endpoint, EndpointPattern, Endpoints, Product};
 pub use observer::{CallObserver, Unobserved};
 pub use rpc::Timeouts;
 pub use sign::{Canonical, canonicalize};

@@ -207,7 +207,9 @@ impl Caller {
     async fn attempt(&self, keys: &Keys, request: &RpcRequest) -> Result<Reply, Bad> {
         let endpoint = self.shared.endpoints.of(request.product, request.region.as_ref());
         let nonce = Uuid::new_v4().simple().to_string();
-        let http = request.to_http(&endpoint, keys, self.shared.clock.now(), &nonce);
+        let http = endpoint
+            .map_err(|error| error.to_string())
+            .and_then(|endpoint| request.to_http(&endpoint, keys, self.shared.clock.now(), &nonce));
         let http = http.map_err(|why| bad(Failure::NotSent { why }))?;
         // Who issues the keys of a write, and says whose they are, is asked under way to it.
         if request.product != Product::Sts && !Leave::to_send() {

@@ -10,6 +10,7 @@ use jiff::SignedDuration;
 use secrecy::SecretString;
 
 use super::error::{Faults, Origin, Warning};
+use super::schema::VENDOR;
 use super::source::{Entry, Raw, Source};
 use crate::domain::Code;
 
@@ -119,6 +120,11 @@ impl Layers {
         }
     }
 
+    /// Whether a variable of the vendor's switches something on, as the vendor's own clients read it.
+    pub fn is_switched_on(&self, key: &str) -> bool {
+        matches!(self.env.get(VENDOR, key), Some(Entry { raw: Raw::Text(text), .. }) if text.eq_ignore_ascii_case("true"))
+    }
+
     /// A span of time as people write it, longer than zero.
     pub fn duration(&mut self, section: &str, key: &str) -> Option<Set<Duration>> {
         let text = self.text(section, key)?;
@@ -215,7 +221,10 @@ impl Layers {
         if mode.is_ok_and(|mode| mode & 0o004 != 0) {
             let path = path.display();
             let message = format!("{path} holds a secret and is readable by everybody; chmod o-r {path}");
-            self.warnings.push(Warning { code: Code::ConfigOpenSecret, message });
+            let warning = Warning { code: Code::ConfigOpenSecret, message };
+            if !self.warnings.contains(&warning) {
+                self.warnings.push(warning);
+            }
         }
     }
 }

@@ -38,9 +38,10 @@ pub(super) const CREDENTIAL: &[&str] = &[
     "ecs_role",
 ];
 
-/// What the vendor's own tools read from the environment: a hub's credential, where none is configured.
+/// What the vendor's own tools read from the environment: a hub's credential, where none is configured; and where STS
+/// is.
 pub(super) const VENDOR: &str = "vendor";
-const VENDOR_VARIABLES: [(&str, &str); 8] = [
+const VENDOR_VARIABLES: &[(&str, &str)] = &[
     ("ALIBABA_CLOUD_ACCESS_KEY_ID", "access_key_id"),
     ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "access_key_secret"),
     ("ALIBABA_CLOUD_SECURITY_TOKEN", "security_token"),
@@ -49,7 +50,14 @@ const VENDOR_VARIABLES: [(&str, &str); 8] = [
     ("ALIBABA_CLOUD_OIDC_PROVIDER_ARN", "oidc_provider_arn"),
     ("ALIBABA_CLOUD_OIDC_TOKEN_FILE", "oidc_token_file"),
     ("ALIBABA_CLOUD_ECS_METADATA", "ecs_role"),
+    (STS_ENDPOINT, "sts_endpoint"),
+    (STS_REGION, "sts_region"),
+    ("ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED", "vpc_endpoint_enabled"),
 ];
+/// The variable of the host of STS.
+pub(super) const STS_ENDPOINT: &str = "ALIBABA_CLOUD_STS_ENDPOINT";
+/// The variable of the region whose STS is called.
+pub(super) const STS_REGION: &str = "ALIBABA_CLOUD_STS_REGION";
 
 /// The table of accounts, `[accounts."<uid>"]`.
 pub(super) const ACCOUNTS: &str = "accounts";

@@ -59,7 +59,7 @@ impl AssumeRoleWithOidc {
             .append_pair("Timestamp", &self.shared.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
             .append_pair("SignatureNonce", &Uuid::new_v4().simple().to_string())
             .finish();
-        let endpoint = self.shared.endpoints.of(Product::Sts, None);
+        let endpoint = self.shared.endpoints.sts();
         Request::post(format!("{endpoint}/?{query}"))
             .header(HOST, endpoint.authority())
             .header(ACCEPT, "application/json")
