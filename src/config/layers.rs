@@ -125,6 +125,17 @@ impl Layers {
         matches!(self.env.get(VENDOR, key), Some(Entry { raw: Raw::Text(text), .. }) if text.eq_ignore_ascii_case("true"))
     }
 
+    /// A name, or `None` where `true` asks for the one there is.
+    pub fn name_or_true(&mut self, section: &str, key: &str) -> Option<Option<String>> {
+        let entry = self.find(section, key)?;
+        match &entry.raw {
+            Raw::Flag(true) => Some(None),
+            Raw::Text(text) if text == "true" && matches!(entry.origin, Origin::Variable(_)) => Some(None),
+            Raw::Flag(false) => self.wrong(&entry, key, "a name or true"),
+            _ => self.text(section, key).map(|name| Some(name.value)),
+        }
+    }
+
     /// A span of time as people write it, longer than zero.
     pub fn duration(&mut self, section: &str, key: &str) -> Option<Set<Duration>> {
         let text = self.text(section, key)?;

@@ -36,10 +36,11 @@ pub(super) const CREDENTIAL: &[&str] = &[
     "oidc_provider_arn",
     "oidc_token_file",
     "ecs_role",
+    "credentials_uri",
 ];
 
-/// What the vendor's own tools read from the environment: a hub's credential, where none is configured; and where STS
-/// is.
+/// What the vendor's own tools read from the environment: a hub's credential, where none is configured; where STS is; and
+/// what is switched off.
 pub(super) const VENDOR: &str = "vendor";
 const VENDOR_VARIABLES: &[(&str, &str)] = &[
     ("ALIBABA_CLOUD_ACCESS_KEY_ID", "access_key_id"),
@@ -50,6 +51,9 @@ const VENDOR_VARIABLES: &[(&str, &str)] = &[
     ("ALIBABA_CLOUD_OIDC_PROVIDER_ARN", "oidc_provider_arn"),
     ("ALIBABA_CLOUD_OIDC_TOKEN_FILE", "oidc_token_file"),
     ("ALIBABA_CLOUD_ECS_METADATA", "ecs_role"),
+    ("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "ecs_metadata_disabled"),
+    ("ALIBABA_CLOUD_IMDSV1_DISABLED", "imdsv1_disabled"),
+    ("ALIBABA_CLOUD_CREDENTIALS_URI", "credentials_uri"),
     (STS_ENDPOINT, "sts_endpoint"),
     (STS_REGION, "sts_region"),
     ("ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED", "vpc_endpoint_enabled"),

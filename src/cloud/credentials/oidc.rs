@@ -85,6 +85,7 @@ impl Issuer for AssumeRoleWithOidc {
             .map_err(|error| format!("cannot read the OIDC token in {}: {error}", token_file.display()))
             .map(|text| SecretString::from(text.trim()))
             .map_err(CredentialError::new)?;
+        // No key signs it, so there is no other account that it could be counted on.
         let passed = self.shared.pass(role.arn.account(), OPERATION).await;
         passed.map_err(|error| refused(role, error))?;
         let began = self.shared.clock.uptime();
