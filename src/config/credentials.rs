@@ -1,9 +1,10 @@
 //! How the keys of an account are had.
 //!
 //! A table says with which keys: its own (`access_key_id`), those of a pod (`oidc_provider_arn`), those of the machine
-//! (`ecs_role`), those that a URL hands out (`credentials_uri`), or, if it says nothing of these, the hub's. With
-//! `role_arn` they are what that role is assumed with; a pod's token is good for nothing else. Two sorts of keys in one
-//! table contradict each other, since whichever was meant, the other would be used without a word.
+//! (`ecs_role`), those that a URL hands out (`credentials_uri`), those of a profile of the vendor's command line
+//! (`profile`), or, if it says nothing of these, the hub's. With `role_arn` they are what that role is assumed with; a
+//! pod's token is good for nothing else. Two sorts of keys in one table contradict each other, since whichever was meant,
+//! the other would be used without a word.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -11,12 +12,13 @@ use std::sync::Arc;
 
 use super::error::Origin;
 use super::layers::Layers;
+use super::profile;
 use super::schema::{HUB, VENDOR};
 use crate::cloud::{Credential, CredentialsUri, MachineRole, OidcRole, Role, RoleArn, SessionLength, StaticKeys};
 use crate::domain::{AccountUid, Code};
 
 /// The keys of a table that each say with which keys.
-const SORTS: [&str; 4] = ["access_key_id", "oidc_provider_arn", "ecs_role", "credentials_uri"];
+const SORTS: [&str; 5] = ["access_key_id", "oidc_provider_arn", "ecs_role", "credentials_uri", "profile"];
 
 /// What a table has of its own.
 enum Own {
@@ -184,6 +186,7 @@ fn own(layers: &mut Layers, section: &str, who: &str, origin: &Origin) -> Option
         }
         Some(&"ecs_role") => Some(machine(layers, section)?),
         Some(&"credentials_uri") => Some(uri(layers, section)?),
+        Some(&"profile") => Some(profile::credential(layers, section, who)?),
         Some(_) => {
             let keys = keys(layers, section);
             if keys.is_none() {

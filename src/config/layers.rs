@@ -10,7 +10,8 @@ use jiff::SignedDuration;
 use secrecy::SecretString;
 
 use super::error::{Faults, Origin, Warning};
-use super::schema::VENDOR;
+use super::profile::ProfileFor;
+use super::schema::{self, VENDOR};
 use super::source::{Entry, Raw, Source};
 use crate::domain::Code;
 
@@ -36,6 +37,21 @@ pub(super) struct Layers {
 }
 
 impl Layers {
+    /// From now on the credential of an account, or of the hub, is this profile and nothing else.
+    pub fn use_profile(&mut self, given: &ProfileFor) {
+        let ProfileFor { account, profile } = given;
+        let (who, section) = match account {
+            Some(uid) => (uid.as_str(), format!("{}.{uid}", schema::ACCOUNTS)),
+            None => ("hub", schema::HUB.to_owned()),
+        };
+        for source in [&mut self.file, &mut self.env] {
+            source.entries.retain(|(of, key), _| *of != section || !schema::is_of_credential(key));
+        }
+        let entry =
+            Entry { raw: Raw::Text(profile.clone()), origin: Origin::Option(format!("--profile {who}={profile}")) };
+        self.env.entries.insert((section, "profile".to_owned()), entry);
+    }
+
     fn find(&self, section: &str, key: &str) -> Option<Entry> {
         self.env.get(section, key).or_else(|| self.file.get(section, key)).cloned()
     }

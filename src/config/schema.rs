@@ -37,10 +37,11 @@ pub(super) const CREDENTIAL: &[&str] = &[
     "oidc_token_file",
     "ecs_role",
     "credentials_uri",
+    "profile",
 ];
 
-/// What the vendor's own tools read from the environment: a hub's credential, where none is configured; where STS is; and
-/// what is switched off.
+/// What the vendor's own tools read from the environment: a hub's credential, where none is configured; where STS is; what
+/// is switched off; and where their file of profiles is.
 pub(super) const VENDOR: &str = "vendor";
 const VENDOR_VARIABLES: &[(&str, &str)] = &[
     ("ALIBABA_CLOUD_ACCESS_KEY_ID", "access_key_id"),
@@ -54,9 +55,11 @@ const VENDOR_VARIABLES: &[(&str, &str)] = &[
     ("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "ecs_metadata_disabled"),
     ("ALIBABA_CLOUD_IMDSV1_DISABLED", "imdsv1_disabled"),
     ("ALIBABA_CLOUD_CREDENTIALS_URI", "credentials_uri"),
+    ("ALIBABA_CLOUD_CLI_PROFILE_DISABLED", "cli_profile_disabled"),
     (STS_ENDPOINT, "sts_endpoint"),
     (STS_REGION, "sts_region"),
     ("ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED", "vpc_endpoint_enabled"),
+    ("HOME", "home"),
 ];
 /// The variable of the host of STS.
 pub(super) const STS_ENDPOINT: &str = "ALIBABA_CLOUD_STS_ENDPOINT";
@@ -67,6 +70,11 @@ pub(super) const STS_REGION: &str = "ALIBABA_CLOUD_STS_REGION";
 pub(super) const ACCOUNTS: &str = "accounts";
 /// The keys of an account besides those of a credential.
 const ACCOUNT: &[&str] = &["hub", "site"];
+
+/// Whether a key of an account or of the hub says how keys are had.
+pub(super) fn is_of_credential(key: &str) -> bool {
+    CREDENTIAL.contains(&key) || key == "hub"
+}
 
 /// The keys of an account.
 pub(super) fn account_keys() -> impl Iterator<Item = &'static str> + Clone {
