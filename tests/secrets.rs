@@ -11,10 +11,11 @@ use crossgrant::cloud::{
     AccountCredentials, Accounts, Credential, Endpoint, Endpoints, HttpTransport, OidcRole, Role, StaticKeys, Timeouts,
     Unobserved,
 };
+use crossgrant::config::{Config, ProfileFor};
 use crossgrant::domain::{AccountUid, Hour};
 use crossgrant::simulator::{AccessKey, Change, Fault, FaultKind, Simulator, World};
 use crossgrant::store::Sqlite;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tracing::subscriber::DefaultGuard;
 
@@ -118,6 +119,44 @@ fn machine(account: &str, _: &Path) -> Credential {
         return machine;
     }
     Credential::AssumeRole { role: role(account, "crossgrant"), with: Arc::new(machine) }
+}
+
+/// A sidecar, whose address is a secret too.
+fn credentials_uri(account: &str, _: &Path) -> Credential {
+    let secret = format!("s3cr3t-session-{account}");
+    let keys = json!({
+        "Code": "Success",
+        "AccessKeyId": format!("STS.{account}"),
+        "AccessKeySecret": secret,
+        "SecurityToken": format!("s3cr3t-token-{account}"),
+        "Expiration": "2026-11-22T10:20:00Z",
+    });
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let at = listener.local_addr().unwrap();
+    let router = axum::Router::new().fallback(move || std::future::ready(axum::Json(keys.clone())));
+    let listener = TcpListener::from_std(listener).unwrap();
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    Credential::Uri(format!("http://{at}/{secret}?key={secret}").parse().unwrap())
+}
+
+/// A profile of the vendor's command line, with a role.
+fn profile(account: &str, dir: &Path) -> Credential {
+    let file = dir.join(".aliyun/config.json");
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    let profile = json!({
+        "name": "p",
+        "mode": "RamRoleArn",
+        "access_key_id": "cen-key",
+        "access_key_secret": "cen-secret",
+        "ram_role_arn": format!("acs:ram::{account}:role/crossgrant"),
+        "ram_session_name": "ann",
+    });
+    std::fs::write(file, json!({"profiles": [profile]}).to_string()).unwrap();
+    let home = ("HOME".to_owned(), dir.display().to_string());
+    let profiles = [ProfileFor { account: Some(uid(account)), profile: "p".into() }];
+    let config = Config::load_with(None, std::iter::once(home), &profiles).unwrap();
+    config.accounts[&uid(account)].credential.clone()
 }
 
 /// Serves a cloud on the loopback, on this thread.
@@ -261,4 +300,14 @@ async fn no_secret_of_a_pod_shows() {
 #[tokio::test]
 async fn no_secret_of_a_machine_shows() {
     no_secret_shows(machine, true).await;
+}
+
+#[tokio::test]
+async fn no_secret_of_a_credentials_uri_shows() {
+    no_secret_shows(credentials_uri, false).await;
+}
+
+#[tokio::test]
+async fn no_secret_of_a_profile_shows() {
+    no_secret_shows(profile, true).await;
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use jiff::SignedDuration;
 
+use crate::config::ProfileFor;
 use crate::domain::{Cen, Hour, Requester};
 
 const EXIT_CODES: &str = "\
@@ -82,6 +83,16 @@ pub enum Command {
 }
 
 impl Command {
+    /// The profiles to use in the place of configured credentials.
+    pub fn profiles(&self) -> &[ProfileFor] {
+        match self {
+            Self::Run(args) => &args.profiles,
+            Self::Plan(args) => &args.profiles,
+            Self::Doctor(args) => &args.profiles,
+            _ => &[],
+        }
+    }
+
     /// Whether its answer is for a program; then so is what goes wrong.
     pub fn is_for_programs(&self) -> bool {
         match self {
@@ -106,6 +117,10 @@ pub struct RunArgs {
     /// A simulated cloud is not kept: it begins anew with every run.
     #[arg(long, value_name = "PATH")]
     pub store: Option<PathBuf>,
+    /// Use this profile of ~/.aliyun/config.json for an account, instead of what is configured for it. May be repeated;
+    /// `hub=NAME` is the profile that roles are assumed with. Modes AK, StsToken, RamRoleArn and EcsRamRole.
+    #[arg(long = "profile", value_name = "ACCOUNT=NAME", conflicts_with = "simulate")]
+    pub profiles: Vec<ProfileFor>,
     /// Against a simulated cloud in this process, which begins as this world (or as a small example) and needs no
     /// configuration.
     #[arg(long, value_name = "WORLD", num_args = 0..=1)]
@@ -126,6 +141,10 @@ pub struct PlanArgs {
     /// One JSON object to a line.
     #[arg(long)]
     pub json: bool,
+    /// Use this profile of ~/.aliyun/config.json for an account, instead of what is configured for it. May be repeated;
+    /// `hub=NAME` is the profile that roles are assumed with. Modes AK, StsToken, RamRoleArn and EcsRamRole.
+    #[arg(long = "profile", value_name = "ACCOUNT=NAME", conflicts_with = "simulate")]
+    pub profiles: Vec<ProfileFor>,
     /// Against a simulated cloud in this process, which begins as this world (or as a small example) and needs no
     /// configuration.
     #[arg(long, value_name = "WORLD", num_args = 0..=1)]
@@ -330,6 +349,10 @@ pub struct DoctorArgs {
     /// Try everything that these jobs would read, in both accounts; - for standard input.
     #[arg(long, value_name = "FILE")]
     pub job: Option<PathBuf>,
+    /// Use this profile of ~/.aliyun/config.json for an account, instead of what is configured for it. May be repeated;
+    /// `hub=NAME` is the profile that roles are assumed with. Modes AK, StsToken, RamRoleArn and EcsRamRole.
+    #[arg(long = "profile", value_name = "ACCOUNT=NAME")]
+    pub profiles: Vec<ProfileFor>,
     /// One JSON object to a line.
     #[arg(long)]
     pub json: bool,
@@ -411,6 +434,11 @@ mod tests {
             "crossgrant submit f --timeout 5s",
             "crossgrant simulate --listen here",
             "crossgrant jobs --limit x",
+            "crossgrant run f --profile NAME",
+            "crossgrant run f --profile 12x=NAME",
+            "crossgrant run f --profile 125=",
+            "crossgrant run f --profile 125=NAME --simulate",
+            "crossgrant serve --profile 125=NAME",
         ] {
             assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
         }
@@ -429,6 +457,17 @@ mod tests {
         assert_eq!((example.simulate, example.hour.length()), (Some(None), Duration::from_secs(10)));
         let world = run("crossgrant run f --simulate w.toml --hour 2s");
         assert_eq!((world.simulate, world.hour.length()), (Some(Some("w.toml".into())), Duration::from_secs(2)));
+    }
+
+    #[test]
+    fn a_profile_goes_with_its_account_or_the_hub() {
+        for command in ["run f", "plan f", "doctor"] {
+            let line = format!("crossgrant {command} --profile 1250123456123456=core --profile hub=base=2");
+            let cli = parse(&line).unwrap();
+            let [account, hub] = cli.command.profiles() else { panic!("{command}") };
+            assert_eq!(account.account.as_ref().unwrap().as_str(), "1250123456123456");
+            assert_eq!((account.profile.as_str(), hub.profile.as_str(), &hub.account), ("core", "base=2", &None));
+        }
     }
 
     #[test]

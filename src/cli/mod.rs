@@ -130,7 +130,7 @@ fn completions(shell: clap_complete::Shell) -> Result<Exit, Failure> {
 
 fn configuration(cli: &Cli) -> Result<Config, Failure> {
     let file = cli.config.clone().or_else(Config::default_file);
-    Ok(Config::load(file.as_deref(), std::env::vars())?)
+    Ok(Config::load_with(file.as_deref(), std::env::vars(), cli.command.profiles())?)
 }
 
 fn start_log(config: &LogConfig) -> Result<(), Failure> {

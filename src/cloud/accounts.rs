@@ -57,7 +57,7 @@ impl Accounts {
             limits.as_ref().map(|limits| limits.interval("DescribeGrantRulesToCen")).unwrap_or_default();
         let budget = Budget::new(limits);
         let shared = Arc::new(Shared { clock, transport, endpoints, timeouts, observer, budget });
-        let mut sources = Sources::new(shared.clone());
+        let mut sources = Sources::new(shared.clone()).knowing(&credentials);
         let account = |AccountCredentials { uid, credential }| {
             let caller = Arc::new(Caller::new(AccountUid::clone(&uid), sources.of(&credential), shared.clone()));
             let (cbn, smartag) = (Cbn::new(caller.clone()), Smartag::new(caller.clone()));

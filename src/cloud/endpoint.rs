@@ -1,12 +1,16 @@
 //! Where each product listens (API §1). Every endpoint can be overridden, and only an override may be plain HTTP: that
-//! is for a simulated cloud.
+//! is for a simulated cloud. In the host of a product that is called in a region, `{region}` stands for that region, so
+//! that private hosts such as `vpc-vpc.{region}.aliyuncs.com` (API §K) can be written.
 
 use std::fmt;
+use std::str::FromStr;
 
 use http::Uri;
-use serde::Deserialize;
 
 use crate::domain::Region;
+
+/// Stands for the region of the call.
+const REGION: &str = "{region}";
 
 /// A product of the cloud's API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -34,8 +38,7 @@ impl Product {
 }
 
 /// Scheme, host and port of a product. The host that is signed is exactly the one that is sent, port included.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     tls: bool,
     authority: String,
@@ -43,23 +46,37 @@ pub struct Endpoint {
 
 /// Why a text is not an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "an endpoint is a URL of scheme and host only, such as \"https://cbn.aliyuncs.com\" or \"http://127.0.0.1:8080\""
-)]
-pub struct BadEndpoint;
+pub enum BadEndpoint {
+    /// Not a URL of scheme and host.
+    #[error(
+        "an endpoint is a URL of scheme and host only, such as \"https://cbn.aliyuncs.com\" or \"http://127.0.0.1:8080\""
+    )]
+    Url,
+    /// It has a placeholder that nothing fills in.
+    #[error("`{{{0}}}` cannot be filled in; only `{{region}}` can")]
+    Placeholder(String),
+}
+
+/// A product that has an endpoint in each region is called in none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0} has an endpoint in each region, and is called in none")]
+pub struct NoRegion(&'static str);
 
 impl Endpoint {
     /// Reads an `https://` or `http://` URL without user, path or query.
+    ///
+    /// # Errors
+    /// If it is anything else, or has a placeholder.
     pub fn parse(url: &str) -> Result<Self, BadEndpoint> {
-        let uri: Uri = url.parse().map_err(|_| BadEndpoint)?;
+        let uri: Uri = url.parse().map_err(|_| BadEndpoint::Url)?;
         let tls = match uri.scheme_str() {
             Some("https") => true,
             Some("http") => false,
-            _ => return Err(BadEndpoint),
+            _ => return Err(BadEndpoint::Url),
         };
-        let authority = uri.authority().ok_or(BadEndpoint)?.as_str();
+        let authority = uri.authority().ok_or(BadEndpoint::Url)?.as_str();
         let bare = !authority.contains('@') && uri.path() == "/" && uri.query().is_none();
-        if bare { Ok(Self { tls, authority: authority.to_owned() }) } else { Err(BadEndpoint) }
+        if bare { Ok(Self { tls, authority: authority.to_owned() }) } else { Err(BadEndpoint::Url) }
     }
 
     fn secure(host: String) -> Self {
@@ -78,30 +95,57 @@ impl fmt::Display for Endpoint {
     }
 }
 
-impl TryFrom<String> for Endpoint {
-    type Error = BadEndpoint;
-    fn try_from(url: String) -> Result<Self, BadEndpoint> {
-        Self::parse(&url)
+/// An endpoint as it is written, with or without `{region}` in its host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndpointPattern(String);
+
+impl EndpointPattern {
+    /// The endpoint in a region; `None` if it has `{region}` and there is none.
+    pub fn in_region(&self, region: Option<&Region>) -> Option<Endpoint> {
+        let url = match region {
+            Some(region) => self.0.replace(REGION, region.as_str()),
+            None if self.0.contains(REGION) => return None,
+            None => self.0.clone(),
+        };
+        Some(Endpoint::parse(&url).expect("it was read with a region in it, and every region is fit for a host"))
+    }
+}
+
+impl FromStr for EndpointPattern {
+    type Err = BadEndpoint;
+
+    fn from_str(url: &str) -> Result<Self, BadEndpoint> {
+        let filled = url.replace(REGION, "cn-hangzhou");
+        let placeholder = filled.split_once('{').and_then(|(_, rest)| rest.split_once('}'));
+        match placeholder {
+            Some((name, _)) => Err(BadEndpoint::Placeholder(name.to_owned())),
+            None => Endpoint::parse(&filled).map(|_| Self(url.to_owned())),
+        }
+    }
+}
+
+impl From<&Endpoint> for EndpointPattern {
+    fn from(endpoint: &Endpoint) -> Self {
+        Self(endpoint.to_string())
     }
 }
 
 /// Overrides of the vendor's endpoints, per product.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Endpoints {
-    /// Of Cbn.
+    /// Of Cbn, which has one host for every region.
     pub cbn: Option<Endpoint>,
-    /// Of Sts.
+    /// Of Sts, which is called in no region.
     pub sts: Option<Endpoint>,
     /// Of Smartag.
-    pub smartag: Option<Endpoint>,
+    pub smartag: Option<EndpointPattern>,
     /// Of Vpc.
-    pub vpc: Option<Endpoint>,
+    pub vpc: Option<EndpointPattern>,
     /// Of the metadata service of the machine, for the keys of its role.
     pub metadata: Option<Endpoint>,
 }
 
-/// Regions whose Vpc and Sts have no endpoint of their own (API §1).
+/// Regions whose Vpc has no endpoint of its own (API §1).
 const CENTRAL_VPC: [&str; 8] = [
     "cn-hangzhou",
     "cn-shanghai-finance-1",
@@ -112,32 +156,30 @@ const CENTRAL_VPC: [&str; 8] = [
     "cn-wuhan",
     "cn-fujian",
 ];
-const CENTRAL_STS: [&str; 5] = ["ap-south-1", "ap-southeast-2", "cn-wuhan", "cn-fujian", "cn-beijing-gov-1"];
 
 impl Endpoints {
     /// One endpoint for every product: a simulated cloud.
     pub fn all(endpoint: &Endpoint) -> Self {
-        let at = || Some(endpoint.clone());
-        Self { cbn: at(), sts: at(), smartag: at(), vpc: at(), metadata: at() }
+        let (at, pattern) = (|| Some(endpoint.clone()), || Some(endpoint.into()));
+        Self { cbn: at(), sts: at(), smartag: pattern(), vpc: pattern(), metadata: at() }
     }
 
-    /// Whether any product is not where the vendor has it.
-    pub fn is_overridden(&self) -> bool {
-        *self != Self::default()
+    /// The endpoint of a product, for a call in a region.
+    ///
+    /// # Errors
+    /// If the product has an endpoint in each region, and the call is made in none.
+    pub fn of(&self, product: Product, region: Option<&Region>) -> Result<Endpoint, NoRegion> {
+        match product {
+            Product::Cbn => Ok(self.cbn.clone().unwrap_or_else(|| Endpoint::secure("cbn.aliyuncs.com".into()))),
+            Product::Sts => Ok(self.sts()),
+            Product::Smartag => regional(self.smartag.as_ref(), "smartag", region, &[]),
+            Product::Vpc => regional(self.vpc.as_ref(), "vpc", region, &CENTRAL_VPC),
+        }
     }
 
-    /// The endpoint of a product as seen from a region. Without a region, the central one, which Smartag does not
-    /// have: it answers to `None` with that of Shanghai, where the vendor put the first.
-    pub fn of(&self, product: Product, region: Option<&Region>) -> Endpoint {
-        let region = region.map(Region::as_str);
-        let (overridden, host) = match product {
-            // One host for every region.
-            Product::Cbn => (&self.cbn, "cbn.aliyuncs.com".into()),
-            Product::Sts => (&self.sts, regional("sts", region, &CENTRAL_STS)),
-            Product::Smartag => (&self.smartag, regional("smartag", Some(region.unwrap_or("cn-shanghai")), &[])),
-            Product::Vpc => (&self.vpc, regional("vpc", region, &CENTRAL_VPC)),
-        };
-        overridden.clone().unwrap_or_else(|| Endpoint::secure(host))
+    /// The endpoint of Sts. Without an override the central one, which serves every region.
+    pub fn sts(&self) -> Endpoint {
+        self.sts.clone().unwrap_or_else(|| Endpoint::secure("sts.aliyuncs.com".into()))
     }
 
     /// The metadata service of the machine, which is the same address on every one.
@@ -146,10 +188,20 @@ impl Endpoints {
     }
 }
 
-fn regional(product: &str, region: Option<&str>, central: &[&str]) -> String {
-    match region {
-        Some(region) if !central.contains(&region) => format!("{product}.{region}.aliyuncs.com"),
-        _ => format!("{product}.aliyuncs.com"),
+/// The endpoint of a product that has one in each region but those that share the central one.
+fn regional(
+    pattern: Option<&EndpointPattern>,
+    product: &'static str,
+    region: Option<&Region>,
+    central: &[&str],
+) -> Result<Endpoint, NoRegion> {
+    match (pattern, region) {
+        (Some(pattern), region) => pattern.in_region(region).ok_or(NoRegion(product)),
+        (None, None) => Err(NoRegion(product)),
+        (None, Some(region)) if central.contains(&region.as_str()) => {
+            Ok(Endpoint::secure(format!("{product}.aliyuncs.com")))
+        }
+        (None, Some(region)) => Ok(Endpoint::secure(format!("{product}.{region}.aliyuncs.com"))),
     }
 }
 
@@ -159,19 +211,20 @@ mod tests {
 
     fn of(endpoints: &Endpoints, product: Product, region: &str) -> String {
         let region = Region::parse(region).ok();
-        endpoints.of(product, region.as_ref()).to_string()
+        endpoints.of(product, region.as_ref()).map_or_else(|error| error.to_string(), |endpoint| endpoint.to_string())
     }
 
     #[test]
     fn products_listen_where_the_vendor_put_them() {
         let none = Endpoints::default();
         assert_eq!(of(&none, Product::Cbn, "ap-southeast-1"), "https://cbn.aliyuncs.com");
-        assert_eq!(of(&none, Product::Sts, "cn-hangzhou"), "https://sts.cn-hangzhou.aliyuncs.com");
-        assert_eq!(of(&none, Product::Sts, "cn-wuhan"), "https://sts.aliyuncs.com");
         assert_eq!(of(&none, Product::Sts, ""), "https://sts.aliyuncs.com");
         assert_eq!(of(&none, Product::Vpc, "cn-hangzhou"), "https://vpc.aliyuncs.com");
         assert_eq!(of(&none, Product::Vpc, "cn-beijing"), "https://vpc.cn-beijing.aliyuncs.com");
         assert_eq!(of(&none, Product::Smartag, "cn-shanghai"), "https://smartag.cn-shanghai.aliyuncs.com");
+        for product in [Product::Vpc, Product::Smartag] {
+            assert!(of(&none, product, "").contains("is called in none"), "{product:?}");
+        }
     }
 
     #[test]
@@ -179,9 +232,23 @@ mod tests {
         let endpoint = Endpoint::parse("http://127.0.0.1:18080/").unwrap();
         assert_eq!(endpoint.authority(), "127.0.0.1:18080");
         let all = Endpoints::all(&endpoint);
-        assert!(all.is_overridden());
         for product in [Product::Cbn, Product::Sts, Product::Smartag, Product::Vpc] {
             assert_eq!(of(&all, product, "cn-beijing"), "http://127.0.0.1:18080");
+        }
+    }
+
+    #[test]
+    fn a_region_is_filled_in_where_it_stands() {
+        let pattern: EndpointPattern = "https://vpc-vpc.{region}.aliyuncs.com".parse().unwrap();
+        let endpoints = Endpoints { vpc: Some(pattern), ..Endpoints::default() };
+        assert_eq!(of(&endpoints, Product::Vpc, "cn-hangzhou"), "https://vpc-vpc.cn-hangzhou.aliyuncs.com");
+        assert_eq!(of(&endpoints, Product::Vpc, ""), "vpc has an endpoint in each region, and is called in none");
+        for (bad, why) in [
+            ("https://vpc.{zone}.x", BadEndpoint::Placeholder("zone".into())),
+            ("https://{region}.{}", BadEndpoint::Placeholder(String::new())),
+            ("https://x/{region}", BadEndpoint::Url),
+        ] {
+            assert_eq!(bad.parse::<EndpointPattern>(), Err(why), "{bad}");
         }
     }
 

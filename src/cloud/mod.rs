@@ -43,10 +43,10 @@ mod testing;
 pub use accounts::Accounts;
 pub use budget::{Limits, OPERATIONS};
 pub use credentials::{
-    AccountCredentials, BadRole, Credential, CredentialError, CredentialSource, Keys, OidcRole, Role, RoleArn,
-    SessionLength, SessionName, StaticKeys,
+    AccountCredentials, BadCredentialsUri, BadRole, Credential, CredentialError, CredentialSource, CredentialsUri,
+    ExternalId, Keys, MachineRole, OidcRole, Role, RoleArn, SessionLength, SessionName, StaticKeys,
 };
-pub use endpoint::{BadEndpoint, Endpoint, Endpoints, Product};
+pub use endpoint::{BadEndpoint, Endpoint, EndpointPattern, Endpoints, Product};
 pub use observer::{CallObserver, Unobserved};
 pub use rpc::Timeouts;
 pub use sign::{Canonical, canonicalize};

@@ -207,7 +207,9 @@ impl Caller {
     async fn attempt(&self, keys: &Keys, request: &RpcRequest) -> Result<Reply, Bad> {
         let endpoint = self.shared.endpoints.of(request.product, request.region.as_ref());
         let nonce = Uuid::new_v4().simple().to_string();
-        let http = request.to_http(&endpoint, keys, self.shared.clock.now(), &nonce);
+        let http = endpoint
+            .map_err(|error| error.to_string())
+            .and_then(|endpoint| request.to_http(&endpoint, keys, self.shared.clock.now(), &nonce));
         let http = http.map_err(|why| bad(Failure::NotSent { why }))?;
         // Who issues the keys of a write, and says whose they are, is asked under way to it.
         if request.product != Product::Sts && !Leave::to_send() {
@@ -313,6 +315,9 @@ mod tests {
         assert!(head.starts_with("post /?nexttoken=a%2bb%2fc%3d~%20%2a http/1.1\r\n"), "{head}");
         assert_eq!(head.matches("\r\nhost: ").count(), 1, "{head}");
         assert!(head.contains(&format!("\r\nhost: {at}\r\n")), "{head}");
+        assert!(head.contains("\r\ncontent-length: 0\r\n"), "{head}");
+        let signed = head.split("signedheaders=").nth(1).unwrap().split(',').next().unwrap();
+        assert!(signed.starts_with("host;x-acs-") && !signed.contains("content-length"), "{head}");
     }
 
     #[tokio::test]

@@ -102,8 +102,12 @@ impl Scripted {
     }
 }
 
+/// The operation of a product; of any other request its method and path.
 fn action(request: &Request<Bytes>) -> String {
-    request.headers()["x-acs-action"].to_str().unwrap().to_owned()
+    match request.headers().get("x-acs-action") {
+        Some(action) => action.to_str().unwrap().to_owned(),
+        None => format!("{} {}", request.method(), request.uri().path()),
+    }
 }
 
 #[async_trait]

@@ -1,9 +1,10 @@
 //! How the keys of an account are had.
 //!
 //! A table says with which keys: its own (`access_key_id`), those of a pod (`oidc_provider_arn`), those of the machine
-//! (`ecs_role`), or, if it says nothing of these, the hub's. With `role_arn` they are what that role is assumed with;
-//! a pod's token is good for nothing else. Two sorts of keys in one table contradict each other, since whichever was
-//! meant, the other would be used without a word.
+//! (`ecs_role`), those that a URL hands out (`credentials_uri`), those of a profile of the vendor's command line
+//! (`profile`), or, if it says nothing of these, the hub's. With `role_arn` they are what that role is assumed with; a
+//! pod's token is good for nothing else. Two sorts of keys in one table contradict each other, since whichever was meant,
+//! the other would be used without a word.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -11,9 +12,13 @@ use std::sync::Arc;
 
 use super::error::Origin;
 use super::layers::Layers;
+use super::profile;
 use super::schema::{HUB, VENDOR};
-use crate::cloud::{Credential, OidcRole, Role, RoleArn, SessionLength, StaticKeys};
+use crate::cloud::{Credential, CredentialsUri, MachineRole, OidcRole, Role, RoleArn, SessionLength, StaticKeys};
 use crate::domain::{AccountUid, Code};
+
+/// The keys of a table that each say with which keys.
+const SORTS: [&str; 5] = ["access_key_id", "oidc_provider_arn", "ecs_role", "credentials_uri", "profile"];
 
 /// What a table has of its own.
 enum Own {
@@ -44,8 +49,7 @@ fn configured_hub(layers: &mut Layers) -> Option<Credential> {
         Own::Keys(credential) => Some(credential),
         Own::Role(role, Some(with)) => Some(Credential::AssumeRole { role, with: Arc::new(with) }),
         Own::Role(_, None) | Own::Nothing => {
-            let message =
-                "the hub has nothing to assume a role with: `access_key_id`, `oidc_provider_arn` or `ecs_role`";
+            let message = format!("the hub has nothing to assume a role with: one of {}", quoted(&SORTS));
             layers.faults.report_as(Code::ConfigCredential, &origin, message);
             None
         }
@@ -58,9 +62,36 @@ fn vendors_hub(layers: &mut Layers) -> Option<Credential> {
     } else if ["role_arn", "oidc_provider_arn", "oidc_token_file"].iter().all(|key| has(layers, VENDOR, key)) {
         let role = role(layers, VENDOR)?;
         oidc(layers, VENDOR, role)
+    } else if has(layers, VENDOR, "ecs_role") && !layers.is_switched_on(NO_METADATA) {
+        machine(layers, VENDOR)
     } else {
-        layers.text(VENDOR, "ecs_role").map(|role| Credential::InstanceRole(role.value))
+        uri(layers, VENDOR)
     }
+}
+
+/// Switches off the metadata service.
+const NO_METADATA: &str = "ecs_metadata_disabled";
+
+/// The role of the machine; without a token where its service gives none, unless the vendor's variable forbids it.
+fn machine(layers: &mut Layers, section: &str) -> Option<Credential> {
+    let name = layers.name_or_true(section, "ecs_role")?;
+    Some(Credential::InstanceRole(MachineRole { name, without_token: !layers.is_switched_on("imdsv1_disabled") }))
+}
+
+fn uri(layers: &mut Layers, section: &str) -> Option<Credential> {
+    let uri = layers.text(section, "credentials_uri")?;
+    match uri.value.parse::<CredentialsUri>() {
+        Ok(uri) => Some(Credential::Uri(uri)),
+        Err(error) => {
+            // It may hold a secret.
+            layers.faults.report(&uri.origin, format!("`credentials_uri` cannot be used: {error}"));
+            None
+        }
+    }
+}
+
+fn quoted(keys: &[&str]) -> String {
+    keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// The credential of an account. Reports what is wrong with it.
@@ -74,10 +105,11 @@ pub(super) fn account(
     let who = format!("account {uid}");
     let is_hub = layers.flag(section, "hub").unwrap_or(false);
     let own = own(layers, section, &who, origin)?;
-    if let Own::Role(role, _) | Own::Keys(Credential::Oidc(OidcRole { role, .. })) = &own
+    if let Own::Role(role, _) | Own::Keys(Credential::Oidc(OidcRole { role, .. }) | Credential::AssumeRole { role, .. }) =
+        &own
         && role.arn.account() != uid
     {
-        let message = format!("`role_arn` of {who} is a role of account {}", role.arn.account());
+        let message = format!("the role of {who}, {}, is a role of account {}", role.arn, role.arn.account());
         layers.faults.report_as(Code::ConfigCredential, origin, message);
         return None;
     }
@@ -104,7 +136,7 @@ pub(super) fn account(
         Own::Role(role, None) => Some(Credential::AssumeRole { role, with: shared(layers)? }),
         Own::Nothing if is_hub => Some(Credential::Shared(shared(layers)?)),
         Own::Nothing => {
-            let message = format!("{who} has no usable `access_key_id`, `role_arn`, `ecs_role` or `hub = true`");
+            let message = format!("{who} has no usable `hub = true`, `role_arn`, or one of {}", quoted(&SORTS));
             layers.faults.report_as(Code::ConfigCredential, origin, message);
             None
         }
@@ -112,10 +144,7 @@ pub(super) fn account(
 }
 
 fn own(layers: &mut Layers, section: &str, who: &str, origin: &Origin) -> Option<Own> {
-    let sorts: Vec<&str> = ["access_key_id", "oidc_provider_arn", "ecs_role"]
-        .into_iter()
-        .filter(|key| has(layers, section, key))
-        .collect();
+    let sorts: Vec<&str> = SORTS.into_iter().filter(|key| has(layers, section, key)).collect();
     if let [one, other, ..] = sorts[..] {
         layers.faults.report_as(
             Code::ConfigContradiction,
@@ -150,7 +179,14 @@ fn own(layers: &mut Layers, section: &str, who: &str, origin: &Origin) -> Option
             }
             return credential.map(Own::Keys);
         }
-        Some(&"ecs_role") => Some(Credential::InstanceRole(layers.text(section, "ecs_role")?.value)),
+        Some(&"ecs_role") if layers.is_switched_on(NO_METADATA) => {
+            let message = format!("{who} has `ecs_role`, and ALIBABA_CLOUD_ECS_METADATA_DISABLED is true; one must go");
+            layers.faults.report_as(Code::ConfigContradiction, origin, message);
+            return None;
+        }
+        Some(&"ecs_role") => Some(machine(layers, section)?),
+        Some(&"credentials_uri") => Some(uri(layers, section)?),
+        Some(&"profile") => Some(profile::credential(layers, section, who)?),
         Some(_) => {
             let keys = keys(layers, section);
             if keys.is_none() {
@@ -195,12 +231,7 @@ fn role(layers: &mut Layers, section: &str) -> Option<Role> {
             Err(error) => layers.faults.report(&span.origin, format!("`session_length` cannot be used: {error}")),
         }
     }
-    role.external_id = layers.text(section, "external_id").map(|id| {
-        if !(2..=1224).contains(&id.value.len()) {
-            layers.faults.report(&id.origin, "`external_id` must be 2 to 1224 bytes long");
-        }
-        id.value
-    });
+    role.external_id = read(layers, section, "external_id");
     Some(role)
 }
 

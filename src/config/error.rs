@@ -16,6 +16,8 @@ pub enum Origin {
     },
     /// In the environment.
     Variable(String),
+    /// On the command line: the option, as it was given.
+    Option(String),
     /// Nowhere: the default.
     Default,
 }
@@ -24,7 +26,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Line { file, line } => write!(f, "{file}:{line}"),
-            Self::Variable(name) => f.write_str(name),
+            Self::Variable(name) | Self::Option(name) => f.write_str(name),
             Self::Default => f.write_str("default"),
         }
     }
@@ -69,7 +71,7 @@ impl Faults {
     pub fn into_result(mut self) -> Result<(), ConfigError> {
         self.0.sort_by_key(|(origin, ..)| match origin {
             Origin::Line { line, .. } => *line,
-            Origin::Variable(_) | Origin::Default => usize::MAX,
+            Origin::Variable(_) | Origin::Option(_) | Origin::Default => usize::MAX,
         });
         let line = |(origin, code, message): &(Origin, Code, String)| format!("{origin}: {message} [{code}]");
         let lines: Vec<_> = self.0.iter().map(line).collect();

@@ -10,6 +10,8 @@ use jiff::SignedDuration;
 use secrecy::SecretString;
 
 use super::error::{Faults, Origin, Warning};
+use super::profile::ProfileFor;
+use super::schema::{self, VENDOR};
 use super::source::{Entry, Raw, Source};
 use crate::domain::Code;
 
@@ -35,6 +37,21 @@ pub(super) struct Layers {
 }
 
 impl Layers {
+    /// From now on the credential of an account, or of the hub, is this profile and nothing else.
+    pub fn use_profile(&mut self, given: &ProfileFor) {
+        let ProfileFor { account, profile } = given;
+        let (who, section) = match account {
+            Some(uid) => (uid.as_str(), format!("{}.{uid}", schema::ACCOUNTS)),
+            None => ("hub", schema::HUB.to_owned()),
+        };
+        for source in [&mut self.file, &mut self.env] {
+            source.entries.retain(|(of, key), _| *of != section || !schema::is_of_credential(key));
+        }
+        let entry =
+            Entry { raw: Raw::Text(profile.clone()), origin: Origin::Option(format!("--profile {who}={profile}")) };
+        self.env.entries.insert((section, "profile".to_owned()), entry);
+    }
+
     fn find(&self, section: &str, key: &str) -> Option<Entry> {
         self.env.get(section, key).or_else(|| self.file.get(section, key)).cloned()
     }
@@ -116,6 +133,22 @@ impl Layers {
             Raw::Text(text) if text == "true" => Some(true),
             Raw::Text(text) if text == "false" => Some(false),
             _ => self.wrong(&entry, key, "true or false"),
+        }
+    }
+
+    /// Whether a variable of the vendor's switches something on, as the vendor's own clients read it.
+    pub fn is_switched_on(&self, key: &str) -> bool {
+        matches!(self.env.get(VENDOR, key), Some(Entry { raw: Raw::Text(text), .. }) if text.eq_ignore_ascii_case("true"))
+    }
+
+    /// A name, or `None` where `true` asks for the one there is.
+    pub fn name_or_true(&mut self, section: &str, key: &str) -> Option<Option<String>> {
+        let entry = self.find(section, key)?;
+        match &entry.raw {
+            Raw::Flag(true) => Some(None),
+            Raw::Text(text) if text == "true" && matches!(entry.origin, Origin::Variable(_)) => Some(None),
+            Raw::Flag(false) => self.wrong(&entry, key, "a name or true"),
+            _ => self.text(section, key).map(|name| Some(name.value)),
         }
     }
 
@@ -215,7 +248,10 @@ impl Layers {
         if mode.is_ok_and(|mode| mode & 0o004 != 0) {
             let path = path.display();
             let message = format!("{path} holds a secret and is readable by everybody; chmod o-r {path}");
-            self.warnings.push(Warning { code: Code::ConfigOpenSecret, message });
+            let warning = Warning { code: Code::ConfigOpenSecret, message };
+            if !self.warnings.contains(&warning) {
+                self.warnings.push(warning);
+            }
         }
     }
 }

@@ -5,13 +5,16 @@
 //! `CROSSGRANT_BROKER_URL`, `[cloud.endpoints] cbn` is `CROSSGRANT_CLOUD_ENDPOINTS_CBN` and the top-level `hour` is
 //! `CROSSGRANT_HOUR`; a key of an account is `CROSSGRANT_ACCOUNT_<UID>_<KEY>`. The environment goes before the file.
 //! Lists are separated by white space there. `[[allow]]` is the file's alone. Where there is no `[credentials.hub]`, the
-//! vendor's own variables (`ALIBABA_CLOUD_ACCESS_KEY_ID` and so on) name the hub's credential.
+//! vendor's own variables (`ALIBABA_CLOUD_ACCESS_KEY_ID` and so on) name the hub's credential. Those of the host of STS count
+//! where `[cloud.endpoints] sts` is not set. A profile of the vendor's command line is looked for in `HOME`.
 //!
 //! Every secret can be given as `<key>_file` instead. Relative paths are relative to the working directory.
 
 mod credentials;
+mod endpoints;
 mod error;
 mod layers;
+mod profile;
 mod read;
 mod schema;
 mod source;
@@ -34,6 +37,7 @@ use crate::workflow::Overrides;
 use error::Faults;
 pub use error::{ConfigError, Origin, Warning};
 use layers::Layers;
+pub use profile::ProfileFor;
 use source::Source;
 
 /// Everything that can be set.
@@ -154,6 +158,18 @@ impl Config {
     /// # Errors
     /// Everything that is wrong, one line each.
     pub fn load(path: Option<&Path>, env: impl Iterator<Item = (String, String)>) -> Result<Self, ConfigError> {
+        Self::load_with(path, env, &[])
+    }
+
+    /// The same, with profiles in the place of the credentials that are configured for some accounts.
+    ///
+    /// # Errors
+    /// Everything that is wrong, one line each.
+    pub fn load_with(
+        path: Option<&Path>,
+        env: impl Iterator<Item = (String, String)>,
+        profiles: &[ProfileFor],
+    ) -> Result<Self, ConfigError> {
         let (mut faults, mut warnings) = (Faults::default(), Vec::new());
         let env = Source::environment(env, &mut warnings);
         let file = match path {
@@ -169,6 +185,9 @@ impl Config {
         let mut layers = Layers { file, env, faults, warnings };
         if let Some(path) = path.filter(|_| read::holds_secrets(&layers.file)) {
             layers.warn_if_open(path);
+        }
+        for profile in profiles {
+            layers.use_profile(profile);
         }
         let config = read::config(&mut layers);
         layers.faults.into_result()?;

@@ -11,9 +11,9 @@ use super::layers::Layers;
 use super::source::{Raw, Source};
 use super::{
     Account, AdminConfig, BrokerConfig, Config, LogConfig, LogFormat, Site, StoreConfig, WorkerConfig, credentials,
-    schema,
+    endpoints, schema,
 };
-use crate::cloud::{Endpoint, Endpoints, Limits, OPERATIONS};
+use crate::cloud::{Endpoints, Limits, OPERATIONS};
 use crate::domain::{AccountUid, Code, Hour};
 use crate::engine::guards::HourlyLimits;
 use crate::engine::policy::Allow;
@@ -25,7 +25,7 @@ const KEEP: Duration = Duration::from_secs(400 * 86_400);
 
 /// Asks the layers for every setting.
 pub(super) fn config(layers: &mut Layers) -> Config {
-    let endpoints = read_endpoints(layers);
+    let endpoints = endpoints::read(layers);
     let name = layers.text("worker", "name").map_or_else(host_name, |name| name.value);
     Config {
         hour: read_hour(layers, &endpoints),
@@ -129,20 +129,6 @@ fn read_admin(layers: &mut Layers) -> AdminConfig {
         layers.faults.report_as(Code::ConfigNeedsToken, &listen.origin, message);
     }
     AdminConfig { listen: listen.map_or(SocketAddr::from(([127, 0, 0, 1], 9180)), |listen| listen.value), token }
-}
-
-fn read_endpoints(layers: &mut Layers) -> Endpoints {
-    let mut of = |product: &str| {
-        let text = layers.text("cloud.endpoints", product)?;
-        match Endpoint::parse(&text.value) {
-            Ok(endpoint) => Some(endpoint),
-            Err(error) => {
-                layers.faults.report(&text.origin, format!("`{product}` cannot be \"{}\": {error}", text.value));
-                None
-            }
-        }
-    };
-    Endpoints { cbn: of("cbn"), sts: of("sts"), smartag: of("smartag"), vpc: of("vpc"), metadata: of("metadata") }
 }
 
 fn read_limits(layers: &mut Layers) -> Limits {

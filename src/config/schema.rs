@@ -36,11 +36,14 @@ pub(super) const CREDENTIAL: &[&str] = &[
     "oidc_provider_arn",
     "oidc_token_file",
     "ecs_role",
+    "credentials_uri",
+    "profile",
 ];
 
-/// What the vendor's own tools read from the environment: a hub's credential, where none is configured.
+/// What the vendor's own tools read from the environment: a hub's credential, where none is configured; where STS is; what
+/// is switched off; and where their file of profiles is.
 pub(super) const VENDOR: &str = "vendor";
-const VENDOR_VARIABLES: [(&str, &str); 8] = [
+const VENDOR_VARIABLES: &[(&str, &str)] = &[
     ("ALIBABA_CLOUD_ACCESS_KEY_ID", "access_key_id"),
     ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "access_key_secret"),
     ("ALIBABA_CLOUD_SECURITY_TOKEN", "security_token"),
@@ -49,12 +52,29 @@ const VENDOR_VARIABLES: [(&str, &str); 8] = [
     ("ALIBABA_CLOUD_OIDC_PROVIDER_ARN", "oidc_provider_arn"),
     ("ALIBABA_CLOUD_OIDC_TOKEN_FILE", "oidc_token_file"),
     ("ALIBABA_CLOUD_ECS_METADATA", "ecs_role"),
+    ("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "ecs_metadata_disabled"),
+    ("ALIBABA_CLOUD_IMDSV1_DISABLED", "imdsv1_disabled"),
+    ("ALIBABA_CLOUD_CREDENTIALS_URI", "credentials_uri"),
+    ("ALIBABA_CLOUD_CLI_PROFILE_DISABLED", "cli_profile_disabled"),
+    (STS_ENDPOINT, "sts_endpoint"),
+    (STS_REGION, "sts_region"),
+    ("ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED", "vpc_endpoint_enabled"),
+    ("HOME", "home"),
 ];
+/// The variable of the host of STS.
+pub(super) const STS_ENDPOINT: &str = "ALIBABA_CLOUD_STS_ENDPOINT";
+/// The variable of the region whose STS is called.
+pub(super) const STS_REGION: &str = "ALIBABA_CLOUD_STS_REGION";
 
 /// The table of accounts, `[accounts."<uid>"]`.
 pub(super) const ACCOUNTS: &str = "accounts";
 /// The keys of an account besides those of a credential.
 const ACCOUNT: &[&str] = &["hub", "site"];
+
+/// Whether a key of an account or of the hub says how keys are had.
+pub(super) fn is_of_credential(key: &str) -> bool {
+    CREDENTIAL.contains(&key) || key == "hub"
+}
 
 /// The keys of an account.
 pub(super) fn account_keys() -> impl Iterator<Item = &'static str> + Clone {

@@ -6,7 +6,7 @@ use futures_util::FutureExt as _;
 use secrecy::ExposeSecret;
 
 use super::*;
-use crate::cloud::{Credential, Keys, OidcRole};
+use crate::cloud::{Credential, ExternalId, Keys, MachineRole, OidcRole, Product};
 use crate::domain::{Code, Requester};
 use crate::engine::guards::HourlyLimits;
 
@@ -68,7 +68,8 @@ fn everything_but_the_accounts_has_a_default() {
     assert_eq!(config.log, LogConfig { format: LogFormat::Text, filter: "info".into() });
     assert_eq!(config.limits, crate::cloud::Limits::default());
     assert_eq!(config.hourly, HourlyLimits { revokes_per_cen: Some(20), payer_changes_per_account: Some(50) });
-    assert!(!config.worker.name.is_empty() && !config.endpoints.is_overridden());
+    assert!(!config.worker.name.is_empty());
+    assert_eq!(config.endpoints, Endpoints::default());
     assert_eq!(config.warnings, vec![]);
 }
 
@@ -227,6 +228,75 @@ fn another_hour_needs_another_cloud() {
 }
 
 #[test]
+fn sts_is_where_the_vendors_variables_say_unless_the_configuration_says_otherwise() {
+    let region = ("ALIBABA_CLOUD_STS_REGION", "cn-beijing");
+    let private = ("ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED", "True");
+    let host = ("ALIBABA_CLOUD_STS_ENDPOINT", "sts-vpc.cn-shanghai.aliyuncs.com");
+    let url = ("ALIBABA_CLOUD_STS_ENDPOINT", "https://sts.proxy.example:8443");
+    let configured = "[cloud.endpoints]\nsts = \"http://127.0.0.1:8080\"\n";
+    for (text, env, at) in [
+        ("", &[][..], "https://sts.aliyuncs.com"),
+        ("", &[region], "https://sts.cn-beijing.aliyuncs.com"),
+        ("", &[region, private], "https://sts-vpc.cn-beijing.aliyuncs.com"),
+        ("", &[region, ("ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED", "no")], "https://sts.cn-beijing.aliyuncs.com"),
+        ("", &[private], "https://sts.aliyuncs.com"),
+        ("", &[region, private, host], "https://sts-vpc.cn-shanghai.aliyuncs.com"),
+        ("", &[url], "https://sts.proxy.example:8443"),
+        (configured, &[region, private, host], "http://127.0.0.1:8080"),
+    ] {
+        assert_eq!(load(text, env).unwrap().endpoints.sts().to_string(), at, "{env:?}");
+    }
+    for (env, fault) in [
+        (("ALIBABA_CLOUD_STS_REGION", "Beijing!"), "ALIBABA_CLOUD_STS_REGION: "),
+        (("ALIBABA_CLOUD_STS_ENDPOINT", "sts.example/path"), "ALIBABA_CLOUD_STS_ENDPOINT: "),
+    ] {
+        let found = faults("", &[env]);
+        assert!(found.len() == 1 && found[0].starts_with(fault), "{found:?}");
+    }
+}
+
+#[test]
+fn the_host_of_an_endpoint_may_name_the_region_of_the_call_where_calls_have_one() {
+    let text = |product: &str, url: &str| format!("[cloud.endpoints]\n{product} = \"{url}\"\n");
+    let beijing = crate::domain::Region::parse("cn-beijing").unwrap();
+    for (product, name, url, at) in [
+        (Product::Vpc, "vpc", "https://vpc-vpc.{region}.aliyuncs.com", "https://vpc-vpc.cn-beijing.aliyuncs.com"),
+        (Product::Smartag, "smartag", "http://{region}.x.example:81", "http://cn-beijing.x.example:81"),
+        (Product::Cbn, "cbn", "https://cen.vpc-proxy.aliyuncs.com", "https://cen.vpc-proxy.aliyuncs.com"),
+    ] {
+        let endpoints = load(&text(name, url), &[]).unwrap().endpoints;
+        assert_eq!(endpoints.of(product, Some(&beijing)).unwrap().to_string(), at);
+    }
+    let private = text("sts", "https://sts-vpc.{region}.aliyuncs.com");
+    let region = ("ALIBABA_CLOUD_STS_REGION", "cn-beijing");
+    let endpoints = load(&private, &[region]).unwrap().endpoints;
+    assert_eq!(endpoints.sts().to_string(), "https://sts-vpc.cn-beijing.aliyuncs.com");
+    for (text, fault) in [
+        (private, "`sts` has `{region}`, and ALIBABA_CLOUD_STS_REGION, which would fill it in, is not set"),
+        (text("cbn", "https://cbn.{region}.aliyuncs.com"), "`cbn` has `{region}`, and its calls are made in no region"),
+        (text("metadata", "http://{region}"), "`metadata` has `{region}`, and its calls are made in no region"),
+        (text("vpc", "https://vpc.{zone}.aliyuncs.com"), "`{zone}` cannot be filled in; only `{region}` can"),
+        (text("vpc", "https://vpc.{region.aliyuncs.com"), "`vpc` cannot be"),
+    ] {
+        let found = faults(&text, &[]);
+        assert!(found.len() == 1 && found[0].contains(fault), "{fault}: {found:?}");
+    }
+}
+
+#[test]
+fn an_external_id_that_sts_would_refuse_is_a_fault() {
+    let hub = "[credentials.hub]\necs_role = \"machine\"\n";
+    for (id, good) in
+        [("x1", true), ("A_z+=,.@:/-9", true), ("x", false), ("a b", false), ("a#b", false), ("é1", false)]
+    {
+        let loaded = load(&format!("{hub}{ROLE}external_id = \"{id}\"\n"), &[]);
+        let said = loaded.as_ref().map_or_else(|error| error.to_string(), |_| String::new());
+        assert_eq!(loaded.is_ok(), good, "{id}: {said}");
+        assert!(good || (said.contains("`external_id` cannot be") && said.contains("2 to 1224")), "{id}: {said}");
+    }
+}
+
+#[test]
 fn an_account_is_whole_or_a_fault() {
     let found = faults("[accounts.\"12x\"]\naccess_key_id = \"a\"\n[accounts.\"125\"]\naccess_key_id = \"a\"\n", &[]);
     assert_eq!(found.len(), 2, "{found:#?}");
@@ -234,6 +304,8 @@ fn an_account_is_whole_or_a_fault() {
     assert!(found[1].starts_with("4: account 125 has no usable `access_key_secret`"), "{found:#?}");
 }
 
+const UID: &str = "1688000000000001";
+const TABLE: &str = "[accounts.\"1688000000000001\"]\n";
 const ROLE: &str = "[accounts.\"1688000000000001\"]\nrole_arn = \"acs:ram::1688000000000001:role/crossgrant\"\n";
 
 fn credential(text: &str, env: &[(&str, &str)], uid: &str) -> Credential {
@@ -245,11 +317,11 @@ fn a_role_is_assumed_with_the_hubs_keys_or_its_own() {
     let hub = "[credentials.hub]\naccess_key_id = \"hub-key\"\naccess_key_secret = \"s3cr3t\"\n";
     let text = format!("{hub}{ROLE}external_id = \"x1\"\nsession_name = \"me\"\nsession_length = \"30m\"\n{ACCOUNTS}");
     let Credential::AssumeRole { role, with } = credential(&text, &[], "1688000000000001") else { panic!() };
-    assert_eq!((role.external_id.as_deref(), role.session_name.as_str()), (Some("x1"), "me"));
+    assert_eq!((role.external_id.as_ref().map(ExternalId::as_str), role.session_name.as_str()), (Some("x1"), "me"));
     assert_eq!((role.session_length.as_secs(), keys(&with).access_key_id.as_str()), (1800, "hub-key"));
     let own = format!("{hub}{ROLE}ecs_role = \"machine\"\n");
     let Credential::AssumeRole { with, .. } = credential(&own, &[], "1688000000000001") else { panic!() };
-    assert!(matches!(&*with, Credential::InstanceRole(name) if name == "machine"));
+    assert!(matches!(&*with, Credential::InstanceRole(role) if *role == "machine".into()));
     let hub_itself = format!("{hub}[accounts.\"1250123456123456\"]\nhub = true\n{ROLE}");
     let config = load(&hub_itself, &[]).unwrap();
     let parts: Vec<_> = config.credentials().into_iter().map(|account| account.credential).collect();
@@ -276,13 +348,166 @@ fn the_vendors_variables_are_a_hub_in_the_vendors_order() {
     let with = keys(&hub(&all));
     assert_eq!((with.access_key_id.as_str(), with.security_token.is_some()), ("vendor-key", true));
     assert!(matches!(&*hub(&all[2..]), Credential::Oidc(OidcRole { token_file, .. }) if token_file.ends_with("token")));
-    assert!(matches!(&*hub(&all[4..]), Credential::InstanceRole(name) if name == "machine"));
+    assert!(matches!(&*hub(&all[4..]), Credential::InstanceRole(role) if *role == "machine".into()));
     assert!(faults(ROLE, &[token])[0].contains("account 1688000000000001 needs the hub's keys, and there are none"));
     // Nobody asks for a hub: what a platform sets does no harm.
     assert_eq!(load(ACCOUNTS, &all).unwrap().warnings, vec![]);
     let own = format!("{ROLE}oidc_provider_arn = \"acs:ram::1688000000000001:oidc-provider/c\"\n");
     let Credential::Oidc(oidc) = credential(&own, &[token], "1688000000000001") else { panic!() };
     assert_eq!(oidc.token_file, PathBuf::from("/var/token"));
+}
+
+const PROFILES: &str = r#"{"current": "core", "profiles": [
+    {"name": "core", "mode": "AK", "access_key_id": "core-key", "access_key_secret": "s3cr3t-core", "region_id": "x"},
+    {"name": "session", "mode": "ststoken", "access_key_id": "STS.k", "access_key_secret": "s3cr3t-sts",
+     "sts_token": "s3cr3t-token", "sts_expiration": 0},
+    {"name": "network", "mode": "RamRoleArn", "access_key_id": "base-key", "access_key_secret": "s3cr3t-base",
+     "ram_role_arn": "acs:ram::1688000000000001:role/network", "ram_session_name": "ann", "external_id": "x1",
+     "expired_seconds": 900},
+    {"name": "machine", "mode": "EcsRamRole", "ram_role_name": ""},
+    {"name": "sso", "mode": "CloudSSO", "access_token": "s3cr3t-sso"},
+    {"name": "half", "mode": "AK", "access_key_id": "half-key", "access_key_secret": null},
+    {"name": "far", "mode": "RamRoleArn", "access_key_id": "k", "access_key_secret": "s3cr3t",
+     "ram_role_arn": "acs:ram::1250123456123456:role/far"}
+]}"#;
+
+/// A home with these profiles.
+fn home(profiles: &str) -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join(".aliyun/config.json");
+    std::fs::create_dir(dir.path().join(".aliyun")).unwrap();
+    std::fs::write(&file, profiles).unwrap();
+    private(&file);
+    (dir, file)
+}
+
+fn profile(name: &str) -> String {
+    format!("[accounts.\"1688000000000001\"]\nprofile = \"{name}\"\n")
+}
+
+#[test]
+fn a_profile_of_the_vendors_command_line_is_a_credential_in_four_modes() {
+    let (dir, _) = home(PROFILES);
+    let env = [("HOME", dir.path().to_str().unwrap())];
+    let of = |name: &str| credential(&profile(name), &env, "1688000000000001");
+    assert_eq!(keys(&of("core")).access_key_secret.expose_secret(), "s3cr3t-core");
+    assert_eq!(keys(&of("session")).security_token.as_ref().unwrap().expose_secret(), "s3cr3t-token");
+    let Credential::AssumeRole { role, with } = of("network") else { panic!() };
+    assert_eq!((role.session_name.as_str(), role.external_id.unwrap().as_str()), ("ann", "x1"));
+    assert_eq!(role.session_length.as_secs(), 1800, "raised to the least that a session lasts here");
+    assert_eq!(keys(&with).access_key_id, "base-key");
+    assert!(matches!(of("machine"), Credential::InstanceRole(role) if role == MachineRole::any()));
+    // A role that is assumed with the keys of a profile.
+    let text = format!("{}role_arn = \"acs:ram::1688000000000001:role/x\"\n", profile("core"));
+    let Credential::AssumeRole { with, .. } = credential(&text, &env, "1688000000000001") else { panic!() };
+    assert_eq!(keys(&with).access_key_id, "core-key");
+    assert_eq!(load(&profile("core"), &env).unwrap().warnings, vec![]);
+}
+
+#[test]
+fn a_profile_that_cannot_be_used_says_why() {
+    let (dir, file) = home(PROFILES);
+    let home_is = ("HOME", dir.path().to_str().unwrap());
+    let off = ("ALIBABA_CLOUD_CLI_PROFILE_DISABLED", "true");
+    let no_machine = ("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "TRUE");
+    for (name, env, fault) in [
+        ("sso", &[home_is][..], "its mode is CloudSSO; these can be used: AK, StsToken, RamRoleArn, EcsRamRole"),
+        ("half", &[home_is], "cannot be used: it has no access_key_secret"),
+        ("far", &[home_is], "is a role of account 1250123456123456"),
+        ("none", &[home_is], "has only these: core, session, network, machine, sso, half, far"),
+        ("core", &[home_is, off], "ALIBABA_CLOUD_CLI_PROFILE_DISABLED is true"),
+        ("machine", &[home_is, no_machine], "ALIBABA_CLOUD_ECS_METADATA_DISABLED is true"),
+        ("core", &[], "HOME is not set"),
+        ("core", &[("HOME", "/nowhere")], "cannot read the profiles in /nowhere/.aliyun/config.json: No such file"),
+    ] {
+        let found = faults(&profile(name), env);
+        assert!(found.len() == 1 && found[0].contains(fault), "{fault}: {found:#?}");
+        assert!(found[0].starts_with("2: ") || found[0].starts_with("1: "), "{found:#?}");
+        assert!(!found[0].contains("s3cr3t"), "{found:#?}");
+    }
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let twice = format!("{}[credentials.hub]\nprofile = \"core\"\n", profile("core"));
+    let warnings = load(&twice, &[home_is]).unwrap().warnings;
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].message.contains("config.json holds a secret and is readable by everybody"), "{warnings:?}");
+    for broken in [r#"{"profiles": [{"name": "core", "mode": "AK", "access_key_secret": 53210}]}"#, "{s3cr3t", "17"] {
+        std::fs::write(&file, broken).unwrap();
+        let found = faults(&profile("core"), &[home_is]);
+        assert!(found.len() == 1 && found[0].contains("config.json:1:"), "{found:#?}");
+        assert!(!found[0].contains("53210") && !found[0].contains("s3cr3t"), "{found:#?}");
+    }
+}
+
+#[test]
+fn a_profile_on_the_command_line_goes_before_what_is_configured() {
+    let (dir, _) = home(PROFILES);
+    let env =
+        [("HOME", dir.path().to_str().unwrap()), ("CROSSGRANT_ACCOUNT_1250123456123456_ACCESS_KEY_ID", "other-key")];
+    let load_with = |text: &str, profiles: &[&str]| {
+        let file = written(text);
+        let profiles: Vec<ProfileFor> = profiles.iter().map(|text| text.parse().unwrap()).collect();
+        Config::load_with(Some(&file.path), env.map(|(k, v)| (k.to_owned(), v.to_owned())).into_iter(), &profiles)
+    };
+    let credential = |config: &Config, uid: &str| config.accounts[&AccountUid::parse(uid).unwrap()].credential.clone();
+    let text = format!("{ACCOUNTS}site = \"international\"\n{ROLE}");
+    let config = load_with(&text, &["1250123456123456=core", "hub=session"]).unwrap();
+    assert_eq!(keys(&credential(&config, "1250123456123456")).access_key_id, "core-key");
+    let Credential::AssumeRole { with, .. } = credential(&config, "1688000000000001") else { panic!() };
+    assert_eq!(keys(&with).access_key_id, "STS.k");
+    let site = config.accounts[&AccountUid::parse("1250123456123456").unwrap()].site;
+    assert_eq!(site, Site::International, "where an account is registered stays as it is configured");
+    let alone = load_with("", &["1688000000000001=network", "1250123456123456=core"]).unwrap();
+    assert_eq!(alone.accounts.len(), 2);
+    let error = load_with("", &["1250123456123456=sso"]).unwrap_err().to_string();
+    assert!(error.starts_with("--profile 1250123456123456=sso: the profile \"sso\""), "{error}");
+}
+
+#[test]
+fn the_machines_role_has_a_name_or_is_whatever_role_there_is() {
+    let machine = |text: &str, env: &[(&str, &str)]| match credential(&format!("{}{text}\n", TABLE), env, UID) {
+        Credential::InstanceRole(role) => (role.name, role.without_token),
+        other => panic!("{other:?}"),
+    };
+    let careful = ("ALIBABA_CLOUD_IMDSV1_DISABLED", "true");
+    assert_eq!(machine("ecs_role = \"web\"", &[]), (Some("web".into()), true));
+    assert_eq!(machine("ecs_role = true", &[careful]), (None, false));
+    let variable = ("CROSSGRANT_ACCOUNT_1688000000000001_ECS_ROLE", "true");
+    assert_eq!(machine("site = \"china\"", &[variable]), (None, true));
+    let off = ("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "True");
+    for (text, env, fault) in [
+        ("ecs_role = false", &[][..], "`ecs_role` must be a name or true"),
+        ("ecs_role = true", &[off], "ALIBABA_CLOUD_ECS_METADATA_DISABLED is true"),
+    ] {
+        let found = faults(&format!("{TABLE}{text}\n"), env);
+        assert!(found.iter().any(|found| found.contains(fault)), "{found:?}");
+    }
+    // The vendor's own variable is then as good as not set.
+    let named = ("ALIBABA_CLOUD_ECS_METADATA", "machine");
+    assert!(faults(ROLE, &[named, off])[0].contains("needs the hub's keys, and there are none"));
+}
+
+#[test]
+fn a_credentials_uri_is_the_last_thing_the_vendors_variables_are_looked_at_for() {
+    let uri = ("ALIBABA_CLOUD_CREDENTIALS_URI", "http://127.0.0.1:6666/s3cr3t");
+    let hub = |env: &[(&str, &str)]| match credential(ROLE, env, UID) {
+        Credential::AssumeRole { with, .. } => with,
+        other => panic!("{other:?}"),
+    };
+    assert!(matches!(&*hub(&[uri]), Credential::Uri(_)));
+    let named = ("ALIBABA_CLOUD_ECS_METADATA", "machine");
+    assert!(matches!(&*hub(&[uri, named]), Credential::InstanceRole(_)));
+    let off = ("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "true");
+    assert!(matches!(&*hub(&[uri, named, off]), Credential::Uri(_)));
+    let text = format!("{TABLE}credentials_uri = \"https://keys.example/s3cr3t\"\n");
+    let shown = format!("{:?}", load(&text, &[]).unwrap());
+    assert!(shown.contains("https://keys.example/…") && !shown.contains("s3cr3t"), "{shown}");
+    let plain = format!("{TABLE}credentials_uri = \"http://keys.example/s3cr3t\"\n");
+    let found = faults(&plain, &[]);
+    assert!(
+        found[0].contains("`credentials_uri` cannot be used: keys come over plain http from a loopback"),
+        "{found:?}"
+    );
+    assert!(!found[0].contains("s3cr3t"), "{found:?}");
 }
 
 #[test]
@@ -298,7 +523,7 @@ fn a_credential_that_cannot_be_meant_is_a_fault() {
         (format!("{hub}{ROLE}access_key_secret = \"s3cr3t\"\n"), "no usable `access_key_id`"),
         (format!("{hub}{ACCOUNTS}hub = true\n"), "is the `hub` and has other keys"),
         ("[credentials.hub]\nsession_name = \"ab\"\n".to_owned(), "the hub has nothing"),
-        ("[accounts.\"125\"]\nsite = \"china\"\n".to_owned(), "no usable `access_key_id`, `role_arn`"),
+        ("[accounts.\"125\"]\nsite = \"china\"\n".to_owned(), "no usable `hub = true`, `role_arn`"),
     ] {
         let found = faults(&text, &[]);
         assert!(found.len() == 1 && found[0].contains(fault), "{fault}: {found:#?}");

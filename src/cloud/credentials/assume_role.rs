@@ -15,7 +15,7 @@ use crate::engine::cloud::{CloudError, Failure, Refusal};
 /// Assumes a role, again and again.
 pub(super) struct AssumeRole {
     role: Role,
-    /// Calls with the keys of the other account, on account of the role's.
+    /// Calls with the keys of the other account, on whose budget STS counts the call (API §K).
     caller: Caller,
 }
 
@@ -40,7 +40,7 @@ impl Issuer for AssumeRole {
             .query("RoleSessionName", session_name.as_str())
             .query("DurationSeconds", session_length.as_secs());
         if let Some(id) = external_id {
-            request = request.query("ExternalId", id);
+            request = request.query("ExternalId", id.as_str());
         }
         let reply = self.caller.call(&request).await.map_err(|error| refused(&self.role, error))?;
         granted(&self.role, &reply, self.caller.shared())

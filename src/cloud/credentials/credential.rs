@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use super::CredentialSource;
 use super::assume_role::AssumeRole;
-use super::instance::InstanceRole;
+use super::instance::{InstanceRole, MachineRole};
 use super::oidc::AssumeRoleWithOidc;
 use super::role::Role;
 use super::session::Session;
+use super::uri::{CredentialsUri, UriKeys};
 use crate::cloud::rpc::{Caller, Shared};
 use crate::domain::AccountUid;
 
@@ -28,8 +29,10 @@ pub enum Credential {
     },
     /// By `AssumeRoleWithOIDC`.
     Oidc(OidcRole),
-    /// From the metadata service of the machine, by the name of its role.
-    InstanceRole(String),
+    /// From the metadata service of the machine.
+    InstanceRole(MachineRole),
+    /// From a URL that hands out keys.
+    Uri(CredentialsUri),
     /// What others use too.
     Shared(Arc<Credential>),
 }
@@ -72,11 +75,23 @@ pub(in crate::cloud) struct Sources {
     shared: Arc<Shared>,
     /// By the address of what they were made from, which is kept alive with them.
     made: HashMap<*const Credential, (Arc<Credential>, Arc<dyn CredentialSource>)>,
+    /// The accounts that shared credentials are of, in the same way.
+    owners: HashMap<*const Credential, (Arc<Credential>, AccountUid)>,
 }
 
 impl Sources {
     pub fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, made: HashMap::new() }
+        Self { shared, made: HashMap::new(), owners: HashMap::new() }
+    }
+
+    /// Tells whose the shared credentials among these are.
+    pub fn knowing(mut self, all: &[AccountCredentials]) -> Self {
+        for AccountCredentials { uid, credential } in all {
+            if let Credential::Shared(shared) = credential {
+                self.owners.insert(Arc::as_ptr(shared), (shared.clone(), uid.clone()));
+            }
+        }
+        self
     }
 
     /// The source of an account's keys.
@@ -85,13 +100,27 @@ impl Sources {
         match credential {
             Credential::Source(source) => source.clone(),
             Credential::AssumeRole { role, with } => {
-                let with = self.once(with);
-                let caller = Caller::new(role.arn.account().clone(), with, shared);
+                let caller = Caller::new(self.calling(with, role), self.once(with), shared);
                 Arc::new(Session::new(AssumeRole::new(role.clone(), caller), clock))
             }
             Credential::Oidc(oidc) => Arc::new(Session::new(AssumeRoleWithOidc::new(oidc.clone(), shared), clock)),
-            Credential::InstanceRole(name) => Arc::new(Session::new(InstanceRole::new(name.clone(), shared), clock)),
+            Credential::InstanceRole(role) => Arc::new(Session::new(InstanceRole::new(role.clone(), shared), clock)),
+            Credential::Uri(uri) => Arc::new(Session::new(UriKeys::new(uri.clone(), shared), clock)),
             Credential::Shared(credential) => self.once(credential),
+        }
+    }
+
+    /// The account that `AssumeRole` is counted on: the one that calls, with all its users and roles (API §K). Of keys
+    /// that no account's table names as its own it is not known; all that they assume is then counted together, on the
+    /// account of the first role.
+    fn calling(&mut self, with: &Arc<Credential>, role: &Role) -> AccountUid {
+        match &**with {
+            Credential::AssumeRole { role, .. } | Credential::Oidc(OidcRole { role, .. }) => role.arn.account().clone(),
+            Credential::Shared(shared) => self.calling(shared, role),
+            Credential::Source(_) | Credential::InstanceRole(_) | Credential::Uri(_) => {
+                let first = || (with.clone(), role.arn.account().clone());
+                self.owners.entry(Arc::as_ptr(with)).or_insert_with(first).1.clone()
+            }
         }
     }
 

@@ -1,34 +1,80 @@
-//! The role of the machine this runs on, from the metadata service: first a token, which a request forwarded by
-//! somebody else's mistake cannot get, then with it the keys.
+//! The role of the machine this runs on, from the metadata service (API §K): first a token, which a request forwarded by
+//! somebody else's mistake cannot get, then with it the name of the role, if it is not configured, and the keys.
+//!
+//! An old machine serves no tokens, and in a container the answer to the request for one may not arrive (its hop limit is
+//! one). Then the keys are asked for without a token, as the vendor's clients do, unless that is switched off. It gives
+//! nothing away: a service that insists on tokens refuses, and one that does not would answer anybody else as well.
 
+use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::{HOST, HeaderValue};
 use http::{Method, Request};
-use serde_json_borrow::OwnedValue;
 
 use super::CredentialError;
 use super::issued::{self, Issued, Issuer};
-use crate::cloud::endpoint::Endpoint;
+use super::local::{self, Miss};
 use crate::cloud::rpc::Shared;
 use crate::cloud::transport::Direct;
-use crate::engine::cloud::Refusal;
 
 const TTL: &str = "x-aliyun-ecs-metadata-token-ttl-seconds";
 const TOKEN: &str = "x-aliyun-ecs-metadata-token";
 /// A token is asked for anew each time keys are; it need not last.
 const TTL_SECONDS: HeaderValue = HeaderValue::from_static("60");
+/// Lists the machine's role, and holds its keys.
+const FOLDER: &str = "/latest/meta-data/ram/security-credentials/";
+/// The service is on the same machine: what takes longer does not come.
+const WITHIN: Duration = Duration::from_secs(2);
+
+/// Which role of the machine, and how it is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MachineRole {
+    /// Its name; without one it is asked of the machine.
+    pub name: Option<String>,
+    /// Whether the keys may be asked for without a token, where the service gives none.
+    pub without_token: bool,
+}
+
+impl MachineRole {
+    /// The role that the machine has, whatever its name.
+    pub fn any() -> Self {
+        Self { name: None, without_token: true }
+    }
+}
+
+impl From<&str> for MachineRole {
+    fn from(name: &str) -> Self {
+        Self { name: Some(name.to_owned()), ..Self::any() }
+    }
+}
+
+impl fmt::Display for MachineRole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Some(name) => write!(f, "the instance role {name}"),
+            None => f.write_str("the role of this machine"),
+        }
+    }
+}
 
 /// The keys of an instance role.
 pub(super) struct InstanceRole {
-    role: String,
+    role: MachineRole,
     shared: Arc<Shared>,
 }
 
+/// What lets a request in.
+enum Pass {
+    Token(HeaderValue),
+    /// None; why there is no token.
+    Nothing(Miss),
+}
+
 impl InstanceRole {
-    pub fn new(role: String, shared: Arc<Shared>) -> Self {
+    pub fn new(role: MachineRole, shared: Arc<Shared>) -> Self {
         Self { role, shared }
     }
 
@@ -36,31 +82,86 @@ impl InstanceRole {
         &self,
         method: Method,
         path: &str,
-        (name, value): (&'static str, HeaderValue),
-    ) -> Result<Bytes, CredentialError> {
-        let endpoint: Endpoint = self.shared.endpoints.metadata();
-        let failed =
-            |why: String| CredentialError::new(format!("no keys of the instance role {}: {path}: {why}", self.role));
-        let mut request = Request::builder()
-            .method(method)
-            .uri(format!("{endpoint}{path}"))
-            .header(HOST, endpoint.authority())
-            .header(name, value)
-            .body(Bytes::new())
-            .map_err(|error| failed(error.to_string()))?;
-        request.extensions_mut().insert(Direct);
-        let response = self.shared.send(request).await.map_err(|bad| failed(bad.failure.to_string()))?;
-        if !response.status().is_success() {
-            let status = response.status().as_u16();
-            let refusal = Some(Refusal { asked: "metadata".to_owned(), status, code: String::new() });
-            return Err(CredentialError { refusal, ..failed(format!("HTTP {status}")) });
+        header: Option<(&'static str, HeaderValue)>,
+    ) -> Result<Bytes, Miss> {
+        let endpoint = self.shared.endpoints.metadata();
+        let mut request =
+            Request::builder().method(method).uri(format!("{endpoint}{path}")).header(HOST, endpoint.authority());
+        if let Some((name, value)) = header {
+            request = request.header(name, value);
         }
-        Ok(response.into_body())
+        let mut request = request.body(Bytes::new()).map_err(|error| Miss::NotSent(error.to_string()))?;
+        request.extensions_mut().insert(Direct);
+        local::ask(&self.shared, request, WITHIN).await
+    }
+
+    fn failed(&self, miss: &Miss, path: &str, more: &str) -> CredentialError {
+        miss.error(format!("no keys of {}: {path}: {miss}{more}", self.role))
+    }
+
+    async fn pass(&self) -> Result<Pass, CredentialError> {
+        const PATH: &str = "/latest/api/token";
+        let miss = match self.ask(Method::PUT, PATH, Some((TTL, TTL_SECONDS))).await {
+            Ok(token) => {
+                let mut token = HeaderValue::from_maybe_shared(token)
+                    .map_err(|_| CredentialError::new("the metadata service's token is not fit for a header"))?;
+                token.set_sensitive(true);
+                return Ok(Pass::Token(token));
+            }
+            Err(miss) => miss,
+        };
+        // Of a service that is not there, or has a bad moment, nothing more is learnt without a token.
+        let knows_none = match miss {
+            Miss::Refused(status) => status == 501 || (400..500).contains(&status) && status != 429,
+            Miss::Unanswered(_) => true,
+            Miss::NotSent(_) => false,
+        };
+        if !knows_none {
+            return Err(self.failed(&miss, PATH, ""));
+        }
+        if !self.role.without_token {
+            let more = "; asking without a token is switched off (ALIBABA_CLOUD_IMDSV1_DISABLED)";
+            return Err(self.failed(&miss, PATH, more));
+        }
+        tracing::info!(why = %miss, "the metadata service gives no token; asks for the keys without one");
+        Ok(Pass::Nothing(miss))
+    }
+
+    async fn get(&self, path: &str, pass: &Pass) -> Result<Bytes, CredentialError> {
+        match pass {
+            Pass::Token(token) => {
+                let got = self.ask(Method::GET, path, Some((TOKEN, token.clone()))).await;
+                got.map_err(|miss| self.failed(&miss, path, ""))
+            }
+            Pass::Nothing(no_token) => self.ask(Method::GET, path, None).await.map_err(|miss| {
+                let more = format!(", asked without a token, for which there was: {no_token}");
+                let error = self.failed(&miss, path, &more);
+                // A token may come the next time; then a refusal without one means nothing.
+                match no_token {
+                    Miss::Unanswered(_) => CredentialError::new(error.why),
+                    Miss::Refused(_) | Miss::NotSent(_) => error,
+                }
+            }),
+        }
+    }
+
+    async fn name(&self, pass: &Pass) -> Result<String, CredentialError> {
+        if let Some(name) = &self.role.name {
+            return Ok(name.clone());
+        }
+        let listed = self.get(FOLDER, pass).await?;
+        let name = String::from_utf8_lossy(&listed).trim().to_owned();
+        let named = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+        if name.is_empty() || !named {
+            let why = format!("no keys of {}: {FOLDER} does not list one role", self.role);
+            return Err(CredentialError::new(why));
+        }
+        Ok(name)
     }
 }
 
-impl std::fmt::Debug for InstanceRole {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for InstanceRole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("InstanceRole").field(&self.role).finish()
     }
 }
@@ -68,15 +169,10 @@ impl std::fmt::Debug for InstanceRole {
 #[async_trait]
 impl Issuer for InstanceRole {
     async fn issue(&self) -> Result<Issued, CredentialError> {
-        let token = self.ask(Method::PUT, "/latest/api/token", (TTL, TTL_SECONDS)).await?;
-        let mut token = HeaderValue::from_maybe_shared(token)
-            .map_err(|_| CredentialError::new("the metadata service's token is not fit for a header"))?;
-        token.set_sensitive(true);
-        let path = format!("/latest/meta-data/ram/security-credentials/{}", self.role);
+        let pass = self.pass().await?;
+        let name = self.name(&pass).await?;
         let asked = self.shared.clock.now();
-        let body = self.ask(Method::GET, &path, (TOKEN, token)).await?;
-        let body = OwnedValue::from_slice(&body)
-            .map_err(|_| CredentialError::new(format!("the keys of the instance role {} are not JSON", self.role)))?;
-        issued::read(&body, format!("ecs-ram-role/{}", self.role), asked)
+        let answer = self.get(&format!("{FOLDER}{name}"), &pass).await?;
+        issued::read_answer(&answer, &self.role.to_string(), |_| format!("ecs-ram-role/{name}"), asked)
     }
 }

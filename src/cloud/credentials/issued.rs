@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use serde_json_borrow::Value;
+use serde_json_borrow::{OwnedValue, Value};
 
 use super::CredentialError;
 use super::keys::Keys;
@@ -27,6 +27,23 @@ pub(super) struct Issued {
 pub(super) trait Issuer: fmt::Debug + Send + Sync + 'static {
     /// New keys. One request at a time is made, and what it answers is kept.
     async fn issue(&self) -> Result<Issued, CredentialError>;
+}
+
+/// Reads the answer of a service beside the worker: an object with keys, whose `Code` must be `Success` (API §K).
+/// `principal` is who they act as, given the id of the key.
+pub(super) fn read_answer(
+    answer: &[u8],
+    of: &str,
+    principal: impl FnOnce(&str) -> String,
+    at: Timestamp,
+) -> Result<Issued, CredentialError> {
+    let body = OwnedValue::from_slice(answer)
+        .map_err(|_| CredentialError::new(format!("what {of} was answered with is not JSON")))?;
+    match text(&body, "Code") {
+        Some("Success") => read(&body, principal(text(&body, "AccessKeyId").unwrap_or_default()), at),
+        Some(code) => Err(CredentialError::new(format!("{of} was answered with Code {code:?} and not \"Success\""))),
+        None => Err(CredentialError::new(format!("{of} was answered without Code \"Success\""))),
+    }
 }
 
 /// Reads an object with `AccessKeyId`, `AccessKeySecret`, `SecurityToken` and `Expiration`, as it was said at `at`.

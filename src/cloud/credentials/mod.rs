@@ -7,18 +7,21 @@
 //! | `credential` | what is configured for an account, and the source it becomes |
 //! | `role` | what a role is assumed with, checked |
 //! | `session` | keys that end: renewed before they do, once for all who wait |
-//! | `assume_role`, `oidc`, `instance` | who issues them |
+//! | `assume_role`, `oidc`, `instance`, `uri` | who issues them |
+//! | `local` | requests to a service beside the worker |
 
 mod assume_role;
 mod credential;
 mod instance;
 mod issued;
 mod keys;
+mod local;
 mod oidc;
 mod role;
 mod session;
 #[cfg(test)]
 mod tests;
+mod uri;
 
 use std::fmt;
 use std::sync::Arc;
@@ -30,8 +33,10 @@ use crate::engine::cloud::Refusal;
 
 pub(super) use credential::Sources;
 pub use credential::{AccountCredentials, Credential, OidcRole};
+pub use instance::MachineRole;
 pub use keys::{Keys, StaticKeys};
-pub use role::{BadRole, Role, RoleArn, SessionLength, SessionName};
+pub use role::{BadRole, ExternalId, Role, RoleArn, SessionLength, SessionName};
+pub use uri::{BadCredentialsUri, CredentialsUri};
 
 /// Why there are no keys to sign with. The text never holds a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -59,7 +59,7 @@ impl AssumeRoleWithOidc {
             .append_pair("Timestamp", &self.shared.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
             .append_pair("SignatureNonce", &Uuid::new_v4().simple().to_string())
             .finish();
-        let endpoint = self.shared.endpoints.of(Product::Sts, None);
+        let endpoint = self.shared.endpoints.sts();
         Request::post(format!("{endpoint}/?{query}"))
             .header(HOST, endpoint.authority())
             .header(ACCEPT, "application/json")
@@ -85,6 +85,7 @@ impl Issuer for AssumeRoleWithOidc {
             .map_err(|error| format!("cannot read the OIDC token in {}: {error}", token_file.display()))
             .map(|text| SecretString::from(text.trim()))
             .map_err(CredentialError::new)?;
+        // No key signs it, so there is no other account that it could be counted on.
         let passed = self.shared.pass(role.arn.account(), OPERATION).await;
         passed.map_err(|error| refused(role, error))?;
         let began = self.shared.clock.uptime();

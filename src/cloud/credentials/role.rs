@@ -15,6 +15,9 @@ pub enum BadRole {
     /// Not a session's name.
     #[error("a session's name is 2 to 64 of the characters A-Z a-z 0-9 . @ - _")]
     SessionName,
+    /// Not an external id.
+    #[error("an external id is 2 to 1224 of the characters A-Z a-z 0-9 _ + = , . @ : / -")]
+    ExternalId,
     /// Not a session's length.
     #[error("a session lasts from 30 minutes to 12 hours")]
     SessionLength,
@@ -86,6 +89,27 @@ impl FromStr for SessionName {
     }
 }
 
+/// What the trust policy of a role may ask for besides, so that nobody can be made to use the role for somebody else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExternalId(String);
+
+impl ExternalId {
+    /// As it is written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for ExternalId {
+    type Err = BadRole;
+
+    /// By the vendor's pattern `[\w+=,.@:\/-]{2,1224}` (API §K).
+    fn from_str(text: &str) -> Result<Self, BadRole> {
+        let named = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_+=,.@:/-".contains(&b));
+        if named && (2..=1224).contains(&text.len()) { Ok(Self(text.to_owned())) } else { Err(BadRole::ExternalId) }
+    }
+}
+
 /// How long a session is asked to last. STS gives from 15 minutes on; with less than 30 a session would be renewed for
 /// most of its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,7 +141,7 @@ pub struct Role {
     /// Which.
     pub arn: RoleArn,
     /// What its trust policy may ask for besides.
-    pub external_id: Option<String>,
+    pub external_id: Option<ExternalId>,
     /// Under which name.
     pub session_name: SessionName,
     /// For how long at a time.
@@ -148,6 +172,12 @@ mod tests {
         }
         for bad in ["", "a", "a b", "a/b", &"x".repeat(65)] {
             assert_eq!(bad.parse::<SessionName>(), Err(BadRole::SessionName), "{bad}");
+        }
+        for good in ["ab", "A_z+=,.@:/-9", &"x".repeat(1224)] {
+            assert_eq!(good.parse::<ExternalId>().unwrap().as_str(), good);
+        }
+        for bad in ["", "a", "a b", "a#b", "é1", &"x".repeat(1225)] {
+            assert_eq!(bad.parse::<ExternalId>(), Err(BadRole::ExternalId), "{bad}");
         }
         for (seconds, good) in [(900, false), (1799, false), (1800, true), (43_200, true), (43_201, false)] {
             assert_eq!(SessionLength::new(Duration::from_secs(seconds)).is_ok(), good, "{seconds}");

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
+use http::Method;
+use http::header::{CONTENT_LENGTH, HeaderValue};
 
 use super::{Direct, MAX_BODY, Transport, TransportError, causes, too_long};
 
@@ -34,7 +36,12 @@ impl HttpTransport {
 
 #[async_trait]
 impl Transport for HttpTransport {
-    async fn send(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, TransportError> {
+    async fn send(&self, mut request: http::Request<Bytes>) -> Result<http::Response<Bytes>, TransportError> {
+        // The client below says the length of a body and is silent about an empty one, which some gateways refuse with
+        // 411 (RFC 9110 §8.6). It is no part of what is signed.
+        if request.body().is_empty() && [Method::POST, Method::PUT].contains(request.method()) {
+            request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
         let client = if request.extensions().get::<Direct>().is_some() { &self.direct } else { &self.client };
         let request = reqwest::Request::try_from(request).map_err(|e| classify(e, true))?;
         let mut response = client.execute(request).await.map_err(|e| classify(e, false))?;
@@ -154,6 +161,40 @@ mod tests {
         .await;
         let error = send(at).await.unwrap_err();
         assert!(matches!(error, TransportError::Unanswered(_)), "{error:?}");
+    }
+
+    /// The head of a request as it is on the wire, in lower case.
+    async fn head_of(method: Method, body: &'static [u8]) -> String {
+        let (listener, at) = listener().await;
+        let heard = tokio::spawn(async move {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(socket.read_u8().await.unwrap());
+            }
+            socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+            String::from_utf8(head).unwrap().to_lowercase()
+        });
+        let transport = HttpTransport::new(Duration::from_secs(5)).unwrap();
+        let request = http::Request::builder().method(method).uri(format!("http://{at}/"));
+        transport.send(request.body(Bytes::from_static(body)).unwrap()).await.unwrap();
+        heard.await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_length_of_a_body_is_said_once_and_that_of_none_too() {
+        let cases: [(Method, &'static [u8], &str); 4] = [
+            (Method::POST, b"", "\r\ncontent-length: 0\r\n"),
+            (Method::PUT, b"", "\r\ncontent-length: 0\r\n"),
+            (Method::POST, b"a=b", "\r\ncontent-length: 3\r\n"),
+            (Method::GET, b"", ""),
+        ];
+        for (method, body, line) in cases {
+            let head = head_of(method.clone(), body).await;
+            let said = usize::from(!line.is_empty());
+            assert_eq!(head.matches("content-length").count(), said, "{method}: {head}");
+            assert!(head.contains(line) && !head.contains("transfer-encoding"), "{method}: {head}");
+        }
     }
 
     #[tokio::test]

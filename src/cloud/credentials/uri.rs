@@ -1,0 +1,158 @@
+//! Keys from a URL, such as a sidecar's: what the vendor's clients do with `ALIBABA_CLOUD_CREDENTIALS_URI` (API §K). A GET is
+//! answered as by the metadata service.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::header::{ACCEPT, HOST, USER_AGENT};
+use http::{Request, Uri};
+
+use super::CredentialError;
+use super::issued::{self, Issued, Issuer};
+use super::local;
+use crate::cloud::rpc::Shared;
+use crate::cloud::transport::Direct;
+
+/// Where keys are had. Path and query may hold a secret, so neither `Display` nor `Debug` shows them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CredentialsUri {
+    uri: Uri,
+    /// Whether it is on this machine or its link, where no proxy is asked.
+    local: bool,
+}
+
+/// Why a text is no credentials URI. It does not show the text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadCredentialsUri {
+    /// Not a URL.
+    #[error("a credentials URI is an http or https URL without a user, such as \"http://127.0.0.1:6666/keys\"")]
+    Url,
+    /// Plain HTTP to another machine.
+    #[error(
+        "keys come over plain http from a loopback or link-local address only, since whoever is on the way could read \
+         them; from anywhere else over https"
+    )]
+    Plain,
+}
+
+impl FromStr for CredentialsUri {
+    type Err = BadCredentialsUri;
+
+    fn from_str(text: &str) -> Result<Self, BadCredentialsUri> {
+        let uri: Uri = text.trim().parse().map_err(|_| BadCredentialsUri::Url)?;
+        let authority = uri.authority().ok_or(BadCredentialsUri::Url)?;
+        let local = is_local(authority.host());
+        match uri.scheme_str() {
+            _ if authority.as_str().contains('@') => Err(BadCredentialsUri::Url),
+            Some("https") => Ok(Self { uri, local }),
+            Some("http") if local => Ok(Self { uri, local }),
+            Some("http") => Err(BadCredentialsUri::Plain),
+            _ => Err(BadCredentialsUri::Url),
+        }
+    }
+}
+
+/// Whether a host is this machine, or an address that no router passes on.
+fn is_local(host: &str) -> bool {
+    match host.trim_matches(['[', ']']).parse() {
+        Ok(IpAddr::V4(address)) => address.is_loopback() || address.is_link_local(),
+        Ok(IpAddr::V6(address)) => address.is_loopback() || address.is_unicast_link_local(),
+        Err(_) => host.eq_ignore_ascii_case("localhost"),
+    }
+}
+
+impl fmt::Display for CredentialsUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let authority = self.uri.authority().map_or("", |authority| authority.as_str());
+        write!(f, "{}://{authority}/…", self.uri.scheme_str().unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for CredentialsUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CredentialsUri({self})")
+    }
+}
+
+/// The keys that a URI hands out.
+pub(super) struct UriKeys {
+    uri: CredentialsUri,
+    shared: Arc<Shared>,
+}
+
+impl UriKeys {
+    pub fn new(uri: CredentialsUri, shared: Arc<Shared>) -> Self {
+        Self { uri, shared }
+    }
+}
+
+impl fmt::Debug for UriKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("UriKeys").field(&self.uri).finish()
+    }
+}
+
+#[async_trait]
+impl Issuer for UriKeys {
+    async fn issue(&self) -> Result<Issued, CredentialError> {
+        let CredentialsUri { uri, local } = &self.uri;
+        let failed = |why: &dyn fmt::Display| format!("no keys of the credentials URI {}: {why}", self.uri);
+        let mut request = Request::get(uri)
+            .header(HOST, uri.authority().map_or("", |authority| authority.as_str()))
+            .header(ACCEPT, "application/json")
+            .header(USER_AGENT, concat!("crossgrant/", env!("CARGO_PKG_VERSION")))
+            .body(Bytes::new())
+            .map_err(|error| CredentialError::new(failed(&error)))?;
+        if *local {
+            request.extensions_mut().insert(Direct);
+        }
+        let asked = self.shared.clock.now();
+        let answer = local::ask(&self.shared, request, self.shared.timeouts.request).await;
+        let answer = answer.map_err(|miss| miss.error(failed(&miss)))?;
+        let of = format!("the credentials URI {}", self.uri);
+        // Whose the next keys are is not known beforehand, so their account is checked again.
+        issued::read_answer(&answer, &of, |id| format!("{} {id}", self.uri), asked)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_http_is_for_this_machine_and_its_link_only() {
+        for good in [
+            "http://127.0.0.1:6666/keys?role=a",
+            "http://localhost/keys",
+            "http://[::1]:80/",
+            "http://169.254.1.1/keys",
+            "http://[fe80::1]/keys",
+            "https://keys.example/path",
+        ] {
+            assert!(good.parse::<CredentialsUri>().is_ok(), "{good}");
+        }
+        for (bad, why) in [
+            ("http://keys.example/path", BadCredentialsUri::Plain),
+            ("http://10.0.0.1/keys", BadCredentialsUri::Plain),
+            ("http://localhost.example/keys", BadCredentialsUri::Plain),
+            ("ftp://127.0.0.1/keys", BadCredentialsUri::Url),
+            ("https://user:s3cr3t@keys.example/", BadCredentialsUri::Url),
+            ("/keys", BadCredentialsUri::Url),
+            ("", BadCredentialsUri::Url),
+        ] {
+            let error = bad.parse::<CredentialsUri>().unwrap_err();
+            assert_eq!(error, why, "{bad}");
+            assert!(!error.to_string().contains("s3cr3t"));
+        }
+    }
+
+    #[test]
+    fn what_may_be_a_secret_is_not_shown() {
+        let uri: CredentialsUri = "http://127.0.0.1:6666/s3cr3t?token=s3cr3t".parse().unwrap();
+        assert_eq!(format!("{uri} {uri:?}"), "http://127.0.0.1:6666/… CredentialsUri(http://127.0.0.1:6666/…)");
+    }
+}
