@@ -236,6 +236,10 @@ impl Certain {
     pub const ALL: Self = Self { detached: true, not_owner: true, settled: true };
 }
 
+/// After how many tries in a row that were turned away for now there is more behind it than a resource that is busy for a
+/// moment.
+pub(super) const NOT_JUST_BUSY: u32 = 3;
+
 /// What a step works on.
 #[derive(Debug, Clone, Copy)]
 pub struct View<'a> {
@@ -256,9 +260,10 @@ impl View<'_> {
         writes.find(|w| w.step == self.record.step && w.undo == self.undo)
     }
 
-    /// Whether the last write of the step was refused, and not only for now.
+    /// Whether the last write of the step was refused, and not only for a moment.
     pub fn refused(&self) -> bool {
-        self.last_write().is_some_and(|w| matches!(w.outcome, Outcome::Refused { retry: false, .. }))
+        let lasts = self.record.attempt >= NOT_JUST_BUSY;
+        self.last_write().is_some_and(|w| matches!(w.outcome, Outcome::Refused { retry, .. } if lasts || !retry))
     }
 
     /// Whether the last write of the step was accepted: all that is missing is to see it, for which one witness will do.

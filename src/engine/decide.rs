@@ -25,7 +25,7 @@ use super::guards::Pause;
 use super::state::{Image, Outcome, Record, State, Write};
 use crate::clock::later;
 use crate::domain::{AccountUid, Attachment, EventType, Hour, Mode, OrderType, Reason};
-use crate::workflow::{Call, Class, Definition, ErrorClasses, Policies, Step, Target, Work};
+use crate::workflow::{Call, Class, Definition, ErrorClasses, Finding, Policies, Step, Target, Work};
 
 /// What decisions go by.
 #[derive(Clone, Copy)]
@@ -426,7 +426,11 @@ impl<'a> Deciding<'a> {
             _ => "read".to_owned(),
         };
         if verdict.class == Class::Permanent && !self.record.has_written() {
-            return self.fail(Reason::RefusedByCloud, format!("{message}: {}", verdict.meaning), vec![]);
+            let text = format!("{message}: {}", verdict.meaning);
+            if verdict.finding == Some(Finding::Instance) {
+                return self.fail(Reason::PreflightFailed, text.clone(), vec![text]);
+            }
+            return self.fail(Reason::RefusedByCloud, text, vec![]);
         }
         self.after_failure(&policy, &verdict, error)
     }

@@ -9,7 +9,7 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::action::{Action, Intended, Reads, Seen};
+use super::action::{Action, Intended, NOT_JUST_BUSY, Reads, Seen};
 use super::cloud::{Answer, CloudError, Failure};
 use super::decide::{Deciding, Next};
 use super::state::{Image, Outcome, Record, State, Write};
@@ -29,7 +29,7 @@ impl Deciding<'_> {
             Outcome::Refused { unclassified: true, at, .. } if seen.at < later(at, self.rules.policies.settle) => {
                 self.poll(format!("looks whether {} took effect although it was refused", write.operation))
             }
-            Outcome::Refused { ref code, ref message, unclassified, .. } => {
+            Outcome::Refused { ref code, ref message, unclassified, at, .. } => {
                 let text = format!("{} was refused: {code}: {message}", write.operation);
                 self.believe(place);
                 if call.refused == Refused::Retry && self.record.has_written() {
@@ -38,11 +38,10 @@ impl Deciding<'_> {
                 }
                 let verdict = self.classify_refused(&write, code);
                 let action = self.action(call);
-                if verdict.class == Class::Unknown
-                    && action.is_some_and(Action::changes_payer)
-                    && self.now < later(self.record.trying_since, self.rules.hour.length())
-                {
-                    return self.cool_down(place, text);
+                // What counts is when it was refused: in that hour, or when it was over for sure.
+                let cool = later(later(self.record.trying_since, self.rules.hour.length()), self.rules.policies.settle);
+                if verdict.class == Class::Unknown && action.is_some_and(Action::changes_payer) && at < cool {
+                    return self.cool_down(place, text, cool);
                 }
                 if verdict.finding == Some(Finding::Instance) && !self.record.has_written() {
                     let finding = format!("{text}: {}", verdict.meaning);
@@ -131,18 +130,25 @@ impl Deciding<'_> {
     /// A payer cannot be changed within an hour of the last change, or of the attaching, says a page of the vendor; what the
     /// refusal is called is said nowhere (API §K). So a refusal that the error table does not know is asked again until
     /// that hour is over. What was written until then is half of something, and that is told.
-    fn cool_down(&mut self, place: usize, text: String) -> Next {
+    fn cool_down(&mut self, place: usize, text: String, until: Timestamp) -> Next {
         self.reopen(place);
-        let half = self.record.has_written();
-        if half && self.record.attempt == 0 {
-            self.says.push(EventType::Waiting);
-        }
-        let until = later(self.record.trying_since, self.rules.hour.length());
-        let half = if half { "half done: " } else { "" };
+        let half = self.tells_half_done(0);
         self.again(
             "state",
             format!("{half}{text}; asks again until {until}, as a payer may not change twice in an hour"),
         )
+    }
+
+    /// Says, at the n-th try in a row and never again, that one half of a payer change is written and the other has to wait.
+    /// How the sentence about it begins.
+    fn tells_half_done(&mut self, nth: u32) -> &'static str {
+        if !self.record.has_written() {
+            return "";
+        }
+        if self.record.attempt == nth {
+            self.says.push(EventType::Waiting);
+        }
+        "half done: "
     }
 
     /// A refusal was looked after for as long as it takes: it had no effect.
@@ -181,6 +187,7 @@ impl Deciding<'_> {
     pub(super) fn answered(&mut self, place: usize, answer: &Result<Answer<()>, CloudError>) -> Next {
         let step = self.step().and_then(|step| step.call());
         let policy = step.map_or("write", |call| call.retry.as_str()).to_owned();
+        let changes_payer = step.and_then(|call| self.action(call)).is_some_and(Action::changes_payer);
         let Some(write) = self.record.writes.get_mut(place) else { return Next::Look(Reads::ALL) };
         let unsettled = write.unsettled;
         self.commit = true;
@@ -226,6 +233,11 @@ impl Deciding<'_> {
             unclassified: unsettled || matches!(verdict.class, Class::Unknown | Class::Done),
             done: verdict.class == Class::Done,
         };
+        if retry && verdict.class == Class::State && changes_payer {
+            let half = self.tells_half_done(NOT_JUST_BUSY);
+            let why = format!("{half}{error}");
+            return self.again_after(policy, why, error.retry_after);
+        }
         if retry {
             return self.after_failure(policy, &verdict, error);
         }

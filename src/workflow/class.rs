@@ -37,7 +37,7 @@ pub enum Effect {
     Unknown,
 }
 
-/// What the refusal of a write finds wrong with the job itself.
+/// What the refusal of a call finds wrong with the job itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Finding {
     /// What the job says of the instance: its id, owner, region or type.

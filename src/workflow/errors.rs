@@ -15,8 +15,8 @@ use crate::domain::Code;
 /// How operations that read begin.
 const READS: [&str; 3] = ["List", "Describe", "Check"];
 
-/// How writes that name an instance begin.
-const WRITES: [&str; 3] = ["Grant", "Revoke", "Modify"];
+/// How operations begin that name an instance: the writes, and the reads of its grants.
+const OF_INSTANCES: [&str; 4] = ["Grant", "Revoke", "Modify", "DescribeGrantRules"];
 
 /// What the table says about one error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,7 +160,7 @@ impl ErrorClass {
     }
 
     /// What its keys say against each other. Only a read may be held, since a job must end over the refusal of a write; and
-    /// only a write that was refused for good tells something of the instance.
+    /// only a call that names an instance and was refused for good tells something of it.
     fn contradictions(&self) -> impl Iterator<Item = String> {
         let begin_with = |verbs: &[&str]| {
             let begins = |pattern: &String| verbs.iter().any(|verb| glob::begins_with(pattern, verb));
@@ -172,12 +172,12 @@ impl ErrorClass {
                 "`class = \"held\"` is for operations that read: each of `operations` must begin with one of {reads}"
             )
         });
-        let of_a_write = self.class == Class::Permanent && begin_with(&WRITES);
-        let finding = (self.finding.is_some() && !of_a_write).then(|| {
-            let writes = list(WRITES);
+        let of_an_instance = self.class == Class::Permanent && begin_with(&OF_INSTANCES);
+        let finding = (self.finding.is_some() && !of_an_instance).then(|| {
+            let operations = list(OF_INSTANCES);
             format!(
-                "`finding` is for writes that are refused for good: `class` must be `permanent`, and each of \
-                 `operations` must begin with one of {writes}"
+                "`finding` is for calls about an instance that are refused for good: `class` must be `permanent`, and \
+                 each of `operations` must begin with one of {operations}"
             )
         });
         held.into_iter().chain(finding)

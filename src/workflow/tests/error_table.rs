@@ -71,6 +71,10 @@ const TABLE: &[(&str, u16, &str, Class)] = &[
     ("GrantInstanceToCbn", 400, "DuplicatedGrantRule", Done),
     (REVOKE, 400, "OperationFailed.GrantCrossAccountNotExist", Done),
     (MODIFY, 400, "OperationFailed.GrantCrossAccountNotExist", Permanent),
+    (MODIFY, 400, "InvalidOperation.PayerChangeTooFrequent", Class::Unknown),
+    (UPDATE, 400, "OperationDenied.PayerChangedRecently", Class::Unknown),
+    (DELETE, 400, "OperationDenied.PayerChangedRecently", Permanent),
+    ("DescribeGrantRules", 400, "CcnNotExist", Permanent),
     (DELETE, 400, "InvalidTransitRouterAttachmentId.NotFound", Done),
     (DETACH, 404, "Bid.NotFound", Done),
     (DETACH, 400, "ParameterInstanceId", Done),
@@ -210,16 +214,16 @@ fn no_entry_is_hidden_by_those_before_it() {
 
 #[test]
 fn an_operators_entry_comes_first() {
-    let text = "[[class]]\ncode = [\"OperationFailed.SomethingNew\", \"Throttling.*\"]\nhttp = [400, \"5xx\"]\n\
+    let text = "[[class]]\ncode = [\"Sim.SomethingNew\", \"Throttling.*\"]\nhttp = [400, \"5xx\"]\n\
                 operations = \"Grant*\"\nclass = \"permanent\"\neffect = \"none\"\nmeaning = \"New.\"\ndo = \"Ask.\"";
     let classes = ErrorClasses::load(EMBEDDED, Some(("my.toml", text))).unwrap();
-    let verdict = classes.classify(GRANT, 400, "operationfailed.somethingnew", false);
+    let verdict = classes.classify(GRANT, 400, "sim.somethingnew", false);
     assert_eq!((verdict.class, verdict.meaning, verdict.advice), (Permanent, "New.", "Ask."));
     assert_eq!(classes.classify(GRANT, 503, "Throttling.User", false).class, Permanent);
-    assert_eq!(classes.classify(GRANT, 404, "OperationFailed.SomethingNew", false).class, Class::Unknown);
-    assert_eq!(classes.classify(REVOKE, 400, "OperationFailed.SomethingNew", false).class, Class::Unknown);
-    assert_eq!(classes.classify(GRANT, 400, "OperationFailed.SomethingNew", true).class, Throttled);
-    let explained = classes.explain("OperationFailed.SomethingNew");
+    assert_eq!(classes.classify(GRANT, 404, "Sim.SomethingNew", false).class, Class::Unknown);
+    assert_eq!(classes.classify(REVOKE, 400, "Sim.SomethingNew", false).class, Class::Unknown);
+    assert_eq!(classes.classify(GRANT, 400, "Sim.SomethingNew", true).class, Throttled);
+    let explained = classes.explain("Sim.SomethingNew");
     assert_eq!(explained.iter().map(|entry| (entry.file.as_str(), entry.line)).collect::<Vec<_>>(), [("my.toml", 1)]);
 }
 
@@ -268,7 +272,7 @@ fn each_mistake_is_found_on_its_line() {
 }
 
 #[test]
-fn nothing_is_held_but_reads_and_nothing_found_but_by_writes() {
+fn nothing_is_held_but_reads_and_nothing_found_but_by_calls_about_an_instance() {
     let load = |class: &str, rest: &str| {
         let text = format!(
             "[[class]]\ncode = \"X\"\nclass = \"{class}\"\n{rest}\neffect = \"none\"\nmeaning = \"m\"\ndo = \"d\"\n"
@@ -284,12 +288,13 @@ fn nothing_is_held_but_reads_and_nothing_found_but_by_writes() {
                     of `List`, `Describe`, `Check` [workflow-contradiction]";
         assert_eq!(load("held", operations), Err(vec![said.to_owned()]), "{operations}");
     }
-    for operations in ["\"Grant*\"", "[\"RevokeInstanceFromCbn\", \"modify*\"]"] {
+    for operations in ["\"Grant*\"", "[\"RevokeInstanceFromCbn\", \"modify*\"]", "\"DescribeGrantRules\""] {
         let rest = format!("operations = {operations}\nfinding = \"instance\"");
         assert_eq!(load("permanent", &rest), Ok(()), "{operations}");
     }
-    let said = "my.toml:1: `finding` is for writes that are refused for good: `class` must be `permanent`, and each of \
-                `operations` must begin with one of `Grant`, `Revoke`, `Modify` [workflow-contradiction]";
+    let said = "my.toml:1: `finding` is for calls about an instance that are refused for good: `class` must be \
+                `permanent`, and each of `operations` must begin with one of `Grant`, `Revoke`, `Modify`, \
+                `DescribeGrantRules` [workflow-contradiction]";
     for (class, operations) in
         [("permanent", ""), ("permanent", "operations = \"List*\""), ("state", "operations = \"Grant*\"")]
     {
