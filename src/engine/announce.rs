@@ -106,6 +106,8 @@ impl Announcer {
         match record.state {
             State::Parked => data.half_done = Some(record.is_half_done()),
             State::Completed => data.end = Some(self.completed(record)),
+            // It does not wait for an hour in which something takes effect, but until it may write the other half.
+            _ if kind == EventType::Waiting && record.wait.is_none() => data.half_done = Some(true),
             _ => {}
         }
         data
@@ -130,8 +132,10 @@ impl Announcer {
     }
 
     /// The two reads a change took effect between; the instant itself is known when only one top of an hour lies between.
+    /// Nothing is known of a change that was seen pending after its hour: it came late, or it only showed late.
     fn took_effect(&self, record: &Record) -> Option<[Timestamp; 2]> {
-        Some([record.wait.as_ref()?.last_pending?, record.effective_seen?])
+        let wait = record.wait.as_ref()?;
+        Some([wait.last_pending.filter(|at| *at < wait.expected_at)?, record.effective_seen?])
     }
 }
 
