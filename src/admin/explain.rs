@@ -21,8 +21,9 @@ pub struct Explanation {
     pub blocker: Option<JobUid>,
 }
 
-/// Explains a job at `now`. `first` is the first in the line of its instance, which may be the job itself.
-pub fn explain(record: &Record, first: Option<&Record>, now: Timestamp) -> Explanation {
+/// Explains a job at `now`. `first` is the first in the line of its instance, which may be the job itself; `can_cancel` says
+/// whether a cancel would be obeyed.
+pub fn explain(record: &Record, first: Option<&Record>, can_cancel: bool, now: Timestamp) -> Explanation {
     if let Some(account) = &record.held {
         return held(record, account, now);
     }
@@ -30,7 +31,7 @@ pub fn explain(record: &Record, first: Option<&Record>, now: Timestamp) -> Expla
         State::Queued => queued(record, first.filter(|first| first.uid != record.uid), now),
         State::Running => running(record, now),
         State::Waiting => waiting(record, now),
-        State::Parked => parked(record),
+        State::Parked => parked(record, can_cancel),
         State::Completed | State::Planned | State::Failed | State::Superseded | State::Cancelled => ended(record),
     }
 }
@@ -99,13 +100,16 @@ fn waiting(record: &Record, now: Timestamp) -> Explanation {
     explanation(why, until, next)
 }
 
-fn parked(record: &Record) -> Explanation {
+fn parked(record: &Record, can_cancel: bool) -> Explanation {
     let why = record.ending.as_ref().map_or_else(
         || record.why.clone(),
         |ending| format!("{} ({})", ending.message.trim_end_matches('.'), ending.reason),
     );
     let next = if record.needs_approval() {
         "`approve` lets it begin, `cancel` ends it; nothing was written, and the next hour does not begin it by itself"
+    } else if record.is_half_done() && !can_cancel {
+        "half done: other jobs on the instance wait. Remove the cause, then `resume` goes on from here; it cannot be \
+         cancelled, as not everything that was written can be put back"
     } else if record.is_half_done() {
         "half done: other jobs on the instance wait. Remove the cause, then `resume` goes on from here, or `cancel` puts \
          back what was written"
@@ -160,7 +164,7 @@ mod tests {
     const NOW: &str = "2026-11-21T10:20:00Z";
 
     fn of(record: &Record) -> Explanation {
-        explain(record, None, at(NOW))
+        explain(record, None, true, at(NOW))
     }
 
     fn in_state(state: State) -> Record {
@@ -203,10 +207,10 @@ mod tests {
         assert!(said.why.contains("not to be begun before 2026-11-21T12:00:00Z"), "{}", said.why);
 
         let queued = in_state(State::Queued);
-        assert_eq!(explain(&queued, Some(&queued), at(NOW)).why, "it is its turn");
+        assert_eq!(explain(&queued, Some(&queued), true, at(NOW)).why, "it is its turn");
 
         let first = Record { state: State::Running, ..record("NET-0") };
-        let said = explain(&queued, Some(&first), at(NOW));
+        let said = explain(&queued, Some(&first), true, at(NOW));
         assert_eq!((said.blocker, said.until), (Some(first.uid), None));
         assert!(
             said.why.contains("job NET-0 (payer-change running)") && said.why.contains("comes first"),
@@ -215,7 +219,7 @@ mod tests {
         );
 
         let half = written(Record { state: State::Parked, ..record("NET-0") });
-        let said = explain(&queued, Some(&half), at(NOW));
+        let said = explain(&queued, Some(&half), true, at(NOW));
         assert_eq!(said.blocker, Some(half.uid));
         assert!(said.why.contains("parked half done") && said.next.contains("resumed"), "{said:?}");
     }
@@ -250,7 +254,7 @@ mod tests {
         assert!(of(&doubtful).next.contains("looks for itself"));
         let overdue = Record { wait: wait(true, false), ..waiting.clone() };
         assert!(of(&overdue).why.contains("overdue"));
-        assert_eq!(explain(&waiting, None, at("2026-11-21T11:00:01Z")).until, None);
+        assert_eq!(explain(&waiting, None, false, at("2026-11-21T11:00:01Z")).until, None);
     }
 
     #[test]
@@ -260,7 +264,9 @@ mod tests {
         assert_eq!(said.why, "the cloud said no (gave-up)");
         assert!(said.next.contains("`resume`") && said.next.contains("`cancel` ends it"), "{said:?}");
         assert!(said.next.ends_with("`crossgrant explain gave-up` says more"), "{said:?}");
-        assert!(of(&written(parked.clone())).next.starts_with("half done"));
+        let half = written(parked.clone());
+        assert!(of(&half).next.starts_with("half done") && of(&half).next.contains("`cancel` puts back"));
+        assert!(explain(&half, None, false, at(NOW)).next.contains("cannot be cancelled"));
         let waited = written(Record { wait: wait(true, false), ..parked });
         assert!(of(&waited).next.contains("cannot be cancelled"));
     }
@@ -277,7 +283,7 @@ mod tests {
         let said = of(&held);
         assert_eq!((said.why.as_str(), said.until), (why, None));
         assert!(said.next.contains("`crossgrant unpause 1688000000000001`"), "{said:?}");
-        let behind = explain(&record("NET-2"), Some(&held), at(NOW));
+        let behind = explain(&record("NET-2"), Some(&held), true, at(NOW));
         assert!(behind.why.contains("comes first, and account 1688000000000001 is paused"), "{behind:?}");
 
         let mut expiring = Record { due: Some(at("2026-11-21T12:00:00.000001Z")), ..held };

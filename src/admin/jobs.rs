@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::error::ApiError;
 use super::{Admin, Explanation, explain};
 use crate::domain::{CenId, InstanceId, JobId, JobUid, Kind, Requester};
+use crate::engine::command::Command;
 use crate::engine::state::{Record, State as JobState};
 use crate::engine::store::Filter;
 use crate::workflow::nearest;
@@ -55,7 +56,8 @@ pub(super) async fn show(
         Some(uid) if uid != job.uid => store.load(uid).await?,
         _ => None,
     };
-    let explanation = explain(&job, first.as_ref(), admin.0.core.clock.now());
+    let now = admin.0.core.clock.now();
+    let explanation = explain(&job, first.as_ref(), admin.0.core.would_obey(&job, Command::Cancel).await?, now);
     let events = store.events(job.uid).await?;
     let events = events.iter().map(|text| serde_json::from_str(text).unwrap_or_else(|_| text.as_str().into()));
     Ok(Json(JobView { events: events.collect(), explanation, job }))

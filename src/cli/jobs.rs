@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn a_page_says_why_until_when_and_behind_whom() {
         let (job, first) = (record("NET-2"), record("NET-1"));
-        let explanation = explain(&job, Some(&first), at("2026-11-21T10:20:00Z"));
+        let explanation = explain(&job, Some(&first), true, at("2026-11-21T10:20:00Z"));
         let events = vec![json!({"time": "2026-11-21T10:20:00Z", "type": "crossgrant.job.accepted"})];
         let text = page(&JobView { job, explanation, events }).join("\n");
         for part in

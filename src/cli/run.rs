@@ -131,7 +131,7 @@ async fn rest(core: &Core, printer: &Printer, progress: &Progress) -> Result<(),
         }
         let now = core.clock.now();
         let place = unfinished(core).await?.map(|record| Place {
-            next: explain(&record, None, now).until,
+            next: explain(&record, None, true, now).until,
             id: record.job.id.to_string(),
             state: record.state.as_str().to_owned(),
             step: Some(record.step),

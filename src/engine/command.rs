@@ -49,7 +49,7 @@ pub fn command(rules: &Rules<'_>, record: &Record, command: Command, now: Timest
 fn cancel(mut deciding: Deciding<'_>) -> Result<Decision, Declined> {
     let record = &deciding.record;
     let message = "cancelled by an operator".to_owned();
-    if record.wait.is_some() {
+    if record.wait.is_some() && !record.is_half_done() {
         return Err(Declined(
             "both writes are made, and the change takes effect by itself; to go back, submit the opposite payer-change"
                 .into(),

@@ -239,6 +239,12 @@ impl Core {
         self.observer.moved(moved.kind, moved.state);
     }
 
+    /// Whether a command on a job would be obeyed as it stands.
+    pub async fn would_obey(&self, record: &Record, what: Command) -> Result<bool, StoreError> {
+        let (definition, _) = self.definition_of(record).await?;
+        Ok(command(&self.rules(&definition), record, what, self.clock.now()).is_ok())
+    }
+
     /// Carries out a command on a job.
     pub async fn command(&self, uid: JobUid, what: Command) -> Result<Arc<Record>, CommandError> {
         let record = self.store.load(uid).await?.ok_or(CommandError::NotFound)?;

@@ -6,7 +6,7 @@
 
 use super::action::Seen;
 use super::decide::{Deciding, Next};
-use super::state::{Ending, State, Undo};
+use super::state::{Ending, Outcome, State, Undo, Write};
 use crate::domain::{EventType, Kind, Reason};
 use crate::workflow::Step;
 
@@ -39,6 +39,10 @@ impl Deciding<'_> {
         let job = &self.record.job;
         let (id, cen) = (job.instance.id.clone(), job.cen.id.clone());
         let wrote = self.record.has_written();
+        // A refused call may have had its effect all the same, or somebody else came between; not where the cloud has said that
+        // there was nothing to do.
+        let nothing_to_do = |write: &Write| matches!(write.outcome, Outcome::Refused { done: true, .. });
+        let by_whom_unknown = !wrote && !self.record.writes.iter().all(nothing_to_do);
         let was_granted = self.record.before.as_ref().is_none_or(|before| before.granted);
         let payer = self.goal().map(|goal| format!(" with {goal}")).unwrap_or_default();
         let (reason, message) = match (job.kind, wrote) {
@@ -64,7 +68,13 @@ impl Deciding<'_> {
         if job.kind == Kind::PayerChange {
             self.record.effective_seen = Some(self.now);
         }
-        self.finish(State::Completed, reason, message, vec![])
+        if !by_whom_unknown {
+            return self.finish(State::Completed, reason, message, vec![]);
+        }
+        let message = format!("{message}; a call of this job that was refused may have done it");
+        let next = self.finish(State::Completed, reason, message, vec![]);
+        self.record.before = None;
+        next
     }
 
     /// Ends without the result; only where nothing of this job is left in the cloud, or somebody else undid it.
@@ -92,6 +102,7 @@ impl Deciding<'_> {
     pub(super) fn go_back(&mut self, undo: Undo) -> Next {
         self.record.why = format!("goes back: {}", undo.message);
         self.record.undo = Some(undo);
+        self.record.wait = None;
         self.record.generation += 1;
         self.progress();
         match self.next_undo(None) {

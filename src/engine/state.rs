@@ -348,7 +348,8 @@ pub struct Record {
     pub generation: u32,
     /// Why it is where it is, in one sentence for people.
     pub why: String,
-    /// What the cloud showed before the first write.
+    /// What the cloud showed before the first write. `None` at the end of a job that found done what it had asked for and
+    /// was refused: what it found may be the effect of that call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Image>,
     /// What it showed last; of a plan, what it would show once all is in force.
