@@ -11,13 +11,12 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::support::plant::{
-    ATTACHED, CEN, HELD, NOT_GRANTED, Plant, Stock, UNATTACHED, grant, in_memory_and_in_a_database, payer_change,
-    revoke, with,
+    ATTACHED, CEN, HELD, NOT_GRANTED, Plant, ROUTER, Stock, UNATTACHED, grant, in_memory_and_in_a_database,
+    payer_change, revoke, with,
 };
 
 pub const UPDATE: &str = "UpdateTransitRouterVpcAttachmentAttribute";
 pub const REVOKE: &str = "RevokeInstanceFromTransitRouter";
-const ROUTER: &str = "tr-bp1su1ytdxtataupl0001";
 
 in_memory_and_in_a_database! {
     a_refusal_with_an_unknown_code_is_believed_after_looking_and_not_repeated_for_hours,

@@ -34,7 +34,11 @@ use super::postgres::{Cluster, Database};
 
 pub const RESOURCE: &str = "1688000000000001";
 pub const CEN_OWNER: &str = "1250123456123456";
+/// An account with keys of its own, which owns nothing.
+pub const OTHER: &str = "1377000000000003";
 pub const CEN: &str = "cen-44m0p68spvlrqq0001";
+/// Its transit router of the Enterprise Edition.
+pub const ROUTER: &str = "tr-bp1su1ytdxtataupl0001";
 /// Granted with PayByCenOwner and attached.
 pub const ATTACHED: &str = "vpc-bp1h8vbrbcgohcju50001";
 /// Granted with PayByCenOwner, not attached.
@@ -142,14 +146,19 @@ impl Plant {
 
     /// The same, with another store.
     pub async fn on(stock: Stock) -> Self {
-        let Stock::Database = stock else { return Self::new().await };
+        Self::in_world_on(stock, include_str!("../../examples/world.toml")).await
+    }
+
+    /// The same, against another world.
+    pub async fn in_world_on(stock: Stock, world: &str) -> Self {
+        let Stock::Database = stock else { return Self::with_world(world).await };
         let database = Cluster::shared().database();
         let store = async |name: &str| {
             let url = database.url().into();
             let settings = PostgresSettings { url, password: None, ca_pem: None, name: name.into() };
             Arc::new(Postgres::open(&settings, Time::Callers).await.unwrap())
         };
-        let plant = Self::with(include_str!("../../examples/world.toml"), store("plant").await, None).await;
+        let plant = Self::with(world, store("plant").await, None).await;
         let parts = Parts {
             store: store("colleague").await,
             cloud: plant.core.cloud.clone(),
@@ -178,7 +187,7 @@ impl Plant {
         Self::under(Policy::everybody(), clock, cloud, accounts, store, catalog).await
     }
 
-    /// Both accounts of the example world.
+    /// Both accounts of the example world, and another.
     pub fn accounts(clock: &Arc<ManualClock>, cloud: &Simulator, limits: Option<Limits>) -> Accounts {
         let key = |uid: &str, id: &str, secret: &str| {
             AccountCredentials::new(
@@ -190,7 +199,11 @@ impl Plant {
             clock.clone(),
             Arc::new(RouterTransport::new(cloud.router())),
             Endpoints::all(&Endpoint::parse("http://127.0.0.1:9").unwrap()),
-            vec![key(RESOURCE, "resource-key", "resource-secret"), key(CEN_OWNER, "cen-key", "cen-secret")],
+            vec![
+                key(RESOURCE, "resource-key", "resource-secret"),
+                key(CEN_OWNER, "cen-key", "cen-secret"),
+                key(OTHER, "other-key", "other-secret"),
+            ],
             Timeouts::default(),
             Arc::new(Unobserved),
             limits,
