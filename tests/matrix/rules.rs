@@ -62,6 +62,11 @@ fn impossible(cell: &Cell) -> Option<String> {
     Some(why)
 }
 
+/// Whether the cloud refuses the first write for a reason that can be read nowhere beforehand.
+pub fn is_refused_unforeseen(cell: &Cell, switches: &Switches) -> bool {
+    Rules { cell, switches }.is_not_approved() && cell.asks == Asks::Grant && cell.granted == Granted::No
+}
+
 struct Rules<'a> {
     cell: &'a Cell,
     switches: &'a Switches,
