@@ -32,10 +32,7 @@ const ASKED: &[(&str, &[&str])] = &[
     ),
     ("GetCallerIdentity", &[]),
     ("GrantInstanceToCbn", &["CcnInstanceId", "CenInstanceId", "CenUid", "RegionId"]),
-    (
-        "GrantInstanceToTransitRouter",
-        &["CenId", "CenOwnerId", "InstanceId", "InstanceType", "RegionId", "OrderType"],
-    ),
+    ("GrantInstanceToTransitRouter", &["CenId", "CenOwnerId", "InstanceId", "InstanceType", "RegionId", "OrderType"]),
     ("ListTransitRouterEcrAttachments", &["TransitRouterId", "MaxResults"]),
     ("ListTransitRouterVbrAttachments", &["TransitRouterId", "MaxResults"]),
     // All of a router, for those whose hour has passed, and one instance's.

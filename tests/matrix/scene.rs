@@ -10,8 +10,8 @@ use crossgrant::domain::{AccountUid, CenId, Instance, InstanceId, InstanceType, 
 use crossgrant::engine::mail::Incoming;
 use crossgrant::engine::store::Taken;
 use crossgrant::simulator::{
-    AccessKey, AccountEntry, AttachmentEntry, CallCount, CenEntry, Edition, GrantEntry, LedgerEntry, ParameterSet, RouterEntry, Site,
-    Status, World, WorldFile,
+    AccessKey, AccountEntry, AttachmentEntry, CallCount, CenEntry, Edition, GrantEntry, LedgerEntry, ParameterSet,
+    RouterEntry, Site, Status, World, WorldFile,
 };
 use crossgrant::store::Sqlite;
 use crossgrant::workflow::{Overrides, OverridingFile};
