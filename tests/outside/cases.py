@@ -1,0 +1,207 @@
+"""For each operation that the simulated cloud serves: how it is used well, and how badly, with the documented code."""
+
+import typing
+
+from world import (
+    BASIC_REGION, CCN_REGION, CEN, ENTERPRISE, MACHINE_ROLE, OIDC_TOKEN, POD_ROLE, PROVIDER, REGION, RESOURCE, ROLE, ROUTERS,
+    attachment, instance,
+)
+
+# What a parameter that is missing is refused with: by the name of the parameter, or without it.
+MISSING = r"MissingParameter(\.[\w.]+)?"
+INVALID = "InvalidParameter"
+# The codes by which a list of attachments refuses a way of asking that its page does not offer.
+COMBINATION = r"IllegalParam\.CenIdOrRegionId"
+
+
+class Case(typing.NamedTuple):
+    """One operation: who calls it, a request that succeeds, and changes to that which are refused, each with its code."""
+
+    account: str
+    good: list
+    bad: list
+    # Codes for a required parameter that is missing, where it is not `MISSING`.
+    missing: str = MISSING
+
+
+def _grants(operation_grants):
+    target = {"CenId": CEN, "CenOwnerId": int(ROUTERS), "RegionId": REGION}
+    words = {"VPC": "VPC", "VBR": "ExpressConnect", "VPN": "VPN", "ECR": "ECR"}
+    purpose = "grant" if operation_grants else "revoke"
+    payer = {"OrderType": "PayByResourceOwner"} if operation_grants else {}
+    good = [
+        {**target, "InstanceId": instance(kind, purpose), "InstanceType": word, **payer} for kind, word in words.items()
+    ]
+    bad = [
+        ({"InstanceType": "VBR", "InstanceId": instance("VBR", purpose)}, INVALID),
+        ({"InstanceType": "CCN", "InstanceId": instance("CCN", purpose)}, INVALID),
+        ({"InstanceType": "vpc"}, INVALID),
+    ]
+    if operation_grants:
+        bad.append(({"OrderType": "PayByNobody"}, INVALID))
+    return Case(RESOURCE, good, bad)
+
+
+def _list(kind):
+    ways = [{"TransitRouterId": ENTERPRISE}, {"CenId": CEN, "RegionId": REGION}]
+    refused = [({"CenId": CEN}, COMBINATION), ({}, COMBINATION)]
+    if kind == "VPC":
+        ways += [{"RegionId": REGION}, {"TransitRouterId": ENTERPRISE, "VpcId": instance("VPC", "listed")}]
+        refused += [({"CenId": CEN, "VpcId": instance("VPC", "listed")}, COMBINATION)]
+        refused += [({"VpcId": instance("VPC", "listed")}, COMBINATION)]
+    else:
+        ways += [{"TransitRouterAttachmentId": attachment(kind, "listed")}]
+        refused += [({"RegionId": REGION}, COMBINATION)]
+    refused += [({"TransitRouterId": ENTERPRISE, "NextToken": "no-token"}, r"IllegalParam\.NextToken")]
+    return Case(ROUTERS, ways, [(None, *case) for case in refused])
+
+
+def _update(kind):
+    good = {"TransitRouterAttachmentId": attachment(kind, "update"), "ClientToken": f"update {kind} +/="}
+    if kind != "ECR":
+        good["OrderType"] = "PayByCenOwner"
+    bad = [({"TransitRouterAttachmentId": "tr-attach-nowhere1"}, r"InvalidTransitRouterAttachmentId\.NotFound")]
+    if kind == "ECR":
+        bad.append(({"OrderType": "PayByResourceOwner", "ClientToken": "other"}, r"OperationUnsupported\.action"))
+    else:
+        bad.append(({"OrderType": "PayByNobody", "ClientToken": "other"}, INVALID))
+    return Case(ROUTERS, [good], bad)
+
+
+def _delete(kind):
+    good = {"TransitRouterAttachmentId": attachment(kind, "delete"), "ClientToken": f"delete {kind}", "Force": False}
+    unknown = {"TransitRouterAttachmentId": "tr-attach-nowhere1", "ClientToken": "other"}
+    # Two of the four pages say that a wrong id may be answered with a RequestId alone.
+    bad = [] if kind in ("VPN", "ECR") else [(unknown, r"InvalidTransitRouterAttachmentId\.NotFound")]
+    return Case(ROUTERS, [good], bad)
+
+
+def _create(kind):
+    word = kind.capitalize()
+    good = {"CenId": CEN, "RegionId": REGION, f"{word}Id": instance(kind, "create"), f"{word}OwnerId": int(RESOURCE)}
+    if kind == "VPC":
+        good["ZoneMappings"] = [{"ZoneId": "cn-hangzhou-h", "VSwitchId": "vsw-outside1"}]
+    if kind == "VPN":
+        good["Zone"] = [{"ZoneId": "cn-hangzhou-h"}]
+    return Case(ROUTERS, [good], [({f"{word}Id": f"{good[f'{word}Id']}x"}, INVALID)])
+
+
+_CCN = {"CcnInstanceId": instance("CCN", "grant"), "CenInstanceId": CEN, "RegionId": CCN_REGION}
+_RULES_OF = {"ResourceId": instance("VPC", "listed"), "ProductType": "VPC", "RegionId": REGION, "MaxResults": 20}
+_RULES_TO = {"CenId": CEN, "ProductType": "VPC", "MaxResults": 100}
+_ASSUME = {"RoleArn": ROLE, "RoleSessionName": "a.name@with-all_of-them", "DurationSeconds": 1800, "ExternalId": "a+b=c,d.e@f:g/h-i"}
+_OIDC = {
+    "RoleArn": POD_ROLE, "OIDCProviderArn": PROVIDER, "OIDCToken": OIDC_TOKEN, "RoleSessionName": "pod",
+    "DurationSeconds": 1800,
+}
+_CHILDREN = {"CenId": CEN, "ChildInstanceType": "VPC", "PageNumber": 1, "PageSize": 50}
+
+CASES = {
+    "GrantInstanceToTransitRouter": _grants(True),
+    "RevokeInstanceFromTransitRouter": _grants(False),
+    "ModifyGrantInstanceToTransitRouter": Case(
+        RESOURCE,
+        [{"CenId": CEN, "InstanceId": instance("VPC", "modify"), "OrderType": "PayByResourceOwner", "ClientToken": "m +/="}],
+        [
+            ({"OrderType": "PayByNobody", "ClientToken": "other"}, INVALID),
+            ({"InstanceId": instance("ECR", "modify"), "ClientToken": "other"}, r"OperationUnsupported\.action"),
+            ({"InstanceId": instance("VPC", "grant"), "ClientToken": "3"}, r"OperationFailed\.GrantCrossAccountNotExist"),
+        ],
+    ),
+    "DescribeGrantRulesToResource": Case(
+        RESOURCE,
+        [_RULES_OF, {**_RULES_OF, "ResourceId": instance("VBR", "listed"), "ProductType": "ExpressConnect"}],
+        [({"ProductType": "VBR"}, INVALID), ({"MaxResults": 101}, INVALID), ({"NextToken": "no-token"}, INVALID)],
+    ),
+    "DescribeGrantRulesToCen": Case(
+        ROUTERS,
+        [
+            *[{**_RULES_TO, "ProductType": kind} for kind in ("VPC", "VBR", "VPN", "ECR", "CCN")],
+            {**_RULES_TO, "RegionId": REGION, "ChildInstanceId": instance("VPC", "listed"), "ChildInstanceOwnerId": int(RESOURCE)},
+            {**_RULES_TO, "MaxResults": 0},
+        ],
+        [({"ProductType": "ExpressConnect"}, INVALID), ({"MaxResults": 101}, INVALID)],
+    ),
+    "ListTransitRouters": Case(
+        ROUTERS,
+        [
+            {"CenId": CEN, "PageNumber": 1, "PageSize": 50}, {"RegionId": REGION}, {"TransitRouterId": ENTERPRISE},
+            {"CenId": CEN, "Type": "Basic"},
+        ],
+        [(None, {}, r"InvalidParameterCombination\.TransitRouter"), (None, {"CenId": CEN, "PageSize": 51}, INVALID)],
+    ),
+    "DescribeCens": Case(
+        ROUTERS,
+        [{"PageNumber": 1, "PageSize": 50}, {"Filter": [{"Key": "CenId", "Value": [CEN, "cen-outside0none"]}]}],
+        [(None, {"PageSize": 51}, INVALID)],
+    ),
+    "CheckTransitRouterService": Case(ROUTERS, [{}], []),
+    "DescribeCenAttachedChildInstances": Case(
+        ROUTERS,
+        [_CHILDREN, {"CenId": CEN}, {**_CHILDREN, "ChildInstanceType": "CCN", "ChildInstanceRegionId": CCN_REGION}],
+        [({"ChildInstanceType": "VPN"}, INVALID), ({"PageSize": 51}, INVALID)],
+    ),
+    "DetachCenChildInstance": Case(
+        ROUTERS,
+        [{
+            "CenId": CEN, "CenOwnerId": int(ROUTERS), "ChildInstanceId": instance("VPC", "detach"), "ChildInstanceType": "VPC",
+            "ChildInstanceRegionId": BASIC_REGION, "ChildInstanceOwnerId": int(RESOURCE),
+        }],
+        [
+            ({"ChildInstanceType": "VPN"}, rf"Forbidden\.TypeInvalid|{INVALID}"),
+            (
+                {"ChildInstanceId": instance("VPC", "listed"), "ChildInstanceRegionId": REGION},
+                r"Forbidden\.TypeInvalid",
+            ),
+        ],
+    ),
+    **{f"ListTransitRouter{kind.capitalize()}Attachments": _list(kind) for kind in ("VPC", "VBR", "VPN", "ECR")},
+    **{f"UpdateTransitRouter{kind.capitalize()}AttachmentAttribute": _update(kind) for kind in ("VPC", "VBR", "VPN", "ECR")},
+    **{f"DeleteTransitRouter{kind.capitalize()}Attachment": _delete(kind) for kind in ("VPC", "VBR", "VPN", "ECR")},
+    **{f"CreateTransitRouter{kind.capitalize()}Attachment": _create(kind) for kind in ("VPC", "VBR", "VPN", "ECR")},
+    "GetCallerIdentity": Case(RESOURCE, [{}], []),
+    "AssumeRole": Case(
+        ROUTERS,
+        [_ASSUME],
+        [
+            ({"RoleArn": ROLE + "nobody"}, r"EntityNotExist\.Role"),
+            ({"RoleArn": "no-arn"}, r"InvalidParameter\.RoleArn"),
+            ({"RoleArn": f"acs:ram::{ROUTERS}:role/{MACHINE_ROLE}"}, "NoPermission"),
+            ({"RoleSessionName": "ünïcode"}, r"InvalidParameter\.RoleSessionName"),
+            ({"DurationSeconds": 899}, r"InvalidParameter\.DurationSeconds"),
+            ({"ExternalId": "a"}, r"InvalidParameter\.ExternalId"),
+            ({"ExternalId": "a b#c"}, r"InvalidParameter\.ExternalId"),
+        ],
+        rf"{MISSING}|InvalidParameter\.\w+",
+    ),
+    "AssumeRoleWithOIDC": Case(
+        ROUTERS,
+        [_OIDC],
+        [
+            ({"OIDCToken": "somebody-elses"}, r"AuthenticationFail\.OIDCToken\.\w+"),
+            ({"OIDCProviderArn": PROVIDER + "x"}, r"AuthenticationFail\.\w+(\.\w+)?"),
+            ({"RoleArn": POD_ROLE + "nobody"}, r"EntityNotExist\.Role"),
+        ],
+        rf"{MISSING}|InvalidParameter\.\w+",
+    ),
+    "GrantInstanceToCbn": Case(
+        RESOURCE,
+        [{**_CCN, "CenUid": int(ROUTERS)}],
+        [({}, "DuplicatedGrantRule"), ({"CcnInstanceId": instance("CCN", "nowhere")}, "CcnNotExist")],
+    ),
+    "RevokeInstanceFromCbn": Case(
+        RESOURCE,
+        [{**_CCN, "CcnInstanceId": instance("CCN", "revoke")}],
+        [({}, r"InvalidInstanceId\.NotFound"), ({"CcnInstanceId": instance("CCN", "nowhere")}, "CcnNotExist")],
+    ),
+    "DescribeGrantRules": Case(
+        RESOURCE,
+        [{"RegionId": CCN_REGION, "PageSize": 50}, {"RegionId": CCN_REGION, "AssociatedCcnId": instance("CCN", "listed")}],
+        [({"PageSize": 51}, INVALID), ({"AssociatedCcnId": instance("CCN", "nowhere")}, "CcnNotExist")],
+    ),
+    "DescribeVpnAttachments": Case(
+        RESOURCE,
+        [{"RegionId": REGION, "PageSize": 50}, {"RegionId": REGION, "VpnConnectionId": instance("VPN", "listed"), "AttachType": "CEN"}],
+        [({"PageSize": 51}, INVALID)],
+    ),
+}

@@ -1,0 +1,68 @@
+"""The program under test: a simulated cloud of its own for a test, and the worker's commands."""
+
+import json
+import os
+import pathlib
+import subprocess
+import tempfile
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BINARY = pathlib.Path(os.environ.get("CROSSGRANT", ROOT / "target/debug/crossgrant"))
+# The billing hour of the simulated cloud and of the worker that runs against it.
+HOUR = "2s"
+# Seconds a command of the worker may take.
+PATIENCE = 60
+
+
+class Simulator:
+    """`crossgrant simulate` on a free port, with a world of its own, for the length of a `with`."""
+
+    def __init__(self, world):
+        self._world = world
+
+    def __enter__(self):
+        self._dir = tempfile.TemporaryDirectory()
+        world = pathlib.Path(self._dir.name, "world.toml")
+        world.write_text(self._world)
+        command = [BINARY, "simulate", "--listen", "127.0.0.1:0", "--hour", HOUR, "--world", world]
+        log = open(pathlib.Path(self._dir.name, "log"), "w")
+        with log:
+            self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+        self.url = self._process.stdout.readline().strip()
+        if not self.url:
+            self.__exit__()
+            raise AssertionError("the simulated cloud did not start: see its message above")
+        self.host = self.url.removeprefix("http://")
+        return self
+
+    def __exit__(self, *_):
+        self._process.terminate()
+        self._process.wait(10)
+        self._process.stdout.close()
+        self._dir.cleanup()
+
+    def control(self, path, body=None, method=None):
+        """One of the control endpoints under `/_sim/`."""
+        data = None if body is None else json.dumps(body).encode()
+        with urllib.request.urlopen(urllib.request.Request(self.url + path, data, method=method)) as answer:
+            return json.load(answer)
+
+
+def worker(arguments, configuration, jobs=None, environment=None):
+    """Runs a command of the worker with a configuration, and the jobs as the file that `JOBS` stands for."""
+    with tempfile.TemporaryDirectory() as folder:
+        config, file = pathlib.Path(folder, "crossgrant.toml"), pathlib.Path(folder, "jobs.json")
+        config.write_text(configuration)
+        file.write_text(json.dumps(jobs or []))
+        arguments = [str(file) if argument == "JOBS" else argument for argument in arguments]
+        clean = {"PATH": os.environ.get("PATH", ""), "HOME": folder} | (environment or {})
+        done = subprocess.run(
+            [BINARY, "--config", config, *arguments], cwd=folder, env=clean, capture_output=True, text=True, timeout=PATIENCE
+        )
+    return done
+
+
+def lines(done):
+    """What a command printed, one JSON object to a line."""
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]

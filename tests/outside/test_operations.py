@@ -1,0 +1,69 @@
+"""The vendor's SDK is the client of the simulated cloud, for every operation it serves, well and badly used."""
+
+import unittest
+
+from alibabacloud_tea_openapi.exceptions import AlibabaCloudException
+
+import operations
+import vendor
+from cases import CASES
+from program import Simulator
+from world import RESOURCE, RESOURCE_KEY, ROUTERS, ROUTERS_KEY, world
+
+
+class Operations(unittest.TestCase):
+    """Every operation, on one simulated cloud."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.simulator = cls.enterClassContext(Simulator(world()))
+        keys = {RESOURCE: RESOURCE_KEY, ROUTERS: ROUTERS_KEY}
+        cls.accounts = {uid: vendor.Account(cls.simulator.host, *key) for uid, key in keys.items()}
+
+    def each(self):
+        """Each operation that is served or has a case, with its product; one that lacks the other fails."""
+        served = operations.served()
+        for action in sorted(served.keys() | CASES.keys()):
+            with self.subTest(action):
+                self.assertTrue(action in served, "the simulated cloud does not serve it")
+                self.assertTrue(action in CASES, "nothing uses it here: add a case to cases.py")
+                yield served[action], action, CASES[action]
+
+    def refused(self, product, action, account, parameters, code):
+        """The SDK raises, with the documented code and the request's id."""
+        with self.subTest(action, parameters=parameters):
+            with self.assertRaises(AlibabaCloudException, msg=f"it should be refused with {code}") as raised:
+                self.accounts[account].call(product, action, parameters)
+            error = raised.exception
+            self.assertRegex(error.code or "", rf"^({code})$", error.message)
+            self.assertRegex(error.request_id or "", r"^[0-9A-F-]{36}$")
+
+    def test_used_badly_each_operation_refuses_with_the_documented_code(self):
+        for product, action, case in self.each():
+            for bad in case.bad:
+                # A request of its own has `None` before it; every other is a change of the good one.
+                whole = {**case.good[0], **bad[0]} if len(bad) == 2 else bad[1]
+                if bad[0] == {}:
+                    continue
+                self.refused(product, action, case.account, whole, bad[-1])
+            for name in vendor.required(product, action):
+                rest = {key: value for key, value in case.good[0].items() if key != name}
+                self.refused(product, action, case.account, rest, case.missing)
+
+    def test_used_well_each_operation_answers_as_its_model_says(self):
+        for product, action, case in self.each():
+            for parameters in case.good:
+                with self.subTest(action, parameters=parameters):
+                    body, model = self.accounts[case.account].call(product, action, parameters)
+                    self.assertEqual(vendor.answer_faults(product, action, body), [])
+                    self.assertRegex(model.request_id or "", r"^[0-9A-F-]{36}$")
+                    for name in ("TotalCount", "PageSize"):
+                        self.assertNotEqual(body.get(name), 0, f"an empty answer shows nothing: {body}")
+            # What can be done once only is refused the second time.
+            for bad in case.bad:
+                if bad[0] == {}:
+                    self.refused(product, action, case.account, case.good[0], bad[-1])
+
+
+if __name__ == "__main__":
+    unittest.main()
