@@ -7,8 +7,8 @@ from world import (
     attachment, instance,
 )
 
-# What a parameter that is missing is refused with: by the name of the parameter, or without it.
-MISSING = r"MissingParameter(\.[\w.]+)?"
+# What a parameter that is missing is refused with: by its name or without it, and once with a TAB, as it is published.
+MISSING = r"MissingParameter(\.[\w.]+)?\t?"
 INVALID = "InvalidParameter"
 # The codes by which a list of attachments refuses a way of asking that its page does not offer.
 COMBINATION = r"IllegalParam\.CenIdOrRegionId"

@@ -4,13 +4,12 @@ The examples are about many networks; here they are about one. An id, a uid, a t
 that of the job, in the form it has there: what follows an id stays, and a uid that is a text stays a text.
 """
 
-import http.server
 import json
 import re
-import threading
 import urllib.parse
 
 from program import ROOT
+from server import Server
 from world import CEN, REGION, RESOURCE, ROUTERS
 
 ANSWERS = ROOT / "tests/outside/answers"
@@ -73,49 +72,21 @@ def about(instance, answer):
     return walk(answer, change)
 
 
-class Documented:
-    """Serves examples for the length of a `with`; `answers` names what an operation is answered with instead."""
+class Documented(Server):
+    """Serves examples about an instance; `answers` names what an operation is answered with instead of its own."""
 
     def __init__(self, instance, answers, odd=lambda name, value: value):
         self._instance, self._answers, self._odd = instance, answers, odd
         self.asked = []
 
-    def __enter__(self):
-        cloud = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            """One connection of the worker."""
-
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self):
-                """Answers a call."""
-                body = self.rfile.read(int(self.headers.get("content-length") or 0)).decode()
-                query = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(self.path).query + "&" + body))
-                action = self.headers.get("x-acs-action") or query.get("Action")
-                cloud.asked.append(action)
-                status, answer = cloud.answer(action, query, self.headers.get("authorization") or "")
-                answer = json.dumps(answer).encode()
-                self.send_response(status)
-                self.send_header("content-type", "application/json;charset=utf-8")
-                self.send_header("content-length", str(len(answer)))
-                self.end_headers()
-                self.wfile.write(answer)
-
-            def log_message(self, *_):
-                """The tests say what went wrong."""
-
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-        self._thread.start()
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        return self
-
-    def __exit__(self, *_):
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+    def respond(self, method, target, headers, body):
+        """Answers a call, signed or not."""
+        headers = {name.lower(): value for name, value in headers}
+        query = dict(urllib.parse.parse_qsl(f"{urllib.parse.urlsplit(target).query}&{body.decode()}"))
+        action = headers.get("x-acs-action") or query.get("Action")
+        self.asked.append(action)
+        status, answer = self.answer(action, query, headers.get("authorization", ""))
+        return status, [("content-type", "application/json;charset=utf-8")], json.dumps(answer).encode()
 
     def answer(self, action, query, authorization):
         """The status and body that a call gets."""

@@ -1,0 +1,52 @@
+"""An HTTP server on a free port, for the length of a `with`."""
+
+import http.server
+import threading
+
+
+class Server:
+    """Answers every request by `respond`, which those who inherit from it have."""
+
+    def respond(self, method, target, headers, body):
+        """The status, headers and body that a request gets; its headers are pairs, as they came."""
+        raise NotImplementedError
+
+    def __enter__(self):
+        server = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            """One connection."""
+
+            protocol_version = "HTTP/1.1"
+
+            def any(self):
+                """Answers a request."""
+                body = self.rfile.read(int(self.headers.get("content-length") or 0))
+                status, headers, answer = server.respond(self.command, self.path, self.headers.items(), body)
+                try:
+                    self.send_response_only(status)
+                    for name, value in headers:
+                        self.send_header(name, value)
+                    self.send_header("content-length", str(len(answer)))
+                    self.end_headers()
+                    self.wfile.write(answer)
+                except ConnectionError:
+                    # A worker that has come to its end waits for no answer.
+                    self.close_connection = True
+
+            do_GET = do_POST = do_PUT = any
+
+            def log_message(self, *_):
+                """The tests say what went wrong."""
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        return self
+
+    def __exit__(self, *_):
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
