@@ -31,7 +31,8 @@ outside:
 	    $(VENV)/bin/pip check --disable-pip-version-check || \
 	    { echo "outside: cannot fetch what tests/outside/requirements.txt pins; is the Python package index reached?" >&2; exit 1; }; } && \
 	  cp tests/outside/requirements.txt $(VENV)/requirements.txt; }
-	$(VENV)/bin/python -B -W error::ResourceWarning -m unittest discover -s tests/outside
+	env -u HTTP_PROXY -u HTTPS_PROXY -u http_proxy -u https_proxy \
+	  $(VENV)/bin/python -B -W error::ResourceWarning -m unittest discover -s tests/outside
 
 ## What it costs, on this machine: one JSON line for each workload and store, in a quarter of an hour. Less, more, or other
 ## ones: `make bench WORKLOADS="W1 --store postgres --rounds 5"`; docs/performance.md says what there is.

@@ -3,8 +3,20 @@
 import typing
 
 from world import (
-    BASIC_REGION, CCN_REGION, CEN, ENTERPRISE, MACHINE_ROLE, OIDC_TOKEN, POD_ROLE, PROVIDER, REGION, RESOURCE, ROLE, ROUTERS,
-    attachment, instance,
+    BASIC_REGION,
+    CCN_REGION,
+    CEN,
+    ENTERPRISE,
+    MACHINE_ROLE,
+    OIDC_TOKEN,
+    POD_ROLE,
+    PROVIDER,
+    REGION,
+    RESOURCE,
+    ROLE,
+    ROUTERS,
+    attachment,
+    instance,
 )
 
 # What a parameter that is missing is refused with: by its name or without it, and once with a TAB, as it is published.
@@ -15,7 +27,7 @@ COMBINATION = r"IllegalParam\.CenIdOrRegionId"
 
 
 class Case(typing.NamedTuple):
-    """One operation: who calls it, a request that succeeds, and changes to that which are refused, each with its code."""
+    """One operation: who calls it, requests that succeed, and changes to the first that are refused, each with its code."""
 
     account: str
     good: list
@@ -24,11 +36,11 @@ class Case(typing.NamedTuple):
     missing: str = MISSING
 
 
-def _grants(operation_grants):
+def _grants(grants):
     target = {"CenId": CEN, "CenOwnerId": int(ROUTERS), "RegionId": REGION}
     words = {"VPC": "VPC", "VBR": "ExpressConnect", "VPN": "VPN", "ECR": "ECR"}
-    purpose = "grant" if operation_grants else "revoke"
-    payer = {"OrderType": "PayByResourceOwner"} if operation_grants else {}
+    purpose = "grant" if grants else "revoke"
+    payer = {"OrderType": "PayByResourceOwner"} if grants else {}
     good = [
         {**target, "InstanceId": instance(kind, purpose), "InstanceType": word, **payer} for kind, word in words.items()
     ]
@@ -37,7 +49,7 @@ def _grants(operation_grants):
         ({"InstanceType": "CCN", "InstanceId": instance("CCN", purpose)}, INVALID),
         ({"InstanceType": "vpc"}, INVALID),
     ]
-    if operation_grants:
+    if grants:
         bad.append(({"OrderType": "PayByNobody"}, INVALID))
     return Case(RESOURCE, good, bad)
 
@@ -89,9 +101,17 @@ def _create(kind):
 _CCN = {"CcnInstanceId": instance("CCN", "grant"), "CenInstanceId": CEN, "RegionId": CCN_REGION}
 _RULES_OF = {"ResourceId": instance("VPC", "listed"), "ProductType": "VPC", "RegionId": REGION, "MaxResults": 20}
 _RULES_TO = {"CenId": CEN, "ProductType": "VPC", "MaxResults": 100}
-_ASSUME = {"RoleArn": ROLE, "RoleSessionName": "a.name@with-all_of-them", "DurationSeconds": 1800, "ExternalId": "a+b=c,d.e@f:g/h-i"}
+_ASSUME = {
+    "RoleArn": ROLE,
+    "RoleSessionName": "a.name@with-all_of-them",
+    "DurationSeconds": 1800,
+    "ExternalId": "a+b=c,d.e@f:g/h-i",
+}
 _OIDC = {
-    "RoleArn": POD_ROLE, "OIDCProviderArn": PROVIDER, "OIDCToken": OIDC_TOKEN, "RoleSessionName": "pod",
+    "RoleArn": POD_ROLE,
+    "OIDCProviderArn": PROVIDER,
+    "OIDCToken": OIDC_TOKEN,
+    "RoleSessionName": "pod",
     "DurationSeconds": 1800,
 }
 _CHILDREN = {"CenId": CEN, "ChildInstanceType": "VPC", "PageNumber": 1, "PageSize": 50}
@@ -101,11 +121,21 @@ CASES = {
     "RevokeInstanceFromTransitRouter": _grants(False),
     "ModifyGrantInstanceToTransitRouter": Case(
         RESOURCE,
-        [{"CenId": CEN, "InstanceId": instance("VPC", "modify"), "OrderType": "PayByResourceOwner", "ClientToken": "m +/="}],
+        [
+            {
+                "CenId": CEN,
+                "InstanceId": instance("VPC", "modify"),
+                "OrderType": "PayByResourceOwner",
+                "ClientToken": "m +/=",
+            }
+        ],
         [
             ({"OrderType": "PayByNobody", "ClientToken": "other"}, INVALID),
             ({"InstanceId": instance("ECR", "modify"), "ClientToken": "other"}, r"OperationUnsupported\.action"),
-            ({"InstanceId": instance("VPC", "grant"), "ClientToken": "3"}, r"OperationFailed\.GrantCrossAccountNotExist"),
+            (
+                {"InstanceId": instance("VPC", "grant"), "ClientToken": "3"},
+                r"OperationFailed\.GrantCrossAccountNotExist",
+            ),
         ],
     ),
     "DescribeGrantRulesToResource": Case(
@@ -117,7 +147,12 @@ CASES = {
         ROUTERS,
         [
             *[{**_RULES_TO, "ProductType": kind} for kind in ("VPC", "VBR", "VPN", "ECR", "CCN")],
-            {**_RULES_TO, "RegionId": REGION, "ChildInstanceId": instance("VPC", "listed"), "ChildInstanceOwnerId": int(RESOURCE)},
+            {
+                **_RULES_TO,
+                "RegionId": REGION,
+                "ChildInstanceId": instance("VPC", "listed"),
+                "ChildInstanceOwnerId": int(RESOURCE),
+            },
             {**_RULES_TO, "MaxResults": 0},
         ],
         [({"ProductType": "ExpressConnect"}, INVALID), ({"MaxResults": 101}, INVALID)],
@@ -125,7 +160,9 @@ CASES = {
     "ListTransitRouters": Case(
         ROUTERS,
         [
-            {"CenId": CEN, "PageNumber": 1, "PageSize": 50}, {"RegionId": REGION}, {"TransitRouterId": ENTERPRISE},
+            {"CenId": CEN, "PageNumber": 1, "PageSize": 50},
+            {"RegionId": REGION},
+            {"TransitRouterId": ENTERPRISE},
             {"CenId": CEN, "Type": "Basic"},
         ],
         [(None, {}, r"InvalidParameterCombination\.TransitRouter"), (None, {"CenId": CEN, "PageSize": 51}, INVALID)],
@@ -143,10 +180,16 @@ CASES = {
     ),
     "DetachCenChildInstance": Case(
         ROUTERS,
-        [{
-            "CenId": CEN, "CenOwnerId": int(ROUTERS), "ChildInstanceId": instance("VPC", "detach"), "ChildInstanceType": "VPC",
-            "ChildInstanceRegionId": BASIC_REGION, "ChildInstanceOwnerId": int(RESOURCE),
-        }],
+        [
+            {
+                "CenId": CEN,
+                "CenOwnerId": int(ROUTERS),
+                "ChildInstanceId": instance("VPC", "detach"),
+                "ChildInstanceType": "VPC",
+                "ChildInstanceRegionId": BASIC_REGION,
+                "ChildInstanceOwnerId": int(RESOURCE),
+            }
+        ],
         [
             ({"ChildInstanceType": "VPN"}, rf"Forbidden\.TypeInvalid|{INVALID}"),
             (
@@ -156,7 +199,10 @@ CASES = {
         ],
     ),
     **{f"ListTransitRouter{kind.capitalize()}Attachments": _list(kind) for kind in ("VPC", "VBR", "VPN", "ECR")},
-    **{f"UpdateTransitRouter{kind.capitalize()}AttachmentAttribute": _update(kind) for kind in ("VPC", "VBR", "VPN", "ECR")},
+    **{
+        f"UpdateTransitRouter{kind.capitalize()}AttachmentAttribute": _update(kind)
+        for kind in ("VPC", "VBR", "VPN", "ECR")
+    },
     **{f"DeleteTransitRouter{kind.capitalize()}Attachment": _delete(kind) for kind in ("VPC", "VBR", "VPN", "ECR")},
     **{f"CreateTransitRouter{kind.capitalize()}Attachment": _create(kind) for kind in ("VPC", "VBR", "VPN", "ECR")},
     "GetCallerIdentity": Case(RESOURCE, [{}], []),
@@ -196,12 +242,18 @@ CASES = {
     ),
     "DescribeGrantRules": Case(
         RESOURCE,
-        [{"RegionId": CCN_REGION, "PageSize": 50}, {"RegionId": CCN_REGION, "AssociatedCcnId": instance("CCN", "listed")}],
+        [
+            {"RegionId": CCN_REGION, "PageSize": 50},
+            {"RegionId": CCN_REGION, "AssociatedCcnId": instance("CCN", "listed")},
+        ],
         [({"PageSize": 51}, INVALID), ({"AssociatedCcnId": instance("CCN", "nowhere")}, "CcnNotExist")],
     ),
     "DescribeVpnAttachments": Case(
         RESOURCE,
-        [{"RegionId": REGION, "PageSize": 50}, {"RegionId": REGION, "VpnConnectionId": instance("VPN", "listed"), "AttachType": "CEN"}],
+        [
+            {"RegionId": REGION, "PageSize": 50},
+            {"RegionId": REGION, "VpnConnectionId": instance("VPN", "listed"), "AttachType": "CEN"},
+        ],
         [({"PageSize": 51}, INVALID)],
     ),
 }

@@ -58,7 +58,12 @@ def worker(arguments, configuration, jobs=None, environment=None):
         arguments = [str(file) if argument == "JOBS" else argument for argument in arguments]
         clean = {"PATH": os.environ.get("PATH", ""), "HOME": folder} | (environment or {})
         done = subprocess.run(
-            [BINARY, "--config", config, *arguments], cwd=folder, env=clean, capture_output=True, text=True, timeout=PATIENCE
+            [BINARY, "--config", config, *arguments],
+            cwd=folder,
+            env=clean,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
         )
     return done
 

@@ -9,8 +9,22 @@ import urllib.parse
 from program import HOUR, Simulator, lines, worker
 from proxy import Exchange, Proxy
 from world import (
-    CEN, MACHINE_ROLE, MANY, OIDC_TOKEN, PAYERS, POD_ROLE, PROVIDER, RESOURCE, RESOURCE_KEY, ROLE, ROUTERS, ROUTERS_KEY,
-    BASIC_REGION, instance, region, world,
+    CEN,
+    MACHINE_ROLE,
+    MANY,
+    OIDC_TOKEN,
+    PAYERS,
+    POD_ROLE,
+    PROVIDER,
+    RESOURCE,
+    RESOURCE_KEY,
+    ROLE,
+    ROUTERS,
+    ROUTERS_KEY,
+    BASIC_REGION,
+    instance,
+    region,
+    world,
 )
 
 # Allowed by the vendor's pattern for it, and everything in it has to be encoded.
@@ -80,7 +94,13 @@ def job(kind, type, purpose, **more):
     """A job about the instance that is there for a purpose."""
     where = BASIC_REGION if purpose == "detach" else region(type)
     about = {"type": type, "id": instance(type, purpose), "region": where, "owner": RESOURCE}
-    return {"id": f"{kind}-{type}-{purpose}", "kind": kind, "instance": about, "cen": {"id": CEN, "owner": ROUTERS}, **more}
+    return {
+        "id": f"{kind}-{type}-{purpose}",
+        "kind": kind,
+        "instance": about,
+        "cen": {"id": CEN, "owner": ROUTERS},
+        **more,
+    }
 
 
 def jobs():
@@ -130,7 +150,9 @@ def secrets_of(exchanges):
 @functools.cache
 def recording():
     """Runs the worker through the proxy: jobs of every sort, plans and the doctor, with each sort of keys."""
-    with tempfile.NamedTemporaryFile("w", suffix=".token") as token, tempfile.NamedTemporaryFile("w", suffix=".toml") as policies:
+    with tempfile.NamedTemporaryFile("w", suffix=".token") as token, tempfile.NamedTemporaryFile(
+        "w", suffix=".toml"
+    ) as policies:
         token.write(OIDC_TOKEN)
         token.flush()
         policies.write(POLICIES)
@@ -146,10 +168,15 @@ def recording():
     return Recording(exchanges, secrets_of(exchanges), failed)
 
 
+def told(event):
+    """What the last event of a job says, in a line."""
+    data = event["data"]
+    return f"{data['job']['id']}: {event['type']} {data.get('reason')} {data.get('message')}"
+
+
 def ends(done):
     """What is left to say of the jobs of a run that did not complete."""
     last = {event["data"]["uid"]: event for event in lines(done)}
-    told = lambda event: f"{event['data']['job']['id']}: {event['type']} {event['data'].get('reason')} {event['data'].get('message')}"
     failed = [told(event) for event in last.values() if not event["type"].endswith(".completed")]
     return failed if last and not done.returncode else [*failed, done.stderr]
 

@@ -38,7 +38,9 @@ def without_payer(name):
 
 def time(form):
     """Every time in one of the forms that the products have."""
-    return lambda name, value: form if name in ("CreateTime", "CreationTime", "GmtCreate", "ChildInstanceAttachTime") else value
+    return lambda name, value: (
+        form if name in ("CreateTime", "CreationTime", "GmtCreate", "ChildInstanceAttachTime") else value
+    )
 
 
 ODD = {
@@ -46,8 +48,11 @@ ODD = {
     "blanks around every id": lambda name, value: f" {value}\t" if ids(name, value) else value,
     "blanks around every payer": lambda name, value: f" {value}\n" if name == "OrderType" else value,
     "uids as texts": uids_as_texts,
-    "uids as texts with a line feed": lambda name, value: f"{uids_as_texts(name, value)}\n" if isinstance(
-        uids_as_texts(name, value), str) and uids_as_texts(name, value) != value else value,
+    "uids as texts with a line feed": lambda name, value: (
+        f"{uids_as_texts(name, value)}\n"
+        if isinstance(uids_as_texts(name, value), str) and uids_as_texts(name, value) != value
+        else value
+    ),
     "times without seconds": time("2024-01-24T16:46Z"),
     "times with seconds": time("2024-01-24T16:46:12Z"),
     "times in milliseconds": time(1609392288000),
@@ -139,25 +144,42 @@ class Answers(unittest.TestCase):
             with self.subTest(field):
                 attachments = example(LIST["VPC"])
                 attachments["TransitRouterAttachments"][0][field] = {"": 1} if field == "VpcOwnerId" else "?"
-                self.unclear(self.plan("revoke", "VPC", {LIST["VPC"]: attachments, "DescribeCenAttachedChildInstances": nothing("DescribeCenAttachedChildInstances")}))
+                self.unclear(
+                    self.plan(
+                        "revoke",
+                        "VPC",
+                        {
+                            LIST["VPC"]: attachments,
+                            "DescribeCenAttachedChildInstances": nothing("DescribeCenAttachedChildInstances"),
+                        },
+                    )
+                )
 
     def test_a_list_that_counts_more_than_it_shows_is_incomplete(self):
         # The page's example has one item of four.
         self.unclear(self.plan("revoke", "ECR"))
         whole = example(LIST["ECR"]) | {"TotalCount": 1}
         self.assertEqual(self.plan("revoke", "ECR", {LIST["ECR"]: whole})["reason"], "attached")
-        cut = {"DescribeCenAttachedChildInstances": "DescribeCenAttachedChildInstances-cut-short", LIST["VPC"]: nothing(LIST["VPC"])}
+        cut = {
+            "DescribeCenAttachedChildInstances": "DescribeCenAttachedChildInstances-cut-short",
+            LIST["VPC"]: nothing(LIST["VPC"]),
+        }
         self.unclear(self.plan("revoke", "VPC", cut))
 
     def test_an_answer_with_a_request_id_alone_proves_nothing(self):
         bare = {"RequestId": "4906B209-8613-5C19-9CC9-B7A3FFDA731C"}
         self.unclear(self.plan("revoke", "VPN", {LIST["VPN"]: bare}))
-        self.unclear(self.plan("grant", "VPC", {**UNGRANTED, "DescribeGrantRulesToResource": bare}, order_type=CEN_OWNER))
+        self.unclear(
+            self.plan("grant", "VPC", {**UNGRANTED, "DescribeGrantRulesToResource": bare}, order_type=CEN_OWNER)
+        )
 
     def test_a_ccn_is_granted_by_either_example_of_its_rules(self):
         for rules in ("DescribeGrantRules", "DescribeGrantRules-texts"):
             with self.subTest(rules):
-                answers = {"DescribeGrantRules": rules, "DescribeGrantRulesToCen": without_payer("DescribeGrantRulesToCen")}
+                answers = {
+                    "DescribeGrantRules": rules,
+                    "DescribeGrantRulesToCen": without_payer("DescribeGrantRulesToCen"),
+                }
                 self.granted(self.plan("grant", "CCN", answers))
                 plan = self.plan("revoke", "CCN", answers)
                 self.assertEqual((plan["verdict"], plan["reason"]), ("failed", "attached"), plan)
@@ -178,10 +200,16 @@ class Answers(unittest.TestCase):
     def test_an_attachment_to_a_basic_router_is_one_of_the_basic_edition(self):
         basic = {LIST["VPC"]: nothing(LIST["VPC"]), "ListTransitRouters": documented.router("Basic")}
         plan = self.plan("revoke", "VPC", basic, options={"attachments": "delete"})
-        self.assertEqual([c["operation"] for c in plan["plan"]], ["DetachCenChildInstance", "RevokeInstanceFromTransitRouter"], plan)
+        self.assertEqual(
+            [c["operation"] for c in plan["plan"]], ["DetachCenChildInstance", "RevokeInstanceFromTransitRouter"], plan
+        )
 
     def test_a_code_is_read_without_the_tab_it_is_published_with(self):
-        refusal = {"RequestId": "4906B209-8613-5C19-9CC9-B7A3FFDA731C", "Message": "The input parameter is missing.", "HostId": "h"}
+        refusal = {
+            "RequestId": "4906B209-8613-5C19-9CC9-B7A3FFDA731C",
+            "Message": "The input parameter is missing.",
+            "HostId": "h",
+        }
         for code, status in (("MissingParameter\t", 400), ("InvalidInstanceId.NotFound\t", 404)):
             with self.subTest(code):
                 answers = {"DescribeGrantRulesToResource": (status, {**refusal, "Code": code})}
@@ -194,7 +222,9 @@ class Answers(unittest.TestCase):
         for type in ("VPC", "VBR", "VPN", "ECR", "CCN"):
             with self.subTest(type):
                 payer = {} if type == "CCN" else {"order_type": CEN_OWNER}
-                findings, asked = self.run_on(["doctor", "--json", "--job", "JOBS"], job("grant", type, "modify", **payer), {}, lambda _, v: v)
+                findings, asked = self.run_on(
+                    ["doctor", "--json", "--job", "JOBS"], job("grant", type, "modify", **payer), {}, lambda _, v: v
+                )
                 found = {f["check"]: f for f in findings if f["check"] in ("credential", "clock", "permission")}
                 self.assertEqual(found.keys(), {"credential", "clock", "permission"})
                 self.assertEqual([f for f in findings if f["check"] in found and f["ok"] is not True], [])

@@ -7,7 +7,9 @@ import unittest
 
 from alibabacloud_credentials.exceptions import CredentialException
 from alibabacloud_credentials.provider import (
-    EcsRamRoleCredentialsProvider, OIDCRoleArnCredentialsProvider, RamRoleArnCredentialsProvider,
+    EcsRamRoleCredentialsProvider,
+    OIDCRoleArnCredentialsProvider,
+    RamRoleArnCredentialsProvider,
 )
 
 import vendor

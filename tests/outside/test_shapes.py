@@ -9,10 +9,12 @@ from recording import action, parameters, recording
 
 # How the value of a parameter of a type looks on the wire.
 WRITTEN = {int: r"-?\d{1,19}", bool: r"true|false", str: r".*", float: r"-?\d+(\.\d+)?"}
-# Parameters that a request carries in the gateway's own name, and where: the one that is not signed has no headers for them.
+# Parameters for the gateway itself, which a request that is not signed has no headers for.
 GATEWAY = {"AssumeRoleWithOIDC": {"Action", "Version", "Format", "Timestamp", "SignatureNonce"}}
-# Parameters that the worker puts elsewhere than the Python SDK does, each operation with why.
-ELSEWHERE = {"AssumeRoleWithOIDC": "in the body, where the vendor's Go and Node libraries put it, so that no log of URLs has the token"}
+# Operations whose parameters the worker puts elsewhere than the Python SDK does, each with why.
+ELSEWHERE = {
+    "AssumeRoleWithOIDC": "in the body, as the vendor's libraries for Go and Node do, so that no log of URLs has the token",
+}
 # What the body of a refusal may hold.
 REFUSAL = {"RequestId", "HostId", "Code", "Message", "Recommend", "AccessDeniedDetail"}
 
@@ -44,7 +46,9 @@ class Shapes(unittest.TestCase):
     def test_each_operation_is_asked_for_as_the_sdk_asks(self):
         for exchange in self.exchanges:
             declared = vendor.declared(product_of(exchange), action(exchange))
-            self.assertEqual((exchange.method, exchange.target.partition("?")[0]), (declared.method, "/"), action(exchange))
+            self.assertEqual(
+                (exchange.method, exchange.target.partition("?")[0]), (declared.method, "/"), action(exchange)
+            )
             names = [name for pairs in parameters(exchange).values() for name, _ in pairs]
             self.assertEqual(len(names), len(set(names)), f"{action(exchange)} has a parameter twice: {names}")
 
@@ -54,7 +58,9 @@ class Shapes(unittest.TestCase):
                 places = vendor.declared(product, name_of).places
                 self.assertNotIn(name, vendor.HIDDEN)
                 self.assertIn(vendor.plain(name), places)
-                self.assertTrue(name_of in ELSEWHERE or places[vendor.plain(name)] == place, f"the worker puts it in the {place}")
+                self.assertTrue(
+                    name_of in ELSEWHERE or places[vendor.plain(name)] == place, f"the worker puts it in the {place}"
+                )
 
     def test_each_value_is_written_as_its_type(self):
         for product, name_of, _, name, value in self.each_parameter():

@@ -25,7 +25,9 @@ MUST_SIGN = {"host", "x-acs-action", "x-acs-version", "x-acs-date", "x-acs-signa
 
 def signed_again(exchange, secrets):
     """The Authorization header as the vendor's own code makes it from what was on the wire."""
-    key, names = re.match(r"[\w-]+ Credential=([^,]+),SignedHeaders=([^,]+),", exchange.header("authorization")).groups()
+    key, names = re.match(
+        r"[\w-]+ Credential=([^,]+),SignedHeaders=([^,]+),", exchange.header("authorization")
+    ).groups()
     request = DaraRequest()
     request.method, request.pathname = exchange.method, urllib.parse.urlsplit(exchange.target).path
     request.query = dict(parameters(exchange)["query"])

@@ -51,14 +51,25 @@ def world(switches="", attachments=0):
     keys = lambda key: [{"id": key[0], "secret": key[1]}]
     parts = [
         _table("accounts", uid=RESOURCE, keys=keys(RESOURCE_KEY), roles=[{"name": "crossgrant", "trusts": [ROUTERS]}]),
-        _table("accounts", uid=ROUTERS, keys=keys(ROUTERS_KEY), roles=[
-            {"name": "pod", "oidc_tokens": [OIDC_TOKEN]}, {"name": MACHINE_ROLE, "machine": True},
-        ]),
-        _table("cens", id=CEN, owner=ROUTERS, transit_routers=[
-            {"id": ENTERPRISE, "region": REGION, "type": "Enterprise"},
-            {"id": SECOND, "region": SECOND_REGION, "type": "Enterprise"},
-            {"id": BASIC, "region": BASIC_REGION, "type": "Basic"},
-        ]),
+        _table(
+            "accounts",
+            uid=ROUTERS,
+            keys=keys(ROUTERS_KEY),
+            roles=[
+                {"name": "pod", "oidc_tokens": [OIDC_TOKEN]},
+                {"name": MACHINE_ROLE, "machine": True},
+            ],
+        ),
+        _table(
+            "cens",
+            id=CEN,
+            owner=ROUTERS,
+            transit_routers=[
+                {"id": ENTERPRISE, "region": REGION, "type": "Enterprise"},
+                {"id": SECOND, "region": SECOND_REGION, "type": "Enterprise"},
+                {"id": BASIC, "region": BASIC_REGION, "type": "Basic"},
+            ],
+        ),
     ]
 
     def add(kind, purpose, granted=None, router=None, payer=None, where=None):
