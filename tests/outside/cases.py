@@ -7,6 +7,7 @@ from world import (
     CCN_REGION,
     CEN,
     ENTERPRISE,
+    FOREIGN_PROVIDER,
     MACHINE_ROLE,
     OIDC_TOKEN,
     POD_ROLE,
@@ -225,7 +226,7 @@ CASES = {
         [_OIDC],
         [
             ({"OIDCToken": "somebody-elses"}, r"AuthenticationFail\.OIDCToken\.\w+"),
-            ({"OIDCProviderArn": PROVIDER + "x"}, r"AuthenticationFail\.\w+(\.\w+)?"),
+            ({"OIDCProviderArn": FOREIGN_PROVIDER}, r"AuthenticationFail\.\w+(\.\w+)?"),
             ({"RoleArn": POD_ROLE + "nobody"}, r"EntityNotExist\.Role"),
         ],
         rf"{MISSING}|InvalidParameter\.\w+",

@@ -4,6 +4,7 @@ The examples are about many networks; here they are about one. An id, a uid, a t
 that of the job, in the form it has there: what follows an id stays, and a uid that is a text stays a text.
 """
 
+import email.utils
 import json
 import re
 import urllib.parse
@@ -86,7 +87,8 @@ class Documented(Server):
         action = headers.get("x-acs-action") or query.get("Action")
         self.asked.append(action)
         status, answer = self.answer(action, query, headers.get("authorization", ""))
-        return status, [("content-type", "application/json;charset=utf-8")], json.dumps(answer).encode()
+        headers = [("date", email.utils.formatdate(usegmt=True)), ("content-type", "application/json;charset=utf-8")]
+        return status, headers, json.dumps(answer).encode()
 
     def answer(self, action, query, authorization):
         """The status and body that a call gets."""

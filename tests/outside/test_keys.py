@@ -14,7 +14,18 @@ from alibabacloud_credentials.provider import (
 
 import vendor
 from program import Simulator
-from world import MACHINE_ROLE, OIDC_TOKEN, POD_ROLE, PROVIDER, RESOURCE, ROLE, ROUTERS, ROUTERS_KEY, world
+from world import (
+    FOREIGN_PROVIDER,
+    MACHINE_ROLE,
+    OIDC_TOKEN,
+    POD_ROLE,
+    PROVIDER,
+    RESOURCE,
+    ROLE,
+    ROUTERS,
+    ROUTERS_KEY,
+    world,
+)
 
 
 class Keys(unittest.TestCase):
@@ -68,9 +79,9 @@ class Keys(unittest.TestCase):
     def test_a_pods_token_becomes_keys(self):
         self.fetched(self.pod(), ROUTERS, "pod")
 
-    def test_a_pods_token_of_somebody_else_is_refused_in_json(self):
+    def test_a_provider_of_another_account_is_refused_in_json(self):
         with self.assertRaisesRegex(CredentialException, r'"Code":\s*"AuthenticationFail\.'):
-            self.pod(oidc_provider_arn=PROVIDER + "-of-nobody").get_credentials()
+            self.pod(oidc_provider_arn=FOREIGN_PROVIDER).get_credentials()
 
     def test_the_machines_role_becomes_keys(self):
         self.fetched(self.machine(role_name=MACHINE_ROLE, disable_imds_v1=True), ROUTERS, MACHINE_ROLE)

@@ -9,6 +9,8 @@ REGION, SECOND_REGION, BASIC_REGION, CCN_REGION = "cn-hangzhou", "cn-shenzhen", 
 ROLE = f"acs:ram::{RESOURCE}:role/crossgrant"
 POD_ROLE = f"acs:ram::{ROUTERS}:role/pod"
 PROVIDER = f"acs:ram::{ROUTERS}:oidc-provider/cluster"
+# One of the same name in the account that the pod's role is not of.
+FOREIGN_PROVIDER = f"acs:ram::{RESOURCE}:oidc-provider/cluster"
 # What the pod's provider has signed; a real one is as long and has such characters.
 OIDC_TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOlsic3RzLmFsaXl1bmNzLmNvbSJdfQ.c2lnbmF0dXJl-_+/=="
 MACHINE_ROLE = "machine"
