@@ -42,8 +42,8 @@ pub(super) fn verify<'k>(
         }
     };
     in_time(&timestamp, now)?;
-    let key =
-        find(&id).ok_or_else(|| Refusal::new(404, "InvalidAccessKeyId.NotFound", "Specified access key is not found."))?;
+    let key = find(&id)
+        .ok_or_else(|| Refusal::new(404, "InvalidAccessKeyId.NotFound", "Specified access key is not found."))?;
     if key.disabled {
         return Err(Refusal::bad("InvalidAccessKeyId.Inactive", "Specified access key is disabled."));
     }

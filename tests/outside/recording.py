@@ -60,6 +60,8 @@ burst = 100
 {credentials}
 [[allow]]
 requesters = ["*"]
+cens = ["{CEN}"]
+resource_accounts = ["{RESOURCE}"]
 """
 
 
