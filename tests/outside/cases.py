@@ -40,7 +40,7 @@ class Case(typing.NamedTuple):
 
 
 def _changed(account, good, changes, **more):
-    """A case whose bad requests are the first good one with something changed."""
+    """Makes a case whose bad requests are the first good one with something changed."""
     return Case(account, good, [({**good[0], **change}, code) for change, code in changes], **more)
 
 

@@ -25,13 +25,13 @@ LISTS = {"TransitRouterAttachments", "GrantRules", "VpnAttachments", "ChildInsta
 
 
 def example(name):
-    """An example answer by the name of its file, the masks in it replaced by digits."""
+    """Reads an example answer by the name of its file, and replaces the masks in it by digits."""
     text = json.dumps(json.loads((ANSWERS / f"{name}.json").read_text())["answer"])
     return json.loads(re.sub(r"\*+", lambda mask: "1".rjust(len(mask[0]), "0"), text))
 
 
 def walk(value, change, name=None):
-    """The value with every leaf changed by `change(field, leaf)`."""
+    """Returns the value with every leaf changed by `change(field, leaf)`."""
     if isinstance(value, dict):
         return {key: walk(inner, change, key) for key, inner in value.items()}
     if isinstance(value, list):
@@ -40,13 +40,13 @@ def walk(value, change, name=None):
 
 
 def emptied(answer):
-    """A page behind the last one: no items, and no token."""
+    """Makes the page behind the last one: it has no items and no token."""
     page = {key: [] if key in LISTS else value for key, value in answer.items()}
     return {**page, "NextToken": ""} if "NextToken" in page else page
 
 
 def about(instance, answer):
-    """An example answer as it would be about one instance and the one CEN."""
+    """Makes an example answer one about an instance and the one CEN."""
 
     def uid(value, of):
         return of if isinstance(value, str) else int(of)
@@ -91,7 +91,7 @@ class Documented(Server):
         return status, headers, json.dumps(answer).encode()
 
     def answer(self, action, query, authorization):
-        """The status and body that a call gets."""
+        """Returns the status and body that a call gets."""
         instead = self._answers.get(action, action)
         if isinstance(instead, tuple):
             return instead
@@ -106,12 +106,12 @@ class Documented(Server):
 
 
 def nothing(action):
-    """The example of an operation as it is when there is nothing to show."""
+    """Makes the example of an operation one that has nothing to show."""
     return {**emptied(example(action)), "TotalCount": 0}
 
 
 def router(edition):
-    """The example of the routers of a CEN, with one of an edition where the instance is."""
+    """Makes the example of routers one with a router of this edition in the region of the instance."""
     answer = example("ListTransitRouters")
     answer["TransitRouters"][0] |= {"Type": edition, "RegionId": REGION}
     return answer

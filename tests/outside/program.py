@@ -16,7 +16,7 @@ PATIENCE = 60
 
 
 class Simulator:
-    """`crossgrant simulate` on a free port, with a world of its own, for the length of a `with`."""
+    """Runs `crossgrant simulate` on a free port, with a world of its own, for the length of a `with`."""
 
     def __init__(self, world):
         self._world = world
@@ -43,14 +43,14 @@ class Simulator:
         self._dir.cleanup()
 
     def control(self, path, body=None, method=None):
-        """One of the control endpoints under `/_sim/`."""
+        """Calls one of the control endpoints under `/_sim/`."""
         data = None if body is None else json.dumps(body).encode()
         with urllib.request.urlopen(urllib.request.Request(self.url + path, data, method=method)) as answer:
             return json.load(answer)
 
 
 def worker(arguments, configuration, jobs=None, environment=None):
-    """Runs a command of the worker with a configuration, and the jobs as the file that `JOBS` stands for."""
+    """Runs a command of the worker with a configuration; the argument `JOBS` becomes the file of the jobs."""
     with tempfile.TemporaryDirectory() as folder:
         config, file = pathlib.Path(folder, "crossgrant.toml"), pathlib.Path(folder, "jobs.json")
         config.write_text(configuration)
@@ -69,5 +69,5 @@ def worker(arguments, configuration, jobs=None, environment=None):
 
 
 def lines(done):
-    """What a command printed, one JSON object to a line."""
+    """Reads what a command printed, one JSON object to a line."""
     return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]

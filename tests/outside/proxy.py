@@ -20,7 +20,7 @@ class Exchange(typing.NamedTuple):
     answer: bytes
 
     def header(self, name):
-        """A header's value; `None` when it is not there."""
+        """Returns a header's value; `None` when it is not there."""
         values = [value for key, value in self.headers if key.lower() == name]
         assert len(values) < 2, f"{name} is there twice"
         return values[0] if values else None

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import pathlib
 import tempfile
 import typing
 import urllib.parse
@@ -43,8 +44,10 @@ initial = "100ms"
 """
 
 
-def configuration(url, policies, credentials):
-    """A worker's configuration, with every product at one address."""
+def configuration(url, folder, credentials):
+    """Writes a worker's configuration with every product at one address; its policies go into the folder."""
+    policies = pathlib.Path(folder, "policies.toml")
+    policies.write_text(POLICIES)
     products = ("cbn", "sts", "smartag", "vpc", "metadata")
     endpoints = "".join(f'{product} = "{url}"\n' for product in products)
     return f"""
@@ -65,8 +68,10 @@ resource_accounts = ["{RESOURCE}"]
 """
 
 
-def of_roles(token):
-    """A role for each account: one assumed with the keys of the other, which come from a pod's token."""
+def of_roles(folder):
+    """Configures a role for each account: a pod's token becomes keys of one, and those assume the role of the other."""
+    token = pathlib.Path(folder, "token")
+    token.write_text(OIDC_TOKEN)
     return f"""
 [accounts."{RESOURCE}"]
 role_arn = "{ROLE}"
@@ -82,7 +87,7 @@ hub = true
 
 
 def of_the_machine():
-    """The machine's role for one account, keys that stay for the other."""
+    """Configures the machine's role for one account, and keys that stay for the other."""
     return f"""
 [accounts."{RESOURCE}"]
 access_key_id = "{RESOURCE_KEY[0]}"
@@ -93,7 +98,7 @@ ecs_role = "{MACHINE_ROLE}"
 
 
 def job(kind, type, purpose, **more):
-    """A job about the instance that is there for a purpose."""
+    """Makes a job about the instance that is there for a purpose."""
     where = BASIC_REGION if purpose == "detach" else region(type)
     about = {"type": type, "id": instance(type, purpose), "region": where, "owner": RESOURCE}
     return {
@@ -106,7 +111,7 @@ def job(kind, type, purpose, **more):
 
 
 def jobs():
-    """A job for every type and every way that leads to a call of its own."""
+    """Makes a job for every type and every way that leads to a call of its own."""
     _, resource_owner = PAYERS
     payer, delete = {"order_type": resource_owner}, {"options": {"attachments": "delete"}}
     types = ("VPC", "VBR", "VPN", "ECR")
@@ -122,7 +127,7 @@ def jobs():
 
 
 def many():
-    """So many jobs in one CEN at a time that it is read by pages."""
+    """Makes more jobs in one CEN than a page of its rules shows, so that it is read by pages."""
     return [job("revoke", "VBR", f"many{number:04}", options={"attachments": "delete"}) for number in range(MANY)]
 
 
@@ -136,7 +141,7 @@ class Recording(typing.NamedTuple):
 
 
 def secrets_of(exchanges):
-    """The secret of each access key: the configured ones, and those that an answer issued."""
+    """Finds the secret of each access key: configured ones, and those that an answer issued."""
     found = dict((RESOURCE_KEY, ROUTERS_KEY))
     for exchange in exchanges:
         try:
@@ -152,17 +157,11 @@ def secrets_of(exchanges):
 @functools.cache
 def recording():
     """Runs the worker through the proxy: jobs of every sort, plans and the doctor, with each sort of keys."""
-    with tempfile.NamedTemporaryFile("w", suffix=".token") as token, tempfile.NamedTemporaryFile(
-        "w", suffix=".toml"
-    ) as policies:
-        token.write(OIDC_TOKEN)
-        token.flush()
-        policies.write(POLICIES)
-        policies.flush()
-        exchanges, failed = [], []
-        for credentials, work in ((of_roles(token.name), jobs()), (of_the_machine(), many())):
+    exchanges, failed = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        for credentials, work in ((of_roles(folder), jobs()), (of_the_machine(), many())):
             with Simulator(world(attachments=MANY)) as simulator, Proxy(simulator.host) as proxy:
-                config = configuration(proxy.url, policies.name, credentials)
+                config = configuration(proxy.url, folder, credentials)
                 for command in (["doctor", "--job", "JOBS", "--json"], ["doctor"], ["plan", "JOBS", "--json"]):
                     worker(command, config, work[:3])
                 failed += ends(worker(["run", "JOBS"], config, work))
@@ -171,20 +170,20 @@ def recording():
 
 
 def told(event):
-    """What the last event of a job says, in a line."""
+    """Says in a line what the last event of a job says."""
     data = event["data"]
     return f"{data['job']['id']}: {event['type']} {data.get('reason')} {data.get('message')}"
 
 
 def ends(done):
-    """What is left to say of the jobs of a run that did not complete."""
+    """Tells which jobs of a run did not complete, and why."""
     last = {event["data"]["uid"]: event for event in lines(done)}
     failed = [told(event) for event in last.values() if not event["type"].endswith(".completed")]
     return failed if last and not done.returncode else [*failed, done.stderr]
 
 
 def parameters(exchange):
-    """The parameters of a request by place, decoded, in the order they came."""
+    """Decodes the parameters of a request: pairs in the order they came, by place."""
     query = urllib.parse.urlsplit(exchange.target).query
     split = lambda text: urllib.parse.parse_qsl(text, keep_blank_values=True, strict_parsing=bool(text))
     form = (exchange.header("content-type") or "").startswith("application/x-www-form-urlencoded")
@@ -192,7 +191,7 @@ def parameters(exchange):
 
 
 def action(exchange):
-    """Which operation a request asks for; `metadata` for one to the metadata service."""
+    """Tells which operation a request asks for; `metadata` is one to the metadata service."""
     if exchange.target.startswith("/latest/"):
         return "metadata"
     return exchange.header("x-acs-action") or dict(parameters(exchange)["query"])["Action"]

@@ -6,12 +6,12 @@ import threading
 
 
 class Listener(http.server.ThreadingHTTPServer):
-    """A thread for each connection, none of which keeps the tests from ending."""
+    """Has a thread for each connection, and none of them keeps the tests from ending."""
 
     daemon_threads = True
 
     def handle_error(self, request, client_address):
-        """A worker that has come to its end waits for no answer; everything else is told."""
+        """Prints an error, but not that a worker hung up: one that has come to its end waits for no answer."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
@@ -20,14 +20,14 @@ class Server:
     """Answers every request by `respond`, which those who inherit from it have."""
 
     def respond(self, method, target, headers, body):
-        """The status, headers and body that a request gets; its headers are pairs, as they came."""
+        """Returns the status, headers and body that a request gets; its headers are pairs, as they came."""
         raise NotImplementedError
 
     def __enter__(self):
         server = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
-            """One connection."""
+            """Serves one connection."""
 
             protocol_version = "HTTP/1.1"
 
@@ -45,7 +45,7 @@ class Server:
             do_GET = do_POST = do_PUT = any
 
             def log_message(self, *_):
-                """The tests say what went wrong."""
+                """Stays silent: the tests say what went wrong."""
 
         self._server = Listener(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))

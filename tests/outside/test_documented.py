@@ -9,7 +9,7 @@ from documented import ANSWERS, Documented, example, nothing, walk
 from operations import VERSIONS
 from program import lines, worker
 from recording import configuration, job, of_roles
-from world import OIDC_TOKEN, PAYERS
+from world import PAYERS
 
 CEN_OWNER, RESOURCE_OWNER = PAYERS
 LIST = {kind: f"ListTransitRouter{kind.capitalize()}Attachments" for kind in ("VPC", "VBR", "VPN", "ECR")}
@@ -21,74 +21,61 @@ UNGRANTED = {name: nothing(name) for name in ("DescribeGrantRulesToResource", "D
 LOOSE = {"DescribeVpnAttachments": nothing("DescribeVpnAttachments")}
 
 
-def uids_as_texts(name, value):
-    """16-digit uids, which some examples have as texts."""
-    return str(value) if name in documented.OWNERS | documented.CEN_OWNERS else value
+IDS = documented.CENS | documented.INSTANCES | {"TransitRouterId"}
+UIDS = documented.OWNERS | documented.CEN_OWNERS
+TIMES = {"CreateTime", "CreationTime", "GmtCreate", "ChildInstanceAttachTime"}
+COUNTS = {"TotalCount", "PageSize", "PageNumber"}
 
 
-def ids(name, value):
-    """Whether a field is an id that a reader compares."""
-    return isinstance(value, str) and name in documented.CENS | documented.INSTANCES | {"TransitRouterId"}
+def on(fields, change):
+    """Makes the change of an answer that changes the values of some fields."""
+    return lambda name, value: change(value) if name in fields else value
 
 
 def without_payer(name):
-    """An example of rules as it is where no payer is shown."""
-    return walk(example(name), lambda field, value: "" if field == "OrderType" else value)
-
-
-def time(form):
-    """Every time in one of the forms that the products have."""
-    return lambda name, value: (
-        form if name in ("CreateTime", "CreationTime", "GmtCreate", "ChildInstanceAttachTime") else value
-    )
+    """Makes an example of rules one that shows no payer."""
+    return walk(example(name), on({"OrderType"}, lambda _: ""))
 
 
 ODD = {
-    "a line feed after every id": lambda name, value: f"{value}\n" if ids(name, value) else value,
-    "blanks around every id": lambda name, value: f" {value}\t" if ids(name, value) else value,
-    "blanks around every payer": lambda name, value: f" {value}\n" if name == "OrderType" else value,
-    "uids as texts": uids_as_texts,
-    "uids as texts with a line feed": lambda name, value: (
-        f"{uids_as_texts(name, value)}\n"
-        if isinstance(uids_as_texts(name, value), str) and uids_as_texts(name, value) != value
-        else value
-    ),
-    "times without seconds": time("2024-01-24T16:46Z"),
-    "times with seconds": time("2024-01-24T16:46:12Z"),
-    "times in milliseconds": time(1609392288000),
-    "no time": time(0),
-    "no token on the last page": lambda name, value: "" if name == "NextToken" else value,
-    "counts as texts": lambda name, value: str(value) if name in ("TotalCount", "PageSize", "PageNumber") else value,
+    "a line feed after every id": on(IDS, lambda id: f"{id}\n"),
+    "blanks around every id": on(IDS, lambda id: f" {id}\t"),
+    "blanks around every payer": on({"OrderType"}, lambda payer: f" {payer}\n"),
+    "uids as texts": on(UIDS, str),
+    "uids as texts with a line feed": on(UIDS, lambda uid: f"{uid}\n"),
+    "times without seconds": on(TIMES, lambda _: "2024-01-24T16:46Z"),
+    "times with seconds": on(TIMES, lambda _: "2024-01-24T16:46:12Z"),
+    "times in milliseconds": on(TIMES, lambda _: 1609392288000),
+    "no time": on(TIMES, lambda _: 0),
+    "no token on the last page": on({"NextToken"}, lambda _: ""),
+    "counts as texts": on(COUNTS, str),
 }
 
 
 class Answers(unittest.TestCase):
-    """Plans and the doctor, on example answers."""
+    """Plans and doctor run on example answers."""
 
     @classmethod
     def setUpClass(cls):
-        cls.token = cls.enterClassContext(tempfile.NamedTemporaryFile("w"))
-        cls.policies = cls.enterClassContext(tempfile.NamedTemporaryFile("w"))
-        cls.token.write(OIDC_TOKEN)
-        cls.token.flush()
+        cls.folder = cls.enterClassContext(tempfile.TemporaryDirectory())
 
     def run_on(self, command, about, answers, odd):
         """Runs a command about a job; returns the objects it printed, and what it asked the cloud for."""
         with Documented(about["instance"], answers, odd) as cloud:
-            config = configuration(cloud.url, self.policies.name, of_roles(self.token.name))
+            config = configuration(cloud.url, self.folder, of_roles(self.folder))
             done = worker(command, config, [about])
         said = lines(done)
         self.assertTrue(said, done.stderr)
         return said, cloud.asked
 
     def plan(self, kind, type, answers=None, odd=lambda name, value: value, **more):
-        """The plan of a job, and that it is of the cloud: the keys came from it."""
+        """Plans a job, and sees that the keys came from the example answers, too."""
         (plan,), asked = self.run_on(["plan", "JOBS", "--json"], job(kind, type, "modify", **more), answers or {}, odd)
         self.assertLessEqual({"AssumeRole", "AssumeRoleWithOIDC", "GetCallerIdentity"}, set(asked))
         return plan
 
     def changes_payer(self, type, answers=None, odd=lambda name, value: value):
-        """A payer change of an attached instance is planned, in both accounts, for the attachment of the example."""
+        """Sees that a payer change is planned in both accounts, for the attachment of the example."""
         plan = self.plan("payer-change", type, answers, odd, order_type=RESOURCE_OWNER)
         self.assertEqual(plan["verdict"], "planned", plan)
         self.assertEqual([call["operation"] for call in plan["plan"]], [MODIFY, UPDATE[type]], plan)
@@ -99,11 +86,11 @@ class Answers(unittest.TestCase):
         self.assertEqual(plan["before"]["attachments"], [expected])
 
     def granted(self, plan):
-        """Nothing is left to write: the grant is there."""
+        """Sees that nothing is left to write: the grant is there."""
         self.assertEqual((plan["verdict"], plan["plan"]), ("planned", []), plan)
 
     def unclear(self, plan):
-        """Nothing is planned on a list that may not be all there is."""
+        """Sees that nothing is planned: a list may not be all there is."""
         self.assertEqual((plan["verdict"], plan["plan"]), ("unclear", None), plan)
 
     def test_each_example_is_one_of_the_sdks_answers(self):

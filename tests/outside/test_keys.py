@@ -29,7 +29,7 @@ from world import (
 
 
 class Keys(unittest.TestCase):
-    """Each way to keys that the simulated cloud has."""
+    """Tries each way to keys that the simulated cloud has."""
 
     @classmethod
     def setUpClass(cls):
@@ -39,25 +39,25 @@ class Keys(unittest.TestCase):
         cls.token.write_text(OIDC_TOKEN)
 
     def pod(self, **changes):
-        """The provider of a pod; the library takes a URL where it expects a host."""
+        """Makes the provider of a pod; the library takes a URL where it expects a host."""
         role = {"role_arn": POD_ROLE, "oidc_provider_arn": PROVIDER, "role_session_name": "pod"}
         file = {"oidc_token_file_path": str(self.token), "sts_endpoint": self.simulator.url}
         return OIDCRoleArnCredentialsProvider(**{**role, **file, **changes})
 
     def machine(self, **changes):
-        """The provider of a machine, which looks for the metadata service at its one address."""
+        """Makes the provider of a machine, which looks for the metadata service at one fixed address."""
         provider = EcsRamRoleCredentialsProvider(async_update_enabled=False, **changes)
         provider._EcsRamRoleCredentialsProvider__metadata_service_host = self.simulator.url
         return provider
 
     def role(self, **changes):
-        """The provider of a role that is assumed with a key."""
+        """Makes the provider of a role that is assumed with a key."""
         key = {"access_key_id": ROUTERS_KEY[0], "access_key_secret": ROUTERS_KEY[1]}
         role = {"role_arn": ROLE, "role_session_name": "hub", "external_id": "a+b=c,d.e@f:g/h-i"}
         return RamRoleArnCredentialsProvider(**{**key, **role, "sts_endpoint": self.simulator.url, **changes})
 
     def fetched(self, provider, uid, role):
-        """The keys are whole, last, and are those of a session of the role."""
+        """Sees that the keys are whole, last, and are those of a session of the role."""
         keys = provider.get_credentials()
         # The library asks again when less than a quarter of an hour is left.
         self.assertGreater(keys.get_expiration(), time.time() + 900)

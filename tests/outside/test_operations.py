@@ -15,7 +15,7 @@ REFUSAL = {"RequestId", "HostId", "Code", "Message", "Recommend", "statusCode", 
 
 
 class Operations(unittest.TestCase):
-    """Every operation, on one simulated cloud."""
+    """Uses every operation of one simulated cloud."""
 
     @classmethod
     def setUpClass(cls):
@@ -24,7 +24,7 @@ class Operations(unittest.TestCase):
         cls.accounts = {uid: vendor.Account(cls.simulator.host, *key) for uid, key in keys.items()}
 
     def each(self):
-        """Each operation that is served or has a case, with its product; one that lacks the other fails."""
+        """Goes through the operations with their products and cases; one that is served and has no case fails."""
         served = operations.served()
         for action in sorted(served.keys() | CASES.keys()):
             with self.subTest(action):
@@ -33,7 +33,7 @@ class Operations(unittest.TestCase):
                 yield served[action], action, CASES[action]
 
     def refused(self, product, action, account, parameters, code):
-        """The SDK raises, with the documented code and the request's id."""
+        """Sees that the SDK raises, with the documented code and the request's id."""
         with self.subTest(action, parameters=parameters):
             with self.assertRaises(AlibabaCloudException, msg=f"it should be refused with {code}") as raised:
                 self.accounts[account].call(product, action, parameters)

@@ -13,25 +13,25 @@ WRITTEN = {int: r"-?\d{1,19}", bool: r"true|false", str: r".*", float: r"-?\d+(\
 GATEWAY = {"AssumeRoleWithOIDC": {"Action", "Version", "Format", "Timestamp", "SignatureNonce"}}
 # Operations whose parameters the worker puts elsewhere than the Python SDK does, each with why.
 ELSEWHERE = {
-    "AssumeRoleWithOIDC": "in the body, as the vendor's libraries for Go and Node do, so that no log of URLs has the token",
+    "AssumeRoleWithOIDC": "in the body, as the vendor's Go and Node libraries do, so that no log of URLs has the token",
 }
 
 
 def product_of(exchange):
-    """The product whose operation is asked for."""
+    """Tells whose operation is asked for."""
     version = exchange.header("x-acs-version") or dict(parameters(exchange)["query"])["Version"]
     return {version: product for product, version in operations.VERSIONS.items()}[version]
 
 
 class Shapes(unittest.TestCase):
-    """Of everything that was recorded on the way to the products."""
+    """Looks at everything that was recorded on the way to the products."""
 
     @classmethod
     def setUpClass(cls):
         cls.exchanges = [exchange for exchange in recording().exchanges if action(exchange) != "metadata"]
 
     def each_parameter(self):
-        """Each parameter that was sent, with its operation and place; those of the gateway are left out."""
+        """Goes through the parameters that were sent, with operation and place, but for those of the gateway."""
         seen = set()
         for exchange in self.exchanges:
             for place, pairs in parameters(exchange).items():

@@ -24,7 +24,7 @@ MUST_SIGN = {"host", "x-acs-action", "x-acs-version", "x-acs-date", "x-acs-signa
 
 
 def signed_again(exchange, secrets):
-    """The Authorization header as the vendor's own code makes it from what was on the wire."""
+    """Makes the Authorization header anew, by the vendor's own code, from what was on the wire."""
     key, names = re.match(
         r"[\w-]+ Credential=([^,]+),SignedHeaders=([^,]+),", exchange.header("authorization")
     ).groups()
@@ -37,7 +37,7 @@ def signed_again(exchange, secrets):
 
 
 class Signatures(unittest.TestCase):
-    """Of everything that was recorded."""
+    """Looks at everything that was recorded."""
 
     @classmethod
     def setUpClass(cls):

@@ -14,7 +14,7 @@ from darabonba.model import DaraModel
 from darabonba.runtime import RuntimeOptions
 
 CLIENTS = {"Cbn": cbn.Client, "Smartag": smartag.Client, "Sts": sts.Client, "Vpc": vpc.Client}
-# Every operation of these products takes them, and nobody sends them.
+# Every operation of these products takes them, and no client has a reason to send them.
 HIDDEN = {"OwnerAccount", "OwnerId", "ResourceOwnerAccount", "ResourceOwnerId"}
 # Fields that the vendor's own pages fill otherwise than the SDK's model has them, each with why.
 OTHERWISE = {
@@ -24,7 +24,7 @@ OTHERWISE = {
 
 @functools.cache
 def methods(product):
-    """The SDK's method of each operation, by the model it returns."""
+    """Finds the SDK's method of each operation, by the model it returns."""
     found = {}
     for name, method in inspect.getmembers(CLIENTS[product], inspect.isfunction):
         returns = re.search(r"models\.(\w+)Response$", str(method.__annotations__.get("return", "")))
@@ -34,12 +34,12 @@ def methods(product):
 
 
 def models(product):
-    """The module with the product's models."""
+    """Finds the module with the product's models."""
     return inspect.getmodule(CLIENTS[product]).main_models
 
 
 class Account:
-    """The SDK, signing with the keys of one account, at one address."""
+    """Uses the SDK with the keys of one account, at one address."""
 
     def __init__(self, host, key_id, secret, token=None):
         keys = {"access_key_id": key_id, "access_key_secret": secret, "security_token": token}
@@ -76,7 +76,7 @@ def run(client, product, action, parameters):
 
 @functools.cache
 def fields(model):
-    """The fields of a model by their names on the wire, each with its type."""
+    """Finds the fields of a model by their names on the wire, each with its type."""
     hints = typing.get_type_hints(model.__init__)
     empty, found = model().to_map(), {}
     for name, kind in hints.items():
@@ -89,7 +89,7 @@ def fields(model):
 
 
 def sample(kind):
-    """A value of a type that a model's field can have."""
+    """Makes a value of a type that a model's field can have."""
     if typing.get_origin(kind) is list:
         return [sample(typing.get_args(kind)[0])]
     if typing.get_origin(kind) is dict or kind is dict:
@@ -100,7 +100,7 @@ def sample(kind):
 
 
 def whole(model):
-    """A request with every field set, the nested ones too."""
+    """Makes a request with every field set, the nested ones too."""
     one = model()
     for name, kind in typing.get_type_hints(model.__init__).items():
         listed = typing.get_origin(kind) is list
@@ -112,14 +112,14 @@ def whole(model):
 
 
 class Declared(typing.NamedTuple):
-    """How the SDK sends an operation: its method, and the place of each parameter, numbers in names as `N`."""
+    """Says how the SDK sends an operation: its method, and the place of each parameter by its `plain` name."""
 
     method: str
     places: dict
 
 
 def declared(product, action):
-    """What the SDK would send, captured from the SDK itself."""
+    """Captures from the SDK itself how it would send an operation."""
     client = CLIENTS[product](settings.Config(access_key_id="id", access_key_secret="secret", endpoint="nowhere"))
     sent = {}
 
@@ -138,7 +138,7 @@ def declared(product, action):
 
 
 def required(product, action):
-    """The parameters that the SDK's own comments call required."""
+    """Finds the parameters that the SDK's own comments call required."""
     request = getattr(models(product), f"{action}Request", None)
     if request is None:
         return []
@@ -151,12 +151,12 @@ def required(product, action):
 
 
 def plain(name):
-    """A parameter's name with every number in it as `N`: `Filter.12.Key` is `Filter.N.Key`."""
+    """Writes a parameter's name with every number in it as `N`: `Filter.12.Key` is `Filter.N.Key`."""
     return re.sub(r"\.\d+(?=\.|$)", ".N", name)
 
 
 def kind_of(product, action, name):
-    """The type of a parameter by its name on the wire; of a nested one that of its last part."""
+    """Finds the type of a parameter by its name on the wire; a nested one has that of its last part."""
     kind = getattr(models(product), f"{action}Request")
     for part in plain(name).split("."):
         if part == "N":
@@ -167,7 +167,7 @@ def kind_of(product, action, name):
 
 
 def faults(value, kind, path):
-    """What in an answer is not as its model says: unknown fields and wrong types, each with its path."""
+    """Finds what in an answer is not as its model says: unknown fields and wrong types, each with its path."""
     if inspect.isclass(kind) and issubclass(kind, DaraModel):
         if not isinstance(value, dict):
             return [f"{path} is {value!r} and not an object"]
@@ -187,6 +187,6 @@ def faults(value, kind, path):
 
 
 def answer_faults(product, action, body):
-    """What in the body of an answer is not as the SDK's model of it says, but for what the vendor has both ways."""
+    """Finds what in an answer's body is not as the SDK's model says, but for what the vendor has both ways."""
     found = faults(body, getattr(models(product), f"{action}ResponseBody"), action)
     return [fault for fault in found if fault.partition(" is ")[0] not in OTHERWISE]

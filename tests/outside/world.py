@@ -21,17 +21,17 @@ MANY = 105
 
 
 def instance(kind, purpose):
-    """The id of the instance of a type that is there for a purpose."""
+    """Names the instance of a type that is there for a purpose."""
     return f"{PREFIXES[kind]}-outside{purpose}"
 
 
 def attachment(kind, purpose):
-    """The id of its attachment."""
+    """Names its attachment."""
     return f"tr-attach-outside{PREFIXES[kind]}{purpose}"
 
 
 def region(kind):
-    """Where the instances of a type are."""
+    """Tells where the instances of a type are."""
     return CCN_REGION if kind == "CCN" else REGION
 
 
@@ -49,7 +49,7 @@ def _table(name, **entries):
 
 
 def world(switches="", attachments=0):
-    """The whole world as TOML; with so many more VBRs attached, for lists of several pages."""
+    """Writes the whole world as TOML; `attachments` more VBRs are attached, for lists of several pages."""
     keys = lambda key: [{"id": key[0], "secret": key[1]}]
     parts = [
         _table("accounts", uid=RESOURCE, keys=keys(RESOURCE_KEY), roles=[{"name": "crossgrant", "trusts": [ROUTERS]}]),
