@@ -3,6 +3,8 @@
 RESOURCE, ROUTERS = "1688000000000001", "1250123456123456"
 RESOURCE_KEY, ROUTERS_KEY = ("resource-key", "resource-secret"), ("routers-key", "routers-secret")
 CEN = "cen-outside00001"
+# One with nothing in it.
+EMPTY_CEN = "cen-outside00002"
 ENTERPRISE, SECOND, BASIC = "tr-outsideenterprise1", "tr-outsideenterprise2", "tr-outsidebasic00001"
 # Where the instances and the routers are.
 REGION, SECOND_REGION, BASIC_REGION, CCN_REGION = "cn-hangzhou", "cn-shenzhen", "cn-beijing", "cn-shanghai"
@@ -72,6 +74,7 @@ def world(switches="", attachments=0):
                 {"id": BASIC, "region": BASIC_REGION, "type": "Basic"},
             ],
         ),
+        _table("cens", id=EMPTY_CEN, owner=ROUTERS),
     ]
 
     def add(kind, purpose, granted=None, router=None, payer=None, where=None):
