@@ -5,7 +5,6 @@ import os
 import pathlib
 import subprocess
 import tempfile
-import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = pathlib.Path(os.environ.get("CROSSGRANT", ROOT / "target/debug/crossgrant"))
@@ -42,21 +41,15 @@ class Simulator:
         self._process.stdout.close()
         self._dir.cleanup()
 
-    def control(self, path, body=None, method=None):
-        """Calls one of the control endpoints under `/_sim/`."""
-        data = None if body is None else json.dumps(body).encode()
-        with urllib.request.urlopen(urllib.request.Request(self.url + path, data, method=method)) as answer:
-            return json.load(answer)
 
-
-def worker(arguments, configuration, jobs=None, environment=None):
+def worker(arguments, configuration, jobs):
     """Runs a command of the worker with a configuration; the argument `JOBS` becomes the file of the jobs."""
     with tempfile.TemporaryDirectory() as folder:
         config, file = pathlib.Path(folder, "crossgrant.toml"), pathlib.Path(folder, "jobs.json")
         config.write_text(configuration)
-        file.write_text(json.dumps(jobs or []))
+        file.write_text(json.dumps(jobs))
         arguments = [str(file) if argument == "JOBS" else argument for argument in arguments]
-        clean = {"PATH": os.environ.get("PATH", ""), "HOME": folder} | (environment or {})
+        clean = {"PATH": os.environ.get("PATH", ""), "HOME": folder}
         done = subprocess.run(
             [BINARY, "--config", config, *arguments],
             cwd=folder,

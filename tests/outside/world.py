@@ -50,7 +50,7 @@ def _table(name, **entries):
     return f"[[{name}]]\n" + "".join(f"{key} = {value(entry)}\n" for key, entry in entries.items())
 
 
-def world(switches="", attachments=0):
+def world(attachments=0):
     """Writes the whole world as TOML; `attachments` more VBRs are attached, for lists of several pages."""
     keys = lambda key: [{"id": key[0], "secret": key[1]}]
     parts = [
@@ -103,4 +103,4 @@ def world(switches="", attachments=0):
     add("VPC", "detach", cen_owner, BASIC, where=BASIC_REGION)
     for number in range(MANY if attachments else 0):
         add("VBR", f"many{number:04}", cen_owner, ENTERPRISE if number < attachments else None)
-    return "\n".join(parts) + f'\n[switches]\nattachment_delay = "20ms"\n{switches}\n'
+    return "\n".join(parts) + '\n[switches]\nattachment_delay = "20ms"\n'
