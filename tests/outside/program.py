@@ -25,13 +25,14 @@ class Simulator:
         world = pathlib.Path(self._dir.name, "world.toml")
         world.write_text(self._world)
         command = [BINARY, "simulate", "--listen", "127.0.0.1:0", "--hour", HOUR, "--world", world]
-        log = open(pathlib.Path(self._dir.name, "log"), "w")
-        with log:
-            self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+        log = pathlib.Path(self._dir.name, "log")
+        with log.open("w") as errors:
+            self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
         self.url = self._process.stdout.readline().strip()
         if not self.url:
+            said = log.read_text()
             self.__exit__()
-            raise AssertionError("the simulated cloud did not start: see its message above")
+            raise AssertionError(f"the simulated cloud did not start: {said}")
         self.host = self.url.removeprefix("http://")
         return self
 
