@@ -138,7 +138,7 @@ fn accounts(clock: &Arc<ManualClock>, endpoints: Endpoints, credentials: Vec<Acc
 fn quoting(cloud: &Simulator, operation: &str, code: &str, key: &str) -> Fault {
     let message = format!("Server string to sign: {}", cloud.secrets_of(key).join("\n"));
     let kind = FaultKind::Error { http: 400, code: code.into(), message };
-    Fault { operation: operation.into(), count: 1, skip: 0, only_instance: None, kind }
+    Fault::new(operation, kind)
 }
 
 fn last_key(cloud: &Simulator) -> String {

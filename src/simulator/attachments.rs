@@ -22,17 +22,17 @@ pub(super) fn list(world: &mut World, call: &Call, kind: InstanceType) -> Result
     let cen: Option<CenId> = params.parsed("CenId").map_err(|_| illegal("CenId"))?;
     let region: Option<Region> = params.parsed("RegionId").map_err(|_| illegal("Region"))?;
     let (router, id) = (params.text("TransitRouterId"), params.text("TransitRouterAttachmentId"));
-    if cen.is_none() && region.is_none() && router.is_none() && id.is_none() {
-        return Err(illegal("CenIdOrRegionId"));
-    }
     let max = params.number("MaxResults", 1, 100, 20).map_err(|_| illegal("MaxResults"))?;
     let read = |token| codec::read_page_token(&call.operation, token).ok_or_else(|| illegal("NextToken"));
     let token = params.text("NextToken").map(read).transpose()?;
     let of_vpc = |name: &str| params.text(name).filter(|_| kind == InstanceType::VPC);
     let vpc: Option<InstanceId> = of_vpc("VpcId").map(InstanceId::parse).transpose().map_err(|_| illegal("VpcId"))?;
     let (status, order_type) = (of_vpc("Status"), of_vpc("OrderType"));
+    // An attachment here has no tags.
+    let tagged = params.text("Tag.1.Key").is_some();
 
-    let candidates: Vec<&String> = match (&vpc, &cen) {
+    let of_router = router.and_then(|router| Some(&world.routers.get(router)?.cen));
+    let candidates: Vec<&String> = match (&vpc, of_router.or(cen.as_ref())) {
         (Some(vpc), _) => world.instances.get(vpc).into_iter().flat_map(|i| &i.attachments).collect(),
         (None, Some(cen)) => world.cens.get(cen).into_iter().flat_map(|c| &c.enterprise).collect(),
         (None, None) => world.cens.values().flat_map(|c| &c.enterprise).collect(),
@@ -41,7 +41,8 @@ pub(super) fn list(world: &mut World, call: &Call, kind: InstanceType) -> Result
         .into_iter()
         .filter_map(|id| Some((id.clone(), world.attachments.get(id)?.as_of(call.as_of)?)))
         .filter(|(key, a)| {
-            a.edition == Edition::Enterprise
+            !tagged
+                && a.edition == Edition::Enterprise
                 && a.instance.as_str().starts_with(kind.prefix())
                 && world.cens.get(&a.cen).is_some_and(|c| c.owner == call.caller.account)
                 && cen.as_ref().is_none_or(|cen| a.cen == *cen)
@@ -80,10 +81,17 @@ pub(super) fn update(world: &mut World, call: &Call, kind: InstanceType) -> Resu
             return Err(Refusal::bad("OperationFailed.SimGrantNotFirst", message));
         }
     }
+    let changed = order_type.filter(|asked| *asked != attachment.order_type);
+    if let Some(to) = changed {
+        world.cooled_down(call, &attachment.cen, &attachment.instance, to)?;
+    }
     if dry_run {
         return dry(matches!(kind, InstanceType::VBR | InstanceType::VPN));
     }
     let effect = effect(call, id, &attachment, order_type);
+    if let Some(to) = changed {
+        world.payer_changed(call.now, &attachment.cen, &attachment.instance, to);
+    }
     attachment.status = Status::Modifying;
     attachment.becoming = order_type;
     world.busy(id, call.now, later(call.now, world.switches.delay()), attachment);
@@ -117,9 +125,6 @@ pub(super) fn create(world: &mut World, call: &Call, kind: InstanceType) -> Resu
     let params = &call.params;
     let word = word(kind);
     let instance: InstanceId = params.needed(&format!("{word}Id"))?;
-    if kind == InstanceType::VPC {
-        params.required("ZoneMappings.1.ZoneId")?;
-    }
     let dry_run = params.flag("DryRun")?;
     let router = match params.text("TransitRouterId") {
         Some(id) => id.to_owned(),
@@ -139,6 +144,11 @@ pub(super) fn create(world: &mut World, call: &Call, kind: InstanceType) -> Resu
     }
     if world.instances.get(&instance).is_none_or(|i| i.instance.kind != kind) {
         return Err(Refusal::invalid(&format!("{word}Id"), "there is no such instance"));
+    }
+    let resource_account = world.instances.get(&instance).map(|state| world.account_of(&state.instance.owner));
+    if resource_account.is_some_and(|account| !account.transit_router_service) {
+        let message = "The resource account has not activated the transit-router service.";
+        return Err(Refusal::bad("Forbidden.ResourceOwnerTransitRouterServiceNotOpen", message));
     }
     if !world.may_attach(&cen, &instance) {
         return Err(Refusal::bad("OperationFailed.SimGrantMissing", "The instance is not granted to this CEN."));

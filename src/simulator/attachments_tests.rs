@@ -1,15 +1,16 @@
 use serde_json::{Value, json};
 
 use crate::domain::OrderType;
+use crate::simulator::Change;
 use crate::simulator::testing::{Bench, CEN, OWNER, RESOURCE, TR};
-use crate::simulator::{Change, World};
 
 const VPC: &str = "vpc-bp1h8vbrbcgohcju50001";
 const ID: &str = "tr-attach-nls9fzkfat89340001";
 const ROUTER: &str = "tr-bp1su1ytdxtataupl0001";
 
 async fn list(bench: &Bench, more: &str) -> Vec<Value> {
-    let body = bench.call(TR, "ListTransitRouterVpcAttachments", &format!("CenId={CEN}&{more}")).await.json();
+    let body =
+        bench.call(TR, "ListTransitRouterVpcAttachments", &format!("TransitRouterId={ROUTER}&{more}")).await.json();
     body["TransitRouterAttachments"].as_array().unwrap().clone()
 }
 
@@ -41,14 +42,20 @@ async fn the_list_shows_and_filters() {
     ] {
         assert_eq!(list(&bench, filter).await.len(), found, "{filter}");
     }
-    let vbr = bench.call(TR, "ListTransitRouterVbrAttachments", &format!("CenId={CEN}&VpcId={VPC}")).await.json();
-    assert_eq!(vbr["TotalCount"], 0);
+    let by_region = format!("CenId={CEN}&RegionId=cn-hangzhou");
+    for (kind, found) in [("Vpc", 2), ("Vbr", 0)] {
+        let listed = bench.call(TR, &format!("ListTransitRouter{kind}Attachments"), &by_region).await.json();
+        assert_eq!(listed["TotalCount"], found, "{kind}");
+    }
+    let unknown = "TransitRouterId=tr-bp1su1ytdxtataupl0009";
+    assert_eq!(bench.call(TR, "ListTransitRouterVpcAttachments", unknown).await.json()["TotalCount"], 0);
     let code = |params| bench.code(TR, "ListTransitRouterVpcAttachments", params);
-    assert_eq!(code("").await, "IllegalParam.CenIdOrRegionId");
     assert_eq!(code("RegionId=cn-hangzhou&MaxResults=101").await, "IllegalParam.MaxResults");
     assert_eq!(code("RegionId=cn-hangzhou&NextToken=x").await, "IllegalParam.NextToken");
-    let other = bench.call(RESOURCE, "ListTransitRouterVpcAttachments", &format!("CenId={CEN}")).await.json();
-    assert_eq!(other["TransitRouterAttachments"], json!([]));
+    for params in [by_region, format!("TransitRouterId={ROUTER}")] {
+        let other = bench.call(RESOURCE, "ListTransitRouterVpcAttachments", &params).await.json();
+        assert_eq!((&other["TransitRouterAttachments"], &other["TotalCount"]), (&json!([]), &json!(0)));
+    }
 }
 
 #[tokio::test]
@@ -89,7 +96,7 @@ async fn a_delete_detaches_and_then_the_grant_can_go() {
     };
     assert_eq!(delete(params.clone()).await, "OK");
     assert_eq!(status(&bench).await.unwrap().0, "Detaching");
-    assert_eq!(bench.revoke(VPC).await, "OperationFailed.SimAttachmentExist");
+    assert_eq!(bench.revoke(VPC).await, "IncorrectStatus.Cen");
     assert_eq!(delete(params.clone()).await, "TokenProcessing");
     bench.pass(5);
     assert_eq!(status(&bench).await, None);
@@ -128,7 +135,7 @@ async fn an_attachment_is_made_only_under_a_grant_and_inherits_its_payer() {
     bench.grant(ecr, "&OrderType=PayByResourceOwner").await;
     let made = bench.call(TR, "CreateTransitRouterEcrAttachment", &params).await.json();
     bench.pass(5);
-    let body = bench.call(TR, "ListTransitRouterEcrAttachments", &format!("CenId={CEN}")).await.json();
+    let body = bench.call(TR, "ListTransitRouterEcrAttachments", &format!("TransitRouterId={ROUTER}")).await.json();
     let item = &body["TransitRouterAttachments"][0];
     assert_eq!(item["TransitRouterAttachmentId"], made["TransitRouterAttachmentId"]);
     assert_eq!((&item["Status"], &item["OrderType"]), (&json!("Attached"), &json!("PayByResourceOwner")));
@@ -149,37 +156,6 @@ async fn a_vpn_attached_anywhere_is_not_granted() {
     let (cen, instance) = (CEN.parse().unwrap(), vpn.parse().unwrap());
     bench.simulator.change(Change::Revoke { cen, instance }).unwrap();
     assert_eq!(bench.grant(vpn, "").await, "OperationFailed.SimVpnAttached");
-}
-
-#[tokio::test]
-async fn basic_edition_attachments_are_in_their_own_list_only() {
-    let extra = format!(
-        "{}\n[[attachments]]\ntransit_router = \"tr-bp1su1ytdxtataupl0002\"\ninstance = \"vpc-bp1h8vbrbcgohcju50004\"",
-        include_str!("../../examples/world.toml")
-    );
-    let bench = Bench::of(World::from_toml(&extra).unwrap());
-    assert_eq!(list(&bench, "").await.len(), 2);
-    let children = async || bench.call(TR, "DescribeCenAttachedChildInstances", &format!("CenId={CEN}")).await.json();
-    let body = children().await;
-    assert_eq!((&body["TotalCount"], &body["PageSize"]), (&json!(1), &json!(10)));
-    assert_eq!(body["ChildInstances"]["ChildInstance"][0]["ChildInstanceId"], "vpc-bp1h8vbrbcgohcju50004");
-    assert_eq!(bench.revoke("vpc-bp1h8vbrbcgohcju50004").await, "OperationFailed.SimAttachmentExist");
-    let detach = format!(
-        "CenId={CEN}&ChildInstanceId=vpc-bp1h8vbrbcgohcju50004&ChildInstanceType=VPC&ChildInstanceRegionId=cn-hangzhou"
-    );
-    assert_eq!(bench.code(TR, "DetachCenChildInstance", &detach).await, "OK");
-    assert_eq!(children().await["ChildInstances"]["ChildInstance"][0]["Status"], "Detaching");
-    bench.pass(5);
-    assert_eq!(children().await["TotalCount"], 0);
-    assert_eq!(bench.code(TR, "DetachCenChildInstance", &detach).await, "ParameterInstanceId");
-}
-
-#[tokio::test]
-async fn the_routers_of_a_cen_are_listed_with_their_edition() {
-    let bench = Bench::new();
-    let body = bench.call(TR, "ListTransitRouters", &format!("CenId={CEN}&Type=Enterprise")).await.json();
-    assert_eq!(body["TotalCount"], 1);
-    assert_eq!(body["TransitRouters"][0]["TransitRouterId"], ROUTER);
 }
 
 #[tokio::test]

@@ -16,8 +16,25 @@ use crate::domain::{AccountUid, CenId, InstanceId, InstanceType, OrderType, Regi
 
 /// Gives a CEN the permission to attach an instance.
 pub(super) fn grant(world: &mut World, call: &Call) -> Result<Answer, Refusal> {
+    let instance: InstanceId = call.params.needed("InstanceId")?;
+    if !world.instances.contains_key(&instance) {
+        // With the TAB that the vendor publishes (API §K).
+        return Err(Refusal::new(404, "InvalidInstanceId.NotFound\t", format!("There is no {instance}.")));
+    }
     let target = Target::read(world, call)?;
     let order_type = call.params.order_type()?.unwrap_or(OrderType::PayByCenOwner);
+    let account = world.account_of(&call.caller.account);
+    if !account.transit_router_service {
+        let message = "The transit-router service is not activated.";
+        return Err(Refusal::bad("Forbbiden.TransitRouterServiceNotOpen", message));
+    }
+    if !account.service_linked_role {
+        let message = "The service-linked role is missing, and the caller may not create it.";
+        return Err(Refusal::bad("NoPermission.AliyunServiceRoleForCEN", message));
+    }
+    if !world.cens.contains_key(&target.cen) {
+        return Err(Refusal::bad("IllegalParam.CenId", format!("There is no {}.", target.cen)));
+    }
     grantable(world, call, &target.cen, &target.cen_owner)?;
     if target.granted(world) {
         return match world.switches.duplicate_grant {
@@ -26,13 +43,13 @@ pub(super) fn grant(world: &mut World, call: &Call) -> Result<Answer, Refusal> {
         };
     }
     if target.kind == InstanceType::VBR && !world.switches.vbr_enabled {
-        return Err(Refusal::bad("OperationFailed.SimVbrNotEnabled", "Cross-account VBR is not enabled."));
+        return Err(Refusal::bad("InvalidVbr.NotFound", "Cross-account VBR is not enabled."));
     }
     if target.kind == InstanceType::VPN && world.attached_anywhere(&target.instance) {
         return Err(Refusal::bad("OperationFailed.SimVpnAttached", "The IPsec connection is attached already."));
     }
     let stamp = world.writing(call.now);
-    let grant = Grant { order_type, effective: order_type, created: call.now };
+    let grant = Grant { order_type, effective: order_type, turned: None, created: call.now };
     world.put_grant(&target.cen, &target.instance, stamp, Some(grant));
     Ok(Answer::bare().with(target.effect(Some(order_type))))
 }
@@ -64,7 +81,7 @@ pub(super) fn revoke(world: &mut World, call: &Call) -> Result<Answer, Refusal> 
         };
     }
     if !world.attachments_of(&target.cen, &target.instance).is_empty() {
-        return Err(Refusal::bad("OperationFailed.SimAttachmentExist", "The instance is attached."));
+        return Err(Refusal::bad(&world.switches.revoke_attached, "The instance is attached."));
     }
     let stamp = world.writing(call.now);
     world.put_grant(&target.cen, &target.instance, stamp, None);
@@ -91,8 +108,10 @@ pub(super) fn modify(world: &mut World, call: &Call) -> Result<Answer, Refusal> 
             Reply::Error => Err(Refusal::bad("OperationFailed.SimSameOrderType", "This is the payer already.")),
         };
     }
+    world.cooled_down(call, &cen, &instance, order_type)?;
     let stamp = world.writing(call.now);
     world.put_grant(&cen, &instance, stamp, Some(Grant { order_type, ..grant }));
+    world.payer_changed(call.now, &cen, &instance, order_type);
     let client_token = call.params.text("ClientToken").map(str::to_owned);
     let (cen, instance) = (Some(cen), Some(instance));
     Ok(Answer::bare().with(Effect { cen, instance, attachment: None, order_type: Some(order_type), client_token }))
@@ -103,7 +122,7 @@ pub(super) fn rules_to_resource(world: &mut World, call: &Call) -> Result<Answer
     let instance: InstanceId = call.params.needed("ResourceId")?;
     let kind = grant_kind(call, "ProductType")?;
     call.params.parsed::<Region>("RegionId")?;
-    let max = call.params.number("MaxResults", 1, 100, usize::MAX)?;
+    let max = max_results(call)?;
     let state = world.instances.get(&instance);
     let state = state.filter(|s| s.instance.owner == call.caller.account && s.instance.kind == kind);
     let cens = state.into_iter().flat_map(|s| &s.cens);
@@ -120,7 +139,7 @@ pub(super) fn rules_to_resource(world: &mut World, call: &Call) -> Result<Answer
             rule.insert("CenId".into(), json!(cen));
             rule.insert("CenOwnerId".into(), uid(owner));
             rule.insert("CreateTime".into(), minute(grant.created).into());
-            payers(&mut rule, world, cen, &instance, kind, grant);
+            payers(&mut rule, world, call, (cen, &instance, kind), grant);
             Value::Object(rule)
         })
         .collect();
@@ -138,7 +157,7 @@ pub(super) fn rules_to_cen(world: &mut World, call: &Call) -> Result<Answer, Ref
     let region: Option<Region> = call.params.parsed("RegionId")?;
     let child: Option<InstanceId> = call.params.parsed("ChildInstanceId")?;
     let child_owner: Option<AccountUid> = call.params.parsed("ChildInstanceOwnerId")?;
-    let max = call.params.number("MaxResults", 1, 100, usize::MAX)?;
+    let max = max_results(call)?;
     let token = token(call)?;
     // The wrong account gets neither rules nor an error (API §J).
     let Some(state) = world.cens.get(&cen).filter(|c| c.owner == call.caller.account) else {
@@ -179,7 +198,7 @@ pub(super) fn rules_to_cen(world: &mut World, call: &Call) -> Result<Answer, Ref
                 TimeForm::Number => grant.created.as_millisecond().into(),
             };
             rule.insert("CreateTime".into(), created);
-            payers(&mut rule, world, &cen, &instance.id, kind, grant);
+            payers(&mut rule, world, call, (&cen, &instance.id, kind), grant);
             Some(Value::Object(rule))
         })
         .collect();
@@ -255,6 +274,12 @@ fn cen_kind(call: &Call) -> Result<InstanceType, Refusal> {
         .ok_or_else(|| Refusal::invalid("ProductType", format!("{text} is none of VPC, VBR, CCN, VPN, ECR")))
 }
 
+/// How many rules a page has: all of them unless the caller says how many (API §A.4, §K).
+fn max_results(call: &Call) -> Result<usize, Refusal> {
+    let max = call.params.number("MaxResults", 0, 100, 0)?;
+    Ok(if max == 0 { usize::MAX } else { max })
+}
+
 fn token(call: &Call) -> Result<Option<String>, Refusal> {
     let read = |token| codec::read_page_token(&call.operation, token);
     let wrong = || Refusal::invalid("NextToken", "it is not a token of this listing");
@@ -264,9 +289,8 @@ fn token(call: &Call) -> Result<Option<String>, Refusal> {
 fn payers(
     rule: &mut Map<String, Value>,
     world: &World,
-    cen: &CenId,
-    instance: &InstanceId,
-    kind: InstanceType,
+    call: &Call,
+    (cen, instance, kind): (&CenId, &InstanceId, InstanceType),
     grant: &Grant,
 ) {
     // A CCN has no payer.
@@ -280,7 +304,8 @@ fn payers(
         Shown::Never => false,
     };
     if shown {
-        rule.insert("EffectiveOrderType".into(), grant.effective.as_str().into());
+        let effective = grant.effective_shown(call.now, world.switches.shown_late());
+        rule.insert("EffectiveOrderType".into(), effective.as_str().into());
     }
 }
 

@@ -1,8 +1,8 @@
 use serde_json::json;
 
 use crate::domain::{Instance, InstanceId, InstanceType, OrderType};
-use crate::simulator::World;
 use crate::simulator::testing::{Bench, CEN, CEN_OWNER, OWNER, RESOURCE, TR, about};
+use crate::simulator::{Change, World};
 
 const ATTACHED: &str = "vpc-bp1h8vbrbcgohcju50001";
 const GRANTED: &str = "vpc-bp1h8vbrbcgohcju50002";
@@ -68,6 +68,8 @@ async fn what_the_vendor_leaves_unsaid_goes_both_ways_and_never_has_an_effect() 
 #[tokio::test]
 async fn a_revoke_is_refused_while_attached() {
     let bench = Bench::new();
+    assert_eq!(bench.revoke("vpc-bp1h8vbrbcgohcju50005").await, "IncorrectStatus.Cen");
+    bench.switch(json!({"revoke_attached": "OperationFailed.SimAttachmentExist"}));
     assert_eq!(bench.revoke("vpc-bp1h8vbrbcgohcju50005").await, "OperationFailed.SimAttachmentExist");
     assert_eq!(bench.revoke("vpc-bp1h8vbrbcgohcju50004").await, "OK");
 }
@@ -96,16 +98,37 @@ async fn a_grant_is_held_against_everything_it_names() {
     };
     assert_eq!(code("CenOwnerId=1250123456123456", "").await, "MissingParameter.CenOwnerId");
     assert_eq!(code("CenId=cen-44m0p68spvlrqq0001", "CenId=cen").await, "InvalidParameter");
-    assert_eq!(code("0001&CenOwnerId", "0002&CenOwnerId").await, "OperationFailed.SimCenNotExist");
+    assert_eq!(code("0001&CenOwnerId", "0002&CenOwnerId").await, "IllegalParam.CenId");
     assert_eq!(code(CEN_OWNER, OWNER).await, "OperationFailed.SimCenOwnerMismatch");
     assert_eq!(code("cn-hangzhou", "cn-shanghai").await, "InvalidParameter");
     assert_eq!(code("Type=VPC", "Type=CCN").await, "InvalidParameter");
     assert_eq!(code("Type=VPC", "Type=VPN").await, "InvalidParameter");
-    assert_eq!(code("50003", "59999").await, "Unauthorized");
+    assert_eq!(code("50003", "59999").await, "InvalidInstanceId.NotFound\t");
+    assert_eq!(bench.revoke("vpc-bp1h8vbrbcgohcju59999").await, "Unauthorized");
     assert_eq!(bench.grant(ABSENT, "&OrderType=CenOwner").await, "InvalidParameter");
     bench.switch(json!({"vbr_enabled": false}));
-    assert_eq!(bench.grant(VBR, "").await, "OperationFailed.SimVbrNotEnabled");
+    assert_eq!(bench.grant(VBR, "").await, "InvalidVbr.NotFound");
     assert!(bench.simulator.ledger().is_empty());
+}
+
+#[tokio::test]
+async fn a_grant_needs_the_service_and_its_role_in_the_resource_account() {
+    let bench = Bench::new();
+    let set = |transit_router_service, service_linked_role| {
+        let uid = OWNER.parse().unwrap();
+        bench.simulator.change(Change::SetAccount { uid, transit_router_service, service_linked_role }).unwrap();
+    };
+    set(Some(false), Some(false));
+    assert_eq!(bench.grant(ABSENT, "").await, "Forbbiden.TransitRouterServiceNotOpen");
+    let attach =
+        format!("CenId={CEN}&RegionId=cn-hangzhou&VpcId={GRANTED}&ZoneMappings.1.ZoneId=a&ZoneMappings.1.VSwitchId=b");
+    let attach = async || bench.code(TR, "CreateTransitRouterVpcAttachment", &attach).await;
+    assert_eq!(attach().await, "Forbidden.ResourceOwnerTransitRouterServiceNotOpen");
+    set(Some(true), None);
+    assert_eq!(bench.grant(ABSENT, "").await, "NoPermission.AliyunServiceRoleForCEN");
+    set(None, Some(true));
+    assert_eq!((bench.grant(ABSENT, "").await, attach().await), ("OK".into(), "OK".into()));
+    assert!(bench.simulator.ledger().iter().take(3).all(|entry| entry.operation == "sim:set_account"));
 }
 
 #[tokio::test]
@@ -131,6 +154,40 @@ async fn a_modified_grant_keeps_its_effective_payer_until_the_hour() {
         ["ModifyGrantInstanceToTransitRouter", "hour"]
     );
     assert_eq!(ledger[1].at, "2026-05-09T09:00:00Z".parse().unwrap());
+}
+
+#[tokio::test]
+async fn the_payer_in_force_can_show_late_to_both_accounts() {
+    let bench = Bench::new();
+    bench.switch(json!({"effective_shown_late": "15m"}));
+    bench.modify(GRANTED, "OrderType=PayByResourceOwner").await;
+    let shown = async || {
+        let params = format!("ResourceId={GRANTED}&ProductType=VPC");
+        let body = bench.call(RESOURCE, "DescribeGrantRulesToResource", &params).await.json();
+        let (ours, theirs) = (bench.rule(GRANTED).await.unwrap(), &body["GrantRules"][0]);
+        let payers = |rule: &serde_json::Value| (rule["OrderType"].clone(), rule["EffectiveOrderType"].clone());
+        assert_eq!(payers(&ours), payers(theirs));
+        payers(&ours)
+    };
+    let (old, new) = (json!("PayByCenOwner"), json!("PayByResourceOwner"));
+    bench.pass(30 * 60 + 899);
+    assert_eq!(shown().await, (new.clone(), old), "the hour is past");
+    assert_eq!(bench.simulator.ledger()[1].operation, "hour");
+    bench.pass(1);
+    assert_eq!(shown().await, (new.clone(), new));
+}
+
+#[tokio::test]
+async fn a_grant_without_attachment_may_never_take_effect() {
+    let bench = Bench::new();
+    bench.switch(json!({"unattached_takes_effect": false}));
+    bench.modify(GRANTED, "OrderType=PayByResourceOwner").await;
+    bench.pass(3 * 3600);
+    assert_eq!(bench.rule(GRANTED).await.unwrap()["EffectiveOrderType"], "PayByCenOwner");
+    let transit_router = "tr-bp1su1ytdxtataupl0001".to_owned();
+    bench.simulator.change(Change::Attach { transit_router, instance: GRANTED.parse().unwrap() }).unwrap();
+    bench.pass(3600);
+    assert_eq!(bench.rule(GRANTED).await.unwrap()["EffectiveOrderType"], "PayByResourceOwner", "once it is attached");
 }
 
 #[tokio::test]
@@ -211,6 +268,9 @@ async fn rules_come_in_pages_that_miss_nothing() {
         token = super::codec::encode(body["NextToken"].as_str().unwrap());
     }
     assert_eq!((seen.len(), token.as_str()), (250, ""));
+    let all = format!("CenId={CEN}&ProductType=VPC&RegionId=cn-beijing&MaxResults=0");
+    let all = bench.call(TR, "DescribeGrantRulesToCen", &all).await.json();
+    assert_eq!((all["GrantRules"]["GrantRule"].as_array().unwrap().len(), &all["NextToken"]), (250, &json!("")));
     for (more, code) in [("MaxResults=101", "InvalidParameter"), ("NextToken=abc", "InvalidParameter"), ("", "OK")] {
         let params = format!("CenId={CEN}&ProductType=VPC&{more}");
         assert_eq!(bench.code(TR, "DescribeGrantRulesToCen", &params).await, code, "{more}");

@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::accounts::AccessKey;
 use super::history::AsOf;
 use super::ledger::Effect;
-use super::world::{AccessKey, Attachment, Grant, Status};
+use super::world::{Attachment, Grant, Status};
 use super::{Cloud, Simulator};
-use crate::domain::{CenId, InstanceId, OrderType};
+use crate::domain::{AccountUid, CenId, InstanceId, OrderType};
 
 /// A change made at once, without a call. As JSON: `{"revoke": {"cen": "cen-…", "instance": "vpc-…"}}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +59,17 @@ pub enum Change {
         #[serde(default)]
         attachment_order_type: Option<OrderType>,
     },
+    /// Activates or ends what an account has for its grants; what is absent stays.
+    SetAccount {
+        /// Which account.
+        uid: AccountUid,
+        /// Whether it has activated the transit-router service.
+        #[serde(default)]
+        transit_router_service: Option<bool>,
+        /// Whether its service-linked role is there, or may be made by the caller of a grant.
+        #[serde(default)]
+        service_linked_role: Option<bool>,
+    },
     /// Ends a session, or disables a long-lived key.
     EndKey {
         /// Which key.
@@ -92,7 +104,7 @@ impl Cloud {
                 if !world.cens.contains_key(&cen) || !world.instances.contains_key(&instance) {
                     return Err(format!("no {cen} or no {instance}"));
                 }
-                let grant = Grant { order_type, effective: order_type, created: stamp.at };
+                let grant = Grant { order_type, effective: order_type, turned: None, created: stamp.at };
                 world.put_grant(&cen, &instance, stamp, Some(grant));
                 Ok(("sim:grant", about(cen, instance, Some(order_type))))
             }
@@ -119,7 +131,14 @@ impl Cloud {
                 let grant = world.grant_of(&cen, &instance, AsOf::Now).ok_or("no such grant")?.clone();
                 let written = order_type.unwrap_or(grant.order_type);
                 let effective = effective_order_type.unwrap_or(grant.effective);
-                world.put_grant(&cen, &instance, stamp, Some(Grant { order_type: written, effective, ..grant }));
+                let turned = grant.turned.filter(|_| effective_order_type.is_none());
+                world.put_grant(
+                    &cen,
+                    &instance,
+                    stamp,
+                    Some(Grant { order_type: written, effective, turned, ..grant }),
+                );
+                world.payer_changed(stamp.at, &cen, &instance, attachment_order_type.unwrap_or(written));
                 let attachments: Vec<(String, Attachment)> =
                     world.attachments_of(&cen, &instance).into_iter().map(|(id, a)| (id.into(), a.clone())).collect();
                 for (id, attachment) in attachments {
@@ -127,6 +146,12 @@ impl Cloud {
                     world.put_attachment(&id, stamp, Some(Attachment { order_type, ..attachment }));
                 }
                 Ok(("sim:set_order_type", about(cen, instance, Some(written))))
+            }
+            Change::SetAccount { uid, transit_router_service, service_linked_role } => {
+                let account = world.accounts.get_mut(&uid).ok_or("no such account")?;
+                account.transit_router_service = transit_router_service.unwrap_or(account.transit_router_service);
+                account.service_linked_role = service_linked_role.unwrap_or(account.service_linked_role);
+                Ok(("sim:set_account", Effect::default()))
             }
             Change::EndKey { access_key_id } => {
                 let (_, key): &mut (_, AccessKey) = world.keys.get_mut(&access_key_id).ok_or("no such key")?;

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `GET /_sim/ledger` | every effect |
 //! | `GET /_sim/calls` | `{"total", "counts"}` |
+//! | `GET /_sim/parameter-sets` | with which parameters each operation was called |
 //! | `GET /_sim/state` | grants and attachments as they are |
 //! | `POST /_sim/faults` | adds one fault or a list · `DELETE` forgets them |
 //! | `POST /_sim/release` | lets held requests go on |
@@ -35,6 +36,7 @@ pub(super) fn routes() -> Router<Served> {
     Router::new()
         .route("/ledger", get(|State(s): State<Served>| async move { Json(s.simulator.ledger()) }))
         .route("/calls", get(calls))
+        .route("/parameter-sets", get(|State(s): State<Served>| async move { Json(s.simulator.parameter_sets()) }))
         .route("/state", get(|State(s): State<Served>| async move { Json(s.simulator.state()) }))
         .route("/faults", post(inject).delete(clear))
         .route("/release", post(release))

@@ -7,6 +7,8 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use serde_json::{Map, Value, json};
 
+use super::codec;
+
 /// The cloud says no.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Refusal {
@@ -34,7 +36,8 @@ impl Refusal {
     }
 }
 
-/// How the caller wants the answer. Without `accept: application/json` the gateway answers XML (API §1).
+/// How the caller wants the answer: as `accept` says or, where that leaves it open, the parameter `Format` (API §K). Where
+/// neither names JSON the gateway answers XML (API §1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
     Json,
@@ -42,11 +45,11 @@ pub(super) enum Format {
 }
 
 impl Format {
-    pub(super) fn wanted(accept: Option<&HeaderValue>) -> Self {
-        match accept.and_then(|v| v.to_str().ok()) {
-            Some(accept) if accept.to_ascii_lowercase().contains("json") => Self::Json,
-            _ => Self::Xml,
-        }
+    pub(super) fn wanted(accept: Option<&HeaderValue>, query: &str) -> Self {
+        let accept = accept.and_then(|v| v.to_str().ok()).unwrap_or_default().to_ascii_lowercase();
+        let named = |(name, value): &(String, String)| name == "Format" && value.eq_ignore_ascii_case("json");
+        let open = accept.is_empty() || accept.contains("*/*");
+        if accept.contains("json") || open && codec::pairs(query).iter().any(named) { Self::Json } else { Self::Xml }
     }
 }
 
@@ -155,6 +158,23 @@ mod tests {
         let Value::Object(body) = body else { unreachable!() };
         let body = text(success(Format::Xml, "Do", "R", body)).await;
         assert!(body.contains("<Rules><Rule><A>1</A></Rule><Rule><A>2</A></Rule></Rules>"), "{body}");
+    }
+
+    #[test]
+    fn format_decides_where_accept_leaves_it_open() {
+        for (accept, query, wanted) in [
+            (None, "", Format::Xml),
+            (None, "Action=A&Format=JSON", Format::Json),
+            (None, "Format=json", Format::Json),
+            (None, "Format=XML", Format::Xml),
+            (Some("*/*"), "Format=JSON", Format::Json),
+            (Some("*/*"), "", Format::Xml),
+            (Some("text/xml"), "Format=JSON", Format::Xml),
+            (Some("application/json"), "Format=XML", Format::Json),
+        ] {
+            let accept = accept.map(HeaderValue::from_static);
+            assert_eq!(Format::wanted(accept.as_ref(), query), wanted, "{accept:?} {query}");
+        }
     }
 
     #[test]

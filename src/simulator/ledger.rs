@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::request::Params;
 use crate::domain::{AccountUid, CenId, InstanceId, OrderType};
 
 /// How many calls the log keeps; the counts go on beyond it.
@@ -76,6 +77,24 @@ pub struct CallCount {
     pub code: String,
     /// How many calls.
     pub count: u64,
+}
+
+/// Which parameters a call came with.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ParameterSet {
+    /// The operation.
+    pub operation: String,
+    /// Its product.
+    pub product: String,
+    /// The names as they came, sorted.
+    pub names: Vec<String>,
+}
+
+impl ParameterSet {
+    pub(super) fn of(operation: &str, product: &str, params: &Params) -> Self {
+        let names = params.names().map(str::to_owned).collect();
+        Self { operation: operation.to_owned(), product: product.to_owned(), names }
+    }
 }
 
 /// The call log: the last calls, and counts of all.

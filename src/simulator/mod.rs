@@ -6,12 +6,13 @@
 //!
 //! | file | |
 //! |---|---|
-//! | `world`, `world_file`, `history` | what exists, how it is written in TOML, and its recent past |
+//! | `world`, `accounts`, `world_file`, `history` | what exists, how it is written in TOML, and its recent past |
 //! | `possible` | what can never have come to exist |
-//! | `passage` | what time does to it |
+//! | `passage`, `cooldown` | what time does to it, and when the payer may not be changed |
 //! | `verify`, `codec` | the signature |
 //! | `request`, `operations`, `envelope`, `paging` | from a request to an answer |
-//! | `cbn`, `attachments`, `basic`, `routers`, `smartag`, `vpc`, `sts` | the operations |
+//! | `combinations` | which parameters may come together |
+//! | `cbn`, `attachments`, `children`, `cens`, `routers`, `smartag`, `vpc`, `sts` | the operations |
 //! | `tokens` | repeating a request with its `ClientToken` |
 //! | `switches`, `faults`, `flow` | doubtful behaviour, what goes wrong, and how many calls are taken |
 //! | `ledger` | what happened |
@@ -22,12 +23,16 @@
 //!
 //! It shares no code with the client: a signature or a page token wrong on both sides would pass unseen.
 
+mod accounts;
 mod attachments;
-mod basic;
 mod cbn;
+mod cens;
 mod changes;
+mod children;
 mod codec;
+mod combinations;
 mod control;
+mod cooldown;
 mod envelope;
 mod faults;
 mod flow;
@@ -54,19 +59,21 @@ mod vpc;
 mod world;
 mod world_file;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use tokio::sync::watch;
 
+pub use accounts::{AccessKey, Site};
 pub use changes::Change;
+pub use combinations::{Combination, combinations};
 pub use faults::{Fault, FaultKind};
-pub use ledger::{CallCount, CallRecord, Effect, LedgerEntry};
+pub use ledger::{CallCount, CallRecord, Effect, LedgerEntry, ParameterSet};
 pub use operations::operations;
 pub use server::run;
-pub use switches::{EcrRules, Reply, Shown, Switches, TimeForm};
-pub use world::{AccessKey, BadWorld, Edition, Site, Status, World};
+pub use switches::{ChildInstances, ChildRows, EcrRules, Reply, Shown, Switches, TimeForm};
+pub use world::{BadWorld, Edition, Status, World};
 pub use world_file::{AccountEntry, AttachmentEntry, CenEntry, GrantEntry, RoleEntry, RouterEntry, WorldFile};
 
 use crate::clock::Clock;
@@ -93,6 +100,8 @@ struct Cloud {
     tokens: tokens::Tokens,
     ledger: Vec<LedgerEntry>,
     calls: ledger::CallLog,
+    /// With which parameters operations were called.
+    parameter_sets: BTreeSet<ParameterSet>,
     flow: flow::Flow,
     /// How many calls of each operation a fault struck.
     struck: BTreeMap<String, u64>,
@@ -113,6 +122,7 @@ impl Simulator {
             tokens: tokens::Tokens::default(),
             ledger: Vec::new(),
             calls: ledger::CallLog::default(),
+            parameter_sets: BTreeSet::new(),
             flow: flow::Flow::default(),
             struck: BTreeMap::new(),
             held: BTreeMap::new(),
@@ -141,6 +151,11 @@ impl Simulator {
     /// How many calls came in all.
     pub fn total_calls(&self) -> u64 {
         self.with(|cloud, _| cloud.calls.total())
+    }
+
+    /// With which parameters operations were called: of every call that was signed well and named an operation there is.
+    pub fn parameter_sets(&self) -> BTreeSet<ParameterSet> {
+        self.with(|cloud, _| cloud.parameter_sets.clone())
     }
 
     /// Adds a fault behind those that are there.
@@ -259,7 +274,7 @@ impl Cloud {
     }
 
     /// The fault that strikes a call, if one does.
-    fn strike(&mut self, operation: &str, params: &request::Params) -> Option<FaultKind> {
+    fn strike(&mut self, operation: &str, params: &request::Params) -> Option<faults::Strike> {
         let fault = faults::strike(&mut self.world.faults, operation, params)?;
         *self.struck.entry(operation.to_owned()).or_default() += 1;
         Some(fault)

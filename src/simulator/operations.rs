@@ -6,7 +6,7 @@ use super::envelope::Refusal;
 use super::ledger::Effect;
 use super::request::Call;
 use super::world::World;
-use super::{attachments, basic, cbn, routers, smartag, sts, vpc};
+use super::{attachments, cbn, cens, children, routers, smartag, sts, vpc};
 use crate::domain::InstanceType::{ECR, VBR, VPC, VPN};
 
 /// What an operation gives back when it succeeds.
@@ -28,6 +28,25 @@ impl Answer {
             Value::Object(body) => Self { body, effect: None },
             _ => Self::default(),
         }
+    }
+
+    /// A listing's answer with nothing in it, counted 0; any other as it is.
+    pub(super) fn emptied(mut self) -> Self {
+        if self.body.contains_key("TotalCount") {
+            for (name, value) in &mut self.body {
+                match (name.as_str(), value) {
+                    ("TotalCount", count) => *count = 0.into(),
+                    ("MaxResults", shown) => *shown = 0.into(),
+                    ("NextToken", next) => *next = "".into(),
+                    (_, Value::Array(items)) => items.clear(),
+                    (_, Value::Object(wrapped)) => {
+                        wrapped.values_mut().filter_map(Value::as_array_mut).for_each(Vec::clear);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        self
     }
 
     pub(super) fn with(self, effect: Effect) -> Self {
@@ -54,6 +73,8 @@ const CBN: &[(&str, Operation)] = &[
     ("ModifyGrantInstanceToTransitRouter", cbn::modify),
     ("DescribeGrantRulesToResource", cbn::rules_to_resource),
     ("DescribeGrantRulesToCen", cbn::rules_to_cen),
+    ("DescribeCens", cens::list),
+    ("CheckTransitRouterService", routers::service),
     ("ListTransitRouters", routers::list),
     ("ListTransitRouterVpcAttachments", |w, c| attachments::list(w, c, VPC)),
     ("ListTransitRouterVbrAttachments", |w, c| attachments::list(w, c, VBR)),
@@ -71,8 +92,8 @@ const CBN: &[(&str, Operation)] = &[
     ("CreateTransitRouterVbrAttachment", |w, c| attachments::create(w, c, VBR)),
     ("CreateTransitRouterVpnAttachment", |w, c| attachments::create(w, c, VPN)),
     ("CreateTransitRouterEcrAttachment", |w, c| attachments::create(w, c, ECR)),
-    ("DescribeCenAttachedChildInstances", basic::list),
-    ("DetachCenChildInstance", basic::detach),
+    ("DescribeCenAttachedChildInstances", children::list),
+    ("DetachCenChildInstance", children::detach),
 ];
 
 const STS: &[(&str, Operation)] = &[

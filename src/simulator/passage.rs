@@ -5,10 +5,13 @@
 //! instant the hour strikes first: an attachment that comes to rest exactly at the hour waits for the next one, just as
 //! a write made exactly at the hour does.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::history::AsOf;
 use super::world::{Attachment, Edition, Grant, Status, World};
+use crate::clock::later;
 use crate::domain::{CenId, Hour, InstanceId, OrderType};
 
 /// An order type that took effect.
@@ -18,6 +21,16 @@ pub(super) struct Flip {
     pub(super) cen: CenId,
     pub(super) instance: InstanceId,
     pub(super) order_type: OrderType,
+}
+
+impl Grant {
+    /// The order type that rules show as effective `late` after the hour made it so.
+    pub(super) fn effective_shown(&self, now: Timestamp, late: Duration) -> OrderType {
+        match self.turned {
+            Some((at, before)) if now < later(at, late) => before,
+            _ => self.effective,
+        }
+    }
 }
 
 impl World {
@@ -45,7 +58,7 @@ impl World {
     /// Sets the clock going. Attachments that begin busy come to rest as if they had just become so.
     pub(super) fn begin(&mut self, now: Timestamp) {
         self.settled = Some(now);
-        let until = crate::clock::later(now, self.switches.delay());
+        let until = later(now, self.switches.delay());
         let busy = self.attachments.iter().filter(|(_, h)| h.now().is_some_and(|a| a.status != Status::Attached));
         self.due.extend(busy.map(|(id, _)| (until, id.clone())));
     }
@@ -70,18 +83,22 @@ impl World {
             .into_iter()
             .filter_map(|(cen, instance)| {
                 let grant = self.grant_of(&cen, &instance, AsOf::Now)?.clone();
-                let order_type = grant.order_type;
-                self.put_grant(&cen, &instance, stamp, Some(Grant { effective: order_type, ..grant }));
+                let (order_type, turned) = (grant.order_type, Some((at, grant.effective)));
+                self.put_grant(&cen, &instance, stamp, Some(Grant { effective: order_type, turned, ..grant }));
                 Some(Flip { at, cen, instance, order_type })
             })
             .collect()
     }
 
     /// The grant and every billed attachment agree on who pays, and none is busy (API §J). Basic Edition is not billed.
+    /// What is said of a grant without one is a switch.
     fn agreed(&self, cen: &CenId, instance: &InstanceId) -> bool {
         let Some(grant) = self.grant_of(cen, instance, AsOf::Now) else { return false };
         let attachments = self.attachments_of(cen, instance);
-        let mut billed = attachments.iter().filter(|(_, a)| a.edition == Edition::Enterprise);
+        let mut billed = attachments.iter().filter(|(_, a)| a.edition == Edition::Enterprise).peekable();
+        if billed.peek().is_none() {
+            return self.switches.unattached_takes_effect;
+        }
         billed.all(|(_, a)| a.status == Status::Attached && a.order_type == grant.order_type)
     }
 
@@ -100,8 +117,6 @@ impl World {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::domain::OrderType::{PayByCenOwner, PayByResourceOwner};
 
@@ -143,7 +158,7 @@ mod tests {
             let mut attachment = self.world.attachments[&self.attachment].now().unwrap().clone();
             attachment.status = Status::Modifying;
             attachment.becoming = Some(order_type);
-            let until = crate::clock::later(now, Duration::from_secs(delay));
+            let until = later(now, Duration::from_secs(delay));
             self.world.busy(&self.attachment, now, until, attachment);
         }
 
@@ -211,7 +226,7 @@ mod tests {
         let hour = Hour::new(Duration::from_millis(10)).unwrap();
         let mut scene = Scene::attached();
         scene.modify_grant(at("08:31:00"), PayByResourceOwner);
-        let far = crate::clock::later(at("08:31:00"), Duration::from_secs(40 * 365 * 86_400));
+        let far = later(at("08:31:00"), Duration::from_secs(40 * 365 * 86_400));
         assert!(scene.world.settle(far, hour).is_empty());
         assert_eq!(scene.world.next_change(hour), Some(hour.next_after(far)));
     }

@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use sha1::Sha1;
 use subtle::ConstantTimeEq;
 
+use super::accounts::AccessKey;
 use super::codec;
 use super::envelope::Refusal;
 use super::verify::{Arrived, Nonces, in_time, token};
-use super::world::AccessKey;
 
 /// What must be in the query besides the signature.
 const REQUIRED: [&str; 3] = ["AccessKeyId", "SignatureNonce", "Timestamp"];

@@ -7,12 +7,10 @@ use std::str::FromStr;
 use jiff::Timestamp;
 
 use super::codec;
+use super::combinations;
 use super::envelope::Refusal;
 use super::history::AsOf;
-use crate::domain::{AccountUid, OrderType};
-
-/// Accepted and ignored by every operation (API §1).
-const HIDDEN: [&str; 4] = ["OwnerAccount", "OwnerId", "ResourceOwnerAccount", "ResourceOwnerId"];
+use crate::domain::{AccountUid, Hour, OrderType};
 
 /// The parameters of a call: query and form body merged (API §1), an empty value counting as absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,21 +19,31 @@ pub(super) struct Params(BTreeMap<String, String>);
 impl Params {
     pub(super) fn new(query: &str, form: &str) -> Self {
         let pairs = codec::pairs(query).into_iter().chain(codec::pairs(form));
-        Self(pairs.filter(|(name, value)| !value.is_empty() && !HIDDEN.contains(&name.as_str())).collect())
+        Self(pairs.collect())
+    }
+
+    /// All names as they came.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    pub(super) fn names_with_value(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(|(_, value)| !value.is_empty()).map(|(name, _)| name.as_str())
     }
 
     pub(super) fn values(&self) -> impl Iterator<Item = &str> {
         self.0.values().map(String::as_str)
     }
 
-    /// Everything but the token, as one comparable text: what a ClientToken stands for.
+    /// Everything of a meaning but the token, as one comparable text: what a ClientToken stands for.
     pub(super) fn fingerprint(&self) -> String {
-        let pairs = self.0.iter().filter(|(name, _)| *name != "ClientToken");
+        let means = |(name, value): &(&String, &String)| !value.is_empty() && !combinations::ignored(name);
+        let pairs = self.0.iter().filter(means).filter(|(name, _)| *name != "ClientToken");
         pairs.map(|(name, value)| format!("{}={}&", codec::encode(name), codec::encode(value))).collect()
     }
 
     pub(super) fn text(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
     pub(super) fn required(&self, name: &str) -> Result<&str, Refusal> {
@@ -97,6 +105,8 @@ pub(super) struct Call {
     pub(super) params: Params,
     pub(super) request_id: String,
     pub(super) now: Timestamp,
+    /// The billing hour.
+    pub(super) hour: Hour,
     /// Which past its reads see.
     pub(super) as_of: AsOf,
 }
@@ -109,7 +119,7 @@ mod tests {
     fn query_and_form_are_one_and_hidden_parameters_are_ignored() {
         let params = Params::new("CenId=a&OwnerId=1&NextToken=", "ClientToken=t+1&MaxResults=5");
         assert_eq!((params.text("CenId"), params.text("ClientToken")), (Some("a"), Some("t 1")));
-        assert_eq!((params.text("OwnerId"), params.text("NextToken")), (None, None));
+        assert_eq!(params.text("NextToken"), None);
         assert_eq!(params.fingerprint(), "CenId=a&MaxResults=5&");
         assert_eq!(params.number("MaxResults", 1, 100, 20), Ok(5));
         assert_eq!(params.number("PageSize", 1, 50, 10), Ok(10));

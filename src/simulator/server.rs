@@ -16,10 +16,11 @@ use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use super::combinations;
 use super::envelope::{self, Format, Refusal};
-use super::faults::FaultKind;
+use super::faults::{FaultKind, Strike};
 use super::history::AsOf;
-use super::ledger::CallRecord;
+use super::ledger::{CallRecord, ParameterSet};
 use super::operations::{self, Answer, Operation};
 use super::request::{Call, Caller, Params};
 use super::verify::{Arrived, verify};
@@ -104,8 +105,8 @@ impl Simulator {
     }
 
     /// Lets a request in: its signature, its operation, and the fault that awaits it.
-    fn admit(&self, arrived: &Arrived, request_id: &str) -> Result<(Call, Operation, Option<FaultKind>), Refusal> {
-        let operation = arrived.action();
+    fn admit(&self, arrived: &Arrived, request_id: &str) -> Result<(Call, Operation, Option<Strike>), Refusal> {
+        let (operation, hour) = (arrived.action(), self.0.hour);
         self.with(|cloud, now| {
             let mut account = None;
             let mut admit = || {
@@ -116,8 +117,10 @@ impl Simulator {
                     let asked_for = sts::account_asked_for(&params)?;
                     let caller = Caller { account: asked_for, access_key_id: String::new(), role: None };
                     let (operation, request_id) = (operation.clone(), request_id.to_owned());
+                    cloud.parameter_sets.insert(ParameterSet::of(&operation, "Sts", &params));
                     let fault = cloud.strike(&operation, &params);
-                    let call = Call { product: "Sts", operation, caller, params, request_id, now, as_of: AsOf::Now };
+                    let call =
+                        Call { product: "Sts", operation, caller, params, request_id, now, hour, as_of: AsOf::Now };
                     return Ok((call, sts::assume_role_with_oidc as Operation, fault));
                 }
                 let keys = &cloud.world.keys;
@@ -132,6 +135,7 @@ impl Simulator {
                     return Err(Refusal::bad("UnsupportedHTTPMethod", message));
                 }
                 let (product, run) = operations::find(&arrived.version(), &operation)?;
+                cloud.parameter_sets.insert(ParameterSet::of(&operation, product, &params));
                 let limit = cloud.world.switches.calls_per_second;
                 if limit.is_some_and(|limit| !cloud.flow.takes(owner, &operation, now, limit)) {
                     return Err(Refusal::bad("Throttling.User", THROTTLED));
@@ -143,7 +147,7 @@ impl Simulator {
                 };
                 let (operation, request_id) = (operation.clone(), request_id.to_owned());
                 let fault = cloud.strike(&operation, &params);
-                Ok((Call { product, operation, caller, params, request_id, now, as_of: AsOf::Now }, run, fault))
+                Ok((Call { product, operation, caller, params, request_id, now, hour, as_of: AsOf::Now }, run, fault))
             };
             let admitted = admit();
             if let Err(refusal) = &admitted {
@@ -154,15 +158,20 @@ impl Simulator {
         })
     }
 
-    /// Logs a call that a fault kept from its operation.
-    fn struck(&self, call: &Call, code: &str) {
+    /// Logs a call whose answer is a fault's, and carries it out first if the fault lets it take effect.
+    fn struck(&self, call: &mut Call, run: Operation, effect: bool, code: &str) {
+        if effect {
+            // Whatever the result, nobody learns it.
+            drop(self.perform(call, run, Log::As(code)));
+            return;
+        }
         let (operation, account) = (call.operation.clone(), Some(call.caller.account.clone()));
         let code = code.to_owned();
         self.with(|cloud, at| cloud.log(CallRecord { at, operation, account, code, effect: false }));
     }
 
     /// Carries a call out, and logs it: under `log` if its answer will not arrive, not at all if that was done.
-    fn perform(&self, call: &mut Call, run: Operation, log: Log) -> Result<(String, Answer), Refusal> {
+    fn perform(&self, call: &mut Call, run: Operation, log: Log<'_>) -> Result<(String, Answer), Refusal> {
         self.with(|cloud, now| {
             call.now = now;
             call.as_of = match log {
@@ -170,10 +179,10 @@ impl Simulator {
                 _ => lagging(&cloud.world, call),
             };
             let token = call.params.text("ClientToken").filter(|_| operations::takes_token(&call.operation));
-            let known = match token {
+            let known = combinations::check(&call.operation, &call.params).and_then(|()| match token {
                 Some(token) => cloud.tokens.known(&cloud.world, call, token),
                 None => Ok(None),
-            };
+            });
             let result = match known {
                 Ok(None) => run(&mut cloud.world, call).map(|answer| (call.request_id.clone(), answer)),
                 Ok(Some(known)) => Ok(known),
@@ -217,9 +226,9 @@ impl Simulator {
 
 /// How [`Simulator::perform`] logs.
 #[derive(Clone, Copy)]
-enum Log {
+enum Log<'a> {
     Result,
-    As(&'static str),
+    As(&'a str),
     Done,
     /// As the result; reads see the state before the last write.
     Stale,
@@ -271,7 +280,7 @@ async fn respond(served: &Served, request: Request) -> Response {
         headers: &parts.headers,
         body: &body,
     };
-    let format = Format::wanted(parts.headers.get(http::header::ACCEPT));
+    let format = Format::wanted(parts.headers.get(http::header::ACCEPT), arrived.query);
     let (host, action) = (arrived.header("host"), arrived.action());
     let request_id = uuid::Uuid::new_v4().to_string().to_uppercase();
     let failure = |format, refusal: &Refusal| envelope::failure(format, &host, &request_id, refusal);
@@ -283,61 +292,65 @@ async fn respond(served: &Served, request: Request) -> Response {
         Ok(admitted) => admitted,
         Err(refusal) => return failure(format, &refusal),
     };
-    let refuse = |format, refusal: Refusal| {
-        simulator.struck(&call, &refusal.code);
+    let Some(Strike { kind, effect }) = fault else { return finish(simulator.perform(&mut call, run, Log::Result)) };
+    let mut refuse = |format, refusal: Refusal| {
+        simulator.struck(&mut call, run, effect, &refusal.code);
         failure(format, &refusal)
     };
-    match fault {
-        None => finish(simulator.perform(&mut call, run, Log::Result)),
-        Some(FaultKind::Stale) => finish(simulator.perform(&mut call, run, Log::Stale)),
-        Some(FaultKind::Throttle { retry_after_ms }) => {
+    match kind {
+        FaultKind::Stale => finish(simulator.perform(&mut call, run, Log::Stale)),
+        FaultKind::Throttle { retry_after_ms } => {
             let mut response = refuse(format, Refusal::bad("Throttling.User", THROTTLED));
             if let Some(ms) = retry_after_ms {
                 response.headers_mut().insert("x-acs-retry-after", HeaderValue::from(ms));
             }
             response
         }
-        Some(FaultKind::Http { status }) => {
+        FaultKind::Http { status } => {
             let code = if status == 503 { "ServiceUnavailable" } else { "InternalError" };
             refuse(format, Refusal::new(status, code, "The request has failed due to a fault of the server."))
         }
-        Some(FaultKind::Error { http, code, message }) => refuse(format, Refusal::new(http, code, message)),
-        Some(FaultKind::Conflict) => {
+        FaultKind::Error { http, code, message } => refuse(format, Refusal::new(http, code, message)),
+        FaultKind::Conflict => {
             refuse(format, Refusal::bad("OperationFailed.TaskConflict", "Another task runs on this instance."))
         }
-        Some(FaultKind::XmlError { http, code }) => refuse(Format::Xml, Refusal::new(http, code, "In XML.")),
-        Some(FaultKind::HtmlError) => {
-            simulator.struck(&call, "fault:html_error");
+        FaultKind::XmlError { http, code } => refuse(Format::Xml, Refusal::new(http, code, "In XML.")),
+        FaultKind::HtmlError => {
+            simulator.struck(&mut call, run, effect, "fault:html_error");
             envelope::bad_gateway()
         }
-        Some(FaultKind::Empty) => {
-            simulator.struck(&call, "fault:empty");
+        FaultKind::Empty => {
+            simulator.struck(&mut call, run, effect, "fault:empty");
             finish(Ok((request_id.clone(), Answer::bare())))
         }
-        Some(FaultKind::DropBefore) => {
-            simulator.struck(&call, "fault:drop_before");
+        FaultKind::EmptyList => {
+            let result = simulator.perform(&mut call, run, Log::Result);
+            finish(result.map(|(request_id, answer)| (request_id, answer.emptied())))
+        }
+        FaultKind::DropBefore => {
+            simulator.struck(&mut call, run, false, "fault:drop_before");
             envelope::broken_off()
         }
-        Some(FaultKind::DropAfter) => {
+        FaultKind::DropAfter => {
             // Whatever the result, nobody learns it.
             drop(simulator.perform(&mut call, run, Log::As("fault:drop_after")));
             envelope::broken_off()
         }
-        Some(FaultKind::HangBefore) => {
-            simulator.struck(&call, "fault:hang_before");
+        FaultKind::HangBefore => {
+            simulator.struck(&mut call, run, false, "fault:hang_before");
             if !simulator.hold(served, &action).await {
                 return envelope::broken_off();
             }
             finish(simulator.perform(&mut call, run, Log::Done))
         }
-        Some(FaultKind::HangAfter) => {
+        FaultKind::HangAfter => {
             let result = simulator.perform(&mut call, run, Log::As("fault:hang_after"));
             if !simulator.hold(served, &action).await {
                 return envelope::broken_off();
             }
             finish(result)
         }
-        Some(FaultKind::Slow { ms }) => {
+        FaultKind::Slow { ms } => {
             let result = simulator.perform(&mut call, run, Log::Result);
             tokio::select! {
                 () = simulator.0.clock.sleep(std::time::Duration::from_millis(ms)) => finish(result),

@@ -71,6 +71,57 @@ async fn faults_without_effect_have_none() {
 }
 
 #[tokio::test]
+async fn a_refusal_can_come_of_a_call_that_took_effect() {
+    for kind in [
+        FaultKind::Throttle { retry_after_ms: None },
+        FaultKind::Error { http: 400, code: "IncorrectStatus".into(), message: String::new() },
+        FaultKind::Http { status: 500 },
+        FaultKind::Conflict,
+        FaultKind::HtmlError,
+        FaultKind::Empty,
+    ] {
+        let bench = Bench::new();
+        bench.simulator.inject(Fault::new(GRANT, kind.clone()).with_effect());
+        let text = bench.call(RESOURCE, GRANT, &about(ABSENT)).await.text;
+        let call = bench.simulator.calls().pop().unwrap();
+        assert!(call.effect && call.code != "OK", "{kind:?}: {call:?}");
+        assert_eq!(text.contains(&call.code), !call.code.starts_with("fault:"), "{kind:?}: {text}");
+        assert_eq!((bench.simulator.ledger().len(), bench.simulator.total_calls()), (1, 1), "{kind:?}");
+        assert!(bench.rule(ABSENT).await.is_some(), "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_can_be_empty_once() {
+    let cen = format!("CenId={CEN}");
+    let (of_cen, by_router) = (format!("{cen}&ProductType=VPC"), "TransitRouterId=tr-bp1su1ytdxtataupl0001");
+    for (operation, params, list) in [
+        ("DescribeGrantRulesToCen", of_cen.as_str(), "/GrantRules/GrantRule"),
+        ("ListTransitRouterVpcAttachments", by_router, "/TransitRouterAttachments"),
+        ("DescribeCenAttachedChildInstances", &cen, "/ChildInstances/ChildInstance"),
+        ("ListTransitRouters", &cen, "/TransitRouters"),
+        ("DescribeCens", "", "/Cens/Cen"),
+    ] {
+        let bench = Bench::new();
+        let asked = async || bench.call(TR, operation, params).await.json();
+        let whole = asked().await;
+        bench.simulator.inject(Fault::new(operation, FaultKind::EmptyList));
+        let empty = asked().await;
+        assert_eq!((empty.pointer(list), &empty["TotalCount"]), (Some(&json!([])), &json!(0)), "{operation}");
+        assert_eq!(
+            whole.as_object().unwrap().keys().collect::<Vec<_>>(),
+            empty.as_object().unwrap().keys().collect::<Vec<_>>()
+        );
+        assert_eq!(asked().await["TotalCount"], whole["TotalCount"], "{operation}: once");
+        assert_ne!(whole["TotalCount"], 0, "{operation}");
+    }
+    let bench = Bench::new();
+    bench.simulator.inject(Fault::new("*", FaultKind::EmptyList));
+    assert_eq!(bench.grant(ABSENT, "").await, "OK");
+    assert_eq!(bench.simulator.ledger().len(), 1, "a write is no list");
+}
+
+#[tokio::test]
 async fn a_drop_is_no_answer_with_or_without_the_effect() {
     for (kind, effects, code) in
         [(FaultKind::DropBefore, 0, "fault:drop_before"), (FaultKind::DropAfter, 1, "fault:drop_after")]
@@ -155,16 +206,16 @@ async fn over_tcp_a_drop_is_an_error_a_kept_connection_serves_on_and_stop_ends_i
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
     let served = tokio::spawn(bench.simulator.clone().serve(listener, async move { drop(stopped.await) }));
-    let wire = |action: &str, params: &str| {
+    let wire = |action: &str, params: &str, length: &str| {
         let request = bench.request(TR, action, params);
-        let mut text = format!("POST {} HTTP/1.1\r\ncontent-length: 0\r\n", request.uri());
+        let mut text = format!("POST {} HTTP/1.1\r\n{length}", request.uri());
         request.headers().iter().for_each(|(n, v)| text += &format!("{n}: {}\r\n", v.to_str().unwrap()));
         text + "\r\n"
     };
     let mut connection = tokio::net::TcpStream::connect(address).await.unwrap();
     let params = format!("CenId={CEN}&ProductType=VPC");
-    for _ in 0..2 {
-        connection.write_all(wire("DescribeGrantRulesToCen", &params).as_bytes()).await.unwrap();
+    for length in ["content-length: 0\r\n", ""] {
+        connection.write_all(wire("DescribeGrantRulesToCen", &params, length).as_bytes()).await.unwrap();
         let mut answer = Vec::new();
         while !answer.ends_with(b"}") {
             assert_ne!(connection.read_buf(&mut answer).await.unwrap(), 0);
@@ -172,14 +223,14 @@ async fn over_tcp_a_drop_is_an_error_a_kept_connection_serves_on_and_stop_ends_i
         assert!(answer.starts_with(b"HTTP/1.1 200 OK"));
     }
     bench.simulator.inject(Fault::new("*", FaultKind::DropAfter));
-    connection.write_all(wire("GetCallerIdentity", "").as_bytes()).await.unwrap();
+    connection.write_all(wire("GetCallerIdentity", "", "").as_bytes()).await.unwrap();
     let mut rest = Vec::new();
     let closed = tokio::time::timeout(Duration::from_secs(10), connection.read_to_end(&mut rest)).await.unwrap();
     assert!(closed.is_err() || !rest.ends_with(b"0\r\n\r\n"), "no whole answer: {}", String::from_utf8_lossy(&rest));
 
     bench.simulator.inject(Fault::new("*", FaultKind::HangAfter));
     let mut connection = tokio::net::TcpStream::connect(address).await.unwrap();
-    connection.write_all(wire("GetCallerIdentity", "").as_bytes()).await.unwrap();
+    connection.write_all(wire("GetCallerIdentity", "", "").as_bytes()).await.unwrap();
     bench.simulator.wait_for_held("GetCallerIdentity").await;
     drop(connection);
     let gone = bench.simulator.wait(|cloud| cloud.held.is_empty());
@@ -187,7 +238,7 @@ async fn over_tcp_a_drop_is_an_error_a_kept_connection_serves_on_and_stop_ends_i
 
     bench.simulator.inject(Fault::new("*", FaultKind::HangAfter));
     let mut connection = tokio::net::TcpStream::connect(address).await.unwrap();
-    connection.write_all(wire("GetCallerIdentity", "").as_bytes()).await.unwrap();
+    connection.write_all(wire("GetCallerIdentity", "", "").as_bytes()).await.unwrap();
     bench.simulator.wait_for_held("GetCallerIdentity").await;
     stop.send(()).unwrap();
     tokio::time::timeout(Duration::from_secs(10), served).await.unwrap().unwrap().unwrap();

@@ -32,7 +32,12 @@ pub(super) fn grant(world: &mut World, call: &Call) -> Result<Answer, Refusal> {
     }
     let stamp = world.writing(call.now);
     let order_type = OrderType::PayByCenOwner;
-    world.put_grant(&cen, &ccn, stamp, Some(Grant { order_type, effective: order_type, created: call.now }));
+    world.put_grant(
+        &cen,
+        &ccn,
+        stamp,
+        Some(Grant { order_type, effective: order_type, turned: None, created: call.now }),
+    );
     Ok(Answer::bare().with(effect(cen, ccn)))
 }
 

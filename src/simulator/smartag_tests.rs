@@ -116,20 +116,3 @@ async fn rules_come_in_pages_of_at_most_fifty() {
     assert_eq!(count(rules(&bench, "&PageSize=50&PageNumber=2").await), 10);
     assert_eq!(rules(&bench, "&PageSize=51").await["Code"], "InvalidParameter");
 }
-
-#[tokio::test]
-async fn the_owner_of_a_vpn_connection_sees_to_what_it_is_attached() {
-    let bench = Bench::new();
-    let vpn = "vco-bp1bbi27hojx80nck0001";
-    let params = format!("RegionId=cn-hangzhou&VpnConnectionId={vpn}");
-    let shown = |key| bench.call(key, "DescribeVpnAttachments", &params);
-    assert_eq!(shown(RESOURCE).await.json()["TotalCount"], 0);
-    let instance = vpn.parse().unwrap();
-    bench.simulator.change(Change::Attach { transit_router: ROUTER.into(), instance }).unwrap();
-    let body = shown(RESOURCE).await.json();
-    let first = &body["VpnAttachments"][0];
-    assert_eq!((&first["InstanceId"], &first["TransitRouterId"]), (&json!(vpn), &json!(ROUTER)));
-    assert_eq!(first["CrossAccountAuthorized"], true);
-    assert_eq!(shown(TR).await.json()["TotalCount"], 0);
-    assert_eq!(bench.grant(vpn, "").await, "OperationFailed.SimVpnAttached");
-}

@@ -5,10 +5,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::accounts::AccessKey;
 use super::envelope::Refusal;
 use super::operations::Answer;
 use super::request::{Call, Params};
-use super::world::{AccessKey, World};
+use super::world::World;
 use crate::clock::later;
 use crate::domain::AccountUid;
 
@@ -46,7 +47,11 @@ pub(super) const WITH_OIDC: &str = "AssumeRoleWithOIDC";
 
 /// Opens a session in the account of a role that trusts the caller's account.
 pub(super) fn assume_role(world: &mut World, call: &Call) -> Result<Answer, Refusal> {
-    assume(world, call, |world, arn| {
+    if call.params.text("ExternalId").is_some_and(|id| !is_external_id(id)) {
+        return Err(wrong("ExternalId"));
+    }
+    let refusal = || Refusal::new(403, "NoPermission", "The role does not trust the caller.");
+    assume(world, call, refusal, |world, arn| {
         let trusts = world.roles.get(arn)?;
         Some(trusts.contains(&call.caller.account))
     })
@@ -55,11 +60,15 @@ pub(super) fn assume_role(world: &mut World, call: &Call) -> Result<Answer, Refu
 /// Opens a session of a role that trusts the token, as it was signed by a provider of the role's account.
 pub(super) fn assume_role_with_oidc(world: &mut World, call: &Call) -> Result<Answer, Refusal> {
     let (provider, token) = (call.params.required("OIDCProviderArn")?, call.params.required("OIDCToken")?);
+    if !(4..=20_000).contains(&token.chars().count()) {
+        return Err(Refusal::bad("AuthenticationFail.OIDCToken.Invalid", "The OIDC token is not valid."));
+    }
+    let refusal = || Refusal::new(403, "AuthenticationFail.NoPermission", "The role does not trust the token.");
     let provided = format!("acs:ram::{}:oidc-provider/", call.caller.account);
     if !provider.starts_with(&provided) {
-        return Err(Refusal::new(404, "EntityNotExist.OIDCProvider", format!("{provider} does not exist.")));
+        return Err(refusal());
     }
-    assume(world, call, |world, arn| {
+    assume(world, call, refusal, |world, arn| {
         world.roles.get(arn)?;
         Some(world.oidc_tokens.get(arn).is_some_and(|tokens| tokens.contains(token)))
     })
@@ -72,6 +81,12 @@ pub(super) fn account_asked_for(params: &Params) -> Result<AccountUid, Refusal> 
     Ok(account)
 }
 
+/// Whether a text matches `[\w+=,.@:\/-]{2,1224}` (API §K).
+fn is_external_id(text: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"_+=,.@:/-".contains(&b);
+    (2..=1224).contains(&text.len()) && text.bytes().all(allowed)
+}
+
 fn wrong(name: &str) -> Refusal {
     Refusal::bad(format!("InvalidParameter.{name}"), format!("{name} is not valid."))
 }
@@ -79,6 +94,7 @@ fn wrong(name: &str) -> Refusal {
 fn assume(
     world: &mut World,
     call: &Call,
+    refusal: impl FnOnce() -> Refusal,
     trusted: impl FnOnce(&World, &str) -> Option<bool>,
 ) -> Result<Answer, Refusal> {
     let params = &call.params;
@@ -92,7 +108,7 @@ fn assume(
     let seconds = params.number("DurationSeconds", 900, LONGEST, 3600).map_err(|_| wrong("DurationSeconds"))?;
     match trusted(world, arn) {
         None => return Err(Refusal::new(404, "EntityNotExist.Role", format!("The role {arn} does not exist."))),
-        Some(false) => return Err(Refusal::new(403, "NoPermission", "The role does not trust the caller.")),
+        Some(false) => return Err(refusal()),
         Some(true) => {}
     }
     let life = Duration::from_secs(u64::try_from(seconds).unwrap_or(u64::MAX));

@@ -52,6 +52,26 @@ pub enum EcrRules {
     Error,
 }
 
+/// Whose attachments `DescribeCenAttachedChildInstances` shows (API §A.9).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ChildInstances {
+    /// Those of both editions.
+    All,
+    /// Those of the Basic Edition.
+    Basic,
+}
+
+/// How often `DescribeCenAttachedChildInstances` shows an instance that is attached several times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ChildRows {
+    /// Once for each attachment.
+    Each,
+    /// Once.
+    Once,
+}
+
 /// All settings; each has a default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -60,19 +80,34 @@ pub struct Switches {
     pub duplicate_grant: Reply,
     /// A revoke of what is absent: nothing happens, or `OperationFailed.GrantCrossAccountNotExist`.
     pub revoke_absent: Reply,
+    /// The code that refuses a revoke of what is attached; which one the vendor does not say.
+    pub revoke_attached: String,
     /// `ModifyGrantInstanceToTransitRouter` of an unattached instance: done, or `OperationFailed.SimNotAttached`.
     pub modify_unattached: Reply,
     /// `ModifyGrantInstanceToTransitRouter` to the value it has: nothing happens, or `OperationFailed.SimSameOrderType`.
     pub modify_same: Reply,
     /// An attachment's payer set to what the grant does not say: done, or `OperationFailed.SimGrantNotFirst`.
     pub update_before_grant: Reply,
+    /// The code that refuses a payer change within one hour of attaching or of the last change; absent: none is refused
+    /// (API §K).
+    pub payer_cooldown: Option<String>,
+    /// Whether the order type of a grant without attachments takes effect at the hour; else it never does.
+    pub unattached_takes_effect: bool,
+    /// How long after the hour the rules still show the `EffectiveOrderType` of before.
+    pub effective_shown_late: SignedDuration,
     /// Where `EffectiveOrderType` is shown.
     pub effective_order_type: Shown,
     /// How `CreateTime` is written.
     pub create_time: TimeForm,
     /// What is said about ECR on the transit router's side.
     pub ecr_to_cen: EcrRules,
-    /// Whether the vendor has enabled cross-account VBR; else a grant gets `OperationFailed.SimVbrNotEnabled`.
+    /// Whose attachments the list of child instances shows.
+    pub child_instances: ChildInstances,
+    /// How often the list of child instances shows an instance that is attached several times.
+    pub child_rows: ChildRows,
+    /// Whether `DescribeVpnAttachments` also lists connections that are attached to nothing.
+    pub vpn_unattached_listed: bool,
+    /// Whether the vendor has enabled cross-account VBR; else a grant gets `InvalidVbr.NotFound`.
     pub vbr_enabled: bool,
     /// How long an attachment is busy with each change.
     pub attachment_delay: SignedDuration,
@@ -87,12 +122,19 @@ impl Default for Switches {
         Self {
             duplicate_grant: Reply::Error,
             revoke_absent: Reply::Error,
+            revoke_attached: "IncorrectStatus.Cen".into(),
             modify_unattached: Reply::Ok,
             modify_same: Reply::Ok,
             update_before_grant: Reply::Error,
+            payer_cooldown: None,
+            unattached_takes_effect: true,
+            effective_shown_late: SignedDuration::ZERO,
             effective_order_type: Shown::Always,
             create_time: TimeForm::Text,
             ecr_to_cen: EcrRules::Rules,
+            child_instances: ChildInstances::All,
+            child_rows: ChildRows::Each,
+            vpn_unattached_listed: false,
             vbr_enabled: true,
             attachment_delay: SignedDuration::from_secs(5),
             calls_per_second: None,
@@ -117,6 +159,10 @@ impl Switches {
 
     pub(super) fn delay(&self) -> Duration {
         Duration::try_from(self.attachment_delay).unwrap_or(Duration::ZERO)
+    }
+
+    pub(super) fn shown_late(&self) -> Duration {
+        Duration::try_from(self.effective_shown_late).unwrap_or(Duration::ZERO)
     }
 
     pub(super) fn lag(&self, operation: &str) -> Option<Duration> {

@@ -80,6 +80,9 @@ async fn a_role_is_assumed_where_it_trusts_and_ends_in_time() {
     assert_eq!(code("crossgrant", "nobody").await, "EntityNotExist.Role");
     assert_eq!(code("900", "899").await, "InvalidParameter.DurationSeconds");
     assert_eq!(code("worker", "%2F").await, "InvalidParameter.RoleSessionName");
+    assert_eq!(code("900", "900&ExternalId=a").await, "InvalidParameter.ExternalId");
+    assert_eq!(code("900", "900&ExternalId=a%23b").await, "InvalidParameter.ExternalId");
+    assert_eq!(code("900", "900&ExternalId=a%2Bb_%3D%2C.%40%3A%2F-").await, "OK");
     let session = bench.call(TR, "AssumeRole", &params).await.json()["Credentials"].clone();
     assert_eq!(session["Expiration"], "2026-05-09T08:45:00Z");
     let text = |name: &str| session[name].as_str().unwrap().to_owned();
@@ -91,4 +94,40 @@ async fn a_role_is_assumed_where_it_trusts_and_ends_in_time() {
     assert_eq!(me["Arn"], format!("acs:ram::{OWNER}:assumed-role/crossgrant/worker"));
     bench.pass(900);
     assert_eq!(call(Some(&token)).await.code(), "InvalidSecurityToken.Expired");
+}
+
+/// An unsigned request as the vendor's libraries make it: without `accept`, parameters partly in the form.
+async fn with_oidc(bench: &Bench, form: &str) -> crate::simulator::testing::Got {
+    let query =
+        "Action=AssumeRoleWithOIDC&Version=2015-04-01&Format=JSON&Timestamp=2026-05-09T08%3A30%3A00Z&SignatureNonce=n";
+    let request = http::Request::post(format!("/?{query}"))
+        .header("host", "127.0.0.1:18080")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(axum::body::Body::from(form.to_owned()))
+        .unwrap();
+    bench.send(request).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_token_opens_a_session_of_the_role_that_trusts_it() {
+    let trusting = include_str!("../../examples/world.toml")
+        .replace("trusts = [\"1250123456123456\"]", "oidc_tokens = [\"token-a\"]");
+    let bench = Bench::of(super::World::from_toml(&trusting).unwrap());
+    let form = format!(
+        "RoleArn=acs%3Aram%3A%3A{OWNER}%3Arole%2Fcrossgrant&OIDCProviderArn=acs%3Aram%3A%3A{OWNER}%3Aoidc-provider%2Fp\
+         &OIDCToken=token-a&RoleSessionName=worker&DurationSeconds=900"
+    );
+    let code = |from: &str, to: &str| {
+        let (bench, form) = (&bench, form.replace(from, to));
+        async move { with_oidc(bench, &form).await.code() }
+    };
+    assert_eq!(code("token-a", "token-b").await, "AuthenticationFail.NoPermission");
+    assert_eq!(code("token-a", "abc").await, "AuthenticationFail.OIDCToken.Invalid");
+    assert_eq!(code("token-a", &"a".repeat(20_001)).await, "AuthenticationFail.OIDCToken.Invalid");
+    assert_eq!(code(&format!("{OWNER}%3Aoidc"), "1250123456123456%3Aoidc").await, "AuthenticationFail.NoPermission");
+    assert_eq!(code("%2Fcrossgrant", "%2Fnobody").await, "EntityNotExist.Role");
+    assert_eq!(code("OIDCToken", "OidcToken").await, "MissingParameter.OIDCToken");
+    assert_eq!(code("&DurationSeconds", "&Durationseconds").await, "InvalidParameter");
+    let opened = with_oidc(&bench, &form).await.json();
+    assert_eq!(opened["Credentials"]["Expiration"], "2026-05-09T08:45:00Z");
 }

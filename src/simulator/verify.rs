@@ -10,11 +10,11 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use super::accounts::AccessKey;
 use super::codec;
 use super::envelope::Refusal;
 use super::query_signature;
 use super::sts;
-use super::world::AccessKey;
 use crate::clock::{later, until};
 
 const ALGORITHM: &str = "ACS3-HMAC-SHA256";

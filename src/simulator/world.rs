@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::accounts::{AccessKey, Account};
 use super::history::{AsOf, History, Stamp};
 use crate::domain::{AccountUid, CenId, Instance, InstanceId, InstanceType, OrderType, Region};
 
@@ -29,46 +30,13 @@ impl BadWorld {
     }
 }
 
-/// Where an account is registered; both sides of a grant must be on the same (API §F).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Site {
-    /// The China site.
-    #[default]
-    China,
-    /// The international site.
-    International,
-}
-
-/// An access key, long-lived or of STS.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AccessKey {
-    /// Its id; ids of STS begin with `STS.`.
-    pub id: String,
-    /// Its secret, invented like everything here.
-    pub secret: String,
-    /// The session token, for keys of STS.
-    #[serde(default)]
-    pub token: Option<String>,
-    /// When a session ends.
-    #[serde(default)]
-    pub expires: Option<Timestamp>,
-    /// A disabled key is refused with `InvalidAccessKeyId.Inactive`.
-    #[serde(default)]
-    pub disabled: bool,
-    /// What a session's key stands for, `<role>/<session>`.
-    #[serde(default)]
-    pub role: Option<String>,
-}
-
 /// The edition of a transit router. Only those of the Enterprise Edition bill attachments (API §A.12).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Edition {
     /// Enterprise Edition: attachments in the four lists of API §A.8.
     #[default]
     Enterprise,
-    /// Basic Edition: attachments in `DescribeCenAttachedChildInstances` (API §A.9).
+    /// Basic Edition: attachments in `DescribeCenAttachedChildInstances` alone (API §A.9).
     Basic,
 }
 
@@ -99,6 +67,8 @@ pub enum Status {
 pub(super) struct Grant {
     pub(super) order_type: OrderType,
     pub(super) effective: OrderType,
+    /// When the hour last changed the effective one, and from what.
+    pub(super) turned: Option<(Timestamp, OrderType)>,
     pub(super) created: Timestamp,
 }
 
@@ -115,11 +85,6 @@ pub(super) struct Attachment {
     /// What [`Attachment::order_type`] will be when `Modifying` ends.
     pub(super) becoming: Option<OrderType>,
     pub(super) created: Timestamp,
-}
-
-#[derive(Debug, Clone)]
-pub(super) struct Account {
-    pub(super) site: Site,
 }
 
 #[derive(Debug, Clone)]
@@ -159,6 +124,7 @@ pub struct World {
     pub(super) due: BTreeSet<(Timestamp, String)>,
     /// Grants whose effective order type is not yet the order type.
     pub(super) pending: BTreeSet<(CenId, InstanceId)>,
+    pub(super) payer_changes: BTreeMap<(CenId, InstanceId), super::cooldown::PayerChange>,
     pub(super) settled: Option<Timestamp>,
     pub(super) seq: u64,
     pub(super) last_write: u64,
@@ -167,48 +133,6 @@ pub struct World {
 }
 
 impl World {
-    /// Adds an account, or gives one it another access key.
-    pub fn add_account(&mut self, uid: &AccountUid, access_key_id: &str, secret: &str) -> Result<(), BadWorld> {
-        let (id, secret) = (access_key_id.to_owned(), secret.to_owned());
-        self.add_key(uid, AccessKey { id, secret, token: None, expires: None, disabled: false, role: None })
-    }
-
-    /// Gives an account (made if it is new) an access key.
-    pub fn add_key(&mut self, uid: &AccountUid, key: AccessKey) -> Result<(), BadWorld> {
-        if key.id.starts_with("STS.") != key.token.is_some() {
-            return Err(BadWorld::new(format!("key {}: STS keys, and only they, have a token", key.id)));
-        }
-        self.accounts.entry(uid.clone()).or_insert(Account { site: Site::China });
-        match self.keys.insert(key.id.clone(), (uid.clone(), key)) {
-            None => Ok(()),
-            Some((_, key)) => Err(BadWorld::new(format!("access key {} is there twice", key.id))),
-        }
-    }
-
-    /// Gives an account a role that `trusts` may assume, `acs:ram::<uid>:role/<name>`.
-    pub fn add_role(&mut self, uid: &AccountUid, name: &str, trusts: impl IntoIterator<Item = AccountUid>) {
-        self.roles.insert(format!("acs:ram::{uid}:role/{name}"), trusts.into_iter().collect());
-    }
-
-    /// Lets a role (made if it is new) be assumed with an OIDC token.
-    pub fn trust_token(&mut self, uid: &AccountUid, role: &str, token: &str) {
-        let arn = format!("acs:ram::{uid}:role/{role}");
-        self.roles.entry(arn.clone()).or_default();
-        self.oidc_tokens.entry(arn).or_default().insert(token.to_owned());
-    }
-
-    /// Makes a role (made if it is new) that of the machine.
-    pub fn set_machine(&mut self, uid: &AccountUid, role: &str) {
-        let arn = format!("acs:ram::{uid}:role/{role}");
-        self.roles.entry(arn.clone()).or_default();
-        self.machine = Some(arn);
-    }
-
-    /// Says on which site an account (made if it is new) is registered.
-    pub fn set_site(&mut self, uid: &AccountUid, site: Site) {
-        self.accounts.insert(uid.clone(), Account { site });
-    }
-
     /// Adds a CEN instance.
     pub fn add_cen(&mut self, id: &CenId, owner: &AccountUid) -> Result<(), BadWorld> {
         self.account(owner)?;
@@ -260,7 +184,12 @@ impl World {
         if let Some(why) = self.impossible_grant(instance, order_type, effective) {
             return Err(BadWorld::new(why));
         }
-        self.put_grant(cen, instance, Stamp::EVER, Some(Grant { order_type, effective, created: LONG_AGO }));
+        self.put_grant(
+            cen,
+            instance,
+            Stamp::EVER,
+            Some(Grant { order_type, effective, turned: None, created: LONG_AGO }),
+        );
         Ok(())
     }
 
@@ -285,10 +214,6 @@ impl World {
         }
         self.attach(Stamp::EVER, id, router, instance, status, order_type);
         Ok(())
-    }
-
-    fn account(&self, uid: &AccountUid) -> Result<&Account, BadWorld> {
-        self.accounts.get(uid).ok_or_else(|| BadWorld::new(format!("no account {uid}")))
     }
 
     fn known(&self, cen: &CenId, instance: &InstanceId) -> Result<(), BadWorld> {
@@ -326,6 +251,9 @@ impl World {
     /// Records a grant as it is from `stamp` on, or its end.
     pub(super) fn put_grant(&mut self, cen: &CenId, instance: &InstanceId, stamp: Stamp, grant: Option<Grant>) {
         let key = (cen.clone(), instance.clone());
+        if grant.is_none() {
+            self.payer_changes.remove(&key);
+        }
         if grant.as_ref().is_some_and(|g| g.order_type != g.effective) {
             self.pending.insert(key);
         } else {

@@ -1,7 +1,8 @@
 //! A world as a TOML file. `examples/world.toml` shows every part with comments:
 //!
 //! ```toml
-//! [[accounts]]            # uid, site = "china" | "international", keys = [{ id, secret, token, expires, disabled, role }],
+//! [[accounts]]            # uid, site = "china" | "international", transit_router_service = bool,
+//!                         # service_linked_role = bool, keys = [{ id, secret, token, expires, disabled, role }],
 //!                         # roles = [{ name, trusts = [uid], oidc_tokens = [token], machine = bool }]
 //! [[cens]]                # id, owner, transit_routers = [{ id, region, type = "Enterprise" | "Basic" }]
 //! [[instances]]           # type, id, region, owner
@@ -15,9 +16,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::accounts::{AccessKey, Site};
 use super::faults::Fault;
 use super::switches::Switches;
-use super::world::{AccessKey, BadWorld, Edition, Site, Status, World};
+use super::world::{BadWorld, Edition, Status, World};
 use crate::domain::{AccountUid, CenId, Instance, InstanceId, InstanceType, OrderType, Region};
 
 /// The whole file.
@@ -49,12 +51,22 @@ pub struct AccountEntry {
     /// Where it is registered.
     #[serde(default)]
     pub site: Site,
+    /// Whether it has activated the transit-router service.
+    #[serde(default = "yes")]
+    pub transit_router_service: bool,
+    /// Whether its service-linked role is there, or may be made by the caller of a grant.
+    #[serde(default = "yes")]
+    pub service_linked_role: bool,
     /// Its access keys.
     #[serde(default)]
     pub keys: Vec<AccessKey>,
     /// Its roles.
     #[serde(default)]
     pub roles: Vec<RoleEntry>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// A role that others may assume.
@@ -202,6 +214,8 @@ fn build(file: WorldFile) -> Result<World, (Part, usize, BadWorld)> {
     let at = |part, index| move |bad| (part, index, bad);
     for (i, account) in file.accounts.into_iter().enumerate() {
         world.set_site(&account.uid, account.site);
+        world.set_transit_router_service(&account.uid, account.transit_router_service);
+        world.set_service_linked_role(&account.uid, account.service_linked_role);
         for role in account.roles {
             world.add_role(&account.uid, &role.name, role.trusts);
             role.oidc_tokens.iter().for_each(|token| world.trust_token(&account.uid, &role.name, token));

@@ -100,6 +100,8 @@ fn accounts() -> WorldFile {
     let account = |uid: &str, id: &str, secret: &str| AccountEntry {
         uid: AccountUid::parse(uid).unwrap(),
         site: Site::China,
+        transit_router_service: true,
+        service_linked_role: true,
         keys: vec![AccessKey {
             id: id.into(),
             secret: secret.into(),

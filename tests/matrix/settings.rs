@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crossgrant::simulator::{EcrRules, Reply, Shown, Switches, TimeForm};
+use crossgrant::simulator::{ChildInstances, ChildRows, EcrRules, Reply, Shown, Switches, TimeForm};
 use jiff::SignedDuration;
 
 use super::cell::Place;
@@ -24,6 +24,9 @@ const PAYING: &[Place] = &[
 ];
 /// Those at which a list that is late shows something else.
 const MOVING: &[Place] = &[Place::Unattached, Place::Attached, Place::Attaching, Place::Detaching];
+/// Those that the list of child instances shows.
+const CHILDREN: &[Place] =
+    &[Place::Attached, Place::Attaching, Place::Modifying, Place::Detaching, Place::Twice, Place::Basic];
 /// Those at which something is written without waiting first.
 const STILL: &[Place] = &[Place::Unattached, Place::Attached];
 
@@ -88,12 +91,19 @@ fn one_at_a_time() -> Vec<Setting> {
     let Switches {
         duplicate_grant: Reply::Error,
         revoke_absent: Reply::Error,
+        revoke_attached: _,
         modify_unattached: Reply::Ok,
         modify_same: Reply::Ok,
         update_before_grant: Reply::Error,
+        payer_cooldown: None,
+        unattached_takes_effect: true,
+        effective_shown_late: SignedDuration::ZERO,
         effective_order_type: Shown::Always,
         create_time: TimeForm::Text,
         ecr_to_cen: EcrRules::Rules,
+        child_instances: ChildInstances::All,
+        child_rows: ChildRows::Each,
+        vpn_unattached_listed: false,
         vbr_enabled: true,
         attachment_delay: _,
         calls_per_second: None,
@@ -108,6 +118,22 @@ fn one_at_a_time() -> Vec<Setting> {
     let mut all = vec![
         Setting::of("duplicate_grant = ok", |s| s.duplicate_grant = Reply::Ok),
         Setting::of("revoke_absent = ok", |s| s.revoke_absent = Reply::Ok),
+        Setting::of("revoke_attached = a code of no class", |s| {
+            s.revoke_attached = "OperationFailed.SimAttachmentExist".into()
+        }),
+        Setting::of("payer_cooldown = a code of a state", |s| s.payer_cooldown = Some("IncorrectStatus.Payer".into()))
+            .at(PAYING),
+        Setting::of("payer_cooldown = a code of no class", |s| {
+            s.payer_cooldown = Some("OperationFailed.SimPayerCooldown".into())
+        })
+        .at(PAYING),
+        Setting::of("payer_cooldown = a code of what is permanent", |s| {
+            s.payer_cooldown = Some("InvalidOperation.PayerCooldown".into())
+        })
+        .at(PAYING),
+        Setting::of("unattached_takes_effect = false", |s| s.unattached_takes_effect = false).at(PAYING),
+        Setting::of("effective_shown_late = 20m", |s| s.effective_shown_late = SignedDuration::from_mins(20))
+            .at(PAYING),
         Setting::of("modify_unattached = error", |s| s.modify_unattached = Reply::Error),
         Setting::of("modify_same = error", |s| s.modify_same = Reply::Error),
         Setting::of("update_before_grant = ok", |s| s.update_before_grant = Reply::Ok),
@@ -116,6 +142,9 @@ fn one_at_a_time() -> Vec<Setting> {
         Setting::of("create_time = number", |s| s.create_time = TimeForm::Number),
         Setting::of("ecr_to_cen = empty", |s| s.ecr_to_cen = EcrRules::Empty),
         Setting::of("ecr_to_cen = error", |s| s.ecr_to_cen = EcrRules::Error),
+        Setting::of("child_instances = basic", |s| s.child_instances = ChildInstances::Basic).at(CHILDREN),
+        Setting::of("child_rows = once", |s| s.child_rows = ChildRows::Once).at(CHILDREN),
+        Setting::of("vpn_unattached_listed = true", |s| s.vpn_unattached_listed = true),
         Setting::of("vbr_enabled = false", |s| s.vbr_enabled = false),
         Setting::of("attachment_delay = 0s", |s| s.attachment_delay = SignedDuration::ZERO),
         Setting::of("attachment_delay = 2m", |s| s.attachment_delay = SignedDuration::from_secs(120)),
@@ -154,12 +183,19 @@ fn together() -> Vec<Setting> {
                 *s = Switches {
                     duplicate_grant: Reply::Ok,
                     revoke_absent: Reply::Ok,
+                    revoke_attached: "OperationFailed.SimAttachmentExist".into(),
                     modify_unattached: Reply::Error,
                     modify_same: Reply::Error,
                     update_before_grant: Reply::Ok,
+                    payer_cooldown: None,
+                    unattached_takes_effect: false,
+                    effective_shown_late: SignedDuration::from_mins(20),
                     effective_order_type: shown,
                     create_time: TimeForm::Number,
                     ecr_to_cen: ecr,
+                    child_instances: ChildInstances::Basic,
+                    child_rows: ChildRows::Once,
+                    vpn_unattached_listed: true,
                     vbr_enabled: false,
                     attachment_delay: SignedDuration::from_secs(40),
                     calls_per_second: Some(50),

@@ -1,4 +1,5 @@
-//! Attachments of the Basic Edition (API §A.9). The Enterprise lists do not show them, and these do not show those.
+//! The instances attached to a CEN (API §A.9): those of the Basic Edition and, as the vendor's pages say, those of the
+//! Enterprise Edition too. Only the first are detached here.
 
 use serde_json::{Value, json};
 
@@ -8,11 +9,12 @@ use super::envelope::Refusal;
 use super::operations::Answer;
 use super::paging;
 use super::request::Call;
+use super::switches::{ChildInstances, ChildRows};
 use super::world::{Attachment, Edition, Status, World};
 use crate::clock::later;
 use crate::domain::{CenId, Instance, InstanceId, InstanceType, Region};
 
-/// Lists the instances attached to a CEN through the Basic Edition.
+/// Lists the attached VPCs, VBRs and CCNs of the caller's CEN, by default with a row for every attachment.
 pub(super) fn list(world: &mut World, call: &Call) -> Result<Answer, Refusal> {
     let params = &call.params;
     let cen: CenId = params.needed("CenId")?;
@@ -21,13 +23,23 @@ pub(super) fn list(world: &mut World, call: &Call) -> Result<Answer, Refusal> {
     let number = params.number("PageNumber", 1, usize::MAX, 1)?;
     let size = params.number("PageSize", 1, 50, 10)?;
     let state = world.cens.get(&cen).filter(|c| c.owner == call.caller.account);
-    let found = state.into_iter().flat_map(|c| &c.basic).filter_map(|id| {
-        let attachment = world.attachments.get(id)?.as_of(call.as_of)?;
-        let instance = &world.instances.get(&attachment.instance)?.instance;
-        let wanted = region.as_ref().is_none_or(|r| instance.region == *r) && kind.is_none_or(|k| instance.kind == k);
-        wanted.then_some((instance, attachment))
-    });
-    let (page, total) = paging::numbered(found.collect(), number, size);
+    let enterprise = state.filter(|_| world.switches.child_instances == ChildInstances::All);
+    let ids = state.into_iter().flat_map(|c| &c.basic).chain(enterprise.into_iter().flat_map(|c| &c.enterprise));
+    let mut found: Vec<(&Instance, &Attachment)> = ids
+        .filter_map(|id| {
+            let attachment = world.attachments.get(id)?.as_of(call.as_of)?;
+            let instance = &world.instances.get(&attachment.instance)?.instance;
+            let wanted = !matches!(instance.kind, InstanceType::VPN | InstanceType::ECR)
+                && region.as_ref().is_none_or(|r| instance.region == *r)
+                && kind.is_none_or(|k| instance.kind == k);
+            wanted.then_some((instance, attachment))
+        })
+        .collect();
+    found.sort_by(|a, b| a.0.id.cmp(&b.0.id));
+    if world.switches.child_rows == ChildRows::Once {
+        found.dedup_by(|a, b| a.0.id == b.0.id);
+    }
+    let (page, total) = paging::numbered(found, number, size);
     let items: Vec<Value> = page.into_iter().map(|(instance, attachment)| item(instance, attachment)).collect();
     let children = json!({"ChildInstance": items});
     Ok(Answer::of(json!({"ChildInstances": children, "TotalCount": total, "PageNumber": number, "PageSize": size})))
@@ -38,15 +50,24 @@ pub(super) fn detach(world: &mut World, call: &Call) -> Result<Answer, Refusal> 
     let params = &call.params;
     let cen: CenId = params.needed("CenId")?;
     let instance: InstanceId = params.needed("ChildInstanceId")?;
-    let kind = kind(params.required("ChildInstanceType")?)?;
+    let word = params.required("ChildInstanceType")?;
     params.needed::<Region>("ChildInstanceRegionId")?;
     if world.cens.get(&cen).is_none_or(|c| c.owner != call.caller.account) {
         return Err(Refusal::unauthorized(&cen));
     }
-    let attachments = world.attachments_of(&cen, &instance);
-    let found = attachments.into_iter().find(|(_, a)| a.edition == Edition::Basic);
-    let found = found.filter(|_| instance.as_str().starts_with(kind.prefix()));
-    let Some((id, mut attachment)) = found.map(|(id, a)| (id.to_owned(), a.clone())) else {
+    let unserved =
+        || Refusal::bad("Forbidden.TypeInvalid", "The type of the instance or transit router is not served.");
+    if ["VPN", "ECR"].contains(&word) {
+        return Err(unserved());
+    }
+    let kind = kind(word)?;
+    let mut attachments = world.attachments_of(&cen, &instance);
+    attachments.retain(|_| instance.as_str().starts_with(kind.prefix()));
+    let found = attachments.iter().find(|(_, a)| a.edition == Edition::Basic);
+    let Some((id, mut attachment)) = found.map(|(id, a)| ((*id).to_owned(), (*a).clone())) else {
+        if !attachments.is_empty() {
+            return Err(unserved());
+        }
         return Err(Refusal::bad("ParameterInstanceId", "The instance is not attached."));
     };
     at_rest(&attachment)?;
@@ -76,3 +97,7 @@ fn item(instance: &Instance, attachment: &Attachment) -> Value {
         "Status": attachment.status,
     })
 }
+
+#[cfg(test)]
+#[path = "children_tests.rs"]
+mod tests;
