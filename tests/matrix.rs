@@ -77,8 +77,8 @@ fn every_cell_is_as_the_rules_say_under_every_setting() {
     let mut wrong = Vec::new();
     for case in cases {
         let setting = &settings[case.setting];
-        let expected = rules::expect(&case.cell, &setting.switches);
-        if expected != case.observed {
+        let expected = rules::expect_named(&case.cell, setting.named, &setting.switches);
+        if !case.observed.is(&expected) {
             wrong.push(format!(
                 "| {} | {} | {} | {} |",
                 setting.name,
@@ -105,8 +105,10 @@ fn a_plan_of_every_cell_foretells_what_carrying_it_out_does() {
     let planned = cases.iter().filter_map(|case| Some((case, case.foretold.as_ref()?)));
     let wrong: Vec<String> = planned
         .filter_map(|(case, foretold)| {
-            let switches = &settings[case.setting].switches;
-            let why = plan::difference(foretold, &case.observed, rules::is_refused_unforeseen(&case.cell, switches))?;
+            let setting = &settings[case.setting];
+            let unforeseen = rules::is_refused_unforeseen(&case.cell, &setting.switches)
+                || rules::is_found_out_by_the_write(&case.cell, setting.named);
+            let why = plan::difference(foretold, &case.observed, unforeseen)?;
             Some(format!("{}: {}: {why}", settings[case.setting].name, page::label(&case.cell)))
         })
         .collect();

@@ -10,8 +10,8 @@ use crossgrant::domain::{AccountUid, CenId, Instance, InstanceId, InstanceType, 
 use crossgrant::engine::mail::Incoming;
 use crossgrant::engine::store::Taken;
 use crossgrant::simulator::{
-    AccessKey, AccountEntry, AttachmentEntry, CallCount, CenEntry, Edition, GrantEntry, LedgerEntry, ParameterSet,
-    RouterEntry, Site, Status, World, WorldFile,
+    AccessKey, AccountEntry, AttachmentEntry, CallCount, CenEntry, Edition, Fault, FaultKind, GrantEntry, LedgerEntry,
+    ParameterSet, RouterEntry, Site, Status, World, WorldFile,
 };
 use crossgrant::store::Sqlite;
 use crossgrant::workflow::{Overrides, OverridingFile};
@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use super::cell::{Asks, Cell, Granted, Outcome, Place, Ran};
 use super::plan::Foretold;
 use super::rules::{self, write};
-use super::settings::{DEFAULT, Setting};
+use super::settings::{DEFAULT, Named, Setting};
 use crate::support::plant::{self, Plant};
 
 /// Less patience than the embedded policies have: what parks, parks soon. Nothing that is to end by itself takes longer.
@@ -91,6 +91,9 @@ impl Stage {
             }
         }
         world.switches = setting.switches.clone();
+        if let Some(which) = setting.empty {
+            world.faults.extend(scenes.iter().flat_map(|scene| scene.empty_lists(which)));
+        }
         let overrides = Overrides {
             policies: Some(OverridingFile { file: "patience.toml".into(), text: PATIENCE.into() }),
             errors: None,
@@ -103,6 +106,11 @@ impl Stage {
         let possible = scenes.iter().zip(&without).filter(|(_, outcome)| outcome.is_none());
         let mail = possible.map(|(scene, _)| {
             let mut job = scene.job();
+            match setting.named {
+                Named::Owners => {}
+                Named::AnotherForTheCen => job["cen"]["owner"] = json!(plant::STRANGER),
+                Named::AnotherForTheInstance => job["instance"]["owner"] = json!(plant::STRANGER),
+            }
             job["mode"] = json!(mode);
             Incoming {
                 body: Bytes::from(job.to_string()),
@@ -183,7 +191,8 @@ fn accounts() -> WorldFile {
     };
     let resource = account(plant::RESOURCE, "resource-key", "resource-secret");
     let owner = account(plant::CEN_OWNER, "cen-key", "cen-secret");
-    WorldFile { accounts: vec![resource, owner], ..WorldFile::default() }
+    let stranger = account(plant::STRANGER, "stranger-key", "stranger-secret");
+    WorldFile { accounts: vec![resource, owner, stranger], ..WorldFile::default() }
 }
 
 fn by_instance(ledger: Vec<LedgerEntry>) -> HashMap<InstanceId, Vec<LedgerEntry>> {
@@ -220,6 +229,14 @@ impl Scene {
 
     fn attachment(&self, n: usize) -> String {
         format!("tr-attach-matrix{n}{:011}", self.number)
+    }
+
+    /// One of every list of attachments that shows the instance is empty, once.
+    fn empty_lists(&self, which: u32) -> Vec<Fault> {
+        let lists = ["Vpc", "Vbr", "Vpn", "Ecr"].map(|kind| format!("ListTransitRouter{kind}Attachments"));
+        let empty = |list: &str, of: &str| Fault::new(list, FaultKind::EmptyList).after(which).only(of);
+        let of_router = lists.iter().map(|list| empty(list, &self.router('1')));
+        of_router.chain([empty("DescribeCenAttachedChildInstances", self.cen.as_str())]).collect()
     }
 
     /// Puts what the cell begins with into a world.
@@ -424,7 +441,7 @@ fn account(uid: &str) -> &'static str {
     match uid {
         plant::RESOURCE => rules::RESOURCE,
         plant::CEN_OWNER => rules::TRANSIT_ROUTER,
-        _ => "unknown",
+        _ => "stranger",
     }
 }
 

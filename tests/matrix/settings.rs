@@ -40,13 +40,36 @@ pub struct Setting {
     pub places: &'static [Place],
     /// Whether each cell has a worker and a cloud of its own.
     pub alone: bool,
+    /// Of every list of attachments of an instance or its CEN, which one is empty although nothing is gone.
+    pub empty: Option<u32>,
+    /// Whom the jobs name.
+    pub named: Named,
+}
+
+/// Whom jobs name as the owners of the instance and of the CEN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Named {
+    Owners,
+    /// Another account than the CEN's, which has keys.
+    AnotherForTheCen,
+    /// Another account than the instance's, which has keys.
+    AnotherForTheInstance,
 }
 
 impl Setting {
     fn of(name: impl Into<String>, change: impl FnOnce(&mut Switches)) -> Self {
         let mut switches = Switches::default();
         change(&mut switches);
-        Self { name: name.into(), switches, twice: false, places: FEW, alone: false }
+        Self { name: name.into(), switches, twice: false, places: FEW, alone: false, empty: None, named: Named::Owners }
+    }
+
+    fn empty(which: u32) -> Self {
+        let name = format!("of the lists of attachments that are read, number {} is empty, once", which + 1);
+        Self { empty: Some(which), ..Self::of(name, |_| {}).at(STILL) }
+    }
+
+    fn named(named: Named, name: &str) -> Self {
+        Self { named, ..Self::of(name, |_| {}).at(STILL) }
     }
 
     fn alone(self) -> Self {
@@ -67,6 +90,9 @@ pub fn settings() -> Vec<Setting> {
     let mut all = vec![Setting::of(DEFAULT, |_| {}).at(&Place::ALL)];
     all.extend(one_at_a_time());
     all.extend(together());
+    all.extend((0..6).map(Setting::empty));
+    all.push(Setting::named(Named::AnotherForTheCen, "the job names another owner of the CEN"));
+    all.push(Setting::named(Named::AnotherForTheInstance, "the job names another owner of the instance"));
     all
 }
 

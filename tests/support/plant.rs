@@ -35,6 +35,8 @@ use super::postgres::{Cluster, Database};
 pub const RESOURCE: &str = "1688000000000001";
 pub const CEN_OWNER: &str = "1250123456123456";
 pub const CEN: &str = "cen-44m0p68spvlrqq0001";
+/// Has keys, and owns nothing.
+pub const STRANGER: &str = "1377000000000003";
 /// Granted with PayByCenOwner and attached.
 pub const ATTACHED: &str = "vpc-bp1h8vbrbcgohcju50001";
 /// Granted with PayByCenOwner, not attached.
@@ -190,7 +192,11 @@ impl Plant {
             clock.clone(),
             Arc::new(RouterTransport::new(cloud.router())),
             Endpoints::all(&Endpoint::parse("http://127.0.0.1:9").unwrap()),
-            vec![key(RESOURCE, "resource-key", "resource-secret"), key(CEN_OWNER, "cen-key", "cen-secret")],
+            vec![
+                key(RESOURCE, "resource-key", "resource-secret"),
+                key(CEN_OWNER, "cen-key", "cen-secret"),
+                key(STRANGER, "stranger-key", "stranger-secret"),
+            ],
             Timeouts::default(),
             Arc::new(Unobserved),
             limits,
