@@ -105,6 +105,8 @@ impl Announcer {
         }
         match record.state {
             State::Parked => data.half_done = Some(record.is_half_done()),
+            // It waits to be let go on, or back, with half of it written.
+            _ if kind == EventType::Waiting && record.wait.is_none() => data.half_done = Some(true),
             State::Completed => data.end = Some(self.completed(record)),
             _ => {}
         }
@@ -125,11 +127,19 @@ impl Announcer {
                 owner: &instance.owner,
             }),
             effective_between: between,
-            effective_at: between.and_then(|[pending, seen]| self.hour.only_boundary_between(pending, seen)),
+            effective_at: between.and_then(|[pending, seen]| self.instant(record, pending, seen)),
         }
     }
 
-    /// The two reads a change took effect between; the instant itself is known when only one top of an hour lies between.
+    /// When a change took effect, if only one top of an hour lies between the last read that showed it pending and the
+    /// first that did not. Pending after the hour it was expected at, it either showed late or missed that hour, and nothing
+    /// tells which.
+    fn instant(&self, record: &Record, pending: Timestamp, seen: Timestamp) -> Option<Timestamp> {
+        let in_time = record.wait.as_ref().is_some_and(|wait| pending < wait.expected_at);
+        in_time.then(|| self.hour.only_boundary_between(pending, seen)).flatten()
+    }
+
+    /// The two reads between which a change came to show.
     fn took_effect(&self, record: &Record) -> Option<[Timestamp; 2]> {
         Some([record.wait.as_ref()?.last_pending?, record.effective_seen?])
     }

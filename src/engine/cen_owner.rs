@@ -72,3 +72,50 @@ impl CenOwners {
         self.proven.lock().expect("no holder of this lock panics")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::domain::{Edition, Region};
+
+    fn cen(n: usize) -> Cen {
+        Cen { id: CenId::parse(format!("cen-{n:08}")).unwrap(), owner: AccountUid::parse("1250123456123456").unwrap() }
+    }
+
+    #[test]
+    fn only_what_shows_the_cen_says_whose_it_is() {
+        let (ours, stranger) = (cen(1), AccountUid::parse("1688000000000001").unwrap());
+        let router = |cen: &CenId, owner: &AccountUid| TransitRouter {
+            id: "tr-1".into(),
+            cen: cen.clone(),
+            owner: owner.clone(),
+            region: Region::parse("cn-hangzhou").unwrap(),
+            edition: Edition::Enterprise,
+        };
+        let by_routers = |routers: &[TransitRouter]| CenOwner::by_routers(&ours, routers);
+        assert_eq!(by_routers(&[]), None, "an empty list proves nothing");
+        assert_eq!(by_routers(&[router(&cen(2).id, &ours.owner)]), None);
+        assert_eq!(by_routers(&[router(&ours.id, &ours.owner)]), Some(CenOwner::Proven));
+        assert_eq!(by_routers(&[router(&ours.id, &stranger)]), Some(CenOwner::Other(stranger)));
+        assert_eq!(CenOwner::by_cens(&ours, &[cen(2).id]), CenOwner::NotShown);
+        assert_eq!(CenOwner::by_cens(&ours, &[cen(2).id, ours.id.clone()]), CenOwner::Proven);
+        assert_eq!(CenOwner::by_rules(&ours, &[]), None);
+    }
+
+    #[test]
+    fn a_proof_is_kept_for_its_time_and_there_is_room_for_so_many() {
+        let clock = ManualClock::new("2026-11-28T10:20:00Z".parse().unwrap());
+        let owners = CenOwners::default();
+        owners.keep(&cen(0), &clock);
+        assert!(owners.is_proven(&cen(0), &clock) && !owners.is_proven(&cen(1), &clock));
+        let other_owner = Cen { owner: AccountUid::parse("1688000000000001").unwrap(), ..cen(0) };
+        assert!(!owners.is_proven(&other_owner, &clock), "it is a proof for that account alone");
+        clock.advance(KEPT - Duration::from_secs(1));
+        assert!(owners.is_proven(&cen(0), &clock));
+        (1..=MOST).for_each(|n| owners.keep(&cen(n), &clock));
+        assert!(owners.locked().len() <= MOST && owners.is_proven(&cen(MOST), &clock));
+        clock.advance(Duration::from_secs(1));
+        assert!(!owners.is_proven(&cen(0), &clock));
+    }
+}

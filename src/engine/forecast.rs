@@ -46,6 +46,7 @@ impl Deciding<'_> {
     pub(super) fn forecast(&self, target: &Target, seen: &Seen) -> Result<(Plan, Seen), Reads> {
         let definition = self.rules.definition;
         let (mut plan, mut then, mut record) = (Plan::default(), seen.clone(), self.record.clone());
+        come_to_rest(&mut then);
         let mut target = target.clone();
         // Every call changes what the next one is judged by, and no step is gone through twice.
         for _ in 0..definition.steps.len() {
@@ -88,5 +89,13 @@ impl Deciding<'_> {
             target = next;
         }
         Ok((plan, then))
+    }
+}
+
+/// Attachments that are being changed, as they will be: carrying the job out waits for that.
+fn come_to_rest(seen: &mut Seen) {
+    for list in [&mut seen.attachments, &mut seen.basic].into_iter().flatten() {
+        list.items.retain(|attachment| !attachment.status.eq_ignore_ascii_case("Detaching"));
+        list.items.iter_mut().for_each(|attachment| attachment.status = "Attached".into());
     }
 }

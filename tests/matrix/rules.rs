@@ -62,6 +62,18 @@ fn impossible(cell: &Cell) -> Option<String> {
     Some(why)
 }
 
+/// Whether the cloud refuses a write for a reason that can be read nowhere beforehand: that of granting a VBR, at first or
+/// again.
+pub fn is_refused_unforeseen(cell: &Cell, switches: &Switches) -> bool {
+    let rules = Rules { cell, switches };
+    let grants = match cell.asks {
+        Asks::Grant => cell.granted == Granted::No,
+        Asks::PayerChange => cell.granted == Granted::Other && rules.staying().next().is_none(),
+        Asks::Revoke | Asks::RevokeDeleting => false,
+    };
+    rules.is_not_approved() && grants
+}
+
 struct Rules<'a> {
     cell: &'a Cell,
     switches: &'a Switches,

@@ -24,6 +24,9 @@ const PAYING: &[Place] = &[
 ];
 /// Those at which a list that is late shows something else.
 const MOVING: &[Place] = &[Place::Unattached, Place::Attached, Place::Attaching, Place::Detaching];
+/// Those that the list of child instances shows.
+const CHILDREN: &[Place] =
+    &[Place::Attached, Place::Attaching, Place::Modifying, Place::Detaching, Place::Twice, Place::Basic];
 /// Those at which something is written without waiting first.
 const STILL: &[Place] = &[Place::Unattached, Place::Attached];
 
@@ -124,6 +127,10 @@ fn one_at_a_time() -> Vec<Setting> {
             s.payer_cooldown = Some("OperationFailed.SimPayerCooldown".into())
         })
         .at(PAYING),
+        Setting::of("payer_cooldown = a code of what is permanent", |s| {
+            s.payer_cooldown = Some("InvalidOperation.PayerCooldown".into())
+        })
+        .at(PAYING),
         Setting::of("unattached_takes_effect = false", |s| s.unattached_takes_effect = false).at(PAYING),
         Setting::of("effective_shown_late = 20m", |s| s.effective_shown_late = SignedDuration::from_mins(20))
             .at(PAYING),
@@ -135,8 +142,8 @@ fn one_at_a_time() -> Vec<Setting> {
         Setting::of("create_time = number", |s| s.create_time = TimeForm::Number),
         Setting::of("ecr_to_cen = empty", |s| s.ecr_to_cen = EcrRules::Empty),
         Setting::of("ecr_to_cen = error", |s| s.ecr_to_cen = EcrRules::Error),
-        Setting::of("child_instances = basic", |s| s.child_instances = ChildInstances::Basic),
-        Setting::of("child_rows = once", |s| s.child_rows = ChildRows::Once).at(STILL),
+        Setting::of("child_instances = basic", |s| s.child_instances = ChildInstances::Basic).at(CHILDREN),
+        Setting::of("child_rows = once", |s| s.child_rows = ChildRows::Once).at(CHILDREN),
         Setting::of("vpn_unattached_listed = true", |s| s.vpn_unattached_listed = true),
         Setting::of("vbr_enabled = false", |s| s.vbr_enabled = false),
         Setting::of("attachment_delay = 0s", |s| s.attachment_delay = SignedDuration::ZERO),
