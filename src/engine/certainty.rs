@@ -18,7 +18,8 @@ impl Deciding<'_> {
         let settled = self.is_settled(seen);
         let mut since = self.record.empty_since;
         let missing = self.misses_attachments(seen);
-        let not_owner = seen.cen_owner.as_ref().map(|owner| *owner == CenOwner::NotShown);
+        let not_owner = seen.cen_owner.as_ref().filter(|owner| **owner != CenOwner::Untold);
+        let not_owner = not_owner.map(|owner| *owner == CenOwner::NotShown);
         let misses_grant = self.misses_grant(seen);
         self.certain = Certain {
             detached: self.believed(missing, &mut since.attachments, seen.at),
