@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
+use super::cloud::Listing;
 use crate::clock::Clock;
 use crate::domain::{AccountUid, Cen, CenId, Rule, TransitRouter};
 
@@ -23,6 +24,8 @@ pub enum CenOwner {
     Other(AccountUid),
     /// The account the job names is shown neither the CEN nor anything of it.
     NotShown,
+    /// The account's list of CENs lacks it, and was not read to its end.
+    Untold,
 }
 
 impl CenOwner {
@@ -39,8 +42,12 @@ impl CenOwner {
     }
 
     /// What the list of the account's CENs says.
-    pub fn by_cens(cen: &Cen, cens: &[CenId]) -> Self {
-        if cens.contains(&cen.id) { Self::Proven } else { Self::NotShown }
+    pub fn by_cens(cen: &Cen, cens: &Listing<CenId>) -> Self {
+        match (cens.items.contains(&cen.id), cens.complete) {
+            (true, _) => Self::Proven,
+            (false, true) => Self::NotShown,
+            (false, false) => Self::Untold,
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 
 use jiff::Timestamp;
 
-use super::action::{Certain, Seen};
+use super::action::{Certain, Seen, Standing, standing};
 use super::cen_owner::CenOwner;
 use super::decide::{Deciding, Next};
 use crate::clock::later;
@@ -18,11 +18,14 @@ impl Deciding<'_> {
         let settled = self.is_settled(seen);
         let mut since = self.record.empty_since;
         let missing = self.misses_attachments(seen);
-        let not_owner = seen.cen_owner.as_ref().map(|owner| *owner == CenOwner::NotShown);
+        let not_owner = seen.cen_owner.as_ref().filter(|owner| **owner != CenOwner::Untold);
+        let not_owner = not_owner.map(|owner| *owner == CenOwner::NotShown);
+        let misses_grant = self.misses_grant(seen);
         self.certain = Certain {
             detached: self.believed(missing, &mut since.attachments, seen.at),
             not_owner: self.believed(not_owner, &mut since.cen, seen.at),
             settled,
+            gone: self.believed(misses_grant, &mut since.grant, seen.at) && misses_grant == Some(true) && settled,
         };
         self.record.empty_since = since;
     }
@@ -34,6 +37,17 @@ impl Deciding<'_> {
         let read = |edition| edition == Edition::Enterprise || seen.basic.is_some();
         let mut known = known.into_iter().flatten().filter(|known| read(known.edition));
         Some(shown.is_empty() || known.any(|known| !shown.iter().any(|shown| shown.id == known.id)))
+    }
+
+    /// Whether a grant that was there before the first write is shown to nobody: the account that was shown it is the owner
+    /// of the instance, so what it is not shown any more is gone. `None` when it cannot be told.
+    fn misses_grant(&self, seen: &Seen) -> Option<bool> {
+        let was_there = self.record.before.as_ref().is_some_and(|before| before.granted);
+        match standing(seen, &self.record.job) {
+            Standing::Unshown if was_there => Some(true),
+            Standing::Granted(_) => Some(false),
+            Standing::Absent | Standing::Unshown | Standing::Unclear(_) => None,
+        }
     }
 
     /// Whether an absence may be believed; one that is not there may.
