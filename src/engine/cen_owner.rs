@@ -105,8 +105,11 @@ mod tests {
         assert_eq!(by_routers(&[router(&cen(2).id, &ours.owner)]), None);
         assert_eq!(by_routers(&[router(&ours.id, &ours.owner)]), Some(CenOwner::Proven));
         assert_eq!(by_routers(&[router(&ours.id, &stranger)]), Some(CenOwner::Other(stranger)));
-        assert_eq!(CenOwner::by_cens(&ours, &[cen(2).id]), CenOwner::NotShown);
-        assert_eq!(CenOwner::by_cens(&ours, &[cen(2).id, ours.id.clone()]), CenOwner::Proven);
+        let by_cens =
+            |items: &[CenId], complete| CenOwner::by_cens(&ours, &Listing { items: items.to_vec(), complete });
+        assert_eq!(by_cens(&[cen(2).id], true), CenOwner::NotShown);
+        assert_eq!(by_cens(&[cen(2).id], false), CenOwner::Untold, "the rest of the list may hold it");
+        assert_eq!(by_cens(&[cen(2).id, ours.id.clone()], false), CenOwner::Proven);
         assert_eq!(CenOwner::by_rules(&ours, &[]), None);
     }
 
