@@ -105,8 +105,14 @@ mod tests {
         assert_eq!(by_routers(&[router(&cen(2).id, &ours.owner)]), None);
         assert_eq!(by_routers(&[router(&ours.id, &ours.owner)]), Some(CenOwner::Proven));
         assert_eq!(by_routers(&[router(&ours.id, &stranger)]), Some(CenOwner::Other(stranger)));
-        assert_eq!(CenOwner::by_cens(&ours, &[cen(2).id]), CenOwner::NotShown);
-        assert_eq!(CenOwner::by_cens(&ours, &[cen(2).id, ours.id.clone()]), CenOwner::Proven);
+        let cens = |items: &[&CenId], complete| Listing { items: items.iter().copied().cloned().collect(), complete };
+        assert_eq!(CenOwner::by_cens(&ours, &cens(&[&cen(2).id], true)), CenOwner::NotShown);
+        assert_eq!(
+            CenOwner::by_cens(&ours, &cens(&[], false)),
+            CenOwner::Untold,
+            "no absence is inferred from half a list"
+        );
+        assert_eq!(CenOwner::by_cens(&ours, &cens(&[&cen(2).id, &ours.id], false)), CenOwner::Proven);
         assert_eq!(CenOwner::by_rules(&ours, &[]), None);
     }
 
