@@ -68,10 +68,6 @@ impl Deciding<'_> {
                     Judgement::Write(intended) => {
                         let before = then.clone();
                         action.foresee(&record.job, &intended, &mut then);
-                        // A write that changes nothing would be asked for again.
-                        if then == before {
-                            break None;
-                        }
                         plan.calls.push(PlannedCall {
                             step: step.name.clone(),
                             operation: intended.operation.to_owned(),
@@ -79,6 +75,10 @@ impl Deciding<'_> {
                             resource: intended.resource,
                             order_type: intended.order_type,
                         });
+                        // A write that changes nothing that is shown, such as a revoke of what may not be there, is made once.
+                        if then == before {
+                            break Some("done");
+                        }
                     }
                     Judgement::Through(outcome) => break Some(outcome),
                     _ => break None,
