@@ -2,8 +2,11 @@
 # Both may be run again and again, and neither touches a RabbitMQ that runs already.
 
 CARGO ?= cargo
+PYTHON ?= python3
+# Where the vendor's SDKs are.
+VENV := target/outside
 
-.PHONY: demo test bench bench-pure bench-peers lint setup
+.PHONY: demo test outside bench bench-pure bench-peers lint setup
 
 ## The main job, live: a private RabbitMQ, a simulated cloud with a short hour, a worker, and the rules of every type.
 demo: setup
@@ -15,6 +18,21 @@ test: setup
 	$(CARGO) test --doc
 	$(CARGO) test --lib --bins --examples
 	$(CARGO) test --test promises
+
+## The vendor's own SDKs and documents judge the worker and the simulated cloud (tests/outside). Fetches the SDKs from the
+## Python package index, once for each change of what is pinned; needs Python 3.11 or newer.
+outside:
+	$(CARGO) build --bin crossgrant
+	@cmp -s tests/outside/requirements.txt $(VENV)/requirements.txt || { \
+	  rm -rf $(VENV) && \
+	  { $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' && $(PYTHON) -m venv $(VENV) || \
+	    { echo "outside: needs Python 3.11 or newer with venv as $(PYTHON) (on Debian: apt-get install python3-venv)" >&2; exit 1; }; } && \
+	  { $(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps -r tests/outside/requirements.txt && \
+	    $(VENV)/bin/pip check --disable-pip-version-check || \
+	    { echo "outside: cannot fetch what tests/outside/requirements.txt pins; is the Python package index reached?" >&2; exit 1; }; } && \
+	  cp tests/outside/requirements.txt $(VENV)/requirements.txt; }
+	env -u HTTP_PROXY -u HTTPS_PROXY -u http_proxy -u https_proxy \
+	  $(VENV)/bin/python -B -W error::ResourceWarning -m unittest discover -s tests/outside
 
 ## What it costs, on this machine: one JSON line for each workload and store, in a quarter of an hour. Less, more, or other
 ## ones: `make bench WORKLOADS="W1 --store postgres --rounds 5"`; docs/performance.md says what there is.

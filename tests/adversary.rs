@@ -55,7 +55,8 @@ pub fn payer(plant: &Plant, instance: &str) -> Option<(String, String)> {
 
 async fn a_refusal_with_an_unknown_code_is_believed_after_looking_and_not_repeated_for_hours(stock: Stock) {
     let plant = Plant::on(stock).await;
-    plant.cloud.patch_switches(json!({"vbr_enabled": false})).unwrap();
+    let unknown = FaultKind::Error { http: 400, code: "SimUnknownRefusal".into(), message: String::new() };
+    plant.cloud.inject(Fault::new("GrantInstanceToTransitRouter", unknown).times(1_000));
     let vbr = "vbr-bp1svadp4lq38janc0001";
     let mut job = grant("g", vbr);
     job["instance"]["type"] = json!("VBR");
@@ -68,7 +69,7 @@ async fn a_refusal_with_an_unknown_code_is_believed_after_looking_and_not_repeat
         "{}",
         record.why
     );
-    assert!(record.why.contains("SimVbrNotEnabled"), "{}", record.why);
+    assert!(record.why.contains("SimUnknownRefusal"), "{}", record.why);
     let calls = plant.cloud.calls();
     assert_eq!(calls.iter().filter(|c| c.operation.starts_with("Grant")).count(), 1);
 }

@@ -145,12 +145,12 @@ async fn payer_changes_are_counted_by_account_and_what_ends_without_a_write_is_n
         plant.job(revoke("attached", HELD)).await,
         plant.job(payer_change("same", UNATTACHED, "PayByCenOwner")).await,
     ];
-    plant.work().await;
+    plant.run_on().await;
     let ends = states(&plant, &unwritten).await;
     assert_eq!(ends, [State::Planned, State::Completed, State::Failed, State::Completed]);
     let first = plant.job(payer_change("p", UNATTACHED, "PayByResourceOwner")).await;
     let revoked = revokes(&plant, 0..1).await;
-    plant.work().await;
+    plant.run_on().await;
     assert_eq!(states(&plant, &[first, revoked[0]]).await, [State::Completed; 2], "none of those took a place");
 
     let calls = plant.cloud.total_calls();
@@ -228,7 +228,7 @@ async fn neither_stops_a_network_from_being_granted_again() {
     let plant = guarded(0, limits(20, 1)).await;
     plant.cloud.inject(Fault::new("GrantInstanceToTransitRouter", FaultKind::Conflict).times(3));
     let uid = plant.job(payer_change("p", UNATTACHED, "PayByResourceOwner")).await;
-    plant.work().await;
+    plant.run_on().await;
     assert_eq!(plant.effects().len(), 1, "it is revoked and not granted yet");
     pause(&plant, RESOURCE).await;
     let store = plant.core.store.clone();
@@ -244,10 +244,10 @@ async fn what_was_begun_is_counted_over_a_restart_and_an_approval_lasts() {
     let path = dir.path().join("jobs.db");
     let plant = Plant::with(&world(3), open(&path), None).await;
     let uids = revokes(&plant, 0..2).await;
-    plant.work().await;
+    plant.run_on().await;
     let plant = plant.restarted(limited(limits(2, 50)), || open(&path)).await;
     let third = revokes(&plant, 2..3).await[0];
-    plant.work().await;
+    plant.run_on().await;
     assert!(plant.record(third).await.needs_approval());
     assert_eq!(states(&plant, &uids).await, [State::Completed; 2]);
 
@@ -283,7 +283,7 @@ async fn a_paused_account_is_left_alone_and_the_pause_survives_a_restart() {
             assert!(shown.why == why && shown.next.contains(&format!("crossgrant unpause {uid}")), "{shown:?}");
         }
         plant.core.unpause(&account(uid)).await.unwrap();
-        plant.work().await;
+        plant.run_on().await;
         assert_eq!(states(&plant, &[held, planned]).await, [State::Completed, State::Planned]);
         assert_eq!(plant.said(held).await, ["accepted", "completed"]);
     }
@@ -458,7 +458,7 @@ async fn stages() -> [Record; 3] {
     let uid = revokes(&plant, 0..1).await[0];
     let fresh = plant.record(uid).await;
     plant.cloud.inject(Fault::new("RevokeInstanceFromTransitRouter", FaultKind::Throttle { retry_after_ms: None }));
-    plant.work().await;
+    plant.run_until(at("2026-11-21T10:20:05.5Z")).await;
     let refused = plant.record(uid).await;
     plant.cloud.inject(Fault::new("RevokeInstanceFromTransitRouter", FaultKind::DropBefore));
     plant.run_until(at("2026-11-21T10:20:10Z")).await;

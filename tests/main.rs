@@ -17,6 +17,7 @@ mod matrix;
 mod outbox;
 mod plans;
 mod preflight;
+mod probe;
 mod second_cloud;
 mod secrets;
 mod stopped;

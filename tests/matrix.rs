@@ -3,15 +3,21 @@
 //! whole worker, and its events, its findings and the cloud's ledger of writes are held against the rules, which
 //! [`rules`] states once more. What was observed is printed into `docs/rules.md`.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, OnceLock};
 
+use crossgrant::simulator::ParameterSet;
+
+mod asked;
 mod cell;
 mod page;
+mod plan;
 mod rules;
 mod scene;
 mod settings;
 
 use cell::{Cell, Outcome, cells};
+use plan::Foretold;
 use settings::{Setting, settings};
 
 /// A cell under a setting.
@@ -19,11 +25,19 @@ struct Case {
     setting: usize,
     cell: Cell,
     observed: Outcome,
+    foretold: Option<Foretold>,
+}
+
+/// What all cells under all settings showed.
+struct Observed {
+    settings: Vec<Setting>,
+    cases: Vec<Case>,
+    asked: BTreeSet<ParameterSet>,
 }
 
 /// Everything, run once for all tests: on every core, a setting at a time.
-fn observed() -> &'static (Vec<Setting>, Vec<Case>) {
-    static OBSERVED: OnceLock<(Vec<Setting>, Vec<Case>)> = OnceLock::new();
+fn observed() -> &'static Observed {
+    static OBSERVED: OnceLock<Observed> = OnceLock::new();
     OBSERVED.get_or_init(|| {
         let settings = settings();
         let mut batches: Vec<(usize, Vec<Cell>)> = Vec::new();
@@ -32,21 +46,24 @@ fn observed() -> &'static (Vec<Setting>, Vec<Case>) {
             batches.extend(cells.chunks(batch).map(|some| (n, some.to_vec())));
         }
         let next = Mutex::new(batches.into_iter().rev().collect::<Vec<_>>());
-        let done = Mutex::new(Vec::new());
+        let (done, asked) = (Mutex::new(Vec::new()), Mutex::new(BTreeSet::new()));
         let run = || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             loop {
                 let Some((setting, cells)) = next.lock().unwrap().pop() else { return };
-                let outcomes = runtime.block_on(scene::run(&cells, &settings[setting]));
-                let cases = cells.into_iter().zip(outcomes);
-                done.lock().unwrap().extend(cases.map(|(cell, observed)| Case { setting, cell, observed }));
+                let shown = runtime.block_on(scene::run(&cells, &settings[setting]));
+                let foretold = shown.foretold.into_iter().chain(std::iter::repeat(None));
+                let cases = cells.into_iter().zip(shown.outcomes).zip(foretold);
+                let case = |((cell, observed), foretold)| Case { setting, cell, observed, foretold };
+                done.lock().unwrap().extend(cases.map(case));
+                asked.lock().unwrap().extend(shown.asked);
             }
         };
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
         std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(run))));
         let mut cases = done.into_inner().unwrap();
         cases.sort_by_key(|case| (case.setting, case.cell.order()));
-        (settings, cases)
+        Observed { settings, cases, asked: asked.into_inner().unwrap() }
     })
 }
 
@@ -56,12 +73,12 @@ const SHOWN: usize = 200;
 
 #[test]
 fn every_cell_is_as_the_rules_say_under_every_setting() {
-    let (settings, cases) = observed();
+    let Observed { settings, cases, .. } = observed();
     let mut wrong = Vec::new();
     for case in cases {
         let setting = &settings[case.setting];
-        let expected = rules::expect(&case.cell, &setting.switches);
-        if expected != case.observed {
+        let expected = rules::expect_named(&case.cell, setting.named, &setting.switches);
+        if !case.observed.is(&expected) {
             wrong.push(format!(
                 "| {} | {} | {} | {} |",
                 setting.name,
@@ -83,8 +100,31 @@ fn every_cell_is_as_the_rules_say_under_every_setting() {
 }
 
 #[test]
+fn a_plan_of_every_cell_foretells_what_carrying_it_out_does() {
+    let Observed { settings, cases, .. } = observed();
+    let planned = cases.iter().filter_map(|case| Some((case, case.foretold.as_ref()?)));
+    let wrong: Vec<String> = planned
+        .filter_map(|(case, foretold)| {
+            let setting = &settings[case.setting];
+            let unforeseen = rules::is_refused_unforeseen(&case.cell, &setting.switches)
+                || rules::is_found_out_by_the_write(&case.cell, setting.named)
+                || case.cell.is_asked_of_the_cloud() && foretold.writes.len() == 1;
+            let why = plan::difference(foretold, &case.observed, unforeseen)?;
+            Some(format!("{}: {}: {why}", settings[case.setting].name, page::label(&case.cell)))
+        })
+        .collect();
+    let shown = wrong.len().min(SHOWN);
+    assert!(wrong.is_empty(), "{} plans are wrong:\n{}", wrong.len(), wrong[..shown].join("\n"));
+}
+
+#[test]
+fn the_cloud_is_asked_with_parameters_that_its_pages_offer_and_with_no_others() {
+    asked::check(&observed().asked);
+}
+
+#[test]
 fn the_page_of_the_rules_is_what_was_observed() {
-    let (settings, cases) = observed();
+    let Observed { settings, cases, .. } = observed();
     let page = page::page(settings, cases);
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/rules.md");
     if std::env::var_os("CROSSGRANT_BLESS").is_some() {

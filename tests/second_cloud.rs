@@ -12,7 +12,7 @@ use crossgrant::simulator::{Change, Fault, FaultKind};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::support::plant::{CEN, CEN_OWNER, OTHER, Plant, RESOURCE, ROUTER, Stock, in_memory_and_in_a_database};
+use crate::support::plant::{CEN, CEN_OWNER, STRANGER, Plant, RESOURCE, ROUTER, Stock, in_memory_and_in_a_database};
 
 mod cooldown;
 mod editions;
@@ -83,7 +83,7 @@ impl Subject {
     pub fn world(self, stands: Stands) -> String {
         let mut world = include_str!("../examples/world.toml").to_owned();
         world +=
-            &format!("\n[[accounts]]\nuid = {OTHER:?}\nkeys = [{{ id = \"other-key\", secret = \"other-secret\" }}]\n");
+            &format!("\n[[accounts]]\nuid = {STRANGER:?}\nkeys = [{{ id = \"stranger-key\", secret = \"stranger-secret\" }}]\n");
         if stands != Stands::NotGranted {
             world += &format!("\n[[grants]]\ncen = {CEN:?}\ninstance = {:?}\n", self.id);
         }

@@ -82,8 +82,12 @@ fn rounds(stopped: Option<Duration>) -> Vec<Round> {
     let mut rounds = Vec::new();
     for (instance, writes) in [(ATTACHED, &[MODIFY, UPDATE]), (UNATTACHED, &[REVOKE, GRANT])] {
         for point in POINTS {
-            // Of the commits those of both intents and both answers.
-            let times = if point == Point::AfterCommit { 4 } else { writes.len() };
+            let times = match point {
+                // Of the commits those of both intents and both answers; where nothing is attached, also the one with which
+                // the job rests before it looks again.
+                Point::AfterCommit => 4 + usize::from(instance == UNATTACHED),
+                _ => writes.len(),
+            };
             rounds.extend((0..times).map(|nth| Round { instance, writes, point, nth, stopped }));
         }
     }

@@ -39,7 +39,7 @@ async fn at_the_hour() -> (Plant, Vec<JobUid>) {
         job["cen"]["id"] = CEN.into();
         jobs.push(plant.job(job).await);
     }
-    plant.work().await;
+    plant.run_on().await;
     plant.clock.advance_to(plant.store().next_sweep().await.unwrap().unwrap());
     (plant, jobs)
 }

@@ -77,7 +77,14 @@ fn with_owners(view: &View<'_>, seen: &Seen, rest: impl FnOnce() -> Judgement) -
     }
     match &seen.cen_owner {
         Some(CenOwner::Other(owner)) => drop(findings.insert(belongs(cen.id.as_str(), owner, &cen.owner))),
-        Some(CenOwner::NotShown) if !findings.is_empty() => {}
+        Some(CenOwner::NotShown | CenOwner::Untold) if !findings.is_empty() => {}
+        Some(CenOwner::Untold) => {
+            let why = format!(
+                "the list of the CENs of account {} lacks {} and could not be read to its end",
+                cen.owner, cen.id
+            );
+            return Judgement::Unclear(why);
+        }
         Some(CenOwner::NotShown) if !view.certain.not_owner => {
             let why = format!("account {} is not shown {}; looks once more before it believes that", cen.owner, cen.id);
             return Judgement::Recheck(why);

@@ -29,8 +29,10 @@ impl Action for Revoke {
         match standing(seen, job) {
             Standing::Unclear(why) => return Judgement::Unclear(why),
             Standing::Absent => return Judgement::Through("done"),
-            // The cloud has said that there is none, or none any more.
-            Standing::Unshown if view.accepted() || view.refused_as_done() => return Judgement::Through("done"),
+            // The cloud has said that there is none, or none any more, or has shown twice that it is gone.
+            Standing::Unshown if view.accepted() || view.refused_as_done() || view.certain.gone => {
+                return Judgement::Through("done");
+            }
             Standing::Unshown => {}
             // An undo takes back the grant this job made; one with another payer is somebody else's.
             Standing::Granted(rule) if view.undo && rule.order_type != job.order_type => {

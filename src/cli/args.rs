@@ -349,6 +349,10 @@ pub struct DoctorArgs {
     /// Try everything that these jobs would read, in both accounts; - for standard input.
     #[arg(long, value_name = "FILE")]
     pub job: Option<PathBuf>,
+    /// Only compare the live cloud with what this program assumes about it, for the accounts, the instance and the CEN of
+    /// each of these jobs; - for standard input. Only reads are sent. docs/cloud.md explains the points.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["cen", "job"])]
+    pub probe: Option<PathBuf>,
     /// Use this profile of ~/.aliyun/config.json for an account, instead of what is configured for it. May be repeated;
     /// `hub=NAME` is the profile that roles are assumed with. Modes AK, StsToken, RamRoleArn and EcsRamRole.
     #[arg(long = "profile", value_name = "ACCOUNT=NAME")]
@@ -439,6 +443,7 @@ mod tests {
             "crossgrant run f --profile 125=",
             "crossgrant run f --profile 125=NAME --simulate",
             "crossgrant serve --profile 125=NAME",
+            "crossgrant doctor --probe f --job f",
         ] {
             assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
         }

@@ -5,6 +5,7 @@ mod accounts;
 mod broker;
 mod finding;
 mod permissions;
+mod probe;
 mod service;
 
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::cloud::Unobserved;
 use crate::config::{Config, Warning};
 use crate::domain::contract::{self, Envelope, Fault};
-use crate::domain::{AccountUid, Cen, CenId, Code};
+use crate::domain::{AccountUid, Cen, CenId, Code, Job};
 use crate::engine::cloud::Readers;
 use crate::engine::policy::Allow;
 
@@ -49,6 +50,9 @@ pub(super) async fn doctor(
     args: &DoctorArgs,
     config: impl FnOnce() -> Result<Config, Failure>,
 ) -> Result<Exit, Failure> {
+    if let Some(file) = &args.probe {
+        return probe::probes(&input::jobs(file)?, args.json, config()?).await;
+    }
     let jobs = args.job.as_deref().map(input::jobs).transpose()?.unwrap_or_default();
     let findings = match config() {
         Err(failure) => vec![failed("configuration", failure, "correct it; deploy/crossgrant.toml shows every key")],
@@ -69,11 +73,14 @@ pub(super) async fn doctor(
         }
     };
     for finding in &findings {
-        for line in if args.json { vec![json!(finding).to_string()] } else { finding.lines() } {
-            output::line(&line)?;
-        }
+        print(finding, args.json)?;
     }
     Ok(if findings.iter().any(Finding::is_fault) { Exit::Failed } else { Exit::Ok })
+}
+
+fn print(finding: &Finding, json: bool) -> Result<(), Failure> {
+    let lines = if json { vec![json!(finding).to_string()] } else { finding.lines() };
+    lines.iter().try_for_each(|line| output::line(line))
 }
 
 fn configuration(config: &Config) -> Vec<Finding> {
@@ -174,17 +181,20 @@ async fn cloud(access: Access, clock: &Arc<dyn Clock>, tried: &Tried<'_>) -> Vec
         findings.extend(permissions::of_cen(readers, cen, classes).await);
     }
     for body in tried.jobs {
-        let key = input::routing_key(body);
-        let envelope = Envelope { message_id: None, routing_key: &key, reply_to: None, reserved: super::run::PREFIX };
-        match contract::parse(body, &envelope) {
+        match parsed(body) {
             Ok(job) => findings.extend(permissions::of_job(readers, &job, classes).await),
-            Err(faults) => {
-                let faulty = |f: &Fault| fault("job", f.code, format!("{}: {}", f.at, f.message), "correct the job");
-                findings.extend(faults.iter().map(faulty));
-            }
+            Err(faults) => findings.extend(faults),
         }
     }
     findings
+}
+
+/// A job; else what is wrong with it.
+fn parsed(body: &[u8]) -> Result<Job, Vec<Finding>> {
+    let key = input::routing_key(body);
+    let envelope = Envelope { message_id: None, routing_key: &key, reply_to: None, reserved: super::run::PREFIX };
+    let faulty = |f: &Fault| fault("job", f.code, format!("{}: {}", f.at, f.message), "correct the job");
+    contract::parse(body, &envelope).map_err(|faults| faults.iter().map(faulty).collect())
 }
 
 /// Reads a CEN with its owner, as `<uid>/<cen>`.

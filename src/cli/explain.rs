@@ -112,7 +112,7 @@ fn entry_text(entry: &ErrorClass) -> String {
         Effect::Unknown => "the call may have taken effect",
     };
     let finding = match entry.finding {
-        Some(Finding::Instance) => "; what the job says of the instance is wrong",
+        Some(Finding::Instance) => "; the job ends with findings about its instance",
         None => "",
     };
     format!("{on}{}; {effect}{finding}\n{}\n{}\n", entry.class, entry.meaning, entry.advice)
@@ -202,7 +202,7 @@ mod tests {
     fn what_a_refusal_finds_wrong_with_the_job_is_said() {
         let text = explained("InstanceType.Invalid").unwrap();
         assert!(
-            text.contains("of Grant*, Revoke*: permanent; the call had no effect; what the job says of the"),
+            text.contains("of Grant*, Revoke*: permanent; the call had no effect; the job ends with findings"),
             "{text}"
         );
         let json = of("InvalidInstanceId.NotFound", &catalog(&Overrides::default()).unwrap().classes, true).unwrap();

@@ -13,6 +13,7 @@ use super::cbn::Cbn;
 use super::credentials::{AccountCredentials, Sources};
 use super::endpoint::Endpoints;
 use super::observer::CallObserver;
+use super::probe::{self, ProbeRead, RawAnswer};
 use super::rpc::{Caller, Shared, Timeouts, not_sent};
 use super::smartag::Smartag;
 use super::transport::Transport;
@@ -37,6 +38,7 @@ pub struct Accounts {
 /// What one account calls.
 #[derive(Clone)]
 struct Products {
+    caller: Arc<Caller>,
     cbn: Cbn,
     smartag: Smartag,
     vpc: Vpc,
@@ -61,7 +63,7 @@ impl Accounts {
         let account = |AccountCredentials { uid, credential }| {
             let caller = Arc::new(Caller::new(AccountUid::clone(&uid), sources.of(&credential), shared.clone()));
             let (cbn, smartag) = (Cbn::new(caller.clone()), Smartag::new(caller.clone()));
-            (uid, Products { cbn, smartag, vpc: Vpc::new(caller) })
+            (uid, Products { cbn, smartag, vpc: Vpc::new(caller.clone()), caller })
         };
         Self { accounts: credentials.into_iter().map(account).collect(), shared, read_interval }
     }
@@ -81,6 +83,15 @@ impl Accounts {
     /// that has not is also refused with `USER_NOT_OPEN_TR_SERVICE`.
     pub async fn transit_router_service(&self, account: &AccountUid) -> Result<Option<bool>, CloudError> {
         self.products(account)?.cbn.transit_router_service().await
+    }
+
+    /// Sends one read as an account, with the parameters it has, and gives back the answer as it came. A refusal is an
+    /// answer.
+    ///
+    /// # Errors
+    /// If the read was not sent or not answered, or the account's credential cannot be used.
+    pub async fn probe(&self, account: &AccountUid, read: &ProbeRead) -> Result<RawAnswer, CloudError> {
+        probe::probe(&self.products(account)?.caller, read).await
     }
 
     fn products(&self, account: &AccountUid) -> Result<&Products, CloudError> {

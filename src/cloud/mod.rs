@@ -6,6 +6,7 @@
 //!   smartag  the same for a CCN, which Cbn does not grant
 //!   vpc      what an IPsec-VPN connection is attached to
 //!   credentials where its keys come from, and when they are renewed
+//!   probe    single reads as they are answered, for `doctor --probe`
 //!   identity the credential is the expected account's, checked before it is used
 //!   budget   when a call may go out: a bucket for each account and operation
 //!   rpc      one attempt: keys, nonce, date, signature, send, read the envelope, tell the observer
@@ -27,11 +28,12 @@ mod envelope;
 mod identity;
 mod observer;
 mod paging;
+mod probe;
 mod request;
 mod rpc;
 mod sign;
 mod smartag;
-mod spelling;
+pub mod spelling;
 mod transport;
 mod turns;
 mod vpc;
@@ -48,6 +50,7 @@ pub use credentials::{
 };
 pub use endpoint::{BadEndpoint, Endpoint, EndpointPattern, Endpoints, Product};
 pub use observer::{CallObserver, Unobserved};
+pub use probe::{NotARead, ProbeRead, RawAnswer, Told};
 pub use rpc::Timeouts;
 pub use sign::{Canonical, canonicalize};
 pub use transport::{HttpTransport, MAX_BODY, RouterTransport, Transport, TransportError};

@@ -5,7 +5,7 @@ use crate::domain::InstanceType;
 
 /// `InstanceType` of grant and revoke, `ProductType` of `DescribeGrantRulesToResource` (API §A.1, §A.2, §A.4). A CCN
 /// has none: it is granted through another product.
-pub(super) fn resource_side(kind: InstanceType) -> Option<&'static str> {
+pub fn resource_side(kind: InstanceType) -> Option<&'static str> {
     match kind {
         InstanceType::VPC => Some("VPC"),
         InstanceType::VBR => Some("ExpressConnect"),
@@ -16,7 +16,7 @@ pub(super) fn resource_side(kind: InstanceType) -> Option<&'static str> {
 }
 
 /// `ProductType` of `DescribeGrantRulesToCen` (API §A.5).
-pub(super) fn cen_side(kind: InstanceType) -> &'static str {
+pub fn cen_side(kind: InstanceType) -> &'static str {
     match kind {
         InstanceType::VPC => "VPC",
         InstanceType::VBR => "VBR",
@@ -27,7 +27,7 @@ pub(super) fn cen_side(kind: InstanceType) -> &'static str {
 }
 
 /// `ChildInstanceType` of the Basic Edition (API §A.9), which connects nothing else.
-pub(super) fn child_instance(kind: InstanceType) -> Option<&'static str> {
+pub fn child_instance(kind: InstanceType) -> Option<&'static str> {
     match kind {
         InstanceType::VPC => Some("VPC"),
         InstanceType::VBR => Some("VBR"),
@@ -37,17 +37,21 @@ pub(super) fn child_instance(kind: InstanceType) -> Option<&'static str> {
 }
 
 /// The operations on Enterprise Edition attachments of one type, and the fields of a listed one (API §A.7, §A.8, §A.10).
-pub(super) struct AttachmentWords {
+pub struct AttachmentWords {
+    /// Lists them.
     pub list: &'static str,
-    /// `None` where the payer of an attachment cannot change (API §H4).
+    /// Changes the payer of one; `None` where the payer of an attachment cannot change (API §H4).
     pub update: Option<&'static str>,
+    /// Deletes one.
     pub delete: &'static str,
+    /// The field with the id of the instance.
     pub id_field: &'static str,
+    /// The field with the account that owns the instance.
     pub owner_field: &'static str,
 }
 
 /// `None` for a CCN, which only the Basic Edition connects.
-pub(super) fn attachment(kind: InstanceType) -> Option<AttachmentWords> {
+pub fn attachment(kind: InstanceType) -> Option<AttachmentWords> {
     match kind {
         InstanceType::VPC => Some(AttachmentWords {
             list: "ListTransitRouterVpcAttachments",

@@ -121,6 +121,7 @@ codes! {
         PermissionUnknown = "permission-unknown",
         ReadFailed = "read-failed",
         BindingUnknown = "binding-unknown",
+        CloudDiffers = "cloud-differs",
     }
     "Admin HTTP": {
         Unauthorized = "unauthorized",

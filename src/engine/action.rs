@@ -229,11 +229,13 @@ pub struct Certain {
     pub not_owner: bool,
     /// That whatever this job wrote shows by now if it took effect.
     pub settled: bool,
+    /// That a grant which was there when the job began is not any more, where one witness alone can tell.
+    pub gone: bool,
 }
 
 impl Certain {
     /// Everything, as in what is only supposed.
-    pub const ALL: Self = Self { detached: true, not_owner: true, settled: true };
+    pub const ALL: Self = Self { detached: true, not_owner: true, settled: true, gone: true };
 }
 
 /// After how many tries in a row that were turned away for now there is more behind it than a resource that is busy for a

@@ -105,9 +105,9 @@ impl Announcer {
         }
         match record.state {
             State::Parked => data.half_done = Some(record.is_half_done()),
-            State::Completed => data.end = Some(self.completed(record)),
-            // It does not wait for an hour in which something takes effect, but until it may write the other half.
+            // It waits to be let go on, or back, with half of it written.
             _ if kind == EventType::Waiting && record.wait.is_none() => data.half_done = Some(true),
+            State::Completed => data.end = Some(self.completed(record)),
             _ => {}
         }
         data
@@ -127,15 +127,21 @@ impl Announcer {
                 owner: &instance.owner,
             }),
             effective_between: between,
-            effective_at: between.and_then(|[pending, seen]| self.hour.only_boundary_between(pending, seen)),
+            effective_at: between.and_then(|[pending, seen]| self.instant(record, pending, seen)),
         }
     }
 
-    /// The two reads a change took effect between; the instant itself is known when only one top of an hour lies between.
-    /// Nothing is known of a change that was seen pending after its hour: it came late, or it only showed late.
+    /// When a change took effect, if only one top of an hour lies between the last read that showed it pending and the
+    /// first that did not. Pending after the hour it was expected at, it either showed late or missed that hour, and nothing
+    /// tells which.
+    fn instant(&self, record: &Record, pending: Timestamp, seen: Timestamp) -> Option<Timestamp> {
+        let in_time = record.wait.as_ref().is_some_and(|wait| pending < wait.expected_at);
+        in_time.then(|| self.hour.only_boundary_between(pending, seen)).flatten()
+    }
+
+    /// The two reads between which a change came to show.
     fn took_effect(&self, record: &Record) -> Option<[Timestamp; 2]> {
-        let wait = record.wait.as_ref()?;
-        Some([wait.last_pending.filter(|at| *at < wait.expected_at)?, record.effective_seen?])
+        Some([record.wait.as_ref()?.last_pending?, record.effective_seen?])
     }
 }
 

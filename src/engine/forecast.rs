@@ -46,6 +46,7 @@ impl Deciding<'_> {
     pub(super) fn forecast(&self, target: &Target, seen: &Seen) -> Result<(Plan, Seen), Reads> {
         let definition = self.rules.definition;
         let (mut plan, mut then, mut record) = (Plan::default(), seen.clone(), self.record.clone());
+        come_to_rest(&mut then);
         let mut target = target.clone();
         // Every call changes what the next one is judged by, and no step is gone through twice.
         for _ in 0..definition.steps.len() {
@@ -67,10 +68,6 @@ impl Deciding<'_> {
                     Judgement::Write(intended) => {
                         let before = then.clone();
                         action.foresee(&record.job, &intended, &mut then);
-                        // A write that changes nothing would be asked for again.
-                        if then == before {
-                            break None;
-                        }
                         plan.calls.push(PlannedCall {
                             step: step.name.clone(),
                             operation: intended.operation.to_owned(),
@@ -78,6 +75,10 @@ impl Deciding<'_> {
                             resource: intended.resource,
                             order_type: intended.order_type,
                         });
+                        // A write that changes nothing that is shown, such as a revoke of what may not be there, is made once.
+                        if then == before {
+                            break Some("done");
+                        }
                     }
                     Judgement::Through(outcome) => break Some(outcome),
                     _ => break None,
@@ -88,5 +89,13 @@ impl Deciding<'_> {
             target = next;
         }
         Ok((plan, then))
+    }
+}
+
+/// Attachments that are being changed, as they will be: carrying the job out waits for that.
+fn come_to_rest(seen: &mut Seen) {
+    for list in [&mut seen.attachments, &mut seen.basic].into_iter().flatten() {
+        list.items.retain(|attachment| !attachment.status.eq_ignore_ascii_case("Detaching"));
+        list.items.iter_mut().for_each(|attachment| attachment.status = "Attached".into());
     }
 }

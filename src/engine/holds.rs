@@ -95,3 +95,60 @@ impl Held {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::workflow::{Catalog, Overrides};
+
+    fn refusal(code: &str) -> CloudError {
+        CloudError {
+            operation: "ListTransitRouters".into(),
+            failure: Failure::Refused { status: 403, code: code.into(), message: String::new() },
+            request_id: Some("R".into()),
+            retry_after: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_read_that_is_held_is_asked_again_once_for_all_when_its_rest_is_over() {
+        let catalog = Catalog::embedded(&crate::actions::registry().specs(), &Overrides::default()).unwrap();
+        let clock = ManualClock::new("2026-11-28T10:20:00Z".parse().unwrap());
+        let (holds, asked) = (Holds::default(), AtomicUsize::new(0));
+        let account = AccountUid::parse("1250123456123456").unwrap();
+        let other = AccountUid::parse("1688000000000001").unwrap();
+        let ask = async |account: &AccountUid, answer: Result<(), CloudError>| {
+            let read = async {
+                asked.fetch_add(1, SeqCst);
+                answer
+            };
+            holds.guard(&clock, &catalog.classes, account, "transit routers", read).await
+        };
+        let refused = || Err(refusal("Forbidden.RAM"));
+        for n in 0..3 {
+            let error = ask(&account, refused()).await.unwrap_err();
+            assert!(matches!(error.failure, Failure::Held { .. }), "{error}");
+            assert_eq!(error.retry_after, Some(REST), "{n}");
+            assert_eq!(error.class(&catalog.classes), Class::Held);
+        }
+        assert_eq!(asked.load(SeqCst), 1, "the others wait for what it finds");
+        ask(&other, Ok(())).await.unwrap();
+        assert_eq!(asked.load(SeqCst), 2, "no other account waits");
+
+        clock.advance(REST);
+        ask(&account, refused()).await.unwrap_err();
+        ask(&account, Ok(())).await.unwrap_err();
+        assert_eq!(asked.load(SeqCst), 3);
+        clock.advance(REST);
+        ask(&account, Ok(())).await.unwrap();
+        ask(&account, Ok(())).await.unwrap();
+        assert_eq!(asked.load(SeqCst), 5, "it goes on");
+        // A refusal that says something of the job is none to be held for.
+        let error = ask(&account, Err(refusal("InvalidParameter"))).await.unwrap_err();
+        assert!(matches!(error.failure, Failure::Refused { .. }));
+        ask(&account, Ok(())).await.unwrap();
+    }
+}

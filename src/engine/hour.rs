@@ -163,6 +163,7 @@ fn judge_late(record: &Record, wait: &Wait, seen: &Seen, certain: Certain, known
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::cloud::Listing;
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
@@ -221,5 +222,71 @@ mod tests {
             assert_eq!(judge_rule(Resource, Some(&rule(odd.0, odd.1))), Swept::Doubtful, "{odd:?}");
         }
         assert_eq!(judge_rule(Resource, None), Swept::Doubtful, "a missing rule may be a wrong page or a lagging read");
+    }
+
+    const ID: &str = "tr-attach-1";
+
+    /// A look at a grant with `goal` written and another payer in force.
+    fn late(attachments: Vec<Attachment>) -> Seen {
+        let list = |items| Some(Listing { items, complete: true });
+        let rule = Rule {
+            cen: crate::domain::CenId::parse("cen-44m0p68spvlrqq0001").unwrap(),
+            cen_owner: crate::domain::AccountUid::parse("1250123456123456").unwrap(),
+            instance: crate::domain::InstanceId::parse("vpc-bp1h8vbrbcgohcju50001").unwrap(),
+            instance_owner: None,
+            region: None,
+            order_type: Some(OrderType::PayByResourceOwner),
+            effective_order_type: Some(OrderType::PayByCenOwner),
+        };
+        Seen {
+            cen_rule: Some(Listing { items: vec![rule.clone()], complete: true }),
+            resource_rules: Some(Listing { items: vec![rule], complete: true }),
+            attachments: list(attachments),
+            basic: list(vec![]),
+            ..Seen::nothing(at("2026-11-21T11:00:30Z"))
+        }
+    }
+
+    fn attachment(status: &str, payer: OrderType) -> Attachment {
+        Attachment { id: ID.into(), edition: Edition::Enterprise, status: status.into(), order_type: Some(payer) }
+    }
+
+    #[test]
+    fn what_shows_late_is_pending_and_what_was_changed_is_told() {
+        use OrderType::{PayByCenOwner as Cen, PayByResourceOwner as Resource};
+        let record = crate::admin::testing::record("NET-1");
+        let (expected_at, since) = (at("2026-11-21T11:00:00Z"), at("2026-11-21T10:20:00Z"));
+        let wait = Wait { goal: Resource, expected_at, since, last_pending: None, doubt: false, overdue: false };
+        let judged = |list: Vec<Attachment>, certain: Certain, known: &[Attachment], over: Over| {
+            judge_wait(&record, &wait, &late(list), certain, known, over)
+        };
+        let (new, old) = (attachment("Attached", Resource), attachment("Attached", Cen));
+        for over in [Over::No, Over::Hour, Over::AWholeHour] {
+            assert_eq!(judged(vec![new.clone()], Certain::ALL, &[], over), Waited::Pending, "{over:?}: it shows late");
+            let busy = attachment("Modifying", Cen);
+            assert_eq!(judged(vec![busy], Certain::ALL, &[], over), Waited::Pending, "{over:?}: it is being changed");
+        }
+        assert_eq!(judged(vec![old.clone()], Certain::ALL, &[], Over::No), Waited::Pending, "nothing yet");
+        for over in [Over::Hour, Over::AWholeHour] {
+            let set_back = judged(vec![old.clone()], Certain::ALL, std::slice::from_ref(&new), over);
+            assert!(matches!(set_back, Waited::Overridden(_)), "{over:?}: it was seen with the goal: {set_back:?}");
+            let missing = judged(vec![old.clone()], Certain::ALL, std::slice::from_ref(&old), over);
+            assert!(matches!(missing, Waited::Missing(_)), "{over:?}: it never was: {missing:?}");
+            let once = judged(vec![], Certain { detached: false, ..Certain::ALL }, &[], over);
+            assert!(matches!(once, Waited::Recheck(_)), "{over:?}: one look shows nothing: {once:?}");
+        }
+        assert_eq!(judged(vec![], Certain::ALL, std::slice::from_ref(&new), Over::Hour), Waited::Pending);
+        assert_eq!(judged(vec![], Certain::ALL, &[new], Over::AWholeHour), Waited::Detached);
+    }
+
+    #[test]
+    fn a_wait_is_over_by_its_hour_and_by_a_whole_one_more() {
+        let expected_at = at("2026-11-21T11:00:00Z");
+        let goal = OrderType::PayByCenOwner;
+        let wait = Wait { goal, expected_at, since: expected_at, last_pending: None, doubt: false, overdue: false };
+        let at = |text: &str| over(&wait, at(text), Hour::REAL);
+        assert_eq!(at("2026-11-21T10:59:59Z"), Over::No);
+        assert_eq!((at("2026-11-21T11:00:00Z"), at("2026-11-21T11:59:59Z")), (Over::Hour, Over::Hour));
+        assert_eq!(at("2026-11-21T12:00:00Z"), Over::AWholeHour);
     }
 }

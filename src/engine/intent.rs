@@ -44,7 +44,7 @@ impl Deciding<'_> {
                     return self.cool_down(place, text, cool);
                 }
                 if verdict.finding == Some(Finding::Instance) && !self.record.has_written() {
-                    let finding = format!("{text}: {}", verdict.meaning);
+                    let finding = format!("{}: {}", text.trim_end_matches('.'), verdict.meaning);
                     return self.refused(Reason::PreflightFailed, finding.clone(), vec![finding]);
                 }
                 let behind = action.and_then(|action| action.unforeseeable(&self.view(), code, !unclassified));

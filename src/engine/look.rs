@@ -189,7 +189,7 @@ impl Looker<'_> {
         // A CEN may have no transit router yet.
         let cens = self.guard(&cen.owner, "CENs", reader.describe_cens(cen)).await?;
         seen.calls += cens.calls;
-        Ok(CenOwner::by_cens(cen, &cens.value.items))
+        Ok(CenOwner::by_cens(cen, &cens.value))
     }
 }
 

@@ -240,6 +240,9 @@ pub struct EmptySince {
     /// The CEN, to the account that the job says owns it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cen: Option<Timestamp>,
+    /// The grant, where one witness alone can tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<Timestamp>,
 }
 
 impl EmptySince {

@@ -11,6 +11,19 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     })
 }
 
+/// Base64 with padding (RFC 4648, 4).
+pub(super) fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    bytes.chunks(3).fold(String::new(), |mut text, chunk| {
+        let bits = (0..3).fold(0, |bits, at| bits << 8 | usize::from(chunk.get(at).copied().unwrap_or_default()));
+        for digit in 0..4 {
+            let at = bits >> (18 - 6 * digit) & 63;
+            text.push(if digit > chunk.len() { '=' } else { char::from(DIGITS[at]) });
+        }
+        text
+    })
+}
+
 /// Encodes as the signature wants it: UTF-8, `A-Za-z0-9-_.~` stay, all else becomes `%XX` in upper case (API §C.3).
 pub(super) fn encode(text: &str) -> String {
     text.bytes().fold(String::with_capacity(text.len()), |mut out, byte| {
@@ -82,6 +95,14 @@ mod tests {
         assert_eq!(encode("a b*/~"), "a%20b%2A%2F~");
         assert_eq!(decode("a+b%2Bc%zz%4"), "a b+c%zz%4");
         assert_eq!(pairs("b=1&a&c=x%3Dy"), [("b", "1"), ("a", ""), ("c", "x=y")].map(|(n, v)| (n.into(), v.into())));
+    }
+
+    #[test]
+    fn base64_is_that_of_the_rfc() {
+        for (text, encoded) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")] {
+            assert_eq!(base64(text.as_bytes()), encoded);
+        }
+        assert_eq!(base64(&[0xfb, 0xff, 0xfe]), "+//+");
     }
 
     #[test]

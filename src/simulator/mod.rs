@@ -43,6 +43,7 @@ mod operations;
 mod paging;
 mod passage;
 mod possible;
+mod query_signature;
 mod request;
 mod routers;
 mod secrets;

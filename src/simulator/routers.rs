@@ -70,7 +70,7 @@ pub(super) fn list(world: &mut World, call: &Call) -> Result<Answer, Refusal> {
 /// Whether the calling account has activated the service.
 pub(super) fn service(world: &mut World, call: &Call) -> Result<Answer, Refusal> {
     if world.account_of(&call.caller.account).transit_router_service {
-        return Ok(Answer::of(json!({"Enabled": true})));
+        return Ok(Answer::of(json!({"Enabled": "true"})));
     }
     Err(Refusal::bad("USER_NOT_OPEN_TR_SERVICE", "The transit-router service is not activated."))
 }

@@ -53,10 +53,10 @@ async fn an_account_that_has_not_activated_the_service_is_told_so_until_it_has()
         .replace("site = \"china\"", "site = \"china\"\ntransit_router_service = false");
     let bench = Bench::of(World::from_toml(&world).unwrap());
     let check = async |key| bench.call(key, "CheckTransitRouterService", "").await.json();
-    assert_eq!(check(TR).await["Enabled"], true);
+    assert_eq!(check(TR).await["Enabled"], "true");
     assert_eq!(check(RESOURCE).await["Code"], "USER_NOT_OPEN_TR_SERVICE");
     let uid = crate::simulator::testing::OWNER.parse().unwrap();
     let change = Change::SetAccount { uid, transit_router_service: Some(true), service_linked_role: None };
     bench.simulator.change(change).unwrap();
-    assert_eq!(check(RESOURCE).await["Enabled"], true);
+    assert_eq!(check(RESOURCE).await["Enabled"], "true");
 }

@@ -134,7 +134,7 @@ impl Simulator {
                     let message = format!("{} is not supported.", arrived.method);
                     return Err(Refusal::bad("UnsupportedHTTPMethod", message));
                 }
-                let (product, run) = operations::find(&arrived.header("x-acs-version"), &operation)?;
+                let (product, run) = operations::find(&arrived.version(), &operation)?;
                 cloud.parameter_sets.insert(ParameterSet::of(&operation, product, &params));
                 let limit = cloud.world.switches.calls_per_second;
                 if limit.is_some_and(|limit| !cloud.flow.takes(owner, &operation, now, limit)) {

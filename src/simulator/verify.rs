@@ -13,6 +13,7 @@ use subtle::ConstantTimeEq;
 use super::accounts::AccessKey;
 use super::codec;
 use super::envelope::Refusal;
+use super::query_signature;
 use super::sts;
 use crate::clock::{later, until};
 
@@ -42,9 +43,26 @@ impl Arrived<'_> {
         values.join(",").trim().to_owned()
     }
 
-    /// Which operation is asked for: by a header, or in the query by the one request that needs no signature.
+    /// A parameter of the query, decoded.
+    pub(super) fn parameter(&self, name: &str) -> Option<String> {
+        codec::pairs(self.query).into_iter().find_map(|(key, value)| (key == name).then_some(value))
+    }
+
+    /// Which operation is asked for: by a header, or in the query by what is not signed in the headers.
     pub(super) fn action(&self) -> String {
-        if self.unsigned() { sts::WITH_OIDC.to_owned() } else { self.header("x-acs-action") }
+        if self.unsigned() { sts::WITH_OIDC.to_owned() } else { self.named("x-acs-action", "Action") }
+    }
+
+    /// Which version of which product is asked.
+    pub(super) fn version(&self) -> String {
+        self.named("x-acs-version", "Version")
+    }
+
+    fn named(&self, header: &str, parameter: &str) -> String {
+        match self.header(header) {
+            empty if empty.is_empty() => self.parameter(parameter).unwrap_or_default(),
+            value => value,
+        }
     }
 
     /// Whether this is a request that needs no signature.
@@ -63,7 +81,7 @@ pub(super) struct Nonces {
 
 impl Nonces {
     /// False when the nonce was there already.
-    fn fresh(&mut self, nonce: String, now: Timestamp) -> bool {
+    pub(super) fn fresh(&mut self, nonce: String, now: Timestamp) -> bool {
         while let Some((_, old)) = self.until.front().filter(|(until, _)| *until < now) {
             self.seen.remove(old);
             self.until.pop_front();
@@ -106,6 +124,9 @@ pub(super) fn verify<'k>(
     nonces: &mut Nonces,
     find: impl FnOnce(&str) -> Option<&'k AccessKey>,
 ) -> Result<&'k AccessKey, Refusal> {
+    if query_signature::signed(arrived) {
+        return query_signature::verify(arrived, now, nonces, find);
+    }
     let authorization = arrived.header("authorization");
     let (algorithm, fields) = authorization.split_once(' ').unwrap_or((&authorization, ""));
     if authorization.is_empty() {
@@ -146,7 +167,7 @@ pub(super) fn verify<'k>(
     Ok(key)
 }
 
-fn in_time(date: &str, now: Timestamp) -> Result<(), Refusal> {
+pub(super) fn in_time(date: &str, now: Timestamp) -> Result<(), Refusal> {
     let shaped = date.len() == 20 && date.ends_with('Z');
     let Some(at) = shaped.then(|| date.parse::<Timestamp>().ok()).flatten() else {
         return Err(Refusal::bad("InvalidTimeStamp.Format", "x-acs-date is written yyyy-MM-ddTHH:mm:ssZ."));
@@ -157,7 +178,7 @@ fn in_time(date: &str, now: Timestamp) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn token(sent: &str, key: &AccessKey, now: Timestamp) -> Result<(), Refusal> {
+pub(super) fn token(sent: &str, key: &AccessKey, now: Timestamp) -> Result<(), Refusal> {
     let expected = key.token.as_deref().unwrap_or_default();
     if !bool::from(sent.as_bytes().ct_eq(expected.as_bytes())) {
         return Err(Refusal::bad("InvalidSecurityToken.MismatchWithAccessKey", "The token is not this key's."));

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::column::{Column, DELAY_SECONDS, Length};
 use super::expect::{End, expect};
 use super::scenario::{Keys, Scenario};
-use crate::support::plant::{CEN, Plant};
+use crate::support::plant::Plant;
 
 /// What a job does when nothing goes wrong.
 #[derive(Debug, Clone)]
@@ -215,7 +215,7 @@ async fn claims(plant: &Plant, uid: JobUid) -> Vec<String> {
         let job = &data["job"];
         let state = plant.cloud.state();
         let grants = state["grants"].as_array().unwrap();
-        let grant = grants.iter().find(|g| g["cen"] == CEN && g["instance"] == job["instance"]["id"]);
+        let grant = grants.iter().find(|g| g["cen"] == job["cen"]["id"] && g["instance"] == job["instance"]["id"]);
         must(data["after"]["granted"] == grant.is_some(), "the grant is not as it says");
         must((job["kind"] == "revoke") == grant.is_none(), "the cloud does not hold what was asked for");
         for payer in ["order_type", "effective_order_type"] {

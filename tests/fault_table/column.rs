@@ -127,7 +127,8 @@ impl Column {
     /// Whether the fault means nothing to an operation: only a read of grants or attachments can show the past, and the
     /// simulated cloud answers anything else as it is.
     pub fn is_meaningless(self, operation: &str) -> bool {
-        let is_read = ["Describe", "List"].iter().any(|verb| operation.starts_with(verb));
-        self == Self::Stale && !is_read
+        let reads_what_changes = ["Describe", "List"].iter().any(|verb| operation.starts_with(verb))
+            && !["DescribeCens", "ListTransitRouters"].contains(&operation);
+        self == Self::Stale && !reads_what_changes
     }
 }

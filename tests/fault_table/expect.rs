@@ -52,9 +52,10 @@ fn read(operation: &str, column: Column, length: Length, of: &str, effects: &[&s
             Some(place) => End::Parked(Reason::HalfDone, place + 1),
             None => End::AsUndisturbed,
         },
-        // What a connection is attached to elsewhere need not be readable; of an ECR the first witness may know nothing.
+        // What a connection is attached to elsewhere need not be readable. Whose a CEN is, `DescribeCens` tells as well, and
+        // a grant needs the transit routers for nothing else.
         Column::Empty if operation == "DescribeVpnAttachments" => End::AsUndisturbed,
-        Column::Empty if operation == "DescribeGrantRulesToCen" && of == "ECR" => End::AsUndisturbed,
+        Column::Empty if operation == "ListTransitRouters" && effects[0].starts_with("Grant") => End::AsUndisturbed,
         // Nothing is written on half a look.
         _ => End::Parked(Reason::GaveUp, 0),
     }
@@ -67,7 +68,8 @@ fn must_show(read: &str, effect: &str, of: &str) -> bool {
     match read {
         "DescribeGrantRulesToCen" => is("Revoke") || is("Modify") || is("Grant") && of != "ECR",
         "DescribeGrantRulesToResource" | "DescribeGrantRules" => is("Revoke") || is("Grant") && of == "ECR",
-        "DescribeCenAttachedChildInstances" => is("Detach"),
+        // It shows attachments of every edition: until it agrees that one is gone, the lists contradict each other.
+        "DescribeCenAttachedChildInstances" => is("Detach") || is("Delete"),
         read if read.starts_with("List") => is("Update") || is("Delete"),
         _ => false,
     }

@@ -26,7 +26,7 @@ enum Stands {
     NotGranted,
     Granted,
     Attached,
-    /// To a transit router of the Basic Edition.
+    /// To the transit router of the Basic Edition, in the region of that.
     AttachedBasic,
 }
 
@@ -59,6 +59,10 @@ const TYPES: [(&str, &str, &str); 5] = [
     ("ECR", "ecr-n78omt2qsko06y0001", "cn-hangzhou"),
     ("CCN", "ccn-n2935s1mnwv8i00001", "cn-shanghai"),
 ];
+/// A CEN that has no transit router yet.
+const BARE: &str = "cen-faults0000000001";
+/// A VPC in the region whose transit router is of the Basic Edition.
+const BASIC: (&str, &str) = ("vpc-2zefaults00000001", "cn-beijing");
 
 impl Scenario {
     /// All of them; the plainest job in which an operation is called comes first.
@@ -77,6 +81,8 @@ impl Scenario {
                 all.push(Self::new(of, "payer change by a new grant", Stands::Granted, payer_change("j", id, new)));
             }
             if of == "VPC" {
+                let bare = Self::new(of, "grant to a CEN without a transit router", Stands::NotGranted, grant("j", id));
+                all.push(bare.in_a_bare_cen());
                 all.push(Self::new(of, "revoke with its Basic attachment", Stands::AttachedBasic, deleting));
                 let changing = Self::new(of, "payer change", Stands::Attached, payer_change("j", id, new));
                 all.push(Self { name: format!("{}, roles", changing.name), keys: Keys::Role, ..changing.clone() });
@@ -88,7 +94,13 @@ impl Scenario {
 
     fn new(of: &'static str, what: &str, stands: Stands, job: Value) -> Self {
         let (_, id, region) = TYPES.into_iter().find(|(word, ..)| *word == of).unwrap();
+        let (id, region) = if stands == Stands::AttachedBasic { BASIC } else { (id, region) };
         let mut world = include_str!("../../examples/world.toml").to_owned();
+        world += &format!("\n[[cens]]\nid = {BARE:?}\nowner = {CEN_OWNER:?}\n");
+        if stands == Stands::AttachedBasic {
+            world +=
+                &format!("\n[[instances]]\ntype = {of:?}\nid = {id:?}\nregion = {region:?}\nowner = {RESOURCE:?}\n");
+        }
         if stands != Stands::NotGranted {
             world += &format!("\n[[grants]]\ncen = \"{CEN}\"\ninstance = \"{id}\"\n");
         }
@@ -110,6 +122,11 @@ impl Scenario {
         }
         world.add_role(&uid(CEN_OWNER), "crossgrant", [uid(CEN_OWNER)]);
         Self { name: format!("{of}: {what}"), of, job, keys: Keys::Given, world }
+    }
+
+    fn in_a_bare_cen(mut self) -> Self {
+        self.job["cen"]["id"] = BARE.into();
+        self
     }
 
     /// A worker in this world. `operation` is the one that the column strikes: of an answer that comes too late it is

@@ -5,6 +5,7 @@ use crossgrant::domain::{InstanceType, OrderType};
 use crossgrant::simulator::{Shown, Switches};
 
 use super::cell::{Asks, Cell, Granted, Outcome, Place, Ran};
+use super::settings::Named;
 
 /// Both sides are written by half past ten, so this is the hour.
 const HOUR: &str = "waiting for 11:00";
@@ -13,6 +14,33 @@ const VENDOR: &str = "a VBR is granted to another account only after the vendor 
 
 const NOT_SHOWN: &str = "account 1688000000000001 is shown no grant of the instance to the CEN: there is none, or the \
                          instance belongs to another account";
+
+/// What becomes of a job that names other owners than there are: what the cloud shows of both tells it, or the refusal of
+/// a grant. Of what is not granted the owner of the CEN alone knows that it is not, except of an ECR (API §H2).
+pub fn expect_named(cell: &Cell, named: Named, switches: &Switches) -> Outcome {
+    let right = expect(cell, switches);
+    let found_out = match named {
+        Named::Owners => return right,
+        Named::AnotherForTheCen => true,
+        Named::AnotherForTheInstance => {
+            cell.granted != Granted::No || cell.asks == Asks::Grant || cell.of == InstanceType::ECR
+        }
+    };
+    match right {
+        // What is found is said in words of its own.
+        Outcome::Ran(_) if found_out => Outcome::Ran(ends("failed: preflight-failed").finding(SOMETHING)),
+        other => other,
+    }
+}
+
+/// Whether only the refusal of a write tells that the job names another owner than there is.
+pub fn is_found_out_by_the_write(cell: &Cell, named: Named) -> bool {
+    let writes = cell.asks == Asks::Grant || cell.is_asked_of_the_cloud();
+    named == Named::AnotherForTheInstance && cell.granted == Granted::No && writes
+}
+
+/// Stands for whatever a check finds.
+pub const SOMETHING: &str = "something";
 
 pub fn expect(cell: &Cell, switches: &Switches) -> Outcome {
     if let Some(pointer) = refused(cell) {
@@ -60,6 +88,18 @@ fn impossible(cell: &Cell) -> Option<String> {
         _ => return None,
     };
     Some(why)
+}
+
+/// Whether the cloud refuses a write for a reason that can be read nowhere beforehand: that of granting a VBR, at first or
+/// again.
+pub fn is_refused_unforeseen(cell: &Cell, switches: &Switches) -> bool {
+    let rules = Rules { cell, switches };
+    let grants = match cell.asks {
+        Asks::Grant => cell.granted == Granted::No,
+        Asks::PayerChange => cell.granted == Granted::Other && rules.staying().next().is_none(),
+        Asks::Revoke | Asks::RevokeDeleting => false,
+    };
+    rules.is_not_approved() && grants
 }
 
 struct Rules<'a> {

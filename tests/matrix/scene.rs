@@ -1,7 +1,7 @@
 //! Runs cells: each is an instance and a CEN of its own in one simulated cloud, with one worker for all, so that no list
 //! shows one cell the attachments of another.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -10,16 +10,17 @@ use crossgrant::domain::{AccountUid, CenId, Instance, InstanceId, InstanceType, 
 use crossgrant::engine::mail::Incoming;
 use crossgrant::engine::store::Taken;
 use crossgrant::simulator::{
-    AccessKey, AccountEntry, AttachmentEntry, CallCount, CenEntry, Edition, GrantEntry, LedgerEntry, RouterEntry, Site,
-    Status, World, WorldFile,
+    AccessKey, AccountEntry, AttachmentEntry, CallCount, CenEntry, Edition, Fault, FaultKind, GrantEntry, LedgerEntry,
+    ParameterSet, RouterEntry, Site, Status, World, WorldFile,
 };
 use crossgrant::store::Sqlite;
 use crossgrant::workflow::{Overrides, OverridingFile};
 use serde_json::{Value, json};
 
 use super::cell::{Asks, Cell, Granted, Outcome, Place, Ran};
+use super::plan::Foretold;
 use super::rules::{self, write};
-use super::settings::{DEFAULT, Setting};
+use super::settings::{DEFAULT, Named, Setting};
 use crate::support::plant::{self, Plant};
 
 /// Less patience than the embedded policies have: what parks, parks soon. Nothing that is to end by itself takes longer.
@@ -36,67 +37,140 @@ struct Scene {
     number: usize,
 }
 
-/// Runs the cells under a setting. What becomes of each, in their order.
-pub async fn run(cells: &[Cell], setting: &Setting) -> Vec<Outcome> {
-    let scenes: Vec<Scene> = cells.iter().enumerate().map(|(n, cell)| Scene::of(*cell, n)).collect();
-    let mut world = accounts();
-    let mut outcomes: Vec<Option<Outcome>> = Vec::new();
-    for scene in &scenes {
-        let mut alone = accounts();
-        scene.add_to(&mut alone);
-        match World::try_from(alone) {
-            Ok(_) => {
-                scene.add_to(&mut world);
-                outcomes.push(None);
-            }
-            Err(bad) => outcomes.push(Some(scene.without_world(&bad.reason))),
-        }
-    }
-    world.switches = setting.switches.clone();
-    let overrides = Overrides {
-        policies: Some(OverridingFile { file: "patience.toml".into(), text: PATIENCE.into() }),
-        errors: None,
+/// What came of cells under a setting.
+pub struct Shown {
+    /// What becomes of each, in their order.
+    pub outcomes: Vec<Outcome>,
+    /// What is foretold of each; `None` where there is no job.
+    pub foretold: Vec<Option<Foretold>>,
+    /// The parameters that operations were asked with.
+    pub asked: BTreeSet<ParameterSet>,
+}
+
+/// Runs the cells under a setting, and in a world of their own as plans, unless every write is sent twice, which is
+/// nothing to a plan.
+pub async fn run(cells: &[Cell], setting: &Setting) -> Shown {
+    let mut stage = Stage::new(cells, setting, "apply").await;
+    let outcomes = stage.outcomes(cells, setting).await;
+    let mut asked = stage.plant.cloud.parameter_sets();
+    let foretold = if setting.twice {
+        vec![]
+    } else {
+        let mut stage = Stage::new(cells, setting, "plan").await;
+        let foretold = stage.foretold().await;
+        asked.extend(stage.plant.cloud.parameter_sets());
+        foretold
     };
-    let store = Arc::new(Sqlite::in_memory().unwrap());
-    let plant = Plant::in_world(World::try_from(world).unwrap(), store, None, plant::catalog(&overrides)).await;
-    if setting.twice {
-        plant.script.every_write_twice();
-    }
-    let possible = scenes.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_none());
-    let mail = possible.map(|(scene, _)| Incoming {
-        body: Bytes::from(scene.job().to_string()),
-        routing_key: "crossgrant.jobs".into(),
-        ..Incoming::default()
-    });
-    let mut taken = plant.inbox.accept(mail.collect()).await.unwrap().into_iter();
-    plant.run_until("2026-11-21T15:30:00Z".parse().unwrap()).await;
-    let mut ledger = by_instance(plant.cloud.ledger());
-    let state = plant.cloud.state();
-    let grants = index(&state["grants"]);
-    for (scene, outcome) in scenes.iter().zip(&mut outcomes).filter(|(_, outcome)| outcome.is_none()) {
-        let taken = taken.next().unwrap();
-        let entries = ledger.remove(&scene.instance.id).unwrap_or_default();
-        let grant = grants.get(&(scene.cen.as_str(), scene.instance.id.as_str())).copied();
-        let mut ended = scene.outcome(&plant, taken, &entries, grant).await;
-        // What is sent twice behind the engine's back has an answer that it never saw, and what is accepted may change nothing.
-        if let (Outcome::Ran(ran), true) = (&mut ended, setting.twice || scene.cell.is_asked_of_the_cloud()) {
-            ran.odd.retain(|odd| !odd.starts_with(NAMES));
+    Shown { outcomes, foretold, asked }
+}
+
+/// A cloud with the cells in it, and a worker that has their jobs.
+struct Stage {
+    scenes: Vec<Scene>,
+    /// The cells without a job.
+    without: Vec<Option<Outcome>>,
+    plant: Plant,
+    /// What became of the messages of the others, in their order.
+    taken: Vec<Taken>,
+}
+
+impl Stage {
+    async fn new(cells: &[Cell], setting: &Setting, mode: &str) -> Self {
+        let scenes: Vec<Scene> = cells.iter().enumerate().map(|(n, cell)| Scene::of(*cell, n)).collect();
+        let mut world = accounts();
+        let mut without: Vec<Option<Outcome>> = Vec::new();
+        for scene in &scenes {
+            let mut alone = accounts();
+            scene.add_to(&mut alone);
+            match World::try_from(alone) {
+                Ok(_) => {
+                    scene.add_to(&mut world);
+                    without.push(None);
+                }
+                Err(bad) => without.push(Some(scene.without_world(&bad.reason))),
+            }
         }
-        *outcome = Some(ended);
+        world.switches = setting.switches.clone();
+        if let Some(which) = setting.empty {
+            world.faults.extend(scenes.iter().flat_map(|scene| scene.empty_lists(which)));
+        }
+        let overrides = Overrides {
+            policies: Some(OverridingFile { file: "patience.toml".into(), text: PATIENCE.into() }),
+            errors: None,
+        };
+        let store = Arc::new(Sqlite::in_memory().unwrap());
+        let plant = Plant::in_world(World::try_from(world).unwrap(), store, None, plant::catalog(&overrides)).await;
+        if setting.twice {
+            plant.script.every_write_twice();
+        }
+        let possible = scenes.iter().zip(&without).filter(|(_, outcome)| outcome.is_none());
+        let mail = possible.map(|(scene, _)| {
+            let mut job = scene.job();
+            match setting.named {
+                Named::Owners => {}
+                Named::AnotherForTheCen => job["cen"]["owner"] = json!(plant::STRANGER),
+                Named::AnotherForTheInstance => job["instance"]["owner"] = json!(plant::STRANGER),
+            }
+            job["mode"] = json!(mode);
+            Incoming {
+                body: Bytes::from(job.to_string()),
+                routing_key: "crossgrant.jobs".into(),
+                ..Incoming::default()
+            }
+        });
+        let taken = plant.inbox.accept(mail.collect()).await.unwrap();
+        plant.run_until("2026-11-21T15:30:00Z".parse().unwrap()).await;
+        Self { scenes, without, plant, taken }
     }
-    let mut outcomes: Vec<Outcome> = outcomes.into_iter().flatten().collect();
-    // Every operation is called by the account that owns it, and spelled as it wants to be: by default, none is refused.
-    if setting.name == DEFAULT
-        && let Some(Outcome::Ran(ran)) = outcomes.iter_mut().find(|outcome| matches!(outcome, Outcome::Ran(_)))
-    {
-        // Whether an ECR is granted that nobody is shown a grant of, the cloud alone can tell.
-        let asked = cells.iter().any(Cell::is_asked_of_the_cloud);
-        let told = |count: &CallCount| asked && count.code == "OperationFailed.GrantCrossAccountNotExist";
-        let refused = plant.cloud.counts().into_iter().filter(|count| count.code != "OK" && !told(count));
-        ran.odd
-            .extend(refused.map(|count| format!("here or with a later cell: {} got {}", count.operation, count.code)));
+
+    /// What becomes of each cell.
+    async fn outcomes(&mut self, cells: &[Cell], setting: &Setting) -> Vec<Outcome> {
+        let plant = &self.plant;
+        let mut taken = self.taken.iter();
+        let mut ledger = by_instance(plant.cloud.ledger());
+        let state = plant.cloud.state();
+        let grants = index(&state["grants"]);
+        for (scene, outcome) in self.scenes.iter().zip(&mut self.without).filter(|(_, outcome)| outcome.is_none()) {
+            let taken = taken.next().unwrap();
+            let entries = ledger.remove(&scene.instance.id).unwrap_or_default();
+            let grant = grants.get(&(scene.cen.as_str(), scene.instance.id.as_str())).copied();
+            let mut ended = scene.outcome(plant, *taken, &entries, grant).await;
+            // What is sent twice behind the engine's back has an answer that it never saw, and what is accepted may change nothing.
+            if let (Outcome::Ran(ran), true) = (&mut ended, setting.twice || scene.cell.is_asked_of_the_cloud()) {
+                ran.odd.retain(|odd| !odd.starts_with(NAMES));
+            }
+            *outcome = Some(ended);
+        }
+        let mut outcomes: Vec<Outcome> = std::mem::take(&mut self.without).into_iter().flatten().collect();
+        // Every operation is called by the account that owns it, and spelled as it wants to be: by default, none is refused.
+        if setting.name == DEFAULT
+            && let Some(Outcome::Ran(ran)) = outcomes.iter_mut().find(|outcome| matches!(outcome, Outcome::Ran(_)))
+        {
+            // Whether an ECR is granted that nobody is shown a grant of, the cloud alone can tell.
+            let asked = cells.iter().any(Cell::is_asked_of_the_cloud);
+            let told = |count: &CallCount| asked && count.code == "OperationFailed.GrantCrossAccountNotExist";
+            let refused = plant.cloud.counts().into_iter().filter(|count| count.code != "OK" && !told(count));
+            ran.odd.extend(
+                refused.map(|count| format!("here or with a later cell: {} got {}", count.operation, count.code)),
+            );
+        }
+        outcomes
     }
-    outcomes
+
+    /// What is foretold of each cell.
+    async fn foretold(&mut self) -> Vec<Option<Foretold>> {
+        assert_eq!(self.plant.effects(), Vec::<String>::new(), "a plan writes nothing");
+        let mut taken = self.taken.iter();
+        let mut all = Vec::new();
+        for (scene, outcome) in self.scenes.iter().zip(&self.without) {
+            let job = outcome.is_none().then(|| taken.next().unwrap());
+            all.push(match job {
+                Some(Taken::New(uid)) => Some(scene.foretold(&self.plant, *uid).await),
+                _ => None,
+            });
+        }
+        all
+    }
 }
 
 fn accounts() -> WorldFile {
@@ -117,7 +191,8 @@ fn accounts() -> WorldFile {
     };
     let resource = account(plant::RESOURCE, "resource-key", "resource-secret");
     let owner = account(plant::CEN_OWNER, "cen-key", "cen-secret");
-    WorldFile { accounts: vec![resource, owner], ..WorldFile::default() }
+    let stranger = account(plant::STRANGER, "stranger-key", "stranger-secret");
+    WorldFile { accounts: vec![resource, owner, stranger], ..WorldFile::default() }
 }
 
 fn by_instance(ledger: Vec<LedgerEntry>) -> HashMap<InstanceId, Vec<LedgerEntry>> {
@@ -156,6 +231,14 @@ impl Scene {
         format!("tr-attach-matrix{n}{:011}", self.number)
     }
 
+    /// One of every list of attachments that shows the instance is empty, once.
+    fn empty_lists(&self, which: u32) -> Vec<Fault> {
+        let lists = ["Vpc", "Vbr", "Vpn", "Ecr"].map(|kind| format!("ListTransitRouter{kind}Attachments"));
+        let empty = |list: &str, of: &str| Fault::new(list, FaultKind::EmptyList).after(which).only(of);
+        let of_router = lists.iter().map(|list| empty(list, &self.router('1')));
+        of_router.chain([empty("DescribeCenAttachedChildInstances", self.cen.as_str())]).collect()
+    }
+
     /// Puts what the cell begins with into a world.
     fn add_to(&self, world: &mut WorldFile) {
         let (cell, instance) = (&self.cell, &self.instance.id);
@@ -175,6 +258,9 @@ impl Scene {
             router('2', "cn-beijing", enterprise),
             router('b', regions[1], Edition::Basic),
         ];
+        // Whose a CEN is has to be found out where it has no transit router, too.
+        let none = cell.of == InstanceType::CCN && cell.place == Place::Unattached;
+        let routers = if none { vec![] } else { routers };
         let owner = AccountUid::parse(plant::CEN_OWNER).unwrap();
         world.cens.push(CenEntry { id: self.cen.clone(), owner: owner.clone(), transit_routers: routers });
         world.instances.push(self.instance.clone());
@@ -260,6 +346,14 @@ impl Scene {
         }
     }
 
+    async fn foretold(&self, plant: &Plant, uid: JobUid) -> Foretold {
+        let last = plant.events(uid).await.pop().unwrap();
+        let data = &last["data"];
+        let calls = data["plan"].as_array().into_iter().flatten();
+        let hour = data["effective_from"].as_str().map(|at| at[11..16].to_owned());
+        Foretold { said: said(&last), hour, writes: calls.map(|call| self.call(call)).collect() }
+    }
+
     async fn ran(&self, plant: &Plant, uid: JobUid, entries: &[LedgerEntry], grant: Option<&Value>) -> Ran {
         let events = plant.events(uid).await;
         let last = &events.last().unwrap()["data"];
@@ -307,16 +401,18 @@ impl Scene {
 
     /// One write of an event, if it was not refused. An attachment of the Basic Edition goes by its instance's id there.
     fn announced(&self, write: &Value) -> Option<String> {
-        if write["outcome"] == "refused" {
-            return None;
-        }
+        (write["outcome"] != "refused").then(|| self.call(write))
+    }
+
+    /// A write, made or foretold, as an event tells it.
+    fn call(&self, write: &Value) -> String {
         let text = |name: &str| write[name].as_str().unwrap();
         let resource = match text("operation") {
             "DetachCenChildInstance" => "attachment 1".to_owned(),
             _ => self.named(text("resource")),
         };
         let payer = write["order_type"].as_str().map(|word| OrderType::parse(word).unwrap());
-        Some(rules::write(text("operation"), account(text("account")), &resource, payer))
+        rules::write(text("operation"), account(text("account")), &resource, payer)
     }
 
     /// A grant as an event tells it, with the payer in force put in where the cloud does not show it.
@@ -345,7 +441,7 @@ fn account(uid: &str) -> &'static str {
     match uid {
         plant::RESOURCE => rules::RESOURCE,
         plant::CEN_OWNER => rules::TRANSIT_ROUTER,
-        _ => "unknown",
+        _ => "stranger",
     }
 }
 

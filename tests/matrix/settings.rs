@@ -24,6 +24,9 @@ const PAYING: &[Place] = &[
 ];
 /// Those at which a list that is late shows something else.
 const MOVING: &[Place] = &[Place::Unattached, Place::Attached, Place::Attaching, Place::Detaching];
+/// Those that the list of child instances shows.
+const CHILDREN: &[Place] =
+    &[Place::Attached, Place::Attaching, Place::Modifying, Place::Detaching, Place::Twice, Place::Basic];
 /// Those at which something is written without waiting first.
 const STILL: &[Place] = &[Place::Unattached, Place::Attached];
 
@@ -37,13 +40,36 @@ pub struct Setting {
     pub places: &'static [Place],
     /// Whether each cell has a worker and a cloud of its own.
     pub alone: bool,
+    /// Of every list of attachments of an instance or its CEN, which one is empty although nothing is gone.
+    pub empty: Option<u32>,
+    /// Whom the jobs name.
+    pub named: Named,
+}
+
+/// Whom jobs name as the owners of the instance and of the CEN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Named {
+    Owners,
+    /// Another account than the CEN's, which has keys.
+    AnotherForTheCen,
+    /// Another account than the instance's, which has keys.
+    AnotherForTheInstance,
 }
 
 impl Setting {
     fn of(name: impl Into<String>, change: impl FnOnce(&mut Switches)) -> Self {
         let mut switches = Switches::default();
         change(&mut switches);
-        Self { name: name.into(), switches, twice: false, places: FEW, alone: false }
+        Self { name: name.into(), switches, twice: false, places: FEW, alone: false, empty: None, named: Named::Owners }
+    }
+
+    fn empty(which: u32) -> Self {
+        let name = format!("of the lists of attachments that are read, number {} is empty, once", which + 1);
+        Self { empty: Some(which), ..Self::of(name, |_| {}).at(STILL) }
+    }
+
+    fn named(named: Named, name: &str) -> Self {
+        Self { named, ..Self::of(name, |_| {}).at(STILL) }
     }
 
     fn alone(self) -> Self {
@@ -64,6 +90,9 @@ pub fn settings() -> Vec<Setting> {
     let mut all = vec![Setting::of(DEFAULT, |_| {}).at(&Place::ALL)];
     all.extend(one_at_a_time());
     all.extend(together());
+    all.extend((0..6).map(Setting::empty));
+    all.push(Setting::named(Named::AnotherForTheCen, "the job names another owner of the CEN"));
+    all.push(Setting::named(Named::AnotherForTheInstance, "the job names another owner of the instance"));
     all
 }
 
@@ -124,6 +153,10 @@ fn one_at_a_time() -> Vec<Setting> {
             s.payer_cooldown = Some("OperationFailed.SimPayerCooldown".into())
         })
         .at(PAYING),
+        Setting::of("payer_cooldown = a code of what is permanent", |s| {
+            s.payer_cooldown = Some("InvalidOperation.PayerCooldown".into())
+        })
+        .at(PAYING),
         Setting::of("unattached_takes_effect = false", |s| s.unattached_takes_effect = false).at(PAYING),
         Setting::of("effective_shown_late = 20m", |s| s.effective_shown_late = SignedDuration::from_mins(20))
             .at(PAYING),
@@ -135,8 +168,8 @@ fn one_at_a_time() -> Vec<Setting> {
         Setting::of("create_time = number", |s| s.create_time = TimeForm::Number),
         Setting::of("ecr_to_cen = empty", |s| s.ecr_to_cen = EcrRules::Empty),
         Setting::of("ecr_to_cen = error", |s| s.ecr_to_cen = EcrRules::Error),
-        Setting::of("child_instances = basic", |s| s.child_instances = ChildInstances::Basic),
-        Setting::of("child_rows = once", |s| s.child_rows = ChildRows::Once).at(STILL),
+        Setting::of("child_instances = basic", |s| s.child_instances = ChildInstances::Basic).at(CHILDREN),
+        Setting::of("child_rows = once", |s| s.child_rows = ChildRows::Once).at(CHILDREN),
         Setting::of("vpn_unattached_listed = true", |s| s.vpn_unattached_listed = true),
         Setting::of("vbr_enabled = false", |s| s.vbr_enabled = false),
         Setting::of("attachment_delay = 0s", |s| s.attachment_delay = SignedDuration::ZERO),

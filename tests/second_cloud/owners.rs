@@ -16,10 +16,10 @@ enum Mistake {
 }
 
 const MISTAKES: [Mistake; 8] = [
-    Mistake::CenOwner(OTHER),
+    Mistake::CenOwner(STRANGER),
     Mistake::CenOwner(RESOURCE),
     Mistake::Cen,
-    Mistake::InstanceOwner(OTHER),
+    Mistake::InstanceOwner(STRANGER),
     Mistake::InstanceOwner(CEN_OWNER),
     Mistake::Instance,
     Mistake::Region,
@@ -137,7 +137,7 @@ async fn whose_a_cen_without_a_transit_router_is_the_list_of_its_owners_cens_pro
             assert_eq!(end(&record).1, Some(reason), "{} {kind}: {}", of.kind, record.why);
             assert_eq!(plant.effects().len(), usize::from(*kind == "grant"), "{} {kind}", of.kind);
 
-            job["cen"]["owner"] = OTHER.into();
+            job["cen"]["owner"] = STRANGER.into();
             job["id"] = "wrong".into();
             let before = plant.effects();
             let wrong = plant.job(job).await;

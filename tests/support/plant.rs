@@ -34,11 +34,11 @@ use super::postgres::{Cluster, Database};
 
 pub const RESOURCE: &str = "1688000000000001";
 pub const CEN_OWNER: &str = "1250123456123456";
-/// An account with keys of its own, which owns nothing.
-pub const OTHER: &str = "1377000000000003";
 pub const CEN: &str = "cen-44m0p68spvlrqq0001";
 /// Its transit router of the Enterprise Edition.
 pub const ROUTER: &str = "tr-bp1su1ytdxtataupl0001";
+/// Has keys, and owns nothing.
+pub const STRANGER: &str = "1377000000000003";
 /// Granted with PayByCenOwner and attached.
 pub const ATTACHED: &str = "vpc-bp1h8vbrbcgohcju50001";
 /// Granted with PayByCenOwner, not attached.
@@ -202,7 +202,7 @@ impl Plant {
             vec![
                 key(RESOURCE, "resource-key", "resource-secret"),
                 key(CEN_OWNER, "cen-key", "cen-secret"),
-                key(OTHER, "other-key", "other-secret"),
+                key(STRANGER, "stranger-key", "stranger-secret"),
             ],
             Timeouts::default(),
             Arc::new(Unobserved),
@@ -358,6 +358,12 @@ impl Plant {
                 self.clock.advance(Duration::from_millis(1));
             }
         }
+    }
+
+    /// Works for a few seconds of simulated time, in which a job looks a second time before it believes an empty list.
+    pub async fn run_on(&self) {
+        let then = crossgrant::clock::later(self.clock.now(), Duration::from_secs(10));
+        self.run_until(then).await;
     }
 
     /// Works for up to a week of simulated time.

@@ -233,6 +233,7 @@ const ENDLESS: &str = "reads_per_second = 10000\nwrites_per_second = 10000\nburs
 const SETTLE: &str = r#"
 settle = "2s"
 settle-poll = "200ms"
+attachments-recheck = "500ms"
 "#;
 
 /// Leases that are over soon, so that another worker takes over soon.
@@ -241,6 +242,7 @@ request-timeout = "1s"
 lease = "3s"
 settle = "1s"
 settle-poll = "100ms"
+attachments-recheck = "500ms"
 "#;
 
 fn config(

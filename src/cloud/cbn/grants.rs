@@ -99,7 +99,11 @@ impl Cbn {
         }
         let reply = self.call(&describe).await?;
         let items = wire::list(&reply.body, "GrantRules", "GrantRule");
-        let rules: Vec<Rule> = items.iter().filter_map(cen_side_rule).collect();
+        let mut rules: Vec<Rule> = items.iter().filter_map(cen_side_rule).collect();
+        if kind == InstanceType::CCN {
+            // Its owner is shown no payer, so one that is shown here says nothing (API §A.6).
+            rules.iter_mut().for_each(|rule| (rule.order_type, rule.effective_order_type) = (None, None));
+        }
         let total = wire::count(&reply.body, "TotalCount");
         let total = if rules.len() < items.len() { total.or(Some(u64::MAX)) } else { total };
         let page = RulePage { rules, next: wire::next_token(&reply.body), total };

@@ -134,7 +134,7 @@ impl InstanceRole {
                 got.map_err(|miss| self.failed(&miss, path, ""))
             }
             Pass::Nothing(no_token) => self.ask(Method::GET, path, None).await.map_err(|miss| {
-                let more = format!(", asked without a token, for which there was: {no_token}");
+                let more = format!(", asked without a token (the request for one: {no_token})");
                 let error = self.failed(&miss, path, &more);
                 // A token may come the next time; then a refusal without one means nothing.
                 match no_token {

@@ -1,0 +1,192 @@
+//! What a read of the probe came to: all pages of a list, a refusal, or nothing. Pure.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::domain::AccountUid;
+
+/// Where each operation has its list: the field, and the field in that, if it is not an array itself.
+const LISTS: &[(&str, &str, &str)] = &[
+    ("DescribeCenAttachedChildInstances", "ChildInstances", "ChildInstance"),
+    ("DescribeCens", "Cens", "Cen"),
+    ("DescribeGrantRules", "GrantRules", "GrantRule"),
+    ("DescribeGrantRulesToCen", "GrantRules", "GrantRule"),
+    ("DescribeGrantRulesToResource", "GrantRules", "GrantRule"),
+    ("DescribeVpnAttachments", "VpnAttachments", "VpnAttachment"),
+    ("ListTransitRouters", "TransitRouters", "TransitRouter"),
+    ("ListTransitRouterEcrAttachments", "TransitRouterAttachments", "TransitRouterAttachment"),
+    ("ListTransitRouterVbrAttachments", "TransitRouterAttachments", "TransitRouterAttachment"),
+    ("ListTransitRouterVpcAttachments", "TransitRouterAttachments", "TransitRouterAttachment"),
+    ("ListTransitRouterVpnAttachments", "TransitRouterAttachments", "TransitRouterAttachment"),
+];
+
+/// The most of a word of the cloud that is shown.
+const LONGEST: usize = 60;
+
+/// A read that was made.
+#[derive(Debug, Clone)]
+pub(super) struct Read {
+    pub account: AccountUid,
+    pub operation: &'static str,
+    pub outcome: Outcome,
+    /// Of every page.
+    pub request_ids: Vec<String>,
+    /// The `Date` of each good answer, if it had one, and when it came by the clock of this machine.
+    pub dates: Vec<(Option<Timestamp>, Timestamp)>,
+}
+
+/// What it came to.
+#[derive(Debug, Clone)]
+pub(super) enum Outcome {
+    Answered(List),
+    /// Refused with this code.
+    Refused(String),
+    /// Not sent or not answered, and why.
+    Failed(String),
+}
+
+/// The pages of an answer, put together.
+#[derive(Debug, Clone, Default)]
+pub(super) struct List {
+    /// The body of the first page.
+    pub first: Value,
+    pub items: Vec<Value>,
+    /// `TotalCount` of the last page that had one.
+    pub total: Option<u64>,
+    /// Whether the last page was reached.
+    pub complete: bool,
+    /// The number of items of each page.
+    pub pages: Vec<usize>,
+    /// `NextToken` of the last page.
+    pub next: Option<String>,
+}
+
+impl List {
+    /// Takes in a page of `operation`, and tells by the answer itself whether it was the last.
+    pub fn add(&mut self, operation: &str, body: Value) {
+        let items =
+            LISTS.iter().find(|(name, ..)| *name == operation).map(|(_, outer, inner)| items(&body, outer, inner));
+        let items = items.unwrap_or_default();
+        self.total = count(&body, "TotalCount").or(self.total);
+        self.next = text(&body, "NextToken").map(str::to_owned);
+        self.pages.push(items.len());
+        let is_empty = items.is_empty();
+        self.items.extend(items);
+        let counted =
+            body.get("PageNumber").is_none() || self.total.is_none_or(|total| self.items.len() as u64 >= total);
+        self.complete = self.next.is_none() && (counted || is_empty);
+        if self.pages.len() == 1 {
+            self.first = body;
+        }
+    }
+
+    /// Whether the answer held a RequestId and nothing else.
+    pub fn is_bare(&self) -> bool {
+        self.first.as_object().is_some_and(|body| body.keys().all(|key| key.eq_ignore_ascii_case("RequestId")))
+    }
+}
+
+fn items(body: &Value, outer: &str, inner: &str) -> Vec<Value> {
+    let list = match body.get(outer) {
+        Some(Value::Object(object)) => object.get(inner),
+        other => other,
+    };
+    list.and_then(Value::as_array).cloned().unwrap_or_default()
+}
+
+/// A text that is there and not empty, without blanks around it.
+pub(super) fn text<'a>(item: &'a Value, key: &str) -> Option<&'a str> {
+    item.get(key)?.as_str().map(str::trim).filter(|text| !text.is_empty())
+}
+
+/// A uid or a count, which are numbers or texts.
+pub(super) fn number(item: &Value, key: &str) -> Option<String> {
+    match item.get(key)? {
+        Value::Number(number) => Some(number.to_string()),
+        Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
+        _ => None,
+    }
+}
+
+fn count(body: &Value, key: &str) -> Option<u64> {
+    number(body, key)?.parse().ok()
+}
+
+/// A word of the cloud as it may be shown: short, and in characters that a terminal takes for text.
+pub(super) fn shown(word: &str) -> String {
+    let plain = |c: char| if c.is_ascii_graphic() || c == ' ' { c } else { '?' };
+    word.chars().take(LONGEST).map(plain).collect()
+}
+
+/// Whether a refusal says nothing of what was asked: a permission, the keys, the load or the cloud itself is the cause.
+/// `Unauthorized` may be a missing permission too (API §D.3).
+pub(super) fn is_beside_the_point(code: &str) -> bool {
+    let code = code.to_ascii_lowercase();
+    let of_keys = ["invalidaccesskey", "invalidsecuritytoken", "missingsecuritytoken", "signature", "invalidtimestamp"];
+    let of_permission = ["nopermission", "forbidden", "unauthorized"];
+    let of_load = ["internalerror", "serviceunavailable", "systembusy", "unknownerror", "user_not_open"];
+    code.is_empty()
+        || code.contains("throttling")
+        || [&of_keys[..], &of_permission, &of_load].concat().iter().any(|word| code.starts_with(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn pages_by_token_end_where_no_token_is() {
+        let mut list = List::default();
+        let page = |ids: &[u8], next: &str| json!({"RequestId": "R", "TotalCount": 3, "NextToken": next, "GrantRules": {"GrantRule": ids}});
+        list.add("DescribeGrantRulesToCen", page(&[1, 2], "t"));
+        assert!(!list.complete && list.next.as_deref() == Some("t"));
+        list.add("DescribeGrantRulesToCen", page(&[3], "\n"));
+        assert!(list.complete && !list.is_bare());
+        assert_eq!((list.items.len(), list.total, &list.pages[..]), (3, Some(3), &[2, 1][..]));
+        assert_eq!(list.first["NextToken"], "t");
+    }
+
+    #[test]
+    fn pages_by_number_end_where_the_count_is_reached_or_a_page_is_empty() {
+        let page = |number: u8, ids: &[u8]| json!({"RequestId": "R", "TotalCount": "3", "PageNumber": number, "TransitRouters": ids});
+        let mut list = List::default();
+        list.add("ListTransitRouters", page(1, &[1, 2]));
+        assert!(!list.complete);
+        let mut short = list.clone();
+        list.add("ListTransitRouters", page(2, &[3]));
+        short.add("ListTransitRouters", page(2, &[]));
+        assert!(list.complete && short.complete);
+        assert_eq!((list.items.len(), short.items.len()), (3, 2));
+    }
+
+    #[test]
+    fn an_answer_with_nothing_but_a_request_id_is_bare() {
+        for (body, bare) in [
+            (json!({"RequestId": "R"}), true),
+            (json!({"RequestId": "R", "GrantRules": []}), false),
+            (json!({"RequestId": "R", "TotalCount": 0}), false),
+        ] {
+            let mut list = List::default();
+            list.add("DescribeGrantRulesToResource", body.clone());
+            assert_eq!((list.is_bare(), list.complete), (bare, true), "{body}");
+        }
+    }
+
+    #[test]
+    fn refusals_for_other_causes_say_nothing_of_the_question() {
+        for code in ["NoPermission", "Forbidden.RAM", "Unauthorized", "Throttling.User", "InternalError", ""] {
+            assert!(is_beside_the_point(code), "{code}");
+        }
+        for code in ["IllegalParam.CenIdOrRegionId", "InvalidParameter", "MissingParameter.CenId"] {
+            assert!(!is_beside_the_point(code), "{code}");
+        }
+    }
+
+    #[test]
+    fn what_is_shown_of_a_word_is_short_and_plain() {
+        assert_eq!(shown("CEN\u{1b}[2J\n"), "CEN?[2J?");
+        assert_eq!(shown(&"x".repeat(200)).len(), LONGEST);
+    }
+}

@@ -1,0 +1,160 @@
+//! Single reads as the cloud answers them, for `doctor --probe`: parameters are the caller's, and the answer is the JSON as
+//! it came. Nothing but a read can be made here: the operations are a closed list.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::endpoint::Product;
+use super::request::RpcRequest;
+use super::rpc::Caller;
+use crate::domain::Region;
+use crate::engine::cloud::{CloudError, Failure};
+
+/// Every operation that can be probed, with its product.
+const READS: &[(&str, Product)] = &[
+    ("CheckTransitRouterService", Product::Cbn),
+    ("DescribeCenAttachedChildInstances", Product::Cbn),
+    ("DescribeCens", Product::Cbn),
+    ("DescribeGrantRules", Product::Smartag),
+    ("DescribeGrantRulesToCen", Product::Cbn),
+    ("DescribeGrantRulesToResource", Product::Cbn),
+    ("DescribeVpnAttachments", Product::Vpc),
+    ("GetCallerIdentity", Product::Sts),
+    ("ListTransitRouterEcrAttachments", Product::Cbn),
+    ("ListTransitRouterVbrAttachments", Product::Cbn),
+    ("ListTransitRouterVpcAttachments", Product::Cbn),
+    ("ListTransitRouterVpnAttachments", Product::Cbn),
+    ("ListTransitRouters", Product::Cbn),
+];
+
+/// An operation that is not a read, or that this client does not call.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0} is not a read that can be probed")]
+pub struct NotARead(String);
+
+/// A read operation and its parameters.
+#[derive(Debug, Clone)]
+pub struct ProbeRead(RpcRequest);
+
+impl ProbeRead {
+    /// A read without parameters.
+    ///
+    /// # Errors
+    /// If the operation is not on the list of reads.
+    pub fn new(operation: &str) -> Result<Self, NotARead> {
+        let read = READS.iter().find(|(name, _)| *name == operation);
+        let (operation, product) = read.ok_or_else(|| NotARead(operation.to_owned()))?;
+        Ok(Self(RpcRequest::new(*product, operation)))
+    }
+
+    /// Sends it to the endpoint of a region, and names the region in `RegionId`.
+    #[must_use]
+    pub fn in_region(self, region: &Region) -> Self {
+        Self(self.0.in_region(region))
+    }
+
+    /// Adds a parameter.
+    #[must_use]
+    pub fn with(self, name: &str, value: impl ToString) -> Self {
+        Self(self.0.query(name, value))
+    }
+
+    /// The operation it calls.
+    pub fn operation(&self) -> &'static str {
+        self.0.action
+    }
+}
+
+/// What the cloud answered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RawAnswer {
+    /// The answer itself.
+    pub told: Told,
+    /// The RequestId, where there is one.
+    pub request_id: Option<String>,
+    /// The `Date` of the answer. Only the client of a good answer keeps it.
+    pub date: Option<Timestamp>,
+}
+
+/// An answer: good, or a refusal.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Told {
+    /// The JSON of a 2xx answer.
+    Body(serde_json::Value),
+    /// A refusal.
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// The error code, without blanks around it; empty if there is none.
+        code: String,
+    },
+}
+
+/// Sends a read once, as an account.
+pub(super) async fn probe(caller: &Arc<Caller>, read: &ProbeRead) -> Result<RawAnswer, CloudError> {
+    match caller.call(&read.0).await {
+        Ok(reply) => {
+            let body = serde_json::Value::from(&*reply.body);
+            Ok(RawAnswer { told: Told::Body(body), request_id: Some(reply.request_id), date: reply.date })
+        }
+        Err(CloudError { failure: Failure::Refused { status, code, .. }, request_id, .. }) => {
+            Ok(RawAnswer { told: Told::Refused { status, code }, request_id, date: None })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::cloud::testing::{Scripted, TR_ACCOUNT, accounts, uid};
+    use crate::cloud::transport::TransportError;
+    use crate::cloud::{OPERATIONS, Unobserved};
+
+    #[test]
+    fn what_can_be_probed_are_the_reads_this_client_makes_and_nothing_else() {
+        let is_read = |name: &str| ["Describe", "List", "Check", "Get"].iter().any(|verb| name.starts_with(verb));
+        for operation in OPERATIONS {
+            assert_eq!(ProbeRead::new(operation).is_ok(), is_read(operation), "{operation}");
+        }
+        for (operation, _) in READS {
+            assert!(OPERATIONS.contains(operation) && is_read(operation), "{operation}");
+        }
+        for other in ["", "DescribeRegions", "describecens", "RevokeInstanceFromCbn", "DescribeCens&Action=Delete"] {
+            assert_eq!(ProbeRead::new(other).unwrap_err(), NotARead(other.to_owned()));
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_comes_back_as_it_is_and_a_refusal_with_its_status_and_code() {
+        let odd = json!({"RequestId": "R-1", "TotalCount": "2", "Odd": {"Items": [1.5, null, "x\n"]}});
+        let cloud = Scripted::new()
+            .json(200, odd.clone())
+            .json(400, json!({"RequestId": "R-2", "Code": "IllegalParam.CenIdOrRegionId\t", "Message": "m"}))
+            .fail(TransportError::Unanswered("reset".into()));
+        let accounts = accounts(&cloud, Unobserved);
+        let read = ProbeRead::new("ListTransitRouterVpcAttachments").unwrap().with("CenId", "cen-1");
+        let ask = async || accounts.probe(&uid(TR_ACCOUNT), &read).await;
+        let good = ask().await.unwrap();
+        assert_eq!((good.told, good.request_id.as_deref()), (Told::Body(odd), Some("R-1")));
+        let refused = ask().await.unwrap();
+        let code = "IllegalParam.CenIdOrRegionId".to_owned();
+        assert_eq!(refused.told, Told::Refused { status: 400, code });
+        assert_eq!(refused.request_id.as_deref(), Some("R-2"));
+        assert!(matches!(ask().await.unwrap_err().failure, Failure::Unanswered { .. }));
+        assert_eq!(cloud.query(0), [("CenId".to_owned(), "cen-1".to_owned())]);
+        assert_eq!(cloud.requests()[0].headers()["host"], "cbn.aliyuncs.com");
+    }
+
+    #[tokio::test]
+    async fn without_a_credential_nothing_is_asked() {
+        let cloud = Scripted::new();
+        let read = ProbeRead::new("DescribeCens").unwrap();
+        let error = accounts(&cloud, Unobserved).probe(&uid("1999999999999999"), &read).await.unwrap_err();
+        assert!(error.to_string().contains("no credential is configured"), "{error}");
+        assert!(cloud.requests().is_empty());
+    }
+}
