@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
+
 use super::super::look::{BY_TOKEN, Looked};
 use super::super::observation::Verdict;
 use super::super::read::{Outcome, Read, shown, text};
@@ -12,7 +14,7 @@ use crate::cloud::spelling::attachment;
 pub(super) struct Attached {
     /// By instance, how many attachments to the Enterprise Edition.
     pub enterprise: BTreeMap<String, usize>,
-    /// Whether the Enterprise Edition lists were read to their ends.
+    /// Whether the list of every Enterprise Edition router was read to its end, and every router is of a known edition.
     pub enterprise_complete: bool,
     /// What the list of child instances shows.
     children: BTreeSet<String>,
@@ -31,11 +33,16 @@ impl Attached {
                 *enterprise.entry(id.to_owned()).or_default() += 1;
             }
         }
+        let routers = list(&looked.routers).into_iter().flat_map(|list| &list.items);
+        let known =
+            |router: &Value| text(router, "Type").is_some_and(|word| is(word, "Enterprise") || is(word, "Basic"));
         let children = looked.children.as_ref();
         let rows = children.and_then(|read| list(read).ok()).into_iter().flat_map(|list| &list.items);
         Self {
             enterprise,
-            enterprise_complete: read_to_the_end(&looked.routers) && looked.attachments.iter().all(read_to_the_end),
+            enterprise_complete: read_to_the_end(&looked.routers)
+                && routers.into_iter().all(known)
+                && looked.attachments.iter().all(read_to_the_end),
             children: rows.filter_map(|row| text(row, "ChildInstanceId").map(str::to_owned)).collect(),
             children_complete: children.is_none_or(read_to_the_end),
         }
@@ -48,6 +55,10 @@ impl Attached {
         }
         (self.enterprise_complete && self.children_complete).then_some(false)
     }
+}
+
+fn is(word: &str, edition: &str) -> bool {
+    word.eq_ignore_ascii_case(edition)
 }
 
 pub(super) fn page_of_100(lists: &[&Read]) -> Judged {
@@ -108,7 +119,10 @@ pub(super) fn child_rows(looked: &Looked, read: &Read) -> Judged {
         Some((id, count, rows)) => {
             Verdict::Differs(format!("{} is attached {count} times and has {rows} rows", shown(id)))
         }
-        None => Verdict::Agrees(format!("as many rows as attachments for all {} instances that are attached several times", several.len())),
+        None => Verdict::Agrees(format!(
+            "as many rows as attachments for all {} instances that are attached several times",
+            several.len()
+        )),
     })
 }
 
@@ -119,8 +133,8 @@ pub(super) fn child_editions(looked: &Looked, read: &Read) -> Judged {
         return Ok(Verdict::CannotTell("the Enterprise Edition lists were not read to their ends".to_owned()));
     }
     let is_basic = |region: Option<&str>| {
-        let there = |router: &&serde_json::Value| region.is_some() && text(router, "RegionId") == region;
-        routers.items.iter().filter(there).any(|r| text(r, "Type").is_some_and(|t| t.eq_ignore_ascii_case("Basic")))
+        let there = |router: &&Value| region.is_some() && text(router, "RegionId") == region;
+        routers.items.iter().filter(there).any(|r| text(r, "Type").is_some_and(|word| is(word, "Basic")))
     };
     let rest = rows
         .items
@@ -134,7 +148,9 @@ pub(super) fn child_editions(looked: &Looked, read: &Read) -> Judged {
             Verdict::Differs(format!("{id} lies in {region}, where no Basic Edition router is"))
         }
         (0, None) => Verdict::CannotTell("every instance there is in an Enterprise Edition list".to_owned()),
-        (n, None) => Verdict::Agrees(format!("all {n} instances that no Enterprise Edition list shows lie in such a region")),
+        (n, None) => {
+            Verdict::Agrees(format!("all {n} instances that no Enterprise Edition list shows lie in such a region"))
+        }
     })
 }
 
@@ -156,7 +172,7 @@ pub(super) fn vpn_types(read: &Read) -> Judged {
 
 pub(super) fn vpn_unattached(looked: &Looked, read: &Read) -> Judged {
     let list = list(read)?;
-    let is_free = |item: &&serde_json::Value| {
+    let is_free = |item: &&Value| {
         let kind = text(item, "AttachType").map(str::to_ascii_uppercase);
         let gateway = kind.as_deref() == Some("VPNGW");
         kind.as_deref() == Some("NO_ASSOCIATED") || (!gateway && text(item, "TransitRouterId").is_none())

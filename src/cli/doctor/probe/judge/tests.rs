@@ -365,8 +365,13 @@ fn the_payer_in_force_is_shown_on_every_rule_or_not() {
     looked.rules = with(&read, "GrantRules", &[pending]);
     agrees(&looked, "effective-attached", "on 1 it is another than OrderType");
     unclear(&looked, "effective-unattached", "surely unattached");
-    // Lists that were not read to their ends leave open what they do not show.
+    // Lists that were not read, or not to their ends, leave open what they do not show.
     looked.rules = read;
+    let routers = looked.routers.clone();
+    let odd = [router(1, "cn-hangzhou", "Enterprise"), router(2, "cn-beijing", "Ultimate")];
+    looked.routers = with(&routers, "TransitRouters", &odd);
+    unclear(&looked, "effective-unattached", "surely unattached");
+    looked.routers = routers;
     looked.attachments = vec![cut_short(&looked.attachments[0])];
     agrees(&looked, "effective-attached", "on 1 of 1");
     unclear(&looked, "effective-unattached", "surely unattached");
