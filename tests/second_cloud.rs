@@ -12,7 +12,7 @@ use crossgrant::simulator::{Change, Fault, FaultKind};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::support::plant::{CEN, CEN_OWNER, STRANGER, Plant, RESOURCE, ROUTER, Stock, in_memory_and_in_a_database};
+use crate::support::plant::{CEN, CEN_OWNER, Plant, RESOURCE, ROUTER, STRANGER, Stock, in_memory_and_in_a_database};
 
 mod cooldown;
 mod editions;
@@ -82,8 +82,9 @@ impl Subject {
     /// The example world with it standing so, and an account that owns nothing.
     pub fn world(self, stands: Stands) -> String {
         let mut world = include_str!("../examples/world.toml").to_owned();
-        world +=
-            &format!("\n[[accounts]]\nuid = {STRANGER:?}\nkeys = [{{ id = \"stranger-key\", secret = \"stranger-secret\" }}]\n");
+        world += &format!(
+            "\n[[accounts]]\nuid = {STRANGER:?}\nkeys = [{{ id = \"stranger-key\", secret = \"stranger-secret\" }}]\n"
+        );
         if stands != Stands::NotGranted {
             world += &format!("\n[[grants]]\ncen = {CEN:?}\ninstance = {:?}\n", self.id);
         }
