@@ -24,7 +24,7 @@ mod plans;
 mod races;
 mod refused_with_effect;
 
-/// An instance of the example world that is granted to nobody there.
+/// An instance of the example world that is not granted there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Subject {
     pub kind: &'static str,

@@ -182,8 +182,8 @@ pub enum Standing {
     Granted(Rule),
     /// It is not there: both witnesses were asked, read to the end, and neither shows it.
     Absent,
-    /// It is shown to nobody: the first witness may know nothing of the type, and the second is not known to be the owner of
-    /// the instance. A write's own answer tells.
+    /// Neither witness shows it, which proves nothing: the first may know nothing of the type, and the second is not known to
+    /// be the owner of the instance. A write's own answer tells.
     Unshown,
     /// It cannot be told, and why. Nothing may be inferred (API §A.5).
     Unclear(String),

@@ -39,7 +39,7 @@ impl Deciding<'_> {
         Some(shown.is_empty() || known.any(|known| !shown.iter().any(|shown| shown.id == known.id)))
     }
 
-    /// Whether a grant that was there before the first write is shown to nobody: the account that was shown it is the owner
+    /// Whether a grant that was there before the first write is not shown any more: the account that was shown it is the owner
     /// of the instance, so what it is not shown any more is gone. `None` when it cannot be told.
     fn misses_grant(&self, seen: &Seen) -> Option<bool> {
         let was_there = self.record.before.as_ref().is_some_and(|before| before.granted);

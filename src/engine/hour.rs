@@ -156,7 +156,7 @@ fn judge_late(record: &Record, wait: &Wait, seen: &Seen, certain: Certain, known
             Waited::Missing(format!("{} does not carry {} yet", other.id, wait.goal))
         };
     }
-    // Nobody says whether a payer takes effect while nothing is attached. Within an hour it would have shown.
+    // No source says whether a payer takes effect while nothing is attached. Within an hour it would have shown.
     if list.is_empty() && over == Over::AWholeHour { Waited::Detached } else { Waited::Pending }
 }
 

@@ -161,7 +161,7 @@ impl Simulator {
     /// Logs a call whose answer is a fault's, and carries it out first if the fault lets it take effect.
     fn struck(&self, call: &mut Call, run: Operation, effect: bool, code: &str) {
         if effect {
-            // Whatever the result, nobody learns it.
+            // The caller does not learn the result.
             drop(self.perform(call, run, Log::As(code)));
             return;
         }
@@ -332,7 +332,7 @@ async fn respond(served: &Served, request: Request) -> Response {
             envelope::broken_off()
         }
         FaultKind::DropAfter => {
-            // Whatever the result, nobody learns it.
+            // The caller does not learn the result.
             drop(simulator.perform(&mut call, run, Log::As("fault:drop_after")));
             envelope::broken_off()
         }

@@ -146,7 +146,7 @@ impl Stage {
         if setting.name == DEFAULT
             && let Some(Outcome::Ran(ran)) = outcomes.iter_mut().find(|outcome| matches!(outcome, Outcome::Ran(_)))
         {
-            // Whether an ECR is granted that nobody is shown a grant of, the cloud alone can tell.
+            // Whether an ECR is granted whose grant no account is shown, the cloud alone can tell.
             let asked = cells.iter().any(Cell::is_asked_of_the_cloud);
             let told = |count: &CallCount| asked && count.code == "OperationFailed.GrantCrossAccountNotExist";
             let refused = plant.cloud.counts().into_iter().filter(|count| count.code != "OK" && !told(count));

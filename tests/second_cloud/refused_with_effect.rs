@@ -1,4 +1,4 @@
-//! A call that the cloud refused, and that had its effect all the same: nobody can tell whose effect it was.
+//! A call that the cloud refused, and that had its effect all the same: nothing tells whose effect it was.
 
 use super::*;
 

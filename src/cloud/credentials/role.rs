@@ -89,7 +89,7 @@ impl FromStr for SessionName {
     }
 }
 
-/// What the trust policy of a role may ask for besides, so that nobody can be made to use the role for somebody else.
+/// What the trust policy of a role may ask for besides, so that a worker cannot be made to use the role for somebody else.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExternalId(String);
 

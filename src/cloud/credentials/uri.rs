@@ -33,7 +33,7 @@ pub enum BadCredentialsUri {
     Url,
     /// Plain HTTP to another machine.
     #[error(
-        "keys come over plain http from a loopback or link-local address only, since whoever is on the way could read \
+        "keys come over plain http from a loopback or link-local address only, since anybody on the way could read \
          them; from anywhere else over https"
     )]
     Plain,

@@ -70,7 +70,7 @@ fn the_vendors_variables_are_a_hub_in_the_vendors_order() {
     assert!(matches!(&*hub(&all[2..]), Credential::Oidc(OidcRole { token_file, .. }) if token_file.ends_with("token")));
     assert!(matches!(&*hub(&all[4..]), Credential::InstanceRole(role) if *role == "machine".into()));
     assert!(faults(ROLE, &[token])[0].contains("account 1688000000000001 needs the hub's keys, and there are none"));
-    // Nobody asks for a hub: what a platform sets does no harm.
+    // No account asks for a hub: what a platform sets does no harm.
     assert_eq!(load(ACCOUNTS, &all).unwrap().warnings, vec![]);
     let own = format!("{ROLE}oidc_provider_arn = \"acs:ram::1688000000000001:oidc-provider/c\"\n");
     let Credential::Oidc(oidc) = credential(&own, &[token], "1688000000000001") else { panic!() };
