@@ -81,6 +81,26 @@ fn wanted(view: &View<'_>, attachment: &Attachment) -> Option<OrderType> {
     before.map_or(view.goal, |before| before.order_type.or(view.goal))
 }
 
+/// What the job has to do instead of writing, where the grant does not carry the payer that its attachments are to have:
+/// the cloud takes none that the grant has not (API §A.7), and one that somebody has changed since is theirs to change.
+fn grant_differs(view: &View<'_>, seen: &Seen) -> Option<Judgement> {
+    let job = view.job();
+    if view.record.mended && standing(seen, job) == Standing::Absent {
+        let message = format!("{} is no longer granted to {}", job.instance.id, job.cen.id);
+        return Some(Judgement::Refuse { reason: Reason::GrantGone, message, findings: vec![] });
+    }
+    let order_type = seen.rule_at_cen(job)?.order_type;
+    match (order_type, view.goal) {
+        (Some(written), Some(goal)) if written == goal => None,
+        (Some(_), Some(goal)) if view.certain.settled => Some(Judgement::Refuse {
+            reason: Reason::Overridden,
+            message: format!("somebody set the payer on the grant back from {goal}"),
+            findings: vec![],
+        }),
+        _ => Some(Judgement::Unclear("the grant is not shown with the payer that its attachments are to have".into())),
+    }
+}
+
 /// `None` where an attachment has no payer, or none that could be changed (API §A.7).
 fn update_operation(view: &View<'_>) -> Option<&'static str> {
     match view.kind() {
@@ -108,11 +128,15 @@ impl Action for UpdateAttachments {
         VerbSpec { name: "update-attachments", account: Account::TransitRouter, writes: true, outcomes: &["done"] }
     }
 
-    fn reads(&self, _: &View<'_>) -> Reads {
-        Reads { attachments: true, ..Reads::CEN_RULE }
+    /// A job that has come back from its wait has both witnesses tell that the grant is still as it left it.
+    fn reads(&self, view: &View<'_>) -> Reads {
+        Reads { attachments: true, resource_rules: view.record.mended, ..Reads::CEN_RULE }
     }
 
     fn judge(&self, view: &View<'_>, seen: &Seen) -> Judgement {
+        if let Some(judgement) = grant_differs(view, seen) {
+            return judgement;
+        }
         // Gone since: the grant carries the new payer, and the wait judges it as unattached.
         let list = match billed(view, seen) {
             Attached::Not(judgement) => return judgement,

@@ -42,6 +42,7 @@ impl Action for Revoke {
                     findings: vec![],
                 };
             }
+            Standing::Granted(_) if view.accepted() => return Judgement::Unclear("the grant is still shown".into()),
             Standing::Granted(_) => {}
         }
         match attached(view, seen) {

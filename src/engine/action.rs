@@ -317,7 +317,7 @@ pub enum Judgement {
     Unclear(String),
     /// An empty answer matters here and is not believed yet: another look, a while later, has to agree.
     Recheck(String),
-    /// The ground has shifted under the job: begin again at the first step. Only ever said before the first write.
+    /// The ground has shifted under the job: begin again at the first step. Said only where no write of this job would be lost sight of; in an undo it parks the job.
     StartOver(String),
     /// This cannot be done.
     Refuse {

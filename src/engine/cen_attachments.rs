@@ -116,7 +116,8 @@ impl CenAttachments {
         cen: &Cen,
         kind: InstanceType,
     ) -> Result<Listing<ListedAttachment>, CloudError> {
-        let (_, routers) = self.routers(reader, cen).await?;
+        // Not shared with jobs: those would wait with the sweep, which waits behind all of them.
+        let routers = reader.list_transit_routers(cen).await?;
         let lists = enterprise(&routers.value, cen).map(|router| reader.list_attachments(&router.id, kind, None));
         let lists = try_join_all(lists).await?;
         let complete = routers.value.complete && lists.iter().all(|list| list.value.complete);

@@ -1,6 +1,6 @@
 //! Whose a CEN is, proven with the keys of the account that a job names: `ListTransitRouters` says it of every router, and
-//! `DescribeCens` lists a CEN to its owner alone (API §A.12). An empty answer of either is no proof, and neither is any
-//! other: nothing may be sent before there is one.
+//! `DescribeCens` lists a CEN to its owner alone (API §A.12). Nothing else is a proof, an empty answer least of all. Without
+//! a proof nothing is written.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};

@@ -50,7 +50,7 @@ impl Deciding<'_> {
         }
     }
 
-    /// Whether an absence may be believed; one that is not there may.
+    /// Whether the look may be relied on: nothing is missing, or a second look has confirmed what is.
     fn believed(&self, missing: Option<bool>, since: &mut Option<Timestamp>, asked_at: Timestamp) -> bool {
         match missing {
             Some(true) => {

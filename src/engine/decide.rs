@@ -76,6 +76,8 @@ pub enum Observation {
         seen: Seen,
         /// What could not be read, and why.
         unread: Vec<String>,
+        /// What was asked for. What an account without credentials was to be asked is neither seen nor unread.
+        asked: Reads,
     },
     /// A look that failed.
     LookFailed(CloudError),
@@ -145,7 +147,7 @@ pub fn decide(rules: &Rules<'_>, record: &Record, observation: &Observation, now
         }
         Observation::Paused(pause) => deciding.taken_up(None, &[], Some(pause)),
         Observation::OverLimit { begun, most } => deciding.over_limit(*begun, *most),
-        Observation::SeenInPart { seen, unread } => deciding.seen_in_part(seen, unread),
+        Observation::SeenInPart { seen, unread, asked } => deciding.seen_in_part(seen, unread, *asked),
         Observation::Looked { seen, rivals } => deciding.looked(seen, rivals),
         Observation::LookFailed(error) => deciding.look_failed(error),
         Observation::NoRoom { operation, account, opens_in, waited } => {
@@ -338,7 +340,7 @@ impl<'a> Deciding<'a> {
 
     /// Ends with everything that is in the way: what configuration knows, and what a look finds. Of a plan it says too
     /// what would follow otherwise, if that can be told.
-    fn seen_in_part(&mut self, seen: &Seen, unread: &[String]) -> Next {
+    fn seen_in_part(&mut self, seen: &Seen, unread: &[String], asked: Reads) -> Next {
         self.record.calls += seen.calls;
         // What follows otherwise is only supposed; nothing is written on it. What is said to be wrong has to be certain.
         self.certain = Certain { not_owner: false, ..Certain::ALL };
@@ -354,8 +356,8 @@ impl<'a> Deciding<'a> {
                 let target = self.rules.definition.after(step, outcome).unwrap_or(Target::End);
                 match self.forecast(&target, seen) {
                     Ok((plan, _)) => self.record.plan = Some(plan),
-                    Err(more) if unread.is_empty() && seen.reads().and(more) != seen.reads() => {
-                        return Next::Look(more.and(seen.reads()));
+                    Err(more) if unread.is_empty() && asked.and(more) != asked => {
+                        return Next::Look(more.and(asked));
                     }
                     Err(_) => {}
                 }

@@ -6,7 +6,7 @@
 
 use super::action::Seen;
 use super::decide::{Deciding, Next};
-use super::state::{Ending, Outcome, State, Undo, Write};
+use super::state::{EmptySince, Ending, Outcome, State, Undo, Write};
 use crate::domain::{EventType, Kind, Reason};
 use crate::workflow::Step;
 
@@ -88,7 +88,7 @@ impl Deciding<'_> {
             return self.fail(reason, message, findings);
         }
         // What somebody else wrote stands where this job's writes did, so that nothing of it is left to put back.
-        if reason == Reason::Overridden {
+        if reason == Reason::Overridden || (reason == Reason::GrantGone && self.record.mended) {
             return self.fail(reason, message, findings);
         }
         if self.record.undo.is_some() || !self.can_go_back() || reason == Reason::GrantGone {
@@ -167,6 +167,7 @@ impl Deciding<'_> {
 
     fn park_with(&mut self, reason: Reason, message: String, findings: Vec<String>) -> Next {
         self.record.state = State::Parked;
+        self.record.empty_since = EmptySince::default();
         self.record.due = None;
         self.record.held = None;
         self.record.in_line = self.record.is_half_done();

@@ -238,7 +238,7 @@ impl<'a> Grip<'a> {
             let (seen, unread) = looked.unwrap_or_else(|_| {
                 (Seen::nothing(core.clock.now()), vec![format!("a look took longer than {limit:?}")])
             });
-            return Ok(Observation::SeenInPart { seen, unread });
+            return Ok(Observation::SeenInPart { seen, unread, asked: reads });
         }
         let look = looker.look(job, reads);
         let looked = tokio::time::timeout(limit, self.urgency(began, limit).scope(look)).await.unwrap_or_else(|_| {

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::decide::{Deciding, Next};
-use super::state::Record;
+use super::state::{EmptySince, Record};
 use crate::clock::later;
 use crate::domain::{AccountUid, Job, Kind, Reason};
 
@@ -106,6 +106,7 @@ impl Deciding<'_> {
             return self.expire();
         }
         self.record.held = Some(pause.account.clone());
+        self.record.empty_since = EmptySince::default();
         // It expires after that instant, not at it.
         self.record.due = self.record.job.not_after.map(|at| later(at, Duration::from_micros(1)));
         self.record.why = pause.to_string();

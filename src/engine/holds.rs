@@ -65,7 +65,17 @@ impl Holds {
                 }
                 Err(told)
             }
-            Err(_) => result,
+            // What was not answered says nothing of the hold: the next asks. Any other refusal ends it.
+            Err(CloudError { failure: Failure::NotSent { .. } | Failure::Unanswered { .. }, .. }) => {
+                if let Some(held) = all.get_mut(&key) {
+                    held.until = clock.uptime();
+                }
+                result
+            }
+            Err(_) => {
+                all.remove(&key);
+                result
+            }
         }
     }
 

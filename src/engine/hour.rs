@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::action::{Certain, Seen, Standing, standing};
-use super::state::{Record, Wait};
+use super::state::{Outcome, Record, Wait, Write};
 use crate::clock::later;
 use crate::domain::{Attachment, Edition, Hour, OrderType, Rule};
 
@@ -87,6 +87,7 @@ pub fn judge_wait(
 ) -> Waited {
     let rule = match standing(seen, &record.job) {
         Standing::Unclear(why) => return Waited::Unclear(why),
+        Standing::Unshown if certain.gone => return Waited::GrantGone,
         Standing::Unshown => return Waited::Unclear("account and CEN are shown no grant, which proves nothing".into()),
         Standing::Absent => return Waited::GrantGone,
         Standing::Granted(rule) => rule,
@@ -146,10 +147,9 @@ fn judge_late(record: &Record, wait: &Wait, seen: &Seen, certain: Certain, known
         billed.clone().find(|a| a.is_attached() && a.order_type.is_some_and(|payer| payer != wait.goal))
     {
         let set = |a: &&Attachment| a.id == other.id && a.order_type == Some(wait.goal);
-        let written = record
-            .writes
-            .iter()
-            .any(|w| w.resource == other.id && w.undo == record.undo.is_some() && w.may_have_landed());
+        let took_effect = |w: &Write| matches!(w.outcome, Outcome::Accepted { .. } | Outcome::Seen { .. });
+        let ours = |w: &&Write| w.resource == other.id && w.undo == record.undo.is_some();
+        let written = record.writes.iter().filter(ours).any(took_effect);
         return if written || known.iter().any(|a| set(&a)) {
             Waited::Overridden(format!("somebody set the payer of {} back from {}", other.id, wait.goal))
         } else {

@@ -14,7 +14,7 @@ use super::cloud::{Answer, CloudError, Failure};
 use super::decide::{Deciding, Next};
 use super::state::{Image, Outcome, Record, State, Write};
 use crate::clock::later;
-use crate::domain::{EventType, Kind, Reason};
+use crate::domain::{Attachment, EventType, Kind, Reason};
 use crate::workflow::{Call, Class, Finding, Refused, Step, Target};
 
 impl Deciding<'_> {
@@ -110,6 +110,9 @@ impl Deciding<'_> {
     }
 
     fn send_again(&mut self, place: usize) -> Next {
+        if self.is_expired() {
+            return self.expire();
+        }
         if !self.record.has_written() {
             self.begins();
         }
@@ -260,13 +263,25 @@ impl Deciding<'_> {
         Next::Look(own.and(next.and_then(reads).unwrap_or_default()))
     }
 
-    /// The look that found a step through also shows the effect of any write of it whose answer was lost. Where it shows
-    /// what was there before the first write, and the cloud has said that there was nothing to do, there was none.
+    /// The look that found a step through also shows the effect of any write of it whose answer was lost, unless what it
+    /// wrote to is gone. Where it shows what was there before the first write, and the cloud has said that there was nothing
+    /// to do, there was none.
     pub(super) fn effect_seen(&mut self) {
         let (step, undo, now) = (self.record.step.clone(), self.record.undo.is_some(), self.now);
         let granted = |image: &Option<Image>| image.as_ref().map(|image| image.granted);
         let nothing_to_do = granted(&self.record.before) == Some(false) && granted(&self.record.after) == Some(false);
+        let attachments = self.record.after.as_ref().and_then(|after| after.attachments.clone());
+        let instance = self.record.job.instance.id.clone();
+        // The payer of an attachment shows on that attachment.
+        let shows = |write: &Write| {
+            let of_attachment = write.order_type.is_some() && write.resource != instance.as_str();
+            let is = |a: &Attachment| a.id == write.resource && a.order_type == write.order_type;
+            !of_attachment || attachments.as_ref().is_some_and(|list| list.iter().any(is))
+        };
         for write in self.record.writes.iter_mut().filter(|w| w.step == step && w.undo == undo) {
+            if !shows(write) {
+                continue;
+            }
             match &mut write.outcome {
                 Outcome::Refused { unclassified, done: true, .. } if nothing_to_do => *unclassified = false,
                 Outcome::Unknown | Outcome::Refused { unclassified: true, .. } => {

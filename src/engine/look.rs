@@ -130,7 +130,8 @@ impl Looker<'_> {
     async fn resource_rules(&self, job: &Job) -> Result<Answer<Listing<Rule>>, CloudError> {
         let reader = self.cloud.resource_reader(&job.instance.owner)?;
         let read = reader.describe_grant_rules_to_resource(&job.instance);
-        self.guard(&job.instance.owner, "rules of an instance", read).await
+        let what = if job.instance.kind == InstanceType::CCN { "rules of a CCN" } else { "rules of an instance" };
+        self.guard(&job.instance.owner, what, read).await
     }
 
     async fn attached(&self, job: &Job, basic: bool) -> Result<Answer<Attached>, CloudError> {
@@ -165,7 +166,10 @@ impl Looker<'_> {
         let rules = seen.cen_rule.as_ref().and_then(|rules| CenOwner::by_rules(cen, &rules.items));
         let owner = match seen.cen_owner.take().or(rules) {
             Some(owner) => owner,
-            None if self.shared.owners.is_proven(cen, self.clock) => CenOwner::Proven,
+            None if self.shared.owners.is_proven(cen, self.clock) => {
+                seen.cen_owner = Some(CenOwner::Proven);
+                return Ok(());
+            }
             None => self.ask_owner(job, seen).await?,
         };
         if owner == CenOwner::Proven {

@@ -37,7 +37,7 @@ pub async fn plan(
         };
         if !record.objections.is_empty() {
             let (seen, unread) = looker.look_in_part(&record.job, reads).await;
-            observation = Observation::SeenInPart { seen, unread };
+            observation = Observation::SeenInPart { seen, unread, asked: reads };
             continue;
         }
         observation = match looker.look(&record.job, reads).await {

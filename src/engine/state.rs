@@ -351,8 +351,8 @@ pub struct Record {
     pub generation: u32,
     /// Why it is where it is, in one sentence for people.
     pub why: String,
-    /// What the cloud showed before the first write. `None` at the end of a job that found done what it had asked for and
-    /// was refused: what it found may be the effect of that call.
+    /// What the cloud showed before the first write. `None` where a call of the job was refused and the result is there
+    /// all the same: the call may have made it, so that what was there before is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Image>,
     /// What it showed last; of a plan, what it would show once all is in force.

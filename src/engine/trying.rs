@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use super::action::Action;
 use super::cloud::{CloudError, Failure, Refusal};
 use super::decide::{Deciding, Next};
 use super::retry;
-use super::state::Write;
+use super::state::{Outcome, Write};
 use crate::clock::later;
 use crate::domain::{AccountUid, Reason};
 use crate::workflow::{Class, Effect, ErrorClasses, Step, Verdict};
@@ -61,8 +62,7 @@ impl<'a> Deciding<'a> {
         if !waited && opens_in < patience {
             return Next::AwaitRoom;
         }
-        // Time that was spent in a line is none that was spent on trying.
-        self.record.trying_since = self.now;
+        self.spent_waiting();
         self.record.due = Some(later(self.now, opens_in));
         Next::Rest
     }
@@ -79,10 +79,20 @@ impl<'a> Deciding<'a> {
 
     /// A read is held: the job waits until it is asked again, which is no failed try.
     pub(super) fn held_back(&mut self, why: String, asked_again_in: Option<Duration>) -> Next {
-        self.record.trying_since = self.now;
+        self.spent_waiting();
         self.record.due = Some(later(self.now, asked_again_in.unwrap_or_default()));
         self.record.why = why;
         Next::Rest
+    }
+
+    /// Time that was spent waiting for room, or for a read that is held, is none that was spent on trying. But the hour in
+    /// which a payer may not be changed again passes all the same.
+    fn spent_waiting(&mut self) {
+        let action = self.step().and_then(Step::call).and_then(|call| self.action(call));
+        let refused = self.record.writes.last().is_some_and(|w| matches!(w.outcome, Outcome::Refused { .. }));
+        if !refused || !action.is_some_and(Action::changes_payer) {
+            self.record.trying_since = self.now;
+        }
     }
 
     /// Something moved: give-up is counted from here.

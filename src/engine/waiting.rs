@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::action::{Reads, Seen};
 use super::decide::{Deciding, Decision, Next, Rules};
 use super::hour::{Over, Swept, Waited, judge_rule, judge_wait, next_check, over};
-use super::state::{Image, Record, State, Wait};
+use super::state::{EmptySince, Image, Record, State, Wait};
 use crate::clock::later;
 use crate::domain::{Attachment, EventType, OrderType, Reason, Rule};
 use crate::workflow::{Account, Step};
@@ -48,8 +48,8 @@ pub fn decide_swept(
     deciding.into_decision(next)
 }
 
-/// Whether the sweep has to compare the attachments of a wait that is still pending: a look after its hour has shown it so
-/// before. That an effect shows a little late is the usual cause, and costs nothing but the next look.
+/// Whether the sweep has to compare the attachments of a wait that is still pending: true from the second check after its
+/// hour on. That an effect shows a little late is the usual cause, and costs nothing but the next look.
 pub fn is_late(record: &Record, rule: Option<&Rule>) -> bool {
     let Some(wait) = record.wait.as_ref().filter(|_| record.is_swept()) else { return false };
     let before = wait.last_pending.is_some_and(|at| at >= wait.expected_at);
@@ -58,7 +58,8 @@ pub fn is_late(record: &Record, rule: Option<&Rule>) -> bool {
 
 /// Whether attachments cannot be those of a wait for `goal` on which all is well.
 fn disagree(goal: OrderType, list: &[Attachment], past: Over) -> bool {
-    (list.is_empty() && past == Over::AWholeHour) || list.iter().any(|a| a.is_attached() && a.order_type != Some(goal))
+    (list.is_empty() && past == Over::AWholeHour)
+        || list.iter().any(|a| a.is_attached() && a.order_type.is_some_and(|payer| payer != goal))
 }
 
 impl Deciding<'_> {
@@ -79,6 +80,7 @@ impl Deciding<'_> {
         // A payer that never left billing was not seen pending, and did not take effect at any hour.
         let pending = |after: &Image| after.effective_order_type.is_some_and(|effective| effective != goal);
         self.record.state = State::Waiting;
+        self.record.empty_since = EmptySince::default();
         self.record.in_line = false;
         self.record.due = Some(self.next_check(expected_at));
         self.record.why = format!("{goal} is written and takes effect at {expected_at}");
@@ -145,13 +147,10 @@ impl Deciding<'_> {
         let steps = &self.rules.definition.steps;
         let wait = steps.iter().position(|step| step.call().is_none()).unwrap_or_default();
         let of_other_account = |step: &&Step| step.call().is_some_and(|call| call.account == Account::TransitRouter);
-        let Some(step) = steps[..wait].iter().rev().find(of_other_account).filter(|_| self.record.undo.is_none())
-        else {
-            return self.still_unclear(why);
+        let step = steps[..wait].iter().rev().find(of_other_account);
+        let Some(step) = step.filter(|_| self.record.undo.is_none() && !self.record.mended) else {
+            return self.park(Reason::HalfDone, format!("{why}, and it is not written once more"));
         };
-        if self.record.mended {
-            return self.park(Reason::HalfDone, format!("{why}, although it was written once more"));
-        }
         self.record.mended = true;
         self.record.step.clone_from(&step.name);
         self.record.generation += 1;
