@@ -32,7 +32,7 @@ use tower::ServiceExt;
 
 use crate::support::idle::Counted;
 use crate::support::plant::{
-    ATTACHED, CEN, CEN_OWNER, HELD, NOT_GRANTED, Plant, RESOURCE, UNATTACHED, grant, payer_change, revoke, with,
+    ATTACHED, CEN, CEN_OWNER, HELD, NOT_GRANTED, Plant, RESOURCE, ROUTER, UNATTACHED, grant, payer_change, revoke, with,
 };
 
 const MODIFY: &str = "ModifyGrantInstanceToTransitRouter vpc-bp1h8vbrbcgohcju50001 PayByResourceOwner";
@@ -128,11 +128,34 @@ async fn the_21st_revoke_of_an_hour_parks_before_any_write_and_goes_on_once_appr
 
     let declined = plant.core.command(*last, Command::Resume).await.unwrap_err();
     assert!(declined.to_string().contains("`crossgrant approve`"), "{declined}");
+    let approved_at = plant.clock.now();
     plant.core.command(*last, Command::Approve).await.unwrap();
     plant.work().await;
+    assert_eq!(write_calls(&plant), 20, "an empty list from before it rested confirms none of now");
+    plant.run_on().await;
     assert_eq!(plant.record(*last).await.state, State::Completed);
-    assert_eq!(plant.record(*last).await.approved_at, Some(plant.clock.now()));
+    assert_eq!(plant.record(*last).await.approved_at, Some(approved_at));
     assert_eq!(plant.effects().len(), 21);
+}
+
+/// A network is attached while its revoke waits to be approved, and the first list after that is empty by a fault.
+#[tokio::test]
+async fn an_empty_look_from_before_the_rest_does_not_let_one_new_one_be_believed() {
+    let plant = guarded(1, limits(0, 1)).await;
+    let uid = revokes(&plant, 0..1).await[0];
+    plant.run_on().await;
+    assert!(plant.record(uid).await.needs_approval());
+    let attach = json!({"attach": {"transit_router": ROUTER, "instance": network(0)}});
+    plant.cloud.change(serde_json::from_value(attach).unwrap()).unwrap();
+    plant.clock.advance(Duration::from_secs(60));
+    for list in ["ListTransitRouterVpcAttachments", "DescribeCenAttachedChildInstances"] {
+        plant.cloud.inject(Fault::new(list, FaultKind::EmptyList));
+    }
+    plant.core.command(uid, Command::Approve).await.unwrap();
+    plant.run_on().await;
+    let record = plant.record(uid).await;
+    assert_eq!((record.state, record.ending.unwrap().reason), (State::Failed, Reason::Attached));
+    assert_eq!(write_calls(&plant), 0, "no revoke of what is attached is asked for");
 }
 
 #[tokio::test]

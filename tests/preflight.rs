@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crossgrant::clock::ManualClock;
+use crossgrant::cloud::{
+    AccountCredentials, Accounts, Endpoint, Endpoints, RouterTransport, StaticKeys, Timeouts, Unobserved,
+};
 use crossgrant::domain::{AccountUid, Hour, Reason, Site};
 use crossgrant::engine::policy::{Allow, Policy};
 use crossgrant::engine::state::{Record, State};
@@ -113,4 +116,31 @@ async fn a_plan_that_is_in_the_way_of_itself_tells_what_it_would_do_otherwise() 
     let uid = plant.job(with(payer_change("p", ATTACHED, "PayByResourceOwner"), "mode", json!("plan"))).await;
     plant.run().await;
     assert_eq!(plant.record(uid).await.state, State::Planned);
+}
+
+/// What the one account shows leads on to what the other would have to be asked, which has no keys.
+#[tokio::test]
+async fn a_plan_without_keys_for_one_account_ends_with_what_the_other_shows() {
+    let clock = Arc::new(ManualClock::new("2026-11-21T10:20:00Z".parse().unwrap()));
+    let world = World::from_toml(include_str!("../examples/world.toml")).unwrap();
+    let cloud = Simulator::new(world, Hour::REAL, clock.clone());
+    let owner = AccountUid::parse(CEN_OWNER).unwrap();
+    let keys = AccountCredentials::new(owner.clone(), StaticKeys::new("cen-key", "cen-secret".to_owned().into(), None));
+    let accounts = Accounts::new(
+        clock.clone(),
+        Arc::new(RouterTransport::new(cloud.router())),
+        Endpoints::all(&Endpoint::parse("http://127.0.0.1:9").unwrap()),
+        vec![keys],
+        Timeouts::default(),
+        Arc::new(Unobserved),
+        None,
+    );
+    let policy = Policy::new(anybody(), BTreeMap::from([(owner, Site::China)]));
+    let store = Arc::new(Sqlite::in_memory().unwrap());
+    let plant = Plant::under(policy, clock, cloud, accounts, store, usual()).await;
+    let job = with(payer_change("p", ATTACHED, "PayByResourceOwner"), "mode", json!("plan"));
+    let (record, findings) = failed(&plant, job).await;
+    assert_eq!(reason(&record), Reason::PreflightFailed);
+    assert_found(&findings, &[&format!("no credentials are configured for account {RESOURCE}")]);
+    assert!(plant.cloud.total_calls() < 20, "{} calls", plant.cloud.total_calls());
 }

@@ -6,6 +6,7 @@ in_memory_and_in_a_database! {
     the_old_payer_granted_between_revoke_and_grant_overrides_the_job_and_holds_up_no_other,
     what_is_detached_in_the_moment_of_modify_is_granted_anew,
     what_is_detached_in_the_moment_of_update_goes_on_to_the_hour,
+    what_is_set_back_on_the_grant_before_the_update_is_left_to_whom_set_it,
     what_is_attached_before_the_revoke_is_not_revoked,
     a_cancel_between_revoke_and_grant_puts_the_old_grant_back,
     what_show_says_of_a_cancel_holds,
@@ -29,6 +30,15 @@ async fn about_to(stock: Stock, stands: Stands, job: Value, operation: &str) -> 
         plant.clock.advance(Duration::from_secs(1));
     }
     panic!("{operation} was not called: {}", plant.record(uid).await.why);
+}
+
+async fn what_is_set_back_on_the_grant_before_the_update_is_left_to_whom_set_it(stock: Stock) {
+    let (plant, uid) = about_to(stock, Stands::Attached, VPC.job("payer-change"), UPDATE).await;
+    somebody(&plant, json!({"set_order_type": {"cen": CEN, "instance": VPC.id, "order_type": "PayByCenOwner"}}));
+    plant.run_until(at("10:30:00")).await;
+    let record = plant.record(uid).await;
+    assert_eq!(end(&record), (State::Failed, Some(Reason::Overridden)), "{}", record.why);
+    assert_eq!(plant.effects(), [format!("{MODIFY} {} PayByResourceOwner", VPC.id)]);
 }
 
 fn granted(payer: &str) -> Value {
