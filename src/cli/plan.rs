@@ -157,7 +157,9 @@ fn page(answer: &Answer) -> Vec<String> {
     let reason = reason.map(|ending| format!(" ({}; `crossgrant explain {0}`)", ending.reason));
     let otherwise = if admitted.is_err() { "otherwise: " } else { "" };
     lines.push(field(verdict(record), format!("{otherwise}{}{}", record.why, reason.unwrap_or_default())));
-    let findings = record.ending.iter().flat_map(|ending| &ending.findings);
+    // Of a planned job the calls are among its findings, and stand below.
+    let calls = record.plan.iter().filter(|_| record.state == State::Planned).map(|plan| plan.calls.len()).sum();
+    let findings = record.ending.iter().flat_map(|ending| &ending.findings).skip(calls);
     lines.extend(findings.map(|finding| field("finding", finding)));
     let Some(plan) = &record.plan else { return lines };
     lines.extend((record.state != State::Planned).then(|| field("otherwise", format!("{} calls", plan.calls.len()))));
@@ -239,6 +241,7 @@ mod tests {
             text.contains("finding     whether it is attached elsewhere could not be read: DescribeVpnAttachments"),
             "{text}"
         );
+        assert_eq!(text.matches("finding ").count(), 1, "a call is no finding: {text}");
     }
 
     #[tokio::test]
