@@ -208,7 +208,7 @@ mod tests {
         let json = of("InvalidInstanceId.NotFound", &catalog(&Overrides::default()).unwrap().classes, true).unwrap();
         let findings: Vec<Value> =
             json.iter().map(|line| serde_json::from_str::<Value>(line).unwrap()["finding"].clone()).collect();
-        assert_eq!(findings, [Value::Null, Value::from("instance"), Value::Null]);
+        assert_eq!(findings, [Value::Null, "instance".into(), "instance".into(), Value::Null]);
     }
 
     #[test]

@@ -234,7 +234,8 @@ impl Deciding<'_> {
             at: self.now,
             retry,
             unclassified: unsettled || matches!(verdict.class, Class::Unknown | Class::Done),
-            done: verdict.class == Class::Done,
+            // With a finding it may as well be that the job is wrong: then a look has to show it.
+            done: verdict.class == Class::Done && verdict.finding.is_none(),
         };
         if retry && verdict.class == Class::State && changes_payer {
             let half = self.tells_half_done(NOT_JUST_BUSY);

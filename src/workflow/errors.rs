@@ -160,7 +160,7 @@ impl ErrorClass {
     }
 
     /// What its keys say against each other. Only a read may be held, since a job must end over the refusal of a write; and
-    /// only a call that names an instance and was refused for good tells something of it.
+    /// only a call that names an instance, and will not be made again, tells something of it.
     fn contradictions(&self) -> impl Iterator<Item = String> {
         let begin_with = |verbs: &[&str]| {
             let begins = |pattern: &String| verbs.iter().any(|verb| glob::begins_with(pattern, verb));
@@ -172,12 +172,12 @@ impl ErrorClass {
                 "`class = \"held\"` is for operations that read: each of `operations` must begin with one of {reads}"
             )
         });
-        let of_an_instance = self.class == Class::Permanent && begin_with(&OF_INSTANCES);
+        let of_an_instance = matches!(self.class, Class::Permanent | Class::Done) && begin_with(&OF_INSTANCES);
         let finding = (self.finding.is_some() && !of_an_instance).then(|| {
             let operations = list(OF_INSTANCES);
             format!(
-                "`finding` is for calls about an instance that are refused for good: `class` must be `permanent`, and \
-                 each of `operations` must begin with one of {operations}"
+                "`finding` is for calls about an instance that are refused for good: `class` must be `permanent` or \
+                 `done`, and each of `operations` must begin with one of {operations}"
             )
         });
         held.into_iter().chain(finding)

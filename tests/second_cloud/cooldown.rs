@@ -1,5 +1,4 @@
-//! The hour in which a payer may not be changed again: the cloud refuses for it, and what that refusal is called nobody has
-//! published.
+//! The hour in which a payer may not be changed again: the code with which the cloud refuses is published nowhere.
 
 use super::*;
 

@@ -49,7 +49,7 @@ impl Mistake {
     /// The right end where it is not `preflight-failed`.
     fn otherwise(self, of: Subject, stands: Stands, kind: &str) -> Option<(State, Reason)> {
         let of_instance = matches!(self, Self::InstanceOwner(_) | Self::Instance | Self::Region);
-        // An instance of that name is granted to nobody: the proven owner of the CEN was shown all of its grants.
+        // There is no grant of an instance of that name: the proven owner of the CEN was shown all of its grants.
         let granted = stands != Stands::NotGranted && self != Self::Instance;
         // Smartag knows no such CCN there.
         let known = of.kind != "CCN" || matches!(self, Self::InstanceOwner(_));
@@ -107,6 +107,24 @@ async fn a_ccn_in_another_region_is_found_by_what_the_owner_of_the_cen_is_shown(
     let record = plant.record(uid).await;
     assert_eq!(end(&record), (State::Failed, Some(Reason::PreflightFailed)), "{}", record.why);
     assert!(record.why.contains("is in cn-shanghai, not in cn-beijing"), "{}", record.why);
+}
+
+/// What an account is told of an instance that is not its own may be that there is none.
+#[tokio::test]
+async fn an_ecr_that_a_stranger_is_told_does_not_exist_is_not_absent() {
+    for reading in ["empty", "error"] {
+        let plant = ECR.plant(Stock::Memory, Stands::Granted).await;
+        switch(&plant, json!({"ecr_to_cen": reading}));
+        let none = refusal(404, "InvalidInstanceId.NotFound\t");
+        plant.cloud.inject(Fault::new("RevokeInstanceFromTransitRouter", none).times(1_000));
+        let mut job = ECR.job("revoke");
+        job["instance"]["owner"] = STRANGER.into();
+        let uid = plant.job(job).await;
+        plant.run_until(at("10:22:00")).await;
+        let record = plant.record(uid).await;
+        assert_eq!(end(&record), (State::Failed, Some(Reason::PreflightFailed)), "{reading}: {}", record.why);
+        assert!(!record.ending.unwrap().findings.is_empty(), "{reading}");
+    }
 }
 
 /// A CEN without a transit router.

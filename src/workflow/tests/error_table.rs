@@ -293,7 +293,7 @@ fn nothing_is_held_but_reads_and_nothing_found_but_by_calls_about_an_instance() 
         assert_eq!(load("permanent", &rest), Ok(()), "{operations}");
     }
     let said = "my.toml:1: `finding` is for calls about an instance that are refused for good: `class` must be \
-                `permanent`, and each of `operations` must begin with one of `Grant`, `Revoke`, `Modify`, \
+                `permanent` or `done`, and each of `operations` must begin with one of `Grant`, `Revoke`, `Modify`, \
                 `DescribeGrantRules` [workflow-contradiction]";
     for (class, operations) in
         [("permanent", ""), ("permanent", "operations = \"List*\""), ("state", "operations = \"Grant*\"")]

@@ -180,6 +180,7 @@ const OF_THE_INSTANCE: &[(&str, &str)] = &[
     (GRANT, "InvalidRegionId.NotFound"),
     (GRANT, "InstanceType.Invalid"),
     (GRANT, "Unauthorized"),
+    (REVOKE, "InvalidInstanceId.NotFound"),
     (REVOKE, "InvalidParameter"),
     (REVOKE, "InvalidParameter.RegionId"),
     (REVOKE, "InvalidRegionId.NotFound"),
@@ -190,7 +191,7 @@ const OF_THE_INSTANCE: &[(&str, &str)] = &[
 
 /// And none of these does: the CEN, the account or the worker is what they are about, or nothing was refused for good.
 const NOT_OF_THE_INSTANCE: &[(&str, &str)] = &[
-    (REVOKE, "InvalidInstanceId.NotFound"),
+    ("RevokeInstanceFromCbn", "InvalidInstanceId.NotFound"),
     (GRANT, "InvalidParameter.CenId"),
     (GRANT, "InvalidParameter.CenOwnerId"),
     (GRANT, "InvalidParameter.OrderType"),
