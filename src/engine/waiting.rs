@@ -108,6 +108,7 @@ impl Deciding<'_> {
             return self.park(Reason::HalfDone, "it is at a wait and waits for nothing".into());
         };
         // Also from `Running`: a parked wait that was resumed.
+        let stored = self.record.state;
         self.record.state = State::Waiting;
         self.record.in_line = false;
         let settled = self.last_write_at().is_none_or(|at| self.now >= later(at, self.rules.policies.settle));
@@ -138,12 +139,13 @@ impl Deciding<'_> {
                 );
                 self.fail(Reason::Detached, message, vec![])
             }
-            Waited::Missing(why) => self.mend(why),
+            Waited::Missing(why) => self.mend(why, stored),
         }
     }
 
-    /// Goes back from the wait to the write that is missing, once; it takes its place in the queue of the instance again.
-    fn mend(&mut self, why: String) -> Next {
+    /// Goes back from the wait to the write that is missing, once. From `Waiting` it takes a place in the queue of the instance
+    /// again; a wait that was resumed has one.
+    fn mend(&mut self, why: String, stored: State) -> Next {
         let steps = &self.rules.definition.steps;
         let wait = steps.iter().position(|step| step.call().is_none()).unwrap_or_default();
         let of_other_account = |step: &&Step| step.call().is_some_and(|call| call.account == Account::TransitRouter);
@@ -155,7 +157,7 @@ impl Deciding<'_> {
         self.record.step.clone_from(&step.name);
         self.record.generation += 1;
         self.record.wait = None;
-        self.record.state = State::Queued;
+        self.record.state = if stored == State::Waiting { State::Queued } else { State::Running };
         self.record.in_line = true;
         self.record.due = Some(self.now);
         self.record.why = format!("{why}; writes it");
@@ -227,5 +229,62 @@ impl Deciding<'_> {
         self.record.why = format!("{} {what}; expected at {}", wait.goal, wait.expected_at);
         self.commit = true;
         Next::Rest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admin::testing::{at, record};
+    use crate::domain::{Edition, Hour, Kind};
+    use crate::engine::cloud::Listing;
+    use crate::engine::decide::{Observation, decide};
+    use crate::workflow::{Catalog, Overrides};
+
+    /// A look after the hour at a grant whose attachment has not got the new payer.
+    fn missing(record: &Record) -> Seen {
+        let job = &record.job;
+        let rule = Rule {
+            cen: job.cen.id.clone(),
+            cen_owner: job.cen.owner.clone(),
+            instance: job.instance.id.clone(),
+            instance_owner: None,
+            region: None,
+            order_type: Some(OrderType::PayByResourceOwner),
+            effective_order_type: Some(OrderType::PayByCenOwner),
+        };
+        let attachment = Attachment {
+            id: "tr-attach-1".into(),
+            edition: Edition::Enterprise,
+            status: "Attached".into(),
+            order_type: Some(OrderType::PayByCenOwner),
+        };
+        Seen {
+            cen_rule: Some(Listing { items: vec![rule.clone()], complete: true }),
+            resource_rules: Some(Listing { items: vec![rule], complete: true }),
+            attachments: Some(Listing { items: vec![attachment], complete: true }),
+            basic: Some(Listing { items: vec![], complete: true }),
+            ..Seen::nothing(at("2026-11-21T11:02:00Z"))
+        }
+    }
+
+    /// A wait that was parked and resumed comes back from `running`, another from `waiting`.
+    #[test]
+    fn a_missing_write_is_gone_back_to_from_wherever_the_wait_is_stored() {
+        let registry = crate::actions::registry();
+        let catalog = Catalog::embedded(&registry.specs(), &Overrides::default()).unwrap();
+        let definition = catalog.definition(Kind::PayerChange);
+        let (policies, classes) = (&catalog.policies, &catalog.classes);
+        let rules = Rules { definition, registry: &registry, policies, classes, hour: Hour::REAL };
+        for from in [State::Waiting, State::Running] {
+            let (expected_at, since) = (at("2026-11-21T11:00:00Z"), at("2026-11-21T10:20:00Z"));
+            let goal = OrderType::PayByResourceOwner;
+            let wait = Wait { goal, expected_at, since, last_pending: None, doubt: true, overdue: false };
+            let job = Record { state: from, step: "await-hour".into(), wait: Some(wait), ..record("NET-1") };
+            let looked = Observation::Looked { seen: missing(&job), rivals: vec![] };
+            let decided = decide(&rules, &job, &looked, at("2026-11-21T11:02:01Z")).record;
+            assert_eq!((decided.step.as_str(), decided.in_line), ("update-attachments", true), "{}", decided.why);
+            assert!(from.may_become(decided.state), "{from:?} to {:?}", decided.state);
+        }
     }
 }
