@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::Parser;
 use crossgrant::cli::{Cli, Exit, Failure, execute};
 use crossgrant::domain::Code;
-use crossgrant::engine::faults::NoFaults;
+use crossgrant::engine::ports::crash_points::NoCrashes;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -18,7 +18,7 @@ fn main() -> ExitCode {
         .enable_all()
         .build()
         .map_err(|error| Failure::failed(format!("cannot start: {error}")))
-        .and_then(|runtime| runtime.block_on(execute(cli, Arc::new(NoFaults))));
+        .and_then(|runtime| runtime.block_on(execute(cli, Arc::new(NoCrashes))));
     match ended {
         Ok(exit) => exit.into(),
         Err(failure) if for_programs => {

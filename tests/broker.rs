@@ -13,7 +13,7 @@ use crossgrant::broker::{
     Submitter, Topology, consume,
 };
 use crossgrant::clock::{Clock, SystemClock};
-use crossgrant::engine::mail::{Delivered, Incoming, Intake, IntakeError, Outgoing, Publisher};
+use crossgrant::engine::ports::mail::{Delivered, Incoming, Intake, IntakeError, Outgoing, Publisher};
 use futures_util::StreamExt;
 use lapin::options::{BasicConsumeOptions, BasicRejectOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};

@@ -6,10 +6,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use crossgrant::clock::{Clock, later};
 use crossgrant::cloud::Limits;
-use crossgrant::engine::mail::Incoming;
-use crossgrant::engine::state::State;
-use crossgrant::engine::store::{Filter, Taken};
-use crossgrant::engine::worker::{Capacity, work};
+use crossgrant::engine::loops::worker::{Capacity, work};
+use crossgrant::engine::ports::mail::Incoming;
+use crossgrant::engine::ports::store::{Filter, Taken};
+use crossgrant::engine::record::State;
 use crossgrant::simulator::{Fault, FaultKind};
 use crossgrant::store::Sqlite;
 use crossgrant::sweep;
@@ -67,12 +67,12 @@ async fn carry_out(jobs: Vec<Value>, limits: Limits) -> (Plant, Duration) {
     let began = plant.clock.now();
     let (stop, stopped) = watch::channel(false);
     let capacity = Capacity { jobs: 256, drain: Duration::from_secs(1) };
-    let working = tokio::spawn(work(plant.core.clone(), capacity, stopped));
+    let working = tokio::spawn(work(plant.engine.clone(), capacity, stopped));
     store.run_out(&plant.clock).await;
     stop.send_replace(true);
     working.await.unwrap();
 
-    let census = plant.store().census().await.unwrap();
+    let census = plant.store().counts().await.unwrap();
     assert!(census.jobs.keys().all(|(_, state)| *state == State::Completed), "{census:?}");
     assert_eq!(census.jobs.values().sum::<u64>(), count);
     let took = crossgrant::clock::until(began, plant.clock.now());
@@ -136,7 +136,7 @@ async fn slow_reader(networks: usize) -> (Plant, std::sync::Arc<Counted>, watch:
     let limits = Limits { reads_per_second: 1, writes_per_second: PER_SECOND, burst: 1, operations: BTreeMap::new() };
     let plant = Plant::with(&world(networks), store.clone(), Some(limits)).await;
     let (stop, stopped) = watch::channel(false);
-    tokio::spawn(work(plant.core.clone(), Capacity { jobs: 256, drain: Duration::from_secs(1) }, stopped));
+    tokio::spawn(work(plant.engine.clone(), Capacity { jobs: 256, drain: Duration::from_secs(1) }, stopped));
     (plant, store, stop)
 }
 
@@ -161,8 +161,8 @@ async fn the_sweep_waits_behind_jobs_that_came_later() {
     store.idle().await;
     assert_eq!(reads(), before + 1, "the look of the first grant left nothing for the sweep");
     let pass = tokio::spawn({
-        let core = plant.core.clone();
-        async move { sweep::pass(&core).await.unwrap() }
+        let engine = plant.engine.clone();
+        async move { sweep::pass(&engine).await.unwrap() }
     });
     store.idle().await;
     for n in 1..12 {

@@ -1,13 +1,13 @@
-//! Faults while reads lag and the engine is cut, and then everything at random: nothing is lost, nothing is done twice, one
+//! CrashPoints while reads lag and the engine is cut, and then everything at random: nothing is lost, nothing is done twice, one
 //! end is said, and nothing is said to be in force that the ledger of the cloud does not show. Each fault by itself, at
 //! every operation: `fault_table`.
 
 use crossgrant::clock::Clock as _;
 use crossgrant::domain::{Kind, Reason};
-use crossgrant::engine::command::Command;
-use crossgrant::engine::faults::Point;
-use crossgrant::engine::state::{Record, State};
-use crossgrant::engine::store::Filter;
+use crossgrant::engine::decide::command::Command;
+use crossgrant::engine::ports::crash_points::CrashPoint;
+use crossgrant::engine::ports::store::Filter;
+use crossgrant::engine::record::{Record, State};
 use crossgrant::simulator::{Fault, FaultKind};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -91,13 +91,13 @@ async fn check(plant: &Plant, context: &str) {
         assert_eq!(said.first().map(String::as_str), Some("accepted"), "{context}");
         if state.is_terminal() {
             assert_eq!(said.last().map(String::as_str), Some(state.as_str()), "{context}");
-            assert_eq!((record.due, record.in_line), (None, false), "{context}");
+            assert_eq!((record.due, record.in_queue), (None, false), "{context}");
         } else if state == State::Parked {
             assert_eq!(said.last().map(String::as_str), Some("parked"), "{context}");
         } else {
             // Nothing is at rest but what stands in line behind a job that needs a person.
             let head = plant.store().head_of_line(&record.job.instance.id).await.unwrap();
-            let blocked = record.in_line && head.is_some_and(|head| head != uid);
+            let blocked = record.in_queue && head.is_some_and(|head| head != uid);
             // What a worker had that is gone for now is somebody else's when its lease is over.
             let held = plant.misses_one();
             assert!(blocked || held || record.due.is_some_and(|due| due > now), "{context}: lost");
@@ -131,7 +131,7 @@ async fn disturbed(
     operation: &str,
     fault: &FaultKind,
     nth: u32,
-    cut: Option<(Point, usize)>,
+    cut: Option<(CrashPoint, usize)>,
     expected: &[String],
 ) {
     let plant = Plant::new().await;
@@ -174,7 +174,7 @@ fn never() -> Value {
 
 #[tokio::test]
 async fn a_fault_besides_a_cut_and_lagging_reads_leaves_the_effects_as_they_are() {
-    let cuts = [(Point::AfterWrite, 0), (Point::BeforeWrite, 1), (Point::AfterCommit, 2)].map(Some);
+    let cuts = [(CrashPoint::AfterWrite, 0), (CrashPoint::BeforeWrite, 1), (CrashPoint::AfterCommit, 2)].map(Some);
     for workflow in workflows() {
         let undisturbed = Plant::new().await;
         undisturbed.job(workflow.1.clone()).await;
@@ -210,7 +210,7 @@ async fn what_an_older_cloud_does_not_say_is_never_taken_for_in_force() {
     assert_eq!(plant.record(uid).await.ending.unwrap().reason, Reason::GaveUp);
     assert_eq!(plant.effects().len(), 2, "{:?}", plant.effects());
     plant.cloud.patch_switches(json!({"effective_order_type": "always"})).unwrap();
-    plant.core.command(uid, Command::Resume).await.unwrap();
+    plant.engine.command(uid, Command::Resume).await.unwrap();
     plant.run().await;
     assert_eq!(plant.said(uid).await.last().unwrap(), "completed");
 
@@ -274,7 +274,12 @@ async fn chaos(stock: Stock, seed: u64) {
             plant.cloud.inject(fault);
         }
         if dice.roll(3) == 0 {
-            let point = dice.pick(&[Point::BeforeWrite, Point::BeforeSend, Point::AfterWrite, Point::AfterCommit]);
+            let point = dice.pick(&[
+                CrashPoint::BeforeWrite,
+                CrashPoint::BeforeSend,
+                CrashPoint::AfterWrite,
+                CrashPoint::AfterCommit,
+            ]);
             plant.script.cut_at(point, dice.roll(4) as usize);
             log.push(format!("cut {point:?}"));
         }
@@ -292,7 +297,7 @@ async fn chaos(stock: Stock, seed: u64) {
         }
         if !jobs.is_empty() && dice.roll(4) == 0 {
             let (uid, command) = (dice.pick(&jobs), dice.pick(&[Command::Cancel, Command::Resume]));
-            let done = plant.core.command(uid, command).await.map(|_| ());
+            let done = plant.engine.command(uid, command).await.map(|_| ());
             log.push(format!("{command:?} {:?}: {done:?}", plant.record(uid).await.job.id));
         }
         let span = dice.pick(&[0, 1, 7, 31, 60, 900, 2_000, 4_000]);
@@ -304,7 +309,7 @@ async fn chaos(stock: Stock, seed: u64) {
     }
     plant.cloud.clear_faults();
     // Whoever is away comes back.
-    plant.script.cut_at(Point::AfterCommit, usize::MAX);
+    plant.script.cut_at(CrashPoint::AfterCommit, usize::MAX);
     plant.run().await;
     let context = format!("seed {seed}: {log:#?}\n{:#?}", plant.effects());
     check(&plant, &context).await;

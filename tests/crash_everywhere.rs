@@ -2,7 +2,7 @@
 //! twice, and one terminal event is said. In memory one worker starts again; of two that share a database the other takes
 //! over.
 
-use crossgrant::engine::faults::Point;
+use crossgrant::engine::ports::crash_points::CrashPoint;
 use crossgrant::simulator::{Fault, FaultKind};
 use serde_json::{Value, json};
 
@@ -40,7 +40,7 @@ async fn undisturbed(job: &Value, refused: bool) -> (Vec<String>, String) {
     (plant.effects(), plant.said(uid).await.pop().unwrap())
 }
 
-async fn cut_at_every(stock: Stock, point: Point, refused: bool) {
+async fn cut_at_every(stock: Stock, point: CrashPoint, refused: bool) {
     let mut cuts = 0;
     let jobs = if refused { vec![("undone", payer_change("j", ATTACHED, "PayByResourceOwner"))] } else { workflows() };
     for (name, job) in jobs {
@@ -73,20 +73,20 @@ async fn cut_at_every(stock: Stock, point: Point, refused: bool) {
 }
 
 async fn cut_after_every_intent(stock: Stock) {
-    cut_at_every(stock, Point::BeforeWrite, false).await;
-    cut_at_every(stock, Point::BeforeSend, false).await;
+    cut_at_every(stock, CrashPoint::BeforeWrite, false).await;
+    cut_at_every(stock, CrashPoint::BeforeSend, false).await;
 }
 
 async fn cut_after_every_write(stock: Stock) {
-    cut_at_every(stock, Point::AfterWrite, false).await;
+    cut_at_every(stock, CrashPoint::AfterWrite, false).await;
 }
 
 async fn cut_after_every_commit(stock: Stock) {
-    cut_at_every(stock, Point::AfterCommit, false).await;
+    cut_at_every(stock, CrashPoint::AfterCommit, false).await;
 }
 
 async fn cut_everywhere_in_an_undo(stock: Stock) {
-    for point in [Point::BeforeWrite, Point::BeforeSend, Point::AfterWrite, Point::AfterCommit] {
+    for point in [CrashPoint::BeforeWrite, CrashPoint::BeforeSend, CrashPoint::AfterWrite, CrashPoint::AfterCommit] {
         cut_at_every(stock, point, true).await;
     }
 }

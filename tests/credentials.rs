@@ -9,8 +9,8 @@ use crossgrant::cloud::{
     Unobserved,
 };
 use crossgrant::domain::{AccountUid, Hour, Reason};
-use crossgrant::engine::command::Command;
-use crossgrant::engine::state::State;
+use crossgrant::engine::decide::command::Command;
+use crossgrant::engine::record::State;
 use crossgrant::simulator::{Fault, FaultKind, Simulator, World};
 use crossgrant::store::Sqlite;
 
@@ -92,7 +92,7 @@ async fn once_it_is_repaired_the_job_goes_on() {
         let reason = record.ending.as_ref().map(|ending| ending.reason);
         assert_eq!((record.state, reason), (State::Parked, Some(Reason::CredentialRefused)), "{}", record.why);
         assert!(!record.is_half_done(), "{operation}: the write was never carried out");
-        plant.core.command(uid, Command::Resume).await.unwrap();
+        plant.engine.command(uid, Command::Resume).await.unwrap();
         plant.run().await;
         assert_eq!(plant.said(uid).await, ["accepted", "parked", "completed"], "{operation}");
         assert_eq!(plant.effects().len(), 1, "{operation}");
@@ -108,7 +108,7 @@ async fn between_two_writes_it_parks_half_done_and_goes_on_from_there() {
     let parked = plant.events(uid).await.pop().unwrap()["data"].clone();
     assert_eq!((&parked["reason"], &parked["half_done"]), (&"credential-refused".into(), &true.into()), "{parked}");
     assert_eq!(plant.effects().len(), 1);
-    plant.core.command(uid, Command::Resume).await.unwrap();
+    plant.engine.command(uid, Command::Resume).await.unwrap();
     plant.run().await;
     assert_eq!(plant.said(uid).await, ["accepted", "parked", "waiting", "completed"]);
     assert_eq!(plant.effects().len(), 2, "{:?}", plant.effects());

@@ -15,7 +15,7 @@ mod stage;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crossgrant::engine::state::State;
+use crossgrant::engine::record::State;
 use ending::Ending;
 use files::Backend;
 use manifest::{Manifest, folders};

@@ -12,13 +12,13 @@ use crossgrant::admin::{Admin, Parts, explain};
 use crossgrant::clock::Clock;
 use crossgrant::cloud::Limits;
 use crossgrant::domain::{AccountUid, Hour, JobUid, Reason};
-use crossgrant::engine::command::Command;
-use crossgrant::engine::decide::{Decision, Next, Observation, Rules, decide};
+use crossgrant::engine::decide::command::Command;
+use crossgrant::engine::decide::decision::{Context, Decision, Next, Observation, decide};
 use crossgrant::engine::guards::{HourlyLimits, Pause};
+use crossgrant::engine::loops::worker::{self, Capacity, work};
 use crossgrant::engine::policy::Policy;
-use crossgrant::engine::state::{Outcome, Record, State};
-use crossgrant::engine::store::{Hold, Store};
-use crossgrant::engine::worker::{self, Capacity, work};
+use crossgrant::engine::ports::store::{LeaseUse, Store};
+use crossgrant::engine::record::{Outcome, Record, State};
 use crossgrant::simulator::{Fault, FaultKind};
 use crossgrant::store::Sqlite;
 use crossgrant::telemetry::Metrics;
@@ -74,7 +74,7 @@ fn limits(revokes: u32, payer_changes: u32) -> HourlyLimits {
 /// A worker with these limits against a world with so many networks to revoke.
 async fn guarded(networks: usize, limits: HourlyLimits) -> Plant {
     let plant = Plant::with_world(&world(networks)).await;
-    let store = plant.core.store.clone();
+    let store = plant.engine.store.clone();
     plant.restarted(limited(limits), || store).await
 }
 
@@ -101,7 +101,7 @@ fn write_calls(plant: &Plant) -> usize {
 }
 
 async fn pause(plant: &Plant, uid: &str) {
-    plant.core.pause(account(uid), "ann".into(), "an incident".into()).await.unwrap();
+    plant.engine.pause(account(uid), "ann".into(), "an incident".into()).await.unwrap();
 }
 
 #[tokio::test]
@@ -126,10 +126,10 @@ async fn the_21st_revoke_of_an_hour_parks_before_any_write_and_goes_on_once_appr
     plant.work().await;
     assert_eq!(plant.record(passes).await.ending.unwrap().reason, Reason::AlreadySatisfied, "the next one passes");
 
-    let declined = plant.core.command(*last, Command::Resume).await.unwrap_err();
+    let declined = plant.engine.command(*last, Command::Resume).await.unwrap_err();
     assert!(declined.to_string().contains("`crossgrant approve`"), "{declined}");
     let approved_at = plant.clock.now();
-    plant.core.command(*last, Command::Approve).await.unwrap();
+    plant.engine.command(*last, Command::Approve).await.unwrap();
     plant.work().await;
     assert_eq!(write_calls(&plant), 20, "an empty list from before it rested confirms none of now");
     plant.run_on().await;
@@ -151,7 +151,7 @@ async fn an_empty_look_from_before_the_rest_does_not_let_one_new_one_be_believed
     for list in ["ListTransitRouterVpcAttachments", "DescribeCenAttachedChildInstances"] {
         plant.cloud.inject(Fault::new(list, FaultKind::EmptyList));
     }
-    plant.core.command(uid, Command::Approve).await.unwrap();
+    plant.engine.command(uid, Command::Approve).await.unwrap();
     plant.run_on().await;
     let record = plant.record(uid).await;
     assert_eq!((record.state, record.ending.unwrap().reason), (State::Failed, Reason::Attached));
@@ -201,7 +201,7 @@ async fn the_hour_rolls_and_does_not_begin_by_itself_what_is_parked() {
     plant.run().await;
     let uids = [first, early, late].concat();
     assert_eq!(states(&plant, &uids).await, [State::Completed, State::Parked, State::Parked, State::Completed]);
-    plant.core.command(uids[1], Command::Cancel).await.unwrap();
+    plant.engine.command(uids[1], Command::Cancel).await.unwrap();
     assert_eq!(plant.record(uids[1]).await.state, State::Cancelled);
     assert_eq!(write_calls(&plant), 2);
 }
@@ -210,11 +210,11 @@ async fn the_hour_rolls_and_does_not_begin_by_itself_what_is_parked() {
 async fn of_jobs_that_race_for_the_last_places_no_more_begin_than_there_are() {
     let plant = guarded(10, limits(3, 50)).await;
     let uids = revokes(&plant, 0..10).await;
-    let until = crossgrant::clock::later(plant.clock.now(), plant.core.lease());
+    let until = crossgrant::clock::later(plant.clock.now(), plant.engine.lease());
     let claimed = plant.store().claim("plant", plant.clock.now(), until, 10).await.unwrap();
     assert_eq!(claimed.len(), 10);
-    let deadline = plant.clock.uptime() + plant.core.lease();
-    futures_util::future::join_all(claimed.into_iter().map(|claimed| worker::run(&plant.core, claimed, deadline)))
+    let deadline = plant.clock.uptime() + plant.engine.lease();
+    futures_util::future::join_all(claimed.into_iter().map(|claimed| worker::run(&plant.engine, claimed, deadline)))
         .await;
     plant.run_until(at("2026-11-21T10:30:00Z")).await;
     let states = states(&plant, &uids).await;
@@ -254,7 +254,7 @@ async fn neither_stops_a_network_from_being_granted_again() {
     plant.run_on().await;
     assert_eq!(plant.effects().len(), 1, "it is revoked and not granted yet");
     pause(&plant, RESOURCE).await;
-    let store = plant.core.store.clone();
+    let store = plant.engine.store.clone();
     let plant = plant.restarted(limited(limits(0, 0)), || store).await;
     plant.run().await;
     assert_eq!(plant.record(uid).await.state, State::Completed);
@@ -276,7 +276,7 @@ async fn what_was_begun_is_counted_over_a_restart_and_an_approval_lasts() {
 
     let refusal = FaultKind::Throttle { retry_after_ms: None };
     plant.cloud.inject(Fault::new("RevokeInstanceFromTransitRouter", refusal));
-    plant.core.command(third, Command::Approve).await.unwrap();
+    plant.engine.command(third, Command::Approve).await.unwrap();
     plant.work().await;
     assert!(!plant.record(third).await.has_written(), "its write was refused, so it begins once more");
     plant.run_until(at("2026-11-21T10:50:00Z")).await;
@@ -305,7 +305,7 @@ async fn a_paused_account_is_left_alone_and_the_pause_survives_a_restart() {
             let shown = explain(&record, None, true, plant.clock.now());
             assert!(shown.why == why && shown.next.contains(&format!("crossgrant unpause {uid}")), "{shown:?}");
         }
-        plant.core.unpause(&account(uid)).await.unwrap();
+        plant.engine.unpause(&account(uid)).await.unwrap();
         plant.run_on().await;
         assert_eq!(states(&plant, &[held, planned]).await, [State::Completed, State::Planned]);
         assert_eq!(plant.said(held).await, ["accepted", "completed"]);
@@ -318,12 +318,13 @@ async fn a_held_job_begins_as_soon_as_its_account_is_unpaused() {
     let plant = Plant::with(&world(0), store.clone(), None).await;
     pause(&plant, RESOURCE).await;
     let (stop, stopped) = watch::channel(false);
-    let working = tokio::spawn(work(plant.core.clone(), Capacity { jobs: 4, drain: Duration::from_secs(1) }, stopped));
+    let working =
+        tokio::spawn(work(plant.engine.clone(), Capacity { jobs: 4, drain: Duration::from_secs(1) }, stopped));
     let uid = plant.job(grant("g", NOT_GRANTED)).await;
     store.run_out(&plant.clock).await;
     let began = plant.clock.now();
     assert_eq!(plant.record(uid).await.held, Some(account(RESOURCE)));
-    plant.core.unpause(&account(RESOURCE)).await.unwrap();
+    plant.engine.unpause(&account(RESOURCE)).await.unwrap();
     store.run_until(&plant.clock, || !plant.effects().is_empty()).await;
     assert_eq!(plant.clock.now(), began, "nobody waited for a clock");
     stop.send_replace(true);
@@ -345,7 +346,7 @@ async fn a_job_expires_while_its_account_is_paused_and_can_be_cancelled() {
     assert_eq!((record.state, record.ending.unwrap().reason), (State::Failed, Reason::Expired));
     assert!(record.finished_at.unwrap() < at("2026-11-21T11:00:01Z"), "{:?}", record.finished_at);
     assert_eq!(plant.record(behind).await.held, Some(account(RESOURCE)), "its turn came, and it is held as well");
-    plant.core.command(other, Command::Cancel).await.unwrap();
+    plant.engine.command(other, Command::Cancel).await.unwrap();
     assert_eq!(plant.record(other).await.state, State::Cancelled);
     assert_eq!(plant.record(other).await.held, None);
     assert_eq!(plant.cloud.total_calls(), 0);
@@ -357,7 +358,7 @@ async fn a_pause_in_the_middle_of_a_look_stops_the_write_that_would_follow() {
     let slow = Limits { reads_per_second: 1, writes_per_second: 20, burst: 1, operations: BTreeMap::new() };
     let plant = Plant::with(&world(0), store.clone(), Some(slow)).await;
     let (_stop, stopped) = watch::channel(false);
-    tokio::spawn(work(plant.core.clone(), Capacity { jobs: 4, drain: Duration::from_secs(1) }, stopped));
+    tokio::spawn(work(plant.engine.clone(), Capacity { jobs: 4, drain: Duration::from_secs(1) }, stopped));
     // The first uses up the budget of reads, so the second waits for it in the middle of its look.
     plant.job(grant("a", UNATTACHED)).await;
     let uid = plant.job(grant("b", NOT_GRANTED)).await;
@@ -370,7 +371,7 @@ async fn a_pause_in_the_middle_of_a_look_stops_the_write_that_would_follow() {
     assert_eq!((record.held.as_ref(), record.writes.len()), (Some(&account(CEN_OWNER)), 0));
     assert!(record.why.contains("is paused since"), "{}", record.why);
     assert_eq!(write_calls(&plant), 0);
-    plant.core.unpause(&account(CEN_OWNER)).await.unwrap();
+    plant.engine.unpause(&account(CEN_OWNER)).await.unwrap();
     store.run_out(&plant.clock).await;
     assert_eq!(plant.record(uid).await.state, State::Completed);
 }
@@ -378,10 +379,10 @@ async fn a_pause_in_the_middle_of_a_look_stops_the_write_that_would_follow() {
 #[tokio::test]
 async fn an_account_nobody_configured_cannot_be_paused_by_mistake() {
     let plant = Plant::new().await;
-    let store = plant.core.store.clone();
+    let store = plant.engine.store.clone();
     let sites = [RESOURCE, CEN_OWNER].map(|uid| (account(uid), crossgrant::domain::Site::China));
     let plant = plant.restarted(Policy::new(vec![], sites.into()), || store).await;
-    let declined = plant.core.pause(account("1688000000000009"), "ann".into(), "why".into()).await.unwrap_err();
+    let declined = plant.engine.pause(account("1688000000000009"), "ann".into(), "why".into()).await.unwrap_err();
     assert!(declined.to_string().contains("is it mistyped?"), "{declined}");
     pause(&plant, RESOURCE).await;
     assert_eq!(plant.store().pauses().await.unwrap().len(), 1);
@@ -391,7 +392,7 @@ async fn an_account_nobody_configured_cannot_be_paused_by_mistake() {
 async fn ask(plant: &Plant, method: &str, path: &str) -> (StatusCode, Value) {
     let (_stop, stopping) = watch::channel(false);
     let metrics = Arc::new(Metrics::new());
-    let admin = Admin::new(Parts { core: plant.core.clone(), metrics, broker: None, token: None, stopping });
+    let admin = Admin::new(Parts { engine: plant.engine.clone(), metrics, broker: None, token: None, stopping });
     let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
     let response = admin.router().oneshot(request).await.unwrap();
     let status = response.status();
@@ -444,7 +445,7 @@ async fn many_are_approved_only_by_their_number() {
 /// A decision on a revoke of a network that is granted and not attached, as the first look shows it.
 struct Desk {
     catalog: Catalog,
-    registry: crossgrant::engine::action::Registry,
+    registry: crossgrant::engine::ports::action::Registry,
 }
 
 impl Desk {
@@ -453,8 +454,13 @@ impl Desk {
         Self { catalog: Catalog::embedded(&registry.specs(), &Overrides::default()).unwrap(), registry }
     }
 
-    fn decide(&self, record: &Record, observation: &Observation, now: &str) -> crossgrant::engine::decide::Decision {
-        let rules = Rules {
+    fn decide(
+        &self,
+        record: &Record,
+        observation: &Observation,
+        now: &str,
+    ) -> crossgrant::engine::decide::decision::Decision {
+        let rules = Context {
             definition: self.catalog.definition(record.job.kind),
             registry: &self.registry,
             policies: &self.catalog.policies,
@@ -533,7 +539,7 @@ async fn what_goes_beyond_a_limit_is_parked_with_the_figures() {
         let decision = desk.decide(&record, &Observation::OverLimit { begun: 23, most: 20 }, NOW);
         let parked = &decision.record;
         assert!(decision.commit && decision.next == Next::Rest && parked.needs_approval());
-        assert!(!parked.is_half_done() && !parked.in_line, "the next one passes");
+        assert!(!parked.is_half_done() && !parked.in_queue, "the next one passes");
         assert!(parked.why.contains("hour: 23; ") && parked.why.contains("allows 20, so"), "{}", parked.why);
     }
 }
@@ -544,7 +550,7 @@ async fn only_a_beginning_is_tested_and_an_approved_one_by_no_number() {
     let [fresh, _, unknown] = stages().await;
     let desk = Desk::new();
     let now = plant.clock.now();
-    let begins = |decision: &Decision| plant.core.change(decision.clone(), Hold::None, now).0.begins;
+    let begins = |decision: &Decision| plant.engine.change(decision.clone(), LeaseUse::None, now).0.begins;
     let mut decision = desk.decide(&fresh, &taken_up(None), NOW);
     assert_eq!(begins(&decision), None);
     decision = desk.decide(&unknown, &taken_up(None), NOW);

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use crossgrant::engine::mail::{Delivered, Outgoing, PublishError, Publisher};
-use crossgrant::engine::outbox;
+use crossgrant::engine::loops::outbox;
+use crossgrant::engine::ports::mail::{Delivered, Outgoing, PublishError, Publisher};
 use tokio::sync::{mpsc, watch};
 
 use crate::support::plant::{Plant, grant};
@@ -28,7 +28,7 @@ async fn a_message_that_comes_while_the_last_one_leaves_goes_out_without_a_pause
     let plant = Plant::new().await;
     let (sender, mut sent) = mpsc::unbounded_channel();
     let (_stop, stopped) = watch::channel(false);
-    let publishing = tokio::spawn(outbox::publish(Arc::clone(&plant.core), Arc::new(Sent(sender)), stopped));
+    let publishing = tokio::spawn(outbox::publish(Arc::clone(&plant.engine), Arc::new(Sent(sender)), stopped));
     let all = async {
         for n in 0..MESSAGES {
             plant.send(&grant(&format!("g{n}"), "vpc-bp1h8vbrbcgohcju50001")).await;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crossgrant::engine::state::State;
+use crossgrant::engine::record::State;
 use serde_json::{Value, json};
 
 use crate::support::plant::{ATTACHED, HELD, NOT_GRANTED, Plant, UNATTACHED, grant, payer_change, revoke, with};
@@ -76,10 +76,11 @@ async fn a_plan_needs_readers_only() {
     let plant = Plant::new().await;
     let uid = plant.job(payer_change("p", ATTACHED, "PayByResourceOwner")).await;
     let record = plant.record(uid).await;
-    let readers: Arc<dyn crossgrant::engine::cloud::Readers> = plant.core.cloud.clone();
-    let definition = plant.core.definition(&record.definition).await.unwrap();
-    let rules = plant.core.rules(&definition);
-    let planned = crossgrant::engine::plan::plan(readers.as_ref(), plant.clock.as_ref(), &rules, vec![], record).await;
+    let readers: Arc<dyn crossgrant::engine::ports::cloud::Readers> = plant.engine.cloud.clone();
+    let definition = plant.engine.definition(&record.definition).await.unwrap();
+    let rules = plant.engine.context(&definition);
+    let planned =
+        crossgrant::engine::loops::plan::plan(readers.as_ref(), plant.clock.as_ref(), &rules, vec![], record).await;
     assert_eq!((planned.state, planned.plan.unwrap().calls.len()), (State::Planned, 2));
     assert_eq!(plant.effects(), Vec::<String>::new());
 }

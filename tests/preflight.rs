@@ -10,7 +10,7 @@ use crossgrant::cloud::{
 };
 use crossgrant::domain::{AccountUid, Hour, Reason, Site};
 use crossgrant::engine::policy::{Allow, Policy};
-use crossgrant::engine::state::{Record, State};
+use crossgrant::engine::record::{Record, State};
 use crossgrant::simulator::{Simulator, World};
 use crossgrant::store::Sqlite;
 use serde_json::{Value, json};

@@ -13,7 +13,7 @@ use std::time::Duration;
 use clap::Parser as _;
 use crossgrant::cli::{Cli, execute};
 use crossgrant::clock::{Clock as _, SystemClock};
-use crossgrant::engine::faults::{Faults, Point};
+use crossgrant::engine::ports::crash_points::{CrashPoint, CrashPoints};
 
 use crate::end_to_end::{GRANT, HOUR, MODIFY, REVOKE, UPDATE, answers, completes_once, operations, site};
 use crate::support::plant::{ATTACHED, HELD, NOT_GRANTED, UNATTACHED};
@@ -23,7 +23,8 @@ use crate::support::site::{Options, SHORT_LEASES, Site, job, until};
 
 const CONFIG: &str = "STOPPED_CONFIG";
 const PLACE: &str = "STOPPED_PLACE";
-const POINTS: [Point; 4] = [Point::BeforeWrite, Point::BeforeSend, Point::AfterWrite, Point::AfterCommit];
+const POINTS: [CrashPoint; 4] =
+    [CrashPoint::BeforeWrite, CrashPoint::BeforeSend, CrashPoint::AfterWrite, CrashPoint::AfterCommit];
 /// After so long another may take a job over: the lease and one request of [`SHORT_LEASES`].
 const KEPT: Duration = Duration::from_secs(4);
 /// Pairs of workers at a time: they mostly wait.
@@ -31,12 +32,12 @@ const PAIRS: usize = 8;
 
 /// Stops this process at the n-th time it passes a point.
 struct Stop {
-    point: Point,
+    point: CrashPoint,
     left: AtomicUsize,
 }
 
-impl Faults for Stop {
-    fn cut(&self, at: Point) -> bool {
+impl CrashPoints for Stop {
+    fn cut(&self, at: CrashPoint) -> bool {
         if at == self.point && self.left.fetch_sub(1, Ordering::SeqCst) == 0 {
             stop_here();
         }
@@ -71,7 +72,7 @@ fn worker_that_stops() {
 struct Round {
     instance: &'static str,
     writes: &'static [&'static str],
-    point: Point,
+    point: CrashPoint,
     nth: usize,
     /// How long it is stopped; `None` for until the job has ended.
     stopped: Option<Duration>,
@@ -85,7 +86,7 @@ fn rounds(stopped: Option<Duration>) -> Vec<Round> {
             let times = match point {
                 // Of the commits those of both intents and both answers; where nothing is attached, also the one with which
                 // the job rests before it looks again.
-                Point::AfterCommit => 4 + usize::from(instance == UNATTACHED),
+                CrashPoint::AfterCommit => 4 + usize::from(instance == UNATTACHED),
                 _ => writes.len(),
             };
             rounds.extend((0..times).map(|nth| Round { instance, writes, point, nth, stopped }));
@@ -130,7 +131,7 @@ fn play(round: Round) {
     }
     let mut late = None;
     for (n, write) in writes.iter().enumerate() {
-        let may_be_late = u64::from(point == Point::BeforeSend && nth == n);
+        let may_be_late = u64::from(point == CrashPoint::BeforeSend && nth == n);
         let calls: u64 = site.cloud.answers(write).values().sum();
         assert!((1..=1 + may_be_late).contains(&calls), "{round:?}: {write}: {}", answers(&site, write));
         late = late.or((calls > 1).then_some(*write));

@@ -1,7 +1,7 @@
 //! The hour, for many: a pass reads each CEN once, and is gone on with wherever it was cut.
 
 use crossgrant::domain::JobUid;
-use crossgrant::engine::state::State;
+use crossgrant::engine::record::State;
 use crossgrant::sweep;
 use futures_util::FutureExt;
 
@@ -56,7 +56,7 @@ async fn a_pass_reads_a_cen_once_however_many_wait() {
     let (plant, jobs) = at_the_hour().await;
     let reads = || plant.cloud.calls().iter().filter(|call| call.operation == READ).count();
     let before = reads();
-    let report = sweep::pass(&plant.core).await.unwrap();
+    let report = sweep::pass(&plant.engine).await.unwrap();
     assert_eq!((report.jobs, report.confirmed, report.failed), (JOBS, JOBS, 0));
     assert_eq!((report.calls, reads() - before), (3, 3), "a hundred rules a call");
     all_were_told_once(&plant, &jobs).await;
@@ -67,7 +67,7 @@ async fn a_pass_that_is_cut_anywhere_is_gone_on_with_by_the_next() {
     let (plant, jobs) = at_the_hour().await;
     let mut cut = 0;
     'passes: loop {
-        let mut pass = Box::pin(sweep::pass(&plant.core));
+        let mut pass = Box::pin(sweep::pass(&plant.engine));
         // Each time a little later; what was handed to the store by then may or may not have been committed.
         for _ in 0..=cut {
             if let Some(report) = (&mut pass).now_or_never() {

@@ -2,7 +2,7 @@
 //! What is done for each type otherwise is in the matrix.
 
 use crossgrant::domain::Reason;
-use crossgrant::engine::state::{Record, State};
+use crossgrant::engine::record::{Record, State};
 use crossgrant::simulator::{Fault, FaultKind};
 use serde_json::{Value, json};
 

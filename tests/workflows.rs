@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use crossgrant::clock::later;
 use crossgrant::domain::Reason;
-use crossgrant::engine::action::Seen;
-use crossgrant::engine::cloud::Listing;
-use crossgrant::engine::command::Command;
-use crossgrant::engine::decide::{Next, Observation, decide};
-use crossgrant::engine::retention::forget_once;
-use crossgrant::engine::state::State;
-use crossgrant::engine::store::Taken;
+use crossgrant::engine::decide::command::Command;
+use crossgrant::engine::decide::decision::{Next, Observation, decide};
+use crossgrant::engine::loops::retention::forget_once;
+use crossgrant::engine::ports::action::Seen;
+use crossgrant::engine::ports::cloud::Listing;
+use crossgrant::engine::ports::store::Taken;
+use crossgrant::engine::record::State;
 use crossgrant::simulator::{Fault, FaultKind};
 use serde_json::json;
 
@@ -154,14 +154,14 @@ async fn a_look_that_began_before_settle_proves_nothing_however_late_it_ends() {
     let uid = plant.job(grant("g", NOT_GRANTED)).await;
     plant.work().await;
     let record = plant.record(uid).await;
-    let (definition, _) = plant.core.definition_of(&record).await.unwrap();
-    let policies = &plant.core.catalog.policies;
+    let (definition, _) = plant.engine.definition_of(&record).await.unwrap();
+    let policies = &plant.engine.catalog.policies;
     let settled = later(record.writes[0].intended_at, policies.attempt() + policies.settle);
     let next = |seen_at| {
         let none = || Some(Listing { items: vec![], complete: true });
         let seen = Seen { cen_rule: none(), resource_rules: none(), ..Seen::nothing(seen_at) };
         let looked = Observation::Looked { seen, rivals: vec![] };
-        decide(&plant.core.rules(&definition), &record, &looked, later(settled, Duration::from_secs(40))).next
+        decide(&plant.engine.context(&definition), &record, &looked, later(settled, Duration::from_secs(40))).next
     };
     assert_eq!(next(later(settled, Duration::from_secs(1))), Next::Write(0));
     assert_eq!(next(record.writes[0].intended_at), Next::Rest);
@@ -209,7 +209,7 @@ async fn a_job_that_cannot_finish_its_second_half_parks_half_done_and_blocks_the
     assert_eq!(plant.store().head_of_line(&instance).await.unwrap(), Some(uid), "and `show` names the blocker");
 
     plant.cloud.clear_faults();
-    plant.core.command(uid, Command::Resume).await.unwrap();
+    plant.engine.command(uid, Command::Resume).await.unwrap();
     plant.run().await;
     assert_eq!(plant.record(uid).await.state, State::Completed);
     assert_eq!(plant.record(next).await.ending.unwrap().reason, Reason::PayerDiffers);
@@ -223,7 +223,7 @@ async fn cancel_between_the_writes_undoes_and_while_waiting_is_refused() {
     let uid = plant.job(payer_change("p", ATTACHED, "PayByResourceOwner")).await;
     plant.work().await;
     assert_eq!(plant.effects(), [MODIFY]);
-    plant.core.command(uid, Command::Cancel).await.unwrap();
+    plant.engine.command(uid, Command::Cancel).await.unwrap();
     plant.run().await;
     let record = plant.record(uid).await;
     assert_eq!((record.state, record.ending.unwrap().reason), (State::Cancelled, Reason::CancelledByOperator));
@@ -233,7 +233,7 @@ async fn cancel_between_the_writes_undoes_and_while_waiting_is_refused() {
     plant.cloud.clear_faults();
     let uid = plant.job(payer_change("q", ATTACHED, "PayByResourceOwner")).await;
     plant.run_until("2026-11-21T10:50:00Z".parse().unwrap()).await;
-    let declined = plant.core.command(uid, Command::Cancel).await.unwrap_err();
+    let declined = plant.engine.command(uid, Command::Cancel).await.unwrap_err();
     assert!(declined.to_string().contains("opposite payer-change"), "{declined}");
 }
 
@@ -247,7 +247,7 @@ async fn an_undo_after_the_hour_waits_for_the_next_one() {
     plant.run_until("2026-11-21T10:59:00Z".parse().unwrap()).await;
     assert_eq!(plant.record(uid).await.state, State::Running);
     plant.clock.advance_to("2026-11-21T11:00:01Z".parse().unwrap());
-    plant.core.command(uid, Command::Cancel).await.unwrap();
+    plant.engine.command(uid, Command::Cancel).await.unwrap();
     plant.cloud.clear_faults();
     plant.run_until("2026-11-21T11:30:00Z".parse().unwrap()).await;
     let record = plant.record(uid).await;
@@ -378,7 +378,7 @@ async fn a_change_that_never_takes_effect_is_overdue_once_and_then_parks() {
     assert_eq!(plant.said(uid).await, ["accepted", "waiting", "overdue", "parked"]);
     assert!(!record.is_half_done(), "both writes are made: it does not block the line");
     plant.cloud.clear_faults();
-    plant.core.command(uid, Command::Resume).await.unwrap();
+    plant.engine.command(uid, Command::Resume).await.unwrap();
     plant.run().await;
     assert_eq!(plant.record(uid).await.state, State::Completed);
 }
@@ -402,13 +402,13 @@ async fn an_id_is_remembered_for_as_long_as_it_is_kept_and_then_free() {
     let uid = plant.job(grant("g", NOT_GRANTED)).await;
     plant.run().await;
     let said: Vec<i64> = plant.store().outbox(0, 100).await.unwrap().iter().map(|queued| queued.number).collect();
-    plant.store().settle(&said, &[]).await.unwrap();
+    plant.store().mark_sent(&said, &[]).await.unwrap();
     plant.clock.advance(keep - Duration::from_secs(60));
-    assert_eq!(forget_once(&plant.core, keep).await.unwrap(), 0);
+    assert_eq!(forget_once(&plant.engine, keep).await.unwrap(), 0);
     assert_eq!(plant.send(&grant("g", NOT_GRANTED)).await, Taken::Repeated(uid));
     let said: Vec<i64> = plant.store().outbox(0, 100).await.unwrap().iter().map(|queued| queued.number).collect();
-    plant.store().settle(&said, &[]).await.unwrap();
+    plant.store().mark_sent(&said, &[]).await.unwrap();
     plant.clock.advance(Duration::from_secs(120));
-    assert_eq!(forget_once(&plant.core, keep).await.unwrap(), 1);
+    assert_eq!(forget_once(&plant.engine, keep).await.unwrap(), 1);
     assert!(matches!(plant.send(&grant("g", NOT_GRANTED)).await, Taken::New(_)));
 }

@@ -10,7 +10,7 @@ use crossgrant::cloud::{
     AccountCredentials, Accounts, Endpoint, Endpoints, HttpTransport, StaticKeys, Timeouts, Transport as _, Unobserved,
 };
 use crossgrant::domain::{AccountUid, Cen, CenId, InstanceId, InstanceType};
-use crossgrant::engine::cloud::{Readers as _, RuleFilter};
+use crossgrant::engine::ports::cloud::{Readers as _, RuleFilter};
 use tokio::task::JoinSet;
 
 use crate::case::Case;

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use bytes::Bytes;
 use crossgrant::broker::{EventTap, Submission, Submitter};
 use crossgrant::clock::{Clock as _, SystemClock};
-use crossgrant::engine::mail::Delivered;
+use crossgrant::engine::ports::mail::Delivered;
 
 use crate::rig::Round;
 
@@ -39,7 +39,7 @@ impl Driver {
         kind: &str,
         job: impl Fn(usize) -> String,
     ) -> Result<()> {
-        let letters: Vec<Submission> = numbers
+        let outbound: Vec<Submission> = numbers
             .map(|n| Submission {
                 routing_key: format!("job.{kind}"),
                 message_id: n.to_string(),
@@ -48,7 +48,7 @@ impl Driver {
                 ..Submission::default()
             })
             .collect();
-        let told = self.submitter.submit_all(&letters).await?;
+        let told = self.submitter.submit_all(&outbound).await?;
         match told.iter().all(|delivered| *delivered == Delivered::Confirmed) {
             true => Ok(()),
             false => bail!("the broker did not take every job"),

@@ -8,9 +8,9 @@ use anyhow::{Context as _, Result, ensure};
 use bytes::Bytes;
 use crossgrant::clock::{Clock as _, SystemClock};
 use crossgrant::domain::{CONTENT_TYPE, JobId, JobUid, Requester};
-use crossgrant::engine::mail::Outgoing;
-use crossgrant::engine::state::Record;
-use crossgrant::engine::store::{Arrival, EventKey, Letter, Message, Rejection, Store, Taken};
+use crossgrant::engine::ports::mail::Outgoing;
+use crossgrant::engine::ports::store::{Arrival, EventKey, Message, OutboundMessage, Rejection, Store, Taken};
+use crossgrant::engine::record::Record;
 use jiff::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;
@@ -82,14 +82,14 @@ impl Pattern {
         let mut batches = numbers.clone().step_by(BATCH).map(|from| from..(from + BATCH).min(numbers.end));
         let mut next = batches.next().map(|batch| self.messages(batch, &edit)).transpose()?;
         while let Some(messages) = next {
-            let letters = messages.len() * self.events.len();
+            let outbound = messages.len() * self.events.len();
             let store_it = async {
                 let taken = store.take(messages).await?;
                 ensure!(taken.iter().all(|taken| matches!(taken, Taken::New(_))), "a job was there already");
                 // Nobody is told. Numbers follow each other where nobody else writes.
                 let first = store.outbox(0, 1).await?.first().map_or(0, |queued| queued.number);
-                let said: Vec<i64> = (first..).take(letters).collect();
-                Ok(store.settle(&said, &[]).await?)
+                let said: Vec<i64> = (first..).take(outbound).collect();
+                Ok(store.mark_sent(&said, &[]).await?)
             };
             let prepare = async { batches.next().map(|batch| self.messages(batch, &edit)).transpose() };
             let (stored, prepared) = tokio::join!(store_it, prepare);
@@ -109,7 +109,7 @@ impl Pattern {
         let names = names(n, uid);
         let mut record: Record = serde_json::from_str(&self.record.with(&names))?;
         edit(&mut record);
-        let letters = self.events.iter().zip(1..).map(|((kind, text), sequence)| Letter {
+        let outbound = self.events.iter().zip(1..).map(|((kind, text), sequence)| OutboundMessage {
             outgoing: Outgoing {
                 message_id: format!("{uid}.{sequence}"),
                 exchange: "crossgrant.events".into(),
@@ -125,7 +125,7 @@ impl Pattern {
                 terminal: record.state.is_terminal() && sequence == record.sequence,
             }),
         });
-        let letters = letters.collect();
+        let outbound = outbound.collect();
         let digest = record.job.digest();
         let reused = Rejection {
             uid,
@@ -134,9 +134,9 @@ impl Pattern {
             job_id: None,
             reasons: "[]".into(),
             origin: Default::default(),
-            letters: vec![],
+            outbound: vec![],
         };
-        Ok(Message::Arrival(Box::new(Arrival { record: Box::new(record), digest, letters, reused })))
+        Ok(Message::Arrival(Box::new(Arrival { record: Box::new(record), digest, outbound, reused })))
     }
 }
 

@@ -18,15 +18,17 @@ use crossgrant::cloud::{
 };
 use crossgrant::domain::contract::{Envelope, parse};
 use crossgrant::domain::{
-    AccountUid, Attachment, Cen, CenId, ChildInstance, Edition, Hour, InstanceId, InstanceType, Job, JobUid, Kind,
-    ListedAttachment, OrderType, Requester, Rule, TransitRouter,
+    AccountUid, Attachment, Cen, CenId, ChildInstance, Edition, GrantRule, Hour, InstanceId, InstanceType, Job, JobUid,
+    Kind, ListedAttachment, OrderType, Requester, TransitRouter,
 };
-use crossgrant::engine::action::Seen;
-use crossgrant::engine::cen_rules::CenSearch;
-use crossgrant::engine::cloud::{Answer, CloudError, Listing, Readers as _, RuleFilter, RulePage, TransitRouterReader};
-use crossgrant::engine::decide::{Observation, Rules, decide};
-use crossgrant::engine::state::{Record, State};
-use crossgrant::engine::waiting::decide_swept;
+use crossgrant::engine::decide::decision::{Context, Observation, decide};
+use crossgrant::engine::decide::waiting::decide_swept;
+use crossgrant::engine::look::cen_rules::CenSearch;
+use crossgrant::engine::ports::action::Seen;
+use crossgrant::engine::ports::cloud::{
+    Answer, CloudError, Listing, Readers as _, RuleFilter, RulePage, TransitRouterReader,
+};
+use crossgrant::engine::record::{Record, State};
 use crossgrant::workflow::{Catalog, Overrides};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use jiff::Timestamp;
@@ -63,8 +65,8 @@ fn job() -> Result<Job> {
     parse(&message(), &envelope).ok().context("the message is a job")
 }
 
-fn rule(n: usize, effective: OrderType) -> Result<Rule> {
-    Ok(Rule {
+fn rule(n: usize, effective: OrderType) -> Result<GrantRule> {
+    Ok(GrantRule {
         cen: CenId::parse(CEN)?,
         cen_owner: AccountUid::parse(OWNER)?,
         instance: instance(n)?,
@@ -86,7 +88,7 @@ fn deciding(c: &mut Criterion) -> Result<()> {
     let registry = actions::registry();
     let catalog = Catalog::embedded(&registry.specs(), &Overrides::default()).ok().context("the catalog loads")?;
     let definition = catalog.definition(Kind::PayerChange);
-    let rules = Rules {
+    let rules = Context {
         definition,
         registry: &registry,
         policies: &catalog.policies,
@@ -100,7 +102,7 @@ fn deciding(c: &mut Criterion) -> Result<()> {
     c.bench_function("decide/taken up", |b| b.iter(|| decide(&rules, black_box(&record), &taken_up, NOW)));
 
     record.state = State::Running;
-    let before = Rule { order_type: Some(OrderType::PayByCenOwner), ..rule(0, OrderType::PayByCenOwner)? };
+    let before = GrantRule { order_type: Some(OrderType::PayByCenOwner), ..rule(0, OrderType::PayByCenOwner)? };
     let attachment = |order_type| Attachment {
         id: "tr-attach-nls9fzkfat89340001".into(),
         edition: Edition::Enterprise,
@@ -108,7 +110,7 @@ fn deciding(c: &mut Criterion) -> Result<()> {
         order_type: Some(order_type),
     };
     let listing = |items| Some(Listing { items, complete: true });
-    let seen = |rule: Rule, attached| Seen {
+    let seen = |rule: GrantRule, attached| Seen {
         date: Some(NOW),
         calls: 3,
         cen_rule: Some(Listing { items: vec![rule.clone()], complete: true }),
@@ -183,7 +185,7 @@ fn planner(c: &mut Criterion) -> Result<()> {
         let instances = (0..size).map(instance).collect::<Result<Vec<_>>>()?;
         let rules = (0..size).map(|n| rule(n, OrderType::PayByResourceOwner)).collect::<Result<Vec<_>>>()?;
         let total = u64::try_from(size)?;
-        let page = |(n, rules): (usize, &[Rule])| {
+        let page = |(n, rules): (usize, &[GrantRule])| {
             let next = ((n + 1) * PAGE < size).then(|| n.to_string());
             RulePage { rules: rules.to_vec(), next, total: Some(total) }
         };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
 use crossgrant::clock::SystemClock;
-use crossgrant::engine::store::Store;
+use crossgrant::engine::ports::store::Store;
 use crossgrant::store::{Postgres, PostgresSettings, Sqlite, Time};
 use tokio_postgres::NoTls;
 

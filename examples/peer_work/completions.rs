@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use crossgrant::engine::mail::{Delivered, Outgoing, PublishError, Publisher};
+use crossgrant::engine::ports::mail::{Delivered, Outgoing, PublishError, Publisher};
 
 use crate::jobs::DONE;
 

@@ -7,9 +7,9 @@ use crossgrant::domain::{
     AccountUid, Attachments, Cen, CenId, Instance, InstanceId, InstanceType, Job, JobId, JobUid, Kind, Mode, Reason,
     Region, Requester,
 };
-use crossgrant::engine::core::Core;
-use crossgrant::engine::state::{Origin, Record};
-use crossgrant::engine::store::{Arrival, Message, Rejection, Taken};
+use crossgrant::engine::loops::shared::Engine;
+use crossgrant::engine::ports::store::{Arrival, Message, Rejection, Taken};
+use crossgrant::engine::record::{Origin, Record};
 use futures_util::{FutureExt as _, StreamExt as _};
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
@@ -35,7 +35,7 @@ struct Header {
 }
 
 /// Takes messages in for as long as it is polled; ends only with an error.
-pub async fn consume(url: &str, core: &Core) -> Result<()> {
+pub async fn consume(url: &str, engine: &Engine) -> Result<()> {
     let connection = Connection::connect(url, ConnectionProperties::default()).await?;
     let channel = connection.create_channel().await?;
     for queue in [JOBS, DONE] {
@@ -54,23 +54,23 @@ pub async fn consume(url: &str, core: &Core) -> Result<()> {
             last = next.acker.clone();
             bodies.push(next.data);
         }
-        take(core, bodies).await?;
+        take(engine, bodies).await?;
         last.ack(BasicAckOptions { multiple: true }).await?;
     }
 }
 
 /// Commits messages as jobs and lets the worker know.
-pub async fn take(core: &Core, bodies: Vec<Vec<u8>>) -> Result<Vec<Taken>> {
-    let messages = bodies.into_iter().map(|body| Ok(Message::Arrival(Box::new(arrival(core, body)?))));
-    let taken = core.store.take(messages.collect::<Result<_>>()?).await?;
-    core.work.notify_one();
-    core.mail.notify_one();
+pub async fn take(engine: &Engine, bodies: Vec<Vec<u8>>) -> Result<Vec<Taken>> {
+    let messages = bodies.into_iter().map(|body| Ok(Message::Arrival(Box::new(arrival(engine, body)?))));
+    let taken = engine.store.take(messages.collect::<Result<_>>()?).await?;
+    engine.work.notify_one();
+    engine.mail.notify_one();
     Ok(taken)
 }
 
 /// A message as a grant of an instance that is named after its `jobId`, which is echoed as the correlation id. Nothing
 /// is said of its acceptance: the peers do not either.
-fn arrival(core: &Core, body: Vec<u8>) -> Result<Arrival> {
+fn arrival(engine: &Engine, body: Vec<u8>) -> Result<Arrival> {
     let input = String::from_utf8(body).context("a message is not a text")?;
     let Header { job_id } = serde_json::from_str(&input).context("a message is not a job")?;
     let name = Uuid::new_v5(&Uuid::NAMESPACE_OID, job_id.as_bytes()).simple();
@@ -91,7 +91,7 @@ fn arrival(core: &Core, body: Vec<u8>) -> Result<Arrival> {
         mode: Mode::Apply,
         labels: [(INPUT.to_owned(), input)].into(),
     };
-    let (uid, digest, now) = (JobUid(Uuid::now_v7()), job.digest(), core.clock.now());
+    let (uid, digest, now) = (JobUid(Uuid::now_v7()), job.digest(), engine.clock.now());
     let reused = Rejection {
         uid: JobUid(Uuid::now_v7()),
         at: now,
@@ -99,11 +99,11 @@ fn arrival(core: &Core, body: Vec<u8>) -> Result<Arrival> {
         job_id: Some(job_id.clone()),
         reasons: serde_json::to_string(&[Reason::IdReused])?,
         origin: Origin::default(),
-        letters: vec![],
+        outbound: vec![],
     };
-    let definition = core.catalog.definition(job.kind);
+    let definition = engine.catalog.definition(job.kind);
     let first = &definition.first().name;
     let mut record = Record::new(uid, Requester::anonymous(), job, definition.digest(), first, now);
     record.origin.correlation_id = Some(job_id);
-    Ok(Arrival { record: Box::new(record), digest, letters: vec![], reused })
+    Ok(Arrival { record: Box::new(record), digest, outbound: vec![], reused })
 }

@@ -31,15 +31,15 @@ use crossgrant::broker::{AmqpPublisher, BrokerSettings, BrokerState, Topology};
 use crossgrant::clock::{Clock, SystemClock};
 use crossgrant::cloud::{HttpTransport, Transport};
 use crossgrant::domain::{Hour, Kind};
-use crossgrant::engine::action::Registry;
-use crossgrant::engine::announce::Announcer;
-use crossgrant::engine::core::{Core, Parts};
-use crossgrant::engine::faults::NoFaults;
-use crossgrant::engine::observe::NoObserver;
-use crossgrant::engine::outbox;
+use crossgrant::engine::events::Announcer;
+use crossgrant::engine::loops::outbox;
+use crossgrant::engine::loops::shared::{Engine, EngineParts};
+use crossgrant::engine::loops::worker::{Capacity, work};
 use crossgrant::engine::policy::Policy;
-use crossgrant::engine::store::Store;
-use crossgrant::engine::worker::{Capacity, work};
+use crossgrant::engine::ports::action::Registry;
+use crossgrant::engine::ports::crash_points::NoCrashes;
+use crossgrant::engine::ports::observe::NoObserver;
+use crossgrant::engine::ports::store::Store;
 use crossgrant::store::{Postgres, PostgresSettings, Sqlite, Time};
 use crossgrant::workflow::{Catalog, Definition, Overrides, Problem};
 use post::{NoCloud, Post};
@@ -69,7 +69,7 @@ async fn serve() -> Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let store = store(&variable("STORE").unwrap_or_else(|_| "peer-work.db".into()), &clock).await?;
     let transport = Arc::new(HttpTransport::new(Duration::from_secs(5))?);
-    let core = engine(store, Arc::clone(&clock), transport, stub).await?;
+    let engine = engine(store, Arc::clone(&clock), transport, stub).await?;
     let settings = BrokerSettings {
         urls: vec![amqp.as_str().into()],
         name: NAME.into(),
@@ -80,12 +80,12 @@ async fn serve() -> Result<()> {
     let publisher = Arc::new(Completions(AmqpPublisher::new(Arc::new(settings), clock, links)));
 
     let (stop_work, stopped) = watch::channel(false);
-    let working = tokio::spawn(work(Arc::clone(&core), CAPACITY, stopped));
+    let working = tokio::spawn(work(Arc::clone(&engine), CAPACITY, stopped));
     let (stop_mail, stopped) = watch::channel(false);
-    let publishing = tokio::spawn(outbox::publish(Arc::clone(&core), publisher, stopped));
+    let publishing = tokio::spawn(outbox::publish(Arc::clone(&engine), publisher, stopped));
     let mut told = signal(SignalKind::terminate())?;
     let ended = tokio::select! {
-        ended = jobs::consume(&amqp, &core) => ended,
+        ended = jobs::consume(&amqp, &engine) => ended,
         _ = told.recv() => Ok(()),
         _ = tokio::signal::ctrl_c() => Ok(()),
     };
@@ -110,14 +110,14 @@ async fn engine(
     clock: Arc<dyn Clock>,
     transport: Arc<dyn Transport>,
     stub: String,
-) -> Result<Arc<Core>> {
+) -> Result<Arc<Engine>> {
     let said = |problems: Vec<Problem>| anyhow!("{}", problems.iter().map(Problem::to_string).collect::<String>());
     let registry = Registry::new(vec![Box::new(Post { transport, stub })]);
     let verbs = crossgrant::actions::registry().specs();
     let embedded = Catalog::embedded(&verbs, &Overrides::default()).map_err(said)?;
     let four_posts = Definition::parse("four-posts.toml", FOUR_POSTS, &registry.specs(), &embedded.policies);
     let definitions = BTreeMap::from([(Kind::Grant, four_posts.map_err(said)?)]);
-    let parts = Parts {
+    let parts = EngineParts {
         store,
         cloud: Arc::new(NoCloud),
         clock,
@@ -125,9 +125,9 @@ async fn engine(
         registry: Arc::new(registry),
         policy: Policy::everybody(),
         announcer: Announcer { exchange: String::new(), hour: Hour::REAL },
-        faults: Arc::new(NoFaults),
+        crash_points: Arc::new(NoCrashes),
         observer: Arc::new(NoObserver),
         holder: NAME.into(),
     };
-    Ok(Arc::new(Core::new(parts).await?))
+    Ok(Arc::new(Engine::new(parts).await?))
 }

@@ -9,12 +9,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use crossgrant::cloud::{Transport, TransportError};
 use crossgrant::domain::{AccountUid, Cen, Instance, Job, OrderType};
-use crossgrant::engine::action::{Action, Hand, Intended, Judgement, Reads, ResourceAction, Seen, View};
-use crossgrant::engine::cloud::{
+use crossgrant::engine::ports::action::{Action, Intended, Judgement, Reads, ResourceAction, Seen, Side, View};
+use crossgrant::engine::ports::cloud::{
     Answer, Cloud, CloudError, Failure, NoRoom, Readers, ResourceReader, ResourceWriter, TransitRouterReader,
     TransitRouterWriter,
 };
-use crossgrant::engine::state::{Outcome, Record, Write};
+use crossgrant::engine::record::{Outcome, Record, Write};
 use crossgrant::workflow::{Account, VerbSpec};
 use serde::de::IgnoredAny;
 
@@ -42,7 +42,7 @@ impl Action for Post {
 
     fn judge(&self, view: &View<'_>, _seen: &Seen) -> Judgement {
         if view.accepted() {
-            return Judgement::Through("done");
+            return Judgement::Done("done");
         }
         match STEPS.iter().find(|(name, _)| *name == view.record.step) {
             None => Judgement::Unclear(format!("there is no POST for {:?}", view.record.step)),
@@ -56,8 +56,8 @@ impl Action for Post {
         }
     }
 
-    fn hand(&self) -> Hand<'_> {
-        Hand::Resource(self)
+    fn side(&self) -> Side<'_> {
+        Side::Resource(self)
     }
 }
 

@@ -5,9 +5,9 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use bytes::Bytes;
 use crossgrant::cloud::TransportError;
-use crossgrant::engine::mail::{Delivered, Outgoing, PublishError, Publisher};
-use crossgrant::engine::state::Outcome;
-use crossgrant::engine::store::{Filter, Taken};
+use crossgrant::engine::ports::mail::{Delivered, Outgoing, PublishError, Publisher};
+use crossgrant::engine::ports::store::{Filter, Taken};
+use crossgrant::engine::record::Outcome;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -49,9 +49,9 @@ impl Publisher for Sent {
 async fn one_job() -> (Vec<Request>, Outgoing) {
     let store = Arc::new(Sqlite::in_memory().unwrap());
     let stub = Arc::new(Stub { store: store.clone(), asked: Mutex::default() });
-    let core = engine(store, Arc::new(SystemClock), stub.clone(), "http://stub".into()).await.unwrap();
+    let engine = engine(store, Arc::new(SystemClock), stub.clone(), "http://stub".into()).await.unwrap();
     let message = json!({"jobId": "J17-0", "member": "M0"}).to_string().into_bytes();
-    let taken = jobs::take(&core, vec![message.clone(), message]).await.unwrap();
+    let taken = jobs::take(&engine, vec![message.clone(), message]).await.unwrap();
     let [Taken::New(first), Taken::Repeated(second)] = taken[..] else { panic!("{taken:?}") };
     assert_eq!(first, second);
     let (sender, mut sent) = mpsc::unbounded_channel();
@@ -59,8 +59,8 @@ async fn one_job() -> (Vec<Request>, Outgoing) {
     let publisher = Arc::new(Completions(Sent(sender)));
     let finished = async {
         tokio::select! {
-        () = work(Arc::clone(&core), CAPACITY, stopped.clone()) => panic!("nobody stopped it"),
-        () = outbox::publish(Arc::clone(&core), publisher, stopped) => panic!("nobody stopped it"),
+        () = work(Arc::clone(&engine), CAPACITY, stopped.clone()) => panic!("nobody stopped it"),
+        () = outbox::publish(Arc::clone(&engine), publisher, stopped) => panic!("nobody stopped it"),
         completion = sent.recv() => completion.unwrap(),
         }
     };

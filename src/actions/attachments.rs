@@ -4,11 +4,11 @@
 use async_trait::async_trait;
 
 use crate::domain::{Attachment, Edition, InstanceType, Job, OrderType, Reason};
-use crate::engine::action::{
-    Action, Hand, Intended, Judgement, Reads, Seen, Standing, TransitRouterAction, View, standing,
+use crate::engine::ports::action::{
+    Action, GrantState, Intended, Judgement, Reads, Seen, Side, TransitRouterAction, View, grant_state,
 };
-use crate::engine::cloud::{Answer, CloudError, Failure, TransitRouterWriter};
-use crate::engine::state::Write;
+use crate::engine::ports::cloud::{Answer, CloudError, Failure, TransitRouterWriter};
+use crate::engine::record::Write;
 use crate::workflow::{Account, VerbSpec};
 
 /// What a look says of attachments.
@@ -85,7 +85,7 @@ fn wanted(view: &View<'_>, attachment: &Attachment) -> Option<OrderType> {
 /// the cloud takes none that the grant has not (API §A.7), and one that somebody has changed since is theirs to change.
 fn grant_differs(view: &View<'_>, seen: &Seen) -> Option<Judgement> {
     let job = view.job();
-    if view.record.mended && standing(seen, job) == Standing::Absent {
+    if view.record.mended && grant_state(seen, job) == GrantState::Absent {
         let message = format!("{} is no longer granted to {}", job.instance.id, job.cen.id);
         return Some(Judgement::Refuse { reason: Reason::GrantGone, message, findings: vec![] });
     }
@@ -158,7 +158,7 @@ impl Action for UpdateAttachments {
         }
         match list.iter().find(|a| !a.is_attached()) {
             Some(busy) => Judgement::Busy(format!("{} is {}", busy.id, busy.status)),
-            None => Judgement::Through("done"),
+            None => Judgement::Done("done"),
         }
     }
 
@@ -171,8 +171,8 @@ impl Action for UpdateAttachments {
         listed.filter(|a| a.id == write.resource).for_each(|a| a.order_type = write.order_type);
     }
 
-    fn hand(&self) -> Hand<'_> {
-        Hand::TransitRouter(self)
+    fn side(&self) -> Side<'_> {
+        Side::TransitRouter(self)
     }
 }
 
@@ -200,7 +200,7 @@ impl Action for DeleteAttachments {
     }
 
     fn judge(&self, view: &View<'_>, seen: &Seen) -> Judgement {
-        if let Standing::Unclear(why) = standing(seen, view.job()) {
+        if let GrantState::Unclear(why) = grant_state(seen, view.job()) {
             return Judgement::Unclear(why);
         }
         let list = match attached(view, seen) {
@@ -213,7 +213,7 @@ impl Action for DeleteAttachments {
                 Judgement::Write(intended(view, operation, attachment, client_token))
             }
             (None, Some(busy)) => Judgement::Busy(format!("{} is {}", busy.id, busy.status)),
-            (None, None) => Judgement::Through("done"),
+            (None, None) => Judgement::Done("done"),
         }
     }
 
@@ -222,8 +222,8 @@ impl Action for DeleteAttachments {
         lists.for_each(|listing| listing.items.retain(|a| a.id != write.resource));
     }
 
-    fn hand(&self) -> Hand<'_> {
-        Hand::TransitRouter(self)
+    fn side(&self) -> Side<'_> {
+        Side::TransitRouter(self)
     }
 }
 

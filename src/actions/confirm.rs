@@ -1,13 +1,13 @@
 //! Read back what was done, before anybody is told.
 
 use super::written;
-use crate::domain::{InstanceType, Rule};
-use crate::engine::action::{Action, Judgement, Reads, Seen, Standing, View, standing};
+use crate::domain::{GrantRule, InstanceType};
+use crate::engine::ports::action::{Action, GrantState, Judgement, Reads, Seen, View, grant_state};
 use crate::workflow::{Account, VerbSpec};
 
 /// The rule as it is read back: by the transit-router account, or, where that may know nothing of an ECR (API §H2), by
 /// the other.
-fn read_back<'a>(view: &View<'_>, seen: &'a Seen) -> Option<&'a Rule> {
+fn read_back<'a>(view: &View<'_>, seen: &'a Seen) -> Option<&'a GrantRule> {
     let fallback = || (view.kind() == InstanceType::ECR).then(|| seen.rule_at_resource(view.job())).flatten();
     seen.rule_at_cen(view.job()).or_else(fallback)
 }
@@ -38,7 +38,7 @@ impl Action for ConfirmGranted {
     fn judge(&self, view: &View<'_>, seen: &Seen) -> Judgement {
         match read_back(view, seen) {
             None => Judgement::Unclear("the transit-router account is not yet shown the grant".into()),
-            Some(rule) if view.goal.is_none() || rule.order_type == view.goal => Judgement::Through("done"),
+            Some(rule) if view.goal.is_none() || rule.order_type == view.goal => Judgement::Done("done"),
             Some(rule) => match written(rule) {
                 Ok(order_type) => Judgement::Unclear(format!("the grant is shown with {order_type}")),
                 Err(unclear) => unclear,
@@ -57,10 +57,10 @@ impl Action for ConfirmRevoked {
     }
 
     fn judge(&self, view: &View<'_>, seen: &Seen) -> Judgement {
-        match standing(seen, view.job()) {
-            Standing::Absent | Standing::Unshown => Judgement::Through("done"),
-            Standing::Granted(_) => Judgement::Unclear("the grant is still shown".into()),
-            Standing::Unclear(why) => Judgement::Unclear(why),
+        match grant_state(seen, view.job()) {
+            GrantState::Absent | GrantState::Unshown => Judgement::Done("done"),
+            GrantState::Granted(_) => Judgement::Unclear("the grant is still shown".into()),
+            GrantState::Unclear(why) => Judgement::Unclear(why),
         }
     }
 }
@@ -85,8 +85,8 @@ impl Action for ConfirmPayer {
             Some((written, _)) if written != view.goal => {
                 Judgement::Unclear("the grant is not yet shown with the new payer".into())
             }
-            Some((_, effective)) if effective.is_none() || effective == view.goal => Judgement::Through("effective"),
-            Some(_) => Judgement::Through("pending"),
+            Some((_, effective)) if effective.is_none() || effective == view.goal => Judgement::Done("effective"),
+            Some(_) => Judgement::Done("pending"),
         }
     }
 }

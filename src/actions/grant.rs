@@ -4,10 +4,12 @@
 use async_trait::async_trait;
 
 use super::{resource_account, written};
-use crate::domain::{InstanceType, Job, Reason, Rule};
-use crate::engine::action::{Action, Hand, Intended, Judgement, Reads, ResourceAction, Seen, Standing, View, standing};
-use crate::engine::cloud::{Answer, CloudError, ResourceWriter};
-use crate::engine::state::Write;
+use crate::domain::{GrantRule, InstanceType, Job, Reason};
+use crate::engine::ports::action::{
+    Action, GrantState, Intended, Judgement, Reads, ResourceAction, Seen, Side, View, grant_state,
+};
+use crate::engine::ports::cloud::{Answer, CloudError, ResourceWriter};
+use crate::engine::record::Write;
 use crate::workflow::{Account, VerbSpec};
 
 /// Through when the grant is there with the goal as its payer.
@@ -24,18 +26,18 @@ impl Action for Grant {
 
     fn judge(&self, view: &View<'_>, seen: &Seen) -> Judgement {
         let job = view.job();
-        match standing(seen, job) {
-            Standing::Unclear(why) => Judgement::Unclear(why),
-            Standing::Absent | Standing::Unshown => Judgement::Write(Intended {
+        match grant_state(seen, job) {
+            GrantState::Unclear(why) => Judgement::Unclear(why),
+            GrantState::Absent | GrantState::Unshown => Judgement::Write(Intended {
                 operation: operation(view),
                 account: resource_account(view),
                 resource: job.instance.id.to_string(),
                 order_type: view.goal,
                 client_token: false,
             }),
-            Standing::Granted(rule) => match (view.goal, written(&rule)) {
-                (None, _) => Judgement::Through("done"),
-                (Some(goal), Ok(order_type)) if order_type == goal => Judgement::Through("done"),
+            GrantState::Granted(rule) => match (view.goal, written(&rule)) {
+                (None, _) => Judgement::Done("done"),
+                (Some(goal), Ok(order_type)) if order_type == goal => Judgement::Done("done"),
                 // The rule this job itself revoked may still be shown for a while; what shows after that is another's.
                 (Some(_), Ok(order_type)) if revoked_before(view) && !view.certain.settled => {
                     Judgement::Unclear(format!("the grant is still shown with {order_type}"))
@@ -65,7 +67,7 @@ impl Action for Grant {
 
     /// Nothing is attached under a new grant, so its payer is in force at once (API §B).
     fn foresee(&self, job: &Job, write: &Intended, seen: &mut Seen) {
-        let rule = Rule {
+        let rule = GrantRule {
             cen: job.cen.id.clone(),
             cen_owner: job.cen.owner.clone(),
             instance: job.instance.id.clone(),
@@ -78,8 +80,8 @@ impl Action for Grant {
         witnesses.for_each(|listing| listing.items.push(rule.clone()));
     }
 
-    fn hand(&self) -> Hand<'_> {
-        Hand::Resource(self)
+    fn side(&self) -> Side<'_> {
+        Side::Resource(self)
     }
 }
 

@@ -6,9 +6,11 @@ use async_trait::async_trait;
 use super::attachments::{Attached, attached};
 use super::{resource_account, written};
 use crate::domain::{Job, Reason};
-use crate::engine::action::{Action, Hand, Intended, Judgement, Reads, ResourceAction, Seen, Standing, View, standing};
-use crate::engine::cloud::{Answer, CloudError, Failure, ResourceWriter};
-use crate::engine::state::Write;
+use crate::engine::ports::action::{
+    Action, GrantState, Intended, Judgement, Reads, ResourceAction, Seen, Side, View, grant_state,
+};
+use crate::engine::ports::cloud::{Answer, CloudError, Failure, ResourceWriter};
+use crate::engine::record::Write;
 use crate::workflow::{Account, VerbSpec};
 
 /// Through when the grant shows the goal as its payer.
@@ -26,19 +28,19 @@ impl Action for ModifyGrant {
 
     fn judge(&self, view: &View<'_>, seen: &Seen) -> Judgement {
         let job = view.job();
-        let rule = match standing(seen, job) {
-            Standing::Unclear(why) => return Judgement::Unclear(why),
-            Standing::Absent | Standing::Unshown => {
+        let rule = match grant_state(seen, job) {
+            GrantState::Unclear(why) => return Judgement::Unclear(why),
+            GrantState::Absent | GrantState::Unshown => {
                 return Judgement::Refuse {
                     reason: Reason::GrantGone,
                     message: format!("{} is no longer granted to {}", job.instance.id, job.cen.id),
                     findings: vec![],
                 };
             }
-            Standing::Granted(rule) => rule,
+            GrantState::Granted(rule) => rule,
         };
         match written(&rule) {
-            Ok(order_type) if Some(order_type) == view.goal => return Judgement::Through("done"),
+            Ok(order_type) if Some(order_type) == view.goal => return Judgement::Done("done"),
             Ok(_) => {}
             Err(unclear) => return unclear,
         }
@@ -71,8 +73,8 @@ impl Action for ModifyGrant {
         ours.for_each(|rule| rule.order_type = write.order_type);
     }
 
-    fn hand(&self) -> Hand<'_> {
-        Hand::Resource(self)
+    fn side(&self) -> Side<'_> {
+        Side::Resource(self)
     }
 }
 

@@ -5,10 +5,12 @@ use async_trait::async_trait;
 
 use super::attachments::{Attached, attached};
 use super::resource_account;
-use crate::domain::{InstanceType, Job, Reason, Rule};
-use crate::engine::action::{Action, Hand, Intended, Judgement, Reads, ResourceAction, Seen, Standing, View, standing};
-use crate::engine::cloud::{Answer, CloudError, ResourceWriter};
-use crate::engine::state::Write;
+use crate::domain::{GrantRule, InstanceType, Job, Reason};
+use crate::engine::ports::action::{
+    Action, GrantState, Intended, Judgement, Reads, ResourceAction, Seen, Side, View, grant_state,
+};
+use crate::engine::ports::cloud::{Answer, CloudError, ResourceWriter};
+use crate::engine::record::Write;
 use crate::workflow::{Account, VerbSpec};
 
 /// Through when both witnesses show no grant.
@@ -26,24 +28,24 @@ impl Action for Revoke {
 
     fn judge(&self, view: &View<'_>, seen: &Seen) -> Judgement {
         let job = view.job();
-        match standing(seen, job) {
-            Standing::Unclear(why) => return Judgement::Unclear(why),
-            Standing::Absent => return Judgement::Through("done"),
+        match grant_state(seen, job) {
+            GrantState::Unclear(why) => return Judgement::Unclear(why),
+            GrantState::Absent => return Judgement::Done("done"),
             // The cloud has said that there is none, or none any more, or has shown twice that it is gone.
-            Standing::Unshown if view.accepted() || view.refused_as_done() || view.certain.gone => {
-                return Judgement::Through("done");
+            GrantState::Unshown if view.accepted() || view.refused_as_done() || view.certain.gone => {
+                return Judgement::Done("done");
             }
-            Standing::Unshown => {}
+            GrantState::Unshown => {}
             // An undo takes back the grant this job made; one with another payer is somebody else's.
-            Standing::Granted(rule) if view.undo && rule.order_type != job.order_type => {
+            GrantState::Granted(rule) if view.undo && rule.order_type != job.order_type => {
                 return Judgement::Refuse {
                     reason: Reason::PayerDiffers,
                     message: format!("{} is granted by somebody else now, with another payer", job.instance.id),
                     findings: vec![],
                 };
             }
-            Standing::Granted(_) if view.accepted() => return Judgement::Unclear("the grant is still shown".into()),
-            Standing::Granted(_) => {}
+            GrantState::Granted(_) if view.accepted() => return Judgement::Unclear("the grant is still shown".into()),
+            GrantState::Granted(_) => {}
         }
         match attached(view, seen) {
             Attached::Not(judgement) => judgement,
@@ -63,12 +65,12 @@ impl Action for Revoke {
 
     fn foresee(&self, job: &Job, _: &Intended, seen: &mut Seen) {
         let witnesses = [&mut seen.cen_rule, &mut seen.resource_rules].into_iter().flatten();
-        let ours = |rule: &Rule| rule.instance == job.instance.id && rule.cen == job.cen.id;
+        let ours = |rule: &GrantRule| rule.instance == job.instance.id && rule.cen == job.cen.id;
         witnesses.for_each(|listing| listing.items.retain(|rule| !ours(rule)));
     }
 
-    fn hand(&self) -> Hand<'_> {
-        Hand::Resource(self)
+    fn side(&self) -> Side<'_> {
+        Side::Resource(self)
     }
 }
 

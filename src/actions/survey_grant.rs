@@ -2,7 +2,7 @@
 
 use super::{and_vpn, attached_elsewhere, with_owners, written};
 use crate::domain::Reason;
-use crate::engine::action::{Action, Judgement, Reads, Seen, Standing, View, standing};
+use crate::engine::ports::action::{Action, GrantState, Judgement, Reads, Seen, View, grant_state};
 use crate::workflow::{Account, VerbSpec};
 
 /// `absent`: to be granted. `satisfied`: granted already, with the payer asked for.
@@ -23,17 +23,17 @@ impl Action for SurveyGrant {
 }
 
 fn judged(view: &View<'_>, seen: &Seen) -> Judgement {
-    let rule = match standing(seen, view.job()) {
-        Standing::Unclear(why) => return Judgement::Unclear(why),
-        Standing::Absent | Standing::Unshown => {
-            return attached_elsewhere(view, seen).unwrap_or(Judgement::Through("absent"));
+    let rule = match grant_state(seen, view.job()) {
+        GrantState::Unclear(why) => return Judgement::Unclear(why),
+        GrantState::Absent | GrantState::Unshown => {
+            return attached_elsewhere(view, seen).unwrap_or(Judgement::Done("absent"));
         }
-        Standing::Granted(rule) => rule,
+        GrantState::Granted(rule) => rule,
     };
     // A CCN's grant has no payer (API §A.6): being there is all it can be.
-    let Some(goal) = view.goal else { return Judgement::Through("satisfied") };
+    let Some(goal) = view.goal else { return Judgement::Done("satisfied") };
     match written(&rule) {
-        Ok(order_type) if order_type == goal => Judgement::Through("satisfied"),
+        Ok(order_type) if order_type == goal => Judgement::Done("satisfied"),
         Ok(order_type) => Judgement::Refuse {
             reason: Reason::PayerDiffers,
             message: format!(

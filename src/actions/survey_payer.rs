@@ -4,7 +4,7 @@
 use super::attachments::{Attached, attached};
 use super::{and_vpn, attached_elsewhere, with_owners, written};
 use crate::domain::{Edition, InstanceType, Reason};
-use crate::engine::action::{Action, Judgement, Reads, Seen, Standing, View, standing};
+use crate::engine::ports::action::{Action, GrantState, Judgement, Reads, Seen, View, grant_state};
 use crate::workflow::{Account, VerbSpec};
 
 /// `satisfied`: the payer asked for is written and in force. `pending`: written everywhere, in force at the next hour.
@@ -36,16 +36,16 @@ fn judged(view: &View<'_>, seen: &Seen) -> Judgement {
         |message: String| Judgement::Refuse { reason: Reason::PayerNotChangeable, message, findings: vec![] };
     let (id, cen) = (&job.instance.id, &job.cen.id);
     let Some(goal) = view.goal else { return not_changeable(format!("{id} has no payer")) };
-    let rule = match standing(seen, job) {
-        Standing::Unclear(why) => return Judgement::Unclear(why),
-        Standing::Absent => {
+    let rule = match grant_state(seen, job) {
+        GrantState::Unclear(why) => return Judgement::Unclear(why),
+        GrantState::Absent => {
             return Judgement::Refuse {
                 reason: Reason::NotGranted,
                 message: format!("{id} is not granted to {cen}, so there is no payer to change"),
                 findings: vec![],
             };
         }
-        Standing::Unshown => {
+        GrantState::Unshown => {
             let account = &job.instance.owner;
             let message = format!(
                 "account {account} is shown no grant of {id} to {cen}: there is none, or {id} belongs to another account"
@@ -56,7 +56,7 @@ fn judged(view: &View<'_>, seen: &Seen) -> Judgement {
                 findings: vec![message],
             };
         }
-        Standing::Granted(rule) => rule,
+        GrantState::Granted(rule) => rule,
     };
     let order_type = match written(&rule) {
         Ok(order_type) => order_type,
@@ -69,9 +69,9 @@ fn judged(view: &View<'_>, seen: &Seen) -> Judgement {
     };
     if list.is_empty() {
         return match (order_type == goal, effective) {
-            (true, Some(now)) if now != goal => Judgement::Through("pending"),
-            (true, _) => Judgement::Through("satisfied"),
-            (false, _) => attached_elsewhere(view, seen).unwrap_or(Judgement::Through("unattached")),
+            (true, Some(now)) if now != goal => Judgement::Done("pending"),
+            (true, _) => Judgement::Done("satisfied"),
+            (false, _) => attached_elsewhere(view, seen).unwrap_or(Judgement::Done("unattached")),
         };
     }
     if list.iter().any(|a| a.edition == Edition::Basic) {
@@ -84,14 +84,14 @@ fn judged(view: &View<'_>, seen: &Seen) -> Judgement {
     }
     let written_everywhere = order_type == goal && list.iter().all(|a| a.order_type == Some(goal));
     match effective {
-        Some(now) if written_everywhere && now == goal => Judgement::Through("satisfied"),
-        Some(_) if written_everywhere => Judgement::Through("pending"),
+        Some(now) if written_everywhere && now == goal => Judgement::Done("satisfied"),
+        Some(_) if written_everywhere => Judgement::Done("pending"),
         None if written_everywhere => {
             Judgement::Unclear("the grant is attached and shown without an effective order type".into())
         }
         _ if job.instance.kind == InstanceType::ECR => {
             not_changeable(format!("{id} is an attached ECR, whose payer cannot be changed; detach it first"))
         }
-        _ => Judgement::Through("attached"),
+        _ => Judgement::Done("attached"),
     }
 }

@@ -3,7 +3,7 @@
 use super::attachments::{Attached, attached};
 use super::with_owners;
 use crate::domain::{Attachments, Reason};
-use crate::engine::action::{Action, Judgement, Reads, Seen, Standing, View, standing};
+use crate::engine::ports::action::{Action, GrantState, Judgement, Reads, Seen, View, grant_state};
 use crate::workflow::{Account, VerbSpec};
 
 /// `absent`: nothing to revoke. `unattached`: to be revoked. `attached`: attachments to be deleted first, which the job
@@ -31,15 +31,15 @@ impl Action for SurveyRevoke {
 
 fn judged(view: &View<'_>, seen: &Seen) -> Judgement {
     let job = view.job();
-    match standing(seen, job) {
-        Standing::Unclear(why) => return Judgement::Unclear(why),
-        Standing::Absent => return Judgement::Through("absent"),
-        Standing::Granted(_) | Standing::Unshown => {}
+    match grant_state(seen, job) {
+        GrantState::Unclear(why) => return Judgement::Unclear(why),
+        GrantState::Absent => return Judgement::Done("absent"),
+        GrantState::Granted(_) | GrantState::Unshown => {}
     }
     match attached(view, seen) {
         Attached::Not(judgement) => judgement,
-        Attached::To(list) if list.is_empty() => Judgement::Through("unattached"),
-        Attached::To(_) if job.attachments == Attachments::Delete => Judgement::Through("attached"),
+        Attached::To(list) if list.is_empty() => Judgement::Done("unattached"),
+        Attached::To(_) if job.attachments == Attachments::Delete => Judgement::Done("attached"),
         Attached::To(list) => {
             let findings: Vec<String> = list.iter().map(|a| format!("attached by {} ({})", a.id, a.status)).collect();
             Judgement::Refuse {

@@ -5,10 +5,10 @@ use jiff::Timestamp;
 
 use super::registry;
 use crate::domain::contract::{Envelope, parse};
-use crate::domain::{Attachment, Edition, Job, JobUid, OrderType, Reason, Requester, Rule};
-use crate::engine::action::{Certain, Judgement, Seen, Standing, View, standing};
-use crate::engine::cloud::Listing;
-use crate::engine::state::Record;
+use crate::domain::{Attachment, Edition, GrantRule, Job, JobUid, OrderType, Reason, Requester};
+use crate::engine::ports::action::{Certain, GrantState, Judgement, Seen, View, grant_state};
+use crate::engine::ports::cloud::Listing;
+use crate::engine::record::Record;
 
 const PAYERS: [Option<OrderType>; 3] = [None, Some(OrderType::PayByCenOwner), Some(OrderType::PayByResourceOwner)];
 
@@ -32,11 +32,11 @@ fn record(job: Job) -> Record {
 }
 
 /// What one witness can tell: empty and unreadable, empty to the end, or a rule with any payers.
-fn witnesses(job: &Job) -> Vec<Listing<Rule>> {
+fn witnesses(job: &Job) -> Vec<Listing<GrantRule>> {
     let mut all = vec![Listing { items: vec![], complete: false }, Listing { items: vec![], complete: true }];
     for order_type in PAYERS {
         for effective_order_type in PAYERS {
-            let rule = Rule {
+            let rule = GrantRule {
                 cen: job.cen.id.clone(),
                 cen_owner: job.cen.owner.clone(),
                 instance: job.instance.id.clone(),
@@ -93,9 +93,9 @@ fn each(verb: &str, job: &Job, check: impl Fn(&Seen, &Judgement)) {
     }
 }
 
-fn is_granted(seen: &Seen, job: &Job) -> Option<Rule> {
-    match standing(seen, job) {
-        Standing::Granted(rule) => Some(rule),
+fn is_granted(seen: &Seen, job: &Job) -> Option<GrantRule> {
+    match grant_state(seen, job) {
+        GrantState::Granted(rule) => Some(rule),
         _ => None,
     }
 }
@@ -111,9 +111,9 @@ fn absence_takes_both_witnesses_read_to_their_ends() {
     let job = job("grant", None);
     for seen in looks(&job) {
         let empty =
-            |listing: &Option<Listing<Rule>>| listing.as_ref().is_some_and(|l| l.complete && l.items.is_empty());
+            |listing: &Option<Listing<GrantRule>>| listing.as_ref().is_some_and(|l| l.complete && l.items.is_empty());
         let both = empty(&seen.cen_rule) && empty(&seen.resource_rules);
-        assert_eq!(standing(&seen, &job) == Standing::Absent, both, "{seen:?}");
+        assert_eq!(grant_state(&seen, &job) == GrantState::Absent, both, "{seen:?}");
     }
 }
 
@@ -122,8 +122,8 @@ fn a_grant_is_written_only_where_none_is() {
     for goal in [OrderType::PayByCenOwner, OrderType::PayByResourceOwner] {
         let job = job("grant", Some(goal));
         each("survey-grant", &job, |seen, judgement| match judgement {
-            Judgement::Through("absent") => assert_eq!(standing(seen, &job), Standing::Absent),
-            Judgement::Through(_) => assert_eq!(is_granted(seen, &job).unwrap().order_type, Some(goal)),
+            Judgement::Done("absent") => assert_eq!(grant_state(seen, &job), GrantState::Absent),
+            Judgement::Done(_) => assert_eq!(is_granted(seen, &job).unwrap().order_type, Some(goal)),
             Judgement::Refuse { reason, .. } => {
                 assert_eq!(*reason, Reason::PayerDiffers);
                 assert_eq!(is_granted(seen, &job).unwrap().order_type, Some(goal.other()));
@@ -132,7 +132,7 @@ fn a_grant_is_written_only_where_none_is() {
         });
         each("grant", &job, |seen, judgement| {
             let writes = matches!(judgement, Judgement::Write(_));
-            assert_eq!(writes, standing(seen, &job) == Standing::Absent, "{seen:?}");
+            assert_eq!(writes, grant_state(seen, &job) == GrantState::Absent, "{seen:?}");
         });
     }
 }
@@ -142,11 +142,11 @@ fn a_revoke_is_written_only_where_a_grant_is_and_surely_nothing_attached() {
     let job = job("revoke", None);
     for verb in ["survey-revoke", "revoke"] {
         each(verb, &job, |seen, judgement| {
-            let revokes = matches!(judgement, Judgement::Write(_) | Judgement::Through("unattached"));
+            let revokes = matches!(judgement, Judgement::Write(_) | Judgement::Done("unattached"));
             let unattached = attachments(seen).is_some_and(|list| list.is_empty());
             let shown = seen.cen_rule.as_ref().is_some_and(|rules| !rules.items.is_empty());
             assert_eq!(revokes, is_granted(seen, &job).is_some() && unattached && shown, "{verb}: {seen:?}");
-            assert!(!matches!(judgement, Judgement::Through("attached")), "this job may delete nothing");
+            assert!(!matches!(judgement, Judgement::Done("attached")), "this job may delete nothing");
         });
     }
 }
@@ -163,7 +163,7 @@ fn an_empty_list_that_no_other_look_has_confirmed_leads_nowhere() {
         for (verb, seen) in verbs.iter().flat_map(|verb| looks(&job).into_iter().map(move |seen| (verb, seen))) {
             if attachments(&seen).is_some_and(|list| list.is_empty()) && is_granted(&seen, &job).is_some() {
                 let judgement = registry.get(verb).unwrap().judge(&view, &seen);
-                let leads_on = matches!(judgement, Judgement::Write(_) | Judgement::Through(_));
+                let leads_on = matches!(judgement, Judgement::Write(_) | Judgement::Done(_));
                 assert!(!leads_on, "{verb}: {judgement:?} on {seen:?}");
             }
         }
@@ -175,7 +175,7 @@ fn a_payer_change_takes_the_branch_that_the_look_proves() {
     for goal in [OrderType::PayByCenOwner, OrderType::PayByResourceOwner] {
         let job = job("payer-change", Some(goal));
         each("survey-payer", &job, |seen, judgement| {
-            let Judgement::Through(branch) = judgement else { return };
+            let Judgement::Done(branch) = judgement else { return };
             let rule = is_granted(seen, &job).expect("every branch needs the grant");
             let list = attachments(seen).expect("every branch needs the lists");
             let all_at_goal = rule.order_type == Some(goal) && list.iter().all(|a| a.order_type == Some(goal));
@@ -201,7 +201,7 @@ fn a_payer_change_takes_the_branch_that_the_look_proves() {
             let other = seen.rule_at_cen(&job).is_some_and(|rule| rule.order_type != Some(goal));
             let writes = listing.complete && listing.items.iter().any(stale) && !other;
             assert_eq!(matches!(judgement, Judgement::Write(_)), writes, "{seen:?}");
-            if matches!(judgement, Judgement::Through(_)) {
+            if matches!(judgement, Judgement::Done(_)) {
                 assert!(listing.items.iter().all(|a| a.is_attached() && a.order_type == Some(goal)), "{seen:?}");
             }
         });
@@ -214,7 +214,7 @@ fn what_is_confirmed_was_shown() {
     let job = job("payer-change", Some(goal));
     let at_cen = |seen: &Seen| seen.rule_at_cen(&job).cloned();
     each("confirm-payer", &job, |seen, judgement| {
-        if let Judgement::Through(outcome) = judgement {
+        if let Judgement::Done(outcome) = judgement {
             let rule = at_cen(seen).expect("shown");
             assert_eq!(rule.order_type, Some(goal));
             assert_eq!(*outcome == "pending", rule.effective_order_type == Some(goal.other()));
@@ -222,9 +222,9 @@ fn what_is_confirmed_was_shown() {
     });
     each("confirm-granted", &job, |seen, judgement| {
         let shown = at_cen(seen).is_some_and(|rule| rule.order_type == Some(goal));
-        assert_eq!(matches!(judgement, Judgement::Through(_)), shown);
+        assert_eq!(matches!(judgement, Judgement::Done(_)), shown);
     });
     each("confirm-revoked", &job, |seen, judgement| {
-        assert_eq!(matches!(judgement, Judgement::Through(_)), standing(seen, &job) == Standing::Absent);
+        assert_eq!(matches!(judgement, Judgement::Done(_)), grant_state(seen, &job) == GrantState::Absent);
     });
 }

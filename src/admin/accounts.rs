@@ -28,7 +28,7 @@ pub struct Unpaused {
 }
 
 pub(super) async fn paused(State(admin): State<Admin>) -> Result<Json<Paused>, ApiError> {
-    Ok(Json(Paused { accounts: admin.0.core.store.pauses().await? }))
+    Ok(Json(Paused { accounts: admin.0.engine.store.pauses().await? }))
 }
 
 /// Pauses an account: `reason=…`, and `by=…`, which nobody verifies.
@@ -53,7 +53,7 @@ pub(super) async fn pause(
             return Err(ApiError::BadRequest(message));
         }
     }
-    Ok(Json(admin.0.core.pause(account, by, reason).await?))
+    Ok(Json(admin.0.engine.pause(account, by, reason).await?))
 }
 
 pub(super) async fn unpause(
@@ -61,7 +61,7 @@ pub(super) async fn unpause(
     uid: Result<Path<String>, PathRejection>,
 ) -> Result<Json<Unpaused>, ApiError> {
     let account = account(uid)?;
-    admin.0.core.unpause(&account).await?;
+    admin.0.engine.unpause(&account).await?;
     Ok(Json(Unpaused { account }))
 }
 

@@ -8,8 +8,8 @@ use super::Admin;
 use super::error::ApiError;
 use super::jobs::{LARGEST_PAGE, filter};
 use crate::domain::JobUid;
-use crate::engine::state::{Record, State as JobState};
-use crate::engine::store::{Filter, StoreError};
+use crate::engine::ports::store::{Filter, StoreError};
+use crate::engine::record::{Record, State as JobState};
 
 /// Jobs that need approval.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -65,7 +65,7 @@ pub(super) async fn approve(State(admin): State<Admin>, RawQuery(query): RawQuer
     }
     let mut approved = Vec::with_capacity(found);
     for piece in jobs.chunks(LARGEST_PAGE) {
-        approved.extend(admin.0.core.approve(piece).await?);
+        approved.extend(admin.0.engine.approve(piece).await?);
     }
     Ok(Json(Approved { left: found - approved.len(), approved }))
 }
@@ -124,7 +124,7 @@ impl Admin {
         let mut page = Filter { states: vec![JobState::Parked], limit: LARGEST_PAGE, ..filter.clone() };
         let mut jobs = Vec::new();
         loop {
-            let parked = self.0.core.store.list(&page).await?;
+            let parked = self.0.engine.store.list(&page).await?;
             page.before = parked.last().map(|last| last.uid);
             let more = parked.len() == LARGEST_PAGE;
             jobs.extend(parked.into_iter().filter(Record::needs_approval));

@@ -8,8 +8,8 @@ use axum::extract::{Path, State};
 
 use super::Admin;
 use super::error::ApiError;
-use crate::engine::command::Command;
-use crate::engine::state::Record;
+use crate::engine::decide::command::Command;
+use crate::engine::record::Record;
 
 pub(super) async fn cancel(
     State(admin): State<Admin>,
@@ -39,6 +39,6 @@ impl Admin {
         command: Command,
     ) -> Result<Json<Record>, ApiError> {
         let job = self.find(reference).await?;
-        Ok(Json(Arc::unwrap_or_clone(self.0.core.command(job.uid, command).await?)))
+        Ok(Json(Arc::unwrap_or_clone(self.0.engine.command(job.uid, command).await?)))
     }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Admin;
 use super::error::ApiError;
 use crate::domain::JobUid;
-use crate::engine::store::{Queued, Rejected};
+use crate::engine::ports::store::{OutboxRow, Rejected};
 
 /// On a page, unless the request says otherwise.
 const PAGE: usize = 50;
@@ -72,10 +72,10 @@ pub(super) async fn rejections(
             _ => return Err(unknown(&key, "limit, before")),
         }
     }
-    let store = &admin.0.core.store;
+    let store = &admin.0.engine.store;
     let rejections = store.rejections(limit, before).await?;
     let next = rejections.last().filter(|_| rejections.len() == limit).map(|last| last.uid);
-    Ok(Json(RejectionPage { total: store.census().await?.rejected, rejections, next }))
+    Ok(Json(RejectionPage { total: store.counts().await?.rejected, rejections, next }))
 }
 
 pub(super) async fn undeliverable(
@@ -90,10 +90,10 @@ pub(super) async fn undeliverable(
             _ => return Err(unknown(&key, "limit, after")),
         }
     }
-    let store = &admin.0.core.store;
+    let store = &admin.0.engine.store;
     let messages: Vec<_> = store.undeliverable(after, limit).await?.iter().map(shown).collect();
     let next = messages.last().filter(|_| messages.len() == limit).map(|last| last.number);
-    Ok(Json(UndeliverablePage { total: store.census().await?.undeliverable, messages, next }))
+    Ok(Json(UndeliverablePage { total: store.counts().await?.undeliverable, messages, next }))
 }
 
 /// Sends the messages of `number=…` again, or with `expect=<count>` all there are, if there are so many.
@@ -106,7 +106,7 @@ pub(super) async fn replay(State(admin): State<Admin>, RawQuery(query): RawQuery
             _ => return Err(unknown(&key, "number, expect")),
         }
     }
-    let core = &admin.0.core;
+    let engine = &admin.0.engine;
     match expected {
         Some(_) if !numbers.is_empty() => return Err(ApiError::BadRequest("either number or expect".into())),
         None if numbers.is_empty() => return Err(ApiError::BadRequest("number=… or expect=<count> is missing".into())),
@@ -114,7 +114,7 @@ pub(super) async fn replay(State(admin): State<Admin>, RawQuery(query): RawQuery
         Some(expected) => {
             let mut after = 0;
             loop {
-                let page = core.store.undeliverable(after, LARGEST_PAGE).await?;
+                let page = engine.store.undeliverable(after, LARGEST_PAGE).await?;
                 let Some(last) = page.last() else { break };
                 after = last.number;
                 numbers.extend(page.iter().map(|queued| queued.number));
@@ -125,14 +125,14 @@ pub(super) async fn replay(State(admin): State<Admin>, RawQuery(query): RawQuery
             }
         }
     }
-    let replayed = core.store.replay(&numbers).await?;
+    let replayed = engine.store.replay(&numbers).await?;
     tracing::info!(messages = replayed, "messages that nobody took are sent again");
-    core.mail.notify_one();
+    engine.mail.notify_one();
     Ok(Json(Replayed { replayed }))
 }
 
-fn shown(queued: &Queued) -> Undeliverable {
-    let Queued { number, outgoing } = queued;
+fn shown(queued: &OutboxRow) -> Undeliverable {
+    let OutboxRow { number, outgoing } = queued;
     let event: Option<serde_json::Value> = serde_json::from_slice(&outgoing.body).ok();
     Undeliverable {
         number: *number,

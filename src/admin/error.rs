@@ -6,8 +6,8 @@ use http::header::WWW_AUTHENTICATE;
 use http::{Method, StatusCode, Uri};
 use serde_json::json;
 
-use crate::engine::core::CommandError;
-use crate::engine::store::StoreError;
+use crate::engine::loops::shared::CommandError;
+use crate::engine::ports::store::StoreError;
 
 /// Why a request was not answered as asked. The codes are stable.
 #[derive(Debug, thiserror::Error)]

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{AccountUid, JobUid};
-use crate::engine::state::{Record, State};
+use crate::engine::record::{Record, State};
 
 /// Why a job is where it is, until when, and what happens next.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -159,7 +159,7 @@ mod tests {
     use super::*;
     use crate::admin::testing::{at, record};
     use crate::domain::{OrderType, Reason};
-    use crate::engine::state::{Ending, Outcome, Wait, Write};
+    use crate::engine::record::{Ending, Outcome, Wait, Write};
 
     const NOW: &str = "2026-11-21T10:20:00Z";
 
@@ -239,8 +239,8 @@ mod tests {
         assert!(of(&looking).next.contains("looks at step survey again"));
     }
 
-    fn undo() -> crate::engine::state::Undo {
-        crate::engine::state::Undo { ends: State::Cancelled, reason: Reason::CancelledByOperator, message: "m".into() }
+    fn undo() -> crate::engine::record::Undo {
+        crate::engine::record::Undo { ends: State::Cancelled, reason: Reason::CancelledByOperator, message: "m".into() }
     }
 
     #[test]

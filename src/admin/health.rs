@@ -53,15 +53,15 @@ pub(super) async fn ready(State(admin): State<Admin>, headers: HeaderMap) -> Res
 }
 
 pub(super) async fn metrics(State(admin): State<Admin>) -> Response {
-    let census = match tokio::time::timeout(PROBE, admin.0.core.store.census()).await {
-        Ok(Ok(census)) => Some(census),
+    let counts = match tokio::time::timeout(PROBE, admin.0.engine.store.counts()).await {
+        Ok(Ok(counts)) => Some(counts),
         Ok(Err(error)) => {
             tracing::warn!(%error, "cannot count the jobs");
             None
         }
         Err(_) => None,
     };
-    let text = admin.0.metrics.render(census.as_ref(), admin.0.broker.as_deref());
+    let text = admin.0.metrics.render(counts.as_ref(), admin.0.broker.as_deref());
     ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()
 }
 
@@ -77,7 +77,7 @@ impl Admin {
         }
         let missing: Vec<&str> = Kind::ALL
             .iter()
-            .filter(|kind| !parts.core.catalog.definitions.contains_key(kind))
+            .filter(|kind| !parts.engine.catalog.definitions.contains_key(kind))
             .map(|kind| kind.as_str())
             .collect();
         let missing = (!missing.is_empty()).then(|| format!("no definition of {}", missing.join(", ")));
@@ -88,7 +88,7 @@ impl Admin {
 
     /// A pause is a person's wish: the worker is ready all the same.
     async fn accounts(&self) -> Check {
-        let pauses = tokio::time::timeout(PROBE, self.0.core.store.pauses()).await;
+        let pauses = tokio::time::timeout(PROBE, self.0.engine.store.pauses()).await;
         let paused = match pauses {
             Ok(Ok(pauses)) => pauses.iter().map(|pause| pause.account.to_string()).collect::<Vec<_>>(),
             // The check of the store says so.
@@ -99,7 +99,7 @@ impl Admin {
     }
 
     async fn store(&self) -> Check {
-        let fault = match tokio::time::timeout(PROBE, self.0.core.store.probe()).await {
+        let fault = match tokio::time::timeout(PROBE, self.0.engine.store.probe()).await {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(error.to_string()),
             Err(_) => Some(format!("no answer within {PROBE:?}")),

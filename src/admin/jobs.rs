@@ -9,9 +9,9 @@ use serde_json::Value;
 use super::error::ApiError;
 use super::{Admin, Explanation, explain};
 use crate::domain::{CenId, InstanceId, JobId, JobUid, Kind, Requester};
-use crate::engine::command::Command;
-use crate::engine::state::{Record, State as JobState};
-use crate::engine::store::Filter;
+use crate::engine::decide::command::Command;
+use crate::engine::ports::store::Filter;
+use crate::engine::record::{Record, State as JobState};
 use crate::workflow::nearest;
 
 /// Jobs on a page, unless the request says otherwise.
@@ -41,7 +41,7 @@ pub struct JobView {
 
 pub(super) async fn list(State(admin): State<Admin>, RawQuery(query): RawQuery) -> Result<Json<JobPage>, ApiError> {
     let filter = filter(query.as_deref().unwrap_or_default())?;
-    let jobs = admin.0.core.store.list(&filter).await?;
+    let jobs = admin.0.engine.store.list(&filter).await?;
     let next = jobs.last().filter(|_| jobs.len() == filter.limit).map(|last| last.uid);
     Ok(Json(JobPage { jobs, next }))
 }
@@ -51,13 +51,13 @@ pub(super) async fn show(
     reference: Result<Path<String>, PathRejection>,
 ) -> Result<Json<JobView>, ApiError> {
     let job = admin.find(reference).await?;
-    let store = &admin.0.core.store;
+    let store = &admin.0.engine.store;
     let first = match store.head_of_line(&job.job.instance.id).await? {
         Some(uid) if uid != job.uid => store.load(uid).await?,
         _ => None,
     };
-    let now = admin.0.core.clock.now();
-    let explanation = explain(&job, first.as_ref(), admin.0.core.would_obey(&job, Command::Cancel).await?, now);
+    let now = admin.0.engine.clock.now();
+    let explanation = explain(&job, first.as_ref(), admin.0.engine.would_obey(&job, Command::Cancel).await?, now);
     let events = store.events(job.uid).await?;
     let events = events.iter().map(|text| serde_json::from_str(text).unwrap_or_else(|_| text.as_str().into()));
     Ok(Json(JobView { events: events.collect(), explanation, job }))
@@ -67,7 +67,7 @@ impl Admin {
     /// The job that a path names: by uid, or by requester and id. Both of these may hold a `/`.
     pub(super) async fn find(&self, reference: Result<Path<String>, PathRejection>) -> Result<Record, ApiError> {
         let Path(reference) = reference.map_err(|error| ApiError::BadRequest(error.body_text()))?;
-        let store = &self.0.core.store;
+        let store = &self.0.engine.store;
         let none = || ApiError::NotFound(format!("there is no job {reference}"));
         if let Ok(uid) = reference.parse::<JobUid>() {
             return store.load(uid).await?.ok_or_else(none);

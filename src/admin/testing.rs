@@ -1,4 +1,4 @@
-//! A worker's core over a store in memory and a cloud that nobody calls, for tests.
+//! A worker's engine over a store in memory and a cloud that nobody calls, for tests.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,12 +10,12 @@ use uuid::Uuid;
 use crate::clock::{Clock, ManualClock};
 use crate::cloud::{Accounts, Endpoints, RouterTransport, Timeouts, Unobserved};
 use crate::domain::{Hour, JobUid, Requester};
-use crate::engine::announce::Announcer;
-use crate::engine::core::{Core, Parts};
-use crate::engine::faults::NoFaults;
-use crate::engine::observe::Observer;
+use crate::engine::events::Announcer;
+use crate::engine::loops::shared::{Engine, EngineParts};
 use crate::engine::policy::Policy;
-use crate::engine::state::Record;
+use crate::engine::ports::crash_points::NoCrashes;
+use crate::engine::ports::observe::Observer;
+use crate::engine::record::Record;
 use crate::store::Sqlite;
 use crate::workflow::{Catalog, Overrides};
 
@@ -43,14 +43,14 @@ pub fn record(id: &str) -> Record {
     Record::new(uid, requester, serde_json::from_value(job).unwrap(), "d", "survey", at(START))
 }
 
-pub async fn core(observer: Arc<dyn Observer>) -> Arc<Core> {
+pub async fn engine(observer: Arc<dyn Observer>) -> Arc<Engine> {
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(at(START)));
     let registry = Arc::new(crate::actions::registry());
     let transport = Arc::new(RouterTransport::new(axum::Router::new()));
     let timeouts = Timeouts { connect: Duration::from_secs(1), request: Duration::from_secs(1) };
     let cloud =
         Accounts::new(clock.clone(), transport, Endpoints::default(), vec![], timeouts, Arc::new(Unobserved), None);
-    let parts = Parts {
+    let parts = EngineParts {
         store: Arc::new(Sqlite::in_memory().unwrap()),
         cloud: Arc::new(cloud),
         catalog: Arc::new(Catalog::embedded(&registry.specs(), &Overrides::default()).unwrap()),
@@ -58,20 +58,20 @@ pub async fn core(observer: Arc<dyn Observer>) -> Arc<Core> {
         registry,
         policy: Policy::everybody(),
         announcer: Announcer { exchange: "crossgrant.events".into(), hour: Hour::REAL },
-        faults: Arc::new(NoFaults),
+        crash_points: Arc::new(NoCrashes),
         observer,
         holder: "test".into(),
     };
-    Arc::new(Core::new(parts).await.unwrap())
+    Arc::new(Engine::new(parts).await.unwrap())
 }
 
 /// A payer change as a message from `user`.
-pub fn incoming(user: &str, id: &str) -> crate::engine::mail::Incoming {
+pub fn incoming(user: &str, id: &str) -> crate::engine::ports::mail::Incoming {
     let job = record(id).job;
     let mut body: BTreeMap<String, serde_json::Value> =
         serde_json::from_value(serde_json::to_value(&job).unwrap()).unwrap();
     body.retain(|key, _| key != "attachments" && key != "mode");
-    crate::engine::mail::Incoming {
+    crate::engine::ports::mail::Incoming {
         body: serde_json::to_vec(&body).unwrap().into(),
         routing_key: format!("job.{}", job.kind),
         user_id: Some(user.into()),

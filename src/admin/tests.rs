@@ -7,29 +7,29 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tower::ServiceExt;
 
-use super::testing::{core, incoming};
+use super::testing::{engine, incoming};
 use super::*;
-use crate::engine::core::Core;
-use crate::engine::intake::Inbox;
-use crate::engine::mail::Intake;
+use crate::engine::loops::intake::Inbox;
+use crate::engine::loops::shared::Engine;
+use crate::engine::ports::mail::Intake;
 
 struct Worker {
-    core: Arc<Core>,
+    engine: Arc<Engine>,
     router: Router,
     stop: watch::Sender<bool>,
 }
 
 async fn worker(token: Option<&str>, jobs: &[(&str, &str)]) -> Worker {
     let metrics = Arc::new(Metrics::new());
-    let core = core(metrics.clone()).await;
-    let inbox = Inbox::new(core.clone(), "crossgrant", "crossgrant.dead");
+    let engine = engine(metrics.clone()).await;
+    let inbox = Inbox::new(engine.clone(), "crossgrant", "crossgrant.dead");
     for (user, id) in jobs {
         inbox.take(vec![incoming(user, id)]).await.unwrap();
     }
     let (stop, stopping) = watch::channel(false);
     let token = token.map(SecretString::from);
-    let admin = Admin::new(Parts { core: core.clone(), metrics, broker: None, token, stopping });
-    Worker { core, router: admin.router(), stop }
+    let admin = Admin::new(Parts { engine: engine.clone(), metrics, broker: None, token, stopping });
+    Worker { engine, router: admin.router(), stop }
 }
 
 impl Worker {
@@ -123,7 +123,7 @@ async fn a_command_is_carried_out_or_declined_with_the_reason() {
     assert!(body["message"].as_str().unwrap().contains("only a parked job can be resumed"), "{body}");
     let (status, body) = worker.post("/v1/jobs/ticketing%2FNET-1/cancel").await;
     assert_eq!((status, &body["state"]), (StatusCode::OK, &"cancelled".into()), "{body}");
-    let stored = worker.core.store.load(body["uid"].as_str().unwrap().parse().unwrap()).await.unwrap().unwrap();
+    let stored = worker.engine.store.load(body["uid"].as_str().unwrap().parse().unwrap()).await.unwrap().unwrap();
     assert_eq!(stored.state.as_str(), "cancelled");
     assert_eq!(worker.post("/v1/jobs/ticketing%2FNET-1/cancel").await.0, StatusCode::CONFLICT);
     assert_eq!(worker.post("/v1/jobs/ticketing%2FNET-2/cancel").await.0, StatusCode::NOT_FOUND);
@@ -165,12 +165,12 @@ async fn with_a_token_nothing_is_told_without_it() {
 #[tokio::test]
 async fn readiness_names_each_check() {
     let metrics = Arc::new(Metrics::new());
-    let core = core(metrics.clone()).await;
-    let broker = Some(Arc::new(BrokerState::new(core.clock.clone())));
+    let engine = engine(metrics.clone()).await;
+    let broker = Some(Arc::new(BrokerState::new(engine.clock.clone())));
     let (stop, stopping) = watch::channel(false);
     let admin = |broker| {
-        let (core, metrics, stopping) = (core.clone(), metrics.clone(), stopping.clone());
-        Admin::new(Parts { core, metrics, broker, token: None, stopping })
+        let (engine, metrics, stopping) = (engine.clone(), metrics.clone(), stopping.clone());
+        Admin::new(Parts { engine, metrics, broker, token: None, stopping })
     };
     let down = |readiness: &Readiness| -> Vec<String> {
         readiness.checks.iter().filter(|check| !check.ok).map(|check| check.name.clone()).collect()

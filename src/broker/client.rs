@@ -16,7 +16,7 @@ use super::publisher::confirming;
 use super::settings::BrokerSettings;
 use super::topology::declare_exchange;
 use super::window::{self, Letter, WINDOW, short};
-use crate::engine::mail::{Delivered, Incoming};
+use crate::engine::ports::mail::{Delivered, Incoming};
 
 /// A job to publish. `user_id` is not a choice: it is the user of the connection, since the broker refuses any other.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

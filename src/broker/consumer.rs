@@ -31,7 +31,7 @@ use super::link::{Backoff, Health, Role, Wire, stopped, within};
 use super::settings::BrokerSettings;
 use super::state::{BrokerState, Link, add};
 use crate::clock::Clock;
-use crate::engine::mail::{Incoming, Intake};
+use crate::engine::ports::mail::{Incoming, Intake};
 
 /// A session that lived this long was a success: the next reconnect begins with the shortest wait.
 const HEALTHY_AFTER: Duration = Duration::from_secs(10);

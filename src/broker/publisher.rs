@@ -19,7 +19,7 @@ use super::settings::BrokerSettings;
 use super::state::{BrokerState, Link, add};
 use super::window::{self, Letter, WINDOW, short};
 use crate::clock::Clock;
-use crate::engine::mail::{Delivered, Outgoing, PublishError, Publisher};
+use crate::engine::ports::mail::{Delivered, Outgoing, PublishError, Publisher};
 
 /// Publishes over one connection, which it opens when it needs it and paces its attempts to open.
 pub struct AmqpPublisher {

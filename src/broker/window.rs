@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use super::error::BrokerError;
 use super::link::Health;
 use super::settings::BrokerSettings;
-use crate::engine::mail::Delivered;
+use crate::engine::ports::mail::Delivered;
 
 /// Most messages between two barriers. With the processors to itself a window of 200 gains as much; where they are shared,
 /// every barrier is a wait for one's turn.

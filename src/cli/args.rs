@@ -467,11 +467,11 @@ mod tests {
     #[test]
     fn a_profile_goes_with_its_account_or_the_hub() {
         for command in ["run f", "plan f", "doctor"] {
-            let line = format!("crossgrant {command} --profile 1250123456123456=core --profile hub=base=2");
+            let line = format!("crossgrant {command} --profile 1250123456123456=engine --profile hub=base=2");
             let cli = parse(&line).unwrap();
             let [account, hub] = cli.command.profiles() else { panic!("{command}") };
             assert_eq!(account.account.as_ref().unwrap().as_str(), "1250123456123456");
-            assert_eq!((account.profile.as_str(), hub.profile.as_str(), &hub.account), ("core", "base=2", &None));
+            assert_eq!((account.profile.as_str(), hub.profile.as_str(), &hub.account), ("engine", "base=2", &None));
         }
     }
 

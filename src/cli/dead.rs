@@ -8,7 +8,7 @@ use super::exit::{Exit, Failure};
 use super::output;
 use crate::admin::{RejectionPage, Replayed, Undeliverable, UndeliverablePage};
 use crate::domain::Code;
-use crate::engine::store::Rejected;
+use crate::engine::ports::store::Rejected;
 
 /// Lists them, or sends again what nobody took.
 pub(super) async fn dead(command: &DeadCommand, worker: &Worker) -> Result<Exit, Failure> {
@@ -88,30 +88,30 @@ mod tests {
     use tokio::sync::watch;
 
     use super::*;
-    use crate::admin::testing::{core, incoming};
+    use crate::admin::testing::{engine, incoming};
     use crate::admin::{Admin, Parts};
-    use crate::engine::core::Core;
-    use crate::engine::intake::Inbox;
-    use crate::engine::mail::{Incoming, Intake};
+    use crate::engine::loops::intake::Inbox;
+    use crate::engine::loops::shared::Engine;
+    use crate::engine::ports::mail::{Incoming, Intake};
     use crate::telemetry::Metrics;
 
     /// A worker on a port of its own, with what it said undeliverable.
-    async fn worker(jobs: &[&str]) -> (Arc<Core>, Worker, watch::Sender<bool>) {
+    async fn worker(jobs: &[&str]) -> (Arc<Engine>, Worker, watch::Sender<bool>) {
         let metrics = Arc::new(Metrics::new());
-        let core = core(metrics.clone()).await;
-        let inbox = Inbox::new(core.clone(), "crossgrant", "crossgrant.dead");
+        let engine = engine(metrics.clone()).await;
+        let inbox = Inbox::new(engine.clone(), "crossgrant", "crossgrant.dead");
         for id in jobs {
             inbox.take(vec![incoming("bot", id)]).await.unwrap();
         }
-        let numbers: Vec<i64> = core.store.outbox(0, 100).await.unwrap().iter().map(|queued| queued.number).collect();
-        core.store.settle(&[], &numbers).await.unwrap();
+        let numbers: Vec<i64> = engine.store.outbox(0, 100).await.unwrap().iter().map(|queued| queued.number).collect();
+        engine.store.mark_sent(&[], &numbers).await.unwrap();
         inbox.take(vec![Incoming { body: "{}".into(), ..Incoming::default() }]).await.unwrap();
         let (stop, stopping) = watch::channel(false);
-        let admin = Admin::new(Parts { core: core.clone(), metrics, broker: None, token: None, stopping });
+        let admin = Admin::new(Parts { engine: engine.clone(), metrics, broker: None, token: None, stopping });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, admin.router()).await });
-        (core, Worker::new(&url, None).unwrap(), stop)
+        (engine, Worker::new(&url, None).unwrap(), stop)
     }
 
     #[tokio::test]
@@ -130,18 +130,18 @@ mod tests {
 
     #[tokio::test]
     async fn many_messages_are_sent_again_only_when_that_is_said() {
-        let (core, worker, _stop) = worker(&["NET-1", "NET-2"]).await;
-        let queued = core.store.outbox(0, 100).await.unwrap().len();
+        let (engine, worker, _stop) = worker(&["NET-1", "NET-2"]).await;
+        let queued = engine.store.outbox(0, 100).await.unwrap().len();
         let mut args = DeadReplayArgs { numbers: vec![], yes: false, worker: Default::default() };
         let failure = replay(&args, &worker).await.unwrap_err();
         assert!(failure.message.contains("2 messages again; say so with --yes"), "{failure}");
         let other = worker.post::<Replayed>("/v1/undeliverable/replay?expect=3").await.unwrap_err();
         assert!(other.message.contains("there are 2 by now"), "{other}");
-        assert_eq!(core.store.outbox(0, 100).await.unwrap().len(), queued, "nothing was sent");
+        assert_eq!(engine.store.outbox(0, 100).await.unwrap().len(), queued, "nothing was sent");
 
         args.yes = true;
         assert_eq!(replay(&args, &worker).await.unwrap(), Exit::Ok);
-        assert_eq!(core.store.outbox(0, 100).await.unwrap().len(), queued + 2);
+        assert_eq!(engine.store.outbox(0, 100).await.unwrap().len(), queued + 2);
         args.numbers = vec![1];
         assert_eq!(replay(&args, &worker).await.unwrap(), Exit::Failed, "it is not there any more");
     }

@@ -25,8 +25,8 @@ use crate::cloud::Unobserved;
 use crate::config::{Config, Warning};
 use crate::domain::contract::{self, Envelope, Fault};
 use crate::domain::{AccountUid, Cen, CenId, Code, Job};
-use crate::engine::cloud::Readers;
 use crate::engine::policy::Allow;
+use crate::engine::ports::cloud::Readers;
 
 /// What is logged beside the findings. The broker closes a channel to say that a queue is missing or differs, which the
 /// library takes for an error and a finding tells.

@@ -10,11 +10,11 @@ use crate::cloud::{
 };
 use crate::config::Config;
 use crate::domain::{Code, Hour};
-use crate::engine::announce::Announcer;
-use crate::engine::core::{Core, Parts};
-use crate::engine::faults::Faults;
+use crate::engine::events::Announcer;
+use crate::engine::loops::shared::{Engine, EngineParts};
 use crate::engine::policy::Policy;
-use crate::engine::store::Store;
+use crate::engine::ports::crash_points::CrashPoints;
+use crate::engine::ports::store::Store;
 use crate::simulator::Simulator;
 use crate::telemetry::Metrics;
 use crate::workflow::{Catalog, Overrides};
@@ -34,7 +34,7 @@ pub(super) struct Settings {
     pub holder: String,
     pub metrics: Arc<Metrics>,
     /// Where to be cut.
-    pub faults: Arc<dyn Faults>,
+    pub crash_points: Arc<dyn CrashPoints>,
 }
 
 /// The cloud, and what is taken for true of it.
@@ -101,11 +101,11 @@ pub(super) fn accounts(
 }
 
 /// Builds it; what is wrong with the operator's own policies and error classes is reported together.
-pub(super) async fn engine(settings: Settings) -> Result<Arc<Core>, Failure> {
+pub(super) async fn build(settings: Settings) -> Result<Arc<Engine>, Failure> {
     let registry = actions::registry();
     let (catalog, hour) = (catalog(&settings.access.overrides)?, settings.access.hour);
     let cloud = accounts(settings.access, &catalog, &settings.clock, settings.metrics.clone())?;
-    let parts = Parts {
+    let parts = EngineParts {
         store: settings.store,
         cloud: Arc::new(cloud),
         clock: settings.clock,
@@ -113,11 +113,11 @@ pub(super) async fn engine(settings: Settings) -> Result<Arc<Core>, Failure> {
         registry: Arc::new(registry),
         policy: settings.policy,
         announcer: Announcer { exchange: settings.exchange, hour },
-        faults: settings.faults,
+        crash_points: settings.crash_points,
         observer: settings.metrics,
         holder: settings.holder,
     };
-    Ok(Arc::new(Core::new(parts).await?))
+    Ok(Arc::new(Engine::new(parts).await?))
 }
 
 /// The definitions of this program, with the operator's own policies and error classes.

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use crate::broker::BrokerError;
 use crate::config::ConfigError;
 use crate::domain::Code;
-use crate::engine::store::StoreError;
+use crate::engine::ports::store::StoreError;
 
 /// The exit codes, as `--help` has them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,8 +8,8 @@ use super::exit::{Exit, Failure};
 use super::output;
 use crate::admin::{JobPage, JobView};
 use crate::config::Config;
-use crate::engine::command::Command;
-use crate::engine::state::{Image, Outcome, Record, Write};
+use crate::engine::decide::command::Command;
+use crate::engine::record::{Image, Outcome, Record, Write};
 
 /// The worker that the command line or the configuration names.
 pub(super) fn worker(args: &WorkerArgs, config: &Config) -> Result<Worker, Failure> {

@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 
 use super::exit::Failure;
 use crate::domain::{CONTENT_TYPE, Code};
-use crate::engine::mail::{Delivered, Outgoing, PublishError, Publisher};
+use crate::engine::ports::mail::{Delivered, Outgoing, PublishError, Publisher};
 
 /// Writes one line.
 pub(super) fn line(text: &str) -> Result<(), Failure> {

@@ -17,11 +17,11 @@ use crate::cloud::Unobserved;
 use crate::config::Config;
 use crate::domain::contract::{self, Envelope, Fault};
 use crate::domain::{Code, JobUid, Reason, Requester};
-use crate::engine::cloud::Readers;
-use crate::engine::decide::Rules;
-use crate::engine::plan;
+use crate::engine::decide::decision::Context;
+use crate::engine::loops::plan;
 use crate::engine::policy::Policy;
-use crate::engine::state::{Record, State};
+use crate::engine::ports::cloud::Readers;
+use crate::engine::record::{Record, State};
 
 /// Answers each job of a file.
 pub(super) async fn plan(args: &PlanArgs, config: impl FnOnce() -> Result<Config, Failure>) -> Result<Exit, Failure> {
@@ -91,7 +91,7 @@ async fn answers(
         job.not_before = None;
         let definition = catalog.definition(job.kind);
         let rules =
-            Rules { definition, registry: &registry, policies: &catalog.policies, classes: &catalog.classes, hour };
+            Context { definition, registry: &registry, policies: &catalog.policies, classes: &catalog.classes, hour };
         let (digest, first) = (definition.digest(), &definition.first().name);
         let admitted = match asks {
             Some(requester) => {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::args::RunArgs;
-use super::engine::{Access, Settings, engine};
+use super::engine::{Access, Settings, build};
 use super::exit::{Exit, Failure};
 use super::input;
 use super::loops::{Loop, first_to_end};
@@ -16,15 +16,15 @@ use crate::broker::Topology;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::domain::{Code, JobUid, Mode};
-use crate::engine::core::Core;
-use crate::engine::faults::NoFaults;
-use crate::engine::intake::Inbox;
-use crate::engine::mail::Incoming;
-use crate::engine::outbox;
+use crate::engine::loops::intake::Inbox;
+use crate::engine::loops::outbox;
+use crate::engine::loops::shared::Engine;
+use crate::engine::loops::worker::{Capacity, work};
 use crate::engine::policy::Policy;
-use crate::engine::state::{Record, State};
-use crate::engine::store::{Filter, Store, Taken};
-use crate::engine::worker::{Capacity, work};
+use crate::engine::ports::crash_points::NoCrashes;
+use crate::engine::ports::mail::Incoming;
+use crate::engine::ports::store::{Filter, Store, Taken};
+use crate::engine::record::{Record, State};
 use crate::store::Sqlite;
 use crate::sweep;
 use crate::telemetry::Metrics;
@@ -48,21 +48,21 @@ pub(super) async fn run(args: &RunArgs, config: impl FnOnce() -> Result<Config, 
         return Err(Failure::usage("there is no job to run").code(Code::NoJob));
     }
     let mut signals = Signals::listen()?;
-    let core = core(args, config).await?;
-    if args.simulate.is_some() && unfinished(&core).await?.is_some() {
+    let engine = engine(args, config).await?;
+    if args.simulate.is_some() && unfinished(&engine).await?.is_some() {
         tracing::warn!("the store holds jobs of an earlier run, and the simulated cloud has forgotten what they did");
     }
-    let taken = take(&core, jobs).await?;
+    let taken = take(&engine, jobs).await?;
     let printer = Arc::new(Printer::default());
     let capacity = Capacity { jobs: BATCH, drain: DRAIN };
     let mut loops = [
-        Loop::spawn("outbox", |stop| outbox::publish(Arc::clone(&core), Arc::clone(&printer) as _, stop)),
-        Loop::spawn("sweep", |stop| sweep::run(Arc::clone(&core), stop)),
-        Loop::spawn("work", |stop| work(Arc::clone(&core), capacity, stop)),
+        Loop::spawn("outbox", |stop| outbox::publish(Arc::clone(&engine), Arc::clone(&printer) as _, stop)),
+        Loop::spawn("sweep", |stop| sweep::run(Arc::clone(&engine), stop)),
+        Loop::spawn("work", |stop| work(Arc::clone(&engine), capacity, stop)),
     ];
     let progress = Progress::new();
     let told = tokio::select! {
-        rested = rest(&core, &printer, &progress) => rested.map(|()| None)?,
+        rested = rest(&engine, &printer, &progress) => rested.map(|()| None)?,
         name = signals.next() => Some(name),
         name = first_to_end(&mut loops) => return Err(Failure::failed(format!("{name} ended by itself")).code(Code::LoopEnded)),
     };
@@ -74,11 +74,11 @@ pub(super) async fn run(args: &RunArgs, config: impl FnOnce() -> Result<Config, 
         let kept = if args.store.is_some() { "run it again to go on" } else { "without --store nothing of it is kept" };
         return Err(Failure::failed(format!("interrupted by {name}; {kept}")).code(Code::Interrupted));
     }
-    let done = judge(&core, &taken).await?;
+    let done = judge(&engine, &taken).await?;
     Ok(if done && clean { Exit::Ok } else { Exit::Failed })
 }
 
-async fn core(args: &RunArgs, config: impl FnOnce() -> Result<Config, Failure>) -> Result<Arc<Core>, Failure> {
+async fn engine(args: &RunArgs, config: impl FnOnce() -> Result<Config, Failure>) -> Result<Arc<Engine>, Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let store: Arc<dyn Store> = match &args.store {
         Some(path) => Arc::new(Sqlite::open(path)?),
@@ -88,7 +88,7 @@ async fn core(args: &RunArgs, config: impl FnOnce() -> Result<Config, Failure>) 
         Some(file) => Access::simulated(file.as_deref(), args.hour, Arc::clone(&clock))?,
         None => Access::configured(&config()?).map_err(|failure| failure.hint("--simulate needs none"))?,
     };
-    engine(Settings {
+    build(Settings {
         store,
         clock,
         access,
@@ -96,13 +96,13 @@ async fn core(args: &RunArgs, config: impl FnOnce() -> Result<Config, Failure>) 
         exchange: Topology::new(PREFIX).events_exchange(),
         holder: REQUESTER.into(),
         metrics: Arc::new(Metrics::new()),
-        faults: Arc::new(NoFaults),
+        crash_points: Arc::new(NoCrashes),
     })
     .await
 }
 
-async fn take(core: &Arc<Core>, jobs: Vec<bytes::Bytes>) -> Result<Vec<Taken>, Failure> {
-    let inbox = Inbox::new(Arc::clone(core), PREFIX, Topology::new(PREFIX).dead_queue());
+async fn take(engine: &Arc<Engine>, jobs: Vec<bytes::Bytes>) -> Result<Vec<Taken>, Failure> {
+    let inbox = Inbox::new(Arc::clone(engine), PREFIX, Topology::new(PREFIX).dead_queue());
     let incoming = |body: &bytes::Bytes| Incoming {
         body: body.clone(),
         routing_key: input::routing_key(body),
@@ -117,20 +117,20 @@ async fn take(core: &Arc<Core>, jobs: Vec<bytes::Bytes>) -> Result<Vec<Taken>, F
 }
 
 /// Returns once nothing happens any more by itself and everything is said.
-async fn rest(core: &Core, printer: &Printer, progress: &Progress) -> Result<(), Failure> {
+async fn rest(engine: &Engine, printer: &Printer, progress: &Progress) -> Result<(), Failure> {
     loop {
-        let census = core.store.census().await?;
+        let counts = engine.store.counts().await?;
         let count = |unfinished: bool| -> usize {
             let of = |state: &State| UNFINISHED.contains(state) == unfinished;
-            let counts = census.jobs.iter().filter(|((_, state), _)| of(state)).map(|(_, count)| count);
+            let counts = counts.jobs.iter().filter(|((_, state), _)| of(state)).map(|(_, count)| count);
             usize::try_from(counts.sum::<u64>()).unwrap_or(usize::MAX)
         };
         let (left, ended) = (count(true), count(false));
-        if left == 0 && census.outbox == 0 {
+        if left == 0 && counts.outbox == 0 {
             return Ok(());
         }
-        let now = core.clock.now();
-        let place = unfinished(core).await?.map(|record| Place {
+        let now = engine.clock.now();
+        let place = unfinished(engine).await?.map(|record| Place {
             next: explain(&record, None, true, now).until,
             id: record.job.id.to_string(),
             state: record.state.as_str().to_owned(),
@@ -139,23 +139,23 @@ async fn rest(core: &Core, printer: &Printer, progress: &Progress) -> Result<(),
         progress.show(&progress::line(ended, ended.saturating_add(left), place.as_ref(), now));
         tokio::select! {
             () = printer.published.notified() => {}
-            () = core.clock.sleep(TICK) => {}
+            () = engine.clock.sleep(TICK) => {}
         }
     }
 }
 
 /// The youngest job that has not come to rest.
-async fn unfinished(core: &Core) -> Result<Option<Record>, Failure> {
+async fn unfinished(engine: &Engine) -> Result<Option<Record>, Failure> {
     let filter = Filter { states: UNFINISHED.to_vec(), limit: 1, ..Filter::default() };
-    Ok(core.store.list(&filter).await?.pop())
+    Ok(engine.store.list(&filter).await?.pop())
 }
 
 /// Whether each of the jobs asked for has the result that was asked for; tells of those that have not.
-async fn judge(core: &Core, taken: &[Taken]) -> Result<bool, Failure> {
+async fn judge(engine: &Engine, taken: &[Taken]) -> Result<bool, Failure> {
     let mut done = 0;
     for taken in taken {
         match taken {
-            Taken::New(uid) | Taken::Repeated(uid) => done += usize::from(has_result(core, *uid).await?),
+            Taken::New(uid) | Taken::Repeated(uid) => done += usize::from(has_result(engine, *uid).await?),
             Taken::Reused(_) | Taken::Rejected(_) => {}
         }
     }
@@ -165,8 +165,8 @@ async fn judge(core: &Core, taken: &[Taken]) -> Result<bool, Failure> {
     Ok(done == taken.len())
 }
 
-async fn has_result(core: &Core, uid: JobUid) -> Result<bool, Failure> {
-    Ok(core.store.load(uid).await?.is_some_and(|record| match record.job.mode {
+async fn has_result(engine: &Engine, uid: JobUid) -> Result<bool, Failure> {
+    Ok(engine.store.load(uid).await?.is_some_and(|record| match record.job.mode {
         Mode::Apply => record.state == State::Completed,
         Mode::Plan => record.state == State::Planned,
     }))

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use super::engine::{Access, Settings, engine};
+use super::engine::{Access, Settings, build};
 use super::exit::{Exit, Failure};
 use super::loops::{Loop, first_to_end};
 use super::signals::Signals;
@@ -16,11 +16,11 @@ use crate::broker::{AmqpPublisher, BrokerSettings, BrokerState, Topology, consum
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::domain::Code;
-use crate::engine::core::Core;
-use crate::engine::faults::Faults;
-use crate::engine::intake::Inbox;
-use crate::engine::worker::{Capacity, work};
-use crate::engine::{bells, outbox, retention};
+use crate::engine::loops::intake::Inbox;
+use crate::engine::loops::shared::Engine;
+use crate::engine::loops::worker::{Capacity, work};
+use crate::engine::loops::{outbox, retention, wakeups};
+use crate::engine::ports::crash_points::CrashPoints;
 use crate::sweep;
 use crate::telemetry::Metrics;
 
@@ -30,20 +30,21 @@ const FLUSH: Duration = Duration::from_secs(10);
 const GOODBYE: Duration = Duration::from_secs(3);
 
 /// Works until a signal, then stops in order: no new jobs, those in work come to rest, what is to be said is said.
-pub(super) async fn serve(config: Config, faults: Arc<dyn Faults>) -> Result<Exit, Failure> {
+pub(super) async fn serve(config: Config, crash_points: Arc<dyn CrashPoints>) -> Result<Exit, Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let (began, mut signals) = (clock.uptime(), Signals::listen()?);
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
     let metrics = Arc::new(Metrics::new());
-    let core = core(&config, &clock, &metrics, faults).await?;
+    let engine = engine(&config, &clock, &metrics, crash_points).await?;
     let broker = Arc::new(broker(&config));
     let links = Arc::new(BrokerState::new(Arc::clone(&clock)));
     let publisher = Arc::new(AmqpPublisher::new(Arc::clone(&broker), Arc::clone(&clock), Arc::clone(&links)));
     let (stopping, is_stopping) = watch::channel(false);
     let (token, status) = (config.admin.token.clone(), Some(Arc::clone(&links)));
-    let admin = Admin::new(Parts { core: Arc::clone(&core), metrics, broker: status, token, stopping: is_stopping });
+    let admin =
+        Admin::new(Parts { engine: Arc::clone(&engine), metrics, broker: status, token, stopping: is_stopping });
     let listener = TcpListener::bind(config.admin.listen).await;
     let listener = listener.map_err(|error| {
         Failure::usage(format!("cannot listen on {}: {error}", config.admin.listen)).code(Code::CannotListen)
@@ -52,14 +53,14 @@ pub(super) async fn serve(config: Config, faults: Arc<dyn Faults>) -> Result<Exi
 
     let capacity = Capacity { jobs: config.worker.concurrency, drain: config.worker.drain };
     let mut loops = [
-        Loop::spawn("bells", |stop| bells::listen(Arc::clone(&core), stop)),
+        Loop::spawn("bells", |stop| wakeups::listen(Arc::clone(&engine), stop)),
         Loop::spawn("admin", |stop| admin_http(listener, admin, stop)),
         Loop::spawn("link", |stop| stay_connected(Arc::clone(&publisher), stop)),
-        Loop::spawn("outbox", |stop| outbox::publish(Arc::clone(&core), publisher, stop)),
-        Loop::spawn("sweep", |stop| sweep::run(Arc::clone(&core), stop)),
-        Loop::spawn("work", |stop| work(Arc::clone(&core), capacity, stop)),
-        Loop::spawn("retention", |stop| retention::forget(Arc::clone(&core), config.keep, stop)),
-        Loop::spawn("intake", |stop| intake(&broker, Arc::clone(&core), links, stop)),
+        Loop::spawn("outbox", |stop| outbox::publish(Arc::clone(&engine), publisher, stop)),
+        Loop::spawn("sweep", |stop| sweep::run(Arc::clone(&engine), stop)),
+        Loop::spawn("work", |stop| work(Arc::clone(&engine), capacity, stop)),
+        Loop::spawn("retention", |stop| retention::forget(Arc::clone(&engine), config.keep, stop)),
+        Loop::spawn("intake", |stop| intake(&broker, Arc::clone(&engine), links, stop)),
     ];
     let took = clock.uptime().saturating_sub(began);
     tracing::info!(admin.address = %address, took.seconds = took.as_secs_f64(), "ready");
@@ -94,17 +95,17 @@ async fn drain(loops: [Loop; 8], config: &Config, broker: &BrokerSettings) -> bo
     clean & admin.stop(GOODBYE).await
 }
 
-async fn core(
+async fn engine(
     config: &Config,
     clock: &Arc<dyn Clock>,
     metrics: &Arc<Metrics>,
-    faults: Arc<dyn Faults>,
-) -> Result<Arc<Core>, Failure> {
+    crash_points: Arc<dyn CrashPoints>,
+) -> Result<Arc<Engine>, Failure> {
     let access = Access::configured(config)?;
     if config.allow.is_empty() {
         tracing::warn!("there is no [[allow]] rule, so every job is refused");
     }
-    engine(Settings {
+    build(Settings {
         store: store::open(&config.store, clock).await?,
         clock: Arc::clone(clock),
         access,
@@ -112,7 +113,7 @@ async fn core(
         exchange: Topology::new(config.broker.prefix.as_str()).events_exchange(),
         holder: config.worker.name.clone(),
         metrics: Arc::clone(metrics),
-        faults,
+        crash_points,
     })
     .await
 }
@@ -132,13 +133,13 @@ pub(super) fn broker(config: &Config) -> BrokerSettings {
 
 fn intake(
     broker: &Arc<BrokerSettings>,
-    core: Arc<Core>,
+    engine: Arc<Engine>,
     links: Arc<BrokerState>,
     stop: watch::Receiver<bool>,
 ) -> impl Future<Output = ()> + Send + use<> {
-    let (broker, clock) = (Arc::clone(broker), Arc::clone(&core.clock));
+    let (broker, clock) = (Arc::clone(broker), Arc::clone(&engine.clock));
     let topology = &broker.topology;
-    let inbox = Arc::new(Inbox::new(core, topology.prefix(), topology.dead_queue()));
+    let inbox = Arc::new(Inbox::new(engine, topology.prefix(), topology.dead_queue()));
     async move {
         let report = consume(broker, inbox, clock, links, stop).await;
         tracing::info!(messages = report.taken, sessions = report.sessions, clean = report.clean, "takes no more jobs");

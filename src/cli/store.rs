@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::config::StoreConfig;
-use crate::engine::store::{Store, StoreError};
+use crate::engine::ports::store::{Store, StoreError};
 use crate::store::{Postgres, Sqlite, Time};
 
 /// Opens it.

@@ -19,7 +19,7 @@ use crate::broker::{Arrivals, BrokerSettings, EventTap, Submission, Submitter};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::domain::Code;
-use crate::engine::mail::{Delivered, Incoming};
+use crate::engine::ports::mail::{Delivered, Incoming};
 
 /// How often the progress line is renewed.
 const TICK: Duration = Duration::from_millis(500);

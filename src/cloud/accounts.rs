@@ -20,10 +20,10 @@ use super::transport::Transport;
 use super::vpc::Vpc;
 use crate::clock::Clock;
 use crate::domain::{
-    AccountUid, Cen, CenId, ChildInstance, Instance, InstanceId, InstanceType, ListedAttachment, OrderType, Rule,
+    AccountUid, Cen, CenId, ChildInstance, GrantRule, Instance, InstanceId, InstanceType, ListedAttachment, OrderType,
     TransitRouter,
 };
-use crate::engine::cloud::{
+use crate::engine::ports::cloud::{
     Answer, Cloud, CloudError, Listing, NoRoom, Readers, ResourceReader, ResourceWriter, RuleFilter, RulePage,
     TransitRouterReader, TransitRouterWriter,
 };
@@ -146,7 +146,10 @@ struct WriteAsTransitRouter(Cbn);
 
 #[async_trait]
 impl ResourceReader for ReadAsResource {
-    async fn describe_grant_rules_to_resource(&self, instance: &Instance) -> Result<Answer<Listing<Rule>>, CloudError> {
+    async fn describe_grant_rules_to_resource(
+        &self,
+        instance: &Instance,
+    ) -> Result<Answer<Listing<GrantRule>>, CloudError> {
         match instance.kind {
             InstanceType::CCN => self.0.smartag.rules(instance).await,
             _ => self.0.cbn.rules_to_resource(instance).await,
@@ -265,7 +268,7 @@ mod tests {
     use crate::cloud::observer::Unobserved;
     use crate::cloud::testing::{self, RESOURCE_ACCOUNT, SECRET, Scripted, TOKEN, TR_ACCOUNT, cen, instance, uid};
     use crate::cloud::transport::TransportError;
-    use crate::engine::cloud::Failure;
+    use crate::engine::ports::cloud::Failure;
 
     fn why(error: CloudError) -> String {
         match error.failure {

@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use super::bucket::Bucket;
 use crate::clock::Clock;
 use crate::domain::AccountUid;
-use crate::engine::urgency::{Priority, Urgency};
+use crate::engine::ports::urgency::{Priority, Urgency};
 
 /// Calls per second of `AssumeRole`, which the roles of all accounts behind one hub share: a fifth of what STS takes of an
 /// account, which has other users too (API §K).
@@ -262,7 +262,7 @@ impl Line {
     }
 }
 
-/// Standing in line; leaves it when dropped.
+/// GrantState in line; leaves it when dropped.
 struct Place {
     line: Arc<Mutex<Line>>,
     key: Key,

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json_borrow::OwnedValue;
 
 use super::wire;
-use crate::engine::cloud::Failure;
+use crate::engine::ports::cloud::Failure;
 
 /// The longest delay a server can ask for.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(120);

@@ -15,7 +15,7 @@ use super::request::RpcRequest;
 use super::rpc::Caller;
 use super::turns::Turns;
 use super::wire;
-use crate::engine::cloud::{CloudError, Failure, Refusal};
+use crate::engine::ports::cloud::{CloudError, Failure, Refusal};
 
 const OPERATION: &str = "GetCallerIdentity";
 

@@ -12,7 +12,7 @@ use serde_json_borrow::Value;
 use super::request::RpcRequest;
 use super::rpc::Caller;
 use super::wire;
-use crate::engine::cloud::{Answer, CloudError, Listing};
+use crate::engine::ports::cloud::{Answer, CloudError, Listing};
 
 /// The most a token-paged list gives in one page.
 pub(super) const MAX_RESULTS: u64 = 100;

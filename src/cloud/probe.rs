@@ -9,7 +9,7 @@ use super::endpoint::Product;
 use super::request::RpcRequest;
 use super::rpc::Caller;
 use crate::domain::Region;
-use crate::engine::cloud::{CloudError, Failure};
+use crate::engine::ports::cloud::{CloudError, Failure};
 
 /// Every operation that can be probed, with its product.
 const READS: &[(&str, Product)] = &[

@@ -17,9 +17,9 @@ use super::request::RpcRequest;
 use super::transport::{Transport, TransportError};
 use crate::clock::Clock;
 use crate::domain::AccountUid;
-use crate::engine::cloud::{Answer, CloudError, Failure, NoRoom};
-use crate::engine::leave::Leave;
-use crate::engine::urgency::Urgency;
+use crate::engine::ports::cloud::{Answer, CloudError, Failure, NoRoom};
+use crate::engine::ports::urgency::Urgency;
+use crate::engine::ports::write_permit::Leave;
 
 /// How long a call may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,8 +13,8 @@ use super::paging::List;
 use super::request::RpcRequest;
 use super::rpc::{Caller, not_sent};
 use super::wire;
-use crate::domain::{Cen, CenId, Instance, InstanceId, OrderType, Region, Rule};
-use crate::engine::cloud::{Answer, CloudError, Listing};
+use crate::domain::{Cen, CenId, GrantRule, Instance, InstanceId, OrderType, Region};
+use crate::engine::ports::cloud::{Answer, CloudError, Listing};
 
 const GRANT: &str = "GrantInstanceToCbn";
 const REVOKE: &str = "RevokeInstanceFromCbn";
@@ -49,7 +49,7 @@ impl Smartag {
     }
 
     /// Every rule of one CCN.
-    pub async fn rules(&self, ccn: &Instance) -> Result<Answer<Listing<Rule>>, CloudError> {
+    pub async fn rules(&self, ccn: &Instance) -> Result<Answer<Listing<GrantRule>>, CloudError> {
         let describe =
             RpcRequest::new(Product::Smartag, RULES).in_region(&ccn.region).query("AssociatedCcnId", &ccn.id);
         let read = |item: &Value| {
@@ -71,8 +71,8 @@ fn about(action: &'static str, ccn: &Instance, cen: &Cen) -> RpcRequest {
         .query("CenInstanceId", &cen.id)
 }
 
-fn rule(item: &Value<'_>) -> Option<Rule> {
-    Some(Rule {
+fn rule(item: &Value<'_>) -> Option<GrantRule> {
+    Some(GrantRule {
         cen: CenId::parse(wire::text(item, "CenInstanceId")?).ok()?,
         cen_owner: wire::uid(item, "CenUid").ok()??,
         instance: InstanceId::parse(wire::text(item, "CcnInstanceId")?).ok()?,

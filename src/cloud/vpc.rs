@@ -11,7 +11,7 @@ use super::request::RpcRequest;
 use super::rpc::{Caller, not_sent};
 use super::wire;
 use crate::domain::{Instance, InstanceType};
-use crate::engine::cloud::{Answer, CloudError, Listing};
+use crate::engine::ports::cloud::{Answer, CloudError, Listing};
 
 const VPN_ATTACHMENTS: &str = "DescribeVpnAttachments";
 
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
     use crate::cloud::Unobserved;
     use crate::cloud::testing::{RESOURCE_ACCOUNT, Scripted, accounts, instance, uid};
-    use crate::engine::cloud::{Failure, Readers};
+    use crate::engine::ports::cloud::{Failure, Readers};
 
     #[tokio::test]
     async fn a_connections_own_attachments_are_asked_for_where_it_lies() {

@@ -7,7 +7,7 @@ use super::order_type::OrderType;
 
 /// One grant rule, as either account sees it (API §A.4, §A.5). An absent order type is *unknown*, never "the default".
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rule {
+pub struct GrantRule {
     /// The CEN it is granted to.
     pub cen: CenId,
     /// Whose CEN that is.

@@ -10,10 +10,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::decide::{Deciding, Next};
-use super::state::{EmptySince, Record};
-use crate::clock::later;
-use crate::domain::{AccountUid, Job, Kind, Reason};
+use crate::domain::{AccountUid, Job, Kind};
+use crate::engine::record::Record;
 
 /// What the limits are for: an hour by the clock, whatever the billing hour of a simulated cloud.
 pub const WINDOW: Duration = Duration::from_secs(3600);
@@ -96,34 +94,5 @@ impl Record {
     /// Whether a pause keeps it back: it has changed nothing and waits for nothing that was changed.
     pub fn may_be_held(&self) -> bool {
         !self.state.is_terminal() && !self.has_written() && self.wait.is_none()
-    }
-}
-
-impl Deciding<'_> {
-    /// Rests until the account is unpaused, or the job may not be begun any more.
-    pub(super) fn hold(&mut self, pause: &Pause) -> Next {
-        if self.is_expired() {
-            return self.expire();
-        }
-        self.record.held = Some(pause.account.clone());
-        self.record.empty_since = EmptySince::default();
-        // It expires after that instant, not at it.
-        self.record.due = self.record.job.not_after.map(|at| later(at, Duration::from_micros(1)));
-        self.record.why = pause.to_string();
-        Next::Rest
-    }
-
-    /// As many as may have begun within the last hour. Nothing was written, so the next one on the instance may pass.
-    pub(super) fn over_limit(&mut self, begun: u64, most: u32) -> Next {
-        let job = &self.record.job;
-        let what = match job.kind {
-            Kind::Revoke => format!("revokes in {}", job.cen.id),
-            _ => format!("payer changes of instances of account {}", job.instance.owner),
-        };
-        let setting = setting(job.kind).unwrap_or_default();
-        let message = format!(
-            "{what} begun within the last hour: {begun}; `[limits] {setting}` allows {most}, so it needs approval"
-        );
-        self.park(Reason::NeedsApproval, message)
     }
 }

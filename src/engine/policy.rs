@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use super::guards::HourlyLimits;
 use crate::domain::{AccountUid, CenId, Job, Kind, OrderType, Reason, Requester, Site};
+use crate::engine::guards::HourlyLimits;
 
 /// One line of the allow-list. An absent list allows everything of its sort; an empty one nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -1,4 +1,4 @@
-//! What every store must keep to, whatever it is made of: one test a promise of [`crate::engine::store::Store`].
+//! What every store must keep to, whatever it is made of: one test a promise of [`crate::engine::ports::store::Store`].
 //!
 //! `conformance!(make)` makes the tests for the stores that the async function `make` returns, each test on a fresh one.
 

@@ -15,9 +15,9 @@ mod group;
 mod guards;
 mod keep;
 mod lease;
-mod letters;
 mod line;
 mod open;
+mod outbound;
 mod outbox;
 mod outcome;
 mod pool;
@@ -45,10 +45,10 @@ pub use self::time::Time;
 use crate::clock::{Clock as _, SystemClock};
 use crate::domain::{AccountUid, CenId, InstanceId, JobId, JobUid, Requester};
 use crate::engine::guards::Pause;
-use crate::engine::state::Record;
-use crate::engine::store::{
-    Census, Change, Claimed, Committed, Filter, Group, Heard, Message, Queued, Rejected, Store, StoreError, Taken,
+use crate::engine::ports::store::{
+    Change, Claimed, Committed, Counts, Filter, Group, Message, OutboxRow, Rejected, Store, StoreError, Taken, Wakeup,
 };
+use crate::engine::record::Record;
 
 /// Counts are kept in so many parts for changes, and in as many for what is taken in. Two that share one wait for each
 /// other's commits.
@@ -269,19 +269,19 @@ impl Store for Postgres {
     }
 
     async fn events(&self, uid: JobUid) -> Result<Vec<String>, StoreError> {
-        read!(self, session => letters::events(&session, uid))
+        read!(self, session => outbound::events(&session, uid))
     }
 
-    async fn outbox(&self, after: i64, limit: usize) -> Result<Vec<Queued>, StoreError> {
+    async fn outbox(&self, after: i64, limit: usize) -> Result<Vec<OutboxRow>, StoreError> {
         let Some(missing) = self.turns.to_publish(&self.bell).await? else { return Ok(Vec::new()) };
         let page = read!(self, session => outbox::page(&session, after, &missing, limit))?;
         self.turns.read(after, &page).await;
         Ok(page)
     }
 
-    async fn settle(&self, confirmed: &[i64], undeliverable: &[i64]) -> Result<(), StoreError> {
+    async fn mark_sent(&self, confirmed: &[i64], undeliverable: &[i64]) -> Result<(), StoreError> {
         if !(confirmed.is_empty() && undeliverable.is_empty()) {
-            write!(self, tx => outbox::settle(&tx, confirmed, undeliverable))?;
+            write!(self, tx => outbox::mark_sent(&tx, confirmed, undeliverable))?;
         }
         self.turns.settled().await;
         Ok(())
@@ -291,13 +291,13 @@ impl Store for Postgres {
         read!(self, session => dead::rejections(&session, limit, before))
     }
 
-    async fn undeliverable(&self, after: i64, limit: usize) -> Result<Vec<Queued>, StoreError> {
+    async fn undeliverable(&self, after: i64, limit: usize) -> Result<Vec<OutboxRow>, StoreError> {
         read!(self, session => dead::undeliverable(&session, after, limit))
     }
 
     async fn replay(&self, numbers: &[i64]) -> Result<usize, StoreError> {
         let replayed = write!(self, tx => dead::replay(&tx, numbers))?;
-        self.bell.ring(Heard { mail: replayed > 0, ..Heard::default() });
+        self.bell.ring(Wakeup { mail: replayed > 0, ..Wakeup::default() });
         Ok(replayed)
     }
 
@@ -315,7 +315,7 @@ impl Store for Postgres {
 
     async fn unpause(&self, account: &AccountUid) -> Result<bool, StoreError> {
         let unpaused = write!(self, tx => guards::unpause(&tx, account))?;
-        self.bell.ring(Heard { work: unpaused, ..Heard::default() });
+        self.bell.ring(Wakeup { work: unpaused, ..Wakeup::default() });
         Ok(unpaused)
     }
 
@@ -323,8 +323,8 @@ impl Store for Postgres {
         read!(self, session => guards::pauses(&session))
     }
 
-    async fn census(&self) -> Result<Census, StoreError> {
-        read!(self, session => keep::census(&session))
+    async fn counts(&self) -> Result<Counts, StoreError> {
+        read!(self, session => keep::counts(&session))
     }
 
     async fn probe(&self) -> Result<(), StoreError> {
@@ -346,8 +346,8 @@ impl Store for Postgres {
         }
     }
 
-    async fn heard(&self) -> Heard {
-        self.bell.heard().await
+    async fn wakeup(&self) -> Wakeup {
+        self.bell.wakeup().await
     }
 
     fn workers(&self) -> u32 {

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 
 use crate::domain::{InstanceType, JobUid, Kind};
 use crate::engine::guards::counted_as;
-use crate::engine::state::{Record, State};
-use crate::engine::store::StoreError;
+use crate::engine::ports::store::StoreError;
+use crate::engine::record::{Record, State};
 
 /// What the store indexes of a record. Taken from the record alone, so that a row can always be made again.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,9 +10,9 @@ mod error;
 mod guards;
 mod keep;
 mod lease;
-mod letters;
 mod line;
 mod open;
+mod outbound;
 mod outbox;
 mod query;
 mod reader;
@@ -34,10 +34,10 @@ use transaction::Transaction;
 
 use crate::domain::{AccountUid, CenId, InstanceId, JobId, JobUid, Requester};
 use crate::engine::guards::Pause;
-use crate::engine::state::Record;
-use crate::engine::store::{
-    Census, Change, Claimed, Committed, Filter, Group, Message, Queued, Rejected, Store, StoreError, Taken,
+use crate::engine::ports::store::{
+    Change, Claimed, Committed, Counts, Filter, Group, Message, OutboxRow, Rejected, Store, StoreError, Taken,
 };
+use crate::engine::record::Record;
 
 /// A handle to the file. Dropping it finishes what was begun and lets another process in.
 #[derive(Debug)]
@@ -187,23 +187,23 @@ impl Store for Sqlite {
     }
 
     async fn events(&self, uid: JobUid) -> Result<Vec<String>, StoreError> {
-        self.read(move |conn| letters::events(conn, uid)).await
+        self.read(move |conn| outbound::events(conn, uid)).await
     }
 
-    async fn outbox(&self, after: i64, limit: usize) -> Result<Vec<Queued>, StoreError> {
+    async fn outbox(&self, after: i64, limit: usize) -> Result<Vec<OutboxRow>, StoreError> {
         self.read(move |conn| outbox::page(conn, after, limit)).await
     }
 
-    async fn settle(&self, confirmed: &[i64], undeliverable: &[i64]) -> Result<(), StoreError> {
+    async fn mark_sent(&self, confirmed: &[i64], undeliverable: &[i64]) -> Result<(), StoreError> {
         let (confirmed, undeliverable) = (confirmed.to_vec(), undeliverable.to_vec());
-        self.write(move |conn| outbox::settle(conn, &confirmed, &undeliverable)).await
+        self.write(move |conn| outbox::mark_sent(conn, &confirmed, &undeliverable)).await
     }
 
     async fn rejections(&self, limit: usize, before: Option<JobUid>) -> Result<Vec<Rejected>, StoreError> {
         self.read(move |conn| dead::rejections(conn, limit, before)).await
     }
 
-    async fn undeliverable(&self, after: i64, limit: usize) -> Result<Vec<Queued>, StoreError> {
+    async fn undeliverable(&self, after: i64, limit: usize) -> Result<Vec<OutboxRow>, StoreError> {
         self.read(move |conn| dead::undeliverable(conn, after, limit)).await
     }
 
@@ -236,8 +236,8 @@ impl Store for Sqlite {
         self.look_up(guards::pauses).await
     }
 
-    async fn census(&self) -> Result<Census, StoreError> {
-        self.read(keep::census).await
+    async fn counts(&self) -> Result<Counts, StoreError> {
+        self.read(keep::counts).await
     }
 
     async fn probe(&self) -> Result<(), StoreError> {

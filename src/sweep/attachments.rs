@@ -4,16 +4,16 @@
 use std::collections::HashMap;
 
 use crate::domain::{Attachment, InstanceId};
-use crate::engine::core::Core;
-use crate::engine::state::Record;
-use crate::engine::store::Group;
-use crate::engine::urgency::{Priority, Urgency};
+use crate::engine::loops::shared::Engine;
+use crate::engine::ports::store::Group;
+use crate::engine::ports::urgency::{Priority, Urgency};
+use crate::engine::record::Record;
 
 use super::pass::PATIENCE;
 
 /// What is attached to the CEN of a group.
 pub(super) struct Attachments<'a> {
-    core: &'a Core,
+    engine: &'a Engine,
     group: &'a Group,
     read: Read,
 }
@@ -27,8 +27,8 @@ enum Read {
 
 impl<'a> Attachments<'a> {
     /// Nothing is read yet.
-    pub(super) fn new(core: &'a Core, group: &'a Group) -> Self {
-        Self { core, group, read: Read::NotYet }
+    pub(super) fn new(engine: &'a Engine, group: &'a Group) -> Self {
+        Self { engine, group, read: Read::NotYet }
     }
 
     /// Reads them, if that was not tried yet.
@@ -36,11 +36,11 @@ impl<'a> Attachments<'a> {
         if !matches!(self.read, Read::NotYet) {
             return;
         }
-        let (core, group) = (self.core, self.group);
-        let urgency = Urgency { priority: Priority::Sweep, until: Some(core.clock.uptime() + PATIENCE), room: None };
+        let (engine, group) = (self.engine, self.group);
+        let urgency = Urgency { priority: Priority::Sweep, until: Some(engine.clock.uptime() + PATIENCE), room: None };
         let lists = async {
-            let reader = core.cloud.transit_router_reader(&group.cen.owner)?;
-            core.reads.attachments.all(reader.as_ref(), &group.cen, group.kind).await
+            let reader = engine.cloud.transit_router_reader(&group.cen.owner)?;
+            engine.reads.attachments.all(reader.as_ref(), &group.cen, group.kind).await
         };
         self.read = match urgency.scope(lists).await {
             Ok(lists) if lists.complete => {

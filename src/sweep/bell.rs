@@ -10,8 +10,8 @@ use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 use super::pass::pass;
 use crate::clock::until;
 use crate::domain::Hour;
-use crate::engine::core::Core;
-use crate::engine::store::StoreError;
+use crate::engine::loops::shared::Engine;
+use crate::engine::ports::store::StoreError;
 
 /// After a store that could not be used.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
@@ -19,9 +19,9 @@ const STORE_PAUSE: Duration = Duration::from_secs(1);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
 
 /// Passes until `stop` says true.
-pub async fn run(core: Arc<Core>, mut stop: watch::Receiver<bool>) {
+pub async fn run(engine: Arc<Engine>, mut stop: watch::Receiver<bool>) {
     let bell = Arc::new(Notify::new());
-    let mut scheduler = match ring(core.hour(), Arc::clone(&bell)).await {
+    let mut scheduler = match ring(engine.hour(), Arc::clone(&bell)).await {
         Ok(scheduler) => Some(scheduler),
         Err(error) => {
             tracing::error!(%error, "the hourly bell does not ring; the due times in the store are kept all the same");
@@ -29,8 +29,8 @@ pub async fn run(core: Arc<Core>, mut stop: watch::Receiver<bool>) {
         }
     };
     while !*stop.borrow() {
-        let pause = match sweep(&core).await {
-            Ok(next) => next.map(|at| until(core.clock.now(), at).max(SHORTEST_PAUSE)),
+        let pause = match sweep(&engine).await {
+            Ok(next) => next.map(|at| until(engine.clock.now(), at).max(SHORTEST_PAUSE)),
             Err(error) => {
                 tracing::error!(%error, "cannot sweep; tries again");
                 Some(STORE_PAUSE)
@@ -38,14 +38,14 @@ pub async fn run(core: Arc<Core>, mut stop: watch::Receiver<bool>) {
         };
         let due = async {
             match pause {
-                Some(pause) => core.clock.sleep(pause).await,
+                Some(pause) => engine.clock.sleep(pause).await,
                 None => std::future::pending().await,
             }
         };
         tokio::select! {
             () = due => {}
             () = bell.notified() => {}
-            () = core.hours.notified() => {}
+            () = engine.hours.notified() => {}
             _ = stop.changed() => {}
         }
     }
@@ -58,11 +58,11 @@ pub async fn run(core: Arc<Core>, mut stop: watch::Receiver<bool>) {
 
 /// Passes if something is due; says when it will be next. That is one look at an index, however many wait: it is made
 /// whenever a job begins to.
-async fn sweep(core: &Core) -> Result<Option<Timestamp>, StoreError> {
-    match core.store.next_sweep().await? {
-        Some(due) if due <= core.clock.now() => {
-            pass(core).await?;
-            core.store.next_sweep().await
+async fn sweep(engine: &Engine) -> Result<Option<Timestamp>, StoreError> {
+    match engine.store.next_sweep().await? {
+        Some(due) if due <= engine.clock.now() => {
+            pass(engine).await?;
+            engine.store.next_sweep().await
         }
         next => Ok(next),
     }

@@ -6,14 +6,14 @@ use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 
 use super::attachments::Attachments;
-use crate::domain::{InstanceId, JobUid, Rule};
-use crate::engine::cen_rules::{CenSearch, Found};
-use crate::engine::core::Core;
-use crate::engine::decide::{Decision, Observation, decide};
-use crate::engine::state::{Record, State};
-use crate::engine::store::{Committed, Group, Hold, StoreError};
-use crate::engine::urgency::{Priority, Urgency};
-use crate::engine::waiting::{decide_swept, is_late};
+use crate::domain::{GrantRule, InstanceId, JobUid};
+use crate::engine::decide::decision::{Decision, Observation, decide};
+use crate::engine::decide::waiting::{decide_swept, is_late};
+use crate::engine::look::cen_rules::{CenSearch, Found};
+use crate::engine::loops::shared::Engine;
+use crate::engine::ports::store::{Committed, Group, LeaseUse, StoreError};
+use crate::engine::ports::urgency::{Priority, Urgency};
+use crate::engine::record::{Record, State};
 
 /// Jobs of a group that are in memory at a time, some 25 KiB each with what is said of them. A page of the cloud answers
 /// for a hundred; what it tells of jobs that are not in memory yet is kept in a few bytes.
@@ -49,16 +49,16 @@ impl Report {
 }
 
 /// Looks at everything that is due now.
-pub async fn pass(core: &Core) -> Result<Report, StoreError> {
-    let (now, began) = (core.clock.now(), core.clock.uptime());
-    let groups = core.store.swept_groups(now).await?;
-    let sweeps = stream::iter(groups).map(|(group, jobs)| sweep(core, group, jobs, now)).buffer_unordered(AT_ONCE);
+pub async fn pass(engine: &Engine) -> Result<Report, StoreError> {
+    let (now, began) = (engine.clock.now(), engine.clock.uptime());
+    let groups = engine.store.swept_groups(now).await?;
+    let sweeps = stream::iter(groups).map(|(group, jobs)| sweep(engine, group, jobs, now)).buffer_unordered(AT_ONCE);
     // When one fails the others go on to their end: what they commit is to be told of.
     let together = async |all: Result<Report, StoreError>, one: Result<Report, StoreError>| Ok(all?.and(one?));
     let report = sweeps.fold(Ok(Report::default()), together).await?;
     if report.jobs > 0 {
-        let took = core.clock.uptime().saturating_sub(began);
-        core.observer.swept(report.jobs, report.calls, report.confirmed, took);
+        let took = engine.clock.uptime().saturating_sub(began);
+        engine.observer.swept(report.jobs, report.calls, report.confirmed, took);
         tracing::info!(
             sweep.jobs = report.jobs,
             sweep.calls = report.calls,
@@ -71,28 +71,28 @@ pub async fn pass(core: &Core) -> Result<Report, StoreError> {
 }
 
 /// Reads one group, of so many jobs, and commits what follows for each.
-async fn sweep(core: &Core, group: Group, jobs: usize, now: Timestamp) -> Result<Report, StoreError> {
+async fn sweep(engine: &Engine, group: Group, jobs: usize, now: Timestamp) -> Result<Report, StoreError> {
     let mut report = Report::default();
-    let reader = core.cloud.transit_router_reader(&group.cen.owner);
+    let reader = engine.cloud.transit_router_reader(&group.cen.owner);
     let mut search = reader
         .as_ref()
-        .map(|reader| CenSearch::new(reader.as_ref(), core.clock.as_ref(), &group.cen, group.kind, None))
+        .map(|reader| CenSearch::new(reader.as_ref(), engine.clock.as_ref(), &group.cen, group.kind, None))
         .map_err(Clone::clone);
-    let mut attachments = Attachments::new(core, &group);
+    let mut attachments = Attachments::new(engine, &group);
     let mut after: Option<(InstanceId, JobUid)> = None;
     loop {
-        let records = core.store.swept(&group, now, after.take(), CHUNK).await?;
+        let records = engine.store.swept(&group, now, after.take(), CHUNK).await?;
         let Some(last) = records.last() else { break };
         after = Some((last.job.instance.id.clone(), last.uid));
         report.jobs += records.len();
         let instances: Vec<InstanceId> = records.iter().map(|record| record.job.instance.id.clone()).collect();
         let found = match &mut search {
             Ok(search) => {
-                let until = Some(core.clock.uptime() + PATIENCE);
+                let until = Some(engine.clock.uptime() + PATIENCE);
                 let urgency = Urgency { priority: Priority::Sweep, until, room: None };
                 urgency.scope(search.find(&instances, jobs.saturating_sub(report.jobs))).await
             }
-            Err(error) => instances.into_iter().map(|id| (id, (core.clock.now(), Err(error.clone())))).collect(),
+            Err(error) => instances.into_iter().map(|id| (id, (engine.clock.now(), Err(error.clone())))).collect(),
         };
         if report.failed == 0
             && let Some(error) = found.values().find_map(|(_, told)| told.as_ref().err())
@@ -100,16 +100,16 @@ async fn sweep(core: &Core, group: Group, jobs: usize, now: Timestamp) -> Result
             tracing::warn!(cen.id = %group.cen.id, account.uid = %group.cen.owner, %error, "cannot read the grants");
             report.failed = 1;
         }
-        report.confirmed += settle(core, &group, records, &found, &mut attachments).await?;
+        report.confirmed += settle(engine, &group, records, &found, &mut attachments).await?;
     }
-    core.store.swept_through(&group).await?;
+    engine.store.swept_through(&group).await?;
     report.calls = search.map_or(0, |search| search.calls() as usize);
     Ok(report)
 }
 
 /// Commits what follows for these jobs from what was found; how many it confirmed.
 async fn settle(
-    core: &Core,
+    engine: &Engine,
     group: &Group,
     records: Vec<Record>,
     found: &Found,
@@ -118,28 +118,28 @@ async fn settle(
     if records.iter().any(|record| is_late(record, rule(group, record, found))) {
         attachments.read().await;
     }
-    let now = core.clock.now();
+    let now = engine.clock.now();
     let (mut changes, mut moves) = (Vec::with_capacity(records.len()), Vec::with_capacity(records.len()));
     for record in records {
-        let decision = judge(core, group, record, found, attachments, now).await?;
-        let (change, moved) = core.change(decision, Hold::None, now);
+        let decision = judge(engine, group, record, found, attachments, now).await?;
+        let (change, moved) = engine.change(decision, LeaseUse::None, now);
         changes.push(change);
         moves.push(moved);
     }
-    let committed = core.store.commit_all(changes).await?;
+    let committed = engine.store.commit_all(changes).await?;
     // A conflict means that the job moved on meanwhile: superseded, or looked at by itself.
     let done = moves.iter().zip(committed).filter(|(_, committed)| *committed == Committed::Done);
     let confirmed = done.map(|(moved, _)| {
-        core.moved(moved);
+        engine.moved(moved);
         usize::from(moved.state == State::Completed)
     });
     let confirmed = confirmed.sum();
-    core.work.notify_one();
+    engine.work.notify_one();
     Ok(confirmed)
 }
 
 async fn judge(
-    core: &Core,
+    engine: &Engine,
     group: &Group,
     record: Record,
     found: &Found,
@@ -147,8 +147,8 @@ async fn judge(
     now: Timestamp,
 ) -> Result<Decision, StoreError> {
     // To confirm a wait takes no step of the definition.
-    let (definition, _) = core.definition_of(&record).await?;
-    let rules = core.rules(&definition);
+    let (definition, _) = engine.definition_of(&record).await?;
+    let rules = engine.context(&definition);
     Ok(match found.get(&record.job.instance.id) {
         Some((at, Ok(_))) => {
             let rule = rule(group, &record, found);
@@ -161,7 +161,7 @@ async fn judge(
 }
 
 /// What was found of a job's grant.
-fn rule<'a>(group: &Group, record: &Record, found: &'a Found) -> Option<&'a Rule> {
+fn rule<'a>(group: &Group, record: &Record, found: &'a Found) -> Option<&'a GrantRule> {
     let (_, told) = found.get(&record.job.instance.id)?;
     told.as_ref().ok()?.value.items.iter().find(|rule| rule.cen == group.cen.id)
 }

@@ -20,9 +20,9 @@ use crate::broker::{BrokerState, Link, LinkStatus};
 use crate::cloud::CallObserver;
 use crate::domain::{AccountUid, EventType, Kind};
 use crate::engine::guards::setting;
-use crate::engine::observe::Observer;
-use crate::engine::state::State;
-use crate::engine::store::Census;
+use crate::engine::ports::observe::Observer;
+use crate::engine::ports::store::Counts;
+use crate::engine::record::State;
 
 type Labels<const N: usize> = [(&'static str, Cow<'static, str>); N];
 type Counters<const N: usize> = Family<Labels<N>, Counter>;
@@ -178,10 +178,10 @@ impl Metrics {
     }
 
     /// The text that a scrape gets, with what the store (`None`: it could not be read) and the broker say now.
-    pub fn render(&self, census: Option<&Census>, broker: Option<&BrokerState>) -> String {
-        self.store_usable.set(i64::from(census.is_some()));
-        if let Some(census) = census {
-            self.count(census);
+    pub fn render(&self, counts: Option<&Counts>, broker: Option<&BrokerState>) -> String {
+        self.store_usable.set(i64::from(counts.is_some()));
+        if let Some(counts) = counts {
+            self.count(counts);
         }
         if let Some(broker) = broker {
             self.connect(broker);
@@ -191,17 +191,17 @@ impl Metrics {
         text
     }
 
-    fn count(&self, census: &Census) {
+    fn count(&self, counts: &Counts) {
         for kind in Kind::ALL {
             for state in State::ALL {
-                let count = census.jobs.get(&(kind, state)).copied().unwrap_or(0);
+                let count = counts.jobs.get(&(kind, state)).copied().unwrap_or(0);
                 self.jobs.get_or_create(&kind_and_state(kind, state)).set(signed(count));
             }
         }
-        self.outbox.set(signed(census.outbox));
-        self.undeliverable.set(signed(census.undeliverable));
-        self.rejected.set(signed(census.rejected));
-        self.paused.set(signed(census.paused));
+        self.outbox.set(signed(counts.outbox));
+        self.undeliverable.set(signed(counts.undeliverable));
+        self.rejected.set(signed(counts.rejected));
+        self.paused.set(signed(counts.paused));
     }
 
     fn connect(&self, broker: &BrokerState) {
@@ -352,9 +352,9 @@ mod tests {
 
     fn rendered() -> String {
         let jobs = [((Kind::Grant, State::Parked), 2)].into();
-        let census = Census { jobs, outbox: 7, undeliverable: 1, rejected: 4, paused: 2 };
+        let counts = Counts { jobs, outbox: 7, undeliverable: 1, rejected: 4, paused: 2 };
         let broker = BrokerState::new(Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH)));
-        heard().render(Some(&census), Some(&broker))
+        heard().render(Some(&counts), Some(&broker))
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crossgrant::domain::{JobUid, Reason};
-use crossgrant::engine::state::{Record, State};
+use crossgrant::engine::record::{Record, State};
 use crossgrant::simulator::CallRecord;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};

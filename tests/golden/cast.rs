@@ -3,7 +3,7 @@
 
 use crossgrant::domain::InstanceType::{self, CCN, ECR, VBR, VPC, VPN};
 use crossgrant::domain::Reason;
-use crossgrant::engine::state::State::{self, *};
+use crossgrant::engine::record::State::{self, *};
 use serde_json::{Value, json};
 
 use super::manifest::{Entry, Person};

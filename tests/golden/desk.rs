@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use crossgrant::admin::{Admin, Parts};
-use crossgrant::engine::state::Record;
+use crossgrant::engine::record::Record;
 use crossgrant::telemetry::Metrics;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
@@ -18,7 +18,7 @@ use crate::support::plant::Plant;
 pub async fn shows(plant: &Plant, record: &Record) {
     let (_stop, stopping) = watch::channel(false);
     let metrics = Arc::new(Metrics::new());
-    let admin = Admin::new(Parts { core: plant.core.clone(), metrics, broker: None, token: None, stopping });
+    let admin = Admin::new(Parts { engine: plant.engine.clone(), metrics, broker: None, token: None, stopping });
     let request = Request::builder().uri(format!("/v1/jobs/{}", record.uid)).body(Body::empty()).unwrap();
     let response = admin.router().oneshot(request).await.unwrap();
     let status = response.status();

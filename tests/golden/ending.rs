@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use crossgrant::clock::{Clock as _, ManualClock, later};
 use crossgrant::domain::{AccountUid, Hour, InstanceId, Reason};
-use crossgrant::engine::command::Command;
+use crossgrant::engine::decide::command::Command;
 use crossgrant::engine::policy::Policy;
-use crossgrant::engine::state::{Record, State};
-use crossgrant::engine::store::Taken;
+use crossgrant::engine::ports::store::Taken;
+use crossgrant::engine::record::{Record, State};
 use crossgrant::simulator::{Simulator, World, WorldFile};
 use serde_json::{Value, json};
 
@@ -100,16 +100,16 @@ impl Ending {
                 Some(Person::Cancel) => (Command::Cancel, None),
                 Some(Person::Unpause) => {
                     let owner = entry.body()["cen"]["owner"].as_str().unwrap().to_owned();
-                    self.plant.core.unpause(&AccountUid::parse(owner).unwrap()).await.unwrap();
+                    self.plant.engine.unpause(&AccountUid::parse(owner).unwrap()).await.unwrap();
                     continue;
                 }
                 Some(Person::FreeTheLine) | None => continue,
             };
             if let Some(refused) = refused {
-                let declined = self.plant.core.command(before.uid, refused).await;
+                let declined = self.plant.engine.command(before.uid, refused).await;
                 assert!(declined.is_err(), "{}: {refused:?} is carried out", entry.id());
             }
-            self.plant.core.command(before.uid, told).await.unwrap();
+            self.plant.engine.command(before.uid, told).await.unwrap();
         }
         self.works().await;
         for (entry, before) in self.manifest.jobs.iter().zip(&self.found) {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use crossgrant::engine::store::Store;
+use crossgrant::engine::ports::store::Store;
 use crossgrant::store::{Postgres, PostgresSettings, Sqlite, Time};
 use rusqlite::Connection;
 use serde_json::Value;

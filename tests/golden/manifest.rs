@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use crossgrant::domain::{InstanceId, JobId, Reason, Requester};
-use crossgrant::engine::mail::{Incoming, Outgoing};
-use crossgrant::engine::state::State;
+use crossgrant::engine::ports::mail::{Incoming, Outgoing};
+use crossgrant::engine::record::State;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use crossgrant::engine::mail::{Delivered, Outgoing, PublishError, Publisher};
-use crossgrant::engine::outbox;
+use crossgrant::engine::loops::outbox;
+use crossgrant::engine::ports::mail::{Delivered, Outgoing, PublishError, Publisher};
 use tokio::sync::watch;
 
 use super::manifest::line;
@@ -25,7 +25,7 @@ impl Publisher for Post {
 pub async fn published(plant: &Plant) -> Vec<String> {
     let post = Arc::new(Post::default());
     let (_stop, stopped) = watch::channel(true);
-    outbox::publish(plant.core.clone(), post.clone(), stopped).await;
+    outbox::publish(plant.engine.clone(), post.clone(), stopped).await;
     let got = post.0.lock().unwrap().clone();
     assert!(plant.store().outbox(0, 1).await.unwrap().is_empty(), "the outbox is empty");
     got

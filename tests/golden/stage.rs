@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use crossgrant::clock::{Clock as _, ManualClock, earlier, later};
 use crossgrant::domain::{AccountUid, CenId, Hour, InstanceId, JobUid, Kind, OrderType};
-use crossgrant::engine::command::Command;
-use crossgrant::engine::faults::Point;
+use crossgrant::engine::decide::command::Command;
 use crossgrant::engine::guards::HourlyLimits;
+use crossgrant::engine::loops::worker;
 use crossgrant::engine::policy::{Allow, Policy};
-use crossgrant::engine::state::{Record, State};
-use crossgrant::engine::store::{Claimed, Store, Taken};
-use crossgrant::engine::worker;
+use crossgrant::engine::ports::crash_points::CrashPoint;
+use crossgrant::engine::ports::store::{Claimed, Store, Taken};
+use crossgrant::engine::record::{Record, State};
 use crossgrant::simulator::{Change, Fault, FaultKind, Simulator, World, WorldFile};
 use crossgrant::sweep;
 use crossgrant::workflow::{Overrides, OverridingFile};
@@ -80,11 +80,11 @@ impl Stage {
             self.send(id).await;
         }
         self.reject(Some("billing"), r#"{"id": "bad", "kind": "grnt"}"#).await;
-        let core = &self.plant.core;
+        let engine = &self.plant.engine;
         for account in [scene::RESOURCE, scene::PAUSED] {
-            core.pause(AccountUid::parse(account).unwrap(), "ann".into(), "an incident".into()).await.unwrap();
+            engine.pause(AccountUid::parse(account).unwrap(), "ann".into(), "an incident".into()).await.unwrap();
         }
-        core.unpause(&AccountUid::parse(scene::RESOURCE).unwrap()).await.unwrap();
+        engine.unpause(&AccountUid::parse(scene::RESOURCE).unwrap()).await.unwrap();
         self.plant.run_until(at("06:21:00")).await;
     }
 
@@ -103,7 +103,7 @@ impl Stage {
         self.plant.cloud.inject(busy.times(1_000).only(&self.parts["cancelled-between"].attachment()));
         self.send("cancelled-between").await;
         self.plant.run_until(at("06:25:00")).await;
-        self.plant.core.command(self.uids["cancelled-between"], Command::Cancel).await.unwrap();
+        self.plant.engine.command(self.uids["cancelled-between"], Command::Cancel).await.unwrap();
         self.plant.run_until(at("06:27:00")).await;
 
         let unread = Fault::new("*", FaultKind::Throttle { retry_after_ms: None });
@@ -141,7 +141,7 @@ impl Stage {
     }
 
     async fn under(self, policy: Policy) -> Self {
-        let store = self.plant.core.store.clone();
+        let store = self.plant.engine.store.clone();
         Self { plant: self.plant.restarted(policy, || store).await, ..self }
     }
 
@@ -169,7 +169,7 @@ impl Stage {
                 "10:00:00" => {
                     let (cen, instance) = (self.cen("in-doubt"), self.instance("in-doubt"));
                     self.change(Change::Revoke { cen: cen.clone(), instance: instance.clone() });
-                    sweep::pass(&self.plant.core).await.unwrap();
+                    sweep::pass(&self.plant.engine).await.unwrap();
                     self.change(Change::Grant { cen, instance, order_type: OrderType::PayByResourceOwner });
                 }
                 _ => {}
@@ -183,11 +183,11 @@ impl Stage {
         self.plant.clock.advance_to(at(end));
     }
 
-    /// What was said so far is published, but for two letters that no queue takes; what is said from here on is not.
+    /// What was said so far is published, but for two outbound that no queue takes; what is said from here on is not.
     async fn mail_goes_out(&self) {
         let store = self.plant.store();
         let numbers: Vec<i64> = store.outbox(0, 10_000).await.unwrap().iter().map(|letter| letter.number).collect();
-        store.settle(&numbers[2..], &numbers[..2]).await.unwrap();
+        store.mark_sent(&numbers[2..], &numbers[..2]).await.unwrap();
     }
 
     /// The last minutes: what is under way when the worker is killed.
@@ -203,14 +203,14 @@ impl Stage {
         let update = "UpdateTransitRouterVbrAttachmentAttribute";
         self.refuse(update, REFUSED, self.parts["in-an-undo"].attachment(), 0);
         for (id, point, nth) in [
-            ("in-an-undo", Point::BeforeSend, 2),
-            ("not-sent", Point::BeforeSend, 0),
-            ("not-sent-ccn", Point::BeforeWrite, 0),
-            ("not-answered", Point::AfterWrite, 0),
-            ("detach-not-answered", Point::AfterWrite, 0),
-            ("one-side", Point::AfterCommit, 1),
-            ("both-sides-unknown", Point::AfterWrite, 1),
-            ("revoked-only", Point::AfterCommit, 1),
+            ("in-an-undo", CrashPoint::BeforeSend, 2),
+            ("not-sent", CrashPoint::BeforeSend, 0),
+            ("not-sent-ccn", CrashPoint::BeforeWrite, 0),
+            ("not-answered", CrashPoint::AfterWrite, 0),
+            ("detach-not-answered", CrashPoint::AfterWrite, 0),
+            ("one-side", CrashPoint::AfterCommit, 1),
+            ("both-sides-unknown", CrashPoint::AfterWrite, 1),
+            ("revoked-only", CrashPoint::AfterCommit, 1),
         ] {
             self.plant.script.cut_at(point, nth);
             self.send(id).await;
@@ -275,7 +275,7 @@ impl Stage {
 
     /// Works on one job, and no other, until it is where it is to be or is cut.
     async fn drive(&self, id: &str, arrived: impl Fn(&Record) -> bool) {
-        let (core, clock) = (&self.plant.core, &self.plant.clock);
+        let (engine, clock) = (&self.plant.engine, &self.plant.clock);
         let mut struck = false;
         loop {
             let record = self.plant.record(self.uids[id]).await;
@@ -287,7 +287,7 @@ impl Stage {
                 Some(claimed) => {
                     assert_eq!(claimed.record.job.id.as_str(), id);
                     let before = self.plant.script.struck();
-                    worker::run(core, claimed, clock.uptime() + LEASE).await.unwrap();
+                    worker::run(engine, claimed, clock.uptime() + LEASE).await.unwrap();
                     struck = !before && self.plant.script.struck();
                 }
                 None => clock.advance(Duration::from_millis(1)),

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use crossgrant::domain::contract::{Envelope, parse};
 use crossgrant::domain::{AccountUid, CenId, Instance, InstanceId, InstanceType, JobUid, OrderType, Region};
-use crossgrant::engine::mail::Incoming;
-use crossgrant::engine::store::Taken;
+use crossgrant::engine::ports::mail::Incoming;
+use crossgrant::engine::ports::store::Taken;
 use crossgrant::simulator::{
     AccessKey, AccountEntry, AttachmentEntry, CallCount, CenEntry, Edition, Fault, FaultKind, GrantEntry, LedgerEntry,
     ParameterSet, RouterEntry, Site, Status, World, WorldFile,

@@ -170,7 +170,7 @@ fn reads(plant: &Plant) -> Vec<u64> {
 async fn pass(plant: &Plant) -> Vec<u64> {
     plant.clock.advance_to(plant.store().next_sweep().await.unwrap().unwrap());
     let before = reads(plant);
-    sweep::pass(&plant.core).await.unwrap();
+    sweep::pass(&plant.engine).await.unwrap();
     plant.work().await;
     reads(plant).iter().zip(before).map(|(now, then)| now - then).collect()
 }

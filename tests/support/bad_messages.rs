@@ -158,7 +158,7 @@ fn ids() -> Vec<Bad> {
         Bad::json("no id anywhere", &without("/id"), &["/id"]),
         Bad::json("an empty id", &with("/id", json!("")), &["/id"]),
         Bad::json("a long id", &with("/id", json!("x".repeat(129))), &["/id"]),
-        Bad::json("an id of letters with marks", &with("/id", json!("réseau-1")), &["/id"]),
+        Bad::json("an id of outbound with marks", &with("/id", json!("réseau-1")), &["/id"]),
         Bad::json("an id with a line break", &with("/id", json!("NET-1\nkind: revoke")), &["/id"]),
         Bad::json("an id with a null character", &with("/id", json!("NET\u{0}1")), &["/id"]),
         Bad::json("an id that is a number", &with("/id", json!(4312)), &["/id"]),
@@ -180,7 +180,7 @@ fn kinds() -> Vec<Bad> {
         Bad::json("a kind with an underscore", &with("/kind", json!("payer_change")), &["/kind"]),
         Bad::json("a kind that is null", &with("/kind", Value::Null), &["/kind"]),
         Bad::json("a kind that is a list", &with("/kind", json!(["grant"])), &["/kind"]),
-        Bad::json("a kind of sixty thousand letters", &with("/kind", json!("g".repeat(60_000))), &["/kind"]),
+        Bad::json("a kind of sixty thousand outbound", &with("/kind", json!("g".repeat(60_000))), &["/kind"]),
         Bad::json("a kind of unprintables", &with("/kind", json!("\u{7f}".repeat(60_000))), &["/kind"]),
         Bad::json("an unknown mode", &with("/mode", json!("dry-run")), &["/mode"]),
         Bad::json("a mode that is true", &with("/mode", json!(true)), &["/mode"]),
@@ -206,7 +206,7 @@ fn names() -> Vec<Bad> {
             &["/instance/type", "/instance/id", "/instance/region", "/instance/owner"],
         ),
         Bad::json("no type", &without("/instance/type"), &["/instance/type"]),
-        Bad::json("a type in small letters", &with("/instance/type", json!("vpc")), &["/instance/type"]),
+        Bad::json("a type in small outbound", &with("/instance/type", json!("vpc")), &["/instance/type"]),
         Bad::json("an unknown type", &with("/instance/type", json!("ALB")), &["/instance/type"]),
         Bad::json("a type that is a number", &with("/instance/type", json!(1)), &["/instance/type"]),
         Bad::json("no instance id", &without("/instance/id"), &["/instance/id"]),
@@ -281,7 +281,7 @@ fn payers() -> Vec<Bad> {
     let changing = |payer: Value| both(&[("/kind", json!("payer-change")), ("/order_type", payer)]);
     let pay = "PayByResourceOwner";
     vec![
-        payer("a payer in other letters", json!("payByCenOwner")),
+        payer("a payer in other outbound", json!("payByCenOwner")),
         payer("a payer with a synonym", json!("cen-owner")),
         payer("a payer that is null", Value::Null),
         payer("a payer that is an object", json!({"pay": "PayByCenOwner"})),

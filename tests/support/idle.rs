@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use crossgrant::clock::{Clock, ManualClock};
 use crossgrant::domain::{AccountUid, CenId, InstanceId, JobId, JobUid, Requester};
 use crossgrant::engine::guards::Pause;
-use crossgrant::engine::state::Record;
-use crossgrant::engine::store::*;
+use crossgrant::engine::ports::store::*;
+use crossgrant::engine::record::Record;
 use jiff::Timestamp;
 
 /// More turns than any chain of tasks waking each other is long.
@@ -102,17 +102,17 @@ counted! {
     fn head_of_line(instance: &InstanceId) -> Option<JobUid>;
     fn list(filter: &Filter) -> Vec<Record>;
     fn events(uid: JobUid) -> Vec<String>;
-    fn outbox(after: i64, limit: usize) -> Vec<Queued>;
-    fn settle(confirmed: &[i64], undeliverable: &[i64]) -> ();
+    fn outbox(after: i64, limit: usize) -> Vec<OutboxRow>;
+    fn mark_sent(confirmed: &[i64], undeliverable: &[i64]) -> ();
     fn rejections(limit: usize, before: Option<JobUid>) -> Vec<Rejected>;
-    fn undeliverable(after: i64, limit: usize) -> Vec<Queued>;
+    fn undeliverable(after: i64, limit: usize) -> Vec<OutboxRow>;
     fn replay(numbers: &[i64]) -> usize;
     fn put_definition(digest: &str, name: &str, text: &str) -> ();
     fn definition(digest: &str) -> Option<(String, String)>;
     fn pause(pause: &Pause) -> bool;
     fn unpause(account: &AccountUid) -> bool;
     fn pauses() -> Vec<Pause>;
-    fn census() -> Census;
+    fn counts() -> Counts;
     fn probe() -> ();
     fn prune(keys_before: Timestamp) -> usize;
 }

@@ -12,17 +12,17 @@ use crossgrant::cloud::{
     AccountCredentials, Accounts, Endpoint, Endpoints, Limits, RouterTransport, StaticKeys, Timeouts, Unobserved,
 };
 use crossgrant::domain::{AccountUid, Hour, JobUid};
-use crossgrant::engine::announce::Announcer;
-use crossgrant::engine::cloud::Cloud;
-use crossgrant::engine::core::{Core, Parts};
-use crossgrant::engine::faults::{Faults, Point};
-use crossgrant::engine::intake::Inbox;
-use crossgrant::engine::mail::Incoming;
-use crossgrant::engine::observe::NoObserver;
+use crossgrant::engine::events::Announcer;
+use crossgrant::engine::loops::intake::Inbox;
+use crossgrant::engine::loops::shared::{Engine, EngineParts};
+use crossgrant::engine::loops::worker;
 use crossgrant::engine::policy::Policy;
-use crossgrant::engine::state::Record;
-use crossgrant::engine::store::{Store, Taken};
-use crossgrant::engine::worker;
+use crossgrant::engine::ports::cloud::Cloud;
+use crossgrant::engine::ports::crash_points::{CrashPoint, CrashPoints};
+use crossgrant::engine::ports::mail::Incoming;
+use crossgrant::engine::ports::observe::NoObserver;
+use crossgrant::engine::ports::store::{Store, Taken};
+use crossgrant::engine::record::Record;
 use crossgrant::simulator::{LedgerEntry, Simulator, World};
 use crossgrant::store::{Postgres, PostgresSettings, Sqlite, Time};
 use crossgrant::sweep;
@@ -51,14 +51,14 @@ pub const HELD: &str = "vpc-bp1h8vbrbcgohcju50005";
 /// Cuts the engine once, at the n-th time it passes a point, or makes every write twice.
 #[derive(Default)]
 pub struct Script {
-    point: std::sync::Mutex<Option<(Point, usize)>>,
+    point: std::sync::Mutex<Option<(CrashPoint, usize)>>,
     passed: AtomicUsize,
     struck: AtomicBool,
     twice: AtomicBool,
 }
 
 impl Script {
-    pub fn cut_at(&self, point: Point, nth: usize) {
+    pub fn cut_at(&self, point: CrashPoint, nth: usize) {
         *self.point.lock().unwrap() = Some((point, nth));
         self.passed.store(0, Ordering::SeqCst);
         self.struck.store(false, Ordering::SeqCst);
@@ -73,8 +73,8 @@ impl Script {
     }
 }
 
-impl Faults for Script {
-    fn cut(&self, at: Point) -> bool {
+impl CrashPoints for Script {
+    fn cut(&self, at: CrashPoint) -> bool {
         let Some((point, nth)) = *self.point.lock().unwrap() else { return false };
         if point != at || self.struck() {
             return false;
@@ -122,11 +122,11 @@ pub(crate) use in_memory_and_in_a_database;
 pub struct Plant {
     pub clock: Arc<ManualClock>,
     pub cloud: Simulator,
-    pub core: Arc<Core>,
+    pub engine: Arc<Engine>,
     pub inbox: Inbox,
     pub script: Arc<Script>,
-    /// Who works beside `core`, on the same database.
-    colleague: Option<Arc<Core>>,
+    /// Who works beside `engine`, on the same database.
+    colleague: Option<Arc<Engine>>,
     /// The worker that was cut.
     away: std::sync::Mutex<Option<String>>,
     /// Goes last.
@@ -159,19 +159,19 @@ impl Plant {
             Arc::new(Postgres::open(&settings, Time::Callers).await.unwrap())
         };
         let plant = Self::with(world, store("plant").await, None).await;
-        let parts = Parts {
+        let parts = EngineParts {
             store: store("colleague").await,
-            cloud: plant.core.cloud.clone(),
+            cloud: plant.engine.cloud.clone(),
             clock: plant.clock.clone(),
-            catalog: plant.core.catalog.clone(),
-            registry: plant.core.registry.clone(),
+            catalog: plant.engine.catalog.clone(),
+            registry: plant.engine.registry.clone(),
             policy: Policy::everybody(),
             announcer: announcer(),
-            faults: plant.script.clone(),
+            crash_points: plant.script.clone(),
             observer: Arc::new(NoObserver),
             holder: "colleague".into(),
         };
-        let colleague = Core::new(parts).await.unwrap();
+        let colleague = Engine::new(parts).await.unwrap();
         Self { colleague: Some(Arc::new(colleague)), _database: Some(database), ..plant }
     }
 
@@ -230,9 +230,9 @@ impl Plant {
     /// The same worker on another configuration, after a restart: the cloud is what it was, and the store is opened once
     /// this one is gone.
     pub async fn restarted(self, policy: Policy, reopen: impl FnOnce() -> Arc<dyn Store>) -> Self {
-        let Self { clock, cloud, core, inbox, .. } = self;
-        let (accounts, catalog) = (core.cloud.clone(), core.catalog.clone());
-        drop((core, inbox));
+        let Self { clock, cloud, engine, inbox, .. } = self;
+        let (accounts, catalog) = (engine.cloud.clone(), engine.catalog.clone());
+        drop((engine, inbox));
         Self::made(clock, cloud, accounts, reopen(), policy, catalog).await
     }
 
@@ -246,7 +246,7 @@ impl Plant {
     ) -> Self {
         let script = Arc::new(Script::default());
         let registry = Arc::new(actions::registry());
-        let core = Core::new(Parts {
+        let engine = Engine::new(EngineParts {
             store,
             cloud: accounts,
             clock: clock.clone(),
@@ -254,17 +254,26 @@ impl Plant {
             registry,
             policy,
             announcer: announcer(),
-            faults: script.clone(),
+            crash_points: script.clone(),
             observer: Arc::new(NoObserver),
             holder: "plant".into(),
         });
-        let core = Arc::new(core.await.unwrap());
-        let inbox = Inbox::new(core.clone(), "crossgrant", "crossgrant.dead");
-        Self { clock, cloud, core, inbox, script, colleague: None, away: std::sync::Mutex::default(), _database: None }
+        let engine = Arc::new(engine.await.unwrap());
+        let inbox = Inbox::new(engine.clone(), "crossgrant", "crossgrant.dead");
+        Self {
+            clock,
+            cloud,
+            engine,
+            inbox,
+            script,
+            colleague: None,
+            away: std::sync::Mutex::default(),
+            _database: None,
+        }
     }
 
     pub fn store(&self) -> &dyn Store {
-        self.core.store.as_ref()
+        self.engine.store.as_ref()
     }
 
     /// Takes one message in.
@@ -304,22 +313,22 @@ impl Plant {
         while idle < 2 {
             let colleague = self.colleague.as_ref().filter(|_| !first);
             first = !first;
-            let core = colleague.unwrap_or(&self.core);
+            let engine = colleague.unwrap_or(&self.engine);
             idle += 1;
-            if self.is_away(&core.holder) {
+            if self.is_away(&engine.holder) {
                 continue;
             }
             let now = self.clock.now();
-            let until = crossgrant::clock::later(now, core.lease());
-            let claimed = core.store.claim(&core.holder, now, until, 1).await.unwrap();
+            let until = crossgrant::clock::later(now, engine.lease());
+            let claimed = engine.store.claim(&engine.holder, now, until, 1).await.unwrap();
             let Some(claimed) = claimed.into_iter().next() else { continue };
             idle = 0;
             let struck = self.script.struck();
-            worker::run(core, claimed, self.clock.uptime() + core.lease()).await.unwrap();
+            worker::run(engine, claimed, self.clock.uptime() + engine.lease()).await.unwrap();
             if self.colleague.is_none() && self.script.struck() {
-                core.store.reclaim(&core.holder).await.unwrap();
+                engine.store.reclaim(&engine.holder).await.unwrap();
             } else if self.script.struck() && !struck {
-                *self.away.lock().unwrap() = Some(core.holder.clone());
+                *self.away.lock().unwrap() = Some(engine.holder.clone());
             }
         }
     }
@@ -345,7 +354,7 @@ impl Plant {
     pub async fn run_until(&self, horizon: Timestamp) {
         loop {
             self.work().await;
-            sweep::pass(&self.core).await.unwrap();
+            sweep::pass(&self.engine).await.unwrap();
             self.work().await;
             let dues = [self.store().next_due().await.unwrap(), self.store().next_sweep().await.unwrap()];
             let Some(next) = dues.into_iter().flatten().min() else { return };

@@ -10,8 +10,8 @@ use std::collections::BTreeSet;
 
 use super::finding::{Finding, fault, fine, unclear};
 use crate::domain::{AccountUid, Cen, CenId, Code, Edition, Instance, InstanceId, InstanceType, Job, Kind, Region};
-use crate::engine::cloud::{Answer, CloudError, Failure, Readers, RuleFilter, RulePage};
 use crate::engine::policy::Allow;
+use crate::engine::ports::cloud::{Answer, CloudError, Failure, Readers, RuleFilter, RulePage};
 use crate::workflow::ErrorClasses;
 
 const CHECK: &str = "permission";

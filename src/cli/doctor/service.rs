@@ -5,7 +5,7 @@ use super::finding::{Finding, fault, fine, unclear};
 use super::permissions::{Tells, advice, tells};
 use crate::cloud::Accounts;
 use crate::domain::{AccountUid, Code};
-use crate::engine::cloud::{CloudError, Failure};
+use crate::engine::ports::cloud::{CloudError, Failure};
 use crate::workflow::ErrorClasses;
 
 const CHECK: &str = "service";

@@ -11,7 +11,7 @@ use crate::domain::{
     AccountUid, Attachment, Cen, CenId, ChildInstance, Edition, Instance, InstanceId, InstanceType, ListedAttachment,
     OrderType, Region,
 };
-use crate::engine::cloud::{Answer, CloudError, Listing};
+use crate::engine::ports::cloud::{Answer, CloudError, Listing};
 
 const CHILDREN: &str = "DescribeCenAttachedChildInstances";
 const DETACH: &str = "DetachCenChildInstance";

@@ -6,8 +6,8 @@ use super::{Cbn, request};
 use crate::cloud::paging::{List, MAX_RESULTS};
 use crate::cloud::rpc::not_sent;
 use crate::cloud::{spelling, wire};
-use crate::domain::{Cen, CenId, Instance, InstanceId, InstanceType, OrderType, Region, Rule};
-use crate::engine::cloud::{Answer, CloudError, Listing, RuleFilter, RulePage};
+use crate::domain::{Cen, CenId, GrantRule, Instance, InstanceId, InstanceType, OrderType, Region};
+use crate::engine::ports::cloud::{Answer, CloudError, Listing, RuleFilter, RulePage};
 
 const GRANT: &str = "GrantInstanceToTransitRouter";
 const REVOKE: &str = "RevokeInstanceFromTransitRouter";
@@ -68,7 +68,7 @@ impl Cbn {
         self.write(&modify).await
     }
 
-    pub async fn rules_to_resource(&self, instance: &Instance) -> Result<Answer<Listing<Rule>>, CloudError> {
+    pub async fn rules_to_resource(&self, instance: &Instance) -> Result<Answer<Listing<GrantRule>>, CloudError> {
         let describe = request(TO_RESOURCE)
             .query("ResourceId", &instance.id)
             .query("ProductType", resource_word(TO_RESOURCE, instance.kind)?)
@@ -99,7 +99,7 @@ impl Cbn {
         }
         let reply = self.call(&describe).await?;
         let items = wire::list(&reply.body, "GrantRules", "GrantRule");
-        let mut rules: Vec<Rule> = items.iter().filter_map(cen_side_rule).collect();
+        let mut rules: Vec<GrantRule> = items.iter().filter_map(cen_side_rule).collect();
         if kind == InstanceType::CCN {
             // Its owner is shown no payer, so one that is shown here says nothing (API §A.6).
             rules.iter_mut().for_each(|rule| (rule.order_type, rule.effective_order_type) = (None, None));
@@ -111,15 +111,15 @@ impl Cbn {
     }
 }
 
-fn cen_side_rule(item: &Value<'_>) -> Option<Rule> {
+fn cen_side_rule(item: &Value<'_>) -> Option<GrantRule> {
     let instance = InstanceId::parse(wire::text(item, "ChildInstanceId")?).ok()?;
     let instance_owner = wire::uid(item, "ChildInstanceOwnerId").ok()?;
     let region = wire::text(item, "ChildInstanceRegionId").and_then(|region| Region::parse(region).ok());
-    Some(Rule { instance_owner, region, ..rule(item, &instance)? })
+    Some(GrantRule { instance_owner, region, ..rule(item, &instance)? })
 }
 
-fn rule(item: &Value<'_>, instance: &InstanceId) -> Option<Rule> {
-    Some(Rule {
+fn rule(item: &Value<'_>, instance: &InstanceId) -> Option<GrantRule> {
+    Some(GrantRule {
         cen: CenId::parse(wire::text(item, "CenId")?).ok()?,
         cen_owner: wire::uid(item, "CenOwnerId").ok()??,
         instance: instance.clone(),

@@ -6,7 +6,7 @@ use super::{Cbn, request};
 use crate::cloud::paging::List;
 use crate::cloud::wire;
 use crate::domain::{Cen, CenId, Edition, Region, TransitRouter};
-use crate::engine::cloud::{Answer, CloudError, Listing};
+use crate::engine::ports::cloud::{Answer, CloudError, Listing};
 
 impl Cbn {
     /// `ListTransitRouters`, every page.

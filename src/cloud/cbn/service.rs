@@ -4,7 +4,7 @@ use serde_json_borrow::Value;
 
 use super::{Cbn, request};
 use crate::cloud::wire;
-use crate::engine::cloud::CloudError;
+use crate::engine::ports::cloud::CloudError;
 
 impl Cbn {
     /// `Enabled` of `CheckTransitRouterService`; `None` when the answer does not say. An account that has not activated the
@@ -25,7 +25,7 @@ mod tests {
 
     use crate::cloud::Unobserved;
     use crate::cloud::testing::{Scripted, TR_ACCOUNT, accounts, uid};
-    use crate::engine::cloud::Failure;
+    use crate::engine::ports::cloud::Failure;
 
     #[tokio::test]
     async fn an_account_is_asked_without_parameters_and_believed_only_when_it_says_so() {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::cloud::testing::{RESOURCE_ACCOUNT, Scripted, TR_ACCOUNT, accounts, cen, instance, uid};
 use crate::cloud::{Accounts, Unobserved};
 use crate::domain::{ChildInstance, Edition, InstanceType, ListedAttachment, OrderType, TransitRouter};
-use crate::engine::cloud::{Answer, Cloud, CloudError, Failure, Listing, Readers, RuleFilter, RulePage};
+use crate::engine::ports::cloud::{Answer, Cloud, CloudError, Failure, Listing, Readers, RuleFilter, RulePage};
 
 fn of(cloud: &Scripted) -> Accounts {
     accounts(cloud, Unobserved)
@@ -19,7 +19,7 @@ fn ok() -> Value {
     json!({"RequestId": "R-1"})
 }
 
-async fn to_resource(cloud: &Scripted) -> Result<Listing<crate::domain::Rule>, CloudError> {
+async fn to_resource(cloud: &Scripted) -> Result<Listing<crate::domain::GrantRule>, CloudError> {
     let reader = of(cloud).resource_reader(&uid(RESOURCE_ACCOUNT)).unwrap();
     reader.describe_grant_rules_to_resource(&instance(InstanceType::VBR)).await.map(|a| a.value)
 }

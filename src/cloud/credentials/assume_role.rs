@@ -10,7 +10,7 @@ use crate::cloud::envelope::Reply;
 use crate::cloud::request::RpcRequest;
 use crate::cloud::rpc::{Caller, Shared};
 use crate::cloud::wire::{field, text};
-use crate::engine::cloud::{CloudError, Failure, Refusal};
+use crate::engine::ports::cloud::{CloudError, Failure, Refusal};
 
 /// Assumes a role, again and again.
 pub(super) struct AssumeRole {

@@ -9,7 +9,7 @@ use http::Request;
 
 use super::CredentialError;
 use crate::cloud::rpc::Shared;
-use crate::engine::cloud::{Failure, Refusal};
+use crate::engine::ports::cloud::{Failure, Refusal};
 
 /// The longest answer that is read, in bytes. Keys take less than two thousand.
 const LONGEST: usize = 64 << 10;

@@ -17,7 +17,7 @@ use super::keys::presentable;
 use crate::cloud::endpoint::Product;
 use crate::cloud::envelope::{Bad, Reply, read};
 use crate::cloud::rpc::{Shared, bad};
-use crate::engine::cloud::Failure;
+use crate::engine::ports::cloud::Failure;
 
 const OPERATION: &str = "AssumeRoleWithOIDC";
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::cloud::Unobserved;
 use crate::cloud::testing::{RESOURCE_ACCOUNT, Scripted, TR_ACCOUNT, accounts, cen, instance, uid};
 use crate::domain::{Instance, InstanceType, OrderType, Region};
-use crate::engine::cloud::{Cloud, CloudError, Failure, Listing, Readers};
+use crate::engine::ports::cloud::{Cloud, CloudError, Failure, Listing, Readers};
 
 const CCN: &str = "ccn-bp1h8vbrbcgohcju50001";
 
@@ -27,7 +27,7 @@ fn page(total: u32, number: u32, rules: &[Value]) -> Value {
     json!({"RequestId": "R", "TotalCount": total, "PageNumber": number, "PageSize": 2, "GrantRules": {"GrantRule": rules}})
 }
 
-async fn rules(cloud: &Scripted) -> Result<Listing<crate::domain::Rule>, CloudError> {
+async fn rules(cloud: &Scripted) -> Result<Listing<crate::domain::GrantRule>, CloudError> {
     let reader = accounts(cloud, Unobserved).resource_reader(&uid(RESOURCE_ACCOUNT)).unwrap();
     reader.describe_grant_rules_to_resource(&ccn()).await.map(|answer| answer.value)
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::fixtures::*;
-use crate::engine::state::{Record, State};
-use crate::engine::store::{Change, Committed, Filter, Hold, Store, StoreError};
+use crate::engine::ports::store::{Change, Committed, Filter, LeaseUse, Store, StoreError};
+use crate::engine::record::{Record, State};
 
 type S = Arc<dyn Store>;
 
@@ -12,7 +12,7 @@ pub async fn a_commit_raises_the_revision(store: S) {
     take(&*store, &[record(1)]).await;
     let mut next = running(record(1));
     next.why = "looking".into();
-    assert_eq!(store.commit(change(next.clone(), Hold::None)).await.unwrap(), Committed::Done);
+    assert_eq!(store.commit(change(next.clone(), LeaseUse::None)).await.unwrap(), Committed::Done);
     next.revision = 1;
     assert_eq!(load(&*store, 1).await, next);
 }
@@ -22,8 +22,8 @@ pub async fn a_commit_on_an_old_revision_changes_nothing(store: S) {
     set(&*store, 1, running).await;
     empty_outbox(&*store).await;
     for revision in [0, 2] {
-        let mut stale = change(Record { revision, ..at_rest(record(1), State::Failed) }, Hold::None);
-        stale.letters = vec![event(1, 2, true)];
+        let mut stale = change(Record { revision, ..at_rest(record(1), State::Failed) }, LeaseUse::None);
+        stale.outbound = vec![event(1, 2, true)];
         assert_eq!(store.commit(stale).await.unwrap(), Committed::Conflict);
     }
     assert_eq!(load(&*store, 1).await.state, State::Running);
@@ -37,8 +37,8 @@ async fn superseding(store: &dyn Store) -> Change {
     let_wait(store, 2, 3600).await;
     let_wait(store, 3, 3600).await;
     empty_outbox(store).await;
-    let mut change = change(running(load(store, 1).await), Hold::None);
-    change.letters = vec![event(1, 2, false)];
+    let mut change = change(running(load(store, 1).await), LeaseUse::None);
+    change.outbound = vec![event(1, 2, false)];
     for n in [2, 3] {
         change.also.push((next_of(at_rest(load(store, n).await, State::Superseded)), vec![event(n, 2, true)]));
     }
@@ -83,7 +83,7 @@ pub async fn only_the_table_of_transitions_is_allowed(store: S) {
         for to in State::ALL {
             n += 1;
             take(&*store, &[fresh(n, from)]).await;
-            let result = store.commit(change(fresh(n, to), Hold::None)).await;
+            let result = store.commit(change(fresh(n, to), LeaseUse::None)).await;
             if from.may_become(to) {
                 assert_eq!(result.unwrap(), Committed::Done, "{from:?} to {to:?}");
             } else {
@@ -102,7 +102,7 @@ pub async fn an_illegal_change_harms_no_other(store: S) {
         let store = Arc::clone(&store);
         tasks.spawn(async move {
             let state = if n % 3 == 0 { State::Superseded } else { State::Failed };
-            (n, store.commit(change(at_rest(record(n), state), Hold::None)).await)
+            (n, store.commit(change(at_rest(record(n), state), LeaseUse::None)).await)
         });
     }
     for (n, result) in tasks.join_all().await {
@@ -118,12 +118,12 @@ pub async fn an_illegal_change_harms_no_other(store: S) {
 
 pub async fn many_changes_are_each_for_themselves(store: S) {
     take(&*store, &(1..=4).map(record).collect::<Vec<_>>()).await;
-    let stale = change(Record { revision: 7, ..running(record(2)) }, Hold::None);
+    let stale = change(Record { revision: 7, ..running(record(2)) }, LeaseUse::None);
     let changes = vec![
-        change(running(record(1)), Hold::None),
+        change(running(record(1)), LeaseUse::None),
         stale,
-        change(at_rest(record(3), State::Superseded), Hold::None),
-        change(running(record(4)), Hold::None),
+        change(at_rest(record(3), State::Superseded), LeaseUse::None),
+        change(running(record(4)), LeaseUse::None),
     ];
     let done = store.commit_all(changes).await.unwrap();
     assert_eq!(done, [Committed::Done, Committed::Conflict, Committed::Conflict, Committed::Done]);
@@ -133,7 +133,7 @@ pub async fn many_changes_are_each_for_themselves(store: S) {
 }
 
 pub async fn a_job_that_is_not_there_conflicts(store: S) {
-    assert_eq!(store.commit(change(record(1), Hold::None)).await.unwrap(), Committed::Conflict);
+    assert_eq!(store.commit(change(record(1), LeaseUse::None)).await.unwrap(), Committed::Conflict);
 }
 
 pub async fn without_a_lease_only_the_revision_counts(store: S) {
@@ -145,9 +145,9 @@ pub async fn without_a_lease_only_the_revision_counts(store: S) {
     })
     .await;
     assert_eq!(claimed(&*store, 11).await, [], "the lease is still held");
-    let by_holder = change(running(record(1)), Hold::Keep(lease_of(&held, 1), at(99)));
+    let by_holder = change(running(record(1)), LeaseUse::Keep(lease_of(&held, 1), at(99)));
     assert_eq!(store.commit(by_holder).await.unwrap(), Committed::Conflict, "the job moved on meanwhile");
-    let informed = change(running(load(&*store, 1).await), Hold::Keep(lease_of(&held, 1), at(99)));
+    let informed = change(running(load(&*store, 1).await), LeaseUse::Keep(lease_of(&held, 1), at(99)));
     assert_eq!(store.commit(informed).await.unwrap(), Committed::Done);
 }
 
@@ -156,7 +156,7 @@ pub async fn simultaneous_commits_are_won_by_one(store: S) {
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..30 {
         let store = Arc::clone(&store);
-        tasks.spawn(async move { store.commit(change(running(record(1)), Hold::None)).await.unwrap() });
+        tasks.spawn(async move { store.commit(change(running(record(1)), LeaseUse::None)).await.unwrap() });
     }
     let done = tasks.join_all().await.into_iter().filter(|c| *c == Committed::Done).count();
     assert_eq!(done, 1);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::fixtures::*;
-use crate::engine::store::{Message, Store};
+use crate::engine::ports::store::{Message, Store};
 
 type S = Arc<dyn Store>;
 
@@ -23,17 +23,18 @@ pub async fn what_nobody_took_is_sent_again_as_it_was(store: S) {
     take(&*store, &[record(1), record(2), record(3)]).await;
     let queued = store.outbox(0, 10).await.unwrap();
     let numbers: Vec<i64> = queued.iter().map(|q| q.number).collect();
-    store.settle(&[], &numbers).await.unwrap();
+    store.mark_sent(&[], &numbers).await.unwrap();
     assert_eq!(store.undeliverable(0, 2).await.unwrap(), queued[..2]);
     assert_eq!(store.undeliverable(numbers[1], 2).await.unwrap(), queued[2..]);
 
     assert_eq!(store.replay(&[numbers[0], numbers[2], 9_999]).await.unwrap(), 2);
     let again = store.outbox(numbers[2], 10).await.unwrap();
-    let letters = |list: &[crate::engine::store::Queued]| list.iter().map(|q| q.outgoing.clone()).collect::<Vec<_>>();
-    assert_eq!(letters(&again), letters(&[queued[0].clone(), queued[2].clone()]), "under numbers that are new");
+    let outbound =
+        |list: &[crate::engine::ports::store::OutboxRow]| list.iter().map(|q| q.outgoing.clone()).collect::<Vec<_>>();
+    assert_eq!(outbound(&again), outbound(&[queued[0].clone(), queued[2].clone()]), "under numbers that are new");
     assert_eq!(store.undeliverable(0, 10).await.unwrap(), queued[1..2]);
     assert_eq!(store.replay(&[numbers[0]]).await.unwrap(), 0, "what is sent again is not there to be sent again");
 
-    store.settle(&[], &[again[0].number]).await.unwrap();
-    assert_eq!(letters(&store.undeliverable(0, 10).await.unwrap()).len(), 2, "nobody took it again");
+    store.mark_sent(&[], &[again[0].number]).await.unwrap();
+    assert_eq!(outbound(&store.undeliverable(0, 10).await.unwrap()).len(), 2, "nobody took it again");
 }

@@ -1,4 +1,4 @@
-//! Jobs and letters to test with.
+//! Jobs and outbound to test with.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -12,11 +12,11 @@ use crate::domain::{
     AccountUid, Attachments, Cen, CenId, Instance, InstanceId, InstanceType, Job, JobId, JobUid, Kind, Mode, OrderType,
     Region, Requester,
 };
-use crate::engine::mail::Outgoing;
-use crate::engine::state::{Origin, Record, State, Wait};
-use crate::engine::store::{
-    Arrival, Change, Claimed, Committed, EventKey, Hold, Lease, Letter, Message, Rejection, Store, Taken,
+use crate::engine::ports::mail::Outgoing;
+use crate::engine::ports::store::{
+    Arrival, Change, Claimed, Committed, EventKey, Lease, LeaseUse, Message, OutboundMessage, Rejection, Store, Taken,
 };
+use crate::engine::record::{Origin, Record, State, Wait};
 
 /// A store, and what must live as long as it.
 pub struct Fresh {
@@ -83,7 +83,7 @@ pub fn with_reply(mut record: Record, reply_to: &str, correlation: &str) -> Reco
 /// The record as it waits for the hour, due to be swept at `due`.
 pub fn waiting(mut record: Record, due: Timestamp) -> Record {
     record.state = State::Waiting;
-    record.in_line = false;
+    record.in_queue = false;
     record.due = Some(due);
     record.wait = Some(Wait {
         goal: OrderType::PayByResourceOwner,
@@ -99,7 +99,7 @@ pub fn waiting(mut record: Record, due: Timestamp) -> Record {
 /// The record as it stands in `state`, out of the line and at rest.
 pub fn at_rest(mut record: Record, state: State) -> Record {
     record.state = state;
-    record.in_line = false;
+    record.in_queue = false;
     record.due = None;
     record.wait = None;
     record.finished_at = state.is_terminal().then(|| at(60));
@@ -119,8 +119,8 @@ pub fn outgoing(message_id: &str, to: &str) -> Outgoing {
 }
 
 /// Event `sequence` of job `n`.
-pub fn event(n: u32, sequence: u32, terminal: bool) -> Letter {
-    Letter {
+pub fn event(n: u32, sequence: u32, terminal: bool) -> OutboundMessage {
+    OutboundMessage {
         outgoing: outgoing(&format!("{}.{sequence}", uid(n)), if terminal { "job.completed" } else { "job.accepted" }),
         event: Some(EventKey { uid: uid(n), sequence, terminal }),
     }
@@ -137,7 +137,7 @@ pub fn rejection(n: u32) -> Rejection {
         job_id: Some("bad".into()),
         reasons: "[]".into(),
         origin: Origin::default(),
-        letters: vec![Letter { outgoing: copy, event: None }, event(n, 1, false)],
+        outbound: vec![OutboundMessage { outgoing: copy, event: None }, event(n, 1, false)],
     }
 }
 
@@ -147,7 +147,7 @@ pub fn arrival(record: &Record) -> Message {
     Message::Arrival(Box::new(Arrival {
         record: Box::new(record.clone()),
         digest: record.job.digest(),
-        letters: vec![event(n, 1, false)],
+        outbound: vec![event(n, 1, false)],
         reused: rejection(n + 1000),
     }))
 }
@@ -173,9 +173,9 @@ pub fn next_of(record: Record) -> Arc<Record> {
     Arc::new(Record { revision: record.revision + 1, ..record })
 }
 
-/// A change of one job, without letters.
-pub fn change(record: Record, hold: Hold) -> Change {
-    Change { record: next_of(record), hold, letters: Vec::new(), also: Vec::new(), begins: None }
+/// A change of one job, without outbound.
+pub fn change(record: Record, hold: LeaseUse) -> Change {
+    Change { record: next_of(record), hold, outbound: Vec::new(), also: Vec::new(), begins: None }
 }
 
 /// The job as it is stored.
@@ -186,7 +186,7 @@ pub async fn load(store: &dyn Store, n: u32) -> Record {
 /// Changes job `n` as `edit` says, holding no lease.
 pub async fn set(store: &dyn Store, n: u32, edit: impl FnOnce(Record) -> Record) {
     let record = edit(load(store, n).await);
-    assert_eq!(store.commit(change(record, Hold::None)).await.unwrap(), Committed::Done);
+    assert_eq!(store.commit(change(record, LeaseUse::None)).await.unwrap(), Committed::Done);
 }
 
 /// A queued record taken up.
@@ -217,7 +217,7 @@ pub async fn outbox(store: &dyn Store) -> Vec<(String, String, String, Option<St
 /// Settles all there is.
 pub async fn empty_outbox(store: &dyn Store) {
     let numbers: Vec<i64> = store.outbox(0, 10_000).await.unwrap().iter().map(|q| q.number).collect();
-    store.settle(&numbers, &[]).await.unwrap();
+    store.mark_sent(&numbers, &[]).await.unwrap();
 }
 
 pub fn lease_of(claimed: &[Claimed], n: u32) -> Lease {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::fixtures::*;
 use crate::domain::{AccountUid, CenId, Kind};
 use crate::engine::guards::Pause;
-use crate::engine::state::{Record, State};
-use crate::engine::store::{Begins, Change, Committed, Hold, Store};
+use crate::engine::ports::store::{Admission, Change, Committed, LeaseUse, Store};
+use crate::engine::record::{Record, State};
 
 type S = Arc<dyn Store>;
 
@@ -32,7 +32,7 @@ fn revoke(n: u32) -> Record {
 fn beginning(record: &Record, seconds: i64, most: Option<u32>) -> Change {
     let mut record = running(record.clone());
     record.begun_at = Some(at(seconds));
-    Change { begins: Some(Begins { since: at(seconds - 3600), most }), ..change(record, Hold::None) }
+    Change { begins: Some(Admission { since: at(seconds - 3600), most }), ..change(record, LeaseUse::None) }
 }
 
 async fn begin(store: &dyn Store, record: &Record, seconds: i64, most: u32) -> Committed {
@@ -47,7 +47,7 @@ pub async fn who_finds_no_place_changes_nothing(store: S) {
         assert_eq!(begin(&*store, &revoke(n), 10, 2).await, Committed::Done);
     }
     let mut late = beginning(&revoke(3), 20, Some(2));
-    late.letters = vec![event(3, 2, false)];
+    late.outbound = vec![event(3, 2, false)];
     late.also.push((next_of(at_rest(load(&*store, 4).await, State::Superseded)), vec![event(4, 2, true)]));
     assert_eq!(store.commit(late).await.unwrap(), Committed::OverLimit(2));
     assert_eq!(load(&*store, 3).await, revoke(3));
@@ -134,7 +134,7 @@ pub async fn a_pause_is_kept_until_it_is_ended(store: S) {
     let again = Pause { by: "bob".into(), reason: "another".into(), ..pause(RESOURCE) };
     assert!(!store.pause(&again).await.unwrap());
     assert_eq!(store.pauses().await.unwrap(), [pause(CEN_OWNER), pause(RESOURCE)]);
-    assert_eq!(store.census().await.unwrap().paused, 2);
+    assert_eq!(store.counts().await.unwrap().paused, 2);
     assert!(store.unpause(&account(RESOURCE)).await.unwrap());
     assert!(!store.unpause(&account(RESOURCE)).await.unwrap());
     assert_eq!(store.pauses().await.unwrap(), [pause(CEN_OWNER)]);
@@ -180,12 +180,12 @@ pub async fn a_job_held_too_late_is_not_forgotten(store: S) {
     store.pause(&pause(RESOURCE)).await.unwrap();
     store.unpause(&account(RESOURCE)).await.unwrap();
     let late = Record { held: Some(account(RESOURCE)), due: None, ..record(1) };
-    let late = change(late, Hold::Release(lease_of(&held, 1)));
+    let late = change(late, LeaseUse::Release(lease_of(&held, 1)));
     assert_eq!(store.commit(late).await.unwrap(), Committed::Done);
     let again = claim(&*store, 2).await;
     assert_eq!(again.len(), 1);
     let going = Record { held: None, due: Some(at(70)), ..running(again[0].record.clone()) };
-    let going = change(going, Hold::Release(lease_of(&again, 1)));
+    let going = change(going, LeaseUse::Release(lease_of(&again, 1)));
     store.commit(going).await.unwrap();
     assert_eq!(claimed(&*store, 69).await, [], "it is held no longer");
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::fixtures::*;
 use crate::domain::Requester;
-use crate::engine::state::{Origin, State};
-use crate::engine::store::{Hold, Message, Rejection, Store, Taken};
+use crate::engine::ports::store::{LeaseUse, Message, Rejection, Store, Taken};
+use crate::engine::record::{Origin, State};
 
 type S = Arc<dyn Store>;
 
@@ -47,8 +47,8 @@ pub async fn the_same_id_with_other_content_is_rejected(store: S) {
     assert_eq!(store.load(uid(2)).await.unwrap(), None);
     assert_eq!(load(&*store, 1).await, record(1));
     let said: Vec<String> = outbox(&*store).await.into_iter().map(|m| m.0).collect();
-    assert_eq!(said, ["copy-1002".to_owned(), format!("{}.1", uid(1002))], "the rejection's letters and no others");
-    assert_eq!(store.census().await.unwrap().rejected, 1);
+    assert_eq!(said, ["copy-1002".to_owned(), format!("{}.1", uid(1002))], "the rejection's outbound and no others");
+    assert_eq!(store.counts().await.unwrap().rejected, 1);
 }
 
 pub async fn ids_are_scoped_by_requester(store: S) {
@@ -90,7 +90,7 @@ pub async fn a_rejection_again_is_said_again_unchanged(store: S) {
     assert_eq!((said.len(), places[2]), (3, "answers"), "a copy, the event, and the answer: {places:?}");
     empty_outbox(&*store).await;
     let mut again = first;
-    again.letters[1].outgoing.body = "said at another time".into();
+    again.outbound[1].outgoing.body = "said at another time".into();
     let taken = store.take(vec![Message::Rejection(Box::new(again)), arrival(&record(1))]).await.unwrap();
     assert_eq!(taken, [Taken::Rejected(uid(7)), Taken::New(uid(1))], "it disturbs nothing else");
     let repeated = store.outbox(0, 10).await.unwrap();
@@ -98,13 +98,13 @@ pub async fn a_rejection_again_is_said_again_unchanged(store: S) {
     for (then, now) in said[1..].iter().zip(&repeated) {
         assert_eq!(then.outgoing, now.outgoing);
     }
-    assert_eq!(store.census().await.unwrap().rejected, 1);
+    assert_eq!(store.counts().await.unwrap().rejected, 1);
 }
 
 pub async fn a_repetition_gets_the_latest_event(store: S) {
     take(&*store, &[record(1)]).await;
-    let mut end = change(at_rest(load(&*store, 1).await, State::Failed), Hold::None);
-    end.letters = vec![event(1, 2, true)];
+    let mut end = change(at_rest(load(&*store, 1).await, State::Failed), LeaseUse::None);
+    end.outbound = vec![event(1, 2, true)];
     store.commit(end).await.unwrap();
     empty_outbox(&*store).await;
     store.take(vec![arrival(&with_reply(record(1), "answers", "late"))]).await.unwrap();
@@ -119,7 +119,7 @@ pub async fn a_rejection_is_kept_and_said(store: S) {
     assert_eq!(said[0], ("copy-7".into(), "crossgrant.dead".into()));
     assert_eq!(said[1].0, format!("{}.1", uid(7)));
     assert_eq!(store.events(uid(7)).await.unwrap().len(), 1);
-    assert_eq!(store.census().await.unwrap().rejected, 1);
+    assert_eq!(store.counts().await.unwrap().rejected, 1);
 }
 
 pub async fn simultaneous_repetitions_make_one_job(store: S) {

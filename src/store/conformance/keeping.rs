@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::fixtures::*;
 use crate::domain::Kind;
-use crate::engine::state::State;
-use crate::engine::store::{Census, Filter, Hold, Message, Store, Taken};
+use crate::engine::ports::store::{Counts, Filter, LeaseUse, Message, Store, Taken};
+use crate::engine::record::State;
 
 type S = Arc<dyn Store>;
 
@@ -19,7 +19,7 @@ pub async fn definitions_are_kept_by_digest(store: S) {
 }
 
 pub async fn the_census_counts_what_there_is(store: S) {
-    assert_eq!(store.census().await.unwrap(), Census::default());
+    assert_eq!(store.counts().await.unwrap(), Counts::default());
     let mut grant = record(3);
     grant.job.kind = Kind::Grant;
     take(&*store, &[record(1), record(2), grant]).await;
@@ -27,8 +27,8 @@ pub async fn the_census_counts_what_there_is(store: S) {
     set(&*store, 1, running).await;
     set(&*store, 1, running).await;
     assert_eq!(
-        store.census().await.unwrap(),
-        Census {
+        store.counts().await.unwrap(),
+        Counts {
             jobs: [
                 ((Kind::PayerChange, State::Running), 1),
                 ((Kind::PayerChange, State::Queued), 1),
@@ -53,8 +53,8 @@ pub async fn old_ended_jobs_are_forgotten_whole(store: S) {
     let mut old = record(1);
     old.job.labels.insert("ticket".into(), "NET-1".into());
     take(&*store, &[with_reply(old, "q", "c"), record(2), record(3), record(4)]).await;
-    let mut end = change(at_rest(load(&*store, 1).await, State::Failed), Hold::None);
-    end.letters = vec![event(1, 2, true)];
+    let mut end = change(at_rest(load(&*store, 1).await, State::Failed), LeaseUse::None);
+    end.outbound = vec![event(1, 2, true)];
     store.commit(end).await.unwrap();
     fail(&*store, 2).await;
     fail(&*store, 4).await;
@@ -62,7 +62,7 @@ pub async fn old_ended_jobs_are_forgotten_whole(store: S) {
     assert_eq!(store.prune(at(4)).await.unwrap(), 2, "3 has not ended, and 4 is not old enough");
     assert_eq!(store.load(uid(1)).await.unwrap(), None);
     assert_eq!(store.events(uid(1)).await.unwrap(), Vec::<String>::new());
-    assert_eq!(store.census().await.unwrap().jobs.values().sum::<u64>(), 2);
+    assert_eq!(store.counts().await.unwrap().jobs.values().sum::<u64>(), 2);
     let labelled = Filter { label: Some(("ticket".into(), "NET-1".into())), limit: 9, ..Filter::default() };
     assert_eq!(store.list(&labelled).await.unwrap(), []);
     let taken = store.take(vec![arrival(&record(1)), arrival(&record(3))]).await.unwrap();
@@ -76,9 +76,9 @@ pub async fn what_is_unsaid_is_not_forgotten(store: S) {
     assert_eq!(store.prune(at(1000)).await.unwrap(), 0, "its first event is still to be published");
     let queued = store.outbox(0, 10).await.unwrap();
     assert_eq!(queued[0].outgoing, event(1, 1, false).outgoing);
-    store.settle(&[], &[queued[0].number]).await.unwrap();
+    store.mark_sent(&[], &[queued[0].number]).await.unwrap();
     assert_eq!(store.prune(at(1000)).await.unwrap(), 1);
-    assert_eq!(store.census().await.unwrap(), Census::default());
+    assert_eq!(store.counts().await.unwrap(), Counts::default());
 }
 
 pub async fn old_rejections_are_forgotten(store: S) {
@@ -86,7 +86,7 @@ pub async fn old_rejections_are_forgotten(store: S) {
     store.take(messages).await.unwrap();
     empty_outbox(&*store).await;
     assert_eq!(store.prune(at(3)).await.unwrap(), 0, "rejections are not jobs");
-    assert_eq!(store.census().await.unwrap().rejected, 1);
+    assert_eq!(store.counts().await.unwrap().rejected, 1);
     assert_eq!(store.events(uid(1)).await.unwrap(), Vec::<String>::new());
     assert_eq!(store.events(uid(3)).await.unwrap().len(), 1);
 }

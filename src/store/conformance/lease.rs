@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::fixtures::*;
-use crate::engine::store::{Committed, Hold, Store};
+use crate::engine::ports::store::{Committed, LeaseUse, Store};
 
 type S = Arc<dyn Store>;
 
@@ -48,25 +48,25 @@ pub async fn an_old_token_commits_nothing(store: S) {
     take(&*store, &[record(1)]).await;
     let old = store.claim("w1", at(10), at(20), 10).await.unwrap();
     let new = store.claim("w1", at(20), at(30), 10).await.unwrap();
-    for hold in [Hold::Keep(lease_of(&old, 1), at(99)), Hold::Release(lease_of(&old, 1))] {
+    for hold in [LeaseUse::Keep(lease_of(&old, 1), at(99)), LeaseUse::Release(lease_of(&old, 1))] {
         let mut late = change(running(record(1)), hold);
-        late.letters = vec![event(1, 2, false)];
+        late.outbound = vec![event(1, 2, false)];
         assert_eq!(store.commit(late).await.unwrap(), Committed::Conflict);
     }
     assert_eq!(load(&*store, 1).await, record(1));
     assert_eq!(store.events(uid(1)).await.unwrap().len(), 1);
-    let right = change(running(record(1)), Hold::Keep(lease_of(&new, 1), at(30)));
+    let right = change(running(record(1)), LeaseUse::Keep(lease_of(&new, 1), at(30)));
     assert_eq!(store.commit(right).await.unwrap(), Committed::Done);
     let mut other = lease_of(&new, 1);
     other.holder = "w2".into();
-    let wrong = change(load(&*store, 1).await, Hold::Keep(other, at(99)));
+    let wrong = change(load(&*store, 1).await, LeaseUse::Keep(other, at(99)));
     assert_eq!(store.commit(wrong).await.unwrap(), Committed::Conflict, "the token of another holder");
 }
 
 pub async fn a_lease_can_be_prolonged(store: S) {
     take(&*store, &[record(1)]).await;
     let held = store.claim("w1", at(10), at(20), 10).await.unwrap();
-    store.commit(change(running(record(1)), Hold::Keep(lease_of(&held, 1), at(40)))).await.unwrap();
+    store.commit(change(running(record(1)), LeaseUse::Keep(lease_of(&held, 1), at(40)))).await.unwrap();
     assert_eq!(claimed(&*store, 39).await, []);
     assert_eq!(store.next_due().await.unwrap(), Some(at(40)));
     assert_eq!(claimed(&*store, 40).await, [uid(1)]);
@@ -75,8 +75,8 @@ pub async fn a_lease_can_be_prolonged(store: S) {
 pub async fn a_released_job_is_free_at_once(store: S) {
     take(&*store, &[record(1)]).await;
     let held = claim(&*store, 10).await;
-    store.commit(change(running(record(1)), Hold::Release(lease_of(&held, 1)))).await.unwrap();
-    let again = change(load(&*store, 1).await, Hold::Keep(lease_of(&held, 1), at(99)));
+    store.commit(change(running(record(1)), LeaseUse::Release(lease_of(&held, 1)))).await.unwrap();
+    let again = change(load(&*store, 1).await, LeaseUse::Keep(lease_of(&held, 1), at(99)));
     assert_eq!(store.commit(again).await.unwrap(), Committed::Conflict, "a lease given up is nobody's");
     let next = claim(&*store, 10).await;
     assert_eq!(next[0].record.revision, 1);
@@ -89,7 +89,7 @@ pub async fn a_restarted_worker_takes_back_its_own_leases_only(store: S) {
     store.claim("w2", at(10), at(1000), 1).await.unwrap();
     assert_eq!(store.reclaim("w1").await.unwrap(), 2);
     assert_eq!(store.reclaim("w1").await.unwrap(), 0);
-    let stale = change(running(record(1)), Hold::Keep(lease_of(&mine, 1), at(99)));
+    let stale = change(running(record(1)), LeaseUse::Keep(lease_of(&mine, 1), at(99)));
     assert_eq!(store.commit(stale).await.unwrap(), Committed::Conflict);
     assert_eq!(claimed(&*store, 11).await, [uid(1), uid(2)]);
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::fixtures::*;
-use crate::engine::state::{Record, State};
-use crate::engine::store::{Committed, Hold, Store};
+use crate::engine::ports::store::{Committed, LeaseUse, Store};
+use crate::engine::record::{Record, State};
 
 type S = Arc<dyn Store>;
 
@@ -13,8 +13,8 @@ async fn three(store: &dyn Store) {
     take(store, &[record(1), record_on(2, 1), record_on(3, 1)]).await;
 }
 
-fn in_line(mut record: Record, yes: bool) -> Record {
-    record.in_line = yes;
+fn in_queue(mut record: Record, yes: bool) -> Record {
+    record.in_queue = yes;
     record
 }
 
@@ -25,7 +25,7 @@ pub async fn jobs_on_one_instance_go_in_order(store: S) {
         assert_eq!(claims.len(), 1);
         assert_eq!(claims[0].record.uid, uid(n));
         let end = at_rest(claims[0].record.clone(), State::Failed);
-        let done = store.commit(change(end, Hold::Release(lease_of(&claims, n)))).await.unwrap();
+        let done = store.commit(change(end, LeaseUse::Release(lease_of(&claims, n)))).await.unwrap();
         assert_eq!(done, Committed::Done);
     }
     assert_eq!(store.head_of_line(&instance(1)).await.unwrap(), None);
@@ -54,7 +54,7 @@ pub async fn who_comes_back_stands_behind(store: S) {
     set(&*store, 1, |mut r| {
         r.state = State::Queued;
         r.due = Some(at(0));
-        in_line(r, true)
+        in_queue(r, true)
     })
     .await;
     let mut order = Vec::new();
@@ -89,10 +89,10 @@ pub async fn who_leaves_from_the_middle_frees_nobody(store: S) {
 }
 
 pub async fn jobs_outside_the_line_are_blocked_by_nobody(store: S) {
-    take(&*store, &[record(1), in_line(record_on(2, 1), false), record(3)]).await;
+    take(&*store, &[record(1), in_queue(record_on(2, 1), false), record(3)]).await;
     assert_eq!(claimed(&*store, 1).await, [uid(1), uid(2), uid(3)]);
     // One that enters when its time has come stands behind, and is not claimed again before it is first.
-    set(&*store, 2, |r| in_line(r, true)).await;
+    set(&*store, 2, |r| in_queue(r, true)).await;
     store.reclaim("w1").await.unwrap();
     assert_eq!(claimed(&*store, 1).await, [uid(1), uid(3)]);
 }
@@ -100,7 +100,7 @@ pub async fn jobs_outside_the_line_are_blocked_by_nobody(store: S) {
 pub async fn a_half_done_job_holds_the_line(store: S) {
     three(&*store).await;
     set(&*store, 1, running).await;
-    set(&*store, 1, |r| in_line(at_rest(r, State::Parked), true)).await;
+    set(&*store, 1, |r| in_queue(at_rest(r, State::Parked), true)).await;
     assert_eq!(claimed(&*store, 1000).await, []);
     assert_eq!(store.next_due().await.unwrap(), None);
     assert_eq!(store.head_of_line(&instance(1)).await.unwrap(), Some(uid(1)));

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::fixtures::*;
 use crate::domain::{CenId, JobId, Kind, Requester};
-use crate::engine::state::{Record, State};
-use crate::engine::store::{Filter, Store};
+use crate::engine::ports::store::{Filter, Store};
+use crate::engine::record::{Record, State};
 
 type S = Arc<dyn Store>;
 

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use super::fixtures::*;
-use crate::engine::state::State;
-use crate::engine::store::{Hold, Letter, Store, StoreError};
+use crate::engine::ports::store::{LeaseUse, OutboundMessage, Store, StoreError};
+use crate::engine::record::State;
 
 type S = Arc<dyn Store>;
 
 /// Ends job `n` with its terminal event, number 2.
 async fn end(store: &dyn Store, n: u32) {
-    let mut end = change(at_rest(load(store, n).await, State::Failed), Hold::None);
-    end.letters = vec![event(n, 2, true)];
+    let mut end = change(at_rest(load(store, n).await, State::Failed), LeaseUse::None);
+    end.outbound = vec![event(n, 2, true)];
     store.commit(end).await.unwrap();
 }
 
@@ -31,9 +31,9 @@ pub async fn messages_come_in_the_order_said(store: S) {
 pub async fn settled_messages_are_gone_and_numbers_never_return(store: S) {
     take(&*store, &[record(1), record(2)]).await;
     let queued = store.outbox(0, 10).await.unwrap();
-    store.settle(&[queued[1].number], &[]).await.unwrap();
+    store.mark_sent(&[queued[1].number], &[]).await.unwrap();
     assert_eq!(store.outbox(0, 10).await.unwrap(), queued[..1]);
-    store.settle(&[queued[0].number, queued[1].number], &[]).await.unwrap();
+    store.mark_sent(&[queued[0].number, queued[1].number], &[]).await.unwrap();
     assert_eq!(store.outbox(0, 10).await.unwrap(), []);
     take(&*store, &[record(3)]).await;
     assert_eq!(store.outbox(queued[1].number, 10).await.unwrap().len(), 1, "a reader that goes on sees the new one");
@@ -43,9 +43,9 @@ pub async fn settled_messages_are_gone_and_numbers_never_return(store: S) {
 pub async fn undeliverable_messages_are_kept_aside(store: S) {
     take(&*store, &[record(1), record(2)]).await;
     let queued = store.outbox(0, 10).await.unwrap();
-    store.settle(&[queued[1].number], &[queued[0].number]).await.unwrap();
-    store.settle(&[], &[queued[0].number]).await.unwrap();
-    let census = store.census().await.unwrap();
+    store.mark_sent(&[queued[1].number], &[queued[0].number]).await.unwrap();
+    store.mark_sent(&[], &[queued[0].number]).await.unwrap();
+    let census = store.counts().await.unwrap();
     assert_eq!((census.outbox, census.undeliverable), (0, 1));
 }
 
@@ -55,13 +55,13 @@ pub async fn terminal_events_reach_every_follower_once(store: S) {
         store.take(vec![arrival(&with_reply(record(1), queue, correlation))]).await.unwrap();
     }
     empty_outbox(&*store).await;
-    let mut parked = change(at_rest(load(&*store, 1).await, State::Parked), Hold::None);
-    parked.letters = vec![event(1, 2, false)];
+    let mut parked = change(at_rest(load(&*store, 1).await, State::Parked), LeaseUse::None);
+    parked.outbound = vec![event(1, 2, false)];
     store.commit(parked).await.unwrap();
     assert_eq!(outbox(&*store).await.len(), 1, "only the terminal event is for followers");
     empty_outbox(&*store).await;
-    let mut end = change(at_rest(load(&*store, 1).await, State::Cancelled), Hold::None);
-    end.letters = vec![event(1, 3, true)];
+    let mut end = change(at_rest(load(&*store, 1).await, State::Cancelled), LeaseUse::None);
+    end.outbound = vec![event(1, 3, true)];
     store.commit(end).await.unwrap();
     let queued = store.outbox(0, 100).await.unwrap();
     assert!(queued.iter().all(|q| q.outgoing.message_id == format!("{}.3", uid(1))));
@@ -83,8 +83,8 @@ pub async fn followers_are_limited(store: S) {
 
 pub async fn events_are_kept_in_order(store: S) {
     take(&*store, &[record(1), record(2)]).await;
-    let mut both = change(at_rest(load(&*store, 1).await, State::Failed), Hold::None);
-    both.letters = vec![event(1, 11, true), event(1, 2, false)];
+    let mut both = change(at_rest(load(&*store, 1).await, State::Failed), LeaseUse::None);
+    both.outbound = vec![event(1, 11, true), event(1, 2, false)];
     store.commit(both).await.unwrap();
     let expected = [1, 2, 11].map(|s| format!("{{\"id\":\"{}.{s}\"}}", uid(1)));
     assert_eq!(store.events(uid(1)).await.unwrap(), expected);
@@ -96,8 +96,8 @@ pub async fn one_event_may_go_to_two_places(store: S) {
     let mut copy = event(1, 2, true);
     copy.outgoing.exchange = String::new();
     copy.outgoing.routing_key = "elsewhere".into();
-    let mut end = change(at_rest(load(&*store, 1).await, State::Failed), Hold::None);
-    end.letters = vec![event(1, 2, true), copy];
+    let mut end = change(at_rest(load(&*store, 1).await, State::Failed), LeaseUse::None);
+    end.outbound = vec![event(1, 2, true), copy];
     store.commit(end).await.unwrap();
     let to: Vec<String> = outbox(&*store).await.into_iter().map(|m| m.2).collect();
     assert_eq!(to, ["job.completed", "q1", "elsewhere"]);
@@ -106,10 +106,10 @@ pub async fn one_event_may_go_to_two_places(store: S) {
 
 pub async fn an_event_never_changes_its_content(store: S) {
     take(&*store, &[record(1)]).await;
-    let mut other: Letter = event(1, 1, false);
+    let mut other: OutboundMessage = event(1, 1, false);
     other.outgoing.body = "{}".into();
-    let mut again = change(running(record(1)), Hold::None);
-    again.letters = vec![other];
+    let mut again = change(running(record(1)), LeaseUse::None);
+    again.outbound = vec![other];
     assert!(matches!(store.commit(again).await, Err(StoreError::Corrupt(_))));
     assert_eq!(load(&*store, 1).await, record(1), "nothing of the change is kept");
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::fixtures::*;
 use crate::domain::{AccountUid, CenId, InstanceId, InstanceType};
-use crate::engine::state::{Record, State};
-use crate::engine::store::{Group, Store};
+use crate::engine::ports::store::{Group, Store};
+use crate::engine::record::{Record, State};
 
 type S = Arc<dyn Store>;
 

@@ -18,7 +18,7 @@ use tokio::sync::{Notify, mpsc};
 use super::presence;
 use super::session::{Dialer, Session};
 use crate::clock::{Clock as _, SystemClock};
-use crate::engine::store::{Heard, StoreError};
+use crate::engine::ports::store::{StoreError, Wakeup};
 
 /// Where everybody listens.
 const LISTEN: &str = "LISTEN crossgrant";
@@ -36,18 +36,18 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// The class of its locks: "CrGr", and two more.
 pub(super) const CLASS: i32 = 0x4372_4774;
 
-const ALL: Heard = Heard { work: true, mail: true, hours: true, workers: false };
+const ALL: Wakeup = Wakeup { work: true, mail: true, hours: true, workers: false };
 
 /// Bits that are raised by one and taken by another.
 #[derive(Default)]
 struct Flags {
-    raised: Mutex<Heard>,
+    raised: Mutex<Wakeup>,
     news: Notify,
 }
 
 impl Flags {
-    fn raise(&self, more: Heard) {
-        if more == Heard::default() {
+    fn raise(&self, more: Wakeup) {
+        if more == Wakeup::default() {
             return;
         }
         let mut raised = self.raised.lock().unwrap_or_else(PoisonError::into_inner);
@@ -58,10 +58,10 @@ impl Flags {
         self.news.notify_one();
     }
 
-    async fn take(&self) -> Heard {
+    async fn take(&self) -> Wakeup {
         loop {
             let raised = std::mem::take(&mut *self.raised.lock().unwrap_or_else(PoisonError::into_inner));
-            if raised != Heard::default() {
+            if raised != Wakeup::default() {
                 return raised;
             }
             self.news.notified().await;
@@ -100,12 +100,12 @@ impl Bell {
     }
 
     /// Rings the others.
-    pub(super) fn ring(&self, what: Heard) {
+    pub(super) fn ring(&self, what: Wakeup) {
         self.rung.raise(what);
     }
 
     /// Returns when another may have rung.
-    pub(super) async fn heard(&self) -> Heard {
+    pub(super) async fn wakeup(&self) -> Wakeup {
         self.heard.take().await
     }
 
@@ -117,7 +117,7 @@ impl Bell {
         presence::begin(&session).await?;
         self.count(&session).await?;
         // Before this one calls the cloud, the others make room for it.
-        self.ring(Heard { workers: true, ..Heard::default() });
+        self.ring(Wakeup { workers: true, ..Wakeup::default() });
         *self.current() = Some(Arc::clone(&session));
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for key in kept {
@@ -163,7 +163,7 @@ impl Bell {
                 if what.workers {
                     self.recount.notify_one();
                 }
-                self.heard.raise(Heard { workers: false, ..what });
+                self.heard.raise(Wakeup { workers: false, ..what });
             }
         };
         let poll = async {
@@ -198,7 +198,7 @@ impl Bell {
     async fn count(&self, session: &Session) -> Result<(), StoreError> {
         let workers = presence::count(session).await?;
         if self.workers.swap(workers, Ordering::Relaxed) != workers {
-            self.heard.raise(Heard { workers: true, ..Heard::default() });
+            self.heard.raise(Wakeup { workers: true, ..Wakeup::default() });
         }
         Ok(())
     }
@@ -253,14 +253,14 @@ pub(super) struct Ears {
     ears: mpsc::Receiver<(i32, String)>,
 }
 
-fn write(what: Heard) -> String {
-    let letters = [(what.work, 'w'), (what.mail, 'm'), (what.hours, 'h'), (what.workers, 'c')];
-    letters.iter().filter(|(raised, _)| *raised).map(|(_, letter)| letter).collect()
+fn write(what: Wakeup) -> String {
+    let outbound = [(what.work, 'w'), (what.mail, 'm'), (what.hours, 'h'), (what.workers, 'c')];
+    outbound.iter().filter(|(raised, _)| *raised).map(|(_, letter)| letter).collect()
 }
 
-fn read(payload: &str) -> Heard {
+fn read(payload: &str) -> Wakeup {
     let has = |letter| payload.contains(letter);
-    Heard { work: has('w'), mail: has('m'), hours: has('h'), workers: has('c') }
+    Wakeup { work: has('w'), mail: has('m'), hours: has('h'), workers: has('c') }
 }
 
 /// A lock for a name: of what sort, and which of them.
@@ -277,7 +277,7 @@ mod tests {
     #[test]
     fn what_is_rung_is_what_is_heard() {
         for bits in 0..16 {
-            let what = Heard { work: bits & 1 > 0, mail: bits & 2 > 0, hours: bits & 4 > 0, workers: bits & 8 > 0 };
+            let what = Wakeup { work: bits & 1 > 0, mail: bits & 2 > 0, hours: bits & 4 > 0, workers: bits & 8 > 0 };
             assert_eq!(read(&write(what)), what);
         }
     }
@@ -285,10 +285,10 @@ mod tests {
     #[tokio::test]
     async fn rings_before_anybody_listens_are_one() {
         let flags = Flags::default();
-        flags.raise(Heard { work: true, ..Heard::default() });
-        flags.raise(Heard { mail: true, ..Heard::default() });
-        assert_eq!(flags.take().await, Heard { work: true, mail: true, ..Heard::default() });
-        flags.raise(Heard::default());
+        flags.raise(Wakeup { work: true, ..Wakeup::default() });
+        flags.raise(Wakeup { mail: true, ..Wakeup::default() });
+        assert_eq!(flags.take().await, Wakeup { work: true, mail: true, ..Wakeup::default() });
+        flags.raise(Wakeup::default());
         let nothing = tokio::time::timeout(Duration::from_millis(1), flags.take()).await;
         assert!(nothing.is_err());
     }

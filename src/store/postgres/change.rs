@@ -12,11 +12,11 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::guards::{Counted, Guards};
-use super::letters::Post;
 use super::line::{Ends, Place};
+use super::outbound::Post;
 use super::time::{End, Time};
-use crate::engine::state::{Record, State};
-use crate::engine::store::{Change, Committed, Heard, Hold, Letter, StoreError};
+use crate::engine::ports::store::{Change, Committed, LeaseUse, OutboundMessage, StoreError, Wakeup};
+use crate::engine::record::{Record, State};
 use crate::store::row;
 
 /// The rows of a group, and what becomes of them.
@@ -86,7 +86,7 @@ pub(super) struct Written<'a> {
     /// By kind and state, how many jobs more.
     pub(super) census: BTreeMap<(&'a str, &'a str), i64>,
     /// What others should look for.
-    pub(super) heard: Heard,
+    pub(super) heard: Wakeup,
 }
 
 impl<'a> Ledger<'a> {
@@ -126,9 +126,9 @@ impl<'a> Ledger<'a> {
         let others = self.rows.iter().filter(|(uid, _)| **uid != change.record.uid.0);
         let others = others.map(|(_, entry)| (&entry.counted.0, &entry.counted.1));
         let begins = change.begins.map(|begins| self.guards.test(&change.record, begins, others));
-        let also = change.also.iter().map(|(record, letters)| (record, &Hold::None, letters));
-        for (record, hold, letters) in std::iter::once((&change.record, &change.hold, &change.letters)).chain(also) {
-            let applied = match self.apply_one(record, hold, letters, &mut before) {
+        let also = change.also.iter().map(|(record, outbound)| (record, &LeaseUse::None, outbound));
+        for (record, hold, outbound) in std::iter::once((&change.record, &change.hold, &change.outbound)).chain(also) {
+            let applied = match self.apply_one(record, hold, outbound, &mut before) {
                 Ok(Committed::Done) => Ok(begins.unwrap_or(Committed::Done)),
                 other => other,
             };
@@ -146,16 +146,16 @@ impl<'a> Ledger<'a> {
     fn apply_one(
         &mut self,
         record: &Arc<Record>,
-        hold: &Hold,
-        letters: &[Letter],
+        hold: &LeaseUse,
+        outbound: &[OutboundMessage],
         before: &mut Vec<(Uuid, Entry)>,
     ) -> Result<Committed, Undecided> {
         let Some(entry) = self.rows.get_mut(&record.uid.0) else { return Ok(Committed::Conflict) };
         let holds = match hold {
-            Hold::Keep(lease, _) | Hold::Release(lease) => {
+            LeaseUse::Keep(lease, _) | LeaseUse::Release(lease) => {
                 entry.holder.as_deref() == Some(lease.holder.as_str()) && entry.token == lease.token
             }
-            Hold::None => true,
+            LeaseUse::None => true,
         };
         if !holds || u64::try_from(entry.revision).map(|revision| revision + 1) != Ok(record.revision) {
             return Ok(Committed::Conflict);
@@ -171,7 +171,7 @@ impl<'a> Ledger<'a> {
                 record.state.as_str()
             ))));
         }
-        let place = match (entry.place.turn, record.in_line) {
+        let place = match (entry.place.turn, record.in_queue) {
             (None, true) if !self.locked.contains(&entry.instance) => {
                 return Err(Undecided::Line(entry.instance.clone()));
             }
@@ -184,9 +184,9 @@ impl<'a> Ledger<'a> {
         let (revision, counted) = (of.revision, Counted { counted_as: of.counted_as, begun_us: of.begun_us });
         before.push((record.uid.0, entry.clone()));
         let lease = match hold {
-            Hold::Keep(_, until) => LeaseNext::Until(self.time.prolonged(*until)),
-            Hold::Release(_) => LeaseNext::Free,
-            Hold::None => LeaseNext::Same,
+            LeaseUse::Keep(_, until) => LeaseNext::Until(self.time.prolonged(*until)),
+            LeaseUse::Release(_) => LeaseNext::Free,
+            LeaseUse::None => LeaseNext::Same,
         };
         let lease = match (&entry.next, lease) {
             (Some(earlier), LeaseNext::Same) => earlier.lease,
@@ -200,7 +200,7 @@ impl<'a> Ledger<'a> {
         entry.state = record.state.as_str().to_owned();
         entry.place = place;
         entry.next = Some(Box::new(Next { record: Arc::clone(record), lease }));
-        self.post.post(record.uid, letters)?;
+        self.post.post(record.uid, outbound)?;
         Ok(Committed::Done)
     }
 
@@ -224,7 +224,7 @@ impl<'a> Ledger<'a> {
     pub(super) fn written<'s>(&'s self, states: &'s HashMap<Uuid, String>) -> Written<'s> {
         let (mut changed, mut first) = (Vec::new(), Vec::new());
         let mut census: BTreeMap<(&str, &str), i64> = BTreeMap::new();
-        let mut heard = Heard { mail: self.post.is_mail(), ..Heard::default() };
+        let mut heard = Wakeup { mail: self.post.is_mail(), ..Wakeup::default() };
         for (uid, entry) in &self.rows {
             match &entry.next {
                 Some(next) => {

@@ -4,7 +4,7 @@ use super::error::Fault;
 use super::outbox;
 use super::session::Session;
 use crate::domain::{JobUid, Requester};
-use crate::engine::store::{Queued, Rejected, StoreError};
+use crate::engine::ports::store::{OutboxRow, Rejected, StoreError};
 use crate::store::row;
 
 /// Rejections, newest first, older than `before`.
@@ -34,7 +34,7 @@ pub(super) async fn rejections(
 }
 
 /// Messages nobody took, by number, after `after`.
-pub(super) async fn undeliverable(session: &Session, after: i64, limit: usize) -> Result<Vec<Queued>, Fault> {
+pub(super) async fn undeliverable(session: &Session, after: i64, limit: usize) -> Result<Vec<OutboxRow>, Fault> {
     let sql = "SELECT number, address, about, body FROM undeliverable WHERE number > $1 ORDER BY number LIMIT $2";
     let rows = session.query(sql, &[&after, &row::limit(limit)]).await?;
     Ok(rows.into_iter().map(outbox::read).collect::<Result<_, _>>()?)

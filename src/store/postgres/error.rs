@@ -4,7 +4,7 @@ use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
 
 use super::settings::causes;
-use crate::engine::store::StoreError;
+use crate::engine::ports::store::StoreError;
 
 /// Why a transaction was not made.
 #[derive(Debug)]

@@ -9,13 +9,13 @@ use super::change::{LeaseNext, Ledger, Next, Undecided, Written};
 use super::error::Fault;
 use super::guards::{self, Guards};
 use super::keep;
-use super::letters::{self, FOLLOWING, KNOWN, Post};
 use super::line::{self, Ends, Place};
+use super::outbound::{self, FOLLOWING, KNOWN, Post};
 use super::outcome::{self, Outcome};
 use super::pool::Pool;
 use super::session::{NUMBER, Pipeline, Session, Values};
 use super::time::{Time, now_us};
-use crate::engine::store::{Change, Committed, Heard, StoreError};
+use crate::engine::ports::store::{Change, Committed, StoreError, Wakeup};
 use crate::store::row;
 
 /// What became of each change.
@@ -55,7 +55,7 @@ pub(super) async fn apply(
     changes: &[&Change],
     time: &Time,
     shard: i16,
-) -> Result<(Vec<Verdict>, Heard), Fault> {
+) -> Result<(Vec<Verdict>, Wakeup), Fault> {
     session
         .prepare(&[NUMBER, line::LOCK, LOCK_ROWS, line::LAST, KNOWN, FOLLOWING, UPDATE, UPDATE_FIRST, keep::COUNT])
         .await?;
@@ -64,7 +64,7 @@ pub(super) async fn apply(
     let mut lines: HashSet<String> = changes
         .iter()
         .flat_map(|change| std::iter::once(&change.record).chain(change.also.iter().map(|(record, _)| record)))
-        .filter(|record| !record.in_line)
+        .filter(|record| !record.in_queue)
         .map(|record| record.job.instance.id.as_str().to_owned())
         .collect();
     // Each time round at least one line more, so it ends.
@@ -77,7 +77,7 @@ pub(super) async fn apply(
 }
 
 enum Attempt {
-    Done(Vec<Verdict>, Heard),
+    Done(Vec<Verdict>, Wakeup),
     /// These lines must be locked too.
     Lines(Vec<String>),
 }
@@ -108,7 +108,7 @@ async fn attempt(
     let written = ledger.written(&states);
     if written.changed.is_empty() {
         session.batch("ROLLBACK").await?;
-        return Ok(Attempt::Done(verdicts, Heard::default()));
+        return Ok(Attempt::Done(verdicts, Wakeup::default()));
     }
     let heard = written.heard;
     let pipeline = session.pipeline();
@@ -132,13 +132,13 @@ async fn load<'a>(
 ) -> Result<(String, Ledger<'a>), Fault> {
     let (mut uids, mut keys, mut terminal) = (Vec::<Uuid>::new(), (Vec::<Uuid>::new(), Vec::<i32>::new()), Vec::new());
     for change in changes {
-        let also = change.also.iter().map(|(record, letters)| (record, letters));
-        for (record, letters) in std::iter::once((&change.record, &change.letters)).chain(also) {
+        let also = change.also.iter().map(|(record, outbound)| (record, outbound));
+        for (record, outbound) in std::iter::once((&change.record, &change.outbound)).chain(also) {
             uids.push(record.uid.0);
-            for event in letters.iter().filter_map(|letter| letter.event) {
+            for event in outbound.iter().filter_map(|message| message.event) {
                 keys.0.push(event.uid.0);
                 // One that cannot be is refused when it is to be said.
-                keys.1.push(letters::sequence(event.sequence).unwrap_or(i32::MAX));
+                keys.1.push(outbound::sequence(event.sequence).unwrap_or(i32::MAX));
                 if event.terminal {
                     terminal.push(event.uid.0);
                 }

@@ -13,8 +13,8 @@ use super::line::CLASS;
 use super::session::{Pipeline, Session};
 use crate::domain::AccountUid;
 use crate::engine::guards::{Pause, counted_as};
-use crate::engine::state::Record;
-use crate::engine::store::{Begins, Change, Committed, StoreError};
+use crate::engine::ports::store::{Admission, Change, Committed, StoreError};
+use crate::engine::record::Record;
 use crate::store::row;
 
 /// The lock between those who begin and those who pause; above those of lines and counts.
@@ -42,7 +42,7 @@ pub(super) struct Counted {
 }
 
 /// The changes that begin.
-fn beginning<'a>(changes: &'a [&'a Change]) -> impl Iterator<Item = (&'a Record, Begins)> + Clone {
+fn beginning<'a>(changes: &'a [&'a Change]) -> impl Iterator<Item = (&'a Record, Admission)> + Clone {
     changes.iter().filter_map(|change| Some((&*change.record, change.begins?)))
 }
 
@@ -84,7 +84,7 @@ impl Guards {
     pub(super) fn test<'a>(
         &self,
         record: &Record,
-        begins: Begins,
+        begins: Admission,
         others: impl Iterator<Item = (&'a Counted, &'a Counted)>,
     ) -> Committed {
         let accounts = [record.job.instance.owner.as_str(), record.job.cen.owner.as_str()];

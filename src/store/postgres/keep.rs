@@ -9,8 +9,8 @@ use uuid::Uuid;
 use super::error::Fault;
 use super::session::{Pipeline, Session};
 use crate::domain::Kind;
-use crate::engine::state::State;
-use crate::engine::store::{Census, StoreError};
+use crate::engine::ports::store::{Counts, StoreError};
+use crate::engine::record::State;
 use crate::store::row;
 
 /// So many jobs, and so many rejections, are forgotten in one transaction.
@@ -46,8 +46,8 @@ pub(super) async fn count(pipeline: Pipeline<'_>, more: &BTreeMap<(&str, &str), 
 }
 
 /// Counts for the metrics; kinds and states without a job are left out.
-pub(super) async fn census(session: &Session) -> Result<Census, Fault> {
-    let mut census = Census::default();
+pub(super) async fn counts(session: &Session) -> Result<Counts, Fault> {
+    let mut census = Counts::default();
     let sql = "SELECT kind, state, sum(jobs)::int8 FROM census GROUP BY kind, state HAVING sum(jobs) > 0";
     for row in session.query(sql, &[]).await? {
         let (kind, state): (&str, &str) = (row.get(0), row.get(1));

@@ -10,7 +10,7 @@ use super::error::Fault;
 use super::session::Session;
 use super::time::{Time, now_us};
 use crate::domain::JobUid;
-use crate::engine::store::{Claimed, Lease};
+use crate::engine::ports::store::{Claimed, Lease};
 use crate::store::row;
 
 /// First those that were held for an account that is no longer paused, since they have waited longest. One whose own time

@@ -3,7 +3,7 @@
 use super::error::Fault;
 use super::line::CLASS;
 use super::session::Session;
-use crate::engine::store::StoreError;
+use crate::engine::ports::store::StoreError;
 
 /// The schema, step by step. What was released is never edited: a change is a new entry.
 const MIGRATIONS: [&str; 2] = [include_str!("migrations/0001-jobs.sql"), include_str!("migrations/0002-guards.sql")];

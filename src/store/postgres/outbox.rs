@@ -3,13 +3,13 @@
 use tokio_postgres::Row;
 
 use super::error::Fault;
-use super::letters;
+use super::outbound;
 use super::session::Session;
-use crate::engine::store::{Queued, StoreError};
+use crate::engine::ports::store::{OutboxRow, StoreError};
 use crate::store::row;
 
 /// The next messages after number `after`, and those before it that were missing.
-pub(super) async fn page(session: &Session, after: i64, missed: &[i64], limit: usize) -> Result<Vec<Queued>, Fault> {
+pub(super) async fn page(session: &Session, after: i64, missed: &[i64], limit: usize) -> Result<Vec<OutboxRow>, Fault> {
     let sql = "SELECT * FROM (
           (SELECT number, address, about, body FROM mail WHERE number = ANY ($2) AND number <= $1)
           UNION ALL
@@ -20,16 +20,16 @@ pub(super) async fn page(session: &Session, after: i64, missed: &[i64], limit: u
 }
 
 /// A message from its row: number, address, about, body.
-pub(super) fn read(row: Row) -> Result<Queued, StoreError> {
+pub(super) fn read(row: Row) -> Result<OutboxRow, StoreError> {
     let number = row.get(0);
     let missing = || StoreError::Corrupt(format!("message {number} has lost its event"));
     let about = row.get::<_, Option<&str>>(2).ok_or_else(missing)?;
     let body = row.get::<_, Option<Vec<u8>>>(3).ok_or_else(missing)?;
-    Ok(Queued { number, outgoing: letters::outgoing(row.get(1), about, body)? })
+    Ok(OutboxRow { number, outgoing: outbound::outgoing(row.get(1), about, body)? })
 }
 
 /// Takes published messages out. Numbers that are not there were settled before.
-pub(super) async fn settle(session: &Session, confirmed: &[i64], undeliverable: &[i64]) -> Result<(), Fault> {
+pub(super) async fn mark_sent(session: &Session, confirmed: &[i64], undeliverable: &[i64]) -> Result<(), Fault> {
     if !undeliverable.is_empty() {
         let sql = "INSERT INTO undeliverable (number, uid, address, about, body)
             SELECT number, uid, address, about, body FROM mail WHERE number = ANY ($1) ON CONFLICT DO NOTHING";

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::pool::Pool;
 use crate::clock::{Clock as _, SystemClock};
-use crate::engine::store::StoreError;
+use crate::engine::ports::store::StoreError;
 
 /// Between two questions. A server that does not know yet is about to; one that is away comes back in seconds.
 const PAUSE: Duration = Duration::from_millis(100);

@@ -11,7 +11,7 @@ use super::error::Fault;
 use super::outcome::{self, Outcome};
 use super::session::{Dialer, NUMBER, Session};
 use crate::clock::{Clock as _, SystemClock};
-use crate::engine::store::StoreError;
+use crate::engine::ports::store::StoreError;
 
 /// At one time. A worker has few loops that ask, and what is in work at the server is bound by its processors; with the
 /// writer and the bell this is six connections a worker, so a server of the usual hundred has room for fifteen workers.
@@ -83,7 +83,7 @@ impl Pool {
         Ok(Lent { session: Some(session), idle: Arc::clone(&self.idle), fit: true, _permit: permit })
     }
 
-    /// Begins a transaction. Dropping it undoes it.
+    /// Admission a transaction. Dropping it undoes it.
     pub(super) async fn begin(&self) -> Result<Transaction<'_>, Fault> {
         let mut session = self.session().await?;
         session.fit = false;

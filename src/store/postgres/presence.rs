@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::bell::{CLASS, POLL, key};
 use super::error::Fault;
 use super::session::Session;
-use crate::engine::store::StoreError;
+use crate::engine::ports::store::StoreError;
 
 /// A worker that has given no sign of life for so long is not there.
 pub(super) const SILENT: Duration = POLL.saturating_mul(4);

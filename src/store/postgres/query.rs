@@ -6,8 +6,8 @@ use uuid::Uuid;
 use super::error::Fault;
 use super::session::{Session, Values};
 use crate::domain::{CenId, InstanceId, JobId, JobUid, Requester};
-use crate::engine::state::{Record, State};
-use crate::engine::store::Filter;
+use crate::engine::ports::store::Filter;
+use crate::engine::record::{Record, State};
 use crate::store::row;
 
 /// One job.

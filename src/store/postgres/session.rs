@@ -20,7 +20,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::error::Fault;
 use super::settings::{Place, PostgresSettings, causes};
-use crate::engine::store::StoreError;
+use crate::engine::ports::store::StoreError;
 
 /// What every session is set to.
 ///
@@ -261,7 +261,7 @@ impl Pipeline<'_> {
         within(self.0.client.execute(&statement, values)).await.map(drop)
     }
 
-    /// Begins a transaction; its number, by which its outcome can be asked for.
+    /// Admission a transaction; its number, by which its outcome can be asked for.
     pub(super) async fn begin(self) -> Result<String, Fault> {
         let (begun, number) = tokio::join!(biased; self.0.batch("BEGIN"), self.query(NUMBER, &[]));
         begun?;

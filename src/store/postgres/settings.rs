@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, TargetSessionAttrs};
 
-use crate::engine::store::StoreError;
+use crate::engine::ports::store::StoreError;
 
 /// A server that does not answer in this time is not there.
 const CONNECT: Duration = Duration::from_secs(5);

@@ -6,8 +6,8 @@ use uuid::Uuid;
 use super::error::Fault;
 use super::session::Session;
 use crate::domain::{AccountUid, BadName, Cen, CenId, InstanceId, InstanceType, JobUid};
-use crate::engine::state::Record;
-use crate::engine::store::{Group, StoreError};
+use crate::engine::ports::store::{Group, StoreError};
+use crate::engine::record::Record;
 use crate::store::row;
 
 /// When the sweep will next have something.

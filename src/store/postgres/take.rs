@@ -10,12 +10,12 @@ use uuid::Uuid;
 
 use super::error::Fault;
 use super::keep;
-use super::letters::{FOLLOWING, LATEST, Post};
 use super::line::{self, Ends, Place};
+use super::outbound::{FOLLOWING, LATEST, Post};
 use super::session::{Pipeline, Session, Values};
 use crate::domain::JobUid;
-use crate::engine::state::{Origin, Record};
-use crate::engine::store::{Arrival, Heard, Message, Rejection, StoreError, Taken};
+use crate::engine::ports::store::{Arrival, Message, Rejection, StoreError, Taken, Wakeup};
+use crate::engine::record::{Origin, Record};
 use crate::store::row;
 
 const INSERT_KEYS: &str = "INSERT INTO keys (requester, job_id, uid, digest, created_us)
@@ -37,7 +37,7 @@ const INSERT_LABELS: &str =
     "INSERT INTO labels (name, value, uid) SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::uuid[])";
 
 /// Takes messages in; one verdict each, in order.
-pub(super) async fn take(session: &Session, messages: &[Message], shard: i16) -> Result<(Vec<Taken>, Heard), Fault> {
+pub(super) async fn take(session: &Session, messages: &[Message], shard: i16) -> Result<(Vec<Taken>, Wakeup), Fault> {
     session.prepare(&[INSERT_KEYS, KEYS, INSERT_REJECTIONS, LOCK_JOBS, INSERT_JOBS, INSERT_LABELS]).await?;
     session.prepare(&[line::LOCK, line::LAST, LATEST, FOLLOWING, keep::COUNT]).await?;
     session.prepare(&Post::PREPARED).await?;
@@ -51,7 +51,7 @@ pub(super) async fn take(session: &Session, messages: &[Message], shard: i16) ->
         match (message, taken) {
             (Message::Arrival(arrival), Taken::New(uid)) => {
                 post.follow(*uid, &arrival.record.origin);
-                post.post(*uid, &arrival.letters)?;
+                post.post(*uid, &arrival.outbound)?;
             }
             (Message::Arrival(arrival), Taken::Repeated(uid)) => {
                 post.repeat(*uid, &arrival.record.origin)?;
@@ -65,7 +65,7 @@ pub(super) async fn take(session: &Session, messages: &[Message], shard: i16) ->
     for record in &jobs {
         *census.entry((record.job.kind.as_str(), record.state.as_str())).or_default() += 1;
     }
-    let heard = Heard {
+    let heard = Wakeup {
         work: jobs.iter().any(|record| record.due.is_some() && !record.is_swept()),
         mail: post.is_mail(),
         hours: jobs.iter().any(|record| record.is_swept()),
@@ -202,7 +202,7 @@ impl Known {
         let repeated: Vec<Uuid> = repeated.collect::<HashSet<_>>().into_iter().collect();
         let said: Vec<Uuid> = repeated.iter().chain(rejections.0.keys()).copied().collect();
         let instances: HashSet<&str> =
-            jobs.iter().filter(|record| record.in_line).map(|record| record.job.instance.id.as_str()).collect();
+            jobs.iter().filter(|record| record.in_queue).map(|record| record.job.instance.id.as_str()).collect();
         let instances: Vec<&str> = instances.into_iter().collect();
         let locks = line::keys(instances.iter().copied());
         let (new, _, locked, last, latest, followers) = tokio::try_join!(
@@ -227,7 +227,7 @@ impl Known {
     /// is answered again and kept once.
     fn reject(&mut self, post: &mut Post, rejection: &Rejection) -> Result<(), StoreError> {
         if self.new.remove(&rejection.uid.0) {
-            post.post(rejection.uid, &rejection.letters)?;
+            post.post(rejection.uid, &rejection.outbound)?;
         } else {
             post.repeat(rejection.uid, &Origin::default())?;
         }
@@ -244,7 +244,7 @@ async fn insert(pipeline: Pipeline<'_>, jobs: &[&Record], ends: &mut Ends) -> Re
     let places: Vec<Place> = jobs
         .iter()
         .map(|record| match record.job.instance.id.as_str() {
-            instance if record.in_line => {
+            instance if record.in_queue => {
                 let is_first = ends.is_empty(instance);
                 Place { turn: Some(ends.enter(instance)), is_first }
             }

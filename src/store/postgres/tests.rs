@@ -13,10 +13,10 @@ use super::{Postgres, PostgresSettings, Time};
 use crate::clock::{Clock as _, ManualClock, SystemClock, later, until};
 use crate::domain::Kind;
 use crate::engine::guards::Pause;
-use crate::engine::state::State;
-use crate::engine::store::{
-    Begins, Change, Claimed, Committed, Filter, Heard, Hold, Message, Queued, Store, StoreError,
+use crate::engine::ports::store::{
+    Admission, Change, Claimed, Committed, Filter, LeaseUse, Message, OutboxRow, Store, StoreError, Wakeup,
 };
+use crate::engine::record::State;
 use crate::store::conformance::fixtures::*;
 
 #[path = "../../../tests/support/postgres.rs"]
@@ -107,7 +107,7 @@ async fn two_workers_that_claim_at_once_never_claim_the_same_job() {
             assert!(seen.insert(claimed.record.uid), "{} was claimed twice", claimed.record.uid);
             assert!(instances.insert(claimed.record.job.instance.id.clone()), "two of one line were claimed at once");
             let store = Arc::clone(if claimed.lease.holder == "w1" { &one } else { &other });
-            let end = change(at_rest(claimed.record, State::Failed), Hold::Release(claimed.lease));
+            let end = change(at_rest(claimed.record, State::Failed), LeaseUse::Release(claimed.lease));
             tasks.spawn(async move { store.commit(end).await.unwrap() });
         }
         for committed in tasks.join_all().await {
@@ -135,10 +135,10 @@ async fn lines_stay_whole_while_two_workers_fill_and_empty_them() {
             while ended < 120 {
                 let claims = store.claim(worker, at(1), at(100), 3).await.unwrap();
                 for claimed in claims {
-                    let end = change(at_rest(claimed.record, State::Failed), Hold::Release(claimed.lease));
+                    let end = change(at_rest(claimed.record, State::Failed), LeaseUse::Release(claimed.lease));
                     assert_eq!(store.commit(end).await.unwrap(), Committed::Done);
                 }
-                let census = store.census().await.unwrap();
+                let census = store.counts().await.unwrap();
                 ended = census.jobs.get(&(Kind::PayerChange, State::Failed)).copied().unwrap_or(0);
             }
         });
@@ -158,7 +158,7 @@ async fn of_two_workers_that_change_one_job_one_wins() {
     for n in 1..=20 {
         for store in [&one, &other] {
             let store = Arc::clone(store);
-            let change = change(running(record(n)), Hold::None);
+            let change = change(running(record(n)), LeaseUse::None);
             tasks.spawn(async move { store.commit(change).await.unwrap() });
         }
     }
@@ -167,7 +167,7 @@ async fn of_two_workers_that_change_one_job_one_wins() {
     // Each supersedes what the other changes: locked in one order, they do not wait in a circle.
     let mut crossing = Vec::new();
     for order in [(1..=10).collect::<Vec<_>>(), (1..=10).rev().collect()] {
-        let mut change = change(running(load(&*one, order[0]).await), Hold::None);
+        let mut change = change(running(load(&*one, order[0]).await), LeaseUse::None);
         for n in &order[1..] {
             change.also.push((next_of(running(load(&*one, *n).await)), vec![]));
         }
@@ -195,7 +195,7 @@ async fn simultaneous_commits_share_a_transaction() {
     let mut tasks = tokio::task::JoinSet::new();
     for n in 2..=100 {
         let store = Arc::clone(&store);
-        tasks.spawn(async move { store.commit(change(running(record(n)), Hold::None)).await.unwrap() });
+        tasks.spawn(async move { store.commit(change(running(record(n)), LeaseUse::None)).await.unwrap() });
         if n == 2 {
             waits(&database).await;
         }
@@ -223,14 +223,17 @@ async fn what_the_database_refuses_spoils_nothing_else() {
     take(&*store, &(1..=5).map(record).collect::<Vec<_>>()).await;
     let refuse = "ALTER TABLE jobs ADD CHECK (job_id <> 'job-3' OR state = 'queued')";
     outsider(&database).await.batch_execute(refuse).await.unwrap();
-    let changes = (1..=5).map(|n| change(running(record(n)), Hold::None)).collect();
+    let changes = (1..=5).map(|n| change(running(record(n)), LeaseUse::None)).collect();
     let done = store.commit_all(changes).await.unwrap();
     let (good, bad) = (Committed::Done, Committed::Conflict);
     assert_eq!(done, [good, good, bad, good, good]);
-    let alone = store.commit(change(running(record(3)), Hold::None)).await;
+    let alone = store.commit(change(running(record(3)), LeaseUse::None)).await;
     assert!(matches!(alone, Err(StoreError::Corrupt(_))), "{alone:?}");
     assert_eq!(load(&*store, 3).await, record(3));
-    assert_eq!(store.commit(change(at_rest(load(&*store, 4).await, State::Failed), Hold::None)).await.unwrap(), good);
+    assert_eq!(
+        store.commit(change(at_rest(load(&*store, 4).await, State::Failed), LeaseUse::None)).await.unwrap(),
+        good
+    );
 }
 
 #[tokio::test]
@@ -240,13 +243,13 @@ async fn any_byte_is_kept_as_it_is() {
     odd.job.labels.insert("na\0me".into(), "va\0lue".into());
     take(&*store, &[odd.clone()]).await;
     let mut bad = rejection(7);
-    (bad.job_id, bad.letters[0].outgoing.message_id) = (Some("b\0d".into()), "m\0".into());
+    (bad.job_id, bad.outbound[0].outgoing.message_id) = (Some("b\0d".into()), "m\0".into());
     store.take(vec![Message::Rejection(Box::new(bad.clone()))]).await.unwrap();
     let label = Some(("na\0me".to_owned(), "va\0lue".to_owned()));
     assert_eq!(store.list(&Filter { label, limit: 9, ..Filter::default() }).await.unwrap(), [odd]);
     assert_eq!(store.rejections(9, None).await.unwrap()[0].job_id, bad.job_id);
     let queued = store.outbox(0, 9).await.unwrap();
-    assert!(queued.iter().any(|queued| queued.outgoing == bad.letters[0].outgoing), "{queued:?}");
+    assert!(queued.iter().any(|queued| queued.outgoing == bad.outbound[0].outgoing), "{queued:?}");
 }
 
 #[tokio::test]
@@ -257,7 +260,7 @@ async fn a_server_that_was_killed_has_lost_nothing() {
     let mut tasks = tokio::task::JoinSet::new();
     for n in 1..=50 {
         let store = Arc::clone(&store);
-        tasks.spawn(async move { (n, store.commit(change(running(record(n)), Hold::None)).await) });
+        tasks.spawn(async move { (n, store.commit(change(running(record(n)), LeaseUse::None)).await) });
         if n == 25 {
             // Some are answered, some are under way.
             let (_, first) = tasks.join_next().await.unwrap().unwrap();
@@ -350,13 +353,13 @@ async fn a_commit_whose_answer_was_lost_is_known_for_done() {
     armed.store(true, SeqCst);
     take(&store, &[record(1), record(2)]).await;
     assert!(!armed.swap(true, SeqCst), "the way was cut");
-    assert_eq!(store.commit(change(running(record(1)), Hold::None)).await.unwrap(), Committed::Done);
+    assert_eq!(store.commit(change(running(record(1)), LeaseUse::None)).await.unwrap(), Committed::Done);
     assert!(!armed.swap(true, SeqCst));
     let claims = store.claim("w3", at(1), at(100), 9).await.unwrap();
     assert_eq!(claims.len(), 2);
     assert!(!armed.load(SeqCst));
     assert_eq!(load(&*direct, 1).await.revision, 1);
-    let held = change(running(record(2)), Hold::Release(lease_of(&claims, 2)));
+    let held = change(running(record(2)), LeaseUse::Release(lease_of(&claims, 2)));
     assert_eq!(direct.commit(held).await.unwrap(), Committed::Done, "it has the lease it was told of");
     assert_eq!(direct.outbox(0, 9).await.unwrap().len(), 2);
 }
@@ -371,8 +374,8 @@ async fn a_commit_that_never_arrived_is_known_for_undone() {
     assert!(matches!(lost, Err(StoreError::Unavailable(_))), "{lost:?}");
     take(&store, &[record(1)]).await;
     armed.store(true, SeqCst);
-    let mut said = change(running(record(1)), Hold::None);
-    said.letters = vec![event(1, 2, false)];
+    let mut said = change(running(record(1)), LeaseUse::None);
+    said.outbound = vec![event(1, 2, false)];
     let lost = store.commit(said.clone()).await;
     assert!(matches!(lost, Err(StoreError::Unavailable(_))), "{lost:?}");
     assert_eq!(load(&*direct, 1).await, record(1));
@@ -411,7 +414,7 @@ async fn leases_end_by_the_clock_of_the_database_whatever_a_worker_believes() {
 
     // Prolonged: a minute from now, though the slow clock's minute ended hours ago.
     passes().await;
-    let keep = Hold::Keep(held[0].lease.clone(), later(slow.now(), minute));
+    let keep = LeaseUse::Keep(held[0].lease.clone(), later(slow.now(), minute));
     assert_eq!(one.commit(change(running(record(1)), keep)).await.unwrap(), Committed::Done);
     assert!(claims(&other, "w2", &fast).await.is_empty());
 

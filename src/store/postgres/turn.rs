@@ -17,7 +17,7 @@ use tokio::sync::Mutex;
 
 use super::bell::{self, Bell};
 use crate::clock::{Clock as _, SystemClock, later};
-use crate::engine::store::{Group, Heard, Queued, StoreError};
+use crate::engine::ports::store::{Group, OutboxRow, StoreError, Wakeup};
 
 /// What is read and not settled for so long is not being published.
 const STUCK: Duration = Duration::from_secs(5);
@@ -73,7 +73,7 @@ impl Turns {
             tracing::info!("cannot publish; lets another worker try");
             *publishing = Publishing { others_until: Some(now + STUCK), ..Publishing::default() };
             bell.release(outbox()).await?;
-            bell.ring(Heard { mail: true, ..Heard::default() });
+            bell.ring(Wakeup { mail: true, ..Wakeup::default() });
             return Ok(None);
         }
         if !bell.hold(outbox()).await? {
@@ -85,7 +85,7 @@ impl Turns {
     }
 
     /// A page was read that begins after number `after`.
-    pub(super) async fn read(&self, after: i64, page: &[Queued]) {
+    pub(super) async fn read(&self, after: i64, page: &[OutboxRow]) {
         let (Some(first), Some(last)) = (page.first(), page.last()) else { return };
         let mut publishing = self.publishing.lock().await;
         let now = SystemClock.uptime();
@@ -154,8 +154,8 @@ mod tests {
     use super::*;
     use crate::store::conformance::fixtures::outgoing;
 
-    fn page(numbers: &[i64]) -> Vec<Queued> {
-        numbers.iter().map(|number| Queued { number: *number, outgoing: outgoing("m", "to") }).collect()
+    fn page(numbers: &[i64]) -> Vec<OutboxRow> {
+        numbers.iter().map(|number| OutboxRow { number: *number, outgoing: outgoing("m", "to") }).collect()
     }
 
     async fn missing(turns: &Turns) -> Vec<i64> {

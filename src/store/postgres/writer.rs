@@ -14,7 +14,7 @@ use super::group::{self, Verdict};
 use super::pool::Pool;
 use super::session::Session;
 use super::time::Time;
-use crate::engine::store::{Change, StoreError};
+use crate::engine::ports::store::{Change, StoreError};
 
 /// Callers beyond these wait before they queue: as many as a worker has jobs in work, and more.
 const QUEUE: usize = 1024;

@@ -7,37 +7,37 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::line::{self, Place};
 use super::row::{self, Uid};
 use super::transaction::Transaction;
-use super::{guards, letters};
-use crate::engine::state::{Record, State};
-use crate::engine::store::{Begins, Change, Committed, Hold, Letter, StoreError};
+use super::{guards, outbound};
+use crate::engine::ports::store::{Admission, Change, Committed, LeaseUse, OutboundMessage, StoreError};
+use crate::engine::record::{Record, State};
 
 /// A change with the texts of its records: made before the writer, which all others wait for, has it.
 pub(super) struct Prepared {
     first: Next,
-    hold: Hold,
+    hold: LeaseUse,
     also: Vec<Next>,
-    begins: Option<Begins>,
+    begins: Option<Admission>,
 }
 
 /// What a job becomes.
 struct Next {
     record: Arc<Record>,
     text: String,
-    letters: Vec<Letter>,
+    outbound: Vec<OutboundMessage>,
 }
 
 impl Next {
-    fn new(record: Arc<Record>, letters: Vec<Letter>) -> Result<Self, StoreError> {
-        Ok(Self { text: row::write(&record)?, record, letters })
+    fn new(record: Arc<Record>, outbound: Vec<OutboundMessage>) -> Result<Self, StoreError> {
+        Ok(Self { text: row::write(&record)?, record, outbound })
     }
 }
 
 impl Prepared {
     /// Fails if a record cannot be written as a text.
     pub(super) fn new(change: Change) -> Result<Self, StoreError> {
-        let Change { record, hold, letters, also, begins } = change;
-        let also = also.into_iter().map(|(record, letters)| Next::new(record, letters)).collect::<Result<_, _>>()?;
-        Ok(Self { first: Next::new(record, letters)?, hold, also, begins })
+        let Change { record, hold, outbound, also, begins } = change;
+        let also = also.into_iter().map(|(record, outbound)| Next::new(record, outbound)).collect::<Result<_, _>>()?;
+        Ok(Self { first: Next::new(record, outbound)?, hold, also, begins })
     }
 
     /// Applies the change, whole or not at all.
@@ -50,8 +50,8 @@ impl Prepared {
             }
             apply(tx, &self.first, &self.hold, &old)?;
             for other in &self.also {
-                let Some(old) = judge(tx, &other.record, &Hold::None)? else { return Ok(Committed::Conflict) };
-                apply(tx, other, &Hold::None, &old)?;
+                let Some(old) = judge(tx, &other.record, &LeaseUse::None)? else { return Ok(Committed::Conflict) };
+                apply(tx, other, &LeaseUse::None, &old)?;
             }
             Ok(Committed::Done)
         };
@@ -115,13 +115,13 @@ fn stored(conn: &Connection, uid: Uid) -> Result<Option<Stored>, StoreError> {
 }
 
 /// What is stored of a job, and the state it is in, if it may become `record`; `None` is a conflict.
-fn judge(conn: &Connection, record: &Record, hold: &Hold) -> Result<Option<(Stored, State)>, StoreError> {
+fn judge(conn: &Connection, record: &Record, hold: &LeaseUse) -> Result<Option<(Stored, State)>, StoreError> {
     let Some(old) = stored(conn, Uid(record.uid))? else { return Ok(None) };
     let holds = match hold {
-        Hold::Keep(lease, _) | Hold::Release(lease) => {
+        LeaseUse::Keep(lease, _) | LeaseUse::Release(lease) => {
             old.holder.as_deref() == Some(lease.holder.as_str()) && old.token == lease.token
         }
-        Hold::None => true,
+        LeaseUse::None => true,
     };
     if !holds || u64::try_from(old.revision).map(|revision| revision + 1) != Ok(record.revision) {
         return Ok(None);
@@ -139,17 +139,22 @@ fn judge(conn: &Connection, record: &Record, hold: &Hold) -> Result<Option<(Stor
     Ok(Some((old, from)))
 }
 
-fn apply(conn: &Transaction<'_>, next: &Next, hold: &Hold, (old, from): &(Stored, State)) -> Result<(), StoreError> {
+fn apply(
+    conn: &Transaction<'_>,
+    next: &Next,
+    hold: &LeaseUse,
+    (old, from): &(Stored, State),
+) -> Result<(), StoreError> {
     let of = row::index(&next.record)?;
-    let place = match (old.place.turn, next.record.in_line) {
+    let place = match (old.place.turn, next.record.in_queue) {
         (None, true) => line::enter(conn, of.instance_id)?,
         (Some(_), true) => old.place,
         (_, false) => Place::OUTSIDE,
     };
     let (holder, until_us) = match hold {
-        Hold::Keep(lease, until) => (Some(lease.holder.as_str()), row::not_before(*until)),
-        Hold::Release(_) => (None, 0),
-        Hold::None => (old.holder.as_deref(), old.until_us),
+        LeaseUse::Keep(lease, until) => (Some(lease.holder.as_str()), row::not_before(*until)),
+        LeaseUse::Release(_) => (None, 0),
+        LeaseUse::None => (old.holder.as_deref(), old.until_us),
     };
     let moves = (of.state.as_str(), of.due_us, of.swept, of.begun_us, of.held, place, holder)
         != (&*old.state, old.due_us, old.swept, old.begun_us, old.held.as_deref(), old.place, old.holder.as_deref());
@@ -190,5 +195,5 @@ fn apply(conn: &Transaction<'_>, next: &Next, hold: &Hold, (old, from): &(Stored
     if old.place.turn.is_some() && place.turn.is_none() {
         line::hand_on(conn, of.instance_id)?;
     }
-    letters::post(conn, next.record.uid, &next.letters)
+    outbound::post(conn, next.record.uid, &next.outbound)
 }

@@ -4,7 +4,7 @@ use rusqlite::{Connection, params};
 
 use super::row::{self, Uid};
 use crate::domain::{JobUid, Requester};
-use crate::engine::store::{Queued, Rejected, StoreError};
+use crate::engine::ports::store::{OutboxRow, Rejected, StoreError};
 
 /// Rejections, newest first, older than `before`.
 pub(super) fn rejections(conn: &Connection, limit: usize, before: Option<JobUid>) -> Result<Vec<Rejected>, StoreError> {
@@ -30,7 +30,7 @@ pub(super) fn rejections(conn: &Connection, limit: usize, before: Option<JobUid>
 }
 
 /// Messages nobody took, by number, after `after`.
-pub(super) fn undeliverable(conn: &Connection, after: i64, limit: usize) -> Result<Vec<Queued>, StoreError> {
+pub(super) fn undeliverable(conn: &Connection, after: i64, limit: usize) -> Result<Vec<OutboxRow>, StoreError> {
     super::outbox::read(
         conn,
         "SELECT number, message_id, exchange, routing_key, correlation_id, content_type, headers, body

@@ -2,7 +2,7 @@
 
 use rusqlite::{Error, ErrorCode};
 
-use crate::engine::store::StoreError;
+use crate::engine::ports::store::StoreError;
 
 impl From<Error> for StoreError {
     fn from(error: Error) -> Self {

@@ -5,12 +5,12 @@ use rusqlite::{Connection, params};
 use super::row::{self, Uid};
 use crate::domain::AccountUid;
 use crate::engine::guards::Pause;
-use crate::engine::state::Record;
-use crate::engine::store::{Begins, Committed, StoreError};
+use crate::engine::ports::store::{Admission, Committed, StoreError};
+use crate::engine::record::Record;
 
 /// Tests a job that is about to begin, in the transaction that lets it. There is one writer, so nobody begins between
 /// the count and the commit.
-pub(super) fn test(conn: &Connection, record: &Record, begins: Begins) -> Result<Committed, StoreError> {
+pub(super) fn test(conn: &Connection, record: &Record, begins: Admission) -> Result<Committed, StoreError> {
     let paused = conn
         .prepare_cached("SELECT EXISTS (SELECT 1 FROM pauses WHERE active = 1 AND account IN (?1, ?2))")?
         .query_row([record.job.instance.owner.as_str(), record.job.cen.owner.as_str()], |row| row.get(0))?;

@@ -6,8 +6,8 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::row::{self, Uid};
 use super::transaction::{Tally, Transaction};
 use crate::domain::Kind;
-use crate::engine::state::State;
-use crate::engine::store::{Census, StoreError};
+use crate::engine::ports::store::{Counts, StoreError};
+use crate::engine::record::State;
 
 /// So many jobs, and so many rejections, are forgotten in one transaction.
 const PIECE: usize = 500;
@@ -28,8 +28,8 @@ pub(super) fn definition(conn: &Connection, digest: &str) -> Result<Option<(Stri
 }
 
 /// Counts for the metrics; kinds and states without a job are left out.
-pub(super) fn census(conn: &Connection) -> Result<Census, StoreError> {
-    let mut census = Census::default();
+pub(super) fn counts(conn: &Connection) -> Result<Counts, StoreError> {
+    let mut census = Counts::default();
     let mut statement = conn.prepare_cached("SELECT kind, state, jobs FROM census WHERE jobs > 0")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {

@@ -10,7 +10,7 @@ use rusqlite::{CachedStatement, Connection, Row, params};
 
 use super::row::{self, Uid};
 use crate::domain::JobUid;
-use crate::engine::store::{Claimed, Lease, StoreError};
+use crate::engine::ports::store::{Claimed, Lease, StoreError};
 
 /// Leases jobs that are due: first those that were held for an account that is no longer paused, since they have waited
 /// longest.

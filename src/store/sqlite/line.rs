@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 
 use super::row::Uid;
 use crate::domain::{InstanceId, JobUid};
-use crate::engine::store::StoreError;
+use crate::engine::ports::store::StoreError;
 
 /// The place of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::error::of_the_system;
-use crate::engine::store::StoreError;
+use crate::engine::ports::store::StoreError;
 
 /// In the header of the file, so that it is known for ours: "CrGr".
 const APPLICATION_ID: i32 = 0x4372_4772;

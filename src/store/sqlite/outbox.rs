@@ -4,11 +4,11 @@ use bytes::Bytes;
 use rusqlite::{Connection, params};
 
 use super::row;
-use crate::engine::mail::Outgoing;
-use crate::engine::store::{Queued, StoreError};
+use crate::engine::ports::mail::Outgoing;
+use crate::engine::ports::store::{OutboxRow, StoreError};
 
 /// The next messages after number `after`.
-pub(super) fn page(conn: &Connection, after: i64, limit: usize) -> Result<Vec<Queued>, StoreError> {
+pub(super) fn page(conn: &Connection, after: i64, limit: usize) -> Result<Vec<OutboxRow>, StoreError> {
     read(
         conn,
         "SELECT number, message_id, exchange, routing_key, correlation_id, content_type, headers, body
@@ -19,14 +19,14 @@ pub(super) fn page(conn: &Connection, after: i64, limit: usize) -> Result<Vec<Qu
 }
 
 /// The messages that `sql` selects.
-pub(super) fn read(conn: &Connection, sql: &str, after: i64, limit: usize) -> Result<Vec<Queued>, StoreError> {
+pub(super) fn read(conn: &Connection, sql: &str, after: i64, limit: usize) -> Result<Vec<OutboxRow>, StoreError> {
     let mut statement = conn.prepare_cached(sql)?;
     let mut rows = statement.query(params![after, row::limit(limit)])?;
     let mut page = Vec::new();
     while let Some(row) = rows.next()? {
         let number = row.get(0)?;
         let headers: String = row.get(6)?;
-        page.push(Queued {
+        page.push(OutboxRow {
             number,
             outgoing: Outgoing {
                 message_id: row.get(1)?,
@@ -44,7 +44,7 @@ pub(super) fn read(conn: &Connection, sql: &str, after: i64, limit: usize) -> Re
 }
 
 /// Takes published messages out. Numbers that are not there were settled before.
-pub(super) fn settle(conn: &Connection, confirmed: &[i64], undeliverable: &[i64]) -> Result<(), StoreError> {
+pub(super) fn mark_sent(conn: &Connection, confirmed: &[i64], undeliverable: &[i64]) -> Result<(), StoreError> {
     let mut aside = conn.prepare_cached(
         "INSERT INTO undeliverable
            (number, uid, exchange, routing_key, correlation_id, message_id, content_type, headers, body)

@@ -5,8 +5,8 @@ use rusqlite::{Connection, OptionalExtension as _, Params, params_from_iter};
 
 use super::row::{self, Uid};
 use crate::domain::{CenId, InstanceId, JobId, JobUid, Requester};
-use crate::engine::state::{Record, State};
-use crate::engine::store::{Filter, StoreError};
+use crate::engine::ports::store::{Filter, StoreError};
+use crate::engine::record::{Record, State};
 
 /// One job.
 pub(super) fn load(conn: &Connection, uid: JobUid) -> Result<Option<Record>, StoreError> {

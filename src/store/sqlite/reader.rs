@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
 use super::open;
-use crate::engine::store::StoreError;
+use crate::engine::ports::store::StoreError;
 
 /// Reads at one time; more would only queue for the processor.
 const CONNECTIONS: usize = 4;

@@ -5,8 +5,8 @@ use rusqlite::{Connection, params};
 
 use super::row::{self, Uid};
 use crate::domain::{AccountUid, BadName, Cen, CenId, InstanceId, InstanceType, JobUid};
-use crate::engine::state::Record;
-use crate::engine::store::{Group, StoreError};
+use crate::engine::ports::store::{Group, StoreError};
+use crate::engine::record::Record;
 
 /// When the sweep will next have something.
 pub(super) fn next(conn: &Connection) -> Result<Option<Timestamp>, StoreError> {

@@ -5,12 +5,12 @@
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::letters;
 use super::line::{self, Place};
+use super::outbound;
 use super::row::{self, Uid};
 use super::transaction::Transaction;
-use crate::engine::state::{Origin, Record};
-use crate::engine::store::{Arrival, Message, Rejection, StoreError, Taken};
+use crate::engine::ports::store::{Arrival, Message, Rejection, StoreError, Taken};
+use crate::engine::record::{Origin, Record};
 
 /// Takes messages in; one verdict each, in order.
 pub(super) fn take(conn: &Transaction<'_>, messages: &[Message]) -> Result<Vec<Taken>, StoreError> {
@@ -37,13 +37,13 @@ fn take_job(conn: &Transaction<'_>, arrival: &Arrival) -> Result<Taken, StoreErr
     match known {
         None => {
             insert(conn, record, &arrival.digest)?;
-            letters::follow(conn, record.uid, &record.origin)?;
-            letters::post(conn, record.uid, &arrival.letters)?;
+            outbound::follow(conn, record.uid, &record.origin)?;
+            outbound::post(conn, record.uid, &arrival.outbound)?;
             Ok(Taken::New(record.uid))
         }
         Some((uid, digest)) if digest == arrival.digest => {
-            letters::repeat(conn, uid, &record.origin)?;
-            letters::follow(conn, uid, &record.origin)?;
+            outbound::repeat(conn, uid, &record.origin)?;
+            outbound::follow(conn, uid, &record.origin)?;
             Ok(Taken::Repeated(uid))
         }
         Some(_) => {
@@ -55,7 +55,7 @@ fn take_job(conn: &Transaction<'_>, arrival: &Arrival) -> Result<Taken, StoreErr
 
 fn insert(conn: &Transaction<'_>, record: &Record, digest: &str) -> Result<(), StoreError> {
     let (of, uid) = (row::index(record)?, Uid(record.uid));
-    let place = if record.in_line { line::enter(conn, of.instance_id)? } else { Place::OUTSIDE };
+    let place = if record.in_queue { line::enter(conn, of.instance_id)? } else { Place::OUTSIDE };
     conn.prepare_cached(
         "INSERT INTO jobs (uid, requester, job_id, kind, state, ended, instance_id, instance_type, cen_id, cen_owner,
            accepted_us, finished_us, due_us, swept, record, revision, turn, is_first, counted_as, begun_us, held)
@@ -112,9 +112,9 @@ fn reject(conn: &Connection, rejection: &Rejection) -> Result<(), StoreError> {
             rejection.reasons,
         ])? == 1;
     if new {
-        letters::post(conn, uid, &rejection.letters)?;
+        outbound::post(conn, uid, &rejection.outbound)?;
     } else {
-        letters::repeat(conn, uid, &Origin::default())?;
+        outbound::repeat(conn, uid, &Origin::default())?;
     }
-    if rejection.origin.reply_to.is_some() { letters::repeat(conn, uid, &rejection.origin) } else { Ok(()) }
+    if rejection.origin.reply_to.is_some() { outbound::repeat(conn, uid, &rejection.origin) } else { Ok(()) }
 }

@@ -8,8 +8,8 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::Sqlite;
-use crate::engine::state::State;
-use crate::engine::store::{Committed, Filter, Hold, Store, StoreError};
+use crate::engine::ports::store::{Committed, Filter, LeaseUse, Store, StoreError};
+use crate::engine::record::State;
 use crate::store::conformance::fixtures::*;
 
 mod in_memory {
@@ -84,7 +84,7 @@ async fn everything_is_there_after_a_restart() {
     assert_eq!(store.outbox(0, 100).await.unwrap(), mail);
     assert_eq!(store.next_sweep().await.unwrap(), Some(at(3600)));
     assert!(store.definition("d1").await.unwrap().is_some());
-    let mine = change(running(load(&store, 2).await), Hold::Release(lease_of(&held, 2)));
+    let mine = change(running(load(&store, 2).await), LeaseUse::Release(lease_of(&held, 2)));
     assert_eq!(store.commit(mine).await.unwrap(), Committed::Done, "leases outlive the process");
 }
 
@@ -146,7 +146,7 @@ async fn a_file_of_an_older_version_is_brought_up_to_date() {
     assert_eq!(store.list(&everything()).await.unwrap(), records);
     assert_eq!(claimed(&store, 1).await, [uid(1), uid(2)]);
     take(&store, &[record(3)]).await;
-    assert_eq!(store.census().await.unwrap().jobs.values().sum::<u64>(), 3);
+    assert_eq!(store.counts().await.unwrap().jobs.values().sum::<u64>(), 3);
 }
 
 #[tokio::test]
@@ -261,7 +261,7 @@ async fn one_that_fails_after_it_wrote_takes_nobody_with_it() {
     let left = store
         .read(|conn| Ok(conn.query_row("SELECT count(*) FROM probe WHERE id = 7", [], |row| row.get::<_, i64>(0))?));
     assert_eq!(left.await.unwrap(), 0, "what it had written is undone");
-    assert_eq!(store.census().await.unwrap().jobs.values().sum::<u64>(), 3, "and not counted");
+    assert_eq!(store.counts().await.unwrap().jobs.values().sum::<u64>(), 3, "and not counted");
 }
 
 #[tokio::test]

@@ -14,8 +14,8 @@ use super::error::of_the_group;
 use super::keep;
 use super::writer::Task;
 use crate::domain::Kind;
-use crate::engine::state::State as JobState;
-use crate::engine::store::StoreError;
+use crate::engine::ports::store::StoreError;
+use crate::engine::record::State as JobState;
 
 /// How many jobs more there are, by kind and state.
 pub(super) type Tally = BTreeMap<(Kind, JobState), i64>;

@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::open;
 use super::transaction::{Transaction, commit};
-use crate::engine::store::StoreError;
+use crate::engine::ports::store::StoreError;
 
 /// Callers beyond these wait before they queue.
 const QUEUE: usize = 1024;

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::clock::Clock;
-use crate::engine::urgency::Urgency;
+use crate::engine::ports::urgency::Urgency;
 
 /// STS counts `AssumeRole` on the account that calls it: the hub's, whosever roles are assumed.
 #[tokio::test]

@@ -3,11 +3,11 @@
 use super::*;
 
 /// What is heard, without the net that rings everything now and then, and without who comes and goes.
-async fn hears(store: &Postgres) -> Heard {
+async fn hears(store: &Postgres) -> Wakeup {
     loop {
-        let heard = tokio::time::timeout(Duration::from_secs(4), store.heard()).await.expect("it hears something");
-        let heard = Heard { workers: false, ..heard };
-        if heard != Heard::default() {
+        let heard = tokio::time::timeout(Duration::from_secs(4), store.wakeup()).await.expect("it hears something");
+        let heard = Wakeup { workers: false, ..heard };
+        if heard != Wakeup::default() {
             return heard;
         }
     }
@@ -16,12 +16,12 @@ async fn hears(store: &Postgres) -> Heard {
 /// Returns when it counts so many workers, which it hears of.
 async fn counts(store: &Postgres, workers: u32) {
     while store.workers() != workers {
-        store.heard().await;
+        store.wakeup().await;
     }
 }
 
 /// What the store has to publish, when it is its turn: the turn of another ends when the server has ended its connection.
-async fn publishes(store: &Postgres) -> Vec<Queued> {
+async fn publishes(store: &Postgres) -> Vec<OutboxRow> {
     loop {
         match store.outbox(0, 9).await.unwrap() {
             nothing if nothing.is_empty() => tokio::task::yield_now().await,
@@ -62,9 +62,9 @@ async fn a_worker_that_gives_no_sign_of_life_is_not_counted_and_has_no_turns() {
 async fn workers_ring_each_other() {
     let (_database, one, other) = two().await;
     take(&*one, &[record(1)]).await;
-    assert_eq!(hears(&other).await, Heard { work: true, mail: true, ..Heard::default() });
+    assert_eq!(hears(&other).await, Wakeup { work: true, mail: true, ..Wakeup::default() });
     set(&*other, 1, |r| waiting(running(r), at(100))).await;
-    assert_eq!(hears(&one).await, Heard { hours: true, ..Heard::default() }, "and nothing of its own");
+    assert_eq!(hears(&one).await, Wakeup { hours: true, ..Wakeup::default() }, "and nothing of its own");
 }
 
 #[tokio::test]
@@ -76,7 +76,7 @@ async fn one_worker_publishes_and_another_goes_on_when_it_is_gone() {
     take(&*other, &[record(3)]).await;
     let queued = one.outbox(0, 9).await.unwrap();
     assert_eq!(queued.len(), 3);
-    one.settle(&[queued[0].number], &[]).await.unwrap();
+    one.mark_sent(&[queued[0].number], &[]).await.unwrap();
     drop(one);
     assert_eq!(publishes(&other).await, queued[1..]);
 }
@@ -127,7 +127,7 @@ async fn no_two_workers_have_the_same_name() {
     let held = claim(&*one, 1).await;
     let refused = Postgres::open(&settings(&database.url(), "w1"), Time::Callers).await.map(drop);
     assert!(matches!(&refused, Err(StoreError::Unavailable(why)) if why.contains("same name")), "{refused:?}");
-    let kept = change(running(record(1)), Hold::Keep(lease_of(&held, 1), at(200)));
+    let kept = change(running(record(1)), LeaseUse::Keep(lease_of(&held, 1), at(200)));
     assert_eq!(one.commit(kept).await.unwrap(), Committed::Done, "its leases are its own");
     drop(one);
     let again = open(&database.url(), "w1").await;
@@ -142,8 +142,8 @@ async fn the_last_places_are_taken_by_so_many_of_two_workers() {
     let mut tasks = tokio::task::JoinSet::new();
     for job in &mut jobs {
         job.begun_at = Some(at(10));
-        let begins = Some(Begins { since: at(0), most: Some(7) });
-        let change = Change { begins, ..change(running(job.clone()), Hold::None) };
+        let begins = Some(Admission { since: at(0), most: Some(7) });
+        let change = Change { begins, ..change(running(job.clone()), LeaseUse::None) };
         let store = Arc::clone(if job.uid.0.as_u128() % 2 == 0 { &one } else { &other });
         tasks.spawn(async move { store.commit(change).await.unwrap() });
     }
@@ -160,7 +160,7 @@ async fn a_pause_waits_for_those_who_are_beginning() {
     busy.batch_execute("BEGIN; SELECT 1 FROM jobs FOR UPDATE").await.unwrap();
     let mut job = running(record(1));
     job.begun_at = Some(at(10));
-    let change = Change { begins: Some(Begins { since: at(0), most: None }), ..change(job, Hold::None) };
+    let change = Change { begins: Some(Admission { since: at(0), most: None }), ..change(job, LeaseUse::None) };
     let beginning = tokio::spawn(async move { one.commit(change).await.unwrap() });
     waits(&database).await;
     let pause = Pause { account: record(1).job.cen.owner, since: at(5), by: "a\0".into(), reason: "b".into() };

@@ -1,0 +1,27 @@
+//! The words of the field, as types: ids, order types, hours, the job contract and its events. No IO, no clock, no tokio.
+
+mod cloud;
+mod code;
+pub mod contract;
+mod event;
+mod hours;
+mod ids;
+mod instance;
+mod job;
+mod nearest;
+mod order_type;
+mod reason;
+mod site;
+mod strict_json;
+
+pub use cloud::{Attachment, ChildInstance, Edition, GrantRule, ListedAttachment, TransitRouter};
+pub use code::Code;
+pub use event::{CONTENT_TYPE, Event, EventType, TYPE_PREFIX};
+pub use hours::Hour;
+pub use ids::{AccountUid, BadName, CenId, InstanceId, JobId, JobUid, Region, Requester};
+pub use instance::{Cen, Instance, InstanceType};
+pub use job::{Attachments, Job, Kind, Mode, hex};
+pub use nearest::nearest;
+pub use order_type::OrderType;
+pub use reason::{REASONS_VERSION, Reason};
+pub use site::Site;

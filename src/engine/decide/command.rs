@@ -1,0 +1,123 @@
+//! What a person can tell a job: cancel, resume and approve. Pure; carried out by the worker.
+
+use jiff::Timestamp;
+
+use crate::domain::{EventType, Reason};
+use crate::engine::decide::decision::{Context, Deciding, Decision, Next};
+use crate::engine::record::{Ending, Record, State, Undo};
+
+/// A command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// End it: at once if nothing was written, by an undo if only part was.
+    Cancel,
+    /// Go on with a parked job from where it stands.
+    Resume,
+    /// Begin a job that an hourly limit has parked.
+    Approve,
+}
+
+impl Command {
+    /// The word used in the admin API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cancel => "cancel",
+            Self::Resume => "resume",
+            Self::Approve => "approve",
+        }
+    }
+}
+
+/// Why a command was not obeyed, and what would be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Declined(pub String);
+
+/// Decides on a command.
+pub fn command(context: &Context<'_>, record: &Record, command: Command, now: Timestamp) -> Result<Decision, Declined> {
+    let deciding = Deciding::new(context, record.clone(), now);
+    if record.state.is_terminal() {
+        return Err(Declined(format!("the job has ended: {}", record.state.as_str())));
+    }
+    match command {
+        Command::Cancel => cancel(deciding),
+        Command::Resume => resume(deciding),
+        Command::Approve => approve(deciding),
+    }
+}
+
+fn cancel(mut deciding: Deciding<'_>) -> Result<Decision, Declined> {
+    let record = &deciding.record;
+    let message = "cancelled by an operator".to_owned();
+    if record.wait.is_some() && !record.is_half_done() {
+        return Err(Declined(
+            "both writes are made, and the change takes effect by itself; to go back, submit the opposite payer-change"
+                .into(),
+        ));
+    }
+    if !record.has_written() {
+        let record = &mut deciding.record;
+        record.state = State::Cancelled;
+        record.in_queue = false;
+        record.due = None;
+        record.held = None;
+        record.why.clone_from(&message);
+        record.finished_at = Some(deciding.now);
+        record.ending = Some(Ending { reason: Reason::CancelledByOperator, message, findings: vec![] });
+        deciding.says.push(EventType::Cancelled);
+        return Ok(deciding.into_decision(Next::Rest));
+    }
+    if record.undo.is_some() {
+        return Err(Declined("it is being undone already".into()));
+    }
+    if !deciding.can_go_back() {
+        return Err(Declined("something it wrote is out already and cannot be taken back; let it end".into()));
+    }
+    // A parked job has no way to be worked on but through the queue.
+    deciding.record.state = if record.state == State::Parked { State::Queued } else { record.state };
+    deciding.record.in_queue = true;
+    deciding.record.ending = None;
+    let next = deciding.go_back(Undo { ends: State::Cancelled, reason: Reason::CancelledByOperator, message });
+    Ok(deciding.into_decision(next))
+}
+
+fn resume(mut deciding: Deciding<'_>) -> Result<Decision, Declined> {
+    if deciding.record.state != State::Parked {
+        return Err(Declined(format!(
+            "only a parked job can be resumed; this one is {}",
+            deciding.record.state.as_str()
+        )));
+    }
+    if deciding.record.needs_approval() {
+        return Err(Declined("an hourly limit has parked it; `crossgrant approve` lets it begin".into()));
+    }
+    deciding.record.state = State::Queued;
+    deciding.record.in_queue = true;
+    deciding.record.generation += 1;
+    deciding.record.due = Some(deciding.now);
+    deciding.record.ending = None;
+    if let Some(wait) = &mut deciding.record.wait {
+        wait.since = deciding.now;
+    }
+    deciding.record.why = "resumed by an operator".into();
+    deciding.progress();
+    Ok(deciding.into_decision(Next::Rest))
+}
+
+fn approve(mut deciding: Deciding<'_>) -> Result<Decision, Declined> {
+    let record = &mut deciding.record;
+    if !record.needs_approval() {
+        let state = record.state.as_str();
+        return Err(Declined(format!(
+            "only a job that an hourly limit has parked can be approved; this one is {state}"
+        )));
+    }
+    record.state = State::Queued;
+    record.in_queue = true;
+    record.due = Some(deciding.now);
+    record.ending = None;
+    record.approved_at = Some(deciding.now);
+    record.why = "approved by an operator".into();
+    deciding.progress();
+    Ok(deciding.into_decision(Next::Rest))
+}

@@ -1,0 +1,190 @@
+//! Ends: how a job completes, fails, goes back or parks. Pure.
+//!
+//! After the first write there are only these ways out: completed, overridden by somebody else, superseded, or failed or
+//! cancelled with an undo that was read back. Everything else parks as half done, with an alert, and blocks the line of
+//! its instance until a person decides.
+
+use crate::domain::{EventType, Kind, Reason};
+use crate::engine::decide::decision::{Deciding, Next};
+use crate::engine::ports::action::Seen;
+use crate::engine::record::{EmptySince, Ending, Outcome, State, Undo, Write};
+use crate::workflow::Step;
+
+impl Deciding<'_> {
+    pub(super) fn finish(&mut self, state: State, reason: Reason, message: String, findings: Vec<String>) -> Next {
+        self.record.state = state;
+        self.record.in_queue = false;
+        self.record.due = None;
+        self.record.held = None;
+        if self.record.before.is_none() {
+            self.record.before = self.record.after.clone();
+        }
+        self.record.why = message.clone();
+        self.record.finished_at = Some(self.now);
+        let findings = findings.into_iter().chain(self.record.unchecked.clone()).collect();
+        self.record.ending = Some(Ending { reason, message, findings });
+        self.says.push(match state {
+            State::Completed => EventType::Completed,
+            State::Planned => EventType::Planned,
+            State::Superseded => EventType::Superseded,
+            State::Cancelled => EventType::Cancelled,
+            _ => EventType::Failed,
+        });
+        self.commit = true;
+        Next::Rest
+    }
+
+    /// Every step is through and was read back.
+    pub(super) fn complete(&mut self, seen: &Seen) -> Next {
+        let job = &self.record.job;
+        let (id, cen) = (job.instance.id.clone(), job.cen.id.clone());
+        let wrote = self.record.has_written();
+        // A refused call may have had its effect all the same, or somebody else came between; not where the cloud has said that
+        // there was nothing to do.
+        let nothing_to_do = |write: &Write| matches!(write.outcome, Outcome::Refused { done: true, .. });
+        let by_whom_unknown = !wrote && !self.record.writes.iter().all(nothing_to_do);
+        let was_granted = self.record.before.as_ref().is_none_or(|before| before.granted);
+        let payer = self.goal().map(|goal| format!(" with {goal}")).unwrap_or_default();
+        let (reason, message) = match (job.kind, wrote) {
+            (Kind::Grant, true) => (Reason::Done, format!("{id} is granted to {cen}{payer}")),
+            (Kind::Grant, false) => (Reason::AlreadySatisfied, format!("{id} was granted to {cen}{payer} already")),
+            (Kind::Revoke, true) if was_granted => (Reason::Done, format!("{id} is no longer granted to {cen}")),
+            (Kind::Revoke, _) => {
+                let rules = seen.resource_rules.iter().flat_map(|listing| &listing.items);
+                self.record.granted_to = rules.map(|rule| rule.cen.to_string()).collect();
+                let elsewhere = match self.record.granted_to.as_slice() {
+                    [] => String::new(),
+                    some => format!(", but to {}", some.join(", ")),
+                };
+                (Reason::AlreadyAbsent, format!("{id} is not granted to {cen}{elsewhere}"))
+            }
+            (Kind::PayerChange, true) => {
+                (Reason::Done, format!("{id} in {cen}:{payer} is in force").replace(": with", ":"))
+            }
+            (Kind::PayerChange, false) => {
+                (Reason::AlreadySatisfied, format!("{id} in {cen}:{payer} was in force already").replace(": with", ":"))
+            }
+        };
+        if job.kind == Kind::PayerChange {
+            self.record.effective_seen = Some(self.now);
+        }
+        if !by_whom_unknown {
+            return self.finish(State::Completed, reason, message, vec![]);
+        }
+        let message = format!("{message}; a call of this job that was refused may have done it");
+        let next = self.finish(State::Completed, reason, message, vec![]);
+        self.record.before = None;
+        next
+    }
+
+    /// Ends without the result; only where nothing of this job is left in the cloud, or somebody else undid it.
+    pub(super) fn fail(&mut self, reason: Reason, message: String, findings: Vec<String>) -> Next {
+        self.finish(State::Failed, reason, message, findings)
+    }
+
+    /// A step cannot be done: fail if nothing was written, go back if something was, and park if that is not possible.
+    pub(super) fn refused(&mut self, reason: Reason, message: String, findings: Vec<String>) -> Next {
+        if !self.record.has_written() {
+            return self.fail(reason, message, findings);
+        }
+        // What somebody else wrote stands where this job's writes did, so that nothing of it is left to put back.
+        if reason == Reason::Overridden || (reason == Reason::GrantGone && self.record.mended) {
+            return self.fail(reason, message, findings);
+        }
+        if self.record.undo.is_some() || !self.can_go_back() || reason == Reason::GrantGone {
+            return self.park_with(Reason::HalfDone, message, findings);
+        }
+        self.go_back(Undo { ends: State::Failed, reason, message })
+    }
+
+    /// Admission to undo, in the order of the steps: the resource account before the transit-router account, as in every
+    /// payer change (API §A.7).
+    pub(super) fn go_back(&mut self, undo: Undo) -> Next {
+        self.record.why = format!("goes back: {}", undo.message);
+        self.record.undo = Some(undo);
+        self.record.wait = None;
+        self.record.generation += 1;
+        self.progress();
+        match self.next_undo(None) {
+            Some(step) => {
+                self.record.step = step;
+                self.record.due = Some(self.now);
+                Next::Rest
+            }
+            None => self.park(Reason::HalfDone, "nothing that was written can be put back".into()),
+        }
+    }
+
+    /// Whether everything that may have been written belongs to a step that can be undone: half of it back is no way out.
+    pub(super) fn can_go_back(&self) -> bool {
+        let undoable = |step: &str| {
+            let call = self.context.definition.step(step).and_then(Step::call);
+            call.is_some_and(|call| call.undo.is_some())
+        };
+        let mut written = self.record.writes.iter().filter(|w| !w.undo && w.may_have_landed());
+        self.next_undo(None).is_some() && written.all(|w| undoable(&w.step))
+    }
+
+    /// The first step after `after` that has something to undo.
+    pub(super) fn next_undo(&self, after: Option<&Step>) -> Option<String> {
+        let steps = &self.context.definition.steps;
+        let from = after.and_then(|after| steps.iter().position(|s| s.name == after.name)).map_or(0, |place| place + 1);
+        let wrote =
+            |step: &&Step| self.record.writes.iter().any(|w| w.step == step.name && !w.undo && w.may_have_landed());
+        let undoable = |step: &&Step| step.call().is_some_and(|call| call.undo.is_some());
+        steps.get(from..)?.iter().filter(undoable).find(wrote).map(|step| step.name.clone())
+    }
+
+    /// Everything is put back and was read back. If an hour passed in between, billing has moved too, and moves back at
+    /// the next one: only then is it over.
+    pub(super) fn undone(&mut self, seen: &Seen) -> Next {
+        let before = self.record.before.as_ref().and_then(|before| before.effective_order_type.or(before.order_type));
+        let now = self.record.after.as_ref().and_then(|after| after.effective_order_type);
+        match (before, now) {
+            (Some(before), Some(now)) if before != now => {
+                let since = self.last_accepted().unwrap_or(seen.at).max(seen.date.unwrap_or(seen.at));
+                let steps = &self.context.definition.steps;
+                if let Some(wait) = steps.iter().find(|step| step.call().is_none()) {
+                    self.record.step.clone_from(&wait.name);
+                }
+                self.wait_for(before, self.context.hour.next_after(since))
+            }
+            _ => self.went_back(),
+        }
+    }
+
+    pub(super) fn went_back(&mut self) -> Next {
+        let Some(undo) = self.record.undo.clone() else {
+            return self.park(Reason::HalfDone, "it went back without a reason".into());
+        };
+        self.finish(undo.ends, undo.reason, format!("{}; everything was put back", undo.message), vec![])
+    }
+
+    /// Needs a person. What is known is kept, and `resume` goes on from here.
+    pub(super) fn park(&mut self, reason: Reason, message: String) -> Next {
+        self.park_with(reason, message, vec![])
+    }
+
+    fn park_with(&mut self, reason: Reason, message: String, findings: Vec<String>) -> Next {
+        self.record.state = State::Parked;
+        self.record.empty_since = EmptySince::default();
+        self.record.due = None;
+        self.record.held = None;
+        self.record.in_queue = self.record.is_half_done();
+        self.record.why = message.clone();
+        let findings = findings.into_iter().chain(self.record.unchecked.clone()).collect();
+        self.record.ending = Some(Ending { reason, message, findings });
+        self.says.push(EventType::Parked);
+        self.commit = true;
+        Next::Rest
+    }
+
+    pub(super) fn is_expired(&self) -> bool {
+        !self.record.has_written() && self.record.job.not_after.is_some_and(|at| self.now > at)
+    }
+
+    pub(super) fn expire(&mut self) -> Next {
+        let by = self.record.job.not_after.map(|at| at.to_string()).unwrap_or_default();
+        self.fail(Reason::Expired, format!("it was not begun by {by}"), vec![])
+    }
+}

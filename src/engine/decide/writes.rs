@@ -1,0 +1,404 @@
+//! Writes: when an intent is committed, what an answer means, and how a look is read in the light of what is
+//! outstanding. Pure.
+//!
+//! The race: a grant and a revoke carry no ClientToken, reads may lag behind writes, and a write whose answer was lost
+//! may still land. So "not there yet" counts as "not done" only once `settle` has passed since the write was last
+//! committed to, and only from both witnesses; until then the job looks again. A write with a ClientToken may be sent
+//! again at once: the token is the same, so it cannot take effect twice.
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::clock::later;
+use crate::domain::{Attachment, EventType, Kind, Reason};
+use crate::engine::decide::decision::{Deciding, Next};
+use crate::engine::ports::action::{Action, Intended, NOT_JUST_BUSY, Reads, Seen};
+use crate::engine::ports::cloud::{Answer, CloudError, Failure};
+use crate::engine::record::{Image, Outcome, Record, State, Write};
+use crate::workflow::{Call, Class, Finding, Refused, Step, Target};
+
+impl Deciding<'_> {
+    /// A step wants a write made. Whether it may be sent now depends on what became of the last one like it.
+    pub(super) fn wants(&mut self, call: &Call, intended: Intended, seen: &Seen, rivals: &[Record]) -> Next {
+        let Some(place) = self.last_write(&intended.resource) else {
+            return self.begin(intended, rivals);
+        };
+        let write = self.record.writes[place].clone();
+        match write.outcome {
+            Outcome::Refused { retry: true, .. } => self.send_again(place),
+            Outcome::Refused { unclassified: true, at, .. } if seen.at < later(at, self.context.policies.settle) => {
+                self.poll(format!("looks whether {} took effect although it was refused", write.operation))
+            }
+            Outcome::Refused { ref code, ref message, unclassified, at, .. } => {
+                let text = format!("{} was refused: {code}: {message}", write.operation);
+                self.believe(place);
+                if call.refused == Refused::Retry && self.record.has_written() {
+                    self.reopen(place);
+                    return self.again(&call.retry, text);
+                }
+                let verdict = self.classify_refused(&write, code);
+                let action = self.action(call);
+                // What counts is when it was refused: in that hour, or when it was over for sure.
+                let cool =
+                    later(later(self.record.trying_since, self.context.hour.length()), self.context.policies.settle);
+                if verdict.class == Class::Unknown && action.is_some_and(Action::changes_payer) && at < cool {
+                    return self.cool_down(place, text, cool);
+                }
+                if verdict.finding == Some(Finding::Instance) && !self.record.has_written() {
+                    let finding = format!("{}: {}", text.trim_end_matches('.'), verdict.meaning);
+                    return self.refused(Reason::PreflightFailed, finding.clone(), vec![finding]);
+                }
+                let behind = action.and_then(|action| action.unforeseeable(&self.view(), code, !unclassified));
+                self.refused(Reason::RefusedByCloud, text, behind.map(str::to_owned).into_iter().collect())
+            }
+            Outcome::Unknown if write.client_token.is_some() => self.send_again(place),
+            Outcome::Unknown => {
+                // What counts is when the look began: the state it shows may be as old as that.
+                if seen.at < later(self.over_by(&write), self.context.policies.settle) {
+                    self.poll(format!("nobody knows yet whether {} took effect", write.operation))
+                } else if seen.covers(Reads::WITNESSES) {
+                    self.send_again(place)
+                } else {
+                    // With what the step itself must see, or the two would ask for each other's look for ever.
+                    let needs = self.action(call).map_or(Reads::ALL, |action| action.reads(&self.view()));
+                    Next::Look(needs.and(Reads::WITNESSES))
+                }
+            }
+            Outcome::Accepted { at, .. } | Outcome::Seen { at } => {
+                let why = format!("{} was accepted and does not show yet", write.operation);
+                if self.now < later(at, self.context.policies.settle) {
+                    self.poll(why)
+                } else {
+                    self.again("busy", why)
+                }
+            }
+        }
+    }
+
+    /// Commits to a write that was not made before. The first of a job is where it begins: expiry is tested, and older
+    /// waiting jobs on the same grant give way, in the same commit.
+    fn begin(&mut self, intended: Intended, rivals: &[Record]) -> Next {
+        if self.record.writes.is_empty() {
+            if self.is_expired() {
+                return self.expire();
+            }
+            // The look it follows from, not the first there was: a job may have stood still in between.
+            self.record.before = self.record.after.clone().or(self.record.before.take());
+        }
+        if !self.record.has_written() {
+            self.supersede(rivals);
+            self.begins();
+        }
+        let generation = self.record.generation;
+        let token = intended.client_token.then(|| self.client_token(&intended));
+        self.record.writes.push(Write {
+            step: self.record.step.clone(),
+            operation: intended.operation.into(),
+            account: intended.account,
+            resource: intended.resource,
+            order_type: intended.order_type,
+            undo: self.record.undo.is_some(),
+            generation,
+            client_token: token,
+            sends: 0,
+            unsettled: false,
+            intended_at: self.now,
+            outcome: Outcome::Unknown,
+        });
+        self.send_again(self.record.writes.len() - 1)
+    }
+
+    /// Commits to a write of a job that has changed nothing so far: it may be refused by an hourly limit or a pause.
+    fn begins(&mut self) {
+        self.begins = true;
+        self.record.begun_at = Some(self.now);
+    }
+
+    fn send_again(&mut self, place: usize) -> Next {
+        if self.is_expired() {
+            return self.expire();
+        }
+        if !self.record.has_written() {
+            self.begins();
+        }
+        let write = &mut self.record.writes[place];
+        write.unsettled |= write.sends > 0 && write.outcome == Outcome::Unknown && write.client_token.is_some();
+        write.sends += 1;
+        write.intended_at = self.now;
+        write.outcome = Outcome::Unknown;
+        let operation = write.operation.clone();
+        self.record.attempts += 1;
+        self.record.calls += 1;
+        self.record.due = Some(self.now);
+        self.record.why = format!("calls {operation}");
+        self.commit = true;
+        Next::Write(place)
+    }
+
+    /// A payer cannot be changed within an hour of the last change, or of the attaching, says a page of the vendor; what the
+    /// refusal is called is said nowhere (API §K). So a refusal that the error table does not know is asked again until
+    /// that hour is over. What was written until then is half of something, and that is told.
+    fn cool_down(&mut self, place: usize, text: String, until: Timestamp) -> Next {
+        self.reopen(place);
+        let half = self.tells_half_done(0);
+        self.again(
+            "state",
+            format!("{half}{text}; asks again until {until}, as a payer may not change twice in an hour"),
+        )
+    }
+
+    /// Says, at the n-th try in a row and never again, that one half of a payer change is written and the other has to wait.
+    /// How the sentence about it begins.
+    fn tells_half_done(&mut self, nth: u32) -> &'static str {
+        if !self.record.has_written() {
+            return "";
+        }
+        if self.record.attempt == nth {
+            self.says.push(EventType::Waiting);
+        }
+        "half done: "
+    }
+
+    /// A refusal was looked after for as long as it takes: it had no effect.
+    fn believe(&mut self, place: usize) {
+        if let Outcome::Refused { unclassified, .. } = &mut self.record.writes[place].outcome {
+            *unclassified = false;
+        }
+    }
+
+    /// A look that says no by itself agrees with whatever the cloud refused at this step.
+    pub(super) fn believe_refusals(&mut self) {
+        let (step, undo) = (self.record.step.clone(), self.record.undo.is_some());
+        for write in self.record.writes.iter_mut().filter(|w| w.step == step && w.undo == undo) {
+            if let Outcome::Refused { unclassified, .. } = &mut write.outcome {
+                *unclassified = false;
+            }
+        }
+    }
+
+    /// Lets a refused write be sent again.
+    fn reopen(&mut self, place: usize) {
+        if let Outcome::Refused { retry, .. } = &mut self.record.writes[place].outcome {
+            *retry = true;
+        }
+    }
+
+    /// The same for every attempt at one write, another for another value, and another after a resume or in an undo.
+    fn client_token(&self, intended: &Intended) -> String {
+        let value = intended.order_type.map_or("", |order_type| order_type.as_str());
+        let (step, generation) = (&self.record.step, self.record.generation);
+        let name = format!("{step}/{}/{}/{value}/{generation}", intended.operation, intended.resource);
+        Uuid::new_v5(&self.record.uid.0, name.as_bytes()).to_string()
+    }
+
+    /// What came of a write.
+    pub(super) fn answered(&mut self, place: usize, answer: &Result<Answer<()>, CloudError>) -> Next {
+        let step = self.step().and_then(|step| step.call());
+        let policy = step.map_or("write", |call| call.retry.as_str()).to_owned();
+        let changes_payer = step.and_then(|call| self.action(call)).is_some_and(Action::changes_payer);
+        let Some(write) = self.record.writes.get_mut(place) else { return Next::Look(Reads::ALL) };
+        let unsettled = write.unsettled;
+        self.commit = true;
+        let error = match answer {
+            Ok(answer) => {
+                write.outcome =
+                    Outcome::Accepted { request_id: answer.request_id.clone(), at: self.now, date: answer.date };
+                self.record.why = format!("{} was accepted; reads it back", self.record.writes[place].operation);
+                self.progress();
+                return self.look_again();
+            }
+            Err(error) => error,
+        };
+        let verdict = self.classify(error);
+        // A refusal with a code nobody has classified is one all the same, and is believed once a look after `settle`
+        // shows no effect (API §D.4). Anything else that may have had one has no known outcome.
+        let refused = verdict.class == Class::Unknown && matches!(error.failure, Failure::Refused { .. });
+        let retry = matches!(
+            verdict.class,
+            Class::Throttled | Class::Transient | Class::State | Class::Auth | Class::Credential
+        );
+        let policy = if verdict.class == Class::State { "state" } else { &policy };
+        // What turns this send away for now says nothing of an earlier one that may have landed.
+        if (!refused && !Self::had_no_effect(&verdict)) || (unsettled && retry) {
+            return self.after_failure(policy, &verdict, error);
+        }
+        let (code, message) = match &error.failure {
+            Failure::Refused { status, code, message } if code.is_empty() => {
+                (format!("HTTP {status}"), message.clone())
+            }
+            Failure::Refused { code, message, .. } => (code.clone(), message.clone()),
+            Failure::Credential { why, .. }
+            | Failure::NotSent { why }
+            | Failure::Held { why }
+            | Failure::Unanswered { why } => ("not sent".to_owned(), why.clone()),
+        };
+        self.record.writes[place].outcome = Outcome::Refused {
+            code,
+            message,
+            request_id: error.request_id.clone(),
+            at: self.now,
+            retry,
+            unclassified: unsettled || matches!(verdict.class, Class::Unknown | Class::Done),
+            // With a finding it may as well be that the job is wrong: then a look has to show it.
+            done: verdict.class == Class::Done && verdict.finding.is_none(),
+        };
+        if retry && verdict.class == Class::State && changes_payer {
+            let half = self.tells_half_done(NOT_JUST_BUSY);
+            let why = format!("{half}{error}");
+            return self.again_after(policy, why, error.retry_after);
+        }
+        if retry {
+            return self.after_failure(policy, &verdict, error);
+        }
+        // Never believed without a look: the code is one of many, the state is what counts (API §D.4).
+        self.look_again()
+    }
+
+    /// Reads back what the step needs to be through, and with it what the next one begins with.
+    fn look_again(&self) -> Next {
+        let reads = |step: &Step| {
+            let verb = if self.record.undo.is_some() { step.call()?.undo.as_ref()? } else { &step.call()?.verb };
+            self.context.registry.get(verb).map(|action| action.reads(&self.view()))
+        };
+        let Some(step) = self.step() else { return Next::Look(Reads::ALL) };
+        let next = match self.context.definition.after(step, "done") {
+            Some(Target::Step(name)) if self.record.undo.is_none() => self.context.definition.step(&name),
+            _ => None,
+        };
+        let own = reads(step).unwrap_or(Reads::ALL);
+        Next::Look(own.and(next.and_then(reads).unwrap_or_default()))
+    }
+
+    /// The look that found a step through also shows the effect of any write of it whose answer was lost, unless what it
+    /// wrote to is gone. Where it shows what was there before the first write, and the cloud has said that there was nothing
+    /// to do, there was none.
+    pub(super) fn effect_seen(&mut self) {
+        let (step, undo, now) = (self.record.step.clone(), self.record.undo.is_some(), self.now);
+        let granted = |image: &Option<Image>| image.as_ref().map(|image| image.granted);
+        let nothing_to_do = granted(&self.record.before) == Some(false) && granted(&self.record.after) == Some(false);
+        let attachments = self.record.after.as_ref().and_then(|after| after.attachments.clone());
+        let instance = self.record.job.instance.id.clone();
+        // The payer of an attachment shows on that attachment.
+        let shows = |write: &Write| {
+            let of_attachment = write.order_type.is_some() && write.resource != instance.as_str();
+            let is = |a: &Attachment| a.id == write.resource && a.order_type == write.order_type;
+            !of_attachment || attachments.as_ref().is_some_and(|list| list.iter().any(is))
+        };
+        for write in self.record.writes.iter_mut().filter(|w| w.step == step && w.undo == undo) {
+            if !shows(write) {
+                continue;
+            }
+            match &mut write.outcome {
+                Outcome::Refused { unclassified, done: true, .. } if nothing_to_do => *unclassified = false,
+                Outcome::Unknown | Outcome::Refused { unclassified: true, .. } => {
+                    write.outcome = Outcome::Seen { at: now };
+                }
+                Outcome::Refused { .. } | Outcome::Accepted { .. } | Outcome::Seen { .. } => {}
+            }
+        }
+    }
+
+    /// The last write of this step to `resource`, in this direction, that still counts: of this generation, or with an
+    /// outcome that nobody knows.
+    fn last_write(&self, resource: &str) -> Option<usize> {
+        let (step, undo, generation) = (&self.record.step, self.record.undo.is_some(), self.record.generation);
+        self.record.writes.iter().rposition(|w| {
+            w.step == *step
+                && w.resource == resource
+                && w.undo == undo
+                && (w.generation == generation || w.outcome == Outcome::Unknown)
+        })
+    }
+
+    /// When the last attempt at a write was over at the latest, whoever made it.
+    fn over_by(&self, write: &Write) -> Timestamp {
+        later(write.intended_at, self.context.policies.attempt())
+    }
+
+    /// Rests if a write may still land. In an undo also if one that did may not be shown yet: a look that lags shows the
+    /// state before the write, which is just what the undo wants to see.
+    pub(super) fn unsettled_rest(&mut self, seen: &Seen) -> Option<Next> {
+        let settle = self.context.policies.settle;
+        let undoing = self.record.undo.is_some();
+        let since = |write: &Write| match write.outcome {
+            Outcome::Unknown => Some(self.over_by(write)),
+            Outcome::Refused { unclassified: true, at, .. } => Some(at),
+            Outcome::Accepted { at, .. } | Outcome::Seen { at } if undoing && !write.undo => Some(at),
+            _ => None,
+        };
+        let unsettled = self.record.writes.iter().filter_map(since).any(|since| seen.at < later(since, settle));
+        unsettled.then(|| self.poll("the last write may not be shown yet".into()))
+    }
+
+    /// Whether whatever may have landed shows in a look if it did.
+    pub(super) fn is_settled(&self, seen: &Seen) -> bool {
+        let since = |write: &Write| match write.outcome {
+            Outcome::Unknown => Some(self.over_by(write)),
+            Outcome::Accepted { at, .. } | Outcome::Seen { at } => Some(at),
+            Outcome::Refused { unclassified: true, at, .. } => Some(at),
+            Outcome::Refused { .. } => None,
+        };
+        self.record.writes.iter().filter_map(since).all(|since| seen.at >= later(since, self.context.policies.settle))
+    }
+
+    /// Looks again in a moment: not a failed try.
+    fn poll(&mut self, why: String) -> Next {
+        self.record.due = Some(later(self.now, self.context.policies.settle_poll));
+        self.record.why = why;
+        Next::Rest
+    }
+
+    /// When the last write was answered or seen, by our clock.
+    pub(super) fn last_write_at(&self) -> Option<Timestamp> {
+        let at = |write: &Write| match write.outcome {
+            Outcome::Accepted { at, .. } | Outcome::Seen { at } => Some(at),
+            Outcome::Unknown => Some(write.intended_at),
+            Outcome::Refused { .. } => None,
+        };
+        self.record.writes.iter().filter_map(at).max()
+    }
+
+    /// The `Date` of the last answer to a write.
+    pub(super) fn last_accepted(&self) -> Option<Timestamp> {
+        let date = |write: &Write| match write.outcome {
+            Outcome::Accepted { at, date, .. } => Some(date.unwrap_or(at)),
+            _ => None,
+        };
+        self.record.writes.iter().filter_map(date).max()
+    }
+
+    /// A newer payer change or revoke takes over from one that waits on the same grant. One whose hour has come is looked
+    /// at first: this job's own look tells whether it has already taken effect.
+    fn supersede(&mut self, rivals: &[Record]) {
+        if self.record.job.kind == Kind::Grant || self.record.undo.is_some() {
+            return;
+        }
+        for rival in rivals {
+            let mut old = Deciding::new(self.context, rival.clone(), self.now);
+            match self.shows_effective(rival) {
+                Some(after) => {
+                    let at = after.at;
+                    old.record.after = Some(after);
+                    // What waited to be back where it was is undone by this, not completed.
+                    old.effective(at);
+                }
+                None => {
+                    let message = format!("job {} took over before the change took effect", self.record.uid);
+                    old.finish(State::Superseded, Reason::SupersededByNewer, message, vec![]);
+                }
+            }
+            let record = old.record;
+            self.also.extend(old.says.into_iter().map(|said| (record.clone(), said)));
+        }
+    }
+
+    /// What this job last saw, if it shows what `rival` waits for, and in an hour in which that counts.
+    fn shows_effective(&self, rival: &Record) -> Option<Image> {
+        let (wait, after) = (rival.wait.as_ref()?, self.record.after.as_ref()?);
+        let in_force = wait.expected_at <= self.now
+            && after.at >= wait.expected_at
+            && after.order_type == Some(wait.goal)
+            && after.effective_order_type == Some(wait.goal);
+        in_force.then(|| after.clone())
+    }
+}

@@ -1,0 +1,263 @@
+//! What is said of a job: its record as an event. Pure.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::domain::{
+    AccountUid, CONTENT_TYPE, Event, EventType, Hour, InstanceId, InstanceType, Job, JobUid, Kind, OrderType,
+    REASONS_VERSION, Reason, Requester,
+};
+use crate::engine::ports::mail::Outgoing;
+use crate::engine::ports::store::{EventKey, OutboundMessage};
+use crate::engine::record::{Image, Outcome, PlannedCall, Record, State, Write};
+
+/// Where events are published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Announcer {
+    /// The topic exchange of events.
+    pub exchange: String,
+    /// The billing hour, to tell when a change must have taken effect.
+    pub hour: Hour,
+}
+
+impl Announcer {
+    /// Counts the event into the record and puts it into a message.
+    pub fn message(&self, record: &mut Record, kind: EventType, now: Timestamp) -> OutboundMessage {
+        record.sequence += 1;
+        let record = &*record;
+        let mut event = Event::new(kind, record.uid, record.sequence, now, self.data(record, kind));
+        event.subject = Some(record.job.instance.id.to_string());
+        event.traceparent.clone_from(&record.origin.traceparent);
+        let key = EventKey { uid: record.uid, sequence: record.sequence, terminal: kind.is_terminal() };
+        self.post(&event, kind, record.origin.correlation_id.clone(), Some(key))
+    }
+
+    /// An event as a message to the events exchange.
+    pub fn post<D: Serialize>(
+        &self,
+        event: &Event<D>,
+        kind: EventType,
+        correlation: Option<String>,
+        key: Option<EventKey>,
+    ) -> OutboundMessage {
+        let body = serde_json::to_vec(event).expect("an event is plain data and always serializes");
+        OutboundMessage {
+            outgoing: Outgoing {
+                message_id: event.id.clone(),
+                exchange: self.exchange.clone(),
+                routing_key: kind.routing_key().to_owned(),
+                correlation_id: correlation,
+                content_type: CONTENT_TYPE.to_owned(),
+                headers: event
+                    .traceparent
+                    .iter()
+                    .map(|t| ("traceparent".to_owned(), t.clone()))
+                    .collect::<BTreeMap<_, _>>(),
+                body: Bytes::from(body),
+            },
+            event: key,
+        }
+    }
+
+    fn data<'a>(&self, record: &'a Record, kind: EventType) -> Data<'a> {
+        let mut data = Data {
+            uid: record.uid,
+            requester: &record.requester,
+            job: &record.job,
+            state: record.state,
+            accepted_at: record.accepted_at,
+            message: &record.why,
+            reason: None,
+            reasons_version: None,
+            findings: &[],
+            progress: None,
+            expected_at: None,
+            waiting_for: None,
+            plan: None,
+            end: None,
+            half_done: None,
+        };
+        if kind == EventType::Accepted {
+            return data;
+        }
+        data.progress = Some(Progress {
+            attempts: record.attempts,
+            api_calls: record.calls,
+            before: record.before.as_ref(),
+            after: record.after.as_ref(),
+            writes: record.writes.iter().map(Written::of).collect(),
+        });
+        if let Some(ending) = &record.ending {
+            data.reason = Some(ending.reason);
+            data.reasons_version = Some(REASONS_VERSION);
+            data.message = &ending.message;
+            data.findings = &ending.findings;
+        }
+        if let Some(wait) = &record.wait {
+            data.expected_at = Some(wait.expected_at);
+            data.waiting_for = Some(wait.goal);
+        }
+        if let Some(plan) = &record.plan {
+            data.plan = Some(Planned { plan: &plan.calls, effective_from: plan.effective_from });
+        }
+        match record.state {
+            State::Parked => data.half_done = Some(record.is_half_done()),
+            // It waits to be let go on, or back, with half of it written.
+            _ if kind == EventType::Waiting && record.wait.is_none() => data.half_done = Some(true),
+            State::Completed => data.end = Some(self.completed(record)),
+            _ => {}
+        }
+        data
+    }
+
+    fn completed<'a>(&self, record: &'a Record) -> Completed<'a> {
+        let granted_to = !record.granted_to.is_empty() || record.job.kind == Kind::Revoke;
+        let between = self.took_effect(record);
+        let instance = &record.job.instance;
+        Completed {
+            verified_at: record.after.as_ref().map(|after| after.at),
+            granted_to: granted_to.then_some(&record.granted_to),
+            // What the other account needs to attach it.
+            attach: (record.job.kind == Kind::Grant).then_some(Attach {
+                kind: instance.kind,
+                id: &instance.id,
+                owner: &instance.owner,
+            }),
+            effective_between: between,
+            effective_at: between.and_then(|[pending, seen]| self.instant(record, pending, seen)),
+        }
+    }
+
+    /// When a change took effect, if only one top of an hour lies between the last read that showed it pending and the
+    /// first that did not. Pending after the hour it was expected at, it either showed late or missed that hour, and nothing
+    /// tells which.
+    fn instant(&self, record: &Record, pending: Timestamp, seen: Timestamp) -> Option<Timestamp> {
+        let in_time = record.wait.as_ref().is_some_and(|wait| pending < wait.expected_at);
+        in_time.then(|| self.hour.only_boundary_between(pending, seen)).flatten()
+    }
+
+    /// The two reads between which a change came to show.
+    fn took_effect(&self, record: &Record) -> Option<[Timestamp; 2]> {
+        Some([record.wait.as_ref()?.last_pending?, record.effective_seen?])
+    }
+}
+
+/// The data of an event.
+#[derive(Serialize)]
+struct Data<'a> {
+    uid: JobUid,
+    requester: &'a Requester,
+    job: &'a Job,
+    state: State,
+    accepted_at: Timestamp,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<Reason>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasons_version: Option<u32>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    findings: &'a [String],
+    #[serde(flatten)]
+    progress: Option<Progress<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waiting_for: Option<OrderType>,
+    #[serde(flatten)]
+    plan: Option<Planned<'a>>,
+    #[serde(flatten)]
+    end: Option<Completed<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    half_done: Option<bool>,
+}
+
+/// What every event but the first says.
+#[derive(Serialize)]
+struct Progress<'a> {
+    attempts: u32,
+    api_calls: u32,
+    before: Option<&'a Image>,
+    after: Option<&'a Image>,
+    writes: Vec<Written<'a>>,
+}
+
+#[derive(Serialize)]
+struct Planned<'a> {
+    plan: &'a [PlannedCall],
+    effective_from: Option<Timestamp>,
+}
+
+#[derive(Serialize)]
+struct Completed<'a> {
+    verified_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    granted_to: Option<&'a Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attach: Option<Attach<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    effective_between: Option<[Timestamp; 2]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    effective_at: Option<Timestamp>,
+}
+
+#[derive(Serialize)]
+struct Attach<'a> {
+    #[serde(rename = "type")]
+    kind: InstanceType,
+    id: &'a InstanceId,
+    owner: &'a AccountUid,
+}
+
+/// A write, as events show it.
+#[derive(Serialize)]
+struct Written<'a> {
+    step: &'a str,
+    operation: &'a str,
+    account: &'a AccountUid,
+    resource: &'a str,
+    undo: bool,
+    sends: u32,
+    intended_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order_type: Option<OrderType>,
+    #[serde(flatten)]
+    outcome: Known<'a>,
+}
+
+/// What is known of it.
+#[derive(Serialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
+enum Known<'a> {
+    Unknown,
+    Accepted { request_id: &'a str, answered_at: Timestamp },
+    Refused { code: &'a str, request_id: Option<&'a str>, answered_at: Timestamp },
+    Seen { seen_at: Timestamp },
+}
+
+impl<'a> Written<'a> {
+    fn of(write: &'a Write) -> Self {
+        let outcome = match &write.outcome {
+            Outcome::Unknown => Known::Unknown,
+            Outcome::Accepted { request_id, at, .. } => Known::Accepted { request_id, answered_at: *at },
+            Outcome::Refused { code, request_id, at, .. } => {
+                Known::Refused { code, request_id: request_id.as_deref(), answered_at: *at }
+            }
+            Outcome::Seen { at } => Known::Seen { seen_at: *at },
+        };
+        let Write { step, operation, account, resource, order_type, undo, sends, intended_at, .. } = write;
+        Self {
+            step,
+            operation,
+            account,
+            resource,
+            undo: *undo,
+            sends: *sends,
+            intended_at: *intended_at,
+            order_type: *order_type,
+            outcome,
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Whose a CEN is, proven with the keys of the account that a job names: `ListTransitRouters` says it of every router, and
+//! `DescribeCens` lists a CEN to its owner alone (API §A.12). Nothing else is a proof, an empty answer least of all. Without
+//! a proof nothing is written.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::domain::{AccountUid, Cen, CenId, GrantRule, TransitRouter};
+use crate::engine::ports::cloud::Listing;
+
+/// How long a proof is kept. A CEN never changes hands; it can be deleted, which every read of it shows.
+const KEPT: Duration = Duration::from_secs(3600);
+/// How many CENs are kept at most: beyond, the oldest half is forgotten and asked again.
+const MOST: usize = 10_000;
+
+/// What a look knows of the owner of a CEN.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CenOwner {
+    /// It is the account the job names.
+    Proven,
+    /// It is this one.
+    Other(AccountUid),
+    /// The account the job names is shown neither the CEN nor anything of it.
+    NotShown,
+    /// The account's list of CENs lacks it, and was not read to its end.
+    Untold,
+}
+
+impl CenOwner {
+    /// What transit routers, as the account of `cen` is shown them, say of its owner.
+    pub fn by_routers(cen: &Cen, routers: &[TransitRouter]) -> Option<Self> {
+        let router = routers.iter().find(|router| router.cen == cen.id)?;
+        Some(if router.owner == cen.owner { Self::Proven } else { Self::Other(router.owner.clone()) })
+    }
+
+    /// What grant rules, as the account of `cen` is shown them, say of its owner.
+    pub fn by_rules(cen: &Cen, rules: &[GrantRule]) -> Option<Self> {
+        let rule = rules.iter().find(|rule| rule.cen == cen.id)?;
+        Some(if rule.cen_owner == cen.owner { Self::Proven } else { Self::Other(rule.cen_owner.clone()) })
+    }
+
+    /// What the list of the account's CENs says.
+    pub fn by_cens(cen: &Cen, cens: &Listing<CenId>) -> Self {
+        match (cens.items.contains(&cen.id), cens.complete) {
+            (true, _) => Self::Proven,
+            (false, true) => Self::NotShown,
+            (false, false) => Self::Untold,
+        }
+    }
+}
+
+/// Proofs, shared by all jobs.
+#[derive(Default)]
+pub struct CenOwners {
+    proven: Mutex<HashMap<Cen, Duration>>,
+}
+
+impl CenOwners {
+    /// Whether the owner of a CEN was proven of late.
+    pub fn is_proven(&self, cen: &Cen, clock: &dyn Clock) -> bool {
+        self.locked().get(cen).is_some_and(|since| clock.uptime() < *since + KEPT)
+    }
+
+    /// Keeps a proof.
+    pub fn keep(&self, cen: &Cen, clock: &dyn Clock) {
+        let now = clock.uptime();
+        let mut proven = self.locked();
+        if proven.len() >= MOST && !proven.contains_key(cen) {
+            proven.retain(|_, since| now < *since + KEPT / 2);
+        }
+        if proven.len() < MOST || proven.contains_key(cen) {
+            proven.insert(cen.clone(), now);
+        }
+    }
+
+    fn locked(&self) -> MutexGuard<'_, HashMap<Cen, Duration>> {
+        self.proven.lock().expect("no holder of this lock panics")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::domain::{Edition, Region};
+
+    fn cen(n: usize) -> Cen {
+        Cen { id: CenId::parse(format!("cen-{n:08}")).unwrap(), owner: AccountUid::parse("1250123456123456").unwrap() }
+    }
+
+    #[test]
+    fn only_what_shows_the_cen_says_whose_it_is() {
+        let (ours, stranger) = (cen(1), AccountUid::parse("1688000000000001").unwrap());
+        let router = |cen: &CenId, owner: &AccountUid| TransitRouter {
+            id: "tr-1".into(),
+            cen: cen.clone(),
+            owner: owner.clone(),
+            region: Region::parse("cn-hangzhou").unwrap(),
+            edition: Edition::Enterprise,
+        };
+        let by_routers = |routers: &[TransitRouter]| CenOwner::by_routers(&ours, routers);
+        assert_eq!(by_routers(&[]), None, "an empty list proves nothing");
+        assert_eq!(by_routers(&[router(&cen(2).id, &ours.owner)]), None);
+        assert_eq!(by_routers(&[router(&ours.id, &ours.owner)]), Some(CenOwner::Proven));
+        assert_eq!(by_routers(&[router(&ours.id, &stranger)]), Some(CenOwner::Other(stranger)));
+        let by_cens =
+            |items: &[CenId], complete| CenOwner::by_cens(&ours, &Listing { items: items.to_vec(), complete });
+        assert_eq!(by_cens(&[cen(2).id], true), CenOwner::NotShown);
+        assert_eq!(by_cens(&[cen(2).id], false), CenOwner::Untold, "the rest of the list may hold it");
+        assert_eq!(by_cens(&[cen(2).id, ours.id.clone()], false), CenOwner::Proven);
+        assert_eq!(CenOwner::by_rules(&ours, &[]), None);
+    }
+
+    #[test]
+    fn a_proof_is_kept_for_its_time_and_there_is_room_for_so_many() {
+        let clock = ManualClock::new("2026-11-28T10:20:00Z".parse().unwrap());
+        let owners = CenOwners::default();
+        owners.keep(&cen(0), &clock);
+        assert!(owners.is_proven(&cen(0), &clock) && !owners.is_proven(&cen(1), &clock));
+        let other_owner = Cen { owner: AccountUid::parse("1688000000000001").unwrap(), ..cen(0) };
+        assert!(!owners.is_proven(&other_owner, &clock), "it is a proof for that account alone");
+        clock.advance(KEPT - Duration::from_secs(1));
+        assert!(owners.is_proven(&cen(0), &clock));
+        (1..=MOST).for_each(|n| owners.keep(&cen(n), &clock));
+        assert!(owners.locked().len() <= MOST && owners.is_proven(&cen(MOST), &clock));
+        clock.advance(Duration::from_secs(1));
+        assert!(!owners.is_proven(&cen(0), &clock));
+    }
+}

@@ -1,0 +1,204 @@
+//! `DescribeGrantRulesToCen` for whoever wants to know (API §A.5): the first witness. Those who look at the same CEN at
+//! the same time share what they read; alone, each has a call filtered by its instance. Where several did, the next
+//! wait a moment for each other, the longer the fewer calls the account may make.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+
+use futures_util::{StreamExt, stream};
+use jiff::Timestamp;
+
+use crate::clock::Clock;
+use crate::domain::{Cen, GrantRule, InstanceId, InstanceType, Job};
+use crate::engine::look::batch::Together;
+use crate::engine::look::rule_search::{Ask, Payers, RuleSearch, named};
+use crate::engine::ports::cloud::{Answer, CloudError, Failure, Listing, Readers, RuleFilter, TransitRouterReader};
+
+/// Filtered calls under way at a time: enough to use the budget of an account that is far away.
+const AT_ONCE: usize = 8;
+/// Reads of one CEN for several take up one in so many of the calls that the account may make; meanwhile more gather.
+const SHARE: u32 = 4;
+/// For how long at most.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// The rules of one instance, or why they could not be read.
+pub type Told = Result<Answer<Listing<GrantRule>>, CloudError>;
+
+/// What was told of each instance, and when at the earliest that was true.
+pub type Found = HashMap<InstanceId, (Timestamp, Told)>;
+
+/// A search for the rules of instances of one type in one CEN, with as few calls as possible. A refusal of a call for one
+/// instance concerns that one; anything else that goes wrong ends the search, and is told of all that were not read yet.
+pub struct CenSearch<'a> {
+    reader: &'a dyn TransitRouterReader,
+    clock: &'a dyn Clock,
+    cen: &'a Cen,
+    kind: InstanceType,
+    search: RuleSearch,
+    began: Timestamp,
+    calls: u32,
+    failed: Option<CloudError>,
+}
+
+impl<'a> CenSearch<'a> {
+    /// A search that begins now. `size` is how many rules the CEN had before, if that is known.
+    pub fn new(
+        reader: &'a dyn TransitRouterReader,
+        clock: &'a dyn Clock,
+        cen: &'a Cen,
+        kind: InstanceType,
+        size: Option<u64>,
+    ) -> Self {
+        let search = RuleSearch::new([], size);
+        Self { reader, clock, cen, kind, search, began: clock.now(), calls: 0, failed: None }
+    }
+
+    /// The calls it took until now; they are not in the answers.
+    pub fn calls(&self) -> u32 {
+        self.calls
+    }
+
+    /// How many rules the CEN has, as far as is known now.
+    pub fn size(&self) -> Option<u64> {
+        self.search.size()
+    }
+
+    /// Finds these; `more` will be looked for later. What pages told of others is kept for them.
+    pub async fn find(&mut self, instances: &[InstanceId], more: usize) -> Found {
+        let mut found = HashMap::with_capacity(instances.len());
+        for (id, payers) in self.search.also(instances.iter().cloned(), more) {
+            let items = payers.map(|payers| self.rule(id.clone(), payers)).into_iter().collect();
+            let value = Listing { items, complete: true };
+            found.insert(id, (self.began, Ok(Answer { value, request_id: String::new(), date: None, calls: 0 })));
+        }
+        while self.failed.is_none()
+            && let Some(ask) = self.search.ask()
+        {
+            match ask {
+                Ask::Each(ids) => self.failed = self.by_name(ids, &mut found).await,
+                Ask::Page(token) => {
+                    self.calls += 1;
+                    match self.reader.describe_grant_rules_to_cen(self.cen, self.kind, &RuleFilter::Page(token)).await {
+                        Ok(Answer { mut value, request_id, date, .. }) => {
+                            // A rule of another CEN is none of what was asked for, and proves nothing.
+                            value.rules.retain(|rule| rule.cen == self.cen.id);
+                            let told = self.search.page(value).into_iter().map(|(id, value)| {
+                                (id, (self.began, Ok(Answer { value, request_id: request_id.clone(), date, calls: 0 })))
+                            });
+                            found.extend(told);
+                        }
+                        Err(error) => self.failed = Some(error),
+                    }
+                }
+            }
+        }
+        if let Some(error) = &self.failed {
+            let now = self.clock.now();
+            for id in instances {
+                found.entry(id.clone()).or_insert_with(|| (now, Err(error.clone())));
+            }
+        }
+        found
+    }
+
+    /// A rule that a page showed before it was looked for.
+    fn rule(&self, instance: InstanceId, payers: Payers) -> GrantRule {
+        let Payers { order_type, effective_order_type } = payers;
+        let (cen, cen_owner) = (self.cen.id.clone(), self.cen.owner.clone());
+        GrantRule { cen, cen_owner, instance, instance_owner: None, region: None, order_type, effective_order_type }
+    }
+
+    /// Returns what ended it before all were told.
+    async fn by_name(&mut self, ids: Vec<InstanceId>, found: &mut Found) -> Option<CloudError> {
+        let (reader, clock, cen, kind) = (self.reader, self.clock, self.cen, self.kind);
+        let calls = ids.into_iter().map(|id| async move {
+            let at = clock.now();
+            let filter = RuleFilter::Instance(id.clone());
+            let answer = reader.describe_grant_rules_to_cen(cen, kind, &filter).await;
+            let told = answer.map(|answer| Answer {
+                value: named(answer.value),
+                request_id: answer.request_id,
+                date: answer.date,
+                calls: 0,
+            });
+            (id, (at, told))
+        });
+        let mut calls = stream::iter(calls).buffer_unordered(AT_ONCE);
+        while let Some((id, (at, told))) = calls.next().await {
+            self.calls += 1;
+            if let Err(error) = &told
+                && !matches!(error.failure, Failure::Refused { .. })
+            {
+                return Some(error.clone());
+            }
+            found.insert(id, (at, told));
+        }
+        None
+    }
+}
+
+/// Whose CEN, and of what type: what can be read together.
+type Group = (Cen, InstanceType);
+
+/// What was learnt of a CEN that several looked at together.
+#[derive(Clone, Copy, Default)]
+struct Known {
+    /// How many rules it has.
+    size: Option<u64>,
+    /// When, by the uptime clock, to read it again, so that more may come together.
+    again_at: Duration,
+}
+
+/// The first witness, shared.
+#[derive(Default)]
+pub struct CenRules {
+    together: Together<Group, InstanceId, Told>,
+    known: Mutex<HashMap<Group, Known>>,
+}
+
+impl CenRules {
+    /// The rules of the instance of a job in its CEN. Calls made for several are counted to one of them.
+    pub async fn of(&self, cloud: &dyn Readers, clock: &dyn Clock, job: &Job) -> Told {
+        let reader = cloud.transit_router_reader(&job.cen.owner)?;
+        let (cen, kind) = (&job.cen, job.instance.kind);
+        let group = (cen.clone(), kind);
+        let pause = async {
+            let again_at = self.known(&group).again_at;
+            clock.sleep(again_at.saturating_sub(clock.uptime())).await;
+        };
+        let ask = async |instances: Vec<InstanceId>| {
+            let size = self.known(&group).size;
+            let mut search = CenSearch::new(reader.as_ref(), clock, cen, kind, size);
+            let mut told = search.find(&instances, 0).await;
+            let (calls, size) = (search.calls(), search.size());
+            if instances.len() > 1 {
+                let pause = (cloud.read_interval() * calls * SHARE).min(LONGEST_PAUSE);
+                let known = Known { size, again_at: clock.uptime() + pause };
+                locked(&self.known).insert(group.clone(), known);
+            }
+            let own = match told.remove(&job.instance.id) {
+                Some((_, told)) => told.map(|answer| Answer { calls, ..answer }),
+                None => Ok(Answer { value: nothing(), request_id: String::new(), date: None, calls }),
+            };
+            // Without room in the budget, or keys, nothing was asked. How long to wait for those is each caller's own.
+            let asked = |told: &Told| told.as_ref().err().is_none_or(|e| !matches!(e.failure, Failure::NotSent { .. }));
+            let others = instances[1..].iter().map(|id| told.get(id).map(|(_, told)| told.clone()).filter(asked));
+            (own, others.collect())
+        };
+        self.together.ask(group.clone(), job.instance.id.clone(), pause, ask).await
+    }
+
+    fn known(&self, group: &Group) -> Known {
+        locked(&self.known).get(group).copied().unwrap_or_default()
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("no holder of this lock panics")
+}
+
+/// A list that proves nothing.
+fn nothing() -> Listing<GrantRule> {
+    Listing { items: vec![], complete: false }
+}

@@ -1,0 +1,10 @@
+//! The loops of a worker, and what they share.
+
+mod execution;
+pub mod intake;
+pub mod outbox;
+pub mod plan;
+pub mod retention;
+pub mod shared;
+pub mod wakeups;
+pub mod worker;

@@ -1,0 +1,193 @@
+//! Taking messages in: each becomes a job, a repetition or a rejection, committed before its delivery is acknowledged.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde_json::json;
+use uuid::{ContextV7, Uuid};
+
+use crate::domain::contract::{self, Envelope, Fault};
+use crate::domain::{Code, Event, EventType, Job, JobUid, REASONS_VERSION, Reason, Requester};
+use crate::engine::loops::shared::Engine;
+use crate::engine::ports::mail::{Incoming, Intake, IntakeError, Outgoing};
+use crate::engine::ports::store::{Arrival, EventKey, Message, OutboundMessage, Rejection, Taken};
+use crate::engine::record::{Origin, Record};
+
+/// After a store that could not be written, before trying it again.
+const PROBE_PAUSE: Duration = Duration::from_secs(1);
+
+/// The intake of a worker.
+pub struct Inbox {
+    engine: Arc<Engine>,
+    /// Names that begin with this and a dot are ours.
+    reserved: String,
+    /// The queue that copies of rejected messages go to.
+    dead: String,
+    order: std::sync::Mutex<ContextV7>,
+}
+
+impl Inbox {
+    /// An intake that rejects to the queue `dead` and lets nobody have answers sent to queues of `reserved`.
+    pub fn new(engine: Arc<Engine>, reserved: impl Into<String>, dead: impl Into<String>) -> Self {
+        Self { engine, reserved: reserved.into(), dead: dead.into(), order: std::sync::Mutex::new(ContextV7::new()) }
+    }
+
+    /// Takes messages in; what became of each, in order.
+    pub async fn accept(&self, batch: Vec<Incoming>) -> Result<Vec<Taken>, IntakeError> {
+        let now = self.engine.clock.now();
+        let messages = batch.iter().map(|incoming| self.read(incoming, now)).collect();
+        let taken = self.engine.store.take(messages).await.map_err(|error| IntakeError { why: error.to_string() })?;
+        let mut fresh = false;
+        for (incoming, taken) in batch.iter().zip(&taken) {
+            let (what, uid) = match taken {
+                Taken::New(uid) => ("new", uid),
+                Taken::Repeated(uid) => ("repeated", uid),
+                Taken::Reused(uid) => ("reused", uid),
+                Taken::Rejected(uid) => ("rejected", uid),
+            };
+            fresh |= matches!(taken, Taken::New(_));
+            self.engine.observer.took(what);
+            tracing::debug!(job.uid = %uid, message.id = incoming.message_id, taken = what, "took a message");
+        }
+        if fresh {
+            self.engine.work.notify_one();
+        }
+        self.engine.mail.notify_one();
+        Ok(taken)
+    }
+
+    fn read(&self, incoming: &Incoming, now: Timestamp) -> Message {
+        let envelope = Envelope {
+            message_id: incoming.message_id.as_deref(),
+            routing_key: &incoming.routing_key,
+            reply_to: incoming.reply_to.as_deref(),
+            reserved: &self.reserved,
+        };
+        let user = incoming.user_id.as_deref().map(Requester::parse);
+        let requester = match &user {
+            Some(Ok(requester)) => requester.clone(),
+            _ => Requester::anonymous(),
+        };
+        let mut job = contract::parse(&incoming.body, &envelope);
+        if let Some(Err(bad)) = user {
+            let fault = Fault { at: "amqp:user_id".into(), code: Code::JobBadUser, message: bad.to_string() };
+            match &mut job {
+                Ok(_) => job = Err(vec![fault]),
+                Err(faults) => faults.push(fault),
+            }
+        }
+        match job {
+            Ok(job) => Message::Arrival(Box::new(self.arrival(job, requester, incoming, now))),
+            Err(faults) => {
+                let id = contract::id_of(&incoming.body, &envelope);
+                Message::Rejection(Box::new(self.rejection(Reason::Invalid, id, &faults, requester, incoming, now)))
+            }
+        }
+    }
+
+    fn arrival(&self, job: Job, requester: Requester, incoming: &Incoming, now: Timestamp) -> Arrival {
+        let definition = self.engine.catalog.definition(job.kind);
+        let (id, digest) = (job.id.to_string(), job.digest());
+        let (uid, step) = (self.uid(now), &definition.first().name);
+        let mut record = Record::new(uid, requester.clone(), job, definition.digest(), step, now);
+        record.origin = origin(incoming);
+        let message = self.engine.announcer.message(&mut record, EventType::Accepted, now);
+        let fault = Fault {
+            at: "/id".into(),
+            code: Code::JobIdReused,
+            message: format!("the id {id:?} was used by {requester} before, for another request; take a new one"),
+        };
+        let reused = self.rejection(Reason::IdReused, Some(id), &[fault], requester, incoming, now);
+        Arrival { record: Box::new(record), digest, outbound: vec![message], reused }
+    }
+
+    /// The uid is made of the message and of everything it is judged by, so that one that is delivered again is rejected
+    /// again under the same name.
+    fn rejection(
+        &self,
+        reason: Reason,
+        id: Option<String>,
+        faults: &[Fault],
+        requester: Requester,
+        incoming: &Incoming,
+        now: Timestamp,
+    ) -> Rejection {
+        let reasons = json!(faults);
+        let message = faults.iter().map(|f| format!("{}: {}", f.at, f.message)).collect::<Vec<_>>().join("; ");
+        let properties =
+            json!([requester, incoming.routing_key, incoming.message_id, incoming.reply_to, reason]).to_string();
+        let name = [properties.as_bytes(), &incoming.body].join(&0);
+        let uid = JobUid(Uuid::new_v5(&Uuid::NAMESPACE_OID, &name));
+        let data = json!({
+            "uid": uid, "requester": requester, "job_id": id, "reason": reason, "reasons_version": REASONS_VERSION,
+            "message": message, "faults": reasons,
+        });
+        let mut event = Event::new(EventType::Rejected, uid, 1, now, data);
+        event.traceparent.clone_from(&incoming.traceparent);
+        let key = EventKey { uid, sequence: 1, terminal: false };
+        let correlation = incoming.correlation_id.clone();
+        let said = self.engine.announcer.post(&event, EventType::Rejected, correlation, Some(key));
+        let outbound = vec![self.dead_copy(uid, &reasons.to_string(), incoming), said];
+        let ours = |queue: &str| queue.strip_prefix(&self.reserved).is_some_and(|rest| rest.starts_with('.'));
+        let reply_to = incoming.reply_to.clone().filter(|q| !q.is_empty() && q.len() <= 255 && !ours(q));
+        let origin = Origin { reply_to, ..origin(incoming) };
+        Rejection { uid, at: now, requester, job_id: id, reasons: reasons.to_string(), origin, outbound }
+    }
+
+    fn dead_copy(&self, uid: JobUid, reasons: &str, incoming: &Incoming) -> OutboundMessage {
+        let headers = [
+            ("x-crossgrant-reasons", Some(reasons.to_owned())),
+            ("x-crossgrant-uid", Some(uid.to_string())),
+            ("x-crossgrant-routing-key", Some(incoming.routing_key.clone())),
+            ("x-crossgrant-message-id", incoming.message_id.clone()),
+            ("x-crossgrant-user-id", incoming.user_id.clone()),
+            ("x-crossgrant-reply-to", incoming.reply_to.clone()),
+        ];
+        OutboundMessage {
+            outgoing: Outgoing {
+                message_id: format!("{uid}.dead"),
+                exchange: String::new(),
+                routing_key: self.dead.clone(),
+                correlation_id: incoming.correlation_id.clone(),
+                content_type: incoming.content_type.clone().unwrap_or_else(|| "application/octet-stream".into()),
+                headers: headers.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect(),
+                body: Bytes::clone(&incoming.body),
+            },
+            event: None,
+        }
+    }
+
+    /// A UUIDv7 of our own clock: ascending in the order of acceptance.
+    fn uid(&self, now: Timestamp) -> JobUid {
+        let order = self.order.lock().expect("no holder of this lock panics");
+        let seconds = u64::try_from(now.as_second()).unwrap_or(0);
+        let nanos = u32::try_from(now.subsec_nanosecond()).unwrap_or(0);
+        JobUid(Uuid::new_v7(uuid::Timestamp::from_unix(&*order, seconds, nanos)))
+    }
+}
+
+fn origin(incoming: &Incoming) -> Origin {
+    Origin {
+        correlation_id: incoming.correlation_id.clone(),
+        reply_to: incoming.reply_to.clone(),
+        app_id: incoming.app_id.clone(),
+        traceparent: incoming.traceparent.clone(),
+    }
+}
+
+#[async_trait]
+impl Intake for Inbox {
+    async fn take(&self, batch: Vec<Incoming>) -> Result<(), IntakeError> {
+        self.accept(batch).await.map(drop)
+    }
+
+    async fn ready(&self) {
+        while let Err(error) = self.engine.store.probe().await {
+            tracing::error!(%error, "the store cannot be written; takes no messages until it can");
+            self.engine.clock.sleep(PROBE_PAUSE).await;
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! The loops that act: claim what is due, and for each job fetch, decide, commit, act, until it rests. What they do for one
+//! job is done by their [`Execution`] on it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::clock::later;
+use crate::engine::decide::decision::{Next, Observation};
+use crate::engine::loops::execution::{Execution, STORE_PAUSE};
+use crate::engine::loops::shared::Engine;
+use crate::engine::ports::store::{Claimed, StoreError};
+
+/// How much a worker takes on.
+#[derive(Debug, Clone, Copy)]
+pub struct Capacity {
+    /// Jobs in work at a time.
+    pub jobs: usize,
+    /// How long a stop waits for them.
+    pub drain: Duration,
+}
+
+/// The shortest pause between two claims that find nothing.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
+/// The shortest pause between two questions when there will be more to claim: the store looks at every lease for that.
+const ASK_PAUSE: Duration = Duration::from_millis(20);
+
+/// Works until `stop` says true, then lets the jobs in work come to rest, for as long as `drain` allows. Jobs that do
+/// not are cut where they are, as in a crash.
+pub async fn work(engine: Arc<Engine>, capacity: Capacity, mut stop: watch::Receiver<bool>) {
+    let mut jobs = JoinSet::new();
+    match engine.store.reclaim(&engine.holder).await {
+        Ok(0) => {}
+        Ok(count) => tracing::info!(leases = count, "takes its own leases back"),
+        Err(error) => tracing::error!(%error, "cannot take its own leases back; waits for them to expire"),
+    }
+    let mut asked = None;
+    while !*stop.borrow() {
+        while jobs.try_join_next().is_some() {}
+        let pause = match fill(&engine, capacity, &mut jobs, &mut asked).await {
+            Ok(pause) => pause,
+            Err(error) => {
+                tracing::error!(%error, "cannot claim jobs; tries again");
+                Some(STORE_PAUSE)
+            }
+        };
+        let sleep = async {
+            match pause {
+                Some(pause) => engine.clock.sleep(pause).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = sleep => {}
+            () = engine.work.notified() => {}
+            _ = jobs.join_next(), if !jobs.is_empty() => {}
+            _ = stop.changed() => {}
+        }
+    }
+    let waiting = jobs.len();
+    let drained = tokio::time::timeout(capacity.drain, async { while jobs.join_next().await.is_some() {} }).await;
+    match drained {
+        Ok(()) => tracing::info!(jobs = waiting, "every job in work came to rest"),
+        Err(_) => tracing::warn!(jobs = jobs.len(), "the deadline passed; cuts the jobs still in work"),
+    }
+}
+
+/// Takes up what is due. Returns after how long to look again: `None` for when somebody rings. `asked` is when the store
+/// was last asked for that.
+async fn fill(
+    engine: &Arc<Engine>,
+    capacity: Capacity,
+    jobs: &mut JoinSet<()>,
+    asked: &mut Option<Duration>,
+) -> Result<Option<Duration>, StoreError> {
+    let free = capacity.jobs.saturating_sub(jobs.len());
+    if free == 0 {
+        return Ok(None);
+    }
+    let (now, uptime) = (engine.clock.now(), engine.clock.uptime());
+    let claimed = engine.store.claim(&engine.holder, now, later(now, engine.kept()), free).await?;
+    let full = claimed.len() == free;
+    for claimed in claimed {
+        let (engine, deadline) = (Arc::clone(engine), uptime + engine.lease());
+        jobs.spawn(async move {
+            if let Err(error) = run(&engine, claimed, deadline).await {
+                tracing::error!(%error, "a job was put down; it is taken up again when its lease is over");
+            }
+        });
+    }
+    if full {
+        return Ok(None);
+    }
+    if let Some(asked) = asked.filter(|asked| uptime < *asked + ASK_PAUSE) {
+        return Ok(Some((asked + ASK_PAUSE).saturating_sub(uptime)));
+    }
+    *asked = Some(uptime);
+    let next = engine.store.next_due().await?;
+    Ok(next.map(|at| crate::clock::until(engine.clock.now(), at).max(SHORTEST_PAUSE)))
+}
+
+/// Works on one claimed job until it rests. `deadline` is the end of its lease on the uptime clock.
+pub async fn run(engine: &Engine, claimed: Claimed, deadline: Duration) -> Result<(), StoreError> {
+    let refusal = engine.policy.refuses(&claimed.record.requester, &claimed.record.job);
+    let objections = engine.policy.objections(&claimed.record.job);
+    let mut execution = Execution::new(engine, claimed, deadline);
+    let paused = execution.pause().await?;
+    let mut observation = Observation::TakenUp { refusal, objections, paused };
+    loop {
+        let (definition, wrong) = engine.definition_of(execution.record()).await?;
+        if let Some(why) = wrong {
+            observation = Observation::Undefined { why };
+        }
+        let Some(next) = execution.decide(&definition, &mut observation).await? else { return Ok(()) };
+        let step = definition.step(&execution.record().step).and_then(|step| step.call());
+        observation = match next {
+            Next::Rest | Next::AwaitRoom => return Ok(()),
+            Next::Look(reads) => execution.look(reads, step).await?,
+            Next::Write(place) => match execution.write(place, step).await {
+                Some(answer) => Observation::Answered { write: place, answer },
+                None => return Ok(()),
+            },
+        };
+    }
+}

@@ -1,0 +1,10 @@
+//! What the engine needs of the outside, as traits and the values that cross them.
+
+pub mod action;
+pub mod cloud;
+pub mod crash_points;
+pub mod mail;
+pub mod observe;
+pub mod store;
+pub mod urgency;
+pub mod write_permit;
