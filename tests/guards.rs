@@ -89,7 +89,7 @@ async fn revokes(plant: &Plant, networks: std::ops::Range<usize>) -> Vec<JobUid>
 async fn states(plant: &Plant, uids: &[JobUid]) -> Vec<State> {
     let mut states = Vec::new();
     for uid in uids {
-        states.push(plant.record(*uid).await.state);
+        states.push(plant.record(*uid).await.state());
     }
     states
 }
@@ -112,7 +112,7 @@ async fn the_21st_revoke_of_an_hour_parks_before_any_write_and_goes_on_once_appr
     plant.run_until(at("2026-11-21T10:30:00Z")).await;
     assert!(states(&plant, others).await.iter().all(|state| *state == State::Completed));
     let record = plant.record(*last).await;
-    assert_eq!((record.state, record.writes.len(), record.begun_at), (State::Parked, 0, None));
+    assert_eq!((record.state(), record.writes.len(), record.begun_at), (State::Parked, 0, None));
     assert!(record.after.as_ref().is_some_and(|after| after.granted), "what it saw is known");
     assert_eq!(write_calls(&plant), 20);
     assert_eq!(plant.said(*last).await, ["accepted", "parked"]);
@@ -124,7 +124,7 @@ async fn the_21st_revoke_of_an_hour_parks_before_any_write_and_goes_on_once_appr
 
     let passes = plant.job(grant("g", &network(20))).await;
     plant.work().await;
-    assert_eq!(plant.record(passes).await.ending.unwrap().reason, Reason::AlreadySatisfied, "the next one passes");
+    assert_eq!(plant.record(passes).await.ending().unwrap().reason, Reason::AlreadySatisfied, "the next one passes");
 
     let declined = plant.engine.command(*last, Command::Resume).await.unwrap_err();
     assert!(declined.to_string().contains("`crossgrant approve`"), "{declined}");
@@ -133,7 +133,7 @@ async fn the_21st_revoke_of_an_hour_parks_before_any_write_and_goes_on_once_appr
     plant.work().await;
     assert_eq!(write_calls(&plant), 20, "an empty list from before it rested confirms none of now");
     plant.run_on().await;
-    assert_eq!(plant.record(*last).await.state, State::Completed);
+    assert_eq!(plant.record(*last).await.state(), State::Completed);
     assert_eq!(plant.record(*last).await.approved_at, Some(approved_at));
     assert_eq!(plant.effects().len(), 21);
 }
@@ -154,7 +154,7 @@ async fn an_empty_look_from_before_the_rest_does_not_let_one_new_one_be_believed
     plant.engine.command(uid, Command::Approve).await.unwrap();
     plant.run_on().await;
     let record = plant.record(uid).await;
-    assert_eq!((record.state, record.ending.unwrap().reason), (State::Failed, Reason::Attached));
+    assert_eq!((record.state(), record.ending().unwrap().reason), (State::Failed, Reason::Attached));
     assert_eq!(write_calls(&plant), 0, "no revoke of what is attached is asked for");
 }
 
@@ -185,7 +185,7 @@ async fn payer_changes_are_counted_by_account_and_what_ends_without_a_write_is_n
     assert_eq!(u64::from(record.calls), plant.cloud.total_calls() - calls, "the call it did not make is not counted");
     let granted = plant.job(grant("g", NOT_GRANTED)).await;
     plant.work().await;
-    assert_eq!(plant.record(granted).await.state, State::Completed, "a grant is under no limit");
+    assert_eq!(plant.record(granted).await.state(), State::Completed, "a grant is under no limit");
 }
 
 #[tokio::test]
@@ -202,7 +202,7 @@ async fn the_hour_rolls_and_does_not_begin_by_itself_what_is_parked() {
     let uids = [first, early, late].concat();
     assert_eq!(states(&plant, &uids).await, [State::Completed, State::Parked, State::Parked, State::Completed]);
     plant.engine.command(uids[1], Command::Cancel).await.unwrap();
-    assert_eq!(plant.record(uids[1]).await.state, State::Cancelled);
+    assert_eq!(plant.record(uids[1]).await.state(), State::Cancelled);
     assert_eq!(write_calls(&plant), 2);
 }
 
@@ -237,9 +237,9 @@ async fn neither_limit_nor_pause_stops_a_job_between_halves() {
     let plant = plant.restarted(limited(limits(0, 0)), || open(&path)).await;
     plant.run_until(at("2026-11-21T10:59:00Z")).await;
     assert_eq!(plant.effects(), [MODIFY, UPDATE]);
-    assert_eq!(plant.record(uid).await.state, State::Waiting);
+    assert_eq!(plant.record(uid).await.state(), State::Waiting);
     plant.run().await;
-    assert_eq!(plant.record(uid).await.state, State::Completed, "a sweep only reads");
+    assert_eq!(plant.record(uid).await.state(), State::Completed, "a sweep only reads");
 }
 
 fn open(path: &Path) -> Arc<dyn Store> {
@@ -257,7 +257,7 @@ async fn neither_stops_a_network_from_being_granted_again() {
     let store = plant.engine.store.clone();
     let plant = plant.restarted(limited(limits(0, 0)), || store).await;
     plant.run().await;
-    assert_eq!(plant.record(uid).await.state, State::Completed);
+    assert_eq!(plant.record(uid).await.state(), State::Completed);
     assert_eq!(plant.effects().len(), 2);
 }
 
@@ -280,7 +280,7 @@ async fn what_was_begun_is_counted_over_a_restart_and_an_approval_lasts() {
     plant.work().await;
     assert!(!plant.record(third).await.has_written(), "its write was refused, so it begins once more");
     plant.run_until(at("2026-11-21T10:50:00Z")).await;
-    assert_eq!(plant.record(third).await.state, State::Completed);
+    assert_eq!(plant.record(third).await.state(), State::Completed);
 }
 
 #[tokio::test]
@@ -301,7 +301,7 @@ async fn a_paused_account_is_left_alone_and_the_pause_survives_a_restart() {
         for job in [held, planned] {
             let record = plant.record(job).await;
             let why = format!("account {uid} is paused since 2026-11-21T10:20:00Z by ann: an incident");
-            assert_eq!((record.state, &record.why, record.due), (State::Queued, &why, None));
+            assert_eq!((record.state(), &record.why, record.due()), (State::Queued, &why, None));
             let shown = explain(&record, None, true, plant.clock.now());
             assert!(shown.why == why && shown.next.contains(&format!("crossgrant unpause {uid}")), "{shown:?}");
         }
@@ -323,7 +323,7 @@ async fn a_held_job_begins_as_soon_as_its_account_is_unpaused() {
     let uid = plant.job(grant("g", NOT_GRANTED)).await;
     store.run_out(&plant.clock).await;
     let began = plant.clock.now();
-    assert_eq!(plant.record(uid).await.held, Some(account(RESOURCE)));
+    assert_eq!(plant.record(uid).await.phase.held(), Some(&account(RESOURCE)));
     plant.engine.unpause(&account(RESOURCE)).await.unwrap();
     store.run_until(&plant.clock, || !plant.effects().is_empty()).await;
     assert_eq!(plant.clock.now(), began, "nobody waited for a clock");
@@ -340,15 +340,19 @@ async fn a_job_expires_while_its_account_is_paused_and_can_be_cancelled() {
     let behind = plant.job(grant("b", NOT_GRANTED)).await;
     let other = plant.job(grant("c", UNATTACHED)).await;
     plant.run_until(at("2026-11-21T11:00:00Z")).await;
-    assert_eq!(plant.record(expires).await.state, State::Queued);
+    assert_eq!(plant.record(expires).await.state(), State::Queued);
     plant.run().await;
     let record = plant.record(expires).await;
-    assert_eq!((record.state, record.ending.unwrap().reason), (State::Failed, Reason::Expired));
-    assert!(record.finished_at.unwrap() < at("2026-11-21T11:00:01Z"), "{:?}", record.finished_at);
-    assert_eq!(plant.record(behind).await.held, Some(account(RESOURCE)), "its turn came, and it is held as well");
+    assert_eq!((record.state(), record.ending().unwrap().reason), (State::Failed, Reason::Expired));
+    assert!(record.phase.finished_at().unwrap() < at("2026-11-21T11:00:01Z"), "{:?}", record.phase.finished_at());
+    assert_eq!(
+        plant.record(behind).await.phase.held(),
+        Some(&account(RESOURCE)),
+        "its turn came, and it is held as well"
+    );
     plant.engine.command(other, Command::Cancel).await.unwrap();
-    assert_eq!(plant.record(other).await.state, State::Cancelled);
-    assert_eq!(plant.record(other).await.held, None);
+    assert_eq!(plant.record(other).await.state(), State::Cancelled);
+    assert_eq!(plant.record(other).await.phase.held(), None);
     assert_eq!(plant.cloud.total_calls(), 0);
 }
 
@@ -368,12 +372,12 @@ async fn a_pause_in_the_middle_of_a_look_stops_the_write_that_would_follow() {
     store.run_out(&plant.clock).await;
     assert!(plant.cloud.total_calls() > looks, "the look was under way");
     let record = plant.record(uid).await;
-    assert_eq!((record.held.as_ref(), record.writes.len()), (Some(&account(CEN_OWNER)), 0));
+    assert_eq!((record.phase.held(), record.writes.len()), (Some(&account(CEN_OWNER)), 0));
     assert!(record.why.contains("is paused since"), "{}", record.why);
     assert_eq!(write_calls(&plant), 0);
     plant.engine.unpause(&account(CEN_OWNER)).await.unwrap();
     store.run_out(&plant.clock).await;
-    assert_eq!(plant.record(uid).await.state, State::Completed);
+    assert_eq!(plant.record(uid).await.state(), State::Completed);
 }
 
 #[tokio::test]
@@ -437,7 +441,7 @@ async fn many_are_approved_only_by_their_number() {
     assert_eq!((code, body["approved"].as_array().unwrap().len(), &body["left"]), (StatusCode::OK, 2, &json!(0)));
     plant.run_until(at("2026-11-21T10:40:00Z")).await;
     assert_eq!(states(&plant, &uids).await, [State::Completed; 4]);
-    assert_eq!(plant.record(payer).await.state, State::Parked, "it was not among them");
+    assert_eq!(plant.record(payer).await.state(), State::Parked, "it was not among them");
     let (code, body) = ask(&plant, "POST", &format!("/v1/jobs/{payer}/approve")).await;
     assert_eq!((code, &body["state"]), (StatusCode::OK, &json!("queued")), "{body}");
 }
@@ -504,11 +508,11 @@ async fn a_pause_keeps_back_what_has_changed_nothing_and_nothing_else() {
         for observation in [taken_up(Some(paused())), Observation::Paused(paused())] {
             let decision = desk.decide(record, &observation, NOW);
             assert_eq!(decision.next == Next::Rest, kept, "{}", record.why);
-            assert_eq!(decision.record.held.is_some(), kept);
+            assert_eq!(decision.record.phase.held().is_some(), kept);
             assert!(decision.says.is_empty() && !decision.begins);
         }
         let decision = desk.decide(record, &taken_up(None), NOW);
-        assert!(matches!(decision.next, Next::Look(_)) && decision.record.held.is_none());
+        assert!(matches!(decision.next, Next::Look(_)) && decision.record.phase.held().is_none());
     }
 }
 
@@ -518,16 +522,16 @@ async fn a_held_job_is_released_anew_or_expires() {
     let [mut fresh, mut refused, _] = stages().await;
     refused.attempt = 7;
     let held = desk.decide(&refused, &taken_up(Some(paused())), NOW).record;
-    assert_eq!((held.due, held.attempt), (None, 7));
+    assert_eq!((held.due(), held.attempt), (None, 7));
     let released = desk.decide(&held, &taken_up(None), "2026-11-22T10:20:00Z").record;
-    assert_eq!((released.held, released.attempt, released.trying_since), (None, 0, at("2026-11-22T10:20:00Z")));
+    assert_eq!((released.phase.held(), released.attempt, released.trying_since), (None, 0, at("2026-11-22T10:20:00Z")));
 
     for record in [&mut fresh, &mut refused] {
         record.job.not_after = Some(at("2026-11-21T11:00:00Z"));
         let held = desk.decide(record, &taken_up(Some(paused())), NOW).record;
-        assert_eq!(held.due, Some(at("2026-11-21T11:00:00.000001Z")));
+        assert_eq!(held.due(), Some(at("2026-11-21T11:00:00.000001Z")));
         let late = desk.decide(&held, &taken_up(Some(paused())), "2026-11-21T11:00:00.000001Z").record;
-        assert_eq!((late.state, late.ending.unwrap().reason), (State::Failed, Reason::Expired));
+        assert_eq!((late.state(), late.ending().unwrap().reason), (State::Failed, Reason::Expired));
     }
 }
 
@@ -539,7 +543,7 @@ async fn what_goes_beyond_a_limit_is_parked_with_the_figures() {
         let decision = desk.decide(&record, &Observation::OverLimit { begun: 23, most: 20 }, NOW);
         let parked = &decision.record;
         assert!(decision.commit && decision.next == Next::Rest && parked.needs_approval());
-        assert!(!parked.is_half_done() && !parked.in_queue, "the next one passes");
+        assert!(!parked.is_half_done() && !parked.phase.in_queue(), "the next one passes");
         assert!(parked.why.contains("hour: 23; ") && parked.why.contains("allows 20, so"), "{}", parked.why);
     }
 }

@@ -6,7 +6,7 @@ use crate::clock::later;
 use crate::domain::{Kind, Reason};
 use crate::engine::decide::decision::{Deciding, Next};
 use crate::engine::guards::{Pause, setting};
-use crate::engine::record::EmptySince;
+use crate::engine::record::{EmptySince, Phase, State, Turn};
 
 impl Deciding<'_> {
     /// Rests until the account is unpaused, or the job may not be begun any more.
@@ -14,10 +14,12 @@ impl Deciding<'_> {
         if self.is_expired() {
             return self.expire();
         }
-        self.record.held = Some(pause.account.clone());
         self.record.empty_since = EmptySince::default();
         // It expires after that instant, not at it.
-        self.record.due = self.record.job.not_after.map(|at| later(at, Duration::from_micros(1)));
+        let expires = self.record.job.not_after.map(|at| later(at, Duration::from_micros(1)));
+        let turn = Turn::Held { account: pause.account.clone(), expires };
+        let queued = self.record.state() == State::Queued;
+        self.record.phase = if queued { Phase::Queued(turn) } else { Phase::Running(turn) };
         self.record.why = pause.to_string();
         Next::Rest
     }

@@ -24,7 +24,7 @@ use crate::domain::{AccountUid, Attachment, EventType, Hour, Mode, OrderType, Re
 use crate::engine::guards::Pause;
 use crate::engine::ports::action::{Action, Certain, Judgement, Reads, Registry, Seen, View, VpnAttached};
 use crate::engine::ports::cloud::{Answer, CloudError};
-use crate::engine::record::{Image, Outcome, Record, State, Write};
+use crate::engine::record::{Image, Outcome, Phase, Record, State, Turn, Write};
 use crate::workflow::{Call, Class, Definition, ErrorClasses, Finding, Policies, Step, Target, Work};
 
 /// What decisions go by.
@@ -140,7 +140,7 @@ pub struct Decision {
 pub fn decide(context: &Context<'_>, record: &Record, observation: &Observation, now: Timestamp) -> Decision {
     let mut deciding = Deciding::new(context, record.clone(), now);
     let next = match observation {
-        _ if record.state.is_terminal() => Next::Rest,
+        _ if record.state().is_terminal() => Next::Rest,
         Observation::Undefined { why } => deciding.park(Reason::UnknownCall, why.clone()),
         Observation::TakenUp { refusal, objections, paused } => {
             deciding.taken_up(refusal.as_ref(), objections, paused.as_ref())
@@ -211,20 +211,20 @@ impl<'a> Deciding<'a> {
     }
 
     fn taken_up(&mut self, refusal: Option<&(Reason, String)>, objections: &[String], paused: Option<&Pause>) -> Next {
-        if self.record.held.take().is_some() {
+        if self.record.phase.held().is_some() {
+            self.record.phase.rest_until(self.now);
             self.progress();
         }
         let record = &self.record;
-        if record.state == State::Queued {
+        if record.state() == State::Queued {
             if let Some(at) = record.job.not_before.filter(|at| *at > self.now) {
-                self.record.due = Some(at);
+                self.record.phase.rest_until(at);
                 self.record.why = format!("not to be begun before {at}");
                 return Next::Rest;
             }
-            if !record.in_queue {
+            if !record.phase.in_queue() {
                 // Its time has come; from here on it waits for its turn like every other job on the instance.
-                self.record.in_queue = true;
-                self.record.due = Some(self.now);
+                self.record.phase = Phase::Queued(Turn::Due(self.now));
                 return Next::Rest;
             }
             if self.is_expired() {
@@ -238,10 +238,10 @@ impl<'a> Deciding<'a> {
         if let Some(pause) = paused.filter(|_| self.record.may_be_held()) {
             return self.hold(pause);
         }
-        if self.record.state == State::Queued {
+        if self.record.state() == State::Queued {
             // What else is in the way is looked for first, so that all of it is said together.
             self.record.objections = if self.record.has_written() { vec![] } else { objections.to_vec() };
-            self.record.state = State::Running;
+            self.record.phase = Phase::Running(Turn::Due(self.now));
             self.progress();
         }
         match self.step().map(|step| &step.work) {
@@ -413,11 +413,11 @@ impl<'a> Deciding<'a> {
     fn look_failed(&mut self, error: &CloudError) -> Next {
         let verdict = self.classify(error);
         let message = error.to_string();
-        if self.record.state == State::Waiting {
+        if self.record.state() == State::Waiting {
             let next = self.still_unclear(message);
             // Its next check may come sooner than the server wants to be asked.
-            if let (Some(asked), Some(due)) = (error.retry_after, self.record.due) {
-                self.record.due = Some(due.max(later(self.now, asked)));
+            if let (Some(asked), Some(due)) = (error.retry_after, self.record.due()) {
+                self.record.phase.rest_until(due.max(later(self.now, asked)));
             }
             return next;
         }

@@ -7,22 +7,17 @@
 use crate::domain::{EventType, Kind, Reason};
 use crate::engine::decide::decision::{Deciding, Next};
 use crate::engine::ports::action::Seen;
-use crate::engine::record::{EmptySince, Ending, Outcome, State, Undo, Write};
+use crate::engine::record::{EmptySince, Ending, Outcome, Phase, State, Undo, Write};
 use crate::workflow::Step;
 
 impl Deciding<'_> {
     pub(super) fn finish(&mut self, state: State, reason: Reason, message: String, findings: Vec<String>) -> Next {
-        self.record.state = state;
-        self.record.in_queue = false;
-        self.record.due = None;
-        self.record.held = None;
         if self.record.before.is_none() {
             self.record.before = self.record.after.clone();
         }
         self.record.why = message.clone();
-        self.record.finished_at = Some(self.now);
         let findings = findings.into_iter().chain(self.record.unchecked.clone()).collect();
-        self.record.ending = Some(Ending { reason, message, findings });
+        self.record.phase = Phase::Ended { state, ending: Ending { reason, message, findings }, at: self.now };
         self.says.push(match state {
             State::Completed => EventType::Completed,
             State::Planned => EventType::Planned,
@@ -108,7 +103,7 @@ impl Deciding<'_> {
         match self.next_undo(None) {
             Some(step) => {
                 self.record.step = step;
-                self.record.due = Some(self.now);
+                self.record.phase.rest_until(self.now);
                 Next::Rest
             }
             None => self.park(Reason::HalfDone, "nothing that was written can be put back".into()),
@@ -166,14 +161,10 @@ impl Deciding<'_> {
     }
 
     fn park_with(&mut self, reason: Reason, message: String, findings: Vec<String>) -> Next {
-        self.record.state = State::Parked;
         self.record.empty_since = EmptySince::default();
-        self.record.due = None;
-        self.record.held = None;
-        self.record.in_queue = self.record.is_half_done();
         self.record.why = message.clone();
         let findings = findings.into_iter().chain(self.record.unchecked.clone()).collect();
-        self.record.ending = Some(Ending { reason, message, findings });
+        self.record.park(Ending { reason, message, findings });
         self.says.push(EventType::Parked);
         self.commit = true;
         Next::Rest

@@ -63,7 +63,7 @@ impl<'a> Deciding<'a> {
             return Next::AwaitRoom;
         }
         self.spent_waiting();
-        self.record.due = Some(later(self.now, opens_in));
+        self.record.phase.rest_until(later(self.now, opens_in));
         Next::Rest
     }
 
@@ -80,7 +80,7 @@ impl<'a> Deciding<'a> {
     /// A read is held: the job waits until it is asked again, which is no failed try.
     pub(super) fn held_back(&mut self, why: String, asked_again_in: Option<Duration>) -> Next {
         self.spent_waiting();
-        self.record.due = Some(later(self.now, asked_again_in.unwrap_or_default()));
+        self.record.phase.rest_until(later(self.now, asked_again_in.unwrap_or_default()));
         self.record.why = why;
         Next::Rest
     }
@@ -120,7 +120,7 @@ impl<'a> Deciding<'a> {
         }
         let salt = format!("{}/{}", self.record.uid, self.record.step);
         let delay = backoff::delay(policy, self.record.attempt, &salt).max(asked.unwrap_or_default());
-        self.record.due = Some(later(self.now, delay));
+        self.record.phase.rest_until(later(self.now, delay));
         self.record.why = why;
         Next::Rest
     }

@@ -129,7 +129,7 @@ impl Deciding<'_> {
         let operation = write.operation.clone();
         self.record.attempts += 1;
         self.record.calls += 1;
-        self.record.due = Some(self.now);
+        self.record.phase.rest_until(self.now);
         self.record.why = format!("calls {operation}");
         self.commit = true;
         Next::Write(place)
@@ -343,7 +343,7 @@ impl Deciding<'_> {
 
     /// Looks again in a moment: not a failed try.
     fn poll(&mut self, why: String) -> Next {
-        self.record.due = Some(later(self.now, self.context.policies.settle_poll));
+        self.record.phase.rest_until(later(self.now, self.context.policies.settle_poll));
         self.record.why = why;
         Next::Rest
     }

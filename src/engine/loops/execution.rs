@@ -105,7 +105,7 @@ impl<'a> Execution<'a> {
             }
             conflicts += 1;
             match self.engine.store.load(self.record.uid).await? {
-                Some(record) if !record.state.is_terminal() => self.record = Arc::new(record),
+                Some(record) if !record.state().is_terminal() => self.record = Arc::new(record),
                 _ => break,
             }
             // Or it was one of the jobs it takes over from that moved on.
@@ -189,10 +189,10 @@ impl<'a> Execution<'a> {
         }
         self.lease.until = until;
         self.deadline = uptime + self.engine.lease();
-        if record.state.is_terminal() || record.state == State::Parked {
+        if record.state().is_terminal() || record.state() == State::Parked {
             tracing::info!(
                 job.uid = %record.uid, job.id = %record.job.id, job.kind = %record.job.kind, cen.id = %record.job.cen.id,
-                instance.id = %record.job.instance.id, job.state = record.state.as_str(), "{}", record.why
+                instance.id = %record.job.instance.id, job.state = record.state().as_str(), "{}", record.why
             );
         }
         self.record = Arc::clone(&record);
