@@ -7,33 +7,9 @@ use crate::domain::{AccountUid, Reason};
 use crate::engine::decide::backoff;
 use crate::engine::decide::decision::{Deciding, Next};
 use crate::engine::ports::action::Action;
-use crate::engine::ports::cloud::{CloudError, Failure, Refusal};
+use crate::engine::ports::cloud::CloudError;
 use crate::engine::record::{Outcome, Write};
-use crate::workflow::{Class, Effect, ErrorClasses, Step, Verdict};
-
-impl CloudError {
-    /// What the error-class table says of it.
-    pub fn verdict<'a>(&self, classes: &'a ErrorClasses) -> Verdict<'a> {
-        match &self.failure {
-            Failure::NotSent { .. } => classes.not_sent(),
-            Failure::Held { .. } => Verdict { class: Class::Held, ..classes.not_sent() },
-            Failure::Unanswered { .. } => classes.unanswered(),
-            Failure::Credential { refusal, .. } => {
-                let Refusal { asked, status, code } = refusal.as_ref();
-                let verdict = classes.classify(asked, *status, code, self.retry_after.is_some());
-                Verdict { effect: Effect::None, ..verdict }
-            }
-            Failure::Refused { status, code, .. } => {
-                classes.classify(&self.operation, *status, code, self.retry_after.is_some())
-            }
-        }
-    }
-
-    /// Its class by that table.
-    pub fn class(&self, classes: &ErrorClasses) -> Class {
-        self.verdict(classes).class
-    }
-}
+use crate::workflow::{Class, Step, Verdict};
 
 impl<'a> Deciding<'a> {
     /// After a call that failed: again later as patiently as `policy` says, unless it is the account's keys that are refused.
@@ -123,10 +99,5 @@ impl<'a> Deciding<'a> {
         self.record.phase.rest_until(later(self.now, delay));
         self.record.why = why;
         Next::Rest
-    }
-
-    /// Whether the effect of a failed call is known to be none.
-    pub(super) fn had_no_effect(verdict: &Verdict<'_>) -> bool {
-        verdict.effect == Effect::None
     }
 }

@@ -5,7 +5,8 @@ use jiff::Timestamp;
 use crate::clock::later;
 use crate::domain::{Attachment, EventType, GrantRule, OrderType, Reason};
 use crate::engine::decide::decision::{Context, Deciding, Decision, Next};
-use crate::engine::decide::effective::{Over, Swept, Waited, judge_rule, judge_wait, next_check, over};
+use crate::engine::decide::effective::{Over, Swept, Waited, judge_rule, judge_wait, over};
+use crate::engine::decide::sweep_times::next_check;
 use crate::engine::ports::action::{Reads, Seen};
 use crate::engine::record::{EmptySince, Image, Phase, Record, State, Turn, Wait};
 use crate::workflow::{Account, Step};
@@ -181,12 +182,9 @@ impl Deciding<'_> {
         if self.record.undo.is_some() {
             return self.went_back();
         }
-        let goal = self.goal().map(|goal| goal.to_string()).unwrap_or_default();
-        let (id, cen) = (&self.record.job.instance.id, &self.record.job.cen.id);
-        let (reason, message) = match self.record.has_written() {
-            true => (Reason::Done, format!("{id} in {cen}: {goal} is in force")),
-            false => (Reason::AlreadySatisfied, format!("{id} in {cen}: {goal} was written already and is in force")),
-        };
+        let wrote = self.record.has_written();
+        let (reason, message) =
+            self.in_force(if wrote { "is in force" } else { "was written already and is in force" });
         self.finish(State::Completed, reason, message, vec![])
     }
 
