@@ -20,7 +20,7 @@ enum Stands {
 }
 
 async fn plant(stands: Stands) -> Plant {
-    let mut world = include_str!("../examples/world.toml").to_owned();
+    let mut world = include_str!("../../examples/world.toml").to_owned();
     if stands != Stands::NotGranted {
         world += &format!("\n[[grants]]\ncen = \"{CEN}\"\ninstance = \"{CCN}\"\n");
     }
@@ -90,7 +90,7 @@ async fn a_grant_between_other_accounts_than_the_jobs_is_found_before_anything_i
 
 /// The VPN connection granted to a second CEN of the same account and attached there.
 async fn vpn_attached_elsewhere() -> Plant {
-    let mut world = include_str!("../examples/world.toml").to_owned();
+    let mut world = include_str!("../../examples/world.toml").to_owned();
     let (cen, router) = ("cen-44m0p68spvlrqq0002", "tr-bp1su1ytdxtataupl0003");
     world += &format!(
         "\n[[cens]]\nid = \"{cen}\"\nowner = \"{CEN_OWNER}\"\n\

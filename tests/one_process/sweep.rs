@@ -27,7 +27,7 @@ fn world() -> String {
         )
     };
     let networks: String = (0..JOBS).map(network).collect();
-    format!("{}\n[[cens]]\nid = {CEN:?}\nowner = {CEN_OWNER:?}\n{networks}", include_str!("../examples/world.toml"))
+    format!("{}\n[[cens]]\nid = {CEN:?}\nowner = {CEN_OWNER:?}\n{networks}", include_str!("../../examples/world.toml"))
 }
 
 /// A plant at the top of the hour that all its jobs wait for.

@@ -1,8 +1,11 @@
 //! A plan of a CCN, whose writes are operations of another product: it tells the calls that the job then makes.
 
-use std::process::Command as Process;
+use std::process::Command;
 
-use super::*;
+use serde_json::{Value, json};
+
+use crate::one_process::second_cloud::{CCN, Stands};
+use crate::support::plant::Stock;
 use crate::support::{crossgrant, scratch};
 
 /// What `crossgrant plan` says of a job, in JSON and as text.
@@ -13,7 +16,7 @@ fn planned(world: &str, job: &Value) -> (Value, String) {
     std::fs::write(&begins, world).unwrap();
     let say = |json: &[&str]| {
         let output =
-            Process::new(crossgrant()).arg("plan").args(json).arg(&file).arg("--simulate").arg(&begins).output();
+            Command::new(crossgrant()).arg("plan").args(json).arg(&file).arg("--simulate").arg(&begins).output();
         String::from_utf8(output.unwrap().stdout).unwrap()
     };
     (serde_json::from_str(&say(&["--json"])).unwrap(), say(&[]))

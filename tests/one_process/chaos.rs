@@ -12,7 +12,7 @@ use crossgrant::simulator::{Fault, FaultKind};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::adversary::{REVOKE, UPDATE, payer};
+use super::adversary::{REVOKE, UPDATE, payer};
 use crate::support::plant::{ATTACHED, HELD, NOT_GRANTED, Plant, Stock, UNATTACHED, grant, payer_change, revoke, with};
 
 /// The workflows, with all the operations each calls.

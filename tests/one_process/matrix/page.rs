@@ -13,7 +13,7 @@ const HEAD: &str = "\
 # The rules, as they were observed
 
 What a worker did, and what it said, for every type of instance × everything that can be asked of it × how it stands when
-the job comes. This page is written by the tests (`tests/matrix.rs`), which run every cell against a simulated cloud and
+the job comes. This page is written by the tests (`tests/one_process/matrix.rs`), which run every cell against a simulated cloud and
 hold its events, its findings and the cloud's own ledger of writes against the rules; they fail when the page is not what
 they observe. To write it anew: `CROSSGRANT_BLESS=1 cargo test --test promises matrix::`.
 

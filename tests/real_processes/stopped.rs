@@ -15,7 +15,7 @@ use crossgrant::cli::{Cli, execute};
 use crossgrant::clock::{Clock as _, SystemClock};
 use crossgrant::engine::ports::crash_points::{CrashPoint, CrashPoints};
 
-use crate::end_to_end::{GRANT, HOUR, MODIFY, REVOKE, UPDATE, answers, completes_once, operations, site};
+use super::{GRANT, HOUR, MODIFY, REVOKE, UPDATE, answers, completes_once, operations, site};
 use crate::support::plant::{ATTACHED, HELD, NOT_GRANTED, UNATTACHED};
 use crate::support::postgres::Cluster;
 use crate::support::process::{LIMIT, Process};
@@ -97,7 +97,7 @@ fn rounds(stopped: Option<Duration>) -> Vec<Round> {
 
 fn worker(site: &Site, Round { point, nth, .. }: Round) -> Process {
     let program = std::env::current_exe().unwrap();
-    let itself = ["--exact", "stopped::worker_that_stops", "--ignored", "--nocapture"];
+    let itself = ["--exact", "real_processes::stopped::worker_that_stops", "--ignored", "--nocapture"];
     let place = format!("{point:?} {nth}");
     Process::start_with("the worker that stops", &program, &itself, &[(CONFIG, site.config()), (PLACE, &place)])
 }

@@ -26,7 +26,7 @@ fn anybody() -> Vec<Allow> {
 /// A worker with the keys of both accounts of the example, which are on these sites.
 async fn plant(rules: Vec<Allow>, sites: &[(&str, Site)]) -> Plant {
     let clock = Arc::new(ManualClock::new("2026-11-21T10:20:00Z".parse().unwrap()));
-    let world = World::from_toml(include_str!("../examples/world.toml")).unwrap();
+    let world = World::from_toml(include_str!("../../examples/world.toml")).unwrap();
     let cloud = Simulator::new(world, Hour::REAL, clock.clone());
     let accounts = Plant::accounts(&clock, &cloud, None);
     let sites: BTreeMap<_, _> = sites.iter().map(|(uid, site)| (AccountUid::parse(*uid).unwrap(), *site)).collect();
@@ -122,7 +122,7 @@ async fn a_plan_that_is_in_the_way_of_itself_tells_what_it_would_do_otherwise() 
 #[tokio::test]
 async fn a_plan_without_keys_for_one_account_ends_with_what_the_other_shows() {
     let clock = Arc::new(ManualClock::new("2026-11-21T10:20:00Z".parse().unwrap()));
-    let world = World::from_toml(include_str!("../examples/world.toml")).unwrap();
+    let world = World::from_toml(include_str!("../../examples/world.toml")).unwrap();
     let cloud = Simulator::new(world, Hour::REAL, clock.clone());
     let owner = AccountUid::parse(CEN_OWNER).unwrap();
     let keys = AccountCredentials::new(owner.clone(), StaticKeys::new("cen-key", "cen-secret".to_owned().into(), None));

@@ -20,7 +20,6 @@ mod empty_lists;
 mod held_reads;
 mod late_hour;
 mod owners;
-mod plans;
 mod races;
 mod refused_with_effect;
 
@@ -81,7 +80,7 @@ impl Subject {
 
     /// The example world with it standing so, and an account that owns nothing.
     pub fn world(self, stands: Stands) -> String {
-        let mut world = include_str!("../examples/world.toml").to_owned();
+        let mut world = include_str!("../../examples/world.toml").to_owned();
         world += &format!(
             "\n[[accounts]]\nuid = {STRANGER:?}\nkeys = [{{ id = \"stranger-key\", secret = \"stranger-secret\" }}]\n"
         );

@@ -182,7 +182,7 @@ fn every_operation_meets_every_fault_and_comes_to_the_right_end() {
 /// Compares the table with the one in `docs/reliability.md`; `CROSSGRANT_BLESS=1` writes it there.
 fn in_the_page(table: &str) {
     const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reliability.md");
-    const BEGIN: &str = "<!-- faults: written by tests/fault_table.rs -->\n";
+    const BEGIN: &str = "<!-- faults: written by tests/one_process/fault_table.rs -->\n";
     const END: &str = "<!-- /faults -->\n";
     let page = std::fs::read_to_string(PAGE).unwrap();
     let (before, rest) = page.split_once(BEGIN).unwrap();

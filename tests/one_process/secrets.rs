@@ -69,7 +69,7 @@ fn role(account: &str, name: &str) -> Role {
 
 /// The example world, with everything that keys can be had by.
 fn world() -> World {
-    let mut world = World::from_toml(include_str!("../examples/world.toml")).unwrap();
+    let mut world = World::from_toml(include_str!("../../examples/world.toml")).unwrap();
     for account in [RESOURCE, CEN_OWNER] {
         let session = AccessKey {
             id: format!("STS.{account}"),

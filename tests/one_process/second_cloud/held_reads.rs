@@ -22,7 +22,7 @@ const JOBS: usize = 12;
 
 /// A worker with jobs on as many instances: half of them revokes, half of them payer changes.
 async fn plant() -> (Plant, Vec<Value>) {
-    let mut world = include_str!("../../examples/world.toml").to_owned();
+    let mut world = include_str!("../../../examples/world.toml").to_owned();
     let mut jobs = vec![];
     for n in 0..JOBS {
         let id: &'static str = format!("vpc-bp1held{n:014}").leak();

@@ -135,7 +135,7 @@ async fn many(switches: Value) -> (Plant, Vec<JobUid>) {
     let mut world = format!(
         "{}\n[[cens]]\nid = {MANY:?}\nowner = {CEN_OWNER:?}\n\
          transit_routers = [{{ id = {router:?}, region = \"cn-hangzhou\", type = \"Enterprise\" }}]\n",
-        include_str!("../../examples/world.toml")
+        include_str!("../../../examples/world.toml")
     );
     for n in 0..JOBS {
         let id = instance(n);

@@ -189,7 +189,7 @@ async fn an_undo_touches_only_what_the_job_wrote(stock: Stock) {
 
 async fn a_pinned_call_that_this_program_lacks_parks_the_job(stock: Stock) {
     let plant = Plant::on(stock).await;
-    let text = include_str!("../workflows/grant.toml").replace("confirm-granted", "confirm-by-telegram");
+    let text = include_str!("../../workflows/grant.toml").replace("confirm-granted", "confirm-by-telegram");
     plant.store().put_definition("of-another-version", "grant", &text).await.unwrap();
     let uid = plant.job(grant("g", NOT_GRANTED)).await;
     let mut record = plant.record(uid).await;

@@ -60,7 +60,7 @@ fn world(networks: usize) -> String {
         )
     };
     let networks: String = (0..networks).map(one).collect();
-    format!("{}{networks}", include_str!("../examples/world.toml"))
+    format!("{}{networks}", include_str!("../../examples/world.toml"))
 }
 
 fn limited(limits: HourlyLimits) -> Policy {

@@ -42,7 +42,7 @@ fn world(networks: usize) -> String {
     };
     let cen = |n| format!("\n[[cens]]\nid = {:?}\nowner = {CEN_OWNER:?}\n", cen(n));
     let more: String = (0..networks).map(|n| network("VPC", instance(n)) + &network("VBR", vbr(n)) + &cen(n)).collect();
-    format!("{}{more}", include_str!("../examples/world.toml"))
+    format!("{}{more}", include_str!("../../examples/world.toml"))
 }
 
 fn message(job: Value) -> Incoming {

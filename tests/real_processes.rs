@@ -3,11 +3,14 @@
 //! exactly once; and what the requester gets: one end.
 
 mod broker_killed;
+mod ccn_plans;
 mod database;
 mod guards;
 mod messages;
+mod probe;
 mod running;
 mod shared_budget;
+mod stopped;
 mod worker_killed;
 
 use std::sync::Arc;

@@ -95,7 +95,7 @@ impl Scenario {
     fn new(of: &'static str, what: &str, stands: Stands, job: Value) -> Self {
         let (_, id, region) = TYPES.into_iter().find(|(word, ..)| *word == of).unwrap();
         let (id, region) = if stands == Stands::AttachedBasic { BASIC } else { (id, region) };
-        let mut world = include_str!("../../examples/world.toml").to_owned();
+        let mut world = include_str!("../../../examples/world.toml").to_owned();
         world += &format!("\n[[cens]]\nid = {BARE:?}\nowner = {CEN_OWNER:?}\n");
         if stands == Stands::AttachedBasic {
             world +=

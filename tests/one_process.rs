@@ -1,14 +1,13 @@
-//! The promises of the README and the design, each proven from outside.
+//! The worker, the simulated cloud and the store, all in this process. A module `in_a_database` makes the same promises of
+//! workers that share a PostgreSQL database, on one server that all tests share.
 
 mod adversary;
-mod broker;
 mod budget;
 mod chaos;
 mod contract;
 mod crash_everywhere;
 mod credentials;
 mod deploy;
-mod end_to_end;
 mod fault_table;
 mod golden;
 mod guards;
@@ -17,11 +16,8 @@ mod matrix;
 mod outbox;
 mod plans;
 mod preflight;
-mod probe;
-mod second_cloud;
+pub mod second_cloud;
 mod secrets;
-mod stopped;
-mod support;
 mod sweep;
 mod types;
 mod workflows;

@@ -34,7 +34,7 @@ fn role(name: &str) -> Credential {
 
 /// A worker that has this credential for the resource account, in the example world with a role that trusts nobody.
 async fn plant(credential: Credential) -> Plant {
-    let mut world = World::from_toml(include_str!("../examples/world.toml")).unwrap();
+    let mut world = World::from_toml(include_str!("../../examples/world.toml")).unwrap();
     world.add_role(&uid(RESOURCE), "closed", []);
     let clock = Arc::new(ManualClock::new("2026-11-21T10:20:00Z".parse().unwrap()));
     let cloud = Simulator::new(world, Hour::REAL, clock.clone());
