@@ -16,14 +16,14 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 
-use crate::fill::Patterns;
-use crate::store::{Engine, Place};
+use super::fill::Patterns;
+use super::store::{Engine, Place};
+use super::usage::{self, Usage};
+use super::world::{self, Network, RESOURCE};
 use crate::support::postgres::Cluster;
 use crate::support::process::Process;
 use crate::support::rabbit::Rabbit;
 use crate::support::web;
-use crate::usage::{self, Usage};
-use crate::world::{self, Network, RESOURCE};
 
 /// What all rounds share.
 pub struct Rig {

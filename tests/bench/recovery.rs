@@ -6,14 +6,14 @@ use anyhow::{Result, ensure};
 use crossgrant::clock::{Clock as _, SystemClock, later};
 use serde_json::json;
 
-use crate::case::Case;
-use crate::driver::Driver;
-use crate::figures::Figures;
-use crate::fill::wait_until;
-use crate::hour::endless;
-use crate::rig::Rig;
-use crate::usage::{Usage, memory};
-use crate::world::{Network, job};
+use super::case::Case;
+use super::driver::Driver;
+use super::figures::Figures;
+use super::fill::wait_until;
+use super::hour::endless;
+use super::rig::Rig;
+use super::usage::{Usage, memory};
+use super::world::{Network, job};
 
 /// Jobs in mid-step: their first write has taken effect, and its answer has not come.
 const IN_STEP: usize = 1_000;

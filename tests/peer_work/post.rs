@@ -18,7 +18,7 @@ use crossgrant::engine::record::{Outcome, Record, Write};
 use crossgrant::workflow::{Account, VerbSpec};
 use serde::de::IgnoredAny;
 
-use crate::jobs::INPUT;
+use super::jobs::INPUT;
 
 /// The steps of the definition, and where each posts to.
 const STEPS: [(&str, &str); 4] =

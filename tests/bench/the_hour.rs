@@ -7,15 +7,15 @@ use anyhow::{Result, ensure};
 use crossgrant::clock::{Clock as _, SystemClock};
 use jiff::Timestamp;
 
-use crate::case::Case;
-use crate::driver::Driver;
-use crate::figures::Figures;
-use crate::fill::{Patterns, wait_until};
-use crate::hour::{ending_in, endless, now};
-use crate::meter::{Meter, largest};
-use crate::rig::Rig;
-use crate::usage::forget_peak;
-use crate::world::Network;
+use super::case::Case;
+use super::driver::Driver;
+use super::figures::Figures;
+use super::fill::{Patterns, wait_until};
+use super::hour::{ending_in, endless, now};
+use super::meter::{Meter, largest};
+use super::rig::Rig;
+use super::usage::forget_peak;
+use super::world::Network;
 
 /// Jobs that a trial puts into a store, to tell how long all of them will take.
 const TRIAL: usize = 2_000;

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use crossgrant::engine::ports::mail::{Delivered, Outgoing, PublishError, Publisher};
 
-use crate::jobs::DONE;
+use super::jobs::DONE;
 
 /// Publishes every event as a completion.
 pub struct Completions<P>(pub P);

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail, ensure};
 
-use crate::store::Engine;
+use super::store::Engine;
 
 /// A kind of work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -15,12 +15,12 @@ use jiff::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::driver::Driver;
-use crate::hour::endless;
-use crate::rig::Rig;
-use crate::store::Engine;
+use super::driver::Driver;
+use super::hour::endless;
+use super::rig::Rig;
+use super::store::Engine;
+use super::world::{self, Names, Network};
 use crate::support::rabbit::Rabbit;
-use crate::world::{self, Names, Network};
 
 /// Jobs in one commit.
 const BATCH: usize = 1_000;

@@ -2,9 +2,9 @@
 
 use anyhow::Result;
 
-use crate::figures::Figures;
-use crate::rig::{Rig, Round};
-use crate::usage::{Usage, memory};
+use super::figures::Figures;
+use super::rig::{Rig, Round};
+use super::usage::{Usage, memory};
 
 /// A reading.
 pub struct Meter {

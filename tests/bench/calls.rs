@@ -13,12 +13,12 @@ use crossgrant::domain::{AccountUid, Cen, CenId, InstanceId, InstanceType};
 use crossgrant::engine::ports::cloud::{Readers as _, RuleFilter};
 use tokio::task::JoinSet;
 
-use crate::case::Case;
-use crate::figures::Figures;
-use crate::hour::endless;
-use crate::rig::Rig;
-use crate::usage::Usage;
-use crate::world::names;
+use super::case::Case;
+use super::figures::Figures;
+use super::hour::endless;
+use super::rig::Rig;
+use super::usage::Usage;
+use super::world::names;
 
 const IN_FLIGHT: usize = 256;
 

@@ -1,7 +1,7 @@
 //! W1s: this worker beside RabbitMQ → Restate → RabbitMQ, by a harness that is not part of this repository, in turns on
 //! the same machine, so that a slow spell of it does not hit one of them only.
 //!
-//! `peer_work beside HARNESS [--jobs N] [--rounds N] [KEY=VALUE…]` runs `HARNESS/run.sh external w1` and
+//! `by_hand peer-work beside HARNESS [--jobs N] [--rounds N] [KEY=VALUE…]` runs `HARNESS/run.sh external w1` and
 //! `HARNESS/run.sh restate-amqp w1` and prints one JSON line with the figures of both. With `BENCH_SYNC_US` in the
 //! environment every fsync of the worker, of Restate's server and of the broker takes so much longer. Every KEY=VALUE
 //! is handed on.
@@ -14,7 +14,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::figures::Figures;
+use crate::bench::figures::Figures;
 
 const IN_FLIGHT: usize = 64;
 /// What the harness recommends for Restate at this size: the default of 24 costs it half as much again.
@@ -71,7 +71,7 @@ fn wanted(mut arguments: impl Iterator<Item = String>) -> Result<Wanted> {
 pub fn measure(arguments: impl Iterator<Item = String>) -> Result<()> {
     let Wanted { harness, jobs, rounds, mut options } = wanted(arguments)?;
     let this = std::env::current_exe()?;
-    let worker = format!("cmd='{}'", this.to_str().context("the path of this program is not text")?);
+    let worker = format!("cmd='{}' peer-work", this.to_str().context("the path of this program is not text")?);
     options.extend([format!("n={jobs}"), format!("c={IN_FLIGHT}"), format!("warm={}", jobs / 4), "reps=1".into()]);
     let slowed = std::env::var("BENCH_SYNC_US").ok();
     options.extend(slowed.as_ref().map(|us| format!("fsync_us={us}")));

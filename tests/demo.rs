@@ -2,23 +2,14 @@
 //! each a process of its own on the loopback. Twelve messages go in, and six for each type of instance that ask for its
 //! rules; what comes of them is shown, and checked.
 //!
-//! Ends 0 only if every outcome is the right one. Leaves nothing behind, on Ctrl-C neither. With `AMQP_URL` in the
+//! Fails unless every outcome is the right one. Leaves nothing behind, on Ctrl-C neither. With `AMQP_URL` in the
 //! environment it uses that broker, under names of its own, instead of a private one.
 
-#[path = "demo/rules.rs"]
 mod rules;
-#[path = "../tests/support"]
-#[expect(dead_code, reason = "the demo needs only a part of what the tests share")]
-mod support {
-    pub mod process;
-    pub mod rabbit;
-    pub mod web;
-}
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,34 +19,16 @@ use crossgrant::broker::{BrokerSettings, EventTap, Submission, Submitter, Topolo
 use crossgrant::clock::{Clock as _, SystemClock};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use support::process::Process;
-use support::rabbit::Rabbit;
+
+use crate::support::process::Process;
+use crate::support::rabbit::Rabbit;
+use crate::support::web;
 
 const RESOURCE: &str = "1688000000000001";
 const CEN_OWNER: &str = "1250123456123456";
 const CEN: &str = "cen-44m0p68spvlrqq0001";
 /// Two hours of ten seconds, and the work around them, with room for a slow machine.
 const LIMIT: Duration = Duration::from_secs(150);
-
-#[tokio::main]
-async fn main() -> ExitCode {
-    // First the signal, so that it is listened to before anything is started.
-    let shown = tokio::select! {
-        biased;
-        _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
-        shown = demo() => shown,
-    };
-    match shown {
-        Ok(()) => {
-            println!("\nEvery outcome is the right one.");
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            eprintln!("\ndemo: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
-}
 
 /// One message, and what must come of it.
 struct Asked {
@@ -135,7 +108,8 @@ fn messages() -> Vec<Asked> {
     ]
 }
 
-async fn demo() -> Result<()> {
+/// Starts the parts, shows what comes of every message, and fails if an outcome is not the right one.
+pub async fn run() -> Result<()> {
     let dir = Folder::new()?;
     let program = std::env::current_exe()?.parent().and_then(Path::parent).context("no folder")?.join("crossgrant");
     ensure!(program.exists(), "{} is missing; `make demo` builds it", program.display());
@@ -152,7 +126,7 @@ async fn demo() -> Result<()> {
     };
     say("starts a simulated cloud whose hour is 10 seconds");
     let world = dir.path().join("world.toml");
-    std::fs::write(&world, format!("{}{}", include_str!("world.toml"), rules::world()))?;
+    std::fs::write(&world, format!("{}{}", include_str!("../examples/world.toml"), rules::world()))?;
     let world = world.to_str().context("the path is not text")?;
     let cloud = Process::start(
         "the simulated cloud",
@@ -194,7 +168,7 @@ async fn demo() -> Result<()> {
     shown?;
     ensure!(stopped.success(), "the worker ended with {stopped}");
     let took = std::time::SystemTime::UNIX_EPOCH.elapsed()?.saturating_sub(began);
-    println!("\nThe demo took {:.0} s.", took.as_secs_f64());
+    println!("\nThe demo took {:.0} s.\n\nEvery outcome is the right one.", took.as_secs_f64());
     Ok(())
 }
 
@@ -227,7 +201,7 @@ async fn show(settings: &Arc<BrokerSettings>, cloud: SocketAddr) -> Result<()> {
     submitter.close().await;
     table(&asked, &said);
     check(&asked, &said)?;
-    let ledger = support::web::ask(cloud, "GET", "/_sim/ledger", &[], "")?;
+    let ledger = web::ask(cloud, "GET", "/_sim/ledger", &[], "")?;
     rules::table(&said, &rules::ledger(&ledger.body)?)
 }
 
@@ -269,7 +243,7 @@ async fn follow<'a>(
 
 /// Changes how the simulated cloud behaves.
 fn switch(cloud: SocketAddr, switches: &str) -> Result<()> {
-    let answer = support::web::ask(cloud, "PUT", "/_sim/switches", &[], switches)?;
+    let answer = web::ask(cloud, "PUT", "/_sim/switches", &[], switches)?;
     ensure!(answer.status < 300, "the simulated cloud refuses {switches}: {}", answer.body);
     Ok(())
 }
@@ -355,7 +329,7 @@ fn effective(image: &Value) -> String {
 /// Waits until the worker has declared its queues and can work.
 async fn until_ready(admin: SocketAddr) -> Result<()> {
     for _ in 0..600 {
-        if support::web::ask(admin, "GET", "/readyz", &[], "").is_ok_and(|answer| answer.status == 200) {
+        if web::ask(admin, "GET", "/readyz", &[], "").is_ok_and(|answer| answer.status == 200) {
             return Ok(());
         }
         SystemClock.sleep(Duration::from_millis(100)).await;

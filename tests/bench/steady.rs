@@ -2,14 +2,14 @@
 
 use anyhow::Result;
 
-use crate::case::Case;
-use crate::driver::Driver;
-use crate::figures::{Figures, percentile};
-use crate::hour::endless;
-use crate::meter::{Meter, largest};
-use crate::rig::{Rig, Round};
-use crate::store::Engine;
-use crate::world::{Network, job};
+use super::case::Case;
+use super::driver::Driver;
+use super::figures::{Figures, percentile};
+use super::hour::endless;
+use super::meter::{Meter, largest};
+use super::rig::{Rig, Round};
+use super::store::Engine;
+use super::world::{Network, job};
 
 const IN_FLIGHT: usize = 256;
 /// Jobs before those that count.

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
-use crate::{CEN, CEN_OWNER, RESOURCE, end, kind};
+use super::{CEN, CEN_OWNER, RESOURCE, end, kind};
 
 const NEW: &str = "PayByResourceOwner";
 /// The second CEN of the same owner, to which something may be attached already.

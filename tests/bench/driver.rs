@@ -8,7 +8,7 @@ use crossgrant::broker::{EventTap, Submission, Submitter};
 use crossgrant::clock::{Clock as _, SystemClock};
 use crossgrant::engine::ports::mail::Delivered;
 
-use crate::rig::Round;
+use super::rig::Round;
 
 /// No event for so long means that something is wrong.
 const PATIENCE: Duration = Duration::from_secs(120);

@@ -6,15 +6,12 @@
 //! publisher and its HTTP client. Every intent is committed before its POST, every answer before the next step, a
 //! message before it is acknowledged, and the completion with the end of its job.
 //!
-//! `peer_work` works until it is told to stop. It reads its environment: `STUB` and `AMQP` are URLs, `STORE` is the file
-//! of its SQLite store (`peer-work.db` without it) or the URL of a PostgreSQL database.
-//! `peer_work beside HARNESS` measures it; see `beside.rs`.
+//! `by_hand peer-work` works until it is told to stop. It reads its environment: `STUB` and `AMQP` are URLs, `STORE` is
+//! the file of its SQLite store (`peer-work.db` without it) or the URL of a PostgreSQL database.
+//! `by_hand peer-work beside HARNESS` measures it; see `beside.rs`.
 
 mod beside;
 mod completions;
-#[path = "../bench/figures.rs"]
-#[expect(dead_code, reason = "a round here is one set of figures")]
-mod figures;
 mod jobs;
 mod post;
 #[cfg(test)]
@@ -46,15 +43,14 @@ use post::{NoCloud, Post};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-const FOUR_POSTS: &str = include_str!("four-posts.toml");
+const FOUR_POSTS: &str = include_str!("peer_work/four-posts.toml");
 /// What a worker takes on unless told otherwise.
 const CAPACITY: Capacity = Capacity { jobs: 256, drain: Duration::from_secs(20) };
 /// The name of its leases and connections.
 const NAME: &str = "peer-work";
 
-#[tokio::main]
-async fn main() -> Result<()> {
-    let mut arguments = std::env::args().skip(1);
+/// Works, or measures `beside` another engine, as the arguments say.
+pub async fn run(mut arguments: impl Iterator<Item = String>) -> Result<()> {
     match arguments.next().as_deref() {
         None => serve().await,
         Some("beside") => beside::measure(arguments),

@@ -11,13 +11,13 @@ use lapin::options::{
 use lapin::types::{AMQPValue, FieldTable, LongString};
 use lapin::{BasicProperties, Connection, ConnectionProperties};
 
-use crate::case::Case;
-use crate::driver::Driver;
-use crate::figures::Figures;
-use crate::hour::endless;
-use crate::meter::{Meter, largest};
-use crate::rig::Rig;
-use crate::world::{Network, job};
+use super::case::Case;
+use super::driver::Driver;
+use super::figures::Figures;
+use super::hour::endless;
+use super::meter::{Meter, largest};
+use super::rig::Rig;
+use super::world::{Network, job};
 
 /// Unacknowledged deliveries of the bare consumer, as many as the worker has.
 const PREFETCH: u16 = 200;

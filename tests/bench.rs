@@ -1,22 +1,14 @@
 //! What Crossgrant costs: workloads on real parts (RabbitMQ, a simulated cloud, workers and their store, each a process of
 //! its own on this machine), one JSON line for each. `make bench` builds and runs it; docs/performance.md says how to read it.
 //!
-//! `bench [WORKLOAD…] [--store sqlite|postgres] [--jobs N,…] [--finished N,…] [--workers N,…] [--rounds N]`; without a
-//! workload all of them, at sizes that take minutes. Every figure is the median of its rounds, with the least and the most.
+//! `by_hand bench [WORKLOAD…] [--store sqlite|postgres] [--jobs N,…] [--finished N,…] [--workers N,…] [--rounds N]`;
+//! without a workload all of them, at sizes that take minutes. Every figure is the median of its rounds, with the least and the most.
 //! With `BENCH_SYNC_US` every fsync of worker, database server and broker takes so much longer.
 
-#[path = "../../tests/support"]
-#[expect(dead_code, reason = "the workloads need only a part of what the tests share")]
-mod support {
-    pub mod postgres;
-    pub mod process;
-    pub mod rabbit;
-    pub mod web;
-}
 mod calls;
 mod case;
 mod driver;
-mod figures;
+pub mod figures;
 mod fill;
 mod hour;
 mod intake;
@@ -29,8 +21,6 @@ mod the_hour;
 mod usage;
 mod world;
 
-use std::process::ExitCode;
-
 use anyhow::Result;
 use case::{Case, Workload, wanted};
 use figures::Figures;
@@ -38,24 +28,9 @@ use rig::{Rig, Round};
 use serde_json::json;
 use steady::Finished;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    let measured = tokio::select! {
-        biased;
-        _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
-        measured = measure() => measured,
-    };
-    match measured {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("bench: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-async fn measure() -> Result<()> {
-    let wanted = wanted(std::env::args().skip(1))?;
+/// Runs the workloads that the arguments name and prints a line for each.
+pub async fn measure(arguments: impl Iterator<Item = String>) -> Result<()> {
+    let wanted = wanted(arguments)?;
     let engines: Vec<_> = wanted.cases.iter().map(|case| case.engine).collect();
     let rig = Rig::start(&engines)?;
     let mut stored: Option<Finished> = None;
