@@ -9,7 +9,7 @@ use super::attachments::Attachments;
 use crate::domain::{GrantRule, InstanceId, JobUid};
 use crate::engine::decide::decision::{Decision, Observation, decide};
 use crate::engine::decide::waiting::{decide_swept, is_late};
-use crate::engine::look::cen_rules::{CenSearch, Found};
+use crate::engine::look::cen_rules::{CenSearch, FoundRules};
 use crate::engine::loops::shared::Engine;
 use crate::engine::ports::store::{Committed, Group, LeaseUse, StoreError};
 use crate::engine::ports::urgency::{Priority, Urgency};
@@ -112,7 +112,7 @@ async fn confirm(
     engine: &Engine,
     group: &Group,
     records: Vec<Record>,
-    found: &Found,
+    found: &FoundRules,
     attachments: &mut Attachments<'_>,
 ) -> Result<usize, StoreError> {
     if records.iter().any(|record| is_late(record, rule(group, record, found))) {
@@ -142,7 +142,7 @@ async fn judge(
     engine: &Engine,
     group: &Group,
     record: Record,
-    found: &Found,
+    found: &FoundRules,
     attachments: &Attachments<'_>,
     now: Timestamp,
 ) -> Result<Decision, StoreError> {
@@ -161,7 +161,7 @@ async fn judge(
 }
 
 /// The grant rule of a job, among what was found.
-fn rule<'a>(group: &Group, record: &Record, found: &'a Found) -> Option<&'a GrantRule> {
+fn rule<'a>(group: &Group, record: &Record, found: &'a FoundRules) -> Option<&'a GrantRule> {
     let (_, told) = found.get(&record.job.instance.id)?;
     told.as_ref().ok()?.value.items.iter().find(|rule| rule.cen == group.cen.id)
 }
