@@ -147,8 +147,10 @@ fn one_at_a_time() -> Vec<Setting> {
         Setting::of("revoke_attached = OperationFailed.SimAttachmentExist", |s| {
             s.revoke_attached = "OperationFailed.SimAttachmentExist".into()
         }),
-        Setting::of("payer_cooldown = IncorrectStatus.Payer", |s| s.payer_cooldown = Some("IncorrectStatus.Payer".into()))
-            .at(PAYING),
+        Setting::of("payer_cooldown = IncorrectStatus.Payer", |s| {
+            s.payer_cooldown = Some("IncorrectStatus.Payer".into())
+        })
+        .at(PAYING),
         Setting::of("payer_cooldown = OperationFailed.SimPayerCooldown", |s| {
             s.payer_cooldown = Some("OperationFailed.SimPayerCooldown".into())
         })
