@@ -13,9 +13,9 @@ const HEAD: &str = "\
 # The rules, as they were observed
 
 This page shows what a worker did and reported for every type of instance, every kind of job and every situation in which the
-job can find the instance. The tests write this page (`tests/matrix.rs`). They run every cell against a simulated cloud, compare
-its events, its findings and the cloud's own ledger of writes with the rules, and fail when this page differs from what they
-observe. To write it again: `CROSSGRANT_BLESS=1 cargo test --test promises matrix::`.
+job can find the instance. The tests write this page (`tests/one_process/matrix.rs`). They run every cell against a simulated
+cloud, compare its events, its findings and the cloud's own ledger of writes with the rules, and fail when this page differs from
+what they observe. To write it again: `CROSSGRANT_BLESS=1 cargo test --test promises matrix::`.
 
 A cell shows what is written, in order, and then how the job ends.
 
