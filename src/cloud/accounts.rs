@@ -8,20 +8,20 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::budget::{Budget, Limits, OPERATIONS};
+use super::budget::{Budget, Limits};
 use super::cbn::Cbn;
 use super::credentials::{AccountCredentials, Sources};
 use super::endpoint::Endpoints;
 use super::observer::CallObserver;
 use super::probe::{self, ProbeRead, RawAnswer};
-use super::rpc::{Caller, Shared, Timeouts, not_sent};
+use super::rpc::{Caller, Shared, Timeouts};
 use super::smartag::Smartag;
 use super::transport::Transport;
 use super::vpc::Vpc;
 use crate::clock::Clock;
 use crate::domain::{
-    AccountUid, Cen, CenId, ChildInstance, GrantRule, Instance, InstanceId, InstanceType, ListedAttachment, OrderType,
-    TransitRouter,
+    AccountUid, Cen, CenId, ChildInstance, GrantRule, Instance, InstanceId, InstanceType, ListedAttachment, Operation,
+    OrderType, TransitRouter,
 };
 use crate::engine::ports::cloud::{
     Answer, Cloud, CloudError, Listing, NoRoom, Readers, ResourceReader, ResourceWriter, RuleFilter, RulePage,
@@ -56,7 +56,7 @@ impl Accounts {
         limits: Option<Limits>,
     ) -> Self {
         let read_interval =
-            limits.as_ref().map(|limits| limits.interval("DescribeGrantRulesToCen")).unwrap_or_default();
+            limits.as_ref().map(|limits| limits.interval(Operation::DescribeGrantRulesToCen)).unwrap_or_default();
         let budget = Budget::new(limits);
         let shared = Arc::new(Shared { clock, transport, endpoints, timeouts, observer, budget });
         let mut sources = Sources::new(shared.clone()).knowing(&credentials);
@@ -97,7 +97,7 @@ impl Accounts {
     fn products(&self, account: &AccountUid) -> Result<&Products, CloudError> {
         self.accounts
             .get(account)
-            .ok_or_else(|| not_sent("credentials", format!("no credential is configured for account {account}")))
+            .ok_or_else(|| CloudError::not_sent(None, format!("no credential is configured for account {account}")))
     }
 }
 
@@ -129,8 +129,7 @@ impl Cloud for Accounts {
         Ok(Arc::new(WriteAsTransitRouter(cbn)))
     }
 
-    async fn room(&self, account: &AccountUid, operation: &str) -> Result<Option<&'static str>, NoRoom> {
-        let Some(operation) = OPERATIONS.iter().find(|known| **known == operation) else { return Ok(None) };
+    async fn room(&self, account: &AccountUid, operation: Operation) -> Result<Option<Operation>, NoRoom> {
         self.shared.room(account, operation).await
     }
 
@@ -350,7 +349,7 @@ mod tests {
     struct Heard(Arc<Mutex<Vec<String>>>);
 
     impl CallObserver for Heard {
-        fn called(&self, operation: &str, account: &AccountUid, outcome: &str, _: Duration) {
+        fn called(&self, operation: Operation, account: &AccountUid, outcome: &str, _: Duration) {
             self.0.lock().unwrap().push(format!("{operation} {account} {outcome}"));
         }
     }

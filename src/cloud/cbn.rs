@@ -12,7 +12,6 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::endpoint::Product;
 use super::envelope::Reply;
 use super::request::RpcRequest;
 use super::rpc::Caller;
@@ -46,10 +45,6 @@ impl Cbn {
     async fn write(&self, request: &RpcRequest) -> Result<Answer<()>, CloudError> {
         self.caller.write(request).await
     }
-}
-
-fn request(action: &'static str) -> RpcRequest {
-    RpcRequest::new(Product::Cbn, action)
 }
 
 /// The complete answer to a question that needs no call: the cloud has no such thing.

@@ -9,14 +9,14 @@ use uuid::Uuid;
 
 use super::budget::{Budget, Passed, UsedUp};
 use super::credentials::{CredentialError, CredentialSource, Keys};
-use super::endpoint::{Endpoints, Product};
+use super::endpoint::Endpoints;
 use super::envelope::{self, Bad, Reply};
 use super::identity::Identity;
 use super::observer::CallObserver;
 use super::request::RpcRequest;
 use super::transport::{Transport, TransportError};
 use crate::clock::Clock;
-use crate::domain::AccountUid;
+use crate::domain::{AccountUid, Operation, Product};
 use crate::engine::ports::cloud::{Answer, CloudError, Failure, NoRoom};
 use crate::engine::ports::urgency::Urgency;
 use crate::engine::ports::write_permit::Leave;
@@ -49,7 +49,7 @@ pub(super) struct Shared {
 
 impl Shared {
     /// Takes room for a call out of the budget of its operation; `None` if it has no limit.
-    pub async fn room(&self, account: &AccountUid, operation: &'static str) -> Result<Option<&'static str>, NoRoom> {
+    pub async fn room(&self, account: &AccountUid, operation: Operation) -> Result<Option<Operation>, NoRoom> {
         let passed = self.budget.pass(self.clock.as_ref(), account, operation, Urgency::current()).await;
         let (waited, rate) = match passed {
             Ok(Passed { waited, rate }) => (waited, rate),
@@ -60,7 +60,7 @@ impl Shared {
     }
 
     /// Returns once the budget of an operation has room for a call.
-    pub async fn pass(&self, account: &AccountUid, operation: &'static str) -> Result<(), CloudError> {
+    pub async fn pass(&self, account: &AccountUid, operation: Operation) -> Result<(), CloudError> {
         let (clock, observer, urgency) = (self.clock.as_ref(), &self.observer, Urgency::current());
         if urgency.room == Some(operation) {
             return Ok(());
@@ -77,7 +77,7 @@ impl Shared {
                     "the budget of account {account} for {operation} is used up; waited {:.1} s for it",
                     waited.as_secs_f64()
                 );
-                Err(CloudError { retry_after: Some(opens_in), ..not_sent(operation, why) })
+                Err(CloudError { retry_after: Some(opens_in), ..CloudError::not_sent(operation, why) })
             }
         }
     }
@@ -98,7 +98,7 @@ impl Shared {
     pub fn told(
         &self,
         account: &AccountUid,
-        operation: &'static str,
+        operation: Operation,
         began: Duration,
         result: Result<Reply, Bad>,
     ) -> Result<Reply, CloudError> {
@@ -115,7 +115,7 @@ impl Shared {
         self.observer.called(operation, account, &outcome, took);
         tracing::debug!(
             account.uid = %account,
-            cloud.operation = operation,
+            cloud.operation = operation.as_str(),
             cloud.request_id = request_id.unwrap_or(""),
             cloud.outcome = outcome,
             took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
@@ -131,11 +131,6 @@ pub(super) struct Caller {
     source: Arc<dyn CredentialSource>,
     pub identity: Identity,
     shared: Arc<Shared>,
-}
-
-/// An error of a call that was not made.
-pub(super) fn not_sent(operation: &str, why: impl Into<String>) -> CloudError {
-    bad(Failure::NotSent { why: why.into() }).of(operation)
 }
 
 impl Caller {
@@ -166,20 +161,20 @@ impl Caller {
     /// account's, except to STS, which says whose they are. They are asked for after the wait, which they might not
     /// outlive.
     pub async fn call(&self, request: &RpcRequest) -> Result<Reply, CloudError> {
-        self.pass(request.action).await?;
-        let keys = match request.product {
-            Product::Sts => self.keys(request.action).await?,
-            _ => self.verified(request.action).await?,
+        self.pass(request.operation).await?;
+        let keys = match request.operation.product() {
+            Product::Sts => self.keys(request.operation).await?,
+            Product::Cbn | Product::Smartag | Product::Vpc => self.verified(request.operation).await?,
         };
         self.call_with(&keys, request).await
     }
 
-    pub(super) async fn pass(&self, operation: &'static str) -> Result<(), CloudError> {
+    pub(super) async fn pass(&self, operation: Operation) -> Result<(), CloudError> {
         self.shared.pass(&self.account, operation).await
     }
 
     /// Keys for a request of `operation`. Without any, the request was not made.
-    pub(super) async fn keys(&self, operation: &str) -> Result<Arc<Keys>, CloudError> {
+    pub(super) async fn keys(&self, operation: Operation) -> Result<Arc<Keys>, CloudError> {
         self.source
             .keys()
             .await
@@ -201,18 +196,18 @@ impl Caller {
         {
             self.source.invalidate(keys);
         }
-        self.shared.told(&self.account, request.action, began, result)
+        self.shared.told(&self.account, request.operation, began, result)
     }
 
     async fn attempt(&self, keys: &Keys, request: &RpcRequest) -> Result<Reply, Bad> {
-        let endpoint = self.shared.endpoints.of(request.product, request.region.as_ref());
+        let endpoint = self.shared.endpoints.of(request.operation.product(), request.region.as_ref());
         let nonce = Uuid::new_v4().simple().to_string();
         let http = endpoint
             .map_err(|error| error.to_string())
             .and_then(|endpoint| request.to_http(&endpoint, keys, self.shared.clock.now(), &nonce));
         let http = http.map_err(|why| bad(Failure::NotSent { why }))?;
         // Who issues the keys of a write, and says whose they are, is asked under way to it.
-        if request.product != Product::Sts && !Leave::to_send() {
+        if request.operation.product() != Product::Sts && !Leave::to_send() {
             return Err(bad(Failure::NotSent { why: "the lease of its job is over".into() }));
         }
         let response = self.shared.send(http).await?;
@@ -248,9 +243,9 @@ pub(super) fn bad(failure: Failure) -> Bad {
 }
 
 impl Bad {
-    fn of(self, operation: &str) -> CloudError {
+    fn of(self, operation: Operation) -> CloudError {
         let Self { failure, request_id, retry_after } = self;
-        CloudError { operation: operation.to_owned(), failure, request_id, retry_after }
+        CloudError { operation: Some(operation), failure, request_id, retry_after }
     }
 }
 
@@ -307,7 +302,7 @@ mod tests {
             budget: Budget::default(),
         };
         let caller = testing::caller_of(testing::TR_ACCOUNT, shared);
-        let request = RpcRequest::new(Product::Sts, "DescribeX").query("NextToken", "a+b/c=~ *");
+        let request = RpcRequest::new(Operation::GetCallerIdentity).query("NextToken", "a+b/c=~ *");
         let error = caller.call(&request).await.unwrap_err();
         assert_eq!(error.failure, Failure::Unanswered { why: "no answer within 500ms".into() });
 
@@ -336,13 +331,16 @@ mod tests {
             budget: Budget::new(Some(crate::cloud::Limits::default())),
         };
         let caller = testing::caller_of(testing::TR_ACCOUNT, shared);
-        let request = RpcRequest::new(Product::Sts, "DescribeX");
+        let request = RpcRequest::new(Operation::AssumeRole);
         let within = |span| Urgency { until: Some(clock.uptime() + span), ..Urgency::default() };
         let second = Duration::from_secs(1);
         within(second).scope(caller.call(&request)).await.unwrap_err();
         let error = within(second).scope(caller.call(&request)).await.unwrap_err();
         assert_eq!(error.retry_after, Some(7 * second));
-        assert!(matches!(&error.failure, Failure::NotSent { why } if why.contains("DescribeX is used up")), "{error}");
+        assert!(
+            matches!(&error.failure, Failure::NotSent { why } if why.contains("AssumeRole is used up")),
+            "{error}"
+        );
         assert_eq!(cloud.requests().len(), 1);
         clock.advance(7 * second);
         within(second).scope(caller.call(&request)).await.unwrap();

@@ -11,7 +11,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{AccountUid, Attachment, Edition, Job, JobUid, OrderType, Reason, Requester};
+use crate::domain::{AccountUid, Attachment, Edition, Job, JobUid, Operation, OrderType, Reason, Requester};
 
 /// Where a job is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -133,8 +133,8 @@ pub struct Image {
 pub struct Write {
     /// The step it belongs to.
     pub step: String,
-    /// The API operation.
-    pub operation: String,
+    /// What is called. A job whose writes this program does not know is not read: it could not tell what they did.
+    pub operation: Operation,
     /// In whose account.
     pub account: AccountUid,
     /// The instance or the attachment written to.
@@ -290,8 +290,8 @@ pub struct Plan {
 pub struct PlannedCall {
     /// The step it belongs to.
     pub step: String,
-    /// The API operation.
-    pub operation: String,
+    /// What would be called.
+    pub operation: Operation,
     /// In whose account.
     pub account: AccountUid,
     /// The instance or the attachment written to.

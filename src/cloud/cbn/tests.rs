@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::cloud::testing::{RESOURCE_ACCOUNT, Scripted, TR_ACCOUNT, accounts, cen, instance, uid};
 use crate::cloud::{Accounts, Unobserved};
-use crate::domain::{ChildInstance, Edition, InstanceType, ListedAttachment, OrderType, TransitRouter};
+use crate::domain::{ChildInstance, Edition, InstanceType, ListedAttachment, Operation, OrderType, TransitRouter};
 use crate::engine::ports::cloud::{Answer, Cloud, CloudError, Failure, Listing, Readers, RuleFilter, RulePage};
 
 fn of(cloud: &Scripted) -> Accounts {
@@ -217,7 +217,7 @@ async fn an_error_on_a_later_page_is_an_error() {
         .json(200, rules(Some(2), "n", &[rule(1)]))
         .json(503, json!({"RequestId": "R-2", "Code": "ServiceUnavailable", "Message": "later"}));
     let error = to_resource(&cloud).await.unwrap_err();
-    assert_eq!(error.operation, "DescribeGrantRulesToResource");
+    assert_eq!(error.operation, Some(Operation::DescribeGrantRulesToResource));
     assert_eq!(error.request_id.as_deref(), Some("R-2"));
 }
 

@@ -20,7 +20,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::clock::later;
-use crate::domain::{AccountUid, Attachment, EventType, Hour, Mode, OrderType, Reason};
+use crate::domain::{AccountUid, Attachment, EventType, Hour, Mode, Operation, OrderType, Reason};
 use crate::engine::guards::Pause;
 use crate::engine::ports::action::{Action, Certain, Judgement, Reads, Registry, Seen, View, VpnAttached};
 use crate::engine::ports::cloud::{Answer, CloudError};
@@ -89,7 +89,7 @@ pub enum Observation {
     /// The write that follows from a look would find no room in the budget of its account.
     NoRoom {
         /// The operation.
-        operation: String,
+        operation: Operation,
         /// The account.
         account: AccountUid,
         /// When there will be room.
@@ -151,7 +151,7 @@ pub fn decide(context: &Context<'_>, record: &Record, observation: &Observation,
         Observation::Looked { seen, rivals } => deciding.looked(seen, rivals),
         Observation::LookFailed(error) => deciding.look_failed(error),
         Observation::NoRoom { operation, account, opens_in, waited } => {
-            deciding.no_room(operation, account, *opens_in, *waited)
+            deciding.no_room(*operation, account, *opens_in, *waited)
         }
         Observation::Answered { write, answer } => deciding.answered(*write, answer),
     };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::clock::later;
-use crate::domain::{AccountUid, Reason};
+use crate::domain::{AccountUid, Operation, Reason};
 use crate::engine::decide::backoff;
 use crate::engine::decide::decision::{Deciding, Next};
 use crate::engine::ports::action::Action;
@@ -23,9 +23,12 @@ impl CloudError {
                 let verdict = classes.classify(asked, *status, code, self.retry_after.is_some());
                 Verdict { effect: Effect::None, ..verdict }
             }
-            Failure::Refused { status, code, .. } => {
-                classes.classify(&self.operation, *status, code, self.retry_after.is_some())
-            }
+            Failure::Refused { status, code, .. } => classes.classify(
+                self.operation.map_or("", Operation::as_str),
+                *status,
+                code,
+                self.retry_after.is_some(),
+            ),
         }
     }
 
@@ -55,7 +58,13 @@ impl<'a> Deciding<'a> {
 
     /// Waits for the budget if that will not take longer than the step may; otherwise the job rests meanwhile, and looks
     /// again. Neither is a failed try.
-    pub(super) fn no_room(&mut self, operation: &str, account: &AccountUid, opens_in: Duration, waited: bool) -> Next {
+    pub(super) fn no_room(
+        &mut self,
+        operation: Operation,
+        account: &AccountUid,
+        opens_in: Duration,
+        waited: bool,
+    ) -> Next {
         self.commit = true;
         self.record.why = format!("waits for room in the budget of account {account} for {operation}");
         let patience = self.step().and_then(Step::call).map(|call| call.timeout).unwrap_or_default();
@@ -74,7 +83,7 @@ impl<'a> Deciding<'a> {
 
     /// What it says of a refusal that was stored.
     pub(super) fn classify_refused(&self, write: &Write, code: &str) -> Verdict<'a> {
-        self.context.classes.classify(&write.operation, 400, code, false)
+        self.context.classes.classify(write.operation, 400, code, false)
     }
 
     /// A read is held: the job waits until it is asked again, which is no failed try.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::later;
-use crate::domain::Kind;
+use crate::domain::{Kind, Operation};
 use crate::engine::decide::decision::{Decision, Next, Observation, decide};
 use crate::engine::guards::Pause;
 use crate::engine::loops::shared::Engine;
@@ -32,7 +32,7 @@ pub(super) struct Execution<'a> {
     lease: Lease,
     deadline: Duration,
     /// What room was taken for in the budget, for the next write.
-    room: Option<&'static str>,
+    room: Option<Operation>,
 }
 
 /// What became of the wish for room in a budget.
@@ -139,17 +139,16 @@ impl<'a> Execution<'a> {
             return Ok(Room::Taken);
         }
         let Some(write) = decision.record.writes.get(place) else { return Ok(Room::Taken) };
-        let (operation, account) = (write.operation.clone(), write.account.clone());
+        let (operation, account) = (write.operation, write.account.clone());
         let engine = self.engine;
         let room = async |until: Duration| {
             let urgency = Urgency { priority: Priority::Job, until: Some(until), room: None };
-            urgency.scope(engine.cloud.room(&account, &operation)).await
+            urgency.scope(engine.cloud.room(&account, operation)).await
         };
         let mut taken = room(engine.clock.uptime()).await;
         let mut waited = false;
         while let Err(NoRoom { opens_in }) = taken {
-            let (operation, account) = (operation.clone(), account.clone());
-            let none = Observation::NoRoom { operation, account, opens_in, waited };
+            let none = Observation::NoRoom { operation, account: account.clone(), opens_in, waited };
             // With a lease renewed for the wait.
             let decision = decide(&engine.context(definition), &self.record, &none, engine.clock.now());
             let next = decision.next;
@@ -243,7 +242,7 @@ impl<'a> Execution<'a> {
         let look = looker.look(job, reads);
         let looked = tokio::time::timeout(limit, self.urgency(began, limit).scope(look)).await.unwrap_or_else(|_| {
             let failure = Failure::Unanswered { why: format!("a look took longer than {limit:?}") };
-            Err(CloudError { operation: "look".into(), failure, request_id: None, retry_after: None })
+            Err(CloudError::new(None, failure))
         });
         let what = if looked.is_ok() { "look" } else { "look-failed" };
         engine.observer.tried(
@@ -321,14 +320,8 @@ impl<'a> Execution<'a> {
         Urgency { priority: Priority::Job, until: Some(began + limit.saturating_sub(request)), room: None }
     }
 
-    async fn send(&self, write: &Write, call: &Call, room: Option<&'static str>) -> Result<Answer<()>, CloudError> {
+    async fn send(&self, write: &Write, call: &Call, room: Option<Operation>) -> Result<Answer<()>, CloudError> {
         let verb = if write.undo { call.undo.as_deref().unwrap_or_default() } else { &call.verb };
-        let unanswered = |why: String| CloudError {
-            operation: write.operation.clone(),
-            failure: Failure::Unanswered { why },
-            request_id: None,
-            retry_after: None,
-        };
         let job = &self.record.job;
         let act = async {
             match self.engine.registry.get(verb).map(|action| action.side()) {
@@ -340,17 +333,19 @@ impl<'a> Execution<'a> {
                     let client = self.engine.cloud.transit_router_writer(&job.cen.owner).await?;
                     action.act(client.as_ref(), job, write).await
                 }
-                Some(Side::Readers) | None => Err(CloudError {
-                    failure: Failure::NotSent { why: format!("{verb:?} does not write") },
-                    ..unanswered(String::new())
-                }),
+                Some(Side::Readers) | None => {
+                    Err(CloudError::not_sent(write.operation, format!("{verb:?} does not write")))
+                }
             }
         };
         let limit = self.limit(call);
         let urgency = Urgency { room, ..self.urgency(self.engine.clock.uptime(), limit) };
         match tokio::time::timeout(limit, urgency.scope(act)).await {
             Ok(answer) => answer,
-            Err(_) => Err(unanswered(format!("no answer within {limit:?}"))),
+            Err(_) => {
+                let failure = Failure::Unanswered { why: format!("no answer within {limit:?}") };
+                Err(CloudError::new(write.operation, failure))
+            }
         }
     }
 
