@@ -14,6 +14,7 @@ use crossgrant::engine::ports::cloud::{
     Answer, Cloud, CloudError, Failure, NoRoom, Readers, ResourceReader, ResourceWriter, TransitRouterReader,
     TransitRouterWriter,
 };
+use crossgrant::engine::ports::write_permit::WritePermit;
 use crossgrant::engine::record::{Outcome, Record, Write};
 use crossgrant::workflow::{Account, VerbSpec};
 use serde::de::IgnoredAny;
@@ -126,11 +127,19 @@ impl Readers for NoCloud {
 
 #[async_trait]
 impl Cloud for NoCloud {
-    async fn resource_writer(&self, _account: &AccountUid) -> Result<Arc<dyn ResourceWriter>, CloudError> {
+    async fn resource_writer(
+        &self,
+        _account: &AccountUid,
+        _permit: Arc<WritePermit>,
+    ) -> Result<Arc<dyn ResourceWriter>, CloudError> {
         Ok(Arc::new(Self))
     }
 
-    async fn transit_router_writer(&self, _account: &AccountUid) -> Result<Arc<dyn TransitRouterWriter>, CloudError> {
+    async fn transit_router_writer(
+        &self,
+        _account: &AccountUid,
+        _permit: Arc<WritePermit>,
+    ) -> Result<Arc<dyn TransitRouterWriter>, CloudError> {
         not_here()
     }
 

@@ -16,6 +16,7 @@ use super::envelope::Reply;
 use super::request::RpcRequest;
 use super::rpc::Caller;
 use crate::engine::ports::cloud::{Answer, CloudError, Listing};
+use crate::engine::ports::write_permit::WritePermit;
 
 /// The Cbn operations, as one account.
 #[derive(Clone)]
@@ -42,8 +43,8 @@ impl Cbn {
         self.caller.call(request).await
     }
 
-    async fn write(&self, request: &RpcRequest) -> Result<Answer<()>, CloudError> {
-        self.caller.write(request).await
+    async fn write(&self, request: &RpcRequest, permit: &WritePermit) -> Result<Answer<()>, CloudError> {
+        self.caller.write(request, permit).await
     }
 }
 

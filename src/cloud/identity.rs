@@ -65,7 +65,7 @@ impl Caller {
         let expected = self.account();
         self.pass(OPERATION).await?;
         // No answer here means that what the caller wanted never left: its effect is not in doubt.
-        let reply = self.call_with(keys, &RpcRequest::new(OPERATION)).await.map_err(|error| {
+        let reply = self.call_with(keys, &RpcRequest::new(OPERATION), None).await.map_err(|error| {
             let why = format!("whose credential is configured for account {expected} is not known: {error}");
             let failure = match error.failure {
                 Failure::Unanswered { .. } => Failure::NotSent { why },

@@ -19,7 +19,7 @@ use crate::clock::Clock;
 use crate::domain::{AccountUid, Operation, Product};
 use crate::engine::ports::cloud::{Answer, CloudError, Failure, NoRoom};
 use crate::engine::ports::urgency::Urgency;
-use crate::engine::ports::write_permit::Leave;
+use crate::engine::ports::write_permit::WritePermit;
 
 /// How long a call may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,12 +138,6 @@ impl Caller {
         Self { account, source, identity: Identity::default(), shared }
     }
 
-    /// A call whose answer is its `RequestId`.
-    pub async fn write(&self, request: &RpcRequest) -> Result<Answer<()>, CloudError> {
-        let Reply { request_id, date, .. } = self.call(request).await?;
-        Ok(Answer { value: (), request_id, date, calls: 1 })
-    }
-
     /// On whose account the calls are.
     pub fn account(&self) -> &AccountUid {
         &self.account
@@ -157,16 +151,26 @@ impl Caller {
         &self.shared
     }
 
-    /// Sends a request once, when the budget of its operation has room for it: with keys that are known to be the
-    /// account's, except to STS, which says whose they are. They are asked for after the wait, which they might not
-    /// outlive.
+    /// Sends a request that changes nothing, once.
     pub async fn call(&self, request: &RpcRequest) -> Result<Reply, CloudError> {
+        self.make(request, None).await
+    }
+
+    /// Sends a request that changes something, once, if its permit still allows it. The answer is its `RequestId`.
+    pub async fn write(&self, request: &RpcRequest, permit: &WritePermit) -> Result<Answer<()>, CloudError> {
+        let Reply { request_id, date, .. } = self.make(request, Some(permit)).await?;
+        Ok(Answer { value: (), request_id, date, calls: 1 })
+    }
+
+    /// Sends a request when the budget of its operation has room for it: with keys that are known to be the account's,
+    /// except to STS, which says whose they are. The keys are fetched after the wait, which they might not outlive.
+    async fn make(&self, request: &RpcRequest, permit: Option<&WritePermit>) -> Result<Reply, CloudError> {
         self.pass(request.operation).await?;
         let keys = match request.operation.product() {
             Product::Sts => self.keys(request.operation).await?,
             Product::Cbn | Product::Smartag | Product::Vpc => self.verified(request.operation).await?,
         };
-        self.call_with(&keys, request).await
+        self.call_with(&keys, request, permit).await
     }
 
     pub(super) async fn pass(&self, operation: Operation) -> Result<(), CloudError> {
@@ -188,9 +192,14 @@ impl Caller {
             .map_err(|bad| bad.of(operation))
     }
 
-    pub(super) async fn call_with(&self, keys: &Arc<Keys>, request: &RpcRequest) -> Result<Reply, CloudError> {
+    pub(super) async fn call_with(
+        &self,
+        keys: &Arc<Keys>,
+        request: &RpcRequest,
+        permit: Option<&WritePermit>,
+    ) -> Result<Reply, CloudError> {
         let began = self.shared.clock.uptime();
-        let result = self.attempt(keys, request).await;
+        let result = self.attempt(keys, request, permit).await;
         if let Err(Bad { failure: Failure::Refused { code, .. }, .. }) = &result
             && keys_ended(code)
         {
@@ -199,16 +208,19 @@ impl Caller {
         self.shared.told(&self.account, request.operation, began, result)
     }
 
-    async fn attempt(&self, keys: &Keys, request: &RpcRequest) -> Result<Reply, Bad> {
+    async fn attempt(&self, keys: &Keys, request: &RpcRequest, permit: Option<&WritePermit>) -> Result<Reply, Bad> {
         let endpoint = self.shared.endpoints.of(request.operation.product(), request.region.as_ref());
         let nonce = Uuid::new_v4().simple().to_string();
         let http = endpoint
             .map_err(|error| error.to_string())
             .and_then(|endpoint| request.to_http(&endpoint, keys, self.shared.clock.now(), &nonce));
         let http = http.map_err(|why| bad(Failure::NotSent { why }))?;
-        // Who issues the keys of a write, and says whose they are, is asked under way to it.
-        if request.operation.product() != Product::Sts && !Leave::to_send() {
-            return Err(bad(Failure::NotSent { why: "the lease of its job is over".into() }));
+        let forbidden = match permit {
+            Some(permit) => (!permit.allows_sending()).then_some("the lease of its job is over"),
+            None => request.operation.is_write().then_some("a write needs a permit, and has none"),
+        };
+        if let Some(why) = forbidden {
+            return Err(bad(Failure::NotSent { why: why.into() }));
         }
         let response = self.shared.send(http).await?;
         envelope::read(&response).map_err(|mut bad| {
@@ -316,6 +328,15 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_write_is_not_sent_by_the_way_of_reads() {
+        let cloud = testing::Scripted::new();
+        let request = RpcRequest::new(Operation::RevokeInstanceFromTransitRouter);
+        let error = testing::caller(&cloud, testing::RESOURCE_ACCOUNT).call(&request).await.unwrap_err();
+        assert!(matches!(&error.failure, Failure::NotSent { why } if why.contains("needs a permit")), "{error}");
+        assert!(cloud.requests().is_empty());
+    }
+
+    #[tokio::test]
     async fn a_throttled_operation_is_not_called_again_before_it_has_room() {
         let busy = r#"{"RequestId":"R","Code":"Throttling.User","Message":"m"}"#;
         let cloud = testing::Scripted::new()
@@ -337,10 +358,7 @@ mod tests {
         within(second).scope(caller.call(&request)).await.unwrap_err();
         let error = within(second).scope(caller.call(&request)).await.unwrap_err();
         assert_eq!(error.retry_after, Some(7 * second));
-        assert!(
-            matches!(&error.failure, Failure::NotSent { why } if why.contains("AssumeRole is used up")),
-            "{error}"
-        );
+        assert!(matches!(&error.failure, Failure::NotSent { why } if why.contains("AssumeRole is used up")), "{error}");
         assert_eq!(cloud.requests().len(), 1);
         clock.advance(7 * second);
         within(second).scope(caller.call(&request)).await.unwrap();

@@ -14,6 +14,7 @@ use super::rpc::Caller;
 use super::wire;
 use crate::domain::{Cen, CenId, GrantRule, Instance, InstanceId, Operation, OrderType, Region};
 use crate::engine::ports::cloud::{Answer, CloudError, Listing};
+use crate::engine::ports::write_permit::WritePermit;
 
 /// The Smartag operations, as one account.
 #[derive(Clone)]
@@ -32,16 +33,18 @@ impl Smartag {
         ccn: &Instance,
         cen: &Cen,
         order_type: Option<OrderType>,
+        permit: &WritePermit,
     ) -> Result<Answer<()>, CloudError> {
         if let Some(order_type) = order_type {
             let why = format!("the grant of a CCN has no payer, so none can be {order_type}");
             return Err(CloudError::not_sent(Operation::GrantInstanceToCbn, why));
         }
-        self.caller.write(&about(Operation::GrantInstanceToCbn, ccn, cen).query("CenUid", &cen.owner)).await
+        let grant = about(Operation::GrantInstanceToCbn, ccn, cen).query("CenUid", &cen.owner);
+        self.caller.write(&grant, permit).await
     }
 
-    pub async fn revoke(&self, ccn: &Instance, cen: &Cen) -> Result<Answer<()>, CloudError> {
-        self.caller.write(&about(Operation::RevokeInstanceFromCbn, ccn, cen)).await
+    pub async fn revoke(&self, ccn: &Instance, cen: &Cen, permit: &WritePermit) -> Result<Answer<()>, CloudError> {
+        self.caller.write(&about(Operation::RevokeInstanceFromCbn, ccn, cen), permit).await
     }
 
     /// Every rule of one CCN.

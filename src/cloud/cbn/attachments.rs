@@ -11,6 +11,7 @@ use crate::domain::{
     Operation, OrderType, Region,
 };
 use crate::engine::ports::cloud::{Answer, CloudError, Listing};
+use crate::engine::ports::write_permit::WritePermit;
 
 impl Cbn {
     /// The attachments of one type to one transit router, every page; of one instance alone only where the list can be
@@ -79,6 +80,7 @@ impl Cbn {
         attachment_id: &str,
         order_type: OrderType,
         client_token: &str,
+        permit: &WritePermit,
     ) -> Result<Answer<()>, CloudError> {
         let update = Operation::update_attachment(kind)
             .ok_or_else(|| CloudError::not_sent(None, format!("the payer of an attached {kind} cannot be changed")))?;
@@ -87,7 +89,7 @@ impl Cbn {
             .query("TransitRouterAttachmentId", attachment_id)
             .query("OrderType", order_type)
             .query("ClientToken", client_token);
-        self.write(&update).await
+        self.write(&update, permit).await
     }
 
     pub async fn delete_attachment(
@@ -95,16 +97,22 @@ impl Cbn {
         kind: InstanceType,
         attachment_id: &str,
         client_token: &str,
+        permit: &WritePermit,
     ) -> Result<Answer<()>, CloudError> {
         let delete = Operation::delete_attachment(kind)
             .ok_or_else(|| CloudError::not_sent(None, format!("a {kind} has no Enterprise Edition attachment")))?;
         let delete = RpcRequest::new(delete)
             .query("TransitRouterAttachmentId", attachment_id)
             .query("ClientToken", client_token);
-        self.write(&delete).await
+        self.write(&delete, permit).await
     }
 
-    pub async fn detach_child_instance(&self, cen: &Cen, instance: &Instance) -> Result<Answer<()>, CloudError> {
+    pub async fn detach_child_instance(
+        &self,
+        cen: &Cen,
+        instance: &Instance,
+        permit: &WritePermit,
+    ) -> Result<Answer<()>, CloudError> {
         let operation = Operation::DetachCenChildInstance;
         let kind = spelling::child_instance(instance.kind).ok_or_else(|| {
             CloudError::not_sent(operation, format!("the Basic Edition does not connect a {}", instance.kind))
@@ -116,7 +124,7 @@ impl Cbn {
             .query("ChildInstanceType", kind)
             .query("ChildInstanceRegionId", &instance.region)
             .query("ChildInstanceOwnerId", &instance.owner);
-        self.write(&detach).await
+        self.write(&detach, permit).await
     }
 }
 

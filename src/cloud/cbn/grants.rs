@@ -8,6 +8,7 @@ use crate::cloud::request::RpcRequest;
 use crate::cloud::{spelling, wire};
 use crate::domain::{Cen, CenId, GrantRule, Instance, InstanceId, InstanceType, Operation, OrderType, Region};
 use crate::engine::ports::cloud::{Answer, CloudError, Listing, RuleFilter, RulePage};
+use crate::engine::ports::write_permit::WritePermit;
 
 fn resource_word(operation: Operation, kind: InstanceType) -> Result<&'static str, CloudError> {
     spelling::resource_side(kind).ok_or_else(|| {
@@ -21,6 +22,7 @@ impl Cbn {
         instance: &Instance,
         cen: &Cen,
         order_type: Option<OrderType>,
+        permit: &WritePermit,
     ) -> Result<Answer<()>, CloudError> {
         let mut grant = RpcRequest::new(Operation::GrantInstanceToTransitRouter)
             .query("CenId", &cen.id)
@@ -31,17 +33,17 @@ impl Cbn {
         if let Some(order_type) = order_type {
             grant = grant.query("OrderType", order_type);
         }
-        self.write(&grant).await
+        self.write(&grant, permit).await
     }
 
-    pub async fn revoke(&self, instance: &Instance, cen: &Cen) -> Result<Answer<()>, CloudError> {
+    pub async fn revoke(&self, instance: &Instance, cen: &Cen, permit: &WritePermit) -> Result<Answer<()>, CloudError> {
         let revoke = RpcRequest::new(Operation::RevokeInstanceFromTransitRouter)
             .query("CenId", &cen.id)
             .query("CenOwnerId", &cen.owner)
             .query("InstanceId", &instance.id)
             .query("InstanceType", resource_word(Operation::RevokeInstanceFromTransitRouter, instance.kind)?)
             .query("RegionId", &instance.region);
-        self.write(&revoke).await
+        self.write(&revoke, permit).await
     }
 
     pub async fn modify_grant(
@@ -50,6 +52,7 @@ impl Cbn {
         cen: &Cen,
         order_type: OrderType,
         client_token: &str,
+        permit: &WritePermit,
     ) -> Result<Answer<()>, CloudError> {
         resource_word(Operation::ModifyGrantInstanceToTransitRouter, instance.kind)?;
         if instance.kind == InstanceType::ECR {
@@ -63,7 +66,7 @@ impl Cbn {
             .query("InstanceId", &instance.id)
             .query("OrderType", order_type)
             .form("ClientToken", client_token);
-        self.write(&modify).await
+        self.write(&modify, permit).await
     }
 
     pub async fn rules_to_resource(&self, instance: &Instance) -> Result<Answer<Listing<GrantRule>>, CloudError> {

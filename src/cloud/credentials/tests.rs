@@ -368,7 +368,7 @@ async fn another_principal_shows_its_account_before_it_is_used() {
     let (simulator, bench, _dir) = simulated();
     let source = Arc::new(Changing(std::sync::Mutex::new(keys("resource-key", "resource-secret", "one"))));
     let caller = bench.caller(RESOURCE_ACCOUNT, &source.clone().into());
-    let request = crate::cloud::request::RpcRequest::new(Operation::RevokeInstanceFromTransitRouter);
+    let request = crate::cloud::request::RpcRequest::new(Operation::DescribeGrantRulesToResource);
     caller.verify().await.unwrap();
     *source.0.lock().unwrap() = keys("cen-key", "cen-secret", "two");
     let error = caller.call(&request).await.unwrap_err();

@@ -1,7 +1,7 @@
 //! A job in work, and the right to it: every read, commit and write that is made for it.
 //!
 //! An act is made only under the job's lease. A write is begun only if the lease has room for it, and the lease is checked
-//! again directly before its first byte ([`Leave`]), against a clock that runs through suspend; between that check and the
+//! again directly before its first byte ([`WritePermit`]), against a clock that runs through suspend; between that check and the
 //! byte there remain the instructions that no check can cover, which is why whoever takes a lease over looks before it
 //! writes.
 
@@ -18,7 +18,7 @@ use crate::engine::ports::cloud::{Answer, CloudError, Failure, NoRoom};
 use crate::engine::ports::crash_points::CrashPoint;
 use crate::engine::ports::store::{Claimed, Committed, Lease, LeaseUse, StoreError};
 use crate::engine::ports::urgency::{Priority, Urgency};
-use crate::engine::ports::write_permit::Leave;
+use crate::engine::ports::write_permit::WritePermit;
 use crate::engine::record::{Record, State, Write};
 use crate::workflow::{Call, Definition};
 
@@ -281,12 +281,12 @@ impl<'a> Execution<'a> {
             tracing::warn!(job.uid = %self.record.uid, "the lease may run out under the call; does not make it");
             return None;
         }
-        let leave = Leave::new(Arc::clone(&engine.clock), Arc::clone(&engine.crash_points), self.deadline);
-        let mut answer = Arc::clone(&leave).scope(self.send(write, call, room)).await;
+        let permit = WritePermit::new(Arc::clone(&engine.clock), Arc::clone(&engine.crash_points), self.deadline);
+        let mut answer = self.send(write, call, room, &permit).await;
         if engine.crash_points.twice() {
-            answer = Arc::clone(&leave).scope(self.send(write, call, room)).await;
+            answer = self.send(write, call, room, &permit).await;
         }
-        if leave.was_refused() {
+        if permit.was_refused() {
             tracing::warn!(job.uid = %self.record.uid, "the lease ran out before the call could be sent; does not make it");
             return None;
         }
@@ -320,17 +320,23 @@ impl<'a> Execution<'a> {
         Urgency { priority: Priority::Job, until: Some(began + limit.saturating_sub(request)), room: None }
     }
 
-    async fn send(&self, write: &Write, call: &Call, room: Option<Operation>) -> Result<Answer<()>, CloudError> {
+    async fn send(
+        &self,
+        write: &Write,
+        call: &Call,
+        room: Option<Operation>,
+        permit: &Arc<WritePermit>,
+    ) -> Result<Answer<()>, CloudError> {
         let verb = if write.undo { call.undo.as_deref().unwrap_or_default() } else { &call.verb };
         let job = &self.record.job;
         let act = async {
             match self.engine.registry.get(verb).map(|action| action.side()) {
                 Some(Side::Resource(action)) => {
-                    let client = self.engine.cloud.resource_writer(&job.instance.owner).await?;
+                    let client = self.engine.cloud.resource_writer(&job.instance.owner, Arc::clone(permit)).await?;
                     action.act(client.as_ref(), job, write).await
                 }
                 Some(Side::TransitRouter(action)) => {
-                    let client = self.engine.cloud.transit_router_writer(&job.cen.owner).await?;
+                    let client = self.engine.cloud.transit_router_writer(&job.cen.owner, Arc::clone(permit)).await?;
                     action.act(client.as_ref(), job, write).await
                 }
                 Some(Side::Readers) | None => {

@@ -12,6 +12,7 @@ use crate::domain::{
     AccountUid, Cen, CenId, ChildInstance, GrantRule, Instance, InstanceId, InstanceType, ListedAttachment, Operation,
     OrderType, TransitRouter,
 };
+use crate::engine::ports::write_permit::WritePermit;
 
 /// An answer of the cloud, with what every answer carries.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -251,14 +252,22 @@ pub trait Readers: Send + Sync + 'static {
     fn read_interval(&self) -> Duration;
 }
 
-/// The same accounts, to write too. Handing out a writer checks, once per credential, that `GetCallerIdentity` shows the
-/// expected uid (API §A.13).
+/// The same accounts, to write too. A writer makes the calls of one permit, and asks it before each is sent. Handing one
+/// out checks, once per credential, that `GetCallerIdentity` shows the expected uid (API §A.13).
 #[async_trait]
 pub trait Cloud: Readers {
     /// Writes as the owner of a network instance.
-    async fn resource_writer(&self, account: &AccountUid) -> Result<Arc<dyn ResourceWriter>, CloudError>;
+    async fn resource_writer(
+        &self,
+        account: &AccountUid,
+        permit: Arc<WritePermit>,
+    ) -> Result<Arc<dyn ResourceWriter>, CloudError>;
     /// Writes as the owner of a CEN.
-    async fn transit_router_writer(&self, account: &AccountUid) -> Result<Arc<dyn TransitRouterWriter>, CloudError>;
+    async fn transit_router_writer(
+        &self,
+        account: &AccountUid,
+        permit: Arc<WritePermit>,
+    ) -> Result<Arc<dyn TransitRouterWriter>, CloudError>;
 
     /// Takes room for one call of `operation` out of the budget of an account, waiting as the current [`Urgency`](crate::engine::ports::urgency::Urgency) says, so
     /// that a write is committed to only when it can go out at once. `None`: the operation has no budget.
