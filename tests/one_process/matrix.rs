@@ -35,7 +35,7 @@ struct Observed {
     asked: BTreeSet<ParameterSet>,
 }
 
-/// Everything, run once for all tests: on every engine, a setting at a time.
+/// Everything, run once for all tests: on every core, a setting at a time.
 fn observed() -> &'static Observed {
     static OBSERVED: OnceLock<Observed> = OnceLock::new();
     OBSERVED.get_or_init(|| {
