@@ -28,7 +28,7 @@ use crossgrant::engine::ports::action::Seen;
 use crossgrant::engine::ports::cloud::{
     Answer, CloudError, Listing, Readers as _, RuleFilter, RulePage, TransitRouterReader,
 };
-use crossgrant::engine::record::{Record, State};
+use crossgrant::engine::record::{Phase, Record, Turn};
 use crossgrant::workflow::{Catalog, Overrides};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use jiff::Timestamp;
@@ -101,7 +101,7 @@ fn deciding(c: &mut Criterion) -> Result<()> {
     let taken_up = Observation::TakenUp { refusal: None, objections: vec![], paused: None };
     c.bench_function("decide/taken up", |b| b.iter(|| decide(&rules, black_box(&record), &taken_up, NOW)));
 
-    record.state = State::Running;
+    record.phase = Phase::Running(Turn::Due(NOW));
     let before = GrantRule { order_type: Some(OrderType::PayByCenOwner), ..rule(0, OrderType::PayByCenOwner)? };
     let attachment = |order_type| Attachment {
         id: "tr-attach-nls9fzkfat89340001".into(),

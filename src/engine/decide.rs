@@ -9,6 +9,8 @@ pub mod decision;
 pub mod effective;
 mod endings;
 mod forecast;
+mod looking;
 mod retrying;
+mod sweep_times;
 pub mod waiting;
 mod writes;

@@ -67,7 +67,7 @@ impl Announcer {
             uid: record.uid,
             requester: &record.requester,
             job: &record.job,
-            state: record.state,
+            state: record.state(),
             accepted_at: record.accepted_at,
             message: &record.why,
             reason: None,
@@ -90,7 +90,7 @@ impl Announcer {
             after: record.after.as_ref(),
             writes: record.writes.iter().map(Written::of).collect(),
         });
-        if let Some(ending) = &record.ending {
+        if let Some(ending) = record.ending() {
             data.reason = Some(ending.reason);
             data.reasons_version = Some(REASONS_VERSION);
             data.message = &ending.message;
@@ -103,7 +103,7 @@ impl Announcer {
         if let Some(plan) = &record.plan {
             data.plan = Some(Planned { plan: &plan.calls, effective_from: plan.effective_from });
         }
-        match record.state {
+        match record.state() {
             State::Parked => data.half_done = Some(record.is_half_done()),
             // It waits to be let go on, or back, with half of it written.
             _ if kind == EventType::Waiting && record.wait.is_none() => data.half_done = Some(true),

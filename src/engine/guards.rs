@@ -93,6 +93,6 @@ impl fmt::Display for Pause {
 impl Record {
     /// Whether a pause keeps it back: it has changed nothing and waits for nothing that was changed.
     pub fn may_be_held(&self) -> bool {
-        !self.state.is_terminal() && !self.has_written() && self.wait.is_none()
+        !self.state().is_terminal() && !self.has_written() && self.wait.is_none()
     }
 }

@@ -1,97 +1,25 @@
 //! What is known of a job: the record that is committed before anything it says is used.
-//!
-//! ```text
-//!  queued ──► running ──┬─────────────────► completed, planned, failed, cancelled
-//!    ▲                  ├───► waiting ────► completed, failed, cancelled, superseded
-//!    │ resume           ▼        │
-//!    ├────────────── parked ◄────┤    parked ──► cancelled
-//!    └───────────────────────────┘ a write is missing
-//! ```
+
+mod ending;
+mod image;
+mod phase;
+mod plan;
+mod state;
+mod wait;
+mod write;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{AccountUid, Attachment, Edition, Job, JobUid, OrderType, Reason, Requester};
+pub use ending::{Ending, Undo};
+pub use image::{EmptySince, Image};
+pub use phase::{Phase, Turn};
+pub use plan::{Plan, PlannedCall};
+pub use state::State;
+pub use wait::Wait;
+pub use write::{Outcome, Write};
 
-/// Where a job is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum State {
-    /// Accepted; not begun, or taken up again and not yet its turn.
-    Queued,
-    /// A step of it is being worked on, or will be tried again at its due time.
-    Running,
-    /// Both writes of a payer change are made; it waits for the top of the hour, and the sweep looks after it.
-    Waiting,
-    /// Needs a person.
-    Parked,
-    /// The result was read back from the cloud.
-    Completed,
-    /// A plan, answered.
-    Planned,
-    /// Ended without the result.
-    Failed,
-    /// A newer job took over.
-    Superseded,
-    /// Cancelled by a person.
-    Cancelled,
-}
-
-impl State {
-    /// Every state.
-    pub const ALL: [Self; 9] = [
-        Self::Queued,
-        Self::Running,
-        Self::Waiting,
-        Self::Parked,
-        Self::Completed,
-        Self::Planned,
-        Self::Failed,
-        Self::Superseded,
-        Self::Cancelled,
-    ];
-
-    /// The word used in listings, metrics and rows.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Running => "running",
-            Self::Waiting => "waiting",
-            Self::Parked => "parked",
-            Self::Completed => "completed",
-            Self::Planned => "planned",
-            Self::Failed => "failed",
-            Self::Superseded => "superseded",
-            Self::Cancelled => "cancelled",
-        }
-    }
-
-    /// Reads the word used in listings.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|s| s.as_str() == text)
-    }
-
-    /// Whether nothing more happens to the job.
-    pub fn is_terminal(self) -> bool {
-        matches!(self, Self::Completed | Self::Planned | Self::Failed | Self::Superseded | Self::Cancelled)
-    }
-
-    /// The transition table: whether a job may go from here to `to` (staying is allowed for all but the ends).
-    pub fn may_become(self, to: Self) -> bool {
-        use State::*;
-        match (self, to) {
-            (Completed | Planned | Failed | Superseded | Cancelled, _) => false,
-            (from, to) if from == to => true,
-            // Taking a job up is not a commit of its own, so a queued one may go wherever a running one may.
-            (Queued | Running, Running | Waiting | Parked | Completed | Planned | Failed | Cancelled) => true,
-            (Queued | Running, _) => false,
-            (Waiting, Queued | Parked | Completed | Failed | Cancelled | Superseded) => true,
-            (Waiting, _) => false,
-            (Parked, Queued | Cancelled) => true,
-            (Parked, _) => false,
-        }
-    }
-}
+use crate::domain::{Edition, Job, JobUid, Reason, Requester};
 
 /// Where the request came from and where its answers go.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -108,197 +36,6 @@ pub struct Origin {
     /// W3C trace context.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
-}
-
-/// What one look at the cloud showed of a grant: the before and after of events.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Image {
-    /// When we looked.
-    pub at: Timestamp,
-    /// Whether there is a grant.
-    pub granted: bool,
-    /// The payer written on it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub order_type: Option<OrderType>,
-    /// The payer billing uses.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub effective_order_type: Option<OrderType>,
-    /// The attachments of the instance in the CEN; `None` when they were not read.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub attachments: Option<Vec<Attachment>>,
-}
-
-/// A write, from the intent that was committed before it was sent to what is known of it now. The audit trail.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Write {
-    /// The step it belongs to.
-    pub step: String,
-    /// The API operation.
-    pub operation: String,
-    /// In whose account.
-    pub account: AccountUid,
-    /// The instance or the attachment written to.
-    pub resource: String,
-    /// The payer set.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub order_type: Option<OrderType>,
-    /// Whether it puts the before-image back.
-    #[serde(default)]
-    pub undo: bool,
-    /// Raised by resume, undo and a new beginning; part of the ClientToken.
-    pub generation: u32,
-    /// The `ClientToken`, where the operation has one: the same on every attempt.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub client_token: Option<String>,
-    /// How often it was sent, or may have been.
-    pub sends: u32,
-    /// Whether it was sent again, as a ClientToken allows, before it was known what became of an earlier send: a refusal
-    /// of the later one does not tell.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub unsettled: bool,
-    /// When the last of these sends was committed to.
-    pub intended_at: Timestamp,
-    /// What is known of it.
-    pub outcome: Outcome,
-}
-
-impl Write {
-    /// Whether it may have changed something: all but a refusal that is known for what it is.
-    pub fn may_have_landed(&self) -> bool {
-        !matches!(self.outcome, Outcome::Refused { unclassified: false, .. })
-    }
-}
-
-/// What is known of a write.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "outcome", rename_all = "kebab-case")]
-pub enum Outcome {
-    /// The intent is committed; whether it was sent, or took effect, is not known.
-    Unknown,
-    /// The cloud said yes.
-    Accepted {
-        /// Its RequestId.
-        request_id: String,
-        /// When the answer came, by our clock.
-        at: Timestamp,
-        /// The answer's `Date`.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        date: Option<Timestamp>,
-    },
-    /// The cloud said no, and nothing was changed as far as the answer tells.
-    Refused {
-        /// The API's error code, or `HTTP nnn`.
-        code: String,
-        /// The API's message.
-        message: String,
-        /// Its RequestId.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        request_id: Option<String>,
-        /// When the answer came.
-        at: Timestamp,
-        /// Whether trying the same again may help.
-        retry: bool,
-        /// Whether the code is one nobody has classified, so that only a later look tells what it meant.
-        unclassified: bool,
-        /// Whether it says that the end state is there already.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        done: bool,
-    },
-    /// A look showed the effect although no answer ever came.
-    Seen {
-        /// When.
-        at: Timestamp,
-    },
-}
-
-/// A wait for the top of an hour.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Wait {
-    /// The payer that must become effective.
-    pub goal: OrderType,
-    /// When it should: the boundary after the last write, by the cloud's own clock.
-    pub expected_at: Timestamp,
-    /// Since when it waits, or was last resumed: what giving up is counted from, at the earliest.
-    pub since: Timestamp,
-    /// The last read that showed the goal written and not yet effective.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_pending: Option<Timestamp>,
-    /// The sweep saw something it cannot judge alone; the job looks for itself.
-    #[serde(default)]
-    pub doubt: bool,
-    /// `overdue` was said.
-    #[serde(default)]
-    pub overdue: bool,
-}
-
-/// Since when looks have shown nothing where an empty answer matters: the first of them is not believed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct EmptySince {
-    /// Attachments: none at all, or none of some that were shown before. When the first such look was answered.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub attachments: Option<Timestamp>,
-    /// The CEN, to the account that the job says owns it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cen: Option<Timestamp>,
-    /// The grant, where one witness alone can tell.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub grant: Option<Timestamp>,
-}
-
-impl EmptySince {
-    fn is_never(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
-/// Why and how a job that had begun to write goes back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Undo {
-    /// How it ends when everything is put back: failed or cancelled.
-    pub ends: State,
-    /// Why.
-    pub reason: Reason,
-    /// In one sentence.
-    pub message: String,
-}
-
-/// How a job ended, or why it is parked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ending {
-    /// From the closed list.
-    pub reason: Reason,
-    /// In one plain sentence.
-    pub message: String,
-    /// Everything that was found in the way, where there is more to say.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub findings: Vec<String>,
-}
-
-/// What carrying a job out would do, as the cloud is at the look.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Plan {
-    /// The writes, in order.
-    pub calls: Vec<PlannedCall>,
-    /// The top of the hour from which the new payer would be in force, if it were carried out at once; `None` when
-    /// nothing waits for an hour.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub effective_from: Option<Timestamp>,
-}
-
-/// A write that would be made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PlannedCall {
-    /// The step it belongs to.
-    pub step: String,
-    /// The API operation.
-    pub operation: String,
-    /// In whose account.
-    pub account: AccountUid,
-    /// The instance or the attachment written to.
-    pub resource: String,
-    /// The payer set.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub order_type: Option<OrderType>,
 }
 
 /// Everything about one job. The store keeps it whole and takes what it indexes from it.
@@ -320,16 +57,8 @@ pub struct Record {
     /// Counts commits; every commit names the revision it was decided on.
     pub revision: u64,
     /// Where it is.
-    pub state: State,
-    /// Whether it stands in the line of its instance: queued and due, being worked on, or half done.
-    #[serde(rename = "in_line")]
-    pub in_queue: bool,
-    /// When something is to be done next; `None` at rest.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub due: Option<Timestamp>,
-    /// The paused account that it is held for: it is not begun before that is unpaused.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub held: Option<AccountUid>,
+    #[serde(flatten)]
+    pub phase: Phase,
     /// The step it is at.
     pub step: String,
     /// Set when steps are being undone.
@@ -390,15 +119,9 @@ pub struct Record {
     /// The wait for the hour.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait: Option<Wait>,
-    /// How it ended.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ending: Option<Ending>,
     /// The first read that showed the goal effective.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effective_seen: Option<Timestamp>,
-    /// When it ended.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub finished_at: Option<Timestamp>,
     /// How many events were said.
     pub sequence: u32,
 }
@@ -416,10 +139,7 @@ impl Record {
             accepted_at: now,
             definition: definition.to_owned(),
             revision: 0,
-            state: State::Queued,
-            in_queue: later.is_none(),
-            due: Some(later.unwrap_or(now)),
-            held: None,
+            phase: Phase::Queued(later.map_or(Turn::Due(now), Turn::NotBefore)),
             step: step.to_owned(),
             undo: None,
             attempt: 0,
@@ -441,9 +161,7 @@ impl Record {
             mended: false,
             writes: vec![],
             wait: None,
-            ending: None,
             effective_seen: None,
-            finished_at: None,
             sequence: 0,
         }
     }
@@ -454,9 +172,29 @@ impl Record {
         self.writes.iter().any(Write::may_have_landed)
     }
 
-    /// Parked between writes: blocks the line of its instance and needs a person.
+    /// The state that listings, metrics and rows show.
+    pub fn state(&self) -> State {
+        self.phase.state()
+    }
+
+    /// When something is to be done next; `None` at rest, and for a job that is held and never expires.
+    pub fn due(&self) -> Option<Timestamp> {
+        self.phase.due()
+    }
+
+    /// How it ended, or why it is parked.
+    pub fn ending(&self) -> Option<&Ending> {
+        self.phase.ending()
+    }
+
+    /// Parked between writes: blocks the queue of its instance and needs a person.
     pub fn is_half_done(&self) -> bool {
-        self.state == State::Parked && self.has_written() && !self.is_whole()
+        matches!(self.phase, Phase::Parked { half_done: true, .. })
+    }
+
+    /// Parks it: it needs a person, and blocks the queue of its instance if what it wrote is not whole.
+    pub fn park(&mut self, ending: Ending) {
+        self.phase = Phase::Parked { ending, half_done: self.has_written() && !self.is_whole() };
     }
 
     /// Whether it waits for the hour with everything written as it is to be, as far as the last look tells.
@@ -469,39 +207,11 @@ impl Record {
 
     /// Parked by an hourly limit, until a person approves it.
     pub fn needs_approval(&self) -> bool {
-        self.state == State::Parked && self.ending.as_ref().is_some_and(|ending| ending.reason == Reason::NeedsApproval)
+        matches!(&self.phase, Phase::Parked { ending, .. } if ending.reason == Reason::NeedsApproval)
     }
 
     /// Whether the sweep looks after it.
     pub fn is_swept(&self) -> bool {
-        self.state == State::Waiting && self.wait.as_ref().is_some_and(|w| !w.doubt)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_pair_of_states_is_decided_as_the_diagram_shows() {
-        use State::*;
-        let ends = [Completed, Planned, Failed, Superseded, Cancelled];
-        for from in State::ALL {
-            for to in State::ALL {
-                let expected = if ends.contains(&from) {
-                    false
-                } else if from == to {
-                    true
-                } else {
-                    match from {
-                        Queued | Running => ![Queued, Superseded].contains(&to),
-                        Waiting => [Queued, Parked, Completed, Failed, Cancelled, Superseded].contains(&to),
-                        Parked => [Queued, Cancelled].contains(&to),
-                        _ => unreachable!("the ends were handled above"),
-                    }
-                };
-                assert_eq!(from.may_become(to), expected, "{from:?} to {to:?}");
-            }
-        }
+        self.state() == State::Waiting && self.wait.as_ref().is_some_and(|w| !w.doubt)
     }
 }

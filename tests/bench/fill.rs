@@ -122,7 +122,7 @@ impl Pattern {
             event: Some(EventKey {
                 uid,
                 sequence,
-                terminal: record.state.is_terminal() && sequence == record.sequence,
+                terminal: record.state().is_terminal() && sequence == record.sequence,
             }),
         });
         let outbound = outbound.collect();
@@ -146,7 +146,7 @@ pub fn wait_until(record: &mut Record, at: Timestamp) {
         wait.expected_at = at;
         wait.last_pending = Some(SystemClock.now());
     }
-    record.due = Some(at);
+    record.phase.rest_until(at);
 }
 
 /// What is a job's own, the longer names before those that they contain.

@@ -64,7 +64,7 @@ async fn a_refusal_with_an_unknown_code_is_believed_after_looking_and_not_repeat
     plant.run_until(at("10:25:00")).await;
     let record = plant.record(uid).await;
     assert_eq!(
-        (record.state, record.ending.map(|e| e.reason)),
+        (record.state(), record.ending().map(|e| e.reason)),
         (State::Failed, Some(Reason::RefusedByCloud)),
         "{}",
         record.why
@@ -83,7 +83,7 @@ async fn an_undo_does_not_take_a_lagging_read_for_its_own_success(stock: Stock) 
     assert_eq!(plant.effects().len(), 1, "the grant is modified, and does not show it yet");
     plant.engine.command(uid, Command::Cancel).await.unwrap();
     plant.run().await;
-    assert_eq!(plant.record(uid).await.state, State::Cancelled);
+    assert_eq!(plant.record(uid).await.state(), State::Cancelled);
     let cen_owner = "PayByCenOwner".to_owned();
     assert_eq!(payer(&plant, ATTACHED), Some((cen_owner.clone(), cen_owner)), "{:?}", plant.effects());
 }
@@ -98,14 +98,14 @@ async fn an_undone_job_whose_hour_is_past_is_not_completed_by_the_next_one(stock
     plant.engine.command(uid, Command::Cancel).await.unwrap();
     plant.cloud.clear_faults();
     plant.run_until(at("11:59:00")).await;
-    assert_eq!(plant.record(uid).await.state, State::Waiting);
+    assert_eq!(plant.record(uid).await.state(), State::Waiting);
     plant.clock.advance_to(at("12:00:10"));
     let next = plant.job(payer_change("q", ATTACHED, "PayByResourceOwner")).await;
     plant.work().await;
     let record = plant.record(uid).await;
-    assert_eq!(record.state, State::Cancelled, "{}", record.why);
+    assert_eq!(record.state(), State::Cancelled, "{}", record.why);
     plant.run().await;
-    assert_eq!(plant.record(next).await.state, State::Completed);
+    assert_eq!(plant.record(next).await.state(), State::Completed);
 }
 
 async fn a_grant_that_was_attached_meanwhile_is_not_revoked_by_a_cancel(stock: Stock) {
@@ -113,13 +113,13 @@ async fn a_grant_that_was_attached_meanwhile_is_not_revoked_by_a_cancel(stock: S
     plant.cloud.patch_switches(json!({"read_lag": {"DescribeGrantRulesToCen": "20s"}})).unwrap();
     let uid = plant.job(grant("g", NOT_GRANTED)).await;
     plant.work().await;
-    assert_eq!(plant.record(uid).await.state, State::Running);
+    assert_eq!(plant.record(uid).await.state(), State::Running);
     change(&plant, json!({"attach": {"transit_router": ROUTER, "instance": NOT_GRANTED}}));
     plant.engine.command(uid, Command::Cancel).await.unwrap();
     plant.run().await;
     let record = plant.record(uid).await;
     assert_eq!(
-        (record.state, record.ending.map(|e| e.reason)),
+        (record.state(), record.ending().map(|e| e.reason)),
         (State::Parked, Some(Reason::HalfDone)),
         "{}",
         record.why
@@ -128,7 +128,7 @@ async fn a_grant_that_was_attached_meanwhile_is_not_revoked_by_a_cancel(stock: S
     change(&plant, json!({"detach": {"cen": CEN, "instance": NOT_GRANTED}}));
     plant.engine.command(uid, Command::Resume).await.unwrap();
     plant.run().await;
-    assert_eq!(plant.record(uid).await.state, State::Cancelled);
+    assert_eq!(plant.record(uid).await.state(), State::Cancelled);
     assert_eq!(payer(&plant, NOT_GRANTED), None);
 }
 
@@ -139,7 +139,7 @@ async fn what_cannot_be_taken_back_is_never_said_to_be(stock: Stock) {
     plant.run_until(at("10:40:00")).await;
     let record = plant.record(uid).await;
     assert_eq!(
-        (record.state, record.ending.map(|e| e.reason)),
+        (record.state(), record.ending().map(|e| e.reason)),
         (State::Parked, Some(Reason::HalfDone)),
         "{}",
         record.why
@@ -149,7 +149,7 @@ async fn what_cannot_be_taken_back_is_never_said_to_be(stock: Stock) {
     plant.engine.command(uid, Command::Resume).await.unwrap();
     plant.run().await;
     let record = plant.record(uid).await;
-    assert_eq!(record.state, State::Completed, "{}", record.why);
+    assert_eq!(record.state(), State::Completed, "{}", record.why);
     assert_eq!(payer(&plant, HELD), None);
 }
 
@@ -161,14 +161,14 @@ async fn a_cancel_after_the_last_write_of_a_replacement_is_declined(stock: Stock
     for _ in 0..60 {
         plant.work().await;
         let record = plant.record(uid).await;
-        if record.writes.iter().any(|w| w.step == "grant") && !record.state.is_terminal() {
+        if record.writes.iter().any(|w| w.step == "grant") && !record.state().is_terminal() {
             declined += usize::from(plant.engine.command(uid, Command::Cancel).await.is_err());
         }
         plant.clock.advance(Duration::from_secs(1));
     }
     plant.run().await;
     assert!(declined > 0);
-    assert_eq!(plant.record(uid).await.state, State::Completed, "{}", plant.record(uid).await.why);
+    assert_eq!(plant.record(uid).await.state(), State::Completed, "{}", plant.record(uid).await.why);
 }
 
 async fn an_undo_touches_only_what_the_job_wrote(stock: Stock) {
@@ -181,7 +181,7 @@ async fn an_undo_touches_only_what_the_job_wrote(stock: Stock) {
     let uid = plant.job(payer_change("p", ATTACHED, "PayByResourceOwner")).await;
     plant.run_until(at("10:59:00")).await;
     let record = plant.record(uid).await;
-    assert_eq!(record.state, State::Failed, "{}", record.why);
+    assert_eq!(record.state(), State::Failed, "{}", record.why);
     let effects = plant.effects();
     assert_eq!(effects.len(), 2, "{effects:?}");
     assert_eq!(effects[0].replace("PayByResourceOwner", "PayByCenOwner"), effects[1], "there and back");
@@ -203,7 +203,7 @@ async fn a_pinned_call_that_this_program_lacks_parks_the_job(stock: Stock) {
     plant.run_until(at("10:30:00")).await;
     let record = plant.record(uid).await;
     assert_eq!(
-        (record.state, record.ending.map(|e| e.reason)),
+        (record.state(), record.ending().map(|e| e.reason)),
         (State::Parked, Some(Reason::UnknownCall)),
         "{}",
         record.why
@@ -233,12 +233,12 @@ async fn an_ecr_is_granted_and_revoked_also_where_the_cen_side_knows_no_ecr(stoc
         let id = "ecr-n78omt2qsko06y0001";
         let first = plant.job(ecr(grant("g", id))).await;
         plant.run().await;
-        assert_eq!(plant.record(first).await.state, State::Completed, "{shown}: {}", plant.record(first).await.why);
+        assert_eq!(plant.record(first).await.state(), State::Completed, "{shown}: {}", plant.record(first).await.why);
         let second = plant.job(ecr(payer_change("p", id, "PayByResourceOwner"))).await;
         let third = plant.job(ecr(revoke("r", id))).await;
         plant.run().await;
-        assert_eq!(plant.record(second).await.state, State::Completed, "{shown}: {}", plant.record(second).await.why);
-        assert_eq!(plant.record(third).await.state, State::Completed, "{shown}: {}", plant.record(third).await.why);
+        assert_eq!(plant.record(second).await.state(), State::Completed, "{shown}: {}", plant.record(second).await.why);
+        assert_eq!(plant.record(third).await.state(), State::Completed, "{shown}: {}", plant.record(third).await.why);
     }
 }
 
@@ -256,7 +256,7 @@ async fn a_write_whose_answer_was_lost_is_not_forgotten_over_a_later_refusal_of_
         assert_eq!((write.sends, write.may_have_landed()), (2, true), "{later:?}: {write:?}");
         plant.engine.command(uid, Command::Cancel).await.unwrap();
         plant.run().await;
-        assert_eq!(plant.record(uid).await.state, State::Cancelled, "{later:?}");
+        assert_eq!(plant.record(uid).await.state(), State::Cancelled, "{later:?}");
         let cen_owner = "PayByCenOwner".to_owned();
         assert_eq!(payer(&plant, ATTACHED), Some((cen_owner.clone(), cen_owner)), "{:?}", plant.effects());
     }

@@ -146,7 +146,7 @@ async fn the_sweep_waits_behind_jobs_that_came_later() {
     let (plant, store, _stop) = slow_reader(12).await;
     let waiting = plant.job(payer_change("NET-P", ATTACHED, "PayByResourceOwner")).await;
     store.run_out(&plant.clock).await;
-    assert_eq!(plant.record(waiting).await.state, State::Waiting);
+    assert_eq!(plant.record(waiting).await.state(), State::Waiting);
     plant.clock.advance_to(plant.store().next_sweep().await.unwrap().unwrap());
 
     let reads = || plant.cloud.calls().iter().filter(|call| call.operation == READ).count();
@@ -186,7 +186,7 @@ async fn a_write_that_found_no_room_is_known_not_to_have_been_sent() {
     let uid = plant.job(grant("NET-0", &instance(0))).await;
     store.run_out(&plant.clock).await;
     let record = plant.record(uid).await;
-    assert_eq!(record.state, State::Completed);
+    assert_eq!(record.state(), State::Completed);
     let calls: Vec<_> = plant.cloud.calls().into_iter().filter(|call| call.operation == operation).collect();
     assert_eq!(calls.len(), 2);
     let asked = later(calls[0].at, Duration::from_secs(100));

@@ -75,7 +75,7 @@ async fn check(plant: &Plant, context: &str) {
     }
     let now = plant.clock.now();
     for record in jobs_of(plant).await {
-        let (uid, state) = (record.uid, record.state);
+        let (uid, state) = (record.uid, record.state());
         let context = format!("{context}, job {}: {state:?}, {}", record.job.id, record.why);
         let events = plant.events(uid).await;
         for (i, event) in events.iter().enumerate() {
@@ -91,16 +91,16 @@ async fn check(plant: &Plant, context: &str) {
         assert_eq!(said.first().map(String::as_str), Some("accepted"), "{context}");
         if state.is_terminal() {
             assert_eq!(said.last().map(String::as_str), Some(state.as_str()), "{context}");
-            assert_eq!((record.due, record.in_queue), (None, false), "{context}");
+            assert_eq!((record.due(), record.phase.in_queue()), (None, false), "{context}");
         } else if state == State::Parked {
             assert_eq!(said.last().map(String::as_str), Some("parked"), "{context}");
         } else {
             // Nothing is at rest but what stands in line behind a job that needs a person.
             let head = plant.store().head_of_line(&record.job.instance.id).await.unwrap();
-            let blocked = record.in_queue && head.is_some_and(|head| head != uid);
+            let blocked = record.phase.in_queue() && head.is_some_and(|head| head != uid);
             // What a worker had that is gone for now is somebody else's when its lease is over.
             let held = plant.misses_one();
-            assert!(blocked || held || record.due.is_some_and(|due| due > now), "{context}: lost");
+            assert!(blocked || held || record.due().is_some_and(|due| due > now), "{context}: lost");
         }
     }
 }
@@ -145,12 +145,12 @@ async fn disturbed(
     let context = format!("{name}, {fault:?} at {operation} {nth}, {cut:?}, {switches}");
     check(&plant, &context).await;
     let record = plant.record(uid).await;
-    assert_eq!(record.state, State::Completed, "{context}: {}", record.why);
+    assert_eq!(record.state(), State::Completed, "{context}: {}", record.why);
     assert_eq!(plant.effects(), expected, "{context}");
     if let Some(goal) = record.job.order_type {
         let last = record.writes.iter().map(|w| w.intended_at).max().unwrap();
         assert!(
-            in_force(&plant, record.job.instance.id.as_str(), goal.as_str(), last, record.finished_at.unwrap()),
+            in_force(&plant, record.job.instance.id.as_str(), goal.as_str(), last, record.phase.finished_at().unwrap()),
             "{context}"
         );
     }
@@ -207,7 +207,7 @@ async fn what_an_older_cloud_does_not_say_is_never_taken_for_in_force() {
     let uid = plant.job(payer_change("p", ATTACHED, "PayByResourceOwner")).await;
     plant.run().await;
     assert_eq!(plant.said(uid).await, ["accepted", "waiting", "overdue", "parked"]);
-    assert_eq!(plant.record(uid).await.ending.unwrap().reason, Reason::GaveUp);
+    assert_eq!(plant.record(uid).await.ending().unwrap().reason, Reason::GaveUp);
     assert_eq!(plant.effects().len(), 2, "{:?}", plant.effects());
     plant.cloud.patch_switches(json!({"effective_order_type": "always"})).unwrap();
     plant.engine.command(uid, Command::Resume).await.unwrap();
@@ -315,12 +315,12 @@ async fn chaos(stock: Stock, seed: u64) {
     check(&plant, &context).await;
     for record in jobs_of(&plant).await {
         let (job, id) = (&record.job, record.job.instance.id.as_str());
-        if record.state == State::Completed {
+        if record.state() == State::Completed {
             let last = record.writes.iter().map(|w| w.intended_at).max().unwrap_or(record.accepted_at);
             match job.order_type {
                 Some(goal) if job.kind == Kind::PayerChange => {
                     assert!(
-                        in_force(&plant, id, goal.as_str(), last, record.finished_at.unwrap()),
+                        in_force(&plant, id, goal.as_str(), last, record.phase.finished_at().unwrap()),
                         "{context}: {} completed",
                         job.id
                     );
@@ -335,7 +335,7 @@ async fn chaos(stock: Stock, seed: u64) {
             jobs_of(&plant).await.into_iter().filter(|r| r.job.instance.id.as_str() == instance).collect();
         all.sort_by_key(|r| (r.writes.iter().map(|w| w.intended_at).max(), r.uid));
         let Some(last) = all.iter().rev().find(|r| r.has_written()) else { continue };
-        if last.state == State::Completed {
+        if last.state() == State::Completed {
             let shown = payer(&plant, instance).map(|(written, _)| written);
             let wanted = match last.job.kind {
                 Kind::Revoke => None,
@@ -343,10 +343,10 @@ async fn chaos(stock: Stock, seed: u64) {
             };
             assert_eq!(shown, wanted, "{context}: after {}", last.job.id);
         }
-        if last.state == State::Cancelled || last.state == State::Failed {
+        if last.state() == State::Cancelled || last.state() == State::Failed {
             let shown = payer(&plant, instance).map(|(written, _)| written);
             let before = last.before.clone().unwrap();
-            let reason = last.ending.clone().unwrap().reason;
+            let reason = last.ending().unwrap().reason;
             if ![Reason::Overridden, Reason::GrantGone].contains(&reason) {
                 assert_eq!(shown, before.order_type.map(|o| o.to_string()), "{context}: after {}", last.job.id);
             }

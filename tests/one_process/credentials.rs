@@ -89,8 +89,8 @@ async fn once_it_is_repaired_the_job_goes_on() {
         let uid = plant.job(grant("g", NOT_GRANTED)).await;
         plant.run().await;
         let record = plant.record(uid).await;
-        let reason = record.ending.as_ref().map(|ending| ending.reason);
-        assert_eq!((record.state, reason), (State::Parked, Some(Reason::CredentialRefused)), "{}", record.why);
+        let reason = record.ending().as_ref().map(|ending| ending.reason);
+        assert_eq!((record.state(), reason), (State::Parked, Some(Reason::CredentialRefused)), "{}", record.why);
         assert!(!record.is_half_done(), "{operation}: the write was never carried out");
         plant.engine.command(uid, Command::Resume).await.unwrap();
         plant.run().await;
@@ -122,7 +122,7 @@ async fn a_job_that_waits_for_its_hour_waits_on() {
     plant.cloud.inject(Fault::new("DescribeGrantRulesToCen", refused(404, "InvalidAccessKeyId.NotFound")).times(3));
     plant.run().await;
     assert_eq!(plant.said(uid).await, ["accepted", "waiting", "completed"]);
-    assert!(plant.record(uid).await.finished_at.unwrap() > "2026-11-21T11:00:00Z".parse().unwrap());
+    assert!(plant.record(uid).await.phase.finished_at().unwrap() > "2026-11-21T11:00:00Z".parse().unwrap());
 }
 
 #[tokio::test]

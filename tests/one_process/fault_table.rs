@@ -134,7 +134,7 @@ type Ends<'a> = BTreeMap<Column, BTreeSet<&'a str>>;
 fn printed(cells: &[Cell], ended: &[(Record, Vec<String>)]) -> String {
     let mut ends: BTreeMap<&str, Ends<'_>> = BTreeMap::new();
     for (cell, (record, _)) in cells.iter().zip(ended).filter(|(cell, _)| cell.length == Length::ForGood) {
-        let word = match (record.state, record.is_half_done(), cell.column.is_meaningless(cell.operation)) {
+        let word = match (record.state(), record.is_half_done(), cell.column.is_meaningless(cell.operation)) {
             (_, _, true) => "–",
             (State::Completed, ..) => "completes",
             (State::Parked, true, _) => "parks, half done",

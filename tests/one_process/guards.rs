@@ -80,7 +80,7 @@ async fn revokes(plant: &Plant, networks: std::ops::Range<usize>) -> Vec<JobUid>
 async fn states(plant: &Plant, uids: &[JobUid]) -> Vec<State> {
     let mut states = Vec::new();
     for uid in uids {
-        states.push(plant.record(*uid).await.state);
+        states.push(plant.record(*uid).await.state());
     }
     states
 }

@@ -37,7 +37,7 @@ async fn what_a_plan_names_is_what_the_job_writes() {
         let plant = Plant::new().await;
         let uid = plant.job(with(with(job.clone(), "mode", json!("plan")), "id", json!("plan"))).await;
         plant.run().await;
-        assert_eq!(plant.record(uid).await.state, State::Planned, "{job}");
+        assert_eq!(plant.record(uid).await.state(), State::Planned, "{job}");
         assert_eq!(plant.effects(), Vec::<String>::new(), "a plan writes nothing");
         let planned = plant.events(uid).await.pop().unwrap();
         let of: Vec<&str> =
@@ -48,7 +48,7 @@ async fn what_a_plan_names_is_what_the_job_writes() {
         let uid = plant.job(job.clone()).await;
         plant.run().await;
         let record = plant.record(uid).await;
-        assert_eq!(record.state, State::Completed, "{job}");
+        assert_eq!(record.state(), State::Completed, "{job}");
         assert_eq!(foretold(&planned), plant.effects(), "{job}");
         let (then, now) = (&planned["data"]["after"], record.after.unwrap());
         assert_eq!(then["granted"], now.granted, "{job}");
@@ -81,6 +81,6 @@ async fn a_plan_needs_readers_only() {
     let rules = plant.engine.context(&definition);
     let planned =
         crossgrant::engine::loops::plan::plan(readers.as_ref(), plant.clock.as_ref(), &rules, vec![], record).await;
-    assert_eq!((planned.state, planned.plan.unwrap().calls.len()), (State::Planned, 2));
+    assert_eq!((planned.state(), planned.plan.unwrap().calls.len()), (State::Planned, 2));
     assert_eq!(plant.effects(), Vec::<String>::new());
 }

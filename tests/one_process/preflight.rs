@@ -38,14 +38,14 @@ async fn failed(plant: &Plant, job: Value) -> (Record, Vec<String>) {
     let uid = plant.job(job).await;
     plant.run().await;
     let record = plant.record(uid).await;
-    assert_eq!(record.state, State::Failed, "{}", record.why);
+    assert_eq!(record.state(), State::Failed, "{}", record.why);
     assert_eq!(plant.effects(), Vec::<String>::new());
-    let findings = record.ending.clone().unwrap().findings;
+    let findings = record.ending().cloned().unwrap().findings;
     (record, findings)
 }
 
 fn reason(record: &Record) -> Reason {
-    record.ending.as_ref().unwrap().reason
+    record.ending().as_ref().unwrap().reason
 }
 
 /// Each part is in a finding of its own, and there is no other.
@@ -115,7 +115,7 @@ async fn a_plan_that_is_in_the_way_of_itself_tells_what_it_would_do_otherwise() 
     let plant = self::plant(anybody(), &[(RESOURCE, Site::China), (CEN_OWNER, Site::China)]).await;
     let uid = plant.job(with(payer_change("p", ATTACHED, "PayByResourceOwner"), "mode", json!("plan"))).await;
     plant.run().await;
-    assert_eq!(plant.record(uid).await.state, State::Planned);
+    assert_eq!(plant.record(uid).await.state(), State::Planned);
 }
 
 /// What the one account shows leads on to what the other would have to be asked, which has no keys.

@@ -46,7 +46,7 @@ async fn at_the_hour() -> (Plant, Vec<JobUid>) {
 
 async fn all_were_told_once(plant: &Plant, jobs: &[JobUid]) {
     for job in jobs {
-        assert_eq!(plant.record(*job).await.state, State::Completed);
+        assert_eq!(plant.record(*job).await.state(), State::Completed);
         assert_eq!(plant.said(*job).await, ["accepted", "waiting", "completed"]);
     }
 }

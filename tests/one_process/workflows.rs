@@ -51,7 +51,7 @@ async fn what_is_so_already_is_not_written() {
         (payer, Reason::AlreadySatisfied),
         (absent, Reason::AlreadyAbsent),
     ] {
-        assert_eq!(plant.record(uid).await.ending.unwrap().reason, reason);
+        assert_eq!(plant.record(uid).await.ending().unwrap().reason, reason);
     }
 }
 
@@ -61,12 +61,12 @@ async fn a_revoke_of_an_attached_instance_is_refused_unless_attachments_may_be_d
     let refused = plant.job(revoke("r", HELD)).await;
     plant.run().await;
     let record = plant.record(refused).await;
-    assert_eq!((record.state, record.ending.unwrap().reason), (State::Failed, Reason::Attached));
+    assert_eq!((record.state(), record.ending().unwrap().reason), (State::Failed, Reason::Attached));
     assert_eq!(plant.effects(), Vec::<String>::new());
 
     let deleted = plant.job(with(revoke("s", HELD), "options", json!({"attachments": "delete"}))).await;
     plant.run().await;
-    assert_eq!(plant.record(deleted).await.state, State::Completed);
+    assert_eq!(plant.record(deleted).await.state(), State::Completed);
     assert_eq!(
         plant.effects(),
         [
@@ -83,7 +83,7 @@ async fn a_payer_change_of_an_attached_instance_completes_only_when_the_new_paye
     plant.run_until("2026-11-21T10:59:59Z".parse().unwrap()).await;
     assert_eq!(plant.effects(), [MODIFY, UPDATE]);
     let record = plant.record(uid).await;
-    assert_eq!(record.state, State::Waiting);
+    assert_eq!(record.state(), State::Waiting);
     assert_eq!(record.wait.unwrap().expected_at.to_string(), "2026-11-21T11:00:00Z");
     assert_eq!(plant.said(uid).await, ["accepted", "waiting"]);
     let calls = plant.cloud.total_calls();
@@ -108,7 +108,7 @@ async fn a_payer_change_of_an_unattached_instance_replaces_the_grant() {
             "GrantInstanceToTransitRouter vpc-bp1h8vbrbcgohcju50002 PayByResourceOwner"
         ]
     );
-    assert_eq!(plant.record(uid).await.state, State::Completed);
+    assert_eq!(plant.record(uid).await.state(), State::Completed);
 }
 
 #[tokio::test]
@@ -119,8 +119,8 @@ async fn lagging_reads_delay_and_never_repeat_a_write() {
     let first = plant.job(grant("g", NOT_GRANTED)).await;
     let second = plant.job(payer_change("p", UNATTACHED, "PayByResourceOwner")).await;
     plant.run().await;
-    assert_eq!(plant.record(first).await.state, State::Completed);
-    assert_eq!(plant.record(second).await.state, State::Completed);
+    assert_eq!(plant.record(first).await.state(), State::Completed);
+    assert_eq!(plant.record(second).await.state(), State::Completed);
     let mut effects = plant.effects();
     effects.sort();
     effects.dedup();
@@ -136,7 +136,7 @@ async fn an_answer_that_was_lost_is_looked_for_and_not_repeated_before_settle() 
         let uid = plant.job(grant("g", NOT_GRANTED)).await;
         plant.run().await;
         let record = plant.record(uid).await;
-        assert_eq!(record.state, State::Completed, "{kind:?}: {}", record.why);
+        assert_eq!(record.state(), State::Completed, "{kind:?}: {}", record.why);
         assert_eq!(plant.effects().len(), 1, "{kind:?}");
         assert_eq!(record.writes[0].sends, sends, "{kind:?}");
         if sends == 2 {
@@ -175,7 +175,7 @@ async fn a_permanent_refusal_of_the_second_write_undoes_the_first() {
     let uid = plant.job(payer_change("p", ATTACHED, "PayByResourceOwner")).await;
     plant.run().await;
     let record = plant.record(uid).await;
-    assert_eq!((record.state, record.ending.unwrap().reason), (State::Failed, Reason::RefusedByCloud));
+    assert_eq!((record.state(), record.ending().unwrap().reason), (State::Failed, Reason::RefusedByCloud));
     let undo = "ModifyGrantInstanceToTransitRouter vpc-bp1h8vbrbcgohcju50001 PayByCenOwner";
     assert_eq!(plant.effects(), [MODIFY, undo]);
     assert_eq!(record.after.unwrap().order_type.unwrap().as_str(), "PayByCenOwner", "the undo was read back");
@@ -188,7 +188,7 @@ async fn a_network_never_stays_revoked_quietly() {
     plant.cloud.inject(Fault::new("GrantInstanceToTransitRouter", refusal).times(5));
     let uid = plant.job(payer_change("p", UNATTACHED, "PayByResourceOwner")).await;
     plant.run().await;
-    assert_eq!(plant.record(uid).await.state, State::Completed);
+    assert_eq!(plant.record(uid).await.state(), State::Completed);
     assert_eq!(plant.effects().len(), 2);
 }
 
@@ -201,18 +201,18 @@ async fn a_job_that_cannot_finish_its_second_half_parks_half_done_and_blocks_the
     let next = plant.job(grant("next", UNATTACHED)).await;
     plant.run().await;
     let record = plant.record(uid).await;
-    assert_eq!(record.state, State::Parked);
+    assert_eq!(record.state(), State::Parked);
     let parked = plant.events(uid).await.pop().unwrap();
     assert_eq!((&parked["type"], &parked["data"]["half_done"]), (&json!("crossgrant.job.parked"), &json!(true)));
-    assert_eq!(plant.record(next).await.state, State::Queued, "nobody passes a half-done job");
+    assert_eq!(plant.record(next).await.state(), State::Queued, "nobody passes a half-done job");
     let instance = record.job.instance.id.clone();
     assert_eq!(plant.store().head_of_line(&instance).await.unwrap(), Some(uid), "and `show` names the blocker");
 
     plant.cloud.clear_faults();
     plant.engine.command(uid, Command::Resume).await.unwrap();
     plant.run().await;
-    assert_eq!(plant.record(uid).await.state, State::Completed);
-    assert_eq!(plant.record(next).await.ending.unwrap().reason, Reason::PayerDiffers);
+    assert_eq!(plant.record(uid).await.state(), State::Completed);
+    assert_eq!(plant.record(next).await.ending().unwrap().reason, Reason::PayerDiffers);
 }
 
 #[tokio::test]
@@ -226,7 +226,7 @@ async fn cancel_between_the_writes_undoes_and_while_waiting_is_refused() {
     plant.engine.command(uid, Command::Cancel).await.unwrap();
     plant.run().await;
     let record = plant.record(uid).await;
-    assert_eq!((record.state, record.ending.unwrap().reason), (State::Cancelled, Reason::CancelledByOperator));
+    assert_eq!((record.state(), record.ending().unwrap().reason), (State::Cancelled, Reason::CancelledByOperator));
     let undo = "ModifyGrantInstanceToTransitRouter vpc-bp1h8vbrbcgohcju50001 PayByCenOwner";
     assert_eq!(plant.effects(), [MODIFY, undo]);
 
@@ -245,16 +245,16 @@ async fn an_undo_after_the_hour_waits_for_the_next_one() {
     plant.cloud.inject(Fault::new("ListTransitRouterVpcAttachments", FaultKind::HtmlError).after(2).times(1_000));
     let uid = plant.job(payer_change("p", ATTACHED, "PayByResourceOwner")).await;
     plant.run_until("2026-11-21T10:59:00Z".parse().unwrap()).await;
-    assert_eq!(plant.record(uid).await.state, State::Running);
+    assert_eq!(plant.record(uid).await.state(), State::Running);
     plant.clock.advance_to("2026-11-21T11:00:01Z".parse().unwrap());
     plant.engine.command(uid, Command::Cancel).await.unwrap();
     plant.cloud.clear_faults();
     plant.run_until("2026-11-21T11:30:00Z".parse().unwrap()).await;
     let record = plant.record(uid).await;
-    assert_eq!(record.state, State::Waiting, "{}", record.why);
+    assert_eq!(record.state(), State::Waiting, "{}", record.why);
     plant.run().await;
     let record = plant.record(uid).await;
-    assert_eq!(record.state, State::Cancelled, "{}", record.why);
+    assert_eq!(record.state(), State::Cancelled, "{}", record.why);
     assert_eq!(record.after.unwrap().effective_order_type.unwrap().as_str(), "PayByCenOwner");
 }
 
@@ -270,7 +270,7 @@ async fn an_identical_request_of_another_requester_ends_with_the_first_under_its
     plant.run().await;
     for (uid, requester) in uids.iter().zip(["tickets", "bots"]) {
         let record = plant.record(*uid).await;
-        assert_eq!((record.state, record.requester.as_str()), (State::Completed, requester), "{}", record.why);
+        assert_eq!((record.state(), record.requester.as_str()), (State::Completed, requester), "{}", record.why);
         assert_eq!(plant.said(*uid).await.iter().filter(|said| *said == "completed").count(), 1);
     }
     assert_eq!(plant.effects().len(), 2, "written once on each side: {:?}", plant.effects());
@@ -281,20 +281,20 @@ async fn a_newer_change_supersedes_a_waiting_one_with_its_own_first_intent() {
     let plant = Plant::new().await;
     let old = plant.job(payer_change("old", ATTACHED, "PayByResourceOwner")).await;
     plant.run_until("2026-11-21T10:40:00Z".parse().unwrap()).await;
-    assert_eq!(plant.record(old).await.state, State::Waiting);
+    assert_eq!(plant.record(old).await.state(), State::Waiting);
     let same = plant.job(payer_change("same", ATTACHED, "PayByResourceOwner")).await;
     let refused = plant.job(revoke("refused", ATTACHED)).await;
     let planned = plant.job(with(payer_change("plan", ATTACHED, "PayByCenOwner"), "mode", json!("plan"))).await;
     plant.run_until("2026-11-21T10:41:00Z".parse().unwrap()).await;
-    assert_eq!(plant.record(old).await.state, State::Waiting, "plans and refusals supersede nothing");
-    assert_eq!(plant.record(refused).await.state, State::Failed);
-    assert_eq!(plant.record(planned).await.state, State::Planned);
-    assert_eq!(plant.record(same).await.state, State::Waiting, "an identical request is answered by the same end");
+    assert_eq!(plant.record(old).await.state(), State::Waiting, "plans and refusals supersede nothing");
+    assert_eq!(plant.record(refused).await.state(), State::Failed);
+    assert_eq!(plant.record(planned).await.state(), State::Planned);
+    assert_eq!(plant.record(same).await.state(), State::Waiting, "an identical request is answered by the same end");
     let new = plant.job(payer_change("new", ATTACHED, "PayByCenOwner")).await;
     plant.run().await;
-    assert_eq!(plant.record(old).await.state, State::Superseded);
-    assert_eq!(plant.record(same).await.state, State::Superseded);
-    assert_eq!(plant.record(new).await.state, State::Completed);
+    assert_eq!(plant.record(old).await.state(), State::Superseded);
+    assert_eq!(plant.record(same).await.state(), State::Superseded);
+    assert_eq!(plant.record(new).await.state(), State::Completed);
     assert_eq!(plant.said(old).await.last().unwrap(), "superseded");
     assert_eq!(plant.effects().len(), 4);
 }
@@ -307,9 +307,9 @@ async fn a_waiting_job_whose_hour_is_past_is_looked_at_before_it_is_superseded()
     plant.clock.advance_to("2026-11-21T11:00:30Z".parse().unwrap());
     let new = plant.job(payer_change("new", ATTACHED, "PayByCenOwner")).await;
     plant.work().await;
-    assert_eq!(plant.record(old).await.state, State::Completed, "it had taken effect");
+    assert_eq!(plant.record(old).await.state(), State::Completed, "it had taken effect");
     plant.run().await;
-    assert_eq!(plant.record(new).await.state, State::Completed);
+    assert_eq!(plant.record(new).await.state(), State::Completed);
 }
 
 #[tokio::test]
@@ -329,7 +329,7 @@ async fn jobs_on_one_instance_run_in_order_and_a_waiting_one_lets_the_next_pass(
         ]
     );
     for uid in [first, second, third] {
-        assert_eq!(plant.record(uid).await.state, State::Completed);
+        assert_eq!(plant.record(uid).await.state(), State::Completed);
     }
 }
 
@@ -343,13 +343,13 @@ async fn expiry_is_tested_before_the_first_write_and_never_after() {
     let begun = with(payer_change("p", ATTACHED, "PayByResourceOwner"), "not_after", json!("2026-11-21T10:20:30Z"));
     let begun = plant.job(begun).await;
     plant.run_until("2026-11-21T11:30:00Z".parse().unwrap()).await;
-    assert_eq!(plant.record(late).await.ending.unwrap().reason, Reason::Expired);
-    assert_eq!(plant.record(begun).await.state, State::Completed);
-    assert_eq!(plant.record(early).await.state, State::Queued);
+    assert_eq!(plant.record(late).await.ending().unwrap().reason, Reason::Expired);
+    assert_eq!(plant.record(begun).await.state(), State::Completed);
+    assert_eq!(plant.record(early).await.state(), State::Queued);
     assert_eq!(plant.effects().len(), 2);
     plant.run().await;
     let record = plant.record(early).await;
-    assert_eq!(record.state, State::Completed);
+    assert_eq!(record.state(), State::Completed);
     assert!(record.writes[0].intended_at >= "2026-11-21T12:00:00Z".parse().unwrap());
 }
 
@@ -361,7 +361,7 @@ async fn somebody_elses_change_while_waiting_is_said_and_never_completed() {
     plant.somebody_sets(ATTACHED, "order_type", "PayByCenOwner");
     plant.run().await;
     let record = plant.record(overridden).await;
-    assert_eq!((record.state, record.ending.unwrap().reason), (State::Failed, Reason::Overridden));
+    assert_eq!((record.state(), record.ending().unwrap().reason), (State::Failed, Reason::Overridden));
 }
 
 #[tokio::test]
@@ -374,13 +374,13 @@ async fn a_change_that_never_takes_effect_is_overdue_once_and_then_parks() {
     plant.cloud.inject(Fault::new("DescribeGrantRulesToCen", FaultKind::Empty).times(1_000_000));
     plant.run().await;
     let record = plant.record(uid).await;
-    assert_eq!(record.state, State::Parked, "{}", record.why);
+    assert_eq!(record.state(), State::Parked, "{}", record.why);
     assert_eq!(plant.said(uid).await, ["accepted", "waiting", "overdue", "parked"]);
     assert!(!record.is_half_done(), "both writes are made: it does not block the line");
     plant.cloud.clear_faults();
     plant.engine.command(uid, Command::Resume).await.unwrap();
     plant.run().await;
-    assert_eq!(plant.record(uid).await.state, State::Completed);
+    assert_eq!(plant.record(uid).await.state(), State::Completed);
 }
 
 #[tokio::test]
@@ -392,7 +392,7 @@ async fn waiting_costs_nothing_and_checking_is_shared() {
     plant.clock.advance(Duration::from_secs(20 * 60));
     plant.work().await;
     assert_eq!(plant.cloud.total_calls(), calls, "a waiting job makes no call before its hour");
-    assert_eq!(plant.record(uid).await.state, State::Waiting);
+    assert_eq!(plant.record(uid).await.state(), State::Waiting);
 }
 
 #[tokio::test]

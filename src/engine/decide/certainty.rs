@@ -69,7 +69,7 @@ impl Deciding<'_> {
 
     /// Looks once more, as soon as that look counts. Not a failed try.
     pub(super) fn recheck(&mut self, why: String) -> Next {
-        self.record.due = Some(later(self.now, self.context.policies.attachments_recheck));
+        self.record.phase.rest_until(later(self.now, self.context.policies.attachments_recheck));
         self.record.why = why;
         Next::Rest
     }

@@ -4,25 +4,20 @@
 //! cancelled with an undo that was read back. Everything else parks as half done, with an alert, and blocks the line of
 //! its instance until a person decides.
 
-use crate::domain::{EventType, Kind, Reason};
+use crate::domain::{EventType, Job, Kind, Reason};
 use crate::engine::decide::decision::{Deciding, Next};
 use crate::engine::ports::action::Seen;
-use crate::engine::record::{EmptySince, Ending, Outcome, State, Undo, Write};
+use crate::engine::record::{EmptySince, Ending, Outcome, Phase, State, Undo, Write};
 use crate::workflow::Step;
 
 impl Deciding<'_> {
     pub(super) fn finish(&mut self, state: State, reason: Reason, message: String, findings: Vec<String>) -> Next {
-        self.record.state = state;
-        self.record.in_queue = false;
-        self.record.due = None;
-        self.record.held = None;
         if self.record.before.is_none() {
             self.record.before = self.record.after.clone();
         }
         self.record.why = message.clone();
-        self.record.finished_at = Some(self.now);
         let findings = findings.into_iter().chain(self.record.unchecked.clone()).collect();
-        self.record.ending = Some(Ending { reason, message, findings });
+        self.record.phase = Phase::Ended { state, ending: Ending { reason, message, findings }, at: self.now };
         self.says.push(match state {
             State::Completed => EventType::Completed,
             State::Planned => EventType::Planned,
@@ -34,40 +29,24 @@ impl Deciding<'_> {
         Next::Rest
     }
 
-    /// Every step is through and was read back.
+    /// Every step is done and was read back.
     pub(super) fn complete(&mut self, seen: &Seen) -> Next {
-        let job = &self.record.job;
-        let (id, cen) = (job.instance.id.clone(), job.cen.id.clone());
+        let kind = self.record.job.kind;
         let wrote = self.record.has_written();
-        // A refused call may have had its effect all the same, or somebody else came between; not where the cloud has said that
-        // there was nothing to do.
+        // A refused call may have had its effect all the same, or another person came between; not where the cloud has said
+        // that there was nothing to do.
         let nothing_to_do = |write: &Write| matches!(write.outcome, Outcome::Refused { done: true, .. });
         let by_whom_unknown = !wrote && !self.record.writes.iter().all(nothing_to_do);
         let was_granted = self.record.before.as_ref().is_none_or(|before| before.granted);
-        let payer = self.goal().map(|goal| format!(" with {goal}")).unwrap_or_default();
-        let (reason, message) = match (job.kind, wrote) {
-            (Kind::Grant, true) => (Reason::Done, format!("{id} is granted to {cen}{payer}")),
-            (Kind::Grant, false) => (Reason::AlreadySatisfied, format!("{id} was granted to {cen}{payer} already")),
-            (Kind::Revoke, true) if was_granted => (Reason::Done, format!("{id} is no longer granted to {cen}")),
-            (Kind::Revoke, _) => {
-                let rules = seen.resource_rules.iter().flat_map(|listing| &listing.items);
-                self.record.granted_to = rules.map(|rule| rule.cen.to_string()).collect();
-                let elsewhere = match self.record.granted_to.as_slice() {
-                    [] => String::new(),
-                    some => format!(", but to {}", some.join(", ")),
-                };
-                (Reason::AlreadyAbsent, format!("{id} is not granted to {cen}{elsewhere}"))
-            }
-            (Kind::PayerChange, true) => {
-                (Reason::Done, format!("{id} in {cen}:{payer} is in force").replace(": with", ":"))
-            }
-            (Kind::PayerChange, false) => {
-                (Reason::AlreadySatisfied, format!("{id} in {cen}:{payer} was in force already").replace(": with", ":"))
-            }
-        };
-        if job.kind == Kind::PayerChange {
+        let already = if kind == Kind::Revoke { !(wrote && was_granted) } else { !wrote };
+        if already && kind == Kind::Revoke {
+            let rules = seen.resource_rules.iter().flat_map(|listing| &listing.items);
+            self.record.granted_to = rules.map(|rule| rule.cen.to_string()).collect();
+        }
+        if kind == Kind::PayerChange {
             self.record.effective_seen = Some(self.now);
         }
+        let (reason, message) = self.result(already);
         if !by_whom_unknown {
             return self.finish(State::Completed, reason, message, vec![]);
         }
@@ -75,6 +54,34 @@ impl Deciding<'_> {
         let next = self.finish(State::Completed, reason, message, vec![]);
         self.record.before = None;
         next
+    }
+
+    /// The result of a job in one sentence; `already`: it was there before the job.
+    fn result(&self, already: bool) -> (Reason, String) {
+        let job = &self.record.job;
+        let (id, cen) = (&job.instance.id, &job.cen.id);
+        let payer = self.goal().map(|goal| format!(" with {goal}")).unwrap_or_default();
+        match (job.kind, already) {
+            (Kind::Grant, false) => (Reason::Done, format!("{id} is granted to {cen}{payer}")),
+            (Kind::Grant, true) => (Reason::AlreadySatisfied, format!("{id} was granted to {cen}{payer} already")),
+            (Kind::Revoke, false) => (Reason::Done, format!("{id} is no longer granted to {cen}")),
+            (Kind::Revoke, true) => {
+                let elsewhere = match self.record.granted_to.as_slice() {
+                    [] => String::new(),
+                    some => format!(", but to {}", some.join(", ")),
+                };
+                (Reason::AlreadyAbsent, format!("{id} is not granted to {cen}{elsewhere}"))
+            }
+            (Kind::PayerChange, _) => self.in_force(if already { "was in force already" } else { "is in force" }),
+        }
+    }
+
+    /// The result of a payer change: `how` the payer is in force.
+    pub(super) fn in_force(&self, how: &str) -> (Reason, String) {
+        let reason = if self.record.has_written() { Reason::Done } else { Reason::AlreadySatisfied };
+        let payer = self.goal().map(|goal| format!("{goal} ")).unwrap_or_default();
+        let Job { instance, cen, .. } = &self.record.job;
+        (reason, format!("{} in {}: {payer}{how}", instance.id, cen.id))
     }
 
     /// Ends without the result; only where nothing of this job is left in the cloud, or somebody else undid it.
@@ -108,7 +115,7 @@ impl Deciding<'_> {
         match self.next_undo(None) {
             Some(step) => {
                 self.record.step = step;
-                self.record.due = Some(self.now);
+                self.record.phase.rest_until(self.now);
                 Next::Rest
             }
             None => self.park(Reason::HalfDone, "nothing that was written can be put back".into()),
@@ -166,25 +173,12 @@ impl Deciding<'_> {
     }
 
     fn park_with(&mut self, reason: Reason, message: String, findings: Vec<String>) -> Next {
-        self.record.state = State::Parked;
         self.record.empty_since = EmptySince::default();
-        self.record.due = None;
-        self.record.held = None;
-        self.record.in_queue = self.record.is_half_done();
         self.record.why = message.clone();
         let findings = findings.into_iter().chain(self.record.unchecked.clone()).collect();
-        self.record.ending = Some(Ending { reason, message, findings });
+        self.record.park(Ending { reason, message, findings });
         self.says.push(EventType::Parked);
         self.commit = true;
         Next::Rest
-    }
-
-    pub(super) fn is_expired(&self) -> bool {
-        !self.record.has_written() && self.record.job.not_after.is_some_and(|at| self.now > at)
-    }
-
-    pub(super) fn expire(&mut self) -> Next {
-        let by = self.record.job.not_after.map(|at| at.to_string()).unwrap_or_default();
-        self.fail(Reason::Expired, format!("it was not begun by {by}"), vec![])
     }
 }

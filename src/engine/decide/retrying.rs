@@ -7,33 +7,9 @@ use crate::domain::{AccountUid, Reason};
 use crate::engine::decide::backoff;
 use crate::engine::decide::decision::{Deciding, Next};
 use crate::engine::ports::action::Action;
-use crate::engine::ports::cloud::{CloudError, Failure, Refusal};
+use crate::engine::ports::cloud::CloudError;
 use crate::engine::record::{Outcome, Write};
-use crate::workflow::{Class, Effect, ErrorClasses, Step, Verdict};
-
-impl CloudError {
-    /// What the error-class table says of it.
-    pub fn verdict<'a>(&self, classes: &'a ErrorClasses) -> Verdict<'a> {
-        match &self.failure {
-            Failure::NotSent { .. } => classes.not_sent(),
-            Failure::Held { .. } => Verdict { class: Class::Held, ..classes.not_sent() },
-            Failure::Unanswered { .. } => classes.unanswered(),
-            Failure::Credential { refusal, .. } => {
-                let Refusal { asked, status, code } = refusal.as_ref();
-                let verdict = classes.classify(asked, *status, code, self.retry_after.is_some());
-                Verdict { effect: Effect::None, ..verdict }
-            }
-            Failure::Refused { status, code, .. } => {
-                classes.classify(&self.operation, *status, code, self.retry_after.is_some())
-            }
-        }
-    }
-
-    /// Its class by that table.
-    pub fn class(&self, classes: &ErrorClasses) -> Class {
-        self.verdict(classes).class
-    }
-}
+use crate::workflow::{Class, Step, Verdict};
 
 impl<'a> Deciding<'a> {
     /// After a call that failed: again later as patiently as `policy` says, unless it is the account's keys that are refused.
@@ -63,7 +39,7 @@ impl<'a> Deciding<'a> {
             return Next::AwaitRoom;
         }
         self.spent_waiting();
-        self.record.due = Some(later(self.now, opens_in));
+        self.record.phase.rest_until(later(self.now, opens_in));
         Next::Rest
     }
 
@@ -80,7 +56,7 @@ impl<'a> Deciding<'a> {
     /// A read is held: the job waits until it is asked again, which is no failed try.
     pub(super) fn held_back(&mut self, why: String, asked_again_in: Option<Duration>) -> Next {
         self.spent_waiting();
-        self.record.due = Some(later(self.now, asked_again_in.unwrap_or_default()));
+        self.record.phase.rest_until(later(self.now, asked_again_in.unwrap_or_default()));
         self.record.why = why;
         Next::Rest
     }
@@ -120,13 +96,8 @@ impl<'a> Deciding<'a> {
         }
         let salt = format!("{}/{}", self.record.uid, self.record.step);
         let delay = backoff::delay(policy, self.record.attempt, &salt).max(asked.unwrap_or_default());
-        self.record.due = Some(later(self.now, delay));
+        self.record.phase.rest_until(later(self.now, delay));
         self.record.why = why;
         Next::Rest
-    }
-
-    /// Whether the effect of a failed call is known to be none.
-    pub(super) fn had_no_effect(verdict: &Verdict<'_>) -> bool {
-        verdict.effect == Effect::None
     }
 }

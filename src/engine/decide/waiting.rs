@@ -5,9 +5,10 @@ use jiff::Timestamp;
 use crate::clock::later;
 use crate::domain::{Attachment, EventType, GrantRule, OrderType, Reason};
 use crate::engine::decide::decision::{Context, Deciding, Decision, Next};
-use crate::engine::decide::effective::{Over, Swept, Waited, judge_rule, judge_wait, next_check, over};
+use crate::engine::decide::effective::{Over, Swept, Waited, judge_rule, judge_wait, over};
+use crate::engine::decide::sweep_times::next_check;
 use crate::engine::ports::action::{Reads, Seen};
-use crate::engine::record::{EmptySince, Image, Record, State, Wait};
+use crate::engine::record::{EmptySince, Image, Phase, Record, State, Turn, Wait};
 use crate::workflow::{Account, Step};
 
 /// Decides on what the sweep read of a waiting job at `at`: the rule as the first witness shows it.
@@ -79,10 +80,8 @@ impl Deciding<'_> {
     pub(super) fn wait_for(&mut self, goal: OrderType, expected_at: Timestamp) -> Next {
         // A payer that never left billing was not seen pending, and did not take effect at any hour.
         let pending = |after: &Image| after.effective_order_type.is_some_and(|effective| effective != goal);
-        self.record.state = State::Waiting;
+        self.record.phase = Phase::Waiting { due: self.next_check(expected_at) };
         self.record.empty_since = EmptySince::default();
-        self.record.in_queue = false;
-        self.record.due = Some(self.next_check(expected_at));
         self.record.why = format!("{goal} is written and takes effect at {expected_at}");
         self.record.wait = Some(Wait {
             goal,
@@ -108,9 +107,8 @@ impl Deciding<'_> {
             return self.park(Reason::HalfDone, "it is at a wait and waits for nothing".into());
         };
         // Also from `Running`: a parked wait that was resumed.
-        let stored = self.record.state;
-        self.record.state = State::Waiting;
-        self.record.in_queue = false;
+        let stored = self.record.state();
+        self.record.phase = Phase::Waiting { due: self.record.due().unwrap_or(self.now) };
         let settled = self.last_write_at().is_none_or(|at| self.now >= later(at, self.context.policies.settle));
         let past = over(&wait, self.now, self.context.hour);
         match judge_wait(&self.record, &wait, seen, self.certain, &self.known, past) {
@@ -157,9 +155,8 @@ impl Deciding<'_> {
         self.record.step.clone_from(&step.name);
         self.record.generation += 1;
         self.record.wait = None;
-        self.record.state = if stored == State::Waiting { State::Queued } else { State::Running };
-        self.record.in_queue = true;
-        self.record.due = Some(self.now);
+        let turn = Turn::Due(self.now);
+        self.record.phase = if stored == State::Waiting { Phase::Queued(turn) } else { Phase::Running(turn) };
         self.record.why = format!("{why}; writes it");
         self.progress();
         self.commit = true;
@@ -171,7 +168,7 @@ impl Deciding<'_> {
         if let Some(wait) = &mut self.record.wait {
             wait.doubt = true;
         }
-        self.record.due = Some(self.now);
+        self.record.phase.rest_until(self.now);
         self.record.why = why.into();
         Next::Rest
     }
@@ -185,12 +182,9 @@ impl Deciding<'_> {
         if self.record.undo.is_some() {
             return self.went_back();
         }
-        let goal = self.goal().map(|goal| goal.to_string()).unwrap_or_default();
-        let (id, cen) = (&self.record.job.instance.id, &self.record.job.cen.id);
-        let (reason, message) = match self.record.has_written() {
-            true => (Reason::Done, format!("{id} in {cen}: {goal} is in force")),
-            false => (Reason::AlreadySatisfied, format!("{id} in {cen}: {goal} was written already and is in force")),
-        };
+        let wrote = self.record.has_written();
+        let (reason, message) =
+            self.in_force(if wrote { "is in force" } else { "was written already and is in force" });
         self.finish(State::Completed, reason, message, vec![])
     }
 
@@ -225,7 +219,8 @@ impl Deciding<'_> {
             }
             self.says.push(EventType::Overdue);
         }
-        self.record.due = Some(self.next_check(wait.expected_at));
+        let due = self.next_check(wait.expected_at);
+        self.record.phase.rest_until(due);
         self.record.why = format!("{} {what}; expected at {}", wait.goal, wait.expected_at);
         self.commit = true;
         Next::Rest
@@ -280,11 +275,19 @@ mod tests {
             let (expected_at, since) = (at("2026-11-21T11:00:00Z"), at("2026-11-21T10:20:00Z"));
             let goal = OrderType::PayByResourceOwner;
             let wait = Wait { goal, expected_at, since, last_pending: None, doubt: true, overdue: false };
-            let job = Record { state: from, step: "await-hour".into(), wait: Some(wait), ..record("NET-1") };
+            let due = at("2026-11-21T11:02:00Z");
+            let waits = from == State::Waiting;
+            let phase = if waits { Phase::Waiting { due } } else { Phase::Running(Turn::Due(due)) };
+            let job = Record { phase, step: "await-hour".into(), wait: Some(wait), ..record("NET-1") };
             let looked = Observation::Looked { seen: missing(&job), rivals: vec![] };
             let decided = decide(&rules, &job, &looked, at("2026-11-21T11:02:01Z")).record;
-            assert_eq!((decided.step.as_str(), decided.in_queue), ("update-attachments", true), "{}", decided.why);
-            assert!(from.may_become(decided.state), "{from:?} to {:?}", decided.state);
+            assert_eq!(
+                (decided.step.as_str(), decided.phase.in_queue()),
+                ("update-attachments", true),
+                "{}",
+                decided.why
+            );
+            assert!(from.may_become(decided.state()), "{from:?} to {:?}", decided.state());
         }
     }
 }

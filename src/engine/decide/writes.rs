@@ -15,7 +15,7 @@ use crate::engine::decide::decision::{Deciding, Next};
 use crate::engine::ports::action::{Action, Intended, NOT_JUST_BUSY, Reads, Seen};
 use crate::engine::ports::cloud::{Answer, CloudError, Failure};
 use crate::engine::record::{Image, Outcome, Record, State, Write};
-use crate::workflow::{Call, Class, Finding, Refused, Step, Target};
+use crate::workflow::{Call, Class, Effect, Finding, Refused, Step, Target, Verdict};
 
 impl Deciding<'_> {
     /// A step wants a write made. Whether it may be sent now depends on what became of the last one like it.
@@ -129,7 +129,7 @@ impl Deciding<'_> {
         let operation = write.operation.clone();
         self.record.attempts += 1;
         self.record.calls += 1;
-        self.record.due = Some(self.now);
+        self.record.phase.rest_until(self.now);
         self.record.why = format!("calls {operation}");
         self.commit = true;
         Next::Write(place)
@@ -193,65 +193,54 @@ impl Deciding<'_> {
 
     /// What came of a write.
     pub(super) fn answered(&mut self, place: usize, answer: &Result<Answer<()>, CloudError>) -> Next {
-        let step = self.step().and_then(|step| step.call());
-        let policy = step.map_or("write", |call| call.retry.as_str()).to_owned();
-        let changes_payer = step.and_then(|call| self.action(call)).is_some_and(Action::changes_payer);
-        let Some(write) = self.record.writes.get_mut(place) else { return Next::Look(Reads::ALL) };
-        let unsettled = write.unsettled;
         self.commit = true;
-        let error = match answer {
+        let Some(write) = self.record.writes.get_mut(place) else { return Next::Look(Reads::ALL) };
+        match answer {
             Ok(answer) => {
-                write.outcome =
-                    Outcome::Accepted { request_id: answer.request_id.clone(), at: self.now, date: answer.date };
-                self.record.why = format!("{} was accepted; reads it back", self.record.writes[place].operation);
+                let request_id = answer.request_id.clone();
+                write.outcome = Outcome::Accepted { request_id, at: self.now, date: answer.date };
+                self.record.why = format!("{} was accepted; reads it back", write.operation);
                 self.progress();
-                return self.look_again();
+                self.look_again()
             }
-            Err(error) => error,
-        };
-        let verdict = self.classify(error);
-        // A refusal with a code nobody has classified is one all the same, and is believed once a look after `settle`
-        // shows no effect (API §D.4). Anything else that may have had one has no known outcome.
-        let refused = verdict.class == Class::Unknown && matches!(error.failure, Failure::Refused { .. });
-        let retry = matches!(
-            verdict.class,
-            Class::Throttled | Class::Transient | Class::State | Class::Auth | Class::Credential
-        );
-        let policy = if verdict.class == Class::State { "state" } else { &policy };
-        // What turns this send away for now says nothing of an earlier one that may have landed.
-        if (!refused && !Self::had_no_effect(&verdict)) || (unsettled && retry) {
-            return self.after_failure(policy, &verdict, error);
+            Err(error) => self.write_failed(place, error),
         }
-        let (code, message) = match &error.failure {
-            Failure::Refused { status, code, message } if code.is_empty() => {
-                (format!("HTTP {status}"), message.clone())
-            }
-            Failure::Refused { code, message, .. } => (code.clone(), message.clone()),
-            Failure::Credential { why, .. }
-            | Failure::NotSent { why }
-            | Failure::Held { why }
-            | Failure::Unanswered { why } => ("not sent".to_owned(), why.clone()),
+    }
+
+    /// What an error makes of a write: its outcome stays unknown, or it was refused, for now or for good.
+    fn write_failed(&mut self, place: usize, error: &CloudError) -> Next {
+        let call = self.step().and_then(Step::call);
+        let changes_payer = call.and_then(|call| self.action(call)).is_some_and(Action::changes_payer);
+        let verdict = self.classify(error);
+        let policy = match verdict.class {
+            Class::State => "state",
+            _ => call.map_or("write", |call| call.retry.as_str()),
         };
-        self.record.writes[place].outcome = Outcome::Refused {
+        let write = &mut self.record.writes[place];
+        let Some(turned_away) = turned_away(&verdict, error, write.unsettled) else {
+            return self.after_failure(policy, &verdict, error);
+        };
+        let (code, message) = error.failure.code_and_message();
+        let TurnedAway { retry, unclassified } = turned_away;
+        write.outcome = Outcome::Refused {
             code,
             message,
             request_id: error.request_id.clone(),
             at: self.now,
             retry,
-            unclassified: unsettled || matches!(verdict.class, Class::Unknown | Class::Done),
+            unclassified,
             // With a finding it may as well be that the job is wrong: then a look has to show it.
             done: verdict.class == Class::Done && verdict.finding.is_none(),
         };
-        if retry && verdict.class == Class::State && changes_payer {
-            let half = self.tells_half_done(NOT_JUST_BUSY);
-            let why = format!("{half}{error}");
-            return self.again_after(policy, why, error.retry_after);
+        match retry {
+            true if verdict.class == Class::State && changes_payer => {
+                let half = self.tells_half_done(NOT_JUST_BUSY);
+                self.again_after(policy, format!("{half}{error}"), error.retry_after)
+            }
+            true => self.after_failure(policy, &verdict, error),
+            // Never believed without a look: the code is one of many, the state is what counts (API §D.4).
+            false => self.look_again(),
         }
-        if retry {
-            return self.after_failure(policy, &verdict, error);
-        }
-        // Never believed without a look: the code is one of many, the state is what counts (API §D.4).
-        self.look_again()
     }
 
     /// Reads back what the step needs to be through, and with it what the next one begins with.
@@ -343,7 +332,7 @@ impl Deciding<'_> {
 
     /// Looks again in a moment: not a failed try.
     fn poll(&mut self, why: String) -> Next {
-        self.record.due = Some(later(self.now, self.context.policies.settle_poll));
+        self.record.phase.rest_until(later(self.now, self.context.policies.settle_poll));
         self.record.why = why;
         Next::Rest
     }
@@ -401,4 +390,29 @@ impl Deciding<'_> {
             && after.effective_order_type == Some(wait.goal);
         in_force.then(|| after.clone())
     }
+}
+
+/// A write that was refused.
+struct TurnedAway {
+    /// The same call may be accepted later.
+    retry: bool,
+    /// Only a look tells whether it had no effect.
+    unclassified: bool,
+}
+
+/// Whether an error means that a write was refused; `None` while it may have taken effect. `unsettled`: an earlier send of
+/// the same write may have landed.
+fn turned_away(verdict: &Verdict<'_>, error: &CloudError, unsettled: bool) -> Option<TurnedAway> {
+    use Class::{Auth, Credential, Done, Held, Permanent, State, Throttled, Transient, Unknown};
+    let (retry, unclassified) = match verdict.class {
+        Throttled | Transient | State | Auth | Credential => (true, false),
+        Unknown | Done => (false, true),
+        Permanent | Held => (false, false),
+    };
+    // A refusal whose code the table does not know is one all the same, and is believed once a look after `settle` shows
+    // no effect (API §D.4).
+    let unknown_code = verdict.class == Unknown && matches!(error.failure, Failure::Refused { .. });
+    let no_effect = verdict.effect == Effect::None || unknown_code;
+    // What turns this send away for now says nothing of an earlier one.
+    (no_effect && !(unsettled && retry)).then_some(TurnedAway { retry, unclassified: unclassified || unsettled })
 }

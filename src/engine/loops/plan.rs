@@ -29,7 +29,7 @@ pub async fn plan(
         record = decision.record;
         let Next::Look(reads) = decision.next else {
             // An empty answer that is looked at again in a moment is waited for; anything else can't be told now.
-            let again = record.due.filter(|_| record.empty_since != EmptySince::default());
+            let again = record.due().filter(|_| record.empty_since != EmptySince::default());
             let Some(at) = again else { break };
             clock.sleep(until(clock.now(), at)).await;
             observation = Observation::TakenUp { refusal: None, objections: vec![], paused: None };

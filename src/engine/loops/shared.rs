@@ -88,7 +88,7 @@ impl Moved {
         let Decision { record, says, also, .. } = decision;
         Self {
             kind: record.job.kind,
-            state: record.state,
+            state: record.state(),
             says: says.iter().copied().chain(also.iter().map(|(_, said)| *said)).collect(),
             swept: record.is_swept(),
             limited: setting(record.job.kind).filter(|_| record.needs_approval()),

@@ -109,11 +109,11 @@ pub async fn run(engine: &Engine, claimed: Claimed, deadline: Duration) -> Resul
     let paused = execution.pause().await?;
     let mut observation = Observation::TakenUp { refusal, objections, paused };
     loop {
-        let (definition, wrong) = engine.definition_of(execution.record()).await?;
-        if let Some(why) = wrong {
+        let (definition, unusable) = engine.definition_of(execution.record()).await?;
+        if let Some(why) = unusable {
             observation = Observation::Undefined { why };
         }
-        let Some(next) = execution.decide(&definition, &mut observation).await? else { return Ok(()) };
+        let next = execution.decide(&definition, observation).await?;
         let step = definition.step(&execution.record().step).and_then(|step| step.call());
         observation = match next {
             Next::Rest | Next::AwaitRoom => return Ok(()),

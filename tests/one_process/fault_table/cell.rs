@@ -38,7 +38,7 @@ impl Undisturbed {
         let uid = plant.job(scenario.job.clone()).await;
         plant.run().await;
         let record = plant.record(uid).await;
-        assert_eq!(record.state, State::Completed, "{}: {}", scenario.name, record.why);
+        assert_eq!(record.state(), State::Completed, "{}: {}", scenario.name, record.why);
         let wrong = claims(&plant, uid).await;
         assert!(wrong.is_empty(), "{}: {wrong:?}", scenario.name);
         Self { end: end(&record), effects: plant.effects(), calls: calls(&plant) }
@@ -51,7 +51,7 @@ impl Undisturbed {
 }
 
 fn end(record: &Record) -> (State, Option<Reason>) {
-    (record.state, record.ending.as_ref().map(|ending| ending.reason))
+    (record.state(), record.ending().as_ref().map(|ending| ending.reason))
 }
 
 fn calls(plant: &Plant) -> BTreeMap<String, u64> {
@@ -108,9 +108,9 @@ impl Cell {
             wrong.push(format!("the ledger has {:?} instead of {effects:?}", plant.effects()));
         }
         // Keys that are refused park with that reason, half done or not.
-        if record.state == State::Parked
+        if record.state() == State::Parked
             && !matches!(ends.1, Some(Reason::CredentialRefused))
-            && record.is_half_done() != (record.ending.as_ref().unwrap().reason == Reason::HalfDone)
+            && record.is_half_done() != (record.ending().as_ref().unwrap().reason == Reason::HalfDone)
         {
             wrong.push("half done, and not said to be, or the other way round".into());
         }
@@ -193,11 +193,11 @@ async fn said(plant: &Plant, uid: JobUid, record: &Record) -> Vec<String> {
     let ends = ["completed", "failed", "cancelled", "superseded", "planned"];
     let terminal = said.iter().filter(|said| ends.contains(&said.as_str())).count();
     let last = said.last().map(String::as_str);
-    if terminal != usize::from(record.state.is_terminal())
-        || last != Some(record.state.as_str())
-        || record.due.is_some()
+    if terminal != usize::from(record.state().is_terminal())
+        || last != Some(record.state().as_str())
+        || record.due().is_some()
     {
-        wrong.push(format!("it is {} and due at {:?}, and said {said:?}", record.state.as_str(), record.due));
+        wrong.push(format!("it is {} and due at {:?}, and said {said:?}", record.state().as_str(), record.due()));
     }
     wrong
 }

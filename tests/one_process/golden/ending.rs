@@ -50,8 +50,8 @@ impl Ending {
         for entry in &manifest.jobs {
             let record = plant.store().find(&entry.requester(), &entry.id()).await.unwrap();
             let record = record.unwrap_or_else(|| panic!("{} is not in the store", entry.id()));
-            let why = record.ending.as_ref().map(|ending| ending.reason);
-            assert_eq!((record.state, why), (entry.found, entry.why), "{}", entry.id());
+            let why = record.ending().as_ref().map(|ending| ending.reason);
+            assert_eq!((record.state(), why), (entry.found, entry.why), "{}", entry.id());
             found.push(record);
         }
         Self { plant, manifest, found, kept }
@@ -83,9 +83,9 @@ impl Ending {
             let record = self.plant.record(before.uid).await;
             match entry.person {
                 None => ended(entry, &record),
-                Some(_) => assert_eq!(record.state, entry.found, "{}: {}", entry.id(), record.why),
+                Some(_) => assert_eq!(record.state(), entry.found, "{}: {}", entry.id(), record.why),
             }
-            if before.state.is_terminal() {
+            if before.state().is_terminal() {
                 assert_eq!(record, *before, "{}", entry.id());
             }
         }
@@ -194,6 +194,6 @@ fn lost(at: &str, written: &Value, read: &Value) -> Vec<String> {
 }
 
 fn ended(entry: &Entry, record: &Record) {
-    let because: Option<Reason> = record.ending.as_ref().map(|ending| ending.reason);
-    assert_eq!((record.state, because), (entry.end, Some(entry.because)), "{}: {}", entry.id(), record.why);
+    let because: Option<Reason> = record.ending().as_ref().map(|ending| ending.reason);
+    assert_eq!((record.state(), because), (entry.end, Some(entry.because)), "{}: {}", entry.id(), record.why);
 }

@@ -198,7 +198,7 @@ impl Stage {
             [("granted-vbr", State::Completed), ("waiting", State::Waiting), ("waiting-vpn", State::Waiting)]
         {
             self.send(id).await;
-            self.drive(id, |record| record.state == state).await;
+            self.drive(id, |record| record.state() == state).await;
         }
         let update = "UpdateTransitRouterVbrAttachmentAttribute";
         self.refuse(update, REFUSED, self.parts["in-an-undo"].attachment(), 0);
@@ -224,7 +224,7 @@ impl Stage {
         self.send("taken-up").await;
         self.claim(WORKER, 1).await;
         self.send("held").await;
-        self.drive("held", |record| record.held.is_some()).await;
+        self.drive("held", |record| record.phase.held().is_some()).await;
         for id in ["fresh", "second-in-line", "later"] {
             self.send(id).await;
         }
@@ -239,8 +239,8 @@ impl Stage {
         assert_eq!(self.taken.len(), self.parts.len(), "every part is played");
         for entry in &self.taken {
             let record = self.plant.store().find(&entry.requester(), &entry.id()).await.unwrap().unwrap();
-            let why = record.ending.as_ref().map(|ending| ending.reason);
-            assert_eq!((record.state, why), (entry.found, entry.why), "{}: {}", entry.id(), record.why);
+            let why = record.ending().as_ref().map(|ending| ending.reason);
+            assert_eq!((record.state(), why), (entry.found, entry.why), "{}: {}", entry.id(), record.why);
         }
         let manifest = Manifest { stopped_at: self.plant.clock.now(), jobs: self.taken };
         Left { manifest, world: scene::left(beginning, &self.plant.cloud) }
@@ -282,7 +282,7 @@ impl Stage {
             if struck || arrived(&record) {
                 return;
             }
-            clock.advance_to(record.due.unwrap());
+            clock.advance_to(record.due().unwrap());
             match self.claim(WORKER, 1).await.pop() {
                 Some(claimed) => {
                     assert_eq!(claimed.record.job.id.as_str(), id);

@@ -59,7 +59,7 @@ async fn many_are_approved_only_by_their_number() {
     assert_eq!((code, body["approved"].as_array().unwrap().len(), &body["left"]), (StatusCode::OK, 2, &json!(0)));
     plant.run_until(at("2026-11-21T10:40:00Z")).await;
     assert_eq!(states(&plant, &uids).await, [State::Completed; 4]);
-    assert_eq!(plant.record(payer).await.state, State::Parked, "it was not among them");
+    assert_eq!(plant.record(payer).await.state(), State::Parked, "it was not among them");
     let (code, body) = ask(&plant, "POST", &format!("/v1/jobs/{payer}/approve")).await;
     assert_eq!((code, &body["state"]), (StatusCode::OK, &json!("queued")), "{body}");
 }

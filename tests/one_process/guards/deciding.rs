@@ -68,11 +68,11 @@ async fn a_pause_keeps_back_what_has_changed_nothing_and_nothing_else() {
         for observation in [taken_up(Some(paused())), Observation::Paused(paused())] {
             let decision = desk.decide(record, &observation, NOW);
             assert_eq!(decision.next == Next::Rest, kept, "{}", record.why);
-            assert_eq!(decision.record.held.is_some(), kept);
+            assert_eq!(decision.record.phase.held().is_some(), kept);
             assert!(decision.says.is_empty() && !decision.begins);
         }
         let decision = desk.decide(record, &taken_up(None), NOW);
-        assert!(matches!(decision.next, Next::Look(_)) && decision.record.held.is_none());
+        assert!(matches!(decision.next, Next::Look(_)) && decision.record.phase.held().is_none());
     }
 }
 
@@ -82,16 +82,16 @@ async fn a_held_job_is_released_anew_or_expires() {
     let [mut fresh, mut refused, _] = stages().await;
     refused.attempt = 7;
     let held = desk.decide(&refused, &taken_up(Some(paused())), NOW).record;
-    assert_eq!((held.due, held.attempt), (None, 7));
+    assert_eq!((held.due(), held.attempt), (None, 7));
     let released = desk.decide(&held, &taken_up(None), "2026-11-22T10:20:00Z").record;
-    assert_eq!((released.held, released.attempt, released.trying_since), (None, 0, at("2026-11-22T10:20:00Z")));
+    assert_eq!((released.phase.held(), released.attempt, released.trying_since), (None, 0, at("2026-11-22T10:20:00Z")));
 
     for record in [&mut fresh, &mut refused] {
         record.job.not_after = Some(at("2026-11-21T11:00:00Z"));
         let held = desk.decide(record, &taken_up(Some(paused())), NOW).record;
-        assert_eq!(held.due, Some(at("2026-11-21T11:00:00.000001Z")));
+        assert_eq!(held.due(), Some(at("2026-11-21T11:00:00.000001Z")));
         let late = desk.decide(&held, &taken_up(Some(paused())), "2026-11-21T11:00:00.000001Z").record;
-        assert_eq!((late.state, late.ending.unwrap().reason), (State::Failed, Reason::Expired));
+        assert_eq!((late.state(), late.ending().unwrap().reason), (State::Failed, Reason::Expired));
     }
 }
 
@@ -103,7 +103,7 @@ async fn what_goes_beyond_a_limit_is_parked_with_the_figures() {
         let decision = desk.decide(&record, &Observation::OverLimit { begun: 23, most: 20 }, NOW);
         let parked = &decision.record;
         assert!(decision.commit && decision.next == Next::Rest && parked.needs_approval());
-        assert!(!parked.is_half_done() && !parked.in_queue, "the next one passes");
+        assert!(!parked.is_half_done() && !parked.phase.in_queue(), "the next one passes");
         assert!(parked.why.contains("hour: 23; ") && parked.why.contains("allows 20, so"), "{}", parked.why);
     }
 }

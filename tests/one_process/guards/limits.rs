@@ -17,7 +17,7 @@ async fn the_21st_revoke_of_an_hour_parks_before_any_write_and_goes_on_once_appr
     plant.run_until(at("2026-11-21T10:30:00Z")).await;
     assert!(states(&plant, others).await.iter().all(|state| *state == State::Completed));
     let record = plant.record(*last).await;
-    assert_eq!((record.state, record.writes.len(), record.begun_at), (State::Parked, 0, None));
+    assert_eq!((record.state(), record.writes.len(), record.begun_at), (State::Parked, 0, None));
     assert!(record.after.as_ref().is_some_and(|after| after.granted), "what it saw is known");
     assert_eq!(write_calls(&plant), 20);
     assert_eq!(plant.said(*last).await, ["accepted", "parked"]);
@@ -29,7 +29,7 @@ async fn the_21st_revoke_of_an_hour_parks_before_any_write_and_goes_on_once_appr
 
     let passes = plant.job(grant("g", &network(20))).await;
     plant.work().await;
-    assert_eq!(plant.record(passes).await.ending.unwrap().reason, Reason::AlreadySatisfied, "the next one passes");
+    assert_eq!(plant.record(passes).await.ending().unwrap().reason, Reason::AlreadySatisfied, "the next one passes");
 
     let declined = plant.engine.command(*last, Command::Resume).await.unwrap_err();
     assert!(declined.to_string().contains("`crossgrant approve`"), "{declined}");
@@ -38,7 +38,7 @@ async fn the_21st_revoke_of_an_hour_parks_before_any_write_and_goes_on_once_appr
     plant.work().await;
     assert_eq!(write_calls(&plant), 20, "an empty list from before it rested confirms none of now");
     plant.run_on().await;
-    assert_eq!(plant.record(*last).await.state, State::Completed);
+    assert_eq!(plant.record(*last).await.state(), State::Completed);
     assert_eq!(plant.record(*last).await.approved_at, Some(approved_at));
     assert_eq!(plant.effects().len(), 21);
 }
@@ -59,7 +59,7 @@ async fn an_empty_look_from_before_the_rest_does_not_let_one_new_one_be_believed
     plant.engine.command(uid, Command::Approve).await.unwrap();
     plant.run_on().await;
     let record = plant.record(uid).await;
-    assert_eq!((record.state, record.ending.unwrap().reason), (State::Failed, Reason::Attached));
+    assert_eq!((record.state(), record.ending().unwrap().reason), (State::Failed, Reason::Attached));
     assert_eq!(write_calls(&plant), 0, "no revoke of what is attached is asked for");
 }
 
@@ -90,7 +90,7 @@ async fn payer_changes_are_counted_by_account_and_what_ends_without_a_write_is_n
     assert_eq!(u64::from(record.calls), plant.cloud.total_calls() - calls, "the call it did not make is not counted");
     let granted = plant.job(grant("g", NOT_GRANTED)).await;
     plant.work().await;
-    assert_eq!(plant.record(granted).await.state, State::Completed, "a grant is under no limit");
+    assert_eq!(plant.record(granted).await.state(), State::Completed, "a grant is under no limit");
 }
 
 #[tokio::test]
@@ -107,7 +107,7 @@ async fn the_hour_rolls_and_does_not_begin_by_itself_what_is_parked() {
     let uids = [first, early, late].concat();
     assert_eq!(states(&plant, &uids).await, [State::Completed, State::Parked, State::Parked, State::Completed]);
     plant.engine.command(uids[1], Command::Cancel).await.unwrap();
-    assert_eq!(plant.record(uids[1]).await.state, State::Cancelled);
+    assert_eq!(plant.record(uids[1]).await.state(), State::Cancelled);
     assert_eq!(write_calls(&plant), 2);
 }
 
@@ -142,9 +142,9 @@ async fn neither_limit_nor_pause_stops_a_job_between_halves() {
     let plant = plant.restarted(limited(limits(0, 0)), || open(&path)).await;
     plant.run_until(at("2026-11-21T10:59:00Z")).await;
     assert_eq!(plant.effects(), [MODIFY, UPDATE]);
-    assert_eq!(plant.record(uid).await.state, State::Waiting);
+    assert_eq!(plant.record(uid).await.state(), State::Waiting);
     plant.run().await;
-    assert_eq!(plant.record(uid).await.state, State::Completed, "a sweep only reads");
+    assert_eq!(plant.record(uid).await.state(), State::Completed, "a sweep only reads");
 }
 
 #[tokio::test]
@@ -158,7 +158,7 @@ async fn neither_stops_a_network_from_being_granted_again() {
     let store = plant.engine.store.clone();
     let plant = plant.restarted(limited(limits(0, 0)), || store).await;
     plant.run().await;
-    assert_eq!(plant.record(uid).await.state, State::Completed);
+    assert_eq!(plant.record(uid).await.state(), State::Completed);
     assert_eq!(plant.effects().len(), 2);
 }
 
@@ -181,5 +181,5 @@ async fn what_was_begun_is_counted_over_a_restart_and_an_approval_lasts() {
     plant.work().await;
     assert!(!plant.record(third).await.has_written(), "its write was refused, so it begins once more");
     plant.run_until(at("2026-11-21T10:50:00Z")).await;
-    assert_eq!(plant.record(third).await.state, State::Completed);
+    assert_eq!(plant.record(third).await.state(), State::Completed);
 }

@@ -29,7 +29,7 @@ async fn a_paused_account_is_left_alone_and_the_pause_survives_a_restart() {
         for job in [held, planned] {
             let record = plant.record(job).await;
             let why = format!("account {uid} is paused since 2026-11-21T10:20:00Z by ann: an incident");
-            assert_eq!((record.state, &record.why, record.due), (State::Queued, &why, None));
+            assert_eq!((record.state(), &record.why, record.due()), (State::Queued, &why, None));
             let shown = explain(&record, None, true, plant.clock.now());
             assert!(shown.why == why && shown.next.contains(&format!("crossgrant unpause {uid}")), "{shown:?}");
         }
@@ -51,7 +51,7 @@ async fn a_held_job_begins_as_soon_as_its_account_is_unpaused() {
     let uid = plant.job(grant("g", NOT_GRANTED)).await;
     store.run_out(&plant.clock).await;
     let began = plant.clock.now();
-    assert_eq!(plant.record(uid).await.held, Some(account(RESOURCE)));
+    assert_eq!(plant.record(uid).await.phase.held(), Some(&account(RESOURCE)));
     plant.engine.unpause(&account(RESOURCE)).await.unwrap();
     store.run_until(&plant.clock, || !plant.effects().is_empty()).await;
     assert_eq!(plant.clock.now(), began, "nobody waited for a clock");
@@ -68,15 +68,19 @@ async fn a_job_expires_while_its_account_is_paused_and_can_be_cancelled() {
     let behind = plant.job(grant("b", NOT_GRANTED)).await;
     let other = plant.job(grant("c", UNATTACHED)).await;
     plant.run_until(at("2026-11-21T11:00:00Z")).await;
-    assert_eq!(plant.record(expires).await.state, State::Queued);
+    assert_eq!(plant.record(expires).await.state(), State::Queued);
     plant.run().await;
     let record = plant.record(expires).await;
-    assert_eq!((record.state, record.ending.unwrap().reason), (State::Failed, Reason::Expired));
-    assert!(record.finished_at.unwrap() < at("2026-11-21T11:00:01Z"), "{:?}", record.finished_at);
-    assert_eq!(plant.record(behind).await.held, Some(account(RESOURCE)), "its turn came, and it is held as well");
+    assert_eq!((record.state(), record.ending().unwrap().reason), (State::Failed, Reason::Expired));
+    assert!(record.phase.finished_at().unwrap() < at("2026-11-21T11:00:01Z"), "{:?}", record.phase.finished_at());
+    assert_eq!(
+        plant.record(behind).await.phase.held(),
+        Some(&account(RESOURCE)),
+        "its turn came, and it is held as well"
+    );
     plant.engine.command(other, Command::Cancel).await.unwrap();
-    assert_eq!(plant.record(other).await.state, State::Cancelled);
-    assert_eq!(plant.record(other).await.held, None);
+    assert_eq!(plant.record(other).await.state(), State::Cancelled);
+    assert_eq!(plant.record(other).await.phase.held(), None);
     assert_eq!(plant.cloud.total_calls(), 0);
 }
 
@@ -96,12 +100,12 @@ async fn a_pause_in_the_middle_of_a_look_stops_the_write_that_would_follow() {
     store.run_out(&plant.clock).await;
     assert!(plant.cloud.total_calls() > looks, "the look was under way");
     let record = plant.record(uid).await;
-    assert_eq!((record.held.as_ref(), record.writes.len()), (Some(&account(CEN_OWNER)), 0));
+    assert_eq!((record.phase.held(), record.writes.len()), (Some(&account(CEN_OWNER)), 0));
     assert!(record.why.contains("is paused since"), "{}", record.why);
     assert_eq!(write_calls(&plant), 0);
     plant.engine.unpause(&account(CEN_OWNER)).await.unwrap();
     store.run_out(&plant.clock).await;
-    assert_eq!(plant.record(uid).await.state, State::Completed);
+    assert_eq!(plant.record(uid).await.state(), State::Completed);
 }
 
 #[tokio::test]

@@ -36,7 +36,7 @@ async fn a_change_within_the_hour_waits_for_it_and_is_made_once(stock: Stock) {
         plant.run_until(at("11:19:00")).await;
         let record = plant.record(uid).await;
         let case = format!("{} {code}: {}", of.kind, record.why);
-        assert_eq!((record.state, plant.effects()), (State::Running, vec![]), "{case}");
+        assert_eq!((record.state(), plant.effects()), (State::Running, vec![]), "{case}");
         assert_eq!(plant.said(uid).await, ["accepted"], "{case}: nothing of it is half done");
         plant.run_until(at("12:02:30")).await;
         let record = plant.record(uid).await;
@@ -58,7 +58,7 @@ async fn an_undo_within_the_hour_waits_for_it_and_is_told_as_half_done(stock: St
         plant.run_until(at("11:19:00")).await;
         let record = plant.record(uid).await;
         let case = format!("{} {code}: {}", of.kind, record.why);
-        assert_eq!(record.state, State::Running, "{case}");
+        assert_eq!(record.state(), State::Running, "{case}");
         assert_eq!(plant.effects().len(), 1, "{case}");
         let waiting = plant.events(uid).await.pop().unwrap();
         let told = (&waiting["type"], &waiting["data"]["half_done"], &waiting["data"]["expected_at"]);
@@ -85,7 +85,7 @@ async fn a_cancel_within_the_hour_waits_for_it_and_puts_back_what_was_written() 
         plant.run_until(at("10:30:00")).await;
         plant.engine.command(uid, Command::Cancel).await.unwrap();
         plant.run_until(at("11:19:00")).await;
-        assert_eq!((plant.record(uid).await.state, plant.effects().len()), (State::Running, 1), "{code}");
+        assert_eq!((plant.record(uid).await.state(), plant.effects().len()), (State::Running, 1), "{code}");
         plant.run_until(at("12:30:00")).await;
         let record = plant.record(uid).await;
         assert_eq!(end(&record), (State::Cancelled, Some(Reason::CancelledByOperator)), "{code}: {}", record.why);

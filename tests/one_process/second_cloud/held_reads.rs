@@ -67,7 +67,7 @@ async fn a_read_that_is_refused_as_malformed_or_for_want_of_a_new_permission_end
         plant.run_until(later(at("10:20:00"), Duration::from_secs(60 * minutes))).await;
         for uid in &uids {
             let record = plant.record(*uid).await;
-            assert!(!record.state.is_terminal() && record.state != State::Parked, "{code}: {}", record.why);
+            assert!(!record.state().is_terminal() && record.state() != State::Parked, "{code}: {}", record.why);
             assert!(record.why.contains(code.trim_end()), "{code}: {}", record.why);
             assert_eq!(plant.said(*uid).await, ["accepted"], "{code}");
         }

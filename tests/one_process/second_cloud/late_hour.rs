@@ -18,7 +18,7 @@ async fn waiting(of: Subject, stock: Stock, switches: Value) -> (Plant, JobUid) 
     switch(&plant, switches);
     let uid = plant.job(of.job("payer-change")).await;
     plant.run_until(at("10:30:00")).await;
-    assert_eq!(plant.record(uid).await.state, State::Waiting);
+    assert_eq!(plant.record(uid).await.state(), State::Waiting);
     assert_eq!(plant.effects().len(), 2, "both sides are written");
     (plant, uid)
 }
@@ -41,7 +41,7 @@ async fn what_somebody_detached_did_not_take_effect(stock: Stock) {
         let (plant, uid) = waiting(of, stock, json!({"unattached_takes_effect": false})).await;
         somebody(&plant, json!({"detach": {"cen": CEN, "instance": of.id}}));
         plant.run_until(at("11:59:00")).await;
-        assert_eq!(plant.record(uid).await.state, State::Waiting, "until then it may merely show late");
+        assert_eq!(plant.record(uid).await.state(), State::Waiting, "until then it may merely show late");
         plant.run_until(at("12:02:30")).await;
         let record = plant.record(uid).await;
         assert_eq!(end(&record), (State::Failed, Some(Reason::Detached)), "{}: {}", of.kind, record.why);
@@ -84,7 +84,7 @@ async fn a_write_that_two_empty_lists_hid_is_made_once(stock: Stock) {
         plant.cloud.inject(Fault::new(&list, FaultKind::EmptyList).after(1).times(2));
         let uid = plant.job(of.job("payer-change")).await;
         plant.run_until(at("10:40:00")).await;
-        assert_eq!((plant.record(uid).await.state, plant.cloud.strikes(&list)), (State::Waiting, 2));
+        assert_eq!((plant.record(uid).await.state(), plant.cloud.strikes(&list)), (State::Waiting, 2));
         assert_eq!(plant.effects().len(), 1, "the grant alone");
         plant.run_until(at("11:02:30")).await;
         assert_eq!(plant.effects().len(), 2, "{}: {:?}", of.kind, plant.effects());
@@ -105,7 +105,7 @@ async fn what_was_attached_meanwhile_with_the_old_payer_is_written_once(stock: S
         );
         let uid = plant.job(of.job("payer-change")).await;
         plant.run_until(at("10:30:00")).await;
-        assert_eq!(plant.record(uid).await.state, State::Waiting, "another's change waits for its hour");
+        assert_eq!(plant.record(uid).await.state(), State::Waiting, "another's change waits for its hour");
         somebody(&plant, json!({"attach": {"transit_router": ROUTER, "instance": of.id}}));
         let old = json!({"cen": CEN, "instance": of.id, "attachment_order_type": "PayByCenOwner"});
         somebody(&plant, json!({"set_order_type": old}));
@@ -197,6 +197,6 @@ async fn many_that_show_late_are_compared_with_one_list_a_pass() {
         assert_eq!(pass(&plant).await, expected);
     }
     for uid in uids {
-        assert_eq!(plant.record(uid).await.state, State::Completed);
+        assert_eq!(plant.record(uid).await.state(), State::Completed);
     }
 }

@@ -138,7 +138,7 @@ async fn parked(stock: Stock, stands: Stands, job: Value, fault: Fault) -> (Plan
     let uid = plant.job(job).await;
     plant.run_until(at("20:00:00")).await;
     let record = plant.record(uid).await;
-    assert!(record.is_half_done(), "{:?} {}", record.state, record.why);
+    assert!(record.is_half_done(), "{:?} {}", record.state(), record.why);
     (plant, uid)
 }
 
@@ -167,7 +167,7 @@ async fn what_show_says_of_a_cancel_holds(stock: Stock) {
         if can {
             plant.run_until(at("23:00:00")).await;
             let record = plant.record(uid).await;
-            assert_eq!(record.state, State::Cancelled, "{case}: {}", record.why);
+            assert_eq!(record.state(), State::Cancelled, "{case}: {}", record.why);
         }
     }
 }
@@ -179,7 +179,7 @@ async fn a_wait_that_is_half_done_can_be_cancelled() {
     plant.cloud.inject(Fault::new("ListTransitRouterVpcAttachments", FaultKind::EmptyList).after(1).times(2));
     let uid = plant.job(VPC.job("payer-change")).await;
     plant.run_until(at("11:30:00")).await;
-    assert_eq!((plant.record(uid).await.state, plant.effects().len()), (State::Waiting, 2));
+    assert_eq!((plant.record(uid).await.state(), plant.effects().len()), (State::Waiting, 2));
     // Then somebody attaches it once more, with the old payer.
     somebody(&plant, attached());
     let old = json!({"cen": CEN, "instance": VPC.id, "attachment_order_type": "PayByCenOwner"});

@@ -1,4 +1,4 @@
-//! When to pass: at the top of every hour, at start, and whenever something in the store is due.
+//! When a pass is made: at start, whenever something in the store is due, and when the cron strikes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,11 +20,11 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
 
 /// Passes until `stop` says true.
 pub async fn run(engine: Arc<Engine>, mut stop: watch::Receiver<bool>) {
-    let bell = Arc::new(Notify::new());
-    let mut scheduler = match ring(engine.hour(), Arc::clone(&bell)).await {
-        Ok(scheduler) => Some(scheduler),
+    let top_of_hour = Arc::new(Notify::new());
+    let mut cron = match cron(engine.hour(), Arc::clone(&top_of_hour)).await {
+        Ok(cron) => Some(cron),
         Err(error) => {
-            tracing::error!(%error, "the hourly bell does not ring; the due times in the store are kept all the same");
+            tracing::error!(%error, "the hourly cron cannot start; the due times in the store wake the sweep all the same");
             None
         }
     };
@@ -44,20 +44,20 @@ pub async fn run(engine: Arc<Engine>, mut stop: watch::Receiver<bool>) {
         };
         tokio::select! {
             () = due => {}
-            () = bell.notified() => {}
+            () = top_of_hour.notified() => {}
             () = engine.hours.notified() => {}
             _ = stop.changed() => {}
         }
     }
-    if let Some(scheduler) = &mut scheduler
-        && let Err(error) = scheduler.shutdown().await
+    if let Some(cron) = &mut cron
+        && let Err(error) = cron.shutdown().await
     {
-        tracing::warn!(%error, "the hourly bell did not stop cleanly");
+        tracing::warn!(%error, "the hourly cron did not stop cleanly");
     }
 }
 
-/// Passes if something is due; says when it will be next. That is one look at an index, however many wait: it is made
-/// whenever a job begins to.
+/// Passes if something is due; says when it will be next. Cheap, since it is called whenever a job begins to wait: one
+/// lookup in an index, however many jobs wait.
 async fn sweep(engine: &Engine) -> Result<Option<Timestamp>, StoreError> {
     match engine.store.next_sweep().await? {
         Some(due) if due <= engine.clock.now() => {
@@ -68,13 +68,13 @@ async fn sweep(engine: &Engine) -> Result<Option<Timestamp>, StoreError> {
     }
 }
 
-/// A bell for every top of the hour; of a shorter hour, one for each of its lengths.
-async fn ring(hour: Hour, bell: Arc<Notify>) -> Result<JobScheduler, JobSchedulerError> {
+/// Notifies at the top of every hour; of a simulated, shorter hour once in each of its lengths.
+async fn cron(hour: Hour, top_of_hour: Arc<Notify>) -> Result<JobScheduler, JobSchedulerError> {
     let scheduler = JobScheduler::new().await?;
     let job = if hour == Hour::REAL {
-        Job::new("0 0 * * * *", move |_, _| bell.notify_one())?
+        Job::new("0 0 * * * *", move |_, _| top_of_hour.notify_one())?
     } else {
-        Job::new_repeated(hour.length(), move |_, _| bell.notify_one())?
+        Job::new_repeated(hour.length(), move |_, _| top_of_hour.notify_one())?
     };
     scheduler.add(job).await?;
     scheduler.start().await?;
