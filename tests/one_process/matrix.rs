@@ -15,6 +15,8 @@ mod plan;
 mod rules;
 mod scene;
 mod settings;
+mod stage;
+mod telling;
 
 use cell::{Cell, Outcome, cells};
 use plan::Foretold;
@@ -51,7 +53,7 @@ fn observed() -> &'static Observed {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             loop {
                 let Some((setting, cells)) = next.lock().unwrap().pop() else { return };
-                let shown = runtime.block_on(scene::run(&cells, &settings[setting]));
+                let shown = runtime.block_on(stage::run(&cells, &settings[setting]));
                 let foretold = shown.foretold.into_iter().chain(std::iter::repeat(None));
                 let cases = cells.into_iter().zip(shown.outcomes).zip(foretold);
                 let case = |((cell, observed), foretold)| Case { setting, cell, observed, foretold };
