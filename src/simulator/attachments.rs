@@ -270,5 +270,4 @@ fn item(world: &World, id: &str, attachment: &Attachment, kind: InstanceType) ->
 }
 
 #[cfg(test)]
-#[path = "attachments_tests.rs"]
 mod tests;

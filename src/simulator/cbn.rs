@@ -320,5 +320,4 @@ pub(super) fn minute(at: Timestamp) -> String {
 }
 
 #[cfg(test)]
-#[path = "cbn_tests.rs"]
 mod tests;

@@ -99,5 +99,4 @@ fn item(instance: &Instance, attachment: &Attachment) -> Value {
 }
 
 #[cfg(test)]
-#[path = "children_tests.rs"]
 mod tests;

@@ -327,5 +327,4 @@ const CREATED_VPC: &[&str] =
 const CREATED_VPN: &[&str] = &["AutoPublishRouteEnabled", "ChargeType", "VpnOwnerId", "Zone.N.ZoneId"];
 
 #[cfg(test)]
-#[path = "combinations_tests.rs"]
 mod tests;

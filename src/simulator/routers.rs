@@ -76,5 +76,4 @@ pub(super) fn service(world: &mut World, call: &Call) -> Result<Answer, Refusal>
 }
 
 #[cfg(test)]
-#[path = "routers_tests.rs"]
 mod tests;

@@ -361,5 +361,4 @@ async fn respond(served: &Served, request: Request) -> Response {
 }
 
 #[cfg(test)]
-#[path = "server_tests.rs"]
 mod tests;

@@ -121,5 +121,4 @@ fn effect(cen: CenId, ccn: InstanceId) -> Effect {
 }
 
 #[cfg(test)]
-#[path = "smartag_tests.rs"]
 mod tests;

@@ -190,5 +190,4 @@ pub(super) fn token(sent: &str, key: &AccessKey, now: Timestamp) -> Result<(), R
 }
 
 #[cfg(test)]
-#[path = "verify_tests.rs"]
 mod tests;

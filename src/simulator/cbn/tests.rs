@@ -133,7 +133,7 @@ async fn a_grant_needs_the_service_and_its_role_in_the_resource_account() {
 
 #[tokio::test]
 async fn both_accounts_must_be_on_one_site() {
-    let world = include_str!("../../examples/world.toml").replace("site = \"china\"", "site = \"international\"");
+    let world = include_str!("../../../examples/world.toml").replace("site = \"china\"", "site = \"international\"");
     let bench = Bench::of(World::from_toml(&world).unwrap());
     assert_eq!(bench.grant(ABSENT, "").await, "OperationFailed.SimSiteMismatch");
 }
@@ -250,7 +250,7 @@ async fn a_lagging_read_shows_the_past() {
 
 #[tokio::test]
 async fn rules_come_in_pages_that_miss_nothing() {
-    let mut world = World::from_toml(include_str!("../../examples/world.toml")).unwrap();
+    let mut world = World::from_toml(include_str!("../../../examples/world.toml")).unwrap();
     for n in 0..250 {
         let id = InstanceId::parse(format!("vpc-many{n:06}")).unwrap();
         let (region, owner) = ("cn-beijing".parse().unwrap(), OWNER.parse().unwrap());

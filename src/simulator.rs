@@ -288,5 +288,4 @@ impl Cloud {
 }
 
 #[cfg(test)]
-#[path = "tests.rs"]
 mod tests;

@@ -49,7 +49,7 @@ async fn another_account_sees_no_router_and_no_error() {
 
 #[tokio::test]
 async fn an_account_that_has_not_activated_the_service_is_told_so_until_it_has() {
-    let world = include_str!("../../examples/world.toml")
+    let world = include_str!("../../../examples/world.toml")
         .replace("site = \"china\"", "site = \"china\"\ntransit_router_service = false");
     let bench = Bench::of(World::from_toml(&world).unwrap());
     let check = async |key| bench.call(key, "CheckTransitRouterService", "").await.json();

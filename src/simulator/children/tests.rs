@@ -10,7 +10,7 @@ const ENTERPRISE: &str = "vpc-bp1h8vbrbcgohcju50001";
 fn bench() -> Bench {
     let extra = format!(
         "{}\n[[attachments]]\ntransit_router = \"tr-bp1su1ytdxtataupl0002\"\ninstance = \"{BASIC}\"",
-        include_str!("../../examples/world.toml")
+        include_str!("../../../examples/world.toml")
     );
     let mut world = World::from_toml(&extra).unwrap();
     let (cen, region) = (CEN.parse().unwrap(), "cn-shanghai".parse().unwrap());

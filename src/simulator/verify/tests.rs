@@ -52,7 +52,7 @@ struct Negative {
 }
 
 fn file() -> File {
-    serde_json::from_str(include_str!("../../tests/data/signature-vectors.json")).unwrap()
+    serde_json::from_str(include_str!("../../../tests/data/signature-vectors.json")).unwrap()
 }
 
 fn capture(name: &str) -> Capture {

@@ -102,7 +102,7 @@ async fn an_attached_ccn_is_a_child_instance_and_is_detached_before_a_revoke() {
 
 #[tokio::test]
 async fn rules_come_in_pages_of_at_most_fifty() {
-    let mut world = World::from_toml(include_str!("../../examples/world.toml")).unwrap();
+    let mut world = World::from_toml(include_str!("../../../examples/world.toml")).unwrap();
     let payer = crate::domain::OrderType::PayByCenOwner;
     for n in 10..70 {
         let cen = format!("cen-44m0p68spvlrqq{n:04}").parse().unwrap();
