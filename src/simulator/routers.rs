@@ -76,4 +76,67 @@ pub(super) fn service(world: &mut World, call: &Call) -> Result<Answer, Refusal>
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::simulator::testing::{Bench, CEN, CEN_OWNER, RESOURCE, TR};
+    use crate::simulator::{Change, World};
+
+    const ROUTER: &str = "tr-bp1su1ytdxtataupl0001";
+
+    async fn list(bench: &Bench, params: &str) -> Value {
+        bench.call(TR, "ListTransitRouters", params).await.json()
+    }
+
+    #[tokio::test]
+    async fn the_routers_of_a_cen_are_listed_with_their_edition_and_owner() {
+        let bench = Bench::new();
+        let body = list(&bench, &format!("CenId={CEN}")).await;
+        let types: Vec<_> = body["TransitRouters"].as_array().unwrap().iter().map(|r| r["Type"].clone()).collect();
+        assert_eq!((types, &body["TotalCount"]), (vec![json!("Enterprise"), json!("Basic")], &json!(2)));
+        let router = &list(&bench, &format!("TransitRouterId={ROUTER}")).await["TransitRouters"][0];
+        assert_eq!((&router["TransitRouterId"], &router["RegionId"]), (&json!(ROUTER), &json!("cn-hangzhou")));
+        assert_eq!((router["AliUid"].to_string(), &router["CenId"]), (CEN_OWNER.to_owned(), &json!(CEN)));
+        for (more, found) in [
+            ("Type=Enterprise", 1),
+            ("Type=Basic", 1),
+            ("Status=Active", 2),
+            ("Status=Creating", 0),
+            ("RegionId=cn-beijing", 1),
+            ("RegionId=cn-shanghai", 0),
+            ("TransitRouterId=tr-bp1su1ytdxtataupl0009", 0),
+            ("TransitRouterName=t", 0),
+            ("Tag.1.Key=k", 0),
+        ] {
+            assert_eq!(list(&bench, &format!("CenId={CEN}&{more}")).await["TotalCount"], found, "{more}");
+        }
+        assert_eq!(list(&bench, "RegionId=cn-hangzhou").await["TotalCount"], 1);
+        assert_eq!(list(&bench, &format!("CenId={CEN}&Type=enterprise")).await["Code"], "InvalidParameter");
+        let page = list(&bench, &format!("CenId={CEN}&PageSize=1&PageNumber=2")).await;
+        assert_eq!((&page["TransitRouters"][0]["Type"], &page["TotalCount"]), (&json!("Basic"), &json!(2)));
+        assert_eq!(list(&bench, &format!("CenId={CEN}&PageSize=51")).await["Code"], "InvalidParameter");
+    }
+
+    #[tokio::test]
+    async fn another_account_sees_no_router_and_no_error() {
+        let bench = Bench::new();
+        for params in [format!("CenId={CEN}"), format!("TransitRouterId={ROUTER}"), "RegionId=cn-hangzhou".into()] {
+            let body = bench.call(RESOURCE, "ListTransitRouters", &params).await.json();
+            assert_eq!((&body["TransitRouters"], &body["TotalCount"]), (&json!([]), &json!(0)), "{params}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_account_that_has_not_activated_the_service_is_told_so_until_it_has() {
+        let world = include_str!("../../examples/world.toml")
+            .replace("site = \"china\"", "site = \"china\"\ntransit_router_service = false");
+        let bench = Bench::of(World::from_toml(&world).unwrap());
+        let check = async |key| bench.call(key, "CheckTransitRouterService", "").await.json();
+        assert_eq!(check(TR).await["Enabled"], "true");
+        assert_eq!(check(RESOURCE).await["Code"], "USER_NOT_OPEN_TR_SERVICE");
+        let uid = crate::simulator::testing::OWNER.parse().unwrap();
+        let change = Change::SetAccount { uid, transit_router_service: Some(true), service_linked_role: None };
+        bench.simulator.change(change).unwrap();
+        assert_eq!(check(RESOURCE).await["Enabled"], "true");
+    }
+}
