@@ -19,7 +19,7 @@ use crossgrant::engine::policy::Policy;
 use crossgrant::engine::state::{Outcome, Record, State};
 use crossgrant::engine::store::{Hold, Store};
 use crossgrant::engine::worker::{self, Capacity, work};
-use crossgrant::simulator::{Fault, FaultKind};
+use crossgrant::simulator::{FaultKind, InjectedFault};
 use crossgrant::store::Sqlite;
 use crossgrant::telemetry::Metrics;
 use crossgrant::workflow::{Catalog, Overrides};
@@ -149,7 +149,7 @@ async fn an_empty_look_from_before_the_rest_does_not_let_one_new_one_be_believed
     plant.cloud.change(serde_json::from_value(attach).unwrap()).unwrap();
     plant.clock.advance(Duration::from_secs(60));
     for list in ["ListTransitRouterVpcAttachments", "DescribeCenAttachedChildInstances"] {
-        plant.cloud.inject(Fault::new(list, FaultKind::EmptyList));
+        plant.cloud.inject(InjectedFault::new(list, FaultKind::EmptyList));
     }
     plant.core.command(uid, Command::Approve).await.unwrap();
     plant.run_on().await;
@@ -228,7 +228,7 @@ async fn neither_limit_nor_pause_stops_a_job_between_halves() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("jobs.db");
     let plant = Plant::with(&world(0), open(&path), None).await;
-    plant.cloud.inject(Fault::new("UpdateTransitRouterVpcAttachmentAttribute", FaultKind::Conflict).times(3));
+    plant.cloud.inject(InjectedFault::new("UpdateTransitRouterVpcAttachmentAttribute", FaultKind::Conflict).times(3));
     let uid = plant.job(payer_change("p", ATTACHED, "PayByResourceOwner")).await;
     plant.work().await;
     assert_eq!(plant.effects(), [MODIFY]);
@@ -249,7 +249,7 @@ fn open(path: &Path) -> Arc<dyn Store> {
 #[tokio::test]
 async fn neither_stops_a_network_from_being_granted_again() {
     let plant = guarded(0, limits(20, 1)).await;
-    plant.cloud.inject(Fault::new("GrantInstanceToTransitRouter", FaultKind::Conflict).times(3));
+    plant.cloud.inject(InjectedFault::new("GrantInstanceToTransitRouter", FaultKind::Conflict).times(3));
     let uid = plant.job(payer_change("p", UNATTACHED, "PayByResourceOwner")).await;
     plant.run_on().await;
     assert_eq!(plant.effects().len(), 1, "it is revoked and not granted yet");
@@ -275,7 +275,7 @@ async fn what_was_begun_is_counted_over_a_restart_and_an_approval_lasts() {
     assert_eq!(states(&plant, &uids).await, [State::Completed; 2]);
 
     let refusal = FaultKind::Throttle { retry_after_ms: None };
-    plant.cloud.inject(Fault::new("RevokeInstanceFromTransitRouter", refusal));
+    plant.cloud.inject(InjectedFault::new("RevokeInstanceFromTransitRouter", refusal));
     plant.core.command(third, Command::Approve).await.unwrap();
     plant.work().await;
     assert!(!plant.record(third).await.has_written(), "its write was refused, so it begins once more");
@@ -480,10 +480,12 @@ async fn stages() -> [Record; 3] {
     let plant = guarded(1, HourlyLimits::NONE).await;
     let uid = revokes(&plant, 0..1).await[0];
     let fresh = plant.record(uid).await;
-    plant.cloud.inject(Fault::new("RevokeInstanceFromTransitRouter", FaultKind::Throttle { retry_after_ms: None }));
+    plant
+        .cloud
+        .inject(InjectedFault::new("RevokeInstanceFromTransitRouter", FaultKind::Throttle { retry_after_ms: None }));
     plant.run_until(at("2026-11-21T10:20:05.5Z")).await;
     let refused = plant.record(uid).await;
-    plant.cloud.inject(Fault::new("RevokeInstanceFromTransitRouter", FaultKind::DropBefore));
+    plant.cloud.inject(InjectedFault::new("RevokeInstanceFromTransitRouter", FaultKind::DropBefore));
     plant.run_until(at("2026-11-21T10:20:10Z")).await;
     [fresh, refused, plant.record(uid).await]
 }

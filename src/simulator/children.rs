@@ -1,31 +1,28 @@
-//! The instances attached to a CEN (API §A.9): those of the Basic Edition and, as the vendor's pages say, those of the
-//! Enterprise Edition too. Only the first are detached here.
+//! The instances attached to a CEN (API §A.9). The list shows both editions, as the vendor's pages say; detaching serves the
+//! Basic Edition alone.
 
 use serde_json::{Value, json};
 
-use super::attachments::{at_rest, effect};
-use super::cbn::{minute, uid};
-use super::envelope::Refusal;
-use super::operations::Answer;
-use super::paging;
-use super::request::Call;
+use super::answer::{ErrorAnswer, Success, minute, uid};
+use super::attachments::{at_rest, detached};
+use super::paging::NumberedPage;
+use super::request::ApiCall;
 use super::switches::{ChildInstances, ChildRows};
-use super::world::{Attachment, Edition, Status, World};
-use crate::clock::later;
+use super::world::{AttachmentState, RouterEdition, World};
 use crate::domain::{CenId, Instance, InstanceId, InstanceType, Region};
 
-/// Lists the attached VPCs, VBRs and CCNs of the caller's CEN, by default with a row for every attachment.
-pub(super) fn list(world: &mut World, call: &Call) -> Result<Answer, Refusal> {
+/// Lists the attached VPCs, VBRs and CCNs of the caller's CEN. The switch `child_rows` says whether an instance that is
+/// attached several times has several rows.
+pub(super) fn list(world: &mut World, call: &ApiCall) -> Result<Success, ErrorAnswer> {
     let params = &call.params;
     let cen: CenId = params.needed("CenId")?;
     let region: Option<Region> = params.parsed("ChildInstanceRegionId")?;
     let kind = params.text("ChildInstanceType").map(kind).transpose()?;
-    let number = params.number("PageNumber", 1, usize::MAX, 1)?;
-    let size = params.number("PageSize", 1, 50, 10)?;
+    let page = NumberedPage::asked(params)?;
     let state = world.cens.get(&cen).filter(|c| c.owner == call.caller.account);
     let enterprise = state.filter(|_| world.switches.child_instances == ChildInstances::All);
     let ids = state.into_iter().flat_map(|c| &c.basic).chain(enterprise.into_iter().flat_map(|c| &c.enterprise));
-    let mut found: Vec<(&Instance, &Attachment)> = ids
+    let mut found: Vec<(&Instance, &AttachmentState)> = ids
         .filter_map(|id| {
             let attachment = world.attachments.get(id)?.as_of(call.as_of)?;
             let instance = &world.instances.get(&attachment.instance)?.instance;
@@ -39,54 +36,51 @@ pub(super) fn list(world: &mut World, call: &Call) -> Result<Answer, Refusal> {
     if world.switches.child_rows == ChildRows::Once {
         found.dedup_by(|a, b| a.0.id == b.0.id);
     }
-    let (page, total) = paging::numbered(found, number, size);
-    let items: Vec<Value> = page.into_iter().map(|(instance, attachment)| item(instance, attachment)).collect();
-    let children = json!({"ChildInstance": items});
-    Ok(Answer::of(json!({"ChildInstances": children, "TotalCount": total, "PageNumber": number, "PageSize": size})))
+    let (shown, total) = page.of(found);
+    let items: Vec<Value> = shown.into_iter().map(|(instance, attachment)| item(instance, attachment)).collect();
+    Ok(page.answer("ChildInstances", json!({"ChildInstance": items}), total))
 }
 
-/// Detaches an instance: `Detaching` for a while, then gone.
-pub(super) fn detach(world: &mut World, call: &Call) -> Result<Answer, Refusal> {
+/// Detaches an instance. Its attachment is `Detaching` for the attachment delay, then gone.
+pub(super) fn detach(world: &mut World, call: &ApiCall) -> Result<Success, ErrorAnswer> {
     let params = &call.params;
     let cen: CenId = params.needed("CenId")?;
     let instance: InstanceId = params.needed("ChildInstanceId")?;
     let word = params.required("ChildInstanceType")?;
     params.needed::<Region>("ChildInstanceRegionId")?;
     if world.cens.get(&cen).is_none_or(|c| c.owner != call.caller.account) {
-        return Err(Refusal::unauthorized(&cen));
+        return Err(ErrorAnswer::unauthorized(&cen));
     }
-    let unserved =
-        || Refusal::bad("Forbidden.TypeInvalid", "The type of the instance or transit router is not served.");
+    let unserved = || {
+        ErrorAnswer::bad("Forbidden.TypeInvalid", "This type of instance or transit router cannot be detached here.")
+    };
     if ["VPN", "ECR"].contains(&word) {
         return Err(unserved());
     }
     let kind = kind(word)?;
     let mut attachments = world.attachments_of(&cen, &instance);
     attachments.retain(|_| instance.as_str().starts_with(kind.prefix()));
-    let found = attachments.iter().find(|(_, a)| a.edition == Edition::Basic);
-    let Some((id, mut attachment)) = found.map(|(id, a)| ((*id).to_owned(), (*a).clone())) else {
+    let found = attachments.iter().find(|(_, a)| a.edition == RouterEdition::Basic);
+    let Some((id, attachment)) = found.map(|(id, a)| ((*id).to_owned(), (*a).clone())) else {
         if !attachments.is_empty() {
             return Err(unserved());
         }
-        return Err(Refusal::bad("ParameterInstanceId", "The instance is not attached."));
+        return Err(ErrorAnswer::bad("ParameterInstanceId", "The instance is not attached."));
     };
     at_rest(&attachment)?;
-    let effect = effect(call, &id, &attachment, None);
-    attachment.status = Status::Detaching;
-    world.busy(&id, call.now, later(call.now, world.switches.delay()), attachment);
-    Ok(Answer::bare().with(effect))
+    Ok(detached(world, call, &id, attachment))
 }
 
-fn kind(text: &str) -> Result<InstanceType, Refusal> {
+fn kind(text: &str) -> Result<InstanceType, ErrorAnswer> {
     match text {
         "VPC" => Ok(InstanceType::VPC),
         "VBR" => Ok(InstanceType::VBR),
         "CCN" => Ok(InstanceType::CCN),
-        _ => Err(Refusal::invalid("ChildInstanceType", format!("{text} is none of VPC, VBR, CCN"))),
+        _ => Err(ErrorAnswer::invalid("ChildInstanceType", format!("{text} is not VPC, VBR or CCN"))),
     }
 }
 
-fn item(instance: &Instance, attachment: &Attachment) -> Value {
+fn item(instance: &Instance, attachment: &AttachmentState) -> Value {
     json!({
         "CenId": attachment.cen,
         "ChildInstanceId": instance.id,
@@ -103,7 +97,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use crate::simulator::testing::{Bench, CEN, CEN_OWNER, TR};
-    use crate::simulator::{Change, Edition, World};
+    use crate::simulator::{OutsideChange, RouterEdition, World};
 
     const BASIC: &str = "vpc-bp1h8vbrbcgohcju50004";
     const ENTERPRISE: &str = "vpc-bp1h8vbrbcgohcju50001";
@@ -116,7 +110,7 @@ mod tests {
         );
         let mut world = World::from_toml(&extra).unwrap();
         let (cen, region) = (CEN.parse().unwrap(), "cn-shanghai".parse().unwrap());
-        world.add_router("tr-bp1su1ytdxtataupl0003", &cen, &region, Edition::Enterprise).unwrap();
+        world.add_router("tr-bp1su1ytdxtataupl0003", &cen, &region, RouterEdition::Enterprise).unwrap();
         Bench::of(world)
     }
 
@@ -131,7 +125,7 @@ mod tests {
 
     fn attach(bench: &Bench, router: &str, instance: &str) {
         let instance = instance.parse().unwrap();
-        bench.simulator.change(Change::Attach { transit_router: router.into(), instance }).unwrap();
+        bench.simulator.change(OutsideChange::Attach { transit_router: router.into(), instance }).unwrap();
     }
 
     async fn detach(bench: &Bench, instance: &str, kind: &str) -> String {
@@ -166,7 +160,10 @@ mod tests {
         assert_eq!((ids(&each)[..2].to_vec(), &each["TotalCount"]), (vec![ENTERPRISE, ENTERPRISE], &json!(4)));
         bench.switch(json!({"child_rows": "once"}));
         let once = children(&bench, "").await;
-        assert_eq!((ids(&once), &once["TotalCount"]), (vec![ENTERPRISE, BASIC, "vpc-bp1h8vbrbcgohcju50005"], &json!(3)));
+        assert_eq!(
+            (ids(&once), &once["TotalCount"]),
+            (vec![ENTERPRISE, BASIC, "vpc-bp1h8vbrbcgohcju50005"], &json!(3))
+        );
     }
 
     #[tokio::test]

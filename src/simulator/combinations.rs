@@ -1,29 +1,29 @@
-//! Which parameters may come together: for every operation the ways of asking that the vendor's pages and SDKs offer.
-//! What fits none is refused, so that a misspelled or a missing parameter never passes unseen.
+//! The parameters that may come together: for every operation, the combinations that the vendor's pages and SDKs offer. A
+//! call that fits none is refused, so that a misspelled or missing parameter does not go unnoticed.
 
-use super::envelope::Refusal;
-use super::request::Params;
+use super::answer::ErrorAnswer;
+use super::request::{Params, ignored};
 
-/// One way of asking an operation.
+/// One set of parameters that an operation can be called with.
 ///
 /// Names of array parameters are patterns: `N` and `M` stand for a number from 1, as in `Filter.N.Value.M`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Combination {
-    /// The product, as in the API's own list.
+    /// The code of the product in the vendor's list of APIs, such as `Cbn`.
     pub product: &'static str,
-    /// The operation.
+    /// The name of the operation, as in `x-acs-action`.
     pub operation: &'static str,
-    /// What must be there. Of an array, one element.
+    /// Parameters that must be there; of an array, at least one element.
     pub required: &'static [&'static str],
-    /// What may be there besides, in groups.
+    /// Parameters that may be there besides. They are in groups only so that combinations can share them.
     pub optional: &'static [&'static [&'static str]],
-    /// The page that offers it, with its date, or the SDK with its version.
+    /// The source: the vendor's page with its date, or the SDK with its version.
     pub page: &'static str,
 }
 
 impl Combination {
-    /// Whether parameters of these names, and no others, may come together. Names that every operation takes and ignores,
-    /// and those of the protocol, count for nothing.
+    /// Whether parameters of these names, and no others, may come together. Names that every operation ignores and names of
+    /// the protocol make no difference.
     pub fn allows<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> bool {
         let names: Vec<&str> = names.into_iter().collect();
         let there = |pattern: &&str| names.iter().any(|name| fits(pattern, name));
@@ -35,58 +35,39 @@ impl Combination {
         ignored(name) || self.required.iter().chain(optional).any(|pattern| fits(pattern, name))
     }
 
-    /// What must be there and has no value.
+    /// The first required parameter that is absent or empty.
     fn missing(&self, params: &Params) -> Option<&'static str> {
         self.required.iter().copied().find(|pattern| !params.names_with_value().any(|name| fits(pattern, name)))
     }
 }
 
-/// Every way of asking every operation there is.
+/// All combinations of all operations; an operation with several ways to ask has several.
 pub fn combinations() -> &'static [Combination] {
     ALL
 }
 
-/// Holds a call's parameters against the table.
+/// Checks the parameters of a call against the table.
 ///
 /// # Errors
-/// What the operation publishes when none of its ways is complete; `InvalidParameter` for a name that the complete ones
-/// do not know.
-pub(super) fn check(operation: &str, params: &Params) -> Result<(), Refusal> {
-    let ways = ALL.iter().filter(|way| way.operation == operation);
+/// If no combination is complete, the error that is published for the operation. `InvalidParameter` for a name that no
+/// complete combination has.
+pub(super) fn check(operation: &str, params: &Params) -> Result<(), ErrorAnswer> {
+    let all = ALL.iter().filter(|combination| combination.operation == operation);
     let (complete, lacking): (Vec<&Combination>, Vec<&Combination>) =
-        ways.partition(|way| way.missing(params).is_none());
+        all.partition(|combination| combination.missing(params).is_none());
     if complete.is_empty() {
-        let missing = lacking.last().and_then(|way| way.missing(params)).unwrap_or_default();
+        let missing = lacking.last().and_then(|combination| combination.missing(params)).unwrap_or_default();
         let code = INCOMPLETE.iter().find(|(operations, _)| operations.contains(&operation));
         let code = code.map_or_else(|| format!("MissingParameter.{missing}"), |(_, code)| (*code).to_owned());
-        return Err(Refusal::bad(code, format!("The parameter {missing} is mandatory.")));
+        return Err(ErrorAnswer::bad(code, format!("The parameter {missing} is mandatory.")));
     }
-    let unknown = |way: &&Combination| params.names().find(|name| !way.knows(name));
+    let unknown = |combination: &&Combination| params.names().find(|name| !combination.knows(name));
     match complete.iter().map(unknown).min() {
-        Some(Some(name)) => Err(Refusal::invalid(name, format!("{operation} does not take it here"))),
+        Some(Some(name)) => {
+            Err(ErrorAnswer::invalid(name, format!("{operation} does not take it in this combination")))
+        }
         _ => Ok(()),
     }
-}
-
-/// Names that every operation takes and ignores (API §1).
-const HIDDEN: [&str; 4] = ["OwnerAccount", "OwnerId", "ResourceOwnerAccount", "ResourceOwnerId"];
-
-/// Names of the protocol, where it puts them beside the parameters.
-const PROTOCOL: [&str; 10] = [
-    "AccessKeyId",
-    "Action",
-    "Format",
-    "SecurityToken",
-    "Signature",
-    "SignatureMethod",
-    "SignatureNonce",
-    "SignatureVersion",
-    "Timestamp",
-    "Version",
-];
-
-pub(super) fn ignored(name: &str) -> bool {
-    HIDDEN.contains(&name) || PROTOCOL.contains(&name)
 }
 
 fn fits(pattern: &str, name: &str) -> bool {
@@ -102,8 +83,8 @@ fn fits(pattern: &str, name: &str) -> bool {
     }
 }
 
-/// What is published for operations none of whose ways is complete; the others say `MissingParameter.` and the name.
-/// One has a TAB at its end, as published (API §K).
+/// The code that is published for a call that fits no combination; the other operations answer `MissingParameter.` and the
+/// name. One code has a TAB at its end, as published (API §K).
 const INCOMPLETE: [(&[&str], &str); 4] = [
     (&[LIST_VPC, LIST_VBR, LIST_VPN, LIST_ECR], "IllegalParam.CenIdOrRegionId"),
     (&["ListTransitRouters"], "InvalidParameterCombination.TransitRouter"),
@@ -123,16 +104,14 @@ const LIST_VPC_PAGE: &str = "ListTransitRouterVpcAttachments, help page 2026-09-
 const LIST_VBR_PAGE: &str = "ListTransitRouterVbrAttachments, help page 2025-12-14";
 const PAYER_PAGE: &str = "payer of cross-account connections, help page 2026-05-09; SDK cbn20170912 1.4.0";
 
-/// Pages by token.
 const BY_TOKEN: &[&str] = &["MaxResults", "NextToken"];
-/// Pages by number.
 const BY_NUMBER: &[&str] = &["PageNumber", "PageSize"];
 const TAGS: &[&str] = &["Tag.N.Key", "Tag.N.Value"];
-/// What narrows a list of attachments beside what it is asked by.
+/// What narrows a list of attachments further.
 const WHERE: &[&str] = &["CenId", "RegionId", "TransitRouterAttachmentId"];
 const OF_VPC: &[&str] = &["OrderType", "Status", "VpcId"];
 const NAMES: &[&str] = &["TransitRouterAttachmentDescription", "TransitRouterAttachmentName"];
-/// What guards a write.
+/// What writes to attachments take for safety.
 const GUARDS: &[&str] = &["ClientToken", "DryRun"];
 const OF_ROUTERS: &[&str] =
     &["FeatureFilter.N.Key", "FeatureFilter.N.Value.M", "Status", "TransitRouterName", "Type", "CenId", "RegionId"];

@@ -1,30 +1,27 @@
-//! The transit routers of an account, and whether it has activated their service (API §A.12).
+//! The transit routers of an account, and whether the account has activated the transit-router service (API §A.12).
 
 use serde_json::{Value, json};
 
-use super::cbn::uid;
-use super::envelope::Refusal;
-use super::operations::Answer;
-use super::paging;
-use super::request::Call;
-use super::world::{CenState, Router, World};
+use super::answer::{ErrorAnswer, Success, uid};
+use super::paging::NumberedPage;
+use super::request::ApiCall;
+use super::world::{CenState, RouterState, World};
 use crate::domain::{CenId, Region};
 
-/// What every router here is.
+/// The status of every simulated router.
 const STATUS: &str = "Active";
 
-/// Lists the caller's transit routers, in the order of their ids. Another account's are not there.
-pub(super) fn list(world: &mut World, call: &Call) -> Result<Answer, Refusal> {
+/// Lists the caller's transit routers, in the order of their ids. Routers of other accounts are left out without an error.
+pub(super) fn list(world: &mut World, call: &ApiCall) -> Result<Success, ErrorAnswer> {
     let params = &call.params;
     let cen: Option<CenId> = params.parsed("CenId")?;
     let region: Option<Region> = params.parsed("RegionId")?;
     let edition = params.text("Type");
     if edition.is_some_and(|edition| !["Enterprise", "Basic"].contains(&edition)) {
-        return Err(Refusal::invalid("Type", "it is Enterprise or Basic"));
+        return Err(ErrorAnswer::invalid("Type", "it must be Enterprise or Basic"));
     }
-    let number = params.number("PageNumber", 1, usize::MAX, 1)?;
-    let size = params.number("PageSize", 1, 50, 10)?;
-    let own = |router: &Router| -> Option<&CenState> {
+    let page = NumberedPage::asked(params)?;
+    let own = |router: &RouterState| -> Option<&CenState> {
         world.cens.get(&router.cen).filter(|cen| cen.owner == call.caller.account)
     };
     let ids: Vec<&String> = match (params.text("TransitRouterId"), &cen) {
@@ -32,7 +29,7 @@ pub(super) fn list(world: &mut World, call: &Call) -> Result<Answer, Refusal> {
         (None, Some(cen)) => world.cens.get(cen).into_iter().flat_map(|state| &state.routers).collect(),
         (None, None) => world.routers.keys().collect(),
     };
-    // A router here has neither a name nor tags, nor does it know multicast.
+    // A simulated router has no name, no tags and no multicast.
     let named =
         ["TransitRouterName", "Tag.1.Key", "FeatureFilter.1.Key"].iter().any(|name| params.text(name).is_some());
     let found = ids.into_iter().filter(|_| !named).filter_map(|id| {
@@ -44,8 +41,8 @@ pub(super) fn list(world: &mut World, call: &Call) -> Result<Answer, Refusal> {
             && params.text("Status").is_none_or(|status| status == STATUS);
         wanted.then_some((id, router, owner))
     });
-    let (page, total) = paging::numbered(found.collect(), number, size);
-    let items: Vec<Value> = page
+    let (shown, total) = page.of(found.collect());
+    let items: Vec<Value> = shown
         .into_iter()
         .map(|(id, router, owner)| {
             json!({
@@ -64,15 +61,15 @@ pub(super) fn list(world: &mut World, call: &Call) -> Result<Answer, Refusal> {
             })
         })
         .collect();
-    Ok(Answer::of(json!({"TransitRouters": items, "TotalCount": total, "PageNumber": number, "PageSize": size})))
+    Ok(page.answer("TransitRouters", json!(items), total))
 }
 
-/// Whether the calling account has activated the service.
-pub(super) fn service(world: &mut World, call: &Call) -> Result<Answer, Refusal> {
+/// Whether the calling account has activated the service. The API answers with an error if not.
+pub(super) fn service(world: &mut World, call: &ApiCall) -> Result<Success, ErrorAnswer> {
     if world.account_of(&call.caller.account).transit_router_service {
-        return Ok(Answer::of(json!({"Enabled": "true"})));
+        return Ok(Success::of(json!({"Enabled": "true"})));
     }
-    Err(Refusal::bad("USER_NOT_OPEN_TR_SERVICE", "The transit-router service is not activated."))
+    Err(ErrorAnswer::bad("USER_NOT_OPEN_TR_SERVICE", "The transit-router service is not activated."))
 }
 
 #[cfg(test)]
@@ -80,7 +77,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use crate::simulator::testing::{Bench, CEN, CEN_OWNER, RESOURCE, TR};
-    use crate::simulator::{Change, World};
+    use crate::simulator::{OutsideChange, World};
 
     const ROUTER: &str = "tr-bp1su1ytdxtataupl0001";
 
@@ -135,7 +132,7 @@ mod tests {
         assert_eq!(check(TR).await["Enabled"], "true");
         assert_eq!(check(RESOURCE).await["Code"], "USER_NOT_OPEN_TR_SERVICE");
         let uid = crate::simulator::testing::OWNER.parse().unwrap();
-        let change = Change::SetAccount { uid, transit_router_service: Some(true), service_linked_role: None };
+        let change = OutsideChange::SetAccount { uid, transit_router_service: Some(true), service_linked_role: None };
         bench.simulator.change(change).unwrap();
         assert_eq!(check(RESOURCE).await["Enabled"], "true");
     }

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use crossgrant::domain::contract::{Envelope, parse};
-use crossgrant::domain::{AccountUid, CenId, Instance, InstanceId, InstanceType, JobUid, OrderType, Region};
+use crossgrant::domain::{AccountUid, CenId, Instance, InstanceId, InstanceType, JobUid, OrderType, Region, Site};
 use crossgrant::engine::mail::Incoming;
 use crossgrant::engine::store::Taken;
 use crossgrant::simulator::{
-    AccessKey, AccountEntry, AttachmentEntry, CallCount, CenEntry, Edition, Fault, FaultKind, GrantEntry, LedgerEntry,
-    ParameterSet, RouterEntry, Site, Status, World, WorldFile,
+    AccessKey, AccountEntry, AttachmentEntry, CallCount, CenEntry, FaultKind, GrantEntry, InjectedFault, LedgerEntry,
+    ParameterSet, RouterEdition, RouterEntry, Status, World, WorldFile,
 };
 use crossgrant::store::Sqlite;
 use crossgrant::workflow::{Overrides, OverridingFile};
@@ -232,9 +232,9 @@ impl Scene {
     }
 
     /// One of every list of attachments that shows the instance is empty, once.
-    fn empty_lists(&self, which: u32) -> Vec<Fault> {
+    fn empty_lists(&self, which: u32) -> Vec<InjectedFault> {
         let lists = ["Vpc", "Vbr", "Vpn", "Ecr"].map(|kind| format!("ListTransitRouter{kind}Attachments"));
-        let empty = |list: &str, of: &str| Fault::new(list, FaultKind::EmptyList).after(which).only(of);
+        let empty = |list: &str, of: &str| InjectedFault::new(list, FaultKind::EmptyList).after(which).only(of);
         let of_router = lists.iter().map(|list| empty(list, &self.router('1')));
         of_router.chain([empty("DescribeCenAttachedChildInstances", self.cen.as_str())]).collect()
     }
@@ -247,7 +247,7 @@ impl Scene {
             region: Region::parse(region).unwrap(),
             edition,
         };
-        let enterprise = Edition::Enterprise;
+        let enterprise = RouterEdition::Enterprise;
         // A CEN has one transit router in a region; the instance is in the first.
         let mut regions = ["cn-hangzhou", "cn-shanghai"];
         if cell.place == Place::Basic {
@@ -256,7 +256,7 @@ impl Scene {
         let routers = vec![
             router('1', regions[0], enterprise),
             router('2', "cn-beijing", enterprise),
-            router('b', regions[1], Edition::Basic),
+            router('b', regions[1], RouterEdition::Basic),
         ];
         // Whose a CEN is has to be found out where it has no transit router, too.
         let none = cell.of == InstanceType::CCN && cell.place == Place::Unattached;

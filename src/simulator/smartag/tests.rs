@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use crate::simulator::testing::{Bench, CEN, CEN_OWNER, OWNER, RESOURCE, TR};
-use crate::simulator::{Change, World};
+use crate::simulator::{OutsideChange, World};
 
 const CCN: &str = "ccn-n2935s1mnwv8i00001";
 const ROUTER: &str = "tr-bp1su1ytdxtataupl0001";
@@ -24,7 +24,7 @@ async fn rules(bench: &Bench, more: &str) -> Value {
 
 fn attach(bench: &Bench) {
     let instance = CCN.parse().unwrap();
-    bench.simulator.change(Change::Attach { transit_router: ROUTER.into(), instance }).unwrap();
+    bench.simulator.change(OutsideChange::Attach { transit_router: ROUTER.into(), instance }).unwrap();
 }
 
 #[tokio::test]
