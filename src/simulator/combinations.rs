@@ -97,8 +97,13 @@ const LIST_VBR: &str = "ListTransitRouterVbrAttachments";
 const LIST_VPN: &str = "ListTransitRouterVpnAttachments";
 const LIST_ECR: &str = "ListTransitRouterEcrAttachments";
 
+const CREATE_VBR: &str = "CreateTransitRouterVbrAttachment";
+const CREATE_VPN: &str = "CreateTransitRouterVpnAttachment";
+const CREATE_ECR: &str = "CreateTransitRouterEcrAttachment";
+
 const CBN_SDK: &str = "SDK cbn20170912 1.4.0";
 const SMARTAG_SDK: &str = "SDK smartag20180313 2.1.2";
+const VPC_SDK: &str = "SDK vpc20160428 7.2.2";
 const STS_SDK: &str = "SDK sts20150401 1.2.0";
 const LIST_VPC_PAGE: &str = "ListTransitRouterVpcAttachments, help page 2026-09-02";
 const LIST_VBR_PAGE: &str = "ListTransitRouterVbrAttachments, help page 2025-12-14";
@@ -113,8 +118,30 @@ const OF_VPC: &[&str] = &["OrderType", "Status", "VpcId"];
 const NAMES: &[&str] = &["TransitRouterAttachmentDescription", "TransitRouterAttachmentName"];
 /// What writes to attachments take for safety.
 const GUARDS: &[&str] = &["ClientToken", "DryRun"];
+const PAYER: &[&str] = &["AutoPublishRouteEnabled", "OrderType"];
 const OF_ROUTERS: &[&str] =
     &["FeatureFilter.N.Key", "FeatureFilter.N.Value.M", "Status", "TransitRouterName", "Type", "CenId", "RegionId"];
+const CREATED_VPC: &[&str] =
+    &["AutoPublishRouteEnabled", "ChargeType", "TransitRouterVPCAttachmentOptions", "VpcOwnerId"];
+const CREATED_VBR: &[&str] = &["AutoPublishRouteEnabled", "VbrOwnerId"];
+const CREATED_VPN: &[&str] = &["AutoPublishRouteEnabled", "ChargeType", "VpnOwnerId", "Zone.N.ZoneId"];
+const CREATED_ECR: &[&str] = &["EcrOwnerId"];
+
+const GRANTED: &[&str] = &["CenId", "CenOwnerId", "InstanceId", "InstanceType"];
+const IN_REGION: &[&str] = &["CenId", "RegionId"];
+const BY_ATTACHMENT: &[&str] = &["TransitRouterAttachmentId"];
+const BY_ROUTER: &[&str] = &["TransitRouterId"];
+const BY_REGION: &[&str] = &["RegionId"];
+
+const fn of(
+    product: &'static str,
+    operation: &'static str,
+    required: &'static [&'static str],
+    optional: &'static [&'static [&'static str]],
+    page: &'static str,
+) -> Combination {
+    Combination { product, operation, required, optional, page }
+}
 
 const fn cbn(
     operation: &'static str,
@@ -122,82 +149,52 @@ const fn cbn(
     optional: &'static [&'static [&'static str]],
     page: &'static str,
 ) -> Combination {
-    Combination { product: "Cbn", operation, required, optional, page }
+    of("Cbn", operation, required, optional, page)
 }
 
 const ALL: &[Combination] = &[
-    cbn(
-        "GrantInstanceToTransitRouter",
-        &["CenId", "CenOwnerId", "InstanceId", "InstanceType"],
-        &[&["OrderType", "RegionId"]],
-        CBN_SDK,
-    ),
-    cbn(
-        "RevokeInstanceFromTransitRouter",
-        &["CenId", "CenOwnerId", "InstanceId", "InstanceType"],
-        &[&["RegionId"]],
-        CBN_SDK,
-    ),
+    cbn("GrantInstanceToTransitRouter", GRANTED, &[&["OrderType"], BY_REGION], CBN_SDK),
+    cbn("RevokeInstanceFromTransitRouter", GRANTED, &[BY_REGION], CBN_SDK),
     cbn("ModifyGrantInstanceToTransitRouter", &["CenId", "InstanceId", "OrderType"], &[&["ClientToken"]], PAYER_PAGE),
-    cbn("DescribeGrantRulesToResource", &["ResourceId", "ProductType"], &[&["RegionId"], BY_TOKEN], CBN_SDK),
+    cbn("DescribeGrantRulesToResource", &["ResourceId", "ProductType"], &[BY_REGION, BY_TOKEN], CBN_SDK),
     cbn(
         "DescribeGrantRulesToCen",
         &["CenId", "ProductType"],
-        &[&["ChildInstanceId", "ChildInstanceOwnerId", "EnabledIpv6", "RegionId"], BY_TOKEN],
+        &[&["ChildInstanceId", "ChildInstanceOwnerId", "EnabledIpv6"], BY_REGION, BY_TOKEN],
         CBN_SDK,
     ),
-    cbn("ListTransitRouters", &["TransitRouterId"], &[OF_ROUTERS, TAGS, BY_NUMBER], CBN_SDK),
-    cbn("ListTransitRouters", &["RegionId"], &[OF_ROUTERS, TAGS, BY_NUMBER], CBN_SDK),
+    cbn("ListTransitRouters", BY_ROUTER, &[OF_ROUTERS, TAGS, BY_NUMBER], CBN_SDK),
+    cbn("ListTransitRouters", BY_REGION, &[OF_ROUTERS, TAGS, BY_NUMBER], CBN_SDK),
     cbn("ListTransitRouters", &["CenId"], &[OF_ROUTERS, TAGS, BY_NUMBER], CBN_SDK),
-    cbn(LIST_VPC, &["TransitRouterId"], &[WHERE, OF_VPC, TAGS, BY_TOKEN], LIST_VPC_PAGE),
-    cbn(LIST_VPC, &["RegionId"], &[OF_VPC, &["TransitRouterAttachmentId"], TAGS, BY_TOKEN], LIST_VPC_PAGE),
-    cbn(LIST_VPC, &["CenId", "RegionId"], &[OF_VPC, &["TransitRouterAttachmentId"], TAGS, BY_TOKEN], LIST_VPC_PAGE),
-    cbn(LIST_VBR, &["TransitRouterId"], &[WHERE, TAGS, BY_TOKEN], LIST_VBR_PAGE),
-    cbn(LIST_VBR, &["TransitRouterAttachmentId"], &[WHERE, TAGS, BY_TOKEN], LIST_VBR_PAGE),
-    cbn(LIST_VBR, &["CenId", "RegionId"], &[TAGS, BY_TOKEN], LIST_VBR_PAGE),
-    cbn(LIST_VPN, &["TransitRouterId"], &[WHERE, TAGS, BY_TOKEN], CBN_SDK),
-    cbn(LIST_VPN, &["TransitRouterAttachmentId"], &[WHERE, TAGS, BY_TOKEN], CBN_SDK),
-    cbn(LIST_VPN, &["CenId", "RegionId"], &[TAGS, BY_TOKEN], CBN_SDK),
-    cbn(LIST_ECR, &["TransitRouterId"], &[WHERE, TAGS, BY_TOKEN], CBN_SDK),
-    cbn(LIST_ECR, &["TransitRouterAttachmentId"], &[WHERE, TAGS, BY_TOKEN], CBN_SDK),
-    cbn(LIST_ECR, &["CenId", "RegionId"], &[TAGS, BY_TOKEN], CBN_SDK),
+    cbn(LIST_VPC, BY_ROUTER, &[WHERE, OF_VPC, TAGS, BY_TOKEN], LIST_VPC_PAGE),
+    cbn(LIST_VPC, BY_REGION, &[OF_VPC, BY_ATTACHMENT, TAGS, BY_TOKEN], LIST_VPC_PAGE),
+    cbn(LIST_VPC, IN_REGION, &[OF_VPC, BY_ATTACHMENT, TAGS, BY_TOKEN], LIST_VPC_PAGE),
+    cbn(LIST_VBR, BY_ROUTER, &[WHERE, TAGS, BY_TOKEN], LIST_VBR_PAGE),
+    cbn(LIST_VBR, BY_ATTACHMENT, &[WHERE, TAGS, BY_TOKEN], LIST_VBR_PAGE),
+    cbn(LIST_VBR, IN_REGION, &[TAGS, BY_TOKEN], LIST_VBR_PAGE),
+    cbn(LIST_VPN, BY_ROUTER, &[WHERE, TAGS, BY_TOKEN], CBN_SDK),
+    cbn(LIST_VPN, BY_ATTACHMENT, &[WHERE, TAGS, BY_TOKEN], CBN_SDK),
+    cbn(LIST_VPN, IN_REGION, &[TAGS, BY_TOKEN], CBN_SDK),
+    cbn(LIST_ECR, BY_ROUTER, &[WHERE, TAGS, BY_TOKEN], CBN_SDK),
+    cbn(LIST_ECR, BY_ATTACHMENT, &[WHERE, TAGS, BY_TOKEN], CBN_SDK),
+    cbn(LIST_ECR, IN_REGION, &[TAGS, BY_TOKEN], CBN_SDK),
     cbn(
         "UpdateTransitRouterVpcAttachmentAttribute",
-        &["TransitRouterAttachmentId"],
-        &[
-            &["AutoPublishRouteEnabled", "Options", "OrderType", "TransitRouterVPCAttachmentOptions"],
-            &["StrictSourceControl"],
-            NAMES,
-            GUARDS,
-        ],
+        BY_ATTACHMENT,
+        &[PAYER, &["Options", "StrictSourceControl", "TransitRouterVPCAttachmentOptions"], NAMES, GUARDS],
         PAYER_PAGE,
     ),
-    cbn(
-        "UpdateTransitRouterVbrAttachmentAttribute",
-        &["TransitRouterAttachmentId"],
-        &[&["AutoPublishRouteEnabled", "OrderType"], NAMES, GUARDS],
-        PAYER_PAGE,
-    ),
-    cbn(
-        "UpdateTransitRouterVpnAttachmentAttribute",
-        &["TransitRouterAttachmentId"],
-        &[&["AutoPublishRouteEnabled", "OrderType"], NAMES, GUARDS],
-        PAYER_PAGE,
-    ),
-    cbn(
-        "UpdateTransitRouterEcrAttachmentAttribute",
-        &["TransitRouterAttachmentId"],
-        &[&["OrderType"], NAMES, GUARDS],
-        CBN_SDK,
-    ),
-    cbn("DeleteTransitRouterVpcAttachment", &["TransitRouterAttachmentId"], &[&["Force"], GUARDS], CBN_SDK),
-    cbn("DeleteTransitRouterVbrAttachment", &["TransitRouterAttachmentId"], &[&["Force"], GUARDS], CBN_SDK),
-    cbn("DeleteTransitRouterVpnAttachment", &["TransitRouterAttachmentId"], &[&["Force"], GUARDS], CBN_SDK),
-    cbn("DeleteTransitRouterEcrAttachment", &["TransitRouterAttachmentId"], &[&["Force"], GUARDS], CBN_SDK),
+    cbn("UpdateTransitRouterVbrAttachmentAttribute", BY_ATTACHMENT, &[PAYER, NAMES, GUARDS], PAYER_PAGE),
+    cbn("UpdateTransitRouterVpnAttachmentAttribute", BY_ATTACHMENT, &[PAYER, NAMES, GUARDS], PAYER_PAGE),
+    cbn("UpdateTransitRouterEcrAttachmentAttribute", BY_ATTACHMENT, &[&["OrderType"], NAMES, GUARDS], CBN_SDK),
+    cbn("DeleteTransitRouterVpcAttachment", BY_ATTACHMENT, &[&["Force"], GUARDS], CBN_SDK),
+    cbn("DeleteTransitRouterVbrAttachment", BY_ATTACHMENT, &[&["Force"], GUARDS], CBN_SDK),
+    cbn("DeleteTransitRouterVpnAttachment", BY_ATTACHMENT, &[&["Force"], GUARDS], CBN_SDK),
+    cbn("DeleteTransitRouterEcrAttachment", BY_ATTACHMENT, &[&["Force"], GUARDS], CBN_SDK),
     cbn(
         "CreateTransitRouterVpcAttachment",
         &["VpcId", "TransitRouterId", "ZoneMappings.N.ZoneId", "ZoneMappings.N.VSwitchId"],
-        &[&["CenId", "RegionId"], CREATED_VPC, NAMES, TAGS, GUARDS],
+        &[IN_REGION, CREATED_VPC, NAMES, TAGS, GUARDS],
         CBN_SDK,
     ),
     cbn(
@@ -206,42 +203,12 @@ const ALL: &[Combination] = &[
         &[CREATED_VPC, NAMES, TAGS, GUARDS],
         CBN_SDK,
     ),
-    cbn(
-        "CreateTransitRouterVbrAttachment",
-        &["VbrId", "TransitRouterId"],
-        &[&["AutoPublishRouteEnabled", "CenId", "RegionId", "VbrOwnerId"], NAMES, TAGS, GUARDS],
-        CBN_SDK,
-    ),
-    cbn(
-        "CreateTransitRouterVbrAttachment",
-        &["VbrId", "CenId", "RegionId"],
-        &[&["AutoPublishRouteEnabled", "VbrOwnerId"], NAMES, TAGS, GUARDS],
-        CBN_SDK,
-    ),
-    cbn(
-        "CreateTransitRouterVpnAttachment",
-        &["VpnId", "TransitRouterId"],
-        &[&["CenId", "RegionId"], CREATED_VPN, NAMES, TAGS, GUARDS],
-        CBN_SDK,
-    ),
-    cbn(
-        "CreateTransitRouterVpnAttachment",
-        &["VpnId", "CenId", "RegionId"],
-        &[CREATED_VPN, NAMES, TAGS, GUARDS],
-        CBN_SDK,
-    ),
-    cbn(
-        "CreateTransitRouterEcrAttachment",
-        &["EcrId", "TransitRouterId"],
-        &[&["CenId", "EcrOwnerId", "RegionId"], NAMES, TAGS, GUARDS],
-        CBN_SDK,
-    ),
-    cbn(
-        "CreateTransitRouterEcrAttachment",
-        &["EcrId", "CenId", "RegionId"],
-        &[&["EcrOwnerId"], NAMES, TAGS, GUARDS],
-        CBN_SDK,
-    ),
+    cbn(CREATE_VBR, &["VbrId", "TransitRouterId"], &[IN_REGION, CREATED_VBR, NAMES, TAGS, GUARDS], CBN_SDK),
+    cbn(CREATE_VBR, &["VbrId", "CenId", "RegionId"], &[CREATED_VBR, NAMES, TAGS, GUARDS], CBN_SDK),
+    cbn(CREATE_VPN, &["VpnId", "TransitRouterId"], &[IN_REGION, CREATED_VPN, NAMES, TAGS, GUARDS], CBN_SDK),
+    cbn(CREATE_VPN, &["VpnId", "CenId", "RegionId"], &[CREATED_VPN, NAMES, TAGS, GUARDS], CBN_SDK),
+    cbn(CREATE_ECR, &["EcrId", "TransitRouterId"], &[IN_REGION, CREATED_ECR, NAMES, TAGS, GUARDS], CBN_SDK),
+    cbn(CREATE_ECR, &["EcrId", "CenId", "RegionId"], &[CREATED_ECR, NAMES, TAGS, GUARDS], CBN_SDK),
     cbn(
         "DescribeCenAttachedChildInstances",
         &["CenId"],
@@ -256,54 +223,32 @@ const ALL: &[Combination] = &[
     ),
     cbn("DescribeCens", &[], &[&["Filter.N.Key", "Filter.N.Value.M", "ResourceGroupId"], TAGS, BY_NUMBER], CBN_SDK),
     cbn("CheckTransitRouterService", &[], &[&["ClientToken"]], CBN_SDK),
-    Combination {
-        product: "Smartag",
-        operation: "GrantInstanceToCbn",
-        required: &["CcnInstanceId", "CenInstanceId", "CenUid", "RegionId"],
-        optional: &[&["GrantTrafficService"]],
-        page: SMARTAG_SDK,
-    },
-    Combination {
-        product: "Smartag",
-        operation: "RevokeInstanceFromCbn",
-        required: &["CcnInstanceId", "CenInstanceId", "RegionId"],
-        optional: &[],
-        page: SMARTAG_SDK,
-    },
-    Combination {
-        product: "Smartag",
-        operation: "DescribeGrantRules",
-        required: &["RegionId"],
-        optional: &[&["AssociatedCcnId"], BY_NUMBER],
-        page: SMARTAG_SDK,
-    },
-    Combination {
-        product: "Vpc",
-        operation: "DescribeVpnAttachments",
-        required: &["RegionId"],
-        optional: &[&["AttachType", "VpnConnectionId"], BY_NUMBER],
-        page: "SDK vpc20160428 7.2.2",
-    },
-    Combination { product: "Sts", operation: "GetCallerIdentity", required: &[], optional: &[], page: STS_SDK },
-    Combination {
-        product: "Sts",
-        operation: "AssumeRole",
-        required: &["RoleArn", "RoleSessionName"],
-        optional: &[&["DurationSeconds", "ExternalId", "Policy", "SourceIdentity"]],
-        page: STS_SDK,
-    },
-    Combination {
-        product: "Sts",
-        operation: "AssumeRoleWithOIDC",
-        required: &["RoleArn", "OIDCProviderArn", "OIDCToken", "RoleSessionName"],
-        optional: &[&["DurationSeconds", "Policy"]],
-        page: STS_SDK,
-    },
+    of(
+        "Smartag",
+        "GrantInstanceToCbn",
+        &["CcnInstanceId", "CenInstanceId", "CenUid", "RegionId"],
+        &[&["GrantTrafficService"]],
+        SMARTAG_SDK,
+    ),
+    of("Smartag", "RevokeInstanceFromCbn", &["CcnInstanceId", "CenInstanceId", "RegionId"], &[], SMARTAG_SDK),
+    of("Smartag", "DescribeGrantRules", BY_REGION, &[&["AssociatedCcnId"], BY_NUMBER], SMARTAG_SDK),
+    of("Vpc", "DescribeVpnAttachments", BY_REGION, &[&["AttachType", "VpnConnectionId"], BY_NUMBER], VPC_SDK),
+    of("Sts", "GetCallerIdentity", &[], &[], STS_SDK),
+    of(
+        "Sts",
+        "AssumeRole",
+        &["RoleArn", "RoleSessionName"],
+        &[&["DurationSeconds", "ExternalId", "Policy", "SourceIdentity"]],
+        STS_SDK,
+    ),
+    of(
+        "Sts",
+        "AssumeRoleWithOIDC",
+        &["RoleArn", "OIDCProviderArn", "OIDCToken", "RoleSessionName"],
+        &[&["DurationSeconds", "Policy"]],
+        STS_SDK,
+    ),
 ];
-
-const CREATED_VPC: &[&str] =
-    &["AutoPublishRouteEnabled", "ChargeType", "TransitRouterVPCAttachmentOptions", "VpcOwnerId"];
-const CREATED_VPN: &[&str] = &["AutoPublishRouteEnabled", "ChargeType", "VpnOwnerId", "Zone.N.ZoneId"];
 
 #[cfg(test)]
 mod tests;
