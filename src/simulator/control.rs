@@ -10,7 +10,7 @@
 //! | `POST /_sim/faults` | adds one fault or a list of faults · `DELETE` removes all faults |
 //! | `POST /_sim/release` | lets every held request go on |
 //! | `GET /_sim/switches` · `PUT` | the switches · changes those in the body |
-//! | `POST /_sim/do` | makes an [`OutsideChange`] |
+//! | `POST /_sim/do` | makes an [`OutsideChange`](super::OutsideChange) |
 //! | `GET /_sim/wait?…` | waits for `ledger=N` entries, a held request (`held=OPERATION`) or a number of calls (`calls=OPERATION:N`); after `timeout_ms` (30000) it answers 504 |
 
 use std::time::Duration;
@@ -25,7 +25,6 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::changes::OutsideChange;
 use super::faults::InjectedFault;
 use super::handle::Simulator;
 use super::history::AsOf;
@@ -40,7 +39,7 @@ pub(super) fn routes() -> Router<Served> {
         .route("/state", get(|State(s): State<Served>| async move { Json(s.simulator.state()) }))
         .route("/faults", post(inject).delete(clear))
         .route("/release", post(release))
-        .route("/switches", get(switches).put(patch))
+        .route("/switches", get(|State(s): State<Served>| async move { Json(s.simulator.switches()) }).put(patch))
         .route("/do", post(change))
         .route("/wait", get(wait))
 }
@@ -52,43 +51,26 @@ async fn calls(State(served): State<Served>) -> Json<Value> {
 
 async fn inject(State(served): State<Served>, body: Bytes) -> Response {
     let list = |body: Value| if body.is_array() { body } else { Value::Array(vec![body]) };
-    let faults = read(&body)
-        .and_then(|body| serde_json::from_value::<Vec<InjectedFault>>(list(body)).map_err(|e| e.to_string()));
-    match faults {
-        Ok(faults) => {
-            faults.into_iter().for_each(|fault| served.simulator.inject(fault));
-            done()
-        }
-        Err(error) => bad(&error),
-    }
+    let faults = read(&body).and_then(|body| serde_json::from_value(list(body)).map_err(|e| e.to_string()));
+    done(faults.map(|faults: Vec<InjectedFault>| faults.into_iter().for_each(|fault| served.simulator.inject(fault))))
 }
 
 async fn clear(State(served): State<Served>) -> Response {
     served.simulator.clear_faults();
-    done()
+    done(Ok(()))
 }
 
 async fn release(State(served): State<Served>) -> Response {
     served.simulator.release();
-    done()
+    done(Ok(()))
 }
 
-async fn switches(State(served): State<Served>) -> Response {
-    Json(served.simulator.switches()).into_response()
-}
-
-async fn patch(State(served): State<Served>, patch: Bytes) -> Response {
-    match read::<Value>(&patch).and_then(|patch| served.simulator.patch_switches(patch)) {
-        Ok(()) => done(),
-        Err(error) => bad(&error),
-    }
+async fn patch(State(served): State<Served>, body: Bytes) -> Response {
+    done(read(&body).and_then(|patch| served.simulator.patch_switches(patch)))
 }
 
 async fn change(State(served): State<Served>, body: Bytes) -> Response {
-    match read::<OutsideChange>(&body).and_then(|change| served.simulator.change(change)) {
-        Ok(()) => done(),
-        Err(error) => bad(&error),
-    }
+    done(read(&body).and_then(|change| served.simulator.change(change)))
 }
 
 #[derive(Debug, Deserialize)]
@@ -104,7 +86,7 @@ async fn wait(State(served): State<Served>, Query(wait): Query<WaitQuery>) -> Re
     let calls = match wait.calls.as_deref().map(|text| text.rsplit_once(':').map(|(o, n)| (o, n.parse::<u64>()))) {
         None => None,
         Some(Some((operation, Ok(n)))) => Some((operation, n)),
-        Some(_) => return bad("calls must have the form OPERATION:N"),
+        Some(_) => return failed(StatusCode::BAD_REQUEST, "calls must have the form OPERATION:N"),
     };
     let simulator = &served.simulator;
     let all = async {
@@ -121,10 +103,10 @@ async fn wait(State(served): State<Served>, Query(wait): Query<WaitQuery>) -> Re
     let limit = Duration::from_millis(wait.timeout_ms.unwrap_or(30_000));
     tokio::select! {
         waited = tokio::time::timeout(limit, all) => match waited {
-            Ok(()) => done(),
-            Err(_) => (StatusCode::GATEWAY_TIMEOUT, Json(json!({"error": "timed out before what was waited for happened"}))).into_response(),
+            Ok(()) => done(Ok(())),
+            Err(_) => failed(StatusCode::GATEWAY_TIMEOUT, "what was waited for did not happen in time"),
         },
-        () = served.stopping() => (StatusCode::SERVICE_UNAVAILABLE, Json(json!({"error": "the simulated cloud is stopping"}))).into_response(),
+        () = served.stopping() => failed(StatusCode::SERVICE_UNAVAILABLE, "the simulated cloud is stopping"),
     }
 }
 
@@ -133,12 +115,16 @@ fn read<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, String> {
     serde_json::from_slice(body).map_err(|e| e.to_string())
 }
 
-fn done() -> Response {
-    Json(json!({})).into_response()
+/// An empty object, or a 400 that says what is wrong with the request.
+fn done(result: Result<(), String>) -> Response {
+    match result {
+        Ok(()) => Json(json!({})).into_response(),
+        Err(error) => failed(StatusCode::BAD_REQUEST, &error),
+    }
 }
 
-fn bad(error: &str) -> Response {
-    (StatusCode::BAD_REQUEST, Json(json!({"error": error}))).into_response()
+fn failed(status: StatusCode, error: &str) -> Response {
+    (status, Json(json!({"error": error}))).into_response()
 }
 
 impl Simulator {
