@@ -6,7 +6,7 @@ use crate::domain::{CenId, InstanceId, InstanceType, OrderType};
 
 impl World {
     /// # Errors
-    /// The payer of an ECR cannot be changed, so its grant waits for no hour (API §A.3, §H4).
+    /// The payer of an ECR cannot be changed, so its grant cannot be waiting for the hour (API §A.3, §H4).
     pub(super) fn possible_grant(
         &self,
         instance: &InstanceId,
@@ -15,7 +15,7 @@ impl World {
     ) -> Result<(), String> {
         if self.kind_of(instance) == Some(InstanceType::ECR) && order_type != effective {
             return Err(format!(
-                "the payer of an ECR never changes, so the grant of {instance} waits for no hour"
+                "the payer of an ECR never changes, so the grant of {instance} cannot be waiting for the hour"
             ));
         }
         Ok(())
@@ -43,14 +43,14 @@ impl World {
         let basic = edition == RouterEdition::Basic || kind == InstanceType::CCN;
         let basic_here = |a: &AttachmentState| basic && a.edition == RouterEdition::Basic && a.cen == *cen;
         if self.attached(instance).any(|(_, a)| kind == InstanceType::VPN || basic_here(a)) {
-            return Err(format!("{instance} is attached already, and is attached once"));
+            return Err(format!("{instance} is attached already, and can be attached only once"));
         }
         // API §A.7: an attachment inherits the payer of the grant, and the payer of an ECR cannot be changed.
         let inherited = self.grant_of(cen, instance, AsOf::Now).map(|grant| grant.order_type);
         let differs = order_type.is_some_and(|own| inherited.is_some_and(|inherited| own != inherited));
         if differs && kind == InstanceType::ECR {
             return Err(format!(
-                "the payer of an ECR never changes, so {instance} is attached with that of its grant"
+                "the payer of an ECR never changes, so {instance} is attached with the payer of its grant"
             ));
         }
         Ok(())

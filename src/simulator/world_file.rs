@@ -269,8 +269,8 @@ mod tests {
             (grant(ecr, &pending), "the payer of an ECR never changes"),
             (grant(ecr, mine) + &attach(ecr, enterprise) + other, "the payer of an ECR never changes"),
             (grant(ecr, "") + &attach(ecr, basic), "the Basic Edition connects no ECR"),
-            (grant(vpn, "") + &one + &one, "is attached once"),
-            (grant(ccn, "") + &attach(ccn, enterprise) + &attach(ccn, basic), "is attached once"),
+            (grant(vpn, "") + &one + &one, "attached only once"),
+            (grant(ccn, "") + &attach(ccn, enterprise) + &attach(ccn, basic), "attached only once"),
         ] {
             let bad = World::from_toml(&format!("{EXAMPLE}\n{addition}")).unwrap_err();
             assert!(bad.reason.contains(why), "{addition}{bad}");
