@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::{AccountUid, Site};
 
 /// Every access key by its id, with the account it belongs to.
-pub(super) type Keys = HashMap<String, (AccountUid, AccessKey)>;
+pub(super) type KeysById = HashMap<String, (AccountUid, AccessKey)>;
 
 /// An access key: long-lived, or opened by STS for one session.
 #[derive(Debug, Clone, Serialize, Deserialize)]

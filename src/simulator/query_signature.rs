@@ -5,7 +5,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
 use sha1::Sha1;
 
-use super::accounts::{AccessKey, Keys};
+use super::accounts::{AccessKey, KeysById};
 use super::answer::ErrorAnswer;
 use super::arrived::Arrived;
 use super::codec;
@@ -28,7 +28,7 @@ pub(super) fn verify<'k>(
     arrived: &Arrived,
     now: Timestamp,
     nonces: &mut Nonces,
-    keys: &'k Keys,
+    keys: &'k KeysById,
 ) -> Result<&'k (AccountUid, AccessKey), ErrorAnswer> {
     let method = arrived.parameter("SignatureMethod").unwrap_or_default();
     if method != "HMAC-SHA1" || arrived.parameter("SignatureVersion").as_deref() != Some("1.0") {
@@ -94,7 +94,7 @@ mod tests {
         let arrived = Arrived { method: "GET", path: "/", query, headers: &headers, body: b"" };
         assert!(signed(&arrived));
         let now = "2026-05-09T08:31:00Z".parse().unwrap();
-        let keys = Keys::from([(key.id.clone(), ("1250123456123456".parse().unwrap(), key))]);
+        let keys = KeysById::from([(key.id.clone(), ("1250123456123456".parse().unwrap(), key))]);
         let found = verify(&arrived, now, &mut Nonces::default(), &keys);
         found.map(|(_, key)| key.id.clone()).map_err(|error| error.code)
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use subtle::ConstantTimeEq;
 
-use super::accounts::{AccessKey, Keys};
+use super::accounts::{AccessKey, KeysById};
 use super::answer::ErrorAnswer;
 use crate::clock::{later, until};
 use crate::domain::AccountUid;
@@ -38,7 +38,7 @@ impl Nonces {
 ///
 /// # Errors
 /// The key is unknown or disabled.
-pub(super) fn usable<'k>(keys: &'k Keys, id: &str) -> Result<&'k (AccountUid, AccessKey), ErrorAnswer> {
+pub(super) fn usable<'k>(keys: &'k KeysById, id: &str) -> Result<&'k (AccountUid, AccessKey), ErrorAnswer> {
     match keys.get(id) {
         None => Err(ErrorAnswer::new(404, "InvalidAccessKeyId.NotFound", "Specified access key is not found.")),
         Some((_, key)) if key.disabled => {

@@ -5,7 +5,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use super::accounts::{AccessKey, Keys};
+use super::accounts::{AccessKey, KeysById};
 use super::answer::ErrorAnswer;
 use super::arrived::Arrived;
 use super::codec;
@@ -49,7 +49,7 @@ pub(super) fn verify<'k>(
     arrived: &Arrived,
     now: Timestamp,
     nonces: &mut Nonces,
-    keys: &'k Keys,
+    keys: &'k KeysById,
 ) -> Result<&'k (AccountUid, AccessKey), ErrorAnswer> {
     if query_signature::signed(arrived) {
         return query_signature::verify(arrived, now, nonces, keys);

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::accounts::{AccountState, Keys};
+use super::accounts::{AccountState, KeysById};
 use super::faults::InjectedFault;
 use super::history::{AsOf, History, Stamp};
 use super::switches::Switches;
@@ -109,7 +109,7 @@ pub(super) struct InstanceState {
 #[derive(Debug, Clone, Default)]
 pub struct World {
     pub(super) accounts: BTreeMap<AccountUid, AccountState>,
-    pub(super) keys: Keys,
+    pub(super) keys: KeysById,
     /// The accounts that may assume a role, by its ARN.
     pub(super) roles: BTreeMap<String, BTreeSet<AccountUid>>,
     /// The OIDC tokens that a role trusts, by its ARN.

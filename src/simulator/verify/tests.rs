@@ -96,7 +96,7 @@ impl Wire {
     }
 
     fn verify(&self, now: &str, nonces: &mut Nonces) -> Result<(), ErrorAnswer> {
-        let keys = Keys::from([(self.key.id.clone(), ("1250123456123456".parse().unwrap(), self.key.clone()))]);
+        let keys = KeysById::from([(self.key.id.clone(), ("1250123456123456".parse().unwrap(), self.key.clone()))]);
         verify(&self.arrived(), now.parse().unwrap(), nonces, &keys).map(|_| ())
     }
 
