@@ -11,7 +11,7 @@ use crossgrant::engine::guards::HourlyLimits;
 use crossgrant::engine::policy::Policy;
 use crossgrant::engine::ports::store::Store;
 use crossgrant::engine::record::State;
-use crossgrant::simulator::{Fault, FaultKind};
+use crossgrant::simulator::{FaultKind, InjectedFault};
 use crossgrant::store::Sqlite;
 use jiff::Timestamp;
 use serde_json::{Value, json};

@@ -13,7 +13,7 @@ use crossgrant::engine::policy::{Allow, Policy};
 use crossgrant::engine::ports::crash_points::CrashPoint;
 use crossgrant::engine::ports::store::{Claimed, Store, Taken};
 use crossgrant::engine::record::{Record, State};
-use crossgrant::simulator::{Change, Fault, FaultKind, Simulator, World, WorldFile};
+use crossgrant::simulator::{FaultKind, InjectedFault, OutsideChange, Simulator, World, WorldFile};
 use crossgrant::sweep;
 use crossgrant::workflow::{Overrides, OverridingFile};
 use jiff::Timestamp;
@@ -99,14 +99,14 @@ impl Stage {
         self.plant.run_until(at("06:24:00")).await;
         self.set("overridden", Some(OrderType::PayByCenOwner), None);
         self.send("superseding").await;
-        let busy = Fault::new("UpdateTransitRouterVpcAttachmentAttribute", FaultKind::Conflict);
+        let busy = InjectedFault::new("UpdateTransitRouterVpcAttachmentAttribute", FaultKind::Conflict);
         self.plant.cloud.inject(busy.times(1_000).only(&self.parts["cancelled-between"].attachment()));
         self.send("cancelled-between").await;
         self.plant.run_until(at("06:25:00")).await;
         self.plant.engine.command(self.uids["cancelled-between"], Command::Cancel).await.unwrap();
         self.plant.run_until(at("06:27:00")).await;
 
-        let unread = Fault::new("*", FaultKind::Throttle { retry_after_ms: None });
+        let unread = InjectedFault::new("*", FaultKind::Throttle { retry_after_ms: None });
         self.plant.cloud.inject(unread.times(1_000).only(&scene::cen(2)));
         for id in ["between", "between-and-back"] {
             self.refuse("GrantInstanceToTransitRouter", REFUSED, self.parts[id].instance(), 0);
@@ -168,9 +168,9 @@ impl Stage {
                 }
                 "10:00:00" => {
                     let (cen, instance) = (self.cen("in-doubt"), self.instance("in-doubt"));
-                    self.change(Change::Revoke { cen: cen.clone(), instance: instance.clone() });
+                    self.change(OutsideChange::Revoke { cen: cen.clone(), instance: instance.clone() });
                     sweep::pass(&self.plant.engine).await.unwrap();
-                    self.change(Change::Grant { cen, instance, order_type: OrderType::PayByResourceOwner });
+                    self.change(OutsideChange::Grant { cen, instance, order_type: OrderType::PayByResourceOwner });
                 }
                 _ => {}
             }
@@ -217,7 +217,7 @@ impl Stage {
             self.drive(id, |_| false).await;
             assert!(self.plant.script.struck(), "{id}");
         }
-        let update = Fault::new("UpdateTransitRouterVpcAttachmentAttribute", FaultKind::Conflict);
+        let update = InjectedFault::new("UpdateTransitRouterVpcAttachmentAttribute", FaultKind::Conflict);
         self.plant.cloud.inject(update.only(&self.parts["tries-again"].attachment()));
         self.send("tries-again").await;
         self.drive("tries-again", |record| record.writes.len() == 2).await;
@@ -297,7 +297,7 @@ impl Stage {
 
     fn refuse(&self, operation: &str, code: &str, only: String, skip: u32) {
         let kind = FaultKind::Error { http: 403, code: code.into(), message: "refused for the golden store".into() };
-        self.plant.cloud.inject(Fault::new(operation, kind).times(1_000).after(skip).only(&only));
+        self.plant.cloud.inject(InjectedFault::new(operation, kind).times(1_000).after(skip).only(&only));
     }
 
     fn cen(&self, id: &str) -> CenId {
@@ -308,7 +308,7 @@ impl Stage {
         InstanceId::parse(self.parts[id].instance()).unwrap()
     }
 
-    fn change(&self, change: Change) {
+    fn change(&self, change: OutsideChange) {
         self.plant.cloud.change(change).unwrap();
     }
 
@@ -316,7 +316,13 @@ impl Stage {
     fn set(&self, id: &str, written: Option<OrderType>, effective_order_type: Option<OrderType>) {
         let (cen, instance) = (self.cen(id), self.instance(id));
         let (order_type, attachment_order_type) = (written, written);
-        self.change(Change::SetOrderType { cen, instance, order_type, effective_order_type, attachment_order_type });
+        self.change(OutsideChange::SetOrderType {
+            cen,
+            instance,
+            order_type,
+            effective_order_type,
+            attachment_order_type,
+        });
     }
 }
 
