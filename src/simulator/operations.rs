@@ -54,20 +54,20 @@ impl Answer {
     }
 }
 
-/// An operation: reads or changes the world.
-pub(super) type Operation = fn(&mut World, &Call) -> Result<Answer, Refusal>;
+/// What answers an operation: reads or changes the world.
+pub(super) type Handler = fn(&mut World, &Call) -> Result<Answer, Refusal>;
 
 /// A product, its version, and its operations by action.
-type Product = (&'static str, &'static str, &'static [(&'static str, Operation)]);
+type Served = (&'static str, &'static str, &'static [(&'static str, Handler)]);
 
-const PRODUCTS: [Product; 4] = [
+const PRODUCTS: [Served; 4] = [
     ("Cbn", "2017-09-12", CBN),
     ("Sts", "2015-04-01", STS),
     ("Smartag", "2018-03-13", SMARTAG),
     ("Vpc", "2016-04-28", VPC_PRODUCT),
 ];
 
-const CBN: &[(&str, Operation)] = &[
+const CBN: &[(&str, Handler)] = &[
     ("GrantInstanceToTransitRouter", cbn::grant),
     ("RevokeInstanceFromTransitRouter", cbn::revoke),
     ("ModifyGrantInstanceToTransitRouter", cbn::modify),
@@ -96,19 +96,19 @@ const CBN: &[(&str, Operation)] = &[
     ("DetachCenChildInstance", children::detach),
 ];
 
-const STS: &[(&str, Operation)] = &[
+const STS: &[(&str, Handler)] = &[
     ("GetCallerIdentity", sts::get_caller_identity),
     ("AssumeRole", sts::assume_role),
     (sts::WITH_OIDC, sts::assume_role_with_oidc),
 ];
 
-const SMARTAG: &[(&str, Operation)] = &[
+const SMARTAG: &[(&str, Handler)] = &[
     ("GrantInstanceToCbn", smartag::grant),
     ("RevokeInstanceFromCbn", smartag::revoke),
     ("DescribeGrantRules", smartag::rules),
 ];
 
-const VPC_PRODUCT: &[(&str, Operation)] = &[("DescribeVpnAttachments", vpc::vpn_attachments)];
+const VPC_PRODUCT: &[(&str, Handler)] = &[("DescribeVpnAttachments", vpc::vpn_attachments)];
 
 /// The name of every operation there is.
 pub fn operations() -> impl Iterator<Item = &'static str> {
@@ -116,7 +116,7 @@ pub fn operations() -> impl Iterator<Item = &'static str> {
 }
 
 /// Finds an operation, and whose it is, by the product's version and the action.
-pub(super) fn find(version: &str, action: &str) -> Result<(&'static str, Operation), Refusal> {
+pub(super) fn find(version: &str, action: &str) -> Result<(&'static str, Handler), Refusal> {
     let Some((product, _, operations)) = PRODUCTS.iter().find(|(_, of, _)| *of == version) else {
         return Err(Refusal::bad("InvalidVersion", format!("Specified version {version} is not valid.")));
     };

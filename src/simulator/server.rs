@@ -21,7 +21,7 @@ use super::envelope::{self, Format, Refusal};
 use super::faults::{FaultKind, Strike};
 use super::history::AsOf;
 use super::ledger::{CallRecord, ParameterSet};
-use super::operations::{self, Answer, Operation};
+use super::operations::{self, Answer, Handler};
 use super::request::{Call, Caller, Params};
 use super::verify::{Arrived, verify};
 use super::world::World;
@@ -105,7 +105,7 @@ impl Simulator {
     }
 
     /// Lets a request in: its signature, its operation, and the fault that awaits it.
-    fn admit(&self, arrived: &Arrived, request_id: &str) -> Result<(Call, Operation, Option<Strike>), Refusal> {
+    fn admit(&self, arrived: &Arrived, request_id: &str) -> Result<(Call, Handler, Option<Strike>), Refusal> {
         let (operation, hour) = (arrived.action(), self.0.hour);
         self.with(|cloud, now| {
             let mut account = None;
@@ -121,7 +121,7 @@ impl Simulator {
                     let fault = cloud.strike(&operation, &params);
                     let call =
                         Call { product: "Sts", operation, caller, params, request_id, now, hour, as_of: AsOf::Now };
-                    return Ok((call, sts::assume_role_with_oidc as Operation, fault));
+                    return Ok((call, sts::assume_role_with_oidc as Handler, fault));
                 }
                 let keys = &cloud.world.keys;
                 let find = |id: &str| keys.get(id).map(|(_, key)| key);
@@ -159,7 +159,7 @@ impl Simulator {
     }
 
     /// Logs a call whose answer is a fault's, and carries it out first if the fault lets it take effect.
-    fn struck(&self, call: &mut Call, run: Operation, effect: bool, code: &str) {
+    fn struck(&self, call: &mut Call, run: Handler, effect: bool, code: &str) {
         if effect {
             // The caller does not learn the result.
             drop(self.perform(call, run, Log::As(code)));
@@ -171,7 +171,7 @@ impl Simulator {
     }
 
     /// Carries a call out, and logs it: under `log` if its answer will not arrive, not at all if that was done.
-    fn perform(&self, call: &mut Call, run: Operation, log: Log<'_>) -> Result<(String, Answer), Refusal> {
+    fn perform(&self, call: &mut Call, run: Handler, log: Log<'_>) -> Result<(String, Answer), Refusal> {
         self.with(|cloud, now| {
             call.now = now;
             call.as_of = match log {

@@ -1,5 +1,5 @@
-//! Deciding: from what is committed of a job and one new observation to what is committed next, what is said, and what
-//! is done. Pure: no IO, no clock, no randomness. The same record and observation always give the same decision.
+//! Deciding: from the committed record of a job and one new observation to the next record, the events of it, and what to do
+//! after the commit. The same record and observation always give the same decision.
 //!
 //! A step goes round until it is done:
 //!
@@ -12,95 +12,95 @@
 //!    └───────────────────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! What makes it safe to be cut anywhere: an act follows only from a committed intent, and a job taken up again always
-//! looks first. What the look means depends on the intent that is outstanding: see [`crate::engine::decide::writes`].
+//! This is safe to be cut anywhere, because a write follows only from a committed intent, and a job that is taken up again
+//! always looks first. What the look means depends on the outstanding intent: see [`crate::engine::decide::writes`].
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::domain::{AccountUid, Attachment, EventType, Hour, OrderType, Reason};
+use crate::domain::{AccountUid, Attachment, EventType, Hour, Operation, OrderType, Reason};
 use crate::engine::guards::Pause;
 use crate::engine::ports::action::{Action, Certain, Reads, Registry, Seen, View};
 use crate::engine::ports::cloud::{Answer, CloudError};
 use crate::engine::record::Record;
 use crate::workflow::{Call, Definition, ErrorClasses, Policies, Step};
 
-/// What decisions go by.
+/// What a decision depends on besides the record and the observation.
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
-    /// The steps the job is pinned to.
+    /// The definition the job is pinned to.
     pub definition: &'a Definition,
-    /// What they can call.
+    /// The actions that steps can call.
     pub registry: &'a Registry,
-    /// How patiently.
+    /// How often and how long something is tried.
     pub policies: &'a Policies,
-    /// What errors mean.
+    /// The table of error classes.
     pub classes: &'a ErrorClasses,
     /// The billing hour.
     pub hour: Hour,
 }
 
-/// What was observed.
+/// What happened since the last decision.
 #[derive(Debug, Clone)]
 pub enum Observation {
-    /// The job was taken up: it is due, and its turn.
+    /// A worker has claimed the job.
     TakenUp {
-        /// Why nothing may be done or read for whoever asks; `None` if it may.
+        /// Why its requester may not ask for it; `None` if it may.
         refusal: Option<(Reason, String)>,
-        /// What is in its way by configuration alone.
+        /// What configuration alone finds in its way.
         objections: Vec<String>,
-        /// The pause of one of its accounts.
+        /// The pause of one of its accounts, if there is one.
         paused: Option<Pause>,
     },
-    /// It was about to begin, and one of its accounts was paused meanwhile. Nothing of it was committed.
+    /// The first intent was not committed, because one of its accounts was paused meanwhile.
     Paused(Pause),
-    /// It was about to begin, and as many as may have begun within the last hour. Nothing of it was committed.
+    /// The first intent was not committed, because the hourly limit is used up.
     OverLimit {
-        /// How many others have.
+        /// How many other jobs began within the last hour.
         begun: u64,
-        /// How many may.
+        /// The limit.
         most: u32,
     },
-    /// A look, and the jobs that wait on the same grant.
+    /// A look was answered.
     Looked {
-        /// What it saw.
+        /// What the look shows.
         seen: Seen,
-        /// Waiting payer changes of the same instance in the same CEN.
+        /// Payer changes of the same instance in the same CEN that wait for the hour.
         rivals: Vec<Record>,
     },
-    /// A look at a job that will not be begun, because of its objections.
+    /// A look for a job that will not begin, because of its objections.
     SeenInPart {
-        /// What could be seen.
+        /// What the parts that could be read show.
         seen: Seen,
-        /// What could not be read, and why.
+        /// One sentence for each part that could not be read.
         unread: Vec<String>,
-        /// What was asked for. What an account without credentials was to be asked is neither seen nor unread.
+        /// The reads that were asked for. Those of an account without credentials are neither in `seen` nor in `unread`.
         asked: Reads,
     },
-    /// A look that failed.
+    /// A look failed.
     LookFailed(CloudError),
-    /// The definition it is pinned to cannot be used by this program; it is taken up under the one of today.
+    /// This program cannot use the definition that the job is pinned to, and decides by the current one.
     Undefined {
-        /// What is wrong with it.
+        /// What is wrong with the pinned definition.
         why: String,
     },
-    /// The write that follows from a look would find no room in the budget of its account.
+    /// The budget has no room for the write that follows from a look.
     NoRoom {
-        /// The operation.
-        operation: String,
-        /// The account.
+        /// The operation that would write.
+        operation: Operation,
+        /// The account whose budget is used up.
         account: AccountUid,
-        /// When there will be room.
+        /// How long until there is room.
         opens_in: Duration,
-        /// Whether it was waited for already.
+        /// Whether the worker has waited for room once already.
         waited: bool,
     },
-    /// What came of a write.
+    /// A write was made.
     Answered {
-        /// Its place among the writes of the record.
+        /// Index into `writes` of the record.
         write: usize,
-        /// The answer, if there was one.
+        /// The answer, or why there is none.
         answer: Result<Answer<()>, CloudError>,
     },
 }
@@ -110,32 +110,32 @@ pub enum Observation {
 pub enum Next {
     /// Read the cloud.
     Look(Reads),
-    /// Make the write at this place.
+    /// Make the write at this index of `writes`.
     Write(usize),
-    /// Wait for room in the budget, and then decide on the same look again.
+    /// Wait for room in the budget, then decide on the same look again.
     AwaitRoom,
-    /// Nothing: the job rests until its due time, or for good.
+    /// Nothing: the job rests until it is due, or has ended.
     Rest,
 }
 
-/// A decision.
+/// What follows from an observation.
 #[derive(Debug, Clone)]
 pub struct Decision {
-    /// The record to commit.
+    /// The next record.
     pub record: Record,
-    /// Whether anything of it must be on disk before `next`.
+    /// Whether the record must be on disk before `next`.
     pub commit: bool,
-    /// Whether it commits to a write and nothing was changed before: the hourly limits and pauses are tested with it.
+    /// Whether this is the first intent of a job that has changed nothing: then the commit tests limits and pauses.
     pub begins: bool,
-    /// What to say with the commit.
+    /// Events to publish with the commit.
     pub says: Vec<EventType>,
-    /// Other jobs that change in the same commit, and what is said of them.
+    /// Other jobs that change in the same commit, each with its event.
     pub also: Vec<(Record, EventType)>,
-    /// What to do then.
+    /// What to do after the commit.
     pub next: Next,
 }
 
-/// Decides.
+/// Decides on an observation at `now`.
 pub fn decide(context: &Context<'_>, record: &Record, observation: &Observation, now: Timestamp) -> Decision {
     let mut deciding = Deciding::new(context, record.clone(), now);
     let next = match observation {
@@ -150,7 +150,7 @@ pub fn decide(context: &Context<'_>, record: &Record, observation: &Observation,
         Observation::Looked { seen, rivals } => deciding.looked(seen, rivals),
         Observation::LookFailed(error) => deciding.look_failed(error),
         Observation::NoRoom { operation, account, opens_in, waited } => {
-            deciding.no_room(operation, account, *opens_in, *waited)
+            deciding.no_room(*operation, account, *opens_in, *waited)
         }
         Observation::Answered { write, answer } => deciding.answered(*write, answer),
     };
@@ -166,9 +166,9 @@ pub(super) struct Deciding<'a> {
     pub(super) begins: bool,
     pub(super) says: Vec<EventType>,
     pub(super) also: Vec<(Record, EventType)>,
-    /// What is certain of the look being judged.
+    /// What is certain of the look that is judged.
     pub(super) certain: Certain,
-    /// The attachments as they were known before it.
+    /// The attachments as the record knew them before that look.
     pub(super) known: Vec<Attachment>,
 }
 
@@ -183,7 +183,7 @@ impl<'a> Deciding<'a> {
         Decision { record: self.record, commit, begins: self.begins, says: self.says, also: self.also, next }
     }
 
-    /// The payer to arrive at in the direction the job is going.
+    /// The payer to arrive at: the one asked for or, in an undo, the one from before.
     pub(super) fn goal(&self) -> Option<OrderType> {
         match &self.record.undo {
             None => self.record.job.order_type,
@@ -196,7 +196,7 @@ impl<'a> Deciding<'a> {
         View { record: &self.record, goal: self.goal(), undo, certain: self.certain }
     }
 
-    /// The step the job is at. `None`: its pinned definition has no such step any more, which only a damaged store shows.
+    /// The step the job is at. `None` if its definition has no such step, which only a damaged store shows.
     pub(super) fn step(&self) -> Option<&'a Step> {
         self.context.definition.step(&self.record.step)
     }

@@ -16,7 +16,7 @@ pub enum Swept {
     Effective,
     /// The goal is written and not yet in force.
     Pending,
-    /// Anything else: the job must look for itself, with both witnesses.
+    /// Anything else: the job must make a look of its own, with both witnesses.
     Doubtful,
 }
 
@@ -36,7 +36,7 @@ pub enum Waited {
     Effective,
     /// The goal is written and not yet in force.
     Pending,
-    /// Somebody changed it after us: both witnesses show another payer written, or an attachment carries another again.
+    /// It was changed after this job: both witnesses show another payer written, or an attachment carries another again.
     Overridden(String),
     /// Both witnesses, read to the end, show no grant.
     GrantGone,
@@ -53,8 +53,8 @@ pub enum Waited {
 /// Judges a wait by a look that covers [`crate::engine::ports::action::Reads::ALL`]. `known` are the attachments as they were known before
 /// it; `over` says that the hour has come and gone long enough for its effect to show.
 ///
-/// An absent effective order type is in force only on a grant without attachments (API §B: absent means unknown; §I G4:
-/// nobody says whether an unattached grant has one).
+/// A grant without `EffectiveOrderType` counts as in force only if it has no attachments (API §B: absent means unknown; §I
+/// G4: no page says whether an unattached grant has one).
 pub fn judge_wait(
     record: &Record,
     wait: &Wait,
@@ -76,7 +76,7 @@ pub fn judge_wait(
     match (rule.order_type, rule.effective_order_type) {
         (None, _) => Waited::Unclear("the grant is shown without an order type".into()),
         (Some(written), _) if written != wait.goal => {
-            Waited::Overridden(format!("somebody set the payer back from {}", wait.goal))
+            Waited::Overridden(format!("the payer was set back from {}", wait.goal))
         }
         (_, Some(effective)) if effective == wait.goal => Waited::Effective,
         (_, Some(_)) => judge_late(record, wait, seen, certain, known, over),
@@ -108,8 +108,8 @@ pub fn over(wait: &Wait, now: Timestamp, hour: Hour) -> Over {
     }
 }
 
-/// What may be the cause when the goal is written on the grant, and another payer in force: nothing yet, as long as the
-/// hour is to come; later the attachments tell. What merely shows late is no cause.
+/// The goal is written on the grant and another payer is in force. Before the hour that is as expected; after it the
+/// attachments tell whether something is wrong or the effect only shows late.
 fn judge_late(record: &Record, wait: &Wait, seen: &Seen, certain: Certain, known: &[Attachment], over: Over) -> Waited {
     if over == Over::No {
         return Waited::Pending;
@@ -131,7 +131,7 @@ fn judge_late(record: &Record, wait: &Wait, seen: &Seen, certain: Certain, known
         let ours = |w: &&Write| w.resource == other.id && w.undo == record.undo.is_some();
         let written = record.writes.iter().filter(ours).any(took_effect);
         return if written || known.iter().any(|a| set(&a)) {
-            Waited::Overridden(format!("somebody set the payer of {} back from {}", other.id, wait.goal))
+            Waited::Overridden(format!("the payer of {} was set back from {}", other.id, wait.goal))
         } else {
             Waited::Missing(format!("{} does not carry {} yet", other.id, wait.goal))
         };

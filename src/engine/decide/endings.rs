@@ -1,8 +1,8 @@
-//! Ends: how a job completes, fails, goes back or parks. Pure.
+//! Endings: how a job completes, fails, goes back or parks.
 //!
-//! After the first write there are only these ways out: completed, overridden by somebody else, superseded, or failed or
-//! cancelled with an undo that was read back. Everything else parks as half done, with an alert, and blocks the line of
-//! its instance until a person decides.
+//! After the first write a job can only end completed, overridden by another hand, superseded, or failed or cancelled with an
+//! undo that was read back. Everything else parks as half done, with an event, and blocks the queue of its instance until an
+//! operator decides.
 
 use crate::domain::{EventType, Job, Kind, Reason};
 use crate::engine::decide::decision::{Deciding, Next};
@@ -84,17 +84,17 @@ impl Deciding<'_> {
         (reason, format!("{} in {}: {payer}{how}", instance.id, cen.id))
     }
 
-    /// Ends without the result; only where nothing of this job is left in the cloud, or somebody else undid it.
+    /// Ends without the result. Only where nothing of this job is left in the cloud.
     pub(super) fn fail(&mut self, reason: Reason, message: String, findings: Vec<String>) -> Next {
         self.finish(State::Failed, reason, message, findings)
     }
 
-    /// A step cannot be done: fail if nothing was written, go back if something was, and park if that is not possible.
+    /// A step cannot be done: the job fails if nothing was written, goes back if it can, and parks otherwise.
     pub(super) fn refused(&mut self, reason: Reason, message: String, findings: Vec<String>) -> Next {
         if !self.record.has_written() {
             return self.fail(reason, message, findings);
         }
-        // What somebody else wrote stands where this job's writes did, so that nothing of it is left to put back.
+        // The writes of another hand stand where this job's did, so that nothing of it is left to put back.
         if reason == Reason::Overridden || (reason == Reason::GrantGone && self.record.mended) {
             return self.fail(reason, message, findings);
         }
@@ -104,7 +104,7 @@ impl Deciding<'_> {
         self.go_back(Undo { ends: State::Failed, reason, message })
     }
 
-    /// Admission to undo, in the order of the steps: the resource account before the transit-router account, as in every
+    /// Begins to undo, in the order of the steps: the resource account before the transit-router account, as in every
     /// payer change (API §A.7).
     pub(super) fn go_back(&mut self, undo: Undo) -> Next {
         self.record.why = format!("goes back: {}", undo.message);
@@ -122,7 +122,7 @@ impl Deciding<'_> {
         }
     }
 
-    /// Whether everything that may have been written belongs to a step that can be undone: half of it back is no way out.
+    /// Whether everything that may have been written belongs to a step that can be undone.
     pub(super) fn can_go_back(&self) -> bool {
         let undoable = |step: &str| {
             let call = self.context.definition.step(step).and_then(Step::call);
@@ -132,7 +132,7 @@ impl Deciding<'_> {
         self.next_undo(None).is_some() && written.all(|w| undoable(&w.step))
     }
 
-    /// The first step after `after` that has something to undo.
+    /// Name of the first step after `after` that has something to undo.
     pub(super) fn next_undo(&self, after: Option<&Step>) -> Option<String> {
         let steps = &self.context.definition.steps;
         let from = after.and_then(|after| steps.iter().position(|s| s.name == after.name)).map_or(0, |place| place + 1);
@@ -142,8 +142,8 @@ impl Deciding<'_> {
         steps.get(from..)?.iter().filter(undoable).find(wrote).map(|step| step.name.clone())
     }
 
-    /// Everything is put back and was read back. If an hour passed in between, billing has moved too, and moves back at
-    /// the next one: only then is it over.
+    /// Everything is put back, and a look shows it. If billing has changed meanwhile, it changes back at the next hour, and
+    /// the job waits for that.
     pub(super) fn undone(&mut self, seen: &Seen) -> Next {
         let before = self.record.before.as_ref().and_then(|before| before.effective_order_type.or(before.order_type));
         let now = self.record.after.as_ref().and_then(|after| after.effective_order_type);
@@ -167,7 +167,7 @@ impl Deciding<'_> {
         self.finish(undo.ends, undo.reason, format!("{}; everything was put back", undo.message), vec![])
     }
 
-    /// Needs a person. What is known is kept, and `resume` goes on from here.
+    /// Waits for an operator. What is known is kept, and `resume` goes on from here.
     pub(super) fn park(&mut self, reason: Reason, message: String) -> Next {
         self.park_with(reason, message, vec![])
     }

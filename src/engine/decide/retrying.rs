@@ -1,9 +1,9 @@
-//! Trying: when something that failed, or found no room, is tried again, and when that has gone on for too long. Pure.
+//! Trying again: when a call that failed or found no room is repeated, and when that has gone on for too long.
 
 use std::time::Duration;
 
 use crate::clock::later;
-use crate::domain::{AccountUid, Reason};
+use crate::domain::{AccountUid, Operation, Reason};
 use crate::engine::decide::backoff;
 use crate::engine::decide::decision::{Deciding, Next};
 use crate::engine::ports::action::Action;
@@ -12,8 +12,8 @@ use crate::engine::record::{Outcome, Write};
 use crate::workflow::{Class, Step, Verdict};
 
 impl<'a> Deciding<'a> {
-    /// After a call that failed: again later as patiently as `policy` says, unless it is the account's keys that are refused.
-    /// That parks at once if they are refused for good, and otherwise when new ones were not good in time either.
+    /// After a failed call: tries again as `policy` says. If the keys of the account are refused, the job parks: at once if they
+    /// are refused for good, and otherwise after `keys-patience`.
     pub(super) fn after_failure(&mut self, policy: &str, verdict: &Verdict<'_>, error: &CloudError) -> Next {
         let refused_for_good = match verdict.class {
             Class::Credential => true,
@@ -29,9 +29,15 @@ impl<'a> Deciding<'a> {
         self.again_after(policy, error.to_string(), error.retry_after)
     }
 
-    /// Waits for the budget if that will not take longer than the step may; otherwise the job rests meanwhile, and looks
-    /// again. Neither is a failed try.
-    pub(super) fn no_room(&mut self, operation: &str, account: &AccountUid, opens_in: Duration, waited: bool) -> Next {
+    /// Waits for room in the budget, if that takes less than the step may; otherwise the job rests until there is room, and
+    /// looks again. Neither is a failed try.
+    pub(super) fn no_room(
+        &mut self,
+        operation: Operation,
+        account: &AccountUid,
+        opens_in: Duration,
+        waited: bool,
+    ) -> Next {
         self.commit = true;
         self.record.why = format!("waits for room in the budget of account {account} for {operation}");
         let patience = self.step().and_then(Step::call).map(|call| call.timeout).unwrap_or_default();
@@ -43,17 +49,17 @@ impl<'a> Deciding<'a> {
         Next::Rest
     }
 
-    /// What the error-class table says of a failed call.
+    /// What the table of error classes says of a failed call.
     pub(super) fn classify(&self, error: &CloudError) -> Verdict<'a> {
         error.verdict(self.context.classes)
     }
 
-    /// What it says of a refusal that was stored.
+    /// What the table says of a refusal that was stored.
     pub(super) fn classify_refused(&self, write: &Write, code: &str) -> Verdict<'a> {
-        self.context.classes.classify(&write.operation, 400, code, false)
+        self.context.classes.classify(write.operation, 400, code, false)
     }
 
-    /// A read is held: the job waits until it is asked again, which is no failed try.
+    /// The read is held for its account: the job waits until it is asked again. Not a failed try.
     pub(super) fn held_back(&mut self, why: String, asked_again_in: Option<Duration>) -> Next {
         self.spent_waiting();
         self.record.phase.rest_until(later(self.now, asked_again_in.unwrap_or_default()));
@@ -61,8 +67,8 @@ impl<'a> Deciding<'a> {
         Next::Rest
     }
 
-    /// Time that was spent waiting for room, or for a read that is held, is none that was spent on trying. But the hour in
-    /// which a payer may not be changed again passes all the same.
+    /// Time spent waiting for room, or for a held read, does not count as time spent on trying. The exception: the hour in
+    /// which a payer may not be changed again passes in any case.
     fn spent_waiting(&mut self) {
         let action = self.step().and_then(Step::call).and_then(|call| self.action(call));
         let refused = self.record.writes.last().is_some_and(|w| matches!(w.outcome, Outcome::Refused { .. }));
@@ -71,19 +77,19 @@ impl<'a> Deciding<'a> {
         }
     }
 
-    /// Something moved: give-up is counted from here.
+    /// There was progress: giving up is counted from now.
     pub(super) fn progress(&mut self) {
         self.record.attempt = 0;
         self.record.trying_since = self.now;
         self.record.keys_refused_since = None;
     }
 
-    /// Looks again later, as patiently as `policy` says; parks when that is over.
+    /// Looks again later, as `policy` says; parks when its `give-up` is over.
     pub(super) fn again(&mut self, policy: &str, why: String) -> Next {
         self.again_after(policy, why, None)
     }
 
-    /// Like [`Self::again`], and not before a delay the server asked for.
+    /// Like [`Self::again`], but not before the delay `asked` for by the server.
     pub(super) fn again_after(&mut self, policy: &str, why: String, asked: Option<Duration>) -> Next {
         let Some(policy) = self.context.policies.retry(policy) else {
             return self.park(Reason::UnknownCall, format!("there is no retry policy {policy:?}"));

@@ -1,4 +1,4 @@
-//! The outbox: what was committed with a change is published, however often the connection or the process breaks.
+//! The outbox: publishes the messages that were committed with changes, again and again until the broker confirms them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,7 +67,7 @@ async fn publish_all(engine: &Engine, publisher: &dyn Publisher) -> Result<Pass,
     Ok(pass)
 }
 
-/// What became of a batch.
+/// The verdicts of the broker on a batch.
 #[derive(Default)]
 struct Verdicts {
     numbers: Vec<i64>,

@@ -14,23 +14,23 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
-    /// Accepted; not begun, or taken up again and not yet its turn.
+    /// Accepted or resumed; waits for its turn or its time.
     Queued,
-    /// A step of it is being worked on, or will be tried again at its due time.
+    /// A worker works on a step, or tries it again when it is due.
     Running,
-    /// Both writes of a payer change are made; it waits for the top of the hour, and the sweep looks after it.
+    /// Both sides of a payer change are written; the sweep confirms it at the top of the hour.
     Waiting,
-    /// Needs a person.
+    /// Waits for an operator to resume, approve or cancel it.
     Parked,
     /// The result was read back from the cloud.
     Completed,
-    /// A plan, answered.
+    /// A plan that was answered.
     Planned,
-    /// Ended without the result.
+    /// Ended without the result. Nothing it wrote is left in force, or another took its place.
     Failed,
-    /// A newer job took over.
+    /// A newer job on the same grant took over before its change took effect.
     Superseded,
-    /// Cancelled by a person.
+    /// Cancelled by an operator; what it had written is put back.
     Cancelled,
 }
 

@@ -205,10 +205,10 @@ impl Stage {
         self.plant.clock.advance_to(at(end));
     }
 
-    /// What was said so far is published, but for two outbound that no queue takes; what is said from here on is not.
+    /// What was said so far is published, but for two messages that no queue takes; what is said from here on is not.
     async fn mail_goes_out(&self) {
         let store = self.plant.store();
-        let numbers: Vec<i64> = store.outbox(0, 10_000).await.unwrap().iter().map(|letter| letter.number).collect();
+        let numbers: Vec<i64> = store.outbox(0, 10_000).await.unwrap().iter().map(|message| message.number).collect();
         store.mark_sent(&numbers[2..], &numbers[..2]).await.unwrap();
     }
 

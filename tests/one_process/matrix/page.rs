@@ -12,22 +12,22 @@ use super::settings::Setting;
 const HEAD: &str = "\
 # The rules, as they were observed
 
-What a worker did, and what it said, for every type of instance × everything that can be asked of it × how it stands when
-the job comes. This page is written by the tests (`tests/one_process/matrix.rs`), which run every cell against a simulated cloud and
-hold its events, its findings and the cloud's own ledger of writes against the rules; they fail when the page is not what
-they observe. To write it anew: `CROSSGRANT_BLESS=1 cargo test --test promises matrix::`.
+This page shows what a worker did and reported for every type of instance, every kind of job and every situation in which the
+job can find the instance. The tests write this page (`tests/one_process/matrix.rs`). They run every cell against a simulated
+cloud, compare its events, its findings and the cloud's own ledger of writes with the rules, and fail when this page differs from
+what they observe. To write it again: `CROSSGRANT_BLESS=1 cargo test --test promises matrix::`.
 
-A cell is a way: what is written, in order, then how the job ends.
+A cell shows what is written, in order, and then how the job ends.
 
 | | |
 |---|---|
-| Grant, Revoke, Modify | `Grant…`, `Revoke…` and `ModifyGrant…` of the type, by the account that owns the instance |
-| Update, Delete, Detach | of one attachment, by the account that owns the CEN; a payer change sets the payer asked for on both sides |
+| Grant, Revoke, Modify | `Grant…`, `Revoke…` and `ModifyGrant…` of the type, as the account that owns the instance |
+| Update, Delete, Detach | a call for one attachment, as the account that owns the CEN; a payer change writes the new payer on both sides |
 | *hour* | the job waits for the top of the hour (event `waiting`) |
 | **done** and the like | `completed`, with this reason |
 | failed, parked, overdue | these events, with the reason; a job that parks half done has written something |
-| rejected | the message is no job; where it is wrong |
-| – (1) | the cloud cannot come to stand so, for the reason of that number |
+| rejected | the message is not a valid job; the fault is at this place |
+| – (1) | this situation cannot occur; see note 1 |
 ";
 
 /// A cell in one line.
@@ -74,11 +74,11 @@ pub fn page(settings: &[Setting], cases: &[Case]) -> String {
             writeln!(page, "| {} | {} | {} | {} |", row.payer, row.granted, row.places, stories.join(" | ")).unwrap();
         }
     }
-    page.push_str("\n## What the numbers stand for\n\n");
+    page.push_str("\n## Notes\n\n");
     for (n, why) in notes.0.iter().enumerate() {
         writeln!(page, "{}. {why}", n + 1).unwrap();
     }
-    page.push_str("\n## What is found\n\n| the job ends | its findings |\n|---|---|\n");
+    page.push_str("\n## Findings\n\n| the job ends | its findings |\n|---|---|\n");
     for (end, found) in findings(cases) {
         writeln!(page, "| {end} | {found} |").unwrap();
     }
@@ -273,10 +273,9 @@ fn differing(setting: &Setting, cases: &[&Case], default: &[&Case]) -> Vec<Diffe
 }
 
 fn differences<'a>(settings: &[Setting], of: &impl Fn(usize) -> Vec<&'a Case>) -> String {
-    let mut page = "\n## What differs where the vendor's documents are silent\n\nThe tables above are for the default \
-                    switches of the simulated cloud, which `examples/world.toml` lists. Cells that go another way under \
-                    others:\n\n\
-                    | switches | asked | granted | attached | of | instead of | goes |\n|---|---|---|---|---|---|---|\n"
+    let mut page = "\n## What differs where the vendor's documents are silent\n\nThe tables above show the default switches \
+                    of the simulated cloud, which `examples/world.toml` lists. These cells differ under other switches:\n\n\
+                    | switches | job | granted | attached | types | default | now |\n|---|---|---|---|---|---|---|\n"
         .to_owned();
     let default = of(0);
     let (mut same, mut all) = (Vec::new(), Vec::<Difference>::new());
@@ -298,7 +297,7 @@ fn differences<'a>(settings: &[Setting], of: &impl Fn(usize) -> Vec<&'a Case>) -
         let (asks, places, kinds) = (d.asks.name(), places.join("; "), d.kinds.join(", "));
         writeln!(page, "| {settings} | {asks} | {granted} | {places} | {kinds} | {} | {} |", d.before, d.now).unwrap();
     }
-    page.push_str("\nUnder these every cell goes as by default:\n\n");
+    page.push_str("\nUnder these switches every cell is the same as by default:\n\n");
     page.extend(same);
     page
 }
@@ -307,8 +306,8 @@ fn counts(settings: &[Setting], cases: &[Case], default: &[&Case]) -> String {
     let ran = default.iter().filter(|case| matches!(case.observed, Outcome::Ran(_))).count();
     let rejected = default.iter().filter(|case| matches!(case.observed, Outcome::Refused(_))).count();
     format!(
-        "\n## How many\n\n{} cells by default: {ran} ran, {rejected} are rejected by the contract, {} cannot be. {} cells \
-         under {} settings.\n",
+        "\n## How many\n\n{} cells by default: {ran} ran, the contract rejects {rejected}, and {} cannot occur. {} cells under \
+         {} settings.\n",
         default.len(),
         default.len() - ran - rejected,
         cases.len(),

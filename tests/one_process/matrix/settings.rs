@@ -64,7 +64,7 @@ impl Setting {
     }
 
     fn empty(which: u32) -> Self {
-        let name = format!("of the lists of attachments that are read, number {} is empty, once", which + 1);
+        let name = format!("list of attachments number {} is empty, once", which + 1);
         Self { empty: Some(which), ..Self::of(name, |_| {}).at(STILL) }
     }
 
@@ -91,8 +91,8 @@ pub fn settings() -> Vec<Setting> {
     all.extend(one_at_a_time());
     all.extend(together());
     all.extend((0..6).map(Setting::empty));
-    all.push(Setting::named(Named::AnotherForTheCen, "the job names another owner of the CEN"));
-    all.push(Setting::named(Named::AnotherForTheInstance, "the job names another owner of the instance"));
+    all.push(Setting::named(Named::AnotherForTheCen, "the job names the wrong owner of the CEN"));
+    all.push(Setting::named(Named::AnotherForTheInstance, "the job names the wrong owner of the instance"));
     all
 }
 
@@ -144,16 +144,18 @@ fn one_at_a_time() -> Vec<Setting> {
     let mut all = vec![
         Setting::of("duplicate_grant = ok", |s| s.duplicate_grant = Reply::Ok),
         Setting::of("revoke_absent = ok", |s| s.revoke_absent = Reply::Ok),
-        Setting::of("revoke_attached = a code of no class", |s| {
+        Setting::of("revoke_attached = OperationFailed.SimAttachmentExist", |s| {
             s.revoke_attached = "OperationFailed.SimAttachmentExist".into()
         }),
-        Setting::of("payer_cooldown = a code of a state", |s| s.payer_cooldown = Some("IncorrectStatus.Payer".into()))
-            .at(PAYING),
-        Setting::of("payer_cooldown = a code of no class", |s| {
+        Setting::of("payer_cooldown = IncorrectStatus.Payer", |s| {
+            s.payer_cooldown = Some("IncorrectStatus.Payer".into())
+        })
+        .at(PAYING),
+        Setting::of("payer_cooldown = OperationFailed.SimPayerCooldown", |s| {
             s.payer_cooldown = Some("OperationFailed.SimPayerCooldown".into())
         })
         .at(PAYING),
-        Setting::of("payer_cooldown = a code of what is permanent", |s| {
+        Setting::of("payer_cooldown = InvalidOperation.PayerCooldown", |s| {
             s.payer_cooldown = Some("InvalidOperation.PayerCooldown".into())
         })
         .at(PAYING),
@@ -204,7 +206,7 @@ fn together() -> Vec<Setting> {
     }
     for shown in [Shown::Attached, Shown::Never] {
         for ecr in [EcrRules::Empty, EcrRules::Error] {
-            let name = format!("every switch otherwise, effective_order_type = {shown:?}, ecr_to_cen = {ecr:?}");
+            let name = format!("every switch changed, effective_order_type = {shown:?}, ecr_to_cen = {ecr:?}");
             all.push(Setting::of(name.to_lowercase(), |s| {
                 *s = Switches {
                     duplicate_grant: Reply::Ok,
