@@ -51,6 +51,6 @@ pub use credentials::{
 pub use endpoint::{BadEndpoint, Endpoint, EndpointPattern, Endpoints};
 pub use observer::{CallObserver, Unobserved};
 pub use probe::{NotARead, ProbeRead, RawAnswer, Told};
-pub use rpc::Timeouts;
+pub use rpc::{ClientParts, Timeouts};
 pub use sign::{Canonical, canonicalize};
 pub use transport::{HttpTransport, MAX_BODY, RouterTransport, Transport, TransportError};

@@ -8,17 +8,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::budget::{Budget, Limits};
+use super::budget::Limits;
 use super::cbn::Cbn;
 use super::credentials::{AccountCredentials, Sources};
-use super::endpoint::Endpoints;
-use super::observer::CallObserver;
 use super::probe::{self, ProbeRead, RawAnswer};
-use super::rpc::{Caller, Shared, Timeouts};
+use super::rpc::{Caller, ClientParts, Shared};
 use super::smartag::Smartag;
-use super::transport::Transport;
 use super::vpc::Vpc;
-use crate::clock::Clock;
 use crate::domain::{
     AccountUid, Cen, CenId, ChildInstance, GrantRule, Instance, InstanceId, InstanceType, ListedAttachment, Operation,
     OrderType, TransitRouter,
@@ -46,20 +42,11 @@ struct Products {
 }
 
 impl Accounts {
-    /// Of several credentials for one account the last counts. Without `limits` every call goes out at once.
-    pub fn new(
-        clock: Arc<dyn Clock>,
-        transport: Arc<dyn Transport>,
-        endpoints: Endpoints,
-        credentials: Vec<AccountCredentials>,
-        timeouts: Timeouts,
-        observer: Arc<dyn CallObserver>,
-        limits: Option<Limits>,
-    ) -> Self {
-        let read_interval =
-            limits.as_ref().map(|limits| limits.interval(Operation::DescribeGrantRulesToCen)).unwrap_or_default();
-        let budget = Budget::new(limits);
-        let shared = Arc::new(Shared { clock, transport, endpoints, timeouts, observer, budget });
+    /// Of several credentials for one account the last counts.
+    pub fn new(parts: ClientParts, credentials: Vec<AccountCredentials>) -> Self {
+        let interval = |limits: &Limits| limits.interval(Operation::DescribeGrantRulesToCen);
+        let read_interval = parts.limits.as_ref().map(interval).unwrap_or_default();
+        let shared = Shared::new(parts);
         let mut sources = Sources::new(shared.clone()).knowing(&credentials);
         let account = |AccountCredentials { uid, credential }| {
             let caller = Arc::new(Caller::new(AccountUid::clone(&uid), sources.of(&credential), shared.clone()));
@@ -282,7 +269,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::cloud::observer::Unobserved;
+    use crate::clock::Clock;
+    use crate::cloud::observer::{CallObserver, Unobserved};
     use crate::cloud::testing::{
         self, RESOURCE_ACCOUNT, SECRET, Scripted, TOKEN, TR_ACCOUNT, cen, instance, permit, uid,
     };

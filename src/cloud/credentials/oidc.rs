@@ -89,7 +89,7 @@ impl Issuer for AssumeRoleWithOidc {
         let passed = self.shared.pass(role.arn.account(), OPERATION).await;
         passed.map_err(|error| refused(role, error))?;
         let began = self.shared.clock.uptime();
-        let result = self.ask(&token).await;
+        let result = self.ask(&token).await.map_err(|bad| bad.of(OPERATION));
         let reply = self.shared.told(role.arn.account(), OPERATION, began, result);
         granted(role, &reply.map_err(|error| refused(role, error))?, &self.shared)
     }

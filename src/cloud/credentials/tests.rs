@@ -12,10 +12,9 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::clock::ManualClock;
-use crate::cloud::budget::Budget;
-use crate::cloud::rpc::{Caller, Shared, Timeouts};
+use crate::cloud::rpc::{Caller, ClientParts, Shared};
 use crate::cloud::testing::{self, RESOURCE_ACCOUNT, Scripted, TR_ACCOUNT};
-use crate::cloud::{Endpoints, Limits, RouterTransport, TransportError, Unobserved};
+use crate::cloud::{Limits, RouterTransport, TransportError};
 use crate::domain::{AccountUid, Hour, Operation};
 use crate::engine::ports::cloud::Failure;
 use crate::simulator::{Change, Simulator, World};
@@ -34,15 +33,8 @@ impl Bench {
 
     fn limited(transport: impl crate::cloud::Transport, limits: Option<Limits>) -> Self {
         let clock = Arc::new(testing::clock());
-        let shared = Shared {
-            clock: clock.clone(),
-            transport: Arc::new(transport),
-            endpoints: Endpoints::default(),
-            timeouts: Timeouts::default(),
-            observer: Arc::new(Unobserved),
-            budget: Budget::new(limits),
-        };
-        Self { clock, shared: Arc::new(shared) }
+        let parts = ClientParts { clock: clock.clone(), limits, ..testing::parts(transport) };
+        Self { clock, shared: Shared::new(parts) }
     }
 
     fn source(&self, credential: &Credential) -> Arc<dyn CredentialSource> {
@@ -278,15 +270,9 @@ fn oidc(file: &Path) -> Credential {
 fn simulated() -> (Simulator, Bench, tempfile::TempDir) {
     let clock = Arc::new(testing::clock());
     let simulator = Simulator::new(world(), Hour::REAL, clock.clone());
-    let shared = Shared {
-        clock: clock.clone(),
-        transport: Arc::new(RouterTransport::new(simulator.router())),
-        endpoints: Endpoints::default(),
-        timeouts: Timeouts::default(),
-        observer: Arc::new(Unobserved),
-        budget: Budget::default(),
-    };
-    (simulator, Bench { clock, shared: Arc::new(shared) }, tempfile::tempdir().unwrap())
+    let transport = RouterTransport::new(simulator.router());
+    let shared = Shared::new(ClientParts { clock: clock.clone(), ..testing::parts(transport) });
+    (simulator, Bench { clock, shared }, tempfile::tempdir().unwrap())
 }
 
 #[tokio::test]
