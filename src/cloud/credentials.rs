@@ -18,7 +18,7 @@ mod keys;
 mod local;
 mod oidc;
 mod role;
-mod session;
+mod renewing;
 #[cfg(test)]
 mod tests;
 mod uri;

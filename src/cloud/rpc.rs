@@ -72,7 +72,7 @@ impl ClientParts {
 }
 
 /// What all accounts share.
-pub(super) struct Shared {
+pub(super) struct Client {
     pub clock: Arc<dyn Clock>,
     pub transport: Arc<dyn Transport>,
     pub classes: ErrorClasses,
@@ -82,7 +82,7 @@ pub(super) struct Shared {
     pub budget: Budget,
 }
 
-impl Shared {
+impl Client {
     pub fn new(parts: ClientParts) -> Arc<Self> {
         let ClientParts { clock, transport, classes, endpoints, timeouts, observer, limits } = parts;
         Arc::new(Self { clock, transport, classes, endpoints, timeouts, observer, budget: Budget::new(limits) })
@@ -166,15 +166,15 @@ impl Shared {
 }
 
 /// Calls as one account.
-pub(super) struct Caller {
+pub(super) struct AccountClient {
     account: AccountUid,
     source: Arc<dyn CredentialSource>,
     pub identity: Identity,
-    shared: Arc<Shared>,
+    shared: Arc<Client>,
 }
 
-impl Caller {
-    pub fn new(account: AccountUid, source: Arc<dyn CredentialSource>, shared: Arc<Shared>) -> Self {
+impl AccountClient {
+    pub fn new(account: AccountUid, source: Arc<dyn CredentialSource>, shared: Arc<Client>) -> Self {
         Self { account, source, identity: Identity::default(), shared }
     }
 
@@ -187,7 +187,7 @@ impl Caller {
         &self.source
     }
 
-    pub fn shared(&self) -> &Shared {
+    pub fn shared(&self) -> &Client {
         &self.shared
     }
 
@@ -337,9 +337,9 @@ mod tests {
             timeouts,
             ..testing::parts(HttpTransport::new(timeouts.connect).unwrap())
         };
-        let caller = testing::caller_of(testing::TR_ACCOUNT, parts);
+        let client = testing::client_of(testing::TR_ACCOUNT, parts);
         let request = RpcRequest::new(Operation::GetCallerIdentity).query("NextToken", "a+b/c=~ *");
-        let error = caller.call(&request).await.unwrap_err();
+        let error = client.call(&request).await.unwrap_err();
         assert_eq!(error.failure, Failure::Unanswered { why: "no answer within 500ms".into() });
 
         let head = head.await.unwrap();
@@ -355,7 +355,7 @@ mod tests {
     async fn a_write_is_not_sent_by_the_way_of_reads() {
         let cloud = testing::Scripted::new();
         let request = RpcRequest::new(Operation::RevokeInstanceFromTransitRouter);
-        let error = testing::caller(&cloud, testing::RESOURCE_ACCOUNT).call(&request).await.unwrap_err();
+        let error = testing::client(&cloud, testing::RESOURCE_ACCOUNT).call(&request).await.unwrap_err();
         assert!(matches!(&error.failure, Failure::NotSent { why } if why.contains("needs a permit")), "{error}");
         assert!(cloud.requests().is_empty());
     }
@@ -369,17 +369,17 @@ mod tests {
         let clock = Arc::new(testing::clock());
         let limits = Some(Limits::default());
         let parts = ClientParts { clock: clock.clone(), limits, ..testing::parts(cloud.clone()) };
-        let caller = testing::caller_of(testing::TR_ACCOUNT, parts);
+        let client = testing::client_of(testing::TR_ACCOUNT, parts);
         let request = RpcRequest::new(Operation::AssumeRole);
         let within = |span| Urgency { until: Some(clock.uptime() + span), ..Urgency::default() };
         let second = Duration::from_secs(1);
-        within(second).scope(caller.call(&request)).await.unwrap_err();
-        let error = within(second).scope(caller.call(&request)).await.unwrap_err();
+        within(second).scope(client.call(&request)).await.unwrap_err();
+        let error = within(second).scope(client.call(&request)).await.unwrap_err();
         assert_eq!(error.retry_after, Some(7 * second));
         assert!(matches!(&error.failure, Failure::NotSent { why } if why.contains("AssumeRole is used up")), "{error}");
         assert_eq!(cloud.requests().len(), 1);
         clock.advance(7 * second);
-        within(second).scope(caller.call(&request)).await.unwrap();
+        within(second).scope(client.call(&request)).await.unwrap();
     }
 
     /// The rates that the budget of an operation has, as the metrics are told them.
@@ -412,14 +412,14 @@ mod tests {
             .json(200, keys("key-of-1688000000000001"));
         let rates = Arc::new(Rates::default());
         let (limits, observer) = (Some(Limits::default()), Arc::new(rates.clone()));
-        let client = Shared::new(ClientParts { classes, limits, observer, ..testing::parts(cloud.clone()) });
+        let shared = Client::new(ClientParts { classes, limits, observer, ..testing::parts(cloud.clone()) });
         let role = Role::new("acs:ram::1688000000000001:role/r".parse().unwrap());
         let AccountCredentials { uid, credential } = testing::credentials(testing::RESOURCE_ACCOUNT);
         let credential = Credential::AssumeRole { role, with: Arc::new(credential) };
-        let caller = Caller::new(uid, Sources::new(client.clone()).of(&credential), client);
+        let client = AccountClient::new(uid, Sources::new(shared.clone()).of(&credential), shared);
         let operation = Operation::DescribeGrantRulesToResource;
-        caller.call(&RpcRequest::new(operation)).await.unwrap_err();
-        caller.keys(operation).await.unwrap();
+        client.call(&RpcRequest::new(operation)).await.unwrap_err();
+        client.keys(operation).await.unwrap();
         let rates = rates.0.lock().unwrap().clone();
         (rates, cloud.actions().iter().filter(|action| *action == "AssumeRole").count())
     }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::credentials::{AccountCredentials, Sources, StaticKeys};
-use super::rpc::{Caller, ClientParts, Shared};
+use super::rpc::{AccountClient, ClientParts, Client};
 use super::transport::{Transport, TransportError};
 use super::{Accounts, CallObserver};
 use crate::clock::ManualClock;
@@ -141,14 +141,14 @@ pub fn permit() -> Arc<WritePermit> {
     WritePermit::new(Arc::new(clock()), Arc::new(NoCrashes), Duration::MAX)
 }
 
-pub fn caller(cloud: &Scripted, uid: &str) -> Caller {
-    caller_of(uid, parts(cloud.clone()))
+pub fn client(cloud: &Scripted, uid: &str) -> AccountClient {
+    client_of(uid, parts(cloud.clone()))
 }
 
-pub fn caller_of(uid: &str, parts: ClientParts) -> Caller {
-    let shared = Shared::new(parts);
+pub fn client_of(uid: &str, parts: ClientParts) -> AccountClient {
+    let shared = Client::new(parts);
     let AccountCredentials { uid, credential } = credentials(uid);
-    Caller::new(uid, Sources::new(shared.clone()).of(&credential), shared)
+    AccountClient::new(uid, Sources::new(shared.clone()).of(&credential), shared)
 }
 
 pub fn accounts(cloud: &Scripted, observer: impl CallObserver) -> Accounts {
