@@ -133,7 +133,7 @@ async fn rest(engine: &Engine, printer: &Printer, progress: &Progress) -> Result
         let place = unfinished(engine).await?.map(|record| Place {
             next: explain(&record, None, true, now).until,
             id: record.job.id.to_string(),
-            state: record.state.as_str().to_owned(),
+            state: record.state().as_str().to_owned(),
             step: Some(record.step),
         });
         progress.show(&progress::line(ended, ended.saturating_add(left), place.as_ref(), now));
@@ -167,7 +167,7 @@ async fn judge(engine: &Engine, taken: &[Taken]) -> Result<bool, Failure> {
 
 async fn has_result(engine: &Engine, uid: JobUid) -> Result<bool, Failure> {
     Ok(engine.store.load(uid).await?.is_some_and(|record| match record.job.mode {
-        Mode::Apply => record.state == State::Completed,
-        Mode::Plan => record.state == State::Planned,
+        Mode::Apply => record.state() == State::Completed,
+        Mode::Plan => record.state() == State::Planned,
     }))
 }
