@@ -11,8 +11,8 @@ use jiff::Timestamp;
 
 use super::credentials::Keys;
 use super::request::RpcRequest;
-use super::rpc::Caller;
-use super::turns::Turns;
+use super::rpc::AccountClient;
+use super::single_flight::SingleFlight;
 use super::wire;
 use crate::domain::Operation;
 use crate::engine::ports::cloud::{CloudError, Failure, Refusal};
@@ -24,7 +24,7 @@ const OPERATION: Operation = Operation::GetCallerIdentity;
 pub(super) struct Identity {
     /// The principal that has shown to be the expected account's.
     verified: Mutex<Option<String>>,
-    turns: Turns<CloudError>,
+    flight: SingleFlight<CloudError>,
 }
 
 impl Identity {
@@ -37,7 +37,7 @@ impl Identity {
     }
 }
 
-impl Caller {
+impl AccountClient {
     /// Returns once the credential has shown to be the expected account's.
     pub async fn verify(&self) -> Result<(), CloudError> {
         self.verified(OPERATION).await.map(drop)
@@ -47,7 +47,7 @@ impl Caller {
     pub(super) async fn verified(&self, operation: Operation) -> Result<Arc<Keys>, CloudError> {
         let keys = self.keys(operation).await?;
         let known = || self.identity.has_verified(&keys).then(|| keys.clone());
-        self.identity.turns.take(known, || self.check(keys.clone())).await
+        self.identity.flight.run(known, || self.check(keys.clone())).await
     }
 
     async fn check(&self, keys: Arc<Keys>) -> Result<Arc<Keys>, CloudError> {
@@ -112,11 +112,11 @@ mod tests {
     #[tokio::test]
     async fn concurrent_callers_share_one_check_and_it_is_remembered() {
         let cloud = Scripted::new().identities_too().json(200, identity(RESOURCE_ACCOUNT)).held();
-        let caller = Arc::new(testing::caller(&cloud, RESOURCE_ACCOUNT));
+        let client = Arc::new(testing::client(&cloud, RESOURCE_ACCOUNT));
         let all: Vec<_> = (0..8)
             .map(|_| {
                 tokio::spawn({
-                    let c = caller.clone();
+                    let c = client.clone();
                     async move { c.verify().await }
                 })
             })
@@ -126,7 +126,7 @@ mod tests {
         for one in all {
             one.await.unwrap().unwrap();
         }
-        caller.verify().await.unwrap();
+        client.verify().await.unwrap();
         assert_eq!(cloud.actions(), ["GetCallerIdentity"]);
     }
 
@@ -137,11 +137,11 @@ mod tests {
             .fail(TransportError::Unanswered("reset".into()))
             .json(200, identity(RESOURCE_ACCOUNT))
             .held();
-        let caller = Arc::new(testing::caller(&cloud, RESOURCE_ACCOUNT));
+        let client = Arc::new(testing::client(&cloud, RESOURCE_ACCOUNT));
         let all: Vec<_> = (0..8)
             .map(|_| {
                 tokio::spawn({
-                    let c = caller.clone();
+                    let c = client.clone();
                     async move { c.verify().await }
                 })
             })
@@ -156,7 +156,7 @@ mod tests {
             assert!(matches!(error.failure, Failure::NotSent { .. }), "nothing was written: {error:?}");
         }
         assert_eq!(cloud.actions().len(), 1);
-        caller.verify().await.unwrap();
+        client.verify().await.unwrap();
         assert_eq!(cloud.actions().len(), 2);
     }
 
@@ -164,10 +164,10 @@ mod tests {
     async fn the_wrong_account_is_named_and_asked_about_again() {
         let cloud =
             Scripted::new().identities_too().json(200, identity(TR_ACCOUNT)).json(200, identity(RESOURCE_ACCOUNT));
-        let caller = testing::caller(&cloud, RESOURCE_ACCOUNT);
-        let error = caller.verify().await.unwrap_err();
+        let client = testing::client(&cloud, RESOURCE_ACCOUNT);
+        let error = client.verify().await.unwrap_err();
         let why = format!("the credential configured for account {RESOURCE_ACCOUNT} belongs to account {TR_ACCOUNT}");
         assert_eq!(error.failure, Failure::Credential { why, refusal: refusal(200, String::new()) });
-        caller.verify().await.unwrap();
+        client.verify().await.unwrap();
     }
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::request::RpcRequest;
-use super::rpc::Caller;
-use crate::domain::{Access, Operation, Region};
+use super::rpc::AccountClient;
+use crate::domain::{Operation, Purpose, Region};
 use crate::engine::ports::cloud::{CloudError, Failure};
 
 /// An operation that does more than read.
@@ -25,9 +25,9 @@ impl ProbeRead {
     /// # Errors
     /// If the operation changes something or issues keys.
     pub fn new(operation: Operation) -> Result<Self, NotARead> {
-        match operation.access() {
-            Access::Read => Ok(Self(RpcRequest::new(operation))),
-            Access::Write | Access::WriteWithToken | Access::Keys => Err(NotARead(operation)),
+        match operation.purpose() {
+            Purpose::Read => Ok(Self(RpcRequest::new(operation))),
+            Purpose::Write | Purpose::WriteWithToken | Purpose::Keys => Err(NotARead(operation)),
         }
     }
 
@@ -53,7 +53,7 @@ impl ProbeRead {
 #[derive(Debug, Clone, PartialEq)]
 pub struct RawAnswer {
     /// The answer itself.
-    pub told: Told,
+    pub reply: RawReply,
     /// The RequestId, where there is one.
     pub request_id: Option<String>,
     /// The `Date` of the answer. Only the client of a good answer keeps it.
@@ -62,7 +62,7 @@ pub struct RawAnswer {
 
 /// An answer: good, or a refusal.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Told {
+pub enum RawReply {
     /// The JSON of a 2xx answer.
     Body(serde_json::Value),
     /// A refusal.
@@ -75,14 +75,14 @@ pub enum Told {
 }
 
 /// Sends a read once, as an account.
-pub(super) async fn probe(caller: &Arc<Caller>, read: &ProbeRead) -> Result<RawAnswer, CloudError> {
-    match caller.call(&read.0).await {
+pub(super) async fn probe(client: &Arc<AccountClient>, read: &ProbeRead) -> Result<RawAnswer, CloudError> {
+    match client.call(&read.0).await {
         Ok(reply) => {
             let body = serde_json::Value::from(&*reply.body);
-            Ok(RawAnswer { told: Told::Body(body), request_id: Some(reply.request_id), date: reply.date })
+            Ok(RawAnswer { reply: RawReply::Body(body), request_id: Some(reply.request_id), date: reply.date })
         }
         Err(CloudError { failure: Failure::Refused { status, code, .. }, request_id, .. }) => {
-            Ok(RawAnswer { told: Told::Refused { status, code }, request_id, date: None })
+            Ok(RawAnswer { reply: RawReply::Refused { status, code }, request_id, date: None })
         }
         Err(error) => Err(error),
     }
@@ -116,10 +116,10 @@ mod tests {
         let read = ProbeRead::new(Operation::ListTransitRouterVpcAttachments).unwrap().with("CenId", "cen-1");
         let ask = async || accounts.probe(&uid(TR_ACCOUNT), &read).await;
         let good = ask().await.unwrap();
-        assert_eq!((good.told, good.request_id.as_deref()), (Told::Body(odd), Some("R-1")));
+        assert_eq!((good.reply, good.request_id.as_deref()), (RawReply::Body(odd), Some("R-1")));
         let refused = ask().await.unwrap();
         let code = "IllegalParam.CenIdOrRegionId".to_owned();
-        assert_eq!(refused.told, Told::Refused { status: 400, code });
+        assert_eq!(refused.reply, RawReply::Refused { status: 400, code });
         assert_eq!(refused.request_id.as_deref(), Some("R-2"));
         assert!(matches!(ask().await.unwrap_err().failure, Failure::Unanswered { .. }));
         assert_eq!(cloud.query(0), [("CenId".to_owned(), "cen-1".to_owned())]);

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use serde_json_borrow::Value;
 
-use super::paging::List;
+use super::paging::ListShape;
 use super::request::RpcRequest;
-use super::rpc::Caller;
+use super::rpc::AccountClient;
 use super::wire;
 use crate::domain::{Instance, InstanceType, Operation};
 use crate::engine::ports::cloud::{Answer, CloudError, Listing};
@@ -15,12 +15,12 @@ use crate::engine::ports::cloud::{Answer, CloudError, Listing};
 /// The Vpc operations, as one account.
 #[derive(Clone)]
 pub(super) struct Vpc {
-    caller: Arc<Caller>,
+    client: Arc<AccountClient>,
 }
 
 impl Vpc {
-    pub fn new(caller: Arc<Caller>) -> Self {
-        Self { caller }
+    pub fn new(client: Arc<AccountClient>) -> Self {
+        Self { client }
     }
 
     /// What a connection is attached to: transit routers of whatever account, or a VPN gateway. One that is listed without
@@ -41,9 +41,9 @@ impl Vpc {
             };
             Some((Some(format!("{id} {}", router.unwrap_or_default())), (id, to)))
         };
-        let list = List { outer: "VpnAttachments", inner: "VpnAttachment", read };
+        let list = ListShape { outer: "VpnAttachments", inner: "VpnAttachment", read };
         let Answer { value: Listing { items, complete }, request_id, date, calls } =
-            self.caller.by_number(&describe, list).await?;
+            self.client.by_number(&describe, list).await?;
         let items = items.into_iter().filter(|(id, _)| id == vpn.id.as_str()).filter_map(|(_, to)| to).collect();
         Ok(Answer { value: Listing { items, complete }, request_id, date, calls })
     }

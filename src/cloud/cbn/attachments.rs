@@ -3,7 +3,7 @@
 use serde_json_borrow::Value;
 
 use super::{Cbn, nothing};
-use crate::cloud::paging::List;
+use crate::cloud::paging::ListShape;
 use crate::cloud::request::RpcRequest;
 use crate::cloud::{spelling, wire};
 use crate::domain::{
@@ -45,8 +45,8 @@ impl Cbn {
             };
             Some((Some(id), listed))
         };
-        let listing = List { outer: "TransitRouterAttachments", inner: "TransitRouterAttachment", read };
-        self.caller.by_token(&list, listing).await
+        let listing = ListShape { outer: "TransitRouterAttachments", inner: "TransitRouterAttachment", read };
+        self.client.by_token(&list, listing).await
     }
 
     /// The instances of one type that are attached to a CEN, every page. An instance that is attached twice has two rows
@@ -71,7 +71,7 @@ impl Cbn {
             };
             Some((None, child))
         };
-        self.caller.by_number(&describe, List { outer: "ChildInstances", inner: "ChildInstance", read }).await
+        self.client.by_number(&describe, ListShape { outer: "ChildInstances", inner: "ChildInstance", read }).await
     }
 
     pub async fn update_attachment(

@@ -3,7 +3,7 @@
 use serde_json_borrow::Value;
 
 use super::Cbn;
-use crate::cloud::paging::{List, MAX_RESULTS};
+use crate::cloud::paging::{ListShape, MAX_RESULTS};
 use crate::cloud::request::RpcRequest;
 use crate::cloud::{spelling, wire};
 use crate::domain::{Cen, CenId, GrantRule, Instance, InstanceId, InstanceType, Operation, OrderType, Region};
@@ -78,7 +78,7 @@ impl Cbn {
             let rule = rule(item, &instance.id)?;
             Some((Some(format!("{} {}", rule.cen, rule.cen_owner)), rule))
         };
-        self.caller.by_token(&describe, List { outer: "GrantRules", inner: "GrantRule", read }).await
+        self.client.by_token(&describe, ListShape { outer: "GrantRules", inner: "GrantRule", read }).await
     }
 
     /// One call. When a rule of the page cannot be read, the page's total never fits the rules it holds, so that nobody

@@ -3,7 +3,7 @@
 use serde_json_borrow::Value;
 
 use super::Cbn;
-use crate::cloud::paging::List;
+use crate::cloud::paging::ListShape;
 use crate::cloud::request::RpcRequest;
 use crate::cloud::wire;
 use crate::domain::{Cen, CenId, Edition, Operation, Region, TransitRouter};
@@ -17,7 +17,7 @@ impl Cbn {
             let router = router(item)?;
             Some((Some(router.id.clone()), router))
         };
-        self.caller.by_number(&list, List { outer: "TransitRouters", inner: "TransitRouter", read }).await
+        self.client.by_number(&list, ListShape { outer: "TransitRouters", inner: "TransitRouter", read }).await
     }
 
     /// `DescribeCens` for one CEN: it is in the list of the account that owns it, and in no other.
@@ -28,7 +28,7 @@ impl Cbn {
             let id = CenId::parse(wire::text(item, "CenId")?).ok()?;
             Some((Some(id.to_string()), id))
         };
-        self.caller.by_number(&describe, List { outer: "Cens", inner: "Cen", read }).await
+        self.client.by_number(&describe, ListShape { outer: "Cens", inner: "Cen", read }).await
     }
 }
 

@@ -7,7 +7,7 @@ use super::issued::{self, Issued, Issuer};
 use super::role::Role;
 use crate::cloud::envelope::Reply;
 use crate::cloud::request::RpcRequest;
-use crate::cloud::rpc::{Caller, Shared};
+use crate::cloud::rpc::{AccountClient, Client};
 use crate::cloud::wire::{field, text};
 use crate::domain::Operation;
 use crate::engine::ports::cloud::{CloudError, Failure, Refusal};
@@ -16,18 +16,18 @@ use crate::engine::ports::cloud::{CloudError, Failure, Refusal};
 pub(super) struct AssumeRole {
     role: Role,
     /// Calls with the keys of the other account, on whose budget STS counts the call (API §K).
-    caller: Caller,
+    client: AccountClient,
 }
 
 impl AssumeRole {
-    pub fn new(role: Role, caller: Caller) -> Self {
-        Self { role, caller }
+    pub fn new(role: Role, client: AccountClient) -> Self {
+        Self { role, client }
     }
 }
 
 impl std::fmt::Debug for AssumeRole {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AssumeRole").field("role", &self.role.arn).field("with", self.caller.source()).finish()
+        f.debug_struct("AssumeRole").field("role", &self.role.arn).field("with", self.client.source()).finish()
     }
 }
 
@@ -42,8 +42,8 @@ impl Issuer for AssumeRole {
         if let Some(id) = external_id {
             request = request.query("ExternalId", id.as_str());
         }
-        let reply = self.caller.call(&request).await.map_err(|error| refused(&self.role, error))?;
-        granted(&self.role, &reply, self.caller.shared())
+        let reply = self.client.call(&request).await.map_err(|error| refused(&self.role, error))?;
+        granted(&self.role, &reply, self.client.shared())
     }
 }
 
@@ -62,7 +62,7 @@ pub(super) fn refused(role: &Role, error: CloudError) -> CredentialError {
 }
 
 /// The session in an answer of STS.
-pub(super) fn granted(role: &Role, reply: &Reply, shared: &Shared) -> Result<Issued, CredentialError> {
+pub(super) fn granted(role: &Role, reply: &Reply, shared: &Client) -> Result<Issued, CredentialError> {
     let user = field(&reply.body, "AssumedRoleUser").and_then(|user| text(user, "Arn"));
     let principal = user.map_or_else(|| format!("{}/{}", role.arn, role.session_name.as_str()), str::to_owned);
     issued::read(reply.body.get("Credentials"), principal, reply.date.unwrap_or_else(|| shared.clock.now()))

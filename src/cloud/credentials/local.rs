@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::Request;
 
 use super::CredentialError;
-use crate::cloud::rpc::Shared;
+use crate::cloud::rpc::Client;
 use crate::engine::ports::cloud::{Failure, Refusal};
 
 /// The longest answer that is read, in bytes. Keys take less than two thousand.
@@ -46,7 +46,7 @@ impl Miss {
 }
 
 /// The body of a good answer.
-pub(super) async fn ask(shared: &Shared, request: Request<Bytes>, within: Duration) -> Result<Bytes, Miss> {
+pub(super) async fn ask(shared: &Client, request: Request<Bytes>, within: Duration) -> Result<Bytes, Miss> {
     let response = match tokio::time::timeout(within, shared.send(request)).await {
         Ok(Ok(response)) => response,
         Ok(Err(bad)) => {

@@ -15,7 +15,7 @@ use super::credential::OidcRole;
 use super::issued::{Issued, Issuer};
 use super::keys::presentable;
 use crate::cloud::envelope::{Bad, Reply, read};
-use crate::cloud::rpc::{Shared, bad};
+use crate::cloud::rpc::{Client, bad};
 use crate::domain::Operation;
 use crate::engine::ports::cloud::Failure;
 
@@ -24,11 +24,11 @@ const OPERATION: Operation = Operation::AssumeRoleWithOIDC;
 /// Assumes a role with a token, again and again.
 pub(super) struct AssumeRoleWithOidc {
     oidc: OidcRole,
-    shared: Arc<Shared>,
+    shared: Arc<Client>,
 }
 
 impl AssumeRoleWithOidc {
-    pub fn new(oidc: OidcRole, shared: Arc<Shared>) -> Self {
+    pub fn new(oidc: OidcRole, shared: Arc<Client>) -> Self {
         Self { oidc, shared }
     }
 
@@ -89,7 +89,7 @@ impl Issuer for AssumeRoleWithOidc {
         let passed = self.shared.pass(role.arn.account(), OPERATION).await;
         passed.map_err(|error| refused(role, error))?;
         let began = self.shared.clock.uptime();
-        let result = self.ask(&token).await;
+        let result = self.ask(&token).await.map_err(|bad| bad.of(OPERATION));
         let reply = self.shared.told(role.arn.account(), OPERATION, began, result);
         granted(role, &reply.map_err(|error| refused(role, error))?, &self.shared)
     }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::read::{List, Outcome, Read, text};
 use crate::clock::Clock;
 use crate::cloud::spelling::{cen_side, child_instance, resource_side};
-use crate::cloud::{Accounts, ProbeRead, Told};
+use crate::cloud::{Accounts, ProbeRead, RawReply};
 use crate::domain::{AccountUid, Cen, Instance, InstanceType, Operation};
 
 /// The most pages that are read of a list.
@@ -199,12 +199,12 @@ impl Asker<'_> {
                 }
             };
             request_ids.extend(answer.request_id);
-            match answer.told {
-                Told::Refused { code, .. } => {
+            match answer.reply {
+                RawReply::Refused { code, .. } => {
                     outcome = Some(Outcome::Refused(code));
                     break;
                 }
-                Told::Body(body) => list.add(read.operation(), body),
+                RawReply::Body(body) => list.add(read.operation(), body),
             }
             dates.push((answer.date, self.clock.now()));
             let again = list.next.as_ref().is_some_and(|token| !tokens.insert(token.clone()));

@@ -53,7 +53,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::domain::{Access, CalledAs, Operation};
+    use crate::domain::{CalledAs, Operation, Purpose};
 
     #[test]
     fn the_page_about_the_cloud_has_every_point_and_every_operation() {
@@ -71,12 +71,12 @@ mod tests {
                 CalledAs::Hub => "hub",
                 CalledAs::Unsigned => "none",
             };
-            let access = match operation.access() {
-                Access::Read => "read",
-                Access::Write | Access::WriteWithToken => "**write",
-                Access::Keys => "keys",
+            let purpose = match operation.purpose() {
+                Purpose::Read => "read",
+                Purpose::Write | Purpose::WriteWithToken => "**write",
+                Purpose::Keys => "keys",
             };
-            let row = format!("| `{operation}` | {called_as} | {access}");
+            let row = format!("| `{operation}` | {called_as} | {purpose}");
             assert!(page.contains(&row), "{row}");
         }
     }

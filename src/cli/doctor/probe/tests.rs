@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::clock::ManualClock;
-use crate::cloud::{AccountCredentials, Endpoints, RouterTransport, Timeouts};
+use crate::cloud::{AccountCredentials, ClientParts, RouterTransport};
 use crate::domain::Hour;
 use crate::simulator::{OutsideChange, Simulator};
+use crate::workflow::Overrides;
 
 const CEN: &str = "cen-44m0p68spvlrqq0001";
 /// Granted and attached.
@@ -53,9 +54,8 @@ impl Site {
         let cloud = Simulator::new(world, Hour::REAL, clock.clone());
         cloud.patch_switches(switches).unwrap();
         let transport = Arc::new(RouterTransport::new(cloud.router()));
-        let (timeouts, unobserved) = (Timeouts::default(), Arc::new(Unobserved));
-        let accounts =
-            Accounts::new(clock.clone(), transport, Endpoints::default(), credentials, timeouts, unobserved, None);
+        let catalog = crate::cli::engine::catalog(&Overrides::default()).unwrap();
+        let accounts = Accounts::new(ClientParts::new(clock.clone(), transport, &catalog.classes), credentials);
         let site = Self { cloud, clock, accounts };
         site.attach("tr-bp1su1ytdxtataupl0002", BASIC);
         site
