@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use crossgrant::actions;
-use crossgrant::admin::{Admin, Parts, explain};
+use crossgrant::admin::{Admin, AdminParts, explain};
 use crossgrant::clock::Clock;
 use crossgrant::cloud::Limits;
 use crossgrant::domain::{AccountUid, Hour, JobUid, Reason};
@@ -392,7 +392,7 @@ async fn an_account_nobody_configured_cannot_be_paused_by_mistake() {
 async fn ask(plant: &Plant, method: &str, path: &str) -> (StatusCode, Value) {
     let (_stop, stopping) = watch::channel(false);
     let metrics = Arc::new(Metrics::new());
-    let admin = Admin::new(Parts { engine: plant.engine.clone(), metrics, broker: None, token: None, stopping });
+    let admin = Admin::new(AdminParts { engine: plant.engine.clone(), metrics, broker: None, token: None, stopping });
     let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
     let response = admin.router().oneshot(request).await.unwrap();
     let status = response.status();
@@ -421,7 +421,7 @@ async fn many_are_approved_only_by_their_number() {
             StatusCode::CONFLICT,
             "job anonymous/r0 is completed and needs no approval",
         ),
-        ("job=anonymous/r1&kind=revoke&expect=1", StatusCode::BAD_REQUEST, "either"),
+        ("job=anonymous/r1&kind=revoke&expect=1", StatusCode::BAD_REQUEST, "not both"),
         ("state=queued&expect=1", StatusCode::BAD_REQUEST, "all parked"),
         ("knd=revoke&expect=3", StatusCode::BAD_REQUEST, "did you mean kind?"),
     ] {
