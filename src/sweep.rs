@@ -1,11 +1,11 @@
 //! The hourly pass over every payer change that waits: grouped, so that one answer of the cloud serves many jobs.
 //!
-//! The scheduler is only the bell. What is due is in the store, so a bell that is missed, late or rung twice changes
-//! nothing but the moment.
+//! What is due is in the store, as `engine/decide/sweep_times.rs` decided it. The cron only wakes the loop: one that comes
+//! late, twice or not at all changes nothing but the moment.
 
 mod attachments;
-mod bell;
 mod pass;
+mod schedule;
 
-pub use bell::run;
 pub use pass::{Report, pass};
+pub use schedule::run;

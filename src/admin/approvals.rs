@@ -107,7 +107,7 @@ impl Admin {
             let job = self.find(Ok(Path(reference.clone()))).await?;
             if !job.needs_approval() {
                 let message =
-                    format!("job {reference} is {} and needs no approval; nothing was approved", job.state.as_str());
+                    format!("job {reference} is {} and needs no approval; nothing was approved", job.state().as_str());
                 return Err(ApiError::Declined(message));
             }
             if jobs.iter().all(|known| known.uid != job.uid) {

@@ -6,7 +6,7 @@ use http::header::WWW_AUTHENTICATE;
 use http::{Method, StatusCode, Uri};
 use serde_json::json;
 
-use crate::engine::loops::shared::CommandError;
+use crate::engine::loops::commands::CommandError;
 use crate::engine::ports::store::StoreError;
 
 /// Why a request was refused or failed. Its codes are stable names.

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{AccountUid, JobUid};
-use crate::engine::record::{Record, State};
+use crate::engine::record::{Ending, Phase, Record, State, Turn};
 
 /// What an operator is told of a job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,15 +24,15 @@ pub struct Explanation {
 /// Explains a job at `now`. `first` is the first job in the queue of its instance, which may be the job itself;
 /// `can_cancel` tells whether a cancel would be carried out.
 pub fn explain(record: &Record, first: Option<&Record>, can_cancel: bool, now: Timestamp) -> Explanation {
-    if let Some(account) = &record.held {
-        return held(record, account, now);
-    }
-    match record.state {
-        State::Queued => queued(record, first.filter(|first| first.uid != record.uid), now),
-        State::Running => running(record, now),
-        State::Waiting => waiting(record, now),
-        State::Parked => parked(record, can_cancel),
-        State::Completed | State::Planned | State::Failed | State::Superseded | State::Cancelled => ended(record),
+    match &record.phase {
+        Phase::Queued(Turn::Held { account, .. }) | Phase::Running(Turn::Held { account, .. }) => {
+            held(record, account, now)
+        }
+        Phase::Queued(_) => queued(record, first.filter(|first| first.uid != record.uid), now),
+        Phase::Running(_) => running(record, now),
+        Phase::Waiting { .. } => waiting(record, now),
+        Phase::Parked { ending, .. } => parked(record, ending, can_cancel),
+        Phase::Ended { state, ending, .. } => ended(*state, ending),
     }
 }
 
@@ -41,11 +41,11 @@ fn held(record: &Record, account: &AccountUid, now: Timestamp) -> Explanation {
         Some(at) => format!("starts after `crossgrant unpause {account}`; fails as expired if that is not by {at}"),
         None => format!("starts after `crossgrant unpause {account}`"),
     };
-    explanation(record.why.clone(), record.due.filter(|due| *due > now), next)
+    explanation(record.why.clone(), record.due().filter(|due| *due > now), next)
 }
 
 fn queued(record: &Record, blocker: Option<&Record>, now: Timestamp) -> Explanation {
-    let due = record.due.filter(|due| *due > now);
+    let due = record.due().filter(|due| *due > now);
     if let Some(until) = due {
         let why = if record.why.is_empty() {
             format!("the job asks not to start before {until}")
@@ -57,8 +57,8 @@ fn queued(record: &Record, blocker: Option<&Record>, now: Timestamp) -> Explanat
     let Some(first) = blocker else {
         return explanation("it is the first job on its instance", None, "starts as soon as a worker has room");
     };
-    let job = format!("job {} ({} {})", first.job.id, first.job.kind, first.state.as_str());
-    let (why, next) = if first.held.is_some() {
+    let job = format!("job {} ({} {})", first.job.id, first.job.kind, first.state().as_str());
+    let (why, next) = if first.phase.held().is_some() {
         let why = format!("{job} on the same instance comes first, and {}", first.why);
         (why, format!("starts when {} has ended or waits for the hour", first.uid))
     } else if first.is_half_done() {
@@ -75,7 +75,7 @@ fn running(record: &Record, now: Timestamp) -> Explanation {
     let step = &record.step;
     let doing = if record.undo.is_some() { "is undoing" } else { "is working on" };
     let why = if record.why.is_empty() { format!("a worker {doing} step {step}") } else { record.why.clone() };
-    match record.due.filter(|due| *due > now) {
+    match record.due().filter(|due| *due > now) {
         Some(until) if record.attempt > 0 => {
             explanation(why, Some(until), format!("then it tries step {step} again (try {})", record.attempt + 1))
         }
@@ -86,7 +86,7 @@ fn running(record: &Record, now: Timestamp) -> Explanation {
 
 fn waiting(record: &Record, now: Timestamp) -> Explanation {
     let Some(wait) = &record.wait else {
-        return explanation(record.why.clone(), record.due, "then it reads the cloud again");
+        return explanation(record.why.clone(), record.due(), "then it reads the cloud again");
     };
     let goal = wait.goal;
     let why = if wait.overdue {
@@ -94,7 +94,7 @@ fn waiting(record: &Record, now: Timestamp) -> Explanation {
     } else {
         format!("{goal} is written and takes effect at {}", wait.expected_at)
     };
-    let until = record.due.unwrap_or(wait.expected_at);
+    let until = record.due().unwrap_or(wait.expected_at);
     let until = (until > now).then_some(until);
     let next = if wait.doubt {
         "the sweep got no clear answer, so the job itself reads both accounts".to_owned()
@@ -104,11 +104,8 @@ fn waiting(record: &Record, now: Timestamp) -> Explanation {
     explanation(why, until, next)
 }
 
-fn parked(record: &Record, can_cancel: bool) -> Explanation {
-    let why = record.ending.as_ref().map_or_else(
-        || record.why.clone(),
-        |ending| format!("{} ({})", ending.message.trim_end_matches('.'), ending.reason),
-    );
+fn parked(record: &Record, ending: &Ending, can_cancel: bool) -> Explanation {
+    let why = format!("{} ({})", ending.message.trim_end_matches('.'), ending.reason);
     let next = if record.needs_approval() {
         "`approve` starts it, `cancel` ends it. Nothing was written, and it does not start by itself in the next hour"
     } else if record.is_half_done() && !can_cancel {
@@ -122,26 +119,22 @@ fn parked(record: &Record, can_cancel: bool) -> Explanation {
     } else {
         "remove the cause, then `resume` goes on from here, or `cancel` ends it. Nothing is half done"
     };
-    explanation(why, None, further(record, next))
+    explanation(why, None, further(ending, next))
 }
 
-fn ended(record: &Record) -> Explanation {
-    let why = record.ending.as_ref().map_or_else(|| record.why.clone(), |ending| ending.message.clone());
-    let next = match record.state {
-        State::Failed => further(record, "nothing; to try again, submit a new job with a new id"),
+fn ended(state: State, ending: &Ending) -> Explanation {
+    let next = match state {
+        State::Failed => further(ending, "nothing; to try again, submit a new job with a new id"),
         State::Cancelled => "nothing; to try again, submit a new job with a new id".into(),
         State::Superseded => "nothing; a newer job on the same grant replaced it".into(),
         _ => "nothing; the job has ended".into(),
     };
-    explanation(why, None, next)
+    explanation(ending.message.clone(), None, next)
 }
 
 /// Adds where to read more about the reason.
-fn further(record: &Record, next: &str) -> String {
-    match &record.ending {
-        Some(ending) => format!("{next}. More: `crossgrant explain {}`", ending.reason),
-        None => next.to_owned(),
-    }
+fn further(ending: &Ending, next: &str) -> String {
+    format!("{next}. More: `crossgrant explain {}`", ending.reason)
 }
 
 fn explanation(why: impl Into<String>, until: Option<Timestamp>, next: impl Into<String>) -> Explanation {
@@ -153,7 +146,7 @@ mod tests {
     use super::*;
     use crate::admin::testing::{at, record};
     use crate::domain::{OrderType, Reason};
-    use crate::engine::record::{Ending, Outcome, Wait, Write};
+    use crate::engine::record::{Outcome, Wait, Write};
 
     const NOW: &str = "2026-11-21T10:20:00Z";
 
@@ -161,8 +154,16 @@ mod tests {
         explain(record, None, true, at(NOW))
     }
 
-    fn in_state(state: State) -> Record {
-        Record { state, ..record("NET-1") }
+    fn active(phase: impl Fn(Turn) -> Phase, due: &str) -> Record {
+        Record { phase: phase(Turn::Due(at(due))), ..record("NET-1") }
+    }
+
+    fn parked(reason: Reason, half_done: bool) -> Record {
+        Record { phase: Phase::Parked { ending: ending(reason), half_done }, ..record("NET-1") }
+    }
+
+    fn ended(state: State, reason: Reason) -> Record {
+        Record { phase: Phase::Ended { state, ending: ending(reason), at: at(NOW) }, ..record("NET-1") }
     }
 
     fn written(record: Record) -> Record {
@@ -189,21 +190,22 @@ mod tests {
         Some(Wait { goal, expected_at, since, last_pending: None, doubt, overdue })
     }
 
-    fn ending(reason: Reason) -> Option<Ending> {
-        Some(Ending { reason, message: "the cloud said no.".into(), findings: vec![] })
+    fn ending(reason: Reason) -> Ending {
+        Ending { reason, message: "the cloud said no.".into(), findings: vec![] }
     }
 
     #[test]
     fn a_queued_job_names_its_time_or_its_blocker_or_that_it_is_first() {
-        let later = Record { due: Some(at("2026-11-21T12:00:00Z")), why: String::new(), ..in_state(State::Queued) };
+        let turn = Turn::NotBefore(at("2026-11-21T12:00:00Z"));
+        let later = Record { phase: Phase::Queued(turn), why: String::new(), ..record("NET-1") };
         let said = of(&later);
-        assert_eq!((said.until, said.blocker), (later.due, None));
+        assert_eq!((said.until, said.blocker), (later.due(), None));
         assert!(said.why.contains("not to start before 2026-11-21T12:00:00Z"), "{}", said.why);
 
-        let queued = in_state(State::Queued);
+        let queued = active(Phase::Queued, NOW);
         assert_eq!(explain(&queued, Some(&queued), true, at(NOW)).why, "it is the first job on its instance");
 
-        let first = Record { state: State::Running, ..record("NET-0") };
+        let first = Record { phase: Phase::Running(Turn::Due(at(NOW))), ..record("NET-0") };
         let said = explain(&queued, Some(&first), true, at(NOW));
         assert_eq!((said.blocker, said.until), (Some(first.uid), None));
         assert!(
@@ -212,7 +214,7 @@ mod tests {
             said.why
         );
 
-        let half = written(Record { state: State::Parked, ..record("NET-0") });
+        let half = written(Record { uid: record("NET-0").uid, ..parked(Reason::HalfDone, true) });
         let said = explain(&queued, Some(&half), true, at(NOW));
         assert_eq!(said.blocker, Some(half.uid));
         assert!(said.why.contains("parked half done") && said.next.contains("`resume` or `cancel`"), "{said:?}");
@@ -220,14 +222,13 @@ mod tests {
 
     #[test]
     fn a_running_job_says_whether_it_tries_again_and_when() {
-        let busy = Record { due: Some(at(NOW)), why: "calls ModifyGrant".into(), ..in_state(State::Running) };
+        let busy = Record { why: "calls ModifyGrant".into(), ..active(Phase::Running, NOW) };
         assert_eq!((of(&busy).until, of(&busy).why.as_str()), (None, "calls ModifyGrant"));
         assert!(of(&busy).next.contains("is working on step survey now"));
         let undoing = Record { undo: Some(undo()), why: String::new(), ..busy };
         assert!(of(&undoing).why.contains("is undoing step survey"));
-        let until = Some(at("2026-11-21T10:21:00Z"));
-        let trying = Record { due: until, attempt: 1, ..in_state(State::Running) };
-        assert_eq!(of(&trying).until, until);
+        let trying = Record { attempt: 1, ..active(Phase::Running, "2026-11-21T10:21:00Z") };
+        assert_eq!(of(&trying).until, trying.due());
         assert!(of(&trying).next.contains("tries step survey again (try 2)"));
         let looking = Record { attempt: 0, ..trying };
         assert!(of(&looking).next.contains("checks step survey again"));
@@ -239,10 +240,10 @@ mod tests {
 
     #[test]
     fn a_waiting_job_names_its_hour() {
-        let due = Some(at("2026-11-21T11:00:00Z"));
-        let waiting = Record { due, wait: wait(false, false), ..in_state(State::Waiting) };
+        let phase = Phase::Waiting { due: at("2026-11-21T11:00:00Z") };
+        let waiting = Record { phase, wait: wait(false, false), ..record("NET-1") };
         let said = of(&waiting);
-        assert_eq!(said.until, due);
+        assert_eq!(said.until, waiting.due());
         assert!(said.why.contains("takes effect at 2026-11-21T11:00:00Z") && said.next.contains("sweep"), "{said:?}");
         let doubtful = Record { wait: wait(false, true), ..waiting.clone() };
         assert!(of(&doubtful).next.contains("reads both accounts"));
@@ -253,49 +254,47 @@ mod tests {
 
     #[test]
     fn a_parked_job_says_what_a_person_can_do() {
-        let parked = Record { ending: ending(Reason::GaveUp), ..in_state(State::Parked) };
-        let said = of(&parked);
+        let said = of(&parked(Reason::GaveUp, false));
         assert_eq!(said.why, "the cloud said no (gave-up)");
         assert!(said.next.contains("`resume`") && said.next.contains("`cancel` ends it"), "{said:?}");
         assert!(said.next.ends_with("More: `crossgrant explain gave-up`"), "{said:?}");
-        let half = written(parked.clone());
+        let half = written(parked(Reason::GaveUp, true));
         assert!(of(&half).next.starts_with("half done") && of(&half).next.contains("`cancel` puts back"));
         assert!(explain(&half, None, false, at(NOW)).next.contains("cannot be cancelled"));
-        let waited = written(Record { wait: wait(true, false), ..parked });
+        let waited = written(Record { wait: wait(true, false), ..parked(Reason::GaveUp, false) });
         assert!(of(&waited).next.contains("cannot be cancelled"));
     }
 
     #[test]
     fn a_job_that_a_guard_keeps_back_says_what_lets_it_begin() {
-        let limited = Record { ending: ending(Reason::NeedsApproval), ..in_state(State::Parked) };
-        let said = of(&limited).next;
+        let said = of(&parked(Reason::NeedsApproval, false)).next;
         assert!(said.starts_with("`approve` starts it") && !said.contains("resume"), "{said}");
 
         let account = AccountUid::parse("1688000000000001").unwrap();
         let why = "account 1688000000000001 is paused since then by ann: an incident";
-        let held = Record { held: Some(account), why: why.into(), due: None, ..in_state(State::Queued) };
+        let turn = |expires| Phase::Queued(Turn::Held { account: account.clone(), expires });
+        let held = Record { phase: turn(None), why: why.into(), ..record("NET-1") };
         let said = of(&held);
         assert_eq!((said.why.as_str(), said.until), (why, None));
         assert!(said.next.contains("`crossgrant unpause 1688000000000001`"), "{said:?}");
         let behind = explain(&record("NET-2"), Some(&held), true, at(NOW));
         assert!(behind.why.contains("comes first, and account 1688000000000001 is paused"), "{behind:?}");
 
-        let mut expiring = Record { due: Some(at("2026-11-21T12:00:00.000001Z")), ..held };
+        let mut expiring = Record { phase: turn(Some(at("2026-11-21T12:00:00.000001Z"))), ..held };
         expiring.job.not_after = Some(at("2026-11-21T12:00:00Z"));
         let said = of(&expiring);
-        assert_eq!(said.until, expiring.due);
+        assert_eq!(said.until, expiring.due());
         assert!(said.next.contains("fails as expired if that is not by 2026-11-21T12:00:00Z"), "{said:?}");
     }
 
     #[test]
     fn an_ended_job_says_how_and_that_nothing_follows() {
         for state in State::ALL.into_iter().filter(|state| state.is_terminal()) {
-            let said = of(&Record { ending: ending(Reason::Done), ..in_state(state) });
+            let said = of(&ended(state, Reason::Done));
             assert_eq!((said.why.as_str(), said.until), ("the cloud said no.", None));
             assert!(said.next.starts_with("nothing"), "{state:?}");
         }
-        assert!(of(&in_state(State::Failed)).next.contains("new id"));
-        let refused = Record { ending: ending(Reason::Attached), ..in_state(State::Failed) };
-        assert!(of(&refused).next.contains("`crossgrant explain attached`"));
+        let refused = of(&ended(State::Failed, Reason::Attached)).next;
+        assert!(refused.contains("new id") && refused.contains("`crossgrant explain attached`"), "{refused}");
     }
 }

@@ -128,7 +128,7 @@ async fn a_command_is_carried_out_or_declined_with_the_reason() {
     let (status, body) = worker.post("/v1/jobs/ticketing%2FNET-1/cancel").await;
     assert_eq!((status, &body["state"]), (StatusCode::OK, &"cancelled".into()), "{body}");
     let stored = worker.engine.store.load(body["uid"].as_str().unwrap().parse().unwrap()).await.unwrap().unwrap();
-    assert_eq!(stored.state.as_str(), "cancelled");
+    assert_eq!(stored.state().as_str(), "cancelled");
     assert_eq!(worker.post("/v1/jobs/ticketing%2FNET-1/cancel").await.0, StatusCode::CONFLICT);
     assert_eq!(worker.post("/v1/jobs/ticketing%2FNET-2/cancel").await.0, StatusCode::NOT_FOUND);
     assert_eq!(worker.get("/v1/jobs/ticketing%2FNET-1/cancel").await.0, StatusCode::METHOD_NOT_ALLOWED);

@@ -44,6 +44,6 @@ pub(super) async fn show(args: &ShowArgs, worker: &AdminClient) -> Result<Exit, 
 pub(super) async fn command(args: &JobArgs, command: Command, worker: &AdminClient) -> Result<Exit, CliError> {
     let path = format!("/v1/jobs/{}/{}", segment(&args.job), command.as_str());
     let record: Record = worker.post(&path).await?;
-    output::line(&format!("{} {}: {}", record.uid, record.state.as_str(), record.why))?;
+    output::line(&format!("{} {}: {}", record.uid, record.state().as_str(), record.why))?;
     Ok(Exit::Ok)
 }

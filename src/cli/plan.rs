@@ -41,7 +41,7 @@ pub(super) async fn plan(args: &PlanArgs, config: impl FnOnce() -> Result<Config
     };
     let mut exit = Exit::Ok;
     for plan in plans(&jobs, access, &policy, args.requester.as_ref(), clock).await? {
-        if !matches!(&plan, Ok(plan) if plan.admitted.is_ok() && plan.record.state == State::Planned) {
+        if !matches!(&plan, Ok(plan) if plan.admitted.is_ok() && plan.record.state() == State::Planned) {
             exit = Exit::Failed;
         }
         let lines = if args.json { vec![object(&plan).to_string()] } else { page(&plan) };
@@ -103,7 +103,7 @@ async fn plans(
 }
 
 fn verdict(record: &Record) -> &'static str {
-    match record.state {
+    match record.state() {
         State::Planned => "planned",
         State::Failed => "failed",
         _ => "unclear",
@@ -121,9 +121,9 @@ fn object(planning: &Planning) -> Value {
         "requesters": admitted.as_ref().ok(),
         "refused": admitted.as_ref().err().map(|why| json!({"reason": Reason::RefusedByPolicy, "message": why})),
         "verdict": verdict(record),
-        "reason": record.ending.as_ref().map(|ending| ending.reason),
+        "reason": record.ending().map(|ending| ending.reason),
         "message": record.why,
-        "findings": record.ending.as_ref().map(|ending| &ending.findings),
+        "findings": record.ending().map(|ending| &ending.findings),
         "plan": plan.map(|plan| &plan.calls),
         "before": record.before,
         "after": plan.and(record.after.as_ref()),
@@ -146,16 +146,16 @@ fn page(planning: &Planning) -> Vec<String> {
         Ok(names) => field("may ask", names.join(", ")),
         Err(why) => field("refused", format!("{why} ({0}; `crossgrant explain {0}`)", Reason::RefusedByPolicy)),
     });
-    let reason = record.ending.as_ref().filter(|_| record.state != State::Planned);
+    let reason = record.ending().filter(|_| record.state() != State::Planned);
     let reason = reason.map(|ending| format!(" ({}; `crossgrant explain {0}`)", ending.reason));
     let otherwise = if admitted.is_err() { "otherwise: " } else { "" };
     lines.push(field(verdict(record), format!("{otherwise}{}{}", record.why, reason.unwrap_or_default())));
     // The findings of a planned job begin with its calls, which are listed below.
-    let calls = record.plan.iter().filter(|_| record.state == State::Planned).map(|plan| plan.calls.len()).sum();
-    let findings = record.ending.iter().flat_map(|ending| &ending.findings).skip(calls);
+    let calls = record.plan.iter().filter(|_| record.state() == State::Planned).map(|plan| plan.calls.len()).sum();
+    let findings = record.ending().into_iter().flat_map(|ending| &ending.findings).skip(calls);
     lines.extend(findings.map(|finding| field("finding", finding)));
     let Some(plan) = &record.plan else { return lines };
-    lines.extend((record.state != State::Planned).then(|| field("otherwise", format!("{} calls", plan.calls.len()))));
+    lines.extend((record.state() != State::Planned).then(|| field("otherwise", format!("{} calls", plan.calls.len()))));
     for (place, call) in plan.calls.iter().enumerate() {
         let payer = call.order_type.map(|order_type| format!(", {order_type}")).unwrap_or_default();
         let what = format!("{} on {} as account {}{payer}", call.operation, call.resource, call.account);

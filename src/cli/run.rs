@@ -133,7 +133,7 @@ async fn rest(engine: &Engine, printer: &Printer, progress: &ProgressLine) -> Re
         let current = unfinished(engine).await?.map(|record| CurrentJob {
             next: explain(&record, None, true, now).until,
             id: record.job.id.to_string(),
-            state: record.state.as_str().to_owned(),
+            state: record.state().as_str().to_owned(),
             step: Some(record.step),
         });
         progress.show(&progress::line(ended, ended.saturating_add(left), current.as_ref(), now));
@@ -167,7 +167,7 @@ async fn judge(engine: &Engine, taken: &[Taken]) -> Result<bool, CliError> {
 
 async fn has_result(engine: &Engine, uid: JobUid) -> Result<bool, CliError> {
     Ok(engine.store.load(uid).await?.is_some_and(|record| match record.job.mode {
-        Mode::Apply => record.state == State::Completed,
-        Mode::Plan => record.state == State::Planned,
+        Mode::Apply => record.state() == State::Completed,
+        Mode::Plan => record.state() == State::Planned,
     }))
 }

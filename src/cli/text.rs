@@ -9,7 +9,7 @@ pub(super) fn table(jobs: &[Record]) -> Vec<String> {
     let row = |job: &Record| {
         [
             job.uid.to_string(),
-            job.state.as_str().to_owned(),
+            job.state().as_str().to_owned(),
             job.job.kind.to_string(),
             format!("{}/{}", job.requester, job.job.id),
             job.job.instance.id.to_string(),
@@ -30,7 +30,7 @@ pub(super) fn table(jobs: &[Record]) -> Vec<String> {
 pub(super) fn page(view: &JobView) -> Vec<String> {
     let (record, job) = (&view.job, &view.job.job);
     let mut lines = vec![
-        format!("{} {} · {}", job.kind, job.id, record.state.as_str()),
+        format!("{} {} · {}", job.kind, job.id, record.state().as_str()),
         field("uid", record.uid),
         field("requester", &record.requester),
         field(
@@ -46,15 +46,15 @@ pub(super) fn page(view: &JobView) -> Vec<String> {
     lines.extend(job.labels.iter().map(|(name, value)| field("label", format!("{name}={value}"))));
     lines.push(field("accepted", record.accepted_at));
     lines.extend(record.approved_at.map(|at| field("approved", at)));
-    lines.extend(record.finished_at.map(|at| field("ended", at)));
-    if !record.state.is_terminal() {
+    lines.extend(record.phase.finished_at().map(|at| field("ended", at)));
+    if !record.state().is_terminal() {
         lines.push(field("step", format!("{} ({} attempts in all)", record.step, record.attempts)));
     }
     lines.push(field("why", &view.explanation.why));
     lines.extend(view.explanation.blocker.map(|uid| field("blocked by", uid)));
     lines.extend(view.explanation.until.map(|until| field("until", until)));
     lines.push(field("next", &view.explanation.next));
-    let findings = record.ending.iter().flat_map(|ending| &ending.findings);
+    let findings = record.ending().into_iter().flat_map(|ending| &ending.findings);
     lines.extend(findings.map(|finding| field("finding", finding)));
     lines.extend(record.before.as_ref().map(|before| field("before", image(before))));
     lines.extend(record.after.as_ref().map(|after| field("after", image(after))));

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::ids::{AccountUid, CenId, InstanceId, Region};
 
-/// The kind of a network instance. Each operation of the API has its own spelling of these (API §H1); that mapping
-/// is the cloud client's affair.
+/// The type of a network instance. Each operation of the API spells these in its own way (API §H1); `cloud/spelling.rs` maps
+/// them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[allow(clippy::upper_case_acronyms)] // the field's own words
 pub enum InstanceType {
@@ -66,7 +66,7 @@ impl fmt::Display for InstanceType {
 /// Invariant (kept by the contract): the id has the prefix of the type.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Instance {
-    /// Its type.
+    /// `VPC`, `VBR`, `CCN`, `VPN` or `ECR`.
     #[serde(rename = "type")]
     pub kind: InstanceType,
     /// Its id.

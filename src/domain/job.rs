@@ -17,9 +17,9 @@ use super::order_type::OrderType;
 pub enum Kind {
     /// Authorize a CEN of another account to connect the instance.
     Grant,
-    /// Take the authorization back.
+    /// Take that authorization away.
     Revoke,
-    /// Change who pays for an instance that is granted.
+    /// Change who pays for the attachments of a granted instance.
     PayerChange,
 }
 
@@ -63,10 +63,10 @@ pub enum Attachments {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
-    /// Carry it out.
+    /// Make the writes.
     #[default]
     Apply,
-    /// Read only; ends `planned` with what would be done.
+    /// Read only; end as `planned` with the writes that would be made.
     Plan,
 }
 
@@ -85,30 +85,30 @@ impl Mode {
 /// but a CCN, and absent otherwise; `attachments` is `Refuse` unless the kind is revoke; `not_before ≤ not_after`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Job {
-    /// The requester's idempotency key.
+    /// The idempotency key, unique for each requester.
     pub id: JobId,
-    /// What is asked for.
+    /// Grant, revoke or payer change.
     pub kind: Kind,
     /// The network instance.
     pub instance: Instance,
     /// The CEN it is granted to.
     pub cen: Cen,
-    /// Who shall pay.
+    /// The payer to arrive at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order_type: Option<OrderType>,
     /// What a revoke does about attachments.
     #[serde(default)]
     pub attachments: Attachments,
-    /// Not begun before.
+    /// The job does not begin before this time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Timestamp>,
-    /// Not begun by then: expired.
+    /// If nothing was written by this time, the job fails as `expired`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_after: Option<Timestamp>,
-    /// Apply or plan.
+    /// Whether the writes are made or only foretold.
     #[serde(default)]
     pub mode: Mode,
-    /// The requester's own notes, echoed in every event.
+    /// Notes of the requester, echoed in every event.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
 }

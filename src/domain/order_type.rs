@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The payer of a transit-router attachment, in the API's own words (API §B). As *order type* it is what is written
-/// on the grant; as *effective order type* it is what billing uses now.
+/// The payer of a transit-router attachment, in the API's words (API §B). `OrderType` is the payer written on the grant,
+/// `EffectiveOrderType` the one that is billed now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum OrderType {
     /// The account that owns the CEN pays. The cloud's default.
@@ -15,7 +15,7 @@ pub enum OrderType {
 }
 
 impl OrderType {
-    /// Both values, for listing what would have been right.
+    /// Both values, for messages that list what is allowed.
     pub const ALL: [Self; 2] = [Self::PayByCenOwner, Self::PayByResourceOwner];
 
     /// The API's word.
@@ -26,7 +26,7 @@ impl OrderType {
         }
     }
 
-    /// Reads the API's word, to the letter.
+    /// Reads the API's word; upper and lower case matter.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|o| o.as_str() == text)
     }

@@ -1,15 +1,15 @@
-//! Why a job ended as it did, or waits for a person: a closed list, so that programs can branch on it.
+//! Why a job ended as it did, or waits for an operator: a closed list, so that programs can branch on it.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The version of the list below, said in every event. Raised when a reason is added or changes its meaning.
+/// Version of the list below; every event carries it. Raised when a reason is added or changes its meaning.
 pub const REASONS_VERSION: u32 = 3;
 
 macro_rules! reasons {
     ($($(#[doc = $doc:literal])+ $name:ident = $text:literal,)+) => {
-        /// A reason, as events and people see it.
+        /// A reason of the closed list.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         pub enum Reason {
             $($(#[doc = $doc])+ #[serde(rename = $text)] $name,)+
@@ -28,7 +28,7 @@ macro_rules! reasons {
 }
 
 reasons! {
-    /// The change was made and the cloud, read back, shows it.
+    /// The change was made, and the cloud was read back and shows it.
     Done = "done",
     /// The cloud showed the wanted state before anything was written.
     AlreadySatisfied = "already-satisfied",
@@ -36,7 +36,7 @@ reasons! {
     AlreadyAbsent = "already-absent",
     /// A plan: nothing was written.
     Planned = "planned",
-    /// Not begun before its `not_after`.
+    /// Nothing was written by the `not_after` of the job.
     Expired = "expired",
     /// The instance is still attached and the job does not allow deleting attachments.
     Attached = "attached",

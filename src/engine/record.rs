@@ -1,411 +1,135 @@
 //! What is known of a job: the record that is committed before anything it says is used.
-//!
-//! ```text
-//!  queued ──► running ──┬─────────────────► completed, planned, failed, cancelled
-//!    ▲                  ├───► waiting ────► completed, failed, cancelled, superseded
-//!    │ resume           ▼        │
-//!    ├────────────── parked ◄────┤    parked ──► cancelled
-//!    └───────────────────────────┘ a write is missing
-//! ```
+
+mod ending;
+mod image;
+mod phase;
+mod plan;
+mod state;
+mod wait;
+mod write;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{AccountUid, Attachment, Edition, Job, JobUid, OrderType, Reason, Requester};
+pub use ending::{Ending, Undo};
+pub use image::{EmptySince, Image};
+pub use phase::{Phase, Turn};
+pub use plan::{Plan, PlannedCall};
+pub use state::State;
+pub use wait::Wait;
+pub use write::{Outcome, Write};
 
-/// Where a job is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum State {
-    /// Accepted; not begun, or taken up again and not yet its turn.
-    Queued,
-    /// A step of it is being worked on, or will be tried again at its due time.
-    Running,
-    /// Both writes of a payer change are made; it waits for the top of the hour, and the sweep looks after it.
-    Waiting,
-    /// Needs a person.
-    Parked,
-    /// The result was read back from the cloud.
-    Completed,
-    /// A plan, answered.
-    Planned,
-    /// Ended without the result.
-    Failed,
-    /// A newer job took over.
-    Superseded,
-    /// Cancelled by a person.
-    Cancelled,
-}
+use crate::domain::{Edition, Job, JobUid, Reason, Requester};
 
-impl State {
-    /// Every state.
-    pub const ALL: [Self; 9] = [
-        Self::Queued,
-        Self::Running,
-        Self::Waiting,
-        Self::Parked,
-        Self::Completed,
-        Self::Planned,
-        Self::Failed,
-        Self::Superseded,
-        Self::Cancelled,
-    ];
-
-    /// The word used in listings, metrics and rows.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Running => "running",
-            Self::Waiting => "waiting",
-            Self::Parked => "parked",
-            Self::Completed => "completed",
-            Self::Planned => "planned",
-            Self::Failed => "failed",
-            Self::Superseded => "superseded",
-            Self::Cancelled => "cancelled",
-        }
-    }
-
-    /// Reads the word used in listings.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|s| s.as_str() == text)
-    }
-
-    /// Whether nothing more happens to the job.
-    pub fn is_terminal(self) -> bool {
-        matches!(self, Self::Completed | Self::Planned | Self::Failed | Self::Superseded | Self::Cancelled)
-    }
-
-    /// The transition table: whether a job may go from here to `to` (staying is allowed for all but the ends).
-    pub fn may_become(self, to: Self) -> bool {
-        use State::*;
-        match (self, to) {
-            (Completed | Planned | Failed | Superseded | Cancelled, _) => false,
-            (from, to) if from == to => true,
-            // Taking a job up is not a commit of its own, so a queued one may go wherever a running one may.
-            (Queued | Running, Running | Waiting | Parked | Completed | Planned | Failed | Cancelled) => true,
-            (Queued | Running, _) => false,
-            (Waiting, Queued | Parked | Completed | Failed | Cancelled | Superseded) => true,
-            (Waiting, _) => false,
-            (Parked, Queued | Cancelled) => true,
-            (Parked, _) => false,
-        }
-    }
-}
-
-/// Where the request came from and where its answers go.
+/// What the AMQP properties of the message say about answers.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Origin {
-    /// Echoed on every message about the job.
+    /// AMQP `correlation_id`: echoed on every message about the job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub correlation_id: Option<String>,
-    /// A queue that gets the terminal event too.
+    /// AMQP `reply_to`: a queue that gets the terminal event too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<String>,
-    /// What the publisher calls itself. Shown, never trusted.
+    /// AMQP `app_id`: what the publisher calls itself. Shown, never trusted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub app_id: Option<String>,
-    /// W3C trace context.
+    /// Header `traceparent`: the W3C trace context, echoed on every event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
-}
-
-/// What one look at the cloud showed of a grant: the before and after of events.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Image {
-    /// When we looked.
-    pub at: Timestamp,
-    /// Whether there is a grant.
-    pub granted: bool,
-    /// The payer written on it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub order_type: Option<OrderType>,
-    /// The payer billing uses.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub effective_order_type: Option<OrderType>,
-    /// The attachments of the instance in the CEN; `None` when they were not read.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub attachments: Option<Vec<Attachment>>,
-}
-
-/// A write, from the intent that was committed before it was sent to what is known of it now. The audit trail.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Write {
-    /// The step it belongs to.
-    pub step: String,
-    /// The API operation.
-    pub operation: String,
-    /// In whose account.
-    pub account: AccountUid,
-    /// The instance or the attachment written to.
-    pub resource: String,
-    /// The payer set.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub order_type: Option<OrderType>,
-    /// Whether it puts the before-image back.
-    #[serde(default)]
-    pub undo: bool,
-    /// Raised by resume, undo and a new beginning; part of the ClientToken.
-    pub generation: u32,
-    /// The `ClientToken`, where the operation has one: the same on every attempt.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub client_token: Option<String>,
-    /// How often it was sent, or may have been.
-    pub sends: u32,
-    /// Whether it was sent again, as a ClientToken allows, before it was known what became of an earlier send: a refusal
-    /// of the later one does not tell.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub unsettled: bool,
-    /// When the last of these sends was committed to.
-    pub intended_at: Timestamp,
-    /// What is known of it.
-    pub outcome: Outcome,
-}
-
-impl Write {
-    /// Whether it may have changed something: all but a refusal that is known for what it is.
-    pub fn may_have_landed(&self) -> bool {
-        !matches!(self.outcome, Outcome::Refused { unclassified: false, .. })
-    }
-}
-
-/// What is known of a write.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "outcome", rename_all = "kebab-case")]
-pub enum Outcome {
-    /// The intent is committed; whether it was sent, or took effect, is not known.
-    Unknown,
-    /// The cloud said yes.
-    Accepted {
-        /// Its RequestId.
-        request_id: String,
-        /// When the answer came, by our clock.
-        at: Timestamp,
-        /// The answer's `Date`.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        date: Option<Timestamp>,
-    },
-    /// The cloud said no, and nothing was changed as far as the answer tells.
-    Refused {
-        /// The API's error code, or `HTTP nnn`.
-        code: String,
-        /// The API's message.
-        message: String,
-        /// Its RequestId.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        request_id: Option<String>,
-        /// When the answer came.
-        at: Timestamp,
-        /// Whether trying the same again may help.
-        retry: bool,
-        /// Whether the code is one nobody has classified, so that only a later look tells what it meant.
-        unclassified: bool,
-        /// Whether it says that the end state is there already.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        done: bool,
-    },
-    /// A look showed the effect although no answer ever came.
-    Seen {
-        /// When.
-        at: Timestamp,
-    },
-}
-
-/// A wait for the top of an hour.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Wait {
-    /// The payer that must become effective.
-    pub goal: OrderType,
-    /// When it should: the boundary after the last write, by the cloud's own clock.
-    pub expected_at: Timestamp,
-    /// Since when it waits, or was last resumed: what giving up is counted from, at the earliest.
-    pub since: Timestamp,
-    /// The last read that showed the goal written and not yet effective.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_pending: Option<Timestamp>,
-    /// The sweep saw something it cannot judge alone; the job looks for itself.
-    #[serde(default)]
-    pub doubt: bool,
-    /// `overdue` was said.
-    #[serde(default)]
-    pub overdue: bool,
-}
-
-/// Since when looks have shown nothing where an empty answer matters: the first of them is not believed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct EmptySince {
-    /// Attachments: none at all, or none of some that were shown before. When the first such look was answered.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub attachments: Option<Timestamp>,
-    /// The CEN, to the account that the job says owns it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cen: Option<Timestamp>,
-    /// The grant, where one witness alone can tell.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub grant: Option<Timestamp>,
-}
-
-impl EmptySince {
-    fn is_never(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
-/// Why and how a job that had begun to write goes back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Undo {
-    /// How it ends when everything is put back: failed or cancelled.
-    pub ends: State,
-    /// Why.
-    pub reason: Reason,
-    /// In one sentence.
-    pub message: String,
-}
-
-/// How a job ended, or why it is parked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ending {
-    /// From the closed list.
-    pub reason: Reason,
-    /// In one plain sentence.
-    pub message: String,
-    /// Everything that was found in the way, where there is more to say.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub findings: Vec<String>,
-}
-
-/// What carrying a job out would do, as the cloud is at the look.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Plan {
-    /// The writes, in order.
-    pub calls: Vec<PlannedCall>,
-    /// The top of the hour from which the new payer would be in force, if it were carried out at once; `None` when
-    /// nothing waits for an hour.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub effective_from: Option<Timestamp>,
-}
-
-/// A write that would be made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PlannedCall {
-    /// The step it belongs to.
-    pub step: String,
-    /// The API operation.
-    pub operation: String,
-    /// In whose account.
-    pub account: AccountUid,
-    /// The instance or the attachment written to.
-    pub resource: String,
-    /// The payer set.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub order_type: Option<OrderType>,
 }
 
 /// Everything about one job. The store keeps it whole and takes what it indexes from it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
-    /// Our name of it.
+    /// The id of the job here: a UUIDv7, so that ids ascend in the order of acceptance.
     pub uid: JobUid,
-    /// Who asked, as the broker verified.
+    /// The AMQP `user_id` of the message, which the broker verifies; `anonymous` without one.
     pub requester: Requester,
-    /// What was asked.
+    /// The request, as the contract reads it.
     pub job: Job,
-    /// Where it came from.
+    /// What its answers are addressed by.
     #[serde(default)]
     pub origin: Origin,
-    /// When it was committed.
+    /// When the store committed it. Only then was its message acknowledged.
     pub accepted_at: Timestamp,
-    /// The digest of the definition it is pinned to.
+    /// SHA-256 of the definition it is pinned to, in hex.
     pub definition: String,
-    /// Counts commits; every commit names the revision it was decided on.
+    /// Raised by every commit. A commit names the revision it was decided on, and conflicts on any other.
     pub revision: u64,
-    /// Where it is.
-    pub state: State,
-    /// Whether it stands in the line of its instance: queued and due, being worked on, or half done.
-    #[serde(rename = "in_line")]
-    pub in_queue: bool,
-    /// When something is to be done next; `None` at rest.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub due: Option<Timestamp>,
-    /// The paused account that it is held for: it is not begun before that is unpaused.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub held: Option<AccountUid>,
-    /// The step it is at.
+    /// Its state, with what belongs to being in it.
+    #[serde(flatten)]
+    pub phase: Phase,
+    /// Name of the step it is at.
     pub step: String,
-    /// Set when steps are being undone.
+    /// Set while its steps are being undone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undo: Option<Undo>,
-    /// Tries in a row at this step without progress.
+    /// Tries of this step in a row that brought no progress.
     pub attempt: u32,
-    /// Since when: what giving up is counted from.
+    /// Since when there was no progress: `give-up` is counted from here.
     pub trying_since: Timestamp,
     /// Since when the cloud refuses the keys of the account that the step acts as, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys_refused_since: Option<Timestamp>,
-    /// Tries altogether.
+    /// Tries of all its steps together.
     pub attempts: u32,
-    /// Calls of the cloud's API made for this job alone: looks that were answered, and writes. The sweep's calls are
-    /// shared and not among them.
+    /// API calls made for this job: answered looks, and writes. A call that several jobs shared is counted once, and the
+    /// sweep's calls are not counted.
     #[serde(default)]
     pub calls: u32,
-    /// Raised by resume, undo and a new beginning.
+    /// Raised by a resume, an undo and a new beginning. Part of every `ClientToken`, so that the cloud takes a write of a
+    /// new generation for a new one.
     pub generation: u32,
-    /// Why it is where it is, in one sentence for people.
+    /// What it does or waits for, in one sentence for people.
     pub why: String,
-    /// What the cloud showed before the first write. `None` where a call of the job was refused and the result is there
-    /// all the same: the call may have made it, so that what was there before is not known.
+    /// What the cloud showed before the first write. `None` if a call of the job was refused and the result is there all
+    /// the same: perhaps the call made it, so what was there before is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Image>,
-    /// What it showed last; of a plan, what it would show once all is in force.
+    /// What the cloud showed last; for a plan, what it would show once everything is in force.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Image>,
-    /// The answer to a plan.
+    /// The answer to a job with `mode: plan`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<Plan>,
-    /// The other CENs the instance is granted to, where a job needed to know.
+    /// The other CENs that the instance is granted to; read only where a revoke finds no grant.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub granted_to: Vec<String>,
-    /// What is in the way of it by configuration alone; it goes into the findings of the end, with what a look finds.
+    /// What configuration alone finds in its way. Goes into the findings of its end, with what a look finds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub objections: Vec<String>,
-    /// What could not be checked before the first write; it goes into the findings of the end.
+    /// What could not be checked before the first write. Goes into the findings of its end.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unchecked: Vec<String>,
-    /// When it began to write: its first intent, or the latest one while every write was refused. What the hourly
-    /// limits count.
+    /// When it began to write: the first intent, or the latest one as long as every write was refused. The hourly limits
+    /// count jobs by this time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub begun_at: Option<Timestamp>,
-    /// When a person approved it: from then on no hourly limit stops it.
+    /// When an operator approved it. No hourly limit stops it after that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approved_at: Option<Timestamp>,
-    /// Empty answers that are not believed yet, or were believed.
+    /// Since when looks have been empty where that matters.
     #[serde(default, skip_serializing_if = "EmptySince::is_never")]
     pub empty_since: EmptySince,
-    /// Whether it has come back from its wait to make a write that was missing, which it does once.
+    /// Whether it has gone back from its wait to make a missing write, which it may do once.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub mended: bool,
-    /// Every write, in order.
+    /// Every write, in the order of the intents.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub writes: Vec<Write>,
-    /// The wait for the hour.
+    /// The wait for the hour, from the last write on. Kept while the job is parked, so that a resume waits on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait: Option<Wait>,
-    /// How it ended.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ending: Option<Ending>,
-    /// The first read that showed the goal effective.
+    /// When a read first showed the new payer in force.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effective_seen: Option<Timestamp>,
-    /// When it ended.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub finished_at: Option<Timestamp>,
-    /// How many events were said.
+    /// How many events were published or are to be: the number of the latest.
     pub sequence: u32,
 }
 
 impl Record {
-    /// A job as it is accepted: it stands in line at once, unless it is not to be begun yet. `definition` is the digest it
-    /// is pinned to, `step` the first of it.
+    /// A job as it is accepted: in the queue of its instance at once, or at its `not_before`. `definition` is the digest it
+    /// is pinned to, `step` the name of the first step.
     pub fn new(uid: JobUid, requester: Requester, job: Job, definition: &str, step: &str, now: Timestamp) -> Self {
         let later = job.not_before.filter(|at| *at > now);
         Self {
@@ -416,10 +140,7 @@ impl Record {
             accepted_at: now,
             definition: definition.to_owned(),
             revision: 0,
-            state: State::Queued,
-            in_queue: later.is_none(),
-            due: Some(later.unwrap_or(now)),
-            held: None,
+            phase: Phase::Queued(later.map_or(Turn::Due(now), Turn::NotBefore)),
             step: step.to_owned(),
             undo: None,
             attempt: 0,
@@ -441,25 +162,43 @@ impl Record {
             mended: false,
             writes: vec![],
             wait: None,
-            ending: None,
             effective_seen: None,
-            finished_at: None,
             sequence: 0,
         }
     }
 
-    /// Whether something may have been changed in the cloud by this job: from then on it ends only in the few ways
-    /// that leave nothing half done.
+    /// Whether this job may have changed something in the cloud. From then on it ends only in ways that leave nothing half
+    /// done.
     pub fn has_written(&self) -> bool {
         self.writes.iter().any(Write::may_have_landed)
     }
 
-    /// Parked between writes: blocks the line of its instance and needs a person.
-    pub fn is_half_done(&self) -> bool {
-        self.state == State::Parked && self.has_written() && !self.is_whole()
+    /// The state that listings, metrics and rows show.
+    pub fn state(&self) -> State {
+        self.phase.state()
     }
 
-    /// Whether it waits for the hour with everything written as it is to be, as far as the last look tells.
+    /// When something is to be done next; `None` at rest, and for a job that is held and never expires.
+    pub fn due(&self) -> Option<Timestamp> {
+        self.phase.due()
+    }
+
+    /// How it ended, or why it is parked.
+    pub fn ending(&self) -> Option<&Ending> {
+        self.phase.ending()
+    }
+
+    /// Parked between writes: blocks the queue of its instance and needs a person.
+    pub fn is_half_done(&self) -> bool {
+        matches!(self.phase, Phase::Parked { half_done: true, .. })
+    }
+
+    /// Parks it: it needs a person, and blocks the queue of its instance if what it wrote is not whole.
+    pub fn park(&mut self, ending: Ending) {
+        self.phase = Phase::Parked { ending, half_done: self.has_written() && !self.is_whole() };
+    }
+
+    /// Whether it waits for the hour and the last look showed everything written.
     fn is_whole(&self) -> bool {
         let Some(wait) = self.wait.as_ref().filter(|_| self.undo.is_none()) else { return false };
         let seen = self.after.as_ref().and_then(|after| after.attachments.as_ref());
@@ -467,41 +206,13 @@ impl Record {
         billed.all(|attachment| attachment.order_type == Some(wait.goal))
     }
 
-    /// Parked by an hourly limit, until a person approves it.
+    /// Parked by an hourly limit until an operator approves it.
     pub fn needs_approval(&self) -> bool {
-        self.state == State::Parked && self.ending.as_ref().is_some_and(|ending| ending.reason == Reason::NeedsApproval)
+        matches!(&self.phase, Phase::Parked { ending, .. } if ending.reason == Reason::NeedsApproval)
     }
 
-    /// Whether the sweep looks after it.
+    /// Whether the sweep checks it: it waits for the hour, and the last sweep was not in doubt about it.
     pub fn is_swept(&self) -> bool {
-        self.state == State::Waiting && self.wait.as_ref().is_some_and(|w| !w.doubt)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_pair_of_states_is_decided_as_the_diagram_shows() {
-        use State::*;
-        let ends = [Completed, Planned, Failed, Superseded, Cancelled];
-        for from in State::ALL {
-            for to in State::ALL {
-                let expected = if ends.contains(&from) {
-                    false
-                } else if from == to {
-                    true
-                } else {
-                    match from {
-                        Queued | Running => ![Queued, Superseded].contains(&to),
-                        Waiting => [Queued, Parked, Completed, Failed, Cancelled, Superseded].contains(&to),
-                        Parked => [Queued, Cancelled].contains(&to),
-                        _ => unreachable!("the ends were handled above"),
-                    }
-                };
-                assert_eq!(from.may_become(to), expected, "{from:?} to {to:?}");
-            }
-        }
+        self.state() == State::Waiting && self.wait.as_ref().is_some_and(|w| !w.doubt)
     }
 }

@@ -1,5 +1,5 @@
-//! The attachments of a group, for those of its jobs whose hour has passed without effect: read whole, once a pass, and only
-//! if there is such a job.
+//! The attachments of a group, for its jobs whose hour has passed without effect. They are read as a whole, once a pass, and
+//! only if the group has such a job.
 
 use std::collections::HashMap;
 
@@ -26,12 +26,12 @@ enum Read {
 }
 
 impl<'a> Attachments<'a> {
-    /// Nothing is read yet.
+    /// Reads nothing yet.
     pub(super) fn new(engine: &'a Engine, group: &'a Group) -> Self {
         Self { engine, group, read: Read::NotYet }
     }
 
-    /// Reads them, if that was not tried yet.
+    /// Reads them, once a pass.
     pub(super) async fn read(&mut self) {
         if !matches!(self.read, Read::NotYet) {
             return;
@@ -58,7 +58,7 @@ impl<'a> Attachments<'a> {
         };
     }
 
-    /// Those of a job's instance; `None` if they are not known.
+    /// The attachments of a job's instance; `None` if they could not be read.
     pub(super) fn of(&self, record: &Record) -> Option<Vec<Attachment>> {
         match &self.read {
             Read::All(all) => Some(all.get(&record.job.instance.id).cloned().unwrap_or_default()),

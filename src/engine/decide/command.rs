@@ -1,17 +1,17 @@
-//! What a person can tell a job: cancel, resume and approve. Pure; carried out by the worker.
+//! What an operator can command a job: cancel, resume and approve.
 
 use jiff::Timestamp;
 
-use crate::domain::{EventType, Reason};
+use crate::domain::Reason;
 use crate::engine::decide::decision::{Context, Deciding, Decision, Next};
-use crate::engine::record::{Ending, Record, State, Undo};
+use crate::engine::record::{Phase, Record, State, Turn, Undo};
 
-/// A command.
+/// A command of an operator to a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
-    /// End it: at once if nothing was written, by an undo if only part was.
+    /// End it: at once if nothing was written, by an undo if only part was written.
     Cancel,
-    /// Go on with a parked job from where it stands.
+    /// Go on with a parked job from its current step.
     Resume,
     /// Begin a job that an hourly limit has parked.
     Approve,
@@ -28,16 +28,16 @@ impl Command {
     }
 }
 
-/// Why a command was not obeyed, and what would be.
+/// Why a command is declined, in one sentence that says what is possible instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Declined(pub String);
 
-/// Decides on a command.
+/// Decides on a command at `now`.
 pub fn command(context: &Context<'_>, record: &Record, command: Command, now: Timestamp) -> Result<Decision, Declined> {
     let deciding = Deciding::new(context, record.clone(), now);
-    if record.state.is_terminal() {
-        return Err(Declined(format!("the job has ended: {}", record.state.as_str())));
+    if record.state().is_terminal() {
+        return Err(Declined(format!("the job has ended: {}", record.state().as_str())));
     }
     match command {
         Command::Cancel => cancel(deciding),
@@ -56,16 +56,8 @@ fn cancel(mut deciding: Deciding<'_>) -> Result<Decision, Declined> {
         ));
     }
     if !record.has_written() {
-        let record = &mut deciding.record;
-        record.state = State::Cancelled;
-        record.in_queue = false;
-        record.due = None;
-        record.held = None;
-        record.why.clone_from(&message);
-        record.finished_at = Some(deciding.now);
-        record.ending = Some(Ending { reason: Reason::CancelledByOperator, message, findings: vec![] });
-        deciding.says.push(EventType::Cancelled);
-        return Ok(deciding.into_decision(Next::Rest));
+        let next = deciding.finish(State::Cancelled, Reason::CancelledByOperator, message, vec![]);
+        return Ok(deciding.into_decision(next));
     }
     if record.undo.is_some() {
         return Err(Declined("it is being undone already".into()));
@@ -74,28 +66,25 @@ fn cancel(mut deciding: Deciding<'_>) -> Result<Decision, Declined> {
         return Err(Declined("something it wrote is out already and cannot be taken back; let it end".into()));
     }
     // A parked job has no way to be worked on but through the queue.
-    deciding.record.state = if record.state == State::Parked { State::Queued } else { record.state };
-    deciding.record.in_queue = true;
-    deciding.record.ending = None;
+    if record.state() == State::Parked {
+        deciding.record.phase = Phase::Queued(Turn::Due(deciding.now));
+    }
     let next = deciding.go_back(Undo { ends: State::Cancelled, reason: Reason::CancelledByOperator, message });
     Ok(deciding.into_decision(next))
 }
 
 fn resume(mut deciding: Deciding<'_>) -> Result<Decision, Declined> {
-    if deciding.record.state != State::Parked {
+    if deciding.record.state() != State::Parked {
         return Err(Declined(format!(
             "only a parked job can be resumed; this one is {}",
-            deciding.record.state.as_str()
+            deciding.record.state().as_str()
         )));
     }
     if deciding.record.needs_approval() {
         return Err(Declined("an hourly limit has parked it; `crossgrant approve` lets it begin".into()));
     }
-    deciding.record.state = State::Queued;
-    deciding.record.in_queue = true;
+    deciding.record.phase = Phase::Queued(Turn::Due(deciding.now));
     deciding.record.generation += 1;
-    deciding.record.due = Some(deciding.now);
-    deciding.record.ending = None;
     if let Some(wait) = &mut deciding.record.wait {
         wait.since = deciding.now;
     }
@@ -107,15 +96,12 @@ fn resume(mut deciding: Deciding<'_>) -> Result<Decision, Declined> {
 fn approve(mut deciding: Deciding<'_>) -> Result<Decision, Declined> {
     let record = &mut deciding.record;
     if !record.needs_approval() {
-        let state = record.state.as_str();
+        let state = record.state().as_str();
         return Err(Declined(format!(
             "only a job that an hourly limit has parked can be approved; this one is {state}"
         )));
     }
-    record.state = State::Queued;
-    record.in_queue = true;
-    record.due = Some(deciding.now);
-    record.ending = None;
+    record.phase = Phase::Queued(Turn::Due(deciding.now));
     record.approved_at = Some(deciding.now);
     record.why = "approved by an operator".into();
     deciding.progress();

@@ -1,16 +1,17 @@
-//! Waiting for the hour: how a job comes to wait, what a look or the sweep makes of it, and how the wait ends. Pure.
+//! Waiting for the hour: how a wait begins, what follows from the look of the job or of the sweep, and how the wait ends.
 
 use jiff::Timestamp;
 
 use crate::clock::later;
 use crate::domain::{Attachment, EventType, GrantRule, OrderType, Reason};
 use crate::engine::decide::decision::{Context, Deciding, Decision, Next};
-use crate::engine::decide::effective::{Over, Swept, Waited, judge_rule, judge_wait, next_check, over};
+use crate::engine::decide::effective::{Over, Swept, Waited, judge_rule, judge_wait, over};
+use crate::engine::decide::sweep_times::next_check;
 use crate::engine::ports::action::{Reads, Seen};
-use crate::engine::record::{EmptySince, Image, Record, State, Wait};
+use crate::engine::record::{EmptySince, Image, Phase, Record, State, Turn, Wait};
 use crate::workflow::{Account, Step};
 
-/// Decides on what the sweep read of a waiting job at `at`: the rule as the first witness shows it.
+/// Decides on what the sweep read of a waiting job at `at`: its grant rule, as `DescribeGrantRulesToCen` shows it.
 ///
 /// `attachments` are those of its instance in the CEN, where they were compared: see [`is_late`].
 pub fn decide_swept(
@@ -48,23 +49,24 @@ pub fn decide_swept(
     deciding.into_decision(next)
 }
 
-/// Whether the sweep has to compare the attachments of a wait that is still pending: true from the second check after its
-/// hour on. That an effect shows a little late is the usual cause, and costs nothing but the next look.
+/// Whether the sweep has to compare the attachments of a wait that is still pending: from the second check after its hour
+/// on. Usually the effect only shows a little late, and the next check confirms it.
 pub fn is_late(record: &Record, rule: Option<&GrantRule>) -> bool {
     let Some(wait) = record.wait.as_ref().filter(|_| record.is_swept()) else { return false };
     let before = wait.last_pending.is_some_and(|at| at >= wait.expected_at);
     before && judge_rule(wait.goal, rule) == Swept::Pending
 }
 
-/// Whether attachments cannot be those of a wait for `goal` on which all is well.
+/// Whether attachments show that a wait for `goal` has been disturbed.
 fn disagree(goal: OrderType, list: &[Attachment], past: Over) -> bool {
     (list.is_empty() && past == Over::AWholeHour)
         || list.iter().any(|a| a.is_attached() && a.order_type.is_some_and(|payer| payer != goal))
 }
 
 impl Deciding<'_> {
-    /// Both sides carry the new payer: wait for the boundary after the later of the last write and the look that first
-    /// saw everything attached, by the cloud's own clock. A job that found another one's writes waits as long as that.
+    /// Both sides carry the new payer: waits for the boundary after the last write or after the look that first showed
+    /// everything attached, whichever is later, by the clock of the cloud. A job that found the writes of another waits for
+    /// the hour of that one.
     pub(super) fn await_hour(&mut self, seen: &Seen, rivals: &[Record]) -> Next {
         let Some(goal) = self.goal() else {
             return self.park(Reason::HalfDone, "there is no payer to wait for".into());
@@ -77,12 +79,10 @@ impl Deciding<'_> {
     }
 
     pub(super) fn wait_for(&mut self, goal: OrderType, expected_at: Timestamp) -> Next {
-        // A payer that never left billing was not seen pending, and did not take effect at any hour.
+        // A payer that was billed all the time was never pending, and takes effect at no hour.
         let pending = |after: &Image| after.effective_order_type.is_some_and(|effective| effective != goal);
-        self.record.state = State::Waiting;
+        self.record.phase = Phase::Waiting { due: self.next_check(expected_at) };
         self.record.empty_since = EmptySince::default();
-        self.record.in_queue = false;
-        self.record.due = Some(self.next_check(expected_at));
         self.record.why = format!("{goal} is written and takes effect at {expected_at}");
         self.record.wait = Some(Wait {
             goal,
@@ -108,9 +108,8 @@ impl Deciding<'_> {
             return self.park(Reason::HalfDone, "it is at a wait and waits for nothing".into());
         };
         // Also from `Running`: a parked wait that was resumed.
-        let stored = self.record.state;
-        self.record.state = State::Waiting;
-        self.record.in_queue = false;
+        let stored = self.record.state();
+        self.record.phase = Phase::Waiting { due: self.record.due().unwrap_or(self.now) };
         let settled = self.last_write_at().is_none_or(|at| self.now >= later(at, self.context.policies.settle));
         let past = over(&wait, self.now, self.context.hour);
         match judge_wait(&self.record, &wait, seen, self.certain, &self.known, past) {
@@ -143,8 +142,8 @@ impl Deciding<'_> {
         }
     }
 
-    /// Goes back from the wait to the write that is missing, once. From `Waiting` it takes a place in the queue of the instance
-    /// again; a wait that was resumed has one.
+    /// Goes back from the wait to the missing write, once. From `Waiting` it takes a place in the queue of the instance again;
+    /// a resumed wait has one.
     fn mend(&mut self, why: String, stored: State) -> Next {
         let steps = &self.context.definition.steps;
         let wait = steps.iter().position(|step| step.call().is_none()).unwrap_or_default();
@@ -157,21 +156,20 @@ impl Deciding<'_> {
         self.record.step.clone_from(&step.name);
         self.record.generation += 1;
         self.record.wait = None;
-        self.record.state = if stored == State::Waiting { State::Queued } else { State::Running };
-        self.record.in_queue = true;
-        self.record.due = Some(self.now);
+        let turn = Turn::Due(self.now);
+        self.record.phase = if stored == State::Waiting { Phase::Queued(turn) } else { Phase::Running(turn) };
         self.record.why = format!("{why}; writes it");
         self.progress();
         self.commit = true;
         Next::Rest
     }
 
-    /// The sweep cannot tell: the job looks for itself.
+    /// The sweep cannot tell: the job makes a look of its own.
     fn doubt(&mut self, why: &str) -> Next {
         if let Some(wait) = &mut self.record.wait {
             wait.doubt = true;
         }
-        self.record.due = Some(self.now);
+        self.record.phase.rest_until(self.now);
         self.record.why = why.into();
         Next::Rest
     }
@@ -185,12 +183,9 @@ impl Deciding<'_> {
         if self.record.undo.is_some() {
             return self.went_back();
         }
-        let goal = self.goal().map(|goal| goal.to_string()).unwrap_or_default();
-        let (id, cen) = (&self.record.job.instance.id, &self.record.job.cen.id);
-        let (reason, message) = match self.record.has_written() {
-            true => (Reason::Done, format!("{id} in {cen}: {goal} is in force")),
-            false => (Reason::AlreadySatisfied, format!("{id} in {cen}: {goal} was written already and is in force")),
-        };
+        let wrote = self.record.has_written();
+        let (reason, message) =
+            self.in_force(if wrote { "is in force" } else { "was written already and is in force" });
         self.finish(State::Completed, reason, message, vec![])
     }
 
@@ -203,7 +198,7 @@ impl Deciding<'_> {
         self.wait_on("is written and not yet in force".into())
     }
 
-    /// Nothing can be told; the next look is at the usual time.
+    /// The look does not tell; the next one is at the usual time.
     pub(super) fn still_unclear(&mut self, why: String) -> Next {
         if let Some(wait) = &mut self.record.wait {
             wait.doubt = false;
@@ -225,7 +220,8 @@ impl Deciding<'_> {
             }
             self.says.push(EventType::Overdue);
         }
-        self.record.due = Some(self.next_check(wait.expected_at));
+        let due = self.next_check(wait.expected_at);
+        self.record.phase.rest_until(due);
         self.record.why = format!("{} {what}; expected at {}", wait.goal, wait.expected_at);
         self.commit = true;
         Next::Rest
@@ -280,11 +276,19 @@ mod tests {
             let (expected_at, since) = (at("2026-11-21T11:00:00Z"), at("2026-11-21T10:20:00Z"));
             let goal = OrderType::PayByResourceOwner;
             let wait = Wait { goal, expected_at, since, last_pending: None, doubt: true, overdue: false };
-            let job = Record { state: from, step: "await-hour".into(), wait: Some(wait), ..record("NET-1") };
+            let due = at("2026-11-21T11:02:00Z");
+            let waits = from == State::Waiting;
+            let phase = if waits { Phase::Waiting { due } } else { Phase::Running(Turn::Due(due)) };
+            let job = Record { phase, step: "await-hour".into(), wait: Some(wait), ..record("NET-1") };
             let looked = Observation::Looked { seen: missing(&job), rivals: vec![] };
             let decided = decide(&rules, &job, &looked, at("2026-11-21T11:02:01Z")).record;
-            assert_eq!((decided.step.as_str(), decided.in_queue), ("update-attachments", true), "{}", decided.why);
-            assert!(from.may_become(decided.state), "{from:?} to {:?}", decided.state);
+            assert_eq!(
+                (decided.step.as_str(), decided.phase.in_queue()),
+                ("update-attachments", true),
+                "{}",
+                decided.why
+            );
+            assert!(from.may_become(decided.state()), "{from:?} to {:?}", decided.state());
         }
     }
 }

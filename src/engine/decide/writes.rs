@@ -1,10 +1,9 @@
-//! Writes: when an intent is committed, what an answer means, and how a look is read in the light of what is
-//! outstanding. Pure.
+//! Writes: when an intent is committed, what an answer means, and what a look means while an intent is outstanding.
 //!
-//! The race: a grant and a revoke carry no ClientToken, reads may lag behind writes, and a write whose answer was lost
-//! may still land. So "not there yet" counts as "not done" only once `settle` has passed since the write was last
-//! committed to, and only from both witnesses; until then the job looks again. A write with a ClientToken may be sent
-//! again at once: the token is the same, so it cannot take effect twice.
+//! The race: grant and revoke carry no ClientToken, reads may lag behind writes, and a write whose answer was lost may still
+//! land. So "not shown" means "not done" only once `settle` has passed since the last send could have ended, and only if both
+//! witnesses agree; until then the job looks again. A write with a ClientToken may be sent again at once: the token is the
+//! same, so it cannot take effect twice.
 
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -15,10 +14,10 @@ use crate::engine::decide::decision::{Deciding, Next};
 use crate::engine::ports::action::{Action, Intended, NOT_JUST_BUSY, Reads, Seen};
 use crate::engine::ports::cloud::{Answer, CloudError, Failure};
 use crate::engine::record::{Image, Outcome, Record, State, Write};
-use crate::workflow::{Call, Class, Finding, Refused, Step, Target};
+use crate::workflow::{Call, Class, Effect, Finding, Refused, Step, Target, Verdict};
 
 impl Deciding<'_> {
-    /// A step wants a write made. Whether it may be sent now depends on what became of the last one like it.
+    /// A step wants a write. Whether it may be sent now depends on the outcome of the last one like it.
     pub(super) fn wants(&mut self, call: &Call, intended: Intended, seen: &Seen, rivals: &[Record]) -> Next {
         let Some(place) = self.last_write(&intended.resource) else {
             return self.begin(intended, rivals);
@@ -55,7 +54,7 @@ impl Deciding<'_> {
             Outcome::Unknown => {
                 // What counts is when the look began: the state it shows may be as old as that.
                 if seen.at < later(self.over_by(&write), self.context.policies.settle) {
-                    self.poll(format!("nobody knows yet whether {} took effect", write.operation))
+                    self.poll(format!("it is not known yet whether {} took effect", write.operation))
                 } else if seen.covers(Reads::WITNESSES) {
                     self.send_again(place)
                 } else {
@@ -75,8 +74,8 @@ impl Deciding<'_> {
         }
     }
 
-    /// Commits to a write that was not made before. The first of a job is where it begins: expiry is tested, and older
-    /// waiting jobs on the same grant give way, in the same commit.
+    /// Commits to a write that was not made before. With the first write a job begins: expiry is tested, and older jobs that
+    /// wait on the same grant give way in the same commit.
     fn begin(&mut self, intended: Intended, rivals: &[Record]) -> Next {
         if self.record.writes.is_empty() {
             if self.is_expired() {
@@ -108,7 +107,7 @@ impl Deciding<'_> {
         self.send_again(self.record.writes.len() - 1)
     }
 
-    /// Commits to a write of a job that has changed nothing so far: it may be refused by an hourly limit or a pause.
+    /// Marks the commit as the beginning of the job, which an hourly limit or a pause may refuse.
     fn begins(&mut self) {
         self.begins = true;
         self.record.begun_at = Some(self.now);
@@ -129,15 +128,15 @@ impl Deciding<'_> {
         let operation = write.operation.clone();
         self.record.attempts += 1;
         self.record.calls += 1;
-        self.record.due = Some(self.now);
+        self.record.phase.rest_until(self.now);
         self.record.why = format!("calls {operation}");
         self.commit = true;
         Next::Write(place)
     }
 
-    /// A payer cannot be changed within an hour of the last change, or of the attaching, says a page of the vendor; what the
-    /// refusal is called is said nowhere (API §K). So a refusal that the error table does not know is asked again until
-    /// that hour is over. What was written until then is half of something, and that is told.
+    /// A payer cannot be changed within an hour of the last change or of the attaching; no page names the code of that refusal
+    /// (API §K). So a refusal with a code that the error table does not know is tried again until the hour is over. If the
+    /// other half is written already, an event says so.
     fn cool_down(&mut self, place: usize, text: String, until: Timestamp) -> Next {
         self.reopen(place);
         let half = self.tells_half_done(0);
@@ -147,8 +146,8 @@ impl Deciding<'_> {
         )
     }
 
-    /// Says, at the n-th try in a row and never again, that one half of a payer change is written and the other has to wait.
-    /// How the sentence about it begins.
+    /// Publishes `waiting` at the `nth` try in a row if one half of a payer change is written and the other has to wait.
+    /// Returns how the sentence about it begins.
     fn tells_half_done(&mut self, nth: u32) -> &'static str {
         if !self.record.has_written() {
             return "";
@@ -159,14 +158,14 @@ impl Deciding<'_> {
         "half done: "
     }
 
-    /// A refusal was looked after for as long as it takes: it had no effect.
+    /// Looks have shown for `settle` that a refused write had no effect.
     fn believe(&mut self, place: usize) {
         if let Outcome::Refused { unclassified, .. } = &mut self.record.writes[place].outcome {
             *unclassified = false;
         }
     }
 
-    /// A look that says no by itself agrees with whatever the cloud refused at this step.
+    /// A look that finds the step impossible agrees with the refusals of its writes.
     pub(super) fn believe_refusals(&mut self) {
         let (step, undo) = (self.record.step.clone(), self.record.undo.is_some());
         for write in self.record.writes.iter_mut().filter(|w| w.step == step && w.undo == undo) {
@@ -183,7 +182,7 @@ impl Deciding<'_> {
         }
     }
 
-    /// The same for every attempt at one write, another for another value, and another after a resume or in an undo.
+    /// The same for every send of one write; another for another value, after a resume and in an undo.
     fn client_token(&self, intended: &Intended) -> String {
         let value = intended.order_type.map_or("", |order_type| order_type.as_str());
         let (step, generation) = (&self.record.step, self.record.generation);
@@ -191,70 +190,59 @@ impl Deciding<'_> {
         Uuid::new_v5(&self.record.uid.0, name.as_bytes()).to_string()
     }
 
-    /// What came of a write.
+    /// A write was made, and this is the answer.
     pub(super) fn answered(&mut self, place: usize, answer: &Result<Answer<()>, CloudError>) -> Next {
-        let step = self.step().and_then(|step| step.call());
-        let policy = step.map_or("write", |call| call.retry.as_str()).to_owned();
-        let changes_payer = step.and_then(|call| self.action(call)).is_some_and(Action::changes_payer);
-        let Some(write) = self.record.writes.get_mut(place) else { return Next::Look(Reads::ALL) };
-        let unsettled = write.unsettled;
         self.commit = true;
-        let error = match answer {
+        let Some(write) = self.record.writes.get_mut(place) else { return Next::Look(Reads::ALL) };
+        match answer {
             Ok(answer) => {
-                write.outcome =
-                    Outcome::Accepted { request_id: answer.request_id.clone(), at: self.now, date: answer.date };
-                self.record.why = format!("{} was accepted; reads it back", self.record.writes[place].operation);
+                let request_id = answer.request_id.clone();
+                write.outcome = Outcome::Accepted { request_id, at: self.now, date: answer.date };
+                self.record.why = format!("{} was accepted; reads it back", write.operation);
                 self.progress();
-                return self.look_again();
+                self.look_again()
             }
-            Err(error) => error,
-        };
-        let verdict = self.classify(error);
-        // A refusal with a code nobody has classified is one all the same, and is believed once a look after `settle`
-        // shows no effect (API §D.4). Anything else that may have had one has no known outcome.
-        let refused = verdict.class == Class::Unknown && matches!(error.failure, Failure::Refused { .. });
-        let retry = matches!(
-            verdict.class,
-            Class::Throttled | Class::Transient | Class::State | Class::Auth | Class::Credential
-        );
-        let policy = if verdict.class == Class::State { "state" } else { &policy };
-        // What turns this send away for now says nothing of an earlier one that may have landed.
-        if (!refused && !Self::had_no_effect(&verdict)) || (unsettled && retry) {
-            return self.after_failure(policy, &verdict, error);
+            Err(error) => self.write_failed(place, error),
         }
-        let (code, message) = match &error.failure {
-            Failure::Refused { status, code, message } if code.is_empty() => {
-                (format!("HTTP {status}"), message.clone())
-            }
-            Failure::Refused { code, message, .. } => (code.clone(), message.clone()),
-            Failure::Credential { why, .. }
-            | Failure::NotSent { why }
-            | Failure::Held { why }
-            | Failure::Unanswered { why } => ("not sent".to_owned(), why.clone()),
+    }
+
+    /// A write failed: its outcome stays unknown, or it was refused, for now or for good.
+    fn write_failed(&mut self, place: usize, error: &CloudError) -> Next {
+        let call = self.step().and_then(Step::call);
+        let changes_payer = call.and_then(|call| self.action(call)).is_some_and(Action::changes_payer);
+        let verdict = self.classify(error);
+        let policy = match verdict.class {
+            Class::State => "state",
+            _ => call.map_or("write", |call| call.retry.as_str()),
         };
-        self.record.writes[place].outcome = Outcome::Refused {
+        let write = &mut self.record.writes[place];
+        let Some(turned_away) = turned_away(&verdict, error, write.unsettled) else {
+            return self.after_failure(policy, &verdict, error);
+        };
+        let (code, message) = error.failure.code_and_message();
+        let TurnedAway { retry, unclassified } = turned_away;
+        write.outcome = Outcome::Refused {
             code,
             message,
             request_id: error.request_id.clone(),
             at: self.now,
             retry,
-            unclassified: unsettled || matches!(verdict.class, Class::Unknown | Class::Done),
+            unclassified,
             // With a finding it may as well be that the job is wrong: then a look has to show it.
             done: verdict.class == Class::Done && verdict.finding.is_none(),
         };
-        if retry && verdict.class == Class::State && changes_payer {
-            let half = self.tells_half_done(NOT_JUST_BUSY);
-            let why = format!("{half}{error}");
-            return self.again_after(policy, why, error.retry_after);
+        match retry {
+            true if verdict.class == Class::State && changes_payer => {
+                let half = self.tells_half_done(NOT_JUST_BUSY);
+                self.again_after(policy, format!("{half}{error}"), error.retry_after)
+            }
+            true => self.after_failure(policy, &verdict, error),
+            // Never believed without a look: the code is one of many, the state is what counts (API §D.4).
+            false => self.look_again(),
         }
-        if retry {
-            return self.after_failure(policy, &verdict, error);
-        }
-        // Never believed without a look: the code is one of many, the state is what counts (API §D.4).
-        self.look_again()
     }
 
-    /// Reads back what the step needs to be through, and with it what the next one begins with.
+    /// Reads back what the step needs to be done, together with what the next step begins with.
     fn look_again(&self) -> Next {
         let reads = |step: &Step| {
             let verb = if self.record.undo.is_some() { step.call()?.undo.as_ref()? } else { &step.call()?.verb };
@@ -269,9 +257,9 @@ impl Deciding<'_> {
         Next::Look(own.and(next.and_then(reads).unwrap_or_default()))
     }
 
-    /// The look that found a step through also shows the effect of any write of it whose answer was lost, unless what it
-    /// wrote to is gone. Where it shows what was there before the first write, and the cloud has said that there was nothing
-    /// to do, there was none.
+    /// The look that finds a step done also shows the effect of its writes whose answers were lost, unless what they wrote to
+    /// is gone. If it shows what was there before the first write, and the cloud has answered that there was nothing to do,
+    /// they had no effect.
     pub(super) fn effect_seen(&mut self) {
         let (step, undo, now) = (self.record.step.clone(), self.record.undo.is_some(), self.now);
         let granted = |image: &Option<Image>| image.as_ref().map(|image| image.granted);
@@ -299,7 +287,7 @@ impl Deciding<'_> {
     }
 
     /// The last write of this step to `resource`, in this direction, that still counts: of this generation, or with an
-    /// outcome that nobody knows.
+    /// unknown outcome. Returns its index.
     fn last_write(&self, resource: &str) -> Option<usize> {
         let (step, undo, generation) = (&self.record.step, self.record.undo.is_some(), self.record.generation);
         self.record.writes.iter().rposition(|w| {
@@ -310,13 +298,13 @@ impl Deciding<'_> {
         })
     }
 
-    /// When the last attempt at a write was over at the latest, whoever made it.
+    /// When the last send of a write had ended at the latest, on any worker.
     fn over_by(&self, write: &Write) -> Timestamp {
         later(write.intended_at, self.context.policies.attempt())
     }
 
-    /// Rests if a write may still land. In an undo also if one that did may not be shown yet: a look that lags shows the
-    /// state before the write, which is just what the undo wants to see.
+    /// Rests if a write may still land. In an undo also if one that landed may not be shown yet: a look that lags shows the
+    /// state before the write, which is just what the undo waits for.
     pub(super) fn unsettled_rest(&mut self, seen: &Seen) -> Option<Next> {
         let settle = self.context.policies.settle;
         let undoing = self.record.undo.is_some();
@@ -330,7 +318,7 @@ impl Deciding<'_> {
         unsettled.then(|| self.poll("the last write may not be shown yet".into()))
     }
 
-    /// Whether whatever may have landed shows in a look if it did.
+    /// Whether a look is late enough to show every write that landed.
     pub(super) fn is_settled(&self, seen: &Seen) -> bool {
         let since = |write: &Write| match write.outcome {
             Outcome::Unknown => Some(self.over_by(write)),
@@ -341,14 +329,14 @@ impl Deciding<'_> {
         self.record.writes.iter().filter_map(since).all(|since| seen.at >= later(since, self.context.policies.settle))
     }
 
-    /// Looks again in a moment: not a failed try.
+    /// Looks again after `settle-poll`. Not a failed try.
     fn poll(&mut self, why: String) -> Next {
-        self.record.due = Some(later(self.now, self.context.policies.settle_poll));
+        self.record.phase.rest_until(later(self.now, self.context.policies.settle_poll));
         self.record.why = why;
         Next::Rest
     }
 
-    /// When the last write was answered or seen, by our clock.
+    /// When the last write was answered or seen, by the clock of this machine.
     pub(super) fn last_write_at(&self) -> Option<Timestamp> {
         let at = |write: &Write| match write.outcome {
             Outcome::Accepted { at, .. } | Outcome::Seen { at } => Some(at),
@@ -367,8 +355,8 @@ impl Deciding<'_> {
         self.record.writes.iter().filter_map(date).max()
     }
 
-    /// A newer payer change or revoke takes over from one that waits on the same grant. One whose hour has come is looked
-    /// at first: this job's own look tells whether it has already taken effect.
+    /// A newer payer change or revoke takes over from jobs that wait on the same grant. If the hour of such a job has come, the
+    /// look of this job tells first whether its change has taken effect.
     fn supersede(&mut self, rivals: &[Record]) {
         if self.record.job.kind == Kind::Grant || self.record.undo.is_some() {
             return;
@@ -392,7 +380,7 @@ impl Deciding<'_> {
         }
     }
 
-    /// What this job last saw, if it shows what `rival` waits for, and in an hour in which that counts.
+    /// The last image of this job, if it shows in force what `rival` waits for, and was taken after the hour of `rival`.
     fn shows_effective(&self, rival: &Record) -> Option<Image> {
         let (wait, after) = (rival.wait.as_ref()?, self.record.after.as_ref()?);
         let in_force = wait.expected_at <= self.now
@@ -401,4 +389,29 @@ impl Deciding<'_> {
             && after.effective_order_type == Some(wait.goal);
         in_force.then(|| after.clone())
     }
+}
+
+/// A write that was refused.
+struct TurnedAway {
+    /// The same call may be accepted later.
+    retry: bool,
+    /// Only a look tells whether it had no effect.
+    unclassified: bool,
+}
+
+/// Whether an error means that a write was refused; `None` while it may have taken effect. `unsettled`: an earlier send of
+/// the same write may have landed.
+fn turned_away(verdict: &Verdict<'_>, error: &CloudError, unsettled: bool) -> Option<TurnedAway> {
+    use Class::{Auth, Credential, Done, Held, Permanent, State, Throttled, Transient, Unknown};
+    let (retry, unclassified) = match verdict.class {
+        Throttled | Transient | State | Auth | Credential => (true, false),
+        Unknown | Done => (false, true),
+        Permanent | Held => (false, false),
+    };
+    // A refusal whose code the table does not know is one all the same, and is believed once a look after `settle` shows
+    // no effect (API §D.4).
+    let unknown_code = verdict.class == Unknown && matches!(error.failure, Failure::Refused { .. });
+    let no_effect = verdict.effect == Effect::None || unknown_code;
+    // What turns this send away for now says nothing of an earlier one.
+    (no_effect && !(unsettled && retry)).then_some(TurnedAway { retry, unclassified: unclassified || unsettled })
 }

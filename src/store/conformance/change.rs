@@ -26,7 +26,7 @@ pub async fn a_commit_on_an_old_revision_changes_nothing(store: S) {
         stale.outbound = vec![event(1, 2, true)];
         assert_eq!(store.commit(stale).await.unwrap(), Committed::Conflict);
     }
-    assert_eq!(load(&*store, 1).await.state, State::Running);
+    assert_eq!(load(&*store, 1).await.state(), State::Running);
     assert_eq!(outbox(&*store).await, []);
     assert_eq!(store.events(uid(1)).await.unwrap().len(), 1);
 }
@@ -48,7 +48,7 @@ async fn superseding(store: &dyn Store) -> Change {
 pub async fn others_change_in_the_same_commit(store: S) {
     let change = superseding(&*store).await;
     assert_eq!(store.commit(change).await.unwrap(), Committed::Done);
-    let states = [load(&*store, 1).await.state, load(&*store, 2).await.state, load(&*store, 3).await.state];
+    let states = [load(&*store, 1).await.state(), load(&*store, 2).await.state(), load(&*store, 3).await.state()];
     assert_eq!(states, [State::Running, State::Superseded, State::Superseded]);
     assert_eq!(load(&*store, 3).await.revision, 3);
     assert_eq!(outbox(&*store).await.len(), 3);
@@ -59,7 +59,7 @@ pub async fn a_conflict_of_another_leaves_nothing_behind(store: S) {
     let change = superseding(&*store).await;
     set(&*store, 3, |r| at_rest(r, State::Completed)).await;
     assert_eq!(store.commit(change).await.unwrap(), Committed::Conflict);
-    let states = [load(&*store, 1).await.state, load(&*store, 2).await.state, load(&*store, 3).await.state];
+    let states = [load(&*store, 1).await.state(), load(&*store, 2).await.state(), load(&*store, 3).await.state()];
     assert_eq!(states, [State::Queued, State::Waiting, State::Completed]);
     assert_eq!(load(&*store, 2).await.revision, 2);
     assert_eq!(outbox(&*store).await, []);
@@ -108,10 +108,10 @@ pub async fn an_illegal_change_harms_no_other(store: S) {
     for (n, result) in tasks.join_all().await {
         if n % 3 == 0 {
             assert!(matches!(result, Err(StoreError::Corrupt(_))), "{result:?}");
-            assert_eq!(load(&*store, n).await.state, State::Queued);
+            assert_eq!(load(&*store, n).await.state(), State::Queued);
         } else {
             assert_eq!(result.unwrap(), Committed::Done);
-            assert_eq!(load(&*store, n).await.state, State::Failed);
+            assert_eq!(load(&*store, n).await.state(), State::Failed);
         }
     }
 }
@@ -128,7 +128,7 @@ pub async fn many_changes_are_each_for_themselves(store: S) {
     let done = store.commit_all(changes).await.unwrap();
     assert_eq!(done, [Committed::Done, Committed::Conflict, Committed::Conflict, Committed::Done]);
     let states: Vec<State> =
-        store.list(&Filter { limit: 100, ..Filter::default() }).await.unwrap().into_iter().map(|r| r.state).collect();
+        store.list(&Filter { limit: 100, ..Filter::default() }).await.unwrap().into_iter().map(|r| r.state()).collect();
     assert_eq!(states, [State::Running, State::Queued, State::Queued, State::Running]);
 }
 

@@ -10,13 +10,13 @@ use uuid::Uuid;
 
 use crate::domain::{
     AccountUid, Attachments, Cen, CenId, Instance, InstanceId, InstanceType, Job, JobId, JobUid, Kind, Mode, OrderType,
-    Region, Requester,
+    Reason, Region, Requester,
 };
 use crate::engine::ports::mail::Outgoing;
 use crate::engine::ports::store::{
     Arrival, Change, Claimed, Committed, EventKey, Lease, LeaseUse, Message, OutboundMessage, Rejection, Store, Taken,
 };
-use crate::engine::record::{Origin, Record, State, Wait};
+use crate::engine::record::{Ending, Origin, Phase, Record, State, Turn, Wait};
 
 /// A store, and what must live as long as it.
 pub struct Fresh {
@@ -63,7 +63,7 @@ pub fn record(n: u32) -> Record {
         labels: BTreeMap::new(),
     };
     let mut record = Record::new(uid(n), Requester::parse("tickets").unwrap(), job, "d1", "look", at(n.into()));
-    record.due = Some(at(0));
+    record.phase.rest_until(at(0));
     record
 }
 
@@ -82,9 +82,7 @@ pub fn with_reply(mut record: Record, reply_to: &str, correlation: &str) -> Reco
 
 /// The record as it waits for the hour, due to be swept at `due`.
 pub fn waiting(mut record: Record, due: Timestamp) -> Record {
-    record.state = State::Waiting;
-    record.in_queue = false;
-    record.due = Some(due);
+    record.phase = Phase::Waiting { due };
     record.wait = Some(Wait {
         goal: OrderType::PayByResourceOwner,
         expected_at: due,
@@ -98,11 +96,12 @@ pub fn waiting(mut record: Record, due: Timestamp) -> Record {
 
 /// The record as it stands in `state`, out of the line and at rest.
 pub fn at_rest(mut record: Record, state: State) -> Record {
-    record.state = state;
-    record.in_queue = false;
-    record.due = None;
+    let ending = Ending { reason: Reason::Done, message: "done".into(), findings: vec![] };
+    record.phase = match state {
+        State::Parked => Phase::Parked { ending, half_done: false },
+        _ => Phase::Ended { state, ending, at: at(60) },
+    };
     record.wait = None;
-    record.finished_at = state.is_terminal().then(|| at(60));
     record
 }
 
@@ -190,9 +189,9 @@ pub async fn set(store: &dyn Store, n: u32, edit: impl FnOnce(Record) -> Record)
 }
 
 /// A queued record taken up.
-pub fn running(mut record: Record) -> Record {
-    record.state = State::Running;
-    record
+pub fn running(record: Record) -> Record {
+    let due = record.due().unwrap_or(at(0));
+    Record { phase: Phase::Running(Turn::Due(due)), ..record }
 }
 
 /// Brings job `n` from queued to waiting, due at `seconds`.

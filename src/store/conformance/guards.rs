@@ -6,7 +6,7 @@ use super::fixtures::*;
 use crate::domain::{AccountUid, CenId, Kind};
 use crate::engine::guards::Pause;
 use crate::engine::ports::store::{Admission, Change, Committed, LeaseUse, Store};
-use crate::engine::record::{Record, State};
+use crate::engine::record::{Phase, Record, State, Turn};
 
 type S = Arc<dyn Store>;
 
@@ -51,7 +51,7 @@ pub async fn who_finds_no_place_changes_nothing(store: S) {
     late.also.push((next_of(at_rest(load(&*store, 4).await, State::Superseded)), vec![event(4, 2, true)]));
     assert_eq!(store.commit(late).await.unwrap(), Committed::OverLimit(2));
     assert_eq!(load(&*store, 3).await, revoke(3));
-    assert_eq!(load(&*store, 4).await.state, State::Waiting);
+    assert_eq!(load(&*store, 4).await.state(), State::Waiting);
     assert_eq!(outbox(&*store).await, []);
     assert_eq!(begin(&*store, &revoke(3), 20, 3).await, Committed::Done);
 }
@@ -145,7 +145,7 @@ pub async fn a_pause_is_kept_until_it_is_ended(store: S) {
 /// Puts job `n` to rest for the paused account, due at `due` at the latest.
 async fn hold(store: &dyn Store, n: u32, due: Option<i64>) {
     let held = |mut r: Record| {
-        (r.held, r.due) = (Some(account(RESOURCE)), due.map(at));
+        r.phase = Phase::Queued(Turn::Held { account: account(RESOURCE), expires: due.map(at) });
         r
     };
     set(store, n, held).await;
@@ -157,7 +157,11 @@ pub async fn a_held_job_can_be_claimed_once_its_account_is_unpaused(store: S) {
     hold(&*store, 1, None).await;
     hold(&*store, 2, Some(50)).await;
     hold(&*store, 3, None).await;
-    set(&*store, 4, |r| Record { due: Some(at(99)), ..r }).await;
+    set(&*store, 4, |mut r| {
+        r.phase.rest_until(at(99));
+        r
+    })
+    .await;
     assert_eq!(claimed(&*store, 10).await, []);
     assert_eq!(store.next_due().await.unwrap(), Some(at(50)));
     store.unpause(&account(RESOURCE)).await.unwrap();
@@ -179,12 +183,13 @@ pub async fn a_job_held_too_late_is_not_forgotten(store: S) {
     let held = claim(&*store, 1).await;
     store.pause(&pause(RESOURCE)).await.unwrap();
     store.unpause(&account(RESOURCE)).await.unwrap();
-    let late = Record { held: Some(account(RESOURCE)), due: None, ..record(1) };
+    let turn = Turn::Held { account: account(RESOURCE), expires: None };
+    let late = Record { phase: Phase::Queued(turn), ..record(1) };
     let late = change(late, LeaseUse::Release(lease_of(&held, 1)));
     assert_eq!(store.commit(late).await.unwrap(), Committed::Done);
     let again = claim(&*store, 2).await;
     assert_eq!(again.len(), 1);
-    let going = Record { held: None, due: Some(at(70)), ..running(again[0].record.clone()) };
+    let going = Record { phase: Phase::Running(Turn::Due(at(70))), ..again[0].record.clone() };
     let going = change(going, LeaseUse::Release(lease_of(&again, 1)));
     store.commit(going).await.unwrap();
     assert_eq!(claimed(&*store, 69).await, [], "it is held no longer");

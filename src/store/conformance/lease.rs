@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::fixtures::*;
 use crate::engine::ports::store::{Committed, LeaseUse, Store};
+use crate::engine::record::State;
 
 type S = Arc<dyn Store>;
 
@@ -25,7 +26,7 @@ pub async fn a_claim_is_exclusive_until_it_ends(store: S) {
 pub async fn claims_take_the_earliest_due_first(store: S) {
     let mut records: Vec<_> = (1..=5).map(record).collect();
     for (record, due) in records.iter_mut().zip([30, 10, 50, 20, 40]) {
-        record.due = Some(at(due));
+        record.phase.rest_until(at(due));
     }
     take(&*store, &records).await;
     let first: Vec<_> = store.claim("w1", at(100), at(200), 2).await.unwrap();
@@ -35,8 +36,8 @@ pub async fn claims_take_the_earliest_due_first(store: S) {
 
 pub async fn nothing_is_claimed_before_its_time(store: S) {
     let (mut soon, mut never) = (record(1), record(2));
-    soon.due = Some("2026-11-03T10:00:10.000000001Z".parse().unwrap());
-    never.due = None;
+    soon.phase.rest_until("2026-11-03T10:00:10.000000001Z".parse().unwrap());
+    never.phase = at_rest(record(2), State::Parked).phase;
     take(&*store, &[soon, never]).await;
     assert_eq!(claimed(&*store, 10).await, []);
     let next = store.next_due().await.unwrap().unwrap();
@@ -97,8 +98,8 @@ pub async fn a_restarted_worker_takes_back_its_own_leases_only(store: S) {
 pub async fn next_due_is_when_a_claim_finds_something(store: S) {
     assert_eq!(store.next_due().await.unwrap(), None);
     let (mut near, mut far) = (record(1), record(2));
-    near.due = Some(at(50));
-    far.due = Some(at(70));
+    near.phase.rest_until(at(50));
+    far.phase.rest_until(at(70));
     take(&*store, &[near, far, waiting(record(3), at(1))]).await;
     assert_eq!(store.next_due().await.unwrap(), Some(at(50)));
     store.claim("w1", at(50), at(60), 10).await.unwrap();

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::fixtures::*;
+use crate::domain::Reason;
 use crate::engine::ports::store::{Committed, LeaseUse, Store};
-use crate::engine::record::{Record, State};
+use crate::engine::record::{Ending, Phase, Record, State, Turn};
 
 type S = Arc<dyn Store>;
 
@@ -13,8 +14,9 @@ async fn three(store: &dyn Store) {
     take(store, &[record(1), record_on(2, 1), record_on(3, 1)]).await;
 }
 
-fn in_queue(mut record: Record, yes: bool) -> Record {
-    record.in_queue = yes;
+/// In the queue of its instance, or outside of it.
+fn queued(mut record: Record, inside: bool) -> Record {
+    record.phase = Phase::Queued(if inside { Turn::Due(at(0)) } else { Turn::NotBefore(at(0)) });
     record
 }
 
@@ -33,7 +35,7 @@ pub async fn jobs_on_one_instance_go_in_order(store: S) {
 
 pub async fn a_blocked_job_is_not_claimable_however_due(store: S) {
     let mut later = record(1);
-    later.due = Some(at(500));
+    later.phase.rest_until(at(500));
     take(&*store, &[later, record_on(2, 1)]).await;
     assert_eq!(claimed(&*store, 499).await, []);
     assert_eq!(store.next_due().await.unwrap(), Some(at(500)));
@@ -51,12 +53,7 @@ pub async fn leaving_lets_the_next_one_go(store: S) {
 pub async fn who_comes_back_stands_behind(store: S) {
     three(&*store).await;
     set(&*store, 1, |r| at_rest(r, State::Parked)).await;
-    set(&*store, 1, |mut r| {
-        r.state = State::Queued;
-        r.due = Some(at(0));
-        in_queue(r, true)
-    })
-    .await;
+    set(&*store, 1, |r| queued(r, true)).await;
     let mut order = Vec::new();
     while let Some(next) = store.head_of_line(&instance(1)).await.unwrap() {
         assert_eq!(claimed(&*store, 1000 * order.len() as i64).await, [next]);
@@ -69,7 +66,7 @@ pub async fn who_comes_back_stands_behind(store: S) {
 pub async fn who_stays_keeps_the_place(store: S) {
     three(&*store).await;
     set(&*store, 2, |mut r| {
-        r.due = Some(at(1));
+        r.phase.rest_until(at(1));
         r
     })
     .await;
@@ -89,10 +86,10 @@ pub async fn who_leaves_from_the_middle_frees_nobody(store: S) {
 }
 
 pub async fn jobs_outside_the_line_are_blocked_by_nobody(store: S) {
-    take(&*store, &[record(1), in_queue(record_on(2, 1), false), record(3)]).await;
+    take(&*store, &[record(1), queued(record_on(2, 1), false), record(3)]).await;
     assert_eq!(claimed(&*store, 1).await, [uid(1), uid(2), uid(3)]);
     // One that enters when its time has come stands behind, and is not claimed again before it is first.
-    set(&*store, 2, |r| in_queue(r, true)).await;
+    set(&*store, 2, |r| queued(r, true)).await;
     store.reclaim("w1").await.unwrap();
     assert_eq!(claimed(&*store, 1).await, [uid(1), uid(3)]);
 }
@@ -100,7 +97,12 @@ pub async fn jobs_outside_the_line_are_blocked_by_nobody(store: S) {
 pub async fn a_half_done_job_holds_the_line(store: S) {
     three(&*store).await;
     set(&*store, 1, running).await;
-    set(&*store, 1, |r| in_queue(at_rest(r, State::Parked), true)).await;
+    let half_done = |mut r: Record| {
+        let ending = Ending { reason: Reason::HalfDone, message: "half done".into(), findings: vec![] };
+        r.phase = Phase::Parked { ending, half_done: true };
+        r
+    };
+    set(&*store, 1, half_done).await;
     assert_eq!(claimed(&*store, 1000).await, []);
     assert_eq!(store.next_due().await.unwrap(), None);
     assert_eq!(store.head_of_line(&instance(1)).await.unwrap(), Some(uid(1)));

@@ -65,7 +65,7 @@ pub async fn one_job_by_either_name(store: S) {
     set(&*store, 2, running).await;
     let found = store.find(&record(2).requester, &record(2).job.id).await.unwrap();
     assert_eq!(found, store.load(uid(2)).await.unwrap());
-    assert_eq!(found.unwrap().state, State::Running);
+    assert_eq!(found.unwrap().state(), State::Running);
     assert_eq!(store.find(&Requester::anonymous(), &record(2).job.id).await.unwrap(), None);
     assert_eq!(store.find(&record(2).requester, &JobId::parse("none").unwrap()).await.unwrap(), None);
     assert_eq!(store.load(uid(3)).await.unwrap(), None);

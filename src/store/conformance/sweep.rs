@@ -43,7 +43,7 @@ pub async fn a_group_is_one_cen_and_one_type(store: S) {
     records[1].job.instance.id = InstanceId::parse("vbr-bp1h8vbrbcgohcju50001").unwrap();
     records[2].job.cen.id = CenId::parse("cen-44m0p68spvlrqq0002").unwrap();
     records[3].job.cen.owner = AccountUid::parse("1250123456123457").unwrap();
-    records[4].due = Some(at(101));
+    records[4].phase.rest_until(at(101));
     take(&*store, &records).await;
     take(&*store, &[record(7)]).await;
     assert_eq!(store.swept_groups(at(99)).await.unwrap(), []);

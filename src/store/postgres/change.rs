@@ -163,15 +163,15 @@ impl<'a> Ledger<'a> {
         let from = State::parse(&entry.state).ok_or_else(|| {
             StoreError::Corrupt(format!("job {} is in the unknown state {}", record.uid, entry.state))
         })?;
-        if !from.may_become(record.state) {
+        if !from.may_become(record.state()) {
             return Err(Undecided::Error(StoreError::Corrupt(format!(
                 "job {} is {} and may not become {}",
                 record.uid,
                 from.as_str(),
-                record.state.as_str()
+                record.state().as_str()
             ))));
         }
-        let place = match (entry.place.turn, record.in_queue) {
+        let place = match (entry.place.turn, record.phase.in_queue()) {
             (None, true) if !self.locked.contains(&entry.instance) => {
                 return Err(Undecided::Line(entry.instance.clone()));
             }
@@ -197,7 +197,7 @@ impl<'a> Ledger<'a> {
         }
         entry.revision = revision;
         entry.counted.1 = counted;
-        entry.state = record.state.as_str().to_owned();
+        entry.state = record.state().as_str().to_owned();
         entry.place = place;
         entry.next = Some(Box::new(Next { record: Arc::clone(record), lease }));
         self.post.post(record.uid, outbound)?;
@@ -237,7 +237,7 @@ impl<'a> Ledger<'a> {
                     let swept = next.record.is_swept();
                     heard.hours |= swept;
                     // One that is kept is nobody else's.
-                    let free = !matches!(next.lease, LeaseNext::Until(_)) && next.record.due.is_some() && !swept;
+                    let free = !matches!(next.lease, LeaseNext::Until(_)) && next.record.due().is_some() && !swept;
                     heard.work |= free && entry.place.is_first;
                 }
                 None if entry.place.is_first && !entry.was_first => {

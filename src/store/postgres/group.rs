@@ -64,7 +64,7 @@ pub(super) async fn apply(
     let mut lines: HashSet<String> = changes
         .iter()
         .flat_map(|change| std::iter::once(&change.record).chain(change.also.iter().map(|(record, _)| record)))
-        .filter(|record| !record.in_queue)
+        .filter(|record| !record.phase.in_queue())
         .map(|record| record.job.instance.id.as_str().to_owned())
         .collect();
     // Each time round at least one line more, so it ends.

@@ -63,10 +63,10 @@ pub(super) async fn take(session: &Session, messages: &[Message], shard: i16) ->
     }
     let mut census: BTreeMap<(&str, &str), i64> = BTreeMap::new();
     for record in &jobs {
-        *census.entry((record.job.kind.as_str(), record.state.as_str())).or_default() += 1;
+        *census.entry((record.job.kind.as_str(), record.state().as_str())).or_default() += 1;
     }
     let heard = Wakeup {
-        work: jobs.iter().any(|record| record.due.is_some() && !record.is_swept()),
+        work: jobs.iter().any(|record| record.due().is_some() && !record.is_swept()),
         mail: post.is_mail(),
         hours: jobs.iter().any(|record| record.is_swept()),
         workers: false,
@@ -201,8 +201,11 @@ impl Known {
         });
         let repeated: Vec<Uuid> = repeated.collect::<HashSet<_>>().into_iter().collect();
         let said: Vec<Uuid> = repeated.iter().chain(rejections.0.keys()).copied().collect();
-        let instances: HashSet<&str> =
-            jobs.iter().filter(|record| record.in_queue).map(|record| record.job.instance.id.as_str()).collect();
+        let instances: HashSet<&str> = jobs
+            .iter()
+            .filter(|record| record.phase.in_queue())
+            .map(|record| record.job.instance.id.as_str())
+            .collect();
         let instances: Vec<&str> = instances.into_iter().collect();
         let locks = line::keys(instances.iter().copied());
         let (new, _, locked, last, latest, followers) = tokio::try_join!(
@@ -244,7 +247,7 @@ async fn insert(pipeline: Pipeline<'_>, jobs: &[&Record], ends: &mut Ends) -> Re
     let places: Vec<Place> = jobs
         .iter()
         .map(|record| match record.job.instance.id.as_str() {
-            instance if record.in_queue => {
+            instance if record.phase.in_queue() => {
                 let is_first = ends.is_empty(instance);
                 Place { turn: Some(ends.enter(instance)), is_first }
             }

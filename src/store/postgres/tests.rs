@@ -279,7 +279,7 @@ async fn a_server_that_was_killed_has_lost_nothing() {
         tokio::task::yield_now().await;
     }
     for (n, result) in results {
-        let state = load(&*store, n).await.state;
+        let state = load(&*store, n).await.state();
         match result {
             Ok(committed) => assert_eq!((committed, state), (Committed::Done, State::Running), "job {n}"),
             Err(StoreError::Unavailable(_)) => assert_eq!(state, State::Queued, "job {n}: nothing was changed"),

@@ -128,12 +128,12 @@ fn judge(conn: &Connection, record: &Record, hold: &LeaseUse) -> Result<Option<(
     }
     let from = State::parse(&old.state)
         .ok_or_else(|| StoreError::Corrupt(format!("job {} is in the unknown state {}", record.uid, old.state)))?;
-    if !from.may_become(record.state) {
+    if !from.may_become(record.state()) {
         return Err(StoreError::Corrupt(format!(
             "job {} is {} and may not become {}",
             record.uid,
             from.as_str(),
-            record.state.as_str()
+            record.state().as_str()
         )));
     }
     Ok(Some((old, from)))
@@ -146,7 +146,7 @@ fn apply(
     (old, from): &(Stored, State),
 ) -> Result<(), StoreError> {
     let of = row::index(&next.record)?;
-    let place = match (old.place.turn, next.record.in_queue) {
+    let place = match (old.place.turn, next.record.phase.in_queue()) {
         (None, true) => line::enter(conn, of.instance_id)?,
         (Some(_), true) => old.place,
         (_, false) => Place::OUTSIDE,
@@ -187,7 +187,7 @@ fn apply(
         conn.prepare_cached("UPDATE jobs SET record = ?2, revision = ?3, lease_until_us = ?4 WHERE rowid = ?1")?
             .execute(params![old.rowid, next.text, of.revision, until_us])?;
     }
-    let (kind, state) = (next.record.job.kind, next.record.state);
+    let (kind, state) = (next.record.job.kind, next.record.state());
     if state != *from {
         conn.count(kind, *from, -1);
         conn.count(kind, state, 1);

@@ -55,7 +55,7 @@ fn take_job(conn: &Transaction<'_>, arrival: &Arrival) -> Result<Taken, StoreErr
 
 fn insert(conn: &Transaction<'_>, record: &Record, digest: &str) -> Result<(), StoreError> {
     let (of, uid) = (row::index(record)?, Uid(record.uid));
-    let place = if record.in_queue { line::enter(conn, of.instance_id)? } else { Place::OUTSIDE };
+    let place = if record.phase.in_queue() { line::enter(conn, of.instance_id)? } else { Place::OUTSIDE };
     conn.prepare_cached(
         "INSERT INTO jobs (uid, requester, job_id, kind, state, ended, instance_id, instance_type, cen_id, cen_owner,
            accepted_us, finished_us, due_us, swept, record, revision, turn, is_first, counted_as, begun_us, held)
@@ -91,7 +91,7 @@ fn insert(conn: &Transaction<'_>, record: &Record, digest: &str) -> Result<(), S
     for (name, value) in &record.job.labels {
         label.execute(params![name, value, uid])?;
     }
-    conn.count(record.job.kind, record.state, 1);
+    conn.count(record.job.kind, record.state(), 1);
     Ok(())
 }
 

@@ -179,7 +179,7 @@ async fn what_was_answered_survives_a_crash() {
     let after = Sqlite::open(&copy).unwrap();
     assert_eq!(after.list(&everything()).await.unwrap(), store.list(&everything()).await.unwrap());
     assert_eq!(after.outbox(0, 100).await.unwrap().len(), 50);
-    assert_eq!(load(&after, 7).await.state, State::Failed);
+    assert_eq!(load(&after, 7).await.state(), State::Failed);
 }
 
 #[tokio::test]

@@ -1,0 +1,119 @@
+//! Where a job can be, and from where to where it may go.
+//!
+//! ```text
+//!  queued ──► running ──┬─────────────────► completed, planned, failed, cancelled
+//!    ▲                  ├───► waiting ────► completed, failed, cancelled, superseded
+//!    │ resume           ▼        │
+//!    ├────────────── parked ◄────┤    parked ──► cancelled
+//!    └───────────────────────────┘ a write is missing
+//! ```
+
+use serde::{Deserialize, Serialize};
+
+/// Where a job is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// Accepted or resumed; waits for its turn or its time.
+    Queued,
+    /// A worker works on a step, or tries it again when it is due.
+    Running,
+    /// Both sides of a payer change are written; the sweep confirms it at the top of the hour.
+    Waiting,
+    /// Waits for an operator to resume, approve or cancel it.
+    Parked,
+    /// The result was read back from the cloud.
+    Completed,
+    /// A plan that was answered.
+    Planned,
+    /// Ended without the result. Nothing it wrote is left in force, or another took its place.
+    Failed,
+    /// A newer job on the same grant took over before its change took effect.
+    Superseded,
+    /// Cancelled by an operator; what it had written is put back.
+    Cancelled,
+}
+
+impl State {
+    /// Every state.
+    pub const ALL: [Self; 9] = [
+        Self::Queued,
+        Self::Running,
+        Self::Waiting,
+        Self::Parked,
+        Self::Completed,
+        Self::Planned,
+        Self::Failed,
+        Self::Superseded,
+        Self::Cancelled,
+    ];
+
+    /// The word used in listings, metrics and rows.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Waiting => "waiting",
+            Self::Parked => "parked",
+            Self::Completed => "completed",
+            Self::Planned => "planned",
+            Self::Failed => "failed",
+            Self::Superseded => "superseded",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Reads the word used in listings.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|s| s.as_str() == text)
+    }
+
+    /// Whether nothing more happens to the job.
+    pub fn is_terminal(self) -> bool {
+        matches!(self, Self::Completed | Self::Planned | Self::Failed | Self::Superseded | Self::Cancelled)
+    }
+
+    /// The transition table: whether a job may go from here to `to` (staying is allowed for all but the ends).
+    pub fn may_become(self, to: Self) -> bool {
+        use State::*;
+        match (self, to) {
+            (Completed | Planned | Failed | Superseded | Cancelled, _) => false,
+            (from, to) if from == to => true,
+            // Taking a job up is not a commit of its own, so a queued one may go wherever a running one may.
+            (Queued | Running, Running | Waiting | Parked | Completed | Planned | Failed | Cancelled) => true,
+            (Queued | Running, _) => false,
+            (Waiting, Queued | Parked | Completed | Failed | Cancelled | Superseded) => true,
+            (Waiting, _) => false,
+            (Parked, Queued | Cancelled) => true,
+            (Parked, _) => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_pair_of_states_is_decided_as_the_diagram_shows() {
+        use State::*;
+        let ends = [Completed, Planned, Failed, Superseded, Cancelled];
+        for from in State::ALL {
+            for to in State::ALL {
+                let expected = if ends.contains(&from) {
+                    false
+                } else if from == to {
+                    true
+                } else {
+                    match from {
+                        Queued | Running => ![Queued, Superseded].contains(&to),
+                        Waiting => [Queued, Parked, Completed, Failed, Cancelled, Superseded].contains(&to),
+                        Parked => [Queued, Cancelled].contains(&to),
+                        _ => unreachable!("the ends were handled above"),
+                    }
+                };
+                assert_eq!(from.may_become(to), expected, "{from:?} to {to:?}");
+            }
+        }
+    }
+}
