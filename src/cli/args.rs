@@ -36,10 +36,10 @@ with `code` and `message`.";
 #[command(name = "crossgrant", version, after_help = EXIT_CODES, subcommand_required = true)]
 pub struct Cli {
     /// Configuration file [default: ./crossgrant.toml, else /etc/crossgrant/crossgrant.toml].
-    #[arg(long, global = true, env = "CROSSGRANT_CONFIG", value_name = "FILE")]
+    #[arg(long, global = true, display_order = 901, env = "CROSSGRANT_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Log more than warnings. `serve` logs as configured, and `simulate` always logs more.
-    #[arg(long, short, global = true)]
+    /// Log at level info, not only warnings. `serve` and `simulate` ignore it.
+    #[arg(long, short, global = true, display_order = 902)]
     pub verbose: bool,
     /// The command to carry out.
     #[command(subcommand)]
@@ -62,9 +62,8 @@ pub enum CliCommand {
     /// The commands that ask a running worker.
     #[command(flatten)]
     Worker(WorkerCommand),
-    /// Check that a worker with this configuration can work, and tell how to fix what is wrong. Changes nothing.
-    ///
-    /// Checks the store, the broker, the credentials, the permissions and the clock.
+    /// Check the store, the broker, the credentials, the permissions and the clock, and tell how to fix what is wrong. The
+    /// broker and the cloud are only read.
     Doctor(DoctorArgs),
     /// Explain a reason or an error code, and what to do about it.
     Explain(ExplainArgs),

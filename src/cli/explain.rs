@@ -28,7 +28,7 @@ struct WordPage {
 pub(super) fn explain(args: &ExplainArgs, config: impl FnOnce() -> Result<Config, CliError>) -> Result<Exit, CliError> {
     // Only the operator's own error table depends on the configuration, which may be missing or broken.
     let overrides = config().map(|config| config.overrides).unwrap_or_else(|error| {
-        tracing::warn!(%error, "without a usable configuration, its own error classes are not explained");
+        tracing::warn!(%error, "the configuration cannot be used, so the error classes it adds are not explained");
         Default::default()
     });
     let catalog = catalog(&overrides)?;

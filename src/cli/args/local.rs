@@ -49,8 +49,8 @@ pub struct PlanArgs {
 pub struct CloudArgs {
     #[command(flatten)]
     pub profiles: ProfileArgs,
-    /// Use a simulated cloud inside this process. It starts from this world file, or without one from a small example, and
-    /// needs no configuration.
+    /// Use a simulated cloud in this process, which needs no configuration. It starts from this world file, or else from a
+    /// small example.
     #[arg(long, value_name = "WORLD", num_args = 0..=1, conflicts_with = "profile")]
     pub simulate: Option<Option<PathBuf>>,
 }

@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 /// A command for a running worker.
 #[derive(Debug, Subcommand)]
 pub enum WorkerCommand {
-    /// List jobs, newest first.
+    /// List the jobs of a running worker, newest first.
     Jobs(JobsArgs),
     /// Show one job: why it is in its state, what happens next, and what was written.
     Show(ShowArgs),
@@ -14,11 +14,11 @@ pub enum WorkerCommand {
     Cancel(JobArgs),
     /// Let a parked job go on from where it stopped.
     Resume(JobArgs),
-    /// Let jobs begin that an hourly limit has parked: the named jobs, or all that match the filters.
+    /// Approve jobs that an hourly limit has parked, so that they begin: the named jobs, or all that match the filters.
     Approve(ApproveArgs),
-    /// Pause an account: no further job in it begins. Jobs that have begun go on.
+    /// Pause an account: none of its jobs begins until it is unpaused. Jobs that have begun go on.
     Pause(PauseArgs),
-    /// Let jobs in a paused account begin again.
+    /// End the pause of an account: its jobs begin again.
     Unpause(UnpauseArgs),
     /// List the paused accounts.
     Paused(PausedArgs),
@@ -60,7 +60,7 @@ impl WorkerCommand {
 pub struct WorkerArgs {
     /// URL of the worker's admin API [default: `[admin] listen`]. The token comes from the configuration or
     /// CROSSGRANT_ADMIN_TOKEN.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, display_order = 900, value_name = "URL")]
     pub admin: Option<String>,
 }
 
