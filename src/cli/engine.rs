@@ -6,7 +6,8 @@ use std::sync::Arc;
 use crate::actions;
 use crate::clock::Clock;
 use crate::cloud::{
-    AccountCredentials, Accounts, CallObserver, Endpoints, HttpTransport, Limits, RouterTransport, Timeouts, Transport,
+    AccountCredentials, Accounts, CallObserver, ClientParts, Endpoints, HttpTransport, Limits, RouterTransport,
+    Timeouts, Transport,
 };
 use crate::config::Config;
 use crate::domain::{Code, Hour};
@@ -96,7 +97,8 @@ pub(super) fn accounts(
         ),
     };
     let CloudAccess { endpoints, credentials, limits, .. } = access;
-    Ok(Accounts::new(Arc::clone(clock), transport, endpoints, credentials, timeouts, observer, limits))
+    let parts = ClientParts::new(Arc::clone(clock), transport, &catalog.classes);
+    Ok(Accounts::new(ClientParts { endpoints, timeouts, observer, limits, ..parts }, credentials))
 }
 
 /// Builds the engine.

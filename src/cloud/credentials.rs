@@ -17,8 +17,8 @@ mod issued;
 mod keys;
 mod local;
 mod oidc;
+mod renewing;
 mod role;
-mod session;
 #[cfg(test)]
 mod tests;
 mod uri;

@@ -37,7 +37,7 @@ pub(super) struct Bad {
 
 /// The fields of an error, in either spelling, JSON or XML.
 #[derive(Debug, Default, Deserialize)]
-struct Envelope {
+struct ErrorBody {
     #[serde(rename = "Code", alias = "code", default)]
     code: String,
     #[serde(rename = "Message", alias = "message", default)]
@@ -67,9 +67,9 @@ fn good(response: &Response<Bytes>) -> Result<Reply, Bad> {
 fn bad(status: u16, response: &Response<Bytes>) -> Bad {
     let text = String::from_utf8_lossy(response.body());
     let text = text.trim_start_matches('\u{feff}').trim();
-    let envelope: Option<Envelope> =
+    let envelope: Option<ErrorBody> =
         if text.starts_with('{') { serde_json::from_str(text).ok() } else { quick_xml::de::from_str(text).ok() };
-    let Envelope { code, message, request_id } = envelope.unwrap_or_default();
+    let ErrorBody { code, message, request_id } = envelope.unwrap_or_default();
     // Some codes are published with a TAB at their end (API §K).
     let [code, mut message, request_id] = [code, message, request_id].map(|text| text.trim().to_owned());
     if code.is_empty() && message.is_empty() {

@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use serde_json_borrow::Value;
 
 use super::request::RpcRequest;
-use super::rpc::Caller;
+use super::rpc::AccountClient;
 use super::wire;
 use crate::engine::ports::cloud::{Answer, CloudError, Listing};
 
@@ -23,7 +23,7 @@ const MAX_PAGES: u64 = 1000;
 
 /// Where a list is in an answer, and how an item of it is read: into what tells it from the others, if anything does, and
 /// itself.
-pub(super) struct List<F> {
+pub(super) struct ListShape<F> {
     pub outer: &'static str,
     pub inner: &'static str,
     pub read: F,
@@ -42,7 +42,11 @@ impl<T> Gathered<T> {
     }
 
     /// Takes in a page; returns how many items it held.
-    fn page<F: Fn(&Value<'_>) -> Option<(Option<String>, T)>>(&mut self, answer: &Value<'_>, list: &List<F>) -> u64 {
+    fn page<F: Fn(&Value<'_>) -> Option<(Option<String>, T)>>(
+        &mut self,
+        answer: &Value<'_>,
+        list: &ListShape<F>,
+    ) -> u64 {
         let items = wire::list(answer, list.outer, list.inner);
         for item in items {
             match (list.read)(item) {
@@ -71,12 +75,12 @@ impl<T> Gathered<T> {
     }
 }
 
-impl Caller {
+impl AccountClient {
     /// Every page by `NextToken`. A token that comes again would go round for ever: the list ends there, incomplete.
     pub(in crate::cloud) async fn by_token<T, F>(
         &self,
         request: &RpcRequest,
-        list: List<F>,
+        list: ListShape<F>,
     ) -> Result<Answer<Listing<T>>, CloudError>
     where
         T: Send,
@@ -108,7 +112,7 @@ impl Caller {
     pub(in crate::cloud) async fn by_number<T, F>(
         &self,
         request: &RpcRequest,
-        list: List<F>,
+        list: ListShape<F>,
     ) -> Result<Answer<Listing<T>>, CloudError>
     where
         T: Send,

@@ -8,18 +8,18 @@ use std::sync::{Arc, Mutex};
 
 use crossgrant::clock::ManualClock;
 use crossgrant::cloud::{
-    AccountCredentials, Accounts, Credential, Endpoint, Endpoints, HttpTransport, OidcRole, Role, StaticKeys, Timeouts,
-    Unobserved,
+    AccountCredentials, Accounts, ClientParts, Credential, Endpoint, Endpoints, HttpTransport, OidcRole, Role,
+    StaticKeys, Timeouts,
 };
 use crossgrant::config::{Config, ProfileFor};
 use crossgrant::domain::{AccountUid, Hour};
-use crossgrant::simulator::{AccessKey, Change, Fault, FaultKind, Simulator, World};
+use crossgrant::simulator::{AccessKey, FaultKind, InjectedFault, OutsideChange, Simulator, World};
 use crossgrant::store::Sqlite;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tracing::subscriber::DefaultGuard;
 
-use crate::support::plant::{ATTACHED, CEN_OWNER, NOT_GRANTED, Plant, RESOURCE, grant, payer_change, revoke};
+use crate::support::plant::{ATTACHED, CEN_OWNER, NOT_GRANTED, Plant, RESOURCE, grant, payer_change, revoke, usual};
 
 /// Everything that is logged on this thread: the runtime of a test has one. The store has threads of its own, which see
 /// no keys; what reaches them is looked for in its files.
@@ -168,16 +168,16 @@ async fn serve(cloud: &Simulator) -> Endpoints {
 }
 
 fn accounts(clock: &Arc<ManualClock>, endpoints: Endpoints, credentials: Vec<AccountCredentials>) -> Accounts {
-    let timeouts = Timeouts::default();
-    let transport = Arc::new(HttpTransport::new(timeouts.connect).unwrap());
-    Accounts::new(clock.clone(), transport, endpoints, credentials, timeouts, Arc::new(Unobserved), None)
+    let transport = Arc::new(HttpTransport::new(Timeouts::default().connect).unwrap());
+    let parts = ClientParts::new(clock.clone(), transport, &usual().classes);
+    Accounts::new(ClientParts { endpoints, ..parts }, credentials)
 }
 
 /// What quotes secrets if something does: the cloud itself.
-fn quoting(cloud: &Simulator, operation: &str, code: &str, key: &str) -> Fault {
+fn quoting(cloud: &Simulator, operation: &str, code: &str, key: &str) -> InjectedFault {
     let message = format!("Server string to sign: {}", cloud.secrets_of(key).join("\n"));
     let kind = FaultKind::Error { http: 400, code: code.into(), message };
-    Fault::new(operation, kind)
+    InjectedFault::new(operation, kind)
 }
 
 fn last_key(cloud: &Simulator) -> String {
@@ -218,7 +218,7 @@ async fn no_secret_shows(way: Way, can_be_renewed: bool) {
         let keys: std::collections::BTreeSet<_> = cloud.ledger().into_iter().filter_map(|e| e.access_key_id).collect();
         for access_key_id in keys {
             assert!(access_key_id.starts_with("STS."), "{access_key_id}");
-            cloud.change(Change::EndKey { access_key_id }).unwrap();
+            cloud.change(OutsideChange::EndKey { access_key_id }).unwrap();
         }
     }
     plant.run().await;

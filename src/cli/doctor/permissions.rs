@@ -213,6 +213,7 @@ fn absent_instance(owner: &AccountUid) -> Instance {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Operation;
     use crate::engine::ports::cloud::Failure;
     use crate::workflow::Overrides;
 
@@ -220,15 +221,17 @@ mod tests {
         crate::cli::engine::catalog(&Overrides::default()).unwrap().classes
     }
 
-    fn refused(operation: &str, code: &str) -> CloudError {
+    fn refused(operation: Operation, code: &str) -> CloudError {
         let failure = Failure::Refused { status: 400, code: code.into(), message: String::new() };
-        CloudError { operation: operation.into(), failure, request_id: None, retry_after: None }
+        CloudError::new(operation, failure)
     }
 
     #[test]
     fn a_policy_of_an_earlier_version_is_named_and_what_follows_from_it() {
         let uid = AccountUid::parse("1250123456123456").unwrap();
-        for (operation, code) in [("ListTransitRouters", "NoPermission"), ("DescribeCens", "Forbidden.RAM")] {
+        for (operation, code) in
+            [(Operation::ListTransitRouters, "NoPermission"), (Operation::DescribeCens, "Forbidden.RAM")]
+        {
             let finding = tried(Err(refused(operation, code)), "the attachments in cen-1", &uid, &classes());
             assert_eq!((finding.ok, finding.code), (Some(false), Some(Code::PermissionMissing)), "{finding:?}");
             let advice = finding.advice.unwrap();

@@ -53,15 +53,16 @@ fn besides_doctor(advice: &str) -> String {
 mod tests {
     use super::*;
     use crate::cli::engine::catalog;
+    use crate::domain::Operation;
     use crate::workflow::Overrides;
 
     fn classes() -> ErrorClasses {
         catalog(&Overrides::default()).unwrap().classes
     }
 
-    fn refused(operation: &str, code: &str) -> CloudError {
+    fn refused(operation: Operation, code: &str) -> CloudError {
         let failure = Failure::Refused { status: 400, code: code.into(), message: String::new() };
-        CloudError { operation: operation.into(), failure, request_id: None, retry_after: None }
+        CloudError::new(operation, failure)
     }
 
     #[test]
@@ -70,7 +71,7 @@ mod tests {
             let advice = besides_doctor(&entry.advice);
             assert!(!advice.is_empty() && !advice.contains("doctor"), "{}: {advice}", entry.advice);
         }
-        let advised = advice(&refused("DescribeVpnAttachments", "InvalidAccessKeyId.NotFound"), &classes());
+        let advised = advice(&refused(Operation::DescribeVpnAttachments, "InvalidAccessKeyId.NotFound"), &classes());
         assert_eq!(advised, "Correct the account's credential in the configuration, then `resume` what has parked.");
     }
 
@@ -89,7 +90,7 @@ mod tests {
             ("InvalidParameter", RefusalMeaning::Unrelated),
             ("Throttling.User", RefusalMeaning::Unrelated),
         ] {
-            assert_eq!(meaning(&refused("o", code)), says, "{code}");
+            assert_eq!(meaning(&refused(Operation::DescribeGrantRulesToResource, code)), says, "{code}");
         }
     }
 }

@@ -2,31 +2,33 @@
 
 use serde_json_borrow::Value;
 
-use super::{Cbn, request};
-use crate::cloud::paging::List;
+use super::Cbn;
+use crate::cloud::paging::ListShape;
+use crate::cloud::request::RpcRequest;
 use crate::cloud::wire;
-use crate::domain::{Cen, CenId, Edition, Region, TransitRouter};
+use crate::domain::{Cen, CenId, Edition, Operation, Region, TransitRouter};
 use crate::engine::ports::cloud::{Answer, CloudError, Listing};
 
 impl Cbn {
     /// `ListTransitRouters`, every page.
     pub async fn transit_routers(&self, cen: &Cen) -> Result<Answer<Listing<TransitRouter>>, CloudError> {
-        let list = request("ListTransitRouters").query("CenId", &cen.id);
+        let list = RpcRequest::new(Operation::ListTransitRouters).query("CenId", &cen.id);
         let read = |item: &Value| {
             let router = router(item)?;
             Some((Some(router.id.clone()), router))
         };
-        self.caller.by_number(&list, List { outer: "TransitRouters", inner: "TransitRouter", read }).await
+        self.client.by_number(&list, ListShape { outer: "TransitRouters", inner: "TransitRouter", read }).await
     }
 
     /// `DescribeCens` for one CEN: it is in the list of the account that owns it, and in no other.
     pub async fn cens(&self, cen: &Cen) -> Result<Answer<Listing<CenId>>, CloudError> {
-        let describe = request("DescribeCens").query("Filter.1.Key", "CenId").query("Filter.1.Value.1", &cen.id);
+        let describe = RpcRequest::new(Operation::DescribeCens);
+        let describe = describe.query("Filter.1.Key", "CenId").query("Filter.1.Value.1", &cen.id);
         let read = |item: &Value| {
             let id = CenId::parse(wire::text(item, "CenId")?).ok()?;
             Some((Some(id.to_string()), id))
         };
-        self.caller.by_number(&describe, List { outer: "Cens", inner: "Cen", read }).await
+        self.client.by_number(&describe, ListShape { outer: "Cens", inner: "Cen", read }).await
     }
 }
 

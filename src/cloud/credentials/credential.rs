@@ -9,10 +9,10 @@ use super::CredentialSource;
 use super::assume_role::AssumeRole;
 use super::instance::{InstanceRole, MachineRole};
 use super::oidc::AssumeRoleWithOidc;
+use super::renewing::Renewing;
 use super::role::Role;
-use super::session::Session;
 use super::uri::{CredentialsUri, UriKeys};
-use crate::cloud::rpc::{Caller, Shared};
+use crate::cloud::rpc::{AccountClient, Client};
 use crate::domain::AccountUid;
 
 /// How an account's keys are had.
@@ -72,7 +72,7 @@ impl AccountCredentials {
 
 /// Makes sources of credentials.
 pub(in crate::cloud) struct Sources {
-    shared: Arc<Shared>,
+    shared: Arc<Client>,
     /// By the address of what they were made from, which is kept alive with them.
     made: HashMap<*const Credential, (Arc<Credential>, Arc<dyn CredentialSource>)>,
     /// The accounts that shared credentials are of, in the same way.
@@ -80,7 +80,7 @@ pub(in crate::cloud) struct Sources {
 }
 
 impl Sources {
-    pub fn new(shared: Arc<Shared>) -> Self {
+    pub fn new(shared: Arc<Client>) -> Self {
         Self { shared, made: HashMap::new(), owners: HashMap::new() }
     }
 
@@ -100,12 +100,12 @@ impl Sources {
         match credential {
             Credential::Source(source) => source.clone(),
             Credential::AssumeRole { role, with } => {
-                let caller = Caller::new(self.calling(with, role), self.once(with), shared);
-                Arc::new(Session::new(AssumeRole::new(role.clone(), caller), clock))
+                let client = AccountClient::new(self.calling(with, role), self.once(with), shared);
+                Arc::new(Renewing::new(AssumeRole::new(role.clone(), client), clock))
             }
-            Credential::Oidc(oidc) => Arc::new(Session::new(AssumeRoleWithOidc::new(oidc.clone(), shared), clock)),
-            Credential::InstanceRole(role) => Arc::new(Session::new(InstanceRole::new(role.clone(), shared), clock)),
-            Credential::Uri(uri) => Arc::new(Session::new(UriKeys::new(uri.clone(), shared), clock)),
+            Credential::Oidc(oidc) => Arc::new(Renewing::new(AssumeRoleWithOidc::new(oidc.clone(), shared), clock)),
+            Credential::InstanceRole(role) => Arc::new(Renewing::new(InstanceRole::new(role.clone(), shared), clock)),
+            Credential::Uri(uri) => Arc::new(Renewing::new(UriKeys::new(uri.clone(), shared), clock)),
             Credential::Shared(credential) => self.once(credential),
         }
     }

@@ -17,7 +17,7 @@ use http::{Method, Request};
 use super::CredentialError;
 use super::issued::{self, Issued, Issuer};
 use super::local::{self, Miss};
-use crate::cloud::rpc::Shared;
+use crate::cloud::rpc::Client;
 use crate::cloud::transport::Direct;
 
 const TTL: &str = "x-aliyun-ecs-metadata-token-ttl-seconds";
@@ -63,7 +63,7 @@ impl fmt::Display for MachineRole {
 /// The keys of an instance role.
 pub(super) struct InstanceRole {
     role: MachineRole,
-    shared: Arc<Shared>,
+    shared: Arc<Client>,
 }
 
 /// What lets a request in.
@@ -74,7 +74,7 @@ enum Pass {
 }
 
 impl InstanceRole {
-    pub fn new(role: MachineRole, shared: Arc<Shared>) -> Self {
+    pub fn new(role: MachineRole, shared: Arc<Client>) -> Self {
         Self { role, shared }
     }
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::Request;
 
 use super::CredentialError;
-use crate::cloud::rpc::Shared;
+use crate::cloud::rpc::Client;
 use crate::engine::ports::cloud::{Failure, Refusal};
 
 /// The longest answer that is read, in bytes. Keys take less than two thousand.
@@ -38,9 +38,7 @@ impl Miss {
     /// The error that there are no keys. The error table knows both services as `metadata`.
     pub fn error(&self, why: String) -> CredentialError {
         let refusal = match self {
-            Self::Refused(status) => {
-                Some(Refusal { asked: "metadata".to_owned(), status: *status, code: String::new() })
-            }
+            Self::Refused(status) => Some(Refusal { asked: "metadata", status: *status, code: String::new() }),
             Self::NotSent(_) | Self::Unanswered(_) => None,
         };
         CredentialError { refusal, ..CredentialError::new(why) }
@@ -48,7 +46,7 @@ impl Miss {
 }
 
 /// The body of a good answer.
-pub(super) async fn ask(shared: &Shared, request: Request<Bytes>, within: Duration) -> Result<Bytes, Miss> {
+pub(super) async fn ask(shared: &Client, request: Request<Bytes>, within: Duration) -> Result<Bytes, Miss> {
     let response = match tokio::time::timeout(within, shared.send(request)).await {
         Ok(Ok(response)) => response,
         Ok(Err(bad)) => {

@@ -14,7 +14,7 @@ use http::{Request, Uri};
 use super::CredentialError;
 use super::issued::{self, Issued, Issuer};
 use super::local;
-use crate::cloud::rpc::Shared;
+use crate::cloud::rpc::Client;
 use crate::cloud::transport::Direct;
 
 /// Where keys are had. Path and query may hold a secret, so neither `Display` nor `Debug` shows them.
@@ -81,11 +81,11 @@ impl fmt::Debug for CredentialsUri {
 /// The keys that a URI hands out.
 pub(super) struct UriKeys {
     uri: CredentialsUri,
-    shared: Arc<Shared>,
+    shared: Arc<Client>,
 }
 
 impl UriKeys {
-    pub fn new(uri: CredentialsUri, shared: Arc<Shared>) -> Self {
+    pub fn new(uri: CredentialsUri, shared: Arc<Client>) -> Self {
         Self { uri, shared }
     }
 }

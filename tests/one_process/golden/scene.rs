@@ -3,17 +3,16 @@
 use std::sync::Arc;
 
 use crossgrant::clock::ManualClock;
-use crossgrant::cloud::{
-    AccountCredentials, Accounts, Endpoint, Endpoints, RouterTransport, StaticKeys, Timeouts, Unobserved,
-};
-use crossgrant::domain::{AccountUid, CenId, Instance, InstanceId, InstanceType, OrderType, Region};
+use crossgrant::cloud::{AccountCredentials, Accounts, ClientParts, RouterTransport, StaticKeys};
+use crossgrant::domain::{AccountUid, CenId, Instance, InstanceId, InstanceType, OrderType, Region, Site};
 use crossgrant::simulator::{
-    AccessKey, AccountEntry, AttachmentEntry, CenEntry, Edition, GrantEntry, RouterEntry, Simulator, Site, Status,
+    AccessKey, AccountEntry, AttachmentEntry, CenEntry, GrantEntry, RouterEdition, RouterEntry, Simulator, Status,
     WorldFile,
 };
 use serde_json::Value;
 
 use super::cast::{Part, Place};
+use crate::support::plant::usual;
 
 /// Owns the instances.
 pub const RESOURCE: &str = "1688000000000001";
@@ -61,7 +60,7 @@ pub fn beginning(parts: &[Part]) -> WorldFile {
         let router = |region: &str| RouterEntry {
             id: router(number, region),
             region: Region::parse(region).unwrap(),
-            edition: Edition::Enterprise,
+            edition: RouterEdition::Enterprise,
         };
         let (id, owner) = (CenId::parse(cen(number)).unwrap(), uid(cen_owner(number)));
         world.cens.push(CenEntry { id, owner, transit_routers: ["cn-hangzhou", "cn-shanghai"].map(router).into() });
@@ -145,13 +144,6 @@ pub fn accounts(world: &WorldFile, clock: &Arc<ManualClock>, cloud: &Simulator) 
         let keys = StaticKeys::new(&*key.id, key.secret.clone().into(), None);
         AccountCredentials::new(account.uid.clone(), keys)
     });
-    Accounts::new(
-        clock.clone(),
-        Arc::new(RouterTransport::new(cloud.router())),
-        Endpoints::all(&Endpoint::parse("http://127.0.0.1:9").unwrap()),
-        credentials.collect(),
-        Timeouts::default(),
-        Arc::new(Unobserved),
-        None,
-    )
+    let transport = Arc::new(RouterTransport::new(cloud.router()));
+    Accounts::new(ClientParts::new(clock.clone(), transport, &usual().classes), credentials.collect())
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::points::CloudPoint;
 use super::read::CompletedRead;
-use crate::domain::{AccountUid, Code};
+use crate::domain::{AccountUid, Code, Operation};
 
 /// The most request ids in the text for people.
 const IDS: usize = 3;
@@ -40,7 +40,7 @@ pub(super) type Judged = Result<PointVerdict, PointVerdict>;
 pub(super) struct PointObservation {
     pub point: &'static CloudPoint,
     pub verdict: PointVerdict,
-    asked: Option<(AccountUid, &'static str)>,
+    asked: Option<(AccountUid, Operation)>,
     request_ids: Vec<String>,
 }
 

@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::clock::ManualClock;
-use crate::cloud::{AccountCredentials, Endpoints, RouterTransport, Timeouts};
+use crate::cloud::{AccountCredentials, ClientParts, RouterTransport};
 use crate::domain::Hour;
-use crate::simulator::{Change, Simulator};
+use crate::simulator::{OutsideChange, Simulator};
+use crate::workflow::Overrides;
 
 const CEN: &str = "cen-44m0p68spvlrqq0001";
 /// Granted and attached.
@@ -53,9 +54,8 @@ impl ProbedCloud {
         let simulator = Simulator::new(world, Hour::REAL, clock.clone());
         simulator.patch_switches(switches).unwrap();
         let transport = Arc::new(RouterTransport::new(simulator.router()));
-        let (timeouts, unobserved) = (Timeouts::default(), Arc::new(Unobserved));
-        let accounts =
-            Accounts::new(clock.clone(), transport, Endpoints::default(), credentials, timeouts, unobserved, None);
+        let catalog = crate::cli::engine::catalog(&Overrides::default()).unwrap();
+        let accounts = Accounts::new(ClientParts::new(clock.clone(), transport, &catalog.classes), credentials);
         let cloud = Self { simulator, clock, accounts };
         cloud.attach("tr-bp1su1ytdxtataupl0002", BASIC);
         cloud
@@ -63,7 +63,7 @@ impl ProbedCloud {
 
     fn attach(&self, router: &str, instance: &str) {
         let (transit_router, instance) = (router.to_owned(), instance.parse().unwrap());
-        self.simulator.change(Change::Attach { transit_router, instance }).unwrap();
+        self.simulator.change(OutsideChange::Attach { transit_router, instance }).unwrap();
     }
 
     async fn probed(&self, (kind, id, region): (&str, &str, &str)) -> JobProbe {

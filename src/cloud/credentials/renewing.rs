@@ -15,7 +15,7 @@ use super::issued::{Issued, Issuer};
 use super::keys::Keys;
 use super::{CredentialError, CredentialSource};
 use crate::clock::{Clock, later};
-use crate::cloud::turns::Turns;
+use crate::cloud::single_flight::SingleFlight;
 
 /// The most that is left of a life when it is renewed.
 const MARGIN: Duration = Duration::from_secs(15 * 60);
@@ -23,26 +23,26 @@ const MARGIN: Duration = Duration::from_secs(15 * 60);
 const PAUSE: Duration = Duration::from_secs(30);
 
 /// A session with an issuer.
-pub(super) struct Session<I> {
+pub(super) struct Renewing<I> {
     issuer: I,
     clock: Arc<dyn Clock>,
-    held: Mutex<Option<Held>>,
-    turns: Turns<CredentialError>,
+    held: Mutex<Option<Current>>,
+    flight: SingleFlight<CredentialError>,
 }
 
 #[derive(Clone)]
-struct Held {
+struct Current {
     keys: Arc<Keys>,
     renew: Timestamp,
     ends: Timestamp,
 }
 
-impl<I: Issuer> Session<I> {
+impl<I: Issuer> Renewing<I> {
     pub fn new(issuer: I, clock: Arc<dyn Clock>) -> Self {
-        Self { issuer, clock, held: Mutex::default(), turns: Turns::default() }
+        Self { issuer, clock, held: Mutex::default(), flight: SingleFlight::default() }
     }
 
-    fn held(&self) -> std::sync::MutexGuard<'_, Option<Held>> {
+    fn held(&self) -> std::sync::MutexGuard<'_, Option<Current>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -58,7 +58,7 @@ impl<I: Issuer> Session<I> {
             Ok(Issued { keys, life }) => {
                 let ends = later(asked, life);
                 let renew = later(asked, life - MARGIN.min(life / 4));
-                *self.held() = Some(Held { keys: keys.clone(), renew, ends });
+                *self.held() = Some(Current { keys: keys.clone(), renew, ends });
                 tracing::debug!(
                     credential.principal = keys.principal,
                     credential.life_seconds = life.as_secs(),
@@ -82,16 +82,16 @@ impl<I: Issuer> Session<I> {
     }
 }
 
-impl<I: Issuer> std::fmt::Debug for Session<I> {
+impl<I: Issuer> std::fmt::Debug for Renewing<I> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Session").field(&self.issuer).finish()
+        f.debug_tuple("Renewing").field(&self.issuer).finish()
     }
 }
 
 #[async_trait]
-impl<I: Issuer> CredentialSource for Session<I> {
+impl<I: Issuer> CredentialSource for Renewing<I> {
     async fn keys(&self) -> Result<Arc<Keys>, CredentialError> {
-        self.turns.take(|| self.fresh(), || self.renew()).await
+        self.flight.run(|| self.fresh(), || self.renew()).await
     }
 
     fn invalidate(&self, refused: &Arc<Keys>) {
