@@ -1,8 +1,9 @@
 //! Read back what was done, before anybody is told.
 
-use super::written;
+use super::findings::written;
 use crate::domain::{GrantRule, InstanceType};
-use crate::engine::ports::action::{Action, GrantState, Judgement, Reads, Seen, View, grant_state};
+use crate::engine::ports::action::{Action, Judgement, View};
+use crate::engine::seen::{GrantState, Reads, Seen, grant_state};
 use crate::workflow::{Account, VerbSpec};
 
 /// The rule as it is read back: by the transit-router account, or, where that may know nothing of an ECR (API §H2), by

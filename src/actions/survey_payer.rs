@@ -2,9 +2,10 @@
 //! attached instance is changed in place and waits for the hour, another is revoked and granted anew (API §B).
 
 use super::attachments::{Attached, attached};
-use super::{and_vpn, attached_elsewhere, with_owners, written};
+use super::findings::{and_vpn, attached_elsewhere, with_owners, written};
 use crate::domain::{Edition, InstanceType, Reason};
-use crate::engine::ports::action::{Action, GrantState, Judgement, Reads, Seen, View, grant_state};
+use crate::engine::ports::action::{Action, Judgement, View};
+use crate::engine::seen::{GrantState, Reads, Seen, grant_state};
 use crate::workflow::{Account, VerbSpec};
 
 /// `satisfied`: the payer asked for is written and in force. `pending`: written everywhere, in force at the next hour.

@@ -10,9 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::sources::{Source, production};
 
 /// Two files that may name each other: two halves of one thing, where each half is easier to read alone.
-const ON_PURPOSE: [[&str; 2]; 5] = [
+const ON_PURPOSE: [[&str; 2]; 4] = [
     ["cloud/identity.rs", "cloud/rpc.rs"],
-    ["simulator/control.rs", "simulator/server.rs"],
     ["store/postgres/outcome.rs", "store/postgres/pool.rs"],
     ["store/sqlite/keep.rs", "store/sqlite/transaction.rs"],
     ["workflow/definition.rs", "workflow/parse.rs"],

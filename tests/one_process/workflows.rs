@@ -7,10 +7,10 @@ use crossgrant::domain::Reason;
 use crossgrant::engine::decide::command::Command;
 use crossgrant::engine::decide::decision::{Next, Observation, decide};
 use crossgrant::engine::loops::retention::forget_once;
-use crossgrant::engine::ports::action::Seen;
 use crossgrant::engine::ports::cloud::Listing;
 use crossgrant::engine::ports::store::Taken;
 use crossgrant::engine::record::State;
+use crossgrant::engine::seen::Seen;
 use crossgrant::simulator::{FaultKind, InjectedFault};
 use serde_json::json;
 

@@ -12,13 +12,14 @@ use crate::domain::{AccountUid, Kind, Operation};
 use crate::engine::decide::decision::{Decision, Next, Observation, decide};
 use crate::engine::guards::Pause;
 use crate::engine::loops::shared::Engine;
-use crate::engine::ports::action::{Reads, Seen, Side};
+use crate::engine::ports::action::Side;
 use crate::engine::ports::cloud::{Answer, CloudError, Failure, NoRoom};
 use crate::engine::ports::crash_points::CrashPoint;
 use crate::engine::ports::store::{Claimed, Committed, Lease, LeaseUse, StoreError};
 use crate::engine::ports::urgency::{Priority, Urgency};
 use crate::engine::ports::write_permit::WritePermit;
 use crate::engine::record::{Record, State, Write};
+use crate::engine::seen::{Reads, Seen};
 use crate::workflow::{Call, Definition};
 
 /// Pause after a store that could not be used.
