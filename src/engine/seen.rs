@@ -212,6 +212,8 @@ pub fn grant_state(seen: &Seen, job: &Job) -> GrantState {
             "account {} is told nothing of the grants of {}, as one is that does not own it, which proves nothing",
             job.cen.owner, job.cen.id
         )),
-        (None, None) => GrantState::Unclear("an empty answer of one account alone proves nothing".into()),
+        (None, None) => GrantState::Unclear(
+            "one account shows no grant; the other must be read too before anything is written".into(),
+        ),
     }
 }

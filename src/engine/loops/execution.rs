@@ -111,7 +111,9 @@ impl<'a> Execution<'a> {
     /// to and then had to wait might no longer be sent.
     async fn decided(&mut self, definition: &Definition, observation: &Observation) -> Result<Decided, StoreError> {
         let decision = self.judge(definition, observation);
-        let Some((operation, account)) = self.needs_room(&decision) else { return Ok(Decided::Stands(Box::new(decision))) };
+        let Some((operation, account)) = self.needs_room(&decision) else {
+            return Ok(Decided::Stands(Box::new(decision)));
+        };
         let mut taken = self.take_room(&account, operation, self.engine.clock.uptime()).await;
         let mut waited = false;
         while let Err(NoRoom { opens_in }) = taken {
