@@ -152,7 +152,7 @@ impl TransitRouterReader for Pages {
         _: InstanceType,
         _: &RuleFilter,
     ) -> Result<Answer<RulePage>, CloudError> {
-        let value = self.0.lock().expect("nobody panics").pop_front().expect("it is asked for as many as there are");
+        let value = self.0.lock().expect("no holder panics").pop_front().expect("it is asked for as many as there are");
         Ok(Answer { value, request_id: String::new(), date: None, calls: 1 })
     }
 

@@ -29,7 +29,7 @@ fn role(name: &str) -> Credential {
     Credential::AssumeRole { role, with: Arc::new(key("cen-key", "cen-secret")) }
 }
 
-/// A worker that has this credential for the resource account, in the example world with a role that trusts nobody.
+/// A worker that has this credential for the resource account, in the example world with a role that trusts no account.
 async fn plant(credential: Credential) -> Plant {
     let mut world = World::from_toml(include_str!("../../examples/world.toml")).unwrap();
     world.add_role(&uid(RESOURCE), "closed", []);

@@ -89,7 +89,7 @@ async fn a_publisher_finds_the_broker_again_and_an_idle_one_notices_its_loss() {
     let message = [event("e", "", &settings.topology.dead_queue())];
     assert_eq!(publisher.publish(&message).await.unwrap(), [Delivered::Confirmed]);
 
-    rabbit.sync().unwrap();
+    rabbit.remember_queues().unwrap();
     rabbit.kill9();
     soon("down", status.wait_for(|s| s.link == Link::Down)).await.unwrap();
     assert!(publisher.publish(&message).await.is_err());
