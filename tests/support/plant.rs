@@ -328,7 +328,7 @@ impl Plant {
         }
     }
 
-    /// Starts the worker again that was cut, if another cut was prepared since: it takes its own leases back.
+    /// Starts the worker again that was cut, if another cut was prepared since: it reclaims its own leases.
     async fn come_back(&self) {
         let away = if self.script.struck() { None } else { self.away.lock().unwrap().take() };
         if let Some(holder) = away {
