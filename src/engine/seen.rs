@@ -7,18 +7,18 @@ use crate::engine::look::cen_owner::CenOwner;
 use crate::engine::ports::cloud::Listing;
 use crate::engine::record::Image;
 
-/// Which of the reads of one grant a look makes.
+/// The reads that a look makes of one grant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Reads {
     /// `DescribeGrantRulesToCen`, as the transit-router account: the first witness.
     pub cen_rule: bool,
     /// `DescribeGrantRulesToResource`, as the resource account: the second witness.
     pub resource_rules: bool,
-    /// The attachments of the Enterprise Edition, as the transit-router account.
+    /// The lists of attachments to Enterprise Edition routers, as the transit-router account.
     pub attachments: bool,
-    /// Those of the Basic Edition; never without `attachments`.
+    /// The list of child instances, which shows attachments to the Basic Edition. Never without `attachments`.
     pub basic: bool,
-    /// Whose the CEN is, as the transit-router account.
+    /// Whether the transit-router account owns the CEN, as that account.
     pub cen_owner: bool,
     /// `DescribeVpnAttachments`, as the resource account: what an IPsec-VPN connection is attached to in any CEN.
     pub vpn: bool,
@@ -27,19 +27,19 @@ pub struct Reads {
 impl Reads {
     const NONE: Self =
         Self { cen_rule: false, resource_rules: false, attachments: false, basic: false, cen_owner: false, vpn: false };
-    /// The first witness alone.
+    /// Only `DescribeGrantRulesToCen`.
     pub const CEN_RULE: Self = Self { cen_rule: true, ..Self::NONE };
-    /// Both witnesses.
+    /// The grant, as both accounts are shown it.
     pub const WITNESSES: Self = Self { resource_rules: true, ..Self::CEN_RULE };
-    /// Everything that there is of every type of a grant.
+    /// What a wait is judged by: both witnesses and every attachment.
     pub const ALL: Self = Self { attachments: true, basic: true, ..Self::WITNESSES };
 
-    /// These, and whose the CEN is.
+    /// Adds the proof that the account owns the CEN.
     pub fn and_owner(self) -> Self {
         Self { cen_owner: true, ..self }
     }
 
-    /// What either asks for.
+    /// The reads that are in either.
     pub fn and(self, other: Self) -> Self {
         Self {
             cen_rule: self.cen_rule || other.cen_rule,
@@ -52,47 +52,47 @@ impl Reads {
     }
 }
 
-/// What one look at one grant saw. A part that was not read is `None`.
+/// What a look shows of one grant. A part that was not read is `None`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
-    /// When, by our clock.
+    /// When the look began, by the clock of this machine.
     pub at: Timestamp,
-    /// When, by the cloud's: the `Date` of the last answer.
+    /// `Date` of the last answer: the clock of the cloud.
     pub date: Option<Timestamp>,
-    /// How many calls it took.
+    /// API calls made for it. A call shared with other jobs counts for one of them.
     pub calls: u32,
-    /// The rules of this instance in this CEN as the first witness tells them.
+    /// The rules of this instance in this CEN, as `DescribeGrantRulesToCen` shows them.
     pub cen_rule: Option<Listing<GrantRule>>,
-    /// The first witness may know nothing of any instance of this type: it says so by an error, or counts none.
+    /// Whether the first witness may know no instance of this type: it answered with an error, or counted none.
     pub cen_is_mute: bool,
-    /// All rules of the instance as the second witness tells them.
+    /// Every rule of the instance, as `DescribeGrantRulesToResource` shows them.
     pub resource_rules: Option<Listing<GrantRule>>,
-    /// The attachments of the instance in the CEN that have a payer: those of the Enterprise Edition.
+    /// Attachments of the instance to Enterprise Edition routers of the CEN; these have a payer.
     pub attachments: Option<Listing<Attachment>>,
-    /// Those of the Basic Edition.
+    /// Attachments of the instance to Basic Edition routers of the CEN.
     pub basic: Option<Listing<Attachment>>,
     /// Whether the transit routers of the CEN were read.
     pub routers_read: bool,
-    /// Whose the CEN is.
+    /// What is known of the owner of the CEN.
     pub cen_owner: Option<CenOwner>,
-    /// An account that a list of the CEN shows as the owner of the instance, if it is another than the job says.
+    /// The owner of the instance as a list of the CEN shows it, if the job names another.
     pub other_owner: Option<AccountUid>,
     /// What the IPsec-VPN connection is attached to in any CEN.
     pub vpn: Option<VpnAttached>,
 }
 
-/// What an IPsec-VPN connection is attached to, as far as its owner can tell. To read this takes a permission in another
-/// product, which not everybody gives, so not being allowed to is an answer too.
+/// What an IPsec-VPN connection is attached to, as its owner is shown it. The read takes a permission of another product; an
+/// account without it goes on, and the job says what was not checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum VpnAttached {
-    /// These: transit routers, or a VPN gateway.
+    /// Ids of transit routers, or of a VPN gateway; empty if it is attached to nothing.
     To(Vec<String>),
-    /// It could not be read, and why.
+    /// Why it could not be read.
     Unreadable(String),
 }
 
 impl Seen {
-    /// A look that read nothing yet.
+    /// A look that began at `at` and has read nothing.
     pub fn nothing(at: Timestamp) -> Self {
         Self {
             at,
@@ -110,13 +110,13 @@ impl Seen {
         }
     }
 
-    /// Counts the calls of an answer in, and when it was given.
+    /// Adds the calls and the `Date` of an answer.
     pub fn count(&mut self, calls: u32, date: Option<Timestamp>) {
         self.calls += calls;
         self.date = self.date.max(date);
     }
 
-    /// What was read.
+    /// The reads it holds answers to.
     pub fn reads(&self) -> Reads {
         Reads {
             cen_rule: self.cen_rule.is_some(),
@@ -128,32 +128,32 @@ impl Seen {
         }
     }
 
-    /// Whether everything in `reads` was read.
+    /// Whether it holds an answer to each of `reads`.
     pub fn covers(&self, reads: Reads) -> bool {
         let all = self.reads();
         all.and(reads) == all
     }
 
-    /// The attachments it shows, if the lists of them were read and counted to their ends.
+    /// The attachments of both editions, if all lists were read and counted to their ends.
     pub fn all_attachments(&self) -> Option<Vec<Attachment>> {
         let lists = self.attachments.iter().chain(&self.basic);
         let complete = self.attachments.is_some() && lists.clone().all(|list| list.complete);
         complete.then(|| lists.flat_map(|list| list.items.iter().cloned()).collect())
     }
 
-    /// The rule of the job's grant, as the first witness tells it.
+    /// The rule of the grant of a job, as the first witness shows it.
     pub fn rule_at_cen(&self, job: &Job) -> Option<&GrantRule> {
         let rules = &self.cen_rule.as_ref()?.items;
         rules.iter().find(|rule| rule.instance == job.instance.id && rule.cen == job.cen.id)
     }
 
-    /// The rule of the job's grant, as the second witness tells it. Matched on the CEN and its owner (API §A.4).
+    /// The rule of the grant of a job, as the second witness shows it; matched on the CEN and its owner (API §A.4).
     pub fn rule_at_resource(&self, job: &Job) -> Option<&GrantRule> {
         let rules = &self.resource_rules.as_ref()?.items;
         rules.iter().find(|rule| rule.cen == job.cen.id && rule.cen_owner == job.cen.owner)
     }
 
-    /// What is to be remembered of the look: `None` when it shows nothing of the grant for sure.
+    /// The image to remember; `None` if the look does not tell whether the grant is there.
     pub fn image(&self, job: &Job) -> Option<Image> {
         let basic = self.basic.iter().flat_map(|listing| &listing.items);
         let attachments = self.attachments.as_ref().map(|listing| listing.items.iter().chain(basic).cloned().collect());
@@ -172,23 +172,23 @@ impl Seen {
     }
 }
 
-/// What a look says of a grant.
+/// What a look proves of a grant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GrantState {
-    /// It is there: shown by every witness that was asked.
+    /// The grant is there: every witness that was asked shows it.
     Granted(GrantRule),
-    /// It is not there: both witnesses were asked, read to the end, and neither shows it.
+    /// There is no grant: both witnesses were read to the end, and neither shows it.
     Absent,
-    /// Neither witness shows it, which proves nothing: the first may know nothing of the type, and the second is not known to
-    /// be the owner of the instance. A write's own answer tells.
+    /// Neither witness shows it, which proves nothing: the first may not know the type, and the account of the second may not
+    /// own the instance. Only the answer to a write tells.
     Unshown,
-    /// It cannot be told, and why. Nothing may be inferred (API §A.5).
+    /// Why the look does not tell. Nothing may be inferred from it (API §A.5).
     Unclear(String),
 }
 
-/// Puts the witnesses together. One that shows the rule is believed unless the other, read to the end, does not or
-/// shows another payer; an absence takes both. Of an ECR the first witness may know nothing (API §H2): what it does not
-/// show, the second tells alone, but only that it is there.
+/// Puts the witnesses together. A witness that shows the rule is believed, unless the other was read to the end and does not
+/// show it, or shows another payer. An absence takes both. The first witness may not know ECRs (API §H2): then the second
+/// alone can show that a grant is there, never that it is not.
 pub fn grant_state(seen: &Seen, job: &Job) -> GrantState {
     let complete = |listing: &Option<Listing<GrantRule>>| listing.as_ref().is_some_and(|l| l.complete);
     let (at_cen, at_resource) = (seen.rule_at_cen(job), seen.rule_at_resource(job));

@@ -27,6 +27,14 @@ pub struct Answer<T> {
     pub calls: u32,
 }
 
+impl<T> Answer<T> {
+    /// The same answer with another payload.
+    pub fn map<U>(self, payload: impl FnOnce(T) -> U) -> Answer<U> {
+        let Self { value, request_id, date, calls } = self;
+        Answer { value: payload(value), request_id, date, calls }
+    }
+}
+
 /// A budget has no room for a call in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoRoom {
