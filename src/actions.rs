@@ -1,5 +1,5 @@
-//! The verbs a step can call, one file per verb. Each says what it must see, judges what it saw, and, if it writes,
-//! makes one call in one account.
+//! The verbs a step can call. Each says what it must see and judges what it saw; one that writes makes one call as one
+//! account.
 
 mod attachments;
 mod confirm;
@@ -19,7 +19,7 @@ use crate::engine::look::cen_owner::CenOwner;
 use crate::engine::ports::action::{Judgement, Reads, Registry, Seen, View, VpnAttached};
 use crate::engine::ports::cloud::Listing;
 
-/// All of them.
+/// Every verb of this program.
 pub fn registry() -> Registry {
     Registry::new(vec![
         Box::new(survey_grant::SurveyGrant),
@@ -36,16 +36,16 @@ pub fn registry() -> Registry {
     ])
 }
 
-/// What a write of a grant looks at: both witnesses, until it was accepted; then seeing it takes one. The transit-router
-/// account may be shown nothing of an ECR (API §H2).
+/// What a write of a grant looks at: both witnesses until it was accepted, then one. For an ECR always both, because the
+/// transit-router account may be shown nothing of it (API §H2).
 fn read_back(view: &View<'_>) -> Reads {
     let one_will_do = view.accepted() && view.kind() != InstanceType::ECR;
     if one_will_do { Reads::CEN_RULE } else { Reads::WITNESSES }
 }
 
-/// What a survey finds wrong with who owns what and where it is, together with what `rest` finds. The grant that either
-/// witness shows must be between the two accounts of the job, and that the CEN is the named account's must be proven: what
-/// a wrong account is shown proves nothing.
+/// What a survey finds wrong with the owners and the region, together with what `rest` finds. A grant that either witness
+/// shows must be between the two accounts of the job. That the named account owns the CEN must be proven, because what a
+/// wrong account is shown proves nothing.
 fn with_owners(view: &View<'_>, seen: &Seen, rest: impl FnOnce() -> Judgement) -> Judgement {
     let job = view.job();
     let (id, cen) = (&job.instance.id, &job.cen);
@@ -104,13 +104,13 @@ fn with_owners(view: &View<'_>, seen: &Seen, rest: impl FnOnce() -> Judgement) -
     Judgement::Refuse { reason: Reason::PreflightFailed, message, findings }
 }
 
-/// What a survey reads in addition, of an IPsec-VPN connection that is to be granted.
+/// Adds what a survey reads if an IPsec-VPN connection is to be granted.
 fn and_vpn(view: &View<'_>, reads: Reads) -> Reads {
     Reads { vpn: view.kind() == InstanceType::VPN, ..reads }
 }
 
-/// An IPsec-VPN connection is granted only while it is attached to nothing (API §A.1), in this CEN or any other. Found
-/// after a revoke it would be too late: the grant in its place would be refused.
+/// Refuses an IPsec-VPN connection that is attached in any CEN: it can be granted only while it is attached to nothing
+/// (API §A.1). After the revoke of a payer change it would be too late to find that out.
 fn attached_elsewhere(view: &View<'_>, seen: &Seen) -> Option<Judgement> {
     let Some(VpnAttached::To(routers)) = &seen.vpn else { return None };
     let findings: Vec<String> = routers.iter().map(|router| format!("attached to {router}")).collect();
@@ -122,7 +122,7 @@ fn attached_elsewhere(view: &View<'_>, seen: &Seen) -> Option<Judgement> {
     })
 }
 
-/// The payer a rule must show before it can be compared with anything.
+/// The payer written on a rule. A rule without one cannot be judged.
 fn written(rule: &GrantRule) -> Result<crate::domain::OrderType, Judgement> {
     rule.order_type.ok_or_else(|| Judgement::Unclear("the grant is shown without an order type".into()))
 }

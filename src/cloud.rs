@@ -32,10 +32,10 @@ mod probe;
 mod request;
 mod rpc;
 mod sign;
+mod single_flight;
 mod smartag;
 pub mod spelling;
 mod transport;
-mod single_flight;
 mod vpc;
 mod wire;
 

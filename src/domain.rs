@@ -23,7 +23,7 @@ pub use ids::{AccountUid, BadName, CenId, InstanceId, JobId, JobUid, Region, Req
 pub use instance::{Cen, Instance, InstanceType};
 pub use job::{Attachments, Job, Kind, Mode, hex};
 pub use nearest::nearest;
-pub use operation::{Purpose, CalledAs, Operation, Product};
+pub use operation::{CalledAs, Operation, Product, Purpose};
 pub use order_type::OrderType;
 pub use reason::{REASONS_VERSION, Reason};
 pub use site::Site;

@@ -1,9 +1,9 @@
-//! `ModifyGrantInstanceToTransitRouter`: the payer written on the grant, in the account that owns the instance
-//! (API §A.3). It comes before the transit-router side, in both directions.
+//! `ModifyGrantInstanceToTransitRouter`: changing the payer on the grant, as the owner of the instance (API §A.3). It comes
+//! before the transit-router side, also when it is undone.
 
 use async_trait::async_trait;
 
-use super::attachments::{Attached, attached};
+use super::attachments::attached;
 use super::written;
 use crate::domain::{Job, Operation, Reason};
 use crate::engine::ports::action::{
@@ -13,7 +13,7 @@ use crate::engine::ports::cloud::{Answer, CloudError, ResourceWriter};
 use crate::engine::record::Write;
 use crate::workflow::{Account, VerbSpec};
 
-/// Through when the grant shows the goal as its payer.
+/// Done when the grant shows the goal as its payer.
 pub struct ModifyGrant;
 
 impl Action for ModifyGrant {
@@ -21,7 +21,7 @@ impl Action for ModifyGrant {
         VerbSpec { name: "modify-grant", account: Account::Resource, writes: true, outcomes: &["done"] }
     }
 
-    /// After a refusal the attachments too: a payer is changed in place only while something is attached.
+    /// After a refusal also the attachments: a payer can be changed in place only while something is attached.
     fn reads(&self, view: &View<'_>) -> Reads {
         if view.refused() { Reads::ALL } else { super::read_back(view) }
     }
@@ -46,11 +46,11 @@ impl Action for ModifyGrant {
         }
         if view.refused() {
             match attached(view, seen) {
-                Attached::Not(judgement) => return judgement,
-                Attached::To(list) if list.is_empty() => {
+                Err(judgement) => return judgement,
+                Ok(list) if list.is_empty() => {
                     return Judgement::StartOver("it is attached to nothing any more".into());
                 }
-                Attached::To(_) => {}
+                Ok(_) => {}
             }
         }
         Judgement::Write(Intended {

@@ -12,7 +12,7 @@ use super::budget::Limits;
 use super::cbn::Cbn;
 use super::credentials::{AccountCredentials, Sources};
 use super::probe::{self, ProbeRead, RawAnswer};
-use super::rpc::{AccountClient, ClientParts, Client};
+use super::rpc::{AccountClient, Client, ClientParts};
 use super::smartag::Smartag;
 use super::vpc::Vpc;
 use crate::domain::{

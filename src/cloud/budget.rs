@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 
 use super::bucket::Bucket;
 use crate::clock::Clock;
-use crate::domain::{Purpose, AccountUid, CalledAs, Operation};
+use crate::domain::{AccountUid, CalledAs, Operation, Purpose};
 use crate::engine::ports::urgency::{Priority, Urgency};
 
 /// Calls per second of `AssumeRole`, which the roles of all accounts behind one hub share: a fifth of what STS takes of

@@ -1,4 +1,4 @@
-//! The sources against a cloud that answers by script, on a clock that is moved by hand.
+//! The sources against a cloud that answers by script, on a manual clock.
 
 mod budget;
 mod local;
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::clock::ManualClock;
-use crate::cloud::rpc::{AccountClient, ClientParts, Client};
+use crate::cloud::rpc::{AccountClient, Client, ClientParts};
 use crate::cloud::testing::{self, RESOURCE_ACCOUNT, Scripted, TR_ACCOUNT};
 use crate::cloud::{Limits, RouterTransport, TransportError};
 use crate::domain::{AccountUid, Hour, Operation};

@@ -53,7 +53,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::domain::{Purpose, CalledAs, Operation};
+    use crate::domain::{CalledAs, Operation, Purpose};
 
     #[test]
     fn the_page_about_the_cloud_has_every_point_and_every_operation() {
