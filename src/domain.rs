@@ -14,6 +14,7 @@ mod order_type;
 mod reason;
 mod site;
 mod strict_json;
+mod words;
 
 pub use cloud::{Attachment, ChildInstance, Edition, GrantRule, ListedAttachment, TransitRouter};
 pub use code::Code;
@@ -27,3 +28,4 @@ pub use operation::{CalledAs, Operation, Product, Purpose};
 pub use order_type::OrderType;
 pub use reason::{REASONS_VERSION, Reason};
 pub use site::Site;
+pub(crate) use words::words;

@@ -24,11 +24,11 @@ use crossgrant::domain::{
 use crossgrant::engine::decide::decision::{Context, Observation, decide};
 use crossgrant::engine::decide::waiting::decide_swept;
 use crossgrant::engine::look::cen_rules::CenSearch;
-use crossgrant::engine::ports::action::Seen;
 use crossgrant::engine::ports::cloud::{
     Answer, CloudError, Listing, Readers as _, RuleFilter, RulePage, TransitRouterReader,
 };
 use crossgrant::engine::record::{Phase, Record, Turn};
+use crossgrant::engine::seen::Seen;
 use crossgrant::workflow::{Catalog, Overrides};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use jiff::Timestamp;
@@ -152,7 +152,7 @@ impl TransitRouterReader for Pages {
         _: InstanceType,
         _: &RuleFilter,
     ) -> Result<Answer<RulePage>, CloudError> {
-        let value = self.0.lock().expect("nobody panics").pop_front().expect("it is asked for as many as there are");
+        let value = self.0.lock().expect("no holder panics").pop_front().expect("it is asked for as many as there are");
         Ok(Answer { value, request_id: String::new(), date: None, calls: 1 })
     }
 

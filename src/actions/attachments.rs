@@ -4,11 +4,10 @@
 use async_trait::async_trait;
 
 use crate::domain::{Attachment, Edition, InstanceType, Job, Operation, OrderType, Reason};
-use crate::engine::ports::action::{
-    Action, GrantState, Intended, Judgement, Reads, Seen, Side, TransitRouterAction, View, grant_state,
-};
+use crate::engine::ports::action::{Action, Intended, Judgement, Side, TransitRouterAction, View};
 use crate::engine::ports::cloud::{Answer, CloudError, TransitRouterWriter};
 use crate::engine::record::Write;
+use crate::engine::seen::{GrantState, Reads, Seen, grant_state};
 use crate::workflow::{Account, VerbSpec};
 
 /// The attachments a look shows, of both editions, in order of id; or, where that cannot be told, what the job has to do

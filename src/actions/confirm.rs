@@ -1,8 +1,9 @@
 //! Reading back what was done, before the job says so.
 
-use super::written;
+use super::findings::written;
 use crate::domain::{GrantRule, InstanceType};
-use crate::engine::ports::action::{Action, GrantState, Judgement, Reads, Seen, View, grant_state};
+use crate::engine::ports::action::{Action, Judgement, View};
+use crate::engine::seen::{GrantState, Reads, Seen, grant_state};
 use crate::workflow::{Account, VerbSpec};
 
 /// The rule as the transit-router account is shown it, or, for an ECR, of which that account may know nothing (API §H2),

@@ -3,13 +3,12 @@
 
 use async_trait::async_trait;
 
-use super::written;
+use super::findings::{read_back, written};
 use crate::domain::{GrantRule, InstanceType, Job, Operation, Reason};
-use crate::engine::ports::action::{
-    Action, GrantState, Intended, Judgement, Reads, ResourceAction, Seen, Side, View, grant_state,
-};
+use crate::engine::ports::action::{Action, Intended, Judgement, ResourceAction, Side, View};
 use crate::engine::ports::cloud::{Answer, CloudError, ResourceWriter};
 use crate::engine::record::Write;
+use crate::engine::seen::{GrantState, Reads, Seen, grant_state};
 use crate::workflow::{Account, VerbSpec};
 
 /// Done when the grant is there with the goal as its payer.
@@ -21,7 +20,7 @@ impl Action for Grant {
     }
 
     fn reads(&self, view: &View<'_>) -> Reads {
-        super::read_back(view)
+        read_back(view)
     }
 
     fn judge(&self, view: &View<'_>, seen: &Seen) -> Judgement {

@@ -4,13 +4,12 @@
 use async_trait::async_trait;
 
 use super::attachments::attached;
-use super::written;
+use super::findings::{read_back, written};
 use crate::domain::{Job, Operation, Reason};
-use crate::engine::ports::action::{
-    Action, GrantState, Intended, Judgement, Reads, ResourceAction, Seen, Side, View, grant_state,
-};
+use crate::engine::ports::action::{Action, Intended, Judgement, ResourceAction, Side, View};
 use crate::engine::ports::cloud::{Answer, CloudError, ResourceWriter};
 use crate::engine::record::Write;
+use crate::engine::seen::{GrantState, Reads, Seen, grant_state};
 use crate::workflow::{Account, VerbSpec};
 
 /// Done when the grant shows the goal as its payer.
@@ -23,7 +22,7 @@ impl Action for ModifyGrant {
 
     /// After a refusal also the attachments: a payer can be changed in place only while something is attached.
     fn reads(&self, view: &View<'_>) -> Reads {
-        if view.refused() { Reads::ALL } else { super::read_back(view) }
+        if view.refused() { Reads::ALL } else { read_back(view) }
     }
 
     fn judge(&self, view: &View<'_>, seen: &Seen) -> Judgement {

@@ -5,11 +5,10 @@ use async_trait::async_trait;
 
 use super::attachments::attached;
 use crate::domain::{GrantRule, Job, Operation, Reason};
-use crate::engine::ports::action::{
-    Action, GrantState, Intended, Judgement, Reads, ResourceAction, Seen, Side, View, grant_state,
-};
+use crate::engine::ports::action::{Action, Intended, Judgement, ResourceAction, Side, View};
 use crate::engine::ports::cloud::{Answer, CloudError, ResourceWriter};
 use crate::engine::record::Write;
+use crate::engine::seen::{GrantState, Reads, Seen, grant_state};
 use crate::workflow::{Account, VerbSpec};
 
 /// Done when both witnesses show no grant.

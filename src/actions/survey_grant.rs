@@ -1,8 +1,9 @@
 //! Before a grant: is there one already, and who pays for it? And is an IPsec-VPN connection free to be granted?
 
-use super::{and_vpn, attached_elsewhere, with_owners, written};
+use super::findings::{and_vpn, attached_elsewhere, with_owners, written};
 use crate::domain::Reason;
-use crate::engine::ports::action::{Action, GrantState, Judgement, Reads, Seen, View, grant_state};
+use crate::engine::ports::action::{Action, Judgement, View};
+use crate::engine::seen::{GrantState, Reads, Seen, grant_state};
 use crate::workflow::{Account, VerbSpec};
 
 /// Outcomes: `absent`, to be granted; `satisfied`, granted already with the wanted payer.

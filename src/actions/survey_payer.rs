@@ -2,9 +2,10 @@
 //! changed in place and takes effect at the hour; any other instance is revoked and granted anew (API §B).
 
 use super::attachments::attached;
-use super::{and_vpn, attached_elsewhere, with_owners, written};
+use super::findings::{and_vpn, attached_elsewhere, with_owners, written};
 use crate::domain::{Edition, InstanceType, Reason};
-use crate::engine::ports::action::{Action, GrantState, Judgement, Reads, Seen, View, grant_state};
+use crate::engine::ports::action::{Action, Judgement, View};
+use crate::engine::seen::{GrantState, Reads, Seen, grant_state};
 use crate::workflow::{Account, VerbSpec};
 
 /// Outcomes: `satisfied`, the wanted payer is written and in force; `pending`, it is written everywhere and will be in

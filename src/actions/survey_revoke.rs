@@ -1,9 +1,10 @@
 //! Before a revoke: is there a grant, and is the instance attached?
 
 use super::attachments::attached;
-use super::with_owners;
+use super::findings::with_owners;
 use crate::domain::{Attachments, Reason};
-use crate::engine::ports::action::{Action, GrantState, Judgement, Reads, Seen, View, grant_state};
+use crate::engine::ports::action::{Action, Judgement, View};
+use crate::engine::seen::{GrantState, Reads, Seen, grant_state};
 use crate::workflow::{Account, VerbSpec};
 
 /// Outcomes: `absent`, there is nothing to revoke; `unattached`, to be revoked; `attached`, the attachments are to be

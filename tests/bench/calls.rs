@@ -59,7 +59,7 @@ pub async fn alone(rig: &Rig, case: &Case) -> Result<Figures> {
     Ok(Figures::default().with("cpu_us_per_call", by_client).with("http_cpu_us_per_call", by_http.await?))
 }
 
-/// CPU microseconds of this process for each of so many calls.
+/// CPU microseconds of this process for each of `calls`.
 async fn cost<C: Future<Output = Result<()>> + Send>(
     calls: usize,
     call: impl Fn() -> C + Clone + Send + 'static,

@@ -8,7 +8,7 @@ use crossgrant::engine::decide::command::Command;
 use crossgrant::engine::ports::crash_points::CrashPoint;
 use crossgrant::engine::ports::store::Filter;
 use crossgrant::engine::record::{Record, State};
-use crossgrant::simulator::{Fault, FaultKind};
+use crossgrant::simulator::{FaultKind, InjectedFault};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -136,7 +136,7 @@ async fn disturbed(
 ) {
     let plant = Plant::new().await;
     plant.cloud.patch_switches(switches.clone()).unwrap();
-    plant.cloud.inject(Fault::new(operation, fault.clone()).after(nth));
+    plant.cloud.inject(InjectedFault::new(operation, fault.clone()).after(nth));
     if let Some((point, nth)) = cut {
         plant.script.cut_at(point, nth);
     }
@@ -269,7 +269,7 @@ async fn chaos(stock: Stock, seed: u64) {
             let (operation, kind) = (dice.pick(operations), dice.pick(&kinds));
             // Two witnesses that show the same past agree, and one stale list of attachments is believed: one witness lies.
             let operation = if kind == FaultKind::Stale { READS[0] } else { operation };
-            let fault = Fault::new(operation, kind).after(dice.roll(3) as u32).times(1 + dice.roll(3) as u32);
+            let fault = InjectedFault::new(operation, kind).after(dice.roll(3) as u32).times(1 + dice.roll(3) as u32);
             log.push(format!("{fault:?}"));
             plant.cloud.inject(fault);
         }
@@ -308,7 +308,7 @@ async fn chaos(stock: Stock, seed: u64) {
         check(&plant, &format!("seed {seed}: {log:#?}")).await;
     }
     plant.cloud.clear_faults();
-    // Whoever is away comes back.
+    // The worker that was cut comes back.
     plant.script.cut_at(CrashPoint::AfterCommit, usize::MAX);
     plant.run().await;
     let context = format!("seed {seed}: {log:#?}\n{:#?}", plant.effects());
@@ -368,7 +368,11 @@ async fn whatever_happens_in_whatever_order() {
     walks(Stock::Memory, "0..40").await;
 }
 
-#[tokio::test]
-async fn whatever_happens_to_two_workers_of_one_database() {
-    walks(Stock::Database, "0..6").await;
+mod in_a_database {
+    use super::*;
+
+    #[tokio::test]
+    async fn whatever_happens_to_two_workers_of_one_database() {
+        walks(Stock::Database, "0..6").await;
+    }
 }

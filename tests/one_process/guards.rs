@@ -11,7 +11,7 @@ use crossgrant::engine::guards::HourlyLimits;
 use crossgrant::engine::policy::Policy;
 use crossgrant::engine::ports::store::Store;
 use crossgrant::engine::record::State;
-use crossgrant::simulator::{Fault, FaultKind};
+use crossgrant::simulator::{FaultKind, InjectedFault};
 use crossgrant::store::Sqlite;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -62,7 +62,7 @@ fn limits(revokes: u32, payer_changes: u32) -> HourlyLimits {
     HourlyLimits { revokes_per_cen: Some(revokes), payer_changes_per_account: Some(payer_changes) }
 }
 
-/// A worker with these limits against a world with so many networks to revoke.
+/// A worker with these limits, in a world with this number of networks to revoke.
 async fn guarded(networks: usize, limits: HourlyLimits) -> Plant {
     let plant = Plant::with_world(&world(networks)).await;
     let store = plant.engine.store.clone();

@@ -11,7 +11,6 @@ VERSIONS = {"Cbn": "2017-09-12", "Sts": "2015-04-01", "Smartag": "2018-03-13", "
 def served():
     """The operations that the simulated cloud serves, each with its product."""
     source = (ROOT / "src/simulator/operations.rs").read_text()
-    source = source.replace("sts::WITH_OIDC", '"AssumeRoleWithOIDC"')
     tables = dict(re.findall(r'\("(\w+)", "[\d-]+", (\w+)\)', source))
     assert tables.keys() == VERSIONS.keys(), f"the table of products has moved: {tables}"
     found = {}

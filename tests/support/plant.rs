@@ -138,7 +138,7 @@ impl Plant {
     }
 
     pub async fn with_world(world: &str) -> Self {
-        // Without limits: a call that waited would wait for a clock that nobody moves.
+        // Without limits: a call that waited would wait for a clock that no test moves.
         Self::with(world, Arc::new(Sqlite::in_memory().unwrap()), None).await
     }
 

@@ -17,7 +17,7 @@ use crate::cloud::testing::{self, RESOURCE_ACCOUNT, Scripted, TR_ACCOUNT};
 use crate::cloud::{Limits, RouterTransport, TransportError};
 use crate::domain::{AccountUid, Hour, Operation};
 use crate::engine::ports::cloud::Failure;
-use crate::simulator::{Change, Simulator, World};
+use crate::simulator::{OutsideChange, Simulator, World};
 
 const ROLE: &str = "acs:ram::1688000000000001:role/crossgrant";
 
@@ -321,7 +321,7 @@ async fn an_ended_or_revoked_session_is_replaced_and_its_account_is_not_asked_fo
         let before = identities(&simulator);
         client.call(&request).await.unwrap();
         let old = client.keys(Operation::DescribeGrantRulesToResource).await.unwrap();
-        simulator.change(Change::EndKey { access_key_id: old.access_key_id.clone() }).unwrap();
+        simulator.change(OutsideChange::EndKey { access_key_id: old.access_key_id.clone() }).unwrap();
         let error = client.call(&request).await.unwrap_err();
         assert!(error.to_string().contains("InvalidSecurityToken.Expired"), "{error}");
         client.call(&request).await.unwrap();

@@ -8,8 +8,8 @@ use crate::engine::look::cen_attachments::{CenAttachments, InstanceAttachments};
 use crate::engine::look::cen_owner::{CenOwner, CenOwners};
 use crate::engine::look::cen_rules::CenRules;
 use crate::engine::look::holds::Holds;
-use crate::engine::ports::action::{Reads, Seen, VpnAttached};
 use crate::engine::ports::cloud::{Answer, CloudError, Failure, Listing, Readers};
+use crate::engine::seen::{Reads, Seen, VpnAttached};
 use crate::workflow::{Class, ErrorClasses};
 
 /// What all looks of a worker share.

@@ -50,10 +50,12 @@ async fn stages() -> [Record; 3] {
     let plant = guarded(1, HourlyLimits::NONE).await;
     let uid = revokes(&plant, 0..1).await[0];
     let fresh = plant.record(uid).await;
-    plant.cloud.inject(Fault::new("RevokeInstanceFromTransitRouter", FaultKind::Throttle { retry_after_ms: None }));
+    plant
+        .cloud
+        .inject(InjectedFault::new("RevokeInstanceFromTransitRouter", FaultKind::Throttle { retry_after_ms: None }));
     plant.run_until(at("2026-11-21T10:20:05.5Z")).await;
     let refused = plant.record(uid).await;
-    plant.cloud.inject(Fault::new("RevokeInstanceFromTransitRouter", FaultKind::DropBefore));
+    plant.cloud.inject(InjectedFault::new("RevokeInstanceFromTransitRouter", FaultKind::DropBefore));
     plant.run_until(at("2026-11-21T10:20:10Z")).await;
     [fresh, refused, plant.record(uid).await]
 }

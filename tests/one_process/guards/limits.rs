@@ -54,7 +54,7 @@ async fn an_empty_look_from_before_the_rest_does_not_let_one_new_one_be_believed
     plant.cloud.change(serde_json::from_value(attach).unwrap()).unwrap();
     plant.clock.advance(Duration::from_secs(60));
     for list in ["ListTransitRouterVpcAttachments", "DescribeCenAttachedChildInstances"] {
-        plant.cloud.inject(Fault::new(list, FaultKind::EmptyList));
+        plant.cloud.inject(InjectedFault::new(list, FaultKind::EmptyList));
     }
     plant.engine.command(uid, Command::Approve).await.unwrap();
     plant.run_on().await;
@@ -133,7 +133,7 @@ async fn neither_limit_nor_pause_stops_a_job_between_halves() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("jobs.db");
     let plant = Plant::with(&world(0), open(&path), None).await;
-    plant.cloud.inject(Fault::new("UpdateTransitRouterVpcAttachmentAttribute", FaultKind::Conflict).times(3));
+    plant.cloud.inject(InjectedFault::new("UpdateTransitRouterVpcAttachmentAttribute", FaultKind::Conflict).times(3));
     let uid = plant.job(payer_change("p", ATTACHED, "PayByResourceOwner")).await;
     plant.work().await;
     assert_eq!(plant.effects(), [MODIFY]);
@@ -150,7 +150,7 @@ async fn neither_limit_nor_pause_stops_a_job_between_halves() {
 #[tokio::test]
 async fn neither_stops_a_network_from_being_granted_again() {
     let plant = guarded(0, limits(20, 1)).await;
-    plant.cloud.inject(Fault::new("GrantInstanceToTransitRouter", FaultKind::Conflict).times(3));
+    plant.cloud.inject(InjectedFault::new("GrantInstanceToTransitRouter", FaultKind::Conflict).times(3));
     let uid = plant.job(payer_change("p", UNATTACHED, "PayByResourceOwner")).await;
     plant.run_on().await;
     assert_eq!(plant.effects().len(), 1, "it is revoked and not granted yet");
@@ -176,7 +176,7 @@ async fn what_was_begun_is_counted_over_a_restart_and_an_approval_lasts() {
     assert_eq!(states(&plant, &uids).await, [State::Completed; 2]);
 
     let refusal = FaultKind::Throttle { retry_after_ms: None };
-    plant.cloud.inject(Fault::new("RevokeInstanceFromTransitRouter", refusal));
+    plant.cloud.inject(InjectedFault::new("RevokeInstanceFromTransitRouter", refusal));
     plant.engine.command(third, Command::Approve).await.unwrap();
     plant.work().await;
     assert!(!plant.record(third).await.has_written(), "its write was refused, so it begins once more");

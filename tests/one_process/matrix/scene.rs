@@ -1,9 +1,9 @@
 //! A cell in a world: names for everything in it, what it begins with, and its job.
 
-use crossgrant::domain::{AccountUid, CenId, Instance, InstanceId, InstanceType, OrderType, Region};
+use crossgrant::domain::{AccountUid, CenId, Instance, InstanceId, InstanceType, OrderType, Region, Site};
 use crossgrant::simulator::{
-    AccessKey, AccountEntry, AttachmentEntry, CenEntry, Edition, Fault, FaultKind, GrantEntry, RouterEntry, Site,
-    Status, WorldFile,
+    AccessKey, AccountEntry, AttachmentEntry, CenEntry, FaultKind, GrantEntry, InjectedFault, RouterEdition,
+    RouterEntry, Status, WorldFile,
 };
 use serde_json::{Value, json};
 
@@ -62,9 +62,9 @@ impl Scene {
     }
 
     /// One of every list of attachments that shows the instance is empty, once.
-    pub fn empty_lists(&self, which: u32) -> Vec<Fault> {
+    pub fn empty_lists(&self, which: u32) -> Vec<InjectedFault> {
         let lists = ["Vpc", "Vbr", "Vpn", "Ecr"].map(|kind| format!("ListTransitRouter{kind}Attachments"));
-        let empty = |list: &str, of: &str| Fault::new(list, FaultKind::EmptyList).after(which).only(of);
+        let empty = |list: &str, of: &str| InjectedFault::new(list, FaultKind::EmptyList).after(which).only(of);
         let of_router = lists.iter().map(|list| empty(list, &self.router('1')));
         of_router.chain([empty("DescribeCenAttachedChildInstances", self.cen.as_str())]).collect()
     }
@@ -77,7 +77,7 @@ impl Scene {
             region: Region::parse(region).unwrap(),
             edition,
         };
-        let enterprise = Edition::Enterprise;
+        let enterprise = RouterEdition::Enterprise;
         // A CEN has one transit router in a region; the instance is in the first.
         let mut regions = ["cn-hangzhou", "cn-shanghai"];
         if cell.place == Place::Basic {
@@ -86,7 +86,7 @@ impl Scene {
         let routers = vec![
             router('1', regions[0], enterprise),
             router('2', "cn-beijing", enterprise),
-            router('b', regions[1], Edition::Basic),
+            router('b', regions[1], RouterEdition::Basic),
         ];
         // Whose a CEN is has to be found out where it has no transit router, too.
         let none = cell.of == InstanceType::CCN && cell.place == Place::Unattached;
