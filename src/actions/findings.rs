@@ -81,8 +81,8 @@ pub(super) fn and_vpn(view: &View<'_>, reads: Reads) -> Reads {
     Reads { vpn: view.kind() == InstanceType::VPN, ..reads }
 }
 
-/// An IPsec-VPN connection is granted only while it is attached to nothing (API §A.1), in this CEN or any other. Found
-/// after a revoke it would be too late: the grant in its place would be refused.
+/// Refuses an IPsec-VPN connection that is attached in any CEN: it can be granted only while it is attached to nothing
+/// (API §A.1). After the revoke of a payer change it would be too late to find that out.
 pub(super) fn attached_elsewhere(view: &View<'_>, seen: &Seen) -> Option<Judgement> {
     let Some(VpnAttached::To(routers)) = &seen.vpn else { return None };
     let findings: Vec<String> = routers.iter().map(|router| format!("attached to {router}")).collect();
@@ -94,7 +94,7 @@ pub(super) fn attached_elsewhere(view: &View<'_>, seen: &Seen) -> Option<Judgeme
     })
 }
 
-/// The payer a rule must show before it can be compared with anything.
+/// The payer written on a rule. A rule without one cannot be judged.
 pub(super) fn written(rule: &GrantRule) -> Result<OrderType, Judgement> {
     rule.order_type.ok_or_else(|| Judgement::Unclear("the grant is shown without an order type".into()))
 }

@@ -71,13 +71,13 @@ pub struct Seen {
     pub attachments: Option<Listing<Attachment>>,
     /// Attachments of the instance to Basic Edition routers of the CEN.
     pub basic: Option<Listing<Attachment>>,
-    /// Whether the transit routers of the CEN were read.
+    /// Whether the transit routers of the CEN were read, which may prove its owner.
     pub routers_read: bool,
     /// What is known of the owner of the CEN.
     pub cen_owner: Option<CenOwner>,
     /// The owner of the instance as a list of the CEN shows it, if the job names another.
     pub other_owner: Option<AccountUid>,
-    /// What the IPsec-VPN connection is attached to in any CEN.
+    /// What the IPsec-VPN connection is attached to, in any CEN.
     pub vpn: Option<VpnAttached>,
 }
 

@@ -1,5 +1,5 @@
-//! What a step can call, as a port of the engine: what to read, what to make of it, and, for the ones that write, the
-//! call itself. Reading and judging know nothing of time, stores or retries; the engine knows nothing of grants.
+//! What a step can call, as a port of the engine: what to read, how to judge it, and, if it writes, the call itself. An
+//! action knows nothing of time, stores or retries; the engine knows nothing of grants.
 
 use async_trait::async_trait;
 
@@ -9,71 +9,70 @@ use crate::engine::record::{Outcome, Record, Write};
 use crate::engine::seen::{Reads, Seen};
 use crate::workflow::VerbSpec;
 
-/// What is certain of a look by the looks before it: an empty answer is never believed where it matters unless another,
-/// asked a while after the first was given, was empty too.
+/// What a look may be believed in, by the looks before it. Where an empty answer matters, it is believed only if another
+/// one, asked for a while after the first was given, was empty too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Certain {
-    /// That attachments are not there: none at all, or none of some that were shown before.
+    /// That attachments are gone: there are none, or some that were shown before are missing.
     pub detached: bool,
     /// That the transit-router account is not shown the CEN.
     pub not_owner: bool,
-    /// That whatever this job wrote shows by now if it took effect.
+    /// That every write of this job would show by now if it took effect.
     pub settled: bool,
-    /// That a grant which was there when the job began is not any more, where one witness alone can tell.
+    /// That the grant which was there when the job began is gone, where one witness alone can tell.
     pub gone: bool,
 }
 
 impl Certain {
-    /// Everything, as in what is only supposed.
+    /// Everything, for a forecast that only supposes.
     pub const ALL: Self = Self { detached: true, not_owner: true, settled: true, gone: true };
 }
 
-/// After how many tries in a row that were turned away for now there is more behind it than a resource that is busy for a
-/// moment.
+/// After this many temporary refusals in a row, the resource is not just busy for a moment.
 pub(in crate::engine) const NOT_JUST_BUSY: u32 = 3;
 
-/// What a step works on.
+/// What a step judges by, besides the look.
 #[derive(Debug, Clone, Copy)]
 pub struct View<'a> {
-    /// The job and everything known of it.
+    /// The job and everything that is known about it.
     pub record: &'a Record,
-    /// The payer to arrive at: the one asked for, or, when undoing, the one of the before-image.
+    /// The payer to arrive at: the one the job asks for, or in an undo the one of the before-image.
     pub goal: Option<OrderType>,
     /// Whether the step is being undone.
     pub undo: bool,
-    /// What is certain of the look it is judged by.
+    /// What the look may be believed in.
     pub certain: Certain,
 }
 
 impl View<'_> {
-    /// The last write of the step, in this direction.
+    /// The last write of the step, forwards or in the undo, whichever is being made.
     fn last_write(&self) -> Option<&Write> {
         let mut writes = self.record.writes.iter().rev();
         writes.find(|w| w.step == self.record.step && w.undo == self.undo)
     }
 
-    /// Whether the last write of the step was refused, and not only for a moment.
+    /// Whether the last write of the step was refused for good, or for a while now.
     pub fn refused(&self) -> bool {
         let lasts = self.record.attempt >= NOT_JUST_BUSY;
         self.last_write().is_some_and(|w| matches!(w.outcome, Outcome::Refused { retry, .. } if lasts || !retry))
     }
 
-    /// Whether the last write of the step was accepted: all that is missing is to see it, for which one witness will do.
+    /// Whether the last write of the step was accepted. Then it only has to show, and one witness is enough.
     pub fn accepted(&self) -> bool {
         self.last_write().is_some_and(|w| matches!(w.outcome, Outcome::Accepted { .. }))
     }
 
-    /// Whether the cloud has refused the last write of the step because its end state is there already.
+    /// Whether the last write of the step was refused because its end state is there already.
     pub fn refused_as_done(&self) -> bool {
         self.last_write().is_some_and(|w| matches!(w.outcome, Outcome::Refused { done: true, .. }))
     }
 
-    /// What was asked.
+    /// What the requester asked for.
     pub fn job(&self) -> &Job {
         &self.record.job
     }
 
-    /// The type of the instance.
+    /// The type of the job's instance.
     pub fn kind(&self) -> InstanceType {
         self.record.job.instance.kind
     }
@@ -100,104 +99,105 @@ impl Intended {
     }
 }
 
-/// What a step makes of a look.
+/// How a step judges a look.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Judgement {
-    /// The step is through, with one of the outcomes of its verb.
+    /// The step is done, with one of the outcomes of its verb.
     Done(&'static str),
     /// This write is missing.
     Write(Intended),
-    /// The cloud is at work on it; look again later.
+    /// The cloud is changing the resource; the job looks again later.
     Busy(String),
-    /// The look proves nothing; look again.
+    /// The look proves nothing, for this reason; the job looks again.
     Unclear(String),
-    /// An empty answer matters here and is not believed yet: another look, a while later, has to agree.
+    /// An empty answer matters here and is not believed before another look, a while later, agrees.
     Recheck(String),
-    /// The ground has shifted under the job: begin again at the first step. Said only where no write of this job would be lost sight of; in an undo it parks the job.
+    /// Something has changed since the survey: the job begins again at its first step. An action judges so only if no write
+    /// of the job would be forgotten by that. In an undo it parks the job.
     StartOver(String),
-    /// This cannot be done.
+    /// The step cannot be done.
     Refuse {
-        /// From the closed list.
+        /// How the job ends, or why it is parked.
         reason: Reason,
-        /// In one plain sentence.
+        /// The cause, in one plain sentence.
         message: String,
-        /// Each finding, where there are several.
+        /// The single findings, if there are several.
         findings: Vec<String>,
     },
 }
 
-/// The side a writing action acts on.
+/// The account that an action writes as, with its call.
 pub enum Side<'a> {
-    /// It only reads.
+    /// The action only reads.
     Readers,
-    /// In the account that owns the instance.
+    /// The account that owns the instance.
     Resource(&'a dyn ResourceAction),
-    /// In the account that owns the CEN.
+    /// The account that owns the CEN.
     TransitRouter(&'a dyn TransitRouterAction),
 }
 
-/// Something a step can call.
+/// A verb that a step can call.
 pub trait Action: Send + Sync {
-    /// Its name, whose account it needs, and its outcomes.
+    /// What definitions are checked against: its name, the account it writes as, and its outcomes.
     fn spec(&self) -> VerbSpec;
 
-    /// What it has to see before it can judge.
+    /// The reads it needs before it can judge.
     fn reads(&self, view: &View<'_>) -> Reads;
 
-    /// What it makes of a look that covers its reads.
+    /// Judges a look that covers its reads.
     fn judge(&self, view: &View<'_>, seen: &Seen) -> Judgement;
 
-    /// Puts the effect of the write it intends into a look, as if it had been made and was shown.
+    /// Changes a look as if the intended write had been made and were shown.
     fn foresee(&self, _job: &Job, _write: &Intended, _seen: &mut Seen) {}
 
-    /// What may lie behind a refusal of its write and can be read nowhere beforehand: it is named with the refusal.
-    /// `classified`: whether the error table knows the code.
+    /// A cause of a refusal that cannot be read beforehand. It is named with the refusal. `classified`: whether the error
+    /// table knows the code.
     fn unforeseeable(&self, _view: &View<'_>, _code: &str, _classified: bool) -> Option<&'static str> {
         None
     }
 
-    /// Whether its write changes the payer of something that is there, which the cloud may refuse for an hour.
+    /// Whether its write changes the payer in place, which the cloud may refuse for an hour.
     fn changes_payer(&self) -> bool {
         false
     }
 
-    /// How it writes.
+    /// Whom it writes as, and the call.
     fn side(&self) -> Side<'_> {
         Side::Readers
     }
 }
 
-/// Writes as the owner of the instance.
+/// The call of an action that writes as the owner of the instance.
 #[async_trait]
 pub trait ResourceAction: Send + Sync {
     /// Makes the call that `write` intends.
     async fn act(&self, client: &dyn ResourceWriter, job: &Job, write: &Write) -> Result<Answer<()>, CloudError>;
 }
 
-/// Writes as the owner of the CEN.
+/// The call of an action that writes as the owner of the CEN.
 #[async_trait]
 pub trait TransitRouterAction: Send + Sync {
     /// Makes the call that `write` intends.
     async fn act(&self, client: &dyn TransitRouterWriter, job: &Job, write: &Write) -> Result<Answer<()>, CloudError>;
 }
 
-/// All actions there are.
+/// The actions, by name.
 pub struct Registry {
     actions: Vec<Box<dyn Action>>,
 }
 
 impl Registry {
-    /// A registry of these.
+    /// Takes the actions that definitions may call.
     pub fn new(actions: Vec<Box<dyn Action>>) -> Self {
         Self { actions }
     }
 
-    /// The action of that name.
+    /// The action of this name; `None`: this program has none.
     pub fn get(&self, verb: &str) -> Option<&dyn Action> {
         self.actions.iter().map(AsRef::as_ref).find(|action| action.spec().name == verb)
     }
 
-    /// What definitions are checked against.
+    /// The specs of all actions, to check definitions against.
     pub fn specs(&self) -> Vec<VerbSpec> {
         self.actions.iter().map(|action| action.spec()).collect()
     }
