@@ -21,6 +21,7 @@ mod probe;
 mod second_cloud;
 mod secrets;
 mod stopped;
+mod store;
 mod support;
 mod sweep;
 mod types;

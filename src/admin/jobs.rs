@@ -52,7 +52,7 @@ pub(super) async fn show(
 ) -> Result<Json<JobView>, ApiError> {
     let job = admin.find(reference).await?;
     let store = &admin.0.engine.store;
-    let first = match store.head_of_line(&job.job.instance.id).await? {
+    let first = match store.first_in_queue(&job.job.instance.id).await? {
         Some(uid) if uid != job.uid => store.load(uid).await?,
         _ => None,
     };

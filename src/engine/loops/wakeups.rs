@@ -19,7 +19,7 @@ pub async fn listen(engine: Arc<Engine>, mut stop: watch::Receiver<bool>) {
         if heard.mail {
             engine.mail.notify_one();
         }
-        if heard.hours {
+        if heard.sweep {
             engine.hours.notify_one();
         }
         if heard.workers {
