@@ -79,7 +79,7 @@ fn everything_but_the_accounts_has_a_default() {
 
 #[test]
 fn the_sample_is_read_and_says_the_defaults() {
-    let sample = include_str!("../../../deploy/crossgrant.toml");
+    let sample = include_str!("../../deploy/crossgrant.toml");
     let dir = tempfile::tempdir().unwrap();
     for secret in ["broker-url", "hub", "1250123456123456"] {
         let path = dir.path().join(secret);
