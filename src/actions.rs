@@ -36,11 +36,6 @@ pub fn registry() -> Registry {
     ])
 }
 
-/// The account that owns the instance.
-fn resource_account(view: &View<'_>) -> AccountUid {
-    view.job().instance.owner.clone()
-}
-
 /// What a write of a grant looks at: both witnesses, until it was accepted; then seeing it takes one. The transit-router
 /// account may be shown nothing of an ECR (API §H2).
 fn read_back(view: &View<'_>) -> Reads {

@@ -43,12 +43,12 @@ mod wire;
 mod testing;
 
 pub use accounts::Accounts;
-pub use budget::{Limits, OPERATIONS};
+pub use budget::Limits;
 pub use credentials::{
     AccountCredentials, BadCredentialsUri, BadRole, Credential, CredentialError, CredentialSource, CredentialsUri,
     ExternalId, Keys, MachineRole, OidcRole, Role, RoleArn, SessionLength, SessionName, StaticKeys,
 };
-pub use endpoint::{BadEndpoint, Endpoint, EndpointPattern, Endpoints, Product};
+pub use endpoint::{BadEndpoint, Endpoint, EndpointPattern, Endpoints};
 pub use observer::{CallObserver, Unobserved};
 pub use probe::{NotARead, ProbeRead, RawAnswer, Told};
 pub use rpc::Timeouts;

@@ -9,6 +9,7 @@ mod ids;
 mod instance;
 mod job;
 mod nearest;
+mod operation;
 mod order_type;
 mod reason;
 mod site;
@@ -22,6 +23,7 @@ pub use ids::{AccountUid, BadName, CenId, InstanceId, JobId, JobUid, Region, Req
 pub use instance::{Cen, Instance, InstanceType};
 pub use job::{Attachments, Job, Kind, Mode, hex};
 pub use nearest::nearest;
+pub use operation::{Access, CalledAs, Operation, Product};
 pub use order_type::OrderType;
 pub use reason::{REASONS_VERSION, Reason};
 pub use site::Site;

@@ -9,3 +9,16 @@ mod schedule;
 
 pub use pass::{Report, pass};
 pub use schedule::run;
+
+use std::time::Duration;
+
+use crate::engine::loops::shared::Engine;
+use crate::engine::ports::urgency::{Priority, Urgency};
+
+/// How long a call may wait for its budget, behind the calls of jobs. After that the group is read at its next due time.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The urgency of a call that a pass makes now.
+fn urgency(engine: &Engine) -> Urgency {
+    Urgency { priority: Priority::Sweep, until: Some(engine.clock.uptime() + PATIENCE), room: None }
+}

@@ -4,6 +4,7 @@
 mod adversary;
 mod budget;
 mod chaos;
+mod circles;
 mod contract;
 mod crash_everywhere;
 mod credentials;
@@ -18,6 +19,7 @@ mod plans;
 mod preflight;
 pub mod second_cloud;
 mod secrets;
+mod sources;
 mod sweep;
 mod types;
 mod workflows;

@@ -3,11 +3,11 @@
 
 use async_trait::async_trait;
 
-use crate::domain::{Attachment, Edition, InstanceType, Job, OrderType, Reason};
+use crate::domain::{Attachment, Edition, InstanceType, Job, Operation, OrderType, Reason};
 use crate::engine::ports::action::{
     Action, GrantState, Intended, Judgement, Reads, Seen, Side, TransitRouterAction, View, grant_state,
 };
-use crate::engine::ports::cloud::{Answer, CloudError, Failure, TransitRouterWriter};
+use crate::engine::ports::cloud::{Answer, CloudError, TransitRouterWriter};
 use crate::engine::record::Write;
 use crate::workflow::{Account, VerbSpec};
 
@@ -58,16 +58,6 @@ pub struct UpdateAttachments;
 /// Through when there is none left.
 pub struct DeleteAttachments;
 
-fn intended(view: &View<'_>, operation: &'static str, attachment: &Attachment, client_token: bool) -> Intended {
-    Intended {
-        operation,
-        account: view.job().cen.owner.clone(),
-        resource: attachment.id.clone(),
-        order_type: None,
-        client_token,
-    }
-}
-
 /// The payer an attachment is to have. An undo gives each one back its own, and has no business with those that this job
 /// did not write.
 fn wanted(view: &View<'_>, attachment: &Attachment) -> Option<OrderType> {
@@ -101,26 +91,10 @@ fn grant_differs(view: &View<'_>, seen: &Seen) -> Option<Judgement> {
     }
 }
 
-/// `None` where an attachment has no payer, or none that could be changed (API §A.7).
-fn update_operation(view: &View<'_>) -> Option<&'static str> {
-    match view.kind() {
-        InstanceType::VPC => Some("UpdateTransitRouterVpcAttachmentAttribute"),
-        InstanceType::VBR => Some("UpdateTransitRouterVbrAttachmentAttribute"),
-        InstanceType::VPN => Some("UpdateTransitRouterVpnAttachmentAttribute"),
-        InstanceType::ECR | InstanceType::CCN => None,
-    }
-}
-
-/// What ends an attachment, and whether it takes a ClientToken. A CCN has only what the Basic Edition has, on either
-/// edition (API §A.9).
-fn delete_operation(view: &View<'_>, edition: Edition) -> (&'static str, bool) {
-    match (edition, view.kind()) {
-        (Edition::Basic, _) | (_, InstanceType::CCN) => ("DetachCenChildInstance", false),
-        (_, InstanceType::VPC) => ("DeleteTransitRouterVpcAttachment", true),
-        (_, InstanceType::VBR) => ("DeleteTransitRouterVbrAttachment", true),
-        (_, InstanceType::VPN) => ("DeleteTransitRouterVpnAttachment", true),
-        (_, InstanceType::ECR) => ("DeleteTransitRouterEcrAttachment", true),
-    }
+/// What ends an attachment. A CCN has only what the Basic Edition has, on either edition (API §A.9).
+fn delete_operation(view: &View<'_>, edition: Edition) -> Operation {
+    let enterprise = Operation::delete_attachment(view.kind()).filter(|_| edition == Edition::Enterprise);
+    enterprise.unwrap_or(Operation::DetachCenChildInstance)
 }
 
 impl Action for UpdateAttachments {
@@ -144,17 +118,15 @@ impl Action for UpdateAttachments {
         };
         let stale = |a: &Attachment| wanted(view, a).filter(|wanted| a.is_attached() && a.order_type != Some(*wanted));
         if let Some((attachment, order_type)) = list.iter().find_map(|a| Some((a, stale(a)?))) {
-            let Some(operation) = update_operation(view) else {
+            let Some(operation) = Operation::update_attachment(view.kind()) else {
                 return Judgement::Refuse {
                     reason: Reason::PayerNotChangeable,
                     message: format!("{} is an attachment whose payer cannot be changed", attachment.id),
                     findings: vec![],
                 };
             };
-            return Judgement::Write(Intended {
-                order_type: Some(order_type),
-                ..intended(view, operation, attachment, true)
-            });
+            let resource = attachment.id.clone();
+            return Judgement::Write(Intended { operation, resource, order_type: Some(order_type) });
         }
         match list.iter().find(|a| !a.is_attached()) {
             Some(busy) => Judgement::Busy(format!("{} is {}", busy.id, busy.status)),
@@ -183,7 +155,7 @@ impl TransitRouterAction for UpdateAttachments {
             (Some(order_type), Some(token)) => {
                 client.update_attachment(job.instance.kind, &write.resource, order_type, token).await
             }
-            _ => Err(incomplete(write)),
+            _ => Err(CloudError::not_sent(write.operation, "the intent names no order type")),
         }
     }
 }
@@ -209,8 +181,8 @@ impl Action for DeleteAttachments {
         };
         match (list.iter().find(|a| a.is_attached()), list.first()) {
             (Some(attachment), _) => {
-                let (operation, client_token) = delete_operation(view, attachment.edition);
-                Judgement::Write(intended(view, operation, attachment, client_token))
+                let operation = delete_operation(view, attachment.edition);
+                Judgement::Write(Intended { operation, resource: attachment.id.clone(), order_type: None })
             }
             (None, Some(busy)) => Judgement::Busy(format!("{} is {}", busy.id, busy.status)),
             (None, None) => Judgement::Done("done"),
@@ -234,14 +206,5 @@ impl TransitRouterAction for DeleteAttachments {
             Some(token) => client.delete_attachment(job.instance.kind, &write.resource, token).await,
             None => client.detach_child_instance(&job.cen, &job.instance).await,
         }
-    }
-}
-
-fn incomplete(write: &Write) -> CloudError {
-    CloudError {
-        operation: write.operation.clone(),
-        failure: Failure::NotSent { why: "the intent names no order type".into() },
-        request_id: None,
-        retry_after: None,
     }
 }

@@ -3,8 +3,8 @@
 
 use async_trait::async_trait;
 
-use super::{resource_account, written};
-use crate::domain::{GrantRule, InstanceType, Job, Reason};
+use super::written;
+use crate::domain::{GrantRule, InstanceType, Job, Operation, Reason};
 use crate::engine::ports::action::{
     Action, GrantState, Intended, Judgement, Reads, ResourceAction, Seen, Side, View, grant_state,
 };
@@ -29,11 +29,9 @@ impl Action for Grant {
         match grant_state(seen, job) {
             GrantState::Unclear(why) => Judgement::Unclear(why),
             GrantState::Absent | GrantState::Unshown => Judgement::Write(Intended {
-                operation: operation(view),
-                account: resource_account(view),
+                operation: Operation::grant(view.kind()),
                 resource: job.instance.id.to_string(),
                 order_type: view.goal,
-                client_token: false,
             }),
             GrantState::Granted(rule) => match (view.goal, written(&rule)) {
                 (None, _) => Judgement::Done("done"),
@@ -82,13 +80,6 @@ impl Action for Grant {
 
     fn side(&self) -> Side<'_> {
         Side::Resource(self)
-    }
-}
-
-fn operation(view: &View<'_>) -> &'static str {
-    match view.kind() {
-        InstanceType::CCN => "GrantInstanceToCbn",
-        _ => "GrantInstanceToTransitRouter",
     }
 }
 

@@ -4,12 +4,12 @@
 use async_trait::async_trait;
 
 use super::attachments::{Attached, attached};
-use super::{resource_account, written};
-use crate::domain::{Job, Reason};
+use super::written;
+use crate::domain::{Job, Operation, Reason};
 use crate::engine::ports::action::{
     Action, GrantState, Intended, Judgement, Reads, ResourceAction, Seen, Side, View, grant_state,
 };
-use crate::engine::ports::cloud::{Answer, CloudError, Failure, ResourceWriter};
+use crate::engine::ports::cloud::{Answer, CloudError, ResourceWriter};
 use crate::engine::record::Write;
 use crate::workflow::{Account, VerbSpec};
 
@@ -54,11 +54,9 @@ impl Action for ModifyGrant {
             }
         }
         Judgement::Write(Intended {
-            operation: "ModifyGrantInstanceToTransitRouter",
-            account: resource_account(view),
+            operation: Operation::ModifyGrantInstanceToTransitRouter,
             resource: job.instance.id.to_string(),
             order_type: view.goal,
-            client_token: true,
         })
     }
 
@@ -83,12 +81,7 @@ impl ResourceAction for ModifyGrant {
     async fn act(&self, client: &dyn ResourceWriter, job: &Job, write: &Write) -> Result<Answer<()>, CloudError> {
         match (write.order_type, &write.client_token) {
             (Some(order_type), Some(token)) => client.modify_grant(&job.instance, &job.cen, order_type, token).await,
-            _ => Err(CloudError {
-                operation: write.operation.clone(),
-                failure: Failure::NotSent { why: "the intent names no order type".into() },
-                request_id: None,
-                retry_after: None,
-            }),
+            _ => Err(CloudError::not_sent(write.operation, "the intent names no order type")),
         }
     }
 }

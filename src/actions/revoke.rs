@@ -4,8 +4,7 @@
 use async_trait::async_trait;
 
 use super::attachments::{Attached, attached};
-use super::resource_account;
-use crate::domain::{GrantRule, InstanceType, Job, Reason};
+use crate::domain::{GrantRule, Job, Operation, Reason};
 use crate::engine::ports::action::{
     Action, GrantState, Intended, Judgement, Reads, ResourceAction, Seen, Side, View, grant_state,
 };
@@ -50,11 +49,9 @@ impl Action for Revoke {
         match attached(view, seen) {
             Attached::Not(judgement) => judgement,
             Attached::To(list) if list.is_empty() => Judgement::Write(Intended {
-                operation: operation(view),
-                account: resource_account(view),
+                operation: Operation::revoke(view.kind()),
                 resource: job.instance.id.to_string(),
                 order_type: None,
-                client_token: false,
             }),
             Attached::To(list) => {
                 let names: Vec<&str> = list.iter().map(|a| a.id.as_str()).collect();
@@ -71,13 +68,6 @@ impl Action for Revoke {
 
     fn side(&self) -> Side<'_> {
         Side::Resource(self)
-    }
-}
-
-fn operation(view: &View<'_>) -> &'static str {
-    match view.kind() {
-        InstanceType::CCN => "RevokeInstanceFromCbn",
-        _ => "RevokeInstanceFromTransitRouter",
     }
 }
 

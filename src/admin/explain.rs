@@ -151,7 +151,7 @@ fn nth(number: u32) -> String {
 mod tests {
     use super::*;
     use crate::admin::testing::{at, record};
-    use crate::domain::{OrderType, Reason};
+    use crate::domain::{Operation, OrderType, Reason};
     use crate::engine::record::{Outcome, Wait, Write};
 
     const NOW: &str = "2026-11-21T10:20:00Z";
@@ -175,7 +175,7 @@ mod tests {
     fn written(record: Record) -> Record {
         let write = Write {
             step: "revoke".into(),
-            operation: "RevokeInstanceFromTransitRouter".into(),
+            operation: Operation::RevokeInstanceFromTransitRouter,
             account: AccountUid::parse("1688000000000001").unwrap(),
             resource: "vpc-bp1h8vbrbcgohcju50001".into(),
             order_type: None,

@@ -8,25 +8,26 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::budget::{Budget, Limits, OPERATIONS};
+use super::budget::{Budget, Limits};
 use super::cbn::Cbn;
 use super::credentials::{AccountCredentials, Sources};
 use super::endpoint::Endpoints;
 use super::observer::CallObserver;
 use super::probe::{self, ProbeRead, RawAnswer};
-use super::rpc::{Caller, Shared, Timeouts, not_sent};
+use super::rpc::{Caller, Shared, Timeouts};
 use super::smartag::Smartag;
 use super::transport::Transport;
 use super::vpc::Vpc;
 use crate::clock::Clock;
 use crate::domain::{
-    AccountUid, Cen, CenId, ChildInstance, GrantRule, Instance, InstanceId, InstanceType, ListedAttachment, OrderType,
-    TransitRouter,
+    AccountUid, Cen, CenId, ChildInstance, GrantRule, Instance, InstanceId, InstanceType, ListedAttachment, Operation,
+    OrderType, TransitRouter,
 };
 use crate::engine::ports::cloud::{
     Answer, Cloud, CloudError, Listing, NoRoom, Readers, ResourceReader, ResourceWriter, RuleFilter, RulePage,
     TransitRouterReader, TransitRouterWriter,
 };
+use crate::engine::ports::write_permit::WritePermit;
 
 /// The cloud, through one transport, as several accounts.
 pub struct Accounts {
@@ -56,7 +57,7 @@ impl Accounts {
         limits: Option<Limits>,
     ) -> Self {
         let read_interval =
-            limits.as_ref().map(|limits| limits.interval("DescribeGrantRulesToCen")).unwrap_or_default();
+            limits.as_ref().map(|limits| limits.interval(Operation::DescribeGrantRulesToCen)).unwrap_or_default();
         let budget = Budget::new(limits);
         let shared = Arc::new(Shared { clock, transport, endpoints, timeouts, observer, budget });
         let mut sources = Sources::new(shared.clone()).knowing(&credentials);
@@ -97,7 +98,7 @@ impl Accounts {
     fn products(&self, account: &AccountUid) -> Result<&Products, CloudError> {
         self.accounts
             .get(account)
-            .ok_or_else(|| not_sent("credentials", format!("no credential is configured for account {account}")))
+            .ok_or_else(|| CloudError::not_sent(None, format!("no credential is configured for account {account}")))
     }
 }
 
@@ -117,20 +118,27 @@ impl Readers for Accounts {
 
 #[async_trait]
 impl Cloud for Accounts {
-    async fn resource_writer(&self, account: &AccountUid) -> Result<Arc<dyn ResourceWriter>, CloudError> {
-        let products = self.products(account)?.clone();
-        products.cbn.verify().await?;
-        Ok(Arc::new(WriteAsResource(products)))
+    async fn resource_writer(
+        &self,
+        account: &AccountUid,
+        permit: Arc<WritePermit>,
+    ) -> Result<Arc<dyn ResourceWriter>, CloudError> {
+        let Products { cbn, smartag, .. } = self.products(account)?.clone();
+        cbn.verify().await?;
+        Ok(Arc::new(WriteAsResource { cbn, smartag, permit }))
     }
 
-    async fn transit_router_writer(&self, account: &AccountUid) -> Result<Arc<dyn TransitRouterWriter>, CloudError> {
+    async fn transit_router_writer(
+        &self,
+        account: &AccountUid,
+        permit: Arc<WritePermit>,
+    ) -> Result<Arc<dyn TransitRouterWriter>, CloudError> {
         let cbn = self.products(account)?.cbn.clone();
         cbn.verify().await?;
-        Ok(Arc::new(WriteAsTransitRouter(cbn)))
+        Ok(Arc::new(WriteAsTransitRouter { cbn, permit }))
     }
 
-    async fn room(&self, account: &AccountUid, operation: &str) -> Result<Option<&'static str>, NoRoom> {
-        let Some(operation) = OPERATIONS.iter().find(|known| **known == operation) else { return Ok(None) };
+    async fn room(&self, account: &AccountUid, operation: Operation) -> Result<Option<Operation>, NoRoom> {
         self.shared.room(account, operation).await
     }
 
@@ -140,9 +148,18 @@ impl Cloud for Accounts {
 }
 
 struct ReadAsResource(Products);
-struct WriteAsResource(Products);
 struct ReadAsTransitRouter(Cbn);
-struct WriteAsTransitRouter(Cbn);
+
+struct WriteAsResource {
+    cbn: Cbn,
+    smartag: Smartag,
+    permit: Arc<WritePermit>,
+}
+
+struct WriteAsTransitRouter {
+    cbn: Cbn,
+    permit: Arc<WritePermit>,
+}
 
 #[async_trait]
 impl ResourceReader for ReadAsResource {
@@ -170,15 +187,15 @@ impl ResourceWriter for WriteAsResource {
         order_type: Option<OrderType>,
     ) -> Result<Answer<()>, CloudError> {
         match instance.kind {
-            InstanceType::CCN => self.0.smartag.grant(instance, cen, order_type).await,
-            _ => self.0.cbn.grant(instance, cen, order_type).await,
+            InstanceType::CCN => self.smartag.grant(instance, cen, order_type, &self.permit).await,
+            _ => self.cbn.grant(instance, cen, order_type, &self.permit).await,
         }
     }
 
     async fn revoke(&self, instance: &Instance, cen: &Cen) -> Result<Answer<()>, CloudError> {
         match instance.kind {
-            InstanceType::CCN => self.0.smartag.revoke(instance, cen).await,
-            _ => self.0.cbn.revoke(instance, cen).await,
+            InstanceType::CCN => self.smartag.revoke(instance, cen, &self.permit).await,
+            _ => self.cbn.revoke(instance, cen, &self.permit).await,
         }
     }
 
@@ -189,7 +206,7 @@ impl ResourceWriter for WriteAsResource {
         order_type: OrderType,
         client_token: &str,
     ) -> Result<Answer<()>, CloudError> {
-        self.0.cbn.modify_grant(instance, cen, order_type, client_token).await
+        self.cbn.modify_grant(instance, cen, order_type, client_token, &self.permit).await
     }
 }
 
@@ -239,7 +256,7 @@ impl TransitRouterWriter for WriteAsTransitRouter {
         order_type: OrderType,
         client_token: &str,
     ) -> Result<Answer<()>, CloudError> {
-        self.0.update_attachment(kind, attachment_id, order_type, client_token).await
+        self.cbn.update_attachment(kind, attachment_id, order_type, client_token, &self.permit).await
     }
 
     async fn delete_attachment(
@@ -248,11 +265,11 @@ impl TransitRouterWriter for WriteAsTransitRouter {
         attachment_id: &str,
         client_token: &str,
     ) -> Result<Answer<()>, CloudError> {
-        self.0.delete_attachment(kind, attachment_id, client_token).await
+        self.cbn.delete_attachment(kind, attachment_id, client_token, &self.permit).await
     }
 
     async fn detach_child_instance(&self, cen: &Cen, instance: &Instance) -> Result<Answer<()>, CloudError> {
-        self.0.detach_child_instance(cen, instance).await
+        self.cbn.detach_child_instance(cen, instance, &self.permit).await
     }
 }
 
@@ -266,9 +283,12 @@ mod tests {
 
     use super::*;
     use crate::cloud::observer::Unobserved;
-    use crate::cloud::testing::{self, RESOURCE_ACCOUNT, SECRET, Scripted, TOKEN, TR_ACCOUNT, cen, instance, uid};
+    use crate::cloud::testing::{
+        self, RESOURCE_ACCOUNT, SECRET, Scripted, TOKEN, TR_ACCOUNT, cen, instance, permit, uid,
+    };
     use crate::cloud::transport::TransportError;
     use crate::engine::ports::cloud::Failure;
+    use crate::engine::ports::crash_points::NoCrashes;
 
     fn why(error: CloudError) -> String {
         match error.failure {
@@ -284,8 +304,8 @@ mod tests {
         for error in [
             accounts.resource_reader(&stranger).err().unwrap(),
             accounts.transit_router_reader(&stranger).err().unwrap(),
-            accounts.resource_writer(&stranger).await.err().unwrap(),
-            accounts.transit_router_writer(&stranger).await.err().unwrap(),
+            accounts.resource_writer(&stranger, permit()).await.err().unwrap(),
+            accounts.transit_router_writer(&stranger, permit()).await.err().unwrap(),
         ] {
             assert!(why(error).contains("1999999999999999"));
         }
@@ -297,7 +317,7 @@ mod tests {
         let cloud = Scripted::new().identities_too().json(200, stranger()).json(200, stranger());
         let accounts = testing::accounts(&cloud, Unobserved);
         let account = uid(RESOURCE_ACCOUNT);
-        assert!(why(accounts.resource_writer(&account).await.err().unwrap()).contains("belongs to account"));
+        assert!(why(accounts.resource_writer(&account, permit()).await.err().unwrap()).contains("belongs to account"));
         // An empty list, read with the key of another account, would prove an absence that is none.
         let reader = accounts.resource_reader(&account).unwrap();
         let read = reader.describe_grant_rules_to_resource(&instance(InstanceType::VPC)).await;
@@ -314,16 +334,37 @@ mod tests {
         let accounts = testing::accounts(&cloud, Unobserved);
         let account = uid(TR_ACCOUNT);
         accounts.verify(&account).await.unwrap();
-        accounts.resource_writer(&account).await.unwrap();
-        let writer = accounts.transit_router_writer(&account).await.unwrap();
+        accounts.resource_writer(&account, permit()).await.unwrap();
+        let writer = accounts.transit_router_writer(&account, permit()).await.unwrap();
         writer.detach_child_instance(&cen(), &instance(InstanceType::VPC)).await.unwrap();
         assert_eq!(cloud.actions(), ["GetCallerIdentity", "DetachCenChildInstance"]);
     }
 
     #[tokio::test]
+    async fn without_its_permit_a_write_sends_no_byte_whatever_task_makes_it() {
+        let cloud = Scripted::new().json(200, json!({"RequestId": "R"}));
+        let clock = Arc::new(testing::clock());
+        let permit = WritePermit::new(clock.clone(), Arc::new(NoCrashes), clock.uptime() + Duration::from_secs(10));
+        let accounts = testing::accounts(&cloud, Unobserved);
+        let writer = accounts.resource_writer(&uid(RESOURCE_ACCOUNT), permit.clone()).await.unwrap();
+        let revoke = || {
+            let writer = writer.clone();
+            tokio::spawn(async move { writer.revoke(&instance(InstanceType::VPC), &cen()).await })
+        };
+        revoke().await.unwrap().unwrap();
+        assert!(!permit.was_refused());
+        clock.advance(Duration::from_secs(10));
+        let error = revoke().await.unwrap().unwrap_err();
+        assert_eq!(error.failure, Failure::NotSent { why: "the lease of its job is over".into() });
+        assert!(permit.was_refused());
+        assert_eq!(cloud.actions().len(), 1);
+    }
+
+    #[tokio::test]
     async fn every_attempt_has_its_own_nonce() {
         let cloud = Scripted::new().json(200, json!({"RequestId": "R"})).json(200, json!({"RequestId": "R"}));
-        let writer = testing::accounts(&cloud, Unobserved).resource_writer(&uid(RESOURCE_ACCOUNT)).await.unwrap();
+        let writer =
+            testing::accounts(&cloud, Unobserved).resource_writer(&uid(RESOURCE_ACCOUNT), permit()).await.unwrap();
         for _ in 0..2 {
             writer.revoke(&instance(InstanceType::VPC), &cen()).await.unwrap();
         }
@@ -339,7 +380,8 @@ mod tests {
         let message = format!("server string to sign: x-acs-security-token:{TOKEN}\n{SECRET} {}", "y".repeat(5000));
         let body = json!({"RequestId": "R", "Code": "SignatureDoesNotMatch", "Message": message});
         let cloud = Scripted::new().json(400, body);
-        let writer = testing::accounts(&cloud, Unobserved).resource_writer(&uid(RESOURCE_ACCOUNT)).await.unwrap();
+        let writer =
+            testing::accounts(&cloud, Unobserved).resource_writer(&uid(RESOURCE_ACCOUNT), permit()).await.unwrap();
         let error = writer.revoke(&instance(InstanceType::VPC), &cen()).await.unwrap_err();
         let shown = format!("{error} {error:?}");
         assert!(shown.contains("SignatureDoesNotMatch") && shown.contains("x-acs-security-token:***"), "{shown}");
@@ -350,7 +392,7 @@ mod tests {
     struct Heard(Arc<Mutex<Vec<String>>>);
 
     impl CallObserver for Heard {
-        fn called(&self, operation: &str, account: &AccountUid, outcome: &str, _: Duration) {
+        fn called(&self, operation: Operation, account: &AccountUid, outcome: &str, _: Duration) {
             self.0.lock().unwrap().push(format!("{operation} {account} {outcome}"));
         }
     }
@@ -366,7 +408,7 @@ mod tests {
             .fail(TransportError::Unanswered("reset".into()));
         let heard = Heard::default();
         let log = heard.0.clone();
-        let writer = testing::accounts(&cloud, heard).resource_writer(&uid(RESOURCE_ACCOUNT)).await.unwrap();
+        let writer = testing::accounts(&cloud, heard).resource_writer(&uid(RESOURCE_ACCOUNT), permit()).await.unwrap();
         let mut errors = Vec::new();
         for _ in 0..5 {
             errors.extend(writer.revoke(&instance(InstanceType::VPC), &cen()).await.err());

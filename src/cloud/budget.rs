@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 
 use super::bucket::Bucket;
 use crate::clock::Clock;
-use crate::domain::AccountUid;
+use crate::domain::{Access, AccountUid, CalledAs, Operation};
 use crate::engine::ports::urgency::{Priority, Urgency};
 
 /// Calls per second of `AssumeRole`, which the roles of all accounts behind one hub share: a fifth of what STS takes of an
@@ -24,38 +24,6 @@ const ASSUME_ROLE: u32 = 20;
 
 /// Of so many calls that both wait for, the sweep gets one.
 const SHARE: u32 = 8;
-
-/// The operations this client calls, as they are named in settings.
-pub const OPERATIONS: &[&str] = &[
-    "AssumeRole",
-    "AssumeRoleWithOIDC",
-    "CheckTransitRouterService",
-    "DeleteTransitRouterEcrAttachment",
-    "DeleteTransitRouterVbrAttachment",
-    "DeleteTransitRouterVpcAttachment",
-    "DeleteTransitRouterVpnAttachment",
-    "DescribeCenAttachedChildInstances",
-    "DescribeCens",
-    "DescribeGrantRules",
-    "DescribeGrantRulesToCen",
-    "DescribeGrantRulesToResource",
-    "DescribeVpnAttachments",
-    "DetachCenChildInstance",
-    "GetCallerIdentity",
-    "GrantInstanceToCbn",
-    "GrantInstanceToTransitRouter",
-    "ListTransitRouterEcrAttachments",
-    "ListTransitRouterVbrAttachments",
-    "ListTransitRouterVpcAttachments",
-    "ListTransitRouterVpnAttachments",
-    "ListTransitRouters",
-    "ModifyGrantInstanceToTransitRouter",
-    "RevokeInstanceFromCbn",
-    "RevokeInstanceFromTransitRouter",
-    "UpdateTransitRouterVbrAttachmentAttribute",
-    "UpdateTransitRouterVpcAttachmentAttribute",
-    "UpdateTransitRouterVpnAttachmentAttribute",
-];
 
 /// How many calls to make of each operation, for each account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,7 +35,7 @@ pub struct Limits {
     /// How many calls may go out at once after a pause.
     pub burst: u32,
     /// Calls per second of operations that have a limit of their own.
-    pub operations: BTreeMap<String, u32>,
+    pub operations: BTreeMap<Operation, u32>,
 }
 
 impl Default for Limits {
@@ -78,25 +46,24 @@ impl Default for Limits {
 }
 
 impl Limits {
-    fn of(&self, operation: &str) -> u32 {
-        let reads =
-            ["Describe", "List", "Get", "Check", "AssumeRoleWithOIDC"].iter().any(|verb| operation.starts_with(verb));
-        let general = match operation {
-            "AssumeRole" => ASSUME_ROLE,
-            _ if reads => self.reads_per_second,
-            _ => self.writes_per_second,
+    fn of(&self, operation: Operation) -> u32 {
+        let general = match operation.access() {
+            Access::Read => self.reads_per_second,
+            Access::Write | Access::WriteWithToken => self.writes_per_second,
+            Access::Keys if operation.called_as() == CalledAs::Hub => ASSUME_ROLE,
+            Access::Keys => self.reads_per_second,
         };
-        self.operations.get(operation).copied().unwrap_or(general)
+        self.operations.get(&operation).copied().unwrap_or(general)
     }
 
     /// How far apart two calls of an operation are at that rate.
-    pub(super) fn interval(&self, operation: &str) -> Duration {
+    pub(super) fn interval(&self, operation: Operation) -> Duration {
         Duration::from_secs(1) / self.of(operation).max(1)
     }
 }
 
 /// A line for each account and operation, from its first call.
-type Lines = HashMap<(AccountUid, &'static str), Arc<Mutex<Line>>>;
+type Lines = HashMap<(AccountUid, Operation), Arc<Mutex<Line>>>;
 
 /// The budgets of all accounts.
 #[derive(Default)]
@@ -150,7 +117,7 @@ impl Budget {
         &self,
         clock: &dyn Clock,
         account: &AccountUid,
-        operation: &'static str,
+        operation: Operation,
         urgency: Urgency,
     ) -> Result<Passed, UsedUp> {
         let began = clock.uptime();
@@ -194,7 +161,7 @@ impl Budget {
     pub fn throttled(
         &self,
         account: &AccountUid,
-        operation: &'static str,
+        operation: Operation,
         sent: Duration,
         now: Duration,
         retry_after: Option<Duration>,
@@ -205,7 +172,7 @@ impl Budget {
         Some(line.bucket.rate(now))
     }
 
-    fn line(&self, account: &AccountUid, operation: &'static str, now: Duration) -> Option<Arc<Mutex<Line>>> {
+    fn line(&self, account: &AccountUid, operation: Operation, now: Duration) -> Option<Arc<Mutex<Line>>> {
         let limits = self.limits.as_ref()?;
         let mut lines = locked(&self.lines);
         let line = lines.entry((account.clone(), operation)).or_insert_with(|| {

@@ -6,8 +6,8 @@ use tokio::task::{JoinHandle, yield_now};
 use super::*;
 use crate::clock::ManualClock;
 
-const READ: &str = "DescribeGrantRulesToCen";
-const WRITE: &str = "GrantInstanceToTransitRouter";
+const READ: Operation = Operation::DescribeGrantRulesToCen;
+const WRITE: Operation = Operation::GrantInstanceToTransitRouter;
 
 fn account(last: char) -> AccountUid {
     AccountUid::parse(format!("168800000000000{last}")).unwrap()
@@ -160,24 +160,10 @@ async fn a_throttled_operation_waits_as_long_as_was_asked_and_no_other_does() {
 
 #[test]
 fn reads_and_writes_have_limits_and_an_operation_its_own() {
-    let operations = BTreeMap::from([(READ.to_owned(), 20)]);
+    let operations = BTreeMap::from([(READ, 20)]);
     let limits = Limits { operations, ..Limits::default() };
-    let of = ["GetCallerIdentity", "ListTransitRouterVpcAttachments", "AssumeRole", WRITE, READ].map(|o| limits.of(o));
-    assert_eq!(of, [5, 5, 20, 2, 20]);
-}
-
-#[test]
-fn every_operation_that_the_client_names_can_be_given_a_limit() {
-    let sources = [include_str!("cbn/grants.rs"), include_str!("spelling.rs"), include_str!("cbn/attachments.rs")];
-    let verbs = ["Grant", "Revoke", "Modify", "Describe", "List", "Update", "Delete", "Detach"];
-    let texts = sources.iter().flat_map(|source| source.split('"').skip(1).step_by(2));
-    let named = texts.filter(|text| {
-        let noun = verbs.iter().find_map(|verb| text.strip_prefix(verb)).unwrap_or_default();
-        noun.starts_with(|c: char| c.is_ascii_uppercase()) && noun.contains("T") && !text.contains(' ')
-    });
-    for operation in
-        named.filter(|text| !text.ends_with("TransitRouterAttachmentAttribute") && !text.ends_with("RouterAttachment"))
-    {
-        assert!(OPERATIONS.contains(&operation), "{operation}");
-    }
+    let keys = [Operation::AssumeRole, Operation::AssumeRoleWithOIDC, Operation::GetCallerIdentity];
+    assert_eq!(keys.map(|operation| limits.of(operation)), [20, 5, 5]);
+    let of = [Operation::ListTransitRouterVpcAttachments, WRITE, READ].map(|operation| limits.of(operation));
+    assert_eq!(of, [5, 2, 20]);
 }

@@ -12,11 +12,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::endpoint::Product;
 use super::envelope::Reply;
 use super::request::RpcRequest;
 use super::rpc::Caller;
 use crate::engine::ports::cloud::{Answer, CloudError, Listing};
+use crate::engine::ports::write_permit::WritePermit;
 
 /// The Cbn operations, as one account.
 #[derive(Clone)]
@@ -43,13 +43,9 @@ impl Cbn {
         self.caller.call(request).await
     }
 
-    async fn write(&self, request: &RpcRequest) -> Result<Answer<()>, CloudError> {
-        self.caller.write(request).await
+    async fn write(&self, request: &RpcRequest, permit: &WritePermit) -> Result<Answer<()>, CloudError> {
+        self.caller.write(request, permit).await
     }
-}
-
-fn request(action: &'static str) -> RpcRequest {
-    RpcRequest::new(Product::Cbn, action)
 }
 
 /// The complete answer to a question that needs no call: the cloud has no such thing.

@@ -7,35 +7,10 @@ use std::str::FromStr;
 
 use http::Uri;
 
-use crate::domain::Region;
+use crate::domain::{Product, Region};
 
 /// Stands for the region of the call.
 const REGION: &str = "{region}";
-
-/// A product of the cloud's API.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Product {
-    /// Cloud Enterprise Network.
-    Cbn,
-    /// Security Token Service.
-    Sts,
-    /// Smart Access Gateway, which grants CCNs.
-    Smartag,
-    /// Virtual Private Cloud.
-    Vpc,
-}
-
-impl Product {
-    /// The value of `x-acs-version`.
-    pub fn version(self) -> &'static str {
-        match self {
-            Self::Cbn => "2017-09-12",
-            Self::Sts => "2015-04-01",
-            Self::Smartag => "2018-03-13",
-            Self::Vpc => "2016-04-28",
-        }
-    }
-}
 
 /// Scheme, host and port of a product. The host that is signed is exactly the one that is sent, port included.
 #[derive(Debug, Clone, PartialEq, Eq)]

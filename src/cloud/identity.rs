@@ -10,14 +10,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::Timestamp;
 
 use super::credentials::Keys;
-use super::endpoint::Product;
 use super::request::RpcRequest;
 use super::rpc::Caller;
 use super::turns::Turns;
 use super::wire;
+use crate::domain::Operation;
 use crate::engine::ports::cloud::{CloudError, Failure, Refusal};
 
-const OPERATION: &str = "GetCallerIdentity";
+const OPERATION: Operation = Operation::GetCallerIdentity;
 
 /// What is known of a credential.
 #[derive(Default)]
@@ -44,7 +44,7 @@ impl Caller {
     }
 
     /// Keys that have shown to be the expected account's, for an operation.
-    pub(super) async fn verified(&self, operation: &str) -> Result<Arc<Keys>, CloudError> {
+    pub(super) async fn verified(&self, operation: Operation) -> Result<Arc<Keys>, CloudError> {
         let keys = self.keys(operation).await?;
         let known = || self.identity.has_verified(&keys).then(|| keys.clone());
         self.identity.turns.take(known, || self.check(keys.clone())).await
@@ -65,7 +65,7 @@ impl Caller {
         let expected = self.account();
         self.pass(OPERATION).await?;
         // No answer here means that what the caller wanted never left: its effect is not in doubt.
-        let reply = self.call_with(keys, &RpcRequest::new(Product::Sts, OPERATION)).await.map_err(|error| {
+        let reply = self.call_with(keys, &RpcRequest::new(OPERATION), None).await.map_err(|error| {
             let why = format!("whose credential is configured for account {expected} is not known: {error}");
             let failure = match error.failure {
                 Failure::Unanswered { .. } => Failure::NotSent { why },
@@ -75,12 +75,8 @@ impl Caller {
             CloudError { failure, ..error }
         })?;
         let answered = |failure| {
-            Err(CloudError {
-                operation: OPERATION.to_owned(),
-                failure,
-                request_id: Some(reply.request_id.clone()),
-                retry_after: None,
-            })
+            let request_id = Some(reply.request_id.clone());
+            Err(CloudError { request_id, ..CloudError::new(OPERATION, failure) })
         };
         match wire::uid(&reply.body, "AccountId") {
             Ok(Some(actual)) if actual == *expected => Ok(reply.date),
@@ -96,7 +92,7 @@ impl Caller {
 }
 
 fn refusal(status: u16, code: String) -> Box<Refusal> {
-    Box::new(Refusal { asked: OPERATION.to_owned(), status, code })
+    Box::new(Refusal { asked: OPERATION.as_str(), status, code })
 }
 
 #[cfg(test)]

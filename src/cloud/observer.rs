@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use crate::domain::AccountUid;
+use crate::domain::{AccountUid, Operation};
 
 /// Told of each call once it has ended. Must not block.
 pub trait CallObserver: Send + Sync + 'static {
     /// `outcome` is `ok`, the cloud's error code (`http-503` and the like when the answer held none), `unanswered` or
     /// `not-sent`. `took` is the time from signing to the end of the answer.
-    fn called(&self, operation: &str, account: &AccountUid, outcome: &str, took: Duration);
+    fn called(&self, operation: Operation, account: &AccountUid, outcome: &str, took: Duration);
 
     /// How long a call waited for the budget of its operation, and how many calls per second that has now.
-    fn budgeted(&self, _operation: &str, _account: &AccountUid, _waited: Duration, _rate: Option<f64>) {}
+    fn budgeted(&self, _operation: Operation, _account: &AccountUid, _waited: Duration, _rate: Option<f64>) {}
 }
 
 /// Nobody listens.
@@ -19,5 +19,5 @@ pub trait CallObserver: Send + Sync + 'static {
 pub struct Unobserved;
 
 impl CallObserver for Unobserved {
-    fn called(&self, _: &str, _: &AccountUid, _: &str, _: Duration) {}
+    fn called(&self, _: Operation, _: &AccountUid, _: &str, _: Duration) {}
 }

@@ -9,17 +9,17 @@ use uuid::Uuid;
 
 use super::budget::{Budget, Passed, UsedUp};
 use super::credentials::{CredentialError, CredentialSource, Keys};
-use super::endpoint::{Endpoints, Product};
+use super::endpoint::Endpoints;
 use super::envelope::{self, Bad, Reply};
 use super::identity::Identity;
 use super::observer::CallObserver;
 use super::request::RpcRequest;
 use super::transport::{Transport, TransportError};
 use crate::clock::Clock;
-use crate::domain::AccountUid;
+use crate::domain::{AccountUid, Operation, Product};
 use crate::engine::ports::cloud::{Answer, CloudError, Failure, NoRoom};
 use crate::engine::ports::urgency::Urgency;
-use crate::engine::ports::write_permit::Leave;
+use crate::engine::ports::write_permit::WritePermit;
 
 /// How long a call may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub(super) struct Shared {
 
 impl Shared {
     /// Takes room for a call out of the budget of its operation; `None` if it has no limit.
-    pub async fn room(&self, account: &AccountUid, operation: &'static str) -> Result<Option<&'static str>, NoRoom> {
+    pub async fn room(&self, account: &AccountUid, operation: Operation) -> Result<Option<Operation>, NoRoom> {
         let passed = self.budget.pass(self.clock.as_ref(), account, operation, Urgency::current()).await;
         let (waited, rate) = match passed {
             Ok(Passed { waited, rate }) => (waited, rate),
@@ -60,7 +60,7 @@ impl Shared {
     }
 
     /// Returns once the budget of an operation has room for a call.
-    pub async fn pass(&self, account: &AccountUid, operation: &'static str) -> Result<(), CloudError> {
+    pub async fn pass(&self, account: &AccountUid, operation: Operation) -> Result<(), CloudError> {
         let (clock, observer, urgency) = (self.clock.as_ref(), &self.observer, Urgency::current());
         if urgency.room == Some(operation) {
             return Ok(());
@@ -77,7 +77,7 @@ impl Shared {
                     "the budget of account {account} for {operation} is used up; waited {:.1} s for it",
                     waited.as_secs_f64()
                 );
-                Err(CloudError { retry_after: Some(opens_in), ..not_sent(operation, why) })
+                Err(CloudError { retry_after: Some(opens_in), ..CloudError::not_sent(operation, why) })
             }
         }
     }
@@ -98,7 +98,7 @@ impl Shared {
     pub fn told(
         &self,
         account: &AccountUid,
-        operation: &'static str,
+        operation: Operation,
         began: Duration,
         result: Result<Reply, Bad>,
     ) -> Result<Reply, CloudError> {
@@ -115,7 +115,7 @@ impl Shared {
         self.observer.called(operation, account, &outcome, took);
         tracing::debug!(
             account.uid = %account,
-            cloud.operation = operation,
+            cloud.operation = operation.as_str(),
             cloud.request_id = request_id.unwrap_or(""),
             cloud.outcome = outcome,
             took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
@@ -133,20 +133,9 @@ pub(super) struct Caller {
     shared: Arc<Shared>,
 }
 
-/// An error of a call that was not made.
-pub(super) fn not_sent(operation: &str, why: impl Into<String>) -> CloudError {
-    bad(Failure::NotSent { why: why.into() }).of(operation)
-}
-
 impl Caller {
     pub fn new(account: AccountUid, source: Arc<dyn CredentialSource>, shared: Arc<Shared>) -> Self {
         Self { account, source, identity: Identity::default(), shared }
-    }
-
-    /// A call whose answer is its `RequestId`.
-    pub async fn write(&self, request: &RpcRequest) -> Result<Answer<()>, CloudError> {
-        let Reply { request_id, date, .. } = self.call(request).await?;
-        Ok(Answer { value: (), request_id, date, calls: 1 })
     }
 
     /// On whose account the calls are.
@@ -162,24 +151,34 @@ impl Caller {
         &self.shared
     }
 
-    /// Sends a request once, when the budget of its operation has room for it: with keys that are known to be the
-    /// account's, except to STS, which says whose they are. They are asked for after the wait, which they might not
-    /// outlive.
+    /// Sends a request that changes nothing, once.
     pub async fn call(&self, request: &RpcRequest) -> Result<Reply, CloudError> {
-        self.pass(request.action).await?;
-        let keys = match request.product {
-            Product::Sts => self.keys(request.action).await?,
-            _ => self.verified(request.action).await?,
-        };
-        self.call_with(&keys, request).await
+        self.make(request, None).await
     }
 
-    pub(super) async fn pass(&self, operation: &'static str) -> Result<(), CloudError> {
+    /// Sends a request that changes something, once, if its permit still allows it. The answer is its `RequestId`.
+    pub async fn write(&self, request: &RpcRequest, permit: &WritePermit) -> Result<Answer<()>, CloudError> {
+        let Reply { request_id, date, .. } = self.make(request, Some(permit)).await?;
+        Ok(Answer { value: (), request_id, date, calls: 1 })
+    }
+
+    /// Sends a request when the budget of its operation has room for it: with keys that are known to be the account's,
+    /// except to STS, which says whose they are. The keys are fetched after the wait, which they might not outlive.
+    async fn make(&self, request: &RpcRequest, permit: Option<&WritePermit>) -> Result<Reply, CloudError> {
+        self.pass(request.operation).await?;
+        let keys = match request.operation.product() {
+            Product::Sts => self.keys(request.operation).await?,
+            Product::Cbn | Product::Smartag | Product::Vpc => self.verified(request.operation).await?,
+        };
+        self.call_with(&keys, request, permit).await
+    }
+
+    pub(super) async fn pass(&self, operation: Operation) -> Result<(), CloudError> {
         self.shared.pass(&self.account, operation).await
     }
 
     /// Keys for a request of `operation`. Without any, the request was not made.
-    pub(super) async fn keys(&self, operation: &str) -> Result<Arc<Keys>, CloudError> {
+    pub(super) async fn keys(&self, operation: Operation) -> Result<Arc<Keys>, CloudError> {
         self.source
             .keys()
             .await
@@ -193,27 +192,35 @@ impl Caller {
             .map_err(|bad| bad.of(operation))
     }
 
-    pub(super) async fn call_with(&self, keys: &Arc<Keys>, request: &RpcRequest) -> Result<Reply, CloudError> {
+    pub(super) async fn call_with(
+        &self,
+        keys: &Arc<Keys>,
+        request: &RpcRequest,
+        permit: Option<&WritePermit>,
+    ) -> Result<Reply, CloudError> {
         let began = self.shared.clock.uptime();
-        let result = self.attempt(keys, request).await;
+        let result = self.attempt(keys, request, permit).await;
         if let Err(Bad { failure: Failure::Refused { code, .. }, .. }) = &result
             && keys_ended(code)
         {
             self.source.invalidate(keys);
         }
-        self.shared.told(&self.account, request.action, began, result)
+        self.shared.told(&self.account, request.operation, began, result)
     }
 
-    async fn attempt(&self, keys: &Keys, request: &RpcRequest) -> Result<Reply, Bad> {
-        let endpoint = self.shared.endpoints.of(request.product, request.region.as_ref());
+    async fn attempt(&self, keys: &Keys, request: &RpcRequest, permit: Option<&WritePermit>) -> Result<Reply, Bad> {
+        let endpoint = self.shared.endpoints.of(request.operation.product(), request.region.as_ref());
         let nonce = Uuid::new_v4().simple().to_string();
         let http = endpoint
             .map_err(|error| error.to_string())
             .and_then(|endpoint| request.to_http(&endpoint, keys, self.shared.clock.now(), &nonce));
         let http = http.map_err(|why| bad(Failure::NotSent { why }))?;
-        // Who issues the keys of a write, and says whose they are, is asked under way to it.
-        if request.product != Product::Sts && !Leave::to_send() {
-            return Err(bad(Failure::NotSent { why: "the lease of its job is over".into() }));
+        let forbidden = match permit {
+            Some(permit) => (!permit.allows_sending()).then_some("the lease of its job is over"),
+            None => request.operation.is_write().then_some("a write needs a permit, and has none"),
+        };
+        if let Some(why) = forbidden {
+            return Err(bad(Failure::NotSent { why: why.into() }));
         }
         let response = self.shared.send(http).await?;
         envelope::read(&response).map_err(|mut bad| {
@@ -248,9 +255,9 @@ pub(super) fn bad(failure: Failure) -> Bad {
 }
 
 impl Bad {
-    fn of(self, operation: &str) -> CloudError {
+    fn of(self, operation: Operation) -> CloudError {
         let Self { failure, request_id, retry_after } = self;
-        CloudError { operation: operation.to_owned(), failure, request_id, retry_after }
+        CloudError { operation: Some(operation), failure, request_id, retry_after }
     }
 }
 
@@ -307,7 +314,7 @@ mod tests {
             budget: Budget::default(),
         };
         let caller = testing::caller_of(testing::TR_ACCOUNT, shared);
-        let request = RpcRequest::new(Product::Sts, "DescribeX").query("NextToken", "a+b/c=~ *");
+        let request = RpcRequest::new(Operation::GetCallerIdentity).query("NextToken", "a+b/c=~ *");
         let error = caller.call(&request).await.unwrap_err();
         assert_eq!(error.failure, Failure::Unanswered { why: "no answer within 500ms".into() });
 
@@ -318,6 +325,15 @@ mod tests {
         assert!(head.contains("\r\ncontent-length: 0\r\n"), "{head}");
         let signed = head.split("signedheaders=").nth(1).unwrap().split(',').next().unwrap();
         assert!(signed.starts_with("host;x-acs-") && !signed.contains("content-length"), "{head}");
+    }
+
+    #[tokio::test]
+    async fn a_write_is_not_sent_by_the_way_of_reads() {
+        let cloud = testing::Scripted::new();
+        let request = RpcRequest::new(Operation::RevokeInstanceFromTransitRouter);
+        let error = testing::caller(&cloud, testing::RESOURCE_ACCOUNT).call(&request).await.unwrap_err();
+        assert!(matches!(&error.failure, Failure::NotSent { why } if why.contains("needs a permit")), "{error}");
+        assert!(cloud.requests().is_empty());
     }
 
     #[tokio::test]
@@ -336,13 +352,13 @@ mod tests {
             budget: Budget::new(Some(crate::cloud::Limits::default())),
         };
         let caller = testing::caller_of(testing::TR_ACCOUNT, shared);
-        let request = RpcRequest::new(Product::Sts, "DescribeX");
+        let request = RpcRequest::new(Operation::AssumeRole);
         let within = |span| Urgency { until: Some(clock.uptime() + span), ..Urgency::default() };
         let second = Duration::from_secs(1);
         within(second).scope(caller.call(&request)).await.unwrap_err();
         let error = within(second).scope(caller.call(&request)).await.unwrap_err();
         assert_eq!(error.retry_after, Some(7 * second));
-        assert!(matches!(&error.failure, Failure::NotSent { why } if why.contains("DescribeX is used up")), "{error}");
+        assert!(matches!(&error.failure, Failure::NotSent { why } if why.contains("AssumeRole is used up")), "{error}");
         assert_eq!(cloud.requests().len(), 1);
         clock.advance(7 * second);
         within(second).scope(caller.call(&request)).await.unwrap();

@@ -8,17 +8,13 @@ use std::sync::Arc;
 
 use serde_json_borrow::Value;
 
-use super::endpoint::Product;
 use super::paging::List;
 use super::request::RpcRequest;
-use super::rpc::{Caller, not_sent};
+use super::rpc::Caller;
 use super::wire;
-use crate::domain::{Cen, CenId, GrantRule, Instance, InstanceId, OrderType, Region};
+use crate::domain::{Cen, CenId, GrantRule, Instance, InstanceId, Operation, OrderType, Region};
 use crate::engine::ports::cloud::{Answer, CloudError, Listing};
-
-const GRANT: &str = "GrantInstanceToCbn";
-const REVOKE: &str = "RevokeInstanceFromCbn";
-const RULES: &str = "DescribeGrantRules";
+use crate::engine::ports::write_permit::WritePermit;
 
 /// The Smartag operations, as one account.
 #[derive(Clone)]
@@ -37,21 +33,24 @@ impl Smartag {
         ccn: &Instance,
         cen: &Cen,
         order_type: Option<OrderType>,
+        permit: &WritePermit,
     ) -> Result<Answer<()>, CloudError> {
         if let Some(order_type) = order_type {
-            return Err(not_sent(GRANT, format!("the grant of a CCN has no payer, so none can be {order_type}")));
+            let why = format!("the grant of a CCN has no payer, so none can be {order_type}");
+            return Err(CloudError::not_sent(Operation::GrantInstanceToCbn, why));
         }
-        self.caller.write(&about(GRANT, ccn, cen).query("CenUid", &cen.owner)).await
+        let grant = about(Operation::GrantInstanceToCbn, ccn, cen).query("CenUid", &cen.owner);
+        self.caller.write(&grant, permit).await
     }
 
-    pub async fn revoke(&self, ccn: &Instance, cen: &Cen) -> Result<Answer<()>, CloudError> {
-        self.caller.write(&about(REVOKE, ccn, cen)).await
+    pub async fn revoke(&self, ccn: &Instance, cen: &Cen, permit: &WritePermit) -> Result<Answer<()>, CloudError> {
+        self.caller.write(&about(Operation::RevokeInstanceFromCbn, ccn, cen), permit).await
     }
 
     /// Every rule of one CCN.
     pub async fn rules(&self, ccn: &Instance) -> Result<Answer<Listing<GrantRule>>, CloudError> {
         let describe =
-            RpcRequest::new(Product::Smartag, RULES).in_region(&ccn.region).query("AssociatedCcnId", &ccn.id);
+            RpcRequest::new(Operation::DescribeGrantRules).in_region(&ccn.region).query("AssociatedCcnId", &ccn.id);
         let read = |item: &Value| {
             let rule = rule(item)?;
             Some((Some(format!("{} {} {}", rule.instance, rule.cen, rule.cen_owner)), rule))
@@ -64,11 +63,8 @@ impl Smartag {
     }
 }
 
-fn about(action: &'static str, ccn: &Instance, cen: &Cen) -> RpcRequest {
-    RpcRequest::new(Product::Smartag, action)
-        .in_region(&ccn.region)
-        .query("CcnInstanceId", &ccn.id)
-        .query("CenInstanceId", &cen.id)
+fn about(operation: Operation, ccn: &Instance, cen: &Cen) -> RpcRequest {
+    RpcRequest::new(operation).in_region(&ccn.region).query("CcnInstanceId", &ccn.id).query("CenInstanceId", &cen.id)
 }
 
 fn rule(item: &Value<'_>) -> Option<GrantRule> {

@@ -36,51 +36,22 @@ pub fn child_instance(kind: InstanceType) -> Option<&'static str> {
     }
 }
 
-/// The operations on Enterprise Edition attachments of one type, and the fields of a listed one (API §A.7, §A.8, §A.10).
-pub struct AttachmentWords {
-    /// Lists them.
-    pub list: &'static str,
-    /// Changes the payer of one; `None` where the payer of an attachment cannot change (API §H4).
-    pub update: Option<&'static str>,
-    /// Deletes one.
-    pub delete: &'static str,
-    /// The field with the id of the instance.
-    pub id_field: &'static str,
-    /// The field with the account that owns the instance.
-    pub owner_field: &'static str,
+/// The fields of a listed Enterprise Edition attachment that differ by type (API §A.8).
+pub struct AttachmentFields {
+    /// Has the id of the instance.
+    pub id: &'static str,
+    /// Has the account that owns the instance.
+    pub owner: &'static str,
 }
 
 /// `None` for a CCN, which only the Basic Edition connects.
-pub fn attachment(kind: InstanceType) -> Option<AttachmentWords> {
-    match kind {
-        InstanceType::VPC => Some(AttachmentWords {
-            list: "ListTransitRouterVpcAttachments",
-            update: Some("UpdateTransitRouterVpcAttachmentAttribute"),
-            delete: "DeleteTransitRouterVpcAttachment",
-            id_field: "VpcId",
-            owner_field: "VpcOwnerId",
-        }),
-        InstanceType::VBR => Some(AttachmentWords {
-            list: "ListTransitRouterVbrAttachments",
-            update: Some("UpdateTransitRouterVbrAttachmentAttribute"),
-            delete: "DeleteTransitRouterVbrAttachment",
-            id_field: "VbrId",
-            owner_field: "VbrOwnerId",
-        }),
-        InstanceType::VPN => Some(AttachmentWords {
-            list: "ListTransitRouterVpnAttachments",
-            update: Some("UpdateTransitRouterVpnAttachmentAttribute"),
-            delete: "DeleteTransitRouterVpnAttachment",
-            id_field: "VpnId",
-            owner_field: "VpnOwnerId",
-        }),
-        InstanceType::ECR => Some(AttachmentWords {
-            list: "ListTransitRouterEcrAttachments",
-            update: None,
-            delete: "DeleteTransitRouterEcrAttachment",
-            id_field: "EcrId",
-            owner_field: "EcrOwnerId",
-        }),
-        InstanceType::CCN => None,
-    }
+pub fn attachment(kind: InstanceType) -> Option<AttachmentFields> {
+    let (id, owner) = match kind {
+        InstanceType::VPC => ("VpcId", "VpcOwnerId"),
+        InstanceType::VBR => ("VbrId", "VbrOwnerId"),
+        InstanceType::VPN => ("VpnId", "VpnOwnerId"),
+        InstanceType::ECR => ("EcrId", "EcrOwnerId"),
+        InstanceType::CCN => return None,
+    };
+    Some(AttachmentFields { id, owner })
 }

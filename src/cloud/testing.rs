@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -18,6 +19,8 @@ use super::transport::{Transport, TransportError};
 use super::{Accounts, CallObserver};
 use crate::clock::ManualClock;
 use crate::domain::{AccountUid, Cen, CenId, Instance, InstanceId, InstanceType, Region};
+use crate::engine::ports::crash_points::NoCrashes;
+use crate::engine::ports::write_permit::WritePermit;
 
 pub const RESOURCE_ACCOUNT: &str = "1688000000000001";
 pub const TR_ACCOUNT: &str = "1250123456123456";
@@ -133,6 +136,11 @@ pub fn credentials(uid: &str) -> AccountCredentials {
 
 pub fn clock() -> ManualClock {
     ManualClock::new("2026-05-09T08:30:00Z".parse().unwrap())
+}
+
+/// A permit that does not end.
+pub fn permit() -> Arc<WritePermit> {
+    WritePermit::new(Arc::new(clock()), Arc::new(NoCrashes), Duration::MAX)
 }
 
 pub fn caller(cloud: &Scripted, uid: &str) -> Caller {

@@ -5,15 +5,12 @@ use std::sync::Arc;
 
 use serde_json_borrow::Value;
 
-use super::endpoint::Product;
 use super::paging::List;
 use super::request::RpcRequest;
-use super::rpc::{Caller, not_sent};
+use super::rpc::Caller;
 use super::wire;
-use crate::domain::{Instance, InstanceType};
+use crate::domain::{Instance, InstanceType, Operation};
 use crate::engine::ports::cloud::{Answer, CloudError, Listing};
-
-const VPN_ATTACHMENTS: &str = "DescribeVpnAttachments";
 
 /// The Vpc operations, as one account.
 #[derive(Clone)]
@@ -29,11 +26,11 @@ impl Vpc {
     /// What a connection is attached to: transit routers of whatever account, or a VPN gateway. One that is listed without
     /// either is attached to nothing. `AttachType` is `CEN`, `VPNGW` or `NO_ASSOCIATED` (API §A.14).
     pub async fn vpn_attachments(&self, vpn: &Instance) -> Result<Answer<Listing<String>>, CloudError> {
+        let operation = Operation::DescribeVpnAttachments;
         if vpn.kind != InstanceType::VPN {
-            return Err(not_sent(VPN_ATTACHMENTS, format!("a {} is no IPsec-VPN connection", vpn.kind)));
+            return Err(CloudError::not_sent(operation, format!("a {} is no IPsec-VPN connection", vpn.kind)));
         }
-        let describe =
-            RpcRequest::new(Product::Vpc, VPN_ATTACHMENTS).in_region(&vpn.region).query("VpnConnectionId", &vpn.id);
+        let describe = RpcRequest::new(operation).in_region(&vpn.region).query("VpnConnectionId", &vpn.id);
         let read = |item: &Value| {
             let id = wire::text(item, "InstanceId")?.to_owned();
             let router = wire::text(item, "TransitRouterId");

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::domain::{
-    AccountUid, CONTENT_TYPE, Event, EventType, Hour, InstanceId, InstanceType, Job, JobUid, Kind, OrderType,
-    REASONS_VERSION, Reason, Requester,
+    AccountUid, CONTENT_TYPE, Event, EventType, Hour, InstanceId, InstanceType, Job, JobUid, Kind, Operation,
+    OrderType, REASONS_VERSION, Reason, Requester,
 };
 use crate::engine::ports::mail::Outgoing;
 use crate::engine::ports::store::{EventKey, OutboundMessage};
@@ -215,7 +215,7 @@ struct Attach<'a> {
 #[derive(Serialize)]
 struct Written<'a> {
     step: &'a str,
-    operation: &'a str,
+    operation: Operation,
     account: &'a AccountUid,
     resource: &'a str,
     undo: bool,
@@ -250,7 +250,7 @@ impl<'a> Written<'a> {
         let Write { step, operation, account, resource, order_type, undo, sends, intended_at, .. } = write;
         Self {
             step,
-            operation,
+            operation: *operation,
             account,
             resource,
             undo: *undo,

@@ -33,7 +33,7 @@ async fn the_control_endpoints_show_and_change_the_cloud() {
 }
 
 #[tokio::test]
-async fn a_wait_answers_when_it_has_come_to_pass() {
+async fn a_wait_answers_once_what_it_waits_for_has_happened() {
     let bench = Bench::new();
     let wait =
         async |query: &str| bench.send(bench.control("GET", &format!("/_sim/wait?{query}"), "")).await.unwrap().status;
@@ -46,7 +46,7 @@ async fn a_wait_answers_when_it_has_come_to_pass() {
 }
 
 #[tokio::test]
-async fn a_wait_sees_what_time_does_though_nobody_calls() {
+async fn a_wait_sees_what_time_does_without_any_call() {
     let bench = Bench::new();
     bench.modify("vpc-bp1h8vbrbcgohcju50002", "OrderType=PayByResourceOwner").await;
     let hour = async {
@@ -62,7 +62,7 @@ async fn a_wait_sees_what_time_does_though_nobody_calls() {
 #[tokio::test]
 async fn a_session_that_was_ended_is_refused() {
     let bench = Bench::new();
-    let end = super::Change::EndKey { access_key_id: "resource-key".into() };
+    let end = super::OutsideChange::EndKey { access_key_id: "resource-key".into() };
     bench.simulator.change(end).unwrap();
     assert_eq!(bench.grant(ABSENT, "").await, "InvalidAccessKeyId.Inactive");
 }

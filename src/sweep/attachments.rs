@@ -6,10 +6,9 @@ use std::collections::HashMap;
 use crate::domain::{Attachment, InstanceId};
 use crate::engine::loops::shared::Engine;
 use crate::engine::ports::store::Group;
-use crate::engine::ports::urgency::{Priority, Urgency};
 use crate::engine::record::Record;
 
-use super::pass::PATIENCE;
+use super::urgency;
 
 /// What is attached to the CEN of a group.
 pub(super) struct Attachments<'a> {
@@ -37,12 +36,11 @@ impl<'a> Attachments<'a> {
             return;
         }
         let (engine, group) = (self.engine, self.group);
-        let urgency = Urgency { priority: Priority::Sweep, until: Some(engine.clock.uptime() + PATIENCE), room: None };
         let lists = async {
             let reader = engine.cloud.transit_router_reader(&group.cen.owner)?;
             engine.reads.attachments.all(reader.as_ref(), &group.cen, group.kind).await
         };
-        self.read = match urgency.scope(lists).await {
+        self.read = match urgency(engine).scope(lists).await {
             Ok(lists) if lists.complete => {
                 let mut all: HashMap<InstanceId, Vec<Attachment>> = HashMap::new();
                 for listed in lists.items.into_iter().filter(|listed| listed.cen == group.cen.id) {

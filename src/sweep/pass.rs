@@ -1,18 +1,16 @@
 //! One pass: reads each group once, decides for every job of it, and commits the decisions together.
 
-use std::time::Duration;
-
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 
 use super::attachments::Attachments;
+use super::urgency;
 use crate::domain::{GrantRule, InstanceId, JobUid};
 use crate::engine::decide::decision::{Decision, Observation, decide};
 use crate::engine::decide::waiting::{decide_swept, is_late};
 use crate::engine::look::cen_rules::{CenSearch, FoundRules};
 use crate::engine::loops::shared::Engine;
 use crate::engine::ports::store::{Committed, Group, LeaseUse, StoreError};
-use crate::engine::ports::urgency::{Priority, Urgency};
 use crate::engine::record::{Record, State};
 
 /// Jobs of a group that are in memory at a time: some 25 KiB each, with their events. One page of the cloud answers for a
@@ -21,8 +19,6 @@ const CHUNK: usize = 50;
 /// Groups in work at a time. Each account has its own budget, so a group that waits for room holds up no other; and changes
 /// that groups commit at the same time share one commit of the store. With [`CHUNK`] this bounds the memory of a pass.
 const AT_ONCE: usize = 16;
-/// How long a call may wait for its budget, behind the calls of jobs. After that the group is read at its next due time.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a pass did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -88,9 +84,8 @@ async fn sweep(engine: &Engine, group: Group, jobs: usize, now: Timestamp) -> Re
         let instances: Vec<InstanceId> = records.iter().map(|record| record.job.instance.id.clone()).collect();
         let found = match &mut search {
             Ok(search) => {
-                let until = Some(engine.clock.uptime() + PATIENCE);
-                let urgency = Urgency { priority: Priority::Sweep, until, room: None };
-                urgency.scope(search.find(&instances, jobs.saturating_sub(report.jobs))).await
+                let found = search.find(&instances, jobs.saturating_sub(report.jobs));
+                urgency(engine).scope(found).await
             }
             Err(error) => instances.into_iter().map(|id| (id, (engine.clock.now(), Err(error.clone())))).collect(),
         };

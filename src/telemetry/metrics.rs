@@ -18,7 +18,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::broker::{BrokerState, Link, LinkStatus};
 use crate::cloud::CallObserver;
-use crate::domain::{AccountUid, EventType, Kind};
+use crate::domain::{AccountUid, EventType, Kind, Operation};
 use crate::engine::guards::setting;
 use crate::engine::ports::observe::Observer;
 use crate::engine::ports::store::Counts;
@@ -270,8 +270,8 @@ impl Observer for Metrics {
 }
 
 impl CallObserver for Metrics {
-    fn called(&self, operation: &str, account: &AccountUid, outcome: &str, took: Duration) {
-        let operation = || Cow::Owned(operation.to_owned());
+    fn called(&self, operation: Operation, account: &AccountUid, outcome: &str, took: Duration) {
+        let operation = || Cow::Borrowed(operation.as_str());
         let labels = [
             ("operation", operation()),
             ("account", account.to_string().into()),
@@ -281,8 +281,8 @@ impl CallObserver for Metrics {
         self.call_duration.get_or_create(&[("operation", operation())]).observe(took.as_secs_f64());
     }
 
-    fn budgeted(&self, operation: &str, account: &AccountUid, waited: Duration, rate: Option<f64>) {
-        let labels = [("operation", operation.to_owned().into()), ("account", account.to_string().into())];
+    fn budgeted(&self, operation: Operation, account: &AccountUid, waited: Duration, rate: Option<f64>) {
+        let labels = [("operation", operation.as_str().into()), ("account", account.to_string().into())];
         self.budget_waited.get_or_create(&labels).inc_by(waited.as_secs_f64());
         if let Some(rate) = rate {
             self.budget_rate.get_or_create(&labels).set(rate);
@@ -345,8 +345,8 @@ mod tests {
         metrics.swept(120, 2, 119, Duration::from_secs(1));
         metrics.published(3, 1);
         let account = AccountUid::parse("1250123456123456").unwrap();
-        metrics.called("DescribeGrantRulesToCen", &account, "Throttling.User", Duration::from_millis(5));
-        metrics.budgeted("DescribeGrantRulesToCen", &account, Duration::from_millis(1500), Some(2.5));
+        metrics.called(Operation::DescribeGrantRulesToCen, &account, "Throttling.User", Duration::from_millis(5));
+        metrics.budgeted(Operation::DescribeGrantRulesToCen, &account, Duration::from_millis(1500), Some(2.5));
         metrics
     }
 

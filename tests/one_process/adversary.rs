@@ -6,7 +6,7 @@ use std::time::Duration;
 use crossgrant::domain::Reason;
 use crossgrant::engine::decide::command::Command;
 use crossgrant::engine::record::State;
-use crossgrant::simulator::{Change, Fault, FaultKind};
+use crossgrant::simulator::{FaultKind, InjectedFault, OutsideChange};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -33,7 +33,7 @@ in_memory_and_in_a_database! {
 }
 
 fn change(plant: &Plant, change: Value) {
-    plant.cloud.change(serde_json::from_value::<Change>(change).unwrap()).unwrap();
+    plant.cloud.change(serde_json::from_value::<OutsideChange>(change).unwrap()).unwrap();
 }
 
 fn forbidden() -> FaultKind {
@@ -56,7 +56,7 @@ pub fn payer(plant: &Plant, instance: &str) -> Option<(String, String)> {
 async fn a_refusal_with_an_unknown_code_is_believed_after_looking_and_not_repeated_for_hours(stock: Stock) {
     let plant = Plant::on(stock).await;
     let unknown = FaultKind::Error { http: 400, code: "SimUnknownRefusal".into(), message: String::new() };
-    plant.cloud.inject(Fault::new("GrantInstanceToTransitRouter", unknown).times(1_000));
+    plant.cloud.inject(InjectedFault::new("GrantInstanceToTransitRouter", unknown).times(1_000));
     let vbr = "vbr-bp1svadp4lq38janc0001";
     let mut job = grant("g", vbr);
     job["instance"]["type"] = json!("VBR");
@@ -90,8 +90,10 @@ async fn an_undo_does_not_take_a_lagging_read_for_its_own_success(stock: Stock) 
 
 async fn an_undone_job_whose_hour_is_past_is_not_completed_by_the_next_one(stock: Stock) {
     let plant = Plant::on(stock).await;
-    plant.cloud.inject(Fault::new(UPDATE, FaultKind::DropAfter));
-    plant.cloud.inject(Fault::new("ListTransitRouterVpcAttachments", FaultKind::HtmlError).after(2).times(1_000));
+    plant.cloud.inject(InjectedFault::new(UPDATE, FaultKind::DropAfter));
+    plant
+        .cloud
+        .inject(InjectedFault::new("ListTransitRouterVpcAttachments", FaultKind::HtmlError).after(2).times(1_000));
     let uid = plant.job(payer_change("p", ATTACHED, "PayByResourceOwner")).await;
     plant.run_until(at("10:59:00")).await;
     plant.clock.advance_to(at("11:00:01"));
@@ -134,7 +136,7 @@ async fn a_grant_that_was_attached_meanwhile_is_not_revoked_by_a_cancel(stock: S
 
 async fn what_cannot_be_taken_back_is_never_said_to_be(stock: Stock) {
     let plant = Plant::on(stock).await;
-    plant.cloud.inject(Fault::new(REVOKE, forbidden()));
+    plant.cloud.inject(InjectedFault::new(REVOKE, forbidden()));
     let uid = plant.job(with(revoke("r", HELD), "options", json!({"attachments": "delete"}))).await;
     plant.run_until(at("10:40:00")).await;
     let record = plant.record(uid).await;
@@ -177,7 +179,7 @@ async fn an_undo_touches_only_what_the_job_wrote(stock: Stock) {
     // Somebody began the change by hand: the grant has the new payer, the attachments the old one.
     plant.somebody_sets(ATTACHED, "order_type", "PayByResourceOwner");
     plant.cloud.patch_switches(json!({"update_before_grant": "ok"})).unwrap();
-    plant.cloud.inject(Fault::new(UPDATE, forbidden()).after(1));
+    plant.cloud.inject(InjectedFault::new(UPDATE, forbidden()).after(1));
     let uid = plant.job(payer_change("p", ATTACHED, "PayByResourceOwner")).await;
     plant.run_until(at("10:59:00")).await;
     let record = plant.record(uid).await;
@@ -248,8 +250,8 @@ async fn a_write_whose_answer_was_lost_is_not_forgotten_over_a_later_refusal_of_
         let plant = Plant::on(stock).await;
         let lag = json!({"read_lag": {"DescribeGrantRulesToCen": "25s", "DescribeGrantRulesToResource": "25s"}});
         plant.cloud.patch_switches(lag).unwrap();
-        plant.cloud.inject(Fault::new("ModifyGrantInstanceToTransitRouter", FaultKind::DropAfter));
-        plant.cloud.inject(Fault::new("ModifyGrantInstanceToTransitRouter", later.clone()));
+        plant.cloud.inject(InjectedFault::new("ModifyGrantInstanceToTransitRouter", FaultKind::DropAfter));
+        plant.cloud.inject(InjectedFault::new("ModifyGrantInstanceToTransitRouter", later.clone()));
         let uid = plant.job(payer_change("p", ATTACHED, "PayByResourceOwner")).await;
         plant.run_until(at("10:20:20")).await;
         let write = plant.record(uid).await.writes[0].clone();

@@ -10,7 +10,7 @@ use crossgrant::engine::loops::worker::{Capacity, work};
 use crossgrant::engine::ports::mail::Incoming;
 use crossgrant::engine::ports::store::{Filter, Taken};
 use crossgrant::engine::record::State;
-use crossgrant::simulator::{Fault, FaultKind};
+use crossgrant::simulator::{FaultKind, InjectedFault};
 use crossgrant::store::Sqlite;
 use crossgrant::sweep;
 use serde_json::{Value, json};
@@ -181,7 +181,7 @@ async fn a_write_that_found_no_room_is_known_not_to_have_been_sent() {
     let operation = "GrantInstanceToTransitRouter";
     // Longer than the step may take: what comes next must not wait for it inside of the call.
     let throttle = FaultKind::Throttle { retry_after_ms: Some(100_000) };
-    plant.cloud.inject(Fault::new(operation, throttle));
+    plant.cloud.inject(InjectedFault::new(operation, throttle));
     let began = plant.clock.now();
     let uid = plant.job(grant("NET-0", &instance(0))).await;
     store.run_out(&plant.clock).await;

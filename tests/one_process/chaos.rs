@@ -8,7 +8,7 @@ use crossgrant::engine::decide::command::Command;
 use crossgrant::engine::ports::crash_points::CrashPoint;
 use crossgrant::engine::ports::store::Filter;
 use crossgrant::engine::record::{Record, State};
-use crossgrant::simulator::{Fault, FaultKind};
+use crossgrant::simulator::{FaultKind, InjectedFault};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -136,7 +136,7 @@ async fn disturbed(
 ) {
     let plant = Plant::new().await;
     plant.cloud.patch_switches(switches.clone()).unwrap();
-    plant.cloud.inject(Fault::new(operation, fault.clone()).after(nth));
+    plant.cloud.inject(InjectedFault::new(operation, fault.clone()).after(nth));
     if let Some((point, nth)) = cut {
         plant.script.cut_at(point, nth);
     }
@@ -269,7 +269,7 @@ async fn chaos(stock: Stock, seed: u64) {
             let (operation, kind) = (dice.pick(operations), dice.pick(&kinds));
             // Two witnesses that show the same past agree, and one stale list of attachments is believed: one witness lies.
             let operation = if kind == FaultKind::Stale { READS[0] } else { operation };
-            let fault = Fault::new(operation, kind).after(dice.roll(3) as u32).times(1 + dice.roll(3) as u32);
+            let fault = InjectedFault::new(operation, kind).after(dice.roll(3) as u32).times(1 + dice.roll(3) as u32);
             log.push(format!("{fault:?}"));
             plant.cloud.inject(fault);
         }

@@ -3,7 +3,7 @@
 //! over.
 
 use crossgrant::engine::ports::crash_points::CrashPoint;
-use crossgrant::simulator::{Fault, FaultKind};
+use crossgrant::simulator::{FaultKind, InjectedFault};
 use serde_json::{Value, json};
 
 use crate::support::plant::{
@@ -24,9 +24,9 @@ fn workflows() -> Vec<(&'static str, Value)> {
     ]
 }
 
-fn refusal() -> Fault {
+fn refusal() -> InjectedFault {
     let kind = FaultKind::Error { http: 403, code: "Forbidden.RAM".into(), message: String::new() };
-    Fault::new("UpdateTransitRouterVpcAttachmentAttribute", kind).times(1_000)
+    InjectedFault::new("UpdateTransitRouterVpcAttachmentAttribute", kind).times(1_000)
 }
 
 /// What happens without any fault: the effects, and the last event.

@@ -11,7 +11,7 @@ use crossgrant::cloud::{
 use crossgrant::domain::{AccountUid, Hour, Reason};
 use crossgrant::engine::decide::command::Command;
 use crossgrant::engine::record::State;
-use crossgrant::simulator::{Fault, FaultKind, Simulator, World};
+use crossgrant::simulator::{FaultKind, InjectedFault, Simulator, World};
 use crossgrant::store::Sqlite;
 
 use crate::support::plant::{ATTACHED, CEN_OWNER, NOT_GRANTED, Plant, RESOURCE, grant, payer_change};
@@ -85,7 +85,7 @@ async fn once_it_is_repaired_the_job_goes_on() {
         ("GrantInstanceToTransitRouter", refused(400, "InvalidAccessKeyId.Inactive")),
     ] {
         let plant = plant(role("crossgrant")).await;
-        plant.cloud.inject(Fault::new(operation, kind));
+        plant.cloud.inject(InjectedFault::new(operation, kind));
         let uid = plant.job(grant("g", NOT_GRANTED)).await;
         plant.run().await;
         let record = plant.record(uid).await;
@@ -102,7 +102,7 @@ async fn once_it_is_repaired_the_job_goes_on() {
 #[tokio::test]
 async fn between_two_writes_it_parks_half_done_and_goes_on_from_there() {
     let plant = plant(role("crossgrant")).await;
-    plant.cloud.inject(Fault::new(UPDATE, refused(404, "InvalidAccessKeyId.NotFound")));
+    plant.cloud.inject(InjectedFault::new(UPDATE, refused(404, "InvalidAccessKeyId.NotFound")));
     let uid = plant.job(payer_change("p", ATTACHED, "PayByResourceOwner")).await;
     plant.run_until("2026-11-21T10:30:00Z".parse().unwrap()).await;
     let parked = plant.events(uid).await.pop().unwrap()["data"].clone();
@@ -119,7 +119,9 @@ async fn a_job_that_waits_for_its_hour_waits_on() {
     let plant = plant(role("crossgrant")).await;
     let uid = plant.job(payer_change("p", ATTACHED, "PayByResourceOwner")).await;
     plant.run_until("2026-11-21T10:30:00Z".parse().unwrap()).await;
-    plant.cloud.inject(Fault::new("DescribeGrantRulesToCen", refused(404, "InvalidAccessKeyId.NotFound")).times(3));
+    plant
+        .cloud
+        .inject(InjectedFault::new("DescribeGrantRulesToCen", refused(404, "InvalidAccessKeyId.NotFound")).times(3));
     plant.run().await;
     assert_eq!(plant.said(uid).await, ["accepted", "waiting", "completed"]);
     assert!(plant.record(uid).await.phase.finished_at().unwrap() > "2026-11-21T11:00:00Z".parse().unwrap());
@@ -136,7 +138,7 @@ async fn a_service_that_issues_keys_and_fails_is_asked_again() {
         ("GetCallerIdentity", FaultKind::Empty),
     ] {
         let plant = plant(role("crossgrant")).await;
-        plant.cloud.inject(Fault::new(operation, kind.clone()).times(3));
+        plant.cloud.inject(InjectedFault::new(operation, kind.clone()).times(3));
         let uid = plant.job(grant("g", NOT_GRANTED)).await;
         plant.run().await;
         assert_eq!(plant.said(uid).await, ["accepted", "completed"], "{operation} {kind:?}");

@@ -154,8 +154,8 @@ fn printed(cells: &[Cell], ended: &[(Record, Vec<String>)]) -> String {
     for (letter, (_, operations)) in ('A'..).zip(&groups) {
         text += &format!("- **{letter}**: {}\n", operations.join(", "));
     }
-    let outbound: Vec<String> = ('A'..).take(groups.len()).map(String::from).collect();
-    text += &format!("\n| | {} |\n|---|{}\n", outbound.join(" | "), "---|".repeat(groups.len()));
+    let letters: Vec<String> = ('A'..).take(groups.len()).map(String::from).collect();
+    text += &format!("\n| | {} |\n|---|{}\n", letters.join(" | "), "---|".repeat(groups.len()));
     for column in Column::ALL {
         let ends = groups.iter().map(|(ends, _)| ends[&column].iter().copied().collect::<Vec<_>>().join(" or "));
         text += &format!("| {} | {} |\n", column.word(), ends.collect::<Vec<_>>().join(" | "));

@@ -31,7 +31,7 @@ async fn every_job_ends_right(backend: Backend) {
         ending.works_alone().await;
         ending.is_told().await;
         ending.wrote_what_was_missing();
-        ending.publishes_every_letter_once(&folder, backend).await;
+        ending.publishes_every_message_once(&folder, backend).await;
         ending.knows_its_messages().await;
     }
 }

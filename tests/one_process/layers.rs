@@ -1,8 +1,8 @@
 //! The arrows of the architecture point one way: an inner layer names no outer one.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
+
+use super::sources::production;
 
 /// What each layer may use of the others. Tests inside of `src` may use anything.
 fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
@@ -32,53 +32,21 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
     ])
 }
 
-fn sources(under: &Path, into: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(under).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            sources(&path, into);
-        } else if path.extension().is_some_and(|e| e == "rs") {
-            into.push(path);
-        }
-    }
-}
-
-/// Production code without its comments: what stands before the unit tests, in files that are not only tests.
-fn production(path: &Path) -> Option<String> {
-    let name = path.to_str().unwrap();
-    let is_test = ["tests", "testing", "conformance", "fixtures"].iter().any(|word| {
-        path.components().any(|part| part.as_os_str().to_str().unwrap().trim_end_matches(".rs").ends_with(word))
-    });
-    if is_test {
-        return None;
-    }
-    let text = fs::read_to_string(name).unwrap();
-    let production = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
-    let code = production.lines().filter(|line| !line.trim_start().starts_with("//"));
-    Some(code.collect::<Vec<_>>().join("\n"))
-}
-
 #[test]
 fn arrows_point_one_way() {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files = Vec::new();
-    sources(&src, &mut files);
     let (allowed, mut seen, mut wrong) = (allowed(), 0, Vec::new());
-    for file in files {
-        let inside = file.strip_prefix(&src).unwrap();
-        let layer =
-            inside.components().next().unwrap().as_os_str().to_str().unwrap().trim_end_matches(".rs").to_owned();
-        if ["lib", "main"].contains(&layer.as_str()) {
+    for source in production("") {
+        let layer = source.name.split('/').next().unwrap().trim_end_matches(".rs");
+        if ["lib", "main"].contains(&layer) {
             continue;
         }
-        let may = allowed.get(layer.as_str()).unwrap_or_else(|| panic!("the layer {layer} is not on the map"));
-        let Some(text) = production(&file) else { continue };
-        for line in text.lines() {
+        let may = allowed.get(layer).unwrap_or_else(|| panic!("the layer {layer} is not on the map"));
+        for line in source.code.lines() {
             for (at, _) in line.match_indices("crate::") {
                 let used: String = line[at + 7..].chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
                 seen += 1;
                 if allowed.contains_key(used.as_str()) && !may.contains(&used.as_str()) {
-                    wrong.push(format!("{} uses {used}: {}", inside.display(), line.trim()));
+                    wrong.push(format!("{} uses {used}: {}", source.name, line.trim()));
                 }
             }
         }
@@ -89,27 +57,25 @@ fn arrows_point_one_way() {
 
 #[test]
 fn the_client_and_the_simulator_share_no_signing() {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files = Vec::new();
-    sources(&src.join("simulator"), &mut files);
-    assert!(files.len() > 5);
-    for file in files {
-        let text = fs::read_to_string(&file).unwrap();
-        assert!(!text.contains("crate::cloud"), "{} uses the client", file.display());
+    let sources = production("simulator");
+    assert!(sources.len() > 5);
+    for source in sources {
+        assert!(!source.code.contains("crate::cloud"), "{} uses the client", source.name);
     }
 }
 
+/// Decisions are pure, and so is what they are made of.
 #[test]
 fn the_inner_layers_know_no_runtime_and_no_clock() {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files = Vec::new();
-    sources(&src.join("engine/decide"), &mut files);
-    sources(&src.join("domain"), &mut files);
-    sources(&src.join("workflow"), &mut files);
-    for file in files {
-        let Some(text) = production(&file) else { continue };
-        for word in ["tokio", "clock::Clock", "std::fs", "std::net", "Timestamp::now"] {
-            assert!(!text.contains(word), "{} names {word}", file.display());
+    for folder in ["engine/decide", "domain", "workflow"] {
+        let sources = production(folder);
+        assert!(sources.len() > 5, "{folder} is read");
+        for source in sources {
+            for word in
+                ["tokio", "async ", "clock::Clock", "std::fs", "std::net", "std::time::Instant", "Timestamp::now"]
+            {
+                assert!(!source.code.contains(word), "{} names {word}", source.name);
+            }
         }
     }
 }

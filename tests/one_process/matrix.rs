@@ -15,6 +15,8 @@ mod plan;
 mod rules;
 mod scene;
 mod settings;
+mod stage;
+mod telling;
 
 use cell::{Cell, Outcome, cells};
 use plan::Foretold;
@@ -35,7 +37,7 @@ struct Observed {
     asked: BTreeSet<ParameterSet>,
 }
 
-/// Everything, run once for all tests: on every engine, a setting at a time.
+/// Everything, run once for all tests: on every core, a setting at a time.
 fn observed() -> &'static Observed {
     static OBSERVED: OnceLock<Observed> = OnceLock::new();
     OBSERVED.get_or_init(|| {
@@ -51,7 +53,7 @@ fn observed() -> &'static Observed {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             loop {
                 let Some((setting, cells)) = next.lock().unwrap().pop() else { return };
-                let shown = runtime.block_on(scene::run(&cells, &settings[setting]));
+                let shown = runtime.block_on(stage::run(&cells, &settings[setting]));
                 let foretold = shown.foretold.into_iter().chain(std::iter::repeat(None));
                 let cases = cells.into_iter().zip(shown.outcomes).zip(foretold);
                 let case = |((cell, observed), foretold)| Case { setting, cell, observed, foretold };

@@ -8,7 +8,7 @@ use crossgrant::clock::Clock;
 use crossgrant::domain::{JobUid, Reason};
 use crossgrant::engine::decide::command::Command;
 use crossgrant::engine::record::{Record, State};
-use crossgrant::simulator::{Change, Fault, FaultKind};
+use crossgrant::simulator::{FaultKind, InjectedFault, OutsideChange};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -101,7 +101,7 @@ impl Subject {
 
 /// What somebody else does to the cloud.
 pub fn somebody(plant: &Plant, change: Value) {
-    plant.cloud.change(serde_json::from_value::<Change>(change).unwrap()).unwrap();
+    plant.cloud.change(serde_json::from_value::<OutsideChange>(change).unwrap()).unwrap();
 }
 
 pub fn switch(plant: &Plant, switches: Value) {

@@ -13,7 +13,7 @@ use crossgrant::cloud::{
 };
 use crossgrant::config::{Config, ProfileFor};
 use crossgrant::domain::{AccountUid, Hour};
-use crossgrant::simulator::{AccessKey, Change, Fault, FaultKind, Simulator, World};
+use crossgrant::simulator::{AccessKey, FaultKind, InjectedFault, OutsideChange, Simulator, World};
 use crossgrant::store::Sqlite;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -174,10 +174,10 @@ fn accounts(clock: &Arc<ManualClock>, endpoints: Endpoints, credentials: Vec<Acc
 }
 
 /// What quotes secrets if something does: the cloud itself.
-fn quoting(cloud: &Simulator, operation: &str, code: &str, key: &str) -> Fault {
+fn quoting(cloud: &Simulator, operation: &str, code: &str, key: &str) -> InjectedFault {
     let message = format!("Server string to sign: {}", cloud.secrets_of(key).join("\n"));
     let kind = FaultKind::Error { http: 400, code: code.into(), message };
-    Fault::new(operation, kind)
+    InjectedFault::new(operation, kind)
 }
 
 fn last_key(cloud: &Simulator) -> String {
@@ -218,7 +218,7 @@ async fn no_secret_shows(way: Way, can_be_renewed: bool) {
         let keys: std::collections::BTreeSet<_> = cloud.ledger().into_iter().filter_map(|e| e.access_key_id).collect();
         for access_key_id in keys {
             assert!(access_key_id.starts_with("STS."), "{access_key_id}");
-            cloud.change(Change::EndKey { access_key_id }).unwrap();
+            cloud.change(OutsideChange::EndKey { access_key_id }).unwrap();
         }
     }
     plant.run().await;

@@ -3,7 +3,7 @@
 
 use crossgrant::domain::Reason;
 use crossgrant::engine::record::{Record, State};
-use crossgrant::simulator::{Fault, FaultKind};
+use crossgrant::simulator::{FaultKind, InjectedFault};
 use serde_json::{Value, json};
 
 use crate::support::plant::{CEN, CEN_OWNER, Plant, RESOURCE, grant, revoke, with};
@@ -105,7 +105,7 @@ async fn vpn_attached_elsewhere() -> Plant {
 async fn not_being_allowed_to_read_what_a_vpn_connection_is_attached_to_is_a_finding_and_no_failure() {
     let forbidden = FaultKind::Error { http: 403, code: "Forbidden.RAM".into(), message: String::new() };
     let plant = Plant::new().await;
-    plant.cloud.inject(Fault::new("DescribeVpnAttachments", forbidden.clone()).times(100));
+    plant.cloud.inject(InjectedFault::new("DescribeVpnAttachments", forbidden.clone()).times(100));
     let uid = plant.job(granting_vpn()).await;
     plant.run().await;
     let data = plant.events(uid).await.pop().unwrap()["data"].clone();
@@ -115,7 +115,7 @@ async fn not_being_allowed_to_read_what_a_vpn_connection_is_attached_to_is_a_fin
 
     // Then it is for the cloud to refuse it.
     let plant = vpn_attached_elsewhere().await;
-    plant.cloud.inject(Fault::new("DescribeVpnAttachments", forbidden).times(100));
+    plant.cloud.inject(InjectedFault::new("DescribeVpnAttachments", forbidden).times(100));
     let record = ends(&plant, granting_vpn()).await;
     assert_eq!(end(&record), (State::Failed, Reason::RefusedByCloud), "{}", record.why);
     assert!(record.ending().unwrap().message.contains("SimVpnAttached"));
@@ -126,7 +126,7 @@ async fn not_being_allowed_to_read_what_a_vpn_connection_is_attached_to_is_a_fin
     {
         let plant = vpn_attached_elsewhere().await;
         let busy = FaultKind::Error { http, code: code.into(), message: String::new() };
-        plant.cloud.inject(Fault::new("DescribeVpnAttachments", busy).times(3));
+        plant.cloud.inject(InjectedFault::new("DescribeVpnAttachments", busy).times(3));
         let record = ends(&plant, granting_vpn()).await;
         assert_eq!(end(&record), (State::Failed, Reason::PreflightFailed), "{code}: {}", record.why);
     }
@@ -146,7 +146,7 @@ async fn a_lost_answer_about_a_ccn_is_looked_for_and_no_write_has_two_effects() 
             ),
         ] {
             let plant = plant(stands).await;
-            plant.cloud.inject(Fault::new(operation, kind.clone()));
+            plant.cloud.inject(InjectedFault::new(operation, kind.clone()));
             let record = ends(&plant, job).await;
             assert_eq!(end(&record), DONE, "{operation} {kind:?}: {}", record.why);
             assert_eq!(plant.effects().len(), effects, "{operation} {kind:?}");

@@ -11,7 +11,7 @@ use crossgrant::engine::ports::action::Seen;
 use crossgrant::engine::ports::cloud::Listing;
 use crossgrant::engine::ports::store::Taken;
 use crossgrant::engine::record::State;
-use crossgrant::simulator::{Fault, FaultKind};
+use crossgrant::simulator::{FaultKind, InjectedFault};
 use serde_json::json;
 
 use crate::support::plant::{ATTACHED, HELD, NOT_GRANTED, Plant, UNATTACHED, grant, payer_change, revoke, with};
@@ -132,7 +132,7 @@ async fn lagging_reads_delay_and_never_repeat_a_write() {
 async fn an_answer_that_was_lost_is_looked_for_and_not_repeated_before_settle() {
     for (kind, sends) in [(FaultKind::DropAfter, 1), (FaultKind::DropBefore, 2)] {
         let plant = Plant::new().await;
-        plant.cloud.inject(Fault::new("GrantInstanceToTransitRouter", kind.clone()));
+        plant.cloud.inject(InjectedFault::new("GrantInstanceToTransitRouter", kind.clone()));
         let uid = plant.job(grant("g", NOT_GRANTED)).await;
         plant.run().await;
         let record = plant.record(uid).await;
@@ -150,7 +150,7 @@ async fn an_answer_that_was_lost_is_looked_for_and_not_repeated_before_settle() 
 #[tokio::test]
 async fn a_look_that_began_before_settle_proves_nothing_however_late_it_ends() {
     let plant = Plant::new().await;
-    plant.cloud.inject(Fault::new("GrantInstanceToTransitRouter", FaultKind::DropBefore));
+    plant.cloud.inject(InjectedFault::new("GrantInstanceToTransitRouter", FaultKind::DropBefore));
     let uid = plant.job(grant("g", NOT_GRANTED)).await;
     plant.work().await;
     let record = plant.record(uid).await;
@@ -171,7 +171,7 @@ async fn a_look_that_began_before_settle_proves_nothing_however_late_it_ends() {
 async fn a_permanent_refusal_of_the_second_write_undoes_the_first() {
     let plant = Plant::new().await;
     let refusal = FaultKind::Error { http: 403, code: "Forbidden.RAM".into(), message: String::new() };
-    plant.cloud.inject(Fault::new("UpdateTransitRouterVpcAttachmentAttribute", refusal));
+    plant.cloud.inject(InjectedFault::new("UpdateTransitRouterVpcAttachmentAttribute", refusal));
     let uid = plant.job(payer_change("p", ATTACHED, "PayByResourceOwner")).await;
     plant.run().await;
     let record = plant.record(uid).await;
@@ -185,7 +185,7 @@ async fn a_permanent_refusal_of_the_second_write_undoes_the_first() {
 async fn a_network_never_stays_revoked_quietly() {
     let plant = Plant::new().await;
     let refusal = FaultKind::Error { http: 403, code: "Forbidden.RAM".into(), message: String::new() };
-    plant.cloud.inject(Fault::new("GrantInstanceToTransitRouter", refusal).times(5));
+    plant.cloud.inject(InjectedFault::new("GrantInstanceToTransitRouter", refusal).times(5));
     let uid = plant.job(payer_change("p", UNATTACHED, "PayByResourceOwner")).await;
     plant.run().await;
     assert_eq!(plant.record(uid).await.state(), State::Completed);
@@ -196,7 +196,7 @@ async fn a_network_never_stays_revoked_quietly() {
 async fn a_job_that_cannot_finish_its_second_half_parks_half_done_and_blocks_the_line() {
     let plant = Plant::new().await;
     let refusal = FaultKind::Error { http: 403, code: "Forbidden.RAM".into(), message: String::new() };
-    plant.cloud.inject(Fault::new("GrantInstanceToTransitRouter", refusal).times(100_000));
+    plant.cloud.inject(InjectedFault::new("GrantInstanceToTransitRouter", refusal).times(100_000));
     let uid = plant.job(payer_change("p", UNATTACHED, "PayByResourceOwner")).await;
     let next = plant.job(grant("next", UNATTACHED)).await;
     plant.run().await;
@@ -218,7 +218,7 @@ async fn a_job_that_cannot_finish_its_second_half_parks_half_done_and_blocks_the
 #[tokio::test]
 async fn cancel_between_the_writes_undoes_and_while_waiting_is_refused() {
     let plant = Plant::new().await;
-    let fault = Fault::new("UpdateTransitRouterVpcAttachmentAttribute", FaultKind::Conflict).times(3);
+    let fault = InjectedFault::new("UpdateTransitRouterVpcAttachmentAttribute", FaultKind::Conflict).times(3);
     plant.cloud.inject(fault);
     let uid = plant.job(payer_change("p", ATTACHED, "PayByResourceOwner")).await;
     plant.work().await;
@@ -241,8 +241,10 @@ async fn cancel_between_the_writes_undoes_and_while_waiting_is_refused() {
 async fn an_undo_after_the_hour_waits_for_the_next_one() {
     let plant = Plant::new().await;
     // The second write takes effect and its answer is lost, and nobody can look before the hour strikes.
-    plant.cloud.inject(Fault::new("UpdateTransitRouterVpcAttachmentAttribute", FaultKind::DropAfter));
-    plant.cloud.inject(Fault::new("ListTransitRouterVpcAttachments", FaultKind::HtmlError).after(2).times(1_000));
+    plant.cloud.inject(InjectedFault::new("UpdateTransitRouterVpcAttachmentAttribute", FaultKind::DropAfter));
+    plant
+        .cloud
+        .inject(InjectedFault::new("ListTransitRouterVpcAttachments", FaultKind::HtmlError).after(2).times(1_000));
     let uid = plant.job(payer_change("p", ATTACHED, "PayByResourceOwner")).await;
     plant.run_until("2026-11-21T10:59:00Z".parse().unwrap()).await;
     assert_eq!(plant.record(uid).await.state(), State::Running);
@@ -371,7 +373,7 @@ async fn a_change_that_never_takes_effect_is_overdue_once_and_then_parks() {
     plant.run_until("2026-11-21T10:40:00Z".parse().unwrap()).await;
     // What the cloud shows stays as it was.
     plant.cloud.patch_switches(json!({"read_lag": {}})).unwrap();
-    plant.cloud.inject(Fault::new("DescribeGrantRulesToCen", FaultKind::Empty).times(1_000_000));
+    plant.cloud.inject(InjectedFault::new("DescribeGrantRulesToCen", FaultKind::Empty).times(1_000_000));
     plant.run().await;
     let record = plant.record(uid).await;
     assert_eq!(record.state(), State::Parked, "{}", record.why);

@@ -102,7 +102,7 @@ fn run(harness: &Path, peer: &str, option: &str, options: &[String]) -> Result<R
     let sound = run.steps_ok && run.errors == 0 && run.dup_completions == 0;
     ensure!(sound, "{peer} did not make each step of each job once: {text}");
     let others = run.other_cpu_s / run.window_s;
-    eprintln!("  {peer}: {:.0} jobs/s, {:.2} of a engine was used by others meanwhile", run.per_s, others);
+    eprintln!("  {peer}: {:.0} jobs/s, {:.2} of a core was used by others meanwhile", run.per_s, others);
     Ok(run)
 }
 

@@ -8,21 +8,28 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use crossgrant::cloud::{Transport, TransportError};
-use crossgrant::domain::{AccountUid, Cen, Instance, Job, OrderType};
+use crossgrant::domain::{AccountUid, Cen, Instance, Job, Operation, OrderType};
 use crossgrant::engine::ports::action::{Action, Intended, Judgement, Reads, ResourceAction, Seen, Side, View};
 use crossgrant::engine::ports::cloud::{
     Answer, Cloud, CloudError, Failure, NoRoom, Readers, ResourceReader, ResourceWriter, TransitRouterReader,
     TransitRouterWriter,
 };
+use crossgrant::engine::ports::write_permit::WritePermit;
 use crossgrant::engine::record::{Outcome, Record, Write};
 use crossgrant::workflow::{Account, VerbSpec};
 use serde::de::IgnoredAny;
 
 use super::jobs::INPUT;
 
-/// The steps of the definition, and where each posts to.
-const STEPS: [(&str, &str); 4] =
-    [("post-1", "/step/1"), ("post-2", "/step/2"), ("post-3", "/step/3"), ("post-4", "/step/4")];
+/// The steps of the definition: the n-th posts to `/step/n` of the stub.
+const STEPS: [&str; 4] = ["post-1", "post-2", "post-3", "post-4"];
+
+fn number(step: &str) -> Option<usize> {
+    STEPS.iter().position(|name| *name == step).map(|place| place + 1)
+}
+
+/// Stands for the POST, which is no operation of the cloud: like it, this one takes a key under which it is made once.
+const OPERATION: Operation = Operation::ModifyGrantInstanceToTransitRouter;
 
 /// Posts to a step of the stub.
 pub struct Post {
@@ -44,14 +51,12 @@ impl Action for Post {
         if view.accepted() {
             return Judgement::Done("done");
         }
-        match STEPS.iter().find(|(name, _)| *name == view.record.step) {
+        match number(&view.record.step) {
             None => Judgement::Unclear(format!("there is no POST for {:?}", view.record.step)),
-            Some((_, operation)) => Judgement::Write(Intended {
-                operation,
-                account: view.job().instance.owner.clone(),
+            Some(_) => Judgement::Write(Intended {
+                operation: OPERATION,
                 resource: last_answer(view.record).to_owned(),
                 order_type: None,
-                client_token: true,
             }),
         }
     }
@@ -73,12 +78,11 @@ fn last_answer(record: &Record) -> &str {
 #[async_trait]
 impl ResourceAction for Post {
     async fn act(&self, _client: &dyn ResourceWriter, job: &Job, write: &Write) -> Result<Answer<()>, CloudError> {
-        let failed =
-            |failure| CloudError { operation: write.operation.clone(), failure, request_id: None, retry_after: None };
-        let step = write.operation.trim_start_matches("/step/");
+        let failed = |failure| CloudError::new(write.operation, failure);
+        let step = number(&write.step).ok_or_else(|| CloudError::not_sent(write.operation, "there is no such step"))?;
         let input = job.labels.get(INPUT).map_or("null", String::as_str);
         let body = format!(r#"{{"step":{step},"input":{input},"prev":{}}}"#, write.resource);
-        let request = http::Request::post(format!("{}{}", self.stub, write.operation))
+        let request = http::Request::post(format!("{}/step/{step}", self.stub))
             .header(http::header::CONTENT_TYPE, "application/json")
             .header("idempotency-key", write.client_token.as_deref().unwrap_or_default())
             .body(Bytes::from(body))
@@ -103,18 +107,17 @@ impl ResourceAction for Post {
 /// A cloud in which there is nothing to see and nothing to do but the POSTs, which need no account.
 pub struct NoCloud;
 
-fn not_here<T>(operation: &str) -> Result<T, CloudError> {
-    let failure = Failure::NotSent { why: "there is no cloud here".into() };
-    Err(CloudError { operation: operation.to_owned(), failure, request_id: None, retry_after: None })
+fn not_here<T>() -> Result<T, CloudError> {
+    Err(CloudError::not_sent(None, "there is no cloud here"))
 }
 
 impl Readers for NoCloud {
     fn resource_reader(&self, _account: &AccountUid) -> Result<Arc<dyn ResourceReader>, CloudError> {
-        not_here("read")
+        not_here()
     }
 
     fn transit_router_reader(&self, _account: &AccountUid) -> Result<Arc<dyn TransitRouterReader>, CloudError> {
-        not_here("read")
+        not_here()
     }
 
     fn read_interval(&self) -> Duration {
@@ -124,15 +127,23 @@ impl Readers for NoCloud {
 
 #[async_trait]
 impl Cloud for NoCloud {
-    async fn resource_writer(&self, _account: &AccountUid) -> Result<Arc<dyn ResourceWriter>, CloudError> {
+    async fn resource_writer(
+        &self,
+        _account: &AccountUid,
+        _permit: Arc<WritePermit>,
+    ) -> Result<Arc<dyn ResourceWriter>, CloudError> {
         Ok(Arc::new(Self))
     }
 
-    async fn transit_router_writer(&self, _account: &AccountUid) -> Result<Arc<dyn TransitRouterWriter>, CloudError> {
-        not_here("write")
+    async fn transit_router_writer(
+        &self,
+        _account: &AccountUid,
+        _permit: Arc<WritePermit>,
+    ) -> Result<Arc<dyn TransitRouterWriter>, CloudError> {
+        not_here()
     }
 
-    async fn room(&self, _account: &AccountUid, _operation: &str) -> Result<Option<&'static str>, NoRoom> {
+    async fn room(&self, _account: &AccountUid, _operation: Operation) -> Result<Option<Operation>, NoRoom> {
         Ok(None)
     }
 
@@ -142,14 +153,14 @@ impl Cloud for NoCloud {
 #[async_trait]
 impl ResourceWriter for NoCloud {
     async fn grant(&self, _: &Instance, _: &Cen, _: Option<OrderType>) -> Result<Answer<()>, CloudError> {
-        not_here("GrantInstanceToTransitRouter")
+        not_here()
     }
 
     async fn revoke(&self, _: &Instance, _: &Cen) -> Result<Answer<()>, CloudError> {
-        not_here("RevokeInstanceFromTransitRouter")
+        not_here()
     }
 
     async fn modify_grant(&self, _: &Instance, _: &Cen, _: OrderType, _: &str) -> Result<Answer<()>, CloudError> {
-        not_here("ModifyGrantInstanceToTransitRouter")
+        not_here()
     }
 }

@@ -1,6 +1,6 @@
 //! `kill -9` of the broker, in mid-run.
 
-use crossgrant::simulator::{Fault, FaultKind};
+use crossgrant::simulator::{FaultKind, InjectedFault};
 
 use super::{HOUR, MODIFY, UPDATE, completes_once, lonely_place, operations};
 use crate::support::crew::{Crew, for_one_and_two};
@@ -14,7 +14,7 @@ for_one_and_two! {
 
 fn between_the_two_writes_of_a_payer_change(crew: Crew) {
     let site = lonely_place(crew);
-    site.cloud.inject(Fault::new(UPDATE, FaultKind::HangBefore));
+    site.cloud.inject(InjectedFault::new(UPDATE, FaultKind::HangBefore));
     let staff = site.staff();
     let worker = staff.one();
     site.rabbit.remember_queues().unwrap();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crossgrant::simulator::{Fault, FaultKind};
+use crossgrant::simulator::{FaultKind, InjectedFault};
 use serde_json::{Value, json};
 
 use super::{GRANT, HOUR, MODIFY, UPDATE, answers, completes_once, operations, place, site};
@@ -36,7 +36,7 @@ fn ends(all: &[Mail], correlation: &str) -> BTreeSet<String> {
 
 fn one_message_delivered_ten_times_is_one_run_and_one_answer(crew: Crew) {
     let site = place(crew, Options::default());
-    site.cloud.inject(Fault::new(UPDATE, FaultKind::HangBefore));
+    site.cloud.inject(InjectedFault::new(UPDATE, FaultKind::HangBefore));
     let staff = site.staff();
     let worker = staff.one();
     let change = job("change", "payer-change", ATTACHED);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crossgrant::clock::{Clock, SystemClock};
-use crossgrant::simulator::{Fault, FaultKind};
+use crossgrant::simulator::{FaultKind, InjectedFault};
 use serde_json::Value;
 
 use super::{GRANT, completes_once, lonely_site, operations, place, site};
@@ -20,8 +20,8 @@ fn a_stop_with_jobs_in_work_is_clean_and_in_time_and_loses_nothing(crew: Crew) {
     let drain = Duration::from_secs(2);
     let site = place(crew, Options { more: JOBS, worker: "drain = \"2s\"", ..Options::default() });
     // One call that does not come back in time, and one whose answer does not.
-    site.cloud.inject(Fault::new(GRANT, FaultKind::HangBefore).after(2));
-    site.cloud.inject(Fault::new(GRANT, FaultKind::HangAfter).after(2));
+    site.cloud.inject(InjectedFault::new(GRANT, FaultKind::HangBefore).after(2));
+    site.cloud.inject(InjectedFault::new(GRANT, FaultKind::HangAfter).after(2));
     let mut staff = site.staff();
     let jobs: Vec<_> = (0..JOBS).map(|n| job(&format!("grant-{n}"), "grant", &another(n))).collect();
     site.mail.submit_all(&jobs);

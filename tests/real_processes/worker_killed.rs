@@ -1,6 +1,6 @@
 //! `kill -9` of the worker, at the worst times.
 
-use crossgrant::simulator::{Fault, FaultKind};
+use crossgrant::simulator::{FaultKind, InjectedFault};
 
 use super::{GRANT, HOUR, MODIFY, REVOKE, RULES, UPDATE, answers, completes_once, operations, place, site};
 use crate::support::crew::{Crew, for_one_and_two};
@@ -19,7 +19,7 @@ for_one_and_two! {
 
 fn between_the_two_writes_of_a_payer_change(crew: Crew) {
     let site = place(crew, Options::default());
-    site.cloud.inject(Fault::new(UPDATE, FaultKind::HangBefore));
+    site.cloud.inject(InjectedFault::new(UPDATE, FaultKind::HangBefore));
     let mut staff = site.staff();
     site.mail.submit(&job("change", "payer-change", ATTACHED));
     site.cloud.wait_held(UPDATE);
@@ -36,7 +36,7 @@ fn between_the_two_writes_of_a_payer_change(crew: Crew) {
 
 fn after_the_second_write_before_its_answer(crew: Crew) {
     let site = place(crew, Options::default());
-    site.cloud.inject(Fault::new(UPDATE, FaultKind::HangAfter));
+    site.cloud.inject(InjectedFault::new(UPDATE, FaultKind::HangAfter));
     let mut staff = site.staff();
     site.mail.submit(&job("change", "payer-change", ATTACHED));
     site.cloud.wait_held(UPDATE);
@@ -55,7 +55,7 @@ fn between_the_revoke_and_the_grant_that_replaces_it(crew: Crew) {
         [(FaultKind::HangBefore, "1 OK, 1 fault:hang_before"), (FaultKind::HangAfter, "1 fault:hang_after")]
     {
         let site = place(crew, Options::default());
-        site.cloud.inject(Fault::new(GRANT, kind.clone()));
+        site.cloud.inject(InjectedFault::new(GRANT, kind.clone()));
         let mut staff = site.staff();
         site.mail.submit(&job("replace", "payer-change", UNATTACHED));
         site.cloud.wait_held(GRANT);
@@ -89,7 +89,7 @@ fn when_it_has_seen_the_effect_and_not_yet_said_so(crew: Crew) {
     early_in_the_hour(&site, 10);
     site.mail.submit(&job("change", "payer-change", ATTACHED));
     site.mail.event("waiting", "change");
-    site.cloud.inject(Fault::new(RULES, FaultKind::HangAfter).times(10));
+    site.cloud.inject(InjectedFault::new(RULES, FaultKind::HangAfter).times(10));
     site.cloud.wait_held(RULES);
     assert_eq!(operations(&site, ATTACHED), [MODIFY, UPDATE, HOUR], "it is the sweep that is held");
     staff.kill_one();

@@ -145,6 +145,6 @@ async fn a_message_the_broker_gives_up_on_is_in_the_dead_queue() {
     let poisonous = soon("the job", jobs.next()).await.unwrap().unwrap();
     poisonous.reject(BasicRejectOptions { requeue: false }).await.unwrap();
     let mut dead = take(settings.topology.dead_queue()).await;
-    let letter = soon("the dead letter", dead.next()).await.unwrap().unwrap();
-    assert_eq!(letter.properties.message_id().as_ref().map(|id| id.as_str()), Some("m00000"));
+    let rejected = soon("the rejected message", dead.next()).await.unwrap().unwrap();
+    assert_eq!(rejected.properties.message_id().as_ref().map(|id| id.as_str()), Some("m00000"));
 }

@@ -244,21 +244,24 @@ fn nobodys(owner: &AccountUid) -> Instance {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Operation;
     use crate::workflow::Overrides;
 
     fn classes() -> ErrorClasses {
         crate::cli::engine::catalog(&Overrides::default()).unwrap().classes
     }
 
-    fn refused(operation: &str, code: &str) -> CloudError {
+    fn refused(operation: Operation, code: &str) -> CloudError {
         let failure = Failure::Refused { status: 400, code: code.into(), message: String::new() };
-        CloudError { operation: operation.into(), failure, request_id: None, retry_after: None }
+        CloudError::new(operation, failure)
     }
 
     #[test]
     fn a_policy_of_an_earlier_version_is_named_and_what_follows_from_it() {
         let uid = AccountUid::parse("1250123456123456").unwrap();
-        for (operation, code) in [("ListTransitRouters", "NoPermission"), ("DescribeCens", "Forbidden.RAM")] {
+        for (operation, code) in
+            [(Operation::ListTransitRouters, "NoPermission"), (Operation::DescribeCens, "Forbidden.RAM")]
+        {
             let finding = tried(Err(refused(operation, code)), "the attachments in cen-1", &uid, &classes());
             assert_eq!((finding.ok, finding.code), (Some(false), Some(Code::PermissionMissing)), "{finding:?}");
             let advice = finding.advice.unwrap();
@@ -275,7 +278,7 @@ mod tests {
             let advice = besides_doctor(&entry.advice);
             assert!(!advice.is_empty() && !advice.contains("doctor"), "{}: {advice}", entry.advice);
         }
-        let advised = advice(&refused("DescribeVpnAttachments", "InvalidAccessKeyId.NotFound"), &classes());
+        let advised = advice(&refused(Operation::DescribeVpnAttachments, "InvalidAccessKeyId.NotFound"), &classes());
         assert_eq!(advised, "Correct the account's credential in the configuration, then `resume` what has parked.");
     }
 
@@ -294,7 +297,7 @@ mod tests {
             ("InvalidParameter", Tells::Nothing),
             ("Throttling.User", Tells::Nothing),
         ] {
-            assert_eq!(tells(&refused("o", code)), says, "{code}");
+            assert_eq!(tells(&refused(Operation::DescribeGrantRulesToResource, code)), says, "{code}");
         }
     }
 }

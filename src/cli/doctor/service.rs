@@ -4,12 +4,11 @@
 use super::finding::{Finding, fault, fine, unclear};
 use super::permissions::{Tells, advice, tells};
 use crate::cloud::Accounts;
-use crate::domain::{AccountUid, Code};
+use crate::domain::{AccountUid, Code, Operation};
 use crate::engine::ports::cloud::{CloudError, Failure};
 use crate::workflow::ErrorClasses;
 
 const CHECK: &str = "service";
-const OPERATION: &str = "CheckTransitRouterService";
 
 /// How the cloud refuses an account that has not activated the service (API §A.12).
 const NOT_OPEN: &str = "USER_NOT_OPEN_TR_SERVICE";
@@ -49,7 +48,7 @@ fn judged(uid: &AccountUid, answer: Result<Option<bool>, CloudError>, classes: &
 
 fn refused(code: &str) -> CloudError {
     let failure = Failure::Refused { status: 400, code: code.to_owned(), message: String::new() };
-    CloudError { operation: OPERATION.to_owned(), failure, request_id: None, retry_after: None }
+    CloudError::new(Operation::CheckTransitRouterService, failure)
 }
 
 #[cfg(test)]

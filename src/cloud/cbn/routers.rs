@@ -2,16 +2,17 @@
 
 use serde_json_borrow::Value;
 
-use super::{Cbn, request};
+use super::Cbn;
 use crate::cloud::paging::List;
+use crate::cloud::request::RpcRequest;
 use crate::cloud::wire;
-use crate::domain::{Cen, CenId, Edition, Region, TransitRouter};
+use crate::domain::{Cen, CenId, Edition, Operation, Region, TransitRouter};
 use crate::engine::ports::cloud::{Answer, CloudError, Listing};
 
 impl Cbn {
     /// `ListTransitRouters`, every page.
     pub async fn transit_routers(&self, cen: &Cen) -> Result<Answer<Listing<TransitRouter>>, CloudError> {
-        let list = request("ListTransitRouters").query("CenId", &cen.id);
+        let list = RpcRequest::new(Operation::ListTransitRouters).query("CenId", &cen.id);
         let read = |item: &Value| {
             let router = router(item)?;
             Some((Some(router.id.clone()), router))
@@ -21,7 +22,8 @@ impl Cbn {
 
     /// `DescribeCens` for one CEN: it is in the list of the account that owns it, and in no other.
     pub async fn cens(&self, cen: &Cen) -> Result<Answer<Listing<CenId>>, CloudError> {
-        let describe = request("DescribeCens").query("Filter.1.Key", "CenId").query("Filter.1.Value.1", &cen.id);
+        let describe = RpcRequest::new(Operation::DescribeCens);
+        let describe = describe.query("Filter.1.Key", "CenId").query("Filter.1.Value.1", &cen.id);
         let read = |item: &Value| {
             let id = CenId::parse(wire::text(item, "CenId")?).ok()?;
             Some((Some(id.to_string()), id))

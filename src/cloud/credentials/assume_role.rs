@@ -5,11 +5,11 @@ use async_trait::async_trait;
 use super::CredentialError;
 use super::issued::{self, Issued, Issuer};
 use super::role::Role;
-use crate::cloud::endpoint::Product;
 use crate::cloud::envelope::Reply;
 use crate::cloud::request::RpcRequest;
 use crate::cloud::rpc::{Caller, Shared};
 use crate::cloud::wire::{field, text};
+use crate::domain::Operation;
 use crate::engine::ports::cloud::{CloudError, Failure, Refusal};
 
 /// Assumes a role, again and again.
@@ -35,7 +35,7 @@ impl std::fmt::Debug for AssumeRole {
 impl Issuer for AssumeRole {
     async fn issue(&self) -> Result<Issued, CredentialError> {
         let Role { arn, external_id, session_name, session_length } = &self.role;
-        let mut request = RpcRequest::new(Product::Sts, "AssumeRole")
+        let mut request = RpcRequest::new(Operation::AssumeRole)
             .query("RoleArn", arn)
             .query("RoleSessionName", session_name.as_str())
             .query("DurationSeconds", session_length.as_secs());
@@ -51,7 +51,9 @@ impl Issuer for AssumeRole {
 pub(super) fn refused(role: &Role, error: CloudError) -> CredentialError {
     let why = format!("cannot assume {}: {error}", role.arn);
     let refusal = match error.failure {
-        Failure::Refused { status, code, .. } => Some(Refusal { asked: error.operation, status, code }),
+        Failure::Refused { status, code, .. } => {
+            error.operation.map(|operation| Refusal { asked: operation.as_str(), status, code })
+        }
         // It was to be assumed with a credential that was itself refused.
         Failure::Credential { refusal, .. } => Some(*refusal),
         Failure::NotSent { .. } | Failure::Held { .. } | Failure::Unanswered { .. } => None,

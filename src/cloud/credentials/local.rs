@@ -38,9 +38,7 @@ impl Miss {
     /// The error that there are no keys. The error table knows both services as `metadata`.
     pub fn error(&self, why: String) -> CredentialError {
         let refusal = match self {
-            Self::Refused(status) => {
-                Some(Refusal { asked: "metadata".to_owned(), status: *status, code: String::new() })
-            }
+            Self::Refused(status) => Some(Refusal { asked: "metadata", status: *status, code: String::new() }),
             Self::NotSent(_) | Self::Unanswered(_) => None,
         };
         CredentialError { refusal, ..CredentialError::new(why) }

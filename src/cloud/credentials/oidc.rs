@@ -14,12 +14,12 @@ use super::assume_role::{granted, refused};
 use super::credential::OidcRole;
 use super::issued::{Issued, Issuer};
 use super::keys::presentable;
-use crate::cloud::endpoint::Product;
 use crate::cloud::envelope::{Bad, Reply, read};
 use crate::cloud::rpc::{Shared, bad};
+use crate::domain::Operation;
 use crate::engine::ports::cloud::Failure;
 
-const OPERATION: &str = "AssumeRoleWithOIDC";
+const OPERATION: Operation = Operation::AssumeRoleWithOIDC;
 
 /// Assumes a role with a token, again and again.
 pub(super) struct AssumeRoleWithOidc {
@@ -53,8 +53,8 @@ impl AssumeRoleWithOidc {
             .append_pair("DurationSeconds", &role.session_length.as_secs().to_string())
             .finish();
         let query: String = form_urlencoded::Serializer::new(String::new())
-            .append_pair("Action", OPERATION)
-            .append_pair("Version", Product::Sts.version())
+            .append_pair("Action", OPERATION.as_str())
+            .append_pair("Version", OPERATION.product().version())
             .append_pair("Format", "JSON")
             .append_pair("Timestamp", &self.shared.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
             .append_pair("SignatureNonce", &Uuid::new_v4().simple().to_string())

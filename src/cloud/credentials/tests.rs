@@ -16,9 +16,9 @@ use crate::cloud::budget::Budget;
 use crate::cloud::rpc::{Caller, Shared, Timeouts};
 use crate::cloud::testing::{self, RESOURCE_ACCOUNT, Scripted, TR_ACCOUNT};
 use crate::cloud::{Endpoints, Limits, RouterTransport, TransportError, Unobserved};
-use crate::domain::{AccountUid, Hour};
+use crate::domain::{AccountUid, Hour, Operation};
 use crate::engine::ports::cloud::Failure;
-use crate::simulator::{Change, Simulator, World};
+use crate::simulator::{OutsideChange, Simulator, World};
 
 const ROLE: &str = "acs:ram::1688000000000001:role/crossgrant";
 
@@ -241,7 +241,7 @@ async fn a_delay_that_sts_asks_for_is_passed_on() {
     let error = caller.verify().await.unwrap_err();
     assert_eq!(error.retry_after, Some(Duration::from_secs(7)));
     let Failure::Credential { refusal, .. } = error.failure else { panic!("{error:?}") };
-    assert_eq!((refusal.asked.as_str(), refusal.code.as_str()), ("AssumeRole", "Throttling.User"));
+    assert_eq!((refusal.asked, refusal.code.as_str()), ("AssumeRole", "Throttling.User"));
 }
 
 #[tokio::test]
@@ -323,7 +323,7 @@ async fn an_ended_or_revoked_session_is_replaced_and_its_account_is_not_asked_fo
         oidc(&file),
         Credential::InstanceRole("machine".into()),
     ];
-    let request = crate::cloud::request::RpcRequest::new(crate::cloud::Product::Cbn, "DescribeGrantRulesToResource")
+    let request = crate::cloud::request::RpcRequest::new(Operation::DescribeGrantRulesToResource)
         .query("ProductType", "VPC")
         .query("ResourceId", "vpc-bp1h8vbrbcgohcju50001")
         .query("RegionId", "cn-hangzhou");
@@ -334,12 +334,15 @@ async fn an_ended_or_revoked_session_is_replaced_and_its_account_is_not_asked_fo
         let caller = bench.caller(RESOURCE_ACCOUNT, way);
         let before = identities(&simulator);
         caller.call(&request).await.unwrap();
-        let old = caller.keys("").await.unwrap();
-        simulator.change(Change::EndKey { access_key_id: old.access_key_id.clone() }).unwrap();
+        let old = caller.keys(Operation::DescribeGrantRulesToResource).await.unwrap();
+        simulator.change(OutsideChange::EndKey { access_key_id: old.access_key_id.clone() }).unwrap();
         let error = caller.call(&request).await.unwrap_err();
         assert!(error.to_string().contains("InvalidSecurityToken.Expired"), "{error}");
         caller.call(&request).await.unwrap();
-        assert_ne!(caller.keys("").await.unwrap().access_key_id, old.access_key_id);
+        assert_ne!(
+            caller.keys(Operation::DescribeGrantRulesToResource).await.unwrap().access_key_id,
+            old.access_key_id
+        );
         assert_eq!(identities(&simulator) - before, 1, "the principal is the same");
     }
 }
@@ -365,7 +368,7 @@ async fn another_principal_shows_its_account_before_it_is_used() {
     let (simulator, bench, _dir) = simulated();
     let source = Arc::new(Changing(std::sync::Mutex::new(keys("resource-key", "resource-secret", "one"))));
     let caller = bench.caller(RESOURCE_ACCOUNT, &source.clone().into());
-    let request = crate::cloud::request::RpcRequest::new(crate::cloud::Product::Cbn, "RevokeInstanceFromTransitRouter");
+    let request = crate::cloud::request::RpcRequest::new(Operation::DescribeGrantRulesToResource);
     caller.verify().await.unwrap();
     *source.0.lock().unwrap() = keys("cen-key", "cen-secret", "two");
     let error = caller.call(&request).await.unwrap_err();
@@ -391,6 +394,6 @@ async fn a_machine_without_the_role_is_told_so() {
     let (_simulator, bench, _dir) = simulated();
     let error = bench.source(&Credential::InstanceRole("other".into())).keys().await.unwrap_err();
     assert!(error.why.contains("the instance role other") && error.why.contains("HTTP 404"), "{error}");
-    let refusal = Refusal { asked: "metadata".into(), status: 404, code: String::new() };
+    let refusal = Refusal { asked: "metadata", status: 404, code: String::new() };
     assert_eq!(error.refusal, Some(refusal));
 }

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::domain::{AccountUid, Attachment, EventType, Hour, OrderType, Reason};
+use crate::domain::{AccountUid, Attachment, EventType, Hour, Operation, OrderType, Reason};
 use crate::engine::guards::Pause;
 use crate::engine::ports::action::{Action, Certain, Reads, Registry, Seen, View};
 use crate::engine::ports::cloud::{Answer, CloudError};
@@ -88,7 +88,7 @@ pub enum Observation {
     /// The budget has no room for the write that follows from a look.
     NoRoom {
         /// The operation that would write.
-        operation: String,
+        operation: Operation,
         /// The account whose budget is used up.
         account: AccountUid,
         /// How long until there is room.
@@ -150,7 +150,7 @@ pub fn decide(context: &Context<'_>, record: &Record, observation: &Observation,
         Observation::Looked { seen, rivals } => deciding.looked(seen, rivals),
         Observation::LookFailed(error) => deciding.look_failed(error),
         Observation::NoRoom { operation, account, opens_in, waited } => {
-            deciding.no_room(operation, account, *opens_in, *waited)
+            deciding.no_room(*operation, account, *opens_in, *waited)
         }
         Observation::Answered { write, answer } => deciding.answered(*write, answer),
     };

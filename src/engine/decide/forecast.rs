@@ -70,8 +70,8 @@ impl Deciding<'_> {
                         action.foresee(&record.job, &intended, &mut then);
                         plan.calls.push(PlannedCall {
                             step: step.name.clone(),
-                            operation: intended.operation.to_owned(),
-                            account: intended.account,
+                            operation: intended.operation,
+                            account: intended.account(&record.job).clone(),
                             resource: intended.resource,
                             order_type: intended.order_type,
                         });

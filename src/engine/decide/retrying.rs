@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::clock::later;
-use crate::domain::{AccountUid, Reason};
+use crate::domain::{AccountUid, Operation, Reason};
 use crate::engine::decide::backoff;
 use crate::engine::decide::decision::{Deciding, Next};
 use crate::engine::ports::action::Action;
@@ -31,7 +31,13 @@ impl<'a> Deciding<'a> {
 
     /// Waits for room in the budget, if that takes less than the step may; otherwise the job rests until there is room, and
     /// looks again. Neither is a failed try.
-    pub(super) fn no_room(&mut self, operation: &str, account: &AccountUid, opens_in: Duration, waited: bool) -> Next {
+    pub(super) fn no_room(
+        &mut self,
+        operation: Operation,
+        account: &AccountUid,
+        opens_in: Duration,
+        waited: bool,
+    ) -> Next {
         self.commit = true;
         self.record.why = format!("waits for room in the budget of account {account} for {operation}");
         let patience = self.step().and_then(Step::call).map(|call| call.timeout).unwrap_or_default();
@@ -50,7 +56,7 @@ impl<'a> Deciding<'a> {
 
     /// What the table says of a refusal that was stored.
     pub(super) fn classify_refused(&self, write: &Write, code: &str) -> Verdict<'a> {
-        self.context.classes.classify(&write.operation, 400, code, false)
+        self.context.classes.classify(write.operation, 400, code, false)
     }
 
     /// The read is held for its account: the job waits until it is asked again. Not a failed try.

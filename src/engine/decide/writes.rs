@@ -89,11 +89,11 @@ impl Deciding<'_> {
             self.begins();
         }
         let generation = self.record.generation;
-        let token = intended.client_token.then(|| self.client_token(&intended));
+        let token = intended.operation.takes_client_token().then(|| self.client_token(&intended));
         self.record.writes.push(Write {
             step: self.record.step.clone(),
-            operation: intended.operation.into(),
-            account: intended.account,
+            operation: intended.operation,
+            account: intended.account(&self.record.job).clone(),
             resource: intended.resource,
             order_type: intended.order_type,
             undo: self.record.undo.is_some(),
@@ -125,7 +125,7 @@ impl Deciding<'_> {
         write.sends += 1;
         write.intended_at = self.now;
         write.outcome = Outcome::Unknown;
-        let operation = write.operation.clone();
+        let operation = write.operation;
         self.record.attempts += 1;
         self.record.calls += 1;
         self.record.phase.rest_until(self.now);

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::domain::AccountUid;
+use crate::domain::{AccountUid, Operation};
 use crate::engine::ports::cloud::{CloudError, Failure};
 use crate::workflow::{Class, ErrorClasses};
 
@@ -59,7 +59,7 @@ impl Holds {
                 all.insert(key, held);
                 if !known {
                     tracing::error!(
-                        account.uid = %account, cloud.operation = %error.operation, %error,
+                        account.uid = %account, cloud.operation = error.operation.map(Operation::as_str), %error,
                         "the cloud refuses a read that jobs need; they wait, and no job ends over it: see `crossgrant doctor`"
                     );
                 }
@@ -98,7 +98,7 @@ impl Holds {
 impl HeldRead {
     fn told(&self, now: Duration) -> CloudError {
         CloudError {
-            operation: self.why.operation.clone(),
+            operation: self.why.operation,
             failure: Failure::Held { why: self.why.failure.to_string() },
             request_id: self.why.request_id.clone(),
             retry_after: Some(self.until.saturating_sub(now)),
@@ -115,12 +115,8 @@ mod tests {
     use crate::workflow::{Catalog, Overrides};
 
     fn refusal(code: &str) -> CloudError {
-        CloudError {
-            operation: "ListTransitRouters".into(),
-            failure: Failure::Refused { status: 403, code: code.into(), message: String::new() },
-            request_id: Some("R".into()),
-            retry_after: None,
-        }
+        let failure = Failure::Refused { status: 403, code: code.into(), message: String::new() };
+        CloudError::new(Operation::ListTransitRouters, failure)
     }
 
     #[tokio::test]

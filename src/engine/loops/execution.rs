@@ -1,14 +1,14 @@
 //! The execution of a leased job: every read, commit and write that is made for it.
 //!
 //! Each is made only under the lease of the job. A write begins only if the lease lasts long enough for it, and the lease is
-//! checked again directly before the first byte ([`Leave`]), against a clock that runs through suspend. Between that check
+//! checked again directly before the first byte ([`WritePermit`]), against a clock that runs through suspend. Between that check
 //! and the byte remain instructions that no check can cover; so a worker that takes a lease over looks before it writes.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::later;
-use crate::domain::{AccountUid, Kind};
+use crate::domain::{AccountUid, Kind, Operation};
 use crate::engine::decide::decision::{Decision, Next, Observation, decide};
 use crate::engine::guards::Pause;
 use crate::engine::loops::shared::Engine;
@@ -17,7 +17,7 @@ use crate::engine::ports::cloud::{Answer, CloudError, Failure, NoRoom};
 use crate::engine::ports::crash_points::CrashPoint;
 use crate::engine::ports::store::{Claimed, Committed, Lease, LeaseUse, StoreError};
 use crate::engine::ports::urgency::{Priority, Urgency};
-use crate::engine::ports::write_permit::Leave;
+use crate::engine::ports::write_permit::WritePermit;
 use crate::engine::record::{Record, State, Write};
 use crate::workflow::{Call, Definition};
 
@@ -31,7 +31,7 @@ pub(super) struct Execution<'a> {
     lease: Lease,
     deadline: Duration,
     /// The operation that room in the budget is taken for.
-    room: Option<&'static str>,
+    room: Option<Operation>,
 }
 
 /// A decision, with room in the budget for the write that it commits to.
@@ -111,11 +111,10 @@ impl<'a> Execution<'a> {
     async fn decided(&mut self, definition: &Definition, observation: &Observation) -> Result<Decided, StoreError> {
         let decision = self.judge(definition, observation);
         let Some((operation, account)) = self.needs_room(&decision) else { return Ok(Decided::Stands(decision)) };
-        let mut taken = self.take_room(&account, &operation, self.engine.clock.uptime()).await;
+        let mut taken = self.take_room(&account, operation, self.engine.clock.uptime()).await;
         let mut waited = false;
         while let Err(NoRoom { opens_in }) = taken {
-            let no_room =
-                Observation::NoRoom { operation: operation.clone(), account: account.clone(), opens_in, waited };
+            let no_room = Observation::NoRoom { operation, account: account.clone(), opens_in, waited };
             let waits = self.judge(definition, &no_room);
             let next = waits.next;
             // This commit renews the lease for the wait.
@@ -126,7 +125,7 @@ impl<'a> Execution<'a> {
                 return Ok(Decided::Rests);
             }
             let until = self.deadline.saturating_sub(self.engine.catalog.policies.attempt());
-            taken = self.take_room(&account, &operation, until).await;
+            taken = self.take_room(&account, operation, until).await;
             waited = true;
         }
         self.room = taken.ok().flatten();
@@ -135,18 +134,18 @@ impl<'a> Execution<'a> {
     }
 
     /// The operation and account of the write that a decision commits to, unless room for it was taken already.
-    fn needs_room(&self, decision: &Decision) -> Option<(String, AccountUid)> {
+    fn needs_room(&self, decision: &Decision) -> Option<(Operation, AccountUid)> {
         let Next::Write(place) = decision.next else { return None };
         let write = decision.record.writes.get(place).filter(|_| self.room.is_none())?;
-        Some((write.operation.clone(), write.account.clone()))
+        Some((write.operation, write.account.clone()))
     }
 
     async fn take_room(
         &self,
         account: &AccountUid,
-        operation: &str,
+        operation: Operation,
         until: Duration,
-    ) -> Result<Option<&'static str>, NoRoom> {
+    ) -> Result<Option<Operation>, NoRoom> {
         let urgency = Urgency { priority: Priority::Job, until: Some(until), room: None };
         urgency.scope(self.engine.cloud.room(account, operation)).await
     }
@@ -260,7 +259,7 @@ impl<'a> Execution<'a> {
         let look = looker.look(job, reads);
         let looked = tokio::time::timeout(limit, self.urgency(began, limit).scope(look)).await.unwrap_or_else(|_| {
             let failure = Failure::Unanswered { why: format!("a look took longer than {limit:?}") };
-            Err(CloudError { operation: "look".into(), failure, request_id: None, retry_after: None })
+            Err(CloudError::new(None, failure))
         });
         let what = if looked.is_ok() { "look" } else { "look-failed" };
         engine.observer.tried(
@@ -299,12 +298,12 @@ impl<'a> Execution<'a> {
             tracing::warn!(job.uid = %self.record.uid, "write not sent: the lease may end before the answer");
             return None;
         }
-        let leave = Leave::new(Arc::clone(&engine.clock), Arc::clone(&engine.crash_points), self.deadline);
-        let mut answer = Arc::clone(&leave).scope(self.send(write, call, room)).await;
+        let permit = WritePermit::new(Arc::clone(&engine.clock), Arc::clone(&engine.crash_points), self.deadline);
+        let mut answer = self.send(write, call, room, &permit).await;
         if engine.crash_points.twice() {
-            answer = Arc::clone(&leave).scope(self.send(write, call, room)).await;
+            answer = self.send(write, call, room, &permit).await;
         }
-        if leave.was_refused() {
+        if permit.was_refused() {
             tracing::warn!(job.uid = %self.record.uid, "write not sent: the lease ended first");
             return None;
         }
@@ -338,36 +337,38 @@ impl<'a> Execution<'a> {
         Urgency { priority: Priority::Job, until: Some(began + limit.saturating_sub(request)), room: None }
     }
 
-    async fn send(&self, write: &Write, call: &Call, room: Option<&'static str>) -> Result<Answer<()>, CloudError> {
+    async fn send(
+        &self,
+        write: &Write,
+        call: &Call,
+        room: Option<Operation>,
+        permit: &Arc<WritePermit>,
+    ) -> Result<Answer<()>, CloudError> {
         let verb = if write.undo { call.undo.as_deref().unwrap_or_default() } else { &call.verb };
-        let unanswered = |why: String| CloudError {
-            operation: write.operation.clone(),
-            failure: Failure::Unanswered { why },
-            request_id: None,
-            retry_after: None,
-        };
         let job = &self.record.job;
         let act = async {
             match self.engine.registry.get(verb).map(|action| action.side()) {
                 Some(Side::Resource(action)) => {
-                    let client = self.engine.cloud.resource_writer(&job.instance.owner).await?;
+                    let client = self.engine.cloud.resource_writer(&job.instance.owner, Arc::clone(permit)).await?;
                     action.act(client.as_ref(), job, write).await
                 }
                 Some(Side::TransitRouter(action)) => {
-                    let client = self.engine.cloud.transit_router_writer(&job.cen.owner).await?;
+                    let client = self.engine.cloud.transit_router_writer(&job.cen.owner, Arc::clone(permit)).await?;
                     action.act(client.as_ref(), job, write).await
                 }
-                Some(Side::Readers) | None => Err(CloudError {
-                    failure: Failure::NotSent { why: format!("{verb:?} does not write") },
-                    ..unanswered(String::new())
-                }),
+                Some(Side::Readers) | None => {
+                    Err(CloudError::not_sent(write.operation, format!("{verb:?} does not write")))
+                }
             }
         };
         let limit = self.limit(call);
         let urgency = Urgency { room, ..self.urgency(self.engine.clock.uptime(), limit) };
         match tokio::time::timeout(limit, urgency.scope(act)).await {
             Ok(answer) => answer,
-            Err(_) => Err(unanswered(format!("no answer within {limit:?}"))),
+            Err(_) => {
+                let failure = Failure::Unanswered { why: format!("no answer within {limit:?}") };
+                Err(CloudError::new(write.operation, failure))
+            }
         }
     }
 

@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::domain::{AccountUid, Attachment, GrantRule, InstanceType, Job, OrderType, Reason};
+use crate::domain::{AccountUid, Attachment, CalledAs, GrantRule, InstanceType, Job, Operation, OrderType, Reason};
 use crate::engine::look::cen_owner::CenOwner;
 use crate::engine::ports::cloud::{Answer, CloudError, Listing, ResourceWriter, TransitRouterWriter};
 use crate::engine::record::{Image, Outcome, Record, Write};
@@ -292,16 +292,22 @@ impl View<'_> {
 /// A write that a step wants made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Intended {
-    /// The API operation.
-    pub operation: &'static str,
-    /// In whose account.
-    pub account: AccountUid,
-    /// The instance or attachment written to.
+    /// What to call.
+    pub operation: Operation,
+    /// The id of the instance or attachment written to.
     pub resource: String,
-    /// The payer set.
+    /// The payer set; `None` where the operation sets none.
     pub order_type: Option<OrderType>,
-    /// Whether the operation takes a `ClientToken`, so that sending it again cannot do it again.
-    pub client_token: bool,
+}
+
+impl Intended {
+    /// The account it is made as: the one of the job's two that the operation belongs to.
+    pub fn account<'a>(&self, job: &'a Job) -> &'a AccountUid {
+        match self.operation.called_as() {
+            CalledAs::TransitRouter => &job.cen.owner,
+            CalledAs::Resource | CalledAs::Either | CalledAs::Hub | CalledAs::Unsigned => &job.instance.owner,
+        }
+    }
 }
 
 /// What a step makes of a look.

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    AccountUid, Cen, CenId, ChildInstance, GrantRule, Instance, InstanceId, InstanceType, ListedAttachment, OrderType,
-    TransitRouter,
+    AccountUid, Cen, CenId, ChildInstance, GrantRule, Instance, InstanceId, InstanceType, ListedAttachment, Operation,
+    OrderType, TransitRouter,
 };
+use crate::engine::ports::write_permit::WritePermit;
 
 /// An answer of the cloud, with what every answer carries.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,24 +65,33 @@ pub enum RuleFilter {
 }
 
 /// Why a call gave no good answer. This is what is known, not what to do: that is the error-class table's to say.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[error("{operation}: {failure}")]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}{failure}", operation.map_or(String::new(), |operation| format!("{operation}: ")))]
 pub struct CloudError {
-    /// The operation, as the API names it.
-    pub operation: String,
+    /// The operation that failed; `None` if no single one did.
+    pub operation: Option<Operation>,
     /// What happened.
     pub failure: Failure,
     /// `RequestId`, where the answer had one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
     /// The delay the server asked for (`x-acs-retry-after`, capped at 120 s, API §D.1).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<Duration>,
 }
 
+impl CloudError {
+    /// A failure of a call whose answer, if there was one, named no RequestId and no delay.
+    pub fn new(operation: impl Into<Option<Operation>>, failure: Failure) -> Self {
+        Self { operation: operation.into(), failure, request_id: None, retry_after: None }
+    }
+
+    /// A call that was not made.
+    pub fn not_sent(operation: impl Into<Option<Operation>>, why: impl Into<String>) -> Self {
+        Self::new(operation, Failure::NotSent { why: why.into() })
+    }
+}
+
 /// What happened to a call.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[serde(tag = "type", rename_all = "kebab-case")]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
     /// It never left us: no credential, no connection. It has had no effect.
     #[error("not sent: {why}")]
@@ -124,10 +133,10 @@ pub enum Failure {
 }
 
 /// An answer about a credential that was not the wanted one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// What was asked: `AssumeRole`, `AssumeRoleWithOIDC`, `GetCallerIdentity`, or `metadata` for the keys of a machine.
-    pub asked: String,
+    /// What was asked, as the error table names it: the operation, or `metadata` for a service beside the worker.
+    pub asked: &'static str,
     /// HTTP status. 200 when the answer was good and names another account.
     pub status: u16,
     /// `Code`; empty when the answer had none.
@@ -243,18 +252,26 @@ pub trait Readers: Send + Sync + 'static {
     fn read_interval(&self) -> Duration;
 }
 
-/// The same accounts, to write too. Handing out a writer checks, once per credential, that `GetCallerIdentity` shows the
-/// expected uid (API §A.13).
+/// The same accounts, to write too. A writer makes the calls of one permit, and asks it before each is sent. Handing one
+/// out checks, once per credential, that `GetCallerIdentity` shows the expected uid (API §A.13).
 #[async_trait]
 pub trait Cloud: Readers {
     /// Writes as the owner of a network instance.
-    async fn resource_writer(&self, account: &AccountUid) -> Result<Arc<dyn ResourceWriter>, CloudError>;
+    async fn resource_writer(
+        &self,
+        account: &AccountUid,
+        permit: Arc<WritePermit>,
+    ) -> Result<Arc<dyn ResourceWriter>, CloudError>;
     /// Writes as the owner of a CEN.
-    async fn transit_router_writer(&self, account: &AccountUid) -> Result<Arc<dyn TransitRouterWriter>, CloudError>;
+    async fn transit_router_writer(
+        &self,
+        account: &AccountUid,
+        permit: Arc<WritePermit>,
+    ) -> Result<Arc<dyn TransitRouterWriter>, CloudError>;
 
     /// Takes room for one call of `operation` out of the budget of an account, waiting as the current [`Urgency`](crate::engine::ports::urgency::Urgency) says, so
     /// that a write is committed to only when it can go out at once. `None`: the operation has no budget.
-    async fn room(&self, account: &AccountUid, operation: &str) -> Result<Option<&'static str>, NoRoom>;
+    async fn room(&self, account: &AccountUid, operation: Operation) -> Result<Option<Operation>, NoRoom>;
 
     /// From now on so many workers call as these accounts, and each keeps to its part of the budgets.
     fn share(&self, workers: u32);

@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use crate::domain::Operation;
+
 tokio::task_local! {
     static URGENCY: Urgency;
 }
@@ -26,7 +28,7 @@ pub struct Urgency {
     /// When, by the uptime clock, waiting makes no sense any more.
     pub until: Option<Duration>,
     /// The operation that room was already taken for.
-    pub room: Option<&'static str>,
+    pub room: Option<Operation>,
 }
 
 impl Urgency {

@@ -1,5 +1,6 @@
 //! What a failed call means, by the table of error classes.
 
+use crate::domain::Operation;
 use crate::engine::ports::cloud::{CloudError, Failure, Refusal};
 use crate::workflow::{Class, Effect, ErrorClasses, Verdict};
 
@@ -15,9 +16,12 @@ impl CloudError {
                 let verdict = classes.classify(asked, *status, code, self.retry_after.is_some());
                 Verdict { effect: Effect::None, ..verdict }
             }
-            Failure::Refused { status, code, .. } => {
-                classes.classify(&self.operation, *status, code, self.retry_after.is_some())
-            }
+            Failure::Refused { status, code, .. } => classes.classify(
+                self.operation.map_or("", Operation::as_str),
+                *status,
+                code,
+                self.retry_after.is_some(),
+            ),
         }
     }
 

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{AccountUid, OrderType};
+use crate::domain::{AccountUid, Operation, OrderType};
 
 /// What carrying out a job would do, as the cloud is at the look.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -21,8 +21,8 @@ pub struct Plan {
 pub struct PlannedCall {
     /// Name of the step that would make it.
     pub step: String,
-    /// The API operation.
-    pub operation: String,
+    /// The operation that would be called.
+    pub operation: Operation,
     /// The account it would be made in.
     pub account: AccountUid,
     /// Id of the instance or the attachment it would change.

@@ -3,15 +3,16 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{AccountUid, OrderType};
+use crate::domain::{AccountUid, Operation, OrderType};
 
 /// A write, from its intent, which is committed before it is sent, to what is known of it now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Write {
     /// Name of the step that wants it.
     pub step: String,
-    /// The API operation.
-    pub operation: String,
+    /// The operation that is called. A record with one that this program does not know is not read, since it could not tell
+    /// what the write did.
+    pub operation: Operation,
     /// The account it is made in.
     pub account: AccountUid,
     /// Id of the instance or the attachment it changes.

@@ -144,7 +144,7 @@ impl Cell {
                 *usual
             };
             let sent: u64 =
-                record.writes.iter().filter(|w| w.operation == *operation).map(|w| u64::from(w.sends)).sum();
+                record.writes.iter().filter(|w| w.operation.as_str() == operation).map(|w| u64::from(w.sends)).sum();
             if called(operation) > most || sent != called(operation) {
                 wrong.push(format!(
                     "{operation}: {sent} sends were recorded and {} came, {most} at most",

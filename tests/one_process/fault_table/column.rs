@@ -1,6 +1,6 @@
 //! What goes wrong, and for how long.
 
-use crossgrant::simulator::{Fault, FaultKind};
+use crossgrant::simulator::{FaultKind, InjectedFault};
 
 /// One sort of fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -87,7 +87,7 @@ impl Column {
         }
     }
 
-    pub fn fault(self, operation: &str, length: Length) -> Fault {
+    pub fn fault(self, operation: &str, length: Length) -> InjectedFault {
         let error = |code: &str| FaultKind::Error { http: 400, code: code.into(), message: String::new() };
         let kind = match self {
             Self::Throttle => FaultKind::Throttle { retry_after_ms: None },
@@ -106,7 +106,7 @@ impl Column {
             Self::Empty => FaultKind::Empty,
             Self::Stale => FaultKind::Stale,
         };
-        let fault = Fault::new(operation, kind);
+        let fault = InjectedFault::new(operation, kind);
         match length {
             Length::Once(nth) => fault.after(nth),
             Length::Twice => fault.times(2),

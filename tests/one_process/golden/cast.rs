@@ -4,6 +4,7 @@
 use crossgrant::domain::InstanceType::{self, CCN, ECR, VBR, VPC, VPN};
 use crossgrant::domain::Reason;
 use crossgrant::engine::record::State::{self, *};
+use crossgrant::engine::record::{Outcome, Record};
 use serde_json::{Value, json};
 
 use super::manifest::{Entry, Person};
@@ -30,6 +31,8 @@ pub struct Role {
     more: &'static str,
     behind: Option<&'static str>,
     pub cen: usize,
+    /// What its record has when the store is closed.
+    pub has: fn(&Record) -> bool,
     found: State,
     why: Option<Reason>,
     person: Option<Person>,
@@ -48,6 +51,7 @@ const TOO_LATE: &str = r#"{"not_after": "2026-11-21T06:00:00Z"}"#;
 const GRANT: &str = "GrantInstanceToTransitRouter PayByCenOwner";
 const GRANT_OTHER: &str = "GrantInstanceToTransitRouter PayByResourceOwner";
 const GRANT_CCN: &str = "GrantInstanceToCbn";
+const DELETE_VPC: &str = "DeleteTransitRouterVpcAttachment";
 const REVOKE: &str = "RevokeInstanceFromTransitRouter";
 const MODIFY_BACK: &str = "ModifyGrantInstanceToTransitRouter PayByCenOwner";
 const UPDATE_VPC: &str = "UpdateTransitRouterVpcAttachmentAttribute PayByResourceOwner";
@@ -78,6 +82,19 @@ pub fn cast() -> Vec<Role> {
             .with(OTHER)
             .ended(Cancelled, Reason::CancelledByOperator),
         role("not-allowed", "grant", VPC, NotGranted).ended(Failed, Reason::RefusedByPolicy),
+        role("other-site", "grant", VPC, NotGranted)
+            .ended(Failed, Reason::PreflightFailed)
+            .having(|record| !record.objections.is_empty()),
+        role("approved", "revoke", VPC, Granted)
+            .ended(Completed, Reason::Done)
+            .having(|record| record.approved_at.is_some()),
+        role("told-of-none", "revoke", ECR, NotGranted)
+            .ended(Completed, Reason::AlreadyAbsent)
+            .having(was_told_that_it_is_done),
+        role("refused-and-granted", "grant", VPC, NotGranted)
+            .ended(Completed, Reason::AlreadySatisfied)
+            .having(|record| record.before.is_none() && !record.writes.is_empty()),
+        role("detached", "payer-change", VPC, Attached).with(OTHER).ended(Failed, Reason::Detached),
         // Parked.
         role("unread", "grant", VPC, NotGranted).in_cen(2).parked(Reason::GaveUp).by(Person::Cancel, Cancelled, &[]),
         role("unread-too", "grant", VPC, NotGranted).in_cen(2).parked(Reason::GaveUp).by(
@@ -125,6 +142,40 @@ pub fn cast() -> Vec<Role> {
         role("in-doubt", "payer-change", VPC, Attached).with(OTHER).found(Waiting).ends(&[]),
         role("waiting", "payer-change", VPC, Attached).with(OTHER).found(Waiting).ends(&[]),
         role("waiting-vpn", "payer-change", VPN, Attached).with(OTHER).found(Waiting).ends(&[]),
+        role("written-late", "payer-change", VPC, Attached)
+            .with(OTHER)
+            .found(Waiting)
+            .having(|record| record.mended)
+            .ends(&[]),
+        // Running, and at rest until the next look or try.
+        role("unattached-once", "payer-change", VPC, Granted)
+            .with(OTHER)
+            .found(Running)
+            .having(|record| record.empty_since.attachments.is_some())
+            .ends(&[REVOKE, GRANT_OTHER]),
+        role("empty-list", "revoke", VPC, Attached)
+            .with(DELETE)
+            .found(Running)
+            .having(|record| record.empty_since.attachments.is_some())
+            .ends(&[DELETE_VPC, REVOKE]),
+        role("cen-not-shown", "grant", VPC, NotGranted)
+            .in_cen(2)
+            .found(Running)
+            .having(|record| record.empty_since.cen.is_some())
+            .ends(&[GRANT]),
+        role("gone-once", "revoke", ECR, Granted)
+            .found(Running)
+            .having(|record| record.empty_since.grant.is_some())
+            .ends(&[]),
+        role("keys-just-refused", "grant", VPC, NotGranted)
+            .found(Running)
+            .having(|record| record.keys_refused_since.is_some())
+            .ends(&[GRANT]),
+        role("sent-again", "payer-change", VPC, Attached)
+            .with(OTHER)
+            .found(Running)
+            .having(|record| record.writes.iter().any(|write| write.unsettled))
+            .ends(&[UPDATE_VPC]),
         // Running, by a worker that died.
         role("in-an-undo", "payer-change", VBR, Attached).with(OTHER).found(Running).fails(&[MODIFY_BACK]),
         role("not-sent", "grant", VPC, NotGranted).found(Running).ends(&[GRANT]),
@@ -134,8 +185,21 @@ pub fn cast() -> Vec<Role> {
         role("one-side", "payer-change", VBR, Attached).with(OTHER).found(Running).ends(&[UPDATE_VBR]),
         role("both-sides-unknown", "payer-change", VPC, Attached).with(OTHER).found(Running).ends(&[]),
         role("revoked-only", "payer-change", ECR, Granted).with(OTHER).found(Running).ends(&[GRANT_OTHER]),
+        role("told-of-none-just-now", "revoke", ECR, NotGranted)
+            .found(Running)
+            .having(was_told_that_it_is_done)
+            .finds(Reason::AlreadyAbsent),
+        role("unchecked", "grant", VPN, NotGranted)
+            .found(Running)
+            .having(|record| !record.unchecked.is_empty())
+            .ends(&[GRANT]),
         role("tries-again", "payer-change", VPC, Attached).with(OTHER).found(Running).ends(&[UPDATE_VPC]),
         // Queued.
+        role("to-be-written", "payer-change", VPC, Attached)
+            .with(OTHER)
+            .found(Queued)
+            .having(|record| record.mended)
+            .ends(&[UPDATE_VPC]),
         role("taken-up", "revoke", VPC, Granted).found(Queued).ends(&[REVOKE]),
         role("held", "grant", VPC, NotGranted).in_cen(3).found(Queued).by(Person::Unpause, Completed, &[GRANT]),
         role("fresh", "grant", VBR, NotGranted).with(OTHER).found(Queued).ends(&[GRANT_OTHER]),
@@ -148,6 +212,11 @@ pub fn cast() -> Vec<Role> {
     ]
 }
 
+/// Whether the cloud refused a write of it because there was nothing to do.
+fn was_told_that_it_is_done(record: &Record) -> bool {
+    record.writes.iter().any(|write| matches!(write.outcome, Outcome::Refused { done: true, .. }))
+}
+
 fn role(id: &'static str, kind: &'static str, of: InstanceType, place: Place) -> Role {
     Role {
         id,
@@ -157,6 +226,7 @@ fn role(id: &'static str, kind: &'static str, of: InstanceType, place: Place) ->
         more: "{}",
         behind: None,
         cen: 1,
+        has: |_| true,
         found: Queued,
         why: None,
         person: None,
@@ -189,6 +259,15 @@ impl Role {
 
     fn found(self, found: State) -> Self {
         Self { found, ..self }
+    }
+
+    fn having(self, has: fn(&Record) -> bool) -> Self {
+        Self { has, ..self }
+    }
+
+    /// Completes without a write.
+    fn finds(self, because: Reason) -> Self {
+        Self { because, ..self }
     }
 
     fn ends(self, writes: &'static [&'static str]) -> Self {

@@ -142,7 +142,7 @@ impl Ending {
     }
 
     /// Every job has said one last word, and all that was to be published is, under the ids it had.
-    pub async fn publishes_every_letter_once(&self, folder: &Path, backend: Backend) {
+    pub async fn publishes_every_message_once(&self, folder: &Path, backend: Backend) {
         for (entry, record) in self.manifest.jobs.iter().zip(&self.found) {
             let said = self.plant.said(record.uid).await;
             let last = said.iter().filter(|word| State::parse(word).is_some_and(State::is_terminal));
@@ -150,9 +150,9 @@ impl Ending {
             assert_eq!(said.last().map(String::as_str), Some(entry.end.as_str()), "{}: {said:?}", entry.id());
         }
         let undeliverable = self.plant.store().undeliverable(0, 10_000).await.unwrap();
-        let kept: Vec<String> = undeliverable.iter().map(|letter| line(&letter.outgoing)).collect();
+        let kept: Vec<String> = undeliverable.iter().map(|message| line(&message.outgoing)).collect();
         assert_eq!(kept, lines(folder, backend.undeliverable()));
-        let numbers: Vec<i64> = undeliverable.iter().map(|letter| letter.number).collect();
+        let numbers: Vec<i64> = undeliverable.iter().map(|message| message.number).collect();
         self.plant.store().replay(&numbers).await.unwrap();
 
         let published = post::published(&self.plant).await;
@@ -162,7 +162,7 @@ impl Ending {
         let mut once = published.clone();
         once.sort();
         once.dedup();
-        assert_eq!(once.len(), published.len(), "no letter goes out twice");
+        assert_eq!(once.len(), published.len(), "no message goes out twice");
     }
 
     /// The same message again is the same job, and another under its id is none.

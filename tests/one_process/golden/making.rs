@@ -20,8 +20,8 @@ async fn the_next_golden_store() {
         let Left { mut manifest, world } = play(kept.store.clone()).await;
         let outbox = kept.store.outbox(0, 10_000).await.unwrap();
         let undeliverable = kept.store.undeliverable(0, 10_000).await.unwrap();
-        for (name, outbound) in [(backend.outbox(), outbox), (backend.undeliverable(), undeliverable)] {
-            let lines: String = outbound.iter().map(|letter| line(&letter.outgoing) + "\n").collect();
+        for (name, messages) in [(backend.outbox(), outbox), (backend.undeliverable(), undeliverable)] {
+            let lines: String = messages.iter().map(|message| line(&message.outgoing) + "\n").collect();
             write(&folder, name, &lines);
         }
         kept.write(&folder);

@@ -97,9 +97,9 @@ pub fn incoming(user: Option<&str>, message: &str) -> Incoming {
     }
 }
 
-/// One letter in a line, as the lists beside the stores have it.
-pub fn line(letter: &Outgoing) -> String {
-    format!("{} {:?} {}", letter.message_id, letter.exchange, letter.routing_key)
+/// One message in a line, as the lists beside the stores have it.
+pub fn line(message: &Outgoing) -> String {
+    format!("{} {:?} {}", message.message_id, message.exchange, message.routing_key)
 }
 
 /// Where the golden stores are, one folder for each format.

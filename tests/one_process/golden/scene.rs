@@ -6,9 +6,9 @@ use crossgrant::clock::ManualClock;
 use crossgrant::cloud::{
     AccountCredentials, Accounts, Endpoint, Endpoints, RouterTransport, StaticKeys, Timeouts, Unobserved,
 };
-use crossgrant::domain::{AccountUid, CenId, Instance, InstanceId, InstanceType, OrderType, Region};
+use crossgrant::domain::{AccountUid, CenId, Instance, InstanceId, InstanceType, OrderType, Region, Site};
 use crossgrant::simulator::{
-    AccessKey, AccountEntry, AttachmentEntry, CenEntry, Edition, GrantEntry, RouterEntry, Simulator, Site, Status,
+    AccessKey, AccountEntry, AttachmentEntry, CenEntry, GrantEntry, RouterEdition, RouterEntry, Simulator, Status,
     WorldFile,
 };
 use serde_json::Value;
@@ -61,7 +61,7 @@ pub fn beginning(parts: &[Part]) -> WorldFile {
         let router = |region: &str| RouterEntry {
             id: router(number, region),
             region: Region::parse(region).unwrap(),
-            edition: Edition::Enterprise,
+            edition: RouterEdition::Enterprise,
         };
         let (id, owner) = (CenId::parse(cen(number)).unwrap(), uid(cen_owner(number)));
         world.cens.push(CenEntry { id, owner, transit_routers: ["cn-hangzhou", "cn-shanghai"].map(router).into() });

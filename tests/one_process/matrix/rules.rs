@@ -81,10 +81,12 @@ fn impossible(cell: &Cell) -> Option<String> {
         // As it has none, none can be pending: such a grant is the same as one at rest, and that is another cell.
         (_, CCN) if changed => "the grant of a CCN has no payer, so the instance has none".into(),
         (_, ECR) if changed => {
-            "the payer of an ECR never changes, so the grant of the instance waits for no hour".into()
+            "the payer of an ECR never changes, so the grant of the instance cannot be waiting for the hour".into()
         }
         (_, VPN | ECR) if place == Place::Basic => format!("the Basic Edition connects no {of}"),
-        (_, VPN | CCN) if place == Place::Twice => "the instance is attached already, and is attached once".into(),
+        (_, VPN | CCN) if place == Place::Twice => {
+            "the instance is attached already, and can be attached only once".into()
+        }
         _ => return None,
     };
     Some(why)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crossgrant::simulator::{ChildInstances, ChildRows, EcrRules, Reply, Shown, Switches, TimeForm};
+use crossgrant::simulator::{ChildInstances, ChildRows, EcrRules, OkOrError, Shown, Switches, TimeForm};
 use jiff::SignedDuration;
 
 use super::cell::Place;
@@ -115,12 +115,12 @@ fn lag(reads: &[&str], seconds: i64) -> BTreeMap<String, SignedDuration> {
 fn one_at_a_time() -> Vec<Setting> {
     // Every field by its name: a switch that is added is missing here until it has its settings.
     let Switches {
-        duplicate_grant: Reply::Error,
-        revoke_absent: Reply::Error,
+        duplicate_grant: OkOrError::Error,
+        revoke_absent: OkOrError::Error,
         revoke_attached: _,
-        modify_unattached: Reply::Ok,
-        modify_same: Reply::Ok,
-        update_before_grant: Reply::Error,
+        modify_unattached: OkOrError::Ok,
+        modify_same: OkOrError::Ok,
+        update_before_grant: OkOrError::Error,
         payer_cooldown: None,
         unattached_takes_effect: true,
         effective_shown_late: SignedDuration::ZERO,
@@ -142,8 +142,8 @@ fn one_at_a_time() -> Vec<Setting> {
     let lags =
         witnesses.into_iter().zip(["rules of the CEN", "rules of the instance", "VPN attachments", "attachments"]);
     let mut all = vec![
-        Setting::of("duplicate_grant = ok", |s| s.duplicate_grant = Reply::Ok),
-        Setting::of("revoke_absent = ok", |s| s.revoke_absent = Reply::Ok),
+        Setting::of("duplicate_grant = ok", |s| s.duplicate_grant = OkOrError::Ok),
+        Setting::of("revoke_absent = ok", |s| s.revoke_absent = OkOrError::Ok),
         Setting::of("revoke_attached = OperationFailed.SimAttachmentExist", |s| {
             s.revoke_attached = "OperationFailed.SimAttachmentExist".into()
         }),
@@ -162,9 +162,9 @@ fn one_at_a_time() -> Vec<Setting> {
         Setting::of("unattached_takes_effect = false", |s| s.unattached_takes_effect = false).at(PAYING),
         Setting::of("effective_shown_late = 20m", |s| s.effective_shown_late = SignedDuration::from_mins(20))
             .at(PAYING),
-        Setting::of("modify_unattached = error", |s| s.modify_unattached = Reply::Error),
-        Setting::of("modify_same = error", |s| s.modify_same = Reply::Error),
-        Setting::of("update_before_grant = ok", |s| s.update_before_grant = Reply::Ok),
+        Setting::of("modify_unattached = error", |s| s.modify_unattached = OkOrError::Error),
+        Setting::of("modify_same = error", |s| s.modify_same = OkOrError::Error),
+        Setting::of("update_before_grant = ok", |s| s.update_before_grant = OkOrError::Ok),
         Setting::of("effective_order_type = attached", |s| s.effective_order_type = Shown::Attached).at(PAYING),
         Setting::of("effective_order_type = never", |s| s.effective_order_type = Shown::Never).at(PAYING),
         Setting::of("create_time = number", |s| s.create_time = TimeForm::Number),
@@ -191,14 +191,14 @@ fn one_at_a_time() -> Vec<Setting> {
 fn together() -> Vec<Setting> {
     let mut all = Vec::new();
     for n in 0..8u32 {
-        let reply = |even: bool| if even { Reply::Ok } else { Reply::Error };
+        let reply = |even: bool| if even { OkOrError::Ok } else { OkOrError::Error };
         let [a, b, c] = [n & 1, n >> 1 & 1, n >> 2 & 1];
         // An orthogonal array: three columns, and the sums of the first with each of the others.
         let replies = [a, b, c, a ^ b, a ^ c].map(|bit| reply(bit == 0));
         let change = |s: &mut Switches| {
             [s.duplicate_grant, s.revoke_absent, s.modify_same, s.modify_unattached, s.update_before_grant] = replies;
         };
-        let words = replies.map(|reply| if reply == Reply::Ok { "ok" } else { "error" });
+        let words = replies.map(|reply| if reply == OkOrError::Ok { "ok" } else { "error" });
         let names = ["duplicate_grant", "revoke_absent", "modify_same", "modify_unattached", "update_before_grant"];
         let name =
             names.iter().zip(words).map(|(name, word)| format!("{name} = {word}")).collect::<Vec<_>>().join(", ");
@@ -209,12 +209,12 @@ fn together() -> Vec<Setting> {
             let name = format!("every switch changed, effective_order_type = {shown:?}, ecr_to_cen = {ecr:?}");
             all.push(Setting::of(name.to_lowercase(), |s| {
                 *s = Switches {
-                    duplicate_grant: Reply::Ok,
-                    revoke_absent: Reply::Ok,
+                    duplicate_grant: OkOrError::Ok,
+                    revoke_absent: OkOrError::Ok,
                     revoke_attached: "OperationFailed.SimAttachmentExist".into(),
-                    modify_unattached: Reply::Error,
-                    modify_same: Reply::Error,
-                    update_before_grant: Reply::Ok,
+                    modify_unattached: OkOrError::Error,
+                    modify_same: OkOrError::Error,
+                    update_before_grant: OkOrError::Ok,
                     payer_cooldown: None,
                     unattached_takes_effect: false,
                     effective_shown_late: SignedDuration::from_mins(20),

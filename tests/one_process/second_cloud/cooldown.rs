@@ -53,7 +53,7 @@ async fn an_undo_within_the_hour_waits_for_it_and_is_told_as_half_done(stock: St
     for (of, code) in billed(stock).iter().flat_map(|of| CODES.map(|code| (*of, code))) {
         let plant = of.plant(stock, Stands::Attached).await;
         switch(&plant, json!({"payer_cooldown": code}));
-        plant.cloud.inject(Fault::new(&update(of), refusal(403, "Forbidden.RAM")).times(1_000));
+        plant.cloud.inject(InjectedFault::new(&update(of), refusal(403, "Forbidden.RAM")).times(1_000));
         let uid = plant.job(of.job("payer-change")).await;
         plant.run_until(at("11:19:00")).await;
         let record = plant.record(uid).await;
@@ -80,7 +80,7 @@ async fn a_cancel_within_the_hour_waits_for_it_and_puts_back_what_was_written() 
     for code in CODES {
         let plant = VPC.plant(Stock::Memory, Stands::Attached).await;
         switch(&plant, json!({"payer_cooldown": code}));
-        plant.cloud.inject(Fault::new(&update(VPC), FaultKind::Conflict).times(1_000_000));
+        plant.cloud.inject(InjectedFault::new(&update(VPC), FaultKind::Conflict).times(1_000_000));
         let uid = plant.job(VPC.job("payer-change")).await;
         plant.run_until(at("10:30:00")).await;
         plant.engine.command(uid, Command::Cancel).await.unwrap();
@@ -98,7 +98,7 @@ async fn a_cancel_within_the_hour_waits_for_it_and_puts_back_what_was_written() 
 async fn what_is_refused_for_longer_than_that_hour_is_believed() {
     for code in &CODES[1..] {
         let plant = VPC.plant(Stock::Memory, Stands::Attached).await;
-        plant.cloud.inject(Fault::new(MODIFY, refusal(400, code)).times(1_000_000));
+        plant.cloud.inject(InjectedFault::new(MODIFY, refusal(400, code)).times(1_000_000));
         let uid = plant.job(VPC.job("payer-change")).await;
         plant.run_until(at("11:30:00")).await;
         let record = plant.record(uid).await;

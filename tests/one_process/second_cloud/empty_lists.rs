@@ -31,7 +31,7 @@ struct Run {
 async fn run(of: Subject, stands: Stands, job: &Value, fault: Option<(&str, u32, u32)>) -> (Run, u64) {
     let plant = of.plant(Stock::Memory, stands).await;
     if let Some((operation, nth, times)) = fault {
-        plant.cloud.inject(Fault::new(operation, FaultKind::EmptyList).after(nth).times(times));
+        plant.cloud.inject(InjectedFault::new(operation, FaultKind::EmptyList).after(nth).times(times));
     }
     let uid = plant.job(job.clone()).await;
     plant.run_until(at("12:30:00")).await;

@@ -57,7 +57,7 @@ async fn a_read_that_is_refused_as_malformed_or_for_want_of_a_new_permission_end
         let alerts = Alerts::default();
         let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(alerts.clone()));
         let (plant, jobs) = plant().await;
-        plant.cloud.inject(Fault::new(operation, refusal(http, code)).times(1_000_000));
+        plant.cloud.inject(InjectedFault::new(operation, refusal(http, code)).times(1_000_000));
         let mut uids = vec![];
         for job in jobs {
             uids.push(plant.job(job).await);
@@ -89,7 +89,7 @@ async fn a_read_that_is_refused_as_malformed_or_for_want_of_a_new_permission_end
 async fn a_permission_that_earlier_versions_needed_as_well_is_refused_at_once() {
     let (plant, jobs) = plant().await;
     let operation = "ListTransitRouterVpcAttachments";
-    plant.cloud.inject(Fault::new(operation, refusal(403, "Forbidden.RAM")).times(1_000));
+    plant.cloud.inject(InjectedFault::new(operation, refusal(403, "Forbidden.RAM")).times(1_000));
     let uid = plant.job(jobs[0].clone()).await;
     plant.run().await;
     let record = plant.record(uid).await;

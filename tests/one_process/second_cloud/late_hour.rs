@@ -81,7 +81,7 @@ async fn a_write_that_two_empty_lists_hid_is_made_once(stock: Stock) {
         let plant = of.plant(stock, Stands::Attached).await;
         // The survey sees the attachment; the look of the second write and the one that is to confirm it do not.
         let list = format!("ListTransitRouter{}{}Attachments", &of.kind[..1], of.kind[1..].to_lowercase());
-        plant.cloud.inject(Fault::new(&list, FaultKind::EmptyList).after(1).times(2));
+        plant.cloud.inject(InjectedFault::new(&list, FaultKind::EmptyList).after(1).times(2));
         let uid = plant.job(of.job("payer-change")).await;
         plant.run_until(at("10:40:00")).await;
         assert_eq!((plant.record(uid).await.state(), plant.cloud.strikes(&list)), (State::Waiting, 2));

@@ -101,7 +101,7 @@ async fn what_a_job_says_wrongly_of_owners_ids_and_regions_is_found_in_seconds_a
 #[tokio::test]
 async fn a_ccn_in_another_region_is_found_by_what_the_owner_of_the_cen_is_shown() {
     let plant = CCN.plant(Stock::Memory, Stands::Granted).await;
-    plant.cloud.inject(Fault::new("DescribeGrantRules", FaultKind::Empty).times(1_000));
+    plant.cloud.inject(InjectedFault::new("DescribeGrantRules", FaultKind::Empty).times(1_000));
     let uid = plant.job(Mistake::Region.made(CCN.job("revoke"))).await;
     plant.run().await;
     let record = plant.record(uid).await;
@@ -116,7 +116,7 @@ async fn an_ecr_that_a_stranger_is_told_does_not_exist_is_not_absent() {
         let plant = ECR.plant(Stock::Memory, Stands::Granted).await;
         switch(&plant, json!({"ecr_to_cen": reading}));
         let none = refusal(404, "InvalidInstanceId.NotFound\t");
-        plant.cloud.inject(Fault::new("RevokeInstanceFromTransitRouter", none).times(1_000));
+        plant.cloud.inject(InjectedFault::new("RevokeInstanceFromTransitRouter", none).times(1_000));
         let mut job = ECR.job("revoke");
         job["instance"]["owner"] = STRANGER.into();
         let uid = plant.job(job).await;
@@ -174,8 +174,8 @@ async fn one_empty_answer_does_not_make_an_account_another_than_the_owner() {
         let for_good = if kind == FaultKind::Empty { Reason::GaveUp } else { Reason::PreflightFailed };
         for (lists, ends) in [(1, Reason::Done), (1_000, for_good)] {
             let plant = VPC.plant(Stock::Memory, Stands::NotGranted).await;
-            plant.cloud.inject(Fault::new("ListTransitRouters", kind.clone()).times(lists));
-            plant.cloud.inject(Fault::new("DescribeCens", kind.clone()).times(lists));
+            plant.cloud.inject(InjectedFault::new("ListTransitRouters", kind.clone()).times(lists));
+            plant.cloud.inject(InjectedFault::new("DescribeCens", kind.clone()).times(lists));
             let uid = plant.job(VPC.job("grant")).await;
             plant.run().await;
             let record = plant.record(uid).await;

@@ -20,7 +20,7 @@ const REVOKE: &str = "RevokeInstanceFromTransitRouter";
 /// A worker that is about to make this call: it was turned away once, and has not looked again.
 async fn about_to(stock: Stock, stands: Stands, job: Value, operation: &str) -> (Plant, JobUid) {
     let plant = VPC.plant(stock, stands).await;
-    plant.cloud.inject(Fault::new(operation, FaultKind::Conflict));
+    plant.cloud.inject(InjectedFault::new(operation, FaultKind::Conflict));
     let uid = plant.job(job).await;
     for _ in 0..20 {
         plant.work().await;
@@ -78,7 +78,7 @@ async fn the_old_payer_granted_between_revoke_and_grant_overrides_the_job_and_ho
 async fn what_is_detached_in_the_moment_of_modify_is_granted_anew(stock: Stock) {
     for code in ["OperationDenied.InstanceNotAttached", "OperationFailed.SimNotAttached", "IncorrectStatus.Instance"] {
         let (plant, uid) = about_to(stock, Stands::Attached, VPC.job("payer-change"), MODIFY).await;
-        plant.cloud.inject(Fault::new(MODIFY, refusal(400, code)).times(100));
+        plant.cloud.inject(InjectedFault::new(MODIFY, refusal(400, code)).times(100));
         somebody(&plant, detached());
         plant.run_until(at("10:40:00")).await;
         let record = plant.record(uid).await;
@@ -132,7 +132,7 @@ async fn a_cancel_between_revoke_and_grant_puts_the_old_grant_back(stock: Stock)
 }
 
 /// Takes a job to where it parks half done.
-async fn parked(stock: Stock, stands: Stands, job: Value, fault: Fault) -> (Plant, JobUid) {
+async fn parked(stock: Stock, stands: Stands, job: Value, fault: InjectedFault) -> (Plant, JobUid) {
     let plant = VPC.plant(stock, stands).await;
     plant.cloud.inject(fault);
     let uid = plant.job(job).await;
@@ -143,7 +143,7 @@ async fn parked(stock: Stock, stands: Stands, job: Value, fault: Fault) -> (Plan
 }
 
 async fn what_show_says_of_a_cancel_holds(stock: Stock) {
-    let forever = |operation: &str, kind| Fault::new(operation, kind).times(1_000_000);
+    let forever = |operation: &str, kind| InjectedFault::new(operation, kind).times(1_000_000);
     let deleting = |mut job: Value| {
         job["options"] = json!({"attachments": "delete"});
         job
@@ -176,7 +176,7 @@ async fn what_show_says_of_a_cancel_holds(stock: Stock) {
 async fn a_wait_that_is_half_done_can_be_cancelled() {
     let plant = VPC.plant(Stock::Memory, Stands::Attached).await;
     // The second write is missing, and is made after the hour.
-    plant.cloud.inject(Fault::new("ListTransitRouterVpcAttachments", FaultKind::EmptyList).after(1).times(2));
+    plant.cloud.inject(InjectedFault::new("ListTransitRouterVpcAttachments", FaultKind::EmptyList).after(1).times(2));
     let uid = plant.job(VPC.job("payer-change")).await;
     plant.run_until(at("11:30:00")).await;
     assert_eq!((plant.record(uid).await.state(), plant.effects().len()), (State::Waiting, 2));

@@ -37,7 +37,7 @@ async fn what_was_before_a_refused_call_that_had_its_effect_is_not_known(stock: 
             ("revoke", Stands::Granted, Reason::AlreadyAbsent),
         ] {
             let plant = of.plant(stock, stands).await;
-            plant.cloud.inject(Fault::new(operation(of, kind), fault.clone()).with_effect());
+            plant.cloud.inject(InjectedFault::new(operation(of, kind), fault.clone()).with_effect());
             let uid = plant.job(of.job(kind)).await;
             plant.run_until(at("10:40:00")).await;
             let record = plant.record(uid).await;
@@ -85,7 +85,7 @@ async fn what_a_refused_half_of_a_payer_change_did_is_not_done_again(stock: Stoc
     ] {
         for fault in refusals() {
             let plant = VPC.plant(stock, stands).await;
-            plant.cloud.inject(Fault::new(operation, fault.clone()).with_effect());
+            plant.cloud.inject(InjectedFault::new(operation, fault.clone()).with_effect());
             let uid = plant.job(VPC.job("payer-change")).await;
             plant.run_until(at("11:10:00")).await;
             let record = plant.record(uid).await;

@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use super::read::{List, Outcome, Read, text};
 use crate::clock::Clock;
-use crate::cloud::spelling::{attachment, cen_side, child_instance, resource_side};
+use crate::cloud::spelling::{cen_side, child_instance, resource_side};
 use crate::cloud::{Accounts, ProbeRead, Told};
-use crate::domain::{AccountUid, Cen, Instance, InstanceType};
+use crate::domain::{AccountUid, Cen, Instance, InstanceType, Operation};
 
 /// The most pages that are read of a list.
 const MAX_PAGES: u32 = 20;
@@ -86,7 +86,7 @@ impl Asker<'_> {
     /// Makes every read there is for a job on this instance and CEN.
     pub async fn look(&self, instance: &Instance, cen: &Cen) -> Looked {
         let (owner, resource, kind) = (&cen.owner, &instance.owner, instance.kind);
-        let list = attachment(kind).map(|words| words.list);
+        let list = Operation::list_attachments(kind);
         let routers = self.by_number(owner, &routers(cen)).await;
         let enterprise = enterprise_routers(&routers);
         let mut attachments = Vec::new();
@@ -95,9 +95,9 @@ impl Asker<'_> {
                 attachments.push(self.by_token(owner, &read(list).with("TransitRouterId", router)).await);
             }
         }
-        let mut services = vec![self.once(owner, &read("CheckTransitRouterService")).await];
+        let mut services = vec![self.once(owner, &read(Operation::CheckTransitRouterService)).await];
         if resource != owner {
-            services.push(self.once(resource, &read("CheckTransitRouterService")).await);
+            services.push(self.once(resource, &read(Operation::CheckTransitRouterService)).await);
         }
         Looked {
             services,
@@ -118,7 +118,7 @@ impl Asker<'_> {
             to_resource: self.of_instance(resource, instance).await,
             vpns: match kind {
                 InstanceType::VPN => {
-                    let vpns = read("DescribeVpnAttachments").in_region(&instance.region);
+                    let vpns = read(Operation::DescribeVpnAttachments).in_region(&instance.region);
                     Some(self.by_number(resource, &vpns).await)
                 }
                 _ => None,
@@ -135,7 +135,7 @@ impl Asker<'_> {
         }
     }
 
-    async fn others(&self, instance: &Instance, cen: &Cen, router: Option<(&String, &'static str)>) -> Others {
+    async fn others(&self, instance: &Instance, cen: &Cen, router: Option<(&String, Operation)>) -> Others {
         let resource = &instance.owner;
         Others {
             rules: self.once(resource, &rules(cen, instance.kind)).await,
@@ -157,12 +157,12 @@ impl Asker<'_> {
     async fn of_instance(&self, account: &AccountUid, instance: &Instance) -> Read {
         match resource_side(instance.kind) {
             Some(word) => {
-                let rules = read("DescribeGrantRulesToResource").with("ResourceId", &instance.id);
+                let rules = read(Operation::DescribeGrantRulesToResource).with("ResourceId", &instance.id);
                 let rules = rules.with("ProductType", word).with("RegionId", &instance.region);
                 self.by_token(account, &rules).await
             }
             None => {
-                let rules = read("DescribeGrantRules").in_region(&instance.region);
+                let rules = read(Operation::DescribeGrantRules).in_region(&instance.region);
                 self.by_number(account, &rules.with("AssociatedCcnId", &instance.id)).await
             }
         }
@@ -217,25 +217,25 @@ impl Asker<'_> {
     }
 }
 
-fn read(operation: &str) -> ProbeRead {
-    ProbeRead::new(operation).expect("it is one of the reads that can be probed")
+fn read(operation: Operation) -> ProbeRead {
+    ProbeRead::new(operation).expect("every operation that is named here reads")
 }
 
 fn routers(cen: &Cen) -> ProbeRead {
-    read("ListTransitRouters").with("CenId", &cen.id)
+    read(Operation::ListTransitRouters).with("CenId", &cen.id)
 }
 
 fn cens(cen: &Cen) -> ProbeRead {
-    read("DescribeCens").with("Filter.1.Key", "CenId").with("Filter.1.Value.1", &cen.id)
+    read(Operation::DescribeCens).with("Filter.1.Key", "CenId").with("Filter.1.Value.1", &cen.id)
 }
 
 fn rules(cen: &Cen, kind: InstanceType) -> ProbeRead {
-    read("DescribeGrantRulesToCen").with("CenId", &cen.id).with("ProductType", cen_side(kind))
+    read(Operation::DescribeGrantRulesToCen).with("CenId", &cen.id).with("ProductType", cen_side(kind))
 }
 
 fn children(cen: &Cen, kind: InstanceType) -> Option<ProbeRead> {
     let word = child_instance(kind)?;
-    Some(read("DescribeCenAttachedChildInstances").with("CenId", &cen.id).with("ChildInstanceType", word))
+    Some(read(Operation::DescribeCenAttachedChildInstances).with("CenId", &cen.id).with("ChildInstanceType", word))
 }
 
 /// The ids of the Enterprise Edition routers of a list.

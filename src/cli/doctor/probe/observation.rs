@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::points::Point;
 use super::read::Read;
-use crate::domain::{AccountUid, Code};
+use crate::domain::{AccountUid, Code, Operation};
 
 /// How many request ids a line for people has.
 const IDS: usize = 3;
@@ -37,7 +37,7 @@ impl Verdict {
 pub(super) struct Observation {
     pub point: &'static Point,
     pub verdict: Verdict,
-    asked: Option<(AccountUid, &'static str)>,
+    asked: Option<(AccountUid, Operation)>,
     request_ids: Vec<String>,
 }
 

@@ -53,15 +53,31 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::cloud::OPERATIONS;
+    use crate::domain::{Access, CalledAs, Operation};
 
     #[test]
     fn the_page_about_the_cloud_has_every_point_and_every_operation() {
         let page = include_str!("../../../../docs/cloud.md");
         let names: BTreeSet<&str> = ALL.iter().map(|point| point.name).collect();
         assert_eq!(names.len(), ALL.len());
-        for word in names.iter().chain(OPERATIONS) {
-            assert!(page.contains(&format!("`{word}`")), "{word}");
+        for name in names {
+            assert!(page.contains(&format!("`{name}`")), "{name}");
+        }
+        for operation in Operation::ALL {
+            let called_as = match operation.called_as() {
+                CalledAs::Resource => "R",
+                CalledAs::TransitRouter => "T",
+                CalledAs::Either => "R, T",
+                CalledAs::Hub => "hub",
+                CalledAs::Unsigned => "none",
+            };
+            let access = match operation.access() {
+                Access::Read => "read",
+                Access::Write | Access::WriteWithToken => "**write",
+                Access::Keys => "keys",
+            };
+            let row = format!("| `{operation}` | {called_as} | {access}");
+            assert!(page.contains(&row), "{row}");
         }
     }
 }

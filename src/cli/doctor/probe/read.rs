@@ -3,22 +3,25 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::domain::AccountUid;
+use crate::domain::{AccountUid, Operation};
 
-/// Where each operation has its list: the field, and the field in that, if it is not an array itself.
-const LISTS: &[(&str, &str, &str)] = &[
-    ("DescribeCenAttachedChildInstances", "ChildInstances", "ChildInstance"),
-    ("DescribeCens", "Cens", "Cen"),
-    ("DescribeGrantRules", "GrantRules", "GrantRule"),
-    ("DescribeGrantRulesToCen", "GrantRules", "GrantRule"),
-    ("DescribeGrantRulesToResource", "GrantRules", "GrantRule"),
-    ("DescribeVpnAttachments", "VpnAttachments", "VpnAttachment"),
-    ("ListTransitRouters", "TransitRouters", "TransitRouter"),
-    ("ListTransitRouterEcrAttachments", "TransitRouterAttachments", "TransitRouterAttachment"),
-    ("ListTransitRouterVbrAttachments", "TransitRouterAttachments", "TransitRouterAttachment"),
-    ("ListTransitRouterVpcAttachments", "TransitRouterAttachments", "TransitRouterAttachment"),
-    ("ListTransitRouterVpnAttachments", "TransitRouterAttachments", "TransitRouterAttachment"),
-];
+/// Where an operation has its list: the field, and the field in that, if it is not an array itself.
+fn list_of(operation: Operation) -> Option<(&'static str, &'static str)> {
+    match operation {
+        Operation::DescribeCenAttachedChildInstances => Some(("ChildInstances", "ChildInstance")),
+        Operation::DescribeCens => Some(("Cens", "Cen")),
+        Operation::DescribeGrantRules
+        | Operation::DescribeGrantRulesToCen
+        | Operation::DescribeGrantRulesToResource => Some(("GrantRules", "GrantRule")),
+        Operation::DescribeVpnAttachments => Some(("VpnAttachments", "VpnAttachment")),
+        Operation::ListTransitRouters => Some(("TransitRouters", "TransitRouter")),
+        Operation::ListTransitRouterEcrAttachments
+        | Operation::ListTransitRouterVbrAttachments
+        | Operation::ListTransitRouterVpcAttachments
+        | Operation::ListTransitRouterVpnAttachments => Some(("TransitRouterAttachments", "TransitRouterAttachment")),
+        _ => None,
+    }
+}
 
 /// The most of a word of the cloud that is shown.
 const LONGEST: usize = 60;
@@ -27,7 +30,7 @@ const LONGEST: usize = 60;
 #[derive(Debug, Clone)]
 pub(super) struct Read {
     pub account: AccountUid,
-    pub operation: &'static str,
+    pub operation: Operation,
     pub outcome: Outcome,
     /// Of every page.
     pub request_ids: Vec<String>,
@@ -63,10 +66,8 @@ pub(super) struct List {
 
 impl List {
     /// Takes in a page of `operation`, and tells by the answer itself whether it was the last.
-    pub fn add(&mut self, operation: &str, body: Value) {
-        let items =
-            LISTS.iter().find(|(name, ..)| *name == operation).map(|(_, outer, inner)| items(&body, outer, inner));
-        let items = items.unwrap_or_default();
+    pub fn add(&mut self, operation: Operation, body: Value) {
+        let items = list_of(operation).map(|(outer, inner)| items(&body, outer, inner)).unwrap_or_default();
         self.total = count(&body, "TotalCount").or(self.total);
         self.next = text(&body, "NextToken").map(str::to_owned);
         self.pages.push(items.len());
@@ -140,9 +141,9 @@ mod tests {
     fn pages_by_token_end_where_no_token_is() {
         let mut list = List::default();
         let page = |ids: &[u8], next: &str| json!({"RequestId": "R", "TotalCount": 3, "NextToken": next, "GrantRules": {"GrantRule": ids}});
-        list.add("DescribeGrantRulesToCen", page(&[1, 2], "t"));
+        list.add(Operation::DescribeGrantRulesToCen, page(&[1, 2], "t"));
         assert!(!list.complete && list.next.as_deref() == Some("t"));
-        list.add("DescribeGrantRulesToCen", page(&[3], "\n"));
+        list.add(Operation::DescribeGrantRulesToCen, page(&[3], "\n"));
         assert!(list.complete && !list.is_bare());
         assert_eq!((list.items.len(), list.total, &list.pages[..]), (3, Some(3), &[2, 1][..]));
         assert_eq!(list.first["NextToken"], "t");
@@ -152,11 +153,11 @@ mod tests {
     fn pages_by_number_end_where_the_count_is_reached_or_a_page_is_empty() {
         let page = |number: u8, ids: &[u8]| json!({"RequestId": "R", "TotalCount": "3", "PageNumber": number, "TransitRouters": ids});
         let mut list = List::default();
-        list.add("ListTransitRouters", page(1, &[1, 2]));
+        list.add(Operation::ListTransitRouters, page(1, &[1, 2]));
         assert!(!list.complete);
         let mut short = list.clone();
-        list.add("ListTransitRouters", page(2, &[3]));
-        short.add("ListTransitRouters", page(2, &[]));
+        list.add(Operation::ListTransitRouters, page(2, &[3]));
+        short.add(Operation::ListTransitRouters, page(2, &[]));
         assert!(list.complete && short.complete);
         assert_eq!((list.items.len(), short.items.len()), (3, 2));
     }
@@ -169,7 +170,7 @@ mod tests {
             (json!({"RequestId": "R", "TotalCount": 0}), false),
         ] {
             let mut list = List::default();
-            list.add("DescribeGrantRulesToResource", body.clone());
+            list.add(Operation::DescribeGrantRulesToResource, body.clone());
             assert_eq!((list.is_bare(), list.complete), (bare, true), "{body}");
         }
     }

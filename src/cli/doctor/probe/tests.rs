@@ -8,7 +8,7 @@ use super::*;
 use crate::clock::ManualClock;
 use crate::cloud::{AccountCredentials, Endpoints, RouterTransport, Timeouts};
 use crate::domain::Hour;
-use crate::simulator::{Change, Simulator};
+use crate::simulator::{OutsideChange, Simulator};
 
 const CEN: &str = "cen-44m0p68spvlrqq0001";
 /// Granted and attached.
@@ -63,7 +63,7 @@ impl Site {
 
     fn attach(&self, router: &str, instance: &str) {
         let (transit_router, instance) = (router.to_owned(), instance.parse().unwrap());
-        self.cloud.change(Change::Attach { transit_router, instance }).unwrap();
+        self.cloud.change(OutsideChange::Attach { transit_router, instance }).unwrap();
     }
 
     async fn probed(&self, (kind, id, region): (&str, &str, &str)) -> Probed {

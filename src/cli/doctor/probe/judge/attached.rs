@@ -25,7 +25,7 @@ impl Attached {
     pub fn of(looked: &Looked) -> Self {
         let mut enterprise: BTreeMap<String, usize> = BTreeMap::new();
         let read_to_the_end = |read: &Read| matches!(&read.outcome, Outcome::Answered(list) if list.complete);
-        let field = attachment(looked.instance.kind).map(|words| words.id_field);
+        let field = attachment(looked.instance.kind).map(|fields| fields.id);
         for item in looked.attachments.iter().filter_map(|read| list(read).ok()).flat_map(|list| &list.items) {
             if text(item, "CenId").is_none_or(|cen| cen == looked.cen.id.as_str())
                 && let Some(id) = field.and_then(|field| text(item, field))

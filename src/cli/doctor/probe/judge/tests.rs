@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::cli::doctor::probe::look::Others;
 use crate::cloud::spelling::attachment;
-use crate::domain::{AccountUid, Cen, CenId, Instance, InstanceId, Region};
+use crate::domain::{AccountUid, Cen, CenId, Instance, InstanceId, Operation, Region};
 
 const OWNER: &str = "1250123456123456";
 const RESOURCE: &str = "1688000000000001";
@@ -24,7 +24,7 @@ fn now() -> Timestamp {
     NOW.parse().unwrap()
 }
 
-fn made(account: &str, operation: &'static str, outcome: Outcome) -> Read {
+fn made(account: &str, operation: Operation, outcome: Outcome) -> Read {
     let dates = match outcome {
         Outcome::Answered(_) => vec![(Some(now()), now())],
         _ => vec![],
@@ -32,7 +32,7 @@ fn made(account: &str, operation: &'static str, outcome: Outcome) -> Read {
     Read { account: uid(account), operation, outcome, request_ids: vec!["R-1".into()], dates }
 }
 
-fn answered(account: &str, operation: &'static str, body: Value) -> Read {
+fn answered(account: &str, operation: Operation, body: Value) -> Read {
     let mut list = List::default();
     list.add(operation, body);
     made(account, operation, Outcome::Answered(list))
@@ -57,7 +57,7 @@ fn router(n: u8, region: &str, edition: &str) -> Value {
 
 fn attached(kind: InstanceType, n: u8) -> Value {
     let mut item = json!({"TransitRouterAttachmentId": format!("tr-attach-{n}"), "CenId": CEN});
-    item[attachment(kind).unwrap().id_field] = json!(id(kind, n));
+    item[attachment(kind).unwrap().id] = json!(id(kind, n));
     item
 }
 
@@ -73,17 +73,20 @@ fn rule(kind: InstanceType, n: u8) -> Value {
 /// Instance 1 is granted and attached to the Enterprise Edition, 2 is granted, 3 is attached to the Basic Edition.
 fn as_taken_for_true(kind: InstanceType) -> Looked {
     let (cen, resource) = (OWNER, RESOURCE);
-    let list = attachment(kind).map(|words| words.list);
+    let list = Operation::list_attachments(kind);
     let children = || listed("ChildInstances", &[child(kind, 1, "cn-hangzhou"), child(kind, 3, "cn-beijing")]);
     let has_children = matches!(kind, InstanceType::VPC | InstanceType::VBR | InstanceType::CCN);
     let empty = |operation, field: &str| answered(resource, operation, listed(field, &[]));
-    let service = |account| answered(account, "CheckTransitRouterService", json!({"RequestId": "R", "Enabled": true}));
+    let service =
+        |account| answered(account, Operation::CheckTransitRouterService, json!({"RequestId": "R", "Enabled": true}));
     let rules = listed("GrantRules", &[rule(kind, 1), rule(kind, 2)]);
     let own = match kind {
-        InstanceType::CCN => ("DescribeGrantRules", json!({"CcnInstanceId": id(kind, 1), "CenInstanceId": CEN})),
-        _ => ("DescribeGrantRulesToResource", json!({"CenId": CEN, "EffectiveOrderType": "PayByCenOwner"})),
+        InstanceType::CCN => {
+            (Operation::DescribeGrantRules, json!({"CcnInstanceId": id(kind, 1), "CenInstanceId": CEN}))
+        }
+        _ => (Operation::DescribeGrantRulesToResource, json!({"CenId": CEN, "EffectiveOrderType": "PayByCenOwner"})),
     };
-    const CHILDREN: &str = "DescribeCenAttachedChildInstances";
+    const CHILDREN: Operation = Operation::DescribeCenAttachedChildInstances;
     Looked {
         instance: Instance {
             kind,
@@ -93,10 +96,10 @@ fn as_taken_for_true(kind: InstanceType) -> Looked {
         },
         cen: Cen { id: CenId::parse(CEN).unwrap(), owner: uid(cen) },
         services: vec![service(cen), service(resource)],
-        cens: answered(cen, "DescribeCens", listed("Cens", &[json!({"CenId": CEN})])),
+        cens: answered(cen, Operation::DescribeCens, listed("Cens", &[json!({"CenId": CEN})])),
         routers: answered(
             cen,
-            "ListTransitRouters",
+            Operation::ListTransitRouters,
             listed("TransitRouters", &[router(1, "cn-hangzhou", "Enterprise"), router(2, "cn-beijing", "Basic")]),
         ),
         cen_alone: list.map(|list| made(cen, list, Outcome::Refused("IllegalParam.CenIdOrRegionId".into()))),
@@ -105,20 +108,21 @@ fn as_taken_for_true(kind: InstanceType) -> Looked {
             .into_iter()
             .collect(),
         children: has_children.then(|| answered(cen, CHILDREN, children())),
-        rules: answered(cen, "DescribeGrantRulesToCen", rules),
-        ecr_rules: (kind != InstanceType::ECR)
-            .then(|| answered(cen, "DescribeGrantRulesToCen", listed("GrantRules", &[rule(InstanceType::ECR, 1)]))),
+        rules: answered(cen, Operation::DescribeGrantRulesToCen, rules),
+        ecr_rules: (kind != InstanceType::ECR).then(|| {
+            answered(cen, Operation::DescribeGrantRulesToCen, listed("GrantRules", &[rule(InstanceType::ECR, 1)]))
+        }),
         to_resource: answered(resource, own.0, listed("GrantRules", &[own.1])),
         vpns: (kind == InstanceType::VPN).then(|| {
             let vpn = json!({"InstanceId": id(kind, 1), "AttachType": "CEN", "TransitRouterId": "tr-1"});
-            answered(resource, "DescribeVpnAttachments", listed("VpnAttachments", &[vpn]))
+            answered(resource, Operation::DescribeVpnAttachments, listed("VpnAttachments", &[vpn]))
         }),
         others: Some(Others {
-            rules: answered(resource, "DescribeGrantRulesToCen", json!({"RequestId": "R-1"})),
-            routers: empty("ListTransitRouters", "TransitRouters"),
+            rules: answered(resource, Operation::DescribeGrantRulesToCen, json!({"RequestId": "R-1"})),
+            routers: empty(Operation::ListTransitRouters, "TransitRouters"),
             attachments: list.map(|list| empty(list, "TransitRouterAttachments")),
             children: has_children.then(|| empty(CHILDREN, "ChildInstances")),
-            cens: empty("DescribeCens", "Cens"),
+            cens: empty(Operation::DescribeCens, "Cens"),
             instance: answered(cen, own.0, listed("GrantRules", &[])),
         }),
     }

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use crate::simulator::testing::{Bench, CEN, CEN_OWNER, OWNER, RESOURCE, TR};
-use crate::simulator::{Change, World};
+use crate::simulator::{OutsideChange, World};
 
 const CCN: &str = "ccn-n2935s1mnwv8i00001";
 const ROUTER: &str = "tr-bp1su1ytdxtataupl0001";
@@ -24,7 +24,7 @@ async fn rules(bench: &Bench, more: &str) -> Value {
 
 fn attach(bench: &Bench) {
     let instance = CCN.parse().unwrap();
-    bench.simulator.change(Change::Attach { transit_router: ROUTER.into(), instance }).unwrap();
+    bench.simulator.change(OutsideChange::Attach { transit_router: ROUTER.into(), instance }).unwrap();
 }
 
 #[tokio::test]
@@ -102,7 +102,7 @@ async fn an_attached_ccn_is_a_child_instance_and_is_detached_before_a_revoke() {
 
 #[tokio::test]
 async fn rules_come_in_pages_of_at_most_fifty() {
-    let mut world = World::from_toml(include_str!("../../examples/world.toml")).unwrap();
+    let mut world = World::from_toml(include_str!("../../../examples/world.toml")).unwrap();
     let payer = crate::domain::OrderType::PayByCenOwner;
     for n in 10..70 {
         let cen = format!("cen-44m0p68spvlrqq{n:04}").parse().unwrap();

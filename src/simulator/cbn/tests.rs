@@ -2,7 +2,7 @@ use serde_json::json;
 
 use crate::domain::{Instance, InstanceId, InstanceType, OrderType};
 use crate::simulator::testing::{Bench, CEN, CEN_OWNER, OWNER, RESOURCE, TR, about};
-use crate::simulator::{Change, World};
+use crate::simulator::{OutsideChange, World};
 
 const ATTACHED: &str = "vpc-bp1h8vbrbcgohcju50001";
 const GRANTED: &str = "vpc-bp1h8vbrbcgohcju50002";
@@ -116,7 +116,7 @@ async fn a_grant_needs_the_service_and_its_role_in_the_resource_account() {
     let bench = Bench::new();
     let set = |transit_router_service, service_linked_role| {
         let uid = OWNER.parse().unwrap();
-        bench.simulator.change(Change::SetAccount { uid, transit_router_service, service_linked_role }).unwrap();
+        bench.simulator.change(OutsideChange::SetAccount { uid, transit_router_service, service_linked_role }).unwrap();
     };
     set(Some(false), Some(false));
     assert_eq!(bench.grant(ABSENT, "").await, "Forbbiden.TransitRouterServiceNotOpen");
@@ -133,7 +133,7 @@ async fn a_grant_needs_the_service_and_its_role_in_the_resource_account() {
 
 #[tokio::test]
 async fn both_accounts_must_be_on_one_site() {
-    let world = include_str!("../../examples/world.toml").replace("site = \"china\"", "site = \"international\"");
+    let world = include_str!("../../../examples/world.toml").replace("site = \"china\"", "site = \"international\"");
     let bench = Bench::of(World::from_toml(&world).unwrap());
     assert_eq!(bench.grant(ABSENT, "").await, "OperationFailed.SimSiteMismatch");
 }
@@ -185,7 +185,7 @@ async fn a_grant_without_attachment_may_never_take_effect() {
     bench.pass(3 * 3600);
     assert_eq!(bench.rule(GRANTED).await.unwrap()["EffectiveOrderType"], "PayByCenOwner");
     let transit_router = "tr-bp1su1ytdxtataupl0001".to_owned();
-    bench.simulator.change(Change::Attach { transit_router, instance: GRANTED.parse().unwrap() }).unwrap();
+    bench.simulator.change(OutsideChange::Attach { transit_router, instance: GRANTED.parse().unwrap() }).unwrap();
     bench.pass(3600);
     assert_eq!(bench.rule(GRANTED).await.unwrap()["EffectiveOrderType"], "PayByResourceOwner", "once it is attached");
 }
@@ -250,7 +250,7 @@ async fn a_lagging_read_shows_the_past() {
 
 #[tokio::test]
 async fn rules_come_in_pages_that_miss_nothing() {
-    let mut world = World::from_toml(include_str!("../../examples/world.toml")).unwrap();
+    let mut world = World::from_toml(include_str!("../../../examples/world.toml")).unwrap();
     for n in 0..250 {
         let id = InstanceId::parse(format!("vpc-many{n:06}")).unwrap();
         let (region, owner) = ("cn-beijing".parse().unwrap(), OWNER.parse().unwrap());

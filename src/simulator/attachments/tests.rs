@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use crate::domain::OrderType;
-use crate::simulator::Change;
+use crate::simulator::OutsideChange;
 use crate::simulator::testing::{Bench, CEN, OWNER, RESOURCE, TR};
 
 const VPC: &str = "vpc-bp1h8vbrbcgohcju50001";
@@ -152,17 +152,20 @@ async fn a_vpn_attached_anywhere_is_not_granted() {
     let bench = Bench::new();
     let vpn = "vco-bp1bbi27hojx80nck0001";
     bench.grant(vpn, "").await;
-    bench.simulator.change(Change::Attach { transit_router: ROUTER.into(), instance: vpn.parse().unwrap() }).unwrap();
+    bench
+        .simulator
+        .change(OutsideChange::Attach { transit_router: ROUTER.into(), instance: vpn.parse().unwrap() })
+        .unwrap();
     let (cen, instance) = (CEN.parse().unwrap(), vpn.parse().unwrap());
-    bench.simulator.change(Change::Revoke { cen, instance }).unwrap();
+    bench.simulator.change(OutsideChange::Revoke { cen, instance }).unwrap();
     assert_eq!(bench.grant(vpn, "").await, "OperationFailed.SimVpnAttached");
 }
 
 #[tokio::test]
-async fn somebody_else_may_change_everything_at_once() {
+async fn an_outsider_can_change_everything_at_once() {
     let bench = Bench::new();
     let (cen, instance) = (CEN.parse().unwrap(), VPC.parse().unwrap());
-    let change = Change::SetOrderType {
+    let change = OutsideChange::SetOrderType {
         cen,
         instance,
         order_type: Some(OrderType::PayByResourceOwner),
