@@ -9,7 +9,7 @@ use crate::engine::ports::action::{
 };
 use crate::engine::ports::cloud::{Answer, CloudError, TransitRouterWriter};
 use crate::engine::record::Write;
-use crate::workflow::{Account, VerbSpec};
+use crate::workflow::{ActsAs, VerbSpec};
 
 /// What a look says of attachments.
 pub(super) enum Attached {
@@ -99,7 +99,7 @@ fn delete_operation(view: &View<'_>, edition: Edition) -> Operation {
 
 impl Action for UpdateAttachments {
     fn spec(&self) -> VerbSpec {
-        VerbSpec { name: "update-attachments", account: Account::TransitRouter, writes: true, outcomes: &["done"] }
+        VerbSpec { name: "update-attachments", acts_as: ActsAs::TransitRouter, writes: true, outcomes: &["done"] }
     }
 
     /// A job that has come back from its wait has both witnesses tell that the grant is still as it left it.
@@ -162,7 +162,7 @@ impl TransitRouterAction for UpdateAttachments {
 
 impl Action for DeleteAttachments {
     fn spec(&self) -> VerbSpec {
-        VerbSpec { name: "delete-attachments", account: Account::TransitRouter, writes: true, outcomes: &["done"] }
+        VerbSpec { name: "delete-attachments", acts_as: ActsAs::TransitRouter, writes: true, outcomes: &["done"] }
     }
 
     /// Of an ECR the first witness may know nothing (API §H2), and then the second tells alone that it is granted.

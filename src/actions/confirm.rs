@@ -3,7 +3,7 @@
 use super::written;
 use crate::domain::{GrantRule, InstanceType};
 use crate::engine::ports::action::{Action, GrantState, Judgement, Reads, Seen, View, grant_state};
-use crate::workflow::{Account, VerbSpec};
+use crate::workflow::{ActsAs, VerbSpec};
 
 /// The rule as it is read back: by the transit-router account, or, where that may know nothing of an ECR (API §H2), by
 /// the other.
@@ -28,7 +28,7 @@ pub struct ConfirmPayer;
 
 impl Action for ConfirmGranted {
     fn spec(&self) -> VerbSpec {
-        VerbSpec { name: "confirm-granted", account: Account::Readers, writes: false, outcomes: &["done"] }
+        VerbSpec { name: "confirm-granted", acts_as: ActsAs::Readers, writes: false, outcomes: &["done"] }
     }
 
     fn reads(&self, view: &View<'_>) -> Reads {
@@ -49,7 +49,7 @@ impl Action for ConfirmGranted {
 
 impl Action for ConfirmRevoked {
     fn spec(&self) -> VerbSpec {
-        VerbSpec { name: "confirm-revoked", account: Account::Readers, writes: false, outcomes: &["done"] }
+        VerbSpec { name: "confirm-revoked", acts_as: ActsAs::Readers, writes: false, outcomes: &["done"] }
     }
 
     fn reads(&self, _: &View<'_>) -> Reads {
@@ -67,12 +67,7 @@ impl Action for ConfirmRevoked {
 
 impl Action for ConfirmPayer {
     fn spec(&self) -> VerbSpec {
-        VerbSpec {
-            name: "confirm-payer",
-            account: Account::Readers,
-            writes: false,
-            outcomes: &["effective", "pending"],
-        }
+        VerbSpec { name: "confirm-payer", acts_as: ActsAs::Readers, writes: false, outcomes: &["effective", "pending"] }
     }
 
     fn reads(&self, view: &View<'_>) -> Reads {

@@ -11,14 +11,14 @@ use crate::engine::ports::action::{
 };
 use crate::engine::ports::cloud::{Answer, CloudError, ResourceWriter};
 use crate::engine::record::Write;
-use crate::workflow::{Account, VerbSpec};
+use crate::workflow::{ActsAs, VerbSpec};
 
 /// Through when the grant shows the goal as its payer.
 pub struct ModifyGrant;
 
 impl Action for ModifyGrant {
     fn spec(&self) -> VerbSpec {
-        VerbSpec { name: "modify-grant", account: Account::Resource, writes: true, outcomes: &["done"] }
+        VerbSpec { name: "modify-grant", acts_as: ActsAs::Resource, writes: true, outcomes: &["done"] }
     }
 
     /// After a refusal the attachments too: a payer is changed in place only while something is attached.

@@ -10,14 +10,14 @@ use crate::engine::ports::action::{
 };
 use crate::engine::ports::cloud::{Answer, CloudError, ResourceWriter};
 use crate::engine::record::Write;
-use crate::workflow::{Account, VerbSpec};
+use crate::workflow::{ActsAs, VerbSpec};
 
 /// Through when both witnesses show no grant.
 pub struct Revoke;
 
 impl Action for Revoke {
     fn spec(&self) -> VerbSpec {
-        VerbSpec { name: "revoke", account: Account::Resource, writes: true, outcomes: &["done"] }
+        VerbSpec { name: "revoke", acts_as: ActsAs::Resource, writes: true, outcomes: &["done"] }
     }
 
     /// Before the write the attachments too: a network may have been attached since the survey.

@@ -3,14 +3,14 @@
 use super::{and_vpn, attached_elsewhere, with_owners, written};
 use crate::domain::Reason;
 use crate::engine::ports::action::{Action, GrantState, Judgement, Reads, Seen, View, grant_state};
-use crate::workflow::{Account, VerbSpec};
+use crate::workflow::{ActsAs, VerbSpec};
 
 /// `absent`: to be granted. `satisfied`: granted already, with the payer asked for.
 pub struct SurveyGrant;
 
 impl Action for SurveyGrant {
     fn spec(&self) -> VerbSpec {
-        VerbSpec { name: "survey-grant", account: Account::Readers, writes: false, outcomes: &["absent", "satisfied"] }
+        VerbSpec { name: "survey-grant", acts_as: ActsAs::Readers, writes: false, outcomes: &["absent", "satisfied"] }
     }
 
     fn reads(&self, view: &View<'_>) -> Reads {

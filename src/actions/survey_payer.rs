@@ -5,7 +5,7 @@ use super::attachments::{Attached, attached};
 use super::{and_vpn, attached_elsewhere, with_owners, written};
 use crate::domain::{Edition, InstanceType, Reason};
 use crate::engine::ports::action::{Action, GrantState, Judgement, Reads, Seen, View, grant_state};
-use crate::workflow::{Account, VerbSpec};
+use crate::workflow::{ActsAs, VerbSpec};
 
 /// `satisfied`: the payer asked for is written and in force. `pending`: written everywhere, in force at the next hour.
 /// `attached`, `unattached`: to be changed.
@@ -15,7 +15,7 @@ impl Action for SurveyPayer {
     fn spec(&self) -> VerbSpec {
         VerbSpec {
             name: "survey-payer",
-            account: Account::Readers,
+            acts_as: ActsAs::Readers,
             writes: false,
             outcomes: &["satisfied", "pending", "attached", "unattached"],
         }

@@ -4,7 +4,7 @@ use super::attachments::{Attached, attached};
 use super::with_owners;
 use crate::domain::{Attachments, Reason};
 use crate::engine::ports::action::{Action, GrantState, Judgement, Reads, Seen, View, grant_state};
-use crate::workflow::{Account, VerbSpec};
+use crate::workflow::{ActsAs, VerbSpec};
 
 /// `absent`: nothing to revoke. `unattached`: to be revoked. `attached`: attachments to be deleted first, which the job
 /// allows.
@@ -14,7 +14,7 @@ impl Action for SurveyRevoke {
     fn spec(&self) -> VerbSpec {
         VerbSpec {
             name: "survey-revoke",
-            account: Account::Readers,
+            acts_as: ActsAs::Readers,
             writes: false,
             outcomes: &["absent", "unattached", "attached"],
         }

@@ -8,11 +8,10 @@ use serde_json::Value;
 
 use super::error::ApiError;
 use super::{Admin, Explanation, explain};
-use crate::domain::{CenId, InstanceId, JobId, JobUid, Kind, Requester};
+use crate::domain::{CenId, InstanceId, JobId, JobUid, Kind, Requester, did_you_mean};
 use crate::engine::decide::command::Command;
 use crate::engine::ports::store::Filter;
 use crate::engine::record::{Record, State as JobState};
-use crate::workflow::nearest;
 
 /// Jobs on a page, unless the request says otherwise.
 const PAGE: usize = 50;
@@ -118,7 +117,7 @@ pub(super) fn filter(query: &str) -> Result<Filter, ApiError> {
             }
             _ => {
                 let known = ["state", "kind", "instance", "cen", "requester", "label", "before", "limit"];
-                let hint = nearest(&key, known).map(|hint| format!("; did you mean {hint}?")).unwrap_or_default();
+                let hint = did_you_mean(&key, known, "");
                 let known = known.join(", ");
                 return Err(ApiError::BadRequest(format!("there is no filter {key}{hint} (known: {known})")));
             }

@@ -9,8 +9,8 @@ use super::engine::catalog;
 use super::exit::{Exit, Failure};
 use super::output;
 use crate::config::Config;
-use crate::domain::Code;
-use crate::workflow::{Effect, ErrorClass, ErrorClasses, Finding, nearest};
+use crate::domain::{Code, did_you_mean};
+use crate::workflow::{Effect, ErrorClass, ErrorClasses, JobFinding};
 
 const PAGES: [&str; 2] = [include_str!("../../docs/reasons.md"), include_str!("../../docs/codes.md")];
 
@@ -55,8 +55,7 @@ fn of(code: &str, classes: &ErrorClasses, json: bool) -> Result<Vec<String>, Fai
         return Ok(lines);
     }
     let hint = hint(code, classes);
-    if !known && (hint.is_some() || !looks_like_the_clouds(code)) {
-        let hint = hint.map(|hint| format!("; did you mean {hint}?")).unwrap_or_default();
+    if !known && (!hint.is_empty() || !looks_like_the_clouds(code)) {
         return Err(Failure::usage(format!(
             "there is nothing to explain about \"{code}\"{hint} (`crossgrant explain` lists all words)"
         ))
@@ -112,7 +111,7 @@ fn entry_text(entry: &ErrorClass) -> String {
         Effect::Unknown => "the call may have taken effect",
     };
     let finding = match entry.finding {
-        Some(Finding::Instance) => "; the job ends with findings about its instance",
+        Some(JobFinding::Instance) => "; the job ends with findings about its instance",
         None => "",
     };
     format!("{on}{}; {effect}{finding}\n{}\n{}\n", entry.class, entry.meaning, entry.advice)
@@ -132,10 +131,10 @@ fn entry_json(code: &str, entry: &ErrorClass) -> String {
     object.to_string()
 }
 
-/// The word that was probably meant.
-fn hint<'a>(code: &str, classes: &'a ErrorClasses) -> Option<&'a str> {
+/// What to add to a message about an unknown word.
+fn hint(code: &str, classes: &ErrorClasses) -> String {
     let codes = classes.entries().iter().flat_map(|entry| &entry.codes).map(String::as_str);
-    nearest(code, pages().map(|page| page.word).chain(codes.filter(|code| !code.contains('*'))))
+    did_you_mean(code, pages().map(|page| page.word).chain(codes.filter(|code| !code.contains('*'))), "")
 }
 
 /// Codes of the cloud are written in capitals or in camel case; words of this program never are.

@@ -24,7 +24,7 @@ use crate::engine::guards::Pause;
 use crate::engine::ports::action::{Action, Certain, Reads, Registry, Seen, View};
 use crate::engine::ports::cloud::{Answer, CloudError};
 use crate::engine::record::Record;
-use crate::workflow::{Call, Definition, ErrorClasses, Policies, Step};
+use crate::workflow::{ActionCall, Definition, ErrorClasses, Policies, Step};
 
 /// What a decision depends on besides the record and the observation.
 #[derive(Clone, Copy)]
@@ -201,7 +201,7 @@ impl<'a> Deciding<'a> {
         self.context.definition.step(&self.record.step)
     }
 
-    pub(super) fn action(&self, call: &Call) -> Option<&'a dyn Action> {
+    pub(super) fn action(&self, call: &ActionCall) -> Option<&'a dyn Action> {
         match (&self.record.undo, &call.undo) {
             (None, _) => self.context.registry.get(&call.verb),
             (Some(_), Some(verb)) => self.context.registry.get(verb),

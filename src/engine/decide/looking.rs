@@ -7,7 +7,7 @@ use crate::engine::decide::decision::{Deciding, Next};
 use crate::engine::ports::action::{Certain, Judgement, Reads, Seen, VpnAttached};
 use crate::engine::ports::cloud::CloudError;
 use crate::engine::record::{Image, Outcome, Record, State, Write};
-use crate::workflow::{Class, Finding, Step, Target, Work};
+use crate::workflow::{Class, JobFinding, Step, Target, Work};
 
 impl Deciding<'_> {
     /// A look was answered. `rivals` are the jobs that wait on the same grant.
@@ -22,7 +22,7 @@ impl Deciding<'_> {
         loop {
             let Some(step) = self.step() else { return self.look_for_step() };
             let call = match &step.work {
-                Work::Wait(_) => return self.looked_in_wait(seen),
+                Work::Wait { .. } => return self.looked_in_wait(seen),
                 Work::Call(call) => call,
             };
             let Some(action) = self.action(call) else { return self.look_for_step() };
@@ -146,7 +146,7 @@ impl Deciding<'_> {
         }
         let Target::Step(name) = target else { return Some(self.complete(seen)) };
         self.record.step = name;
-        let waits = self.step().is_some_and(|step| matches!(step.work, Work::Wait(_)));
+        let waits = self.step().is_some_and(|step| matches!(step.work, Work::Wait { .. }));
         waits.then(|| self.await_hour(seen, rivals))
     }
 
@@ -168,7 +168,7 @@ impl Deciding<'_> {
         if verdict.class == Class::Permanent && !self.record.has_written() {
             let text = format!("{message}: {}", verdict.meaning);
             return match verdict.finding {
-                Some(Finding::Instance) => self.fail(Reason::PreflightFailed, text.clone(), vec![text]),
+                Some(JobFinding::Instance) => self.fail(Reason::PreflightFailed, text.clone(), vec![text]),
                 None => self.fail(Reason::RefusedByCloud, text, vec![]),
             };
         }

@@ -14,11 +14,11 @@ use crate::engine::decide::decision::{Deciding, Next};
 use crate::engine::ports::action::{Action, Intended, NOT_JUST_BUSY, Reads, Seen};
 use crate::engine::ports::cloud::{Answer, CloudError, Failure};
 use crate::engine::record::{Image, Outcome, Record, State, Write};
-use crate::workflow::{Call, Class, Effect, Finding, Refused, Step, Target, Verdict};
+use crate::workflow::{ActionCall, Class, Effect, JobFinding, Refused, Step, Target, Verdict};
 
 impl Deciding<'_> {
     /// A step wants a write. Whether it may be sent now depends on the outcome of the last one like it.
-    pub(super) fn wants(&mut self, call: &Call, intended: Intended, seen: &Seen, rivals: &[Record]) -> Next {
+    pub(super) fn wants(&mut self, call: &ActionCall, intended: Intended, seen: &Seen, rivals: &[Record]) -> Next {
         let Some(place) = self.last_write(&intended.resource) else {
             return self.begin(intended, rivals);
         };
@@ -43,7 +43,7 @@ impl Deciding<'_> {
                 if verdict.class == Class::Unknown && action.is_some_and(Action::changes_payer) && at < cool {
                     return self.cool_down(place, text, cool);
                 }
-                if verdict.finding == Some(Finding::Instance) && !self.record.has_written() {
+                if verdict.finding == Some(JobFinding::Instance) && !self.record.has_written() {
                     let finding = format!("{}: {}", text.trim_end_matches('.'), verdict.meaning);
                     return self.refused(Reason::PreflightFailed, finding.clone(), vec![finding]);
                 }

@@ -19,7 +19,7 @@ use crate::engine::ports::store::{Claimed, Committed, Lease, LeaseUse, StoreErro
 use crate::engine::ports::urgency::{Priority, Urgency};
 use crate::engine::ports::write_permit::WritePermit;
 use crate::engine::record::{Record, State, Write};
-use crate::workflow::{Call, Definition};
+use crate::workflow::{ActionCall, Definition};
 
 /// Pause after a store that could not be used.
 pub(super) const STORE_PAUSE: Duration = Duration::from_secs(1);
@@ -240,7 +240,7 @@ impl<'a> Execution<'a> {
     }
 
     /// Makes a look. Gives up room that was taken for a write.
-    pub(super) async fn look(&mut self, reads: Reads, step: Option<&Call>) -> Result<Observation, StoreError> {
+    pub(super) async fn look(&mut self, reads: Reads, step: Option<&ActionCall>) -> Result<Observation, StoreError> {
         self.room = None;
         let engine = self.engine;
         let began = engine.clock.uptime();
@@ -287,7 +287,11 @@ impl<'a> Execution<'a> {
     }
 
     /// Makes the write whose intent was just committed. `None`: not made, because the lease may run out under it.
-    pub(super) async fn write(&mut self, place: usize, step: Option<&Call>) -> Option<Result<Answer<()>, CloudError>> {
+    pub(super) async fn write(
+        &mut self,
+        place: usize,
+        step: Option<&ActionCall>,
+    ) -> Option<Result<Answer<()>, CloudError>> {
         let (engine, room) = (self.engine, self.room.take());
         let (write, call) = (self.record.writes.get(place)?, step?);
         if engine.crash_points.cut(CrashPoint::BeforeWrite) {
@@ -340,7 +344,7 @@ impl<'a> Execution<'a> {
     async fn send(
         &self,
         write: &Write,
-        call: &Call,
+        call: &ActionCall,
         room: Option<Operation>,
         permit: &Arc<WritePermit>,
     ) -> Result<Answer<()>, CloudError> {
@@ -373,7 +377,7 @@ impl<'a> Execution<'a> {
     }
 
     /// How long one send of a write may last.
-    fn limit(&self, call: &Call) -> Duration {
+    fn limit(&self, call: &ActionCall) -> Duration {
         call.timeout.min(self.engine.catalog.policies.attempt())
     }
 }

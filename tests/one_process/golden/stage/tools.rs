@@ -105,6 +105,12 @@ impl Stage {
     pub(super) fn set(&self, id: &str, written: Option<OrderType>, effective_order_type: Option<OrderType>) {
         let (cen, instance) = (self.cen(id), self.instance(id));
         let (order_type, attachment_order_type) = (written, written);
-        self.change(OutsideChange::SetOrderType { cen, instance, order_type, effective_order_type, attachment_order_type });
+        self.change(OutsideChange::SetOrderType {
+            cen,
+            instance,
+            order_type,
+            effective_order_type,
+            attachment_order_type,
+        });
     }
 }
