@@ -8,7 +8,7 @@ use crate::engine::ports::action::{Action, Intended, Judgement, Side, TransitRou
 use crate::engine::ports::cloud::{Answer, CloudError, TransitRouterWriter};
 use crate::engine::record::Write;
 use crate::engine::seen::{GrantState, Reads, Seen, grant_state};
-use crate::workflow::{Account, VerbSpec};
+use crate::workflow::{ActsAs, VerbSpec};
 
 /// The attachments a look shows, of both editions, in order of id; or, where that cannot be told, what the job has to do
 /// instead of going on.
@@ -91,7 +91,7 @@ fn delete_operation(view: &View<'_>, edition: Edition) -> Operation {
 
 impl Action for UpdateAttachments {
     fn spec(&self) -> VerbSpec {
-        VerbSpec { name: "update-attachments", account: Account::TransitRouter, writes: true, outcomes: &["done"] }
+        VerbSpec { name: "update-attachments", acts_as: ActsAs::TransitRouter, writes: true, outcomes: &["done"] }
     }
 
     /// A job that has come back from its wait asks both witnesses whether the grant is still as it left it.
@@ -154,7 +154,7 @@ impl TransitRouterAction for UpdateAttachments {
 
 impl Action for DeleteAttachments {
     fn spec(&self) -> VerbSpec {
-        VerbSpec { name: "delete-attachments", account: Account::TransitRouter, writes: true, outcomes: &["done"] }
+        VerbSpec { name: "delete-attachments", acts_as: ActsAs::TransitRouter, writes: true, outcomes: &["done"] }
     }
 
     /// The first witness may know nothing of an ECR (API §H2); then the second alone tells that it is granted.

@@ -4,7 +4,7 @@ use super::findings::written;
 use crate::domain::{GrantRule, InstanceType};
 use crate::engine::ports::action::{Action, Judgement, View};
 use crate::engine::seen::{GrantState, Reads, Seen, grant_state};
-use crate::workflow::{Account, VerbSpec};
+use crate::workflow::{ActsAs, VerbSpec};
 
 /// The rule as the transit-router account is shown it, or, for an ECR, of which that account may know nothing (API §H2),
 /// as the resource account is.
@@ -29,7 +29,7 @@ pub struct ConfirmPayer;
 
 impl Action for ConfirmGranted {
     fn spec(&self) -> VerbSpec {
-        VerbSpec { name: "confirm-granted", account: Account::Readers, writes: false, outcomes: &["done"] }
+        VerbSpec { name: "confirm-granted", acts_as: ActsAs::Readers, writes: false, outcomes: &["done"] }
     }
 
     fn reads(&self, view: &View<'_>) -> Reads {
@@ -50,7 +50,7 @@ impl Action for ConfirmGranted {
 
 impl Action for ConfirmRevoked {
     fn spec(&self) -> VerbSpec {
-        VerbSpec { name: "confirm-revoked", account: Account::Readers, writes: false, outcomes: &["done"] }
+        VerbSpec { name: "confirm-revoked", acts_as: ActsAs::Readers, writes: false, outcomes: &["done"] }
     }
 
     fn reads(&self, _: &View<'_>) -> Reads {
@@ -68,12 +68,7 @@ impl Action for ConfirmRevoked {
 
 impl Action for ConfirmPayer {
     fn spec(&self) -> VerbSpec {
-        VerbSpec {
-            name: "confirm-payer",
-            account: Account::Readers,
-            writes: false,
-            outcomes: &["effective", "pending"],
-        }
+        VerbSpec { name: "confirm-payer", acts_as: ActsAs::Readers, writes: false, outcomes: &["effective", "pending"] }
     }
 
     fn reads(&self, view: &View<'_>) -> Reads {

@@ -9,14 +9,14 @@ use crate::engine::ports::action::{Action, Intended, Judgement, ResourceAction, 
 use crate::engine::ports::cloud::{Answer, CloudError, ResourceWriter};
 use crate::engine::record::Write;
 use crate::engine::seen::{GrantState, Reads, Seen, grant_state};
-use crate::workflow::{Account, VerbSpec};
+use crate::workflow::{ActsAs, VerbSpec};
 
 /// Done when the grant is there with the goal as its payer.
 pub struct Grant;
 
 impl Action for Grant {
     fn spec(&self) -> VerbSpec {
-        VerbSpec { name: "grant", account: Account::Resource, writes: true, outcomes: &["done"] }
+        VerbSpec { name: "grant", acts_as: ActsAs::Resource, writes: true, outcomes: &["done"] }
     }
 
     fn reads(&self, view: &View<'_>) -> Reads {

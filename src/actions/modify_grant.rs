@@ -10,14 +10,14 @@ use crate::engine::ports::action::{Action, Intended, Judgement, ResourceAction, 
 use crate::engine::ports::cloud::{Answer, CloudError, ResourceWriter};
 use crate::engine::record::Write;
 use crate::engine::seen::{GrantState, Reads, Seen, grant_state};
-use crate::workflow::{Account, VerbSpec};
+use crate::workflow::{ActsAs, VerbSpec};
 
 /// Done when the grant shows the goal as its payer.
 pub struct ModifyGrant;
 
 impl Action for ModifyGrant {
     fn spec(&self) -> VerbSpec {
-        VerbSpec { name: "modify-grant", account: Account::Resource, writes: true, outcomes: &["done"] }
+        VerbSpec { name: "modify-grant", acts_as: ActsAs::Resource, writes: true, outcomes: &["done"] }
     }
 
     /// After a refusal also the attachments: a payer can be changed in place only while something is attached.

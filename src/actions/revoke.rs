@@ -9,14 +9,14 @@ use crate::engine::ports::action::{Action, Intended, Judgement, ResourceAction, 
 use crate::engine::ports::cloud::{Answer, CloudError, ResourceWriter};
 use crate::engine::record::Write;
 use crate::engine::seen::{GrantState, Reads, Seen, grant_state};
-use crate::workflow::{Account, VerbSpec};
+use crate::workflow::{ActsAs, VerbSpec};
 
 /// Done when both witnesses show no grant.
 pub struct Revoke;
 
 impl Action for Revoke {
     fn spec(&self) -> VerbSpec {
-        VerbSpec { name: "revoke", account: Account::Resource, writes: true, outcomes: &["done"] }
+        VerbSpec { name: "revoke", acts_as: ActsAs::Resource, writes: true, outcomes: &["done"] }
     }
 
     /// Before the write also the attachments: the instance may have been attached since the survey.

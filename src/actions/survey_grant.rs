@@ -4,14 +4,14 @@ use super::findings::{and_vpn, attached_elsewhere, with_owners, written};
 use crate::domain::Reason;
 use crate::engine::ports::action::{Action, Judgement, View};
 use crate::engine::seen::{GrantState, Reads, Seen, grant_state};
-use crate::workflow::{Account, VerbSpec};
+use crate::workflow::{ActsAs, VerbSpec};
 
 /// Outcomes: `absent`, to be granted; `satisfied`, granted already with the wanted payer.
 pub struct SurveyGrant;
 
 impl Action for SurveyGrant {
     fn spec(&self) -> VerbSpec {
-        VerbSpec { name: "survey-grant", account: Account::Readers, writes: false, outcomes: &["absent", "satisfied"] }
+        VerbSpec { name: "survey-grant", acts_as: ActsAs::Readers, writes: false, outcomes: &["absent", "satisfied"] }
     }
 
     fn reads(&self, view: &View<'_>) -> Reads {

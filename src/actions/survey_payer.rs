@@ -6,7 +6,7 @@ use super::findings::{and_vpn, attached_elsewhere, with_owners, written};
 use crate::domain::{Edition, InstanceType, Reason};
 use crate::engine::ports::action::{Action, Judgement, View};
 use crate::engine::seen::{GrantState, Reads, Seen, grant_state};
-use crate::workflow::{Account, VerbSpec};
+use crate::workflow::{ActsAs, VerbSpec};
 
 /// Outcomes: `satisfied`, the wanted payer is written and in force; `pending`, it is written everywhere and will be in
 /// force at the next hour; `attached` and `unattached`, it is to be changed.
@@ -16,7 +16,7 @@ impl Action for SurveyPayer {
     fn spec(&self) -> VerbSpec {
         VerbSpec {
             name: "survey-payer",
-            account: Account::Readers,
+            acts_as: ActsAs::Readers,
             writes: false,
             outcomes: &["satisfied", "pending", "attached", "unattached"],
         }

@@ -5,7 +5,7 @@ use super::findings::with_owners;
 use crate::domain::{Attachments, Reason};
 use crate::engine::ports::action::{Action, Judgement, View};
 use crate::engine::seen::{GrantState, Reads, Seen, grant_state};
-use crate::workflow::{Account, VerbSpec};
+use crate::workflow::{ActsAs, VerbSpec};
 
 /// Outcomes: `absent`, there is nothing to revoke; `unattached`, to be revoked; `attached`, the attachments are to be
 /// deleted first, which the job allows.
@@ -15,7 +15,7 @@ impl Action for SurveyRevoke {
     fn spec(&self) -> VerbSpec {
         VerbSpec {
             name: "survey-revoke",
-            account: Account::Readers,
+            acts_as: ActsAs::Readers,
             writes: false,
             outcomes: &["absent", "unattached", "attached"],
         }

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use super::error::ApiError;
-use crate::domain::nearest;
+use crate::domain::did_you_mean;
 
 /// The size of a page when the request names none.
 pub(super) const PAGE: usize = 50;
@@ -33,6 +33,6 @@ pub(super) fn bad(key: &str, value: &str, why: &str) -> ApiError {
 
 /// A key that is not `known`. It is refused, since a misspelt filter would otherwise match every job.
 pub(super) fn unknown(key: &str, known: &[&str]) -> ApiError {
-    let hint = nearest(key, known.iter().copied()).map(|hint| format!("; did you mean {hint}?")).unwrap_or_default();
+    let hint = did_you_mean(key, known.iter().copied(), "");
     ApiError::BadRequest(format!("there is no parameter {key}{hint} (known: {})", known.join(", ")))
 }

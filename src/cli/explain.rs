@@ -9,7 +9,7 @@ use super::engine::catalog;
 use super::exit::{CliError, Exit};
 use super::output;
 use crate::config::Config;
-use crate::domain::{Code, nearest};
+use crate::domain::{Code, did_you_mean};
 use crate::workflow::{Effect, ErrorClass, ErrorClasses, Finding};
 
 const FILES: [&str; 2] = [include_str!("../../docs/reasons.md"), include_str!("../../docs/codes.md")];
@@ -55,8 +55,7 @@ fn of(code: &str, classes: &ErrorClasses, json: bool) -> Result<Vec<String>, Cli
         return Ok(lines);
     }
     let hint = hint(code, classes);
-    if !known && (hint.is_some() || !may_be_of_the_cloud(code)) {
-        let hint = hint.map(|hint| format!("; did you mean {hint}?")).unwrap_or_default();
+    if !known && (!hint.is_empty() || !may_be_of_the_cloud(code)) {
         return Err(CliError::usage(format!(
             "\"{code}\" is not a known word{hint} (`crossgrant explain` lists all words)"
         ))
@@ -132,10 +131,10 @@ fn entry_json(code: &str, entry: &ErrorClass) -> String {
     object.to_string()
 }
 
-/// The known word that was probably meant.
-fn hint<'a>(code: &str, classes: &'a ErrorClasses) -> Option<&'a str> {
+/// Names the known word that was probably meant; empty if none is near.
+fn hint(code: &str, classes: &ErrorClasses) -> String {
     let codes = classes.entries().iter().flat_map(|entry| &entry.codes).map(String::as_str);
-    nearest(code, pages().map(|page| page.word).chain(codes.filter(|code| !code.contains('*'))))
+    did_you_mean(code, pages().map(|page| page.word).chain(codes.filter(|code| !code.contains('*'))), "")
 }
 
 /// Codes of the cloud begin with a capital letter; words of this program never do.

@@ -7,7 +7,7 @@ use super::engine::catalog;
 use super::exit::{CliError, Exit};
 use super::output;
 use crate::actions;
-use crate::domain::{Code, Kind, nearest};
+use crate::domain::{Code, Kind, did_you_mean};
 use crate::workflow::{Definition, Overrides, Target, Work};
 
 /// Carries out `workflow list`, `show`, `graph` or `lint`.
@@ -45,9 +45,8 @@ pub(super) fn workflow(command: &WorkflowCommand) -> Result<Exit, CliError> {
 /// Parses the name of a kind.
 fn known(kind: &str) -> Result<Kind, CliError> {
     let kinds = Kind::ALL.map(Kind::as_str);
-    let hint = || nearest(kind, kinds).map(|kind| format!("; did you mean {kind}?")).unwrap_or_default();
     Kind::parse(kind).ok_or_else(|| {
-        let message = format!("there is no kind \"{kind}\"{} ({})", hint(), kinds.join(", "));
+        let message = format!("there is no kind \"{kind}\"{} ({})", did_you_mean(kind, kinds, ""), kinds.join(", "));
         CliError::usage(message).code(Code::UnknownWord)
     })
 }
@@ -60,9 +59,9 @@ fn graph(definition: &Definition) -> String {
         let does = match &step.work {
             Work::Call(call) => {
                 let undo = call.undo.as_ref().map(|undo| format!("\\nundone by {undo}")).unwrap_or_default();
-                format!("{} as {}{undo}", call.verb, call.account)
+                format!("{} as {}{undo}", call.verb, call.acts_as)
             }
-            Work::Wait(_) => "waits for the hour".to_owned(),
+            Work::Wait { .. } => "waits for the hour".to_owned(),
         };
         lines.push(format!("  \"{0}\" [label=\"{0}\\n{does}\"];", step.name));
         for (outcome, target) in step.targets() {

@@ -13,7 +13,7 @@ use super::code::Code;
 use super::ids::{AccountUid, BadName, CenId, InstanceId, JobId, Region};
 use super::instance::{Cen, Instance, InstanceType};
 use super::job::{Attachments, Job, Kind, Mode};
-use super::nearest::nearest;
+use super::nearest::did_you_mean;
 use super::order_type::OrderType;
 use super::strict_json::{self, shown};
 
@@ -347,8 +347,7 @@ impl Faults {
         let word = parse(text);
         if word.is_none() {
             let words: Vec<&str> = words.into_iter().collect();
-            let near =
-                nearest(text, words.iter().copied()).map(|w| format!("; did you mean {w:?}?")).unwrap_or_default();
+            let near = did_you_mean(text, words.iter().copied(), "\"");
             let message = format!("{:?} is none of {}{near}", shown(text), words.join(", "));
             self.add(&format!("{at}/{name}"), Code::JobUnknownWord, message);
         }
@@ -400,8 +399,7 @@ impl Faults {
 
     fn unknown(&mut self, at: &str, fields: &Map<String, Value>, known: &[&str]) {
         for name in fields.keys().filter(|name| !known.contains(&name.as_str())) {
-            let near =
-                nearest(name, known.iter().copied()).map(|k| format!("; did you mean {k:?}?")).unwrap_or_default();
+            let near = did_you_mean(name, known.iter().copied(), "\"");
             let message = format!("there is no field {:?} here{near}", shown(name));
             self.add(&format!("{at}/{}", escape(name)), Code::JobUnknownField, message);
         }

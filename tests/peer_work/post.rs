@@ -17,7 +17,7 @@ use crossgrant::engine::ports::cloud::{
 use crossgrant::engine::ports::write_permit::WritePermit;
 use crossgrant::engine::record::{Outcome, Record, Write};
 use crossgrant::engine::seen::{Reads, Seen};
-use crossgrant::workflow::{Account, VerbSpec};
+use crossgrant::workflow::{ActsAs, VerbSpec};
 use serde::de::IgnoredAny;
 
 use super::jobs::INPUT;
@@ -41,7 +41,7 @@ pub struct Post {
 
 impl Action for Post {
     fn spec(&self) -> VerbSpec {
-        VerbSpec { name: "post", account: Account::Resource, writes: true, outcomes: &["done"] }
+        VerbSpec { name: "post", acts_as: ActsAs::Resource, writes: true, outcomes: &["done"] }
     }
 
     fn reads(&self, _view: &View<'_>) -> Reads {

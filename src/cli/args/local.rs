@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::values::{duration, hour, requester};
+use super::values::{hour, requester};
 use crate::config::ProfileFor;
-use crate::domain::{Hour, Requester};
+use crate::domain::{Hour, Requester, parse_duration};
 
 /// `run`
 #[derive(Debug, Args)]
@@ -73,7 +73,7 @@ pub struct SubmitArgs {
     #[arg(long)]
     pub wait: bool,
     /// Stop following after this time, such as 90s or "1h 30m". The jobs go on.
-    #[arg(long, value_name = "DURATION", value_parser = duration, requires = "wait")]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, requires = "wait")]
     pub timeout: Option<Duration>,
 }
 

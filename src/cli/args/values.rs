@@ -1,18 +1,10 @@
 //! Parsers of option values.
 
-use std::time::Duration;
-
-use jiff::SignedDuration;
-
-use crate::domain::{AccountUid, Cen, CenId, Hour, Requester};
-
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let span = text.parse::<SignedDuration>().ok().and_then(|span| Duration::try_from(span).ok());
-    span.filter(|span| !span.is_zero()).ok_or_else(|| "a duration looks like \"90s\" or \"1h 30m\"".to_owned())
-}
+use crate::domain::{AccountUid, Cen, CenId, Hour, Requester, parse_duration};
 
 pub(super) fn hour(text: &str) -> Result<Hour, String> {
-    Hour::new(duration(text)?).ok_or_else(|| "an hour is at least 10 ms long, in whole milliseconds".to_owned())
+    Hour::new(parse_duration(text).map_err(|bad| bad.to_string())?)
+        .ok_or_else(|| "an hour is at least 10 ms long, in whole milliseconds".to_owned())
 }
 
 pub(super) fn requester(text: &str) -> Result<Requester, String> {

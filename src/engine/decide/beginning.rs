@@ -64,7 +64,7 @@ impl Deciding<'_> {
     pub(super) fn look_for_step(&mut self) -> Next {
         match self.step().map(|step| &step.work) {
             None => self.park(Reason::UnknownCall, format!("its definition has no step {:?}", self.record.step)),
-            Some(Work::Wait(_)) => Next::Look(Reads::ALL),
+            Some(Work::Wait { .. }) => Next::Look(Reads::ALL),
             Some(Work::Call(call)) => match self.action(call) {
                 Some(action) => Next::Look(action.reads(&self.view())),
                 None => {

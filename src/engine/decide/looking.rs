@@ -23,7 +23,7 @@ impl Deciding<'_> {
         loop {
             let Some(step) = self.step() else { return self.look_for_step() };
             let call = match &step.work {
-                Work::Wait(_) => return self.looked_in_wait(seen),
+                Work::Wait { .. } => return self.looked_in_wait(seen),
                 Work::Call(call) => call,
             };
             let Some(action) = self.action(call) else { return self.look_for_step() };
@@ -147,7 +147,7 @@ impl Deciding<'_> {
         }
         let Target::Step(name) = target else { return Some(self.complete(seen)) };
         self.record.step = name;
-        let waits = self.step().is_some_and(|step| matches!(step.work, Work::Wait(_)));
+        let waits = self.step().is_some_and(|step| matches!(step.work, Work::Wait { .. }));
         waits.then(|| self.await_hour(seen, rivals))
     }
 

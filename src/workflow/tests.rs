@@ -5,9 +5,9 @@ mod error_table;
 mod policies;
 mod published;
 
-use super::Problem;
+use crate::document::Problem;
 
-/// Findings as they are shown, without their codes.
+/// Problems as they are shown, without their codes.
 fn shown(found: &[Problem]) -> Vec<String> {
     found.iter().map(|problem| problem.to_string().rsplit_once(" [").unwrap().0.to_owned()).collect()
 }
