@@ -10,8 +10,8 @@ VENV := target/outside
 
 ## The main job, live: a private RabbitMQ, a simulated cloud with a short hour, a worker, and the rules of every type.
 demo: setup
-	$(CARGO) build --bin crossgrant --example demo
-	$(CARGO) run --quiet --example demo
+	$(CARGO) build --bin crossgrant --example by_hand
+	$(CARGO) run --quiet --example by_hand -- demo
 
 ## Everything is tested, against a real RabbitMQ and real processes too.
 test: setup
@@ -37,10 +37,10 @@ outside:
 ## What it costs, on this machine: one JSON line for each workload and store, in a quarter of an hour. Less, more, or other
 ## ones: `make bench WORKLOADS="W1 --store postgres --rounds 5"`; docs/performance.md says what there is.
 bench: setup
-	$(CARGO) build --release --bin crossgrant --example bench
+	$(CARGO) build --release --bin crossgrant --example by_hand
 	@syncs=$$(mktemp -d) && trap 'rm -rf "$$syncs" 2>/dev/null || { sleep 1; rm -rf "$$syncs"; }' EXIT && \
-	  chmod 777 "$$syncs" && cc -O2 -shared -fPIC -o "$$syncs/syncs.so" examples/bench/syncs.c -ldl && \
-	  BENCH_SYNC_DIR="$$syncs" LD_PRELOAD="$$syncs/syncs.so" target/release/examples/bench $(WORKLOADS)
+	  chmod 777 "$$syncs" && cc -O2 -shared -fPIC -o "$$syncs/syncs.so" tests/bench/syncs.c -ldl && \
+	  BENCH_SYNC_DIR="$$syncs" LD_PRELOAD="$$syncs/syncs.so" target/release/examples/by_hand bench $(WORKLOADS)
 
 ## What the parts without any IO cost: deciding, planning, signing, and the envelope of an answer.
 bench-pure:
@@ -50,8 +50,8 @@ bench-pure:
 ## `make bench-peers PEERS=../peers BESIDE="--jobs 4000 --rounds 5"` for more, or less.
 bench-peers:
 	@test -x "$(PEERS)/run.sh" || { echo "PEERS must be the folder of the harness, with run.sh in it" >&2; exit 2; }
-	$(CARGO) build --release --example peer_work
-	$(CARGO) run --release --quiet --example peer_work -- beside "$(PEERS)" $(BESIDE)
+	$(CARGO) build --release --example by_hand
+	$(CARGO) run --release --quiet --example by_hand -- peer-work beside "$(PEERS)" $(BESIDE)
 
 ## Formatting, and warnings as errors.
 lint:

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what the demo and the tests need and is missing: RabbitMQ's server, PostgreSQL's, and a C compiler for the
-# bundled SQLite. Run as root or with sudo at hand, on Debian or a descendant. Never starts a server, makes no cluster of
+# Installs what the demo and the tests need, if it is missing: the servers of RabbitMQ and PostgreSQL, and a C compiler for
+# the bundled SQLite. Run it as root or with sudo, on Debian or a descendant. It never starts a server, creates no cluster of
 # the system, and touches nothing that runs.
 set -eu
 
@@ -23,8 +23,8 @@ if [ "$(id -u)" -ne 0 ]; then
     as_root="sudo"
 fi
 
-# The packages would start servers of their own on a machine that runs services. The demo and the tests bring theirs, so
-# a policy says no while the packages are configured; one that is there already is respected.
+# On a machine that runs services, the packages would start their servers. The demo and the tests start their own, so a
+# policy forbids it while the packages are configured. A policy that exists already is left alone.
 policy=/usr/sbin/policy-rc.d
 made_policy=
 case $missing in
@@ -49,7 +49,7 @@ echo "setup: installs$missing" >&2
 $as_root apt-get update -qq >&2
 case $missing in
 *postgresql*)
-    # Its package makes a cluster that starts with the machine, unless this file, which comes with the common part, says no.
+    # The package creates a cluster that starts with the machine, unless this file of postgresql-common forbids it.
     $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql-common >&2
     echo "$no_cluster" | $as_root tee -a "$clusters" >/dev/null
     refused_cluster=yes

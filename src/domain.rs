@@ -9,10 +9,12 @@ mod ids;
 mod instance;
 mod job;
 mod nearest;
+mod operation;
 mod order_type;
 mod reason;
 mod site;
 mod strict_json;
+mod words;
 
 pub use cloud::{Attachment, ChildInstance, Edition, GrantRule, ListedAttachment, TransitRouter};
 pub use code::Code;
@@ -22,6 +24,8 @@ pub use ids::{AccountUid, BadName, CenId, InstanceId, JobId, JobUid, Region, Req
 pub use instance::{Cen, Instance, InstanceType};
 pub use job::{Attachments, Job, Kind, Mode, hex};
 pub use nearest::nearest;
+pub use operation::{CalledAs, Operation, Product, Purpose};
 pub use order_type::OrderType;
 pub use reason::{REASONS_VERSION, Reason};
 pub use site::Site;
+pub(crate) use words::words;

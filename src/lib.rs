@@ -1,7 +1,7 @@
 //! Crossgrant: a durable worker for cross-account network authorization (Alibaba Cloud CEN).
 //!
 //! Inner layers know nothing of outer ones; where they need one, they own a trait and the outer layer implements it.
-//! `tests/layers.rs` keeps it so.
+//! `tests/one_process/layers.rs` keeps it so.
 //!
 //! | Module | Responsible for | May use |
 //! |---|---|---|

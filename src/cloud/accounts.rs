@@ -1,5 +1,5 @@
-//! The accounts this worker has credentials for, as the engine's [`Cloud`]. The four hands it gives out are four
-//! types: what one may do, the others cannot name.
+//! The accounts this worker has credentials for, as the engine's [`Cloud`]. Reading and writing, as the owner of an
+//! instance and as the owner of a CEN, are four types: what one may do, the others cannot name.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,96 +8,82 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::budget::{Budget, Limits, OPERATIONS};
+use super::budget::Limits;
 use super::cbn::Cbn;
 use super::credentials::{AccountCredentials, Sources};
-use super::endpoint::Endpoints;
-use super::observer::CallObserver;
 use super::probe::{self, ProbeRead, RawAnswer};
-use super::rpc::{Caller, Shared, Timeouts, not_sent};
+use super::rpc::{AccountClient, Client, ClientParts};
 use super::smartag::Smartag;
-use super::transport::Transport;
 use super::vpc::Vpc;
-use crate::clock::Clock;
 use crate::domain::{
-    AccountUid, Cen, CenId, ChildInstance, GrantRule, Instance, InstanceId, InstanceType, ListedAttachment, OrderType,
-    TransitRouter,
+    AccountUid, Cen, CenId, ChildInstance, GrantRule, Instance, InstanceId, InstanceType, ListedAttachment, Operation,
+    OrderType, TransitRouter,
 };
 use crate::engine::ports::cloud::{
     Answer, Cloud, CloudError, Listing, NoRoom, Readers, ResourceReader, ResourceWriter, RuleFilter, RulePage,
     TransitRouterReader, TransitRouterWriter,
 };
+use crate::engine::ports::write_permit::WritePermit;
 
 /// The cloud, through one transport, as several accounts.
 pub struct Accounts {
     accounts: HashMap<AccountUid, Products>,
-    shared: Arc<Shared>,
+    shared: Arc<Client>,
     read_interval: Duration,
 }
 
-/// What one account calls.
+/// The products, called as one account.
 #[derive(Clone)]
 struct Products {
-    caller: Arc<Caller>,
+    client: Arc<AccountClient>,
     cbn: Cbn,
     smartag: Smartag,
     vpc: Vpc,
 }
 
 impl Accounts {
-    /// Of several credentials for one account the last counts. Without `limits` every call goes out at once.
-    pub fn new(
-        clock: Arc<dyn Clock>,
-        transport: Arc<dyn Transport>,
-        endpoints: Endpoints,
-        credentials: Vec<AccountCredentials>,
-        timeouts: Timeouts,
-        observer: Arc<dyn CallObserver>,
-        limits: Option<Limits>,
-    ) -> Self {
-        let read_interval =
-            limits.as_ref().map(|limits| limits.interval("DescribeGrantRulesToCen")).unwrap_or_default();
-        let budget = Budget::new(limits);
-        let shared = Arc::new(Shared { clock, transport, endpoints, timeouts, observer, budget });
+    /// If an account has several credentials, the last one counts.
+    pub fn new(parts: ClientParts, credentials: Vec<AccountCredentials>) -> Self {
+        let interval = |limits: &Limits| limits.interval(Operation::DescribeGrantRulesToCen);
+        let read_interval = parts.limits.as_ref().map(interval).unwrap_or_default();
+        let shared = Client::new(parts);
         let mut sources = Sources::new(shared.clone()).knowing(&credentials);
         let account = |AccountCredentials { uid, credential }| {
-            let caller = Arc::new(Caller::new(AccountUid::clone(&uid), sources.of(&credential), shared.clone()));
-            let (cbn, smartag) = (Cbn::new(caller.clone()), Smartag::new(caller.clone()));
-            (uid, Products { cbn, smartag, vpc: Vpc::new(caller.clone()), caller })
+            let client = Arc::new(AccountClient::new(AccountUid::clone(&uid), sources.of(&credential), shared.clone()));
+            let (cbn, smartag) = (Cbn::new(client.clone()), Smartag::new(client.clone()));
+            (uid, Products { cbn, smartag, vpc: Vpc::new(client.clone()), client })
         };
         Self { accounts: credentials.into_iter().map(account).collect(), shared, read_interval }
     }
 
-    /// Checks that the credential configured for an account is that account's (API §A.13). Success is remembered.
+    /// Checks that the credential configured for an account belongs to it (API §A.13). Success is remembered.
     pub async fn verify(&self, account: &AccountUid) -> Result<(), CloudError> {
         self.products(account)?.cbn.verify().await
     }
 
-    /// Asks the cloud whose the credential configured for an account is, whatever it said before. An error unless it is
-    /// that account's; the `Date` of the answer otherwise.
+    /// Makes the same check anew, and returns the `Date` of the answer.
     pub async fn identify(&self, account: &AccountUid) -> Result<Option<Timestamp>, CloudError> {
         self.products(account)?.cbn.identify().await
     }
 
-    /// Whether an account has activated the transit-router service (API §A.12); `None` when the answer does not say. One
-    /// that has not is also refused with `USER_NOT_OPEN_TR_SERVICE`.
+    /// Whether an account has activated the transit-router service (API §A.12); `None` when the answer does not say. The
+    /// cloud may also refuse an account that has not, with `USER_NOT_OPEN_TR_SERVICE`.
     pub async fn transit_router_service(&self, account: &AccountUid) -> Result<Option<bool>, CloudError> {
         self.products(account)?.cbn.transit_router_service().await
     }
 
-    /// Sends one read as an account, with the parameters it has, and gives back the answer as it came. A refusal is an
-    /// answer.
+    /// Sends one read as an account and returns the answer unchanged. A refusal is an answer.
     ///
     /// # Errors
     /// If the read was not sent or not answered, or the account's credential cannot be used.
     pub async fn probe(&self, account: &AccountUid, read: &ProbeRead) -> Result<RawAnswer, CloudError> {
-        probe::probe(&self.products(account)?.caller, read).await
+        probe::probe(&self.products(account)?.client, read).await
     }
 
     fn products(&self, account: &AccountUid) -> Result<&Products, CloudError> {
         self.accounts
             .get(account)
-            .ok_or_else(|| not_sent("credentials", format!("no credential is configured for account {account}")))
+            .ok_or_else(|| CloudError::not_sent(None, format!("no credential is configured for account {account}")))
     }
 }
 
@@ -117,20 +103,27 @@ impl Readers for Accounts {
 
 #[async_trait]
 impl Cloud for Accounts {
-    async fn resource_writer(&self, account: &AccountUid) -> Result<Arc<dyn ResourceWriter>, CloudError> {
-        let products = self.products(account)?.clone();
-        products.cbn.verify().await?;
-        Ok(Arc::new(WriteAsResource(products)))
+    async fn resource_writer(
+        &self,
+        account: &AccountUid,
+        permit: Arc<WritePermit>,
+    ) -> Result<Arc<dyn ResourceWriter>, CloudError> {
+        let Products { cbn, smartag, .. } = self.products(account)?.clone();
+        cbn.verify().await?;
+        Ok(Arc::new(WriteAsResource { cbn, smartag, permit }))
     }
 
-    async fn transit_router_writer(&self, account: &AccountUid) -> Result<Arc<dyn TransitRouterWriter>, CloudError> {
+    async fn transit_router_writer(
+        &self,
+        account: &AccountUid,
+        permit: Arc<WritePermit>,
+    ) -> Result<Arc<dyn TransitRouterWriter>, CloudError> {
         let cbn = self.products(account)?.cbn.clone();
         cbn.verify().await?;
-        Ok(Arc::new(WriteAsTransitRouter(cbn)))
+        Ok(Arc::new(WriteAsTransitRouter { cbn, permit }))
     }
 
-    async fn room(&self, account: &AccountUid, operation: &str) -> Result<Option<&'static str>, NoRoom> {
-        let Some(operation) = OPERATIONS.iter().find(|known| **known == operation) else { return Ok(None) };
+    async fn room(&self, account: &AccountUid, operation: Operation) -> Result<Option<Operation>, NoRoom> {
         self.shared.room(account, operation).await
     }
 
@@ -140,9 +133,18 @@ impl Cloud for Accounts {
 }
 
 struct ReadAsResource(Products);
-struct WriteAsResource(Products);
 struct ReadAsTransitRouter(Cbn);
-struct WriteAsTransitRouter(Cbn);
+
+struct WriteAsResource {
+    cbn: Cbn,
+    smartag: Smartag,
+    permit: Arc<WritePermit>,
+}
+
+struct WriteAsTransitRouter {
+    cbn: Cbn,
+    permit: Arc<WritePermit>,
+}
 
 #[async_trait]
 impl ResourceReader for ReadAsResource {
@@ -170,15 +172,15 @@ impl ResourceWriter for WriteAsResource {
         order_type: Option<OrderType>,
     ) -> Result<Answer<()>, CloudError> {
         match instance.kind {
-            InstanceType::CCN => self.0.smartag.grant(instance, cen, order_type).await,
-            _ => self.0.cbn.grant(instance, cen, order_type).await,
+            InstanceType::CCN => self.smartag.grant(instance, cen, order_type, &self.permit).await,
+            _ => self.cbn.grant(instance, cen, order_type, &self.permit).await,
         }
     }
 
     async fn revoke(&self, instance: &Instance, cen: &Cen) -> Result<Answer<()>, CloudError> {
         match instance.kind {
-            InstanceType::CCN => self.0.smartag.revoke(instance, cen).await,
-            _ => self.0.cbn.revoke(instance, cen).await,
+            InstanceType::CCN => self.smartag.revoke(instance, cen, &self.permit).await,
+            _ => self.cbn.revoke(instance, cen, &self.permit).await,
         }
     }
 
@@ -189,7 +191,7 @@ impl ResourceWriter for WriteAsResource {
         order_type: OrderType,
         client_token: &str,
     ) -> Result<Answer<()>, CloudError> {
-        self.0.cbn.modify_grant(instance, cen, order_type, client_token).await
+        self.cbn.modify_grant(instance, cen, order_type, client_token, &self.permit).await
     }
 }
 
@@ -239,7 +241,7 @@ impl TransitRouterWriter for WriteAsTransitRouter {
         order_type: OrderType,
         client_token: &str,
     ) -> Result<Answer<()>, CloudError> {
-        self.0.update_attachment(kind, attachment_id, order_type, client_token).await
+        self.cbn.update_attachment(kind, attachment_id, order_type, client_token, &self.permit).await
     }
 
     async fn delete_attachment(
@@ -248,11 +250,11 @@ impl TransitRouterWriter for WriteAsTransitRouter {
         attachment_id: &str,
         client_token: &str,
     ) -> Result<Answer<()>, CloudError> {
-        self.0.delete_attachment(kind, attachment_id, client_token).await
+        self.cbn.delete_attachment(kind, attachment_id, client_token, &self.permit).await
     }
 
     async fn detach_child_instance(&self, cen: &Cen, instance: &Instance) -> Result<Answer<()>, CloudError> {
-        self.0.detach_child_instance(cen, instance).await
+        self.cbn.detach_child_instance(cen, instance, &self.permit).await
     }
 }
 
@@ -265,10 +267,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::cloud::observer::Unobserved;
-    use crate::cloud::testing::{self, RESOURCE_ACCOUNT, SECRET, Scripted, TOKEN, TR_ACCOUNT, cen, instance, uid};
+    use crate::clock::Clock;
+    use crate::cloud::observer::{CallObserver, Unobserved};
+    use crate::cloud::testing::{
+        self, RESOURCE_ACCOUNT, SECRET, Scripted, TOKEN, TR_ACCOUNT, cen, instance, permit, uid,
+    };
     use crate::cloud::transport::TransportError;
     use crate::engine::ports::cloud::Failure;
+    use crate::engine::ports::crash_points::NoCrashes;
 
     fn why(error: CloudError) -> String {
         match error.failure {
@@ -284,8 +290,8 @@ mod tests {
         for error in [
             accounts.resource_reader(&stranger).err().unwrap(),
             accounts.transit_router_reader(&stranger).err().unwrap(),
-            accounts.resource_writer(&stranger).await.err().unwrap(),
-            accounts.transit_router_writer(&stranger).await.err().unwrap(),
+            accounts.resource_writer(&stranger, permit()).await.err().unwrap(),
+            accounts.transit_router_writer(&stranger, permit()).await.err().unwrap(),
         ] {
             assert!(why(error).contains("1999999999999999"));
         }
@@ -297,8 +303,8 @@ mod tests {
         let cloud = Scripted::new().identities_too().json(200, stranger()).json(200, stranger());
         let accounts = testing::accounts(&cloud, Unobserved);
         let account = uid(RESOURCE_ACCOUNT);
-        assert!(why(accounts.resource_writer(&account).await.err().unwrap()).contains("belongs to account"));
-        // An empty list, read with the key of another account, would prove an absence that is none.
+        assert!(why(accounts.resource_writer(&account, permit()).await.err().unwrap()).contains("belongs to account"));
+        // An empty list, read with the key of another account, would prove an absence falsely.
         let reader = accounts.resource_reader(&account).unwrap();
         let read = reader.describe_grant_rules_to_resource(&instance(InstanceType::VPC)).await;
         assert!(why(read.unwrap_err()).contains("belongs to account"));
@@ -306,7 +312,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_identity_is_checked_once_for_all_hands() {
+    async fn an_identity_is_checked_once_for_all_readers_and_writers() {
         let cloud = Scripted::new()
             .identities_too()
             .json(200, json!({"RequestId": "I", "AccountId": TR_ACCOUNT.parse::<u64>().unwrap()}))
@@ -314,16 +320,37 @@ mod tests {
         let accounts = testing::accounts(&cloud, Unobserved);
         let account = uid(TR_ACCOUNT);
         accounts.verify(&account).await.unwrap();
-        accounts.resource_writer(&account).await.unwrap();
-        let writer = accounts.transit_router_writer(&account).await.unwrap();
+        accounts.resource_writer(&account, permit()).await.unwrap();
+        let writer = accounts.transit_router_writer(&account, permit()).await.unwrap();
         writer.detach_child_instance(&cen(), &instance(InstanceType::VPC)).await.unwrap();
         assert_eq!(cloud.actions(), ["GetCallerIdentity", "DetachCenChildInstance"]);
     }
 
     #[tokio::test]
+    async fn without_its_permit_a_write_sends_no_byte_whatever_task_makes_it() {
+        let cloud = Scripted::new().json(200, json!({"RequestId": "R"}));
+        let clock = Arc::new(testing::clock());
+        let permit = WritePermit::new(clock.clone(), Arc::new(NoCrashes), clock.uptime() + Duration::from_secs(10));
+        let accounts = testing::accounts(&cloud, Unobserved);
+        let writer = accounts.resource_writer(&uid(RESOURCE_ACCOUNT), permit.clone()).await.unwrap();
+        let revoke = || {
+            let writer = writer.clone();
+            tokio::spawn(async move { writer.revoke(&instance(InstanceType::VPC), &cen()).await })
+        };
+        revoke().await.unwrap().unwrap();
+        assert!(!permit.was_refused());
+        clock.advance(Duration::from_secs(10));
+        let error = revoke().await.unwrap().unwrap_err();
+        assert_eq!(error.failure, Failure::NotSent { why: "the lease of its job is over".into() });
+        assert!(permit.was_refused());
+        assert_eq!(cloud.actions().len(), 1);
+    }
+
+    #[tokio::test]
     async fn every_attempt_has_its_own_nonce() {
         let cloud = Scripted::new().json(200, json!({"RequestId": "R"})).json(200, json!({"RequestId": "R"}));
-        let writer = testing::accounts(&cloud, Unobserved).resource_writer(&uid(RESOURCE_ACCOUNT)).await.unwrap();
+        let writer =
+            testing::accounts(&cloud, Unobserved).resource_writer(&uid(RESOURCE_ACCOUNT), permit()).await.unwrap();
         for _ in 0..2 {
             writer.revoke(&instance(InstanceType::VPC), &cen()).await.unwrap();
         }
@@ -339,7 +366,8 @@ mod tests {
         let message = format!("server string to sign: x-acs-security-token:{TOKEN}\n{SECRET} {}", "y".repeat(5000));
         let body = json!({"RequestId": "R", "Code": "SignatureDoesNotMatch", "Message": message});
         let cloud = Scripted::new().json(400, body);
-        let writer = testing::accounts(&cloud, Unobserved).resource_writer(&uid(RESOURCE_ACCOUNT)).await.unwrap();
+        let writer =
+            testing::accounts(&cloud, Unobserved).resource_writer(&uid(RESOURCE_ACCOUNT), permit()).await.unwrap();
         let error = writer.revoke(&instance(InstanceType::VPC), &cen()).await.unwrap_err();
         let shown = format!("{error} {error:?}");
         assert!(shown.contains("SignatureDoesNotMatch") && shown.contains("x-acs-security-token:***"), "{shown}");
@@ -350,7 +378,7 @@ mod tests {
     struct Heard(Arc<Mutex<Vec<String>>>);
 
     impl CallObserver for Heard {
-        fn called(&self, operation: &str, account: &AccountUid, outcome: &str, _: Duration) {
+        fn called(&self, operation: Operation, account: &AccountUid, outcome: &str, _: Duration) {
             self.0.lock().unwrap().push(format!("{operation} {account} {outcome}"));
         }
     }
@@ -366,7 +394,7 @@ mod tests {
             .fail(TransportError::Unanswered("reset".into()));
         let heard = Heard::default();
         let log = heard.0.clone();
-        let writer = testing::accounts(&cloud, heard).resource_writer(&uid(RESOURCE_ACCOUNT)).await.unwrap();
+        let writer = testing::accounts(&cloud, heard).resource_writer(&uid(RESOURCE_ACCOUNT), permit()).await.unwrap();
         let mut errors = Vec::new();
         for _ in 0..5 {
             errors.extend(writer.revoke(&instance(InstanceType::VPC), &cen()).await.err());

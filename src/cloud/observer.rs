@@ -1,23 +1,24 @@
-//! Who hears of every call: the metrics, without this module knowing them.
+//! How the metrics hear of every call without this module knowing them.
 
 use std::time::Duration;
 
-use crate::domain::AccountUid;
+use crate::domain::{AccountUid, Operation};
 
 /// Told of each call once it has ended. Must not block.
 pub trait CallObserver: Send + Sync + 'static {
     /// `outcome` is `ok`, the cloud's error code (`http-503` and the like when the answer held none), `unanswered` or
     /// `not-sent`. `took` is the time from signing to the end of the answer.
-    fn called(&self, operation: &str, account: &AccountUid, outcome: &str, took: Duration);
+    fn called(&self, operation: Operation, account: &AccountUid, outcome: &str, took: Duration);
 
-    /// How long a call waited for the budget of its operation, and how many calls per second that has now.
-    fn budgeted(&self, _operation: &str, _account: &AccountUid, _waited: Duration, _rate: Option<f64>) {}
+    /// `waited` is how long a call waited for the budget of its operation, `rate` the operation's present calls per second
+    /// (`None` without a limit).
+    fn budgeted(&self, _operation: Operation, _account: &AccountUid, _waited: Duration, _rate: Option<f64>) {}
 }
 
-/// Nobody listens.
+/// Ignores everything it is told.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Unobserved;
 
 impl CallObserver for Unobserved {
-    fn called(&self, _: &str, _: &AccountUid, _: &str, _: Duration) {}
+    fn called(&self, _: Operation, _: &AccountUid, _: &str, _: Duration) {}
 }

@@ -1,5 +1,5 @@
-//! An RPC request, and the HTTP request it becomes (API §1). Built anew for every attempt: nonce, date and signature
-//! are never used twice.
+//! An RPC request, and the HTTP request it becomes (API §1). The HTTP request is built anew for every attempt, so that
+//! nonce, date and signature are never used twice.
 
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, HeaderValue, USER_AGENT};
@@ -8,29 +8,28 @@ use jiff::Timestamp;
 use secrecy::ExposeSecret;
 
 use super::credentials::Keys;
-use super::endpoint::{Endpoint, Product};
+use super::endpoint::Endpoint;
 use super::sign::{canonicalize, content_sha256};
-use crate::domain::Region;
+use crate::domain::{Operation, Region};
 
-/// What is asked of which product.
+/// An operation and its parameters.
 #[derive(Debug, Clone)]
 pub(super) struct RpcRequest {
-    pub product: Product,
-    pub action: &'static str,
-    /// Whose endpoint is asked, of a product that has one in each region.
+    pub operation: Operation,
+    /// Chooses the endpoint of a product that has one in each region.
     pub region: Option<Region>,
-    /// Where most parameters go.
+    /// Most parameters.
     query: Vec<(String, String)>,
-    /// The few that travel in the body, which is otherwise empty.
+    /// The few parameters that travel in the body, which is otherwise empty.
     form: Vec<(String, String)>,
 }
 
 impl RpcRequest {
-    pub fn new(product: Product, action: &'static str) -> Self {
-        Self { product, action, region: None, query: Vec::new(), form: Vec::new() }
+    pub fn new(operation: Operation) -> Self {
+        Self { operation, region: None, query: Vec::new(), form: Vec::new() }
     }
 
-    /// Sends it to the endpoint of a region, and names the region in the query.
+    /// Uses the endpoint of a region, and names the region in the query.
     pub fn in_region(self, region: &Region) -> Self {
         Self { region: Some(region.clone()), ..self }.query("RegionId", region)
     }
@@ -47,7 +46,7 @@ impl RpcRequest {
         self
     }
 
-    /// The signed HTTP request. Fails only if a key is not fit for a header; the text does not show it.
+    /// The signed HTTP request. Fails only if a key is not fit for a header; the error text does not show the key.
     pub fn to_http(
         &self,
         endpoint: &Endpoint,
@@ -70,8 +69,8 @@ impl RpcRequest {
         set(HOST, endpoint.authority())?;
         set(ACCEPT, "application/json")?;
         set(USER_AGENT, concat!("crossgrant/", env!("CARGO_PKG_VERSION")))?;
-        set(HeaderName::from_static("x-acs-action"), self.action)?;
-        set(HeaderName::from_static("x-acs-version"), self.product.version())?;
+        set(HeaderName::from_static("x-acs-action"), self.operation.as_str())?;
+        set(HeaderName::from_static("x-acs-version"), self.operation.product().version())?;
         set(HeaderName::from_static("x-acs-date"), &date.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())?;
         set(HeaderName::from_static("x-acs-signature-nonce"), nonce)?;
         set(HeaderName::from_static("x-acs-content-sha256"), &content_sha256(&body))?;
@@ -86,7 +85,7 @@ impl RpcRequest {
         let authorization = HeaderValue::from_str(&authorization)
             .map_err(|_| "the access key id is not fit for a header".to_owned())?;
         headers.insert(AUTHORIZATION, authorization);
-        // A sensitive value is not shown by Debug, whoever prints the request.
+        // Debug output of the request does not show sensitive values.
         for name in ["authorization", "x-acs-security-token"] {
             if let Some(value) = headers.get_mut(name) {
                 value.set_sensitive(true);
@@ -122,7 +121,7 @@ mod tests {
 
     #[test]
     fn parameters_travel_in_the_query_and_the_body_stays_empty() {
-        let http = built(&RpcRequest::new(Product::Cbn, "DescribeX").query("B", "x y*").query("A", 1));
+        let http = built(&RpcRequest::new(Operation::DescribeCens).query("B", "x y*").query("A", 1));
         assert_eq!(http.uri().to_string(), "http://127.0.0.1:18080/?A=1&B=x%20y%2A");
         assert!(http.body().is_empty());
         assert_eq!(http.headers()["host"], "127.0.0.1:18080");
@@ -137,7 +136,9 @@ mod tests {
 
     #[test]
     fn a_form_parameter_makes_a_signed_body() {
-        let http = built(&RpcRequest::new(Product::Cbn, "ModifyX").query("A", 1).form("ClientToken", "a:b c"));
+        let http = built(
+            &RpcRequest::new(Operation::ModifyGrantInstanceToTransitRouter).query("A", 1).form("ClientToken", "a:b c"),
+        );
         assert_eq!(http.uri().query(), Some("A=1"));
         assert_eq!(&http.body()[..], b"ClientToken=a%3Ab+c");
         assert_eq!(http.headers()["content-type"], "application/x-www-form-urlencoded");
@@ -147,7 +148,7 @@ mod tests {
 
     #[test]
     fn debug_of_a_request_shows_neither_token_nor_signature() {
-        let shown = format!("{:?}", built(&RpcRequest::new(Product::Sts, "GetCallerIdentity")));
+        let shown = format!("{:?}", built(&RpcRequest::new(Operation::GetCallerIdentity)));
         assert!(!shown.contains("s3cr3t") && !shown.contains("Signature="), "{shown}");
     }
 }

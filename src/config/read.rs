@@ -13,8 +13,8 @@ use super::{
     Account, AdminConfig, BrokerConfig, Config, LogConfig, LogFormat, Site, StoreConfig, WorkerConfig, credentials,
     endpoints, schema,
 };
-use crate::cloud::{Endpoints, Limits, OPERATIONS};
-use crate::domain::{AccountUid, Code, Hour};
+use crate::cloud::{Endpoints, Limits};
+use crate::domain::{AccountUid, Code, Hour, Operation};
 use crate::engine::guards::HourlyLimits;
 use crate::engine::policy::Allow;
 use crate::store::PostgresSettings;
@@ -141,9 +141,9 @@ fn read_limits(layers: &mut Layers) -> Limits {
         reads_per_second: number("cloud.budget", "reads_per_second").unwrap_or(usual.reads_per_second),
         writes_per_second: number("cloud.budget", "writes_per_second").unwrap_or(usual.writes_per_second),
         burst: number("cloud.budget", "burst").unwrap_or(usual.burst),
-        operations: OPERATIONS
+        operations: Operation::ALL
             .iter()
-            .filter_map(|operation| Some(((*operation).to_owned(), number("cloud.budget.operations", operation)?)))
+            .filter_map(|operation| Some((*operation, number("cloud.budget.operations", operation.as_str())?)))
             .collect(),
     }
 }

@@ -1,6 +1,6 @@
 //! Every key there is. What is not here is refused in the file and warned of in the environment.
 
-use crate::cloud::OPERATIONS;
+use crate::domain::Operation;
 
 /// The keys of each section; `""` is the top of the file.
 pub(super) const SECTIONS: &[(&str, &[&str])] = &[
@@ -11,7 +11,7 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
     ("cloud", &[]),
     ("cloud.endpoints", &["cbn", "sts", "smartag", "vpc", "metadata"]),
     ("cloud.budget", &["reads_per_second", "writes_per_second", "burst"]),
-    ("cloud.budget.operations", OPERATIONS),
+    ("cloud.budget.operations", Operation::NAMES),
     ("limits", &["revokes_per_cen", "payer_changes_per_account"]),
     ("credentials", &[]),
     (HUB, CREDENTIAL),

@@ -10,20 +10,20 @@ use super::order_type::OrderType;
 pub struct GrantRule {
     /// The CEN it is granted to.
     pub cen: CenId,
-    /// Whose CEN that is.
+    /// `CenOwnerId`: the account that owns the CEN.
     pub cen_owner: AccountUid,
     /// The granted instance.
     pub instance: InstanceId,
-    /// Its owner, where the answer says it (the resource side does not).
+    /// The account that owns the instance. Answers of the resource side do not say it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance_owner: Option<AccountUid>,
-    /// The region of the instance, where the answer says it.
+    /// The region of the instance; `None` where the answer does not say it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<Region>,
     /// The payer written on the grant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order_type: Option<OrderType>,
-    /// The payer billing uses now.
+    /// `EffectiveOrderType`: the payer that is billed now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effective_order_type: Option<OrderType>,
 }
@@ -47,16 +47,16 @@ pub struct TransitRouter {
     pub cen: CenId,
     /// The account that owns it, and so the CEN: `AliUid`.
     pub owner: AccountUid,
-    /// Where it is.
+    /// The region it lies in.
     pub region: Region,
-    /// Its `Type`.
+    /// By `Type`: `Enterprise` or `Basic`.
     pub edition: Edition,
 }
 
-/// An attachment as a list of a transit router shows it, of whatever instance (API §A.8).
+/// An attachment of any instance, as a list of a transit router shows it (API §A.8).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedAttachment {
-    /// The CEN.
+    /// The CEN it belongs to.
     pub cen: CenId,
     /// The attached instance.
     pub instance: InstanceId,
@@ -67,14 +67,14 @@ pub struct ListedAttachment {
 }
 
 /// An instance that is attached to a CEN, as `DescribeCenAttachedChildInstances` shows it: once for each of its
-/// attachments, whatever the edition (API §A.9).
+/// attachments, of either edition (API §A.9).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChildInstance {
     /// The instance.
     pub id: InstanceId,
     /// The account that owns it.
     pub owner: AccountUid,
-    /// Where it is.
+    /// The region it lies in.
     pub region: Region,
     /// The API's word, as in [`Attachment::status`].
     pub status: String,
@@ -87,15 +87,15 @@ pub struct Attachment {
     pub id: String,
     /// The edition of its transit router.
     pub edition: Edition,
-    /// The API's word: `Attaching`, `Attached`, `Modifying`, `Detaching`, or one we do not know (API §H13).
+    /// The API's word: `Attaching`, `Attached`, `Modifying`, `Detaching`, or one that no page names (API §H13).
     pub status: String,
-    /// The payer the transit-router side has set.
+    /// `OrderType` of the attachment, as the transit-router account has set it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order_type: Option<OrderType>,
 }
 
 impl Attachment {
-    /// Whether it can be worked on. Any other status, known or not, is busy (API §A.8).
+    /// Whether its payer can be set. Every other status, known or not, is busy (API §A.8).
     pub fn is_attached(&self) -> bool {
         self.status.eq_ignore_ascii_case("Attached")
     }

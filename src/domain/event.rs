@@ -9,32 +9,32 @@ use super::ids::JobUid;
 
 /// The content type of a structured CloudEvent.
 pub const CONTENT_TYPE: &str = "application/cloudevents+json";
-/// What every event type begins with; the rest of the type is the routing key.
+/// Prefix of every event type; the rest of the type is the routing key.
 pub const TYPE_PREFIX: &str = "crossgrant.";
 
 /// What happened to a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EventType {
-    /// Committed; it will end in exactly one of the terminal events.
+    /// The job is stored, and will end in exactly one of the terminal events.
     Accepted,
-    /// Not a valid job, or an id used before for another one. Nothing was begun.
+    /// The message is not a valid job, or its id was used for another one. Nothing begins.
     Rejected,
     /// A payer change is written and waits for the top of an hour.
     Waiting,
-    /// It still waits, hours after it should have taken effect. Said once.
+    /// A payer change still waits, hours after it should have taken effect. Published once.
     Overdue,
-    /// Needs a person.
+    /// The job waits for an operator.
     Parked,
-    /// The cloud, read back, shows the result.
+    /// The cloud was read back and shows the result.
     Completed,
-    /// What a plan would do.
+    /// A plan was answered: the writes that would be made.
     Planned,
-    /// Ended without the result; nothing of it is left half done.
+    /// The job ended without the result, and nothing is left half done.
     Failed,
-    /// A newer job on the same grant took over.
+    /// A newer job on the same grant took over before the change took effect.
     Superseded,
-    /// Cancelled by a person.
+    /// An operator cancelled the job; what it had written is put back.
     Cancelled,
 }
 
@@ -60,38 +60,37 @@ impl EventType {
         format!("{TYPE_PREFIX}{}", self.routing_key())
     }
 
-    /// Whether a job has exactly one of these, as its last.
+    /// Whether it is the last event of its job. A job has exactly one such event.
     pub fn is_terminal(self) -> bool {
         matches!(self, Self::Completed | Self::Planned | Self::Failed | Self::Superseded | Self::Cancelled)
     }
 }
 
-/// One event. Its id is made of the job's uid and the event's place in the job, so it is the same however often and
-/// from wherever it is sent.
+/// One event. Its id is made of the job's uid and the number of the event, so a repetition has the same id.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event<D = Value> {
-    /// `1.0`.
+    /// Version of CloudEvents: `1.0`.
     pub specversion: String,
-    /// The same for every delivery of this event.
+    /// `<uid>.<number>`; a receiver tells a repetition by it.
     pub id: String,
-    /// Who says it: `crossgrant`.
+    /// The producer: `crossgrant`.
     pub source: String,
-    /// `crossgrant.job.…`.
+    /// The event type, `crossgrant.job.…`.
     #[serde(rename = "type")]
     pub kind: String,
     /// The instance id, where one is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
-    /// When it happened.
+    /// When the decision it tells of was made.
     pub time: Timestamp,
     /// Its place among the events of its job, counting from 1 (CloudEvents sequence extension: a string).
     pub sequence: String,
     /// W3C trace context of the request (CloudEvents distributed tracing extension).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
-    /// `application/json`.
+    /// Media type of `data`: `application/json`.
     pub datacontenttype: String,
-    /// What happened, in full.
+    /// The job as it is after what happened.
     pub data: D,
 }
 

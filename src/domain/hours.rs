@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 pub struct Hour(Duration);
 
 impl Hour {
-    /// The real one.
+    /// The hour of the real cloud.
     pub const REAL: Self = Self(Duration::from_secs(3600));
 
     /// An hour of another length; `None` when it is shorter than 10 ms or is not whole milliseconds.
@@ -20,7 +20,7 @@ impl Hour {
         (length >= Duration::from_millis(10) && length.subsec_nanos().is_multiple_of(1_000_000)).then_some(Self(length))
     }
 
-    /// Its length.
+    /// The time between two boundaries.
     pub fn length(self) -> Duration {
         self.0
     }
@@ -39,7 +39,7 @@ impl Hour {
         (first <= to && self.next_after(first) > to).then_some(first)
     }
 
-    /// A span meant for the real hour, scaled to this one.
+    /// Scales a span that is meant for the real hour.
     pub fn scale(self, span: Duration) -> Duration {
         span.mul_f64(self.0.as_secs_f64() / Self::REAL.0.as_secs_f64())
     }

@@ -1,83 +1,48 @@
 //! A job as accepted: the normalized form of a message that passed the contract.
 
-use std::collections::BTreeMap;
-use std::fmt;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
 
 use super::ids::JobId;
 use super::instance::{Cen, Instance};
 use super::order_type::OrderType;
+use super::words::words;
 
-/// What a job asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Kind {
-    /// Authorize a CEN of another account to connect the instance.
-    Grant,
-    /// Take the authorization back.
-    Revoke,
-    /// Change who pays for an instance that is granted.
-    PayerChange,
-}
-
-impl Kind {
-    /// All kinds.
-    pub const ALL: [Self; 3] = [Self::Grant, Self::Revoke, Self::PayerChange];
-
-    /// The word used in jobs, routing keys and file names.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Grant => "grant",
-            Self::Revoke => "revoke",
-            Self::PayerChange => "payer-change",
-        }
-    }
-
-    /// Reads the word used in jobs.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|k| k.as_str() == text)
+words! {
+    /// What a job asks for.
+    pub enum Kind {
+        /// Authorize a CEN of another account to connect the instance.
+        Grant = "grant",
+        /// Take that authorization away.
+        Revoke = "revoke",
+        /// Change who pays for the attachments of a granted instance.
+        PayerChange = "payer-change",
     }
 }
 
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+words! {
+    /// What a revoke does about attachments that are still there.
+    #[derive(Default)]
+    pub enum Attachments {
+        /// Refuse the job: deleting an attachment cuts traffic.
+        #[default]
+        Refuse = "refuse",
+        /// Delete them and wait until they are gone.
+        Delete = "delete",
     }
 }
 
-/// What a revoke does about attachments that are still there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Attachments {
-    /// Refuse the job: deleting an attachment cuts traffic.
-    #[default]
-    Refuse,
-    /// Delete them and wait until they are gone.
-    Delete,
-}
-
-/// Whether a job changes anything.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Mode {
-    /// Carry it out.
-    #[default]
-    Apply,
-    /// Read only; ends `planned` with what would be done.
-    Plan,
-}
-
-impl Mode {
-    /// Reads the word used in jobs.
-    pub fn parse(text: &str) -> Option<Self> {
-        match text {
-            "apply" => Some(Self::Apply),
-            "plan" => Some(Self::Plan),
-            _ => None,
-        }
+words! {
+    /// Whether a job changes anything.
+    #[derive(Default)]
+    pub enum Mode {
+        /// Make the writes.
+        #[default]
+        Apply = "apply",
+        /// Read only; end as `planned` with the writes that would be made.
+        Plan = "plan",
     }
 }
 
@@ -85,30 +50,30 @@ impl Mode {
 /// but a CCN, and absent otherwise; `attachments` is `Refuse` unless the kind is revoke; `not_before ≤ not_after`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Job {
-    /// The requester's idempotency key.
+    /// The idempotency key, unique for each requester.
     pub id: JobId,
-    /// What is asked for.
+    /// Grant, revoke or payer change.
     pub kind: Kind,
     /// The network instance.
     pub instance: Instance,
     /// The CEN it is granted to.
     pub cen: Cen,
-    /// Who shall pay.
+    /// The payer to arrive at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order_type: Option<OrderType>,
     /// What a revoke does about attachments.
     #[serde(default)]
     pub attachments: Attachments,
-    /// Not begun before.
+    /// The job does not begin before this time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Timestamp>,
-    /// Not begun by then: expired.
+    /// If nothing was written by this time, the job fails as `expired`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_after: Option<Timestamp>,
-    /// Apply or plan.
+    /// Whether the writes are made or only foretold.
     #[serde(default)]
     pub mode: Mode,
-    /// The requester's own notes, echoed in every event.
+    /// Notes of the requester, echoed in every event.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
 }

@@ -1,4 +1,4 @@
-//! What is said of a job: its record as an event. Pure.
+//! The events of a job, made of its record.
 
 use std::collections::BTreeMap;
 
@@ -7,24 +7,24 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::domain::{
-    AccountUid, CONTENT_TYPE, Event, EventType, Hour, InstanceId, InstanceType, Job, JobUid, Kind, OrderType,
-    REASONS_VERSION, Reason, Requester,
+    AccountUid, CONTENT_TYPE, Event, EventType, Hour, InstanceId, InstanceType, Job, JobUid, Kind, Operation,
+    OrderType, REASONS_VERSION, Reason, Requester,
 };
 use crate::engine::ports::mail::Outgoing;
 use crate::engine::ports::store::{EventKey, OutboundMessage};
 use crate::engine::record::{Image, Outcome, PlannedCall, Record, State, Write};
 
-/// Where events are published.
+/// Makes events and addresses them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Announcer {
     /// The topic exchange of events.
     pub exchange: String,
-    /// The billing hour, to tell when a change must have taken effect.
+    /// The billing hour, to tell at which boundary a change took effect.
     pub hour: Hour,
 }
 
 impl Announcer {
-    /// Counts the event into the record and puts it into a message.
+    /// The next event of a job, as a message; raises `sequence` of the record.
     pub fn message(&self, record: &mut Record, kind: EventType, now: Timestamp) -> OutboundMessage {
         record.sequence += 1;
         let record = &*record;
@@ -35,7 +35,7 @@ impl Announcer {
         self.post(&event, kind, record.origin.correlation_id.clone(), Some(key))
     }
 
-    /// An event as a message to the events exchange.
+    /// An event as a message to the exchange of events.
     pub fn post<D: Serialize>(
         &self,
         event: &Event<D>,
@@ -105,7 +105,7 @@ impl Announcer {
         }
         match record.state() {
             State::Parked => data.half_done = Some(record.is_half_done()),
-            // It waits to be let go on, or back, with half of it written.
+            // Half of it is written, and the cloud does not accept the other half yet.
             _ if kind == EventType::Waiting && record.wait.is_none() => data.half_done = Some(true),
             State::Completed => data.end = Some(self.completed(record)),
             _ => {}
@@ -131,9 +131,9 @@ impl Announcer {
         }
     }
 
-    /// When a change took effect, if only one top of an hour lies between the last read that showed it pending and the
-    /// first that did not. Pending after the hour it was expected at, it either showed late or missed that hour, and nothing
-    /// tells which.
+    /// When a change took effect: the only boundary between the last read that showed it pending and the first that showed
+    /// it in force. `None` if it was still pending after the expected hour: it either showed late or missed that hour, and no
+    /// read tells which.
     fn instant(&self, record: &Record, pending: Timestamp, seen: Timestamp) -> Option<Timestamp> {
         let in_time = record.wait.as_ref().is_some_and(|wait| pending < wait.expected_at);
         in_time.then(|| self.hour.only_boundary_between(pending, seen)).flatten()
@@ -174,7 +174,7 @@ struct Data<'a> {
     half_done: Option<bool>,
 }
 
-/// What every event but the first says.
+/// The fields of every event but the first.
 #[derive(Serialize)]
 struct Progress<'a> {
     attempts: u32,
@@ -215,7 +215,7 @@ struct Attach<'a> {
 #[derive(Serialize)]
 struct Written<'a> {
     step: &'a str,
-    operation: &'a str,
+    operation: Operation,
     account: &'a AccountUid,
     resource: &'a str,
     undo: bool,
@@ -224,13 +224,13 @@ struct Written<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     order_type: Option<OrderType>,
     #[serde(flatten)]
-    outcome: Known<'a>,
+    outcome: WrittenOutcome<'a>,
 }
 
-/// What is known of it.
+/// What is known of the effect of a write, as events show it.
 #[derive(Serialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
-enum Known<'a> {
+enum WrittenOutcome<'a> {
     Unknown,
     Accepted { request_id: &'a str, answered_at: Timestamp },
     Refused { code: &'a str, request_id: Option<&'a str>, answered_at: Timestamp },
@@ -240,17 +240,17 @@ enum Known<'a> {
 impl<'a> Written<'a> {
     fn of(write: &'a Write) -> Self {
         let outcome = match &write.outcome {
-            Outcome::Unknown => Known::Unknown,
-            Outcome::Accepted { request_id, at, .. } => Known::Accepted { request_id, answered_at: *at },
+            Outcome::Unknown => WrittenOutcome::Unknown,
+            Outcome::Accepted { request_id, at, .. } => WrittenOutcome::Accepted { request_id, answered_at: *at },
             Outcome::Refused { code, request_id, at, .. } => {
-                Known::Refused { code, request_id: request_id.as_deref(), answered_at: *at }
+                WrittenOutcome::Refused { code, request_id: request_id.as_deref(), answered_at: *at }
             }
-            Outcome::Seen { at } => Known::Seen { seen_at: *at },
+            Outcome::Seen { at } => WrittenOutcome::Seen { seen_at: *at },
         };
         let Write { step, operation, account, resource, order_type, undo, sends, intended_at, .. } = write;
         Self {
             step,
-            operation,
+            operation: *operation,
             account,
             resource,
             undo: *undo,

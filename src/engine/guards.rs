@@ -1,8 +1,7 @@
-//! Guards: how many jobs may begin to write within an hour, and accounts that are paused. Pure.
+//! Guards: how many jobs may begin to write within an hour, and accounts that are paused. Data only.
 //!
-//! Both are tested in the commit of the first intent, by the store, so that of two jobs that race for the last place one
-//! gets it, and nobody begins after a pause was answered. A job that has written is never stopped by either: it would
-//! be left between halves.
+//! The store tests both in the commit of the first intent. So of two jobs that race for the last place one gets it, and no
+//! job begins once a pause was answered. Neither stops a job that has written: it would be left half done.
 
 use std::fmt;
 use std::time::Duration;
@@ -13,10 +12,10 @@ use serde::{Deserialize, Serialize};
 use crate::domain::{AccountUid, Job, Kind};
 use crate::engine::record::Record;
 
-/// What the limits are for: an hour by the clock, whatever the billing hour of a simulated cloud.
+/// The span that limits count within: an hour by the clock, also where a simulated cloud has a shorter billing hour.
 pub const WINDOW: Duration = Duration::from_secs(3600);
 
-/// How many jobs may begin to write within an hour; `None` is without a limit, and 0 lets none begin without approval.
+/// How many jobs may begin to write within an hour. `None` is without a limit; with 0 every job needs approval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HourlyLimits {
     /// Revokes in one CEN.
@@ -32,7 +31,7 @@ impl Default for HourlyLimits {
 }
 
 impl HourlyLimits {
-    /// Everything may begin.
+    /// No limit on anything.
     pub const NONE: Self = Self { revokes_per_cen: None, payer_changes_per_account: None };
 
     /// The limit that a kind of job is under.
@@ -54,7 +53,7 @@ pub fn setting(kind: Kind) -> Option<&'static str> {
     }
 }
 
-/// What a job is counted as, together with all others of the same text; `None` for a kind without a limit.
+/// The key that a job is counted under, with all others of the same key; `None` for a kind without a limit.
 pub fn counted_as(job: &Job) -> Option<String> {
     match job.kind {
         Kind::Grant => None,
@@ -63,16 +62,16 @@ pub fn counted_as(job: &Job) -> Option<String> {
     }
 }
 
-/// An account whose jobs are not begun.
+/// A paused account: jobs that act in it do not begin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pause {
-    /// Which.
+    /// The paused account.
     pub account: AccountUid,
-    /// Since when.
+    /// When it was paused.
     pub since: Timestamp,
-    /// Who paused it, as they call themselves.
+    /// The operator who paused it, by the name given with the command.
     pub by: String,
-    /// Why.
+    /// The reason given with the command; jobs that are held show it.
     pub reason: String,
 }
 
@@ -91,7 +90,7 @@ impl fmt::Display for Pause {
 }
 
 impl Record {
-    /// Whether a pause keeps it back: it has changed nothing and waits for nothing that was changed.
+    /// Whether a pause stops it: it has written nothing and waits for nothing that was written.
     pub fn may_be_held(&self) -> bool {
         !self.state().is_terminal() && !self.has_written() && self.wait.is_none()
     }

@@ -1,5 +1,5 @@
-//! What is checked of a job before it is begun, from configuration alone: who may ask for what, and whether the two
-//! accounts can be connected at all. Pure.
+//! What configuration alone says of a job: whether its requester may ask for it, and whether its two accounts can be
+//! connected at all.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,13 +8,13 @@ use serde::Deserialize;
 use crate::domain::{AccountUid, CenId, Job, Kind, OrderType, Reason, Requester, Site};
 use crate::engine::guards::HourlyLimits;
 
-/// One line of the allow-list. An absent list allows everything of its sort; an empty one nothing.
+/// One allow-rule. A list that is absent allows every value, an empty one none.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Allow {
-    /// Requesters, as the broker verified them (`user_id`); `anonymous` for messages without one, `*` for anybody.
+    /// AMQP `user_id`s, which the broker verifies; `anonymous` for messages without one, `*` for all.
     pub requesters: Vec<String>,
-    /// Kinds of job.
+    /// Kinds of job that may be asked for.
     #[serde(default)]
     pub kinds: Option<Vec<Kind>>,
     /// Accounts that own the instances.
@@ -28,7 +28,7 @@ pub struct Allow {
     pub order_types: Option<Vec<OrderType>>,
 }
 
-/// The allow-list, what is known of the accounts, and how much may be begun. What no rule allows is refused.
+/// The allow-rules, the sites of the accounts and the hourly limits. What no rule allows is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
     rules: Vec<Allow>,
@@ -37,8 +37,8 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// A policy of these rules, for these accounts and the sites they are on; without any, accounts are not looked at.
-    /// It has no hourly limits.
+    /// A policy of these allow-rules and the sites of the configured accounts, without hourly limits. Without any account,
+    /// accounts are not checked.
     pub fn new(rules: Vec<Allow>, sites: BTreeMap<AccountUid, Site>) -> Self {
         Self { rules, sites, limits: HourlyLimits::NONE }
     }
@@ -48,25 +48,25 @@ impl Policy {
         Self { limits, ..self }
     }
 
-    /// How much may be begun within an hour.
+    /// How many jobs may begin within an hour.
     pub fn limits(&self) -> &HourlyLimits {
         &self.limits
     }
 
-    /// Whether there are credentials for an account, as far as accounts are looked at.
+    /// Whether credentials are configured for an account, or accounts are not checked.
     pub fn knows(&self, account: &AccountUid) -> bool {
         self.sites.is_empty() || self.sites.contains_key(account)
     }
 
-    /// Allows everything to everybody, as much as they want: for a worker that has no broker to verify anybody, and
-    /// nobody else to approve anything.
+    /// Allows everything to every requester, without limits: for `run`, which has no broker to verify a requester and no
+    /// second person to approve a job.
     pub fn everybody() -> Self {
         let everything =
             Allow { requesters: vec!["*".into()], kinds: None, resource_accounts: None, cens: None, order_types: None };
         Self::new(vec![everything], BTreeMap::new())
     }
 
-    /// Why nothing may be done or read for this requester; `None` if a rule allows what is asked for.
+    /// Why the requester may not ask for this job; `None` if an allow-rule permits it.
     pub fn refuses(&self, requester: &Requester, job: &Job) -> Option<(Reason, String)> {
         if self.rules.iter().any(|rule| rule.admits(requester) && rule.allows(job)) {
             return None;
@@ -74,17 +74,17 @@ impl Policy {
         Some((Reason::RefusedByPolicy, refusal(requester.as_str(), job)))
     }
 
-    /// Who may ask for a job, as the rules name them: requesters, or `*` for anybody.
+    /// Who may ask for a job: the names in the allow-rules that permit it, with `*` for all.
     ///
     /// # Errors
-    /// The sentence to say when nobody may.
+    /// The message to show if no rule permits it.
     pub fn admits(&self, job: &Job) -> Result<BTreeSet<&str>, String> {
         let rules = self.rules.iter().filter(|rule| rule.allows(job));
         let names: BTreeSet<&str> = rules.flat_map(|rule| &rule.requesters).map(String::as_str).collect();
         if names.is_empty() { Err(refusal("anybody", job)) } else { Ok(names) }
     }
 
-    /// Everything that is known to be in the way of a job without asking the cloud. None without any account.
+    /// What is in the way of a job, as far as configuration tells. Empty if accounts are not checked.
     pub fn objections(&self, job: &Job) -> Vec<String> {
         let accounts = BTreeSet::from([&job.instance.owner, &job.cen.owner]);
         let unknown = accounts.iter().filter(|uid| !self.knows(uid));
@@ -115,7 +115,7 @@ impl Allow {
         self.requesters.iter().any(|name| name == "*" || name == requester.as_str())
     }
 
-    /// Whatever the requester.
+    /// Whether the rule allows the job, for the requesters it names.
     fn allows(&self, job: &Job) -> bool {
         fn among<T: PartialEq>(list: &Option<Vec<T>>, item: &T) -> bool {
             list.as_ref().is_none_or(|list| list.contains(item))

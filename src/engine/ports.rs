@@ -7,4 +7,5 @@ pub mod mail;
 pub mod observe;
 pub mod store;
 pub mod urgency;
+mod verdict;
 pub mod write_permit;

@@ -17,23 +17,23 @@ pub use phase::{Phase, Turn};
 pub use plan::{Plan, PlannedCall};
 pub use state::State;
 pub use wait::Wait;
-pub use write::{Outcome, Write};
+pub use write::{Judged, Outcome, Write};
 
 use crate::domain::{Edition, Job, JobUid, Reason, Requester};
 
-/// Where the request came from and where its answers go.
+/// What the AMQP properties of the message say about answers.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Origin {
-    /// Echoed on every message about the job.
+    /// AMQP `correlation_id`: echoed on every message about the job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub correlation_id: Option<String>,
-    /// A queue that gets the terminal event too.
+    /// AMQP `reply_to`: a queue that gets the terminal event too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<String>,
-    /// What the publisher calls itself. Shown, never trusted.
+    /// AMQP `app_id`: what the publisher calls itself. Shown, never trusted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub app_id: Option<String>,
-    /// W3C trace context.
+    /// Header `traceparent`: the W3C trace context, echoed on every event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
 }
@@ -41,94 +41,95 @@ pub struct Origin {
 /// Everything about one job. The store keeps it whole and takes what it indexes from it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
-    /// Our name of it.
+    /// The id of the job here: a UUIDv7, so that ids ascend in the order of acceptance.
     pub uid: JobUid,
-    /// Who asked, as the broker verified.
+    /// The AMQP `user_id` of the message, which the broker verifies; `anonymous` without one.
     pub requester: Requester,
-    /// What was asked.
+    /// The request, as the contract reads it.
     pub job: Job,
-    /// Where it came from.
+    /// What its answers are addressed by.
     #[serde(default)]
     pub origin: Origin,
-    /// When it was committed.
+    /// When the store committed it. Only then was its message acknowledged.
     pub accepted_at: Timestamp,
-    /// The digest of the definition it is pinned to.
+    /// SHA-256 of the definition it is pinned to, in hex.
     pub definition: String,
-    /// Counts commits; every commit names the revision it was decided on.
+    /// Raised by every commit. A commit names the revision it was decided on, and conflicts on any other.
     pub revision: u64,
-    /// Where it is.
+    /// Its state, with what belongs to being in it.
     #[serde(flatten)]
     pub phase: Phase,
-    /// The step it is at.
+    /// Name of the step it is at.
     pub step: String,
-    /// Set when steps are being undone.
+    /// Set while its steps are being undone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undo: Option<Undo>,
-    /// Tries in a row at this step without progress.
+    /// Tries of this step in a row that brought no progress.
     pub attempt: u32,
-    /// Since when: what giving up is counted from.
+    /// Since when there was no progress: `give-up` is counted from here.
     pub trying_since: Timestamp,
     /// Since when the cloud refuses the keys of the account that the step acts as, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys_refused_since: Option<Timestamp>,
-    /// Tries altogether.
+    /// Tries of all its steps together.
     pub attempts: u32,
-    /// Calls of the cloud's API made for this job alone: looks that were answered, and writes. The sweep's calls are
-    /// shared and not among them.
+    /// API calls made for this job: answered looks, and writes. A call that several jobs shared is counted once, and the
+    /// sweep's calls are not counted.
     #[serde(default)]
     pub calls: u32,
-    /// Raised by resume, undo and a new beginning.
+    /// Raised by a resume, an undo and a new beginning. Part of every `ClientToken`, so that the cloud takes a write of a
+    /// new generation for a new one.
     pub generation: u32,
-    /// Why it is where it is, in one sentence for people.
+    /// What it does or waits for, in one sentence for people.
     pub why: String,
-    /// What the cloud showed before the first write. `None` where a call of the job was refused and the result is there
-    /// all the same: the call may have made it, so that what was there before is not known.
+    /// What the cloud showed before the first write. `None` if a call of the job was refused and the result is there all
+    /// the same: perhaps the call made it, so what was there before is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Image>,
-    /// What it showed last; of a plan, what it would show once all is in force.
+    /// What the cloud showed last; for a plan, what it would show once everything is in force.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Image>,
-    /// The answer to a plan.
+    /// The answer to a job with `mode: plan`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<Plan>,
-    /// The other CENs the instance is granted to, where a job needed to know.
+    /// The other CENs that the instance is granted to; read only where a revoke finds no grant.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub granted_to: Vec<String>,
-    /// What is in the way of it by configuration alone; it goes into the findings of the end, with what a look finds.
+    /// What configuration alone finds in its way. Goes into the findings of its end, with what a look finds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub objections: Vec<String>,
-    /// What could not be checked before the first write; it goes into the findings of the end.
+    /// What could not be checked before the first write. Goes into the findings of its end.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unchecked: Vec<String>,
-    /// When it began to write: its first intent, or the latest one while every write was refused. What the hourly
-    /// limits count.
+    /// When it began to write: the first intent, or the latest one as long as every write was refused. The hourly limits
+    /// count jobs by this time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub begun_at: Option<Timestamp>,
-    /// When a person approved it: from then on no hourly limit stops it.
+    /// When an operator approved it. No hourly limit stops it after that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approved_at: Option<Timestamp>,
-    /// Empty answers that are not believed yet, or were believed.
+    /// Since when looks have been empty where that matters.
     #[serde(default, skip_serializing_if = "EmptySince::is_never")]
     pub empty_since: EmptySince,
-    /// Whether it has come back from its wait to make a write that was missing, which it does once.
+    /// Whether it has gone back from its wait to make a missing write, which it may do once.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub mended: bool,
-    /// Every write, in order.
+    /// Every write, in the order of the intents.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub writes: Vec<Write>,
-    /// The wait for the hour.
+    /// The wait for the hour, from the last write on. Kept while the job is parked, so that a resume waits on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait: Option<Wait>,
-    /// The first read that showed the goal effective.
+    /// When a read first showed the new payer in force.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effective_seen: Option<Timestamp>,
-    /// How many events were said.
+    /// How many events were published or are to be: the number of the latest.
     pub sequence: u32,
 }
 
 impl Record {
-    /// A job as it is accepted: it stands in line at once, unless it is not to be begun yet. `definition` is the digest it
-    /// is pinned to, `step` the first of it.
+    /// A job as it is accepted: in the queue of its instance at once, or at its `not_before`. `definition` is the digest it
+    /// is pinned to, `step` the name of the first step.
     pub fn new(uid: JobUid, requester: Requester, job: Job, definition: &str, step: &str, now: Timestamp) -> Self {
         let later = job.not_before.filter(|at| *at > now);
         Self {
@@ -166,8 +167,8 @@ impl Record {
         }
     }
 
-    /// Whether something may have been changed in the cloud by this job: from then on it ends only in the few ways
-    /// that leave nothing half done.
+    /// Whether this job may have changed something in the cloud. From then on it ends only in ways that leave nothing half
+    /// done.
     pub fn has_written(&self) -> bool {
         self.writes.iter().any(Write::may_have_landed)
     }
@@ -197,7 +198,7 @@ impl Record {
         self.phase = Phase::Parked { ending, half_done: self.has_written() && !self.is_whole() };
     }
 
-    /// Whether it waits for the hour with everything written as it is to be, as far as the last look tells.
+    /// Whether it waits for the hour and the last look showed everything written.
     fn is_whole(&self) -> bool {
         let Some(wait) = self.wait.as_ref().filter(|_| self.undo.is_none()) else { return false };
         let seen = self.after.as_ref().and_then(|after| after.attachments.as_ref());
@@ -205,12 +206,12 @@ impl Record {
         billed.all(|attachment| attachment.order_type == Some(wait.goal))
     }
 
-    /// Parked by an hourly limit, until a person approves it.
+    /// Parked by an hourly limit until an operator approves it.
     pub fn needs_approval(&self) -> bool {
         matches!(&self.phase, Phase::Parked { ending, .. } if ending.reason == Reason::NeedsApproval)
     }
 
-    /// Whether the sweep looks after it.
+    /// Whether the sweep checks it: it waits for the hour, and the last sweep was not in doubt about it.
     pub fn is_swept(&self) -> bool {
         self.state() == State::Waiting && self.wait.as_ref().is_some_and(|w| !w.doubt)
     }

@@ -1,124 +1,114 @@
-//! Grants: the five operations of API §A.1 to §A.5.
+//! Grants of the resource account, and the two lists of grant rules: API §A.1 to §A.5.
 
-use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
+use super::answer::{ErrorAnswer, Success, minute, uid};
 use super::codec;
-use super::envelope::Refusal;
 use super::history::AsOf;
-use super::ledger::Effect;
-use super::operations::Answer;
+use super::ledger::LedgerEffect;
 use super::paging;
-use super::request::Call;
-use super::switches::{EcrRules, Reply, Shown, TimeForm};
-use super::world::{Grant, InstanceState, World};
+use super::request::ApiCall;
+use super::switches::{EcrRules, OkOrError, Shown, TimeForm};
+use super::world::{GrantState, InstanceState, World};
 use crate::domain::{AccountUid, CenId, InstanceId, InstanceType, OrderType, Region};
 
-/// Gives a CEN the permission to attach an instance.
-pub(super) fn grant(world: &mut World, call: &Call) -> Result<Answer, Refusal> {
+/// Allows a CEN to attach an instance.
+pub(super) fn grant(world: &mut World, call: &ApiCall) -> Result<Success, ErrorAnswer> {
     let instance: InstanceId = call.params.needed("InstanceId")?;
     if !world.instances.contains_key(&instance) {
         // With the TAB that the vendor publishes (API §K).
-        return Err(Refusal::new(404, "InvalidInstanceId.NotFound\t", format!("There is no {instance}.")));
+        return Err(ErrorAnswer::new(404, "InvalidInstanceId.NotFound\t", format!("There is no {instance}.")));
     }
-    let target = Target::read(world, call)?;
+    let asked = GrantParams::read(world, call)?;
     let order_type = call.params.order_type()?.unwrap_or(OrderType::PayByCenOwner);
     let account = world.account_of(&call.caller.account);
     if !account.transit_router_service {
         let message = "The transit-router service is not activated.";
-        return Err(Refusal::bad("Forbbiden.TransitRouterServiceNotOpen", message));
+        return Err(ErrorAnswer::bad("Forbbiden.TransitRouterServiceNotOpen", message));
     }
     if !account.service_linked_role {
         let message = "The service-linked role is missing, and the caller may not create it.";
-        return Err(Refusal::bad("NoPermission.AliyunServiceRoleForCEN", message));
+        return Err(ErrorAnswer::bad("NoPermission.AliyunServiceRoleForCEN", message));
     }
-    if !world.cens.contains_key(&target.cen) {
-        return Err(Refusal::bad("IllegalParam.CenId", format!("There is no {}.", target.cen)));
+    if !world.cens.contains_key(&asked.cen) {
+        return Err(ErrorAnswer::bad("IllegalParam.CenId", format!("There is no {}.", asked.cen)));
     }
-    grantable(world, call, &target.cen, &target.cen_owner)?;
-    if target.granted(world) {
-        return match world.switches.duplicate_grant {
-            Reply::Ok => Ok(Answer::bare()),
-            Reply::Error => Err(Refusal::bad("OperationFailed.SimGrantExist", "The instance is granted already.")),
-        };
+    grantable(world, call, &asked.cen, &asked.cen_owner)?;
+    if asked.granted(world) {
+        let error = ErrorAnswer::bad("OperationFailed.SimGrantExist", "The instance is already granted.");
+        return world.switches.duplicate_grant.answer(error);
     }
-    if target.kind == InstanceType::VBR && !world.switches.vbr_enabled {
-        return Err(Refusal::bad("InvalidVbr.NotFound", "Cross-account VBR is not enabled."));
+    if asked.kind == InstanceType::VBR && !world.switches.vbr_enabled {
+        return Err(ErrorAnswer::bad("InvalidVbr.NotFound", "Cross-account VBR is not enabled."));
     }
-    if target.kind == InstanceType::VPN && world.attached_anywhere(&target.instance) {
-        return Err(Refusal::bad("OperationFailed.SimVpnAttached", "The IPsec connection is attached already."));
+    if asked.kind == InstanceType::VPN && world.attached(&asked.instance).next().is_some() {
+        return Err(ErrorAnswer::bad("OperationFailed.SimVpnAttached", "The connection is already attached."));
     }
-    let stamp = world.writing(call.now);
-    let grant = Grant { order_type, effective: order_type, turned: None, created: call.now };
-    world.put_grant(&target.cen, &target.instance, stamp, Some(grant));
-    Ok(Answer::bare().with(target.effect(Some(order_type))))
+    let stamp = world.write_stamp(call.now);
+    world.put_grant(&asked.cen, &asked.instance, stamp, Some(GrantState::new(order_type, call.now)));
+    Ok(Success::bare().with(asked.effect(Some(order_type))))
 }
 
-/// Whether the caller may grant anything to a CEN: it is that account's, on the same site.
-pub(super) fn grantable(world: &World, call: &Call, cen: &CenId, owner: &AccountUid) -> Result<(), Refusal> {
+/// # Errors
+/// The caller cannot grant anything to the CEN: it is unknown, another account's than named, or on another site.
+pub(super) fn grantable(world: &World, call: &ApiCall, cen: &CenId, owner: &AccountUid) -> Result<(), ErrorAnswer> {
     let Some(state) = world.cens.get(cen) else {
-        return Err(Refusal::bad("OperationFailed.SimCenNotExist", format!("There is no {cen}.")));
+        return Err(ErrorAnswer::bad("OperationFailed.SimCenNotExist", format!("There is no {cen}.")));
     };
     if state.owner != *owner {
         let message = format!("{cen} is not owned by {owner}.");
-        return Err(Refusal::bad("OperationFailed.SimCenOwnerMismatch", message));
+        return Err(ErrorAnswer::bad("OperationFailed.SimCenOwnerMismatch", message));
     }
     let site = |uid| world.accounts.get(uid).map(|a| a.site);
     if site(owner) != site(&call.caller.account) {
-        return Err(Refusal::bad("OperationFailed.SimSiteMismatch", "The accounts are on different sites."));
+        return Err(ErrorAnswer::bad("OperationFailed.SimSiteMismatch", "The accounts belong to different sites."));
     }
     Ok(())
 }
 
-/// Takes the permission back; refused while the instance is attached.
-pub(super) fn revoke(world: &mut World, call: &Call) -> Result<Answer, Refusal> {
-    let target = Target::read(world, call)?;
-    let owned = world.cens.get(&target.cen).is_some_and(|cen| cen.owner == target.cen_owner);
-    if !owned || !target.granted(world) {
-        return match world.switches.revoke_absent {
-            Reply::Ok => Ok(Answer::bare()),
-            Reply::Error => Err(no_grant()),
-        };
+/// Revokes a grant, unless the instance is attached.
+pub(super) fn revoke(world: &mut World, call: &ApiCall) -> Result<Success, ErrorAnswer> {
+    let asked = GrantParams::read(world, call)?;
+    let owned = world.cens.get(&asked.cen).is_some_and(|cen| cen.owner == asked.cen_owner);
+    if !owned || !asked.granted(world) {
+        return world.switches.revoke_absent.answer(no_grant());
     }
-    if !world.attachments_of(&target.cen, &target.instance).is_empty() {
-        return Err(Refusal::bad(&world.switches.revoke_attached, "The instance is attached."));
+    if !world.attachments_of(&asked.cen, &asked.instance).is_empty() {
+        return Err(ErrorAnswer::bad(&world.switches.revoke_attached, "The instance is attached."));
     }
-    let stamp = world.writing(call.now);
-    world.put_grant(&target.cen, &target.instance, stamp, None);
-    Ok(Answer::bare().with(target.effect(None)))
+    let stamp = world.write_stamp(call.now);
+    world.put_grant(&asked.cen, &asked.instance, stamp, None);
+    Ok(Success::bare().with(asked.effect(None)))
 }
 
-/// Changes the payer on the grant, the resource account's half of a payer change.
-pub(super) fn modify(world: &mut World, call: &Call) -> Result<Answer, Refusal> {
+/// Writes the payer on the grant: the resource account's half of a payer change.
+pub(super) fn modify(world: &mut World, call: &ApiCall) -> Result<Success, ErrorAnswer> {
     let cen: CenId = call.params.needed("CenId")?;
     let instance: InstanceId = call.params.needed("InstanceId")?;
     call.params.required("OrderType")?;
-    let Some(order_type) = call.params.order_type()? else { return Ok(Answer::bare()) };
+    let Some(order_type) = call.params.order_type()? else { return Ok(Success::bare()) };
     let kind = owned(world, call, &instance)?.instance.kind;
     if matches!(kind, InstanceType::ECR | InstanceType::CCN) {
-        return Err(Refusal::bad("OperationUnsupported.action", format!("The payer of {kind} cannot be changed.")));
+        return Err(ErrorAnswer::bad("OperationUnsupported.action", format!("The payer of {kind} cannot be changed.")));
     }
     let grant = world.grant_of(&cen, &instance, AsOf::Now).cloned().ok_or_else(no_grant)?;
-    if world.switches.modify_unattached == Reply::Error && world.attachments_of(&cen, &instance).is_empty() {
-        return Err(Refusal::bad("OperationFailed.SimNotAttached", "The instance is not attached."));
+    if world.switches.modify_unattached == OkOrError::Error && world.attachments_of(&cen, &instance).is_empty() {
+        return Err(ErrorAnswer::bad("OperationFailed.SimNotAttached", "The instance is not attached."));
     }
     if grant.order_type == order_type {
-        return match world.switches.modify_same {
-            Reply::Ok => Ok(Answer::bare()),
-            Reply::Error => Err(Refusal::bad("OperationFailed.SimSameOrderType", "This is the payer already.")),
-        };
+        let error = ErrorAnswer::bad("OperationFailed.SimSameOrderType", "The grant already names this payer.");
+        return world.switches.modify_same.answer(error);
     }
     world.cooled_down(call, &cen, &instance, order_type)?;
-    let stamp = world.writing(call.now);
-    world.put_grant(&cen, &instance, stamp, Some(Grant { order_type, ..grant }));
+    let stamp = world.write_stamp(call.now);
+    world.put_grant(&cen, &instance, stamp, Some(GrantState { order_type, ..grant }));
     world.payer_changed(call.now, &cen, &instance, order_type);
-    let client_token = call.params.text("ClientToken").map(str::to_owned);
-    let (cen, instance) = (Some(cen), Some(instance));
-    Ok(Answer::bare().with(Effect { cen, instance, attachment: None, order_type: Some(order_type), client_token }))
+    let effect = LedgerEffect::on(cen, instance, Some(order_type));
+    Ok(Success::bare().with(LedgerEffect { client_token: call.client_token(), ..effect }))
 }
 
-/// The grants of one instance, for its owner: a flat array (API §A.4).
-pub(super) fn rules_to_resource(world: &mut World, call: &Call) -> Result<Answer, Refusal> {
+/// Lists the grants of one instance for its owner, in a flat array (API §A.4).
+pub(super) fn rules_to_resource(world: &mut World, call: &ApiCall) -> Result<Success, ErrorAnswer> {
     let instance: InstanceId = call.params.needed("ResourceId")?;
     let kind = grant_kind(call, "ProductType")?;
     call.params.parsed::<Region>("RegionId")?;
@@ -135,33 +125,28 @@ pub(super) fn rules_to_resource(world: &mut World, call: &Call) -> Result<Answer
         .items
         .iter()
         .map(|(cen, owner, grant)| {
-            let mut rule = Map::new();
-            rule.insert("CenId".into(), json!(cen));
-            rule.insert("CenOwnerId".into(), uid(owner));
-            rule.insert("CreateTime".into(), minute(grant.created).into());
-            payers(&mut rule, world, call, (cen, &instance, kind), grant);
-            Value::Object(rule)
+            let rule = json!({"CenId": cen, "CenOwnerId": uid(owner), "CreateTime": minute(grant.created)});
+            with_payers(rule, world, call, (cen, &instance, kind), grant)
         })
         .collect();
-    let (shown, total, next) = (rules.len(), page.total, page.next);
-    Ok(Answer::of(json!({"GrantRules": rules, "TotalCount": total, "MaxResults": shown, "NextToken": next})))
+    Ok(page.answer("GrantRules", json!(rules)))
 }
 
-/// The grants to one CEN, for its owner: `GrantRules.GrantRule` (API §A.5).
-pub(super) fn rules_to_cen(world: &mut World, call: &Call) -> Result<Answer, Refusal> {
+/// Lists the grants to one CEN for its owner, in `GrantRules.GrantRule` (API §A.5).
+pub(super) fn rules_to_cen(world: &mut World, call: &ApiCall) -> Result<Success, ErrorAnswer> {
     let cen: CenId = call.params.needed("CenId")?;
     let kind = cen_kind(call)?;
     if kind == InstanceType::ECR && world.switches.ecr_to_cen == EcrRules::Error {
-        return Err(Refusal::invalid("ProductType", "ECR is not known here"));
+        return Err(ErrorAnswer::invalid("ProductType", "ECR is not a value of it"));
     }
     let region: Option<Region> = call.params.parsed("RegionId")?;
     let child: Option<InstanceId> = call.params.parsed("ChildInstanceId")?;
     let child_owner: Option<AccountUid> = call.params.parsed("ChildInstanceOwnerId")?;
     let max = max_results(call)?;
     let token = token(call)?;
-    // The wrong account gets neither rules nor an error (API §J).
+    // Another account gets neither grant rules nor an error (API §J).
     let Some(state) = world.cens.get(&cen).filter(|c| c.owner == call.caller.account) else {
-        return Ok(Answer::bare());
+        return Ok(Success::bare());
     };
     let all = match &child {
         Some(child) => state.grants.range(child..=child),
@@ -169,7 +154,8 @@ pub(super) fn rules_to_cen(world: &mut World, call: &Call) -> Result<Answer, Ref
     };
     let hidden = kind == InstanceType::ECR && world.switches.ecr_to_cen == EcrRules::Empty;
     let narrow = region.is_some() || child_owner.is_some();
-    // All are counted for every page, so that only what is asked for is looked up: the id tells the type.
+    // All grants are counted for every page. So instances are looked up only where a filter needs them: the type is in the
+    // id.
     let rules = all.filter(|_| !hidden).filter_map(|(id, history)| {
         let grant = history.as_of(call.as_of).filter(|_| id.as_str().starts_with(kind.prefix()))?;
         if narrow {
@@ -186,139 +172,125 @@ pub(super) fn rules_to_cen(world: &mut World, call: &Call) -> Result<Answer, Ref
         .iter()
         .filter_map(|(id, grant)| {
             let instance = &world.instances.get(*id)?.instance;
-            let mut rule = Map::new();
-            rule.insert("CenId".into(), json!(cen));
-            rule.insert("CenOwnerId".into(), uid(&state.owner));
-            rule.insert("ChildInstanceId".into(), json!(instance.id));
-            rule.insert("ChildInstanceOwnerId".into(), uid(&instance.owner));
-            rule.insert("ChildInstanceRegionId".into(), json!(instance.region));
-            rule.insert("ChildInstanceType".into(), kind.as_str().into());
             let created = match world.switches.create_time {
-                TimeForm::Text => minute(grant.created).into(),
-                TimeForm::Number => grant.created.as_millisecond().into(),
+                TimeForm::Text => json!(minute(grant.created)),
+                TimeForm::Number => json!(grant.created.as_millisecond()),
             };
-            rule.insert("CreateTime".into(), created);
-            payers(&mut rule, world, call, (&cen, &instance.id, kind), grant);
-            Some(Value::Object(rule))
+            let rule = json!({
+                "CenId": cen,
+                "CenOwnerId": uid(&state.owner),
+                "ChildInstanceId": instance.id,
+                "ChildInstanceOwnerId": uid(&instance.owner),
+                "ChildInstanceRegionId": instance.region,
+                "ChildInstanceType": kind.as_str(),
+                "CreateTime": created,
+            });
+            Some(with_payers(rule, world, call, (&cen, &instance.id, kind), grant))
         })
         .collect();
-    let (shown, total, next) = (rules.len(), page.total, page.next);
-    Ok(Answer::of(
-        json!({"GrantRules": {"GrantRule": rules}, "TotalCount": total, "MaxResults": shown, "NextToken": next}),
-    ))
+    Ok(page.answer("GrantRules", json!({"GrantRule": rules})))
 }
 
-/// What grant and revoke are about.
-struct Target {
+/// The parameters that grant and revoke have in common.
+struct GrantParams {
     cen: CenId,
     cen_owner: AccountUid,
     instance: InstanceId,
     kind: InstanceType,
 }
 
-impl Target {
-    /// Reads the parameters, and holds them against the instance they name and its owner.
-    fn read(world: &World, call: &Call) -> Result<Self, Refusal> {
+impl GrantParams {
+    /// # Errors
+    /// A parameter is missing or has the wrong form, the instance is not the caller's, or it is of another type or region.
+    fn read(world: &World, call: &ApiCall) -> Result<Self, ErrorAnswer> {
         let params = &call.params;
-        let target = Self {
+        let asked = Self {
             cen: params.needed("CenId")?,
             cen_owner: params.needed("CenOwnerId")?,
             instance: params.needed("InstanceId")?,
             kind: grant_kind(call, "InstanceType")?,
         };
         let region: Option<Region> = params.parsed("RegionId")?;
-        let instance = &owned(world, call, &target.instance)?.instance;
-        if instance.kind != target.kind {
-            return Err(Refusal::invalid("InstanceType", format!("{} is a {}", instance.id, instance.kind)));
+        let instance = &owned(world, call, &asked.instance)?.instance;
+        if instance.kind != asked.kind {
+            return Err(ErrorAnswer::invalid("InstanceType", format!("{} is of type {}", instance.id, instance.kind)));
         }
         if region.is_some_and(|region| region != instance.region) {
-            return Err(Refusal::invalid("RegionId", format!("{} is in {}", instance.id, instance.region)));
+            return Err(ErrorAnswer::invalid("RegionId", format!("{} is in {}", instance.id, instance.region)));
         }
-        Ok(target)
+        Ok(asked)
     }
 
     fn granted(&self, world: &World) -> bool {
         world.grant_of(&self.cen, &self.instance, AsOf::Now).is_some()
     }
 
-    fn effect(self, order_type: Option<OrderType>) -> Effect {
-        let (cen, instance) = (Some(self.cen), Some(self.instance));
-        Effect { cen, instance, attachment: None, order_type, client_token: None }
+    fn effect(self, order_type: Option<OrderType>) -> LedgerEffect {
+        LedgerEffect::on(self.cen, self.instance, order_type)
     }
 }
 
-fn owned<'w>(world: &'w World, call: &Call, instance: &InstanceId) -> Result<&'w InstanceState, Refusal> {
+fn owned<'w>(world: &'w World, call: &ApiCall, instance: &InstanceId) -> Result<&'w InstanceState, ErrorAnswer> {
     let state = world.instances.get(instance).filter(|s| s.instance.owner == call.caller.account);
-    state.ok_or_else(|| Refusal::unauthorized(instance))
+    state.ok_or_else(|| ErrorAnswer::unauthorized(instance))
 }
 
-fn no_grant() -> Refusal {
-    Refusal::bad("OperationFailed.GrantCrossAccountNotExist", "There is no such cross-account grant.")
+fn no_grant() -> ErrorAnswer {
+    ErrorAnswer::bad("OperationFailed.GrantCrossAccountNotExist", "There is no such cross-account grant.")
 }
 
-/// A type as the resource account's operations spell it: a VBR is `ExpressConnect` here, and CCN is unknown (API §H1).
-fn grant_kind(call: &Call, name: &str) -> Result<InstanceType, Refusal> {
+/// Reads a type as the resource account's operations spell it: a VBR is `ExpressConnect`, and there is no CCN (API §H1).
+fn grant_kind(call: &ApiCall, name: &str) -> Result<InstanceType, ErrorAnswer> {
     match call.params.required(name)? {
         "VPC" => Ok(InstanceType::VPC),
         "ExpressConnect" => Ok(InstanceType::VBR),
         "VPN" => Ok(InstanceType::VPN),
         "ECR" => Ok(InstanceType::ECR),
-        other => Err(Refusal::invalid(name, format!("{other} is none of VPC, ExpressConnect, VPN, ECR"))),
+        other => Err(ErrorAnswer::invalid(name, format!("{other} is not VPC, ExpressConnect, VPN or ECR"))),
     }
 }
 
-/// A type as `DescribeGrantRulesToCen` spells it: a VBR is `VBR`.
-fn cen_kind(call: &Call) -> Result<InstanceType, Refusal> {
+/// Reads a type as `DescribeGrantRulesToCen` spells it: a VBR is `VBR`, and CCN is one.
+fn cen_kind(call: &ApiCall) -> Result<InstanceType, ErrorAnswer> {
     let text = call.params.required("ProductType")?;
     InstanceType::parse(text)
-        .ok_or_else(|| Refusal::invalid("ProductType", format!("{text} is none of VPC, VBR, CCN, VPN, ECR")))
+        .ok_or_else(|| ErrorAnswer::invalid("ProductType", format!("{text} is not VPC, VBR, CCN, VPN or ECR")))
 }
 
-/// How many rules a page has: all of them unless the caller says how many (API §A.4, §K).
-fn max_results(call: &Call) -> Result<usize, Refusal> {
+/// The most grant rules on a page: without a limit, all are on one (API §A.4, §K).
+fn max_results(call: &ApiCall) -> Result<usize, ErrorAnswer> {
     let max = call.params.number("MaxResults", 0, 100, 0)?;
     Ok(if max == 0 { usize::MAX } else { max })
 }
 
-fn token(call: &Call) -> Result<Option<String>, Refusal> {
+fn token(call: &ApiCall) -> Result<Option<String>, ErrorAnswer> {
     let read = |token| codec::read_page_token(&call.operation, token);
-    let wrong = || Refusal::invalid("NextToken", "it is not a token of this listing");
+    let wrong = || ErrorAnswer::invalid("NextToken", "it is not a page token of this operation");
     call.params.text("NextToken").map(|token| read(token).ok_or_else(wrong)).transpose()
 }
 
-fn payers(
-    rule: &mut Map<String, Value>,
+/// Adds the payers to a grant rule; the rule of a CCN has none.
+fn with_payers(
+    mut rule: Value,
     world: &World,
-    call: &Call,
+    call: &ApiCall,
     (cen, instance, kind): (&CenId, &InstanceId, InstanceType),
-    grant: &Grant,
-) {
-    // A CCN has no payer.
+    grant: &GrantState,
+) -> Value {
     if kind == InstanceType::CCN {
-        return;
+        return rule;
     }
-    rule.insert("OrderType".into(), grant.order_type.as_str().into());
+    rule["OrderType"] = grant.order_type.as_str().into();
     let shown = match world.switches.effective_order_type {
         Shown::Always => true,
         Shown::Attached => !world.attachments_of(cen, instance).is_empty(),
         Shown::Never => false,
     };
     if shown {
-        let effective = grant.effective_shown(call.now, world.switches.shown_late());
-        rule.insert("EffectiveOrderType".into(), effective.as_str().into());
+        rule["EffectiveOrderType"] = grant.effective_shown(call.now, world.switches.shown_late()).as_str().into();
     }
-}
-
-/// A uid as the vendor writes it: a JSON integer, though it has 16 digits.
-pub(super) fn uid(uid: &AccountUid) -> Value {
-    uid.as_str().parse::<u64>().map_or_else(|_| json!(uid), Value::from)
-}
-
-/// A time as these products write it: without seconds (API §1).
-pub(super) fn minute(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%dT%H:%MZ").to_string()
+    rule
 }
 
 #[cfg(test)]
-#[path = "cbn_tests.rs"]
 mod tests;

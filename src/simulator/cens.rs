@@ -1,53 +1,50 @@
-//! The CENs of an account (API §A.12).
+//! `DescribeCens` (API §A.12).
 
 use serde_json::{Value, json};
 
-use super::envelope::Refusal;
-use super::operations::Answer;
-use super::paging;
-use super::request::Call;
+use super::answer::{ErrorAnswer, Success};
+use super::paging::NumberedPage;
+use super::request::ApiCall;
 use super::world::World;
 use crate::domain::CenId;
 
-/// How many filters a call takes, and how many values a filter.
+/// The most filters that a call takes, and the most values that a filter takes.
 const FILTERS: usize = 5;
 
 /// Lists the caller's CENs, in the order of their ids. A CEN matches when it matches one value of every filter.
-pub(super) fn list(world: &mut World, call: &Call) -> Result<Answer, Refusal> {
+pub(super) fn list(world: &mut World, call: &ApiCall) -> Result<Success, ErrorAnswer> {
     let params = &call.params;
     let filters = (1..=FILTERS).map(|n| filter(call, n)).collect::<Result<Vec<_>, _>>()?;
-    let number = params.number("PageNumber", 1, usize::MAX, 1)?;
-    let size = params.number("PageSize", 1, 50, 10)?;
-    // A CEN here has neither tags nor a resource group.
+    let page = NumberedPage::asked(params)?;
+    // A simulated CEN has neither tags nor a resource group.
     let grouped = ["ResourceGroupId", "Tag.1.Key"].iter().any(|name| params.text(name).is_some());
     let own = world.cens.iter().filter(|(_, state)| !grouped && state.owner == call.caller.account);
     let found = own.map(|(cen, _)| cen).filter(|cen| filters.iter().flatten().all(|filter| filter.matches(cen)));
-    let (page, total) = paging::numbered(found.collect(), number, size);
-    let items: Vec<Value> = page.into_iter().map(item).collect();
-    let cens = json!({"Cen": items});
-    Ok(Answer::of(json!({"Cens": cens, "TotalCount": total, "PageNumber": number, "PageSize": size})))
+    let (shown, total) = page.of(found.collect());
+    let items: Vec<Value> = shown.into_iter().map(item).collect();
+    Ok(page.answer("Cens", json!({"Cen": items}), total))
 }
 
-/// Values of which one must match, of the id or of the name.
-struct Filter<'c> {
+/// One filter: a CEN passes if its id, or its name, is one of the values.
+struct CenFilter<'c> {
     by_id: bool,
     values: Vec<&'c str>,
 }
 
-impl Filter<'_> {
+impl CenFilter<'_> {
     fn matches(&self, cen: &CenId) -> bool {
-        // A CEN here has no name.
+        // A simulated CEN has no name.
         self.by_id && self.values.contains(&cen.as_str())
     }
 }
 
-fn filter(call: &Call, n: usize) -> Result<Option<Filter<'_>>, Refusal> {
+fn filter(call: &ApiCall, n: usize) -> Result<Option<CenFilter<'_>>, ErrorAnswer> {
     let name = format!("Filter.{n}.Key");
     let values = (1..=FILTERS).filter_map(|m| call.params.text(&format!("Filter.{n}.Value.{m}"))).collect();
     match call.params.text(&name) {
         None => Ok(None),
-        Some(key @ ("CenId" | "Name")) => Ok(Some(Filter { by_id: key == "CenId", values })),
-        Some(_) => Err(Refusal::invalid(&name, "it is CenId or Name")),
+        Some(key @ ("CenId" | "Name")) => Ok(Some(CenFilter { by_id: key == "CenId", values })),
+        Some(_) => Err(ErrorAnswer::invalid(&name, "it must be CenId or Name")),
     }
 }
 

@@ -1,134 +1,130 @@
-//! What somebody else does to the cloud, past every rule: the changes a worker must notice.
+//! What an outsider does to the cloud, without a call and without its checks: changes that a worker must notice.
 
 use serde::{Deserialize, Serialize};
 
 use super::accounts::AccessKey;
-use super::history::AsOf;
-use super::ledger::Effect;
-use super::world::{Attachment, Grant, Status};
-use super::{Cloud, Simulator};
+use super::handle::Simulator;
+use super::history::{AsOf, Stamp};
+use super::ledger::LedgerEffect;
+use super::state::SimulatorState;
+use super::world::{AttachmentState, GrantState, Status};
 use crate::domain::{AccountUid, CenId, InstanceId, OrderType};
 
-/// A change made at once, without a call. As JSON: `{"revoke": {"cen": "cen-…", "instance": "vpc-…"}}`.
+/// A change that is made at once, by an outsider. As JSON: `{"revoke": {"cen": "cen-…", "instance": "vpc-…"}}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Change {
-    /// Grants, or replaces the grant.
+pub enum OutsideChange {
+    /// Grants an instance, or replaces its grant.
     Grant {
-        /// To which CEN.
+        /// The CEN that may attach the instance.
         cen: CenId,
-        /// Which instance.
+        /// The granted instance.
         instance: InstanceId,
-        /// The payer, in effect at once.
+        /// The payer, which takes effect at once.
         order_type: OrderType,
     },
-    /// Takes a grant away, attached or not.
+    /// Ends a grant, even if the instance is attached.
     Revoke {
-        /// From which CEN.
+        /// The CEN that could attach the instance.
         cen: CenId,
-        /// Which instance.
+        /// The granted instance.
         instance: InstanceId,
     },
-    /// Attaches, in status `Attached`.
+    /// Attaches an instance, even one that is not granted; the attachment is `Attached` at once.
     Attach {
-        /// To which transit router.
+        /// The transit router; it decides the CEN.
         transit_router: String,
-        /// Which instance.
+        /// The instance to attach.
         instance: InstanceId,
     },
-    /// Takes every attachment of an instance in a CEN away.
+    /// Ends every attachment of an instance in a CEN at once.
     Detach {
-        /// In which CEN.
+        /// The CEN whose attachments end.
         cen: CenId,
-        /// Of which instance.
+        /// The attached instance.
         instance: InstanceId,
     },
-    /// Writes order types: of the grant, in effect, of every attachment; what is absent stays.
+    /// Writes payers at once; those that are absent stay as they are.
     SetOrderType {
-        /// In which CEN.
+        /// The CEN of the grant.
         cen: CenId,
-        /// Of which instance.
+        /// The granted instance.
         instance: InstanceId,
-        /// The grant's.
+        /// The payer on the grant.
         #[serde(default)]
         order_type: Option<OrderType>,
-        /// What billing uses.
+        /// The payer that billing uses.
         #[serde(default)]
         effective_order_type: Option<OrderType>,
-        /// The attachments'.
+        /// The payer on every attachment.
         #[serde(default)]
         attachment_order_type: Option<OrderType>,
     },
-    /// Activates or ends what an account has for its grants; what is absent stays.
+    /// Changes what an account needs for its grants; what is absent stays as it is.
     SetAccount {
-        /// Which account.
+        /// An account of the world.
         uid: AccountUid,
         /// Whether it has activated the transit-router service.
         #[serde(default)]
         transit_router_service: Option<bool>,
-        /// Whether its service-linked role is there, or may be made by the caller of a grant.
+        /// Whether its service-linked role exists, or the caller of a grant may create it.
         #[serde(default)]
         service_linked_role: Option<bool>,
     },
     /// Ends a session, or disables a long-lived key.
     EndKey {
-        /// Which key.
+        /// The id of the key.
         access_key_id: String,
     },
 }
 
 impl Simulator {
-    /// Makes a change as somebody else would.
+    /// Makes a change without a call; the ledger names it `sim:…`.
     ///
     /// # Errors
-    /// Says what the change names that does not exist.
-    pub fn change(&self, change: Change) -> Result<(), String> {
-        self.with(|cloud, now| {
-            let stamp = cloud.world.writing(now);
-            let (name, effect) = cloud.change(change, stamp)?;
-            cloud.enter(name, None, now, effect);
+    /// Says which of the things that the change names does not exist.
+    pub fn change(&self, change: OutsideChange) -> Result<(), String> {
+        self.with(|state, now| {
+            let stamp = state.world.write_stamp(now);
+            let (name, effect) = state.change(change, stamp)?;
+            state.enter(name, None, now, effect);
             Ok(())
         })
     }
 }
 
-impl Cloud {
-    fn change(&mut self, change: Change, stamp: super::history::Stamp) -> Result<(&'static str, Effect), String> {
-        let about = |cen: CenId, instance: InstanceId, order_type| {
-            let (cen, instance) = (Some(cen), Some(instance));
-            Effect { cen, instance, order_type, ..Effect::default() }
-        };
+impl SimulatorState {
+    fn change(&mut self, change: OutsideChange, stamp: Stamp) -> Result<(&'static str, LedgerEffect), String> {
         let world = &mut self.world;
         match change {
-            Change::Grant { cen, instance, order_type } => {
+            OutsideChange::Grant { cen, instance, order_type } => {
                 if !world.cens.contains_key(&cen) || !world.instances.contains_key(&instance) {
-                    return Err(format!("no {cen} or no {instance}"));
+                    return Err(format!("there is no {cen}, or no {instance}"));
                 }
-                let grant = Grant { order_type, effective: order_type, turned: None, created: stamp.at };
-                world.put_grant(&cen, &instance, stamp, Some(grant));
-                Ok(("sim:grant", about(cen, instance, Some(order_type))))
+                world.put_grant(&cen, &instance, stamp, Some(GrantState::new(order_type, stamp.at)));
+                Ok(("sim:grant", LedgerEffect::on(cen, instance, Some(order_type))))
             }
-            Change::Revoke { cen, instance } => {
-                world.grant_of(&cen, &instance, AsOf::Now).ok_or("no such grant")?;
+            OutsideChange::Revoke { cen, instance } => {
+                world.grant_of(&cen, &instance, AsOf::Now).ok_or("there is no such grant")?;
                 world.put_grant(&cen, &instance, stamp, None);
-                Ok(("sim:revoke", about(cen, instance, None)))
+                Ok(("sim:revoke", LedgerEffect::on(cen, instance, None)))
             }
-            Change::Attach { transit_router, instance } => {
-                let cen = world.routers.get(&transit_router).ok_or("no such transit router")?.cen.clone();
-                world.instances.get(&instance).ok_or("no such instance")?;
+            OutsideChange::Attach { transit_router, instance } => {
+                let cen = world.routers.get(&transit_router).ok_or("there is no such transit router")?.cen.clone();
+                world.instances.get(&instance).ok_or("there is no such instance")?;
                 let id = format!("tr-attach-sim{:013}", stamp.seq);
                 world.attach(stamp, &id, &transit_router, &instance, Status::Attached, None);
-                Ok(("sim:attach", Effect { attachment: Some(id), ..about(cen, instance, None) }))
+                Ok(("sim:attach", LedgerEffect { attachment: Some(id), ..LedgerEffect::on(cen, instance, None) }))
             }
-            Change::Detach { cen, instance } => {
+            OutsideChange::Detach { cen, instance } => {
                 let ids: Vec<_> =
                     world.attachments_of(&cen, &instance).into_iter().map(|(id, _)| id.to_owned()).collect();
                 world.due.retain(|(_, id)| !ids.contains(id));
                 ids.iter().for_each(|id| world.put_attachment(id, stamp, None));
-                Ok(("sim:detach", about(cen, instance, None)))
+                Ok(("sim:detach", LedgerEffect::on(cen, instance, None)))
             }
-            Change::SetOrderType { cen, instance, order_type, effective_order_type, attachment_order_type } => {
-                let grant = world.grant_of(&cen, &instance, AsOf::Now).ok_or("no such grant")?.clone();
+            OutsideChange::SetOrderType { cen, instance, order_type, effective_order_type, attachment_order_type } => {
+                let grant = world.grant_of(&cen, &instance, AsOf::Now).ok_or("there is no such grant")?.clone();
                 let written = order_type.unwrap_or(grant.order_type);
                 let effective = effective_order_type.unwrap_or(grant.effective);
                 let turned = grant.turned.filter(|_| effective_order_type.is_none());
@@ -136,30 +132,31 @@ impl Cloud {
                     &cen,
                     &instance,
                     stamp,
-                    Some(Grant { order_type: written, effective, turned, ..grant }),
+                    Some(GrantState { order_type: written, effective, turned, ..grant }),
                 );
                 world.payer_changed(stamp.at, &cen, &instance, attachment_order_type.unwrap_or(written));
-                let attachments: Vec<(String, Attachment)> =
+                let attachments: Vec<(String, AttachmentState)> =
                     world.attachments_of(&cen, &instance).into_iter().map(|(id, a)| (id.into(), a.clone())).collect();
                 for (id, attachment) in attachments {
                     let order_type = attachment_order_type.unwrap_or(attachment.order_type);
-                    world.put_attachment(&id, stamp, Some(Attachment { order_type, ..attachment }));
+                    world.put_attachment(&id, stamp, Some(AttachmentState { order_type, ..attachment }));
                 }
-                Ok(("sim:set_order_type", about(cen, instance, Some(written))))
+                Ok(("sim:set_order_type", LedgerEffect::on(cen, instance, Some(written))))
             }
-            Change::SetAccount { uid, transit_router_service, service_linked_role } => {
-                let account = world.accounts.get_mut(&uid).ok_or("no such account")?;
+            OutsideChange::SetAccount { uid, transit_router_service, service_linked_role } => {
+                let account = world.accounts.get_mut(&uid).ok_or("there is no such account")?;
                 account.transit_router_service = transit_router_service.unwrap_or(account.transit_router_service);
                 account.service_linked_role = service_linked_role.unwrap_or(account.service_linked_role);
-                Ok(("sim:set_account", Effect::default()))
+                Ok(("sim:set_account", LedgerEffect::default()))
             }
-            Change::EndKey { access_key_id } => {
-                let (_, key): &mut (_, AccessKey) = world.keys.get_mut(&access_key_id).ok_or("no such key")?;
+            OutsideChange::EndKey { access_key_id } => {
+                let (_, key): &mut (_, AccessKey) =
+                    world.keys.get_mut(&access_key_id).ok_or("there is no such access key")?;
                 match key.token {
                     Some(_) => key.expires = Some(stamp.at),
                     None => key.disabled = true,
                 }
-                Ok(("sim:end_key", Effect::default()))
+                Ok(("sim:end_key", LedgerEffect::default()))
             }
         }
     }

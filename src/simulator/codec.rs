@@ -1,5 +1,5 @@
-//! The simulator's own percent coding, hex and opaque page tokens. Shared with no client on purpose: a mistake made on
-//! both sides of the wire would cancel out.
+//! The simulator's own percent coding, hex, Base64 and page tokens. The client has its own, because a mistake that both sides
+//! of the wire share would cancel out.
 
 use std::fmt::Write as _;
 
@@ -24,7 +24,7 @@ pub(super) fn base64(bytes: &[u8]) -> String {
     })
 }
 
-/// Encodes as the signature wants it: UTF-8, `A-Za-z0-9-_.~` stay, all else becomes `%XX` in upper case (API §C.3).
+/// Encodes as a signature needs it: `A-Za-z0-9-_.~` stay, every other byte becomes `%XX` in upper case (API §C.3).
 pub(super) fn encode(text: &str) -> String {
     text.bytes().fold(String::with_capacity(text.len()), |mut out, byte| {
         if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
@@ -36,7 +36,7 @@ pub(super) fn encode(text: &str) -> String {
     })
 }
 
-/// Decodes one name or value of a query or form: `+` is a space, `%XX` a byte; a broken escape stands for itself.
+/// Decodes a name or a value of a query or form: `+` is a space and `%XX` a byte. A broken escape stays as it is.
 pub(super) fn decode(text: &str) -> String {
     let raw = text.as_bytes();
     let digit = |at: usize| raw.get(at).and_then(|b| char::from(*b).to_digit(16)).and_then(|d| u8::try_from(d).ok());
@@ -59,7 +59,7 @@ pub(super) fn decode(text: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-/// The name/value pairs of a query or form body, decoded, in the order they came.
+/// The decoded pairs of names and values of a query or form body, in their order.
 pub(super) fn pairs(text: &str) -> Vec<(String, String)> {
     text.split('&')
         .filter(|part| !part.is_empty())
@@ -70,13 +70,13 @@ pub(super) fn pairs(text: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// An opaque page token: where the next page of `listing` begins. It holds `+`, `/` and `=`, as the vendor's do, so a
-/// client that does not encode it is caught.
+/// A page token of `listing`: the next page begins after `last`. It holds `+`, `/` and `=`, as the vendor's tokens do, so
+/// that a client that does not encode it fails.
 pub(super) fn page_token(listing: &str, last: &str) -> String {
     format!("{}+/==", hex(format!("{listing}|{last}").as_bytes()))
 }
 
-/// Reads a token made by [`page_token`] for the same listing: the last key already shown.
+/// The last key already shown, from a token that [`page_token`] made for the same listing.
 pub(super) fn read_page_token(listing: &str, token: &str) -> Option<String> {
     let hex = token.strip_suffix("+/==")?.as_bytes();
     let digit = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok());
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn base64_is_that_of_the_rfc() {
+    fn base64_matches_the_rfc() {
         for (text, encoded) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")] {
             assert_eq!(base64(text.as_bytes()), encoded);
         }

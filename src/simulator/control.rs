@@ -1,17 +1,17 @@
-//! The control endpoints, unsigned and for the loopback: what a test or a person does to the simulated cloud from
-//! outside the rules.
+//! The control endpoints: how a test or a person watches and changes the simulated cloud. They take no signature, so they are
+//! for the loopback only.
 //!
-//! | | |
+//! | Request | Answer or effect |
 //! |---|---|
-//! | `GET /_sim/ledger` | every effect |
+//! | `GET /_sim/ledger` | every effect so far |
 //! | `GET /_sim/calls` | `{"total", "counts"}` |
-//! | `GET /_sim/parameter-sets` | with which parameters each operation was called |
-//! | `GET /_sim/state` | grants and attachments as they are |
-//! | `POST /_sim/faults` | adds one fault or a list · `DELETE` forgets them |
-//! | `POST /_sim/release` | lets held requests go on |
-//! | `GET /_sim/switches` · `PUT` | the settings · changes those named |
-//! | `POST /_sim/do` | a [`Change`] by somebody else |
-//! | `GET /_sim/wait?…` | answers when it has come to pass: `ledger=N`, `held=OPERATION` or `calls=OPERATION:N`; after `timeout_ms` (30000) a 504 |
+//! | `GET /_sim/parameter-sets` | the sets of parameters that each operation was called with |
+//! | `GET /_sim/state` | the present grants and attachments |
+//! | `POST /_sim/faults` | adds one fault or a list of faults · `DELETE` removes all faults |
+//! | `POST /_sim/release` | lets every held request go on |
+//! | `GET /_sim/switches` · `PUT` | the switches · changes those in the body |
+//! | `POST /_sim/do` | makes an [`OutsideChange`](super::OutsideChange) |
+//! | `GET /_sim/wait?…` | waits for `ledger=N` entries, a held request (`held=OPERATION`) or a number of calls (`calls=OPERATION:N`); after `timeout_ms` (30000) it answers 504 |
 
 use std::time::Duration;
 
@@ -25,12 +25,11 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::Simulator;
-use super::changes::Change;
-use super::faults::Fault;
+use super::faults::InjectedFault;
+use super::handle::Simulator;
 use super::history::AsOf;
-use super::server::Served;
-use super::world::Edition;
+use super::served::Served;
+use super::world::RouterEdition;
 
 pub(super) fn routes() -> Router<Served> {
     Router::new()
@@ -40,7 +39,7 @@ pub(super) fn routes() -> Router<Served> {
         .route("/state", get(|State(s): State<Served>| async move { Json(s.simulator.state()) }))
         .route("/faults", post(inject).delete(clear))
         .route("/release", post(release))
-        .route("/switches", get(switches).put(patch))
+        .route("/switches", get(|State(s): State<Served>| async move { Json(s.simulator.switches()) }).put(patch))
         .route("/do", post(change))
         .route("/wait", get(wait))
 }
@@ -52,62 +51,45 @@ async fn calls(State(served): State<Served>) -> Json<Value> {
 
 async fn inject(State(served): State<Served>, body: Bytes) -> Response {
     let list = |body: Value| if body.is_array() { body } else { Value::Array(vec![body]) };
-    let faults =
-        read(&body).and_then(|body| serde_json::from_value::<Vec<Fault>>(list(body)).map_err(|e| e.to_string()));
-    match faults {
-        Ok(faults) => {
-            faults.into_iter().for_each(|fault| served.simulator.inject(fault));
-            done()
-        }
-        Err(error) => bad(&error),
-    }
+    let faults = read(&body).and_then(|body| serde_json::from_value(list(body)).map_err(|e| e.to_string()));
+    done(faults.map(|faults: Vec<InjectedFault>| faults.into_iter().for_each(|fault| served.simulator.inject(fault))))
 }
 
 async fn clear(State(served): State<Served>) -> Response {
     served.simulator.clear_faults();
-    done()
+    done(Ok(()))
 }
 
 async fn release(State(served): State<Served>) -> Response {
     served.simulator.release();
-    done()
+    done(Ok(()))
 }
 
-async fn switches(State(served): State<Served>) -> Response {
-    Json(served.simulator.switches()).into_response()
-}
-
-async fn patch(State(served): State<Served>, patch: Bytes) -> Response {
-    match read::<Value>(&patch).and_then(|patch| served.simulator.patch_switches(patch)) {
-        Ok(()) => done(),
-        Err(error) => bad(&error),
-    }
+async fn patch(State(served): State<Served>, body: Bytes) -> Response {
+    done(read(&body).and_then(|patch| served.simulator.patch_switches(patch)))
 }
 
 async fn change(State(served): State<Served>, body: Bytes) -> Response {
-    match read::<Change>(&body).and_then(|change| served.simulator.change(change)) {
-        Ok(()) => done(),
-        Err(error) => bad(&error),
-    }
+    done(read(&body).and_then(|change| served.simulator.change(change)))
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Wait {
+struct WaitQuery {
     ledger: Option<usize>,
     held: Option<String>,
     calls: Option<String>,
     timeout_ms: Option<u64>,
 }
 
-async fn wait(State(served): State<Served>, Query(wait): Query<Wait>) -> Response {
+async fn wait(State(served): State<Served>, Query(wait): Query<WaitQuery>) -> Response {
     let calls = match wait.calls.as_deref().map(|text| text.rsplit_once(':').map(|(o, n)| (o, n.parse::<u64>()))) {
         None => None,
         Some(Some((operation, Ok(n)))) => Some((operation, n)),
-        Some(_) => return bad("calls is written OPERATION:N"),
+        Some(_) => return failed(StatusCode::BAD_REQUEST, "calls must have the form OPERATION:N"),
     };
     let simulator = &served.simulator;
-    let come_to_pass = async {
+    let all = async {
         if let Some(entries) = wait.ledger {
             simulator.wait_for_ledger(entries).await;
         }
@@ -120,37 +102,41 @@ async fn wait(State(served): State<Served>, Query(wait): Query<Wait>) -> Respons
     };
     let limit = Duration::from_millis(wait.timeout_ms.unwrap_or(30_000));
     tokio::select! {
-        waited = tokio::time::timeout(limit, come_to_pass) => match waited {
-            Ok(()) => done(),
-            Err(_) => (StatusCode::GATEWAY_TIMEOUT, Json(json!({"error": "it has not come to pass"}))).into_response(),
+        waited = tokio::time::timeout(limit, all) => match waited {
+            Ok(()) => done(Ok(())),
+            Err(_) => failed(StatusCode::GATEWAY_TIMEOUT, "what was waited for did not happen in time"),
         },
-        () = served.stopping() => (StatusCode::SERVICE_UNAVAILABLE, Json(json!({"error": "stopping"}))).into_response(),
+        () = served.stopping() => failed(StatusCode::SERVICE_UNAVAILABLE, "the simulated cloud is stopping"),
     }
 }
 
-/// Reads JSON whatever the content type says: these endpoints are also called by hand.
+/// Reads JSON, whatever content type the request names: people call these endpoints by hand.
 fn read<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, String> {
     serde_json::from_slice(body).map_err(|e| e.to_string())
 }
 
-fn done() -> Response {
-    Json(json!({})).into_response()
+/// An empty object, or a 400 that says what is wrong with the request.
+fn done(result: Result<(), String>) -> Response {
+    match result {
+        Ok(()) => Json(json!({})).into_response(),
+        Err(error) => failed(StatusCode::BAD_REQUEST, &error),
+    }
 }
 
-fn bad(why: &str) -> Response {
-    (StatusCode::BAD_REQUEST, Json(json!({"error": why}))).into_response()
+fn failed(status: StatusCode, error: &str) -> Response {
+    (status, Json(json!({"error": error}))).into_response()
 }
 
 impl Simulator {
-    /// Grants and attachments as they are.
+    /// The present grants and attachments, as `GET /_sim/state` shows them.
     pub fn state(&self) -> Value {
-        self.with(|cloud, now| {
-            let world = &cloud.world;
-            let grants = world.cens.iter().flat_map(|(cen, state)| {
-                state.grants.iter().filter_map(move |(instance, history)| {
+        self.with(|state, now| {
+            let world = &state.world;
+            let grants = world.cens.iter().flat_map(|(id, cen)| {
+                cen.grants.iter().filter_map(move |(instance, history)| {
                     let grant = history.as_of(AsOf::Now)?;
                     Some(json!({
-                        "cen": cen,
+                        "cen": id,
                         "instance": instance,
                         "order_type": grant.order_type,
                         "effective_order_type": grant.effective,
@@ -166,7 +152,7 @@ impl Simulator {
                     "instance": attachment.instance,
                     "status": attachment.status,
                     "order_type": attachment.order_type,
-                    "basic": attachment.edition == Edition::Basic,
+                    "basic": attachment.edition == RouterEdition::Basic,
                 }))
             });
             json!({"now": now, "grants": grants.collect::<Vec<_>>(), "attachments": attachments.collect::<Vec<_>>()})

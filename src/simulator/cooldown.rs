@@ -1,47 +1,41 @@
-//! The hour in which the payer cannot be changed: the one after attaching, and the one after the last change. Older pages
-//! of the vendor have it and the newest has not (API §K), so it is a switch.
+//! The cooldown of payer changes: for one hour after attaching, and after the latest change, the payer cannot be changed.
+//! Older pages of the vendor name it and the newest does not (API §K), so it is a switch.
 
 use jiff::Timestamp;
 
-use super::envelope::Refusal;
-use super::request::Call;
-use super::world::{Attachment, Edition, World};
+use super::answer::ErrorAnswer;
+use super::request::ApiCall;
+use super::world::{AttachmentState, PayerChange, RouterEdition, World};
 use crate::clock::later;
 use crate::domain::{CenId, InstanceId, OrderType};
 
-/// A change of the payer of one instance in one CEN, on the grant or on an attachment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct PayerChange {
-    at: Timestamp,
-    to: OrderType,
-}
-
 impl World {
-    /// Whether the payer may be changed to `to` at the time of a call. A change of one half to what the other half was just
-    /// changed to is the same change.
+    /// Checks that the payer can be changed to `to` at the time of a call. Writing on the second half what was just written on
+    /// the first belongs to the same change.
     ///
     /// # Errors
-    /// With the code of the switch, within the hour.
+    /// The code of the switch, within the hour.
     pub(super) fn cooled_down(
         &self,
-        call: &Call,
+        call: &ApiCall,
         cen: &CenId,
         instance: &InstanceId,
         to: OrderType,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), ErrorAnswer> {
         let Some(code) = &self.switches.payer_cooldown else { return Ok(()) };
         let hot = |at: Timestamp| call.now < later(at, call.hour.length());
         let changed = self.payer_changes.get(&(cen.clone(), instance.clone()));
         let changed = changed.is_some_and(|change| change.to != to && hot(change.at));
-        let fresh = |attachment: &Attachment| attachment.edition == Edition::Enterprise && hot(attachment.created);
+        let fresh =
+            |attachment: &AttachmentState| attachment.edition == RouterEdition::Enterprise && hot(attachment.created);
         if changed || self.attachments_of(cen, instance).iter().any(|(_, attachment)| fresh(attachment)) {
             let message = "The payer cannot be changed within one hour of attaching or of the last change.";
-            return Err(Refusal::bad(code, message));
+            return Err(ErrorAnswer::bad(code, message));
         }
         Ok(())
     }
 
-    /// Remembers that one half of the payer was changed.
+    /// Remembers that the payer of the grant, or of an attachment, was changed.
     pub(super) fn payer_changed(&mut self, at: Timestamp, cen: &CenId, instance: &InstanceId, to: OrderType) {
         self.payer_changes.insert((cen.clone(), instance.clone()), PayerChange { at, to });
     }
@@ -51,7 +45,7 @@ impl World {
 mod tests {
     use serde_json::json;
 
-    use crate::simulator::Change;
+    use crate::simulator::OutsideChange;
     use crate::simulator::testing::{Bench, CEN, TR};
 
     const VPC: &str = "vpc-bp1h8vbrbcgohcju50001";
@@ -91,13 +85,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_fresh_attachment_and_a_change_by_somebody_else_are_hot_too() {
+    async fn a_fresh_attachment_and_an_outsiders_change_start_the_cooldown_too() {
         let bench = bench();
         let instance: crate::domain::InstanceId = GRANTED.parse().unwrap();
-        bench.simulator.change(Change::Attach { transit_router: ROUTER.into(), instance: instance.clone() }).unwrap();
+        bench
+            .simulator
+            .change(OutsideChange::Attach { transit_router: ROUTER.into(), instance: instance.clone() })
+            .unwrap();
         assert_eq!(bench.modify(GRANTED, MINE).await, HOT);
         bench.pass(3600);
-        let set = Change::SetOrderType {
+        let set = OutsideChange::SetOrderType {
             cen: CEN.parse().unwrap(),
             instance,
             order_type: Some(crate::domain::OrderType::PayByResourceOwner),

@@ -1,4 +1,4 @@
-//! What an answer looks like on the wire: success, and the error envelope of API §D.1, as JSON or XML.
+//! Answers as they are on the wire: successes, and errors in the envelope of API §D.1, as JSON or XML.
 
 use axum::body::Body;
 use axum::response::Response;
@@ -7,37 +7,11 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use serde_json::{Map, Value, json};
 
+use super::answer::ErrorAnswer;
 use super::codec;
 
-/// The cloud says no.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Refusal {
-    pub(super) http: u16,
-    pub(super) code: String,
-    pub(super) message: String,
-}
-
-impl Refusal {
-    pub(super) fn new(http: u16, code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { http, code: code.into(), message: message.into() }
-    }
-
-    /// HTTP 400, what most refusals of these products are.
-    pub(super) fn bad(code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::new(400, code, message)
-    }
-
-    pub(super) fn invalid(name: &str, why: impl std::fmt::Display) -> Self {
-        Self::bad("InvalidParameter", format!("The parameter {name} is not valid: {why}."))
-    }
-
-    pub(super) fn unauthorized(what: impl std::fmt::Display) -> Self {
-        Self::bad("Unauthorized", format!("The caller does not own {what}."))
-    }
-}
-
-/// How the caller wants the answer: as `accept` says or, where that leaves it open, the parameter `Format` (API §K). Where
-/// neither names JSON the gateway answers XML (API §1).
+/// The format of an answer: by `accept` or, where that leaves it open, by the parameter `Format` (API §K). The gateway
+/// answers XML if neither names JSON (API §1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
     Json,
@@ -53,40 +27,40 @@ impl Format {
     }
 }
 
-/// A 200 with `body` and its RequestId.
+/// Writes a 200 with `body` and its RequestId; the root element of XML is named after the action.
 pub(super) fn success(format: Format, action: &str, request_id: &str, mut body: Map<String, Value>) -> Response {
     body.insert("RequestId".into(), request_id.into());
     write(format, StatusCode::OK, &format!("{action}Response"), &Value::Object(body))
 }
 
-/// The error envelope.
-pub(super) fn failure(format: Format, host: &str, request_id: &str, refusal: &Refusal) -> Response {
+/// Writes the envelope that every error of these products has.
+pub(super) fn failure(format: Format, host: &str, request_id: &str, error: &ErrorAnswer) -> Response {
     let body = json!({
         "RequestId": request_id,
         "HostId": host,
-        "Code": refusal.code,
-        "Message": refusal.message,
-        "Recommend": format!("https://simulated.invalid/troubleshoot?q={}", refusal.code),
+        "Code": error.code,
+        "Message": error.message,
+        "Recommend": format!("https://simulated.invalid/troubleshoot?q={}", error.code),
     });
-    let status = StatusCode::from_u16(refusal.http).unwrap_or(StatusCode::BAD_REQUEST);
+    let status = StatusCode::from_u16(error.http).unwrap_or(StatusCode::BAD_REQUEST);
     write(format, status, "Error", &body)
 }
 
-/// What a load balancer in front of the gateway answers: no JSON, no RequestId.
+/// A 502 as of a load balancer in front of the gateway: HTML, without a RequestId.
 pub(super) fn bad_gateway() -> Response {
     let html = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>";
     plain(StatusCode::BAD_GATEWAY, "text/html", html.into())
 }
 
-/// An answer that breaks off: the connection closes before a whole response was sent, so a client sees a closed
-/// connection or an incomplete message, never an answer.
+/// An answer that breaks off: the connection closes before the response is whole, so the client sees a closed connection or
+/// an incomplete message.
 pub(super) fn broken_off() -> Response {
     let broken =
         futures_util::stream::once(async { Err::<bytes::Bytes, _>(std::io::Error::other("dropped by a fault")) });
     Response::new(Body::from_stream(broken))
 }
 
-/// Stamps the answer with the simulator's own time, which is what a client reckons the next hour from.
+/// Sets the `date` of an answer.
 pub(super) fn dated(mut response: Response, now: Timestamp) -> Response {
     let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&now).ok();
     if let Some(date) = date.and_then(|text| HeaderValue::from_str(&text).ok()) {
@@ -140,12 +114,12 @@ mod tests {
 
     #[tokio::test]
     async fn an_error_is_an_envelope_in_json_or_xml() {
-        let refusal = Refusal::new(409, "A.B", "no <good>");
-        let response = failure(Format::Json, "h", "R1", &refusal);
+        let error = ErrorAnswer::new(409, "A.B", "no <good>");
+        let response = failure(Format::Json, "h", "R1", &error);
         assert_eq!(response.status(), 409);
         let body: Value = serde_json::from_str(&text(response).await).unwrap();
         assert_eq!((&body["Code"], &body["RequestId"], &body["HostId"]), (&json!("A.B"), &json!("R1"), &json!("h")));
-        let body = text(failure(Format::Xml, "h", "R1", &refusal)).await;
+        let body = text(failure(Format::Xml, "h", "R1", &error)).await;
         assert!(
             body.contains("<Error>") && body.contains("<Code>A.B</Code>") && body.contains("no &lt;good&gt;"),
             "{body}"

@@ -1,114 +1,115 @@
-//! Faults: what goes wrong on the way to the cloud and back, on order, so that a test can meet each of them.
+//! Faults to inject: failures on the way to the cloud and back, so that a test can produce each of them.
 
 use serde::{Deserialize, Serialize};
 
 use super::request::Params;
 
-/// A fault that strikes matching calls. A call meets at most one; of several the one injected first.
+/// A fault that strikes matching calls. At most one strikes a call: of several that match, the one injected first.
 ///
 /// As JSON: `{"operation": "GrantInstanceToTransitRouter", "count": 2, "kind": "drop_after"}` or
 /// `{"operation": "*", "effect": true, "kind": {"error": {"http": 400, "code": "Operation.Blocking"}}}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Fault {
-    /// The operation it strikes; `*` is any.
+pub struct InjectedFault {
+    /// The operation whose calls it strikes; `*` stands for every operation.
     pub operation: String,
-    /// How many calls it strikes.
+    /// The number of calls it strikes before it is spent.
     #[serde(default = "one")]
     pub count: u32,
-    /// How many matching calls it lets pass first.
+    /// The number of matching calls that pass before it strikes.
     #[serde(default)]
     pub skip: u32,
-    /// Strikes only calls with a parameter value that contains this.
+    /// Restricts it to calls with a parameter value that contains this text, such as the id of an instance.
     #[serde(default)]
     pub only_instance: Option<String>,
-    /// Whether the call takes effect all the same; of kinds whose answer says that nothing was done.
+    /// Whether the call takes effect all the same. Only kinds whose answer replaces the real one heed it.
     #[serde(default)]
     pub effect: bool,
-    /// What happens.
+    /// What happens to a struck call.
     pub kind: FaultKind,
 }
 
-/// What a fault does. Where nothing else is said, the call has no effect unless [`Fault::effect`] is set.
+/// What a fault does to a call. Unless a kind says something else, the call has no effect unless [`InjectedFault::effect`] is
+/// set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum FaultKind {
-    /// `Throttling.User`, with the header `x-acs-retry-after` if that is set.
+    /// The error `Throttling.User`.
     Throttle {
-        /// What the header says, in milliseconds.
+        /// The header `x-acs-retry-after`, in milliseconds; `None` leaves the header out.
         #[serde(default)]
         retry_after_ms: Option<u64>,
     },
-    /// A server error (500, 503) with the code the vendor gives it.
+    /// A server error with the vendor's code for it.
     Http {
-        /// The status.
+        /// 503 is answered with `ServiceUnavailable`, every other status with `InternalError`.
         status: u16,
     },
-    /// Any error.
+    /// An error of the test's choice.
     Error {
-        /// The status.
+        /// The HTTP status.
         http: u16,
-        /// The code.
+        /// The `Code`, which clients judge the error by.
         code: String,
-        /// The message.
+        /// The `Message`; empty if absent.
         #[serde(default)]
         message: String,
     },
-    /// `OperationFailed.TaskConflict`.
+    /// The error `OperationFailed.TaskConflict`.
     Conflict,
-    /// The connection closes without effect and without answer.
+    /// The connection closes without an answer, and the call has no effect.
     DropBefore,
-    /// The connection closes after the effect, without answer.
+    /// The connection closes without an answer, after the call took effect.
     DropAfter,
-    /// The request is held before its effect until the release, then goes on as if nothing had been; a client that
-    /// gives up in the meantime ends it without effect.
+    /// The request is held before it is performed, until the release. A client that gives up before that ends it without
+    /// effect.
     HangBefore,
-    /// The request takes effect, its answer is held until the release.
+    /// The request is performed, and its answer is held until the release.
     HangAfter,
-    /// The request takes effect, its answer comes this much later, by the simulator's clock.
+    /// The request is performed, and its answer comes later.
     Slow {
-        /// How much later, in milliseconds.
+        /// The delay in milliseconds, by the simulator's clock.
         ms: u64,
     },
-    /// An error as XML whatever the client accepts.
+    /// An error in XML, whatever format the client accepts.
     XmlError {
-        /// The status.
+        /// The HTTP status.
         http: u16,
-        /// The code.
+        /// The `Code`, which clients judge the error by.
         code: String,
     },
-    /// A 502 with an HTML page, as a load balancer answers.
+    /// A 502 with an HTML page, as of a load balancer.
     HtmlError,
-    /// A 200 with nothing but a RequestId.
+    /// A 200 that holds a RequestId and nothing else.
     Empty,
-    /// The answer of a listing as ever, but with an empty list counted 0. Other operations answer as ever.
+    /// A listing is answered with an empty list, counted 0. Other operations are answered normally.
     EmptyList,
-    /// A read answers the state before the last write.
+    /// A read is answered from the state before the latest write.
     Stale,
 }
 
-impl Fault {
-    /// Strikes the next call of `operation`.
+impl InjectedFault {
+    /// A fault that strikes the next call of `operation`.
     pub fn new(operation: &str, kind: FaultKind) -> Self {
         Self { operation: operation.into(), count: 1, skip: 0, only_instance: None, effect: false, kind }
     }
 
-    /// Strikes `count` calls.
+    /// Sets [`InjectedFault::count`].
     pub fn times(self, count: u32) -> Self {
         Self { count, ..self }
     }
 
-    /// Lets `skip` calls pass first.
+    /// Sets [`InjectedFault::skip`].
     pub fn after(self, skip: u32) -> Self {
         Self { skip, ..self }
     }
 
-    /// Strikes only calls with a parameter value that contains `text`.
+    /// Sets [`InjectedFault::only_instance`].
     pub fn only(self, text: &str) -> Self {
         Self { only_instance: Some(text.into()), ..self }
     }
 
-    /// Lets the struck calls take effect all the same ([`Fault::effect`]).
+    /// Sets [`InjectedFault::effect`].
     pub fn with_effect(self) -> Self {
         Self { effect: true, ..self }
     }
@@ -119,15 +120,15 @@ impl Fault {
     }
 }
 
-/// What strikes one call.
+/// What a fault does to one call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Strike {
     pub(super) kind: FaultKind,
     pub(super) effect: bool,
 }
 
-/// Takes the fault that strikes this call, if one does, and counts it down.
-pub(super) fn strike(faults: &mut Vec<Fault>, operation: &str, params: &Params) -> Option<Strike> {
+/// Takes the fault that strikes this call, if there is one. Counts of calls to strike or to pass go down.
+pub(super) fn strike(faults: &mut Vec<InjectedFault>, operation: &str, params: &Params) -> Option<Strike> {
     let mut struck = None;
     for fault in faults.iter_mut().filter(|f| f.matches(operation, params)) {
         if fault.skip > 0 {
@@ -155,8 +156,8 @@ mod tests {
     fn a_fault_strikes_the_calls_it_names_as_often_as_it_says() {
         let params = Params::new("InstanceId=vpc-bp1", "");
         let mut faults = vec![
-            Fault::new("Grant", FaultKind::DropAfter).after(1).times(2).only("vpc-"),
-            Fault::new("*", FaultKind::Conflict).only("vbr-"),
+            InjectedFault::new("Grant", FaultKind::DropAfter).after(1).times(2).only("vpc-"),
+            InjectedFault::new("*", FaultKind::Conflict).only("vbr-"),
         ];
         let struck: Vec<_> = (0..4).map(|_| strike(&mut faults, "Grant", &params)).collect();
         let drop = || Some(Strike { kind: FaultKind::DropAfter, effect: false });
@@ -169,16 +170,18 @@ mod tests {
 
     #[test]
     fn faults_are_written_in_json() {
-        let fault = |kind| serde_json::from_value::<Fault>(json!({"operation": "A", "kind": kind})).unwrap();
-        assert_eq!(fault(json!("drop_before")), Fault::new("A", FaultKind::DropBefore));
-        assert_eq!(fault(json!("empty_list")), Fault::new("A", FaultKind::EmptyList));
+        let fault = |kind| serde_json::from_value::<InjectedFault>(json!({"operation": "A", "kind": kind})).unwrap();
+        assert_eq!(fault(json!("drop_before")), InjectedFault::new("A", FaultKind::DropBefore));
+        assert_eq!(fault(json!("empty_list")), InjectedFault::new("A", FaultKind::EmptyList));
         let with_effect = json!({"operation": "A", "effect": true, "kind": "conflict"});
-        let with_effect: Fault = serde_json::from_value(with_effect).unwrap();
-        assert_eq!(with_effect, Fault::new("A", FaultKind::Conflict).with_effect());
+        let with_effect: InjectedFault = serde_json::from_value(with_effect).unwrap();
+        assert_eq!(with_effect, InjectedFault::new("A", FaultKind::Conflict).with_effect());
         assert_eq!(
             fault(json!({"throttle": {"retry_after_ms": 5}})).kind,
             FaultKind::Throttle { retry_after_ms: Some(5) }
         );
-        assert!(serde_json::from_value::<Fault>(json!({"operation": "A", "kind": "empty", "counts": 1})).is_err());
+        assert!(
+            serde_json::from_value::<InjectedFault>(json!({"operation": "A", "kind": "empty", "counts": 1})).is_err()
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! Flow control: how many calls an operation takes from an account in any second (API §E). A call that is turned away
+//! Flow control: the number of calls of one operation that an account may make within any second (API §E). A throttled call
 //! does not count.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -7,12 +7,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::AccountUid;
 
-/// The calls of the last second.
+/// The times of the calls of the last second, by account and operation.
 #[derive(Debug, Default)]
 pub(super) struct Flow(BTreeMap<(AccountUid, String), VecDeque<Timestamp>>);
 
 impl Flow {
-    /// Whether one more call is taken.
+    /// Counts one more call; false if it is one too many.
     pub(super) fn takes(&mut self, account: &AccountUid, operation: &str, now: Timestamp, per_second: u32) -> bool {
         let calls = self.0.entry((account.clone(), operation.to_owned())).or_default();
         while calls.front().is_some_and(|at| now.duration_since(*at) >= SignedDuration::from_secs(1)) {
@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_second_takes_so_many_calls_of_each_operation_from_each_account() {
+    fn the_limit_counts_each_operation_of_each_account() {
         let mut flow = Flow::default();
         let [one, other] = ["1688000000000001", "1250123456123456"].map(|uid| AccountUid::parse(uid).unwrap());
         let at = |ms| Timestamp::from_millisecond(ms).unwrap();

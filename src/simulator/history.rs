@@ -6,10 +6,10 @@ use jiff::Timestamp;
 
 use crate::clock::until;
 
-/// How far back a lagging read may look; what is older is forgotten at the next change.
+/// How far back a lagging read can look. Older versions are dropped at the next change.
 pub(super) const HORIZON: Duration = Duration::from_secs(600);
 
-/// When a change was made, and its place among all changes.
+/// The time of a change, and its number among all changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stamp {
     pub(super) seq: u64,
@@ -17,21 +17,21 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
-    /// Before everything: what a world starts with was there always.
+    /// Before every change. What a world begins with has it, so every read shows it.
     pub(super) const EVER: Self = Self { seq: 0, at: Timestamp::MIN };
 }
 
-/// Which past a read sees.
+/// The state that a read sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum AsOf {
     Now,
-    /// The state at that time.
+    /// As it was at that time.
     At(Timestamp),
-    /// The state before the change with that number.
+    /// As it was before the change with that number.
     Before(u64),
 }
 
-/// The versions of one value, oldest first; `None` is "not there".
+/// The versions of one value, oldest first; `None` where it did not exist.
 #[derive(Debug, Clone)]
 pub(super) struct History<T>(Vec<(Stamp, Option<T>)>);
 
@@ -48,14 +48,14 @@ impl<T> History<T> {
         let seen = |stamp: &Stamp| match as_of {
             AsOf::Now => true,
             AsOf::At(at) => stamp.at <= at,
-            // What was there always was there before every change.
+            // What a world begins with precedes every change, also the one numbered 0.
             AsOf::Before(seq) => stamp.seq < seq || stamp.seq == Stamp::EVER.seq,
         };
         self.0.iter().rev().find(|(stamp, _)| seen(stamp)).and_then(|(_, value)| value.as_ref())
     }
 
-    /// Records a change, and forgets versions that no read can see any more. Two are always kept: a stale read asks
-    /// for the one before the last.
+    /// Records a change, and drops the versions that no read can see any more. Two are always kept, because a stale read
+    /// asks for the one before the latest.
     pub(super) fn set(&mut self, stamp: Stamp, value: Option<T>) {
         self.0.push((stamp, value));
         let old = |at: Timestamp| until(at, stamp.at) > HORIZON;

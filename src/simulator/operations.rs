@@ -1,73 +1,25 @@
-//! Which operations there are, by product version and action, and what they give back.
+//! The operations that the simulated cloud serves, found by product version and action.
 
-use serde_json::{Map, Value};
-
-use super::envelope::Refusal;
-use super::ledger::Effect;
-use super::request::Call;
+use super::answer::{ErrorAnswer, Success};
+use super::request::ApiCall;
 use super::world::World;
 use super::{attachments, cbn, cens, children, routers, smartag, sts, vpc};
 use crate::domain::InstanceType::{ECR, VBR, VPC, VPN};
 
-/// What an operation gives back when it succeeds.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Answer {
-    pub(super) body: Map<String, Value>,
-    /// What it changed, if it changed anything.
-    pub(super) effect: Option<Effect>,
-}
+/// Reads or changes the world. It gets only calls whose signature and parameters were checked.
+pub(super) type Handler = fn(&mut World, &ApiCall) -> Result<Success, ErrorAnswer>;
 
-impl Answer {
-    /// An answer with RequestId alone.
-    pub(super) fn bare() -> Self {
-        Self::default()
-    }
+/// A product, the version that stands for it in a request, and its operations by action.
+type ProductTable = (&'static str, &'static str, &'static [(&'static str, Handler)]);
 
-    pub(super) fn of(body: Value) -> Self {
-        match body {
-            Value::Object(body) => Self { body, effect: None },
-            _ => Self::default(),
-        }
-    }
-
-    /// A listing's answer with nothing in it, counted 0; any other as it is.
-    pub(super) fn emptied(mut self) -> Self {
-        if self.body.contains_key("TotalCount") {
-            for (name, value) in &mut self.body {
-                match (name.as_str(), value) {
-                    ("TotalCount", count) => *count = 0.into(),
-                    ("MaxResults", shown) => *shown = 0.into(),
-                    ("NextToken", next) => *next = "".into(),
-                    (_, Value::Array(items)) => items.clear(),
-                    (_, Value::Object(wrapped)) => {
-                        wrapped.values_mut().filter_map(Value::as_array_mut).for_each(Vec::clear);
-                    }
-                    _ => {}
-                }
-            }
-        }
-        self
-    }
-
-    pub(super) fn with(self, effect: Effect) -> Self {
-        Self { effect: Some(effect), ..self }
-    }
-}
-
-/// An operation: reads or changes the world.
-pub(super) type Operation = fn(&mut World, &Call) -> Result<Answer, Refusal>;
-
-/// A product, its version, and its operations by action.
-type Product = (&'static str, &'static str, &'static [(&'static str, Operation)]);
-
-const PRODUCTS: [Product; 4] = [
+const PRODUCTS: [ProductTable; 4] = [
     ("Cbn", "2017-09-12", CBN),
     ("Sts", "2015-04-01", STS),
     ("Smartag", "2018-03-13", SMARTAG),
     ("Vpc", "2016-04-28", VPC_PRODUCT),
 ];
 
-const CBN: &[(&str, Operation)] = &[
+const CBN: &[(&str, Handler)] = &[
     ("GrantInstanceToTransitRouter", cbn::grant),
     ("RevokeInstanceFromTransitRouter", cbn::revoke),
     ("ModifyGrantInstanceToTransitRouter", cbn::modify),
@@ -96,37 +48,43 @@ const CBN: &[(&str, Operation)] = &[
     ("DetachCenChildInstance", children::detach),
 ];
 
-const STS: &[(&str, Operation)] = &[
+const STS: &[(&str, Handler)] = &[
     ("GetCallerIdentity", sts::get_caller_identity),
     ("AssumeRole", sts::assume_role),
-    (sts::WITH_OIDC, sts::assume_role_with_oidc),
+    ("AssumeRoleWithOIDC", sts::assume_role_with_oidc),
 ];
 
-const SMARTAG: &[(&str, Operation)] = &[
+const SMARTAG: &[(&str, Handler)] = &[
     ("GrantInstanceToCbn", smartag::grant),
     ("RevokeInstanceFromCbn", smartag::revoke),
     ("DescribeGrantRules", smartag::rules),
 ];
 
-const VPC_PRODUCT: &[(&str, Operation)] = &[("DescribeVpnAttachments", vpc::vpn_attachments)];
+const VPC_PRODUCT: &[(&str, Handler)] = &[("DescribeVpnAttachments", vpc::vpn_attachments)];
 
-/// The name of every operation there is.
+/// The operation of a request that needs no signature, with its product. Its version is not looked at.
+pub(super) const UNSIGNED: (&str, Handler) = ("Sts", sts::assume_role_with_oidc);
+
+/// The names of all operations of all products.
 pub fn operations() -> impl Iterator<Item = &'static str> {
     PRODUCTS.iter().flat_map(|(_, _, operations)| operations.iter().map(|(action, _)| *action))
 }
 
-/// Finds an operation, and whose it is, by the product's version and the action.
-pub(super) fn find(version: &str, action: &str) -> Result<(&'static str, Operation), Refusal> {
+/// Finds an operation and its product.
+///
+/// # Errors
+/// No product has that version, or it has no such action.
+pub(super) fn find(version: &str, action: &str) -> Result<(&'static str, Handler), ErrorAnswer> {
     let Some((product, _, operations)) = PRODUCTS.iter().find(|(_, of, _)| *of == version) else {
-        return Err(Refusal::bad("InvalidVersion", format!("Specified version {version} is not valid.")));
+        return Err(ErrorAnswer::bad("InvalidVersion", format!("Specified version {version} is not valid.")));
     };
     let found = operations.iter().find(|(name, _)| *name == action).map(|(_, operation)| (*product, *operation));
     found.ok_or_else(|| {
-        Refusal::new(404, "InvalidAction.NotFound", format!("Specified api {action} is not found in this version."))
+        ErrorAnswer::new(404, "InvalidAction.NotFound", format!("Specified api {action} is not found in this version."))
     })
 }
 
-/// Whether the operation honours a `ClientToken`. Grant and revoke do not know it (API §0).
+/// Whether a repeated `ClientToken` repeats the answer. Grant and revoke do not know the parameter (API §0).
 pub(super) fn takes_token(action: &str) -> bool {
     ["Modify", "Update", "Delete", "Create"].iter().any(|verb| action.starts_with(verb))
 }

@@ -1,17 +1,18 @@
 //! Verifies a request signed the older way, with HMAC-SHA1 and the signature in the query. The vendor's credentials
-//! libraries ask STS for a role's keys so (API §A.13). Proven by a signature of theirs.
+//! libraries sign so when they ask STS for the keys of a role (API §A.13). Proven by a signature of theirs.
 
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
 use sha1::Sha1;
-use subtle::ConstantTimeEq;
 
-use super::accounts::AccessKey;
+use super::accounts::{AccessKey, KeysById};
+use super::answer::ErrorAnswer;
+use super::arrived::Arrived;
 use super::codec;
-use super::envelope::Refusal;
-use super::verify::{Arrived, Nonces, in_time, token};
+use super::signing::{self, Nonces, same};
+use crate::domain::AccountUid;
 
-/// What must be in the query besides the signature.
+/// The parameters that must be in the query besides the signature.
 const REQUIRED: [&str; 3] = ["AccessKeyId", "SignatureNonce", "Timestamp"];
 
 /// Whether a request is signed this way.
@@ -19,48 +20,42 @@ pub(super) fn signed(arrived: &Arrived) -> bool {
     !arrived.headers.contains_key("authorization") && arrived.parameter("Signature").is_some()
 }
 
-/// Checks a request and says with which key it was signed.
+/// Checks the signature of a request, and returns its key with the key's account.
 ///
 /// # Errors
-/// The gateway's refusals (API §D.3).
+/// The gateway's (API §D.3).
 pub(super) fn verify<'k>(
     arrived: &Arrived,
     now: Timestamp,
     nonces: &mut Nonces,
-    find: impl FnOnce(&str) -> Option<&'k AccessKey>,
-) -> Result<&'k AccessKey, Refusal> {
+    keys: &'k KeysById,
+) -> Result<&'k (AccountUid, AccessKey), ErrorAnswer> {
     let method = arrived.parameter("SignatureMethod").unwrap_or_default();
     if method != "HMAC-SHA1" || arrived.parameter("SignatureVersion").as_deref() != Some("1.0") {
-        return Err(Refusal::bad("InvalidSignatureMethod", format!("{method} is not supported, HMAC-SHA1 is.")));
+        let message = format!("{method} is not supported. Sign with HMAC-SHA1, version 1.0.");
+        return Err(ErrorAnswer::bad("InvalidSignatureMethod", message));
     }
     let given = REQUIRED.map(|name| arrived.parameter(name).ok_or(name));
     let [id, nonce, timestamp] = match given {
         [Ok(id), Ok(nonce), Ok(timestamp)] => [id, nonce, timestamp],
         missing => {
             let name = missing.into_iter().find_map(Result::err).unwrap_or_default();
-            return Err(Refusal::bad("IncompleteSignature", format!("The parameter {name} is missing.")));
+            return Err(ErrorAnswer::bad("IncompleteSignature", format!("The parameter {name} is missing.")));
         }
     };
-    in_time(&timestamp, now)?;
-    let key = find(&id)
-        .ok_or_else(|| Refusal::new(404, "InvalidAccessKeyId.NotFound", "Specified access key is not found."))?;
-    if key.disabled {
-        return Err(Refusal::bad("InvalidAccessKeyId.Inactive", "Specified access key is disabled."));
-    }
+    signing::in_time(&timestamp, now)?;
+    let owned = signing::usable(keys, &id)?;
+    let key = &owned.1;
     let to_sign = string_to_sign(arrived.method, &codec::pairs(arrived.query));
-    let claimed = arrived.parameter("Signature").unwrap_or_default();
-    if !bool::from(signature(&key.secret, &to_sign).as_bytes().ct_eq(claimed.as_bytes())) {
-        let message = format!("The signature is not the one the server computed. Server string to sign: {to_sign}");
-        return Err(Refusal::bad("SignatureDoesNotMatch", message));
+    if !same(&signature(&key.secret, &to_sign), &arrived.parameter("Signature").unwrap_or_default()) {
+        return Err(signing::mismatch(&to_sign));
     }
-    token(&arrived.parameter("SecurityToken").unwrap_or_default(), key, now)?;
-    if !nonces.fresh(format!("{id} {nonce}"), now) {
-        return Err(Refusal::bad("SignatureNonceUsed", "The nonce was used before."));
-    }
-    Ok(key)
+    let token = arrived.parameter("SecurityToken").unwrap_or_default();
+    signing::live(key, &token, &nonce, nonces, now)?;
+    Ok(owned)
 }
 
-/// The method, the path and every parameter but the signature, sorted and encoded twice.
+/// The method, the path and every parameter but the signature; the parameters are sorted and encoded twice.
 fn string_to_sign(method: &str, query: &[(String, String)]) -> String {
     let mut pairs: Vec<_> = query.iter().filter(|(name, _)| name != "Signature").collect();
     pairs.sort();
@@ -99,8 +94,9 @@ mod tests {
         let arrived = Arrived { method: "GET", path: "/", query, headers: &headers, body: b"" };
         assert!(signed(&arrived));
         let now = "2026-05-09T08:31:00Z".parse().unwrap();
-        let found = verify(&arrived, now, &mut Nonces::default(), |id| (id == key.id).then_some(&key));
-        found.map(|key| key.id.clone()).map_err(|refusal| refusal.code)
+        let keys = KeysById::from([(key.id.clone(), ("1250123456123456".parse().unwrap(), key))]);
+        let found = verify(&arrived, now, &mut Nonces::default(), &keys);
+        found.map(|(_, key)| key.id.clone()).map_err(|error| error.code)
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! A verified call: who calls, what, with which parameters.
+//! A call as its operation sees it: the caller, the time and the parameters.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -6,13 +6,14 @@ use std::str::FromStr;
 
 use jiff::Timestamp;
 
+use super::accounts::AccessKey;
+use super::answer::ErrorAnswer;
+use super::arrived::Arrived;
 use super::codec;
-use super::combinations;
-use super::envelope::Refusal;
 use super::history::AsOf;
 use crate::domain::{AccountUid, Hour, OrderType};
 
-/// The parameters of a call: query and form body merged (API §1), an empty value counting as absent.
+/// The parameters of a call: query and form body merged (API §1). An empty value counts as absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Params(BTreeMap<String, String>);
 
@@ -22,7 +23,13 @@ impl Params {
         Self(pairs.collect())
     }
 
-    /// All names as they came.
+    pub(super) fn of(arrived: &Arrived) -> Self {
+        let form = arrived.header("content-type").starts_with("application/x-www-form-urlencoded");
+        let form = if form { String::from_utf8_lossy(arrived.body) } else { Default::default() };
+        Self::new(arrived.query, &form)
+    }
+
+    /// The names of all parameters, also of empty ones.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
@@ -35,9 +42,9 @@ impl Params {
         self.0.values().map(String::as_str)
     }
 
-    /// Everything of a meaning but the token, as one comparable text: what a ClientToken stands for.
+    /// The request that a `ClientToken` stands for, as one text: every parameter that means something, but the token.
     pub(super) fn fingerprint(&self) -> String {
-        let means = |(name, value): &(&String, &String)| !value.is_empty() && !combinations::ignored(name);
+        let means = |(name, value): &(&String, &String)| !value.is_empty() && !ignored(name);
         let pairs = self.0.iter().filter(means).filter(|(name, _)| *name != "ClientToken");
         pairs.map(|(name, value)| format!("{}={}&", codec::encode(name), codec::encode(value))).collect()
     }
@@ -46,69 +53,107 @@ impl Params {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    pub(super) fn required(&self, name: &str) -> Result<&str, Refusal> {
+    pub(super) fn required(&self, name: &str) -> Result<&str, ErrorAnswer> {
         self.text(name).ok_or_else(|| {
-            Refusal::bad(format!("MissingParameter.{name}"), format!("The parameter {name} is mandatory."))
+            ErrorAnswer::bad(format!("MissingParameter.{name}"), format!("The parameter {name} is mandatory."))
         })
     }
 
-    /// A parameter of some shape, if it is there.
-    pub(super) fn parsed<T: FromStr<Err: Display>>(&self, name: &str) -> Result<Option<T>, Refusal> {
-        self.text(name).map(|text| text.parse().map_err(|why| Refusal::invalid(name, why))).transpose()
+    /// A parameter parsed, or `None` if it is absent.
+    pub(super) fn parsed<T: FromStr<Err: Display>>(&self, name: &str) -> Result<Option<T>, ErrorAnswer> {
+        self.text(name).map(|text| text.parse().map_err(|why| ErrorAnswer::invalid(name, why))).transpose()
     }
 
-    /// A parameter of some shape that must be there.
-    pub(super) fn needed<T: FromStr<Err: Display>>(&self, name: &str) -> Result<T, Refusal> {
-        self.required(name)?.parse().map_err(|why| Refusal::invalid(name, why))
+    /// A parameter parsed; it is an error if it is absent.
+    pub(super) fn needed<T: FromStr<Err: Display>>(&self, name: &str) -> Result<T, ErrorAnswer> {
+        self.required(name)?.parse().map_err(|why| ErrorAnswer::invalid(name, why))
     }
 
-    /// A whole number within bounds; `default` when absent.
-    pub(super) fn number(&self, name: &str, min: usize, max: usize, default: usize) -> Result<usize, Refusal> {
+    /// A whole number from `min` to `max`; `default` if it is absent.
+    pub(super) fn number(&self, name: &str, min: usize, max: usize, default: usize) -> Result<usize, ErrorAnswer> {
         match self.parsed::<usize>(name)? {
             None => Ok(default),
             Some(n) if (min..=max).contains(&n) => Ok(n),
-            Some(_) => Err(Refusal::invalid(name, format!("it lies between {min} and {max}"))),
+            Some(_) => Err(ErrorAnswer::invalid(name, format!("it must be from {min} to {max}"))),
         }
     }
 
-    /// A flag, in any case of letters (API §1); false when absent.
-    pub(super) fn flag(&self, name: &str) -> Result<bool, Refusal> {
+    /// True or false, in upper or lower case (API §1); false if it is absent.
+    pub(super) fn flag(&self, name: &str) -> Result<bool, ErrorAnswer> {
         match self.text(name).map(str::to_ascii_lowercase).as_deref() {
             None | Some("false") => Ok(false),
             Some("true") => Ok(true),
-            Some(_) => Err(Refusal::invalid(name, "it is true or false")),
+            Some(_) => Err(ErrorAnswer::invalid(name, "it must be true or false")),
         }
     }
 
-    /// `OrderType`, if it is there.
-    pub(super) fn order_type(&self) -> Result<Option<OrderType>, Refusal> {
-        let parse = |text| OrderType::parse(text).ok_or_else(|| Refusal::invalid("OrderType", "no such payer"));
+    pub(super) fn order_type(&self) -> Result<Option<OrderType>, ErrorAnswer> {
+        let parse = |text| {
+            OrderType::parse(text)
+                .ok_or_else(|| ErrorAnswer::invalid("OrderType", "it must be PayByCenOwner or PayByResourceOwner"))
+        };
         self.text("OrderType").map(parse).transpose()
     }
 }
 
-/// Whose key signed the call.
+/// Who makes a call, as `GetCallerIdentity` tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Caller {
+pub(super) struct CallerIdentity {
     pub(super) account: AccountUid,
+    /// Empty if the call was not signed.
     pub(super) access_key_id: String,
-    /// `<role>/<session>`, for a session.
+    /// `<role>/<session>` of a session; `None` for the account itself.
     pub(super) role: Option<String>,
 }
 
-/// A verified call on its way to its operation.
+impl CallerIdentity {
+    pub(super) fn of(account: &AccountUid, key: &AccessKey) -> Self {
+        let role = || key.role.clone().unwrap_or_else(|| "simulated/simulated".into());
+        let role = key.token.is_some().then(role);
+        Self { account: account.clone(), access_key_id: key.id.clone(), role }
+    }
+}
+
 #[derive(Debug, Clone)]
-pub(super) struct Call {
+pub(super) struct ApiCall {
     pub(super) product: &'static str,
     pub(super) operation: String,
-    pub(super) caller: Caller,
+    pub(super) caller: CallerIdentity,
     pub(super) params: Params,
     pub(super) request_id: String,
     pub(super) now: Timestamp,
-    /// The billing hour.
+    /// The length of the billing hour.
     pub(super) hour: Hour,
-    /// Which past its reads see.
+    /// The past that its reads see.
     pub(super) as_of: AsOf,
+}
+
+impl ApiCall {
+    pub(super) fn client_token(&self) -> Option<String> {
+        self.params.text("ClientToken").map(str::to_owned)
+    }
+}
+
+/// Parameters that every operation takes and ignores (API §1).
+const HIDDEN: [&str; 4] = ["OwnerAccount", "OwnerId", "ResourceOwnerAccount", "ResourceOwnerId"];
+
+/// Parameters of the protocol, which an older signature puts into the query.
+const PROTOCOL: [&str; 10] = [
+    "AccessKeyId",
+    "Action",
+    "Format",
+    "SecurityToken",
+    "Signature",
+    "SignatureMethod",
+    "SignatureNonce",
+    "SignatureVersion",
+    "Timestamp",
+    "Version",
+];
+
+/// Whether a parameter means nothing to the operation.
+pub(super) fn ignored(name: &str) -> bool {
+    HIDDEN.contains(&name) || PROTOCOL.contains(&name)
 }
 
 #[cfg(test)]

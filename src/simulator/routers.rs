@@ -1,30 +1,27 @@
-//! The transit routers of an account, and whether it has activated their service (API §A.12).
+//! The transit routers of an account, and whether the account has activated the transit-router service (API §A.12).
 
 use serde_json::{Value, json};
 
-use super::cbn::uid;
-use super::envelope::Refusal;
-use super::operations::Answer;
-use super::paging;
-use super::request::Call;
-use super::world::{CenState, Router, World};
+use super::answer::{ErrorAnswer, Success, uid};
+use super::paging::NumberedPage;
+use super::request::ApiCall;
+use super::world::{CenState, RouterState, World};
 use crate::domain::{CenId, Region};
 
-/// What every router here is.
+/// The status of every simulated router.
 const STATUS: &str = "Active";
 
-/// Lists the caller's transit routers, in the order of their ids. Another account's are not there.
-pub(super) fn list(world: &mut World, call: &Call) -> Result<Answer, Refusal> {
+/// Lists the caller's transit routers, in the order of their ids. Routers of other accounts are left out without an error.
+pub(super) fn list(world: &mut World, call: &ApiCall) -> Result<Success, ErrorAnswer> {
     let params = &call.params;
     let cen: Option<CenId> = params.parsed("CenId")?;
     let region: Option<Region> = params.parsed("RegionId")?;
     let edition = params.text("Type");
     if edition.is_some_and(|edition| !["Enterprise", "Basic"].contains(&edition)) {
-        return Err(Refusal::invalid("Type", "it is Enterprise or Basic"));
+        return Err(ErrorAnswer::invalid("Type", "it must be Enterprise or Basic"));
     }
-    let number = params.number("PageNumber", 1, usize::MAX, 1)?;
-    let size = params.number("PageSize", 1, 50, 10)?;
-    let own = |router: &Router| -> Option<&CenState> {
+    let page = NumberedPage::asked(params)?;
+    let own = |router: &RouterState| -> Option<&CenState> {
         world.cens.get(&router.cen).filter(|cen| cen.owner == call.caller.account)
     };
     let ids: Vec<&String> = match (params.text("TransitRouterId"), &cen) {
@@ -32,7 +29,7 @@ pub(super) fn list(world: &mut World, call: &Call) -> Result<Answer, Refusal> {
         (None, Some(cen)) => world.cens.get(cen).into_iter().flat_map(|state| &state.routers).collect(),
         (None, None) => world.routers.keys().collect(),
     };
-    // A router here has neither a name nor tags, nor does it know multicast.
+    // A simulated router has no name, no tags and no multicast.
     let named =
         ["TransitRouterName", "Tag.1.Key", "FeatureFilter.1.Key"].iter().any(|name| params.text(name).is_some());
     let found = ids.into_iter().filter(|_| !named).filter_map(|id| {
@@ -44,8 +41,8 @@ pub(super) fn list(world: &mut World, call: &Call) -> Result<Answer, Refusal> {
             && params.text("Status").is_none_or(|status| status == STATUS);
         wanted.then_some((id, router, owner))
     });
-    let (page, total) = paging::numbered(found.collect(), number, size);
-    let items: Vec<Value> = page
+    let (shown, total) = page.of(found.collect());
+    let items: Vec<Value> = shown
         .into_iter()
         .map(|(id, router, owner)| {
             json!({
@@ -64,17 +61,79 @@ pub(super) fn list(world: &mut World, call: &Call) -> Result<Answer, Refusal> {
             })
         })
         .collect();
-    Ok(Answer::of(json!({"TransitRouters": items, "TotalCount": total, "PageNumber": number, "PageSize": size})))
+    Ok(page.answer("TransitRouters", json!(items), total))
 }
 
-/// Whether the calling account has activated the service.
-pub(super) fn service(world: &mut World, call: &Call) -> Result<Answer, Refusal> {
+/// Whether the calling account has activated the service. The API answers with an error if not.
+pub(super) fn service(world: &mut World, call: &ApiCall) -> Result<Success, ErrorAnswer> {
     if world.account_of(&call.caller.account).transit_router_service {
-        return Ok(Answer::of(json!({"Enabled": "true"})));
+        return Ok(Success::of(json!({"Enabled": "true"})));
     }
-    Err(Refusal::bad("USER_NOT_OPEN_TR_SERVICE", "The transit-router service is not activated."))
+    Err(ErrorAnswer::bad("USER_NOT_OPEN_TR_SERVICE", "The transit-router service is not activated."))
 }
 
 #[cfg(test)]
-#[path = "routers_tests.rs"]
-mod tests;
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::simulator::testing::{Bench, CEN, CEN_OWNER, RESOURCE, TR};
+    use crate::simulator::{OutsideChange, World};
+
+    const ROUTER: &str = "tr-bp1su1ytdxtataupl0001";
+
+    async fn list(bench: &Bench, params: &str) -> Value {
+        bench.call(TR, "ListTransitRouters", params).await.json()
+    }
+
+    #[tokio::test]
+    async fn the_routers_of_a_cen_are_listed_with_their_edition_and_owner() {
+        let bench = Bench::new();
+        let body = list(&bench, &format!("CenId={CEN}")).await;
+        let types: Vec<_> = body["TransitRouters"].as_array().unwrap().iter().map(|r| r["Type"].clone()).collect();
+        assert_eq!((types, &body["TotalCount"]), (vec![json!("Enterprise"), json!("Basic")], &json!(2)));
+        let router = &list(&bench, &format!("TransitRouterId={ROUTER}")).await["TransitRouters"][0];
+        assert_eq!((&router["TransitRouterId"], &router["RegionId"]), (&json!(ROUTER), &json!("cn-hangzhou")));
+        assert_eq!((router["AliUid"].to_string(), &router["CenId"]), (CEN_OWNER.to_owned(), &json!(CEN)));
+        for (more, found) in [
+            ("Type=Enterprise", 1),
+            ("Type=Basic", 1),
+            ("Status=Active", 2),
+            ("Status=Creating", 0),
+            ("RegionId=cn-beijing", 1),
+            ("RegionId=cn-shanghai", 0),
+            ("TransitRouterId=tr-bp1su1ytdxtataupl0009", 0),
+            ("TransitRouterName=t", 0),
+            ("Tag.1.Key=k", 0),
+        ] {
+            assert_eq!(list(&bench, &format!("CenId={CEN}&{more}")).await["TotalCount"], found, "{more}");
+        }
+        assert_eq!(list(&bench, "RegionId=cn-hangzhou").await["TotalCount"], 1);
+        assert_eq!(list(&bench, &format!("CenId={CEN}&Type=enterprise")).await["Code"], "InvalidParameter");
+        let page = list(&bench, &format!("CenId={CEN}&PageSize=1&PageNumber=2")).await;
+        assert_eq!((&page["TransitRouters"][0]["Type"], &page["TotalCount"]), (&json!("Basic"), &json!(2)));
+        assert_eq!(list(&bench, &format!("CenId={CEN}&PageSize=51")).await["Code"], "InvalidParameter");
+    }
+
+    #[tokio::test]
+    async fn another_account_sees_no_router_and_no_error() {
+        let bench = Bench::new();
+        for params in [format!("CenId={CEN}"), format!("TransitRouterId={ROUTER}"), "RegionId=cn-hangzhou".into()] {
+            let body = bench.call(RESOURCE, "ListTransitRouters", &params).await.json();
+            assert_eq!((&body["TransitRouters"], &body["TotalCount"]), (&json!([]), &json!(0)), "{params}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_account_that_has_not_activated_the_service_is_told_so_until_it_has() {
+        let world = include_str!("../../examples/world.toml")
+            .replace("site = \"china\"", "site = \"china\"\ntransit_router_service = false");
+        let bench = Bench::of(World::from_toml(&world).unwrap());
+        let check = async |key| bench.call(key, "CheckTransitRouterService", "").await.json();
+        assert_eq!(check(TR).await["Enabled"], "true");
+        assert_eq!(check(RESOURCE).await["Code"], "USER_NOT_OPEN_TR_SERVICE");
+        let uid = crate::simulator::testing::OWNER.parse().unwrap();
+        let change = OutsideChange::SetAccount { uid, transit_router_service: Some(true), service_linked_role: None };
+        bench.simulator.change(change).unwrap();
+        assert_eq!(check(RESOURCE).await["Enabled"], "true");
+    }
+}

@@ -1,4 +1,4 @@
-//! Who am I, and who may I be (API §A.13).
+//! STS: the identity of the caller, and the sessions of roles (API §A.13).
 
 use std::time::Duration;
 
@@ -6,18 +6,17 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::accounts::AccessKey;
-use super::envelope::Refusal;
-use super::operations::Answer;
-use super::request::{Call, Params};
+use super::answer::{ErrorAnswer, Success};
+use super::request::{ApiCall, Params};
 use super::world::World;
 use crate::clock::later;
 use crate::domain::AccountUid;
 
-/// The longest session a role here allows, in seconds.
+/// The longest session that a role allows, in seconds; the same for every simulated role.
 const LONGEST: usize = 12 * 3600;
 
-/// The account behind the key that signed the call. All values are strings.
-pub(super) fn get_caller_identity(_: &mut World, call: &Call) -> Result<Answer, Refusal> {
+/// Tells which account or session the key belongs to that signed the call. All values of the answer are strings.
+pub(super) fn get_caller_identity(_: &mut World, call: &ApiCall) -> Result<Success, ErrorAnswer> {
     let account = &call.caller.account;
     let body = match &call.caller.role {
         Some(role) => json!({
@@ -37,45 +36,42 @@ pub(super) fn get_caller_identity(_: &mut World, call: &Call) -> Result<Answer, 
             "IdentityType": "Account",
         }),
     };
-    Ok(Answer::of(body))
+    Ok(Success::of(body))
 }
 
 const ROLE_ID: &str = "344584339364950001";
 
-/// The operation that needs no signature.
-pub(super) const WITH_OIDC: &str = "AssumeRoleWithOIDC";
-
 /// Opens a session in the account of a role that trusts the caller's account.
-pub(super) fn assume_role(world: &mut World, call: &Call) -> Result<Answer, Refusal> {
+pub(super) fn assume_role(world: &mut World, call: &ApiCall) -> Result<Success, ErrorAnswer> {
     if call.params.text("ExternalId").is_some_and(|id| !is_external_id(id)) {
         return Err(wrong("ExternalId"));
     }
-    let refusal = || Refusal::new(403, "NoPermission", "The role does not trust the caller.");
-    assume(world, call, refusal, |world, arn| {
+    let untrusted = ErrorAnswer::new(403, "NoPermission", "The role does not trust the caller.");
+    assume(world, call, untrusted, |world, arn| {
         let trusts = world.roles.get(arn)?;
         Some(trusts.contains(&call.caller.account))
     })
 }
 
-/// Opens a session of a role that trusts the token, as it was signed by a provider of the role's account.
-pub(super) fn assume_role_with_oidc(world: &mut World, call: &Call) -> Result<Answer, Refusal> {
+/// Opens a session of a role that trusts the OIDC token. The provider must be one of the role's account.
+pub(super) fn assume_role_with_oidc(world: &mut World, call: &ApiCall) -> Result<Success, ErrorAnswer> {
     let (provider, token) = (call.params.required("OIDCProviderArn")?, call.params.required("OIDCToken")?);
     if !(4..=20_000).contains(&token.chars().count()) {
-        return Err(Refusal::bad("AuthenticationFail.OIDCToken.Invalid", "The OIDC token is not valid."));
+        return Err(ErrorAnswer::bad("AuthenticationFail.OIDCToken.Invalid", "The OIDC token is not valid."));
     }
-    let refusal = || Refusal::new(403, "AuthenticationFail.NoPermission", "The role does not trust the token.");
+    let untrusted = ErrorAnswer::new(403, "AuthenticationFail.NoPermission", "The role does not trust the token.");
     let provided = format!("acs:ram::{}:oidc-provider/", call.caller.account);
     if !provider.starts_with(&provided) {
-        return Err(refusal());
+        return Err(untrusted);
     }
-    assume(world, call, refusal, |world, arn| {
+    assume(world, call, untrusted, |world, arn| {
         world.roles.get(arn)?;
         Some(world.oidc_tokens.get(arn).is_some_and(|tokens| tokens.contains(token)))
     })
 }
 
-/// The account whose role a request without a signature asks for.
-pub(super) fn account_asked_for(params: &Params) -> Result<AccountUid, Refusal> {
+/// The account of the role that a request without a signature asks for.
+pub(super) fn account_asked_for(params: &Params) -> Result<AccountUid, ErrorAnswer> {
     let arn = params.required("RoleArn")?;
     let (account, _) = role_of(arn).ok_or_else(|| wrong("RoleArn"))?;
     Ok(account)
@@ -87,16 +83,18 @@ fn is_external_id(text: &str) -> bool {
     (2..=1224).contains(&text.len()) && text.bytes().all(allowed)
 }
 
-fn wrong(name: &str) -> Refusal {
-    Refusal::bad(format!("InvalidParameter.{name}"), format!("{name} is not valid."))
+fn wrong(name: &str) -> ErrorAnswer {
+    ErrorAnswer::bad(format!("InvalidParameter.{name}"), format!("{name} is not valid."))
 }
 
+/// Checks the parameters that both ways of assuming a role share, and opens the session. `trusted` answers `None` for a role
+/// that does not exist.
 fn assume(
     world: &mut World,
-    call: &Call,
-    refusal: impl FnOnce() -> Refusal,
+    call: &ApiCall,
+    untrusted: ErrorAnswer,
     trusted: impl FnOnce(&World, &str) -> Option<bool>,
-) -> Result<Answer, Refusal> {
+) -> Result<Success, ErrorAnswer> {
     let params = &call.params;
     let arn = params.required("RoleArn")?;
     let session = params.required("RoleSessionName")?;
@@ -107,8 +105,8 @@ fn assume(
     }
     let seconds = params.number("DurationSeconds", 900, LONGEST, 3600).map_err(|_| wrong("DurationSeconds"))?;
     match trusted(world, arn) {
-        None => return Err(Refusal::new(404, "EntityNotExist.Role", format!("The role {arn} does not exist."))),
-        Some(false) => return Err(refusal()),
+        None => return Err(ErrorAnswer::new(404, "EntityNotExist.Role", format!("The role {arn} does not exist."))),
+        Some(false) => return Err(untrusted),
         Some(true) => {}
     }
     let life = Duration::from_secs(u64::try_from(seconds).unwrap_or(u64::MAX));
@@ -117,10 +115,10 @@ fn assume(
         "Arn": format!("acs:ram::{account}:role/{role}/{session}"),
         "AssumedRoleId": format!("{ROLE_ID}:{session}"),
     });
-    Ok(Answer::of(json!({"AssumedRoleUser": user, "Credentials": credentials})))
+    Ok(Success::of(json!({"AssumedRoleUser": user, "Credentials": credentials})))
 }
 
-/// The keys of a new session, as STS and the metadata service write them.
+/// Opens a session, and returns its keys as STS and the metadata service write them.
 pub(super) fn open_session(
     world: &mut World,
     now: Timestamp,

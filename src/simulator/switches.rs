@@ -1,5 +1,5 @@
-//! How the simulated cloud behaves where the vendor's documents are silent or differ (API §H, §I). A client must pass
-//! under every setting.
+//! Switches: how the simulated cloud behaves where the vendor's documents are silent or contradict each other (API §H, §I). A
+//! client must work under every setting.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,25 +8,33 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// What a doubtful request gets.
+use super::answer::{ErrorAnswer, Success};
+
+/// How a doubtful request is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Reply {
-    /// A 200.
+pub enum OkOrError {
+    /// With a 200.
     Ok,
-    /// An error.
+    /// With the error that the switch names.
     Error,
 }
 
-/// On which rules `EffectiveOrderType` is present (API §B, gap G4).
+impl OkOrError {
+    pub(super) fn answer(self, error: ErrorAnswer) -> Result<Success, ErrorAnswer> {
+        if self == Self::Ok { Ok(Success::bare()) } else { Err(error) }
+    }
+}
+
+/// The grant rules that show `EffectiveOrderType` (API §B, gap G4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Shown {
-    /// On every rule.
+    /// All of them.
     Always,
-    /// Only on rules of attached instances.
+    /// Those of attached instances.
     Attached,
-    /// On none, as older back ends.
+    /// None, as on older back ends.
     Never,
 }
 
@@ -40,25 +48,25 @@ pub enum TimeForm {
     Number,
 }
 
-/// What `DescribeGrantRulesToCen` says to `ProductType=ECR` (API §H2).
+/// How `DescribeGrantRulesToCen` answers `ProductType=ECR` (API §H2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EcrRules {
-    /// The rules.
+    /// With the grant rules.
     Rules,
-    /// An empty list.
+    /// With an empty list.
     Empty,
-    /// `InvalidParameter`.
+    /// With `InvalidParameter`.
     Error,
 }
 
-/// Whose attachments `DescribeCenAttachedChildInstances` shows (API §A.9).
+/// The editions whose attachments `DescribeCenAttachedChildInstances` shows (API §A.9).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ChildInstances {
-    /// Those of both editions.
+    /// Both editions.
     All,
-    /// Those of the Basic Edition.
+    /// The Basic Edition alone.
     Basic,
 }
 
@@ -68,64 +76,65 @@ pub enum ChildInstances {
 pub enum ChildRows {
     /// Once for each attachment.
     Each,
-    /// Once.
+    /// Once, however many attachments it has.
     Once,
 }
 
-/// All settings; each has a default.
+/// All switches. A world file or a patch names those that differ from the default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Switches {
-    /// A grant that is there already: nothing happens, or `OperationFailed.SimGrantExist`.
-    pub duplicate_grant: Reply,
-    /// A revoke of what is absent: nothing happens, or `OperationFailed.GrantCrossAccountNotExist`.
-    pub revoke_absent: Reply,
-    /// The code that refuses a revoke of what is attached; which one the vendor does not say.
+    /// A grant that exists already: nothing happens, or `OperationFailed.SimGrantExist` (of a CCN `DuplicatedGrantRule`).
+    pub duplicate_grant: OkOrError,
+    /// A revoke of a grant that does not exist: nothing happens, or `OperationFailed.GrantCrossAccountNotExist` (of a CCN
+    /// `InvalidInstanceId.NotFound`).
+    pub revoke_absent: OkOrError,
+    /// The code that refuses to revoke the grant of an attached instance; the vendor does not say which it is.
     pub revoke_attached: String,
-    /// `ModifyGrantInstanceToTransitRouter` of an unattached instance: done, or `OperationFailed.SimNotAttached`.
-    pub modify_unattached: Reply,
-    /// `ModifyGrantInstanceToTransitRouter` to the value it has: nothing happens, or `OperationFailed.SimSameOrderType`.
-    pub modify_same: Reply,
-    /// An attachment's payer set to what the grant does not say: done, or `OperationFailed.SimGrantNotFirst`.
-    pub update_before_grant: Reply,
-    /// The code that refuses a payer change within one hour of attaching or of the last change; absent: none is refused
+    /// `ModifyGrantInstanceToTransitRouter` of an unattached instance: it works, or `OperationFailed.SimNotAttached`.
+    pub modify_unattached: OkOrError,
+    /// `ModifyGrantInstanceToTransitRouter` to the present payer: nothing happens, or `OperationFailed.SimSameOrderType`.
+    pub modify_same: OkOrError,
+    /// Writing a payer on an attachment that the grant does not have: it works, or `OperationFailed.SimGrantNotFirst`.
+    pub update_before_grant: OkOrError,
+    /// The code that refuses a payer change within one hour of attaching or of the latest change. `None` refuses no change
     /// (API §K).
     pub payer_cooldown: Option<String>,
-    /// Whether the order type of a grant without attachments takes effect at the hour; else it never does.
+    /// Whether the order type of a grant without attachments takes effect at the hour, or never.
     pub unattached_takes_effect: bool,
-    /// How long after the hour the rules still show the `EffectiveOrderType` of before.
+    /// How long after the hour grant rules still show the previous `EffectiveOrderType`.
     pub effective_shown_late: SignedDuration,
-    /// Where `EffectiveOrderType` is shown.
+    /// The grant rules that show `EffectiveOrderType`.
     pub effective_order_type: Shown,
-    /// How `CreateTime` is written.
+    /// How `DescribeGrantRulesToCen` writes `CreateTime`.
     pub create_time: TimeForm,
-    /// What is said about ECR on the transit router's side.
+    /// How `DescribeGrantRulesToCen` answers when it is asked for ECRs.
     pub ecr_to_cen: EcrRules,
-    /// Whose attachments the list of child instances shows.
+    /// The editions that `DescribeCenAttachedChildInstances` shows.
     pub child_instances: ChildInstances,
-    /// How often the list of child instances shows an instance that is attached several times.
+    /// How often `DescribeCenAttachedChildInstances` shows an instance that is attached several times.
     pub child_rows: ChildRows,
-    /// Whether `DescribeVpnAttachments` also lists connections that are attached to nothing.
+    /// Whether `DescribeVpnAttachments` also lists connections that are attached to nothing (API §A.14).
     pub vpn_unattached_listed: bool,
-    /// Whether the vendor has enabled cross-account VBR; else a grant gets `InvalidVbr.NotFound`.
+    /// Whether the vendor has enabled cross-account VBR. If not, its grant is refused with `InvalidVbr.NotFound`.
     pub vbr_enabled: bool,
-    /// How long an attachment is busy with each change.
+    /// The attachment delay: how long an attachment is busy with each change.
     pub attachment_delay: SignedDuration,
-    /// How many calls a second each operation takes from each account; more get `Throttling.User`. Without it, any.
+    /// The calls of one operation that one account may make in a second; others get `Throttling.User`. `None` is no limit.
     pub calls_per_second: Option<u32>,
-    /// How far a read lags behind the writes, by operation, at most ten minutes.
+    /// By operation, how far its reads lag behind the writes; at most ten minutes.
     pub read_lag: BTreeMap<String, SignedDuration>,
 }
 
 impl Default for Switches {
     fn default() -> Self {
         Self {
-            duplicate_grant: Reply::Error,
-            revoke_absent: Reply::Error,
+            duplicate_grant: OkOrError::Error,
+            revoke_absent: OkOrError::Error,
             revoke_attached: "IncorrectStatus.Cen".into(),
-            modify_unattached: Reply::Ok,
-            modify_same: Reply::Ok,
-            update_before_grant: Reply::Error,
+            modify_unattached: OkOrError::Ok,
+            modify_same: OkOrError::Ok,
+            update_before_grant: OkOrError::Error,
             payer_cooldown: None,
             unattached_takes_effect: true,
             effective_shown_late: SignedDuration::ZERO,
@@ -144,12 +153,12 @@ impl Default for Switches {
 }
 
 impl Switches {
-    /// These settings with those that `patch`, a JSON object, names.
+    /// A copy of these switches, changed where `patch`, a JSON object, says so.
     ///
     /// # Errors
-    /// Names an unknown setting or a value that is none.
+    /// Names the switch that is unknown or whose value is wrong.
     pub fn patched(&self, patch: Value) -> Result<Self, String> {
-        let Value::Object(patch) = patch else { return Err("settings are a JSON object".into()) };
+        let Value::Object(patch) = patch else { return Err("expected a JSON object of switches".into()) };
         let mut all = serde_json::to_value(self).map_err(|e| e.to_string())?;
         if let Value::Object(all) = &mut all {
             all.extend(patch);
@@ -179,7 +188,7 @@ mod tests {
     fn a_patch_changes_what_it_names_and_refuses_what_it_does_not_know() {
         let patch = json!({"duplicate_grant": "ok", "attachment_delay": "250ms", "read_lag": {"X": "3s"}});
         let switches = Switches::default().patched(patch).unwrap();
-        assert_eq!((switches.duplicate_grant, switches.revoke_absent), (Reply::Ok, Reply::Error));
+        assert_eq!((switches.duplicate_grant, switches.revoke_absent), (OkOrError::Ok, OkOrError::Error));
         assert_eq!(switches.delay(), Duration::from_millis(250));
         assert_eq!((switches.lag("X"), switches.lag("Y")), (Some(Duration::from_secs(3)), None));
         assert!(

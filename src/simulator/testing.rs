@@ -1,4 +1,4 @@
-//! A bench for the tests of the simulator: the example world at 08:30, and calls signed as a client would.
+//! A bench for tests of the simulator: the example world at 08:30, and calls signed as a client signs them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,8 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tower::util::ServiceExt as _;
 
-use super::verify::{Arrived, canonical_request, signature, string_to_sign};
+use super::arrived::Arrived;
+use super::verify::{canonical_request, signature, string_to_sign};
 use super::{Simulator, World, codec};
 use crate::clock::{Clock as _, ManualClock};
 use crate::domain::Hour;
@@ -19,17 +20,17 @@ pub(super) const CEN: &str = "cen-44m0p68spvlrqq0001";
 pub(super) const CEN_OWNER: &str = "1250123456123456";
 pub(super) const OWNER: &str = "1688000000000001";
 
-/// Who signs.
-pub(super) type Key = (&'static str, &'static str);
-pub(super) const RESOURCE: Key = ("resource-key", "resource-secret");
-pub(super) const TR: Key = ("cen-key", "cen-secret");
+/// The id and the secret of an access key.
+pub(super) type SigningKey = (&'static str, &'static str);
+pub(super) const RESOURCE: SigningKey = ("resource-key", "resource-secret");
+pub(super) const TR: SigningKey = ("cen-key", "cen-secret");
 
 pub(super) struct Bench {
     pub(super) clock: Arc<ManualClock>,
     pub(super) simulator: Simulator,
 }
 
-/// What came back.
+/// A whole answer.
 #[derive(Debug)]
 pub(super) struct Got {
     pub(super) status: u16,
@@ -68,15 +69,15 @@ impl Bench {
     }
 
     pub(super) fn switch(&self, patch: Value) {
-        self.simulator.set_switches(self.simulator.switches().patched(patch).unwrap());
+        self.simulator.patch_switches(patch).unwrap();
     }
 
-    /// A signed request; parameters written `A=b&C=d`, in the query.
-    pub(super) fn request(&self, key: Key, action: &str, params: &str) -> Request<Body> {
+    /// A signed request; its parameters, written `A=b&C=d`, are in the query.
+    pub(super) fn request(&self, key: SigningKey, action: &str, params: &str) -> Request<Body> {
         self.signed(key.0, key.1, None, action, params)
     }
 
-    /// As [`Bench::request`], with any key.
+    /// As [`Bench::request`], also with the key of a session.
     pub(super) fn signed(
         &self,
         id: &str,
@@ -113,7 +114,7 @@ impl Bench {
         request
     }
 
-    /// Sends; `None` when the answer broke off.
+    /// Sends a request; `None` if the answer broke off.
     pub(super) async fn send(&self, request: Request<Body>) -> Option<Got> {
         let response = self.simulator.router().oneshot(request).await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
@@ -121,13 +122,12 @@ impl Bench {
         Some(Got { status, headers, text: String::from_utf8(text.to_vec()).unwrap() })
     }
 
-    /// Calls, and gets a whole answer.
-    pub(super) async fn call(&self, key: Key, action: &str, params: &str) -> Got {
+    pub(super) async fn call(&self, key: SigningKey, action: &str, params: &str) -> Got {
         self.send(self.request(key, action, params)).await.expect("a whole answer")
     }
 
-    /// The code of a call: `OK` or an error's.
-    pub(super) async fn code(&self, key: Key, action: &str, params: &str) -> String {
+    /// Calls an operation, and returns `OK` or the code of the error.
+    pub(super) async fn code(&self, key: SigningKey, action: &str, params: &str) -> String {
         self.call(key, action, params).await.code()
     }
 
@@ -144,7 +144,7 @@ impl Bench {
         self.code(RESOURCE, "ModifyGrantInstanceToTransitRouter", &params).await
     }
 
-    /// The rule of an instance, as the owner of the CEN sees it.
+    /// The grant rule of an instance, as the owner of the CEN sees it.
     pub(super) async fn rule(&self, instance: &str) -> Option<Value> {
         let params = format!("CenId={CEN}&ProductType={}&ChildInstanceId={instance}", kind(instance));
         let mut body = self.call(TR, "DescribeGrantRulesToCen", &params).await.json();

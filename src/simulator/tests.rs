@@ -33,7 +33,7 @@ async fn the_control_endpoints_show_and_change_the_cloud() {
 }
 
 #[tokio::test]
-async fn a_wait_answers_when_it_has_come_to_pass() {
+async fn a_wait_answers_once_what_it_waits_for_has_happened() {
     let bench = Bench::new();
     let wait =
         async |query: &str| bench.send(bench.control("GET", &format!("/_sim/wait?{query}"), "")).await.unwrap().status;
@@ -46,7 +46,7 @@ async fn a_wait_answers_when_it_has_come_to_pass() {
 }
 
 #[tokio::test]
-async fn a_wait_sees_what_time_does_though_nobody_calls() {
+async fn a_wait_sees_what_time_does_without_any_call() {
     let bench = Bench::new();
     bench.modify("vpc-bp1h8vbrbcgohcju50002", "OrderType=PayByResourceOwner").await;
     let hour = async {
@@ -62,7 +62,7 @@ async fn a_wait_sees_what_time_does_though_nobody_calls() {
 #[tokio::test]
 async fn a_session_that_was_ended_is_refused() {
     let bench = Bench::new();
-    let end = super::Change::EndKey { access_key_id: "resource-key".into() };
+    let end = super::OutsideChange::EndKey { access_key_id: "resource-key".into() };
     bench.simulator.change(end).unwrap();
     assert_eq!(bench.grant(ABSENT, "").await, "InvalidAccessKeyId.Inactive");
 }
@@ -77,7 +77,7 @@ async fn a_role_is_assumed_where_it_trusts_and_ends_in_time() {
         let (bench, params) = (&bench, params.replace(from, to));
         async move { bench.code(TR, "AssumeRole", &params).await }
     };
-    assert_eq!(code("crossgrant", "nobody").await, "EntityNotExist.Role");
+    assert_eq!(code("crossgrant", "stranger").await, "EntityNotExist.Role");
     assert_eq!(code("900", "899").await, "InvalidParameter.DurationSeconds");
     assert_eq!(code("worker", "%2F").await, "InvalidParameter.RoleSessionName");
     assert_eq!(code("900", "900&ExternalId=a").await, "InvalidParameter.ExternalId");
@@ -125,7 +125,7 @@ async fn a_token_opens_a_session_of_the_role_that_trusts_it() {
     assert_eq!(code("token-a", "abc").await, "AuthenticationFail.OIDCToken.Invalid");
     assert_eq!(code("token-a", &"a".repeat(20_001)).await, "AuthenticationFail.OIDCToken.Invalid");
     assert_eq!(code(&format!("{OWNER}%3Aoidc"), "1250123456123456%3Aoidc").await, "AuthenticationFail.NoPermission");
-    assert_eq!(code("%2Fcrossgrant", "%2Fnobody").await, "EntityNotExist.Role");
+    assert_eq!(code("%2Fcrossgrant", "%2Fstranger").await, "EntityNotExist.Role");
     assert_eq!(code("OIDCToken", "OidcToken").await, "MissingParameter.OIDCToken");
     assert_eq!(code("&DurationSeconds", "&Durationseconds").await, "InvalidParameter");
     let opened = with_oidc(&bench, &form).await.json();

@@ -1,27 +1,24 @@
-//! The one read of the Vpc product: to what the caller's IPsec-VPN connections are attached (API §A.14).
+//! The one operation of the Vpc product: it shows what the caller's IPsec-VPN connections are attached to (API §A.14).
 
 use serde_json::{Value, json};
 
-use super::envelope::Refusal;
-use super::operations::Answer;
-use super::paging;
-use super::request::Call;
+use super::answer::{ErrorAnswer, Success};
+use super::paging::NumberedPage;
+use super::request::ApiCall;
 use super::world::World;
 use crate::domain::{InstanceId, InstanceType, Region};
 
-/// Lists the connections of the caller in a region that are attached to a transit router, of whatever account. By a switch
-/// those that are attached to nothing are listed too, without a router and with the word that `DescribeVpnConnection` has
-/// for it.
-pub(super) fn vpn_attachments(world: &mut World, call: &Call) -> Result<Answer, Refusal> {
+/// Lists the caller's connections in a region that are attached to a transit router, of whatever account. A switch adds
+/// those that are attached to nothing: without a router, and with the `AttachType` of `DescribeVpnConnection`.
+pub(super) fn vpn_attachments(world: &mut World, call: &ApiCall) -> Result<Success, ErrorAnswer> {
     let params = &call.params;
     let region: Region = params.needed("RegionId")?;
     let wanted: Option<InstanceId> = params.parsed("VpnConnectionId")?;
-    // The vendor's SDK knows this one value here.
+    // The only value that the vendor's SDK documents.
     if params.text("AttachType").is_some_and(|kind| kind != "CEN") {
-        return Err(Refusal::invalid("AttachType", "it is CEN"));
+        return Err(ErrorAnswer::invalid("AttachType", "it must be CEN"));
     }
-    let number = params.number("PageNumber", 1, usize::MAX, 1)?;
-    let size = params.number("PageSize", 1, 50, 10)?;
+    let page = NumberedPage::asked(params)?;
     let states = world.instances.values().filter(|state| {
         let instance = &state.instance;
         instance.kind == InstanceType::VPN
@@ -37,8 +34,8 @@ pub(super) fn vpn_attachments(world: &mut World, call: &Call) -> Result<Answer, 
         }
         rows
     });
-    let (page, total) = paging::numbered(found.collect(), number, size);
-    let items: Vec<Value> = page
+    let (shown, total) = page.of(found.collect());
+    let items: Vec<Value> = shown
         .into_iter()
         .map(|(instance, attachment)| {
             let owner = attachment.and_then(|attachment| world.cens.get(&attachment.cen)).map(|cen| &cen.owner);
@@ -57,27 +54,27 @@ pub(super) fn vpn_attachments(world: &mut World, call: &Call) -> Result<Answer, 
             item
         })
         .collect();
-    Ok(Answer::of(json!({"VpnAttachments": items, "TotalCount": total, "PageNumber": number, "PageSize": size})))
+    Ok(page.answer("VpnAttachments", json!(items), total))
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 
-    use crate::simulator::Change;
-    use crate::simulator::testing::{Bench, CEN, Key, RESOURCE, TR};
+    use crate::simulator::OutsideChange;
+    use crate::simulator::testing::{Bench, CEN, RESOURCE, SigningKey, TR};
 
     const VPN: &str = "vco-bp1bbi27hojx80nck0001";
     const ROUTER: &str = "tr-bp1su1ytdxtataupl0001";
 
-    async fn shown(bench: &Bench, key: Key, more: &str) -> Value {
+    async fn shown(bench: &Bench, key: SigningKey, more: &str) -> Value {
         let params = format!("RegionId=cn-hangzhou&VpnConnectionId={VPN}{more}");
         bench.call(key, "DescribeVpnAttachments", &params).await.json()
     }
 
     fn attach(bench: &Bench) {
         let instance = VPN.parse().unwrap();
-        bench.simulator.change(Change::Attach { transit_router: ROUTER.into(), instance }).unwrap();
+        bench.simulator.change(OutsideChange::Attach { transit_router: ROUTER.into(), instance }).unwrap();
     }
 
     #[tokio::test]
@@ -106,7 +103,7 @@ mod tests {
         attach(&bench);
         let body = shown(&bench, RESOURCE, "").await;
         assert_eq!((&body["TotalCount"], &body["VpnAttachments"][0]["AttachType"]), (&json!(1), &json!("CEN")));
-        let change = Change::Detach { cen: CEN.parse().unwrap(), instance: VPN.parse().unwrap() };
+        let change = OutsideChange::Detach { cen: CEN.parse().unwrap(), instance: VPN.parse().unwrap() };
         bench.simulator.change(change).unwrap();
         assert_eq!(shown(&bench, RESOURCE, "").await["VpnAttachments"][0]["AttachType"], "NO_ASSOCIATED");
     }

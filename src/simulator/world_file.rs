@@ -9,58 +9,59 @@
 //! [[grants]]              # cen, instance, order_type, effective_order_type
 //! [[attachments]]         # id, transit_router, instance, status, order_type
 //! [switches]              # see `Switches`
-//! [[faults]]              # see `Fault`
+//! [[faults]]              # see `InjectedFault`
 //! ```
 //!
-//! Everything not in it is refused, with the line.
+//! An unknown key is an error, which names the line.
 
 use serde::{Deserialize, Serialize};
 
-use super::accounts::{AccessKey, Site};
-use super::faults::Fault;
+use super::accounts::{AccessKey, AccountState};
+use super::building::BadWorld;
+use super::faults::InjectedFault;
 use super::switches::Switches;
-use super::world::{BadWorld, Edition, Status, World};
-use crate::domain::{AccountUid, CenId, Instance, InstanceId, InstanceType, OrderType, Region};
+use super::world::{RouterEdition, Status, World};
+use crate::domain::{AccountUid, CenId, Instance, InstanceId, InstanceType, OrderType, Region, Site};
 
-/// The whole file.
+/// A world file. Its parts are added in the order of these fields, and each may name only what was added before.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WorldFile {
-    /// The accounts.
+    /// The accounts, with their keys and roles.
     pub accounts: Vec<AccountEntry>,
-    /// The CENs.
+    /// The CENs, with their transit routers.
     pub cens: Vec<CenEntry>,
-    /// The network instances.
+    /// The network instances, attached or not.
     pub instances: Vec<Instance>,
-    /// The grants.
+    /// The grants, of which some can be waiting for the hour.
     pub grants: Vec<GrantEntry>,
-    /// The attachments.
+    /// The attachments, of which some can be busy.
     pub attachments: Vec<AttachmentEntry>,
-    /// The settings.
+    /// The switches, by default as [`Switches::default`].
     pub switches: Switches,
-    /// What will go wrong.
-    pub faults: Vec<Fault>,
+    /// The faults that are injected from the beginning.
+    pub faults: Vec<InjectedFault>,
 }
 
-/// An account.
+/// An account, and what was activated in it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AccountEntry {
-    /// Its uid.
+    /// The 16 digits that other entries name it by.
     pub uid: AccountUid,
-    /// Where it is registered.
+    /// The site it is registered on; a grant works only between accounts of one site.
     #[serde(default)]
     pub site: Site,
-    /// Whether it has activated the transit-router service.
+    /// Whether it has activated the transit-router service, which its grants need.
     #[serde(default = "yes")]
     pub transit_router_service: bool,
-    /// Whether its service-linked role is there, or may be made by the caller of a grant.
+    /// Whether its service-linked role exists, or the caller of a grant may create it.
     #[serde(default = "yes")]
     pub service_linked_role: bool,
-    /// Its access keys.
+    /// The access keys that calls of this account are signed with.
     #[serde(default)]
     pub keys: Vec<AccessKey>,
-    /// Its roles.
+    /// The roles that sessions can be opened of.
     #[serde(default)]
     pub roles: Vec<RoleEntry>,
 }
@@ -69,80 +70,80 @@ fn yes() -> bool {
     true
 }
 
-/// A role that others may assume.
+/// A role of an account, and what may assume it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RoleEntry {
-    /// Its name; its ARN is `acs:ram::<uid>:role/<name>`.
+    /// The last part of the ARN `acs:ram::<uid>:role/<name>`.
     pub name: String,
-    /// The accounts that may assume it.
+    /// The accounts whose keys may assume it.
     #[serde(default)]
     pub trusts: Vec<AccountUid>,
-    /// The OIDC tokens it may be assumed with.
+    /// The OIDC tokens that may assume it.
     #[serde(default)]
     pub oidc_tokens: Vec<String>,
-    /// Whether it is the role of the machine, whose keys the metadata service gives.
+    /// Whether it is the role whose keys the metadata service gives out.
     #[serde(default)]
     pub machine: bool,
 }
 
-/// A CEN instance.
+/// A CEN of the transit-router account.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CenEntry {
-    /// Its id.
+    /// `cen-…`, which grants name it by.
     pub id: CenId,
-    /// The transit-router account.
+    /// The transit-router account it belongs to.
     pub owner: AccountUid,
-    /// Its transit routers.
+    /// Its transit routers, at most one in a region.
     #[serde(default)]
     pub transit_routers: Vec<RouterEntry>,
 }
 
-/// A transit router.
+/// A transit router of a CEN.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RouterEntry {
-    /// Its id.
+    /// `tr-…`, which attachments name it by.
     pub id: String,
-    /// Its region.
+    /// The region in which instances are attached to it.
     pub region: Region,
-    /// Its edition; attachments to one of the Basic Edition are Basic Edition attachments.
+    /// Its edition, which its attachments share.
     #[serde(default, rename = "type")]
-    pub edition: Edition,
+    pub edition: RouterEdition,
 }
 
-/// A grant.
+/// The grant of an instance to a CEN.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GrantEntry {
-    /// To which CEN.
+    /// The CEN that may attach the instance.
     pub cen: CenId,
-    /// Of which instance.
+    /// The instance of another account.
     pub instance: InstanceId,
-    /// Who is to pay; absent: the owner of the CEN, which is the cloud's default. The grant of a CCN has no payer.
+    /// Who is to pay; by default the owner of the CEN, as in the cloud. The grant of a CCN names no payer.
     #[serde(default)]
     pub order_type: Option<OrderType>,
-    /// Who pays now; absent: the same.
+    /// Who pays now; by default the payer in `order_type`.
     #[serde(default)]
     pub effective_order_type: Option<OrderType>,
 }
 
-/// An attachment.
+/// The attachment of an instance to a transit router.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AttachmentEntry {
-    /// Its id; made up when absent.
+    /// `tr-attach-…`; made up if absent.
     #[serde(default)]
     pub id: Option<String>,
-    /// To which transit router.
+    /// The transit router; it decides the CEN and the edition.
     pub transit_router: String,
-    /// Of which instance.
+    /// The attached instance; one of another account must be granted to the CEN.
     pub instance: InstanceId,
-    /// Where it stands; a busy one comes to rest after the attachment delay.
+    /// The status to begin with; a busy attachment comes to rest after the attachment delay.
     #[serde(default)]
     pub status: Status,
-    /// Its payer; absent: that of the grant.
+    /// The payer written on it; by default the payer of the grant.
     #[serde(default)]
     pub order_type: Option<OrderType>,
 }
@@ -151,17 +152,15 @@ impl World {
     /// Reads a world from TOML.
     ///
     /// # Errors
-    /// What is wrong, with its line: the syntax, an unknown key, a name of the wrong shape, or a reference to nothing.
+    /// Names what is wrong and its line: the syntax, an unknown key, a value of the wrong form, a reference to nothing, or
+    /// something that no sequence of calls could have produced.
     pub fn from_toml(text: &str) -> Result<Self, BadWorld> {
         let line = |at: usize| text.get(..at).map(|before| before.matches('\n').count() + 1);
         let file: WorldFile = toml::from_str(text).map_err(|e| BadWorld {
             line: e.span().and_then(|span| line(span.start)),
             reason: e.message().to_owned(),
         })?;
-        build(file).map_err(|(part, index, bad)| {
-            let begins: Option<Begins> = toml::from_str(text).ok();
-            BadWorld { line: begins.and_then(|b| line(b.of(part, index)?)), ..bad }
-        })
+        build(file).map_err(|(part, index, bad)| BadWorld { line: begin(text, part, index).and_then(line), ..bad })
     }
 }
 
@@ -173,49 +172,19 @@ impl TryFrom<WorldFile> for World {
     }
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Part {
-    Accounts,
-    Cens,
-    Instances,
-    Grants,
-    Attachments,
+/// Where an entry begins in the text, for the line of an error found after parsing.
+fn begin(text: &str, part: &str, index: usize) -> Option<usize> {
+    let table = toml::de::DeTable::parse(text).ok()?;
+    Some(table.get_ref().get(part)?.get_ref().get(index)?.span().start)
 }
 
-/// Where each entry begins in the text.
-#[derive(Deserialize)]
-#[serde(default)]
-#[derive(Default)]
-struct Begins {
-    accounts: Vec<Begin>,
-    cens: Vec<Begin>,
-    instances: Vec<Begin>,
-    grants: Vec<Begin>,
-    attachments: Vec<Begin>,
-}
-
-type Begin = toml::Spanned<toml::Value>;
-
-impl Begins {
-    fn of(&self, part: Part, index: usize) -> Option<usize> {
-        let entries = match part {
-            Part::Accounts => &self.accounts,
-            Part::Cens => &self.cens,
-            Part::Instances => &self.instances,
-            Part::Grants => &self.grants,
-            Part::Attachments => &self.attachments,
-        };
-        entries.get(index).map(|entry| entry.span().start)
-    }
-}
-
-fn build(file: WorldFile) -> Result<World, (Part, usize, BadWorld)> {
+/// The parts in order. An error comes with the part and the index of the entry that it is about.
+fn build(file: WorldFile) -> Result<World, (&'static str, usize, BadWorld)> {
     let mut world = World { switches: file.switches, faults: file.faults, ..World::default() };
     let at = |part, index| move |bad| (part, index, bad);
     for (i, account) in file.accounts.into_iter().enumerate() {
-        world.set_site(&account.uid, account.site);
-        world.set_transit_router_service(&account.uid, account.transit_router_service);
-        world.set_service_linked_role(&account.uid, account.service_linked_role);
+        let AccountEntry { site, transit_router_service, service_linked_role, .. } = account;
+        world.accounts.insert(account.uid.clone(), AccountState { site, transit_router_service, service_linked_role });
         for role in account.roles {
             world.add_role(&account.uid, &role.name, role.trusts);
             role.oidc_tokens.iter().for_each(|token| world.trust_token(&account.uid, &role.name, token));
@@ -223,31 +192,31 @@ fn build(file: WorldFile) -> Result<World, (Part, usize, BadWorld)> {
                 world.set_machine(&account.uid, &role.name);
             }
         }
-        account.keys.into_iter().try_for_each(|k| world.add_key(&account.uid, k)).map_err(at(Part::Accounts, i))?;
+        account.keys.into_iter().try_for_each(|k| world.add_key(&account.uid, k)).map_err(at("accounts", i))?;
     }
     for (i, cen) in file.cens.iter().enumerate() {
-        world.add_cen(&cen.id, &cen.owner).map_err(at(Part::Cens, i))?;
+        world.add_cen(&cen.id, &cen.owner).map_err(at("cens", i))?;
         let mut routers = cen.transit_routers.iter();
-        routers.try_for_each(|r| world.add_router(&r.id, &cen.id, &r.region, r.edition)).map_err(at(Part::Cens, i))?;
+        routers.try_for_each(|r| world.add_router(&r.id, &cen.id, &r.region, r.edition)).map_err(at("cens", i))?;
     }
     for (i, instance) in file.instances.into_iter().enumerate() {
-        world.add_instance(instance).map_err(at(Part::Instances, i))?;
+        world.add_instance(instance).map_err(at("instances", i))?;
     }
     for (i, grant) in file.grants.iter().enumerate() {
         let order_type = grant.order_type.unwrap_or(OrderType::PayByCenOwner);
         let effective = grant.effective_order_type.unwrap_or(order_type);
         let has_payer = grant.order_type.or(grant.effective_order_type).is_some();
         if has_payer && world.kind_of(&grant.instance) == Some(InstanceType::CCN) {
-            let bad = BadWorld::new(format!("the grant of a CCN has no payer, so {} has none", grant.instance));
-            return Err(at(Part::Grants, i)(bad));
+            let why = format!("the grant of a CCN has no payer, so {} has none", grant.instance);
+            return Err(at("grants", i)(BadWorld::new(why)));
         }
-        world.add_grant(&grant.cen, &grant.instance, order_type, effective).map_err(at(Part::Grants, i))?;
+        world.add_grant(&grant.cen, &grant.instance, order_type, effective).map_err(at("grants", i))?;
     }
     for (i, a) in file.attachments.iter().enumerate() {
         let id = a.id.clone().unwrap_or_else(|| format!("tr-attach-world{i:011}"));
         world
             .add_attachment(&id, &a.transit_router, &a.instance, a.status, a.order_type)
-            .map_err(at(Part::Attachments, i))?;
+            .map_err(at("attachments", i))?;
     }
     Ok(world)
 }
@@ -285,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_world_that_cannot_have_come_about_is_refused() {
+    fn a_world_that_no_calls_could_produce_is_refused() {
         let (cen, enterprise, basic) =
             ("cen-44m0p68spvlrqq0001", "tr-bp1su1ytdxtataupl0001", "tr-bp1su1ytdxtataupl0002");
         let grant = |id: &str, more: &str| format!("[[grants]]\ncen = \"{cen}\"\ninstance = \"{id}\"\n{more}\n");
@@ -300,8 +269,8 @@ mod tests {
             (grant(ecr, &pending), "the payer of an ECR never changes"),
             (grant(ecr, mine) + &attach(ecr, enterprise) + other, "the payer of an ECR never changes"),
             (grant(ecr, "") + &attach(ecr, basic), "the Basic Edition connects no ECR"),
-            (grant(vpn, "") + &one + &one, "is attached once"),
-            (grant(ccn, "") + &attach(ccn, enterprise) + &attach(ccn, basic), "is attached once"),
+            (grant(vpn, "") + &one + &one, "attached only once"),
+            (grant(ccn, "") + &attach(ccn, enterprise) + &attach(ccn, basic), "attached only once"),
         ] {
             let bad = World::from_toml(&format!("{EXAMPLE}\n{addition}")).unwrap_err();
             assert!(bad.reason.contains(why), "{addition}{bad}");

@@ -1,15 +1,14 @@
-//! The attachments of a group, for those of its jobs whose hour has passed without effect: read whole, once a pass, and only
-//! if there is such a job.
+//! The attachments of a group, for its jobs whose hour has passed without effect. They are read as a whole, once a pass, and
+//! only if the group has such a job.
 
 use std::collections::HashMap;
 
 use crate::domain::{Attachment, InstanceId};
 use crate::engine::loops::shared::Engine;
 use crate::engine::ports::store::Group;
-use crate::engine::ports::urgency::{Priority, Urgency};
 use crate::engine::record::Record;
 
-use super::pass::PATIENCE;
+use super::urgency;
 
 /// What is attached to the CEN of a group.
 pub(super) struct Attachments<'a> {
@@ -26,23 +25,22 @@ enum Read {
 }
 
 impl<'a> Attachments<'a> {
-    /// Nothing is read yet.
+    /// Reads nothing yet.
     pub(super) fn new(engine: &'a Engine, group: &'a Group) -> Self {
         Self { engine, group, read: Read::NotYet }
     }
 
-    /// Reads them, if that was not tried yet.
+    /// Reads them, once a pass.
     pub(super) async fn read(&mut self) {
         if !matches!(self.read, Read::NotYet) {
             return;
         }
         let (engine, group) = (self.engine, self.group);
-        let urgency = Urgency { priority: Priority::Sweep, until: Some(engine.clock.uptime() + PATIENCE), room: None };
         let lists = async {
             let reader = engine.cloud.transit_router_reader(&group.cen.owner)?;
             engine.reads.attachments.all(reader.as_ref(), &group.cen, group.kind).await
         };
-        self.read = match urgency.scope(lists).await {
+        self.read = match urgency(engine).scope(lists).await {
             Ok(lists) if lists.complete => {
                 let mut all: HashMap<InstanceId, Vec<Attachment>> = HashMap::new();
                 for listed in lists.items.into_iter().filter(|listed| listed.cen == group.cen.id) {
@@ -58,7 +56,7 @@ impl<'a> Attachments<'a> {
         };
     }
 
-    /// Those of a job's instance; `None` if they are not known.
+    /// The attachments of a job's instance; `None` if they could not be read.
     pub(super) fn of(&self, record: &Record) -> Option<Vec<Attachment>> {
         match &self.read {
             Read::All(all) => Some(all.get(&record.job.instance.id).cloned().unwrap_or_default()),

@@ -1,37 +1,33 @@
-//! One pass: read each group once, decide for every job of it, commit what was decided together.
-
-use std::time::Duration;
+//! One pass: reads each group once, decides for every job of it, and commits the decisions together.
 
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 
 use super::attachments::Attachments;
+use super::urgency;
 use crate::domain::{GrantRule, InstanceId, JobUid};
 use crate::engine::decide::decision::{Decision, Observation, decide};
 use crate::engine::decide::waiting::{decide_swept, is_late};
-use crate::engine::look::cen_rules::{CenSearch, Found};
+use crate::engine::look::cen_rules::{CenSearch, FoundRules};
 use crate::engine::loops::shared::Engine;
 use crate::engine::ports::store::{Committed, Group, LeaseUse, StoreError};
-use crate::engine::ports::urgency::{Priority, Urgency};
 use crate::engine::record::{Record, State};
 
-/// Jobs of a group that are in memory at a time, some 25 KiB each with what is said of them. A page of the cloud answers
-/// for a hundred; what it tells of jobs that are not in memory yet is kept in a few bytes.
+/// Jobs of a group that are in memory at a time: some 25 KiB each, with their events. One page of the cloud answers for a
+/// hundred jobs; what it shows of jobs that are not in memory yet is kept in a few bytes.
 const CHUNK: usize = 50;
-/// Groups in hand at a time. Each account has a budget of its own, so that one who must wait for room holds up no other;
-/// and what they commit at the same time is one commit of the store. With [`CHUNK`] it bounds what a pass holds in memory.
+/// Groups in work at a time. Each account has its own budget, so a group that waits for room holds up no other; and changes
+/// that groups commit at the same time share one commit of the store. With [`CHUNK`] this bounds the memory of a pass.
 const AT_ONCE: usize = 16;
-/// How long a call waits for its budget, behind jobs. Beyond that the group is read at its next time.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a pass did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Jobs that were due.
+    /// Jobs that were due when the pass began.
     pub jobs: usize,
     /// Calls of `DescribeGrantRulesToCen`.
     pub calls: usize,
-    /// Jobs that were confirmed.
+    /// Jobs whose new payer is in force: they ended `completed`.
     pub confirmed: usize,
     /// Groups whose reading failed; their jobs look again at their next time.
     pub failed: usize,
@@ -48,12 +44,12 @@ impl Report {
     }
 }
 
-/// Looks at everything that is due now.
+/// Sweeps every group that is due now.
 pub async fn pass(engine: &Engine) -> Result<Report, StoreError> {
     let (now, began) = (engine.clock.now(), engine.clock.uptime());
     let groups = engine.store.swept_groups(now).await?;
     let sweeps = stream::iter(groups).map(|(group, jobs)| sweep(engine, group, jobs, now)).buffer_unordered(AT_ONCE);
-    // When one fails the others go on to their end: what they commit is to be told of.
+    // When one group fails the others go on to their end, so that the other loops hear of what they commit.
     let together = async |all: Result<Report, StoreError>, one: Result<Report, StoreError>| Ok(all?.and(one?));
     let report = sweeps.fold(Ok(Report::default()), together).await?;
     if report.jobs > 0 {
@@ -70,7 +66,7 @@ pub async fn pass(engine: &Engine) -> Result<Report, StoreError> {
     Ok(report)
 }
 
-/// Reads one group, of so many jobs, and commits what follows for each.
+/// Reads one group, of `jobs` due jobs, and commits what follows for each.
 async fn sweep(engine: &Engine, group: Group, jobs: usize, now: Timestamp) -> Result<Report, StoreError> {
     let mut report = Report::default();
     let reader = engine.cloud.transit_router_reader(&group.cen.owner);
@@ -88,9 +84,8 @@ async fn sweep(engine: &Engine, group: Group, jobs: usize, now: Timestamp) -> Re
         let instances: Vec<InstanceId> = records.iter().map(|record| record.job.instance.id.clone()).collect();
         let found = match &mut search {
             Ok(search) => {
-                let until = Some(engine.clock.uptime() + PATIENCE);
-                let urgency = Urgency { priority: Priority::Sweep, until, room: None };
-                urgency.scope(search.find(&instances, jobs.saturating_sub(report.jobs))).await
+                let found = search.find(&instances, jobs.saturating_sub(report.jobs));
+                urgency(engine).scope(found).await
             }
             Err(error) => instances.into_iter().map(|id| (id, (engine.clock.now(), Err(error.clone())))).collect(),
         };
@@ -100,19 +95,19 @@ async fn sweep(engine: &Engine, group: Group, jobs: usize, now: Timestamp) -> Re
             tracing::warn!(cen.id = %group.cen.id, account.uid = %group.cen.owner, %error, "cannot read the grants");
             report.failed = 1;
         }
-        report.confirmed += settle(engine, &group, records, &found, &mut attachments).await?;
+        report.confirmed += confirm(engine, &group, records, &found, &mut attachments).await?;
     }
     engine.store.release_group(&group).await?;
     report.calls = search.map_or(0, |search| search.calls() as usize);
     Ok(report)
 }
 
-/// Commits what follows for these jobs from what was found; how many it confirmed.
-async fn settle(
+/// Commits what follows for these jobs from what was found. Returns how many it confirmed.
+async fn confirm(
     engine: &Engine,
     group: &Group,
     records: Vec<Record>,
-    found: &Found,
+    found: &FoundRules,
     attachments: &mut Attachments<'_>,
 ) -> Result<usize, StoreError> {
     if records.iter().any(|record| is_late(record, rule(group, record, found))) {
@@ -142,26 +137,26 @@ async fn judge(
     engine: &Engine,
     group: &Group,
     record: Record,
-    found: &Found,
+    found: &FoundRules,
     attachments: &Attachments<'_>,
     now: Timestamp,
 ) -> Result<Decision, StoreError> {
-    // To confirm a wait takes no step of the definition.
+    // A wait is confirmed without any step, so a definition that this program cannot use does no harm here.
     let (definition, _) = engine.definition_of(&record).await?;
-    let rules = engine.context(&definition);
+    let context = engine.context(&definition);
     Ok(match found.get(&record.job.instance.id) {
         Some((at, Ok(_))) => {
             let rule = rule(group, &record, found);
             let compared = is_late(&record, rule).then(|| attachments.of(&record)).flatten();
-            decide_swept(&rules, record, rule, compared.as_deref(), *at, now)
+            decide_swept(&context, record, rule, compared.as_deref(), *at, now)
         }
-        Some((_, Err(error))) => decide(&rules, &record, &Observation::LookFailed(error.clone()), now),
-        None => decide_swept(&rules, record, None, None, now, now),
+        Some((_, Err(error))) => decide(&context, &record, &Observation::LookFailed(error.clone()), now),
+        None => decide_swept(&context, record, None, None, now, now),
     })
 }
 
-/// What was found of a job's grant.
-fn rule<'a>(group: &Group, record: &Record, found: &'a Found) -> Option<&'a GrantRule> {
+/// The grant rule of a job, among what was found.
+fn rule<'a>(group: &Group, record: &Record, found: &'a FoundRules) -> Option<&'a GrantRule> {
     let (_, told) = found.get(&record.job.instance.id)?;
     told.as_ref().ok()?.value.items.iter().find(|rule| rule.cen == group.cen.id)
 }

@@ -104,10 +104,10 @@ impl ErrorClasses {
         if problems.is_empty() { Ok(Self { entries }) } else { Err(problems) }
     }
 
-    /// What an error answer means. `code` is empty when the body was no error envelope; `retry_after` says whether the
+    /// What an error answer means. `asked` is the operation, or `metadata`; `code` is empty when the body was no error envelope; `retry_after` says whether the
     /// server asked for a delay (`x-acs-retry-after`, API §D.1).
-    pub fn classify(&self, operation: &str, status: u16, code: &str, retry_after: bool) -> Verdict<'_> {
-        let found = self.entries.iter().find(|entry| entry.matches(operation, status, code, retry_after));
+    pub fn classify(&self, asked: impl AsRef<str>, status: u16, code: &str, retry_after: bool) -> Verdict<'_> {
+        let found = self.entries.iter().find(|entry| entry.matches(asked.as_ref(), status, code, retry_after));
         found.expect("a table is loaded only when it matches everything").verdict()
     }
 

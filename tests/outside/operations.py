@@ -11,7 +11,6 @@ VERSIONS = {"Cbn": "2017-09-12", "Sts": "2015-04-01", "Smartag": "2018-03-13", "
 def served():
     """The operations that the simulated cloud serves, each with its product."""
     source = (ROOT / "src/simulator/operations.rs").read_text()
-    source = source.replace("sts::WITH_OIDC", '"AssumeRoleWithOIDC"')
     tables = dict(re.findall(r'\("(\w+)", "[\d-]+", (\w+)\)', source))
     assert tables.keys() == VERSIONS.keys(), f"the table of products has moved: {tables}"
     found = {}
@@ -25,8 +24,8 @@ def served():
 
 def called():
     """The operations that the worker may call."""
-    source = (ROOT / "src/cloud/budget.rs").read_text()
-    body = re.search(r"pub const OPERATIONS: [^=]*= &\[(.*?)\];", source, re.DOTALL)
-    actions = re.findall(r'"(\w+)"', body[1]) if body else []
-    assert actions, "the list of the worker's operations was not found in the source"
+    source = (ROOT / "src/domain/operation.rs").read_text()
+    table = re.search(r"^operations! \{\n(.*?)^\}", source, re.DOTALL | re.MULTILINE)
+    actions = re.findall(r"^    (\w+): \w+, \w+, \w+;$", table[1], re.MULTILINE) if table else []
+    assert actions, "the table of the worker's operations was not found in the source"
     return actions

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use crossgrant::simulator::{Fault, LedgerEntry};
+use crossgrant::simulator::{InjectedFault, LedgerEntry};
 use serde_json::{Value, json};
 
 use super::process::LIMIT;
@@ -54,7 +54,7 @@ impl Cloud {
     }
 
     /// Lets a fault await its call.
-    pub fn inject(&self, fault: Fault) {
+    pub fn inject(&self, fault: InjectedFault) {
         self.ask("POST", "/_sim/faults", &json!(fault));
     }
 

@@ -1,4 +1,4 @@
-//! A requester: publishes messages of any shape, and keeps whatever comes back: events, answers and dead outbound.
+//! A requester: publishes messages of any shape, and keeps whatever comes back: events, answers and the copies of rejected messages.
 //!
 //! Its queues are durable and it acknowledges, so that what a worker says while the broker or the worker dies is seen
 //! all the same; a message may therefore be seen twice, as by any requester.

@@ -28,20 +28,26 @@ pub struct Cluster {
     bin: PathBuf,
     dir: PathBuf,
     port: u16,
+    fsync: &'static str,
     server: Mutex<Option<Child>>,
     _janitor: ChildStdin,
 }
 
 impl Cluster {
-    /// The cluster that the tests of this process share, each with a database of its own.
+    /// The cluster that the tests of this process share, each with a database of its own. It is never killed, so what it
+    /// writes need not get to the disk: a database is then removed in a twentieth of the time.
     pub fn shared() -> Arc<Self> {
         static SHARED: Mutex<Option<Arc<Cluster>>> = Mutex::new(None);
         let mut shared = SHARED.lock().unwrap_or_else(|e| e.into_inner());
-        Arc::clone(shared.get_or_insert_with(|| Arc::new(Self::start().unwrap())))
+        Arc::clone(shared.get_or_insert_with(|| Arc::new(Self::start_with("fsync=off").unwrap())))
     }
 
     /// Makes a new cluster and starts it.
     pub fn start() -> io::Result<Self> {
+        Self::start_with("fsync=on")
+    }
+
+    fn start_with(fsync: &'static str) -> io::Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let bin = programs().ok_or_else(|| {
             let how = "no PostgreSQL server: install it (Debian, Ubuntu: apt-get install postgresql)";
@@ -63,7 +69,7 @@ impl Cluster {
         let options = ["-U", USER, "--auth=trust", "-E", "UTF8", "--locale=C", "--no-sync", "-D"];
         run(unprivileged(&bin.join("initdb"))?.args(options).arg(&data))?;
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
-        let cluster = Self { bin, dir, port, server: Mutex::new(None), _janitor: janitor };
+        let cluster = Self { bin, dir, port, fsync, server: Mutex::new(None), _janitor: janitor };
         cluster.run()?;
         Ok(cluster)
     }
@@ -118,7 +124,7 @@ impl Cluster {
             "listen_addresses=127.0.0.1,127.0.0.2",
             &port,
             &sockets,
-            "fsync=on",
+            self.fsync,
             "max_connections=300",
             "ssl=on",
             &certificate,
@@ -164,7 +170,7 @@ impl Drop for Cluster {
     }
 }
 
-/// A database of one test. Dropping it removes it, whoever still uses it.
+/// A database of one test. Dropping it removes it, even while it is used.
 pub struct Database {
     cluster: Arc<Cluster>,
     name: String,
@@ -228,7 +234,7 @@ fn run(command: &mut Command) -> io::Result<()> {
 
 /// Cleans up when the pipe that is returned is closed. The id in the server's own file may have become another's; so the
 /// process must have our directory on its command line.
-fn janitor(dir: &Path) -> io::Result<ChildStdin> {
+pub fn janitor(dir: &Path) -> io::Result<ChildStdin> {
     let script = r#"
         cat >/dev/null
         pid=$(head -n 1 "$0/data/postmaster.pid" 2>/dev/null)

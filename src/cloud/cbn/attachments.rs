@@ -2,33 +2,30 @@
 
 use serde_json_borrow::Value;
 
-use super::{Cbn, nothing, request};
-use crate::cloud::paging::List;
-use crate::cloud::rpc::not_sent;
-use crate::cloud::spelling::{self, AttachmentWords};
-use crate::cloud::wire;
+use super::{Cbn, nothing};
+use crate::cloud::paging::ListShape;
+use crate::cloud::request::RpcRequest;
+use crate::cloud::{spelling, wire};
 use crate::domain::{
     AccountUid, Attachment, Cen, CenId, ChildInstance, Edition, Instance, InstanceId, InstanceType, ListedAttachment,
-    OrderType, Region,
+    Operation, OrderType, Region,
 };
 use crate::engine::ports::cloud::{Answer, CloudError, Listing};
-
-const CHILDREN: &str = "DescribeCenAttachedChildInstances";
-const DETACH: &str = "DetachCenChildInstance";
+use crate::engine::ports::write_permit::WritePermit;
 
 impl Cbn {
-    /// The attachments of one type to one transit router, every page; of one instance alone only where the list can be
-    /// asked so, which is that of VPCs (API §A.8).
+    /// The attachments of one type to one transit router, every page. Only the list of VPCs can be asked for one instance
+    /// (API §A.8); the others hold all.
     pub async fn attachments(
         &self,
         router: &str,
         kind: InstanceType,
         instance: Option<&InstanceId>,
     ) -> Result<Answer<Listing<ListedAttachment>>, CloudError> {
-        let Some(words) = spelling::attachment(kind) else {
+        let Some((list, fields)) = Operation::list_attachments(kind).zip(spelling::attachment(kind)) else {
             return Ok(nothing());
         };
-        let mut list = request(words.list).query("TransitRouterId", router);
+        let mut list = RpcRequest::new(list).query("TransitRouterId", router);
         if let (InstanceType::VPC, Some(instance)) = (kind, instance) {
             list = list.query("VpcId", instance);
         }
@@ -42,18 +39,18 @@ impl Cbn {
             };
             let listed = ListedAttachment {
                 cen: CenId::parse(wire::text(item, "CenId")?).ok()?,
-                instance: InstanceId::parse(wire::text(item, words.id_field)?).ok()?,
-                instance_owner: owner(item, words.owner_field)?,
+                instance: InstanceId::parse(wire::text(item, fields.id)?).ok()?,
+                instance_owner: owner(item, fields.owner)?,
                 attachment,
             };
             Some((Some(id), listed))
         };
-        let listing = List { outer: "TransitRouterAttachments", inner: "TransitRouterAttachment", read };
-        self.caller.by_token(&list, listing).await
+        let listing = ListShape { outer: "TransitRouterAttachments", inner: "TransitRouterAttachment", read };
+        self.client.by_token(&list, listing).await
     }
 
-    /// The instances of one type that are attached to a CEN, every page. An instance that is attached twice has two rows
-    /// that nothing tells apart.
+    /// The instances of one type that are attached to a CEN, every page. An instance that is attached twice has two equal
+    /// rows.
     pub async fn attached_child_instances(
         &self,
         cen: &Cen,
@@ -62,7 +59,9 @@ impl Cbn {
         let Some(kind) = spelling::child_instance(kind) else {
             return Ok(nothing());
         };
-        let describe = request(CHILDREN).query("CenId", &cen.id).query("ChildInstanceType", kind);
+        let describe = RpcRequest::new(Operation::DescribeCenAttachedChildInstances)
+            .query("CenId", &cen.id)
+            .query("ChildInstanceType", kind);
         let read = |item: &Value| {
             let child = ChildInstance {
                 id: InstanceId::parse(wire::text(item, "ChildInstanceId")?).ok()?,
@@ -72,7 +71,7 @@ impl Cbn {
             };
             Some((None, child))
         };
-        self.caller.by_number(&describe, List { outer: "ChildInstances", inner: "ChildInstance", read }).await
+        self.client.by_number(&describe, ListShape { outer: "ChildInstances", inner: "ChildInstance", read }).await
     }
 
     pub async fn update_attachment(
@@ -81,19 +80,16 @@ impl Cbn {
         attachment_id: &str,
         order_type: OrderType,
         client_token: &str,
+        permit: &WritePermit,
     ) -> Result<Answer<()>, CloudError> {
-        let update = spelling::attachment(kind).and_then(|words| words.update).ok_or_else(|| {
-            not_sent(
-                "UpdateTransitRouterAttachmentAttribute",
-                format!("the payer of an attached {kind} cannot be changed"),
-            )
-        })?;
+        let update = Operation::update_attachment(kind)
+            .ok_or_else(|| CloudError::not_sent(None, format!("the payer of an attached {kind} cannot be changed")))?;
         // Name, description and options stay out: sent, they would be changed (API §A.7).
-        let update = request(update)
+        let update = RpcRequest::new(update)
             .query("TransitRouterAttachmentId", attachment_id)
             .query("OrderType", order_type)
             .query("ClientToken", client_token);
-        self.write(&update).await
+        self.write(&update, permit).await
     }
 
     pub async fn delete_attachment(
@@ -101,29 +97,34 @@ impl Cbn {
         kind: InstanceType,
         attachment_id: &str,
         client_token: &str,
+        permit: &WritePermit,
     ) -> Result<Answer<()>, CloudError> {
-        let Some(AttachmentWords { delete, .. }) = spelling::attachment(kind) else {
-            return Err(not_sent(
-                "DeleteTransitRouterAttachment",
-                format!("a {kind} has no Enterprise Edition attachment"),
-            ));
-        };
-        let delete =
-            request(delete).query("TransitRouterAttachmentId", attachment_id).query("ClientToken", client_token);
-        self.write(&delete).await
+        let delete = Operation::delete_attachment(kind)
+            .ok_or_else(|| CloudError::not_sent(None, format!("a {kind} has no Enterprise Edition attachment")))?;
+        let delete = RpcRequest::new(delete)
+            .query("TransitRouterAttachmentId", attachment_id)
+            .query("ClientToken", client_token);
+        self.write(&delete, permit).await
     }
 
-    pub async fn detach_child_instance(&self, cen: &Cen, instance: &Instance) -> Result<Answer<()>, CloudError> {
-        let kind = spelling::child_instance(instance.kind)
-            .ok_or_else(|| not_sent(DETACH, format!("the Basic Edition does not connect a {}", instance.kind)))?;
-        let detach = request(DETACH)
+    pub async fn detach_child_instance(
+        &self,
+        cen: &Cen,
+        instance: &Instance,
+        permit: &WritePermit,
+    ) -> Result<Answer<()>, CloudError> {
+        let operation = Operation::DetachCenChildInstance;
+        let kind = spelling::child_instance(instance.kind).ok_or_else(|| {
+            CloudError::not_sent(operation, format!("the Basic Edition does not connect a {}", instance.kind))
+        })?;
+        let detach = RpcRequest::new(operation)
             .query("CenId", &cen.id)
             .query("CenOwnerId", &cen.owner)
             .query("ChildInstanceId", &instance.id)
             .query("ChildInstanceType", kind)
             .query("ChildInstanceRegionId", &instance.region)
             .query("ChildInstanceOwnerId", &instance.owner);
-        self.write(&detach).await
+        self.write(&detach, permit).await
     }
 }
 

@@ -1,23 +1,19 @@
-//! Grant rules: giving, taking back, changing the payer, and reading them from either side.
+//! Grant rules: granting, revoking, changing the payer, and reading the rules as either account.
 
 use serde_json_borrow::Value;
 
-use super::{Cbn, request};
-use crate::cloud::paging::{List, MAX_RESULTS};
-use crate::cloud::rpc::not_sent;
+use super::Cbn;
+use crate::cloud::paging::{ListShape, MAX_RESULTS};
+use crate::cloud::request::RpcRequest;
 use crate::cloud::{spelling, wire};
-use crate::domain::{Cen, CenId, GrantRule, Instance, InstanceId, InstanceType, OrderType, Region};
+use crate::domain::{Cen, CenId, GrantRule, Instance, InstanceId, InstanceType, Operation, OrderType, Region};
 use crate::engine::ports::cloud::{Answer, CloudError, Listing, RuleFilter, RulePage};
+use crate::engine::ports::write_permit::WritePermit;
 
-const GRANT: &str = "GrantInstanceToTransitRouter";
-const REVOKE: &str = "RevokeInstanceFromTransitRouter";
-const MODIFY: &str = "ModifyGrantInstanceToTransitRouter";
-const TO_RESOURCE: &str = "DescribeGrantRulesToResource";
-const TO_CEN: &str = "DescribeGrantRulesToCen";
-
-fn resource_word(operation: &str, kind: InstanceType) -> Result<&'static str, CloudError> {
-    spelling::resource_side(kind)
-        .ok_or_else(|| not_sent(operation, format!("a {kind} is granted through Smartag, which has no {operation}")))
+fn resource_word(operation: Operation, kind: InstanceType) -> Result<&'static str, CloudError> {
+    spelling::resource_side(kind).ok_or_else(|| {
+        CloudError::not_sent(operation, format!("a {kind} is granted through Smartag, which has no {operation}"))
+    })
 }
 
 impl Cbn {
@@ -26,27 +22,28 @@ impl Cbn {
         instance: &Instance,
         cen: &Cen,
         order_type: Option<OrderType>,
+        permit: &WritePermit,
     ) -> Result<Answer<()>, CloudError> {
-        let mut grant = request(GRANT)
+        let mut grant = RpcRequest::new(Operation::GrantInstanceToTransitRouter)
             .query("CenId", &cen.id)
             .query("CenOwnerId", &cen.owner)
             .query("InstanceId", &instance.id)
-            .query("InstanceType", resource_word(GRANT, instance.kind)?)
+            .query("InstanceType", resource_word(Operation::GrantInstanceToTransitRouter, instance.kind)?)
             .query("RegionId", &instance.region);
         if let Some(order_type) = order_type {
             grant = grant.query("OrderType", order_type);
         }
-        self.write(&grant).await
+        self.write(&grant, permit).await
     }
 
-    pub async fn revoke(&self, instance: &Instance, cen: &Cen) -> Result<Answer<()>, CloudError> {
-        let revoke = request(REVOKE)
+    pub async fn revoke(&self, instance: &Instance, cen: &Cen, permit: &WritePermit) -> Result<Answer<()>, CloudError> {
+        let revoke = RpcRequest::new(Operation::RevokeInstanceFromTransitRouter)
             .query("CenId", &cen.id)
             .query("CenOwnerId", &cen.owner)
             .query("InstanceId", &instance.id)
-            .query("InstanceType", resource_word(REVOKE, instance.kind)?)
+            .query("InstanceType", resource_word(Operation::RevokeInstanceFromTransitRouter, instance.kind)?)
             .query("RegionId", &instance.region);
-        self.write(&revoke).await
+        self.write(&revoke, permit).await
     }
 
     pub async fn modify_grant(
@@ -55,40 +52,44 @@ impl Cbn {
         cen: &Cen,
         order_type: OrderType,
         client_token: &str,
+        permit: &WritePermit,
     ) -> Result<Answer<()>, CloudError> {
-        resource_word(MODIFY, instance.kind)?;
+        resource_word(Operation::ModifyGrantInstanceToTransitRouter, instance.kind)?;
         if instance.kind == InstanceType::ECR {
-            return Err(not_sent(MODIFY, "the payer of an attached ECR cannot be changed"));
+            return Err(CloudError::not_sent(
+                Operation::ModifyGrantInstanceToTransitRouter,
+                "the payer of an attached ECR cannot be changed",
+            ));
         }
-        let modify = request(MODIFY)
+        let modify = RpcRequest::new(Operation::ModifyGrantInstanceToTransitRouter)
             .query("CenId", &cen.id)
             .query("InstanceId", &instance.id)
             .query("OrderType", order_type)
             .form("ClientToken", client_token);
-        self.write(&modify).await
+        self.write(&modify, permit).await
     }
 
     pub async fn rules_to_resource(&self, instance: &Instance) -> Result<Answer<Listing<GrantRule>>, CloudError> {
-        let describe = request(TO_RESOURCE)
+        let describe = RpcRequest::new(Operation::DescribeGrantRulesToResource)
             .query("ResourceId", &instance.id)
-            .query("ProductType", resource_word(TO_RESOURCE, instance.kind)?)
+            .query("ProductType", resource_word(Operation::DescribeGrantRulesToResource, instance.kind)?)
             .query("RegionId", &instance.region);
         let read = |item: &Value| {
             let rule = rule(item, &instance.id)?;
             Some((Some(format!("{} {}", rule.cen, rule.cen_owner)), rule))
         };
-        self.caller.by_token(&describe, List { outer: "GrantRules", inner: "GrantRule", read }).await
+        self.client.by_token(&describe, ListShape { outer: "GrantRules", inner: "GrantRule", read }).await
     }
 
-    /// One call. When a rule of the page cannot be read, the page's total never fits the rules it holds, so that nobody
-    /// takes them for all there are.
+    /// Makes one call. If a rule of the page cannot be read, the total does not fit the rules, so that they are not taken
+    /// for all there are.
     pub async fn rules_to_cen(
         &self,
         cen: &Cen,
         kind: InstanceType,
         filter: &RuleFilter,
     ) -> Result<Answer<RulePage>, CloudError> {
-        let mut describe = request(TO_CEN)
+        let mut describe = RpcRequest::new(Operation::DescribeGrantRulesToCen)
             .query("CenId", &cen.id)
             .query("ProductType", spelling::cen_side(kind))
             .query("MaxResults", MAX_RESULTS);
@@ -101,7 +102,7 @@ impl Cbn {
         let items = wire::list(&reply.body, "GrantRules", "GrantRule");
         let mut rules: Vec<GrantRule> = items.iter().filter_map(cen_side_rule).collect();
         if kind == InstanceType::CCN {
-            // Its owner is shown no payer, so one that is shown here says nothing (API §A.6).
+            // The owner of a CCN is shown no payer, so one that is shown here says nothing (API §A.6).
             rules.iter_mut().for_each(|rule| (rule.order_type, rule.effective_order_type) = (None, None));
         }
         let total = wire::count(&reply.body, "TotalCount");

@@ -2,15 +2,17 @@
 
 use serde_json_borrow::Value;
 
-use super::{Cbn, request};
+use super::Cbn;
+use crate::cloud::request::RpcRequest;
 use crate::cloud::wire;
+use crate::domain::Operation;
 use crate::engine::ports::cloud::CloudError;
 
 impl Cbn {
     /// `Enabled` of `CheckTransitRouterService`; `None` when the answer does not say. An account that has not activated the
     /// service is refused with `USER_NOT_OPEN_TR_SERVICE`.
     pub async fn transit_router_service(&self) -> Result<Option<bool>, CloudError> {
-        let reply = self.call(&request("CheckTransitRouterService")).await?;
+        let reply = self.call(&RpcRequest::new(Operation::CheckTransitRouterService)).await?;
         Ok(match wire::field(&reply.body, "Enabled") {
             Some(Value::Bool(enabled)) => Some(*enabled),
             Some(Value::Str(text)) => text.trim().to_ascii_lowercase().parse().ok(),

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::cloud::testing::{RESOURCE_ACCOUNT, Scripted, TR_ACCOUNT, accounts, cen, instance, uid};
+use crate::cloud::testing::{RESOURCE_ACCOUNT, Scripted, TR_ACCOUNT, accounts, cen, instance, permit, uid};
 use crate::cloud::{Accounts, Unobserved};
-use crate::domain::{ChildInstance, Edition, InstanceType, ListedAttachment, OrderType, TransitRouter};
+use crate::domain::{ChildInstance, Edition, InstanceType, ListedAttachment, Operation, OrderType, TransitRouter};
 use crate::engine::ports::cloud::{Answer, Cloud, CloudError, Failure, Listing, Readers, RuleFilter, RulePage};
 
 fn of(cloud: &Scripted) -> Accounts {
@@ -60,7 +60,7 @@ fn rules(total: Option<u32>, next: &str, rules: &[Value]) -> Value {
 #[tokio::test]
 async fn writes_of_the_resource_account_say_what_the_api_asks_for() {
     let cloud = Scripted::new().json(200, ok()).json(200, ok()).json(200, ok()).json(200, ok());
-    let writer = of(&cloud).resource_writer(&uid(RESOURCE_ACCOUNT)).await.unwrap();
+    let writer = of(&cloud).resource_writer(&uid(RESOURCE_ACCOUNT), permit()).await.unwrap();
     let (vbr, cen) = (instance(InstanceType::VBR), cen());
     let payer = OrderType::PayByResourceOwner;
     assert_eq!(writer.grant(&vbr, &cen, Some(payer)).await.unwrap().request_id, "R-1");
@@ -96,7 +96,7 @@ async fn writes_of_the_resource_account_say_what_the_api_asks_for() {
 #[tokio::test]
 async fn writes_of_the_transit_router_account_change_nothing_but_what_they_are_for() {
     let cloud = Scripted::new().json(200, ok()).json(200, ok()).json(200, ok());
-    let writer = of(&cloud).transit_router_writer(&uid(TR_ACCOUNT)).await.unwrap();
+    let writer = of(&cloud).transit_router_writer(&uid(TR_ACCOUNT), permit()).await.unwrap();
     writer.update_attachment(InstanceType::VPN, "tr-attach-1", OrderType::PayByCenOwner, "t1").await.unwrap();
     writer.delete_attachment(InstanceType::ECR, "tr-attach-2", "t2").await.unwrap();
     writer.detach_child_instance(&cen(), &instance(InstanceType::VBR)).await.unwrap();
@@ -121,8 +121,8 @@ async fn writes_of_the_transit_router_account_change_nothing_but_what_they_are_f
 #[tokio::test]
 async fn what_the_cloud_does_not_have_is_never_sent() {
     let cloud = Scripted::new();
-    let resource = of(&cloud).resource_writer(&uid(RESOURCE_ACCOUNT)).await.unwrap();
-    let router = of(&cloud).transit_router_writer(&uid(TR_ACCOUNT)).await.unwrap();
+    let resource = of(&cloud).resource_writer(&uid(RESOURCE_ACCOUNT), permit()).await.unwrap();
+    let router = of(&cloud).transit_router_writer(&uid(TR_ACCOUNT), permit()).await.unwrap();
     let (ccn, ecr, cen, payer) =
         (instance(InstanceType::CCN), instance(InstanceType::ECR), cen(), OrderType::PayByCenOwner);
     let errors = [
@@ -217,7 +217,7 @@ async fn an_error_on_a_later_page_is_an_error() {
         .json(200, rules(Some(2), "n", &[rule(1)]))
         .json(503, json!({"RequestId": "R-2", "Code": "ServiceUnavailable", "Message": "later"}));
     let error = to_resource(&cloud).await.unwrap_err();
-    assert_eq!(error.operation, "DescribeGrantRulesToResource");
+    assert_eq!(error.operation, Some(Operation::DescribeGrantRulesToResource));
     assert_eq!(error.request_id.as_deref(), Some("R-2"));
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::cloud::Unobserved;
-use crate::cloud::testing::{RESOURCE_ACCOUNT, Scripted, TR_ACCOUNT, accounts, cen, instance, uid};
+use crate::cloud::testing::{RESOURCE_ACCOUNT, Scripted, TR_ACCOUNT, accounts, cen, instance, permit, uid};
 use crate::domain::{Instance, InstanceType, OrderType, Region};
 use crate::engine::ports::cloud::{Cloud, CloudError, Failure, Listing, Readers};
 
@@ -36,7 +36,7 @@ async fn rules(cloud: &Scripted) -> Result<Listing<crate::domain::GrantRule>, Cl
 async fn a_ccn_is_granted_and_revoked_where_it_lies_and_by_what_smartag_asks_for() {
     let ok = json!({"RequestId": "R-1"});
     let cloud = Scripted::new().json(200, ok.clone()).json(200, ok);
-    let writer = accounts(&cloud, Unobserved).resource_writer(&uid(RESOURCE_ACCOUNT)).await.unwrap();
+    let writer = accounts(&cloud, Unobserved).resource_writer(&uid(RESOURCE_ACCOUNT), permit()).await.unwrap();
     assert_eq!(writer.grant(&ccn(), &cen(), None).await.unwrap().request_id, "R-1");
     writer.revoke(&ccn(), &cen()).await.unwrap();
     assert_eq!(cloud.actions(), ["GrantInstanceToCbn", "RevokeInstanceFromCbn"]);
@@ -55,7 +55,7 @@ async fn a_ccn_is_granted_and_revoked_where_it_lies_and_by_what_smartag_asks_for
 #[tokio::test]
 async fn a_payer_of_a_ccn_is_never_sent() {
     let cloud = Scripted::new();
-    let writer = accounts(&cloud, Unobserved).resource_writer(&uid(RESOURCE_ACCOUNT)).await.unwrap();
+    let writer = accounts(&cloud, Unobserved).resource_writer(&uid(RESOURCE_ACCOUNT), permit()).await.unwrap();
     let errors = [
         writer.grant(&ccn(), &cen(), Some(OrderType::PayByCenOwner)).await.unwrap_err(),
         writer.modify_grant(&ccn(), &cen(), OrderType::PayByCenOwner, "t").await.unwrap_err(),

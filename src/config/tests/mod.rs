@@ -10,8 +10,8 @@ use futures_util::FutureExt as _;
 use secrecy::ExposeSecret;
 
 use super::*;
-use crate::cloud::{Credential, ExternalId, Keys, MachineRole, OidcRole, Product};
-use crate::domain::{Code, Requester};
+use crate::cloud::{Credential, ExternalId, Keys, MachineRole, OidcRole};
+use crate::domain::{Code, Product, Requester};
 use crate::engine::guards::HourlyLimits;
 
 const ACCOUNTS: &str = r#"

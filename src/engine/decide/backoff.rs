@@ -1,9 +1,8 @@
-//! When to try again, and when to stop trying. Pure: the time comes in, nothing is read, and the same job computes the
-//! same delay on whichever worker takes it up.
+//! How long to wait before the next try, and when to stop trying. Every worker computes the same delay for the same job.
 //!
-//! This is the only module that uses the `backoff` crate, which has no maintainer (RUSTSEC-2025-0012): it computes the
-//! curve and nothing else. Its own randomization stays at 0, its clock and its limit of elapsed time decide nothing,
-//! and the delay is taken from the interval it keeps, because what it hands out may be a nanosecond off by chance.
+//! Only this module uses the `backoff` crate, which has no maintainer (RUSTSEC-2025-0012), and only for the curve. Its
+//! randomization stays at 0, and its clock and its limit of elapsed time decide nothing. The delay is read from the interval
+//! that it keeps, because the delay it returns may be a nanosecond off.
 
 use std::time::Duration;
 
@@ -15,8 +14,8 @@ use sha2::{Digest as _, Sha256};
 use crate::clock;
 use crate::workflow::RetryPolicy;
 
-/// How long to wait after the `attempt`-th attempt (1-based). `salt` is what makes two jobs differ: the job's uid and
-/// the step. Never longer than the policy's cap; shorter than the curve by less than the policy's jitter.
+/// How long to wait after the `attempt`-th attempt (1-based). `salt`, the job's uid and step, makes two jobs differ. Never
+/// longer than the policy's cap; shorter than the curve by less than the policy's jitter.
 pub fn delay(policy: &RetryPolicy, attempt: u32, salt: &str) -> Duration {
     let curve = curve(policy, attempt);
     curve - curve.mul_f64(policy.jitter() * chance(salt, attempt))

@@ -1,4 +1,5 @@
-//! What keeps a job from beginning: a paused account, an hourly limit.
+//! Taking a job up, and what keeps it from beginning: its time, its turn, the allow-list, a paused account, an hourly
+//! limit.
 
 use std::time::Duration;
 
@@ -7,8 +8,73 @@ use crate::domain::{Kind, Reason};
 use crate::engine::decide::decision::{Deciding, Next};
 use crate::engine::guards::{Pause, setting};
 use crate::engine::record::{EmptySince, Phase, State, Turn};
+use crate::engine::seen::Reads;
+use crate::workflow::Work;
 
 impl Deciding<'_> {
+    /// A worker has claimed the job. `refusal` is why its requester may not ask for it, `objections` what configuration
+    /// alone finds in its way, `paused` the pause of one of its accounts.
+    pub(super) fn taken_up(
+        &mut self,
+        refusal: Option<&(Reason, String)>,
+        objections: &[String],
+        paused: Option<&Pause>,
+    ) -> Next {
+        if self.record.phase.held().is_some() {
+            self.record.phase.rest_until(self.now);
+            self.progress();
+        }
+        let queued = self.record.state() == State::Queued;
+        if queued && let Some(next) = self.not_begun(refusal, objections) {
+            return next;
+        }
+        if let Some(pause) = paused.filter(|_| self.record.may_be_held()) {
+            return self.hold(pause);
+        }
+        if queued {
+            // What else is in the way is looked for first, so that all of it is said together.
+            self.record.objections = if self.record.has_written() { vec![] } else { objections.to_vec() };
+            self.record.phase = Phase::Running(Turn::Due(self.now));
+            self.progress();
+        }
+        self.look_for_step()
+    }
+
+    /// What comes before the first step of a queued job: its time, its place in the queue, its requester's right.
+    fn not_begun(&mut self, refusal: Option<&(Reason, String)>, objections: &[String]) -> Option<Next> {
+        if let Some(at) = self.record.job.not_before.filter(|at| *at > self.now) {
+            self.record.phase.rest_until(at);
+            self.record.why = format!("not to be begun before {at}");
+            return Some(Next::Rest);
+        }
+        if !self.record.phase.in_queue() {
+            // Its time has come; from here on it waits for its turn like every other job on the instance.
+            self.record.phase = Phase::Queued(Turn::Due(self.now));
+            return Some(Next::Rest);
+        }
+        if self.is_expired() {
+            return Some(self.expire());
+        }
+        let (reason, why) = refusal.filter(|_| !self.record.has_written())?;
+        let findings = std::iter::once(why).chain(objections).filter(|_| !objections.is_empty());
+        Some(self.fail(*reason, why.clone(), findings.cloned().collect()))
+    }
+
+    /// Looks at what the step the job is at must see.
+    pub(super) fn look_for_step(&mut self) -> Next {
+        match self.step().map(|step| &step.work) {
+            None => self.park(Reason::UnknownCall, format!("its definition has no step {:?}", self.record.step)),
+            Some(Work::Wait(_)) => Next::Look(Reads::ALL),
+            Some(Work::Call(call)) => match self.action(call) {
+                Some(action) => Next::Look(action.reads(&self.view())),
+                None => {
+                    let verb = call.undo.as_ref().filter(|_| self.record.undo.is_some()).unwrap_or(&call.verb);
+                    self.park(Reason::UnknownCall, format!("this program has no call {verb:?}"))
+                }
+            },
+        }
+    }
+
     /// Rests until the account is unpaused, or the job may not be begun any more.
     pub(super) fn hold(&mut self, pause: &Pause) -> Next {
         if self.is_expired() {
@@ -24,7 +90,7 @@ impl Deciding<'_> {
         Next::Rest
     }
 
-    /// As many as may have begun within the last hour. Nothing was written, so the next one on the instance may pass.
+    /// The hourly limit is used up. Nothing was written, so the next job on the instance may pass.
     pub(super) fn over_limit(&mut self, begun: u64, most: u32) -> Next {
         let job = &self.record.job;
         let what = match job.kind {
@@ -36,5 +102,15 @@ impl Deciding<'_> {
             "{what} begun within the last hour: {begun}; `[limits] {setting}` allows {most}, so it needs approval"
         );
         self.park(Reason::NeedsApproval, message)
+    }
+
+    /// Whether `not_after` has passed and nothing was written: then the job may not begin any more.
+    pub(super) fn is_expired(&self) -> bool {
+        !self.record.has_written() && self.record.job.not_after.is_some_and(|at| self.now > at)
+    }
+
+    pub(super) fn expire(&mut self) -> Next {
+        let by = self.record.job.not_after.map(|at| at.to_string()).unwrap_or_default();
+        self.fail(Reason::Expired, format!("it was not begun by {by}"), vec![])
     }
 }

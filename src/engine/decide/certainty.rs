@@ -1,8 +1,8 @@
-//! Certainty: which empty answers are believed. Pure.
+//! Certainty: which empty answers are believed.
 //!
-//! A list can be empty for a moment although nothing is gone: a lagging replica, a fault that passes. Where it matters
-//! what is not there, one look is never believed: a second must agree, asked a while (`attachments-recheck`) after the
-//! first was answered. Between the two the job rests.
+//! A list can be empty for a moment although nothing is gone: a replica lags, or a fault passes. Where an absence matters, one
+//! look is never believed. A second must agree, asked `attachments-recheck` after the first was answered. Between the two
+//! the job rests.
 
 use jiff::Timestamp;
 
@@ -10,10 +10,11 @@ use crate::clock::later;
 use crate::domain::Edition;
 use crate::engine::decide::decision::{Deciding, Next};
 use crate::engine::look::cen_owner::CenOwner;
-use crate::engine::ports::action::{Certain, GrantState, Seen, grant_state};
+use crate::engine::ports::action::Certain;
+use crate::engine::seen::{GrantState, Seen, grant_state};
 
 impl Deciding<'_> {
-    /// Weighs a look against those before it. To be done before it is remembered.
+    /// Weighs a look against those before it. Called before the look is remembered.
     pub(super) fn weigh(&mut self, seen: &Seen) {
         let settled = self.is_settled(seen);
         let mut since = self.record.empty_since;
@@ -30,7 +31,7 @@ impl Deciding<'_> {
         self.record.empty_since = since;
     }
 
-    /// Whether complete lists show no attachment, or lack one that was shown before; `None` when there are no complete ones.
+    /// Whether complete lists show no attachment, or lack one that was shown before. `None` without complete lists.
     fn misses_attachments(&self, seen: &Seen) -> Option<bool> {
         let shown = seen.all_attachments()?;
         let known = self.record.after.as_ref().and_then(|after| after.attachments.as_ref());
@@ -39,8 +40,8 @@ impl Deciding<'_> {
         Some(shown.is_empty() || known.any(|known| !shown.iter().any(|shown| shown.id == known.id)))
     }
 
-    /// Whether a grant that was there before the first write is not shown any more: the account that was shown it is the owner
-    /// of the instance, so what it is not shown any more is gone. `None` when it cannot be told.
+    /// Whether a grant that was there before the first write is not shown any more. The account was shown it then, so it owns
+    /// the instance, and what it is not shown now is gone. `None` if the look does not tell.
     fn misses_grant(&self, seen: &Seen) -> Option<bool> {
         let was_there = self.record.before.as_ref().is_some_and(|before| before.granted);
         match grant_state(seen, &self.record.job) {
@@ -50,7 +51,7 @@ impl Deciding<'_> {
         }
     }
 
-    /// Whether the look may be relied on: nothing is missing, or a second look has confirmed what is.
+    /// Whether the look may be relied on: nothing is missing, or a second look agrees about what is missing.
     fn believed(&self, missing: Option<bool>, since: &mut Option<Timestamp>, asked_at: Timestamp) -> bool {
         match missing {
             Some(true) => {
@@ -67,7 +68,7 @@ impl Deciding<'_> {
         }
     }
 
-    /// Looks once more, as soon as that look counts. Not a failed try.
+    /// Rests until a second look counts. Not a failed try.
     pub(super) fn recheck(&mut self, why: String) -> Next {
         self.record.phase.rest_until(later(self.now, self.context.policies.attachments_recheck));
         self.record.why = why;

@@ -1,4 +1,4 @@
-//! What a person can tell a job: cancel, resume and approve. Pure; carried out by the worker.
+//! What an operator can command a job: cancel, resume and approve.
 
 use jiff::Timestamp;
 
@@ -6,12 +6,12 @@ use crate::domain::Reason;
 use crate::engine::decide::decision::{Context, Deciding, Decision, Next};
 use crate::engine::record::{Phase, Record, State, Turn, Undo};
 
-/// A command.
+/// A command of an operator to a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
-    /// End it: at once if nothing was written, by an undo if only part was.
+    /// End it: at once if nothing was written, by an undo if only part was written.
     Cancel,
-    /// Go on with a parked job from where it stands.
+    /// Go on with a parked job from its current step.
     Resume,
     /// Begin a job that an hourly limit has parked.
     Approve,
@@ -28,12 +28,12 @@ impl Command {
     }
 }
 
-/// Why a command was not obeyed, and what would be.
+/// Why a command is declined, in one sentence that says what is possible instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Declined(pub String);
 
-/// Decides on a command.
+/// Decides on a command at `now`.
 pub fn command(context: &Context<'_>, record: &Record, command: Command, now: Timestamp) -> Result<Decision, Declined> {
     let deciding = Deciding::new(context, record.clone(), now);
     if record.state().is_terminal() {

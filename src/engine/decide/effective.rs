@@ -1,35 +1,14 @@
-//! Waiting for the top of the hour: when to look, and what to make of it. Pure.
+//! What counts as effective: what a look, or the one rule that the sweep reads, says of a wait for the hour.
 //!
 //! An answer is *effective*, *pending*, or it is *unclear*, and unclear never completes, fails or writes anything.
-
-use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::clock::later;
 use crate::domain::{Attachment, Edition, GrantRule, Hour, OrderType};
-use crate::engine::ports::action::{Certain, GrantState, Seen, grant_state};
+use crate::engine::ports::action::Certain;
 use crate::engine::record::{Outcome, Record, Wait, Write};
-
-/// When to look next at something that should have been effective at `expected_at` and was not seen so by `now`: at
-/// `expected_at`, then at each of `offsets` after the top of the hour, then at the top of each further hour.
-///
-/// `offsets` are meant for the real hour and scale with this one; they ascend and stay below one hour.
-pub fn next_check(expected_at: Timestamp, now: Timestamp, hour: Hour, offsets: &[Duration]) -> Timestamp {
-    if now < expected_at {
-        return expected_at;
-    }
-    let next_hour = hour.next_after(now);
-    let top = later(next_hour, Duration::ZERO)
-        .checked_sub(jiff::SignedDuration::try_from(hour.length()).unwrap_or(jiff::SignedDuration::MAX))
-        .unwrap_or(Timestamp::MIN);
-    offsets
-        .iter()
-        .map(|offset| later(top, hour.scale(*offset)))
-        .find(|at| *at > now)
-        .unwrap_or(next_hour)
-        .min(next_hour)
-}
+use crate::engine::seen::{GrantState, Seen, grant_state};
 
 /// What the one rule that the sweep read says of a wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +17,7 @@ pub enum Swept {
     Effective,
     /// The goal is written and not yet in force.
     Pending,
-    /// Anything else: the job must look for itself, with both witnesses.
+    /// Anything else: the job must make a look of its own, with both witnesses.
     Doubtful,
 }
 
@@ -58,7 +37,7 @@ pub enum Waited {
     Effective,
     /// The goal is written and not yet in force.
     Pending,
-    /// Somebody changed it after us: both witnesses show another payer written, or an attachment carries another again.
+    /// It was changed after this job: both witnesses show another payer written, or an attachment carries another again.
     Overridden(String),
     /// Both witnesses, read to the end, show no grant.
     GrantGone,
@@ -72,11 +51,11 @@ pub enum Waited {
     Unclear(String),
 }
 
-/// Judges a wait by a look that covers [`crate::engine::ports::action::Reads::ALL`]. `known` are the attachments as they were known before
+/// Judges a wait by a look that covers [`crate::engine::seen::Reads::ALL`]. `known` are the attachments as they were known before
 /// it; `over` says that the hour has come and gone long enough for its effect to show.
 ///
-/// An absent effective order type is in force only on a grant without attachments (API §B: absent means unknown; §I G4:
-/// nobody says whether an unattached grant has one).
+/// A grant without `EffectiveOrderType` counts as in force only if it has no attachments (API §B: absent means unknown; §I
+/// G4: no page says whether an unattached grant has one).
 pub fn judge_wait(
     record: &Record,
     wait: &Wait,
@@ -98,7 +77,7 @@ pub fn judge_wait(
     match (rule.order_type, rule.effective_order_type) {
         (None, _) => Waited::Unclear("the grant is shown without an order type".into()),
         (Some(written), _) if written != wait.goal => {
-            Waited::Overridden(format!("somebody set the payer back from {}", wait.goal))
+            Waited::Overridden(format!("the payer was set back from {}", wait.goal))
         }
         (_, Some(effective)) if effective == wait.goal => Waited::Effective,
         (_, Some(_)) => judge_late(record, wait, seen, certain, known, over),
@@ -130,8 +109,8 @@ pub fn over(wait: &Wait, now: Timestamp, hour: Hour) -> Over {
     }
 }
 
-/// What may be the cause when the goal is written on the grant, and another payer in force: nothing yet, as long as the
-/// hour is to come; later the attachments tell. What merely shows late is no cause.
+/// The goal is written on the grant and another payer is in force. Before the hour that is as expected; after it the
+/// attachments tell whether something is wrong or the effect only shows late.
 fn judge_late(record: &Record, wait: &Wait, seen: &Seen, certain: Certain, known: &[Attachment], over: Over) -> Waited {
     if over == Over::No {
         return Waited::Pending;
@@ -153,7 +132,7 @@ fn judge_late(record: &Record, wait: &Wait, seen: &Seen, certain: Certain, known
         let ours = |w: &&Write| w.resource == other.id && w.undo == record.undo.is_some();
         let written = record.writes.iter().filter(ours).any(took_effect);
         return if written || known.iter().any(|a| set(&a)) {
-            Waited::Overridden(format!("somebody set the payer of {} back from {}", other.id, wait.goal))
+            Waited::Overridden(format!("the payer of {} was set back from {}", other.id, wait.goal))
         } else {
             Waited::Missing(format!("{} does not carry {} yet", other.id, wait.goal))
         };
@@ -169,40 +148,6 @@ mod tests {
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
-    }
-
-    const OFFSETS: [Duration; 4] =
-        [Duration::from_secs(30), Duration::from_secs(120), Duration::from_secs(300), Duration::from_secs(900)];
-
-    #[test]
-    fn looks_at_the_hour_then_at_the_offsets_then_each_hour() {
-        let expected = at("2026-11-21T11:00:00Z");
-        let mut now = at("2026-11-21T10:20:00Z");
-        let mut looks = Vec::new();
-        for _ in 0..7 {
-            now = next_check(expected, now, Hour::REAL, &OFFSETS);
-            looks.push(now.to_string());
-        }
-        assert_eq!(
-            looks,
-            [
-                "2026-11-21T11:00:00Z",
-                "2026-11-21T11:00:30Z",
-                "2026-11-21T11:02:00Z",
-                "2026-11-21T11:05:00Z",
-                "2026-11-21T11:15:00Z",
-                "2026-11-21T12:00:00Z",
-                "2026-11-21T12:00:30Z",
-            ]
-        );
-    }
-
-    #[test]
-    fn offsets_scale_with_the_hour() {
-        let hour = Hour::new(Duration::from_secs(10)).unwrap();
-        let expected = at("2026-11-21T11:00:10Z");
-        let next = next_check(expected, expected, hour, &OFFSETS);
-        assert_eq!(next.duration_since(expected).as_micros(), 83_333);
     }
 
     #[test]

@@ -1,13 +1,13 @@
-//! Ends: how a job completes, fails, goes back or parks. Pure.
+//! Endings: how a job completes, fails, goes back or parks.
 //!
-//! After the first write there are only these ways out: completed, overridden by somebody else, superseded, or failed or
-//! cancelled with an undo that was read back. Everything else parks as half done, with an alert, and blocks the line of
-//! its instance until a person decides.
+//! After the first write a job can only end completed, overridden by another hand, superseded, or failed or cancelled with an
+//! undo that was read back. Everything else parks as half done, with an event, and blocks the queue of its instance until an
+//! operator decides.
 
-use crate::domain::{EventType, Kind, Reason};
+use crate::domain::{EventType, Job, Kind, Reason};
 use crate::engine::decide::decision::{Deciding, Next};
-use crate::engine::ports::action::Seen;
 use crate::engine::record::{EmptySince, Ending, Outcome, Phase, State, Undo, Write};
+use crate::engine::seen::Seen;
 use crate::workflow::Step;
 
 impl Deciding<'_> {
@@ -29,40 +29,24 @@ impl Deciding<'_> {
         Next::Rest
     }
 
-    /// Every step is through and was read back.
+    /// Every step is done and was read back.
     pub(super) fn complete(&mut self, seen: &Seen) -> Next {
-        let job = &self.record.job;
-        let (id, cen) = (job.instance.id.clone(), job.cen.id.clone());
+        let kind = self.record.job.kind;
         let wrote = self.record.has_written();
-        // A refused call may have had its effect all the same, or somebody else came between; not where the cloud has said that
-        // there was nothing to do.
+        // A refused call may have had its effect all the same, or another person came between; not where the cloud has said
+        // that there was nothing to do.
         let nothing_to_do = |write: &Write| matches!(write.outcome, Outcome::Refused { done: true, .. });
         let by_whom_unknown = !wrote && !self.record.writes.iter().all(nothing_to_do);
         let was_granted = self.record.before.as_ref().is_none_or(|before| before.granted);
-        let payer = self.goal().map(|goal| format!(" with {goal}")).unwrap_or_default();
-        let (reason, message) = match (job.kind, wrote) {
-            (Kind::Grant, true) => (Reason::Done, format!("{id} is granted to {cen}{payer}")),
-            (Kind::Grant, false) => (Reason::AlreadySatisfied, format!("{id} was granted to {cen}{payer} already")),
-            (Kind::Revoke, true) if was_granted => (Reason::Done, format!("{id} is no longer granted to {cen}")),
-            (Kind::Revoke, _) => {
-                let rules = seen.resource_rules.iter().flat_map(|listing| &listing.items);
-                self.record.granted_to = rules.map(|rule| rule.cen.to_string()).collect();
-                let elsewhere = match self.record.granted_to.as_slice() {
-                    [] => String::new(),
-                    some => format!(", but to {}", some.join(", ")),
-                };
-                (Reason::AlreadyAbsent, format!("{id} is not granted to {cen}{elsewhere}"))
-            }
-            (Kind::PayerChange, true) => {
-                (Reason::Done, format!("{id} in {cen}:{payer} is in force").replace(": with", ":"))
-            }
-            (Kind::PayerChange, false) => {
-                (Reason::AlreadySatisfied, format!("{id} in {cen}:{payer} was in force already").replace(": with", ":"))
-            }
-        };
-        if job.kind == Kind::PayerChange {
+        let already = if kind == Kind::Revoke { !(wrote && was_granted) } else { !wrote };
+        if already && kind == Kind::Revoke {
+            let rules = seen.resource_rules.iter().flat_map(|listing| &listing.items);
+            self.record.granted_to = rules.map(|rule| rule.cen.to_string()).collect();
+        }
+        if kind == Kind::PayerChange {
             self.record.effective_seen = Some(self.now);
         }
+        let (reason, message) = self.result(already);
         if !by_whom_unknown {
             return self.finish(State::Completed, reason, message, vec![]);
         }
@@ -72,17 +56,45 @@ impl Deciding<'_> {
         next
     }
 
-    /// Ends without the result; only where nothing of this job is left in the cloud, or somebody else undid it.
+    /// The result of a job in one sentence; `already`: it was there before the job.
+    fn result(&self, already: bool) -> (Reason, String) {
+        let job = &self.record.job;
+        let (id, cen) = (&job.instance.id, &job.cen.id);
+        let payer = self.goal().map(|goal| format!(" with {goal}")).unwrap_or_default();
+        match (job.kind, already) {
+            (Kind::Grant, false) => (Reason::Done, format!("{id} is granted to {cen}{payer}")),
+            (Kind::Grant, true) => (Reason::AlreadySatisfied, format!("{id} was granted to {cen}{payer} already")),
+            (Kind::Revoke, false) => (Reason::Done, format!("{id} is no longer granted to {cen}")),
+            (Kind::Revoke, true) => {
+                let elsewhere = match self.record.granted_to.as_slice() {
+                    [] => String::new(),
+                    some => format!(", but to {}", some.join(", ")),
+                };
+                (Reason::AlreadyAbsent, format!("{id} is not granted to {cen}{elsewhere}"))
+            }
+            (Kind::PayerChange, _) => self.in_force(if already { "was in force already" } else { "is in force" }),
+        }
+    }
+
+    /// The result of a payer change: `how` the payer is in force.
+    pub(super) fn in_force(&self, how: &str) -> (Reason, String) {
+        let reason = if self.record.has_written() { Reason::Done } else { Reason::AlreadySatisfied };
+        let payer = self.goal().map(|goal| format!("{goal} ")).unwrap_or_default();
+        let Job { instance, cen, .. } = &self.record.job;
+        (reason, format!("{} in {}: {payer}{how}", instance.id, cen.id))
+    }
+
+    /// Ends without the result. Only where nothing of this job is left in the cloud.
     pub(super) fn fail(&mut self, reason: Reason, message: String, findings: Vec<String>) -> Next {
         self.finish(State::Failed, reason, message, findings)
     }
 
-    /// A step cannot be done: fail if nothing was written, go back if something was, and park if that is not possible.
+    /// A step cannot be done: the job fails if nothing was written, goes back if it can, and parks otherwise.
     pub(super) fn refused(&mut self, reason: Reason, message: String, findings: Vec<String>) -> Next {
         if !self.record.has_written() {
             return self.fail(reason, message, findings);
         }
-        // What somebody else wrote stands where this job's writes did, so that nothing of it is left to put back.
+        // The writes of another hand stand where this job's did, so that nothing of it is left to put back.
         if reason == Reason::Overridden || (reason == Reason::GrantGone && self.record.mended) {
             return self.fail(reason, message, findings);
         }
@@ -92,7 +104,7 @@ impl Deciding<'_> {
         self.go_back(Undo { ends: State::Failed, reason, message })
     }
 
-    /// Admission to undo, in the order of the steps: the resource account before the transit-router account, as in every
+    /// Begins to undo, in the order of the steps: the resource account before the transit-router account, as in every
     /// payer change (API §A.7).
     pub(super) fn go_back(&mut self, undo: Undo) -> Next {
         self.record.why = format!("goes back: {}", undo.message);
@@ -110,7 +122,7 @@ impl Deciding<'_> {
         }
     }
 
-    /// Whether everything that may have been written belongs to a step that can be undone: half of it back is no way out.
+    /// Whether everything that may have been written belongs to a step that can be undone.
     pub(super) fn can_go_back(&self) -> bool {
         let undoable = |step: &str| {
             let call = self.context.definition.step(step).and_then(Step::call);
@@ -120,7 +132,7 @@ impl Deciding<'_> {
         self.next_undo(None).is_some() && written.all(|w| undoable(&w.step))
     }
 
-    /// The first step after `after` that has something to undo.
+    /// Name of the first step after `after` that has something to undo.
     pub(super) fn next_undo(&self, after: Option<&Step>) -> Option<String> {
         let steps = &self.context.definition.steps;
         let from = after.and_then(|after| steps.iter().position(|s| s.name == after.name)).map_or(0, |place| place + 1);
@@ -130,8 +142,8 @@ impl Deciding<'_> {
         steps.get(from..)?.iter().filter(undoable).find(wrote).map(|step| step.name.clone())
     }
 
-    /// Everything is put back and was read back. If an hour passed in between, billing has moved too, and moves back at
-    /// the next one: only then is it over.
+    /// Everything is put back, and a look shows it. If billing has changed meanwhile, it changes back at the next hour, and
+    /// the job waits for that.
     pub(super) fn undone(&mut self, seen: &Seen) -> Next {
         let before = self.record.before.as_ref().and_then(|before| before.effective_order_type.or(before.order_type));
         let now = self.record.after.as_ref().and_then(|after| after.effective_order_type);
@@ -155,7 +167,7 @@ impl Deciding<'_> {
         self.finish(undo.ends, undo.reason, format!("{}; everything was put back", undo.message), vec![])
     }
 
-    /// Needs a person. What is known is kept, and `resume` goes on from here.
+    /// Waits for an operator. What is known is kept, and `resume` goes on from here.
     pub(super) fn park(&mut self, reason: Reason, message: String) -> Next {
         self.park_with(reason, message, vec![])
     }
@@ -168,14 +180,5 @@ impl Deciding<'_> {
         self.says.push(EventType::Parked);
         self.commit = true;
         Next::Rest
-    }
-
-    pub(super) fn is_expired(&self) -> bool {
-        !self.record.has_written() && self.record.job.not_after.is_some_and(|at| self.now > at)
-    }
-
-    pub(super) fn expire(&mut self) -> Next {
-        let by = self.record.job.not_after.map(|at| at.to_string()).unwrap_or_default();
-        self.fail(Reason::Expired, format!("it was not begun by {by}"), vec![])
     }
 }

@@ -1,12 +1,13 @@
-//! What would follow: the answer to a plan. Pure.
+//! The answer to a plan: which writes would follow.
 //!
-//! It is no second account of the workflow: the same actions judge, step by step, a look into which the effect of every
-//! write they ask for is put as if it had been made. What they would not write is not foretold.
+//! The same actions judge, step by step, as when the job is carried out. The effect of each write they ask for is put into
+//! the look, as if it had been made.
 
 use crate::domain::Reason;
 use crate::engine::decide::decision::{Deciding, Next};
-use crate::engine::ports::action::{Certain, Judgement, Reads, Seen, View};
+use crate::engine::ports::action::{Certain, Judgement, View};
 use crate::engine::record::{Image, Plan, PlannedCall, State};
+use crate::engine::seen::{Reads, Seen};
 use crate::workflow::{Account, Target};
 
 impl Deciding<'_> {
@@ -42,7 +43,7 @@ impl Deciding<'_> {
         self.finish(State::Planned, Reason::Planned, message, findings)
     }
 
-    /// The calls, and what a look would show after them; or what has to be read as well to tell.
+    /// The writes from `target` on, and what a look would show after them. `Err`: what must be read as well to tell.
     pub(super) fn forecast(&self, target: &Target, seen: &Seen) -> Result<(Plan, Seen), Reads> {
         let definition = self.context.definition;
         let (mut plan, mut then, mut record) = (Plan::default(), seen.clone(), self.record.clone());
@@ -70,8 +71,8 @@ impl Deciding<'_> {
                         action.foresee(&record.job, &intended, &mut then);
                         plan.calls.push(PlannedCall {
                             step: step.name.clone(),
-                            operation: intended.operation.to_owned(),
-                            account: intended.account,
+                            operation: intended.operation,
+                            account: intended.account(&record.job).clone(),
                             resource: intended.resource,
                             order_type: intended.order_type,
                         });
@@ -92,7 +93,7 @@ impl Deciding<'_> {
     }
 }
 
-/// Attachments that are being changed, as they will be: carrying the job out waits for that.
+/// Shows attachments that are being changed as they will be then, since carrying out the job waits for that.
 fn come_to_rest(seen: &mut Seen) {
     for list in [&mut seen.attachments, &mut seen.basic].into_iter().flatten() {
         list.items.retain(|attachment| !attachment.status.eq_ignore_ascii_case("Detaching"));

@@ -1,43 +1,19 @@
-//! Trying: when something that failed, or found no room, is tried again, and when that has gone on for too long. Pure.
+//! Trying again: when a call that failed or found no room is repeated, and when that has gone on for too long.
 
 use std::time::Duration;
 
 use crate::clock::later;
-use crate::domain::{AccountUid, Reason};
+use crate::domain::{AccountUid, Operation, Reason};
 use crate::engine::decide::backoff;
 use crate::engine::decide::decision::{Deciding, Next};
 use crate::engine::ports::action::Action;
-use crate::engine::ports::cloud::{CloudError, Failure, Refusal};
-use crate::engine::record::{Outcome, Write};
-use crate::workflow::{Class, Effect, ErrorClasses, Step, Verdict};
-
-impl CloudError {
-    /// What the error-class table says of it.
-    pub fn verdict<'a>(&self, classes: &'a ErrorClasses) -> Verdict<'a> {
-        match &self.failure {
-            Failure::NotSent { .. } => classes.not_sent(),
-            Failure::Held { .. } => Verdict { class: Class::Held, ..classes.not_sent() },
-            Failure::Unanswered { .. } => classes.unanswered(),
-            Failure::Credential { refusal, .. } => {
-                let Refusal { asked, status, code } = refusal.as_ref();
-                let verdict = classes.classify(asked, *status, code, self.retry_after.is_some());
-                Verdict { effect: Effect::None, ..verdict }
-            }
-            Failure::Refused { status, code, .. } => {
-                classes.classify(&self.operation, *status, code, self.retry_after.is_some())
-            }
-        }
-    }
-
-    /// Its class by that table.
-    pub fn class(&self, classes: &ErrorClasses) -> Class {
-        self.verdict(classes).class
-    }
-}
+use crate::engine::ports::cloud::CloudError;
+use crate::engine::record::{Judged, Outcome, Write};
+use crate::workflow::{Class, Step, Verdict};
 
 impl<'a> Deciding<'a> {
-    /// After a call that failed: again later as patiently as `policy` says, unless it is the account's keys that are refused.
-    /// That parks at once if they are refused for good, and otherwise when new ones were not good in time either.
+    /// After a failed call: tries again as `policy` says. If the keys of the account are refused, the job parks: at once if they
+    /// are refused for good, and otherwise after `keys-patience`.
     pub(super) fn after_failure(&mut self, policy: &str, verdict: &Verdict<'_>, error: &CloudError) -> Next {
         let refused_for_good = match verdict.class {
             Class::Credential => true,
@@ -53,9 +29,15 @@ impl<'a> Deciding<'a> {
         self.again_after(policy, error.to_string(), error.retry_after)
     }
 
-    /// Waits for the budget if that will not take longer than the step may; otherwise the job rests meanwhile, and looks
-    /// again. Neither is a failed try.
-    pub(super) fn no_room(&mut self, operation: &str, account: &AccountUid, opens_in: Duration, waited: bool) -> Next {
+    /// Waits for room in the budget, if that takes less than the step may; otherwise the job rests until there is room, and
+    /// looks again. Neither is a failed try.
+    pub(super) fn no_room(
+        &mut self,
+        operation: Operation,
+        account: &AccountUid,
+        opens_in: Duration,
+        waited: bool,
+    ) -> Next {
         self.commit = true;
         self.record.why = format!("waits for room in the budget of account {account} for {operation}");
         let patience = self.step().and_then(Step::call).map(|call| call.timeout).unwrap_or_default();
@@ -67,17 +49,20 @@ impl<'a> Deciding<'a> {
         Next::Rest
     }
 
-    /// What the error-class table says of a failed call.
+    /// What the table of error classes says of a failed call.
     pub(super) fn classify(&self, error: &CloudError) -> Verdict<'a> {
         error.verdict(self.context.classes)
     }
 
-    /// What it says of a refusal that was stored.
-    pub(super) fn classify_refused(&self, write: &Write, code: &str) -> Verdict<'a> {
-        self.context.classes.classify(&write.operation, 400, code, false)
+    /// What the table of error classes said of a refused write when it was answered; `None` for a write that was not
+    /// refused. A record of an earlier build holds only the code: then today's table tells by that and the operation.
+    pub(super) fn judged(&self, write: &Write) -> Option<Judged> {
+        let Outcome::Refused { code, judged, .. } = &write.outcome else { return None };
+        let by_code = || self.context.classes.classify(write.operation.as_str(), 400, code, false).into();
+        Some(judged.clone().unwrap_or_else(by_code))
     }
 
-    /// A read is held: the job waits until it is asked again, which is no failed try.
+    /// The read is held for its account: the job waits until it is asked again. Not a failed try.
     pub(super) fn held_back(&mut self, why: String, asked_again_in: Option<Duration>) -> Next {
         self.spent_waiting();
         self.record.phase.rest_until(later(self.now, asked_again_in.unwrap_or_default()));
@@ -85,8 +70,8 @@ impl<'a> Deciding<'a> {
         Next::Rest
     }
 
-    /// Time that was spent waiting for room, or for a read that is held, is none that was spent on trying. But the hour in
-    /// which a payer may not be changed again passes all the same.
+    /// Time spent waiting for room, or for a held read, does not count as time spent on trying. The exception: the hour in
+    /// which a payer may not be changed again passes in any case.
     fn spent_waiting(&mut self) {
         let action = self.step().and_then(Step::call).and_then(|call| self.action(call));
         let refused = self.record.writes.last().is_some_and(|w| matches!(w.outcome, Outcome::Refused { .. }));
@@ -95,19 +80,19 @@ impl<'a> Deciding<'a> {
         }
     }
 
-    /// Something moved: give-up is counted from here.
+    /// There was progress: giving up is counted from now.
     pub(super) fn progress(&mut self) {
         self.record.attempt = 0;
         self.record.trying_since = self.now;
         self.record.keys_refused_since = None;
     }
 
-    /// Looks again later, as patiently as `policy` says; parks when that is over.
+    /// Looks again later, as `policy` says; parks when its `give-up` is over.
     pub(super) fn again(&mut self, policy: &str, why: String) -> Next {
         self.again_after(policy, why, None)
     }
 
-    /// Like [`Self::again`], and not before a delay the server asked for.
+    /// Like [`Self::again`], but not before the delay `asked` for by the server.
     pub(super) fn again_after(&mut self, policy: &str, why: String, asked: Option<Duration>) -> Next {
         let Some(policy) = self.context.policies.retry(policy) else {
             return self.park(Reason::UnknownCall, format!("there is no retry policy {policy:?}"));
@@ -124,9 +109,68 @@ impl<'a> Deciding<'a> {
         self.record.why = why;
         Next::Rest
     }
+}
 
-    /// Whether the effect of a failed call is known to be none.
-    pub(super) fn had_no_effect(verdict: &Verdict<'_>) -> bool {
-        verdict.effect == Effect::None
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admin::testing::{at, record};
+    use crate::domain::{Hour, Kind, Operation};
+    use crate::engine::decide::decision::Context;
+    use crate::engine::ports::cloud::Failure;
+    use crate::workflow::{Catalog, Overrides, OverridingFile};
+
+    const NOW: &str = "2026-11-28T10:20:00Z";
+
+    /// An operator's own entry, which is taken out of the table again while a job still has to act on the refusal.
+    const OWN: &str = r#"
+[[class]]
+code = "Odd.Code"
+http = 409
+class = "permanent"
+effect = "none"
+meaning = "The instance is reserved."
+do = "Ask its owner."
+"#;
+
+    #[test]
+    fn a_refusal_keeps_the_class_it_was_answered_with() {
+        let registry = crate::actions::registry();
+        let table = |own: Option<&str>| {
+            let errors = own.map(|own| OverridingFile { file: "own.toml".into(), text: own.into() });
+            Catalog::embedded(&registry.specs(), &Overrides { errors, ..Overrides::default() }).unwrap()
+        };
+        let (own, embedded) = (table(Some(OWN)), table(None));
+        let context = |classes| Context {
+            definition: embedded.definition(Kind::Grant),
+            registry: &registry,
+            policies: &embedded.policies,
+            classes,
+            hour: Hour::REAL,
+        };
+        let mut job = record("NET-1");
+        job.writes.push(Write {
+            step: "grant".into(),
+            operation: Operation::GrantInstanceToTransitRouter,
+            account: job.job.instance.owner.clone(),
+            resource: job.job.instance.id.to_string(),
+            order_type: job.job.order_type,
+            undo: false,
+            generation: 0,
+            client_token: None,
+            sends: 1,
+            unsettled: false,
+            intended_at: at(NOW),
+            outcome: Outcome::Unknown,
+        });
+        let failure = Failure::Refused { status: 409, code: "Odd.Code".into(), message: "no".into() };
+        let answer = Err(CloudError::new(Operation::GrantInstanceToTransitRouter, failure));
+        let context_then = context(&own.classes);
+        let mut deciding = Deciding::new(&context_then, job, at(NOW));
+        deciding.answered(0, &answer);
+        let context_now = context(&embedded.classes);
+        let later = Deciding::new(&context_now, deciding.record, at(NOW));
+        let judged = later.judged(&later.record.writes[0]).unwrap();
+        assert_eq!((judged.class, judged.meaning.as_str()), (Class::Permanent, "The instance is reserved."));
     }
 }

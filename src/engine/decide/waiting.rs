@@ -1,16 +1,17 @@
-//! Waiting for the hour: how a job comes to wait, what a look or the sweep makes of it, and how the wait ends. Pure.
+//! Waiting for the hour: how a wait begins, what follows from the look of the job or of the sweep, and how the wait ends.
 
 use jiff::Timestamp;
 
 use crate::clock::later;
 use crate::domain::{Attachment, EventType, GrantRule, OrderType, Reason};
 use crate::engine::decide::decision::{Context, Deciding, Decision, Next};
-use crate::engine::decide::effective::{Over, Swept, Waited, judge_rule, judge_wait, next_check, over};
-use crate::engine::ports::action::{Reads, Seen};
+use crate::engine::decide::effective::{Over, Swept, Waited, judge_rule, judge_wait, over};
+use crate::engine::decide::sweep_times::next_check;
 use crate::engine::record::{EmptySince, Image, Phase, Record, State, Turn, Wait};
+use crate::engine::seen::{Reads, Seen};
 use crate::workflow::{Account, Step};
 
-/// Decides on what the sweep read of a waiting job at `at`: the rule as the first witness shows it.
+/// Decides on what the sweep read of a waiting job at `at`: its grant rule, as `DescribeGrantRulesToCen` shows it.
 ///
 /// `attachments` are those of its instance in the CEN, where they were compared: see [`is_late`].
 pub fn decide_swept(
@@ -48,23 +49,24 @@ pub fn decide_swept(
     deciding.into_decision(next)
 }
 
-/// Whether the sweep has to compare the attachments of a wait that is still pending: true from the second check after its
-/// hour on. That an effect shows a little late is the usual cause, and costs nothing but the next look.
+/// Whether the sweep has to compare the attachments of a wait that is still pending: from the second check after its hour
+/// on. Usually the effect only shows a little late, and the next check confirms it.
 pub fn is_late(record: &Record, rule: Option<&GrantRule>) -> bool {
     let Some(wait) = record.wait.as_ref().filter(|_| record.is_swept()) else { return false };
     let before = wait.last_pending.is_some_and(|at| at >= wait.expected_at);
     before && judge_rule(wait.goal, rule) == Swept::Pending
 }
 
-/// Whether attachments cannot be those of a wait for `goal` on which all is well.
+/// Whether attachments show that a wait for `goal` has been disturbed.
 fn disagree(goal: OrderType, list: &[Attachment], past: Over) -> bool {
     (list.is_empty() && past == Over::AWholeHour)
         || list.iter().any(|a| a.is_attached() && a.order_type.is_some_and(|payer| payer != goal))
 }
 
 impl Deciding<'_> {
-    /// Both sides carry the new payer: wait for the boundary after the later of the last write and the look that first
-    /// saw everything attached, by the cloud's own clock. A job that found another one's writes waits as long as that.
+    /// Both sides carry the new payer: waits for the boundary after the last write or after the look that first showed
+    /// everything attached, whichever is later, by the clock of the cloud. A job that found the writes of another waits for
+    /// the hour of that one.
     pub(super) fn await_hour(&mut self, seen: &Seen, rivals: &[Record]) -> Next {
         let Some(goal) = self.goal() else {
             return self.park(Reason::HalfDone, "there is no payer to wait for".into());
@@ -77,7 +79,7 @@ impl Deciding<'_> {
     }
 
     pub(super) fn wait_for(&mut self, goal: OrderType, expected_at: Timestamp) -> Next {
-        // A payer that never left billing was not seen pending, and did not take effect at any hour.
+        // A payer that was billed all the time was never pending, and takes effect at no hour.
         let pending = |after: &Image| after.effective_order_type.is_some_and(|effective| effective != goal);
         self.record.phase = Phase::Waiting { due: self.next_check(expected_at) };
         self.record.empty_since = EmptySince::default();
@@ -140,8 +142,8 @@ impl Deciding<'_> {
         }
     }
 
-    /// Goes back from the wait to the write that is missing, once. From `Waiting` it takes a place in the queue of the instance
-    /// again; a wait that was resumed has one.
+    /// Goes back from the wait to the missing write, once. From `Waiting` it takes a place in the queue of the instance again;
+    /// a resumed wait has one.
     fn mend(&mut self, why: String, stored: State) -> Next {
         let steps = &self.context.definition.steps;
         let wait = steps.iter().position(|step| step.call().is_none()).unwrap_or_default();
@@ -162,7 +164,7 @@ impl Deciding<'_> {
         Next::Rest
     }
 
-    /// The sweep cannot tell: the job looks for itself.
+    /// The sweep cannot tell: the job makes a look of its own.
     fn doubt(&mut self, why: &str) -> Next {
         if let Some(wait) = &mut self.record.wait {
             wait.doubt = true;
@@ -181,12 +183,9 @@ impl Deciding<'_> {
         if self.record.undo.is_some() {
             return self.went_back();
         }
-        let goal = self.goal().map(|goal| goal.to_string()).unwrap_or_default();
-        let (id, cen) = (&self.record.job.instance.id, &self.record.job.cen.id);
-        let (reason, message) = match self.record.has_written() {
-            true => (Reason::Done, format!("{id} in {cen}: {goal} is in force")),
-            false => (Reason::AlreadySatisfied, format!("{id} in {cen}: {goal} was written already and is in force")),
-        };
+        let wrote = self.record.has_written();
+        let (reason, message) =
+            self.in_force(if wrote { "is in force" } else { "was written already and is in force" });
         self.finish(State::Completed, reason, message, vec![])
     }
 
@@ -199,7 +198,7 @@ impl Deciding<'_> {
         self.wait_on("is written and not yet in force".into())
     }
 
-    /// Nothing can be told; the next look is at the usual time.
+    /// The look does not tell; the next one is at the usual time.
     pub(super) fn still_unclear(&mut self, why: String) -> Next {
         if let Some(wait) = &mut self.record.wait {
             wait.doubt = false;

@@ -1,24 +1,23 @@
-//! Writes: when an intent is committed, what an answer means, and how a look is read in the light of what is
-//! outstanding. Pure.
+//! Writes: when an intent is committed, what an answer means, and what a look means while an intent is outstanding.
 //!
-//! The race: a grant and a revoke carry no ClientToken, reads may lag behind writes, and a write whose answer was lost
-//! may still land. So "not there yet" counts as "not done" only once `settle` has passed since the write was last
-//! committed to, and only from both witnesses; until then the job looks again. A write with a ClientToken may be sent
-//! again at once: the token is the same, so it cannot take effect twice.
+//! The race: grant and revoke carry no ClientToken, reads may lag behind writes, and a write whose answer was lost may still
+//! land. So "not shown" means "not done" only once `settle` has passed since the last send could have ended, and only if both
+//! witnesses agree; until then the job looks again. A write with a ClientToken may be sent again at once: the token is the
+//! same, so it cannot take effect twice.
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::clock::later;
-use crate::domain::{Attachment, EventType, Kind, Reason};
+use crate::domain::{EventType, Kind, Reason};
 use crate::engine::decide::decision::{Deciding, Next};
-use crate::engine::ports::action::{Action, Intended, NOT_JUST_BUSY, Reads, Seen};
-use crate::engine::ports::cloud::{Answer, CloudError, Failure};
-use crate::engine::record::{Image, Outcome, Record, State, Write};
-use crate::workflow::{Call, Class, Finding, Refused, Step, Target};
+use crate::engine::ports::action::{Action, Intended};
+use crate::engine::record::{Image, Judged, Outcome, Record, State, Write};
+use crate::engine::seen::{Reads, Seen};
+use crate::workflow::{Call, Class, Finding, Refused};
 
 impl Deciding<'_> {
-    /// A step wants a write made. Whether it may be sent now depends on what became of the last one like it.
+    /// A step wants a write. Whether it may be sent now depends on the outcome of the last one like it.
     pub(super) fn wants(&mut self, call: &Call, intended: Intended, seen: &Seen, rivals: &[Record]) -> Next {
         let Some(place) = self.last_write(&intended.resource) else {
             return self.begin(intended, rivals);
@@ -36,16 +35,19 @@ impl Deciding<'_> {
                     self.reopen(place);
                     return self.again(&call.retry, text);
                 }
-                let verdict = self.classify_refused(&write, code);
+                let judged = self.judged(&write);
+                let class = judged.as_ref().map(|judged| judged.class);
                 let action = self.action(call);
                 // What counts is when it was refused: in that hour, or when it was over for sure.
                 let cool =
                     later(later(self.record.trying_since, self.context.hour.length()), self.context.policies.settle);
-                if verdict.class == Class::Unknown && action.is_some_and(Action::changes_payer) && at < cool {
+                if class == Some(Class::Unknown) && action.is_some_and(Action::changes_payer) && at < cool {
                     return self.cool_down(place, text, cool);
                 }
-                if verdict.finding == Some(Finding::Instance) && !self.record.has_written() {
-                    let finding = format!("{}: {}", text.trim_end_matches('.'), verdict.meaning);
+                if let Some(Judged { finding: Some(Finding::Instance), meaning, .. }) = judged
+                    && !self.record.has_written()
+                {
+                    let finding = format!("{}: {meaning}", text.trim_end_matches('.'));
                     return self.refused(Reason::PreflightFailed, finding.clone(), vec![finding]);
                 }
                 let behind = action.and_then(|action| action.unforeseeable(&self.view(), code, !unclassified));
@@ -55,7 +57,7 @@ impl Deciding<'_> {
             Outcome::Unknown => {
                 // What counts is when the look began: the state it shows may be as old as that.
                 if seen.at < later(self.over_by(&write), self.context.policies.settle) {
-                    self.poll(format!("nobody knows yet whether {} took effect", write.operation))
+                    self.poll(format!("it is not known yet whether {} took effect", write.operation))
                 } else if seen.covers(Reads::WITNESSES) {
                     self.send_again(place)
                 } else {
@@ -75,8 +77,8 @@ impl Deciding<'_> {
         }
     }
 
-    /// Commits to a write that was not made before. The first of a job is where it begins: expiry is tested, and older
-    /// waiting jobs on the same grant give way, in the same commit.
+    /// Commits to a write that was not made before. With the first write a job begins: expiry is tested, and older jobs that
+    /// wait on the same grant give way in the same commit.
     fn begin(&mut self, intended: Intended, rivals: &[Record]) -> Next {
         if self.record.writes.is_empty() {
             if self.is_expired() {
@@ -90,11 +92,11 @@ impl Deciding<'_> {
             self.begins();
         }
         let generation = self.record.generation;
-        let token = intended.client_token.then(|| self.client_token(&intended));
+        let token = intended.operation.takes_client_token().then(|| self.client_token(&intended));
         self.record.writes.push(Write {
             step: self.record.step.clone(),
-            operation: intended.operation.into(),
-            account: intended.account,
+            operation: intended.operation,
+            account: intended.account(&self.record.job).clone(),
             resource: intended.resource,
             order_type: intended.order_type,
             undo: self.record.undo.is_some(),
@@ -108,7 +110,7 @@ impl Deciding<'_> {
         self.send_again(self.record.writes.len() - 1)
     }
 
-    /// Commits to a write of a job that has changed nothing so far: it may be refused by an hourly limit or a pause.
+    /// Marks the commit as the beginning of the job, which an hourly limit or a pause may refuse.
     fn begins(&mut self) {
         self.begins = true;
         self.record.begun_at = Some(self.now);
@@ -126,7 +128,7 @@ impl Deciding<'_> {
         write.sends += 1;
         write.intended_at = self.now;
         write.outcome = Outcome::Unknown;
-        let operation = write.operation.clone();
+        let operation = write.operation;
         self.record.attempts += 1;
         self.record.calls += 1;
         self.record.phase.rest_until(self.now);
@@ -135,9 +137,9 @@ impl Deciding<'_> {
         Next::Write(place)
     }
 
-    /// A payer cannot be changed within an hour of the last change, or of the attaching, says a page of the vendor; what the
-    /// refusal is called is said nowhere (API §K). So a refusal that the error table does not know is asked again until
-    /// that hour is over. What was written until then is half of something, and that is told.
+    /// A payer cannot be changed within an hour of the last change or of the attaching; no page names the code of that refusal
+    /// (API §K). So a refusal with a code that the error table does not know is tried again until the hour is over. If the
+    /// other half is written already, an event says so.
     fn cool_down(&mut self, place: usize, text: String, until: Timestamp) -> Next {
         self.reopen(place);
         let half = self.tells_half_done(0);
@@ -147,9 +149,9 @@ impl Deciding<'_> {
         )
     }
 
-    /// Says, at the n-th try in a row and never again, that one half of a payer change is written and the other has to wait.
-    /// How the sentence about it begins.
-    fn tells_half_done(&mut self, nth: u32) -> &'static str {
+    /// Publishes `waiting` at the `nth` try in a row if one half of a payer change is written and the other has to wait.
+    /// Returns how the sentence about it begins.
+    pub(super) fn tells_half_done(&mut self, nth: u32) -> &'static str {
         if !self.record.has_written() {
             return "";
         }
@@ -159,23 +161,6 @@ impl Deciding<'_> {
         "half done: "
     }
 
-    /// A refusal was looked after for as long as it takes: it had no effect.
-    fn believe(&mut self, place: usize) {
-        if let Outcome::Refused { unclassified, .. } = &mut self.record.writes[place].outcome {
-            *unclassified = false;
-        }
-    }
-
-    /// A look that says no by itself agrees with whatever the cloud refused at this step.
-    pub(super) fn believe_refusals(&mut self) {
-        let (step, undo) = (self.record.step.clone(), self.record.undo.is_some());
-        for write in self.record.writes.iter_mut().filter(|w| w.step == step && w.undo == undo) {
-            if let Outcome::Refused { unclassified, .. } = &mut write.outcome {
-                *unclassified = false;
-            }
-        }
-    }
-
     /// Lets a refused write be sent again.
     fn reopen(&mut self, place: usize) {
         if let Outcome::Refused { retry, .. } = &mut self.record.writes[place].outcome {
@@ -183,7 +168,7 @@ impl Deciding<'_> {
         }
     }
 
-    /// The same for every attempt at one write, another for another value, and another after a resume or in an undo.
+    /// The same for every send of one write; another for another value, after a resume and in an undo.
     fn client_token(&self, intended: &Intended) -> String {
         let value = intended.order_type.map_or("", |order_type| order_type.as_str());
         let (step, generation) = (&self.record.step, self.record.generation);
@@ -191,115 +176,8 @@ impl Deciding<'_> {
         Uuid::new_v5(&self.record.uid.0, name.as_bytes()).to_string()
     }
 
-    /// What came of a write.
-    pub(super) fn answered(&mut self, place: usize, answer: &Result<Answer<()>, CloudError>) -> Next {
-        let step = self.step().and_then(|step| step.call());
-        let policy = step.map_or("write", |call| call.retry.as_str()).to_owned();
-        let changes_payer = step.and_then(|call| self.action(call)).is_some_and(Action::changes_payer);
-        let Some(write) = self.record.writes.get_mut(place) else { return Next::Look(Reads::ALL) };
-        let unsettled = write.unsettled;
-        self.commit = true;
-        let error = match answer {
-            Ok(answer) => {
-                write.outcome =
-                    Outcome::Accepted { request_id: answer.request_id.clone(), at: self.now, date: answer.date };
-                self.record.why = format!("{} was accepted; reads it back", self.record.writes[place].operation);
-                self.progress();
-                return self.look_again();
-            }
-            Err(error) => error,
-        };
-        let verdict = self.classify(error);
-        // A refusal with a code nobody has classified is one all the same, and is believed once a look after `settle`
-        // shows no effect (API §D.4). Anything else that may have had one has no known outcome.
-        let refused = verdict.class == Class::Unknown && matches!(error.failure, Failure::Refused { .. });
-        let retry = matches!(
-            verdict.class,
-            Class::Throttled | Class::Transient | Class::State | Class::Auth | Class::Credential
-        );
-        let policy = if verdict.class == Class::State { "state" } else { &policy };
-        // What turns this send away for now says nothing of an earlier one that may have landed.
-        if (!refused && !Self::had_no_effect(&verdict)) || (unsettled && retry) {
-            return self.after_failure(policy, &verdict, error);
-        }
-        let (code, message) = match &error.failure {
-            Failure::Refused { status, code, message } if code.is_empty() => {
-                (format!("HTTP {status}"), message.clone())
-            }
-            Failure::Refused { code, message, .. } => (code.clone(), message.clone()),
-            Failure::Credential { why, .. }
-            | Failure::NotSent { why }
-            | Failure::Held { why }
-            | Failure::Unanswered { why } => ("not sent".to_owned(), why.clone()),
-        };
-        self.record.writes[place].outcome = Outcome::Refused {
-            code,
-            message,
-            request_id: error.request_id.clone(),
-            at: self.now,
-            retry,
-            unclassified: unsettled || matches!(verdict.class, Class::Unknown | Class::Done),
-            // With a finding it may as well be that the job is wrong: then a look has to show it.
-            done: verdict.class == Class::Done && verdict.finding.is_none(),
-        };
-        if retry && verdict.class == Class::State && changes_payer {
-            let half = self.tells_half_done(NOT_JUST_BUSY);
-            let why = format!("{half}{error}");
-            return self.again_after(policy, why, error.retry_after);
-        }
-        if retry {
-            return self.after_failure(policy, &verdict, error);
-        }
-        // Never believed without a look: the code is one of many, the state is what counts (API §D.4).
-        self.look_again()
-    }
-
-    /// Reads back what the step needs to be through, and with it what the next one begins with.
-    fn look_again(&self) -> Next {
-        let reads = |step: &Step| {
-            let verb = if self.record.undo.is_some() { step.call()?.undo.as_ref()? } else { &step.call()?.verb };
-            self.context.registry.get(verb).map(|action| action.reads(&self.view()))
-        };
-        let Some(step) = self.step() else { return Next::Look(Reads::ALL) };
-        let next = match self.context.definition.after(step, "done") {
-            Some(Target::Step(name)) if self.record.undo.is_none() => self.context.definition.step(&name),
-            _ => None,
-        };
-        let own = reads(step).unwrap_or(Reads::ALL);
-        Next::Look(own.and(next.and_then(reads).unwrap_or_default()))
-    }
-
-    /// The look that found a step through also shows the effect of any write of it whose answer was lost, unless what it
-    /// wrote to is gone. Where it shows what was there before the first write, and the cloud has said that there was nothing
-    /// to do, there was none.
-    pub(super) fn effect_seen(&mut self) {
-        let (step, undo, now) = (self.record.step.clone(), self.record.undo.is_some(), self.now);
-        let granted = |image: &Option<Image>| image.as_ref().map(|image| image.granted);
-        let nothing_to_do = granted(&self.record.before) == Some(false) && granted(&self.record.after) == Some(false);
-        let attachments = self.record.after.as_ref().and_then(|after| after.attachments.clone());
-        let instance = self.record.job.instance.id.clone();
-        // The payer of an attachment shows on that attachment.
-        let shows = |write: &Write| {
-            let of_attachment = write.order_type.is_some() && write.resource != instance.as_str();
-            let is = |a: &Attachment| a.id == write.resource && a.order_type == write.order_type;
-            !of_attachment || attachments.as_ref().is_some_and(|list| list.iter().any(is))
-        };
-        for write in self.record.writes.iter_mut().filter(|w| w.step == step && w.undo == undo) {
-            if !shows(write) {
-                continue;
-            }
-            match &mut write.outcome {
-                Outcome::Refused { unclassified, done: true, .. } if nothing_to_do => *unclassified = false,
-                Outcome::Unknown | Outcome::Refused { unclassified: true, .. } => {
-                    write.outcome = Outcome::Seen { at: now };
-                }
-                Outcome::Refused { .. } | Outcome::Accepted { .. } | Outcome::Seen { .. } => {}
-            }
-        }
-    }
-
     /// The last write of this step to `resource`, in this direction, that still counts: of this generation, or with an
-    /// outcome that nobody knows.
+    /// unknown outcome. Returns its index.
     fn last_write(&self, resource: &str) -> Option<usize> {
         let (step, undo, generation) = (&self.record.step, self.record.undo.is_some(), self.record.generation);
         self.record.writes.iter().rposition(|w| {
@@ -310,13 +188,13 @@ impl Deciding<'_> {
         })
     }
 
-    /// When the last attempt at a write was over at the latest, whoever made it.
+    /// When the last send of a write had ended at the latest, on any worker.
     fn over_by(&self, write: &Write) -> Timestamp {
         later(write.intended_at, self.context.policies.attempt())
     }
 
-    /// Rests if a write may still land. In an undo also if one that did may not be shown yet: a look that lags shows the
-    /// state before the write, which is just what the undo wants to see.
+    /// Rests if a write may still land. In an undo also if one that landed may not be shown yet: a look that lags shows the
+    /// state before the write, which is just what the undo waits for.
     pub(super) fn unsettled_rest(&mut self, seen: &Seen) -> Option<Next> {
         let settle = self.context.policies.settle;
         let undoing = self.record.undo.is_some();
@@ -330,7 +208,7 @@ impl Deciding<'_> {
         unsettled.then(|| self.poll("the last write may not be shown yet".into()))
     }
 
-    /// Whether whatever may have landed shows in a look if it did.
+    /// Whether a look is late enough to show every write that landed.
     pub(super) fn is_settled(&self, seen: &Seen) -> bool {
         let since = |write: &Write| match write.outcome {
             Outcome::Unknown => Some(self.over_by(write)),
@@ -341,14 +219,14 @@ impl Deciding<'_> {
         self.record.writes.iter().filter_map(since).all(|since| seen.at >= later(since, self.context.policies.settle))
     }
 
-    /// Looks again in a moment: not a failed try.
+    /// Looks again after `settle-poll`. Not a failed try.
     fn poll(&mut self, why: String) -> Next {
         self.record.phase.rest_until(later(self.now, self.context.policies.settle_poll));
         self.record.why = why;
         Next::Rest
     }
 
-    /// When the last write was answered or seen, by our clock.
+    /// When the last write was answered or seen, by the clock of this machine.
     pub(super) fn last_write_at(&self) -> Option<Timestamp> {
         let at = |write: &Write| match write.outcome {
             Outcome::Accepted { at, .. } | Outcome::Seen { at } => Some(at),
@@ -367,8 +245,8 @@ impl Deciding<'_> {
         self.record.writes.iter().filter_map(date).max()
     }
 
-    /// A newer payer change or revoke takes over from one that waits on the same grant. One whose hour has come is looked
-    /// at first: this job's own look tells whether it has already taken effect.
+    /// A newer payer change or revoke takes over from jobs that wait on the same grant. If the hour of such a job has come, the
+    /// look of this job tells first whether its change has taken effect.
     fn supersede(&mut self, rivals: &[Record]) {
         if self.record.job.kind == Kind::Grant || self.record.undo.is_some() {
             return;
@@ -392,7 +270,7 @@ impl Deciding<'_> {
         }
     }
 
-    /// What this job last saw, if it shows what `rival` waits for, and in an hour in which that counts.
+    /// The last image of this job, if it shows in force what `rival` waits for, and was taken after the hour of `rival`.
     fn shows_effective(&self, rival: &Record) -> Option<Image> {
         let (wait, after) = (rival.wait.as_ref()?, self.record.after.as_ref()?);
         let in_force = wait.expected_at <= self.now

@@ -1,51 +1,52 @@
-//! Questions that one answer can serve, asked together: while one is being asked, whoever comes with another of the same
-//! sort waits, and the next time all that wait are asked at once. Alone, nobody waits for another.
+//! Batching: questions with the same key that come while one is being asked wait, and the next caller asks for all of
+//! them at once. A lone question is asked at once.
 //!
-//! An answer is always that to a question put after it was asked for, so it is never older than the caller thinks.
+//! An answer always belongs to a call that began after its question came, so it is never older than the caller expects.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use tokio::sync::{Mutex as Turn, oneshot};
+use tokio::sync::{Mutex as AsyncMutex, oneshot};
 
-/// Questions of several sorts `K`, each with those that wait.
-pub struct Together<K, Q, A> {
-    lanes: Mutex<HashMap<K, Arc<Lane<Q, A>>>>,
+/// Questions `Q` with answers `A`, batched by a key `K`.
+pub struct Batches<K, Q, A> {
+    batches: Mutex<HashMap<K, Arc<Batch<Q, A>>>>,
 }
 
-/// Those who ask for the same sort of thing.
-struct Lane<Q, A> {
-    /// Held by the one who asks for all.
-    turn: Turn<()>,
+/// The callers of one key.
+struct Batch<Q, A> {
+    /// Held by the caller that asks for all.
+    asking: AsyncMutex<()>,
     waiting: Mutex<Waiting<Q, A>>,
 }
 
 struct Waiting<Q, A> {
+    /// Callers that have come, ever: the number of the latest.
     came: u64,
-    asked: Vec<Asked<Q, A>>,
+    callers: Vec<Caller<Q, A>>,
 }
 
-struct Asked<Q, A> {
-    ticket: u64,
+struct Caller<Q, A> {
+    number: u64,
     question: Q,
-    tell: oneshot::Sender<A>,
+    answer: oneshot::Sender<A>,
 }
 
-impl<K, Q, A> Default for Together<K, Q, A> {
+impl<K, Q, A> Default for Batches<K, Q, A> {
     fn default() -> Self {
-        Self { lanes: Mutex::default() }
+        Self { batches: Mutex::default() }
     }
 }
 
-impl<K: Hash + Eq, Q: Clone, A> Together<K, Q, A> {
-    /// The answer to `question`. If it falls to this caller to ask, it waits for `pause`, during which others may come, and
-    /// `ask_all` is called with the own question first, and all others that wait; it returns the own answer, and in the
-    /// same order those of the others, where `None` leaves the other to ask for itself. A caller that is dropped while it
-    /// asks leaves the others to do so.
+impl<K: Hash + Eq, Q: Clone, A> Batches<K, Q, A> {
+    /// Returns the answer to `question`. If it falls to this caller to ask, it first waits for `pause`, during which others
+    /// may come, and then calls `ask_all` with its own question first and those of the others after it. `ask_all` returns
+    /// the own answer and, in the same order, those of the others; `None` leaves a caller to ask for itself. If the caller
+    /// that asks is dropped, the next one asks.
     pub async fn ask<F>(
         &self,
-        sort: K,
+        key: K,
         question: Q,
         pause: impl Future<Output = ()>,
         ask_all: impl FnOnce(Vec<Q>) -> F,
@@ -54,90 +55,90 @@ impl<K: Hash + Eq, Q: Clone, A> Together<K, Q, A> {
         K: Clone,
         F: Future<Output = (A, Vec<Option<A>>)>,
     {
-        let mut place = Place::take(self, sort, question);
-        let lane = Arc::clone(&place.lane);
-        let turn = tokio::select! {
+        let mut ticket = Ticket::take(self, key, question);
+        let batch = Arc::clone(&ticket.batch);
+        let asking = tokio::select! {
             biased;
-            Ok(answer) = &mut place.told => return answer,
-            turn = lane.turn.lock() => turn,
+            Ok(answer) = &mut ticket.answer => return answer,
+            asking = batch.asking.lock() => asking,
         };
-        if let Ok(answer) = place.told.try_recv() {
+        if let Ok(answer) = ticket.answer.try_recv() {
             return answer;
         }
         pause.await;
-        let (tickets, questions) = lane.waiting(place.ticket);
-        let (own, others) = ask_all(questions).await;
-        lane.tell(&tickets, others);
-        drop(turn);
+        let (others, questions) = batch.questions(ticket.number);
+        let (own, answers) = ask_all(questions).await;
+        batch.answer(&others, answers);
+        drop(asking);
         own
     }
 }
 
-impl<Q: Clone, A> Lane<Q, A> {
-    /// Everybody who waits, beginning with this one: the tickets of the others, and all questions.
-    fn waiting(&self, own: u64) -> (Vec<u64>, Vec<Q>) {
+impl<Q: Clone, A> Batch<Q, A> {
+    /// The numbers of the other callers, and all questions, with that of caller `own` first.
+    fn questions(&self, own: u64) -> (Vec<u64>, Vec<Q>) {
         let waiting = locked(&self.waiting);
-        let (mut tickets, mut questions) = (vec![], vec![]);
-        for asked in &waiting.asked {
-            if asked.ticket == own {
-                questions.insert(0, asked.question.clone());
+        let (mut others, mut questions) = (vec![], vec![]);
+        for caller in &waiting.callers {
+            if caller.number == own {
+                questions.insert(0, caller.question.clone());
             } else {
-                tickets.push(asked.ticket);
-                questions.push(asked.question.clone());
+                others.push(caller.number);
+                questions.push(caller.question.clone());
             }
         }
-        (tickets, questions)
+        (others, questions)
     }
 
-    fn tell(&self, tickets: &[u64], answers: Vec<Option<A>>) {
+    fn answer(&self, numbers: &[u64], answers: Vec<Option<A>>) {
         let mut answers: HashMap<u64, A> =
-            tickets.iter().zip(answers).filter_map(|(ticket, answer)| Some((*ticket, answer?))).collect();
+            numbers.iter().zip(answers).filter_map(|(number, answer)| Some((*number, answer?))).collect();
         let mut waiting = locked(&self.waiting);
-        let (told, asked) = waiting.asked.drain(..).partition(|asked| answers.contains_key(&asked.ticket));
-        waiting.asked = asked;
-        let told: Vec<Asked<Q, A>> = told;
-        for Asked { ticket, tell, .. } in told {
-            if let Some(answer) = answers.remove(&ticket) {
-                // Whoever stopped waiting needs no answer.
-                drop(tell.send(answer));
+        let (answered, left): (Vec<_>, Vec<_>) =
+            waiting.callers.drain(..).partition(|caller| answers.contains_key(&caller.number));
+        waiting.callers = left;
+        for caller in answered {
+            if let Some(answer) = answers.remove(&caller.number) {
+                // Fails only if the caller was dropped.
+                drop(caller.answer.send(answer));
             }
         }
     }
 }
 
-/// Waiting among the others; gone when dropped, and with the last one the lane.
-struct Place<'a, K: Hash + Eq, Q, A> {
-    all: &'a Together<K, Q, A>,
-    sort: K,
-    lane: Arc<Lane<Q, A>>,
-    ticket: u64,
-    told: oneshot::Receiver<A>,
+/// A place among the callers. Dropping it leaves the batch, and the last one to leave removes the batch.
+struct Ticket<'a, K: Hash + Eq, Q, A> {
+    all: &'a Batches<K, Q, A>,
+    key: K,
+    batch: Arc<Batch<Q, A>>,
+    number: u64,
+    answer: oneshot::Receiver<A>,
 }
 
-impl<'a, K: Hash + Eq + Clone, Q, A> Place<'a, K, Q, A> {
-    fn take(all: &'a Together<K, Q, A>, sort: K, question: Q) -> Self {
-        let (tell, told) = oneshot::channel();
-        let mut lanes = locked(&all.lanes);
-        let new = || Lane { turn: Turn::new(()), waiting: Mutex::new(Waiting { came: 0, asked: vec![] }) };
-        let lane = Arc::clone(lanes.entry(sort.clone()).or_insert_with(|| Arc::new(new())));
-        let mut waiting = locked(&lane.waiting);
+impl<'a, K: Hash + Eq + Clone, Q, A> Ticket<'a, K, Q, A> {
+    fn take(all: &'a Batches<K, Q, A>, key: K, question: Q) -> Self {
+        let (sender, answer) = oneshot::channel();
+        let mut batches = locked(&all.batches);
+        let new = || Batch { asking: AsyncMutex::new(()), waiting: Mutex::new(Waiting { came: 0, callers: vec![] }) };
+        let batch = Arc::clone(batches.entry(key.clone()).or_insert_with(|| Arc::new(new())));
+        let mut waiting = locked(&batch.waiting);
         waiting.came += 1;
-        let ticket = waiting.came;
-        waiting.asked.push(Asked { ticket, question, tell });
-        drop((waiting, lanes));
-        Self { all, sort, lane, ticket, told }
+        let number = waiting.came;
+        waiting.callers.push(Caller { number, question, answer: sender });
+        drop((waiting, batches));
+        Self { all, key, batch, number, answer }
     }
 }
 
-impl<K: Hash + Eq, Q, A> Drop for Place<'_, K, Q, A> {
+impl<K: Hash + Eq, Q, A> Drop for Ticket<'_, K, Q, A> {
     fn drop(&mut self) {
-        let mut lanes = locked(&self.all.lanes);
-        let mut waiting = locked(&self.lane.waiting);
-        waiting.asked.retain(|asked| asked.ticket != self.ticket);
-        // Those who were told leave late: by then another lane may be in its place.
-        let in_place = lanes.get(&self.sort).is_some_and(|lane| Arc::ptr_eq(lane, &self.lane));
-        if waiting.asked.is_empty() && in_place {
-            lanes.remove(&self.sort);
+        let mut batches = locked(&self.all.batches);
+        let mut waiting = locked(&self.batch.waiting);
+        waiting.callers.retain(|caller| caller.number != self.number);
+        // Callers that were answered leave late: by then another batch may have this key.
+        let current = batches.get(&self.key).is_some_and(|batch| Arc::ptr_eq(batch, &self.batch));
+        if waiting.callers.is_empty() && current {
+            batches.remove(&self.key);
         }
     }
 }
@@ -157,7 +158,7 @@ mod tests {
 
     use super::*;
 
-    type Doubles = Together<&'static str, u32, u32>;
+    type Doubles = Batches<&'static str, u32, u32>;
 
     async fn doubled(asked: Vec<u32>) -> (u32, Vec<Option<u32>>) {
         (asked[0] * 2, asked[1..].iter().map(|n| Some(n * 2)).collect())
@@ -166,24 +167,24 @@ mod tests {
     #[tokio::test]
     async fn who_comes_while_one_asks_is_asked_for_at_once_with_the_others() {
         let (all, calls, open) = (Doubles::default(), AtomicUsize::new(0), Semaphore::new(0));
-        let ask = |sort, n| {
+        let ask = |key, n| {
             let (calls, open) = (&calls, &open);
-            all.ask(sort, n, ready(()), async move |asked: Vec<u32>| {
+            all.ask(key, n, ready(()), async move |asked: Vec<u32>| {
                 calls.fetch_add(1, SeqCst);
-                let _turn = open.acquire().await;
+                let _open = open.acquire().await;
                 doubled(asked).await
             })
         };
         let asking = join_all((0..100).map(|n| ask("a", n)).chain([ask("b", 7)]));
         let opening = async {
             tokio::task::yield_now().await;
-            assert_eq!(calls.load(SeqCst), 2, "one of each sort");
+            assert_eq!(calls.load(SeqCst), 2, "one of each key");
             open.add_permits(1);
         };
         let (answers, ()) = tokio::join!(asking, opening);
         assert_eq!(answers, (0..100).map(|n| n * 2).chain([14]).collect::<Vec<u32>>());
-        assert_eq!(calls.load(SeqCst), 3, "the first, all the others, and the other sort");
-        assert!(locked(&all.lanes).is_empty(), "nothing is kept");
+        assert_eq!(calls.load(SeqCst), 3, "the first, all the others, and the other key");
+        assert!(locked(&all.batches).is_empty(), "nothing is kept");
     }
 
     #[tokio::test]
@@ -195,7 +196,7 @@ mod tests {
         assert!((&mut second).now_or_never().is_none());
         drop(first);
         assert_eq!(second.await, 4);
-        assert!(locked(&all.lanes).is_empty());
+        assert!(locked(&all.batches).is_empty());
     }
 
     #[tokio::test]
@@ -212,14 +213,14 @@ mod tests {
         let mut asking = Box::pin(all.ask("a", 3, ready(()), async |_| std::future::pending().await));
         assert!((&mut asking).now_or_never().is_none());
         assert_eq!(told.await, 4);
-        assert_eq!(locked(&all.lanes).len(), 1, "the lane of the one that still asks");
+        assert_eq!(locked(&all.batches).len(), 1, "the batch of the one that still asks");
     }
 
     #[tokio::test]
     async fn who_is_told_nothing_asks_for_itself() {
         let (all, open) = (Doubles::default(), Semaphore::new(0));
         let first = all.ask("a", 1, ready(()), async |asked| {
-            let _turn = open.acquire().await;
+            let _open = open.acquire().await;
             doubled(asked).await
         });
         let second = all.ask("a", 2, ready(()), async |asked| {

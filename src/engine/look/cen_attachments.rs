@@ -1,6 +1,5 @@
-//! What is attached to a CEN, as the account that owns it is shown it: its transit routers, the list of each Enterprise
-//! Edition one (API §A.8), and the child instances of the CEN (API §A.9). What is the same for several instances is read
-//! once for those that want it at the same time.
+//! What is attached to a CEN, as its owner is shown it: the transit routers, the attachments of each Enterprise Edition
+//! router (API §A.8), and the child instances of the CEN (API §A.9). Jobs that want the same list at the same time share it.
 
 use futures_util::future::{try_join, try_join_all};
 use jiff::Timestamp;
@@ -9,23 +8,23 @@ use crate::domain::{
     AccountUid, Attachment, Cen, ChildInstance, Edition, Instance, InstanceType, ListedAttachment, TransitRouter,
 };
 use crate::engine::look::editions;
-use crate::engine::look::shared_lists::{SharedLists, Told};
+use crate::engine::look::shared_lists::{SharedList, SharedLists};
 use crate::engine::ports::cloud::{Answer, CloudError, Listing, TransitRouterReader};
 
-/// What was read of one instance.
+/// The attachments of one instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Attached {
-    /// The transit routers of the CEN; `None` of a CCN, which needs none of them.
+pub struct InstanceAttachments {
+    /// The transit routers of the CEN; `None` for a CCN, which attaches to none of them.
     pub routers: Option<Listing<TransitRouter>>,
-    /// Its attachments to the Enterprise Edition.
+    /// Attachments to Enterprise Edition routers; these have a payer.
     pub enterprise: Listing<Attachment>,
-    /// Those to the Basic Edition, where they were asked for.
+    /// Attachments to Basic Edition routers; `None` if they were not asked for.
     pub basic: Option<Listing<Attachment>>,
-    /// An account that a list shows as its owner, if it is another than the job says.
+    /// The owner of the instance as a list shows it, if the job names another.
     pub other_owner: Option<AccountUid>,
 }
 
-/// The reads of all CENs, shared.
+/// The lists of all CENs, shared by all jobs.
 #[derive(Default)]
 pub struct CenAttachments {
     routers: SharedLists<Cen, TransitRouter>,
@@ -33,15 +32,15 @@ pub struct CenAttachments {
     children: SharedLists<(Cen, InstanceType), ChildInstance>,
 }
 
-/// Counts the calls of several answers, and knows when the last was given.
+/// What several answers have in common: the sum of their calls, and the latest `Date`.
 #[derive(Default)]
-struct Tally {
+struct Calls {
     calls: u32,
     date: Option<Timestamp>,
     request_id: String,
 }
 
-impl Tally {
+impl Calls {
     fn add<T>(&mut self, (calls, answer): &(u32, std::sync::Arc<Answer<Listing<T>>>)) {
         self.calls += calls;
         self.date = self.date.max(answer.date);
@@ -51,19 +50,19 @@ impl Tally {
 
 impl CenAttachments {
     /// The transit routers of a CEN.
-    pub async fn routers(&self, reader: &dyn TransitRouterReader, cen: &Cen) -> Told<TransitRouter> {
+    pub async fn routers(&self, reader: &dyn TransitRouterReader, cen: &Cen) -> SharedList<TransitRouter> {
         self.routers.read(cen.clone(), reader.list_transit_routers(cen)).await
     }
 
-    /// The attachments of one instance; those of the Basic Edition too if `basic`.
+    /// The attachments of one instance, with those of the Basic Edition if `basic`.
     pub async fn of(
         &self,
         reader: &dyn TransitRouterReader,
         cen: &Cen,
         instance: &Instance,
         basic: bool,
-    ) -> Result<Answer<Attached>, CloudError> {
-        let mut tally = Tally::default();
+    ) -> Result<Answer<InstanceAttachments>, CloudError> {
+        let mut tally = Calls::default();
         let enterprise = async {
             if instance.kind == InstanceType::CCN {
                 return Ok((None, vec![]));
@@ -100,7 +99,7 @@ impl CenAttachments {
         let owners = shown.iter().map(|listed| &listed.instance_owner);
         let rows_of_it = rows.iter().flat_map(|rows| &rows.items).filter(|row| row.id == instance.id);
         let other_owner = owners.chain(rows_of_it.map(|row| &row.owner)).find(|owner| **owner != instance.owner);
-        let value = Attached {
+        let value = InstanceAttachments {
             basic: rows.map(|rows| editions::basic(instance, known, &enterprise, rows)),
             other_owner: other_owner.cloned(),
             enterprise,
@@ -116,7 +115,7 @@ impl CenAttachments {
         cen: &Cen,
         kind: InstanceType,
     ) -> Result<Listing<ListedAttachment>, CloudError> {
-        // Not shared with jobs: those would wait with the sweep, which waits behind all of them.
+        // Not shared with jobs: they would wait together with the sweep, whose calls wait behind all others.
         let routers = reader.list_transit_routers(cen).await?;
         let lists = enterprise(&routers.value, cen).map(|router| reader.list_attachments(&router.id, kind, None));
         let lists = try_join_all(lists).await?;
@@ -124,14 +123,14 @@ impl CenAttachments {
         Ok(Listing { items: lists.into_iter().flat_map(|list| list.value.items).collect(), complete })
     }
 
-    /// The list of one router, as far as it is needed for one instance. Only one that holds the attachments of all is shared.
+    /// The list of one router, or its part for one instance. Only a list of all instances can be shared.
     async fn list(
         &self,
         reader: &dyn TransitRouterReader,
         cen: &Cen,
         router: &TransitRouter,
         instance: &Instance,
-    ) -> Told<ListedAttachment> {
+    ) -> SharedList<ListedAttachment> {
         let read = reader.list_attachments(&router.id, instance.kind, Some(&instance.id));
         if instance.kind == InstanceType::VPC {
             return read.await.map(|answer| (answer.calls, answer.into()));
@@ -140,7 +139,7 @@ impl CenAttachments {
     }
 }
 
-/// The routers whose attachments are listed.
+/// The routers of the Enterprise Edition: only these list attachments.
 fn enterprise<'a>(routers: &'a Listing<TransitRouter>, cen: &'a Cen) -> impl Iterator<Item = &'a TransitRouter> {
     routers.items.iter().filter(|router| router.edition == Edition::Enterprise && router.cen == cen.id)
 }

@@ -1,6 +1,6 @@
-//! Whose a CEN is, proven with the keys of the account that a job names: `ListTransitRouters` says it of every router, and
-//! `DescribeCens` lists a CEN to its owner alone (API §A.12). Nothing else is a proof, an empty answer least of all. Without
-//! a proof nothing is written.
+//! Whether the account that a job names owns its CEN, proven with the keys of that account. `ListTransitRouters` names the
+//! owner of every router, and `DescribeCens` lists a CEN to its owner alone (API §A.12). Nothing else is a proof, an empty
+//! answer least of all. Nothing is written without a proof.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
@@ -10,17 +10,17 @@ use crate::clock::Clock;
 use crate::domain::{AccountUid, Cen, CenId, GrantRule, TransitRouter};
 use crate::engine::ports::cloud::Listing;
 
-/// How long a proof is kept. A CEN never changes hands; it can be deleted, which every read of it shows.
+/// How long a proof is kept. A CEN never changes its owner. It can be deleted, which every read of it shows.
 const KEPT: Duration = Duration::from_secs(3600);
-/// How many CENs are kept at most: beyond, the oldest half is forgotten and asked again.
+/// The most proofs that are kept. With more, the older half of them is forgotten and asked for again.
 const MOST: usize = 10_000;
 
 /// What a look knows of the owner of a CEN.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CenOwner {
-    /// It is the account the job names.
+    /// The account the job names owns it.
     Proven,
-    /// It is this one.
+    /// This other account owns it.
     Other(AccountUid),
     /// The account the job names is shown neither the CEN nor anything of it.
     NotShown,
@@ -29,19 +29,19 @@ pub enum CenOwner {
 }
 
 impl CenOwner {
-    /// What transit routers, as the account of `cen` is shown them, say of its owner.
+    /// By the transit routers that the account of `cen` is shown. `None` if none of them belongs to the CEN.
     pub fn by_routers(cen: &Cen, routers: &[TransitRouter]) -> Option<Self> {
         let router = routers.iter().find(|router| router.cen == cen.id)?;
         Some(if router.owner == cen.owner { Self::Proven } else { Self::Other(router.owner.clone()) })
     }
 
-    /// What grant rules, as the account of `cen` is shown them, say of its owner.
+    /// By the grant rules that the account of `cen` is shown. `None` if none of them belongs to the CEN.
     pub fn by_rules(cen: &Cen, rules: &[GrantRule]) -> Option<Self> {
         let rule = rules.iter().find(|rule| rule.cen == cen.id)?;
         Some(if rule.cen_owner == cen.owner { Self::Proven } else { Self::Other(rule.cen_owner.clone()) })
     }
 
-    /// What the list of the account's CENs says.
+    /// By the list of the CENs of the account.
     pub fn by_cens(cen: &Cen, cens: &Listing<CenId>) -> Self {
         match (cens.items.contains(&cen.id), cens.complete) {
             (true, _) => Self::Proven,
@@ -51,14 +51,14 @@ impl CenOwner {
     }
 }
 
-/// Proofs, shared by all jobs.
+/// The proofs, shared by all jobs.
 #[derive(Default)]
 pub struct CenOwners {
     proven: Mutex<HashMap<Cen, Duration>>,
 }
 
 impl CenOwners {
-    /// Whether the owner of a CEN was proven of late.
+    /// Whether there is a proof for this CEN and account that is not too old.
     pub fn is_proven(&self, cen: &Cen, clock: &dyn Clock) -> bool {
         self.locked().get(cen).is_some_and(|since| clock.uptime() < *since + KEPT)
     }
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proof_is_kept_for_its_time_and_there_is_room_for_so_many() {
+    fn a_proof_is_kept_for_its_time_and_their_number_is_bounded() {
         let clock = ManualClock::new("2026-11-28T10:20:00Z".parse().unwrap());
         let owners = CenOwners::default();
         owners.keep(&cen(0), &clock);

@@ -1,6 +1,6 @@
-//! `DescribeGrantRulesToCen` for whoever wants to know (API §A.5): the first witness. Those who look at the same CEN at
-//! the same time share what they read; alone, each has a call filtered by its instance. Where several did, the next
-//! wait a moment for each other, the longer the fewer calls the account may make.
+//! Shared reads of `DescribeGrantRulesToCen` (API §A.5), the first witness. A single look makes one call filtered by its
+//! instance; concurrent looks at one CEN are batched. After a batch the next looks wait a moment for each other: the longer,
+//! the fewer calls the account may make.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
@@ -11,25 +11,25 @@ use jiff::Timestamp;
 
 use crate::clock::Clock;
 use crate::domain::{Cen, GrantRule, InstanceId, InstanceType, Job};
-use crate::engine::look::batch::Together;
+use crate::engine::look::batch::Batches;
 use crate::engine::look::rule_search::{Ask, Payers, RuleSearch, named};
 use crate::engine::ports::cloud::{Answer, CloudError, Failure, Listing, Readers, RuleFilter, TransitRouterReader};
 
 /// Filtered calls under way at a time: enough to use the budget of an account that is far away.
 const AT_ONCE: usize = 8;
-/// Reads of one CEN for several take up one in so many of the calls that the account may make; meanwhile more gather.
+/// Batches of one CEN use at most one in `SHARE` of the calls that its account may make. Meanwhile more looks gather.
 const SHARE: u32 = 4;
-/// For how long at most.
+/// The longest time that looks wait for each other.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// The rules of one instance, or why they could not be read.
-pub type Told = Result<Answer<Listing<GrantRule>>, CloudError>;
+pub type RulesRead = Result<Answer<Listing<GrantRule>>, CloudError>;
 
-/// What was told of each instance, and when at the earliest that was true.
-pub type Found = HashMap<InstanceId, (Timestamp, Told)>;
+/// The rules of each instance, and the earliest time at which they may have been read.
+pub type FoundRules = HashMap<InstanceId, (Timestamp, RulesRead)>;
 
-/// A search for the rules of instances of one type in one CEN, with as few calls as possible. A refusal of a call for one
-/// instance concerns that one; anything else that goes wrong ends the search, and is told of all that were not read yet.
+/// A search for the rules of instances of one type in one CEN, with as few calls as possible. The refusal of a filtered call
+/// concerns its instance alone. Any other failure ends the search, and is the result of all instances not yet read.
 pub struct CenSearch<'a> {
     reader: &'a dyn TransitRouterReader,
     clock: &'a dyn Clock,
@@ -54,7 +54,7 @@ impl<'a> CenSearch<'a> {
         Self { reader, clock, cen, kind, search, began: clock.now(), calls: 0, failed: None }
     }
 
-    /// The calls it took until now; they are not in the answers.
+    /// The calls made so far. The answers count none of them.
     pub fn calls(&self) -> u32 {
         self.calls
     }
@@ -64,8 +64,9 @@ impl<'a> CenSearch<'a> {
         self.search.size()
     }
 
-    /// Finds these; `more` will be looked for later. What pages told of others is kept for them.
-    pub async fn find(&mut self, instances: &[InstanceId], more: usize) -> Found {
+    /// Finds the rules of these instances; `more` instances will be searched for later. Rules of others that pages show are
+    /// kept for those.
+    pub async fn find(&mut self, instances: &[InstanceId], more: usize) -> FoundRules {
         let mut found = HashMap::with_capacity(instances.len());
         for (id, payers) in self.search.also(instances.iter().cloned(), more) {
             let items = payers.map(|payers| self.rule(id.clone(), payers)).into_iter().collect();
@@ -81,7 +82,7 @@ impl<'a> CenSearch<'a> {
                     self.calls += 1;
                     match self.reader.describe_grant_rules_to_cen(self.cen, self.kind, &RuleFilter::Page(token)).await {
                         Ok(Answer { mut value, request_id, date, .. }) => {
-                            // A rule of another CEN is none of what was asked for, and proves nothing.
+                            // A rule of another CEN was not asked for and proves nothing.
                             value.rules.retain(|rule| rule.cen == self.cen.id);
                             let told = self.search.page(value).into_iter().map(|(id, value)| {
                                 (id, (self.began, Ok(Answer { value, request_id: request_id.clone(), date, calls: 0 })))
@@ -109,19 +110,14 @@ impl<'a> CenSearch<'a> {
         GrantRule { cen, cen_owner, instance, instance_owner: None, region: None, order_type, effective_order_type }
     }
 
-    /// Returns what ended it before all were told.
-    async fn by_name(&mut self, ids: Vec<InstanceId>, found: &mut Found) -> Option<CloudError> {
+    /// Asks for each instance by name. Returns the failure that ended it early.
+    async fn by_name(&mut self, ids: Vec<InstanceId>, found: &mut FoundRules) -> Option<CloudError> {
         let (reader, clock, cen, kind) = (self.reader, self.clock, self.cen, self.kind);
         let calls = ids.into_iter().map(|id| async move {
             let at = clock.now();
             let filter = RuleFilter::Instance(id.clone());
             let answer = reader.describe_grant_rules_to_cen(cen, kind, &filter).await;
-            let told = answer.map(|answer| Answer {
-                value: named(answer.value),
-                request_id: answer.request_id,
-                date: answer.date,
-                calls: 0,
-            });
+            let told = answer.map(|answer| Answer { calls: 0, ..answer.map(named) });
             (id, (at, told))
         });
         let mut calls = stream::iter(calls).buffer_unordered(AT_ONCE);
@@ -138,59 +134,60 @@ impl<'a> CenSearch<'a> {
     }
 }
 
-/// Whose CEN, and of what type: what can be read together.
+/// What can be read together: the rules of one type in one CEN.
 type Group = (Cen, InstanceType);
 
-/// What was learnt of a CEN that several looked at together.
+/// What a batch has shown of a CEN.
 #[derive(Clone, Copy, Default)]
-struct Known {
+struct LastBatch {
     /// How many rules it has.
     size: Option<u64>,
-    /// When, by the uptime clock, to read it again, so that more may come together.
+    /// When, by the uptime clock, the next batch may be read, so that more looks gather until then.
     again_at: Duration,
 }
 
-/// The first witness, shared.
+/// The first witness, shared by all jobs.
 #[derive(Default)]
 pub struct CenRules {
-    together: Together<Group, InstanceId, Told>,
-    known: Mutex<HashMap<Group, Known>>,
+    batches: Batches<Group, InstanceId, RulesRead>,
+    last: Mutex<HashMap<Group, LastBatch>>,
 }
 
 impl CenRules {
-    /// The rules of the instance of a job in its CEN. Calls made for several are counted to one of them.
-    pub async fn of(&self, cloud: &dyn Readers, clock: &dyn Clock, job: &Job) -> Told {
+    /// The rules of the instance of a job in its CEN. The calls of a batch are counted for one of its jobs.
+    pub async fn of(&self, cloud: &dyn Readers, clock: &dyn Clock, job: &Job) -> RulesRead {
         let reader = cloud.transit_router_reader(&job.cen.owner)?;
         let (cen, kind) = (&job.cen, job.instance.kind);
         let group = (cen.clone(), kind);
         let pause = async {
-            let again_at = self.known(&group).again_at;
+            let again_at = self.last_batch(&group).again_at;
             clock.sleep(again_at.saturating_sub(clock.uptime())).await;
         };
         let ask = async |instances: Vec<InstanceId>| {
-            let size = self.known(&group).size;
+            let size = self.last_batch(&group).size;
             let mut search = CenSearch::new(reader.as_ref(), clock, cen, kind, size);
             let mut told = search.find(&instances, 0).await;
             let (calls, size) = (search.calls(), search.size());
             if instances.len() > 1 {
                 let pause = (cloud.read_interval() * calls * SHARE).min(LONGEST_PAUSE);
-                let known = Known { size, again_at: clock.uptime() + pause };
-                locked(&self.known).insert(group.clone(), known);
+                let last = LastBatch { size, again_at: clock.uptime() + pause };
+                locked(&self.last).insert(group.clone(), last);
             }
             let own = match told.remove(&job.instance.id) {
                 Some((_, told)) => told.map(|answer| Answer { calls, ..answer }),
                 None => Ok(Answer { value: nothing(), request_id: String::new(), date: None, calls }),
             };
-            // Without room in the budget, or keys, nothing was asked. How long to wait for those is each caller's own.
-            let asked = |told: &Told| told.as_ref().err().is_none_or(|e| !matches!(e.failure, Failure::NotSent { .. }));
+            // Nothing was asked: there was no room in the budget, or no key. Each caller waits for those in its own time.
+            let asked =
+                |told: &RulesRead| told.as_ref().err().is_none_or(|e| !matches!(e.failure, Failure::NotSent { .. }));
             let others = instances[1..].iter().map(|id| told.get(id).map(|(_, told)| told.clone()).filter(asked));
             (own, others.collect())
         };
-        self.together.ask(group.clone(), job.instance.id.clone(), pause, ask).await
+        self.batches.ask(group.clone(), job.instance.id.clone(), pause, ask).await
     }
 
-    fn known(&self, group: &Group) -> Known {
-        locked(&self.known).get(group).copied().unwrap_or_default()
+    fn last_batch(&self, group: &Group) -> LastBatch {
+        locked(&self.last).get(group).copied().unwrap_or_default()
     }
 }
 

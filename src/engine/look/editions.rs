@@ -1,4 +1,4 @@
-//! Which attachments an instance has, and of which edition: the lists put together. Pure.
+//! Which attachments an instance has, and of which edition, by the lists together.
 //!
 //! `DescribeCenAttachedChildInstances` shows an instance for each of its attachments and says nothing of the edition (API
 //! §A.9). So an instance that a list of an Enterprise Edition transit router shows is attached to that, and what the
@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use crate::domain::{Attachment, ChildInstance, Edition, Instance, InstanceType, Region, TransitRouter};
 use crate::engine::ports::cloud::Listing;
 
-/// The attachments of `instance` to the Basic Edition, and a CCN's, which has no others. `enterprise` are its
-/// attachments to the Enterprise Edition.
+/// The attachments of `instance` to the Basic Edition; for a CCN all of them. `enterprise` are its attachments to the
+/// Enterprise Edition.
 pub fn basic(
     instance: &Instance,
     routers: &Listing<TransitRouter>,

@@ -1,34 +1,33 @@
-//! Reads that are held: the cloud refused one in a way that says nothing of any job, only that this program asked wrongly
-//! or that the account's policy lacks a permission (class `held` of the error table). No job ends over it; the operation
-//! of that account rests for a while, all who need it wait, and the first to ask afterwards finds out for all.
+//! Held reads: the cloud refused a read because this program asked wrongly, or because the policy of the account lacks a
+//! permission (class `held` of the error table). That says nothing about any job, so no job ends over it. The read rests
+//! for its account for a while; all jobs that need it wait, and the first to ask afterwards finds out for all.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::domain::AccountUid;
+use crate::domain::{AccountUid, Operation};
 use crate::engine::ports::cloud::{CloudError, Failure};
 use crate::workflow::{Class, ErrorClasses};
 
-/// For how long an operation rests after such a refusal: a policy is mended by a person, who should not wait long to see
-/// that it was.
+/// How long a read rests after such a refusal. An operator mends the policy, and should soon see that it works.
 const REST: Duration = Duration::from_secs(60);
 
-/// What is held, by account and read.
+/// The held reads, by account.
 #[derive(Default)]
 pub struct Holds {
-    held: Mutex<HashMap<(AccountUid, &'static str), Held>>,
+    held: Mutex<HashMap<(AccountUid, &'static str), HeldRead>>,
 }
 
-struct Held {
+struct HeldRead {
     /// By the uptime clock.
     until: Duration,
     why: CloudError,
 }
 
 impl Holds {
-    /// Makes a read of `account` unless it is held. `what` tells the reads apart.
+    /// Makes a read of `account`, unless it is held. `what` names the read.
     pub async fn guard<T>(
         &self,
         clock: &dyn Clock,
@@ -51,21 +50,22 @@ impl Holds {
                 result
             }
             Err(error) if error.class(classes) == Class::Held => {
-                let held = Held { until: clock.uptime() + REST, why: error.clone() };
+                let held = HeldRead { until: clock.uptime() + REST, why: error.clone() };
                 let told = held.told(clock.uptime());
-                let of_it =
-                    |((of, _), held): (&(AccountUid, _), &Held)| of == account && held.why.operation == error.operation;
+                let of_it = |((of, _), held): (&(AccountUid, _), &HeldRead)| {
+                    of == account && held.why.operation == error.operation
+                };
                 let known = all.iter().any(of_it);
                 all.insert(key, held);
                 if !known {
                     tracing::error!(
-                        account.uid = %account, cloud.operation = %error.operation, %error,
+                        account.uid = %account, cloud.operation = error.operation.map(Operation::as_str), %error,
                         "the cloud refuses a read that jobs need; they wait, and no job ends over it: see `crossgrant doctor`"
                     );
                 }
                 Err(told)
             }
-            // What was not answered says nothing of the hold: the next asks. Any other refusal ends it.
+            // Without an answer the hold stays, and the next job asks. Any other refusal ends it.
             Err(CloudError { failure: Failure::NotSent { .. } | Failure::Unanswered { .. }, .. }) => {
                 if let Some(held) = all.get_mut(&key) {
                     held.until = clock.uptime();
@@ -79,7 +79,7 @@ impl Holds {
         }
     }
 
-    /// Why a read may not be made now. When a hold is over, the first to ask makes it and the others wait for what it finds.
+    /// Why a read may not be made now. When its rest is over, the first job to ask makes it, and the others wait for that.
     fn held(&self, key: &(AccountUid, &'static str), now: Duration) -> Option<CloudError> {
         let mut all = self.locked();
         let held = all.get_mut(key)?;
@@ -90,15 +90,15 @@ impl Holds {
         Some(held.told(now))
     }
 
-    fn locked(&self) -> MutexGuard<'_, HashMap<(AccountUid, &'static str), Held>> {
+    fn locked(&self) -> MutexGuard<'_, HashMap<(AccountUid, &'static str), HeldRead>> {
         self.held.lock().expect("no holder of this lock panics")
     }
 }
 
-impl Held {
+impl HeldRead {
     fn told(&self, now: Duration) -> CloudError {
         CloudError {
-            operation: self.why.operation.clone(),
+            operation: self.why.operation,
             failure: Failure::Held { why: self.why.failure.to_string() },
             request_id: self.why.request_id.clone(),
             retry_after: Some(self.until.saturating_sub(now)),
@@ -115,12 +115,8 @@ mod tests {
     use crate::workflow::{Catalog, Overrides};
 
     fn refusal(code: &str) -> CloudError {
-        CloudError {
-            operation: "ListTransitRouters".into(),
-            failure: Failure::Refused { status: 403, code: code.into(), message: String::new() },
-            request_id: Some("R".into()),
-            retry_after: None,
-        }
+        let failure = Failure::Refused { status: 403, code: code.into(), message: String::new() };
+        CloudError::new(Operation::ListTransitRouters, failure)
     }
 
     #[tokio::test]

@@ -1,61 +1,61 @@
-//! A look: the reads of one grant, made together, as the account each belongs to.
+//! A look: the reads of one grant, made at the same time, each with the keys of its account.
 
 use jiff::Timestamp;
 
 use crate::clock::Clock;
 use crate::domain::{AccountUid, GrantRule, InstanceType, Job};
-use crate::engine::look::cen_attachments::{Attached, CenAttachments};
+use crate::engine::look::cen_attachments::{CenAttachments, InstanceAttachments};
 use crate::engine::look::cen_owner::{CenOwner, CenOwners};
 use crate::engine::look::cen_rules::CenRules;
 use crate::engine::look::holds::Holds;
-use crate::engine::ports::action::{Reads, Seen, VpnAttached};
 use crate::engine::ports::cloud::{Answer, CloudError, Failure, Listing, Readers};
+use crate::engine::seen::{Reads, Seen, VpnAttached};
 use crate::workflow::{Class, ErrorClasses};
 
-/// What all looks share.
+/// What all looks of a worker share.
 #[derive(Default)]
 pub struct SharedReads {
-    /// The first witness.
+    /// The grant rules of CENs.
     pub rules: CenRules,
-    /// What is attached to CENs.
+    /// The transit routers of CENs and their attachments.
     pub attachments: CenAttachments,
-    /// Whose CENs are.
+    /// Which account owns which CEN.
     pub owners: CenOwners,
-    /// Reads that the cloud refuses for reasons that concern no job.
+    /// Reads that wait because the cloud refuses them for a reason that concerns no job.
     pub holds: Holds,
 }
 
-/// What a look is made with.
+/// Makes looks.
 #[derive(Clone, Copy)]
 pub struct Looker<'a> {
-    /// The accounts.
+    /// The readers of all accounts.
     pub cloud: &'a dyn Readers,
-    /// What it shares with other looks.
+    /// What it shares with the other looks.
     pub shared: &'a SharedReads,
-    /// Time.
+    /// When a look began.
     pub clock: &'a dyn Clock,
-    /// What refusals mean.
+    /// The table of error classes.
     pub classes: &'a ErrorClasses,
 }
 
-/// The answers of a look, as far as they were asked for.
+/// The answers of a look; `None` for a read that was not asked for.
 #[derive(Default)]
 struct Answers {
     rules: Option<Answer<CenRule>>,
     resource_rules: Option<Answer<Listing<GrantRule>>>,
-    attached: Option<Answer<Attached>>,
+    attached: Option<Answer<InstanceAttachments>>,
     vpn: Option<Answer<VpnAttached>>,
 }
 
-/// What the first witness tells.
+/// The answer of the first witness.
 struct CenRule {
     rules: Listing<GrantRule>,
-    /// It says by an error that it does not know the type.
+    /// Whether it was an error that says that it does not know the type.
     knows_no_such_type: bool,
 }
 
 impl Looker<'_> {
-    /// Makes the reads. Any that fails fails the look: half a look must not be judged.
+    /// Makes the reads. If one fails, the look fails: half a look must not be judged.
     pub async fn look(&self, job: &Job, reads: Reads) -> Result<Seen, CloudError> {
         // When the look began, so that nothing seen is taken for newer than it is.
         let at = self.clock.now();
@@ -72,8 +72,8 @@ impl Looker<'_> {
         Ok(seen)
     }
 
-    /// Makes the reads of a job that will not be begun anyway, to find what else is in its way: what cannot be read is said
-    /// and left out. An account without credentials is not asked.
+    /// Makes the reads of a job that will not begin in any case, to find what else is in its way. Returns a sentence for each
+    /// part that could not be read. An account without credentials is not asked.
     pub async fn look_in_part(&self, job: &Job, reads: Reads) -> (Seen, Vec<String>) {
         let at = self.clock.now();
         let resource = self.cloud.resource_reader(&job.instance.owner).is_ok();
@@ -118,12 +118,7 @@ impl Looker<'_> {
                 let value = CenRule { rules, knows_no_such_type: true };
                 Ok(Answer { value, request_id: request_id.unwrap_or_default(), date: None, calls: 1 })
             }
-            answer => answer.map(|answer| Answer {
-                value: CenRule { rules: answer.value, knows_no_such_type: false },
-                request_id: answer.request_id,
-                date: answer.date,
-                calls: answer.calls,
-            }),
+            answer => answer.map(|answer| answer.map(|rules| CenRule { rules, knows_no_such_type: false })),
         }
     }
 
@@ -134,13 +129,13 @@ impl Looker<'_> {
         self.guard(&job.instance.owner, what, read).await
     }
 
-    async fn attached(&self, job: &Job, basic: bool) -> Result<Answer<Attached>, CloudError> {
+    async fn attached(&self, job: &Job, basic: bool) -> Result<Answer<InstanceAttachments>, CloudError> {
         let reader = self.cloud.transit_router_reader(&job.cen.owner)?;
         let read = self.shared.attachments.of(reader.as_ref(), &job.cen, &job.instance, basic);
         self.guard(&job.cen.owner, what_is_listed(job.instance.kind), read).await
     }
 
-    /// A refusal for good means that it may not be read, which fails no look; whatever passes is asked again.
+    /// A refusal for good means that the account may not read it, which fails no look. An error that can pass fails the look.
     async fn vpn(&self, job: &Job) -> Result<Answer<VpnAttached>, CloudError> {
         let reader = self.cloud.resource_reader(&job.instance.owner)?;
         match reader.describe_vpn_attachments(&job.instance).await {
@@ -160,7 +155,7 @@ impl Looker<'_> {
         }
     }
 
-    /// Finds out whose the CEN is, by what was seen already if that tells.
+    /// Finds out whether the account of the job owns the CEN, from what was read already if that tells.
     async fn see_owner(&self, job: &Job, seen: &mut Seen) -> Result<(), CloudError> {
         let cen = &job.cen;
         let rules = seen.cen_rule.as_ref().and_then(|rules| CenOwner::by_rules(cen, &rules.items));
@@ -197,7 +192,7 @@ impl Looker<'_> {
     }
 }
 
-/// The lists of each type are operations of their own.
+/// Names a list of attachments: each type has an operation of its own.
 fn what_is_listed(kind: InstanceType) -> &'static str {
     match kind {
         InstanceType::VPC => "attachments of VPCs",
@@ -231,7 +226,7 @@ impl Answers {
         }
         if let Some(answer) = attached {
             seen.count(answer.calls, answer.date);
-            let Attached { routers, enterprise, basic, other_owner } = answer.value;
+            let InstanceAttachments { routers, enterprise, basic, other_owner } = answer.value;
             seen.routers_read = routers.is_some();
             seen.cen_owner = routers.and_then(|routers| CenOwner::by_routers(cen, &routers.items));
             (seen.attachments, seen.basic, seen.other_owner) = (Some(enterprise), basic, other_owner);
@@ -256,7 +251,7 @@ fn refuses_to_tell(classes: &ErrorClasses, error: &CloudError) -> bool {
         Failure::Refused { .. } => {
             matches!(error.class(classes), Class::Permanent | Class::Unknown | Class::Done | Class::Held)
         }
-        // Held back by our own budget, it will go out later.
+        // The budget of this worker holds it back; it goes out later.
         Failure::NotSent { .. } => error.retry_after.is_none(),
         Failure::Credential { .. } | Failure::Held { .. } | Failure::Unanswered { .. } => false,
     }

@@ -1,6 +1,5 @@
-//! Which calls find the rules of several instances in one CEN: paging through the whole CEN, 100 rules a call, or one
-//! filtered call for each instance. Pure; decides anew after every page, since only the first tells how many rules there
-//! are.
+//! Which calls find the rules of several instances in one CEN: pages of the whole CEN, 100 rules a call, or one filtered
+//! call for each instance. Decides anew after every page, since only the first page tells how many rules there are.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -15,16 +14,16 @@ const PAGE: u64 = 100;
 pub enum Ask {
     /// The page behind this `NextToken`; without one the first.
     Page(Option<String>),
-    /// For each of these by name: nothing cheaper is left, and what they are told ends the search for them.
+    /// One filtered call for each of these instances: nothing is cheaper. The search for them ends with the answers.
     Each(Vec<InstanceId>),
 }
 
-/// What a rule says of who pays: written, and in force.
+/// The payers that a rule shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Payers {
     /// The payer written on it.
     pub order_type: Option<OrderType>,
-    /// The payer billing uses.
+    /// `EffectiveOrderType`: the payer that is billed now.
     pub effective_order_type: Option<OrderType>,
 }
 
@@ -32,16 +31,16 @@ pub struct Payers {
 #[derive(Debug, Clone)]
 pub struct RuleSearch {
     open: BTreeSet<InstanceId>,
-    /// How many will be searched for later.
+    /// How many instances will be searched for later.
     more: usize,
     pages: Pages,
-    /// All rules that were read, by instance: some ninety bytes each.
+    /// Every rule that was read, by instance: some ninety bytes each.
     read: HashMap<InstanceId, Payers>,
-    /// Whether they are all there are.
+    /// Whether `read` holds every rule of the CEN.
     whole: bool,
-    /// `TotalCount` of the first page, as long as it did not fall on a later one.
+    /// `TotalCount` of the first page; `None` once a later page had a lower one.
     began_with: Option<u64>,
-    /// That of the last page.
+    /// `TotalCount` of the latest page.
     total: Option<u64>,
     size: Option<u64>,
 }
@@ -50,7 +49,7 @@ pub struct RuleSearch {
 enum Pages {
     /// None was read yet.
     Unread,
-    /// More are behind this token.
+    /// `NextToken` of the next page.
     Left(String),
     /// All were read, or paging did not work.
     Over,
@@ -76,8 +75,8 @@ impl RuleSearch {
         self.total.or(self.size)
     }
 
-    /// Goes on with others; `more` are to come later, so that pages may be the cheaper way although these few are not
-    /// worth them. Returns those that were read already, with nothing for one that the CEN is known not to have.
+    /// Searches for these instances too; `more` are to come later, which can make pages the cheaper way. Returns those that
+    /// were read already; `None` for one that the CEN is known not to have.
     pub fn also(
         &mut self,
         instances: impl IntoIterator<Item = InstanceId>,
@@ -108,10 +107,10 @@ impl RuleSearch {
         }
     }
 
-    /// Takes in a page; returns what it tells of instances that were searched for. When all pages were read and counted,
-    /// that is also that the rest had no rule when the search began (API §A.5): the list may grow under it, since what is
-    /// added moves rules to later pages, where they are met again; one that shrinks may have hidden a rule. What is removed
-    /// and added between two pages at once escapes this, so an absence takes the other witness too.
+    /// Takes in a page; returns the instances searched for that it answers. Once all pages are read and counted, it also
+    /// answers the rest: they had no rule when the search began (API §A.5). The list may grow meanwhile, since added rules
+    /// move others to later pages, where they are met again; a list that shrinks may have hidden a rule. A removal and an
+    /// addition between two pages escape this count, so an absence takes the other witness too.
     pub fn page(&mut self, page: RulePage) -> Vec<(InstanceId, Listing<GrantRule>)> {
         if let Pages::Unread = self.pages {
             self.began_with = page.total;
@@ -144,7 +143,7 @@ impl RuleSearch {
     }
 }
 
-/// What a filtered call tells. An answer without a count may be one to somebody who is not the owner of the CEN (API
+/// The answer of a filtered call. One without a count may be an answer to an account that does not own the CEN (API
 /// §A.5, §J): then it is not complete.
 pub fn named(page: RulePage) -> Listing<GrantRule> {
     let complete = page.next.is_none() && page.total == Some(count(page.rules.len()));

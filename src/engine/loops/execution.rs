@@ -1,119 +1,173 @@
-//! A job in work, and the right to it: every read, commit and write that is made for it.
+//! The execution of a leased job: every read, commit and write that is made for it.
 //!
-//! An act is made only under the job's lease. A write is begun only if the lease has room for it, and the lease is checked
-//! again directly before its first byte ([`Leave`]), against a clock that runs through suspend; between that check and the
-//! byte there remain the instructions that no check can cover, which is why whoever takes a lease over looks before it
-//! writes.
+//! Each is made only under the lease of the job. A write begins only if the lease lasts long enough for it, and the lease is
+//! checked again directly before the first byte ([`WritePermit`]), against a clock that runs through suspend. Between that check
+//! and the byte remain instructions that no check can cover; so a worker that takes a lease over looks before it writes.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::later;
-use crate::domain::Kind;
+use crate::domain::{AccountUid, Kind, Operation};
 use crate::engine::decide::decision::{Decision, Next, Observation, decide};
 use crate::engine::guards::Pause;
 use crate::engine::loops::shared::Engine;
-use crate::engine::ports::action::{Reads, Seen, Side};
+use crate::engine::ports::action::Side;
 use crate::engine::ports::cloud::{Answer, CloudError, Failure, NoRoom};
 use crate::engine::ports::crash_points::CrashPoint;
 use crate::engine::ports::store::{Claimed, Committed, Lease, LeaseUse, StoreError};
 use crate::engine::ports::urgency::{Priority, Urgency};
-use crate::engine::ports::write_permit::Leave;
+use crate::engine::ports::write_permit::WritePermit;
 use crate::engine::record::{Record, State, Write};
+use crate::engine::seen::{Reads, Seen};
 use crate::workflow::{Call, Definition};
 
-/// After a store that could not be used, before asking it again.
+/// Pause after a store that could not be used.
 pub(super) const STORE_PAUSE: Duration = Duration::from_secs(1);
 
-/// A job in work, and the right to it.
+/// A job in work, under its lease.
 pub(super) struct Execution<'a> {
     engine: &'a Engine,
     record: Arc<Record>,
     lease: Lease,
     deadline: Duration,
-    /// What room was taken for in the budget, for the next write.
-    room: Option<&'static str>,
+    /// The operation that room in the budget is taken for.
+    room: Option<Operation>,
 }
 
-/// What became of the wish for room in a budget.
-enum Room {
-    /// The decision stands.
-    Taken,
-    /// It took a while: to be decided anew.
-    Waited,
-    /// The job rests until there is some.
-    PutDown,
+/// A decision, with room in the budget for the write that it commits to.
+enum Decided {
+    /// It stands, and is to be committed.
+    Stands(Box<Decision>),
+    /// The budget has no room for its write in time: the job rests until there is some.
+    Rests,
     /// The job was changed meanwhile.
     Conflict,
 }
 
+/// How often a decision is made anew because the job was changed meanwhile: by a command, a pause, a limit.
+const DECISIONS: u32 = 3;
+
 impl<'a> Execution<'a> {
-    /// On a job just claimed. `deadline` is the end of its lease on the uptime clock.
+    /// Of a job just claimed. `deadline` is the end of its lease by the uptime clock.
     pub(super) fn new(engine: &'a Engine, claimed: Claimed, deadline: Duration) -> Self {
         Self { engine, record: Arc::new(claimed.record), lease: claimed.lease, deadline, room: None }
     }
 
-    /// The job, as it was committed last.
+    /// The record as it was committed last.
     pub(super) fn record(&self) -> &Record {
         &self.record
     }
 
-    /// Decides and commits. `None` when the job is no longer ours, found no room for its write, or the test cut us here.
+    /// Decides, commits, and says what to do then. [`Next::Rest`] also when this worker has nothing more to do for the job:
+    /// it was taken over, or it ended.
     pub(super) async fn decide(
         &mut self,
         definition: &Definition,
-        observation: &mut Observation,
-    ) -> Result<Option<Next>, StoreError> {
-        let mut conflicts = 0;
-        // A command may change the job meanwhile; then the observation is judged once more, by what it is now.
-        while conflicts < 3 {
-            let now = self.engine.clock.now();
-            let decision = decide(&self.engine.context(definition), &self.record, observation, now);
-            match self.room(definition, &decision).await? {
-                Room::Taken if !decision.commit => {
+        mut observation: Observation,
+    ) -> Result<Next, StoreError> {
+        for _ in 0..DECISIONS {
+            let (committed, decided, next) = match self.decided(definition, &observation).await? {
+                Decided::Rests => return Ok(Next::Rest),
+                Decided::Stands(decision) if !decision.commit => {
                     self.record = Arc::new(decision.record);
-                    return Ok(Some(decision.next));
+                    return Ok(decision.next);
                 }
-                Room::Waited => continue,
-                Room::PutDown => return Ok(None),
-                Room::Taken => {
+                Decided::Stands(decision) => {
                     let next = decision.next;
-                    let (committed, decided) = self.commit(decision).await?;
-                    match committed {
-                        Committed::Done => {
-                            return Ok((!self.engine.crash_points.cut(CrashPoint::AfterCommit)).then_some(next));
-                        }
-                        Committed::OverLimit(begun) => {
-                            self.keep_look(&decided);
-                            let most = self.engine.policy.limits().of(self.record.job.kind).unwrap_or_default();
-                            *observation = Observation::OverLimit { begun, most };
-                            conflicts += 1;
-                            continue;
-                        }
-                        Committed::Paused => {
-                            if let Some(pause) = self.pause().await? {
-                                self.keep_look(&decided);
-                                *observation = Observation::Paused(pause);
-                            }
-                            conflicts += 1;
-                            continue;
-                        }
-                        Committed::Conflict => {}
+                    let (committed, decided) = self.commit(*decision).await?;
+                    (committed, decided, next)
+                }
+                Decided::Conflict => (Committed::Conflict, Arc::clone(&self.record), Next::Rest),
+            };
+            match committed {
+                Committed::Done if self.engine.crash_points.cut(CrashPoint::AfterCommit) => return Ok(Next::Rest),
+                Committed::Done => return Ok(next),
+                Committed::OverLimit(begun) => {
+                    self.keep_look(&decided);
+                    let most = self.engine.policy.limits().of(self.record.job.kind).unwrap_or_default();
+                    observation = Observation::OverLimit { begun, most };
+                }
+                // `None`: it was unpaused meanwhile, and the same decision can be committed now.
+                Committed::Paused => {
+                    if let Some(pause) = self.pause().await? {
+                        self.keep_look(&decided);
+                        observation = Observation::Paused(pause);
                     }
                 }
-                Room::Conflict => {}
-            }
-            conflicts += 1;
-            match self.engine.store.load(self.record.uid).await? {
-                Some(record) if !record.state().is_terminal() => self.record = Arc::new(record),
-                _ => break,
-            }
-            // Or it was one of the jobs it takes over from that moved on.
-            if let Observation::Looked { rivals, .. } = observation {
-                *rivals = self.rivals().await?;
+                Committed::Conflict if self.reload(&mut observation).await? => {}
+                Committed::Conflict => break,
             }
         }
-        // By the cloud's own clock: what was done in time was seen by whoever took over.
+        self.tell_taken_over(&observation);
+        Ok(Next::Rest)
+    }
+
+    fn judge(&self, definition: &Definition, observation: &Observation) -> Decision {
+        decide(&self.engine.context(definition), &self.record, observation, self.engine.clock.now())
+    }
+
+    /// Decides, and takes room in the budget for the write that the decision commits to, before it does: what was committed
+    /// to and then had to wait might no longer be sent.
+    async fn decided(&mut self, definition: &Definition, observation: &Observation) -> Result<Decided, StoreError> {
+        let decision = self.judge(definition, observation);
+        let Some((operation, account)) = self.needs_room(&decision) else {
+            return Ok(Decided::Stands(Box::new(decision)));
+        };
+        let mut taken = self.take_room(&account, operation, self.engine.clock.uptime()).await;
+        let mut waited = false;
+        while let Err(NoRoom { opens_in }) = taken {
+            let no_room = Observation::NoRoom { operation, account: account.clone(), opens_in, waited };
+            let waits = self.judge(definition, &no_room);
+            let next = waits.next;
+            // This commit renews the lease for the wait.
+            if self.commit(waits).await?.0 != Committed::Done {
+                return Ok(Decided::Conflict);
+            }
+            if next != Next::AwaitRoom {
+                return Ok(Decided::Rests);
+            }
+            let until = self.deadline.saturating_sub(self.engine.catalog.policies.attempt());
+            taken = self.take_room(&account, operation, until).await;
+            waited = true;
+        }
+        self.room = taken.ok().flatten();
+        // After a wait another decision may follow from the same observation.
+        Ok(Decided::Stands(Box::new(if waited { self.judge(definition, observation) } else { decision })))
+    }
+
+    /// The operation and account of the write that a decision commits to, unless room for it was taken already.
+    fn needs_room(&self, decision: &Decision) -> Option<(Operation, AccountUid)> {
+        let Next::Write(place) = decision.next else { return None };
+        let write = decision.record.writes.get(place).filter(|_| self.room.is_none())?;
+        Some((write.operation, write.account.clone()))
+    }
+
+    async fn take_room(
+        &self,
+        account: &AccountUid,
+        operation: Operation,
+        until: Duration,
+    ) -> Result<Option<Operation>, NoRoom> {
+        let urgency = Urgency { priority: Priority::Job, until: Some(until), room: None };
+        urgency.scope(self.engine.cloud.room(account, operation)).await
+    }
+
+    /// Takes over what the job has become meanwhile, and what the jobs it would take over from have. False when it has ended.
+    async fn reload(&mut self, observation: &mut Observation) -> Result<bool, StoreError> {
+        match self.engine.store.load(self.record.uid).await? {
+            Some(record) if !record.state().is_terminal() => self.record = Arc::new(record),
+            _ => return Ok(false),
+        }
+        if let Observation::Looked { rivals, .. } = observation {
+            *rivals = self.rivals().await?;
+        }
+        Ok(true)
+    }
+
+    /// What was observed could not be committed. By the cloud's own clock: what was done in time was seen by the worker that
+    /// took over.
+    fn tell_taken_over(&self, observation: &Observation) {
         let late = match observation {
             Observation::Answered { answer: Ok(answer), .. } => answer.date.is_some_and(|at| at > self.lease.until),
             Observation::Answered { answer: Err(error), .. } => matches!(error.failure, Failure::Unanswered { .. }),
@@ -123,50 +177,14 @@ impl<'a> Execution<'a> {
             let job = &self.record.job;
             tracing::error!(
                 job.uid = %self.record.uid, instance.id = %job.instance.id, cen.id = %job.cen.id,
-                "a write may have been carried out after its job was another's; see what the instance is granted to"
+                "a write may have been carried out after another worker took the job over; check what the instance is granted to"
             );
         } else {
-            tracing::warn!(job.uid = %self.record.uid, "the job was taken over or ended meanwhile; puts it down");
+            tracing::warn!(job.uid = %self.record.uid, "job released: it was taken over, or it ended meanwhile");
         }
-        Ok(None)
     }
 
-    /// Takes room in the budget for the write that a decision commits to, before it does: what was committed to and then
-    /// had to wait might no longer be sent.
-    async fn room(&mut self, definition: &Definition, decision: &Decision) -> Result<Room, StoreError> {
-        let Next::Write(place) = decision.next else { return Ok(Room::Taken) };
-        if self.room.is_some() {
-            return Ok(Room::Taken);
-        }
-        let Some(write) = decision.record.writes.get(place) else { return Ok(Room::Taken) };
-        let (operation, account) = (write.operation.clone(), write.account.clone());
-        let engine = self.engine;
-        let room = async |until: Duration| {
-            let urgency = Urgency { priority: Priority::Job, until: Some(until), room: None };
-            urgency.scope(engine.cloud.room(&account, &operation)).await
-        };
-        let mut taken = room(engine.clock.uptime()).await;
-        let mut waited = false;
-        while let Err(NoRoom { opens_in }) = taken {
-            let (operation, account) = (operation.clone(), account.clone());
-            let none = Observation::NoRoom { operation, account, opens_in, waited };
-            // With a lease renewed for the wait.
-            let decision = decide(&engine.context(definition), &self.record, &none, engine.clock.now());
-            let next = decision.next;
-            if self.commit(decision).await?.0 != Committed::Done {
-                return Ok(Room::Conflict);
-            }
-            if next != Next::AwaitRoom {
-                return Ok(Room::PutDown);
-            }
-            taken = room(self.deadline.saturating_sub(engine.catalog.policies.attempt())).await;
-            waited = true;
-        }
-        self.room = taken.ok().flatten();
-        Ok(if waited { Room::Waited } else { Room::Taken })
-    }
-
-    /// Commits; returns the record that was to be committed, too.
+    /// Commits a decision. Returns the record of it too, committed or not.
     async fn commit(&mut self, decision: Decision) -> Result<(Committed, Arc<Record>), StoreError> {
         let (now, uptime) = (self.engine.clock.now(), self.engine.clock.uptime());
         let until = later(now, self.engine.kept());
@@ -179,7 +197,8 @@ impl<'a> Execution<'a> {
             match self.engine.store.commit(change.clone()).await {
                 Ok(Committed::Done) => break,
                 Ok(other) => return Ok((other, record)),
-                // What was just done in the cloud is worth waiting for; without it the next look has to find out.
+                // A commit may hold the answer to a write, so it is tried as long as the lease lasts; without it the next look
+                // has to find out.
                 Err(StoreError::Unavailable(why)) if self.engine.clock.uptime() < self.deadline => {
                     tracing::error!(job.uid = %record.uid, error = why, "cannot commit; tries again while the lease lasts");
                     self.engine.clock.sleep(STORE_PAUSE).await;
@@ -198,23 +217,23 @@ impl<'a> Execution<'a> {
         self.record = Arc::clone(&record);
         self.engine.moved(&moved);
         if rests {
-            // Whoever stood behind it in the line of its instance may begin.
+            // The next job in the queue of its instance may begin.
             self.engine.work.notify_one();
         }
         Ok((Committed::Done, record))
     }
 
-    /// What was just looked at stays known, though the beginning that followed from it was not allowed.
+    /// Keeps what the look showed, although the first write was not allowed.
     fn keep_look(&mut self, decided: &Record) {
         let record = Arc::make_mut(&mut self.record);
-        // One call is the write that is not made.
+        // The decision counted the write, which is not made.
         record.calls = decided.calls.saturating_sub(1);
         record.before.clone_from(&decided.before);
         record.after.clone_from(&decided.after);
         record.unchecked.clone_from(&decided.unchecked);
     }
 
-    /// The pause that keeps the job back, if there is one.
+    /// The pause that the job is held by, if there is one.
     pub(super) async fn pause(&self) -> Result<Option<Pause>, StoreError> {
         if !self.record.may_be_held() {
             return Ok(None);
@@ -223,7 +242,7 @@ impl<'a> Execution<'a> {
         Ok(pauses.into_iter().find(|pause| pause.touches(&self.record.job)))
     }
 
-    /// Reads the cloud. Room that was taken for a write which is not made now is given up.
+    /// Makes a look. Gives up room that was taken for a write.
     pub(super) async fn look(&mut self, reads: Reads, step: Option<&Call>) -> Result<Observation, StoreError> {
         self.room = None;
         let engine = self.engine;
@@ -243,7 +262,7 @@ impl<'a> Execution<'a> {
         let look = looker.look(job, reads);
         let looked = tokio::time::timeout(limit, self.urgency(began, limit).scope(look)).await.unwrap_or_else(|_| {
             let failure = Failure::Unanswered { why: format!("a look took longer than {limit:?}") };
-            Err(CloudError { operation: "look".into(), failure, request_id: None, retry_after: None })
+            Err(CloudError::new(None, failure))
         });
         let what = if looked.is_ok() { "look" } else { "look-failed" };
         engine.observer.tried(
@@ -259,8 +278,8 @@ impl<'a> Execution<'a> {
         Ok(Observation::Looked { seen, rivals: self.rivals().await? })
     }
 
-    /// The jobs that wait on the same grant. Only one that has not written yet can take over from them, or share their
-    /// hour; and no grant does either.
+    /// The jobs that wait on the same grant. Only a job that has not written can take over from them or share their hour, and
+    /// no job of kind grant does either.
     async fn rivals(&self) -> Result<Vec<Record>, StoreError> {
         if self.record.has_written() || self.record.job.kind == Kind::Grant {
             return Ok(vec![]);
@@ -279,16 +298,16 @@ impl<'a> Execution<'a> {
         }
         let began = engine.clock.uptime();
         if began + self.limit(call) >= self.deadline {
-            tracing::warn!(job.uid = %self.record.uid, "the lease may run out under the call; does not make it");
+            tracing::warn!(job.uid = %self.record.uid, "write not sent: the lease may end before the answer");
             return None;
         }
-        let leave = Leave::new(Arc::clone(&engine.clock), Arc::clone(&engine.crash_points), self.deadline);
-        let mut answer = Arc::clone(&leave).scope(self.send(write, call, room)).await;
+        let permit = WritePermit::new(Arc::clone(&engine.clock), Arc::clone(&engine.crash_points), self.deadline);
+        let mut answer = self.send(write, call, room, &permit).await;
         if engine.crash_points.twice() {
-            answer = Arc::clone(&leave).scope(self.send(write, call, room)).await;
+            answer = self.send(write, call, room, &permit).await;
         }
-        if leave.was_refused() {
-            tracing::warn!(job.uid = %self.record.uid, "the lease ran out before the call could be sent; does not make it");
+        if permit.was_refused() {
+            tracing::warn!(job.uid = %self.record.uid, "write not sent: the lease ended first");
             return None;
         }
         if engine.crash_points.cut(CrashPoint::AfterWrite) {
@@ -314,47 +333,49 @@ impl<'a> Execution<'a> {
         Some(answer)
     }
 
-    /// How long calls that may take `limit` may wait for their budget: what a request can take is kept for it, so that
-    /// one that waited in vain is known not to have been sent.
+    /// How long calls that may take `limit` may wait for their budget. The time of one request is kept back, so that a call
+    /// that waited in vain is known not to have been sent.
     fn urgency(&self, began: Duration, limit: Duration) -> Urgency {
         let request = self.engine.catalog.policies.request_timeout;
         Urgency { priority: Priority::Job, until: Some(began + limit.saturating_sub(request)), room: None }
     }
 
-    async fn send(&self, write: &Write, call: &Call, room: Option<&'static str>) -> Result<Answer<()>, CloudError> {
+    async fn send(
+        &self,
+        write: &Write,
+        call: &Call,
+        room: Option<Operation>,
+        permit: &Arc<WritePermit>,
+    ) -> Result<Answer<()>, CloudError> {
         let verb = if write.undo { call.undo.as_deref().unwrap_or_default() } else { &call.verb };
-        let unanswered = |why: String| CloudError {
-            operation: write.operation.clone(),
-            failure: Failure::Unanswered { why },
-            request_id: None,
-            retry_after: None,
-        };
         let job = &self.record.job;
         let act = async {
             match self.engine.registry.get(verb).map(|action| action.side()) {
                 Some(Side::Resource(action)) => {
-                    let client = self.engine.cloud.resource_writer(&job.instance.owner).await?;
+                    let client = self.engine.cloud.resource_writer(&job.instance.owner, Arc::clone(permit)).await?;
                     action.act(client.as_ref(), job, write).await
                 }
                 Some(Side::TransitRouter(action)) => {
-                    let client = self.engine.cloud.transit_router_writer(&job.cen.owner).await?;
+                    let client = self.engine.cloud.transit_router_writer(&job.cen.owner, Arc::clone(permit)).await?;
                     action.act(client.as_ref(), job, write).await
                 }
-                Some(Side::Readers) | None => Err(CloudError {
-                    failure: Failure::NotSent { why: format!("{verb:?} does not write") },
-                    ..unanswered(String::new())
-                }),
+                Some(Side::Readers) | None => {
+                    Err(CloudError::not_sent(write.operation, format!("{verb:?} does not write")))
+                }
             }
         };
         let limit = self.limit(call);
         let urgency = Urgency { room, ..self.urgency(self.engine.clock.uptime(), limit) };
         match tokio::time::timeout(limit, urgency.scope(act)).await {
             Ok(answer) => answer,
-            Err(_) => Err(unanswered(format!("no answer within {limit:?}"))),
+            Err(_) => {
+                let failure = Failure::Unanswered { why: format!("no answer within {limit:?}") };
+                Err(CloudError::new(write.operation, failure))
+            }
         }
     }
 
-    /// How long one attempt at a write may last.
+    /// How long one send of a write may last.
     fn limit(&self, call: &Call) -> Duration {
         call.timeout.min(self.engine.catalog.policies.attempt())
     }

@@ -1,4 +1,4 @@
-//! Taking messages in: each becomes a job, a repetition or a rejection, committed before its delivery is acknowledged.
+//! The intake: each message becomes a job, a repetition or a rejection, and that is committed before it is acknowledged.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use uuid::{ContextV7, Uuid};
 
-use crate::domain::contract::{self, Envelope, Fault};
+use crate::domain::contract::{self, Envelope, Fault, reply_to_fault};
 use crate::domain::{Code, Event, EventType, Job, JobUid, REASONS_VERSION, Reason, Requester};
 use crate::engine::loops::shared::Engine;
 use crate::engine::ports::mail::{Incoming, Intake, IntakeError, Outgoing};
@@ -22,20 +22,20 @@ const PROBE_PAUSE: Duration = Duration::from_secs(1);
 /// The intake of a worker.
 pub struct Inbox {
     engine: Arc<Engine>,
-    /// Names that begin with this and a dot are ours.
+    /// Queues whose names begin with this and a dot belong to the worker; no answer may go there.
     reserved: String,
-    /// The queue that copies of rejected messages go to.
+    /// The queue for copies of rejected messages.
     dead: String,
     order: std::sync::Mutex<ContextV7>,
 }
 
 impl Inbox {
-    /// An intake that rejects to the queue `dead` and lets nobody have answers sent to queues of `reserved`.
+    /// An intake that copies rejected messages to the queue `dead` and sends no answers to queues named `reserved.…`.
     pub fn new(engine: Arc<Engine>, reserved: impl Into<String>, dead: impl Into<String>) -> Self {
         Self { engine, reserved: reserved.into(), dead: dead.into(), order: std::sync::Mutex::new(ContextV7::new()) }
     }
 
-    /// Takes messages in; what became of each, in order.
+    /// Takes messages in. Returns the result for each, in order.
     pub async fn accept(&self, batch: Vec<Incoming>) -> Result<Vec<Taken>, IntakeError> {
         let now = self.engine.clock.now();
         let messages = batch.iter().map(|incoming| self.read(incoming, now)).collect();
@@ -104,8 +104,8 @@ impl Inbox {
         Arrival { record: Box::new(record), digest, outbound: vec![message], reused }
     }
 
-    /// The uid is made of the message and of everything it is judged by, so that one that is delivered again is rejected
-    /// again under the same name.
+    /// Its uid is made of the message and of everything it is judged by, so that a second delivery of it is the same
+    /// rejection.
     fn rejection(
         &self,
         reason: Reason,
@@ -131,8 +131,7 @@ impl Inbox {
         let correlation = incoming.correlation_id.clone();
         let said = self.engine.announcer.post(&event, EventType::Rejected, correlation, Some(key));
         let outbound = vec![self.dead_copy(uid, &reasons.to_string(), incoming), said];
-        let ours = |queue: &str| queue.strip_prefix(&self.reserved).is_some_and(|rest| rest.starts_with('.'));
-        let reply_to = incoming.reply_to.clone().filter(|q| !q.is_empty() && q.len() <= 255 && !ours(q));
+        let reply_to = incoming.reply_to.clone().filter(|queue| reply_to_fault(queue, &self.reserved).is_none());
         let origin = Origin { reply_to, ..origin(incoming) };
         Rejection { uid, at: now, requester, job_id: id, reasons: reasons.to_string(), origin, outbound }
     }
@@ -160,7 +159,7 @@ impl Inbox {
         }
     }
 
-    /// A UUIDv7 of our own clock: ascending in the order of acceptance.
+    /// A UUIDv7 by the clock of the worker, so that uids ascend in the order of acceptance.
     fn uid(&self, now: Timestamp) -> JobUid {
         let order = self.order.lock().expect("no holder of this lock panics");
         let seconds = u64::try_from(now.as_second()).unwrap_or(0);

@@ -1,5 +1,4 @@
-//! A plan without a worker: one look, judged by the first step, and nothing kept. It is handed readers only, so there is
-//! no write it could name.
+//! A plan without a worker or a store. It is handed readers only, so it cannot write.
 
 use crate::clock::{Clock, until};
 use crate::domain::Mode;
@@ -11,8 +10,8 @@ use crate::engine::record::{EmptySince, Record};
 /// How often a look may ask for a wider one.
 const LOOKS: usize = 8;
 
-/// Answers a job as a plan: the record ends `planned`, with the calls that would follow, or `failed`, with everything that
-/// is in the way, `objections` among it. In any other state it cannot be told at the moment, and `why` says the cause.
+/// Answers a job as a plan: the record ends `planned`, with the writes that would follow, or `failed`, with everything that
+/// is in the way, `objections` included. In any other state there is no answer at the moment, and `why` says the cause.
 pub async fn plan(
     readers: &dyn Readers,
     clock: &dyn Clock,
@@ -28,7 +27,7 @@ pub async fn plan(
         let decision = decide(context, &record, &observation, clock.now());
         record = decision.record;
         let Next::Look(reads) = decision.next else {
-            // An empty answer that is looked at again in a moment is waited for; anything else can't be told now.
+            // Waits for the second look at an empty answer, and for nothing else.
             let again = record.due().filter(|_| record.empty_since != EmptySince::default());
             let Some(at) = again else { break };
             clock.sleep(until(clock.now(), at)).await;

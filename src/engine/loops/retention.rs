@@ -1,4 +1,4 @@
-//! Forgetting: an ended job and its idempotency key are kept for as long as a repetition must be recognized, and then go.
+//! Retention: an ended job and its idempotency key are kept as long as a repetition must be recognized, then deleted.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,14 +9,14 @@ use crate::clock::earlier;
 use crate::engine::loops::shared::Engine;
 use crate::engine::ports::store::StoreError;
 
-/// Between two looks at what is old enough.
+/// Between two deletions.
 const PAUSE: Duration = Duration::from_secs(3600);
 
-/// Forgets what is older than `keep`, once an hour, until `stop` says true.
+/// Deletes ended jobs older than `keep`, once an hour, until `stop` says true.
 pub async fn forget(engine: Arc<Engine>, keep: Duration, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
         if let Err(error) = forget_once(&engine, keep).await {
-            tracing::error!(%error, "cannot forget what is old; tries again in an hour");
+            tracing::error!(%error, "cannot delete old jobs; tries again in an hour");
         }
         tokio::select! {
             () = engine.clock.sleep(PAUSE) => {}
@@ -25,12 +25,12 @@ pub async fn forget(engine: Arc<Engine>, keep: Duration, mut stop: watch::Receiv
     }
 }
 
-/// Forgets what is older than `keep` now; returns how many jobs went.
+/// Deletes ended jobs older than `keep`. Returns how many.
 pub async fn forget_once(engine: &Engine, keep: Duration) -> Result<usize, StoreError> {
     let before = earlier(engine.clock.now(), keep);
     let jobs = engine.store.prune(before).await?;
     if jobs > 0 {
-        tracing::info!(jobs, before = %before, "forgot what is old");
+        tracing::info!(jobs, before = %before, "old jobs deleted");
     }
     Ok(jobs)
 }

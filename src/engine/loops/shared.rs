@@ -1,4 +1,4 @@
-//! What all loops of the engine share: the ports, the rules a job goes by, and the one way to commit a decision.
+//! What all loops of the engine share: the ports, the definitions, and the way from a decision to its commit.
 
 use std::collections::HashMap;
 use std::ops::Deref;
@@ -9,55 +9,54 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use crate::clock::{Clock, earlier};
-use crate::domain::{AccountUid, EventType, Hour, JobUid, Kind};
-use crate::engine::decide::command::{Command, Declined, command};
+use crate::domain::{EventType, Hour, Kind};
 use crate::engine::decide::decision::{Context, Decision};
 use crate::engine::events::Announcer;
-use crate::engine::guards::{Pause, WINDOW, setting};
+use crate::engine::guards::{WINDOW, setting};
 use crate::engine::look::looker::{Looker, SharedReads};
 use crate::engine::policy::Policy;
 use crate::engine::ports::action::Registry;
 use crate::engine::ports::cloud::Cloud;
 use crate::engine::ports::crash_points::CrashPoints;
 use crate::engine::ports::observe::Observer;
-use crate::engine::ports::store::{Admission, Change, Committed, LeaseUse, OutboundMessage, Store, StoreError};
+use crate::engine::ports::store::{Admission, Change, LeaseUse, OutboundMessage, Store, StoreError};
 use crate::engine::record::{Record, State};
 use crate::workflow::{Catalog, Definition};
 
-/// What the engine is made of.
+/// The parts an engine is made of.
 pub struct EngineParts {
-    /// Everything durable.
+    /// Keeps jobs, events and messages.
     pub store: Arc<dyn Store>,
-    /// The accounts.
+    /// Reads and writes as every configured account.
     pub cloud: Arc<dyn Cloud>,
-    /// Time.
+    /// Wall clock and uptime.
     pub clock: Arc<dyn Clock>,
     /// Definitions, policies and error classes.
     pub catalog: Arc<Catalog>,
-    /// What steps can call.
+    /// The actions that steps can call.
     pub registry: Arc<Registry>,
-    /// Who may ask for what.
+    /// Allow-rules, sites and hourly limits.
     pub policy: Policy,
-    /// How events are made.
+    /// Makes events and addresses them.
     pub announcer: Announcer,
-    /// Where to be cut.
+    /// Where a test cuts the engine; in production nowhere.
     pub crash_points: Arc<dyn CrashPoints>,
-    /// Who counts.
+    /// Counts for the metrics.
     pub observer: Arc<dyn Observer>,
-    /// Who this worker is: the holder of its leases.
+    /// The name of this worker, as the holder of its leases.
     pub holder: String,
 }
 
-/// What all loops share. It has the fields of its [`EngineParts`].
+/// The engine of a worker. It has the fields of its [`EngineParts`].
 pub struct Engine {
     parts: EngineParts,
-    /// Rung when a job may have become due.
+    /// Notified when a job may be due.
     pub work: Notify,
-    /// Rung when something may be waiting to be published.
+    /// Notified when the outbox may hold a message.
     pub mail: Notify,
-    /// Rung when something may be waiting for the sweep.
+    /// Notified when a job may wait for the sweep.
     pub hours: Notify,
-    /// What all looks share.
+    /// Reads that looks share.
     pub reads: SharedReads,
     pinned: RwLock<HashMap<String, Arc<Definition>>>,
 }
@@ -70,14 +69,14 @@ impl Deref for Engine {
     }
 }
 
-/// What the other loops are told of a decision once it is committed.
+/// What follows from a committed decision for metrics and the other loops.
 #[derive(Debug, Clone)]
 pub struct Moved {
-    /// What is asked for.
+    /// The kind of the job.
     pub kind: Kind,
-    /// Where the job is now.
+    /// The state it is in now.
     pub state: State,
-    /// What was said, of other jobs too.
+    /// Its events, and those of other jobs in the same commit.
     says: Vec<EventType>,
     swept: bool,
     limited: Option<&'static str>,
@@ -96,25 +95,8 @@ impl Moved {
     }
 }
 
-/// Why a command was not carried out.
-#[derive(Debug, thiserror::Error)]
-pub enum CommandError {
-    /// There is no such job.
-    #[error("there is no such job")]
-    NotFound,
-    /// The job is not in a state for it.
-    #[error(transparent)]
-    Declined(#[from] Declined),
-    /// The job changed at the same moment; ask again.
-    #[error("the job changed at the same moment; look again and repeat")]
-    Conflict,
-    /// The store could not be used.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
 impl Engine {
-    /// Puts the parts together and keeps the current definitions in the store, for the jobs that will be pinned to them.
+    /// An engine of these parts. Puts the current definitions into the store, for the jobs that will be pinned to them.
     pub async fn new(parts: EngineParts) -> Result<Self, StoreError> {
         let engine = Self {
             parts,
@@ -132,7 +114,7 @@ impl Engine {
         Ok(engine)
     }
 
-    /// What looks are made with.
+    /// Makes looks with the shared reads.
     pub fn looker(&self) -> Looker<'_> {
         let EngineParts { cloud, clock, catalog, .. } = &self.parts;
         Looker { cloud: cloud.as_ref(), shared: &self.reads, clock: clock.as_ref(), classes: &catalog.classes }
@@ -148,13 +130,13 @@ impl Engine {
         self.catalog.policies.lease
     }
 
-    /// How long the store keeps a lease from others: longer than its holder counts on it by one request, so that what he
-    /// sent in his last moment is answered or given up before another looks.
+    /// Lease length as the store enforces it: one request timeout longer than the holder assumes, so that a request sent at
+    /// the last moment has ended before another worker looks.
     pub fn kept(&self) -> Duration {
         self.lease() + self.catalog.policies.request_timeout
     }
 
-    /// The rules a job goes by, around the definition it is pinned to.
+    /// What decisions about a job pinned to `definition` depend on.
     pub fn context<'a>(&'a self, definition: &'a Definition) -> Context<'a> {
         Context {
             definition,
@@ -165,7 +147,7 @@ impl Engine {
         }
     }
 
-    /// The definition of that digest, from memory or, for a job that an earlier version accepted, from the store.
+    /// The definition with this digest, from memory or, for a job that an earlier version accepted, from the store.
     pub async fn definition(&self, digest: &str) -> Result<Arc<Definition>, StoreError> {
         if let Some(definition) = self.pinned.read().expect("no holder of this lock panics").get(digest) {
             return Ok(Arc::clone(definition));
@@ -183,8 +165,8 @@ impl Engine {
         Ok(definition)
     }
 
-    /// The definition a job is pinned to, or, when this program cannot read that or lacks a call of it, the current one
-    /// of its kind and the reason. One such job must not hold up the others.
+    /// The definition a job is pinned to. If this program cannot use that, the current one of its kind, and the reason: one
+    /// such job must not hold up the others.
     pub async fn definition_of(&self, record: &Record) -> Result<(Arc<Definition>, Option<String>), StoreError> {
         match self.definition(&record.definition).await {
             Ok(definition) => Ok((definition, None)),
@@ -201,8 +183,7 @@ impl Engine {
         self.pinned.write().expect("no holder of this lock panics").insert(digest, definition);
     }
 
-    /// A decision as the change that commits it, with what it says put into outbound, and what to tell with
-    /// [`Engine::moved`] once it is committed.
+    /// A decision as the change that commits it, and what to pass to [`Engine::moved`] after the commit.
     pub fn change(&self, decision: Decision, lease: LeaseUse, now: Timestamp) -> (Change, Moved) {
         let moved = Moved::by(&decision);
         let Decision { record, says, also, begins, .. } = decision;
@@ -215,14 +196,14 @@ impl Engine {
         (Change { also: also.collect(), record, lease, outbound, admission }, moved)
     }
 
-    /// A record as it is committed, and what is said of it.
+    /// A record as it is committed, and its events as messages.
     fn next(&self, mut record: Record, says: &[EventType], now: Timestamp) -> (Arc<Record>, Vec<OutboundMessage>) {
         let outbound = says.iter().map(|kind| self.announcer.message(&mut record, *kind, now)).collect();
         record.revision += 1;
         (Arc::new(record), outbound)
     }
 
-    /// Tells the other loops what a commit brought.
+    /// Counts a committed decision and notifies the loops that have work by it.
     pub fn moved(&self, moved: &Moved) {
         for said in &moved.says {
             self.observer.said(*said);
@@ -237,82 +218,5 @@ impl Engine {
             self.observer.limited(setting);
         }
         self.observer.moved(moved.kind, moved.state);
-    }
-
-    /// Whether a command on a job would be obeyed as it stands.
-    pub async fn would_obey(&self, record: &Record, what: Command) -> Result<bool, StoreError> {
-        let (definition, _) = self.definition_of(record).await?;
-        Ok(command(&self.context(&definition), record, what, self.clock.now()).is_ok())
-    }
-
-    /// Carries out a command on a job.
-    pub async fn command(&self, uid: JobUid, what: Command) -> Result<Arc<Record>, CommandError> {
-        let record = self.store.load(uid).await?.ok_or(CommandError::NotFound)?;
-        let definition = self.definition(&record.definition).await?;
-        let now = self.clock.now();
-        let decision = command(&self.context(&definition), &record, what, now)?;
-        let (change, moved) = self.change(decision, LeaseUse::None, now);
-        let decided = Arc::clone(&change.record);
-        match self.store.commit(change).await? {
-            Committed::Conflict | Committed::Paused | Committed::OverLimit(_) => Err(CommandError::Conflict),
-            Committed::Done => {
-                tracing::info!(job.uid = %uid, command = what.as_str(), "an operator's command was carried out");
-                self.moved(&moved);
-                self.work.notify_one();
-                Ok(decided)
-            }
-        }
-    }
-
-    /// Approves these jobs in one commit, each for itself; returns those that were. One that changed at the same moment
-    /// is left out.
-    pub async fn approve(&self, jobs: &[Record]) -> Result<Vec<JobUid>, CommandError> {
-        let now = self.clock.now();
-        let (mut changes, mut moves) = (Vec::with_capacity(jobs.len()), Vec::with_capacity(jobs.len()));
-        for record in jobs {
-            let definition = self.definition(&record.definition).await?;
-            let decision = command(&self.context(&definition), record, Command::Approve, now)?;
-            let (change, moved) = self.change(decision, LeaseUse::None, now);
-            changes.push(change);
-            moves.push((record.uid, moved));
-        }
-        let committed = self.store.commit_all(changes).await?;
-        let done = moves.iter().zip(committed).filter(|(_, committed)| *committed == Committed::Done);
-        let approved: Vec<JobUid> = done
-            .map(|((uid, moved), _)| {
-                self.moved(moved);
-                *uid
-            })
-            .collect();
-        tracing::info!(jobs = approved.len(), "an operator approved jobs");
-        self.work.notify_one();
-        Ok(approved)
-    }
-
-    /// Pauses an account: from here on no job on it begins. What is between halves goes on, and the sweep reads.
-    pub async fn pause(&self, account: AccountUid, by: String, reason: String) -> Result<Pause, CommandError> {
-        if !self.policy.knows(&account) {
-            return Err(
-                Declined(format!("no credentials are configured for account {account}; is it mistyped?")).into()
-            );
-        }
-        let pause = Pause { account, since: self.clock.now(), by, reason };
-        if !self.store.pause(&pause).await? {
-            let before = self.store.pauses().await?.into_iter().find(|known| known.account == pause.account);
-            let before = before.map_or_else(|| "it has just changed".to_owned(), |before| before.to_string());
-            return Err(Declined(format!("nothing was changed: {before}")).into());
-        }
-        tracing::warn!(account.uid = %pause.account, by = pause.by, reason = pause.reason, "an account was paused");
-        Ok(pause)
-    }
-
-    /// Ends the pause of an account; what was held for it begins.
-    pub async fn unpause(&self, account: &AccountUid) -> Result<(), CommandError> {
-        if !self.store.unpause(account).await? {
-            return Err(Declined(format!("account {account} is not paused")).into());
-        }
-        tracing::warn!(account.uid = %account, "an account was unpaused");
-        self.work.notify_one();
-        Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! What other workers of the same store bring, told to the loops of this one.
+//! Wake-ups by other workers of the same store, passed on to the loops of this one.
 
 use std::sync::Arc;
 
@@ -6,26 +6,26 @@ use tokio::sync::watch;
 
 use crate::engine::loops::shared::Engine;
 
-/// Rings until `stop` says true.
+/// Listens until `stop` says true.
 pub async fn listen(engine: Arc<Engine>, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
-        let heard = tokio::select! {
-            heard = engine.store.wakeup() => heard,
+        let wakeup = tokio::select! {
+            wakeup = engine.store.wakeup() => wakeup,
             _ = stop.changed() => continue,
         };
-        if heard.work {
+        if wakeup.work {
             engine.work.notify_one();
         }
-        if heard.mail {
+        if wakeup.mail {
             engine.mail.notify_one();
         }
-        if heard.sweep {
+        if wakeup.sweep {
             engine.hours.notify_one();
         }
-        if heard.workers {
+        if wakeup.workers {
             let workers = engine.store.workers();
             engine.cloud.share(workers);
-            tracing::info!(workers, "shares the budgets of calls");
+            tracing::info!(workers, "rate limits shared");
         }
     }
 }

@@ -1,5 +1,4 @@
-//! The loops that act: claim what is due, and for each job fetch, decide, commit, act, until it rests. What they do for one
-//! job is done by their [`Execution`] on it.
+//! The worker: claims what is due, and for each job decides, commits and acts until it rests, by an [`Execution`] of it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,28 +12,28 @@ use crate::engine::loops::execution::{Execution, STORE_PAUSE};
 use crate::engine::loops::shared::Engine;
 use crate::engine::ports::store::{Claimed, StoreError};
 
-/// How much a worker takes on.
+/// How much a worker takes on at a time.
 #[derive(Debug, Clone, Copy)]
 pub struct Capacity {
-    /// Jobs in work at a time.
+    /// The most jobs in work.
     pub jobs: usize,
-    /// How long a stop waits for them.
+    /// How long a stop waits for jobs in work to come to rest.
     pub drain: Duration,
 }
 
 /// The shortest pause between two claims that find nothing.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
-/// The shortest pause between two questions when there will be more to claim: the store looks at every lease for that.
+/// The shortest pause between two questions for the next due time: the store looks at every lease to answer.
 const ASK_PAUSE: Duration = Duration::from_millis(20);
 
-/// Works until `stop` says true, then lets the jobs in work come to rest, for as long as `drain` allows. Jobs that do
-/// not are cut where they are, as in a crash.
+/// Works until `stop` says true, then waits up to `drain` for the jobs in work to come to rest. Jobs that do not are cut
+/// off, as in a crash.
 pub async fn work(engine: Arc<Engine>, capacity: Capacity, mut stop: watch::Receiver<bool>) {
     let mut jobs = JoinSet::new();
     match engine.store.reclaim(&engine.holder).await {
         Ok(0) => {}
-        Ok(count) => tracing::info!(leases = count, "takes its own leases back"),
-        Err(error) => tracing::error!(%error, "cannot take its own leases back; waits for them to expire"),
+        Ok(count) => tracing::info!(leases = count, "leases of an earlier run reclaimed"),
+        Err(error) => tracing::error!(%error, "cannot reclaim the leases of an earlier run; waits until they expire"),
     }
     let mut asked = None;
     while !*stop.borrow() {
@@ -46,14 +45,8 @@ pub async fn work(engine: Arc<Engine>, capacity: Capacity, mut stop: watch::Rece
                 Some(STORE_PAUSE)
             }
         };
-        let sleep = async {
-            match pause {
-                Some(pause) => engine.clock.sleep(pause).await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
-            () = sleep => {}
+            () = engine.clock.pause(pause) => {}
             () = engine.work.notified() => {}
             _ = jobs.join_next(), if !jobs.is_empty() => {}
             _ = stop.changed() => {}
@@ -63,12 +56,15 @@ pub async fn work(engine: Arc<Engine>, capacity: Capacity, mut stop: watch::Rece
     let drained = tokio::time::timeout(capacity.drain, async { while jobs.join_next().await.is_some() {} }).await;
     match drained {
         Ok(()) => tracing::info!(jobs = waiting, "every job in work came to rest"),
-        Err(_) => tracing::warn!(jobs = jobs.len(), "the deadline passed; cuts the jobs still in work"),
+        Err(_) => tracing::warn!(
+            jobs = jobs.len(),
+            "the drain time is over; jobs still in work are cut off and taken up again after their lease"
+        ),
     }
 }
 
-/// Takes up what is due. Returns after how long to look again: `None` for when somebody rings. `asked` is when the store
-/// was last asked for that.
+/// Claims what is due. Returns after how long to look again; `None` if only a notification brings more. `asked` is when
+/// the store was last asked for the next due time.
 async fn fill(
     engine: &Arc<Engine>,
     capacity: Capacity,
@@ -86,7 +82,7 @@ async fn fill(
         let (engine, deadline) = (Arc::clone(engine), uptime + engine.lease());
         jobs.spawn(async move {
             if let Err(error) = run(&engine, claimed, deadline).await {
-                tracing::error!(%error, "a job was put down; it is taken up again when its lease is over");
+                tracing::error!(%error, "job released: the store could not be used; it is taken up again when its lease ends");
             }
         });
     }
@@ -109,11 +105,11 @@ pub async fn run(engine: &Engine, claimed: Claimed, deadline: Duration) -> Resul
     let paused = execution.pause().await?;
     let mut observation = Observation::TakenUp { refusal, objections, paused };
     loop {
-        let (definition, wrong) = engine.definition_of(execution.record()).await?;
-        if let Some(why) = wrong {
+        let (definition, unusable) = engine.definition_of(execution.record()).await?;
+        if let Some(why) = unusable {
             observation = Observation::Undefined { why };
         }
-        let Some(next) = execution.decide(&definition, &mut observation).await? else { return Ok(()) };
+        let next = execution.decide(&definition, observation).await?;
         let step = definition.step(&execution.record().step).and_then(|step| step.call());
         observation = match next {
             Next::Rest | Next::AwaitRoom => return Ok(()),

@@ -5,25 +5,25 @@ use serde::{Deserialize, Serialize};
 use super::state::State;
 use crate::domain::Reason;
 
-/// Why and how a job that had begun to write goes back.
+/// Why a job that had begun to write goes back, and how it ends then.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Undo {
-    /// How it ends when everything is put back: failed or cancelled.
+    /// Its state once everything is put back: failed or cancelled.
     pub ends: State,
-    /// Why.
+    /// The reason its end is published with.
     pub reason: Reason,
-    /// In one sentence.
+    /// The cause, in one plain sentence.
     pub message: String,
 }
 
 /// How a job ended, or why it is parked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ending {
-    /// From the closed list.
+    /// One of the closed list of reasons, which the contract publishes.
     pub reason: Reason,
-    /// In one plain sentence.
+    /// The cause, in one plain sentence.
     pub message: String,
-    /// Everything that was found in the way, where there is more to say.
+    /// Each obstacle that was found, if there is more to say than `message`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<String>,
 }

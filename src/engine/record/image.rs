@@ -5,17 +5,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{Attachment, OrderType};
 
-/// What one look at the cloud showed of a grant: the before and after of events.
+/// What one look showed of a grant: the `before` and `after` of events.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Image {
-    /// When we looked.
+    /// When the look began.
     pub at: Timestamp,
-    /// Whether there is a grant.
+    /// Whether the grant is there.
     pub granted: bool,
-    /// The payer written on it.
+    /// `OrderType`: the payer written on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order_type: Option<OrderType>,
-    /// The payer billing uses.
+    /// `EffectiveOrderType`: the payer that is billed now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effective_order_type: Option<OrderType>,
     /// The attachments of the instance in the CEN; `None` when they were not read.
@@ -23,16 +23,16 @@ pub struct Image {
     pub attachments: Option<Vec<Attachment>>,
 }
 
-/// Since when looks have shown nothing where an empty answer matters: the first of them is not believed.
+/// Since when looks have been empty where an empty answer matters. The first of them is never believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct EmptySince {
-    /// Attachments: none at all, or none of some that were shown before. When the first such look was answered.
+    /// No attachments at all, or fewer than were shown before: when the first such look was answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attachments: Option<Timestamp>,
-    /// The CEN, to the account that the job says owns it.
+    /// The account that the job names as owner of the CEN is not shown the CEN.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cen: Option<Timestamp>,
-    /// The grant, where one witness alone can tell.
+    /// No grant, where one witness alone can tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<Timestamp>,
 }

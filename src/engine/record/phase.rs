@@ -11,7 +11,7 @@ use super::ending::Ending;
 use super::state::State;
 use crate::domain::AccountUid;
 
-/// Where a job is.
+/// The state of a job, with what belongs to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Phase {
     /// Accepted or resumed; no worker has taken it up since.
@@ -23,9 +23,9 @@ pub enum Phase {
         /// The next check.
         due: Timestamp,
     },
-    /// Needs a person.
+    /// Waits for an operator.
     Parked {
-        /// Why.
+        /// What an operator has to look at.
         ending: Ending,
         /// Whether something it wrote is not whole: then it blocks the queue of its instance.
         half_done: bool,
@@ -34,7 +34,7 @@ pub enum Phase {
     Ended {
         /// One of the terminal states.
         state: State,
-        /// Why.
+        /// The reason and message of the terminal event.
         ending: Ending,
         /// When it ended.
         at: Timestamp,

@@ -3,15 +3,15 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{AccountUid, OrderType};
+use crate::domain::{AccountUid, Operation, OrderType};
 
-/// What carrying a job out would do, as the cloud is at the look.
+/// What carrying out a job would do, as the cloud is at the look.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Plan {
-    /// The writes, in order.
+    /// The writes, in the order they would be made.
     pub calls: Vec<PlannedCall>,
-    /// The top of the hour from which the new payer would be in force, if it were carried out at once; `None` when
-    /// nothing waits for an hour.
+    /// The top of the hour at which the new payer would come into force if the job were carried out now. `None` if nothing
+    /// waits for an hour.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effective_from: Option<Timestamp>,
 }
@@ -19,15 +19,15 @@ pub struct Plan {
 /// A write that would be made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedCall {
-    /// The step it belongs to.
+    /// Name of the step that would make it.
     pub step: String,
-    /// The API operation.
-    pub operation: String,
-    /// In whose account.
+    /// The operation that would be called.
+    pub operation: Operation,
+    /// The account it would be made in.
     pub account: AccountUid,
-    /// The instance or the attachment written to.
+    /// Id of the instance or the attachment it would change.
     pub resource: String,
-    /// The payer set.
+    /// The payer it would set, if it sets one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order_type: Option<OrderType>,
 }

@@ -8,19 +8,19 @@ use crate::domain::OrderType;
 /// A wait for the top of an hour.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wait {
-    /// The payer that must become effective.
+    /// The payer that must come into force.
     pub goal: OrderType,
-    /// When it should: the boundary after the last write, by the cloud's own clock.
+    /// When it should: the top of the hour after the last write, by the clock of the cloud.
     pub expected_at: Timestamp,
-    /// Since when it waits, or was last resumed: what giving up is counted from, at the earliest.
+    /// When the wait began, or was resumed last. Giving up is counted from here or from `expected_at`, whichever is later.
     pub since: Timestamp,
-    /// The last read that showed the goal written and not yet effective.
+    /// The latest read that showed the goal written and not yet in force.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_pending: Option<Timestamp>,
-    /// The sweep saw something it cannot judge alone; the job looks for itself.
+    /// Whether the sweep saw something that it cannot judge alone: then the job makes a look of its own.
     #[serde(default)]
     pub doubt: bool,
-    /// `overdue` was said.
+    /// Whether the event `overdue` was published for this wait.
     #[serde(default)]
     pub overdue: bool,
 }

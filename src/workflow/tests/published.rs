@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::error_table::{DELETE, DETACH, GRANT, LIST, REVOKE, UPDATE, embedded};
-use crate::cloud::OPERATIONS;
+use crate::domain::Operation;
 use crate::workflow::Class::{self, Credential, Done, Held, Permanent, State, Throttled, Transient, Unknown};
 use crate::workflow::Finding;
 
@@ -217,7 +217,7 @@ fn no_published_code_falls_to_the_last_entry() {
         }
     }
     let known: BTreeSet<&str> = PUBLISHED.iter().map(|(operation, ..)| *operation).collect();
-    let missing: Vec<_> = OPERATIONS.iter().filter(|operation| !known.contains(**operation)).collect();
+    let missing: Vec<_> = Operation::NAMES.iter().filter(|operation| !known.contains(**operation)).collect();
     assert_eq!(missing, Vec::<&&str>::new(), "what is published for each operation that is called stands above");
 }
 

@@ -1,0 +1,27 @@
+//! The worker, the simulated cloud and the store, all in this process. Only tests in a module `in_a_database` start
+//! something: one PostgreSQL server for all of them. `cargo test one_process -- --skip in_a_database` needs none.
+
+mod adversary;
+mod budget;
+mod chaos;
+mod circles;
+mod contract;
+mod crash_everywhere;
+mod credentials;
+mod deploy;
+mod fault_table;
+mod golden;
+mod guards;
+mod layers;
+mod matrix;
+mod outbox;
+mod plans;
+mod preflight;
+pub mod second_cloud;
+mod secrets;
+mod sources;
+mod sqlite;
+mod sweep;
+mod types;
+mod words;
+mod workflows;

@@ -1,0 +1,202 @@
+//! The job contract, message by message: what is refused and where, what is taken and as what.
+
+use std::collections::BTreeSet;
+
+use crossgrant::domain::contract::{Envelope, Fault, MAX_BODY, id_of, parse};
+use crossgrant::domain::{Attachments, Code, Job, Kind, Mode, OrderType};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::support::bad_messages::{Bad, corpus, good, with};
+
+const RESERVED: &str = "crossgrant";
+
+fn read(body: &Value) -> Result<Job, Vec<Fault>> {
+    let envelope = Envelope { routing_key: "crossgrant.jobs", reserved: RESERVED, ..Envelope::default() };
+    parse(body.to_string().as_bytes(), &envelope)
+}
+
+fn refuse(bad: &Bad) -> Vec<Fault> {
+    let envelope = Envelope {
+        message_id: bad.message_id.as_deref(),
+        routing_key: &bad.routing_key,
+        reply_to: bad.reply_to.as_deref(),
+        reserved: RESERVED,
+    };
+    parse(&bad.body, &envelope).expect_err(bad.name)
+}
+
+#[test]
+fn every_bad_message_is_refused_for_all_its_reasons_and_no_other() {
+    let corpus = corpus(RESERVED);
+    assert!(corpus.len() >= 100, "{} kinds", corpus.len());
+    let names: BTreeSet<_> = corpus.iter().map(|bad| bad.name).collect();
+    assert_eq!(names.len(), corpus.len(), "a name stands for one message");
+    for bad in &corpus {
+        let faults = refuse(bad);
+        let mut at: Vec<&str> = faults.iter().map(|fault| fault.at.as_str()).collect();
+        at.sort_unstable();
+        assert_eq!(at, bad.at, "{}: {faults:?}", bad.name);
+    }
+}
+
+#[test]
+fn every_code_of_a_fault_is_met() {
+    let met: BTreeSet<Code> = corpus(RESERVED).iter().flat_map(refuse).map(|fault| fault.code).collect();
+    let all = Code::ALL.iter().copied().filter(|code| code.part() == "Messages");
+    // These two are not the contract's to find: it knows neither requesters nor other jobs.
+    let found_elsewhere = [Code::JobBadUser, Code::JobIdReused];
+    assert_eq!(met, all.filter(|code| !found_elsewhere.contains(code)).collect());
+}
+
+#[test]
+fn the_reasons_fit_into_one_frame_of_the_broker() {
+    for bad in corpus(RESERVED) {
+        // Reasons travel in a header, and all headers of a message in one frame: 128 KiB, unless a client asks for less.
+        let reasons = json!(refuse(&bad)).to_string();
+        assert!(reasons.len() < 64 * 1024, "{}: {} bytes of reasons", bad.name, reasons.len());
+    }
+}
+
+#[test]
+fn what_is_wrong_is_said_with_what_would_be_right() {
+    let message = |body: &Value| read(body).unwrap_err().remove(0).message;
+    for (body, said) in [
+        (with("/order-type", json!("PayByCenOwner")), "did you mean \"order_type\"?"),
+        (with("/instance/ownr", json!("1")), "did you mean \"owner\"?"),
+        (with("/kind", json!("payer_change")), "did you mean \"payer-change\"?"),
+        (with("/order_type", json!("PayByCENOwner")), "did you mean \"PayByCenOwner\"?"),
+        (with("/not_before", json!("2026-11-21")), "2026-11-21T09:00:00Z"),
+        (with("/instance/id", json!("vbr-bp1svadp4lq38janc0001")), "\"vpc-\""),
+        (with("/cen/owner", json!(1.5)), "account uid"),
+        (with("/urgent", json!(true)), "there is no field \"urgent\""),
+    ] {
+        let message = message(&body);
+        assert!(message.contains(said), "{message}");
+    }
+}
+
+#[test]
+fn a_bad_message_is_found_by_its_id_if_it_has_one() {
+    let id =
+        |body: &Value, message_id| id_of(body.to_string().as_bytes(), &Envelope { message_id, ..Envelope::default() });
+    let bad = with("/kind", json!("move"));
+    assert_eq!(id(&bad, None).as_deref(), Some("NET-4312/1"));
+    assert_eq!(id(&bad, Some("other")).as_deref(), Some("NET-4312/1"));
+    assert_eq!(id(&json!({"kind": "move"}), Some("other")).as_deref(), Some("other"));
+    assert_eq!(id(&json!([]), Some("other")).as_deref(), Some("other"));
+    assert_eq!(id(&json!({"id": "\n"}), None), None);
+}
+
+#[test]
+fn what_is_left_out_has_its_default() {
+    let grant = read(&good()).unwrap();
+    assert_eq!((grant.kind, grant.mode, grant.attachments), (Kind::Grant, Mode::Apply, Attachments::Refuse));
+    assert_eq!(grant.order_type, Some(OrderType::PayByCenOwner));
+    assert_eq!((grant.not_before, grant.not_after), (None, None));
+    assert!(grant.labels.is_empty());
+    let revoke = read(&with("/kind", json!("revoke"))).unwrap();
+    assert_eq!((revoke.order_type, revoke.attachments), (None, Attachments::Refuse));
+    let ccn = json!({"type": "CCN", "id": "ccn-bp1h8vbrbcgohcju50003", "region": "cn-hangzhou", "owner": "1"});
+    assert_eq!(read(&with("/instance", ccn)).unwrap().order_type, None, "the grant of a CCN has no payer");
+}
+
+#[test]
+fn the_id_is_that_of_the_body_or_else_of_the_message() {
+    let id = |body: &Value, message_id| {
+        let envelope = Envelope { message_id, routing_key: "job.grant", ..Envelope::default() };
+        parse(body.to_string().as_bytes(), &envelope).unwrap().id.to_string()
+    };
+    let mut nameless = good();
+    nameless.as_object_mut().unwrap().remove("id");
+    assert_eq!(id(&good(), Some("m-1")), "NET-4312/1");
+    assert_eq!(id(&nameless, Some("m-1")), "m-1");
+    let most = " ~".repeat(64);
+    assert_eq!(id(&with("/id", json!(most)), None), most, "128 printable characters");
+}
+
+#[test]
+fn jobs_of_one_meaning_have_one_digest() {
+    let digest = |body: &Value| read(body).unwrap().digest();
+    let same = digest(&good());
+    for (what, body) in [
+        ("an owner as an integer", with("/instance/owner", json!(1_688_000_000_000_001_u64))),
+        ("the default payer, said", with("/order_type", json!("PayByCenOwner"))),
+        ("the default mode, said", with("/mode", json!("apply"))),
+        ("no options", with("/options", json!({}))),
+        ("labels", with("/labels", json!({"ticket": "NET-4312"}))),
+    ] {
+        assert_eq!(digest(&body), same, "{what}");
+    }
+    let at = |time: &str| digest(&with("/not_before", json!(time)));
+    assert_eq!(at("2026-11-21T10:00:00Z"), at("2026-11-21T18:00:00.000+08:00"), "one instant");
+    assert_ne!(at("2026-11-21T10:00:00Z"), same);
+}
+
+#[test]
+fn jobs_of_different_meaning_have_different_digests() {
+    let bodies = [
+        good(),
+        with("/id", json!("NET-4312/2")),
+        with("/kind", json!("revoke")),
+        with("/order_type", json!("PayByResourceOwner")),
+        with("/mode", json!("plan")),
+        with("/instance/id", json!("vpc-bp1h8vbrbcgohcju50004")),
+        with("/instance/region", json!("cn-beijing")),
+        with("/instance/owner", json!("1688000000000002")),
+        with("/cen/id", json!("cen-44m0p68spvlrqq0002")),
+        with("/cen/owner", json!("1250123456123457")),
+        with("/not_after", json!("2026-11-21T10:00:00Z")),
+        with("/not_before", json!("2026-11-21T10:00:00Z")),
+    ];
+    let digests: BTreeSet<String> = bodies.iter().map(|body| read(body).unwrap().digest()).collect();
+    assert_eq!(digests.len(), bodies.len());
+    let mut deleting = with("/kind", json!("revoke"));
+    deleting["options"] = json!({"attachments": "delete"});
+    assert!(!digests.contains(&read(&deleting).unwrap().digest()));
+}
+
+#[test]
+fn bounds_are_within_what_is_allowed() {
+    let labels = (0..16).map(|n| (format!("{n:0>64}"), json!("x".repeat(256))));
+    let job = read(&with("/labels", Value::Object(labels.collect()))).unwrap();
+    assert_eq!(job.labels.len(), 16);
+    let text = good().to_string();
+    let full = format!("{text}{}", " ".repeat(MAX_BODY - text.len()));
+    assert!(parse(full.as_bytes(), &Envelope { routing_key: "job.grant", ..Envelope::default() }).is_ok());
+    let mut span = with("/not_before", json!("2026-11-21T10:00:00Z"));
+    span["not_after"] = json!("2026-11-21T10:00:00Z");
+    assert!(read(&span).is_ok(), "one instant is enough to begin in");
+    for routing_key in ["job.grant", "crossgrant.jobs", "", "jobs.grant"] {
+        let envelope = Envelope { routing_key, reply_to: Some("crossgrant-answers"), ..Envelope::default() };
+        assert!(parse(text.as_bytes(), &envelope).is_ok(), "{routing_key}");
+    }
+}
+
+#[test]
+fn a_job_is_read_back_as_it_was_taken() {
+    let mut body = with("/labels", json!({"ticket": "NET-4312"}));
+    body["not_before"] = json!("2026-11-21T10:00:00Z");
+    let job = read(&body).unwrap();
+    let kept: Job = serde_json::from_str(&serde_json::to_string(&job).unwrap()).unwrap();
+    assert_eq!((kept.digest(), &kept), (job.digest(), &job));
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_whatever_are_more_than_refused(body in proptest::collection::vec(any::<u8>(), 0..300)) {
+        let faults = parse(&body, &Envelope::default()).unwrap_err();
+        prop_assert!((1..=50).contains(&faults.len()));
+    }
+
+    #[test]
+    fn a_good_message_with_one_byte_changed_is_still_a_job_or_refused(at in 0..300_usize, byte in any::<u8>()) {
+        let mut body = good().to_string().into_bytes();
+        let at = at % body.len();
+        body[at] = byte;
+        let envelope = Envelope { routing_key: "job.grant", ..Envelope::default() };
+        if let Err(faults) = parse(&body, &envelope) {
+            prop_assert!(!faults.is_empty() && faults.iter().all(|fault| !fault.message.is_empty()));
+        }
+    }
+}

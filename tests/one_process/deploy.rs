@@ -1,0 +1,65 @@
+//! What is in deploy/ fits the program.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use crossgrant::domain::{CalledAs, Operation, Product};
+use serde_json::{Value, json};
+
+const FILES: [&str; 3] = ["resource-account.json", "transit-router-account.json", "transit-router-account-detach.json"];
+
+fn statements(file: &str) -> Vec<Value> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/ram").join(file);
+    let policy: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    policy["Statement"].as_array().unwrap().clone()
+}
+
+/// What a policy allows, but for the service-linked role, which is no operation of the worker.
+fn actions(file: &str) -> BTreeSet<String> {
+    let statements = statements(file);
+    let actions = statements.iter().flat_map(|statement| statement["Action"].as_array().unwrap());
+    let actions = actions.map(|action| action.as_str().unwrap().to_owned());
+    actions.filter(|action| !action.starts_with("ram:")).collect()
+}
+
+/// What a policy calls an operation. Those of STS need no permission of the account itself.
+fn permission(operation: Operation) -> Option<String> {
+    let prefix = match operation.product() {
+        Product::Cbn => "cen",
+        Product::Smartag => "smartag",
+        Product::Vpc => "vpc",
+        Product::Sts => return None,
+    };
+    Some(format!("{prefix}:{operation}"))
+}
+
+#[test]
+fn each_policy_allows_the_operations_that_are_called_as_its_account_and_no_other() {
+    let cuts = |operation: Operation| ["Delete", "Detach"].iter().any(|verb| operation.as_str().starts_with(verb));
+    let needed = |is: &dyn Fn(Operation) -> bool| -> BTreeSet<String> {
+        Operation::ALL.iter().copied().filter(|operation| is(*operation)).filter_map(permission).collect()
+    };
+    let either = |operation: Operation, account: CalledAs| [account, CalledAs::Either].contains(&operation.called_as());
+    let [resource, cen, detach] = FILES.map(actions);
+    assert_eq!(resource, needed(&|operation| either(operation, CalledAs::Resource)));
+    assert_eq!(cen, needed(&|operation| either(operation, CalledAs::TransitRouter) && !cuts(operation)));
+    assert_eq!(detach, needed(&cuts), "what cuts traffic is apart");
+}
+
+/// Without it the first grant of an account is refused with `NoPermission.AliyunServiceRoleForCEN` (API §K).
+#[test]
+fn the_resource_account_may_make_the_service_linked_role_of_cen_and_no_other() {
+    let makes_roles = |file: &str| -> Vec<Value> {
+        let of_ram = |statement: &Value| statement["Action"].to_string().contains("ram:");
+        statements(file).into_iter().filter(of_ram).collect()
+    };
+    let expected = json!({
+        "Effect": "Allow",
+        "Action": ["ram:CreateServiceLinkedRole"],
+        "Resource": "*",
+        "Condition": {"StringEquals": {"ram:ServiceName": "cen.aliyuncs.com"}},
+    });
+    let [resource, cen, detach] = FILES.map(makes_roles);
+    assert_eq!(resource, [expected]);
+    assert!(cen.is_empty() && detach.is_empty());
+}

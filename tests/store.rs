@@ -1,4 +1,0 @@
-//! Both stores keep the promises of their port, and each some of its own.
-
-mod postgres;
-mod sqlite;
