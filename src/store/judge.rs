@@ -42,7 +42,7 @@ pub(super) fn compare(stored: Compared<'_>, record: &Record, lease: &LeaseUse) -
     Ok(Some(from))
 }
 
-/// What a change that the store refused comes to among others: it is logged, and a conflict for its caller.
+/// Makes a refusal a conflict, and logs it: one refused change must not fail those that are committed with it.
 pub(super) fn refusal_as_conflict(uid: JobUid, result: ChangeResult) -> ChangeResult {
     match result {
         Err(StoreError::Corrupt(error)) => {
@@ -53,7 +53,7 @@ pub(super) fn refusal_as_conflict(uid: JobUid, result: ChangeResult) -> ChangeRe
     }
 }
 
-/// Whether a job may begin to write after `begun` others, where `most` may within the hour.
+/// Whether a job may begin to write after `begun` others, where the hourly limit is `most`.
 pub(super) fn admit(begun: i64, most: u32) -> Committed {
     let begun = begun.unsigned_abs();
     if begun < u64::from(most) { Committed::Done } else { Committed::OverLimit(begun) }

@@ -166,7 +166,7 @@ macro_rules! read {
 }
 
 /// A database that is restarted, or whose standby takes over, is back in seconds. If a read failed at once, the worker would
-/// put its job down until the lease ends, which takes a minute.
+/// give up its job until the lease ends, which takes a minute.
 async fn patiently<T, F>(mut once: impl FnMut() -> F + Send) -> Result<T, StoreError>
 where
     F: Future<Output = Result<T, error::PgError>> + Send,

@@ -54,14 +54,13 @@ struct StoredRow {
     counted: Counted,
 }
 
-/// What a job becomes.
+/// The record that a job gets, and what becomes of its lease.
 #[derive(Clone)]
 pub(super) struct JobUpdate {
     pub(super) record: Arc<Record>,
     pub(super) lease: LeaseUpdate,
 }
 
-/// What becomes of the lease on a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LeaseUpdate {
     Unchanged,
@@ -74,7 +73,6 @@ pub(super) enum Undecided {
     /// A job enters the queue of this instance, which is not locked. Queues are locked before anything else, so the
     /// transaction must begin anew.
     QueueNotLocked(String),
-    /// The change is refused.
     Refused(StoreError),
 }
 
@@ -90,7 +88,7 @@ pub(super) struct GroupUpdate<'a> {
     /// Jobs that become the first of their queue, and change in nothing else.
     pub(super) first: Vec<Uuid>,
     pub(super) counts: CountChanges<'a>,
-    /// For the other workers.
+    /// What the other workers are notified of.
     pub(super) wakeup: Wakeup,
 }
 
@@ -122,7 +120,7 @@ impl JobRow {
         }
     }
 
-    /// What becomes of its lease under one change more.
+    /// What becomes of its lease after one more change.
     fn lease_update(&self, lease: &LeaseUse, clock: &LeaseClock) -> LeaseUpdate {
         match (lease, &self.update) {
             (LeaseUse::Keep(_, until), _) => LeaseUpdate::Prolonged(clock.prolonged(*until)),
@@ -132,7 +130,7 @@ impl JobRow {
         }
     }
 
-    /// The row after one change more.
+    /// The row after one more change.
     fn updated(&self, record: &Arc<Record>, place: QueuePlace, lease: LeaseUpdate) -> Result<Self, StoreError> {
         let columns = row::index(record)?;
         Ok(Self {

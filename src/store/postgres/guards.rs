@@ -52,7 +52,7 @@ pub(super) fn counted_names(changes: &[&Change]) -> Vec<String> {
 }
 
 impl Guards {
-    /// Keeps pauses from changing. The first lock of a transaction.
+    /// Keeps pauses from changing. A transaction takes this lock before all others.
     pub(super) async fn share(pipeline: Pipeline<'_>, changes: &[&Change]) -> Result<(), PgError> {
         let none = beginning(changes).next().is_none();
         pipeline.query_unless(none, SHARE, &[&TRANSACTION_CLASS, &PAUSES]).await.map(drop)

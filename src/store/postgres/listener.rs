@@ -26,9 +26,9 @@ use crate::engine::ports::store::{StoreError, Wakeup};
 
 const LISTEN: &str = "LISTEN crossgrant";
 const NOTIFY: &str = "SELECT pg_notify('crossgrant', $1)";
-/// Between two notifications. More of them would make the others look more often, and find less each time.
+/// How long to wait between two notifications. More of them would make the others look more often and find less.
 const SPACING: Duration = Duration::from_millis(20);
-/// After a connection that failed: doubled each time, up to the longest.
+/// How long to wait after a connection that failed: doubled each time, up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
@@ -37,9 +37,9 @@ const ALL: Wakeup = Wakeup { work: true, mail: true, sweep: true, workers: false
 /// One worker's listener.
 pub(super) struct Listener {
     conn: Mutex<Option<Arc<Connection>>>,
-    /// For this worker.
+    /// Wake-ups for this worker.
     incoming: Wakeups,
-    /// For the others.
+    /// Wake-ups for the other workers.
     outgoing: Wakeups,
     /// Locks to take again after it had to connect again.
     kept: Mutex<BTreeSet<i32>>,

@@ -1,4 +1,4 @@
-//! The keys of advisory locks: every lock that workers take beside those of rows, in one place, so that no two meet.
+//! The keys of advisory locks: every lock that workers take beside those of rows, in one place, so that no two have the same key.
 //!
 //! A key has two numbers: a class and a number within it. All workers must agree on them, whatever their version.
 
@@ -18,10 +18,10 @@ pub(super) const WORKER_CLASS: i32 = 0x4372_4774;
 /// change thousands of queues. With these there are never more, and two queues seldom share one.
 const QUEUE_LOCKS: u32 = 1024;
 
-/// Of the transaction class: shared by transactions in which a job begins, alone for one that pauses an account.
+/// In the transaction class. Transactions in which a job begins share it; one that pauses an account takes it alone.
 pub(super) const PAUSES: i32 = 1 << 16;
 
-/// Of the transaction class: alone for the worker that changes the schema.
+/// In the transaction class. The worker that changes the schema takes it alone.
 pub(super) const MIGRATION: i32 = 1 << 20;
 
 /// The keys of the transaction class for queues of instances, and for what jobs are counted as: without repetition, in
@@ -54,7 +54,7 @@ pub(super) fn group(group: &Group) -> i32 {
     of_worker("sweep", &format!("{} {} {}", group.cen.owner, group.cen.id, group.kind.as_str()))
 }
 
-/// No lock: which of `shards` parts of the counts a worker writes to.
+/// Not a lock: which of the `shards` parts of the counts this worker writes to.
 pub(super) fn shard(worker: &str, shards: i16) -> i16 {
     let shard = of_worker("shard", worker).rem_euclid(shards.into());
     i16::try_from(shard).expect("there are not that many")

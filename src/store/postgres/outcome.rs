@@ -11,7 +11,7 @@ use super::pool::Pool;
 use crate::clock::{Clock as _, SystemClock};
 use crate::engine::ports::store::StoreError;
 
-/// Between two questions. A transaction still in progress ends within moments; a server that is away is back in seconds.
+/// How long to wait between two questions. A transaction still in progress ends within moments; a server that is away is back in seconds.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// What a commit comes to that ended with `error`: if its answer was lost, it may have been made all the same.

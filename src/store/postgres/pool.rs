@@ -27,7 +27,7 @@ pub(super) struct Pool {
     outage: Mutex<Option<Outage>>,
 }
 
-/// While the database cannot be reached.
+/// The database cannot be reached.
 struct Outage {
     error: StoreError,
     /// The uptime at which a connection is tried again.

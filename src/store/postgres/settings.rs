@@ -42,7 +42,7 @@ impl PostgresSettings {
         let mut config: Config = url.parse().map_err(|error: tokio_postgres::Error| match causes(&error) {
             // Only this message quotes no more than the name of an option. Others may quote a part of a password.
             known if known.contains("invalid value for option") => known,
-            _ => "it has not the form postgres://user@host:port/database".into(),
+            _ => "it does not have the form postgres://user@host:port/database".into(),
         })?;
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
             return Err("it names no host".into());
@@ -112,8 +112,8 @@ mod tests {
             ("postgres://crossgrant:geheim@db.example/jobs?sslmode=maybe", None, "sslmode"),
             ("postgres://crossgrant:geheim@db.example/jobs", Some("geheim"), "remove one"),
             ("user=crossgrant password=geheim", None, "no host"),
-            ("host=db.example user=crossgrant password=ein geheim", None, "not the form postgres://"),
-            ("postgres://crossgrant:geheim@db.example/jobs?geheim=1", None, "not the form postgres://"),
+            ("host=db.example user=crossgrant password=ein geheim", None, "not have the form postgres://"),
+            ("postgres://crossgrant:geheim@db.example/jobs?geheim=1", None, "not have the form postgres://"),
         ] {
             let why = settings(url, password).parse().map(drop).unwrap_err();
             assert!(why.contains(says) && !why.contains("geheim"), "{url}: {why}");

@@ -35,7 +35,6 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Starts the task.
     pub(super) fn start(pool: Arc<Pool>, listener: Arc<Listener>, clock: LeaseClock, shard: i16) -> Self {
         let (requests, queue) = mpsc::channel(QUEUE);
         tokio::spawn(WriterTask { pool, listener, clock, shard, conn: None }.run(queue));
@@ -113,7 +112,7 @@ impl WriterTask {
         Ok(results)
     }
 
-    /// Commits changes in one transaction.
+    /// Commits changes in one transaction, on the connection that the last commit has left.
     async fn commit(&mut self, changes: &[&Change]) -> Result<Vec<ChangeResult>, StoreError> {
         let conn = match self.conn.take().filter(|conn| !conn.is_closed()) {
             Some(conn) => conn,

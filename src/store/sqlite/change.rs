@@ -61,8 +61,6 @@ impl PreparedChange {
     }
 }
 
-/// Applies many changes, each for itself. One that is refused is logged and counts as a conflict: nothing of it was done,
-/// and the others must not wait until somebody has found out why.
 pub(super) fn commit_all(tx: &SharedTransaction<'_>, changes: &[PreparedChange]) -> Result<Vec<Committed>, StoreError> {
     let each = changes.iter().map(|change| judge::refusal_as_conflict(change.job.record.uid, change.commit(tx)));
     each.collect()

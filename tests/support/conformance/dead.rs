@@ -1,4 +1,4 @@
-//! Promises about what came to nothing: it is found again, and can be sent again.
+//! Promises about dead letters: they are found again, and can be sent again.
 
 use std::sync::Arc;
 
@@ -37,5 +37,5 @@ pub async fn undeliverable_messages_are_replayed_as_they_were(store: S) {
     assert_eq!(store.replay(&[numbers[0]]).await.unwrap(), 0, "what is sent again is not there to be sent again");
 
     store.mark_sent(&[], &[again[0].number]).await.unwrap();
-    assert_eq!(outbound(&store.undeliverable(0, 10).await.unwrap()).len(), 2, "nobody took it again");
+    assert_eq!(outbound(&store.undeliverable(0, 10).await.unwrap()).len(), 2, "no queue took it again");
 }

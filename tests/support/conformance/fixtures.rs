@@ -1,4 +1,4 @@
-//! Jobs and outbound to test with.
+//! Jobs and messages to test with.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -18,15 +18,14 @@ use crossgrant::engine::ports::store::{
 };
 use crossgrant::engine::record::{Ending, Origin, Phase, Record, State, Turn, Wait};
 
-/// A store, and what must live as long as it.
+/// A new store.
 pub struct Fresh {
-    /// The store.
     pub store: Arc<dyn Store>,
-    /// Such as its directory.
+    /// What must live as long as the store, such as its directory.
     pub guard: Box<dyn Any>,
 }
 
-/// So many seconds after the tests begin.
+/// An instant, in seconds after the one at which tests begin.
 pub fn at(seconds: i64) -> Timestamp {
     let start: Timestamp = "2026-11-03T10:00:00Z".parse().unwrap();
     start + SignedDuration::from_secs(seconds)
@@ -40,7 +39,7 @@ pub fn instance(n: u32) -> InstanceId {
     InstanceId::parse(format!("vpc-{n:010}")).unwrap()
 }
 
-/// Job `n`, accepted at second `n`, on an instance of its own: queued, in line, and due from the start.
+/// Job `n`, accepted at second `n`, on an instance of its own: queued, and due from the start.
 pub fn record(n: u32) -> Record {
     let job = Job {
         id: JobId::parse(format!("job-{n}")).unwrap(),
@@ -94,7 +93,7 @@ pub fn waiting(mut record: Record, due: Timestamp) -> Record {
     record
 }
 
-/// The record as it stands in `state`, out of the line and at rest.
+/// The record as it is in `state`, outside the queue and at rest.
 pub fn at_rest(mut record: Record, state: State) -> Record {
     let ending = Ending { reason: Reason::Done, message: "done".into(), findings: vec![] };
     record.phase = match state {
@@ -140,7 +139,7 @@ pub fn rejection(n: u32) -> Rejection {
     }
 }
 
-/// The message that `record` comes from; should its key be used up, the rejection is number `uid + 1000`.
+/// The message that `record` comes from. If its key was used for another request, the rejection is number `uid + 1000`.
 pub fn arrival(record: &Record) -> Message {
     let n = u32::try_from(record.uid.0.as_u128()).unwrap();
     Message::Arrival(Box::new(Arrival {
@@ -151,7 +150,7 @@ pub fn arrival(record: &Record) -> Message {
     }))
 }
 
-/// Takes them in as new jobs.
+/// Takes records in as new jobs.
 pub async fn take(store: &dyn Store, records: &[Record]) {
     let taken = store.take(records.iter().map(arrival).collect()).await.unwrap();
     assert_eq!(taken, records.iter().map(|r| Taken::New(r.uid)).collect::<Vec<_>>());
@@ -213,7 +212,7 @@ pub async fn outbox(store: &dyn Store) -> Vec<(String, String, String, Option<St
         .collect()
 }
 
-/// Settles all there is.
+/// Marks all messages as published.
 pub async fn empty_outbox(store: &dyn Store) {
     let numbers: Vec<i64> = store.outbox(0, 10_000).await.unwrap().iter().map(|q| q.number).collect();
     store.mark_sent(&numbers, &[]).await.unwrap();

@@ -1,4 +1,4 @@
-//! Promises about who may begin to write, and about paused accounts.
+//! Promises about jobs that begin to write, and about paused accounts.
 
 use std::sync::Arc;
 
@@ -166,7 +166,7 @@ pub async fn a_held_job_can_be_claimed_once_its_account_is_unpaused(store: S) {
     assert_eq!(store.next_due().await.unwrap(), Some(at(50)));
     store.unpause(&account(RESOURCE)).await.unwrap();
     assert!(store.next_due().await.unwrap().unwrap() <= at(10), "there is something at once");
-    assert_eq!(claimed(&*store, 10).await, [uid(1), uid(2)], "behind the first of a line nobody is");
+    assert_eq!(claimed(&*store, 10).await, [uid(1), uid(2)], "3 is behind 1 in its queue");
     assert_eq!(claimed(&*store, 60).await, [], "they are leased");
     assert_eq!(store.next_due().await.unwrap(), Some(at(99)));
 }

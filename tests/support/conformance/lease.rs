@@ -1,4 +1,4 @@
-//! Promises about who may work on a job.
+//! Promises about leases.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -49,8 +49,8 @@ pub async fn an_old_token_commits_nothing(store: S) {
     take(&*store, &[record(1)]).await;
     let old = store.claim("w1", at(10), at(20), 10).await.unwrap();
     let new = store.claim("w1", at(20), at(30), 10).await.unwrap();
-    for hold in [LeaseUse::Keep(lease_of(&old, 1), at(99)), LeaseUse::Release(lease_of(&old, 1))] {
-        let mut late = change(running(record(1)), hold);
+    for named in [LeaseUse::Keep(lease_of(&old, 1), at(99)), LeaseUse::Release(lease_of(&old, 1))] {
+        let mut late = change(running(record(1)), named);
         late.outbound = vec![event(1, 2, false)];
         assert_eq!(store.commit(late).await.unwrap(), Committed::Conflict);
     }
@@ -78,7 +78,7 @@ pub async fn a_released_job_is_free_at_once(store: S) {
     let held = claim(&*store, 10).await;
     store.commit(change(running(record(1)), LeaseUse::Release(lease_of(&held, 1)))).await.unwrap();
     let again = change(load(&*store, 1).await, LeaseUse::Keep(lease_of(&held, 1), at(99)));
-    assert_eq!(store.commit(again).await.unwrap(), Committed::Conflict, "a lease given up is nobody's");
+    assert_eq!(store.commit(again).await.unwrap(), Committed::Conflict, "a lease that was released is over");
     let next = claim(&*store, 10).await;
     assert_eq!(next[0].record.revision, 1);
     assert!(next[0].lease.token > held[0].lease.token);

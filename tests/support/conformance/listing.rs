@@ -1,4 +1,4 @@
-//! Promises about finding jobs again.
+//! Promises about listing jobs.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Promises about what is said.
+//! Promises about messages to publish.
 
 use std::sync::Arc;
 
@@ -45,8 +45,8 @@ pub async fn undeliverable_messages_are_kept_aside(store: S) {
     let queued = store.outbox(0, 10).await.unwrap();
     store.mark_sent(&[queued[1].number], &[queued[0].number]).await.unwrap();
     store.mark_sent(&[], &[queued[0].number]).await.unwrap();
-    let census = store.counts().await.unwrap();
-    assert_eq!((census.outbox, census.undeliverable), (0, 1));
+    let counts = store.counts().await.unwrap();
+    assert_eq!((counts.outbox, counts.undeliverable), (0, 1));
 }
 
 pub async fn terminal_events_reach_every_follower_once(store: S) {

@@ -1,4 +1,4 @@
-//! Promises about the line of an instance.
+//! Promises about the queue of an instance.
 
 use std::sync::Arc;
 
@@ -88,7 +88,7 @@ pub async fn leaving_from_the_middle_frees_no_other(store: S) {
 pub async fn jobs_outside_the_queue_are_not_blocked(store: S) {
     take(&*store, &[record(1), queued(record_on(2, 1), false), record(3)]).await;
     assert_eq!(claimed(&*store, 1).await, [uid(1), uid(2), uid(3)]);
-    // One that enters when its time has come stands behind, and is not claimed again before it is first.
+    // One that enters when its time has come is last, and is not claimed again before it is first.
     set(&*store, 2, |r| queued(r, true)).await;
     store.reclaim("w1").await.unwrap();
     assert_eq!(claimed(&*store, 1).await, [uid(1), uid(3)]);

@@ -1,4 +1,4 @@
-//! Promises about what is kept, counted and forgotten.
+//! Promises about what is stored, counted and deleted.
 
 use std::sync::Arc;
 

@@ -2,7 +2,7 @@
 -- Times are whole microseconds since 1970, rounded so that nothing happens early: due and lease times up.
 -- A uid is a UUIDv7, so that rows of one time lie together and "newest first" is the order of the uid.
 -- Texts that come from outside and may hold any byte (PostgreSQL takes no NUL in a text) are bytea or inside of JSON.
--- No foreign keys: whoever writes or deletes a part does so in the transaction that knows the whole.
+-- No foreign keys: a part is written and deleted in the transaction that knows the whole.
 
 -- One row a job. `record` is the whole truth; every other column is taken from it, or belongs to the line or the lease.
 -- Room is left in the pages: most changes of a job in work touch no index and then stay in their page.
@@ -106,7 +106,7 @@ CREATE VIEW mail AS
 SELECT o.number, o.uid, o.address, coalesce(e.about, o.about) AS about, coalesce(e.body, o.body) AS body
 FROM outbox o LEFT JOIN events e ON e.uid = o.uid AND e.sequence = o.sequence;
 
--- What nobody took: kept whole, under the number it had.
+-- Undeliverable messages, kept whole under the number they had.
 CREATE TABLE undeliverable (
     number   bigint PRIMARY KEY,
     uid      uuid NOT NULL,

@@ -114,7 +114,7 @@ SELECT o.number, o.uid, o.exchange, o.routing_key, o.correlation_id,
        coalesce(e.body, o.body) AS body
 FROM outbox o LEFT JOIN events e ON e.uid = o.uid AND e.sequence = o.sequence;
 
--- What nobody took: kept whole, under the number it had.
+-- Undeliverable messages, kept whole under the number they had.
 CREATE TABLE undeliverable (
     number          INTEGER PRIMARY KEY,
     uid             BLOB NOT NULL,
