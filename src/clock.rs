@@ -27,6 +27,14 @@ pub trait Clock: Send + Sync + 'static {
     async fn sleep(&self, span: Duration) {
         self.sleep_until(later(self.now(), span)).await;
     }
+
+    /// Returns once `span` has passed; without one, never. For a `select!` that may have nothing to wait for.
+    async fn pause(&self, span: Option<Duration>) {
+        match span {
+            Some(span) => self.sleep(span).await,
+            None => std::future::pending().await,
+        }
+    }
 }
 
 /// `at` plus `span`, saturating at the end of time.

@@ -1,22 +1,22 @@
 //! The Alibaba Cloud client: one signed RPC call at a time, typed per account.
 //!
 //! ```text
-//! accounts   which credential serves which uid; hands out readers and writers   (the engine's port)
-//!   cbn      typed operations: spelling, paging, lenient reading of answers
-//!   smartag  the same for a CCN, which Cbn does not grant
-//!   vpc      what an IPsec-VPN connection is attached to
-//!   credentials where its keys come from, and when they are renewed
-//!   probe    single reads as they are answered, for `doctor --probe`
-//!   identity the credential is the expected account's, checked before it is used
-//!   budget   when a call may go out: a bucket for each account and operation
-//!   rpc      one attempt: keys, nonce, date, signature, send, read the envelope, tell the observer
-//!   request sign endpoint envelope                                              (pure)
-//!   transport how bytes leave: HTTPS, or a router in this process
+//! accounts      which credential serves which uid; hands out readers and writers   (the engine's port)
+//!   cbn         typed operations: spelling, paging, lenient reading of answers
+//!   smartag     the same for a CCN, which Cbn does not grant
+//!   vpc         what an IPsec-VPN connection is attached to
+//!   probe       single reads, answered as they come, for `doctor --probe`
+//!   credentials where the keys come from, and when they are renewed
+//!   identity    before keys are used: are they the expected account's?
+//!   budget      when a call may go out: a bucket for each account and operation
+//!   rpc         one attempt: keys, nonce, date, signature, send, read the answer, tell the observer
+//!   request sign endpoint envelope                                                   (pure)
+//!   transport   how bytes leave: HTTPS, or a router in this process
 //! ```
 //!
-//! The client does one attempt per call and never repeats one. Repeating a grant or a revoke is a decision that needs
-//! a look at the cloud first (API §D.4), and that is the engine's to make. What it does owe the engine is an exact
-//! account of what is known when a call fails: not sent, no answer, or refused.
+//! The client makes one attempt per call and repeats none. Before a grant or a revoke is repeated, the cloud has to be
+//! looked at (API §D.4); the engine decides that. The client tells it exactly what is known when a call fails: not sent,
+//! no answer, or refused.
 
 mod accounts;
 mod bucket;
@@ -32,10 +32,10 @@ mod probe;
 mod request;
 mod rpc;
 mod sign;
+mod single_flight;
 mod smartag;
 pub mod spelling;
 mod transport;
-mod turns;
 mod vpc;
 mod wire;
 
@@ -50,7 +50,7 @@ pub use credentials::{
 };
 pub use endpoint::{BadEndpoint, Endpoint, EndpointPattern, Endpoints};
 pub use observer::{CallObserver, Unobserved};
-pub use probe::{NotARead, ProbeRead, RawAnswer, Told};
-pub use rpc::Timeouts;
+pub use probe::{NotARead, ProbeRead, RawAnswer, RawReply};
+pub use rpc::{ClientParts, Timeouts};
 pub use sign::{Canonical, canonicalize};
 pub use transport::{HttpTransport, MAX_BODY, RouterTransport, Transport, TransportError};

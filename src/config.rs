@@ -15,12 +15,12 @@ mod endpoints;
 mod error;
 mod load;
 mod profile;
+mod raw_settings;
 mod read;
 mod schema;
 mod secrets;
 mod settings;
 mod source;
-mod sources;
 #[cfg(test)]
 mod tests;
 

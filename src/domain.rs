@@ -15,6 +15,7 @@ mod order_type;
 mod reason;
 mod site;
 mod strict_json;
+mod words;
 
 pub use cloud::{Attachment, ChildInstance, Edition, GrantRule, ListedAttachment, TransitRouter};
 pub use code::Code;
@@ -25,7 +26,8 @@ pub use ids::{AccountUid, BadName, CenId, InstanceId, JobId, JobUid, Region, Req
 pub use instance::{Cen, Instance, InstanceType};
 pub use job::{Attachments, Job, Kind, Mode, hex};
 pub use nearest::did_you_mean;
-pub use operation::{Access, CalledAs, Operation, Product};
+pub use operation::{CalledAs, Operation, Product, Purpose};
 pub use order_type::OrderType;
 pub use reason::{REASONS_VERSION, Reason};
 pub use site::Site;
+pub(crate) use words::words;

@@ -19,8 +19,8 @@ mod verb;
 mod tests;
 
 pub use catalog::{Catalog, Overrides, OverridingFile};
-pub use class::{Class, Effect, JobFinding};
-pub use definition::{ActionCall, Definition, Refused, Step, Target, Work};
+pub use class::{Class, Effect, Finding};
+pub use definition::{Call, Definition, Refused, Step, Target, Work};
 pub use errors::{ErrorClass, ErrorClasses, HttpStatus, Verdict};
 pub use policies::Policies;
 pub use retry_policy::{BadRetryPolicy, RetryPolicy};

@@ -14,7 +14,7 @@ use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use crossgrant::actions;
 use crossgrant::clock::SystemClock;
 use crossgrant::cloud::{
-    AccountCredentials, Accounts, Endpoints, StaticKeys, Timeouts, Transport, TransportError, Unobserved, canonicalize,
+    AccountCredentials, Accounts, ClientParts, StaticKeys, Transport, TransportError, canonicalize,
 };
 use crossgrant::domain::contract::{Envelope, parse};
 use crossgrant::domain::{
@@ -24,11 +24,11 @@ use crossgrant::domain::{
 use crossgrant::engine::decide::decision::{Context, Observation, decide};
 use crossgrant::engine::decide::waiting::decide_swept;
 use crossgrant::engine::look::cen_rules::CenSearch;
-use crossgrant::engine::ports::action::Seen;
 use crossgrant::engine::ports::cloud::{
     Answer, CloudError, Listing, Readers as _, RuleFilter, RulePage, TransitRouterReader,
 };
 use crossgrant::engine::record::{Phase, Record, Turn};
+use crossgrant::engine::seen::Seen;
 use crossgrant::workflow::{Catalog, Overrides};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use jiff::Timestamp;
@@ -84,9 +84,13 @@ fn contract(c: &mut Criterion) {
     c.bench_function("contract/parse a message", |b| b.iter(|| parse(black_box(&message), &envelope)));
 }
 
+fn catalog() -> Result<Catalog> {
+    Catalog::embedded(&actions::registry().specs(), &Overrides::default()).ok().context("the catalog loads")
+}
+
 fn deciding(c: &mut Criterion) -> Result<()> {
     let registry = actions::registry();
-    let catalog = Catalog::embedded(&registry.specs(), &Overrides::default()).ok().context("the catalog loads")?;
+    let catalog = catalog()?;
     let definition = catalog.definition(Kind::PayerChange);
     let rules = Context {
         definition,
@@ -148,7 +152,7 @@ impl TransitRouterReader for Pages {
         _: InstanceType,
         _: &RuleFilter,
     ) -> Result<Answer<RulePage>, CloudError> {
-        let value = self.0.lock().expect("nobody panics").pop_front().expect("it is asked for as many as there are");
+        let value = self.0.lock().expect("no holder panics").pop_front().expect("it is asked for as many as there are");
         Ok(Answer { value, request_id: String::new(), date: None, calls: 1 })
     }
 
@@ -258,15 +262,9 @@ fn envelope(c: &mut Criterion) -> Result<()> {
     let (runtime, cen) = (runtime()?, cen()?);
     for (name, status, body) in [("a page of 100 rules", 200, page), ("a refusal", 400, refusal)] {
         let keys = StaticKeys::new("LTAI5tExample", "not-a-secret-at-all-only-as-long".to_owned().into(), None);
-        let accounts = Accounts::new(
-            Arc::new(SystemClock),
-            Arc::new(Always(status, body.to_string().into())),
-            Endpoints::default(),
-            vec![AccountCredentials::new(cen.owner.clone(), keys)],
-            Timeouts::default(),
-            Arc::new(Unobserved),
-            None,
-        );
+        let transport = Arc::new(Always(status, body.to_string().into()));
+        let parts = ClientParts::new(Arc::new(SystemClock), transport, &catalog()?.classes);
+        let accounts = Accounts::new(parts, vec![AccountCredentials::new(cen.owner.clone(), keys)]);
         let reader = accounts.transit_router_reader(&cen.owner)?;
         c.bench_function(&format!("call/{name}"), |b| {
             let filter = RuleFilter::Page(None);

@@ -1,5 +1,5 @@
-//! The worker, the simulated cloud and the store, all in this process. A module `in_a_database` makes the same promises of
-//! workers that share a PostgreSQL database, on one server that all tests share.
+//! The worker, the simulated cloud and the store, all in this process. Only tests in a module `in_a_database` start
+//! something: one PostgreSQL server for all of them. `cargo test one_process -- --skip in_a_database` needs none.
 
 mod adversary;
 mod budget;

@@ -1,4 +1,5 @@
-//! The promises of the README and the design, each proven from outside. The folders show what a test costs.
+//! The promises of the README and the design, each proven from outside. The folders show what a test costs: nothing but
+//! this process, a RabbitMQ node, or whole installations.
 
 mod one_process;
 mod real_processes;

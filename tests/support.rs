@@ -1,7 +1,7 @@
 //! What tests share.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex};
 
 pub mod bad_messages;
 pub mod cloud;
@@ -27,14 +27,9 @@ pub fn crossgrant() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_crossgrant"))
 }
 
-/// The node that tests share, each under names of its own. It goes when no test holds it.
+/// The node that tests share, each under names of its own. It ends with this process.
 pub fn shared_rabbit() -> Arc<Rabbit> {
-    static SHARED: Mutex<Weak<Rabbit>> = Mutex::new(Weak::new());
+    static SHARED: Mutex<Option<Arc<Rabbit>>> = Mutex::new(None);
     let mut shared = SHARED.lock().unwrap_or_else(|e| e.into_inner());
-    if let Some(rabbit) = shared.upgrade() {
-        return rabbit;
-    }
-    let rabbit = Arc::new(Rabbit::start(scratch()).unwrap());
-    *shared = Arc::downgrade(&rabbit);
-    rabbit
+    Arc::clone(shared.get_or_insert_with(|| Arc::new(Rabbit::start(scratch()).unwrap())))
 }

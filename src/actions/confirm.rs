@@ -1,12 +1,13 @@
-//! Read back what was done, before anybody is told.
+//! Reading back what was done, before the job says so.
 
-use super::written;
+use super::findings::written;
 use crate::domain::{GrantRule, InstanceType};
-use crate::engine::ports::action::{Action, GrantState, Judgement, Reads, Seen, View, grant_state};
+use crate::engine::ports::action::{Action, Judgement, View};
+use crate::engine::seen::{GrantState, Reads, Seen, grant_state};
 use crate::workflow::{ActsAs, VerbSpec};
 
-/// The rule as it is read back: by the transit-router account, or, where that may know nothing of an ECR (API §H2), by
-/// the other.
+/// The rule as the transit-router account is shown it, or, for an ECR, of which that account may know nothing (API §H2),
+/// as the resource account is.
 fn read_back<'a>(view: &View<'_>, seen: &'a Seen) -> Option<&'a GrantRule> {
     let fallback = || (view.kind() == InstanceType::ECR).then(|| seen.rule_at_resource(view.job())).flatten();
     seen.rule_at_cen(view.job()).or_else(fallback)
@@ -16,14 +17,14 @@ fn witnesses(view: &View<'_>) -> Reads {
     if view.kind() == InstanceType::ECR { Reads::WITNESSES } else { Reads::CEN_RULE }
 }
 
-/// Through when the transit-router account is shown the grant with the goal as its payer.
+/// Done when the transit-router account is shown the grant with the goal as its payer.
 pub struct ConfirmGranted;
 
-/// Through when neither account is shown the grant.
+/// Done when neither account is shown the grant.
 pub struct ConfirmRevoked;
 
-/// `effective`: the grant shows the goal, in force or, as nothing is attached, without saying. `pending`: the goal is
-/// written and another payer in force.
+/// Outcomes: `effective`, the goal is written and in force, or nothing is attached and the grant does not say what is in
+/// force; `pending`, the goal is written and another payer is in force.
 pub struct ConfirmPayer;
 
 impl Action for ConfirmGranted {

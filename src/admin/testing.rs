@@ -1,4 +1,4 @@
-//! A worker's engine over a store in memory and a cloud that nobody calls, for tests.
+//! For tests: an engine over a store in memory and a cloud that answers nothing.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::clock::{Clock, ManualClock};
-use crate::cloud::{Accounts, Endpoints, RouterTransport, Timeouts, Unobserved};
+use crate::cloud::{Accounts, ClientParts, RouterTransport, Timeouts};
 use crate::domain::{Hour, JobUid, Requester};
 use crate::engine::events::Announcer;
 use crate::engine::loops::shared::{Engine, EngineParts};
@@ -19,7 +19,7 @@ use crate::engine::record::Record;
 use crate::store::Sqlite;
 use crate::workflow::{Catalog, Overrides};
 
-/// When every test begins.
+/// The time at which the clock of [`engine`] stands.
 pub const START: &str = "2026-11-21T10:20:00Z";
 
 pub fn at(text: &str) -> Timestamp {
@@ -48,12 +48,13 @@ pub async fn engine(observer: Arc<dyn Observer>) -> Arc<Engine> {
     let registry = Arc::new(crate::actions::registry());
     let transport = Arc::new(RouterTransport::new(axum::Router::new()));
     let timeouts = Timeouts { connect: Duration::from_secs(1), request: Duration::from_secs(1) };
+    let catalog = Catalog::embedded(&registry.specs(), &Overrides::default()).unwrap();
     let cloud =
-        Accounts::new(clock.clone(), transport, Endpoints::default(), vec![], timeouts, Arc::new(Unobserved), None);
+        Accounts::new(ClientParts { timeouts, ..ClientParts::new(clock.clone(), transport, &catalog.classes) }, vec![]);
     let parts = EngineParts {
         store: Arc::new(Sqlite::in_memory().unwrap()),
         cloud: Arc::new(cloud),
-        catalog: Arc::new(Catalog::embedded(&registry.specs(), &Overrides::default()).unwrap()),
+        catalog: Arc::new(catalog),
         clock,
         registry,
         policy: Policy::everybody(),

@@ -1,5 +1,5 @@
-//! The accounts this worker has credentials for, as the engine's [`Cloud`]. The four hands it gives out are four
-//! types: what one may do, the others cannot name.
+//! The accounts this worker has credentials for, as the engine's [`Cloud`]. Reading and writing, as the owner of an
+//! instance and as the owner of a CEN, are four types: what one may do, the others cannot name.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,17 +8,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::budget::{Budget, Limits};
+use super::budget::Limits;
 use super::cbn::Cbn;
 use super::credentials::{AccountCredentials, Sources};
-use super::endpoint::Endpoints;
-use super::observer::CallObserver;
 use super::probe::{self, ProbeRead, RawAnswer};
-use super::rpc::{Caller, Shared, Timeouts};
+use super::rpc::{AccountClient, Client, ClientParts};
 use super::smartag::Smartag;
-use super::transport::Transport;
 use super::vpc::Vpc;
-use crate::clock::Clock;
 use crate::domain::{
     AccountUid, Cen, CenId, ChildInstance, GrantRule, Instance, InstanceId, InstanceType, ListedAttachment, Operation,
     OrderType, TransitRouter,
@@ -32,67 +28,56 @@ use crate::engine::ports::write_permit::WritePermit;
 /// The cloud, through one transport, as several accounts.
 pub struct Accounts {
     accounts: HashMap<AccountUid, Products>,
-    shared: Arc<Shared>,
+    shared: Arc<Client>,
     read_interval: Duration,
 }
 
-/// What one account calls.
+/// The products, called as one account.
 #[derive(Clone)]
 struct Products {
-    caller: Arc<Caller>,
+    client: Arc<AccountClient>,
     cbn: Cbn,
     smartag: Smartag,
     vpc: Vpc,
 }
 
 impl Accounts {
-    /// Of several credentials for one account the last counts. Without `limits` every call goes out at once.
-    pub fn new(
-        clock: Arc<dyn Clock>,
-        transport: Arc<dyn Transport>,
-        endpoints: Endpoints,
-        credentials: Vec<AccountCredentials>,
-        timeouts: Timeouts,
-        observer: Arc<dyn CallObserver>,
-        limits: Option<Limits>,
-    ) -> Self {
-        let read_interval =
-            limits.as_ref().map(|limits| limits.interval(Operation::DescribeGrantRulesToCen)).unwrap_or_default();
-        let budget = Budget::new(limits);
-        let shared = Arc::new(Shared { clock, transport, endpoints, timeouts, observer, budget });
+    /// If an account has several credentials, the last one counts.
+    pub fn new(parts: ClientParts, credentials: Vec<AccountCredentials>) -> Self {
+        let interval = |limits: &Limits| limits.interval(Operation::DescribeGrantRulesToCen);
+        let read_interval = parts.limits.as_ref().map(interval).unwrap_or_default();
+        let shared = Client::new(parts);
         let mut sources = Sources::new(shared.clone()).knowing(&credentials);
         let account = |AccountCredentials { uid, credential }| {
-            let caller = Arc::new(Caller::new(AccountUid::clone(&uid), sources.of(&credential), shared.clone()));
-            let (cbn, smartag) = (Cbn::new(caller.clone()), Smartag::new(caller.clone()));
-            (uid, Products { cbn, smartag, vpc: Vpc::new(caller.clone()), caller })
+            let client = Arc::new(AccountClient::new(AccountUid::clone(&uid), sources.of(&credential), shared.clone()));
+            let (cbn, smartag) = (Cbn::new(client.clone()), Smartag::new(client.clone()));
+            (uid, Products { cbn, smartag, vpc: Vpc::new(client.clone()), client })
         };
         Self { accounts: credentials.into_iter().map(account).collect(), shared, read_interval }
     }
 
-    /// Checks that the credential configured for an account is that account's (API §A.13). Success is remembered.
+    /// Checks that the credential configured for an account belongs to it (API §A.13). Success is remembered.
     pub async fn verify(&self, account: &AccountUid) -> Result<(), CloudError> {
         self.products(account)?.cbn.verify().await
     }
 
-    /// Asks the cloud whose the credential configured for an account is, whatever it said before. An error unless it is
-    /// that account's; the `Date` of the answer otherwise.
+    /// Makes the same check anew, and returns the `Date` of the answer.
     pub async fn identify(&self, account: &AccountUid) -> Result<Option<Timestamp>, CloudError> {
         self.products(account)?.cbn.identify().await
     }
 
-    /// Whether an account has activated the transit-router service (API §A.12); `None` when the answer does not say. One
-    /// that has not is also refused with `USER_NOT_OPEN_TR_SERVICE`.
+    /// Whether an account has activated the transit-router service (API §A.12); `None` when the answer does not say. The
+    /// cloud may also refuse an account that has not, with `USER_NOT_OPEN_TR_SERVICE`.
     pub async fn transit_router_service(&self, account: &AccountUid) -> Result<Option<bool>, CloudError> {
         self.products(account)?.cbn.transit_router_service().await
     }
 
-    /// Sends one read as an account, with the parameters it has, and gives back the answer as it came. A refusal is an
-    /// answer.
+    /// Sends one read as an account and returns the answer unchanged. A refusal is an answer.
     ///
     /// # Errors
     /// If the read was not sent or not answered, or the account's credential cannot be used.
     pub async fn probe(&self, account: &AccountUid, read: &ProbeRead) -> Result<RawAnswer, CloudError> {
-        probe::probe(&self.products(account)?.caller, read).await
+        probe::probe(&self.products(account)?.client, read).await
     }
 
     fn products(&self, account: &AccountUid) -> Result<&Products, CloudError> {
@@ -282,7 +267,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::cloud::observer::Unobserved;
+    use crate::clock::Clock;
+    use crate::cloud::observer::{CallObserver, Unobserved};
     use crate::cloud::testing::{
         self, RESOURCE_ACCOUNT, SECRET, Scripted, TOKEN, TR_ACCOUNT, cen, instance, permit, uid,
     };
@@ -318,7 +304,7 @@ mod tests {
         let accounts = testing::accounts(&cloud, Unobserved);
         let account = uid(RESOURCE_ACCOUNT);
         assert!(why(accounts.resource_writer(&account, permit()).await.err().unwrap()).contains("belongs to account"));
-        // An empty list, read with the key of another account, would prove an absence that is none.
+        // An empty list, read with the key of another account, would prove an absence falsely.
         let reader = accounts.resource_reader(&account).unwrap();
         let read = reader.describe_grant_rules_to_resource(&instance(InstanceType::VPC)).await;
         assert!(why(read.unwrap_err()).contains("belongs to account"));
@@ -326,7 +312,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_identity_is_checked_once_for_all_hands() {
+    async fn an_identity_is_checked_once_for_all_readers_and_writers() {
         let cloud = Scripted::new()
             .identities_too()
             .json(200, json!({"RequestId": "I", "AccountId": TR_ACCOUNT.parse::<u64>().unwrap()}))

@@ -1,39 +1,40 @@
-//! How often one operation may be called as one account. Pure: the time comes in.
+//! How often one operation may be called as one account. Pure: the caller passes the time in.
 //!
-//! It is a token bucket kept as the one instant at which it would be full again (`full_at`), in whole nanoseconds, so
-//! that calls at exactly the rate stay exactly at it: nothing is rounded in anybody's favour. Never more than
-//! `burst + rate × t` calls go out in any span `t`.
+//! This is a token bucket, kept as the one instant at which it would be full again (`full_at`). Whole nanoseconds round
+//! nothing away, so a caller at exactly the rate stays at exactly the rate. In any span `t` at most `burst + rate × t`
+//! calls go out.
 //!
-//! The rate adapts. A throttled call halves it, once for all calls that were under way at the time, down to a sixteenth
-//! of what is configured, and closes the bucket for as long as the server asked. From then on the rate grows by a
-//! twentieth of the configured one each second until it is back.
+//! The rate adapts. A throttled call halves it, once for all calls that were under way together, down to a sixteenth of
+//! the configured rate, and closes the bucket for as long as the server asked. After that the rate grows each second by
+//! a twentieth of the configured one until it is back.
 //!
-//! It may be shared: each of several workers has its part of the rate and of the burst, but one call at a time at least.
+//! Several workers may share the limits. Each then has its part of the rate and of the burst, and at least one call at
+//! a time.
 
 use std::time::Duration;
 
 const SECOND: u64 = 1_000_000_000;
 /// The rate never falls below the configured one divided by this.
 pub(super) const FLOOR: f64 = 16.0;
-/// The part of the configured rate that comes back in a second.
+/// The part of the configured rate that comes back each second.
 pub(super) const RECOVERY: f64 = 0.05;
 
-/// Calls of one operation as one account. Instants are those of the uptime clock.
+/// The calls of one operation as one account. Instants are those of the uptime clock.
 #[derive(Debug, Clone)]
 pub(super) struct Bucket {
-    /// What is configured, for all who share it.
+    /// The configured rate of all workers together.
     per_second: u32,
     burst: u32,
-    /// Our part of that, in calls per second.
+    /// This worker's part of it, in calls per second.
     ceiling: f64,
     /// How far ahead of the rate calls may go out after a pause: one less than the burst.
     ahead: u64,
     /// The rate at `since`; it grows from there.
     rate: f64,
     since: u64,
-    /// When the last call went out that the rate was not yet halved for.
+    /// When the rate was last halved. A call that was sent earlier and is throttled does not halve it again.
     slowed_at: Option<u64>,
-    /// When it will be full, if nothing is called meanwhile.
+    /// When it will be full again if nothing is called meanwhile.
     full_at: u64,
 }
 
@@ -45,8 +46,8 @@ impl Bucket {
         Self { per_second, burst, ceiling, ahead, rate: ceiling, since: 0, slowed_at: None, full_at: 0 }
     }
 
-    /// From now on it is shared by so many. It opens when it would have, without its burst: that may have been used already,
-    /// by us or by who had our part before.
+    /// Divides the limits by a new number of workers. The bucket opens when it would have opened anyway, without its burst:
+    /// this worker, or the one whose part it takes over, may have used that already.
     pub fn share(&mut self, workers: u32, now: Duration) {
         let workers = workers.max(1);
         let ceiling = f64::from(self.per_second.max(1)) / f64::from(workers);
@@ -69,12 +70,12 @@ impl Bucket {
         Duration::from_nanos(self.full_at.saturating_sub(self.ahead))
     }
 
-    /// When one may go out that stands behind `ahead` others, at the rate of now.
+    /// When a call may go out that waits behind `ahead` others, at the present rate.
     pub fn opens_at_for(&self, ahead: u32, now: Duration) -> Duration {
         self.opens_at().max(now).saturating_add(Duration::from_nanos(interval(self.rate(now))).saturating_mul(ahead))
     }
 
-    /// Takes a call out, if one may go out now.
+    /// Takes one call out. `false`: none may go out now.
     pub fn take(&mut self, now: Duration) -> bool {
         if self.opens_at() > now {
             return false;
@@ -83,7 +84,7 @@ impl Bucket {
         true
     }
 
-    /// A call that went out at `sent` was throttled.
+    /// Slows down after a call that was sent at `sent` and throttled.
     pub fn throttled(&mut self, sent: Duration, now: Duration, retry_after: Option<Duration>) {
         if self.slowed_at.is_none_or(|slowed| nanos(sent) >= slowed) {
             self.rate = (self.rate(now) / 2.0).max(self.ceiling / FLOOR);
@@ -91,7 +92,7 @@ impl Bucket {
         } else {
             self.rate = self.rate(now);
         }
-        // Nothing comes back while it is closed, and it opens empty: a burst would only be throttled again.
+        // The rate does not recover while the bucket is closed, and it opens empty: a burst would be throttled again.
         let closed = retry_after.unwrap_or_default();
         self.since = nanos(now.saturating_add(closed));
         let pause = nanos(closed).max(interval(self.rate(now)));
@@ -99,8 +100,7 @@ impl Bucket {
     }
 }
 
-/// Nanoseconds between two calls. A rate is at least 1/16 of a part and at most `u32::MAX`, so they fit and are at least
-/// one.
+/// Nanoseconds between two calls, at least one: a rate is at least 1/16 of a worker's part and at most `u32::MAX`.
 fn interval(rate: f64) -> u64 {
     (SECOND as f64 / rate).ceil() as u64
 }
@@ -119,17 +119,17 @@ mod tests {
         Duration::from_millis(ms)
     }
 
-    /// What happens to a bucket: time passes, and a caller comes or is throttled.
+    /// What happens to a bucket: time passes, a call is asked for, or one is throttled.
     #[derive(Debug, Clone)]
-    enum Step {
+    enum Happening {
         Pass(u64),
         Ask,
         Throttle(Option<u64>),
     }
 
-    fn steps() -> impl Strategy<Value = Vec<Step>> {
-        let throttle = proptest::option::of(0u64..5_000).prop_map(Step::Throttle);
-        let step = prop_oneof![4 => (0u64..400).prop_map(Step::Pass), 8 => Just(Step::Ask), 1 => throttle];
+    fn steps() -> impl Strategy<Value = Vec<Happening>> {
+        let throttle = proptest::option::of(0u64..5_000).prop_map(Happening::Throttle);
+        let step = prop_oneof![4 => (0u64..400).prop_map(Happening::Pass), 8 => Just(Happening::Ask), 1 => throttle];
         proptest::collection::vec(step, 1..300)
     }
 
@@ -140,9 +140,9 @@ mod tests {
             let (mut now, mut taken) = (Duration::ZERO, vec![]);
             for step in steps {
                 match step {
-                    Step::Pass(span) => now += ms(span),
-                    Step::Ask => taken.extend(bucket.take(now).then_some(now)),
-                    Step::Throttle(closed) => {
+                    Happening::Pass(span) => now += ms(span),
+                    Happening::Ask => taken.extend(bucket.take(now).then_some(now)),
+                    Happening::Throttle(closed) => {
                         bucket.throttled(now, now, closed.map(ms));
                         let opens = now + closed.map(ms).unwrap_or_default();
                         prop_assert!(bucket.opens_at() >= opens && !bucket.clone().take(now));
@@ -214,7 +214,7 @@ mod tests {
         assert_eq!(both, 10);
         parts[0].share(1, ms(10_000));
         assert_eq!(parts[0].rate(ms(10_000)), 10.0);
-        assert_eq!(taken(&mut parts[0], 10_000..10_100), 1, "what the other had may have been used by him");
+        assert_eq!(taken(&mut parts[0], 10_000..10_100), 1, "the other worker may have used its part already");
         assert!((10..=11).contains(&taken(&mut parts[0], 10_100..11_100)));
         assert_eq!(taken(&mut parts[0], 20_000..20_050), 4, "the burst is whole again");
     }

@@ -14,41 +14,41 @@ use jiff::Timestamp;
 
 use super::envelope::Reply;
 use super::request::RpcRequest;
-use super::rpc::Caller;
+use super::rpc::AccountClient;
 use crate::engine::ports::cloud::{Answer, CloudError, Listing};
 use crate::engine::ports::write_permit::WritePermit;
 
 /// The Cbn operations, as one account.
 #[derive(Clone)]
 pub(super) struct Cbn {
-    caller: Arc<Caller>,
+    client: Arc<AccountClient>,
 }
 
 impl Cbn {
-    pub fn new(caller: Arc<Caller>) -> Self {
-        Self { caller }
+    pub fn new(client: Arc<AccountClient>) -> Self {
+        Self { client }
     }
 
-    /// See [`Caller::verify`].
+    /// See [`AccountClient::verify`].
     pub async fn verify(&self) -> Result<(), CloudError> {
-        self.caller.verify().await
+        self.client.verify().await
     }
 
-    /// See [`Caller::identify`].
+    /// See [`AccountClient::identify`].
     pub async fn identify(&self) -> Result<Option<Timestamp>, CloudError> {
-        self.caller.identify().await
+        self.client.identify().await
     }
 
     async fn call(&self, request: &RpcRequest) -> Result<Reply, CloudError> {
-        self.caller.call(request).await
+        self.client.call(request).await
     }
 
     async fn write(&self, request: &RpcRequest, permit: &WritePermit) -> Result<Answer<()>, CloudError> {
-        self.caller.write(request, permit).await
+        self.client.write(request, permit).await
     }
 }
 
-/// The complete answer to a question that needs no call: the cloud has no such thing.
+/// A complete empty answer without a call, where the cloud has no such thing.
 fn nothing<T>() -> Answer<Listing<T>> {
     let value = Listing { items: Vec::new(), complete: true };
     Answer { value, request_id: String::new(), date: None, calls: 0 }

@@ -1,9 +1,9 @@
-//! Whose credential is this? A key that was configured for one account but belongs to another would change the wrong
-//! account's grants, or read an empty list and prove an absence that is none. So every credential shows its account
+//! Whose credential is this? A key that was configured for one account and belongs to another would change the wrong
+//! account's grants, or read an empty list and so prove an absence falsely. Every credential therefore shows its account
 //! once (`GetCallerIdentity`, API §A.13) before it is used for anything else.
 //!
-//! Success is remembered for as long as the keys are those of the same principal: renewed keys of one role need no new
-//! check, another role does. Failure is not remembered, but shared by those who wait for it.
+//! Success is remembered while the keys act as the same principal: renewed keys of one role need no new check, another
+//! role does. Failure is not remembered.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,20 +11,20 @@ use jiff::Timestamp;
 
 use super::credentials::Keys;
 use super::request::RpcRequest;
-use super::rpc::Caller;
-use super::turns::Turns;
+use super::rpc::AccountClient;
+use super::single_flight::SingleFlight;
 use super::wire;
 use crate::domain::Operation;
 use crate::engine::ports::cloud::{CloudError, Failure, Refusal};
 
 const OPERATION: Operation = Operation::GetCallerIdentity;
 
-/// What is known of a credential.
+/// What is known about the owner of a credential.
 #[derive(Default)]
 pub(super) struct Identity {
-    /// The principal that has shown to be the expected account's.
+    /// The principal that was last proven to belong to the expected account.
     verified: Mutex<Option<String>>,
-    turns: Turns<CloudError>,
+    flight: SingleFlight<CloudError>,
 }
 
 impl Identity {
@@ -37,17 +37,17 @@ impl Identity {
     }
 }
 
-impl Caller {
-    /// Returns once the credential has shown to be the expected account's.
+impl AccountClient {
+    /// Returns once the credential is proven to belong to the expected account.
     pub async fn verify(&self) -> Result<(), CloudError> {
         self.verified(OPERATION).await.map(drop)
     }
 
-    /// Keys that have shown to be the expected account's, for an operation.
+    /// Keys for `operation` that are proven to belong to the expected account.
     pub(super) async fn verified(&self, operation: Operation) -> Result<Arc<Keys>, CloudError> {
         let keys = self.keys(operation).await?;
         let known = || self.identity.has_verified(&keys).then(|| keys.clone());
-        self.identity.turns.take(known, || self.check(keys.clone())).await
+        self.identity.flight.run(known, || self.check(keys.clone())).await
     }
 
     async fn check(&self, keys: Arc<Keys>) -> Result<Arc<Keys>, CloudError> {
@@ -56,7 +56,7 @@ impl Caller {
         Ok(keys)
     }
 
-    /// Asks whose the credential is; the `Date` of the answer if it is the expected account's.
+    /// Makes the check anew, whatever was found before; returns the `Date` of the answer.
     pub async fn identify(&self) -> Result<Option<Timestamp>, CloudError> {
         self.ask(&self.keys(OPERATION).await?).await
     }
@@ -64,9 +64,9 @@ impl Caller {
     async fn ask(&self, keys: &Arc<Keys>) -> Result<Option<Timestamp>, CloudError> {
         let expected = self.account();
         self.pass(OPERATION).await?;
-        // No answer here means that what the caller wanted never left: its effect is not in doubt.
+        // Without an answer to this, the call it was made for is not sent, so its effect is not in doubt.
         let reply = self.call_with(keys, &RpcRequest::new(OPERATION), None).await.map_err(|error| {
-            let why = format!("whose credential is configured for account {expected} is not known: {error}");
+            let why = format!("cannot find out whose credential is configured for account {expected}: {error}");
             let failure = match error.failure {
                 Failure::Unanswered { .. } => Failure::NotSent { why },
                 Failure::Refused { status, code, .. } => Failure::Credential { why, refusal: refusal(status, code) },
@@ -112,11 +112,11 @@ mod tests {
     #[tokio::test]
     async fn concurrent_callers_share_one_check_and_it_is_remembered() {
         let cloud = Scripted::new().identities_too().json(200, identity(RESOURCE_ACCOUNT)).held();
-        let caller = Arc::new(testing::caller(&cloud, RESOURCE_ACCOUNT));
+        let client = Arc::new(testing::client(&cloud, RESOURCE_ACCOUNT));
         let all: Vec<_> = (0..8)
             .map(|_| {
                 tokio::spawn({
-                    let c = caller.clone();
+                    let c = client.clone();
                     async move { c.verify().await }
                 })
             })
@@ -126,7 +126,7 @@ mod tests {
         for one in all {
             one.await.unwrap().unwrap();
         }
-        caller.verify().await.unwrap();
+        client.verify().await.unwrap();
         assert_eq!(cloud.actions(), ["GetCallerIdentity"]);
     }
 
@@ -137,11 +137,11 @@ mod tests {
             .fail(TransportError::Unanswered("reset".into()))
             .json(200, identity(RESOURCE_ACCOUNT))
             .held();
-        let caller = Arc::new(testing::caller(&cloud, RESOURCE_ACCOUNT));
+        let client = Arc::new(testing::client(&cloud, RESOURCE_ACCOUNT));
         let all: Vec<_> = (0..8)
             .map(|_| {
                 tokio::spawn({
-                    let c = caller.clone();
+                    let c = client.clone();
                     async move { c.verify().await }
                 })
             })
@@ -156,7 +156,7 @@ mod tests {
             assert!(matches!(error.failure, Failure::NotSent { .. }), "nothing was written: {error:?}");
         }
         assert_eq!(cloud.actions().len(), 1);
-        caller.verify().await.unwrap();
+        client.verify().await.unwrap();
         assert_eq!(cloud.actions().len(), 2);
     }
 
@@ -164,10 +164,10 @@ mod tests {
     async fn the_wrong_account_is_named_and_asked_about_again() {
         let cloud =
             Scripted::new().identities_too().json(200, identity(TR_ACCOUNT)).json(200, identity(RESOURCE_ACCOUNT));
-        let caller = testing::caller(&cloud, RESOURCE_ACCOUNT);
-        let error = caller.verify().await.unwrap_err();
+        let client = testing::client(&cloud, RESOURCE_ACCOUNT);
+        let error = client.verify().await.unwrap_err();
         let why = format!("the credential configured for account {RESOURCE_ACCOUNT} belongs to account {TR_ACCOUNT}");
         assert_eq!(error.failure, Failure::Credential { why, refusal: refusal(200, String::new()) });
-        caller.verify().await.unwrap();
+        client.verify().await.unwrap();
     }
 }

@@ -1,16 +1,16 @@
-//! Single reads as the cloud answers them, for `doctor --probe`: parameters are the caller's, and the answer is the JSON as
-//! it came. Nothing but a read can be made here.
+//! Single reads for `doctor --probe`, with any parameters; the answer is the JSON as it came. Nothing but a read can be made
+//! here.
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::request::RpcRequest;
-use super::rpc::Caller;
-use crate::domain::{Access, Operation, Region};
+use super::rpc::AccountClient;
+use crate::domain::{Operation, Purpose, Region};
 use crate::engine::ports::cloud::{CloudError, Failure};
 
-/// An operation that does more than read.
+/// The operation changes something or issues keys, so it cannot be probed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0} is not a read that can be probed")]
 pub struct NotARead(Operation);
@@ -23,66 +23,66 @@ impl ProbeRead {
     /// A read without parameters.
     ///
     /// # Errors
-    /// If the operation changes something or issues keys.
+    /// If the operation is not a read.
     pub fn new(operation: Operation) -> Result<Self, NotARead> {
-        match operation.access() {
-            Access::Read => Ok(Self(RpcRequest::new(operation))),
-            Access::Write | Access::WriteWithToken | Access::Keys => Err(NotARead(operation)),
+        match operation.purpose() {
+            Purpose::Read => Ok(Self(RpcRequest::new(operation))),
+            Purpose::Write | Purpose::WriteWithToken | Purpose::Keys => Err(NotARead(operation)),
         }
     }
 
-    /// Sends it to the endpoint of a region, and names the region in `RegionId`.
+    /// Uses the endpoint of a region, and names the region in `RegionId`.
     #[must_use]
     pub fn in_region(self, region: &Region) -> Self {
         Self(self.0.in_region(region))
     }
 
-    /// Adds a parameter.
+    /// Adds a parameter to the query.
     #[must_use]
     pub fn with(self, name: &str, value: impl ToString) -> Self {
         Self(self.0.query(name, value))
     }
 
-    /// The operation it calls.
+    /// The operation, for the findings about its answer.
     pub fn operation(&self) -> Operation {
         self.0.operation
     }
 }
 
-/// What the cloud answered.
+/// An answer as it came.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RawAnswer {
-    /// The answer itself.
-    pub told: Told,
-    /// The RequestId, where there is one.
+    /// The body, or the refusal.
+    pub reply: RawReply,
+    /// `RequestId`, where the answer had one.
     pub request_id: Option<String>,
-    /// The `Date` of the answer. Only the client of a good answer keeps it.
+    /// The `Date` of a good answer; a refusal has lost it.
     pub date: Option<Timestamp>,
 }
 
-/// An answer: good, or a refusal.
+/// Good, or a refusal.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Told {
+pub enum RawReply {
     /// The JSON of a 2xx answer.
     Body(serde_json::Value),
-    /// A refusal.
+    /// Any other status.
     Refused {
-        /// The HTTP status.
+        /// HTTP status.
         status: u16,
-        /// The error code, without blanks around it; empty if there is none.
+        /// `Code` without blanks around it; empty if there is none.
         code: String,
     },
 }
 
-/// Sends a read once, as an account.
-pub(super) async fn probe(caller: &Arc<Caller>, read: &ProbeRead) -> Result<RawAnswer, CloudError> {
-    match caller.call(&read.0).await {
+/// Sends a read once.
+pub(super) async fn probe(client: &Arc<AccountClient>, read: &ProbeRead) -> Result<RawAnswer, CloudError> {
+    match client.call(&read.0).await {
         Ok(reply) => {
             let body = serde_json::Value::from(&*reply.body);
-            Ok(RawAnswer { told: Told::Body(body), request_id: Some(reply.request_id), date: reply.date })
+            Ok(RawAnswer { reply: RawReply::Body(body), request_id: Some(reply.request_id), date: reply.date })
         }
         Err(CloudError { failure: Failure::Refused { status, code, .. }, request_id, .. }) => {
-            Ok(RawAnswer { told: Told::Refused { status, code }, request_id, date: None })
+            Ok(RawAnswer { reply: RawReply::Refused { status, code }, request_id, date: None })
         }
         Err(error) => Err(error),
     }
@@ -116,10 +116,10 @@ mod tests {
         let read = ProbeRead::new(Operation::ListTransitRouterVpcAttachments).unwrap().with("CenId", "cen-1");
         let ask = async || accounts.probe(&uid(TR_ACCOUNT), &read).await;
         let good = ask().await.unwrap();
-        assert_eq!((good.told, good.request_id.as_deref()), (Told::Body(odd), Some("R-1")));
+        assert_eq!((good.reply, good.request_id.as_deref()), (RawReply::Body(odd), Some("R-1")));
         let refused = ask().await.unwrap();
         let code = "IllegalParam.CenIdOrRegionId".to_owned();
-        assert_eq!(refused.told, Told::Refused { status: 400, code });
+        assert_eq!(refused.reply, RawReply::Refused { status: 400, code });
         assert_eq!(refused.request_id.as_deref(), Some("R-2"));
         assert!(matches!(ask().await.unwrap_err().failure, Failure::Unanswered { .. }));
         assert_eq!(cloud.query(0), [("CenId".to_owned(), "cen-1".to_owned())]);

@@ -1,4 +1,4 @@
-//! One attempt of one call: keys, a fresh nonce and date, the signature, the wire, the envelope. Never a second
+//! One attempt at one call: keys, a fresh nonce and date, the signature, the wire, the answer. There is never a second
 //! attempt.
 
 use std::sync::Arc;
@@ -7,12 +7,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use uuid::Uuid;
 
-use super::budget::{Budget, Passed, UsedUp};
+use super::budget::{Budget, Limits, Passed, UsedUp};
 use super::credentials::{CredentialError, CredentialSource, Keys};
 use super::endpoint::Endpoints;
 use super::envelope::{self, Bad, Reply};
 use super::identity::Identity;
-use super::observer::CallObserver;
+use super::observer::{CallObserver, Unobserved};
 use super::request::RpcRequest;
 use super::transport::{Transport, TransportError};
 use crate::clock::Clock;
@@ -20,35 +20,75 @@ use crate::domain::{AccountUid, Operation, Product};
 use crate::engine::ports::cloud::{Answer, CloudError, Failure, NoRoom};
 use crate::engine::ports::urgency::Urgency;
 use crate::engine::ports::write_permit::WritePermit;
+use crate::workflow::{Class, ErrorClasses};
 
 /// How long a call may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
-    /// Until a connection stands; beyond, the request was not sent. Given to [`super::HttpTransport::new`].
+    /// To make a connection. If this runs out, the request was not sent. Given to [`super::HttpTransport::new`].
     pub connect: Duration,
-    /// From sending to the end of the answer, connecting included; beyond, its effect is unknown.
+    /// From connecting to the end of the answer. If this runs out, the effect of the call is unknown.
     pub request: Duration,
 }
 
 impl Default for Timeouts {
-    /// Those of the vendor's SDK (API §1).
+    /// The vendor's SDK has the same (API §1).
     fn default() -> Self {
         Self { connect: Duration::from_secs(5), request: Duration::from_secs(10) }
     }
 }
 
+/// What a client is made of, but for its accounts.
+pub struct ClientParts {
+    /// Times the calls, and the life of keys.
+    pub clock: Arc<dyn Clock>,
+    /// Carries the requests.
+    pub transport: Arc<dyn Transport>,
+    /// Says what refusals mean: which of them slow an operation down, and which end the keys.
+    pub classes: ErrorClasses,
+    /// Where each product is reached.
+    pub endpoints: Endpoints,
+    /// How long a call may take.
+    pub timeouts: Timeouts,
+    /// Hears of every call.
+    pub observer: Arc<dyn CallObserver>,
+    /// Without limits every call goes out at once.
+    pub limits: Option<Limits>,
+}
+
+impl ClientParts {
+    /// The vendor's endpoints and time-outs, no observer, no limits.
+    pub fn new(clock: Arc<dyn Clock>, transport: Arc<dyn Transport>, classes: &ErrorClasses) -> Self {
+        Self {
+            clock,
+            transport,
+            classes: classes.clone(),
+            endpoints: Endpoints::default(),
+            timeouts: Timeouts::default(),
+            observer: Arc::new(Unobserved),
+            limits: None,
+        }
+    }
+}
+
 /// What all accounts share.
-pub(super) struct Shared {
+pub(super) struct Client {
     pub clock: Arc<dyn Clock>,
     pub transport: Arc<dyn Transport>,
+    pub classes: ErrorClasses,
     pub endpoints: Endpoints,
     pub timeouts: Timeouts,
     pub observer: Arc<dyn CallObserver>,
     pub budget: Budget,
 }
 
-impl Shared {
-    /// Takes room for a call out of the budget of its operation; `None` if it has no limit.
+impl Client {
+    pub fn new(parts: ClientParts) -> Arc<Self> {
+        let ClientParts { clock, transport, classes, endpoints, timeouts, observer, limits } = parts;
+        Arc::new(Self { clock, transport, classes, endpoints, timeouts, observer, budget: Budget::new(limits) })
+    }
+
+    /// Takes room for one call out of the budget of an operation; `None` if it has no limit.
     pub async fn room(&self, account: &AccountUid, operation: Operation) -> Result<Option<Operation>, NoRoom> {
         let passed = self.budget.pass(self.clock.as_ref(), account, operation, Urgency::current()).await;
         let (waited, rate) = match passed {
@@ -59,7 +99,7 @@ impl Shared {
         passed.map(|passed| passed.rate.map(|_| operation)).map_err(|UsedUp { opens_in, .. }| NoRoom { opens_in })
     }
 
-    /// Returns once the budget of an operation has room for a call.
+    /// Returns once the budget of an operation has room for a call, at once if room was taken for it before.
     pub async fn pass(&self, account: &AccountUid, operation: Operation) -> Result<(), CloudError> {
         let (clock, observer, urgency) = (self.clock.as_ref(), &self.observer, Urgency::current());
         if urgency.room == Some(operation) {
@@ -82,7 +122,7 @@ impl Shared {
         }
     }
 
-    /// Sends once, and waits for as long as a request may take.
+    /// Sends a request and waits for its answer as long as it may take.
     pub async fn send(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, Bad> {
         let limit = self.timeouts.request;
         let failure = match tokio::time::timeout(limit, self.transport.send(request)).await {
@@ -94,23 +134,23 @@ impl Shared {
         Err(bad(failure))
     }
 
-    /// Tells the log, the observer and the budget of a call that has ended.
+    /// Tells log, observer and budget how a call ended.
     pub fn told(
         &self,
         account: &AccountUid,
         operation: Operation,
         began: Duration,
-        result: Result<Reply, Bad>,
+        result: Result<Reply, CloudError>,
     ) -> Result<Reply, CloudError> {
         let ended = self.clock.uptime();
         let took = ended.saturating_sub(began);
-        if let Some(bad) = result.as_ref().err().filter(|bad| is_throttled(bad)) {
-            let rate = self.budget.throttled(account, operation, began, ended, bad.retry_after);
+        if let Some(error) = result.as_ref().err().filter(|error| error.class(&self.classes) == Class::Throttled) {
+            let rate = self.budget.throttled(account, operation, began, ended, error.retry_after);
             self.observer.budgeted(operation, account, Duration::ZERO, rate);
         }
         let (outcome, request_id) = match &result {
             Ok(reply) => ("ok".to_owned(), Some(reply.request_id.as_str())),
-            Err(bad) => (outcome(&bad.failure), bad.request_id.as_deref()),
+            Err(error) => (outcome(&error.failure), error.request_id.as_deref()),
         };
         self.observer.called(operation, account, &outcome, took);
         tracing::debug!(
@@ -121,24 +161,24 @@ impl Shared {
             took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             "cloud call ended"
         );
-        result.map_err(|bad| bad.of(operation))
+        result
     }
 }
 
-/// Calls as one account.
-pub(super) struct Caller {
+/// Makes the calls of one account.
+pub(super) struct AccountClient {
     account: AccountUid,
     source: Arc<dyn CredentialSource>,
     pub identity: Identity,
-    shared: Arc<Shared>,
+    shared: Arc<Client>,
 }
 
-impl Caller {
-    pub fn new(account: AccountUid, source: Arc<dyn CredentialSource>, shared: Arc<Shared>) -> Self {
+impl AccountClient {
+    pub fn new(account: AccountUid, source: Arc<dyn CredentialSource>, shared: Arc<Client>) -> Self {
         Self { account, source, identity: Identity::default(), shared }
     }
 
-    /// On whose account the calls are.
+    /// The account whose budget the calls use, and whose keys are expected.
     pub fn account(&self) -> &AccountUid {
         &self.account
     }
@@ -147,7 +187,7 @@ impl Caller {
         &self.source
     }
 
-    pub fn shared(&self) -> &Shared {
+    pub fn shared(&self) -> &Client {
         &self.shared
     }
 
@@ -177,7 +217,7 @@ impl Caller {
         self.shared.pass(&self.account, operation).await
     }
 
-    /// Keys for a request of `operation`. Without any, the request was not made.
+    /// Keys to sign a request of `operation` with. An error says that the request was not sent.
     pub(super) async fn keys(&self, operation: Operation) -> Result<Arc<Keys>, CloudError> {
         self.source
             .keys()
@@ -200,11 +240,7 @@ impl Caller {
     ) -> Result<Reply, CloudError> {
         let began = self.shared.clock.uptime();
         let result = self.attempt(keys, request, permit).await;
-        if let Err(Bad { failure: Failure::Refused { code, .. }, .. }) = &result
-            && keys_ended(code)
-        {
-            self.source.invalidate(keys);
-        }
+        let result = result.map_err(|bad| self.of_keys(keys, bad.of(request.operation)));
         self.shared.told(&self.account, request.operation, began, result)
     }
 
@@ -224,30 +260,25 @@ impl Caller {
         }
         let response = self.shared.send(http).await?;
         envelope::read(&response).map_err(|mut bad| {
-            if let Failure::Refused { code, message, .. } = &mut bad.failure {
+            if let Failure::Refused { message, .. } = &mut bad.failure {
                 *message = keys.presentable(message);
-                if speaks_of_keys(code) {
-                    message.push_str(&format!(" (access key {} of account {})", keys.access_key_id, self.account));
-                }
             }
             bad
         })
     }
-}
 
-/// Whether a refusal says that temporary keys are no longer good (API §D.3). Asking for others is all this module does
-/// about it: whether the call is made again is the engine's to decide, by the class of the same code.
-fn keys_ended(code: &str) -> bool {
-    let code = code.to_ascii_lowercase();
-    code.starts_with("invalidsecuritytoken") || code == "missingsecuritytoken"
-}
-
-/// Whether a refusal is of the credential itself, so that whoever reads it needs to know which.
-fn speaks_of_keys(code: &str) -> bool {
-    let code = code.to_ascii_lowercase();
-    ["invalidaccesskeyid", "forbidden.accesskeydisabled", "signaturedoesnotmatch", "invalidsecuritytoken"]
-        .iter()
-        .any(|word| code.starts_with(word))
+    /// Names the keys that a refusal is about. Keys that may have ended are given up, and that is all: whether the call
+    /// is made again is the engine's to decide, by the class of the same refusal.
+    fn of_keys(&self, keys: &Arc<Keys>, mut error: CloudError) -> CloudError {
+        let class = error.class(&self.shared.classes);
+        if class == Class::Auth {
+            self.source.invalidate(keys);
+        }
+        if let (Failure::Refused { message, .. }, Class::Auth | Class::Credential) = (&mut error.failure, class) {
+            message.push_str(&format!(" (access key {} of account {})", keys.access_key_id, self.account));
+        }
+        error
+    }
 }
 
 pub(super) fn bad(failure: Failure) -> Bad {
@@ -255,17 +286,10 @@ pub(super) fn bad(failure: Failure) -> Bad {
 }
 
 impl Bad {
-    fn of(self, operation: Operation) -> CloudError {
+    pub(super) fn of(self, operation: Operation) -> CloudError {
         let Self { failure, request_id, retry_after } = self;
         CloudError { operation: Some(operation), failure, request_id, retry_after }
     }
-}
-
-/// Whether the cloud asks for fewer calls. A delay it asks for means that whatever the code is (API §D.1).
-fn is_throttled(bad: &Bad) -> bool {
-    bad.retry_after.is_some()
-        || matches!(&bad.failure, Failure::Refused { status, code, .. }
-            if *status == 429 || code.to_ascii_lowercase().contains("throttling"))
 }
 
 fn outcome(failure: &Failure) -> String {
@@ -279,13 +303,16 @@ fn outcome(failure: &Failure) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
+    use serde_json::json;
     use tokio::io::AsyncReadExt;
     use tokio::net::TcpListener;
     use tokio::sync::oneshot;
 
     use super::*;
+    use crate::cloud::credentials::{AccountCredentials, Credential, Role, Sources};
     use crate::cloud::endpoint::Endpoint;
-    use crate::cloud::observer::Unobserved;
     use crate::cloud::testing;
     use crate::cloud::transport::HttpTransport;
 
@@ -305,17 +332,14 @@ mod tests {
             let _ = socket.read_u8().await;
         });
         let timeouts = Timeouts { connect: Duration::from_secs(5), request: Duration::from_millis(500) };
-        let shared = Shared {
-            clock: Arc::new(testing::clock()),
-            transport: Arc::new(HttpTransport::new(timeouts.connect).unwrap()),
+        let parts = ClientParts {
             endpoints: Endpoints::all(&Endpoint::parse(&format!("http://{at}")).unwrap()),
             timeouts,
-            observer: Arc::new(Unobserved),
-            budget: Budget::default(),
+            ..testing::parts(HttpTransport::new(timeouts.connect).unwrap())
         };
-        let caller = testing::caller_of(testing::TR_ACCOUNT, shared);
+        let client = testing::client_of(testing::TR_ACCOUNT, parts);
         let request = RpcRequest::new(Operation::GetCallerIdentity).query("NextToken", "a+b/c=~ *");
-        let error = caller.call(&request).await.unwrap_err();
+        let error = client.call(&request).await.unwrap_err();
         assert_eq!(error.failure, Failure::Unanswered { why: "no answer within 500ms".into() });
 
         let head = head.await.unwrap();
@@ -331,7 +355,7 @@ mod tests {
     async fn a_write_is_not_sent_by_the_way_of_reads() {
         let cloud = testing::Scripted::new();
         let request = RpcRequest::new(Operation::RevokeInstanceFromTransitRouter);
-        let error = testing::caller(&cloud, testing::RESOURCE_ACCOUNT).call(&request).await.unwrap_err();
+        let error = testing::client(&cloud, testing::RESOURCE_ACCOUNT).call(&request).await.unwrap_err();
         assert!(matches!(&error.failure, Failure::NotSent { why } if why.contains("needs a permit")), "{error}");
         assert!(cloud.requests().is_empty());
     }
@@ -343,24 +367,70 @@ mod tests {
             .raw(400, &[("x-acs-retry-after", "7000")], busy)
             .json(200, serde_json::json!({"RequestId": "R"}));
         let clock = Arc::new(testing::clock());
-        let shared = Shared {
-            clock: clock.clone(),
-            transport: Arc::new(cloud.clone()),
-            endpoints: Endpoints::default(),
-            timeouts: Timeouts::default(),
-            observer: Arc::new(Unobserved),
-            budget: Budget::new(Some(crate::cloud::Limits::default())),
-        };
-        let caller = testing::caller_of(testing::TR_ACCOUNT, shared);
+        let limits = Some(Limits::default());
+        let parts = ClientParts { clock: clock.clone(), limits, ..testing::parts(cloud.clone()) };
+        let client = testing::client_of(testing::TR_ACCOUNT, parts);
         let request = RpcRequest::new(Operation::AssumeRole);
         let within = |span| Urgency { until: Some(clock.uptime() + span), ..Urgency::default() };
         let second = Duration::from_secs(1);
-        within(second).scope(caller.call(&request)).await.unwrap_err();
-        let error = within(second).scope(caller.call(&request)).await.unwrap_err();
+        within(second).scope(client.call(&request)).await.unwrap_err();
+        let error = within(second).scope(client.call(&request)).await.unwrap_err();
         assert_eq!(error.retry_after, Some(7 * second));
         assert!(matches!(&error.failure, Failure::NotSent { why } if why.contains("AssumeRole is used up")), "{error}");
         assert_eq!(cloud.requests().len(), 1);
         clock.advance(7 * second);
-        within(second).scope(caller.call(&request)).await.unwrap();
+        within(second).scope(client.call(&request)).await.unwrap();
+    }
+
+    /// The rates that the budget of an operation has, as the metrics are told them.
+    #[derive(Default)]
+    struct Rates(Mutex<Vec<f64>>);
+
+    impl CallObserver for Arc<Rates> {
+        fn called(&self, _: Operation, _: &AccountUid, _: &str, _: Duration) {}
+
+        fn budgeted(&self, _: Operation, _: &AccountUid, _: Duration, rate: Option<f64>) {
+            self.0.lock().unwrap().extend(rate);
+        }
+    }
+
+    /// Refuses with a code of the operator's own, and tells the rates and whether the next call asked for other keys.
+    async fn refused_as(class: &str) -> (Vec<f64>, usize) {
+        let own = format!(
+            "[[class]]\ncode = \"Gateway.Busy\"\nclass = \"{class}\"\neffect = \"none\"\nmeaning = \"m\"\ndo = \"d\"\n"
+        );
+        let classes =
+            ErrorClasses::load(include_str!("../../workflows/errors.toml"), Some(("own.toml", &own))).unwrap();
+        let keys = |id: &str| {
+            let end = "2026-05-09T09:30:00Z";
+            let keys = json!({"AccessKeyId": id, "AccessKeySecret": "s", "SecurityToken": "t", "Expiration": end});
+            json!({"RequestId": "R", "AssumedRoleUser": {"Arn": "acs:ram::1:assumed-role/r/s"}, "Credentials": keys})
+        };
+        let cloud = testing::Scripted::new()
+            .json(200, keys("key-of-1688000000000001"))
+            .json(400, json!({"RequestId": "R", "Code": "Gateway.Busy", "Message": "m"}))
+            .json(200, keys("key-of-1688000000000001"));
+        let rates = Arc::new(Rates::default());
+        let (limits, observer) = (Some(Limits::default()), Arc::new(rates.clone()));
+        let shared = Client::new(ClientParts { classes, limits, observer, ..testing::parts(cloud.clone()) });
+        let role = Role::new("acs:ram::1688000000000001:role/r".parse().unwrap());
+        let AccountCredentials { uid, credential } = testing::credentials(testing::RESOURCE_ACCOUNT);
+        let credential = Credential::AssumeRole { role, with: Arc::new(credential) };
+        let client = AccountClient::new(uid, Sources::new(shared.clone()).of(&credential), shared);
+        let operation = Operation::DescribeGrantRulesToResource;
+        client.call(&RpcRequest::new(operation)).await.unwrap_err();
+        client.keys(operation).await.unwrap();
+        let rates = rates.0.lock().unwrap().clone();
+        (rates, cloud.actions().iter().filter(|action| *action == "AssumeRole").count())
+    }
+
+    #[tokio::test]
+    async fn a_code_that_an_operator_classes_as_throttled_halves_the_rate_and_one_of_auth_ends_the_keys() {
+        let (rates, sessions) = refused_as("throttled").await;
+        assert_eq!((rates.last(), sessions), (Some(&2.5), 1), "{rates:?}");
+        let (rates, sessions) = refused_as("auth").await;
+        assert_eq!((rates.last(), sessions), (Some(&20.0), 2), "{rates:?}");
+        let (rates, sessions) = refused_as("transient").await;
+        assert_eq!((rates.last(), sessions), (Some(&5.0), 1), "{rates:?}");
     }
 }

@@ -1,5 +1,5 @@
-//! The Smartag product, which grants a CCN to a CEN (API §A.6). It knows no payer, no ClientToken and no pages by token,
-//! and listens in each region.
+//! The Smartag product, which grants a CCN to a CEN (API §A.6). It has no payer, no ClientToken and no pages by token, and
+//! an endpoint in each region.
 
 #[cfg(test)]
 mod tests;
@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use serde_json_borrow::Value;
 
-use super::paging::List;
+use super::paging::ListShape;
 use super::request::RpcRequest;
-use super::rpc::Caller;
+use super::rpc::AccountClient;
 use super::wire;
 use crate::domain::{Cen, CenId, GrantRule, Instance, InstanceId, Operation, OrderType, Region};
 use crate::engine::ports::cloud::{Answer, CloudError, Listing};
@@ -19,12 +19,12 @@ use crate::engine::ports::write_permit::WritePermit;
 /// The Smartag operations, as one account.
 #[derive(Clone)]
 pub(super) struct Smartag {
-    caller: Arc<Caller>,
+    client: Arc<AccountClient>,
 }
 
 impl Smartag {
-    pub fn new(caller: Arc<Caller>) -> Self {
-        Self { caller }
+    pub fn new(client: Arc<AccountClient>) -> Self {
+        Self { client }
     }
 
     /// `GrantTrafficService` is never sent: a grant made with it may not be revocable any more.
@@ -40,14 +40,14 @@ impl Smartag {
             return Err(CloudError::not_sent(Operation::GrantInstanceToCbn, why));
         }
         let grant = about(Operation::GrantInstanceToCbn, ccn, cen).query("CenUid", &cen.owner);
-        self.caller.write(&grant, permit).await
+        self.client.write(&grant, permit).await
     }
 
     pub async fn revoke(&self, ccn: &Instance, cen: &Cen, permit: &WritePermit) -> Result<Answer<()>, CloudError> {
-        self.caller.write(&about(Operation::RevokeInstanceFromCbn, ccn, cen), permit).await
+        self.client.write(&about(Operation::RevokeInstanceFromCbn, ccn, cen), permit).await
     }
 
-    /// Every rule of one CCN.
+    /// Every rule of one CCN, every page.
     pub async fn rules(&self, ccn: &Instance) -> Result<Answer<Listing<GrantRule>>, CloudError> {
         let describe =
             RpcRequest::new(Operation::DescribeGrantRules).in_region(&ccn.region).query("AssociatedCcnId", &ccn.id);
@@ -56,8 +56,8 @@ impl Smartag {
             Some((Some(format!("{} {} {}", rule.instance, rule.cen, rule.cen_owner)), rule))
         };
         let mut answer =
-            self.caller.by_number(&describe, List { outer: "GrantRules", inner: "GrantRule", read }).await?;
-        // Should the filter ever be ignored, the rules of other CCNs are not this one's.
+            self.client.by_number(&describe, ListShape { outer: "GrantRules", inner: "GrantRule", read }).await?;
+        // If the cloud ever ignored the filter, the rules of other CCNs would come too.
         answer.value.items.retain(|rule| rule.instance == ccn.id);
         Ok(answer)
     }

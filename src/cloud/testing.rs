@@ -1,4 +1,4 @@
-//! A cloud that answers by script, for the tests of this module.
+//! For the tests of this module: a cloud that gives scripted answers, and a client for it.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -10,25 +10,23 @@ use http::{Request, Response};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::budget::Budget;
 use super::credentials::{AccountCredentials, Sources, StaticKeys};
-use super::endpoint::Endpoints;
-use super::observer::Unobserved;
-use super::rpc::{Caller, Shared, Timeouts};
+use super::rpc::{AccountClient, Client, ClientParts};
 use super::transport::{Transport, TransportError};
 use super::{Accounts, CallObserver};
 use crate::clock::ManualClock;
 use crate::domain::{AccountUid, Cen, CenId, Instance, InstanceId, InstanceType, Region};
 use crate::engine::ports::crash_points::NoCrashes;
 use crate::engine::ports::write_permit::WritePermit;
+use crate::workflow::ErrorClasses;
 
 pub const RESOURCE_ACCOUNT: &str = "1688000000000001";
 pub const TR_ACCOUNT: &str = "1250123456123456";
 pub const SECRET: &str = "s3cr3t-key";
 pub const TOKEN: &str = "s3cr3t-token";
 
-/// Answers in order and keeps what was asked. Says of every credential that it is the right one, unless identities are
-/// scripted too.
+/// Gives its answers in order and keeps the requests. It confirms the account of every credential by itself, unless
+/// [`Scripted::identities_too`] was called.
 #[derive(Clone)]
 pub struct Scripted(Arc<Inner>);
 
@@ -89,7 +87,7 @@ impl Scripted {
         self
     }
 
-    /// What was asked, but for identities that were not scripted.
+    /// The requests, without those for identities that were not scripted.
     pub fn requests(&self) -> Vec<Request<Bytes>> {
         self.0.requests.lock().unwrap().clone()
     }
@@ -105,7 +103,7 @@ impl Scripted {
     }
 }
 
-/// The operation of a product; of any other request its method and path.
+/// The operation; of a request that names none, its method and path.
 fn action(request: &Request<Bytes>) -> String {
     match request.headers().get("x-acs-action") {
         Some(action) => action.to_str().unwrap().to_owned(),
@@ -143,34 +141,25 @@ pub fn permit() -> Arc<WritePermit> {
     WritePermit::new(Arc::new(clock()), Arc::new(NoCrashes), Duration::MAX)
 }
 
-pub fn caller(cloud: &Scripted, uid: &str) -> Caller {
-    let shared = Shared {
-        clock: Arc::new(clock()),
-        transport: Arc::new(cloud.clone()),
-        endpoints: Endpoints::default(),
-        timeouts: Timeouts::default(),
-        observer: Arc::new(Unobserved),
-        budget: Budget::default(),
-    };
-    caller_of(uid, shared)
+pub fn client(cloud: &Scripted, uid: &str) -> AccountClient {
+    client_of(uid, parts(cloud.clone()))
 }
 
-pub fn caller_of(uid: &str, shared: Shared) -> Caller {
-    let shared = Arc::new(shared);
+pub fn client_of(uid: &str, parts: ClientParts) -> AccountClient {
+    let shared = Client::new(parts);
     let AccountCredentials { uid, credential } = credentials(uid);
-    Caller::new(uid, Sources::new(shared.clone()).of(&credential), shared)
+    AccountClient::new(uid, Sources::new(shared.clone()).of(&credential), shared)
 }
 
 pub fn accounts(cloud: &Scripted, observer: impl CallObserver) -> Accounts {
-    Accounts::new(
-        Arc::new(clock()),
-        Arc::new(cloud.clone()),
-        Endpoints::default(),
-        vec![credentials(RESOURCE_ACCOUNT), credentials(TR_ACCOUNT)],
-        Timeouts::default(),
-        Arc::new(observer),
-        None,
-    )
+    let parts = ClientParts { observer: Arc::new(observer), ..parts(cloud.clone()) };
+    Accounts::new(parts, vec![credentials(RESOURCE_ACCOUNT), credentials(TR_ACCOUNT)])
+}
+
+/// A client on [`clock`], by the embedded error table.
+pub fn parts(transport: impl Transport) -> ClientParts {
+    let classes = ErrorClasses::load(include_str!("../../workflows/errors.toml"), None).unwrap();
+    ClientParts::new(Arc::new(clock()), Arc::new(transport), &classes)
 }
 
 pub fn uid(text: &str) -> AccountUid {

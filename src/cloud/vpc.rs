@@ -1,13 +1,13 @@
-//! The one read of the Vpc product: what an IPsec-VPN connection is attached to, as its owner sees it (API §A.14). A
-//! connection that is attached to anything cannot be granted, and the lists of one CEN do not show the others.
+//! The one read of the Vpc product: what an IPsec-VPN connection is attached to, as its owner sees it (API §A.14). An
+//! attached connection cannot be granted, and the lists of one CEN do not show attachments to another.
 
 use std::sync::Arc;
 
 use serde_json_borrow::Value;
 
-use super::paging::List;
+use super::paging::ListShape;
 use super::request::RpcRequest;
-use super::rpc::Caller;
+use super::rpc::AccountClient;
 use super::wire;
 use crate::domain::{Instance, InstanceType, Operation};
 use crate::engine::ports::cloud::{Answer, CloudError, Listing};
@@ -15,16 +15,16 @@ use crate::engine::ports::cloud::{Answer, CloudError, Listing};
 /// The Vpc operations, as one account.
 #[derive(Clone)]
 pub(super) struct Vpc {
-    caller: Arc<Caller>,
+    client: Arc<AccountClient>,
 }
 
 impl Vpc {
-    pub fn new(caller: Arc<Caller>) -> Self {
-        Self { caller }
+    pub fn new(client: Arc<AccountClient>) -> Self {
+        Self { client }
     }
 
-    /// What a connection is attached to: transit routers of whatever account, or a VPN gateway. One that is listed without
-    /// either is attached to nothing. `AttachType` is `CEN`, `VPNGW` or `NO_ASSOCIATED` (API §A.14).
+    /// What a connection is attached to: transit routers of any account, or a VPN gateway. A connection that is listed with
+    /// neither is attached to nothing. `AttachType` is `CEN`, `VPNGW` or `NO_ASSOCIATED` (API §A.14).
     pub async fn vpn_attachments(&self, vpn: &Instance) -> Result<Answer<Listing<String>>, CloudError> {
         let operation = Operation::DescribeVpnAttachments;
         if vpn.kind != InstanceType::VPN {
@@ -41,9 +41,9 @@ impl Vpc {
             };
             Some((Some(format!("{id} {}", router.unwrap_or_default())), (id, to)))
         };
-        let list = List { outer: "VpnAttachments", inner: "VpnAttachment", read };
+        let list = ListShape { outer: "VpnAttachments", inner: "VpnAttachment", read };
         let Answer { value: Listing { items, complete }, request_id, date, calls } =
-            self.caller.by_number(&describe, list).await?;
+            self.client.by_number(&describe, list).await?;
         let items = items.into_iter().filter(|(id, _)| id == vpn.id.as_str()).filter_map(|(_, to)| to).collect();
         Ok(Answer { value: Listing { items, complete }, request_id, date, calls })
     }

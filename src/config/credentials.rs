@@ -10,8 +10,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use super::profile;
+use super::raw_settings::RawSettings;
 use super::schema::{HUB, VENDOR};
-use super::sources::Sources;
 use crate::cloud::{Credential, CredentialsUri, MachineRole, OidcRole, Role, RoleArn, SessionLength, StaticKeys};
 use crate::document::{Location, list};
 use crate::domain::{AccountUid, Code};
@@ -46,16 +46,16 @@ pub(super) enum Hub {
 }
 
 /// The credential of the hub: as configured, or else from the vendor's variables.
-pub(super) fn hub(sources: &mut Sources<'_>) -> Hub {
-    let (found, otherwise) = match sources.beginning(HUB) {
-        Some(at) => (configured_hub(sources, at), Hub::Broken),
-        None => (vendors_hub(sources), Hub::Absent),
+pub(super) fn hub(raw: &mut RawSettings<'_>) -> Hub {
+    let (found, otherwise) = match raw.beginning(HUB) {
+        Some(at) => (configured_hub(raw, at), Hub::Broken),
+        None => (vendors_hub(raw), Hub::Absent),
     };
     found.map_or(otherwise, |credential| Hub::Is(Arc::new(credential)))
 }
 
-fn configured_hub(sources: &mut Sources<'_>, at: Location) -> Option<Credential> {
-    let mut table = CredentialTable { sources, section: HUB, who: "the hub".to_owned(), at };
+fn configured_hub(raw: &mut RawSettings<'_>, at: Location) -> Option<Credential> {
+    let mut table = CredentialTable { raw, section: HUB, who: "the hub".to_owned(), at };
     match table.own()? {
         Own { role: None, keys: Some(keys) } => Some(keys),
         Own { role: Some(role), keys: Some(keys) } => Some(Credential::AssumeRole { role, with: Arc::new(keys) }),
@@ -64,15 +64,15 @@ fn configured_hub(sources: &mut Sources<'_>, at: Location) -> Option<Credential>
 }
 
 /// The vendor's variables, in the order in which the vendor's own clients try them.
-fn vendors_hub(sources: &mut Sources<'_>) -> Option<Credential> {
-    let at = sources.location(VENDOR, &["access_key_id", "role_arn", "ecs_role", "credentials_uri"])?;
-    let mut table = CredentialTable { sources, section: VENDOR, who: "the hub".to_owned(), at };
+fn vendors_hub(raw: &mut RawSettings<'_>) -> Option<Credential> {
+    let at = raw.location(VENDOR, &["access_key_id", "role_arn", "ecs_role", "credentials_uri"])?;
+    let mut table = CredentialTable { raw, section: VENDOR, who: "the hub".to_owned(), at };
     if table.has("access_key_id") && table.has("access_key_secret") {
         table.keys()
     } else if ["role_arn", "oidc_provider_arn", "oidc_token_file"].iter().all(|key| table.has(key)) {
         let role = table.role()?;
         table.token(role)
-    } else if table.has("ecs_role") && !table.sources.is_switched_on(NO_METADATA) {
+    } else if table.has("ecs_role") && !table.raw.is_switched_on(NO_METADATA) {
         table.machine()
     } else {
         table.uri()
@@ -81,15 +81,15 @@ fn vendors_hub(sources: &mut Sources<'_>) -> Option<Credential> {
 
 /// The credential of an account; `None` if it cannot be used, which is reported.
 pub(super) fn account(
-    sources: &mut Sources<'_>,
+    raw: &mut RawSettings<'_>,
     section: &str,
     uid: &AccountUid,
     at: Location,
     hub: &Hub,
 ) -> Option<Credential> {
-    let is_hub = sources.flag(section, "hub").unwrap_or(false);
+    let is_hub = raw.flag(section, "hub").unwrap_or(false);
     let who = format!("account {uid}");
-    let mut table = CredentialTable { sources, section, who, at };
+    let mut table = CredentialTable { raw, section, who, at };
     let own = table.own()?;
     if let Some(arn) = own.assumed().map(|role| &role.arn).filter(|arn| arn.account() != uid) {
         return table.refuse(format!("the role of {}, {arn}, is a role of account {}", table.who, arn.account()));
@@ -128,7 +128,7 @@ impl Own {
 
 /// The table of the hub or of an account, or the vendor's variables.
 struct CredentialTable<'s, 'a> {
-    sources: &'s mut Sources<'a>,
+    raw: &'s mut RawSettings<'a>,
     section: &'s str,
     /// Whose keys these are, for messages.
     who: String,
@@ -137,16 +137,16 @@ struct CredentialTable<'s, 'a> {
 
 impl CredentialTable<'_, '_> {
     fn has(&self, key: &str) -> bool {
-        self.sources.has(self.section, key)
+        self.raw.has(self.section, key)
     }
 
     fn refuse<T>(&mut self, message: String) -> Option<T> {
-        self.sources.report_as(Code::ConfigCredential, &self.at, message);
+        self.raw.report_as(Code::ConfigCredential, &self.at, message);
         None
     }
 
     fn contradicts<T>(&mut self, message: String) -> Option<T> {
-        self.sources.report_as(Code::ConfigContradiction, &self.at, message);
+        self.raw.report_as(Code::ConfigContradiction, &self.at, message);
         None
     }
 
@@ -164,7 +164,7 @@ impl CredentialTable<'_, '_> {
             }
             KeysFrom::Machine => self.machine(),
             KeysFrom::Uri => self.uri(),
-            KeysFrom::Profile => profile::credential(self.sources, self.section, &self.who),
+            KeysFrom::Profile => profile::credential(self.raw, self.section, &self.who),
         };
         Some(Own { role, keys: Some(keys?) })
     }
@@ -196,9 +196,9 @@ impl CredentialTable<'_, '_> {
     }
 
     fn keys(&mut self) -> Option<Credential> {
-        let id = self.sources.text(self.section, "access_key_id");
-        let secret = self.sources.secret(self.section, "access_key_secret");
-        let token = self.sources.secret(self.section, "security_token");
+        let id = self.raw.text(self.section, "access_key_id");
+        let secret = self.raw.secret(self.section, "access_key_secret");
+        let token = self.raw.secret(self.section, "security_token");
         match (id, secret) {
             (Some(id), Some(secret)) => Some(StaticKeys::new(id.value, secret, token).into()),
             _ => self.refuse(format!("{} has no usable `access_key_secret` or `access_key_secret_file`", self.who)),
@@ -208,9 +208,9 @@ impl CredentialTable<'_, '_> {
     /// A role that the token of a pod assumes. A platform sets the vendor's variable of the token's file for every pod, so it
     /// counts where the table does not name one.
     fn token(&mut self, role: Role) -> Option<Credential> {
-        let provider_arn = self.sources.text(self.section, "oidc_provider_arn");
-        let file = self.sources.text(self.section, "oidc_token_file");
-        let Some(file) = file.or_else(|| self.sources.text(VENDOR, "oidc_token_file")) else {
+        let provider_arn = self.raw.text(self.section, "oidc_provider_arn");
+        let file = self.raw.text(self.section, "oidc_token_file");
+        let Some(file) = file.or_else(|| self.raw.text(VENDOR, "oidc_token_file")) else {
             return self.refuse(format!("{} has no usable `oidc_token_file`", self.who));
         };
         Some(Credential::Oidc(OidcRole { role, provider_arn: provider_arn?.value, token_file: file.value.into() }))
@@ -218,23 +218,23 @@ impl CredentialTable<'_, '_> {
 
     /// The role of the machine. Its service may be asked without a token, unless the vendor's variable forbids it.
     fn machine(&mut self) -> Option<Credential> {
-        if self.sources.is_switched_on(NO_METADATA) {
+        if self.raw.is_switched_on(NO_METADATA) {
             let message =
                 format!("{} has `ecs_role`, and ALIBABA_CLOUD_ECS_METADATA_DISABLED is true; remove one", self.who);
             return self.contradicts(message);
         }
-        let name = self.sources.name_or_true(self.section, "ecs_role")?;
-        let without_token = !self.sources.is_switched_on("imdsv1_disabled");
+        let name = self.raw.name_or_true(self.section, "ecs_role")?;
+        let without_token = !self.raw.is_switched_on("imdsv1_disabled");
         Some(Credential::InstanceRole(MachineRole { name, without_token }))
     }
 
     fn uri(&mut self) -> Option<Credential> {
-        let uri = self.sources.text(self.section, "credentials_uri")?;
+        let uri = self.raw.text(self.section, "credentials_uri")?;
         match uri.value.parse::<CredentialsUri>() {
             Ok(uri) => Some(Credential::Uri(uri)),
             Err(error) => {
                 // Without the URI, which may hold a secret.
-                self.sources.report(&uri.location, format!("`credentials_uri` cannot be used: {error}"));
+                self.raw.report(&uri.location, format!("`credentials_uri` cannot be used: {error}"));
                 None
             }
         }
@@ -244,16 +244,16 @@ impl CredentialTable<'_, '_> {
         let mut role = Role::new(self.parsed::<RoleArn>("role_arn")?);
         role.session_name = self.parsed("session_name").unwrap_or_default();
         role.external_id = self.parsed("external_id");
-        if let Some(span) = self.sources.duration(self.section, "session_length") {
+        if let Some(span) = self.raw.duration(self.section, "session_length") {
             match SessionLength::new(span.value) {
                 Ok(length) => role.session_length = length,
-                Err(error) => self.sources.report(&span.location, format!("`session_length` cannot be used: {error}")),
+                Err(error) => self.raw.report(&span.location, format!("`session_length` cannot be used: {error}")),
             }
         }
         Some(role)
     }
 
     fn parsed<T: FromStr<Err: Display>>(&mut self, key: &str) -> Option<T> {
-        self.sources.parsed(self.section, key).map(|setting| setting.value)
+        self.raw.parsed(self.section, key).map(|setting| setting.value)
     }
 }

@@ -1,12 +1,12 @@
-//! Loading: the sources are read, then every setting, and either all of them can be used or none is.
+//! Loading: both sources are read, then every setting. A configuration comes of it only if all of them can be used.
 
 use std::path::{Path, PathBuf};
 
 use super::error::ConfigError;
 use super::profile::ProfileFor;
+use super::raw_settings::RawSettings;
 use super::settings::Config;
 use super::source::Source;
-use super::sources::Sources;
 use super::{read, secrets};
 use crate::document::{Location, Problem};
 use crate::domain::Code;
@@ -46,17 +46,17 @@ impl Config {
         })?;
         let env = Source::environment(env, &mut warnings);
         let file = text.as_ref().map(|text| Source::file(&name, text, &mut problems)).unwrap_or_default();
-        let mut sources = Sources { file, env, problems, warnings };
-        if let Some(path) = path.filter(|_| secrets::are_in(&sources.file)) {
-            sources.warn_if_open(path);
+        let mut raw = RawSettings { file, env, problems, warnings };
+        if let Some(path) = path.filter(|_| secrets::are_in(&raw.file)) {
+            raw.warn_if_open(path);
         }
         for profile in profiles {
-            profile.replace(&mut sources);
+            profile.replace(&mut raw);
         }
-        let config = read::config(&mut sources);
-        match sources.problems.is_empty() {
-            true => Ok(Self { warnings: sources.warnings, ..config }),
-            false => Err(ConfigError::new(sources.problems)),
+        let config = read::config(&mut raw);
+        match raw.problems.is_empty() {
+            true => Ok(Self { warnings: raw.warnings, ..config }),
+            false => Err(ConfigError::new(raw.problems)),
         }
     }
 }

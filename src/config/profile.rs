@@ -8,9 +8,9 @@ use std::time::Duration;
 use secrecy::SecretString;
 use serde::Deserialize;
 
+use super::raw_settings::RawSettings;
 use super::schema::{ACCOUNTS, HUB, VENDOR};
 use super::source::Setting;
-use super::sources::Sources;
 use crate::cloud::{Credential, ExternalId, MachineRole, Role, RoleArn, SessionLength, SessionName, StaticKeys};
 use crate::document::Location;
 use crate::domain::{AccountUid, Code};
@@ -45,13 +45,13 @@ impl std::str::FromStr for ProfileFor {
 
 impl ProfileFor {
     /// Puts the profile in the place of the credential that is configured.
-    pub(super) fn replace(&self, sources: &mut Sources<'_>) {
+    pub(super) fn replace(&self, raw: &mut RawSettings<'_>) {
         let (who, section) = match &self.account {
             Some(uid) => (uid.as_str(), format!("{ACCOUNTS}.{uid}")),
             None => ("hub", HUB.to_owned()),
         };
         let location = Location::Option(format!("--profile {who}={}", self.profile));
-        sources.replace_credential(&section, Setting { value: self.profile.clone(), location });
+        raw.replace_credential(&section, Setting { value: self.profile.clone(), location });
     }
 }
 
@@ -79,12 +79,12 @@ struct Profile {
 }
 
 /// The credential of the profile that a section names; `None` if it cannot be used, which is reported.
-pub(super) fn credential(sources: &mut Sources<'_>, section: &str, who: &str) -> Option<Credential> {
-    let Setting { value: name, location } = sources.text(section, "profile")?;
-    let file = path(sources, &location)?;
-    let profiles = read(sources, &file, &location)?;
+pub(super) fn credential(raw: &mut RawSettings<'_>, section: &str, who: &str) -> Option<Credential> {
+    let Setting { value: name, location } = raw.text(section, "profile")?;
+    let file = path(raw, &location)?;
+    let profiles = read(raw, &file, &location)?;
     let made = match profiles.iter().find(|profile| profile.name == name) {
-        Some(profile) => profile.credential(!sources.is_switched_on("imdsv1_disabled")),
+        Some(profile) => profile.credential(!raw.is_switched_on("imdsv1_disabled")),
         None if profiles.is_empty() => Err(format!("{} has no profiles", file.display())),
         None => {
             let known: Vec<&str> = profiles.iter().map(|profile| profile.name.as_str()).collect();
@@ -92,44 +92,44 @@ pub(super) fn credential(sources: &mut Sources<'_>, section: &str, who: &str) ->
         }
     };
     let made = made.and_then(|credential| match credential {
-        Credential::InstanceRole(_) if sources.is_switched_on("ecs_metadata_disabled") => {
+        Credential::InstanceRole(_) if raw.is_switched_on("ecs_metadata_disabled") => {
             Err("it is the role of the machine, and ALIBABA_CLOUD_ECS_METADATA_DISABLED is true".to_owned())
         }
         credential => Ok(credential),
     });
     made.inspect_err(|why| {
         let message = format!("the profile \"{name}\" of {who} cannot be used: {why}");
-        sources.report_as(Code::ConfigCredential, &location, message);
+        raw.report_as(Code::ConfigCredential, &location, message);
     })
     .ok()
 }
 
 /// The path of the file of profiles.
-fn path(sources: &mut Sources<'_>, location: &Location) -> Option<PathBuf> {
-    if sources.is_switched_on("cli_profile_disabled") {
+fn path(raw: &mut RawSettings<'_>, location: &Location) -> Option<PathBuf> {
+    if raw.is_switched_on("cli_profile_disabled") {
         let message = "`profile` is set, and ALIBABA_CLOUD_CLI_PROFILE_DISABLED is true; remove one";
-        sources.report_as(Code::ConfigContradiction, location, message);
+        raw.report_as(Code::ConfigContradiction, location, message);
         return None;
     }
-    let Some(home) = sources.text(VENDOR, "home") else {
+    let Some(home) = raw.text(VENDOR, "home") else {
         let message = "`profile` names an entry of ~/.aliyun/config.json, and HOME is not set";
-        sources.report_as(Code::ConfigUnreadable, location, message);
+        raw.report_as(Code::ConfigUnreadable, location, message);
         return None;
     };
     Some(Path::new(&home.value).join(".aliyun/config.json"))
 }
 
 /// Reads the profiles of the file.
-fn read(sources: &mut Sources<'_>, file: &Path, location: &Location) -> Option<Vec<Profile>> {
+fn read(raw: &mut RawSettings<'_>, file: &Path, location: &Location) -> Option<Vec<Profile>> {
     let text = match std::fs::read_to_string(file) {
         Ok(text) => text,
         Err(error) => {
             let message = format!("cannot read the profiles in {}: {error}", file.display());
-            sources.report_as(Code::ConfigUnreadable, location, message);
+            raw.report_as(Code::ConfigUnreadable, location, message);
             return None;
         }
     };
-    sources.warn_if_open(file);
+    raw.warn_if_open(file);
     match serde_json::from_str::<ProfilesFile>(&text) {
         Ok(file) => Some(file.profiles.unwrap_or_default()),
         Err(error) => {
@@ -137,7 +137,7 @@ fn read(sources: &mut Sources<'_>, file: &Path, location: &Location) -> Option<V
             let (path, line, column) = (file.display(), error.line(), error.column());
             let message =
                 format!("{path}:{line}:{column}: this is not a file of profiles as `aliyun configure` writes it");
-            sources.report(location, message);
+            raw.report(location, message);
             None
         }
     }

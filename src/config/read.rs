@@ -1,13 +1,13 @@
-//! From the sources to the settings: defaults, bounds, and what has to go together.
+//! From the raw settings to those in use: defaults, bounds, and what has to go together.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::raw_settings::RawSettings;
 use super::settings::{
     AccountConfig, AdminConfig, BrokerConfig, Config, LogConfig, LogFormat, StoreConfig, WorkerConfig,
 };
-use super::sources::Sources;
 use super::{credentials, endpoints, schema};
 use crate::cloud::{Endpoints, Limits};
 use crate::domain::{AccountUid, Code, Hour, Operation, Site};
@@ -18,113 +18,113 @@ use crate::workflow::{Overrides, OverridingFile};
 /// 400 days: the id of a ticket stays taken for more than a year.
 const KEEP: Duration = Duration::from_secs(400 * 86_400);
 
-/// Reads every setting. Problems are added to `sources`; the result is only of use if there are none.
-pub(super) fn config(sources: &mut Sources<'_>) -> Config {
-    let endpoints = endpoints::read(sources);
-    let name = sources.text("worker", "name").map_or_else(host_name, |name| name.value);
+/// Reads every setting. Problems are added to `raw`; the result is only of use if there are none.
+pub(super) fn config(raw: &mut RawSettings<'_>) -> Config {
+    let endpoints = endpoints::read(raw);
+    let name = raw.text("worker", "name").map_or_else(host_name, |name| name.value);
     Config {
-        hour: read_hour(sources, &endpoints),
-        store: read_store(sources, &name),
-        keep: sources.duration("store", "keep").map_or(KEEP, |span| span.value),
-        broker: read_broker(sources),
-        admin: read_admin(sources),
+        hour: read_hour(raw, &endpoints),
+        store: read_store(raw, &name),
+        keep: raw.duration("store", "keep").map_or(KEEP, |span| span.value),
+        broker: read_broker(raw),
+        admin: read_admin(raw),
         endpoints,
-        limits: read_limits(sources),
+        limits: read_limits(raw),
         worker: WorkerConfig {
-            concurrency: sources.number("worker", "concurrency", 1, 65_536).map_or(256, |n| n as usize),
-            drain: sources.duration("worker", "drain").map_or(Duration::from_secs(20), |span| span.value),
+            concurrency: raw.number("worker", "concurrency", 1, 65_536).map_or(256, |n| n as usize),
+            drain: raw.duration("worker", "drain").map_or(Duration::from_secs(20), |span| span.value),
             name,
         },
-        overrides: Overrides { policies: read_file(sources, "policies"), errors: read_file(sources, "errors") },
-        accounts: read_accounts(sources),
-        allow: std::mem::take(&mut sources.file.allow),
-        hourly: read_hourly(sources),
+        overrides: Overrides { policies: read_file(raw, "policies"), errors: read_file(raw, "errors") },
+        accounts: read_accounts(raw),
+        allow: std::mem::take(&mut raw.file.allow),
+        hourly: read_hourly(raw),
         log: LogConfig {
-            format: sources
+            format: raw
                 .word("log", "format", &[("text", LogFormat::Text), ("json", LogFormat::Json)])
                 .unwrap_or(LogFormat::Text),
-            filter: sources.text("log", "filter").map_or("info".into(), |filter| filter.value),
+            filter: raw.text("log", "filter").map_or("info".into(), |filter| filter.value),
         },
         warnings: Vec::new(),
     }
 }
 
-fn read_hour(sources: &mut Sources<'_>, endpoints: &Endpoints) -> Hour {
-    let Some(span) = sources.duration("", "hour") else { return Hour::REAL };
+fn read_hour(raw: &mut RawSettings<'_>, endpoints: &Endpoints) -> Hour {
+    let Some(span) = raw.duration("", "hour") else { return Hour::REAL };
     let Some(hour) = Hour::new(span.value) else {
-        sources.report(&span.location, "`hour` must be at least 10 ms long, in whole milliseconds");
+        raw.report(&span.location, "`hour` must be at least 10 ms long, in whole milliseconds");
         return Hour::REAL;
     };
     if hour != Hour::REAL && endpoints.cbn.is_none() {
         let message =
             "`hour` can only be changed together with `[cloud.endpoints] cbn`: the hour of the real cloud is 1h";
-        sources.report_as(Code::ConfigHour, &span.location, message);
+        raw.report_as(Code::ConfigHour, &span.location, message);
     }
     hour
 }
 
-fn read_store(sources: &mut Sources<'_>, name: &str) -> StoreConfig {
-    let path = sources.text("store", "path");
-    let Some(at) = sources.location("store", &["url", "url_file"]) else {
-        if let Some(at) = sources.location("store", &["password", "password_file", "ca_file"]) {
-            sources.report(&at, "`password` and `ca_file` belong to `url`, which is not set");
+fn read_store(raw: &mut RawSettings<'_>, name: &str) -> StoreConfig {
+    let path = raw.text("store", "path");
+    let Some(at) = raw.location("store", &["url", "url_file"]) else {
+        if let Some(at) = raw.location("store", &["password", "password_file", "ca_file"]) {
+            raw.report(&at, "`password` and `ca_file` belong to `url`, which is not set");
         }
         return StoreConfig::File(path.map_or("crossgrant.db".into(), |path| path.value.into()));
     };
     if let Some(path) = path {
-        sources.report(&path.location, "`path` and `url` are both set; remove one");
+        raw.report(&path.location, "`path` and `url` are both set; remove one");
     }
-    let url = sources.secret("store", "url");
+    let url = raw.secret("store", "url");
     let settings = PostgresSettings {
         url: url.clone().unwrap_or_default(),
-        password: sources.secret("store", "password"),
-        ca_pem: sources.contents("store", "ca_file").map(|(_, pem)| pem),
+        password: raw.secret("store", "password"),
+        ca_pem: raw.contents("store", "ca_file").map(|(_, pem)| pem),
         name: name.to_owned(),
     };
     // A URL that could not be read is reported already.
     if let (Some(_), Err(why)) = (url, settings.parse()) {
-        sources.report(&at, format!("`url` cannot be used: {why}"));
+        raw.report(&at, format!("`url` cannot be used: {why}"));
     }
     StoreConfig::Database(settings)
 }
 
-fn read_broker(sources: &mut Sources<'_>) -> BrokerConfig {
-    let urls = sources.secrets("broker", "url");
-    let prefix = sources.text("broker", "prefix").map_or("crossgrant".to_owned(), |prefix| {
+fn read_broker(raw: &mut RawSettings<'_>) -> BrokerConfig {
+    let urls = raw.secrets("broker", "url");
+    let prefix = raw.text("broker", "prefix").map_or("crossgrant".to_owned(), |prefix| {
         if prefix.value.len() > 100 {
-            sources.report(&prefix.location, "`prefix` must not be longer than 100 bytes");
+            raw.report(&prefix.location, "`prefix` must not be longer than 100 bytes");
         }
         prefix.value
     });
     BrokerConfig {
         urls: urls.unwrap_or_else(|| vec!["amqp://guest:guest@127.0.0.1:5672/%2f".into()]),
         prefix,
-        prefetch: sources
+        prefetch: raw
             .number("broker", "prefetch", 1, 65_535)
             .map_or(200, |n| u16::try_from(n).expect("bounded just above")),
-        declare: sources.flag("broker", "declare").unwrap_or(true),
-        ca_pem: sources.contents("broker", "ca_file").map(|(_, pem)| pem),
+        declare: raw.flag("broker", "declare").unwrap_or(true),
+        ca_pem: raw.contents("broker", "ca_file").map(|(_, pem)| pem),
     }
 }
 
-fn read_admin(sources: &mut Sources<'_>) -> AdminConfig {
-    let listen = sources.parsed::<SocketAddr>("admin", "listen");
-    let token = sources.secret("admin", "token");
-    let has_token = sources.location("admin", &["token", "token_file"]).is_some();
+fn read_admin(raw: &mut RawSettings<'_>) -> AdminConfig {
+    let listen = raw.parsed::<SocketAddr>("admin", "listen");
+    let token = raw.secret("admin", "token");
+    let has_token = raw.location("admin", &["token", "token_file"]).is_some();
     if let Some(listen) = listen.as_ref().filter(|listen| !listen.value.ip().is_loopback() && !has_token) {
         let message = format!(
             "`listen` is {}, which other machines can reach: set `[admin] token` or `token_file`, or listen on 127.0.0.1",
             listen.value
         );
-        sources.report_as(Code::ConfigNeedsToken, &listen.location, message);
+        raw.report_as(Code::ConfigNeedsToken, &listen.location, message);
     }
     AdminConfig { listen: listen.map_or(SocketAddr::from(([127, 0, 0, 1], 9180)), |listen| listen.value), token }
 }
 
-fn read_limits(sources: &mut Sources<'_>) -> Limits {
+fn read_limits(raw: &mut RawSettings<'_>) -> Limits {
     let usual = Limits::default();
     let mut number = |section: &str, key: &str| {
-        let number = sources.number(section, key, 1, 10_000)?;
+        let number = raw.number(section, key, 1, 10_000)?;
         Some(u32::try_from(number).expect("bounded just above"))
     };
     Limits {
@@ -138,10 +138,10 @@ fn read_limits(sources: &mut Sources<'_>) -> Limits {
     }
 }
 
-fn read_hourly(sources: &mut Sources<'_>) -> HourlyLimits {
+fn read_hourly(raw: &mut RawSettings<'_>) -> HourlyLimits {
     let usual = HourlyLimits::default();
     let mut limit = |key: &str| {
-        let limit = sources.limit("limits", key, 1_000_000)?;
+        let limit = raw.limit("limits", key, 1_000_000)?;
         Some(limit.map(|number| u32::try_from(number).expect("bounded just above")))
     };
     HourlyLimits {
@@ -150,25 +150,25 @@ fn read_hourly(sources: &mut Sources<'_>) -> HourlyLimits {
     }
 }
 
-fn read_file(sources: &mut Sources<'_>, key: &str) -> Option<OverridingFile> {
-    sources.contents("workflows", key).map(|(file, text)| OverridingFile { file, text })
+fn read_file(raw: &mut RawSettings<'_>, key: &str) -> Option<OverridingFile> {
+    raw.contents("workflows", key).map(|(file, text)| OverridingFile { file, text })
 }
 
-fn read_accounts(sources: &mut Sources<'_>) -> BTreeMap<AccountUid, AccountConfig> {
-    let hub = credentials::hub(sources);
+fn read_accounts(raw: &mut RawSettings<'_>) -> BTreeMap<AccountUid, AccountConfig> {
+    let hub = credentials::hub(raw);
     let mut accounts = BTreeMap::new();
-    for text in sources.accounts() {
+    for text in raw.accounts() {
         let section = format!("{}.{text}", schema::ACCOUNTS);
-        let Some(location) = sources.beginning(&section) else { continue };
+        let Some(location) = raw.beginning(&section) else { continue };
         let sites = [("china", Site::China), ("international", Site::International)];
-        let site = sources.word(&section, "site", &sites).unwrap_or(Site::China);
+        let site = raw.word(&section, "site", &sites).unwrap_or(Site::China);
         match AccountUid::parse(&*text) {
             Ok(uid) => {
-                if let Some(credential) = credentials::account(sources, &section, &uid, location, &hub) {
+                if let Some(credential) = credentials::account(raw, &section, &uid, location, &hub) {
                     accounts.insert(uid, AccountConfig { site, credential });
                 }
             }
-            Err(error) => sources.report(&location, format!("`{text}` is not the uid of an account: {error}")),
+            Err(error) => raw.report(&location, format!("`{text}` is not the uid of an account: {error}")),
         }
     }
     accounts

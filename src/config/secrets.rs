@@ -7,8 +7,8 @@ use secrecy::SecretString;
 use toml::de::DeValue;
 
 use super::error::Warning;
+use super::raw_settings::RawSettings;
 use super::source::Source;
-use super::sources::Sources;
 use crate::document::value;
 use crate::domain::Code;
 
@@ -22,7 +22,7 @@ pub(super) fn are_in(source: &Source<'_>) -> bool {
     })
 }
 
-impl Sources<'_> {
+impl RawSettings<'_> {
     /// Secrets from `key`, a string or a list of strings, or from the lines of the file that `<key>_file` names. Either of them
     /// in the environment overrides both in the file. Both in one source contradict each other.
     pub fn secrets(&mut self, section: &str, key: &str) -> Option<Vec<SecretString>> {

@@ -99,6 +99,16 @@ fn read(body: &[u8]) -> Result<Map<String, Value>, Fault> {
     }
 }
 
+/// Why no answer may be sent to the queue that `reply_to` names; `None` if one may. `reserved` is the prefix of the
+/// worker's own queues.
+pub fn reply_to_fault(queue: &str, reserved: &str) -> Option<String> {
+    if queue.is_empty() || queue.len() > 255 {
+        return Some("reply_to is the name of a queue, 1 to 255 bytes".into());
+    }
+    let own = !reserved.is_empty() && queue.strip_prefix(reserved).is_some_and(|rest| rest.starts_with('.'));
+    own.then(|| format!("reply_to may not begin with \"{reserved}.\""))
+}
+
 #[derive(Default)]
 struct Faults {
     list: Vec<Fault>,
@@ -116,16 +126,8 @@ impl Faults {
     }
 
     fn envelope(&mut self, envelope: &Envelope<'_>) {
-        let ours = |queue: &str| queue.strip_prefix(envelope.reserved).is_some_and(|rest| rest.starts_with('.'));
-        if envelope.reply_to.is_some_and(|queue| !envelope.reserved.is_empty() && ours(queue)) {
-            self.add(
-                "amqp:reply_to",
-                Code::JobBadReplyTo,
-                format!("reply_to may not begin with \"{}.\"", envelope.reserved),
-            );
-        }
-        if envelope.reply_to.is_some_and(|queue| queue.is_empty() || queue.len() > 255) {
-            self.add("amqp:reply_to", Code::JobBadReplyTo, "reply_to is the name of a queue, 1 to 255 bytes");
+        if let Some(why) = envelope.reply_to.and_then(|queue| reply_to_fault(queue, envelope.reserved)) {
+            self.add("amqp:reply_to", Code::JobBadReplyTo, why);
         }
     }
 

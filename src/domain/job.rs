@@ -1,83 +1,48 @@
 //! A job as accepted: the normalized form of a message that passed the contract.
 
-use std::collections::BTreeMap;
-use std::fmt;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
 
 use super::ids::JobId;
 use super::instance::{Cen, Instance};
 use super::order_type::OrderType;
+use super::words::words;
 
-/// What a job asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Kind {
-    /// Authorize a CEN of another account to connect the instance.
-    Grant,
-    /// Take that authorization away.
-    Revoke,
-    /// Change who pays for the attachments of a granted instance.
-    PayerChange,
-}
-
-impl Kind {
-    /// All kinds.
-    pub const ALL: [Self; 3] = [Self::Grant, Self::Revoke, Self::PayerChange];
-
-    /// The word used in jobs, routing keys and file names.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Grant => "grant",
-            Self::Revoke => "revoke",
-            Self::PayerChange => "payer-change",
-        }
-    }
-
-    /// Reads the word used in jobs.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|k| k.as_str() == text)
+words! {
+    /// What a job asks for.
+    pub enum Kind {
+        /// Authorize a CEN of another account to connect the instance.
+        Grant = "grant",
+        /// Take that authorization away.
+        Revoke = "revoke",
+        /// Change who pays for the attachments of a granted instance.
+        PayerChange = "payer-change",
     }
 }
 
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+words! {
+    /// What a revoke does about attachments that are still there.
+    #[derive(Default)]
+    pub enum Attachments {
+        /// Refuse the job: deleting an attachment cuts traffic.
+        #[default]
+        Refuse = "refuse",
+        /// Delete them and wait until they are gone.
+        Delete = "delete",
     }
 }
 
-/// What a revoke does about attachments that are still there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Attachments {
-    /// Refuse the job: deleting an attachment cuts traffic.
-    #[default]
-    Refuse,
-    /// Delete them and wait until they are gone.
-    Delete,
-}
-
-/// Whether a job changes anything.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Mode {
-    /// Make the writes.
-    #[default]
-    Apply,
-    /// Read only; end as `planned` with the writes that would be made.
-    Plan,
-}
-
-impl Mode {
-    /// Reads the word used in jobs.
-    pub fn parse(text: &str) -> Option<Self> {
-        match text {
-            "apply" => Some(Self::Apply),
-            "plan" => Some(Self::Plan),
-            _ => None,
-        }
+words! {
+    /// Whether a job changes anything.
+    #[derive(Default)]
+    pub enum Mode {
+        /// Make the writes.
+        #[default]
+        Apply = "apply",
+        /// Read only; end as `planned` with the writes that would be made.
+        Plan = "plan",
     }
 }
 

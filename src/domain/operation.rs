@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::InstanceType;
+use super::instance::InstanceType;
 
 /// A product of the cloud's API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -17,7 +17,7 @@ pub enum Product {
     Cbn,
     /// Security Token Service.
     Sts,
-    /// Smart Access Gateway, which grants CCNs.
+    /// Smart Purpose Gateway, which grants CCNs.
     Smartag,
     /// Virtual Private Cloud.
     Vpc,
@@ -52,7 +52,7 @@ pub enum CalledAs {
 
 /// What a call does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
+pub enum Purpose {
     /// Changes nothing.
     Read,
     /// Changes something, and does so again when it is repeated.
@@ -64,7 +64,7 @@ pub enum Access {
 }
 
 macro_rules! operations {
-    ($($(#[doc = $doc:literal])+ $name:ident: $product:ident, $called_as:ident, $access:ident;)+) => {
+    ($($(#[doc = $doc:literal])+ $name:ident: $product:ident, $called_as:ident, $purpose:ident;)+) => {
         /// An operation, under the name that the API has for it.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
         pub enum Operation {
@@ -93,8 +93,8 @@ macro_rules! operations {
             }
 
             /// What it does.
-            pub const fn access(self) -> Access {
-                match self { $(Self::$name => Access::$access,)+ }
+            pub const fn purpose(self) -> Purpose {
+                match self { $(Self::$name => Purpose::$purpose,)+ }
             }
         }
     };
@@ -167,12 +167,12 @@ impl Operation {
 
     /// Whether a call changes something in the cloud.
     pub const fn is_write(self) -> bool {
-        matches!(self.access(), Access::Write | Access::WriteWithToken)
+        matches!(self.purpose(), Purpose::Write | Purpose::WriteWithToken)
     }
 
     /// Whether it takes a `ClientToken`, so that sending it again cannot do it again.
     pub const fn takes_client_token(self) -> bool {
-        matches!(self.access(), Access::WriteWithToken)
+        matches!(self.purpose(), Purpose::WriteWithToken)
     }
 
     /// Grants an instance of this type.

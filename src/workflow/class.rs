@@ -3,8 +3,11 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// What the worker does about an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Class {
     /// Wait for as long as the server says, and call less often from now on.
     Throttled,
@@ -38,8 +41,9 @@ pub enum Effect {
 }
 
 /// What the refusal of a call says is wrong with the job itself: `finding` in the error table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum JobFinding {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Finding {
     /// The id, owner, region or type of its instance.
     Instance,
 }
@@ -93,7 +97,7 @@ impl Effect {
     }
 }
 
-impl JobFinding {
+impl Finding {
     /// Every value.
     pub const ALL: [Self; 1] = [Self::Instance];
 

@@ -38,7 +38,7 @@ pub struct Step {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Work {
     /// Calls an action.
-    Call(ActionCall),
+    Call(Call),
     /// Waits for the billing hour in which a payer change takes effect. `wait = "hour"` and `emit = "waiting"` say so in the
     /// file, for its readers; they can have no other value.
     Wait {
@@ -49,7 +49,7 @@ pub enum Work {
 
 /// The call of an action, with all that its step says about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ActionCall {
+pub struct Call {
     /// A verb of the registry that the definition was checked against.
     pub verb: String,
     /// Whose credentials it acts with: what the verb needs.
@@ -123,7 +123,7 @@ impl Definition {
 
 impl Step {
     /// Its call; `None` if it waits.
-    pub fn call(&self) -> Option<&ActionCall> {
+    pub fn call(&self) -> Option<&Call> {
         match &self.work {
             Work::Call(call) => Some(call),
             Work::Wait { .. } => None,

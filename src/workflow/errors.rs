@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use super::class::{Class, Effect, JobFinding};
+use super::class::{Class, Effect, Finding};
 use super::glob;
 use crate::document::{Codes, Location, Problem, Reader, Table, list};
 use crate::domain::Code;
@@ -27,7 +27,7 @@ pub struct Verdict<'a> {
     /// Whether the call may have taken effect.
     pub effect: Effect,
     /// What it says is wrong with the job; `None` if nothing is.
-    pub finding: Option<JobFinding>,
+    pub finding: Option<Finding>,
     /// One or two sentences for people: what the error says.
     pub meaning: &'a str,
     /// For people: what an operator does about it.
@@ -50,7 +50,7 @@ pub struct ErrorClass {
     /// Whether the call may have taken effect.
     pub effect: Effect,
     /// What it says is wrong with the job; `None` if nothing is.
-    pub finding: Option<JobFinding>,
+    pub finding: Option<Finding>,
     /// One or two sentences for people: what the error says.
     pub meaning: String,
     /// For people: what an operator does about it.
@@ -225,7 +225,7 @@ fn read(table: &Table<'_, '_>) -> Option<ErrorClass> {
     let retry_after = table.flag("retry-after");
     let class = required_word(table, "class", &Class::ALL.map(|class| (class.as_str(), class)));
     let effect = required_word(table, "effect", &Effect::ALL.map(|effect| (effect.as_str(), effect)));
-    let finding = table.word("finding", &JobFinding::ALL.map(|finding| (finding.as_str(), finding)));
+    let finding = table.word("finding", &Finding::ALL.map(|finding| (finding.as_str(), finding)));
     let meaning = table.required_text("meaning");
     let advice = table.required_text("do");
     let entry = ErrorClass {

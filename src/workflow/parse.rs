@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest as _, Sha256};
 
-use super::definition::{ActionCall, Definition, Refused, Step, Target, Work};
+use super::definition::{Call, Definition, Refused, Step, Target, Work};
 use super::lint::{self, Names};
 use super::policies::Policies;
 use super::verb::{ActsAs, VerbSpec};
@@ -98,7 +98,7 @@ impl<'r> StepReader<'_, 'r, '_> {
         Some(Work::Wait { next: next? })
     }
 
-    fn call(&self) -> Option<ActionCall> {
+    fn call(&self) -> Option<Call> {
         self.table.clone().named("a step that calls").only(&CALL_KEYS);
         let verb = self.table.text("call").and_then(|word| self.verb(word));
         let acts_as = self.acts_as(verb);
@@ -108,7 +108,7 @@ impl<'r> StepReader<'_, 'r, '_> {
         let refused = self.table.word("refused", &REFUSED);
         self.writes_if_has("refused", verb);
         let on = self.on(verb);
-        Some(ActionCall {
+        Some(Call {
             verb: verb?.name.to_owned(),
             acts_as: acts_as?,
             retry: retry?,

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use bytes::Bytes;
+use crossgrant::actions;
 use crossgrant::clock::SystemClock;
 use crossgrant::cloud::{
-    AccountCredentials, Accounts, Endpoint, Endpoints, HttpTransport, StaticKeys, Timeouts, Transport as _, Unobserved,
+    AccountCredentials, Accounts, ClientParts, Endpoint, Endpoints, HttpTransport, StaticKeys, Transport as _,
 };
 use crossgrant::domain::{AccountUid, Cen, CenId, InstanceId, InstanceType};
 use crossgrant::engine::ports::cloud::{Readers as _, RuleFilter};
+use crossgrant::workflow::{Catalog, Overrides};
 use tokio::task::JoinSet;
 
 use super::case::Case;
@@ -31,15 +33,12 @@ pub async fn alone(rig: &Rig, case: &Case) -> Result<Figures> {
     let names = names(0);
     let owner = AccountUid::parse(names.owner.as_str())?;
     let keys = StaticKeys::new(format!("key-{owner}"), "s".to_owned().into(), None);
-    let accounts = Accounts::new(
-        Arc::new(SystemClock),
-        Arc::clone(&transport) as _,
-        Endpoints::all(&Endpoint::parse(&url)?),
-        vec![AccountCredentials::new(owner.clone(), keys)],
-        Timeouts::default(),
-        Arc::new(Unobserved),
-        None,
-    );
+    let catalog = Catalog::embedded(&actions::registry().specs(), &Overrides::default());
+    let catalog = catalog.ok().context("the catalog loads")?;
+    let parts = ClientParts::new(Arc::new(SystemClock), Arc::clone(&transport) as _, &catalog.classes);
+    let endpoints = Endpoints::all(&Endpoint::parse(&url)?);
+    let keys = AccountCredentials::new(owner.clone(), keys);
+    let accounts = Accounts::new(ClientParts { endpoints, ..parts }, vec![keys]);
     let (reader, cen) = (accounts.transit_router_reader(&owner)?, Cen { id: CenId::parse(names.cen)?, owner });
     let filter = RuleFilter::Instance(InstanceId::parse(names.instance)?);
     let by_client = cost(case.jobs, move || {
@@ -60,7 +59,7 @@ pub async fn alone(rig: &Rig, case: &Case) -> Result<Figures> {
     Ok(Figures::default().with("cpu_us_per_call", by_client).with("http_cpu_us_per_call", by_http.await?))
 }
 
-/// CPU microseconds of this process for each of so many calls.
+/// CPU microseconds of this process for each of `calls`.
 async fn cost<C: Future<Output = Result<()>> + Send>(
     calls: usize,
     call: impl Fn() -> C + Clone + Send + 'static,

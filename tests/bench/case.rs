@@ -63,7 +63,7 @@ const ALL: [About; 8] = [
     About {
         workload: Workload::Recovery,
         name: "W3",
-        about: "kill -9 with so many waiting and 1,000 in mid-step, from exec to the first step and to all at rest",
+        about: "kill -9 with these jobs waiting and 1,000 in mid-step, from exec to the first step and to all at rest",
         engines: BOTH,
         jobs: &[10_000],
         finished: &[],

@@ -86,7 +86,7 @@ impl Pattern {
             let store_it = async {
                 let taken = store.take(messages).await?;
                 ensure!(taken.iter().all(|taken| matches!(taken, Taken::New(_))), "a job was there already");
-                // Nobody is told. Numbers follow each other where nobody else writes.
+                // No listener is told. Numbers follow each other, since only this process writes.
                 let first = store.outbox(0, 1).await?.first().map_or(0, |queued| queued.number);
                 let said: Vec<i64> = (first..).take(outbound).collect();
                 Ok(store.mark_sent(&said, &[]).await?)

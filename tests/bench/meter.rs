@@ -23,7 +23,7 @@ impl Meter {
         Ok(Self { workers, store: rig.store_usage(round)?, broker: rig.broker_usage()?, calls: round.total_calls()? })
     }
 
-    /// What was used since `before`, for so many jobs.
+    /// What was used since `before`, for this number of jobs.
     pub fn since(&self, before: &Self, jobs: usize) -> Figures {
         let (workers, store, broker) =
             (self.workers - before.workers, self.store - before.store, self.broker - before.broker);

@@ -62,14 +62,14 @@ impl Rig {
         self.patterns.get_or_try_init(|| Patterns::learn(self)).await
     }
 
-    /// Starts a cloud with those networks, whose hour is so many seconds long. Workers are still to be started.
+    /// Starts a cloud with those networks, whose hour has this length in seconds. Workers are still to be started.
     pub fn round(&self, engine: Engine, networks: &[(Network, Range<usize>)], hour: u64) -> Result<Round> {
         let dir = self.dir.another()?;
         let place = Place::new(&dir.0, self.cluster(engine)?);
         self.round_on(dir, place, networks, hour)
     }
 
-    /// The same, on a copy of a store that nobody uses.
+    /// The same, on a copy of a store that no worker uses.
     pub async fn round_like(&self, stored: &Round, networks: &[(Network, Range<usize>)], hour: u64) -> Result<Round> {
         let dir = self.dir.another()?;
         let cluster = self.cluster.as_ref().filter(|_| matches!(stored.place, Place::Database(_)));

@@ -1,4 +1,4 @@
-//! W1 and W1g: jobs one after the other, so many in flight.
+//! W1 and W1g: jobs one after the other, with a fixed number in flight.
 
 use anyhow::Result;
 
@@ -31,7 +31,7 @@ pub async fn grants(rig: &Rig, case: &Case, stored: Option<&Round>) -> Result<Fi
 pub struct Finished {
     engine: Engine,
     jobs: usize,
-    /// Nobody works in it. `None` if there are none.
+    /// No worker uses it. `None` if there are no finished jobs.
     round: Option<Round>,
 }
 

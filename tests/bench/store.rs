@@ -43,7 +43,7 @@ impl Place {
         }
     }
 
-    /// One that begins as a copy of this, which nobody uses.
+    /// One that begins as a copy of this, which no worker uses.
     pub async fn copy(&self, dir: &Path, cluster: Option<&Arc<Cluster>>) -> Result<Self> {
         let copy = Self::new(dir, cluster);
         match (self, &copy) {

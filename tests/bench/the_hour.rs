@@ -19,7 +19,7 @@ use super::world::Network;
 
 /// Jobs that a trial puts into a store, to tell how long all of them will take.
 const TRIAL: usize = 2_000;
-/// Until the cloud and the workers are there; and for so many networks a second more.
+/// Seconds until the cloud and the workers are there, and networks for which it takes a second more.
 const START: Duration = Duration::from_secs(10);
 const NETWORKS_A_SECOND: usize = 10_000;
 /// Rest before the hour: what a start costs is over by then.

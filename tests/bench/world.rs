@@ -13,7 +13,7 @@ pub const CENS: usize = 50;
 /// What a network is like before its job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Network {
-    /// Granted to nobody.
+    /// Not granted.
     New,
     /// Granted, its CEN's owner pays, and attached.
     Attached,

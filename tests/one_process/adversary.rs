@@ -1,5 +1,5 @@
 //! Situations that are made to mislead: lagging reads, halves of changes, cancels at the wrong moment, answers with codes
-//! that nobody knows.
+//! that no table knows.
 
 use std::time::Duration;
 

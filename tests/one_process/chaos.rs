@@ -308,7 +308,7 @@ async fn chaos(stock: Stock, seed: u64) {
         check(&plant, &format!("seed {seed}: {log:#?}")).await;
     }
     plant.cloud.clear_faults();
-    // Whoever is away comes back.
+    // The worker that was cut comes back.
     plant.script.cut_at(CrashPoint::AfterCommit, usize::MAX);
     plant.run().await;
     let context = format!("seed {seed}: {log:#?}\n{:#?}", plant.effects());
@@ -368,7 +368,11 @@ async fn whatever_happens_in_whatever_order() {
     walks(Stock::Memory, "0..40").await;
 }
 
-#[tokio::test]
-async fn whatever_happens_to_two_workers_of_one_database() {
-    walks(Stock::Database, "0..6").await;
+mod in_a_database {
+    use super::*;
+
+    #[tokio::test]
+    async fn whatever_happens_to_two_workers_of_one_database() {
+        walks(Stock::Database, "0..6").await;
+    }
 }

@@ -52,7 +52,7 @@ fn every_code_of_a_fault_is_met() {
 #[test]
 fn the_reasons_fit_into_one_frame_of_the_broker() {
     for bad in corpus(RESERVED) {
-        // Reasons travel in a header, and all headers of a message in one frame: 128 KiB, when nobody asked for less.
+        // Reasons travel in a header, and all headers of a message in one frame: 128 KiB, unless a client asks for less.
         let reasons = json!(refuse(&bad)).to_string();
         assert!(reasons.len() < 64 * 1024, "{}: {} bytes of reasons", bad.name, reasons.len());
     }

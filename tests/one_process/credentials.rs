@@ -4,17 +4,14 @@
 use std::sync::Arc;
 
 use crossgrant::clock::ManualClock;
-use crossgrant::cloud::{
-    AccountCredentials, Accounts, Credential, Endpoint, Endpoints, Role, RouterTransport, StaticKeys, Timeouts,
-    Unobserved,
-};
+use crossgrant::cloud::{AccountCredentials, Accounts, ClientParts, Credential, Role, RouterTransport, StaticKeys};
 use crossgrant::domain::{AccountUid, Hour, Reason};
 use crossgrant::engine::decide::command::Command;
 use crossgrant::engine::record::State;
 use crossgrant::simulator::{FaultKind, InjectedFault, Simulator, World};
 use crossgrant::store::Sqlite;
 
-use crate::support::plant::{ATTACHED, CEN_OWNER, NOT_GRANTED, Plant, RESOURCE, grant, payer_change};
+use crate::support::plant::{ATTACHED, CEN_OWNER, NOT_GRANTED, Plant, RESOURCE, grant, payer_change, usual};
 
 const UPDATE: &str = "UpdateTransitRouterVpcAttachmentAttribute";
 
@@ -32,7 +29,7 @@ fn role(name: &str) -> Credential {
     Credential::AssumeRole { role, with: Arc::new(key("cen-key", "cen-secret")) }
 }
 
-/// A worker that has this credential for the resource account, in the example world with a role that trusts nobody.
+/// A worker that has this credential for the resource account, in the example world with a role that trusts no account.
 async fn plant(credential: Credential) -> Plant {
     let mut world = World::from_toml(include_str!("../../examples/world.toml")).unwrap();
     world.add_role(&uid(RESOURCE), "closed", []);
@@ -42,10 +39,8 @@ async fn plant(credential: Credential) -> Plant {
         AccountCredentials { uid: uid(RESOURCE), credential },
         AccountCredentials { uid: uid(CEN_OWNER), credential: key("cen-key", "cen-secret") },
     ];
-    let endpoints = Endpoints::all(&Endpoint::parse("http://127.0.0.1:9").unwrap());
     let transport = Arc::new(RouterTransport::new(cloud.router()));
-    let (timeouts, observer) = (Timeouts::default(), Arc::new(Unobserved));
-    let accounts = Accounts::new(clock.clone(), transport, endpoints, credentials, timeouts, observer, None);
+    let accounts = Accounts::new(ClientParts::new(clock.clone(), transport, &usual().classes), credentials);
     Plant::of(clock, cloud, accounts, Arc::new(Sqlite::in_memory().unwrap())).await
 }
 

@@ -41,9 +41,13 @@ async fn every_job_in_a_file_ends_right() {
     every_job_ends_right(Backend::Sqlite).await;
 }
 
-#[tokio::test]
-async fn every_job_in_a_database_ends_right() {
-    every_job_ends_right(Backend::Postgres).await;
+mod in_a_database {
+    use super::*;
+
+    #[tokio::test]
+    async fn every_job_in_a_database_ends_right() {
+        every_job_ends_right(Backend::Postgres).await;
+    }
 }
 
 #[test]

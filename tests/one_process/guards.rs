@@ -62,7 +62,7 @@ fn limits(revokes: u32, payer_changes: u32) -> HourlyLimits {
     HourlyLimits { revokes_per_cen: Some(revokes), payer_changes_per_account: Some(payer_changes) }
 }
 
-/// A worker with these limits against a world with so many networks to revoke.
+/// A worker with these limits, in a world with this number of networks to revoke.
 async fn guarded(networks: usize, limits: HourlyLimits) -> Plant {
     let plant = Plant::with_world(&world(networks)).await;
     let store = plant.engine.store.clone();

@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crossgrant::clock::ManualClock;
-use crossgrant::cloud::{
-    AccountCredentials, Accounts, Endpoint, Endpoints, RouterTransport, StaticKeys, Timeouts, Unobserved,
-};
+use crossgrant::cloud::{AccountCredentials, Accounts, ClientParts, RouterTransport, StaticKeys};
 use crossgrant::domain::{AccountUid, Hour, Reason, Site};
 use crossgrant::engine::policy::{Allow, Policy};
 use crossgrant::engine::record::{Record, State};
@@ -126,15 +124,8 @@ async fn a_plan_without_keys_for_one_account_ends_with_what_the_other_shows() {
     let cloud = Simulator::new(world, Hour::REAL, clock.clone());
     let owner = AccountUid::parse(CEN_OWNER).unwrap();
     let keys = AccountCredentials::new(owner.clone(), StaticKeys::new("cen-key", "cen-secret".to_owned().into(), None));
-    let accounts = Accounts::new(
-        clock.clone(),
-        Arc::new(RouterTransport::new(cloud.router())),
-        Endpoints::all(&Endpoint::parse("http://127.0.0.1:9").unwrap()),
-        vec![keys],
-        Timeouts::default(),
-        Arc::new(Unobserved),
-        None,
-    );
+    let transport = Arc::new(RouterTransport::new(cloud.router()));
+    let accounts = Accounts::new(ClientParts::new(clock.clone(), transport, &usual().classes), vec![keys]);
     let policy = Policy::new(anybody(), BTreeMap::from([(owner, Site::China)]));
     let store = Arc::new(Sqlite::in_memory().unwrap());
     let plant = Plant::under(policy, clock, cloud, accounts, store, usual()).await;

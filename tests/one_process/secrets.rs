@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 
 use crossgrant::clock::ManualClock;
 use crossgrant::cloud::{
-    AccountCredentials, Accounts, Credential, Endpoint, Endpoints, HttpTransport, OidcRole, Role, StaticKeys, Timeouts,
-    Unobserved,
+    AccountCredentials, Accounts, ClientParts, Credential, Endpoint, Endpoints, HttpTransport, OidcRole, Role,
+    StaticKeys, Timeouts,
 };
 use crossgrant::config::{Config, ProfileFor};
 use crossgrant::domain::{AccountUid, Hour};
@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tracing::subscriber::DefaultGuard;
 
-use crate::support::plant::{ATTACHED, CEN_OWNER, NOT_GRANTED, Plant, RESOURCE, grant, payer_change, revoke};
+use crate::support::plant::{ATTACHED, CEN_OWNER, NOT_GRANTED, Plant, RESOURCE, grant, payer_change, revoke, usual};
 
 /// Everything that is logged on this thread: the runtime of a test has one. The store has threads of its own, which see
 /// no keys; what reaches them is looked for in its files.
@@ -168,9 +168,9 @@ async fn serve(cloud: &Simulator) -> Endpoints {
 }
 
 fn accounts(clock: &Arc<ManualClock>, endpoints: Endpoints, credentials: Vec<AccountCredentials>) -> Accounts {
-    let timeouts = Timeouts::default();
-    let transport = Arc::new(HttpTransport::new(timeouts.connect).unwrap());
-    Accounts::new(clock.clone(), transport, endpoints, credentials, timeouts, Arc::new(Unobserved), None)
+    let transport = Arc::new(HttpTransport::new(Timeouts::default().connect).unwrap());
+    let parts = ClientParts::new(clock.clone(), transport, &usual().classes);
+    Accounts::new(ClientParts { endpoints, ..parts }, credentials)
 }
 
 /// What quotes secrets if something does: the cloud itself.

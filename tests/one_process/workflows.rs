@@ -7,10 +7,10 @@ use crossgrant::domain::Reason;
 use crossgrant::engine::decide::command::Command;
 use crossgrant::engine::decide::decision::{Next, Observation, decide};
 use crossgrant::engine::loops::retention::forget_once;
-use crossgrant::engine::ports::action::Seen;
 use crossgrant::engine::ports::cloud::Listing;
 use crossgrant::engine::ports::store::Taken;
 use crossgrant::engine::record::State;
+use crossgrant::engine::seen::Seen;
 use crossgrant::simulator::{FaultKind, InjectedFault};
 use serde_json::json;
 
@@ -204,7 +204,7 @@ async fn a_job_that_cannot_finish_its_second_half_parks_half_done_and_blocks_the
     assert_eq!(record.state(), State::Parked);
     let parked = plant.events(uid).await.pop().unwrap();
     assert_eq!((&parked["type"], &parked["data"]["half_done"]), (&json!("crossgrant.job.parked"), &json!(true)));
-    assert_eq!(plant.record(next).await.state(), State::Queued, "nobody passes a half-done job");
+    assert_eq!(plant.record(next).await.state(), State::Queued, "no job passes a half-done one");
     let instance = record.job.instance.id.clone();
     assert_eq!(plant.store().head_of_line(&instance).await.unwrap(), Some(uid), "and `show` names the blocker");
 
@@ -240,7 +240,7 @@ async fn cancel_between_the_writes_undoes_and_while_waiting_is_refused() {
 #[tokio::test]
 async fn an_undo_after_the_hour_waits_for_the_next_one() {
     let plant = Plant::new().await;
-    // The second write takes effect and its answer is lost, and nobody can look before the hour strikes.
+    // The second write takes effect and its answer is lost, and no worker can look before the hour strikes.
     plant.cloud.inject(InjectedFault::new("UpdateTransitRouterVpcAttachmentAttribute", FaultKind::DropAfter));
     plant
         .cloud

@@ -9,13 +9,14 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use crossgrant::cloud::{Transport, TransportError};
 use crossgrant::domain::{AccountUid, Cen, Instance, Job, Operation, OrderType};
-use crossgrant::engine::ports::action::{Action, Intended, Judgement, Reads, ResourceAction, Seen, Side, View};
+use crossgrant::engine::ports::action::{Action, Intended, Judgement, ResourceAction, Side, View};
 use crossgrant::engine::ports::cloud::{
     Answer, Cloud, CloudError, Failure, NoRoom, Readers, ResourceReader, ResourceWriter, TransitRouterReader,
     TransitRouterWriter,
 };
 use crossgrant::engine::ports::write_permit::WritePermit;
 use crossgrant::engine::record::{Outcome, Record, Write};
+use crossgrant::engine::seen::{Reads, Seen};
 use crossgrant::workflow::{ActsAs, VerbSpec};
 use serde::de::IgnoredAny;
 

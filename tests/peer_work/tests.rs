@@ -59,8 +59,8 @@ async fn one_job() -> (Vec<Request>, Outgoing) {
     let publisher = Arc::new(Completions(Sent(sender)));
     let finished = async {
         tokio::select! {
-        () = work(Arc::clone(&engine), CAPACITY, stopped.clone()) => panic!("nobody stopped it"),
-        () = outbox::publish(Arc::clone(&engine), publisher, stopped) => panic!("nobody stopped it"),
+        () = work(Arc::clone(&engine), CAPACITY, stopped.clone()) => panic!("it was not told to stop"),
+        () = outbox::publish(Arc::clone(&engine), publisher, stopped) => panic!("it was not told to stop"),
         completion = sent.recv() => completion.unwrap(),
         }
     };

@@ -15,15 +15,15 @@ const RATE: f64 = 2.0;
 /// The longest that a worker goes on with a part of the budget that another has left, and something for the machine.
 const NOTICED: Duration = Duration::from_secs(5 + 5);
 
-/// Waits until a worker says that so many share the budgets.
+/// Waits until a worker says how many workers share the budgets.
 fn shared_by(worker: &Worker, workers: u64) {
     worker.process.line(&format!("that {workers} share the budgets"), |line| {
         let line: Value = serde_json::from_str(line).ok()?;
-        (line["message"] == "shares the budgets of calls" && line["workers"] == workers).then_some(())
+        (line["message"] == "rate limits shared" && line["workers"] == workers).then_some(())
     });
 }
 
-/// Grants so many further networks; how many calls a second that took, and the most of any two seconds.
+/// Grants further networks. Returns how many calls a second that took, and the most of any two seconds.
 fn grants(site: &Site, worker: &Worker, from: usize, count: usize) -> (f64, f64) {
     let jobs: Vec<_> = (from..from + count).map(|n| job(&format!("grant-{n}"), "grant", &another(n))).collect();
     site.mail.submit_all(&jobs);

@@ -8,9 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use crossgrant::actions;
 use crossgrant::clock::{Clock, ManualClock};
-use crossgrant::cloud::{
-    AccountCredentials, Accounts, Endpoint, Endpoints, Limits, RouterTransport, StaticKeys, Timeouts, Unobserved,
-};
+use crossgrant::cloud::{AccountCredentials, Accounts, ClientParts, Limits, RouterTransport, StaticKeys};
 use crossgrant::domain::{AccountUid, Hour, JobUid};
 use crossgrant::engine::events::Announcer;
 use crossgrant::engine::loops::intake::Inbox;
@@ -140,7 +138,7 @@ impl Plant {
     }
 
     pub async fn with_world(world: &str) -> Self {
-        // Without limits: a call that waited would wait for a clock that nobody moves.
+        // Without limits: a call that waited would wait for a clock that no test moves.
         Self::with(world, Arc::new(Sqlite::in_memory().unwrap()), None).await
     }
 
@@ -195,18 +193,15 @@ impl Plant {
                 StaticKeys::new(id, secret.to_owned().into(), None),
             )
         };
+        let transport = Arc::new(RouterTransport::new(cloud.router()));
+        let parts = ClientParts::new(clock.clone(), transport, &usual().classes);
         Accounts::new(
-            clock.clone(),
-            Arc::new(RouterTransport::new(cloud.router())),
-            Endpoints::all(&Endpoint::parse("http://127.0.0.1:9").unwrap()),
+            ClientParts { limits, ..parts },
             vec![
                 key(RESOURCE, "resource-key", "resource-secret"),
                 key(CEN_OWNER, "cen-key", "cen-secret"),
                 key(STRANGER, "stranger-key", "stranger-secret"),
             ],
-            Timeouts::default(),
-            Arc::new(Unobserved),
-            limits,
         )
     }
 
@@ -333,7 +328,7 @@ impl Plant {
         }
     }
 
-    /// Starts the worker again that was cut, if another cut was prepared since: it takes its own leases back.
+    /// Starts the worker again that was cut, if another cut was prepared since: it reclaims its own leases.
     async fn come_back(&self) {
         let away = if self.script.struck() { None } else { self.away.lock().unwrap().take() };
         if let Some(holder) = away {

@@ -170,7 +170,7 @@ impl Drop for Cluster {
     }
 }
 
-/// A database of one test. Dropping it removes it, whoever still uses it.
+/// A database of one test. Dropping it removes it, even while it is used.
 pub struct Database {
     cluster: Arc<Cluster>,
     name: String,
@@ -234,7 +234,7 @@ fn run(command: &mut Command) -> io::Result<()> {
 
 /// Cleans up when the pipe that is returned is closed. The id in the server's own file may have become another's; so the
 /// process must have our directory on its command line.
-fn janitor(dir: &Path) -> io::Result<ChildStdin> {
+pub fn janitor(dir: &Path) -> io::Result<ChildStdin> {
     let script = r#"
         cat >/dev/null
         pid=$(head -n 1 "$0/data/postmaster.pid" 2>/dev/null)

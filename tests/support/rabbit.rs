@@ -1,5 +1,5 @@
 //! A RabbitMQ node of our own: own ports on 127.0.0.1, own epmd, own cookie, own data. Several can run at once, and
-//! none is ever touched but those started here. Standard library only, so that an example can include the file.
+//! none is ever touched but those started here.
 //!
 //! What makes it private and killable: the scripts under `/usr/lib/rabbitmq/bin` (those in `PATH` switch the user and
 //! the directory); `RUNNING_UNDER_SYSTEMD`, with which the start script becomes the node's process instead of its
@@ -11,10 +11,12 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock, mpsc};
 use std::time::Duration;
+
+use super::postgres::janitor;
 
 const BIN: &str = "/usr/lib/rabbitmq/bin";
 const USER: &str = "crossgrant";
@@ -29,6 +31,7 @@ pub struct Rabbit {
     ports: Ports,
     epmd: Child,
     node: Mutex<Option<Child>>,
+    _janitor: ChildStdin,
 }
 
 #[derive(Clone, Copy)]
@@ -70,6 +73,7 @@ impl Rabbit {
             fs::create_dir_all(dir.join(sub))?;
         }
         let dir = dir.canonicalize()?;
+        let janitor = janitor(&dir)?;
         let mut seed = [0; 16];
         File::open("/dev/urandom")?.read_exact(&mut seed)?;
         let cookie: String = seed.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -89,7 +93,7 @@ impl Rabbit {
         let mut epmd = mortal(Path::new("epmd"));
         epmd.args(["-address", "127.0.0.1"]).env("ERL_EPMD_PORT", ports.epmd.to_string()).stderr(Stdio::null());
         let epmd = spawn(epmd, Stdio::null())?;
-        let rabbit = Self { dir, ports, epmd, node: Mutex::new(None) };
+        let rabbit = Self { dir, ports, epmd, node: Mutex::new(None), _janitor: janitor };
         rabbit.wait_until("epmd", || TcpStream::connect(local(ports.epmd)).is_ok())?;
         rabbit.run()?;
         Ok(rabbit)
@@ -100,12 +104,6 @@ impl Rabbit {
         format!("amqp://{USER}:{PASSWORD}@127.0.0.1:{}/%2f", self.ports.amqp)
     }
 
-    /// Puts new quorum queues on disk. RabbitMQ 3.10 registers them in a table that it saves only when it has been idle
-    /// for half a second; a node killed sooner forgets the queue with all its messages.
-    pub fn sync(&self) -> io::Result<()> {
-        self.ctl(&["eval", "[ok = dets:sync(Table) || Table <- dets:all()]."]).map(drop)
-    }
-
     /// Kills the node without a warning; its data stay.
     pub fn kill9(&self) {
         if let Some(mut node) = self.node() {
@@ -113,10 +111,10 @@ impl Rabbit {
         }
     }
 
-    /// Has the node write down which quorum queues it has. It does so half a second late; killed before, it never again
-    /// starts a queue that was new, and whoever consumes or publishes waits for ever.
+    /// Has the node save its table of quorum queues, which it does only when it has been idle for half a second. A node that
+    /// is killed sooner never again starts a new queue, and a client that consumes or publishes waits for ever.
     pub fn remember_queues(&self) -> io::Result<()> {
-        self.ctl(&["eval", "[dets:sync(Table) || Table <- dets:all()]."]).map(drop)
+        self.ctl(&["eval", "[ok = dets:sync(Table) || Table <- dets:all()]."]).map(drop)
     }
 
     /// Shuts the node down in order (some 6 s); its data stay.

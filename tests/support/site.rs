@@ -165,7 +165,7 @@ pub fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// Waits for the first quarter of an hour of the cloud, which is so many seconds long: for a test that needs the rest.
+/// Waits for the first quarter of an hour of the cloud, whose length is in seconds: for a test that needs the rest.
 pub fn early_in_the_hour(site: &Site, seconds: i64) {
     until("an hour begins", || {
         let now: jiff::Timestamp = site.cloud.state()["now"].as_str()?.parse().ok()?;

@@ -220,7 +220,7 @@ async fn a_broker_killed_in_mid_consumption_costs_no_message() {
         taken.wait_for(|_| three()).await.unwrap();
     })
     .await;
-    rabbit.sync().unwrap();
+    rabbit.remember_queues().unwrap();
     rabbit.kill9();
     consuming.is("down", |status| status.link == Link::Down && status.last_error.is_some()).await;
     journal.gate.add_permits(1_000_000);

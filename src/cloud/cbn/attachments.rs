@@ -3,7 +3,7 @@
 use serde_json_borrow::Value;
 
 use super::{Cbn, nothing};
-use crate::cloud::paging::List;
+use crate::cloud::paging::ListShape;
 use crate::cloud::request::RpcRequest;
 use crate::cloud::{spelling, wire};
 use crate::domain::{
@@ -14,8 +14,8 @@ use crate::engine::ports::cloud::{Answer, CloudError, Listing};
 use crate::engine::ports::write_permit::WritePermit;
 
 impl Cbn {
-    /// The attachments of one type to one transit router, every page; of one instance alone only where the list can be
-    /// asked so, which is that of VPCs (API §A.8).
+    /// The attachments of one type to one transit router, every page. Only the list of VPCs can be asked for one instance
+    /// (API §A.8); the others hold all.
     pub async fn attachments(
         &self,
         router: &str,
@@ -45,12 +45,12 @@ impl Cbn {
             };
             Some((Some(id), listed))
         };
-        let listing = List { outer: "TransitRouterAttachments", inner: "TransitRouterAttachment", read };
-        self.caller.by_token(&list, listing).await
+        let listing = ListShape { outer: "TransitRouterAttachments", inner: "TransitRouterAttachment", read };
+        self.client.by_token(&list, listing).await
     }
 
-    /// The instances of one type that are attached to a CEN, every page. An instance that is attached twice has two rows
-    /// that nothing tells apart.
+    /// The instances of one type that are attached to a CEN, every page. An instance that is attached twice has two equal
+    /// rows.
     pub async fn attached_child_instances(
         &self,
         cen: &Cen,
@@ -71,7 +71,7 @@ impl Cbn {
             };
             Some((None, child))
         };
-        self.caller.by_number(&describe, List { outer: "ChildInstances", inner: "ChildInstance", read }).await
+        self.client.by_number(&describe, ListShape { outer: "ChildInstances", inner: "ChildInstance", read }).await
     }
 
     pub async fn update_attachment(

@@ -1,9 +1,9 @@
-//! Whose a CEN is, and which transit routers it has (API §A.12).
+//! Who owns a CEN, and which transit routers it has (API §A.12).
 
 use serde_json_borrow::Value;
 
 use super::Cbn;
-use crate::cloud::paging::List;
+use crate::cloud::paging::ListShape;
 use crate::cloud::request::RpcRequest;
 use crate::cloud::wire;
 use crate::domain::{Cen, CenId, Edition, Operation, Region, TransitRouter};
@@ -17,10 +17,10 @@ impl Cbn {
             let router = router(item)?;
             Some((Some(router.id.clone()), router))
         };
-        self.caller.by_number(&list, List { outer: "TransitRouters", inner: "TransitRouter", read }).await
+        self.client.by_number(&list, ListShape { outer: "TransitRouters", inner: "TransitRouter", read }).await
     }
 
-    /// `DescribeCens` for one CEN: it is in the list of the account that owns it, and in no other.
+    /// `DescribeCens` for one CEN. Only the account that owns the CEN is shown it.
     pub async fn cens(&self, cen: &Cen) -> Result<Answer<Listing<CenId>>, CloudError> {
         let describe = RpcRequest::new(Operation::DescribeCens);
         let describe = describe.query("Filter.1.Key", "CenId").query("Filter.1.Value.1", &cen.id);
@@ -28,7 +28,7 @@ impl Cbn {
             let id = CenId::parse(wire::text(item, "CenId")?).ok()?;
             Some((Some(id.to_string()), id))
         };
-        self.caller.by_number(&describe, List { outer: "Cens", inner: "Cen", read }).await
+        self.client.by_number(&describe, ListShape { outer: "Cens", inner: "Cen", read }).await
     }
 }
 
@@ -42,7 +42,7 @@ fn router(item: &Value<'_>) -> Option<TransitRouter> {
     })
 }
 
-/// An edition that is neither cannot be judged, so its list proves nothing.
+/// `None` for any other word: a router of an unknown edition cannot be judged, so its list is incomplete.
 fn edition(word: &str) -> Option<Edition> {
     if word.eq_ignore_ascii_case("Enterprise") {
         Some(Edition::Enterprise)

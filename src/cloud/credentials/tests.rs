@@ -1,4 +1,4 @@
-//! The sources against a cloud that answers by script, on a clock that is moved by hand.
+//! The sources against a cloud that answers by script, on a manual clock.
 
 mod budget;
 mod local;
@@ -12,10 +12,9 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::clock::ManualClock;
-use crate::cloud::budget::Budget;
-use crate::cloud::rpc::{Caller, Shared, Timeouts};
+use crate::cloud::rpc::{AccountClient, Client, ClientParts};
 use crate::cloud::testing::{self, RESOURCE_ACCOUNT, Scripted, TR_ACCOUNT};
-use crate::cloud::{Endpoints, Limits, RouterTransport, TransportError, Unobserved};
+use crate::cloud::{Limits, RouterTransport, TransportError};
 use crate::domain::{AccountUid, Hour, Operation};
 use crate::engine::ports::cloud::Failure;
 use crate::simulator::{OutsideChange, Simulator, World};
@@ -24,7 +23,7 @@ const ROLE: &str = "acs:ram::1688000000000001:role/crossgrant";
 
 struct Bench {
     clock: Arc<ManualClock>,
-    shared: Arc<Shared>,
+    shared: Arc<Client>,
 }
 
 impl Bench {
@@ -34,23 +33,16 @@ impl Bench {
 
     fn limited(transport: impl crate::cloud::Transport, limits: Option<Limits>) -> Self {
         let clock = Arc::new(testing::clock());
-        let shared = Shared {
-            clock: clock.clone(),
-            transport: Arc::new(transport),
-            endpoints: Endpoints::default(),
-            timeouts: Timeouts::default(),
-            observer: Arc::new(Unobserved),
-            budget: Budget::new(limits),
-        };
-        Self { clock, shared: Arc::new(shared) }
+        let parts = ClientParts { clock: clock.clone(), limits, ..testing::parts(transport) };
+        Self { clock, shared: Client::new(parts) }
     }
 
     fn source(&self, credential: &Credential) -> Arc<dyn CredentialSource> {
         Sources::new(self.shared.clone()).of(credential)
     }
 
-    fn caller(&self, uid: &str, credential: &Credential) -> Caller {
-        Caller::new(AccountUid::parse(uid).unwrap(), self.source(credential), self.shared.clone())
+    fn client(&self, uid: &str, credential: &Credential) -> AccountClient {
+        AccountClient::new(AccountUid::parse(uid).unwrap(), self.source(credential), self.shared.clone())
     }
 
     fn pass(&self, seconds: u64) {
@@ -237,8 +229,8 @@ async fn while_the_old_keys_are_good_a_failed_renewal_is_no_failure() {
 async fn a_delay_that_sts_asks_for_is_passed_on() {
     let busy = r#"{"RequestId":"R","Code":"Throttling.User","Message":"m"}"#;
     let cloud = Scripted::new().raw(400, &[("x-acs-retry-after", "7000")], busy);
-    let caller = Bench::new(cloud).caller(RESOURCE_ACCOUNT, &assumed(3600));
-    let error = caller.verify().await.unwrap_err();
+    let client = Bench::new(cloud).client(RESOURCE_ACCOUNT, &assumed(3600));
+    let error = client.verify().await.unwrap_err();
     assert_eq!(error.retry_after, Some(Duration::from_secs(7)));
     let Failure::Credential { refusal, .. } = error.failure else { panic!("{error:?}") };
     assert_eq!((refusal.asked, refusal.code.as_str()), ("AssumeRole", "Throttling.User"));
@@ -278,15 +270,9 @@ fn oidc(file: &Path) -> Credential {
 fn simulated() -> (Simulator, Bench, tempfile::TempDir) {
     let clock = Arc::new(testing::clock());
     let simulator = Simulator::new(world(), Hour::REAL, clock.clone());
-    let shared = Shared {
-        clock: clock.clone(),
-        transport: Arc::new(RouterTransport::new(simulator.router())),
-        endpoints: Endpoints::default(),
-        timeouts: Timeouts::default(),
-        observer: Arc::new(Unobserved),
-        budget: Budget::default(),
-    };
-    (simulator, Bench { clock, shared: Arc::new(shared) }, tempfile::tempdir().unwrap())
+    let transport = RouterTransport::new(simulator.router());
+    let shared = Client::new(ClientParts { clock: clock.clone(), ..testing::parts(transport) });
+    (simulator, Bench { clock, shared }, tempfile::tempdir().unwrap())
 }
 
 #[tokio::test]
@@ -302,8 +288,8 @@ async fn each_way_of_having_keys_shows_to_be_the_expected_account() {
         Credential::InstanceRole(MachineRole::any()),
     ];
     for way in &ways {
-        bench.caller(RESOURCE_ACCOUNT, way).verify().await.unwrap();
-        let error = bench.caller(TR_ACCOUNT, way).verify().await.unwrap_err();
+        bench.client(RESOURCE_ACCOUNT, way).verify().await.unwrap();
+        let error = bench.client(TR_ACCOUNT, way).verify().await.unwrap_err();
         assert!(error.to_string().contains("belongs to account"), "{error}");
     }
     for (operation, count) in [("AssumeRole", 2), ("AssumeRoleWithOIDC", 2), ("metadata", 4)] {
@@ -331,16 +317,16 @@ async fn an_ended_or_revoked_session_is_replaced_and_its_account_is_not_asked_fo
         simulator.counts().iter().filter(|c| c.operation == "GetCallerIdentity").map(|c| c.count).sum::<u64>()
     };
     for way in &ways {
-        let caller = bench.caller(RESOURCE_ACCOUNT, way);
+        let client = bench.client(RESOURCE_ACCOUNT, way);
         let before = identities(&simulator);
-        caller.call(&request).await.unwrap();
-        let old = caller.keys(Operation::DescribeGrantRulesToResource).await.unwrap();
+        client.call(&request).await.unwrap();
+        let old = client.keys(Operation::DescribeGrantRulesToResource).await.unwrap();
         simulator.change(OutsideChange::EndKey { access_key_id: old.access_key_id.clone() }).unwrap();
-        let error = caller.call(&request).await.unwrap_err();
+        let error = client.call(&request).await.unwrap_err();
         assert!(error.to_string().contains("InvalidSecurityToken.Expired"), "{error}");
-        caller.call(&request).await.unwrap();
+        client.call(&request).await.unwrap();
         assert_ne!(
-            caller.keys(Operation::DescribeGrantRulesToResource).await.unwrap().access_key_id,
+            client.keys(Operation::DescribeGrantRulesToResource).await.unwrap().access_key_id,
             old.access_key_id
         );
         assert_eq!(identities(&simulator) - before, 1, "the principal is the same");
@@ -367,11 +353,11 @@ async fn another_principal_shows_its_account_before_it_is_used() {
     };
     let (simulator, bench, _dir) = simulated();
     let source = Arc::new(Changing(std::sync::Mutex::new(keys("resource-key", "resource-secret", "one"))));
-    let caller = bench.caller(RESOURCE_ACCOUNT, &source.clone().into());
+    let client = bench.client(RESOURCE_ACCOUNT, &source.clone().into());
     let request = crate::cloud::request::RpcRequest::new(Operation::DescribeGrantRulesToResource);
-    caller.verify().await.unwrap();
+    client.verify().await.unwrap();
     *source.0.lock().unwrap() = keys("cen-key", "cen-secret", "two");
-    let error = caller.call(&request).await.unwrap_err();
+    let error = client.call(&request).await.unwrap_err();
     assert!(error.to_string().contains("belongs to account 1250123456123456"), "{error}");
     assert!(simulator.counts().iter().all(|c| c.operation == "GetCallerIdentity"), "{:?}", simulator.counts());
 }

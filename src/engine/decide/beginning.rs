@@ -7,8 +7,8 @@ use crate::clock::later;
 use crate::domain::{Kind, Reason};
 use crate::engine::decide::decision::{Deciding, Next};
 use crate::engine::guards::{Pause, setting};
-use crate::engine::ports::action::Reads;
 use crate::engine::record::{EmptySince, Phase, State, Turn};
+use crate::engine::seen::Reads;
 use crate::workflow::Work;
 
 impl Deciding<'_> {

@@ -21,10 +21,11 @@ use jiff::Timestamp;
 
 use crate::domain::{AccountUid, Attachment, EventType, Hour, Operation, OrderType, Reason};
 use crate::engine::guards::Pause;
-use crate::engine::ports::action::{Action, Certain, Reads, Registry, Seen, View};
+use crate::engine::ports::action::{Action, Certain, Registry, View};
 use crate::engine::ports::cloud::{Answer, CloudError};
 use crate::engine::record::Record;
-use crate::workflow::{ActionCall, Definition, ErrorClasses, Policies, Step};
+use crate::engine::seen::{Reads, Seen};
+use crate::workflow::{Call, Definition, ErrorClasses, Policies, Step};
 
 /// What a decision depends on besides the record and the observation.
 #[derive(Clone, Copy)]
@@ -201,7 +202,7 @@ impl<'a> Deciding<'a> {
         self.context.definition.step(&self.record.step)
     }
 
-    pub(super) fn action(&self, call: &ActionCall) -> Option<&'a dyn Action> {
+    pub(super) fn action(&self, call: &Call) -> Option<&'a dyn Action> {
         match (&self.record.undo, &call.undo) {
             (None, _) => self.context.registry.get(&call.verb),
             (Some(_), Some(verb)) => self.context.registry.get(verb),

@@ -5,8 +5,9 @@
 
 use crate::domain::Reason;
 use crate::engine::decide::decision::{Deciding, Next};
-use crate::engine::ports::action::{Certain, Judgement, Reads, Seen, View};
+use crate::engine::ports::action::{Certain, Judgement, View};
 use crate::engine::record::{Image, Plan, PlannedCall, State};
+use crate::engine::seen::{Reads, Seen};
 use crate::workflow::{ActsAs, Target};
 
 impl Deciding<'_> {

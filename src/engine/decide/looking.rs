@@ -4,10 +4,11 @@
 use crate::clock::later;
 use crate::domain::{Mode, Reason};
 use crate::engine::decide::decision::{Deciding, Next};
-use crate::engine::ports::action::{Certain, Judgement, Reads, Seen, VpnAttached};
+use crate::engine::ports::action::{Certain, Judgement};
 use crate::engine::ports::cloud::CloudError;
 use crate::engine::record::{Image, Outcome, Record, State, Write};
-use crate::workflow::{Class, JobFinding, Step, Target, Work};
+use crate::engine::seen::{Reads, Seen, VpnAttached};
+use crate::workflow::{Class, Finding, Step, Target, Work};
 
 impl Deciding<'_> {
     /// A look was answered. `rivals` are the jobs that wait on the same grant.
@@ -55,9 +56,9 @@ impl Deciding<'_> {
     fn remember(&mut self, seen: &Seen) {
         self.record.calls += seen.calls;
         // Good keys of readers say nothing of those that a write was refused with.
-        let refused = |write: &Write| match &write.outcome {
-            Outcome::Refused { code, retry: true, .. } => self.classify_refused(write, code).class == Class::Auth,
-            _ => false,
+        let refused = |write: &Write| {
+            matches!(write.outcome, Outcome::Refused { retry: true, .. })
+                && self.judged(write).is_some_and(|judged| judged.class == Class::Auth)
         };
         if !self.record.writes.iter().any(|write| write.step == self.record.step && refused(write)) {
             self.record.keys_refused_since = None;
@@ -168,7 +169,7 @@ impl Deciding<'_> {
         if verdict.class == Class::Permanent && !self.record.has_written() {
             let text = format!("{message}: {}", verdict.meaning);
             return match verdict.finding {
-                Some(JobFinding::Instance) => self.fail(Reason::PreflightFailed, text.clone(), vec![text]),
+                Some(Finding::Instance) => self.fail(Reason::PreflightFailed, text.clone(), vec![text]),
                 None => self.fail(Reason::RefusedByCloud, text, vec![]),
             };
         }

@@ -7,8 +7,8 @@ use crate::domain::{Attachment, EventType, GrantRule, OrderType, Reason};
 use crate::engine::decide::decision::{Context, Deciding, Decision, Next};
 use crate::engine::decide::effective::{Over, Swept, Waited, judge_rule, judge_wait, over};
 use crate::engine::decide::sweep_times::next_check;
-use crate::engine::ports::action::{Reads, Seen};
 use crate::engine::record::{EmptySince, Image, Phase, Record, State, Turn, Wait};
+use crate::engine::seen::{Reads, Seen};
 use crate::workflow::{ActsAs, Step};
 
 /// Decides on what the sweep read of a waiting job at `at`: its grant rule, as `DescribeGrantRulesToCen` shows it.

@@ -12,14 +12,15 @@ use crate::domain::{AccountUid, Kind, Operation};
 use crate::engine::decide::decision::{Decision, Next, Observation, decide};
 use crate::engine::guards::Pause;
 use crate::engine::loops::shared::Engine;
-use crate::engine::ports::action::{Reads, Seen, Side};
+use crate::engine::ports::action::Side;
 use crate::engine::ports::cloud::{Answer, CloudError, Failure, NoRoom};
 use crate::engine::ports::crash_points::CrashPoint;
 use crate::engine::ports::store::{Claimed, Committed, Lease, LeaseUse, StoreError};
 use crate::engine::ports::urgency::{Priority, Urgency};
 use crate::engine::ports::write_permit::WritePermit;
 use crate::engine::record::{Record, State, Write};
-use crate::workflow::{ActionCall, Definition};
+use crate::engine::seen::{Reads, Seen};
+use crate::workflow::{Call, Definition};
 
 /// Pause after a store that could not be used.
 pub(super) const STORE_PAUSE: Duration = Duration::from_secs(1);
@@ -37,7 +38,7 @@ pub(super) struct Execution<'a> {
 /// A decision, with room in the budget for the write that it commits to.
 enum Decided {
     /// It stands, and is to be committed.
-    Stands(Decision),
+    Stands(Box<Decision>),
     /// The budget has no room for its write in time: the job rests until there is some.
     Rests,
     /// The job was changed meanwhile.
@@ -74,7 +75,7 @@ impl<'a> Execution<'a> {
                 }
                 Decided::Stands(decision) => {
                     let next = decision.next;
-                    let (committed, decided) = self.commit(decision).await?;
+                    let (committed, decided) = self.commit(*decision).await?;
                     (committed, decided, next)
                 }
                 Decided::Conflict => (Committed::Conflict, Arc::clone(&self.record), Next::Rest),
@@ -110,7 +111,9 @@ impl<'a> Execution<'a> {
     /// to and then had to wait might no longer be sent.
     async fn decided(&mut self, definition: &Definition, observation: &Observation) -> Result<Decided, StoreError> {
         let decision = self.judge(definition, observation);
-        let Some((operation, account)) = self.needs_room(&decision) else { return Ok(Decided::Stands(decision)) };
+        let Some((operation, account)) = self.needs_room(&decision) else {
+            return Ok(Decided::Stands(Box::new(decision)));
+        };
         let mut taken = self.take_room(&account, operation, self.engine.clock.uptime()).await;
         let mut waited = false;
         while let Err(NoRoom { opens_in }) = taken {
@@ -130,7 +133,7 @@ impl<'a> Execution<'a> {
         }
         self.room = taken.ok().flatten();
         // After a wait another decision may follow from the same observation.
-        Ok(Decided::Stands(if waited { self.judge(definition, observation) } else { decision }))
+        Ok(Decided::Stands(Box::new(if waited { self.judge(definition, observation) } else { decision })))
     }
 
     /// The operation and account of the write that a decision commits to, unless room for it was taken already.
@@ -240,7 +243,7 @@ impl<'a> Execution<'a> {
     }
 
     /// Makes a look. Gives up room that was taken for a write.
-    pub(super) async fn look(&mut self, reads: Reads, step: Option<&ActionCall>) -> Result<Observation, StoreError> {
+    pub(super) async fn look(&mut self, reads: Reads, step: Option<&Call>) -> Result<Observation, StoreError> {
         self.room = None;
         let engine = self.engine;
         let began = engine.clock.uptime();
@@ -287,11 +290,7 @@ impl<'a> Execution<'a> {
     }
 
     /// Makes the write whose intent was just committed. `None`: not made, because the lease may run out under it.
-    pub(super) async fn write(
-        &mut self,
-        place: usize,
-        step: Option<&ActionCall>,
-    ) -> Option<Result<Answer<()>, CloudError>> {
+    pub(super) async fn write(&mut self, place: usize, step: Option<&Call>) -> Option<Result<Answer<()>, CloudError>> {
         let (engine, room) = (self.engine, self.room.take());
         let (write, call) = (self.record.writes.get(place)?, step?);
         if engine.crash_points.cut(CrashPoint::BeforeWrite) {
@@ -344,7 +343,7 @@ impl<'a> Execution<'a> {
     async fn send(
         &self,
         write: &Write,
-        call: &ActionCall,
+        call: &Call,
         room: Option<Operation>,
         permit: &Arc<WritePermit>,
     ) -> Result<Answer<()>, CloudError> {
@@ -377,7 +376,7 @@ impl<'a> Execution<'a> {
     }
 
     /// How long one send of a write may last.
-    fn limit(&self, call: &ActionCall) -> Duration {
+    fn limit(&self, call: &Call) -> Duration {
         call.timeout.min(self.engine.catalog.policies.attempt())
     }
 }

@@ -25,7 +25,7 @@ pub async fn listen(engine: Arc<Engine>, mut stop: watch::Receiver<bool>) {
         if wakeup.workers {
             let workers = engine.store.workers();
             engine.cloud.share(workers);
-            tracing::info!(workers, "the rate limits are shared by another number of workers");
+            tracing::info!(workers, "rate limits shared");
         }
     }
 }

@@ -45,14 +45,8 @@ pub async fn work(engine: Arc<Engine>, capacity: Capacity, mut stop: watch::Rece
                 Some(STORE_PAUSE)
             }
         };
-        let sleep = async {
-            match pause {
-                Some(pause) => engine.clock.sleep(pause).await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
-            () = sleep => {}
+            () = engine.clock.pause(pause) => {}
             () = engine.work.notified() => {}
             _ = jobs.join_next(), if !jobs.is_empty() => {}
             _ = stop.changed() => {}

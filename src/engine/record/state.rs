@@ -8,66 +8,33 @@
 //!    └───────────────────────────┘ a write is missing
 //! ```
 
-use serde::{Deserialize, Serialize};
+use crate::domain::words;
 
-/// Where a job is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum State {
-    /// Accepted or resumed; waits for its turn or its time.
-    Queued,
-    /// A worker works on a step, or tries it again when it is due.
-    Running,
-    /// Both sides of a payer change are written; the sweep confirms it at the top of the hour.
-    Waiting,
-    /// Waits for an operator to resume, approve or cancel it.
-    Parked,
-    /// The result was read back from the cloud.
-    Completed,
-    /// A plan that was answered.
-    Planned,
-    /// Ended without the result. Nothing it wrote is left in force, or another took its place.
-    Failed,
-    /// A newer job on the same grant took over before its change took effect.
-    Superseded,
-    /// Cancelled by an operator; what it had written is put back.
-    Cancelled,
+words! {
+    /// Where a job is.
+    pub enum State {
+        /// Accepted or resumed; waits for its turn or its time.
+        Queued = "queued",
+        /// A worker works on a step, or tries it again when it is due.
+        Running = "running",
+        /// Both sides of a payer change are written; the sweep confirms it at the top of the hour.
+        Waiting = "waiting",
+        /// Waits for an operator to resume, approve or cancel it.
+        Parked = "parked",
+        /// The result was read back from the cloud.
+        Completed = "completed",
+        /// A plan that was answered.
+        Planned = "planned",
+        /// Ended without the result. Nothing it wrote is left in force, or another took its place.
+        Failed = "failed",
+        /// A newer job on the same grant took over before its change took effect.
+        Superseded = "superseded",
+        /// Cancelled by an operator; what it had written is put back.
+        Cancelled = "cancelled",
+    }
 }
 
 impl State {
-    /// Every state.
-    pub const ALL: [Self; 9] = [
-        Self::Queued,
-        Self::Running,
-        Self::Waiting,
-        Self::Parked,
-        Self::Completed,
-        Self::Planned,
-        Self::Failed,
-        Self::Superseded,
-        Self::Cancelled,
-    ];
-
-    /// The word used in listings, metrics and rows.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Running => "running",
-            Self::Waiting => "waiting",
-            Self::Parked => "parked",
-            Self::Completed => "completed",
-            Self::Planned => "planned",
-            Self::Failed => "failed",
-            Self::Superseded => "superseded",
-            Self::Cancelled => "cancelled",
-        }
-    }
-
-    /// Reads the word used in listings.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|s| s.as_str() == text)
-    }
-
     /// Whether nothing more happens to the job.
     pub fn is_terminal(self) -> bool {
         matches!(self, Self::Completed | Self::Planned | Self::Failed | Self::Superseded | Self::Cancelled)

@@ -4,7 +4,7 @@ use std::time::Duration;
 use super::shown;
 use crate::domain::{Code, Kind};
 use crate::workflow::verb::samples::VERBS;
-use crate::workflow::{ActionCall, ActsAs, Definition, Policies, Refused, Target, Work};
+use crate::workflow::{ActsAs, Call, Definition, Policies, Refused, Target, Work};
 
 const GOOD: &str = r#"
 workflow = "payer-change"
@@ -63,7 +63,7 @@ fn a_good_definition_says_everything_the_engine_asks_of_it() {
     assert_eq!(definition.after(look, "attached"), Some(Target::Step("change".to_owned())));
     assert_eq!(definition.after(look, "done"), None);
     let change = definition.step("change").unwrap();
-    let expected = ActionCall {
+    let expected = Call {
         verb: "modify-grant".to_owned(),
         acts_as: ActsAs::Resource,
         retry: "write".to_owned(),

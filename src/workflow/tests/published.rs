@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use super::error_table::{DELETE, DETACH, GRANT, LIST, REVOKE, UPDATE, embedded};
 use crate::domain::Operation;
 use crate::workflow::Class::{self, Credential, Done, Held, Permanent, State, Throttled, Transient, Unknown};
-use crate::workflow::JobFinding;
+use crate::workflow::Finding;
 
 /// Operation, HTTP status and published codes. Every operation of Cbn also publishes `InvalidParameter` and `Unauthorized`.
 const PUBLISHED: &[(&str, u16, &str)] = &[
@@ -237,7 +237,7 @@ fn a_refused_write_tells_what_is_wrong_with_the_instance() {
     let table = embedded();
     let finding = |operation: &str, code: &str| table.classify(operation, 400, code, false).finding;
     for (operation, code) in OF_THE_INSTANCE {
-        assert_eq!(finding(operation, code), Some(JobFinding::Instance), "{operation} {code}");
+        assert_eq!(finding(operation, code), Some(Finding::Instance), "{operation} {code}");
     }
     for (operation, code) in NOT_OF_THE_INSTANCE {
         assert_eq!(finding(operation, code), None, "{operation} {code}");

@@ -10,7 +10,7 @@ use super::column::{Column, Length};
 pub enum End {
     /// As if nothing had gone wrong, with the same effects.
     AsUndisturbed,
-    /// Parked, with the first so many of the effects.
+    /// Parked, with this number of its effects, the first ones.
     Parked(Reason, usize),
 }
 

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use crossgrant::clock::{Clock as _, ManualClock};
 use crossgrant::cloud::{
-    AccountCredentials, Accounts, Credential, Endpoint, Endpoints, OidcRole, Role, RouterTransport, SessionLength,
-    StaticKeys, Timeouts, Transport, TransportError, Unobserved,
+    AccountCredentials, Accounts, ClientParts, Credential, OidcRole, Role, RouterTransport, SessionLength, StaticKeys,
+    Timeouts, Transport, TransportError,
 };
 use crossgrant::domain::{AccountUid, Hour};
 use crossgrant::engine::policy::Policy;
@@ -147,15 +147,8 @@ impl Scenario {
             operation: late.map(|_| operation.to_owned()),
             gives_up: late == Some(Column::TooSlow),
         };
-        let accounts = Accounts::new(
-            clock.clone(),
-            Arc::new(transport),
-            Endpoints::all(&Endpoint::parse("http://127.0.0.1:9").unwrap()),
-            credentials.into(),
-            Timeouts::default(),
-            Arc::new(Unobserved),
-            None,
-        );
+        let parts = ClientParts::new(clock.clone(), Arc::new(transport), &catalog().classes);
+        let accounts = Accounts::new(parts, credentials.into());
         Plant::under(Policy::everybody(), clock, cloud, accounts, Arc::new(Sqlite::in_memory().unwrap()), catalog())
             .await
     }

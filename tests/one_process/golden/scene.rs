@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use crossgrant::clock::ManualClock;
-use crossgrant::cloud::{
-    AccountCredentials, Accounts, Endpoint, Endpoints, RouterTransport, StaticKeys, Timeouts, Unobserved,
-};
+use crossgrant::cloud::{AccountCredentials, Accounts, ClientParts, RouterTransport, StaticKeys};
 use crossgrant::domain::{AccountUid, CenId, Instance, InstanceId, InstanceType, OrderType, Region, Site};
 use crossgrant::simulator::{
     AccessKey, AccountEntry, AttachmentEntry, CenEntry, GrantEntry, RouterEdition, RouterEntry, Simulator, Status,
@@ -14,6 +12,7 @@ use crossgrant::simulator::{
 use serde_json::Value;
 
 use super::cast::{Part, Place};
+use crate::support::plant::usual;
 
 /// Owns the instances.
 pub const RESOURCE: &str = "1688000000000001";
@@ -145,13 +144,6 @@ pub fn accounts(world: &WorldFile, clock: &Arc<ManualClock>, cloud: &Simulator) 
         let keys = StaticKeys::new(&*key.id, key.secret.clone().into(), None);
         AccountCredentials::new(account.uid.clone(), keys)
     });
-    Accounts::new(
-        clock.clone(),
-        Arc::new(RouterTransport::new(cloud.router())),
-        Endpoints::all(&Endpoint::parse("http://127.0.0.1:9").unwrap()),
-        credentials.collect(),
-        Timeouts::default(),
-        Arc::new(Unobserved),
-        None,
-    )
+    let transport = Arc::new(RouterTransport::new(cloud.router()));
+    Accounts::new(ClientParts::new(clock.clone(), transport, &usual().classes), credentials.collect())
 }

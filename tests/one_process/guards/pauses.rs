@@ -54,7 +54,7 @@ async fn a_held_job_begins_as_soon_as_its_account_is_unpaused() {
     assert_eq!(plant.record(uid).await.phase.held(), Some(&account(RESOURCE)));
     plant.engine.unpause(&account(RESOURCE)).await.unwrap();
     store.run_until(&plant.clock, || !plant.effects().is_empty()).await;
-    assert_eq!(plant.clock.now(), began, "nobody waited for a clock");
+    assert_eq!(plant.clock.now(), began, "the job did not wait for the clock");
     stop.send_replace(true);
     working.await.unwrap();
 }

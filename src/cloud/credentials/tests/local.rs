@@ -101,10 +101,10 @@ async fn a_credentials_uri_hands_out_keys_whose_account_is_checked_each_time() {
     });
     let bench = Bench::new(cloud.clone());
     let uri = Credential::Uri("http://127.0.0.1:6666/keys?role=s3cr3t".parse().unwrap());
-    let caller = bench.caller(RESOURCE_ACCOUNT, &uri);
-    caller.verify().await.unwrap();
+    let client = bench.client(RESOURCE_ACCOUNT, &uri);
+    client.verify().await.unwrap();
     bench.pass(3500);
-    caller.verify().await.unwrap();
+    client.verify().await.unwrap();
     assert_eq!(cloud.actions(), ["GET /keys", "GetCallerIdentity", "GET /keys", "GetCallerIdentity"]);
     assert_eq!(cloud.query(0), [("role".to_owned(), "s3cr3t".to_owned())]);
     let error = Bench::new(Scripted::new().raw(404, &[], "s3cr3t")).source(&uri).keys().await.unwrap_err();

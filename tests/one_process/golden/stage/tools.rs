@@ -7,7 +7,7 @@ use crossgrant::domain::{CenId, InstanceId, OrderType};
 use crossgrant::engine::loops::worker;
 use crossgrant::engine::ports::store::{Claimed, Taken};
 use crossgrant::engine::record::Record;
-use crossgrant::simulator::{Change, Fault, FaultKind};
+use crossgrant::simulator::{FaultKind, InjectedFault, OutsideChange};
 
 use super::super::manifest::incoming;
 use super::super::scene;
@@ -97,7 +97,7 @@ impl Stage {
         InstanceId::parse(self.parts[id].instance()).unwrap()
     }
 
-    pub(super) fn change(&self, change: Change) {
+    pub(super) fn change(&self, change: OutsideChange) {
         self.plant.cloud.change(change).unwrap();
     }
 

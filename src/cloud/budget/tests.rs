@@ -37,7 +37,7 @@ impl Counter {
         self.comes_until(name, Urgency { priority, ..Urgency::default() }).await
     }
 
-    /// A caller, which stands in line when this returns.
+    /// A caller, which is in the queue when this returns.
     async fn comes_until(&self, name: &'static str, urgency: Urgency) -> JoinHandle<Result<Passed, UsedUp>> {
         let me = self.clone();
         let caller = tokio::spawn(async move {
@@ -48,7 +48,7 @@ impl Counter {
             }
             passed
         });
-        settle().await;
+        let_all_wait().await;
         caller
     }
 
@@ -56,7 +56,7 @@ impl Counter {
     async fn seconds(&self, seconds: usize) {
         for _ in 0..seconds {
             self.clock.advance(Duration::from_secs(1));
-            settle().await;
+            let_all_wait().await;
         }
     }
 
@@ -66,7 +66,7 @@ impl Counter {
 }
 
 /// Lets every task of this thread go on until it waits.
-async fn settle() {
+async fn let_all_wait() {
     for _ in 0..20 {
         yield_now().await;
     }
@@ -104,7 +104,7 @@ async fn the_sweep_gets_its_share_however_many_jobs_there_are() {
 }
 
 #[tokio::test]
-async fn who_is_dropped_in_line_has_taken_nothing_and_holds_nobody_up() {
+async fn a_call_that_is_dropped_in_the_queue_has_taken_nothing_and_delays_no_other() {
     let counter = Counter::new();
     counter.comes("first", Priority::Job).await;
     let gone = [counter.comes("gone", Priority::Job).await, counter.comes("gone too", Priority::Job).await];
@@ -112,14 +112,14 @@ async fn who_is_dropped_in_line_has_taken_nothing_and_holds_nobody_up() {
     for caller in &gone {
         caller.abort();
     }
-    settle().await;
+    let_all_wait().await;
     counter.seconds(1).await;
     assert_eq!(counter.names(), ["first", "next"]);
     assert_eq!(counter.clock.sleepers(), 0);
 }
 
 #[tokio::test]
-async fn who_cannot_be_served_in_time_is_told_so() {
+async fn a_call_that_cannot_be_served_in_time_fails_at_once() {
     let counter = Counter::new();
     let until = |seconds| Urgency { until: Some(Duration::from_millis(seconds)), ..Urgency::default() };
     counter.comes("first", Priority::Job).await;
@@ -130,7 +130,7 @@ async fn who_cannot_be_served_in_time_is_told_so() {
     let behind = counter.comes_until("behind", until(1_500)).await;
     counter.seconds(1).await;
     counter.clock.advance(Duration::from_millis(500));
-    settle().await;
+    let_all_wait().await;
     let error = behind.await.unwrap().unwrap_err();
     assert!(error.waited <= Duration::from_millis(1_500));
     counter.comes("b", Priority::Job).await;

@@ -13,15 +13,15 @@ use super::source::{Setting, Source};
 use crate::document::{Location, Problem, value};
 use crate::domain::Code;
 
-/// Both sources, and what was found wrong with them.
-pub(super) struct Sources<'a> {
+/// The settings as they are written in both sources, and what was found wrong with them.
+pub(super) struct RawSettings<'a> {
     pub file: Source<'a>,
     pub env: Source<'a>,
     pub problems: Vec<Problem>,
     pub warnings: Vec<Warning>,
 }
 
-impl<'a> Sources<'a> {
+impl<'a> RawSettings<'a> {
     /// Adds a value that cannot be used.
     pub fn report(&mut self, location: &Location, message: impl Into<String>) {
         self.report_as(Code::ConfigBadValue, location, message);

@@ -1,9 +1,7 @@
-//! One connection: how it is opened, how it is, and how long to wait before the next.
+//! One connection: how it is opened, and how it is.
 //!
-//! Every call has a time limit of ours. The library has none for its handshake (a frozen broker would hold it for
-//! ever) and none for calls on a connection that the broker has blocked.
+//! The library has no time limit for its handshake, and a frozen broker would hold it for ever; so opening has one here.
 
-use std::future::Future;
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -20,15 +18,14 @@ use secrecy::ExposeSecret;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::call::within;
 use super::error::BrokerError;
 use super::settings::BrokerSettings;
+use super::state::Link;
 
-const BACKOFF_FIRST: Duration = Duration::from_millis(50);
-const BACKOFF_CAP: Duration = Duration::from_secs(2);
-
-/// What a connection is for: its name at the broker, and how large a frame may be.
+/// What a connection is for. It decides the name at the broker and the size of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
+pub(super) enum Purpose {
     Consumer,
     Publisher,
     Submit,
@@ -36,7 +33,7 @@ pub(super) enum Role {
     Doctor,
 }
 
-impl Role {
+impl Purpose {
     fn name(self) -> &'static str {
         match self {
             Self::Consumer => "consumer",
@@ -48,9 +45,9 @@ impl Role {
     }
 
     /// The `frame_max` to ask for in `connection.tune` (AMQP 0-9-1), in bytes, unless the URL has its own. The library
-    /// keeps 32 frames of memory for each direction of a connection, so it is no more than is needed: the headers of a
-    /// message have to fit, for they are never split. Those of others may be as large as RabbitMQ's default allows. Ours
-    /// are small; the largest are the faults of a rejected message, and `domain/contract.rs` bounds them.
+    /// keeps 32 frames of memory for each direction of a connection, so a frame is no larger than needed. The headers of
+    /// a message must fit into one frame. Other programs may send headers as large as RabbitMQ's default allows. The
+    /// worker's own are small: the largest are the faults of a rejected message, which `domain/contract.rs` bounds.
     fn frame_max(self) -> u32 {
         match self {
             Self::Publisher | Self::Submit => 32 << 10,
@@ -59,35 +56,48 @@ impl Role {
     }
 }
 
-/// How a connection is.
+/// Whether a connection can be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Health {
     Open,
+    /// The broker takes nothing from publishers, for this reason.
     Blocked(String),
+    /// It is gone, for this reason.
     Broken(String),
 }
 
-/// A connection with a task that listens to what happens to it, busy or idle.
-pub(super) struct Wire {
-    pub(super) conn: Connection,
-    pub(super) health: watch::Receiver<Health>,
-    /// The user the broker knows us as.
-    pub(super) user: String,
+impl Health {
+    /// The condition to report, and the error if it is one.
+    pub fn link(&self) -> (Link, Option<String>) {
+        match self {
+            Self::Open => (Link::Connected, None),
+            Self::Blocked(reason) => (Link::Blocked { reason: reason.clone() }, None),
+            Self::Broken(why) => (Link::Down, Some(why.clone())),
+        }
+    }
+}
+
+/// An AMQP connection, and a task that follows its health, busy or idle.
+pub(super) struct BrokerConnection {
+    pub amqp: Connection,
+    pub health: watch::Receiver<Health>,
+    /// The user that the broker has authenticated.
+    pub user: String,
     listener: JoinHandle<()>,
 }
 
-impl Drop for Wire {
+impl Drop for BrokerConnection {
     fn drop(&mut self) {
         self.listener.abort();
     }
 }
 
-impl Wire {
+impl BrokerConnection {
     /// Opens a connection to the first broker of the list that answers, beginning with the one at `last_good`.
-    /// `on_health` is called with every change.
-    pub(super) async fn open(
+    /// `on_health` is called with every change of its health.
+    pub async fn open(
         settings: &BrokerSettings,
-        role: Role,
+        purpose: Purpose,
         last_good: &AtomicUsize,
         on_health: impl Fn(&Health) + Send + 'static,
     ) -> Result<Self, BrokerError> {
@@ -95,12 +105,12 @@ impl Wire {
         let first = last_good.load(Relaxed);
         let mut tries = Vec::new();
         for index in (0..count).map(|i| (first + i) % count) {
-            let uri = parse(settings, role, index)?;
+            let uri = parse(settings, purpose, index)?;
             let at = format!("{}:{}", uri.authority.host, uri.authority.port);
-            match dial(settings, role, uri).await {
-                Ok(conn) => {
+            match dial(settings, purpose, uri).await {
+                Ok(amqp) => {
                     last_good.store(index, Relaxed);
-                    return Ok(Self::over(conn, on_health));
+                    return Ok(Self::over(amqp, on_health));
                 }
                 Err(e) => tries.push(format!("{at}: {e}")),
             }
@@ -111,15 +121,15 @@ impl Wire {
         Err(BrokerError::Unreachable { tries })
     }
 
-    fn over(conn: Connection, on_health: impl Fn(&Health) + Send + 'static) -> Self {
-        let events: Pin<Box<dyn Stream<Item = Event> + Send>> = Box::pin(conn.events_listener());
+    fn over(amqp: Connection, on_health: impl Fn(&Health) + Send + 'static) -> Self {
+        let events: Pin<Box<dyn Stream<Item = Event> + Send>> = Box::pin(amqp.events_listener());
         let (sender, health) = watch::channel(Health::Open);
-        let user = conn.status().username();
-        Self { user, conn, health, listener: tokio::spawn(listen(events, sender, on_health)) }
+        let user = amqp.status().username();
+        Self { user, amqp, health, listener: tokio::spawn(listen(events, sender, on_health)) }
     }
 
     /// Returns when the connection is broken, with the reason.
-    pub(super) async fn broken(&self) -> BrokerError {
+    pub async fn broken(&self) -> BrokerError {
         let mut health = self.health.clone();
         match health.wait_for(|h| matches!(h, Health::Broken(_))).await.as_deref() {
             Ok(Health::Broken(why)) => BrokerError::Ended { why: why.clone() },
@@ -127,9 +137,9 @@ impl Wire {
         }
     }
 
-    /// Says goodbye, so that the broker has processed all we sent. Best effort.
-    pub(super) async fn close(self, limit: Duration) {
-        let _ = within(limit, "connection.close", self.conn.close(200, "done".into())).await;
+    /// Closes it in order, so that the broker has processed all that was sent. An error changes nothing.
+    pub async fn close(self, limit: Duration) {
+        let _ = within(limit, "connection.close", self.amqp.close(200, "done".into())).await;
     }
 }
 
@@ -142,7 +152,7 @@ async fn listen(
         let now = match event {
             Event::ConnectionBlocked(reason) => Health::Blocked(reason),
             Event::ConnectionUnblocked => Health::Open,
-            // The end of one channel only; its user hears of it as well.
+            // Only one channel has ended; the next call on it fails.
             Event::Error(e) if e.is_amqp_soft_error() => continue,
             Event::Error(e) => Health::Broken(e.to_string()),
             _ => continue,
@@ -158,20 +168,20 @@ async fn listen(
     }
 }
 
-fn parse(settings: &BrokerSettings, role: Role, index: usize) -> Result<AMQPUri, BrokerError> {
+fn parse(settings: &BrokerSettings, purpose: Purpose, index: usize) -> Result<AMQPUri, BrokerError> {
     let mut uri: AMQPUri = settings.urls[index]
         .expose_secret()
         .parse()
         .map_err(|why: String| BrokerError::Url { number: index + 1, why })?;
     let heartbeat = u16::try_from(settings.heartbeat.as_secs()).unwrap_or(u16::MAX);
     uri.query.heartbeat.get_or_insert(heartbeat);
-    uri.query.frame_max.get_or_insert(role.frame_max());
+    uri.query.frame_max.get_or_insert(purpose.frame_max());
     Ok(uri)
 }
 
-async fn dial(settings: &BrokerSettings, role: Role, uri: AMQPUri) -> Result<Connection, BrokerError> {
+async fn dial(settings: &BrokerSettings, purpose: Purpose, uri: AMQPUri) -> Result<Connection, BrokerError> {
     let failed = |source| BrokerError::Call { call: "connect", source };
-    let name = format!("{} {}", settings.name, role.name());
+    let name = format!("{} {}", settings.name, purpose.name());
     let properties = ConnectionProperties::default().with_connection_name(name.as_str().into());
     let hatch = Hatch::default();
     let dialled = async {
@@ -203,8 +213,8 @@ async fn dial(settings: &BrokerSettings, role: Role, uri: AMQPUri) -> Result<Con
     }
 }
 
-/// A way out of a handshake. The library's thread and socket outlive a connect that is given up, for as long as the
-/// other side keeps silent; so a second handle of the socket is kept, and dropping the hatch shuts the socket down.
+/// An escape hatch from the handshake. When a connect is given up, the library's thread and socket live on for as long as
+/// the other side keeps silent. So a second handle of the socket is kept, and dropping the hatch shuts the socket down.
 #[derive(Default)]
 struct Hatch(Arc<Mutex<Socket>>);
 
@@ -237,76 +247,16 @@ impl Drop for Hatch {
     fn drop(&mut self) {
         let socket = std::mem::replace(&mut *self.0.lock().expect("no holder of this lock panics"), Socket::GivenUp);
         if let Socket::Open(stream) = socket {
-            // Already closed is as good.
+            // An error means that it is closed already.
             let _ = stream.shutdown(Shutdown::Both);
         }
     }
-}
-
-/// Awaits a call to the broker, for `limit` at most.
-pub(super) async fn within<T>(
-    limit: Duration,
-    call: &'static str,
-    answer: impl Future<Output = lapin::Result<T>>,
-) -> Result<T, BrokerError> {
-    match tokio::time::timeout(limit, answer).await {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(source)) => Err(BrokerError::Call { call, source }),
-        Err(_) => Err(BrokerError::Timeout { call, after: limit }),
-    }
-}
-
-/// Returns when `stop` says so, or when nobody is left who could.
-pub(super) async fn stopped(stop: &watch::Receiver<bool>) {
-    let _ = stop.clone().wait_for(|stop| *stop).await;
-}
-
-/// How long to wait before trying again: doubling from 50 ms to 2 s, with jitter, so that many workers do not fall
-/// upon a broker that has just come back.
-#[derive(Debug, Default)]
-pub(super) struct Backoff {
-    failures: u32,
-}
-
-impl Backoff {
-    /// Counts one more.
-    pub(super) fn failed(&mut self) {
-        self.failures = self.failures.saturating_add(1);
-    }
-
-    /// Begins again.
-    pub(super) fn reset(&mut self) {
-        self.failures = 0;
-    }
-
-    /// How long to wait now; nothing when nothing has failed.
-    pub(super) fn span(&self) -> Duration {
-        let [low, high, ..] = uuid::Uuid::new_v4().into_bytes();
-        wait(self.failures, f64::from(u16::from_le_bytes([low, high])) / f64::from(u16::MAX))
-    }
-}
-
-/// The wait after `failures` in a row: half of it sure, the other half by `roll` in 0..=1.
-fn wait(failures: u32, roll: f64) -> Duration {
-    let Some(doublings) = failures.checked_sub(1) else { return Duration::ZERO };
-    let full = BACKOFF_FIRST.saturating_mul(1 << doublings.min(16)).min(BACKOFF_CAP);
-    full.mul_f64(0.5 + roll / 2.0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use secrecy::SecretString;
-
-    #[test]
-    fn waits_double_up_to_the_cap_and_jitter_never_exceeds_it() {
-        assert_eq!(wait(0, 1.0), Duration::ZERO);
-        assert_eq!(wait(1, 1.0), Duration::from_millis(50));
-        assert_eq!(wait(1, 0.0), Duration::from_millis(25));
-        assert_eq!(wait(4, 1.0), Duration::from_millis(400));
-        assert_eq!(wait(40, 1.0), Duration::from_secs(2));
-        assert_eq!(wait(u32::MAX, 0.0), Duration::from_secs(1));
-    }
 
     #[tokio::test]
     async fn a_broker_that_never_answers_costs_neither_threads_nor_sockets() {
@@ -318,9 +268,9 @@ mod tests {
             ..BrokerSettings::default()
         };
         let first = AtomicUsize::new(0);
-        let error = Wire::open(&settings, Role::Doctor, &first, |_| ()).await.err().unwrap().to_string();
+        let error = BrokerConnection::open(&settings, Purpose::Doctor, &first, |_| ()).await.err().unwrap().to_string();
         assert!(error.contains("no answer within"), "{error}");
-        // Our side has hung up: what was sent is followed by the end.
+        // This side has hung up: the protocol header is followed by the end of the stream.
         let (mut peer, _) = silent.accept().await.unwrap();
         let mut sent = Vec::new();
         let read = tokio::io::AsyncReadExt::read_to_end(&mut peer, &mut sent);
@@ -334,7 +284,8 @@ mod tests {
             ["amqp://u:hunter2@[broken/%2f", "http://u:hunter2@h/", "amqp://u:hunter2@127.0.0.1:1/%2f", "hunter2"]
         {
             let settings = BrokerSettings { urls: vec![SecretString::from(url)], ..BrokerSettings::default() };
-            let e = Wire::open(&settings, Role::Doctor, &AtomicUsize::new(0), |_| ()).await.err().unwrap();
+            let e =
+                BrokerConnection::open(&settings, Purpose::Doctor, &AtomicUsize::new(0), |_| ()).await.err().unwrap();
             assert!(!format!("{e} {e:?} {settings:?}").contains("hunter2"), "{e}");
         }
     }
