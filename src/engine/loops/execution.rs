@@ -190,8 +190,8 @@ impl<'a> Execution<'a> {
         let until = later(now, self.engine.kept());
         let rests = decision.next == Next::Rest;
         let lease = self.lease.clone();
-        let hold = if rests { LeaseUse::Release(lease) } else { LeaseUse::Keep(lease, until) };
-        let (change, moved) = self.engine.change(decision, hold, now);
+        let lease = if rests { LeaseUse::Release(lease) } else { LeaseUse::Keep(lease, until) };
+        let (change, moved) = self.engine.change(decision, lease, now);
         let record = Arc::clone(&change.record);
         loop {
             match self.engine.store.commit(change.clone()).await {

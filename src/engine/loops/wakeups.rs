@@ -19,7 +19,7 @@ pub async fn listen(engine: Arc<Engine>, mut stop: watch::Receiver<bool>) {
         if wakeup.mail {
             engine.mail.notify_one();
         }
-        if wakeup.hours {
+        if wakeup.sweep {
             engine.hours.notify_one();
         }
         if wakeup.workers {
