@@ -3,21 +3,13 @@
 //!
 //! The configuration and everything in `workflows/` are read with this.
 
+mod names;
 mod problem;
 mod reader;
 mod table;
 pub mod value;
 
+pub use names::{hint, list};
 pub use problem::{Location, Problem};
 pub use reader::{Codes, Located, Reader};
 pub use table::Table;
-
-/// `` `a`, `b`, `c` ``.
-pub fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
-    names.into_iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
-}
-
-/// `` ; did you mean `name`? ``, or nothing.
-pub fn hint<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    crate::domain::did_you_mean(word, known, "`")
-}

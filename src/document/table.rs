@@ -6,8 +6,9 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
+use super::names::{hint, list};
 use super::reader::{Located, Reader};
-use super::{hint, list, value};
+use super::value;
 
 /// A table and the name that messages have for it.
 #[derive(Clone)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
-use super::{hint, list};
+use super::names::{hint, list};
 use crate::domain::parse_duration;
 
 /// A string, which may be empty.

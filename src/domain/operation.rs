@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::InstanceType;
+use super::instance::InstanceType;
 
 /// A product of the cloud's API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
