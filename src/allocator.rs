@@ -1,14 +1,14 @@
-//! The allocator of every program of this package, also of the SQLite within.
+//! The allocator of every program of this package, and of the SQLite in it.
 //!
-//! jemalloc, because with it the steady workload takes a sixth less CPU than with glibc's (`docs/performance.md`): records
-//! and answers are many small pieces, made on one thread and freed on another.
+//! It is jemalloc, with which the steady workload takes a sixth less CPU than with glibc's allocator
+//! (`docs/performance.md`): records and answers are many small pieces, allocated on one thread and freed on another.
 
 use tikv_jemallocator::Jemalloc;
 
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
 
-/// Two arenas are enough for a few threads, and what is freed goes back to the system within half a second: a worker
-/// that waits for the hour should be small again soon after a busy one. `MALLOC_CONF` in the environment has the last word.
+/// Two arenas are enough for a few threads. Freed memory goes back to the system within half a second, so that a worker
+/// that waits for the hour is soon small again. `MALLOC_CONF` in the environment overrides this.
 #[unsafe(export_name = "malloc_conf")]
 static MALLOC_CONF: &[u8; 46] = b"narenas:2,dirty_decay_ms:500,muzzy_decay_ms:0\0";

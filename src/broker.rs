@@ -1,25 +1,28 @@
-//! RabbitMQ: the jobs that come in and the events that go out.
+//! RabbitMQ: jobs come in, events go out.
 //!
-//! Two connections, because a broker that blocks publishers (memory or disk alarm) stops reading from the connection
-//! that published, acknowledgements included: [`consume`] has one, [`AmqpPublisher`] has the other. Reconnecting is
-//! ours, not the library's: a session is one connection with everything on it, any surprise ends it, and the next one
-//! starts from nothing. So an acknowledgement can never reach a channel that did not deliver the message.
+//! [`consume`] and [`AmqpPublisher`] have a connection each. A broker that blocks publishers (memory or disk alarm) stops
+//! reading from every connection that has published, so on a shared connection it would also stop reading
+//! acknowledgements. The library's reconnecting is not used: a session is one connection with all that is on it, any error
+//! ends it, and the next session starts from nothing. So an acknowledgement never reaches a channel that did not deliver
+//! the message.
 
+mod call;
 mod client;
+mod connection;
 mod consumer;
 mod error;
+mod incoming;
 mod inspect;
-mod link;
 mod publisher;
 mod settings;
 mod state;
 mod topology;
 mod window;
 
-pub use client::{Arrivals, EventTap, Submission, Submitter};
+pub use client::{EventTap, ExclusiveQueue, Submission, Submitter};
 pub use consumer::{ConsumeReport, consume};
 pub use error::BrokerError;
-pub use inspect::{Found, inspect};
+pub use inspect::{Inspected, inspect};
 pub use publisher::AmqpPublisher;
 pub use settings::BrokerSettings;
 pub use state::{BrokerCounts, BrokerState, Link, LinkStatus};

@@ -1,7 +1,8 @@
-//! The command line: each command is one file. Data goes to standard output, everything else to standard error.
+//! The commands of the program, one file each. Data goes to standard output, everything else to standard error.
 
 mod approve;
 mod args;
+mod broker;
 mod client;
 mod dead;
 mod doctor;
@@ -22,117 +23,78 @@ mod signals;
 mod simulate;
 mod store;
 mod submit;
+mod text;
 mod workflow;
 mod world;
 
 use std::sync::Arc;
 
-pub use args::{Cli, Command};
-use args::{DeadCommand, DeadListArgs, DeadReplayArgs};
-pub use exit::{Exit, Failure};
+use args::WorkerCommand;
+pub use args::{Cli, CliCommand};
+use client::AdminClient;
+pub use exit::{CliError, Exit};
 
 use crate::config::{Config, LogConfig, LogFormat};
-use crate::domain::Code;
-use crate::engine::decide::command;
+use crate::engine::decide::command::Command;
 use crate::engine::ports::crash_points::CrashPoints;
 use crate::telemetry::log;
 
-/// Does what the command line asks for. A worker is cut where `faults` says.
+/// Carries out the command. `crash_points` can stop `serve` at chosen points, for tests.
 ///
 /// # Errors
-/// What to tell the person who asked, and the exit code that tells scripts.
-pub async fn execute(cli: Cli, crash_points: Arc<dyn CrashPoints>) -> Result<Exit, Failure> {
-    let quiet = if cli.verbose { "info" } else { "warn" };
-    let log = |filter: &str| start_log(&LogConfig { format: LogFormat::Text, filter: filter.to_owned() });
+/// The message for people, and the exit code for scripts.
+pub async fn execute(cli: Cli, crash_points: Arc<dyn CrashPoints>) -> Result<Exit, CliError> {
+    // `serve` logs as its configuration says.
+    if !matches!(cli.command, CliCommand::Serve) {
+        log::start(&LogConfig { format: LogFormat::Text, filter: log_filter(&cli).to_owned() })?;
+    }
     let config = || configuration(&cli);
     match &cli.command {
-        Command::Serve => {
-            let config = config()?;
-            start_log(&config.log)?;
-            serve::serve(config, crash_points).await
-        }
-        Command::Simulate(args) => {
-            log("info")?;
-            simulate::simulate(args).await
-        }
-        Command::Run(args) => {
-            log(quiet)?;
-            run::run(args, config).await
-        }
-        Command::Plan(args) => {
-            log(quiet)?;
-            plan::plan(args, config).await
-        }
-        Command::Submit(args) => {
-            log(quiet)?;
-            submit::submit(args, &config()?).await
-        }
-        Command::Jobs(args) => {
-            log(quiet)?;
-            jobs::jobs(args, &jobs::worker(&args.worker, &config()?)?).await
-        }
-        Command::Show(args) => {
-            log(quiet)?;
-            jobs::show(args, &jobs::worker(&args.worker, &config()?)?).await
-        }
-        Command::Cancel(args) => {
-            log(quiet)?;
-            jobs::tell(args, command::Command::Cancel, &jobs::worker(&args.worker, &config()?)?).await
-        }
-        Command::Resume(args) => {
-            log(quiet)?;
-            jobs::tell(args, command::Command::Resume, &jobs::worker(&args.worker, &config()?)?).await
-        }
-        Command::Approve(args) => {
-            log(quiet)?;
-            approve::approve(args, &jobs::worker(&args.worker, &config()?)?).await
-        }
-        Command::Pause(args) => {
-            log(quiet)?;
-            pause::pause(args, &jobs::worker(&args.worker, &config()?)?).await
-        }
-        Command::Unpause(args) => {
-            log(quiet)?;
-            pause::unpause(args, &jobs::worker(&args.worker, &config()?)?).await
-        }
-        Command::Paused(args) => {
-            log(quiet)?;
-            pause::paused(args, &jobs::worker(&args.worker, &config()?)?).await
-        }
-        Command::Dead(command) => {
-            log(quiet)?;
-            let (DeadCommand::List(DeadListArgs { worker, .. }) | DeadCommand::Replay(DeadReplayArgs { worker, .. })) =
-                command;
-            dead::dead(command, &jobs::worker(worker, &config()?)?).await
-        }
-        Command::Doctor(args) => {
-            log(if cli.verbose { quiet } else { doctor::LOG })?;
-            doctor::doctor(args, config).await
-        }
-        Command::Explain(args) => {
-            log(quiet)?;
-            explain::explain(args, config)
-        }
-        Command::Workflow(command) => {
-            log(quiet)?;
-            workflow::workflow(command)
-        }
-        Command::Completions { shell } => completions(*shell),
+        CliCommand::Serve => serve::serve(config()?, crash_points).await,
+        CliCommand::Run(args) => run::run(args, config).await,
+        CliCommand::Plan(args) => plan::plan(args, config).await,
+        CliCommand::Submit(args) => submit::submit(args, &config()?).await,
+        CliCommand::Simulate(args) => simulate::simulate(args).await,
+        CliCommand::Worker(command) => ask_worker(command, &config()?).await,
+        CliCommand::Doctor(args) => doctor::doctor(args, config).await,
+        CliCommand::Explain(args) => explain::explain(args, config),
+        CliCommand::Workflow(command) => workflow::workflow(command),
+        CliCommand::Completions { shell } => completions(*shell),
     }
 }
 
-fn completions(shell: clap_complete::Shell) -> Result<Exit, Failure> {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut <Cli as clap::CommandFactory>::command(), "crossgrant", &mut script);
-    output::line(String::from_utf8_lossy(&script).trim_end())?;
-    Ok(Exit::Ok)
+async fn ask_worker(command: &WorkerCommand, config: &Config) -> Result<Exit, CliError> {
+    let worker = AdminClient::of(command.worker(), config)?;
+    match command {
+        WorkerCommand::Jobs(args) => jobs::jobs(args, &worker).await,
+        WorkerCommand::Show(args) => jobs::show(args, &worker).await,
+        WorkerCommand::Cancel(args) => jobs::command(args, Command::Cancel, &worker).await,
+        WorkerCommand::Resume(args) => jobs::command(args, Command::Resume, &worker).await,
+        WorkerCommand::Approve(args) => approve::approve(args, &worker).await,
+        WorkerCommand::Pause(args) => pause::pause(args, &worker).await,
+        WorkerCommand::Unpause(args) => pause::unpause(args, &worker).await,
+        WorkerCommand::Paused(args) => pause::paused(args, &worker).await,
+        WorkerCommand::Dead(command) => dead::dead(command, &worker).await,
+    }
 }
 
-fn configuration(cli: &Cli) -> Result<Config, Failure> {
+fn log_filter(cli: &Cli) -> &'static str {
+    match &cli.command {
+        _ if cli.verbose => "info",
+        CliCommand::Simulate(_) => "info",
+        CliCommand::Doctor(_) => doctor::LOG_FILTER,
+        _ => "warn",
+    }
+}
+
+fn configuration(cli: &Cli) -> Result<Config, CliError> {
     let file = cli.config.clone().or_else(Config::default_file);
     Ok(Config::load_with(file.as_deref(), std::env::vars(), cli.command.profiles())?)
 }
 
-fn start_log(config: &LogConfig) -> Result<(), Failure> {
-    log::start(config).map_err(|error| Failure::usage(error).code(Code::ConfigBadValue))
+fn completions(shell: clap_complete::Shell) -> Result<Exit, CliError> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut <Cli as clap::CommandFactory>::command(), "crossgrant", &mut script);
+    output::line(String::from_utf8_lossy(&script).trim_end())?;
+    Ok(Exit::Ok)
 }

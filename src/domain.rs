@@ -3,6 +3,7 @@
 mod cloud;
 mod code;
 pub mod contract;
+mod duration;
 mod event;
 mod hours;
 mod ids;
@@ -18,12 +19,13 @@ mod words;
 
 pub use cloud::{Attachment, ChildInstance, Edition, GrantRule, ListedAttachment, TransitRouter};
 pub use code::Code;
+pub use duration::{BadDuration, parse_duration};
 pub use event::{CONTENT_TYPE, Event, EventType, TYPE_PREFIX};
 pub use hours::Hour;
 pub use ids::{AccountUid, BadName, CenId, InstanceId, JobId, JobUid, Region, Requester};
 pub use instance::{Cen, Instance, InstanceType};
 pub use job::{Attachments, Job, Kind, Mode, hex};
-pub use nearest::nearest;
+pub use nearest::did_you_mean;
 pub use operation::{CalledAs, Operation, Product, Purpose};
 pub use order_type::OrderType;
 pub use reason::{REASONS_VERSION, Reason};

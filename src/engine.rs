@@ -15,3 +15,4 @@ pub mod loops;
 pub mod policy;
 pub mod ports;
 pub mod record;
+pub mod seen;

@@ -8,7 +8,8 @@
 //! | `allocator` | where memory comes from | nothing |
 //! | [`clock`] | time, as a port | nothing |
 //! | [`domain`] | ids, order types, hours, the job contract, events | nothing |
-//! | [`workflow`] | definitions, policies and error classes, as data | domain |
+//! | [`document`] | TOML files that people write: every mistake at once, with its line | domain |
+//! | [`workflow`] | definitions, policies and error classes, as data | document, domain |
 //! | [`engine`] | what is decided, committed and done about a job | workflow and within |
 //! | [`actions`] | the verbs a step can call | engine and within |
 //! | [`sweep`] | the hourly pass over waiting jobs | engine and within |
@@ -26,6 +27,7 @@ pub mod cli;
 pub mod clock;
 pub mod cloud;
 pub mod config;
+pub mod document;
 pub mod domain;
 pub mod engine;
 pub mod simulator;

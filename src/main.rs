@@ -1,10 +1,10 @@
-//! The program: the command line in, an exit code out.
+//! The program: reads the command line, runs the command, returns its exit code.
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
-use crossgrant::cli::{Cli, Exit, Failure, execute};
+use crossgrant::cli::{Cli, CliError, Exit, execute};
 use crossgrant::domain::Code;
 use crossgrant::engine::ports::crash_points::NoCrashes;
 
@@ -17,24 +17,24 @@ fn main() -> ExitCode {
     let ended = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::failed(format!("cannot start: {error}")))
+        .map_err(|error| CliError::failed(format!("cannot start: {error}")))
         .and_then(|runtime| runtime.block_on(execute(cli, Arc::new(NoCrashes))));
     match ended {
         Ok(exit) => exit.into(),
-        Err(failure) if for_programs => {
-            eprintln!("{}", serde_json::json!({"code": failure.code, "message": failure.message}));
-            failure.exit.into()
+        Err(error) if for_programs => {
+            eprintln!("{}", serde_json::json!({"code": error.code, "message": error.message}));
+            error.exit.into()
         }
-        Err(failure) => {
-            eprintln!("crossgrant: {failure}");
-            failure.exit.into()
+        Err(error) => {
+            eprintln!("crossgrant: {error}");
+            error.exit.into()
         }
     }
 }
 
-/// Help and the version are asked for; anything else is a command line that cannot be used.
+/// Prints help, the version, or what is wrong with the command line.
 fn not_parsed(error: &clap::Error) -> ExitCode {
-    // Where nobody listens there is nobody to tell.
+    // Where standard error is closed, no error can be shown.
     let _ = error.print();
     if !error.use_stderr() {
         return Exit::Ok.into();

@@ -1,13 +1,12 @@
-//! Where everything durable is kept: implementations of [`crate::engine::ports::store::Store`].
+//! Durable state: the implementations of [`crate::engine::ports::store::Store`].
 //!
-//! [`Sqlite`] is one file beside the process, for one process. [`Postgres`] is a database for several. Every implementation passes the suite in `conformance`.
+//! [`Sqlite`] is a file for one process; [`Postgres`] is a database that several workers share. Both pass the conformance
+//! suite in `tests/support/conformance.rs`.
 
+mod judge;
 mod postgres;
 mod row;
 mod sqlite;
 
-pub use postgres::{Postgres, PostgresSettings, Time};
+pub use postgres::{LeaseClock, Postgres, PostgresSettings};
 pub use sqlite::Sqlite;
-
-#[cfg(test)]
-mod conformance;

@@ -1,4 +1,4 @@
-//! Logs and metrics.
+//! The log and the metrics of the process.
 
 pub mod log;
 pub mod metrics;

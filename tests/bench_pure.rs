@@ -24,11 +24,11 @@ use crossgrant::domain::{
 use crossgrant::engine::decide::decision::{Context, Observation, decide};
 use crossgrant::engine::decide::waiting::decide_swept;
 use crossgrant::engine::look::cen_rules::CenSearch;
-use crossgrant::engine::ports::action::Seen;
 use crossgrant::engine::ports::cloud::{
     Answer, CloudError, Listing, Readers as _, RuleFilter, RulePage, TransitRouterReader,
 };
 use crossgrant::engine::record::{Phase, Record, Turn};
+use crossgrant::engine::seen::Seen;
 use crossgrant::workflow::{Catalog, Overrides};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use jiff::Timestamp;

@@ -20,6 +20,8 @@ mod preflight;
 pub mod second_cloud;
 mod secrets;
 mod sources;
+mod sqlite;
 mod sweep;
 mod types;
+mod words;
 mod workflows;

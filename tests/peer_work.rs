@@ -27,6 +27,7 @@ use completions::Completions;
 use crossgrant::broker::{AmqpPublisher, BrokerSettings, BrokerState, Topology};
 use crossgrant::clock::{Clock, SystemClock};
 use crossgrant::cloud::{HttpTransport, Transport};
+use crossgrant::document::Problem;
 use crossgrant::domain::{Hour, Kind};
 use crossgrant::engine::events::Announcer;
 use crossgrant::engine::loops::outbox;
@@ -37,8 +38,8 @@ use crossgrant::engine::ports::action::Registry;
 use crossgrant::engine::ports::crash_points::NoCrashes;
 use crossgrant::engine::ports::observe::NoObserver;
 use crossgrant::engine::ports::store::Store;
-use crossgrant::store::{Postgres, PostgresSettings, Sqlite, Time};
-use crossgrant::workflow::{Catalog, Definition, Overrides, Problem};
+use crossgrant::store::{LeaseClock, Postgres, PostgresSettings, Sqlite};
+use crossgrant::workflow::{Catalog, Definition, Overrides};
 use post::{NoCloud, Post};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -97,7 +98,7 @@ async fn store(place: &str, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Store>> {
         return Ok(Arc::new(Sqlite::open(Path::new(place))?));
     }
     let settings = PostgresSettings { url: place.into(), password: None, ca_pem: None, name: NAME.into() };
-    Ok(Arc::new(Postgres::open(&settings, Time::Database(Arc::clone(clock))).await?))
+    Ok(Arc::new(Postgres::open(&settings, LeaseClock::Database(Arc::clone(clock))).await?))
 }
 
 /// The engine with the one definition and the one action, on a store that may be new.

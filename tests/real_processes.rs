@@ -7,6 +7,7 @@ mod ccn_plans;
 mod database;
 mod guards;
 mod messages;
+mod postgres;
 mod probe;
 mod running;
 mod shared_budget;

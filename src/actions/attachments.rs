@@ -1,64 +1,56 @@
-//! The attachments of an instance in a CEN, in the account that owns the CEN: their payer (API §A.7) and their end
-//! (API §A.9, §A.10). One write at a time, each judged anew by a look.
+//! The attachments of an instance in a CEN, as the owner of the CEN: changing their payer (API §A.7) and deleting them
+//! (API §A.9, §A.10). One write is made at a time, and a look is judged before each.
 
 use async_trait::async_trait;
 
 use crate::domain::{Attachment, Edition, InstanceType, Job, Operation, OrderType, Reason};
-use crate::engine::ports::action::{
-    Action, GrantState, Intended, Judgement, Reads, Seen, Side, TransitRouterAction, View, grant_state,
-};
+use crate::engine::ports::action::{Action, Intended, Judgement, Side, TransitRouterAction, View};
 use crate::engine::ports::cloud::{Answer, CloudError, TransitRouterWriter};
 use crate::engine::record::Write;
-use crate::workflow::{Account, VerbSpec};
+use crate::engine::seen::{GrantState, Reads, Seen, grant_state};
+use crate::workflow::{ActsAs, VerbSpec};
 
-/// What a look says of attachments.
-pub(super) enum Attached {
-    /// These, in order of id.
-    To(Vec<Attachment>),
-    /// It cannot be told: what the job has to do instead of going on.
-    Not(Judgement),
-}
-
-/// The attachments a look shows, of both editions. That there are none, or that one is gone which was shown before, is
-/// believed only if every page of every list was read, and if another look, a while before, showed the same. For there
-/// being none, the transit-router account must also have been shown a rule, so that its credential is the right one.
+/// The attachments a look shows, of both editions, in order of id; or, where that cannot be told, what the job has to do
+/// instead of going on.
 ///
-/// An ECR's rule may be shown to the resource account alone (API §H2): of an ECR lists that were read and counted to
-/// their ends will do.
-pub(super) fn attached(view: &View<'_>, seen: &Seen) -> Attached {
+/// That there are none, or that one is gone which was shown before, is believed only if every page of every list was read
+/// and another look, a while before, showed the same. If there are none, the transit-router account must also have been
+/// shown a rule, which proves its credential; an ECR's rule may be shown to the resource account alone (API §H2), so for
+/// an ECR complete lists are enough.
+pub(super) fn attached(view: &View<'_>, seen: &Seen) -> Result<Vec<Attachment>, Judgement> {
     believed(view, seen, seen.all_attachments())
 }
 
-/// Those that have a payer.
-fn billed(view: &View<'_>, seen: &Seen) -> Attached {
+/// The same of the attachments that have a payer.
+fn billed(view: &View<'_>, seen: &Seen) -> Result<Vec<Attachment>, Judgement> {
     let list = seen.attachments.as_ref().filter(|listing| listing.complete);
     believed(view, seen, list.map(|listing| listing.items.clone()))
 }
 
-fn believed(view: &View<'_>, seen: &Seen, list: Option<Vec<Attachment>>) -> Attached {
+fn believed(view: &View<'_>, seen: &Seen, list: Option<Vec<Attachment>>) -> Result<Vec<Attachment>, Judgement> {
     let Some(mut list) = list else {
         let why = "the lists of attachments could not be read to their ends, or contradict each other";
-        return Attached::Not(Judgement::Unclear(why.into()));
+        return Err(Judgement::Unclear(why.into()));
     };
     let shown_a_rule = seen.cen_rule.as_ref().is_some_and(|rules| !rules.items.is_empty());
     if list.is_empty() && !shown_a_rule && view.kind() != InstanceType::ECR {
-        return Attached::Not(Judgement::Unclear("no attachment and no grant is shown, which proves nothing".into()));
+        return Err(Judgement::Unclear("no attachment and no grant is shown, which proves nothing".into()));
     }
     if !view.certain.detached {
         let what = if list.is_empty() { "no attachment is shown" } else { "an attachment is not shown any more" };
-        return Attached::Not(Judgement::Recheck(format!("{what}; looks once more before it believes that")));
+        return Err(Judgement::Recheck(format!("{what}; looks once more before it believes that")));
     }
     list.sort_by(|a, b| a.id.cmp(&b.id));
-    Attached::To(list)
+    Ok(list)
 }
 
-/// Through when every attachment is `Attached` with the goal as its payer.
+/// Done when every attachment is `Attached` and has the goal as its payer.
 pub struct UpdateAttachments;
 
-/// Through when there is none left.
+/// Done when there is no attachment left.
 pub struct DeleteAttachments;
 
-/// The payer an attachment is to have. An undo gives each one back its own, and has no business with those that this job
+/// The payer an attachment is to have. An undo gives back to each the payer it had, and leaves alone those that this job
 /// did not write.
 fn wanted(view: &View<'_>, attachment: &Attachment) -> Option<OrderType> {
     if !view.undo {
@@ -71,8 +63,8 @@ fn wanted(view: &View<'_>, attachment: &Attachment) -> Option<OrderType> {
     before.map_or(view.goal, |before| before.order_type.or(view.goal))
 }
 
-/// What the job has to do instead of writing, where the grant does not carry the payer that its attachments are to have:
-/// the cloud takes none that the grant has not (API §A.7), and one that somebody has changed since is theirs to change.
+/// What the job has to do instead of writing, if the grant does not carry the payer that its attachments are to have. The
+/// cloud refuses a payer that the grant does not carry (API §A.7), and a grant that somebody changed since is left to them.
 fn grant_differs(view: &View<'_>, seen: &Seen) -> Option<Judgement> {
     let job = view.job();
     if view.record.mended && grant_state(seen, job) == GrantState::Absent {
@@ -91,7 +83,7 @@ fn grant_differs(view: &View<'_>, seen: &Seen) -> Option<Judgement> {
     }
 }
 
-/// What ends an attachment. A CCN has only what the Basic Edition has, on either edition (API §A.9).
+/// Deletes an attachment. For a CCN there is the call of the Basic Edition alone, whatever the edition (API §A.9).
 fn delete_operation(view: &View<'_>, edition: Edition) -> Operation {
     let enterprise = Operation::delete_attachment(view.kind()).filter(|_| edition == Edition::Enterprise);
     enterprise.unwrap_or(Operation::DetachCenChildInstance)
@@ -99,10 +91,10 @@ fn delete_operation(view: &View<'_>, edition: Edition) -> Operation {
 
 impl Action for UpdateAttachments {
     fn spec(&self) -> VerbSpec {
-        VerbSpec { name: "update-attachments", account: Account::TransitRouter, writes: true, outcomes: &["done"] }
+        VerbSpec { name: "update-attachments", acts_as: ActsAs::TransitRouter, writes: true, outcomes: &["done"] }
     }
 
-    /// A job that has come back from its wait has both witnesses tell that the grant is still as it left it.
+    /// A job that has come back from its wait asks both witnesses whether the grant is still as it left it.
     fn reads(&self, view: &View<'_>) -> Reads {
         Reads { attachments: true, resource_rules: view.record.mended, ..Reads::CEN_RULE }
     }
@@ -111,10 +103,10 @@ impl Action for UpdateAttachments {
         if let Some(judgement) = grant_differs(view, seen) {
             return judgement;
         }
-        // Gone since: the grant carries the new payer, and the wait judges it as unattached.
+        // An attachment that is gone needs no payer: the grant carries the new one, and the wait judges it as unattached.
         let list = match billed(view, seen) {
-            Attached::Not(judgement) => return judgement,
-            Attached::To(list) => list,
+            Err(judgement) => return judgement,
+            Ok(list) => list,
         };
         let stale = |a: &Attachment| wanted(view, a).filter(|wanted| a.is_attached() && a.order_type != Some(*wanted));
         if let Some((attachment, order_type)) = list.iter().find_map(|a| Some((a, stale(a)?))) {
@@ -162,10 +154,10 @@ impl TransitRouterAction for UpdateAttachments {
 
 impl Action for DeleteAttachments {
     fn spec(&self) -> VerbSpec {
-        VerbSpec { name: "delete-attachments", account: Account::TransitRouter, writes: true, outcomes: &["done"] }
+        VerbSpec { name: "delete-attachments", acts_as: ActsAs::TransitRouter, writes: true, outcomes: &["done"] }
     }
 
-    /// Of an ECR the first witness may know nothing (API §H2), and then the second tells alone that it is granted.
+    /// The first witness may know nothing of an ECR (API §H2); then the second alone tells that it is granted.
     fn reads(&self, view: &View<'_>) -> Reads {
         let resource_rules = view.kind() == InstanceType::ECR;
         Reads { attachments: true, basic: true, resource_rules, ..Reads::CEN_RULE }
@@ -176,8 +168,8 @@ impl Action for DeleteAttachments {
             return Judgement::Unclear(why);
         }
         let list = match attached(view, seen) {
-            Attached::Not(judgement) => return judgement,
-            Attached::To(list) => list,
+            Err(judgement) => return judgement,
+            Ok(list) => list,
         };
         match (list.iter().find(|a| a.is_attached()), list.first()) {
             (Some(attachment), _) => {

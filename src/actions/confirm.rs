@@ -1,12 +1,13 @@
-//! Read back what was done, before anybody is told.
+//! Reading back what was done, before the job says so.
 
-use super::written;
+use super::findings::written;
 use crate::domain::{GrantRule, InstanceType};
-use crate::engine::ports::action::{Action, GrantState, Judgement, Reads, Seen, View, grant_state};
-use crate::workflow::{Account, VerbSpec};
+use crate::engine::ports::action::{Action, Judgement, View};
+use crate::engine::seen::{GrantState, Reads, Seen, grant_state};
+use crate::workflow::{ActsAs, VerbSpec};
 
-/// The rule as it is read back: by the transit-router account, or, where that may know nothing of an ECR (API §H2), by
-/// the other.
+/// The rule as the transit-router account is shown it, or, for an ECR, of which that account may know nothing (API §H2),
+/// as the resource account is.
 fn read_back<'a>(view: &View<'_>, seen: &'a Seen) -> Option<&'a GrantRule> {
     let fallback = || (view.kind() == InstanceType::ECR).then(|| seen.rule_at_resource(view.job())).flatten();
     seen.rule_at_cen(view.job()).or_else(fallback)
@@ -16,19 +17,19 @@ fn witnesses(view: &View<'_>) -> Reads {
     if view.kind() == InstanceType::ECR { Reads::WITNESSES } else { Reads::CEN_RULE }
 }
 
-/// Through when the transit-router account is shown the grant with the goal as its payer.
+/// Done when the transit-router account is shown the grant with the goal as its payer.
 pub struct ConfirmGranted;
 
-/// Through when neither account is shown the grant.
+/// Done when neither account is shown the grant.
 pub struct ConfirmRevoked;
 
-/// `effective`: the grant shows the goal, in force or, as nothing is attached, without saying. `pending`: the goal is
-/// written and another payer in force.
+/// Outcomes: `effective`, the goal is written and in force, or nothing is attached and the grant does not say what is in
+/// force; `pending`, the goal is written and another payer is in force.
 pub struct ConfirmPayer;
 
 impl Action for ConfirmGranted {
     fn spec(&self) -> VerbSpec {
-        VerbSpec { name: "confirm-granted", account: Account::Readers, writes: false, outcomes: &["done"] }
+        VerbSpec { name: "confirm-granted", acts_as: ActsAs::Readers, writes: false, outcomes: &["done"] }
     }
 
     fn reads(&self, view: &View<'_>) -> Reads {
@@ -49,7 +50,7 @@ impl Action for ConfirmGranted {
 
 impl Action for ConfirmRevoked {
     fn spec(&self) -> VerbSpec {
-        VerbSpec { name: "confirm-revoked", account: Account::Readers, writes: false, outcomes: &["done"] }
+        VerbSpec { name: "confirm-revoked", acts_as: ActsAs::Readers, writes: false, outcomes: &["done"] }
     }
 
     fn reads(&self, _: &View<'_>) -> Reads {
@@ -67,12 +68,7 @@ impl Action for ConfirmRevoked {
 
 impl Action for ConfirmPayer {
     fn spec(&self) -> VerbSpec {
-        VerbSpec {
-            name: "confirm-payer",
-            account: Account::Readers,
-            writes: false,
-            outcomes: &["effective", "pending"],
-        }
+        VerbSpec { name: "confirm-payer", acts_as: ActsAs::Readers, writes: false, outcomes: &["effective", "pending"] }
     }
 
     fn reads(&self, view: &View<'_>) -> Reads {

@@ -1,27 +1,26 @@
-//! `GrantInstanceToTransitRouter`, and for a CCN `GrantInstanceToCbn`, in the account that owns the instance (API §A.1,
-//! §A.6). Neither has a ClientToken.
+//! `GrantInstanceToTransitRouter`, and for a CCN `GrantInstanceToCbn`, as the owner of the instance (API §A.1, §A.6).
+//! Neither has a ClientToken.
 
 use async_trait::async_trait;
 
-use super::written;
+use super::findings::{read_back, written};
 use crate::domain::{GrantRule, InstanceType, Job, Operation, Reason};
-use crate::engine::ports::action::{
-    Action, GrantState, Intended, Judgement, Reads, ResourceAction, Seen, Side, View, grant_state,
-};
+use crate::engine::ports::action::{Action, Intended, Judgement, ResourceAction, Side, View};
 use crate::engine::ports::cloud::{Answer, CloudError, ResourceWriter};
 use crate::engine::record::Write;
-use crate::workflow::{Account, VerbSpec};
+use crate::engine::seen::{GrantState, Reads, Seen, grant_state};
+use crate::workflow::{ActsAs, VerbSpec};
 
-/// Through when the grant is there with the goal as its payer.
+/// Done when the grant is there with the goal as its payer.
 pub struct Grant;
 
 impl Action for Grant {
     fn spec(&self) -> VerbSpec {
-        VerbSpec { name: "grant", account: Account::Resource, writes: true, outcomes: &["done"] }
+        VerbSpec { name: "grant", acts_as: ActsAs::Resource, writes: true, outcomes: &["done"] }
     }
 
     fn reads(&self, view: &View<'_>) -> Reads {
-        super::read_back(view)
+        read_back(view)
     }
 
     fn judge(&self, view: &View<'_>, seen: &Seen) -> Judgement {
@@ -36,7 +35,7 @@ impl Action for Grant {
             GrantState::Granted(rule) => match (view.goal, written(&rule)) {
                 (None, _) => Judgement::Done("done"),
                 (Some(goal), Ok(order_type)) if order_type == goal => Judgement::Done("done"),
-                // The rule this job itself revoked may still be shown for a while; what shows after that is another's.
+                // The rule this job itself revoked may be shown for a while; a rule that shows after that is another's.
                 (Some(_), Ok(order_type)) if revoked_before(view) && !view.certain.settled => {
                     Judgement::Unclear(format!("the grant is still shown with {order_type}"))
                 }
@@ -83,7 +82,7 @@ impl Action for Grant {
     }
 }
 
-/// Whether a rule that is shown may be the one that this job, in either direction, took away before.
+/// Whether a rule that is shown may be the one that this job, forwards or in an undo, revoked before.
 fn revoked_before(view: &View<'_>) -> bool {
     let (record, step) = (view.record, &view.record.step);
     record.writes.iter().any(|w| (w.step != *step || w.undo != view.undo) && w.may_have_landed())

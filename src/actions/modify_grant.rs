@@ -1,29 +1,28 @@
-//! `ModifyGrantInstanceToTransitRouter`: the payer written on the grant, in the account that owns the instance
-//! (API §A.3). It comes before the transit-router side, in both directions.
+//! `ModifyGrantInstanceToTransitRouter`: changing the payer on the grant, as the owner of the instance (API §A.3). It comes
+//! before the transit-router side, also when it is undone.
 
 use async_trait::async_trait;
 
-use super::attachments::{Attached, attached};
-use super::written;
+use super::attachments::attached;
+use super::findings::{read_back, written};
 use crate::domain::{Job, Operation, Reason};
-use crate::engine::ports::action::{
-    Action, GrantState, Intended, Judgement, Reads, ResourceAction, Seen, Side, View, grant_state,
-};
+use crate::engine::ports::action::{Action, Intended, Judgement, ResourceAction, Side, View};
 use crate::engine::ports::cloud::{Answer, CloudError, ResourceWriter};
 use crate::engine::record::Write;
-use crate::workflow::{Account, VerbSpec};
+use crate::engine::seen::{GrantState, Reads, Seen, grant_state};
+use crate::workflow::{ActsAs, VerbSpec};
 
-/// Through when the grant shows the goal as its payer.
+/// Done when the grant shows the goal as its payer.
 pub struct ModifyGrant;
 
 impl Action for ModifyGrant {
     fn spec(&self) -> VerbSpec {
-        VerbSpec { name: "modify-grant", account: Account::Resource, writes: true, outcomes: &["done"] }
+        VerbSpec { name: "modify-grant", acts_as: ActsAs::Resource, writes: true, outcomes: &["done"] }
     }
 
-    /// After a refusal the attachments too: a payer is changed in place only while something is attached.
+    /// After a refusal also the attachments: a payer can be changed in place only while something is attached.
     fn reads(&self, view: &View<'_>) -> Reads {
-        if view.refused() { Reads::ALL } else { super::read_back(view) }
+        if view.refused() { Reads::ALL } else { read_back(view) }
     }
 
     fn judge(&self, view: &View<'_>, seen: &Seen) -> Judgement {
@@ -46,11 +45,11 @@ impl Action for ModifyGrant {
         }
         if view.refused() {
             match attached(view, seen) {
-                Attached::Not(judgement) => return judgement,
-                Attached::To(list) if list.is_empty() => {
+                Err(judgement) => return judgement,
+                Ok(list) if list.is_empty() => {
                     return Judgement::StartOver("it is attached to nothing any more".into());
                 }
-                Attached::To(_) => {}
+                Ok(_) => {}
             }
         }
         Judgement::Write(Intended {

@@ -1,26 +1,25 @@
-//! `RevokeInstanceFromTransitRouter`, and for a CCN `RevokeInstanceFromCbn`, in the account that owns the instance
-//! (API §A.2, §A.6). Neither has a ClientToken.
+//! `RevokeInstanceFromTransitRouter`, and for a CCN `RevokeInstanceFromCbn`, as the owner of the instance (API §A.2, §A.6).
+//! Neither has a ClientToken.
 
 use async_trait::async_trait;
 
-use super::attachments::{Attached, attached};
+use super::attachments::attached;
 use crate::domain::{GrantRule, Job, Operation, Reason};
-use crate::engine::ports::action::{
-    Action, GrantState, Intended, Judgement, Reads, ResourceAction, Seen, Side, View, grant_state,
-};
+use crate::engine::ports::action::{Action, Intended, Judgement, ResourceAction, Side, View};
 use crate::engine::ports::cloud::{Answer, CloudError, ResourceWriter};
 use crate::engine::record::Write;
-use crate::workflow::{Account, VerbSpec};
+use crate::engine::seen::{GrantState, Reads, Seen, grant_state};
+use crate::workflow::{ActsAs, VerbSpec};
 
-/// Through when both witnesses show no grant.
+/// Done when both witnesses show no grant.
 pub struct Revoke;
 
 impl Action for Revoke {
     fn spec(&self) -> VerbSpec {
-        VerbSpec { name: "revoke", account: Account::Resource, writes: true, outcomes: &["done"] }
+        VerbSpec { name: "revoke", acts_as: ActsAs::Resource, writes: true, outcomes: &["done"] }
     }
 
-    /// Before the write the attachments too: a network may have been attached since the survey.
+    /// Before the write also the attachments: the instance may have been attached since the survey.
     fn reads(&self, view: &View<'_>) -> Reads {
         if view.accepted() { Reads::WITNESSES } else { Reads::ALL }
     }
@@ -30,7 +29,7 @@ impl Action for Revoke {
         match grant_state(seen, job) {
             GrantState::Unclear(why) => return Judgement::Unclear(why),
             GrantState::Absent => return Judgement::Done("done"),
-            // The cloud has said that there is none, or none any more, or has shown twice that it is gone.
+            // The cloud has accepted the revoke, has said that there is no grant, or has shown twice that it is gone.
             GrantState::Unshown if view.accepted() || view.refused_as_done() || view.certain.gone => {
                 return Judgement::Done("done");
             }
@@ -47,13 +46,13 @@ impl Action for Revoke {
             GrantState::Granted(_) => {}
         }
         match attached(view, seen) {
-            Attached::Not(judgement) => judgement,
-            Attached::To(list) if list.is_empty() => Judgement::Write(Intended {
+            Err(judgement) => judgement,
+            Ok(list) if list.is_empty() => Judgement::Write(Intended {
                 operation: Operation::revoke(view.kind()),
                 resource: job.instance.id.to_string(),
                 order_type: None,
             }),
-            Attached::To(list) => {
+            Ok(list) => {
                 let names: Vec<&str> = list.iter().map(|a| a.id.as_str()).collect();
                 Judgement::StartOver(format!("it is attached now, by {}", names.join(", ")))
             }

@@ -1,16 +1,17 @@
 //! Before a grant: is there one already, and who pays for it? And is an IPsec-VPN connection free to be granted?
 
-use super::{and_vpn, attached_elsewhere, with_owners, written};
+use super::findings::{and_vpn, attached_elsewhere, with_owners, written};
 use crate::domain::Reason;
-use crate::engine::ports::action::{Action, GrantState, Judgement, Reads, Seen, View, grant_state};
-use crate::workflow::{Account, VerbSpec};
+use crate::engine::ports::action::{Action, Judgement, View};
+use crate::engine::seen::{GrantState, Reads, Seen, grant_state};
+use crate::workflow::{ActsAs, VerbSpec};
 
-/// `absent`: to be granted. `satisfied`: granted already, with the payer asked for.
+/// Outcomes: `absent`, to be granted; `satisfied`, granted already with the wanted payer.
 pub struct SurveyGrant;
 
 impl Action for SurveyGrant {
     fn spec(&self) -> VerbSpec {
-        VerbSpec { name: "survey-grant", account: Account::Readers, writes: false, outcomes: &["absent", "satisfied"] }
+        VerbSpec { name: "survey-grant", acts_as: ActsAs::Readers, writes: false, outcomes: &["absent", "satisfied"] }
     }
 
     fn reads(&self, view: &View<'_>) -> Reads {
@@ -30,7 +31,7 @@ fn judged(view: &View<'_>, seen: &Seen) -> Judgement {
         }
         GrantState::Granted(rule) => rule,
     };
-    // A CCN's grant has no payer (API §A.6): being there is all it can be.
+    // The grant of a CCN has no payer (API §A.6), so it is enough that it is there.
     let Some(goal) = view.goal else { return Judgement::Done("satisfied") };
     match written(&rule) {
         Ok(order_type) if order_type == goal => Judgement::Done("satisfied"),

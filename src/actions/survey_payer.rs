@@ -1,21 +1,22 @@
-//! Before a payer change: what is granted, who pays, and is the instance attached? The answer chooses the branch: an
-//! attached instance is changed in place and waits for the hour, another is revoked and granted anew (API §B).
+//! Before a payer change: what is granted, who pays, and is the instance attached? The payer of an attached instance is
+//! changed in place and takes effect at the hour; any other instance is revoked and granted anew (API §B).
 
-use super::attachments::{Attached, attached};
-use super::{and_vpn, attached_elsewhere, with_owners, written};
+use super::attachments::attached;
+use super::findings::{and_vpn, attached_elsewhere, with_owners, written};
 use crate::domain::{Edition, InstanceType, Reason};
-use crate::engine::ports::action::{Action, GrantState, Judgement, Reads, Seen, View, grant_state};
-use crate::workflow::{Account, VerbSpec};
+use crate::engine::ports::action::{Action, Judgement, View};
+use crate::engine::seen::{GrantState, Reads, Seen, grant_state};
+use crate::workflow::{ActsAs, VerbSpec};
 
-/// `satisfied`: the payer asked for is written and in force. `pending`: written everywhere, in force at the next hour.
-/// `attached`, `unattached`: to be changed.
+/// Outcomes: `satisfied`, the wanted payer is written and in force; `pending`, it is written everywhere and will be in
+/// force at the next hour; `attached` and `unattached`, it is to be changed.
 pub struct SurveyPayer;
 
 impl Action for SurveyPayer {
     fn spec(&self) -> VerbSpec {
         VerbSpec {
             name: "survey-payer",
-            account: Account::Readers,
+            acts_as: ActsAs::Readers,
             writes: false,
             outcomes: &["satisfied", "pending", "attached", "unattached"],
         }
@@ -64,8 +65,8 @@ fn judged(view: &View<'_>, seen: &Seen) -> Judgement {
     };
     let effective = rule.effective_order_type;
     let list = match attached(view, seen) {
-        Attached::Not(judgement) => return judgement,
-        Attached::To(list) => list,
+        Err(judgement) => return judgement,
+        Ok(list) => list,
     };
     if list.is_empty() {
         return match (order_type == goal, effective) {

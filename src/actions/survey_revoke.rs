@@ -1,20 +1,21 @@
 //! Before a revoke: is there a grant, and is the instance attached?
 
-use super::attachments::{Attached, attached};
-use super::with_owners;
+use super::attachments::attached;
+use super::findings::with_owners;
 use crate::domain::{Attachments, Reason};
-use crate::engine::ports::action::{Action, GrantState, Judgement, Reads, Seen, View, grant_state};
-use crate::workflow::{Account, VerbSpec};
+use crate::engine::ports::action::{Action, Judgement, View};
+use crate::engine::seen::{GrantState, Reads, Seen, grant_state};
+use crate::workflow::{ActsAs, VerbSpec};
 
-/// `absent`: nothing to revoke. `unattached`: to be revoked. `attached`: attachments to be deleted first, which the job
-/// allows.
+/// Outcomes: `absent`, there is nothing to revoke; `unattached`, to be revoked; `attached`, the attachments are to be
+/// deleted first, which the job allows.
 pub struct SurveyRevoke;
 
 impl Action for SurveyRevoke {
     fn spec(&self) -> VerbSpec {
         VerbSpec {
             name: "survey-revoke",
-            account: Account::Readers,
+            acts_as: ActsAs::Readers,
             writes: false,
             outcomes: &["absent", "unattached", "attached"],
         }
@@ -37,10 +38,10 @@ fn judged(view: &View<'_>, seen: &Seen) -> Judgement {
         GrantState::Granted(_) | GrantState::Unshown => {}
     }
     match attached(view, seen) {
-        Attached::Not(judgement) => judgement,
-        Attached::To(list) if list.is_empty() => Judgement::Done("unattached"),
-        Attached::To(_) if job.attachments == Attachments::Delete => Judgement::Done("attached"),
-        Attached::To(list) => {
+        Err(judgement) => judgement,
+        Ok(list) if list.is_empty() => Judgement::Done("unattached"),
+        Ok(_) if job.attachments == Attachments::Delete => Judgement::Done("attached"),
+        Ok(list) => {
             let findings: Vec<String> = list.iter().map(|a| format!("attached by {} ({})", a.id, a.status)).collect();
             Judgement::Refuse {
                 reason: Reason::Attached,

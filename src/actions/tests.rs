@@ -6,9 +6,10 @@ use jiff::Timestamp;
 use super::registry;
 use crate::domain::contract::{Envelope, parse};
 use crate::domain::{Attachment, Edition, GrantRule, Job, JobUid, OrderType, Reason, Requester};
-use crate::engine::ports::action::{Certain, GrantState, Judgement, Seen, View, grant_state};
+use crate::engine::ports::action::{Certain, Judgement, View};
 use crate::engine::ports::cloud::Listing;
 use crate::engine::record::Record;
+use crate::engine::seen::{GrantState, Seen, grant_state};
 
 const PAYERS: [Option<OrderType>; 3] = [None, Some(OrderType::PayByCenOwner), Some(OrderType::PayByResourceOwner)];
 

@@ -1,37 +1,38 @@
-//! Accounts that are paused.
+//! Pauses of accounts: listing, making and ending them.
 
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use serde::{Deserialize, Serialize};
 
-use super::Admin;
 use super::error::ApiError;
+use super::parts::Admin;
+use super::query::{pairs, unknown};
 use crate::domain::AccountUid;
 use crate::engine::guards::Pause;
 
-/// The longest text that is kept with a pause, in bytes.
+/// The longest `by` and `reason`, in bytes.
 const LONGEST: usize = 500;
 
-/// The accounts that are paused.
+/// The answer to `GET /v1/accounts/paused`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Paused {
-    /// By uid.
+    /// The pauses, in the order of their accounts' uids.
     pub accounts: Vec<Pause>,
 }
 
-/// What was unpaused.
+/// The answer to `POST /v1/accounts/{uid}/unpause`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unpaused {
-    /// The account.
+    /// The account whose pause has ended.
     pub account: AccountUid,
 }
 
 pub(super) async fn paused(State(admin): State<Admin>) -> Result<Json<Paused>, ApiError> {
-    Ok(Json(Paused { accounts: admin.0.engine.store.pauses().await? }))
+    Ok(Json(Paused { accounts: admin.parts().engine.store.pauses().await? }))
 }
 
-/// Pauses an account: `reason=…`, and `by=…`, which nobody verifies.
+/// Pauses an account. `by=…` and `reason=…` are kept as given; `by` is not verified.
 pub(super) async fn pause(
     State(admin): State<Admin>,
     uid: Result<Path<String>, PathRejection>,
@@ -39,21 +40,21 @@ pub(super) async fn pause(
 ) -> Result<Json<Pause>, ApiError> {
     let account = account(uid)?;
     let (mut by, mut reason) = (String::new(), String::new());
-    for (key, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
-        let place = match key.as_ref() {
+    for (key, value) in pairs(query.as_deref()) {
+        let text = match key.as_str() {
             "by" => &mut by,
             "reason" => &mut reason,
-            _ => return Err(ApiError::BadRequest(format!("there is no parameter {key} (known: by, reason)"))),
+            _ => return Err(unknown(&key, &["by", "reason"])),
         };
-        *place = value.trim().to_owned();
+        *text = value.trim().to_owned();
     }
     for (name, text) in [("by", &by), ("reason", &reason)] {
         if text.is_empty() || text.len() > LONGEST || text.contains(char::is_control) {
-            let message = format!("{name}=… must be a text of one line, up to {LONGEST} bytes");
+            let message = format!("{name}=… is required: one line of text, at most {LONGEST} bytes");
             return Err(ApiError::BadRequest(message));
         }
     }
-    Ok(Json(admin.0.engine.pause(account, by, reason).await?))
+    Ok(Json(admin.parts().engine.pause(account, by, reason).await?))
 }
 
 pub(super) async fn unpause(
@@ -61,7 +62,7 @@ pub(super) async fn unpause(
     uid: Result<Path<String>, PathRejection>,
 ) -> Result<Json<Unpaused>, ApiError> {
     let account = account(uid)?;
-    admin.0.engine.unpause(&account).await?;
+    admin.parts().engine.unpause(&account).await?;
     Ok(Json(Unpaused { account }))
 }
 

@@ -1,45 +1,46 @@
-//! Jobs that an hourly limit has parked: how many, which, and letting them begin.
+//! Jobs that an hourly limit has parked: counting, listing and approving them.
 
 use axum::Json;
 use axum::extract::{Path, RawQuery, State};
 use serde::{Deserialize, Serialize};
 
-use super::Admin;
 use super::error::ApiError;
-use super::jobs::{LARGEST_PAGE, filter};
+use super::filter::{FILTERS, narrow};
+use super::parts::Admin;
+use super::query::{LARGEST_PAGE, PAGE, limit, pairs, parsed, unknown};
 use crate::domain::JobUid;
 use crate::engine::ports::store::{Filter, StoreError};
 use crate::engine::record::{Record, State as JobState};
 
-/// Jobs that need approval.
+/// The answer to `GET /v1/approvals`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Approvals {
-    /// How many match.
+    /// The number of jobs that match.
     pub total: usize,
-    /// The newest of them, as many as were asked for.
+    /// The newest of them, at most `limit`.
     pub jobs: Vec<Record>,
 }
 
-/// What was approved.
+/// The answer to `POST /v1/approvals`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Approved {
-    /// The jobs, which begin as soon as there is room.
+    /// The approved jobs. They begin as soon as a worker has room.
     pub approved: Vec<JobUid>,
-    /// How many changed at the same moment and were left out.
+    /// The number of jobs that changed at the same moment and were not approved.
     pub left: usize,
 }
 
-/// What a request is about: the jobs it names, or all that its filters let through.
-struct Asked {
+/// The jobs that a request names, or else all that its filters match.
+struct ApprovalQuery {
     named: Vec<String>,
     filter: Filter,
     expect: Option<usize>,
 }
 
 pub(super) async fn list(State(admin): State<Admin>, RawQuery(query): RawQuery) -> Result<Json<Approvals>, ApiError> {
-    let asked = asked(query.as_deref())?;
+    let asked = read(query.as_deref())?;
     if asked.expect.is_some() {
-        return Err(ApiError::BadRequest("expect=… is for POST, which approves".into()));
+        return Err(ApiError::BadRequest("expect=… is for POST, which approves; GET only lists".into()));
     }
     let mut jobs = admin.needing(&asked).await?;
     let total = jobs.len();
@@ -47,9 +48,10 @@ pub(super) async fn list(State(admin): State<Admin>, RawQuery(query): RawQuery) 
     Ok(Json(Approvals { total, jobs }))
 }
 
-/// Approves the jobs of `job=…`, each of which must need it, or of the filters, if there are `expect=<count>` of them.
+/// Approves the jobs of `job=…`, each of which must need approval; or all that match the filters, if their number is that
+/// of `expect=<count>`.
 pub(super) async fn approve(State(admin): State<Admin>, RawQuery(query): RawQuery) -> Result<Json<Approved>, ApiError> {
-    let asked = asked(query.as_deref())?;
+    let asked = read(query.as_deref())?;
     let jobs = admin.needing(&asked).await?;
     let found = jobs.len();
     let expected = match asked.expect {
@@ -64,44 +66,39 @@ pub(super) async fn approve(State(admin): State<Admin>, RawQuery(query): RawQuer
         return Err(ApiError::Conflict(message));
     }
     let mut approved = Vec::with_capacity(found);
-    for piece in jobs.chunks(LARGEST_PAGE) {
-        approved.extend(admin.0.engine.approve(piece).await?);
+    for page in jobs.chunks(LARGEST_PAGE) {
+        approved.extend(admin.parts().engine.approve(page).await?);
     }
     Ok(Json(Approved { left: found - approved.len(), approved }))
 }
 
-fn asked(query: Option<&str>) -> Result<Asked, ApiError> {
-    let (mut named, mut expect) = (Vec::new(), None);
-    let mut filters = form_urlencoded::Serializer::new(String::new());
+fn read(query: Option<&str>) -> Result<ApprovalQuery, ApiError> {
+    let mut asked =
+        ApprovalQuery { named: Vec::new(), filter: Filter { limit: PAGE, ..Filter::default() }, expect: None };
     let mut filtered = false;
-    for (key, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
-        match key.as_ref() {
-            "job" => named.push(value.into_owned()),
-            "expect" => {
-                let count =
-                    value.parse().map_err(|_| ApiError::BadRequest(format!("expect={value}: must be a count")))?;
-                expect = Some(count);
-            }
+    for (key, value) in pairs(query) {
+        match key.as_str() {
+            "job" => asked.named.push(value),
+            "expect" => asked.expect = Some(parsed(&key, &value, "a count")?),
+            "limit" => asked.filter.limit = limit(&value)?,
             "state" | "before" => {
                 return Err(ApiError::BadRequest(format!(
-                    "{key}: jobs that need approval are all parked, and counted whole"
+                    "{key} cannot be used here: the jobs that need approval are all parked, and all of them are counted"
                 )));
             }
-            _ => {
-                filtered |= key != "limit";
-                filters.append_pair(&key, &value);
-            }
+            _ if narrow(&mut asked.filter, &key, &value)? => filtered = true,
+            _ => return Err(unknown(&key, &[&["job", "expect", "limit"], &FILTERS[..]].concat())),
         }
     }
-    if filtered && !named.is_empty() {
-        return Err(ApiError::BadRequest("either job=… or filters".into()));
+    if filtered && !asked.named.is_empty() {
+        return Err(ApiError::BadRequest("either job=… or filters can be given, not both".into()));
     }
-    Ok(Asked { named, expect, filter: filter(&filters.finish())? })
+    Ok(asked)
 }
 
 impl Admin {
-    /// The jobs that need approval, newest first. One that is named and needs none is a conflict.
-    async fn needing(&self, asked: &Asked) -> Result<Vec<Record>, ApiError> {
+    /// The jobs that need approval, newest first. A named job that needs none is declined.
+    async fn needing(&self, asked: &ApprovalQuery) -> Result<Vec<Record>, ApiError> {
         if asked.named.is_empty() {
             return Ok(self.all_needing(&asked.filter).await?);
         }
@@ -124,7 +121,7 @@ impl Admin {
         let mut page = Filter { states: vec![JobState::Parked], limit: LARGEST_PAGE, ..filter.clone() };
         let mut jobs = Vec::new();
         loop {
-            let parked = self.0.engine.store.list(&page).await?;
+            let parked = self.parts().engine.store.list(&page).await?;
             page.before = parked.last().map(|last| last.uid);
             let more = parked.len() == LARGEST_PAGE;
             jobs.extend(parked.into_iter().filter(Record::needs_approval));

@@ -1,4 +1,4 @@
-//! The bearer token. Compared in constant time, so that nobody can find it out letter by letter.
+//! The bearer token. It is compared in constant time, so that response times reveal nothing of it.
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -8,18 +8,18 @@ use http::header::AUTHORIZATION;
 use secrecy::ExposeSecret;
 use subtle::ConstantTimeEq;
 
-use super::Admin;
 use super::error::ApiError;
+use super::parts::Admin;
 
-/// Lets a request pass that bears the token.
+/// Answers 401 to a request without the token.
 pub(super) async fn require(State(admin): State<Admin>, request: Request, next: Next) -> Response {
     if admin.trusts(request.headers()) { next.run(request).await } else { ApiError::Unauthorized.into_response() }
 }
 
 impl Admin {
-    /// Whether these headers bear the token, or none is asked for.
+    /// Whether these headers carry the token, or none is configured.
     pub(super) fn trusts(&self, headers: &HeaderMap) -> bool {
-        let Some(token) = &self.0.token else { return true };
+        let Some(token) = &self.parts().token else { return true };
         let given = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
             let (scheme, given) = value.split_once(' ')?;
             scheme.eq_ignore_ascii_case("bearer").then_some(given.trim())

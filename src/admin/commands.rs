@@ -1,4 +1,4 @@
-//! Commands on a job.
+//! Commands on one job: cancel, resume and approve.
 
 use std::sync::Arc;
 
@@ -6,8 +6,8 @@ use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 
-use super::Admin;
 use super::error::ApiError;
+use super::parts::Admin;
 use crate::engine::decide::command::Command;
 use crate::engine::record::Record;
 
@@ -15,30 +15,30 @@ pub(super) async fn cancel(
     State(admin): State<Admin>,
     reference: Result<Path<String>, PathRejection>,
 ) -> Result<Json<Record>, ApiError> {
-    admin.tell(reference, Command::Cancel).await
+    admin.command(reference, Command::Cancel).await
 }
 
 pub(super) async fn resume(
     State(admin): State<Admin>,
     reference: Result<Path<String>, PathRejection>,
 ) -> Result<Json<Record>, ApiError> {
-    admin.tell(reference, Command::Resume).await
+    admin.command(reference, Command::Resume).await
 }
 
 pub(super) async fn approve(
     State(admin): State<Admin>,
     reference: Result<Path<String>, PathRejection>,
 ) -> Result<Json<Record>, ApiError> {
-    admin.tell(reference, Command::Approve).await
+    admin.command(reference, Command::Approve).await
 }
 
 impl Admin {
-    async fn tell(
+    async fn command(
         &self,
         reference: Result<Path<String>, PathRejection>,
         command: Command,
     ) -> Result<Json<Record>, ApiError> {
         let job = self.find(reference).await?;
-        Ok(Json(Arc::unwrap_or_clone(self.0.engine.command(job.uid, command).await?)))
+        Ok(Json(Arc::unwrap_or_clone(self.parts().engine.command(job.uid, command).await?)))
     }
 }

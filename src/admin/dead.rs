@@ -1,62 +1,58 @@
-//! What came to nothing: messages that were rejected, and messages of ours that nobody took.
+//! Dead messages: those that were rejected, and those of the worker that no queue took.
 
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Admin;
 use super::error::ApiError;
+use super::parts::Admin;
+use super::query::{LARGEST_PAGE, PAGE, limit, pairs, parsed, unknown};
 use crate::domain::JobUid;
 use crate::engine::ports::store::{OutboxRow, Rejected};
-
-/// On a page, unless the request says otherwise.
-const PAGE: usize = 50;
-/// The most there may be.
-const LARGEST_PAGE: usize = 1000;
 
 /// A page of rejections.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RejectionPage {
-    /// How many there are altogether.
+    /// The number of rejections in the store.
     pub total: u64,
     /// Newest first.
     pub rejections: Vec<Rejected>,
-    /// What to ask for as `before` to get the next page; `None` on the last.
+    /// The `before` of the next page; `None` on the last one.
     pub next: Option<JobUid>,
 }
 
-/// A page of messages nobody took.
+/// A page of messages that no queue took.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct UndeliverablePage {
-    /// How many there are altogether.
+    /// The number of such messages in the store.
     pub total: u64,
-    /// In the order in which they were said.
+    /// Oldest first.
     pub messages: Vec<Undeliverable>,
-    /// What to ask for as `after` to get the next page; `None` on the last.
+    /// The `after` of the next page; `None` on the last one.
     pub next: Option<i64>,
 }
 
-/// A message nobody took.
+/// A message that no queue took.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Undeliverable {
-    /// Names it.
+    /// Its number in the outbox, by which `replay` names it.
     pub number: i64,
-    /// Its AMQP `message_id`: the id of the event it carries.
+    /// AMQP `message_id`: the id of the event it carries.
     pub message_id: String,
-    /// Where it went; empty for the default exchange.
+    /// The exchange it was published to; empty for the default exchange.
     pub exchange: String,
-    /// To which nobody listened.
+    /// The routing key, or for the default exchange the name of the queue.
     pub routing_key: String,
-    /// When the event in it happened, if it is one.
+    /// When its event happened; `None` for a message that carries no event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<Timestamp>,
 }
 
-/// What was sent again.
+/// The answer to `POST /v1/undeliverable/replay`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Replayed {
-    /// How many messages.
+    /// The number of messages that will be sent again.
     pub replayed: usize,
 }
 
@@ -64,17 +60,17 @@ pub(super) async fn rejections(
     State(admin): State<Admin>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<RejectionPage>, ApiError> {
-    let (mut limit, mut before) = (PAGE, None);
+    let (mut size, mut before) = (PAGE, None);
     for (key, value) in pairs(query.as_deref()) {
         match key.as_str() {
-            "limit" => limit = size(&value)?,
-            "before" => before = Some(value.parse().map_err(|_| bad(&key, &value, "must be the uid of a rejection"))?),
-            _ => return Err(unknown(&key, "limit, before")),
+            "limit" => size = limit(&value)?,
+            "before" => before = Some(parsed(&key, &value, "the uid of a rejection")?),
+            _ => return Err(unknown(&key, &["limit", "before"])),
         }
     }
-    let store = &admin.0.engine.store;
-    let rejections = store.rejections(limit, before).await?;
-    let next = rejections.last().filter(|_| rejections.len() == limit).map(|last| last.uid);
+    let store = &admin.parts().engine.store;
+    let rejections = store.rejections(size, before).await?;
+    let next = rejections.last().filter(|_| rejections.len() == size).map(|last| last.uid);
     Ok(Json(RejectionPage { total: store.counts().await?.rejected, rejections, next }))
 }
 
@@ -82,33 +78,35 @@ pub(super) async fn undeliverable(
     State(admin): State<Admin>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<UndeliverablePage>, ApiError> {
-    let (mut limit, mut after) = (PAGE, 0);
+    let (mut size, mut after) = (PAGE, 0);
     for (key, value) in pairs(query.as_deref()) {
         match key.as_str() {
-            "limit" => limit = size(&value)?,
-            "after" => after = value.parse().map_err(|_| bad(&key, &value, "must be the number of a message"))?,
-            _ => return Err(unknown(&key, "limit, after")),
+            "limit" => size = limit(&value)?,
+            "after" => after = parsed(&key, &value, "the number of a message")?,
+            _ => return Err(unknown(&key, &["limit", "after"])),
         }
     }
-    let store = &admin.0.engine.store;
-    let messages: Vec<_> = store.undeliverable(after, limit).await?.iter().map(shown).collect();
-    let next = messages.last().filter(|_| messages.len() == limit).map(|last| last.number);
+    let store = &admin.parts().engine.store;
+    let messages: Vec<_> = store.undeliverable(after, size).await?.iter().map(shown).collect();
+    let next = messages.last().filter(|_| messages.len() == size).map(|last| last.number);
     Ok(Json(UndeliverablePage { total: store.counts().await?.undeliverable, messages, next }))
 }
 
-/// Sends the messages of `number=…` again, or with `expect=<count>` all there are, if there are so many.
+/// Sends the messages of `number=…` again; or all, if their number is that of `expect=<count>`.
 pub(super) async fn replay(State(admin): State<Admin>, RawQuery(query): RawQuery) -> Result<Json<Replayed>, ApiError> {
     let (mut numbers, mut expected) = (Vec::new(), None);
     for (key, value) in pairs(query.as_deref()) {
         match key.as_str() {
-            "number" => numbers.push(value.parse().map_err(|_| bad(&key, &value, "must be the number of a message"))?),
-            "expect" => expected = Some(value.parse::<usize>().map_err(|_| bad(&key, &value, "must be a count"))?),
-            _ => return Err(unknown(&key, "number, expect")),
+            "number" => numbers.push(parsed(&key, &value, "the number of a message")?),
+            "expect" => expected = Some(parsed::<usize>(&key, &value, "a count")?),
+            _ => return Err(unknown(&key, &["number", "expect"])),
         }
     }
-    let engine = &admin.0.engine;
+    let engine = &admin.parts().engine;
     match expected {
-        Some(_) if !numbers.is_empty() => return Err(ApiError::BadRequest("either number or expect".into())),
+        Some(_) if !numbers.is_empty() => {
+            return Err(ApiError::BadRequest("either number=… or expect=<count> can be given, not both".into()));
+        }
         None if numbers.is_empty() => return Err(ApiError::BadRequest("number=… or expect=<count> is missing".into())),
         None => {}
         Some(expected) => {
@@ -121,12 +119,14 @@ pub(super) async fn replay(State(admin): State<Admin>, RawQuery(query): RawQuery
             }
             if numbers.len() != expected {
                 let found = numbers.len();
-                return Err(ApiError::Conflict(format!("there are {found} by now, not {expected}; look again")));
+                return Err(ApiError::Conflict(format!(
+                    "undeliverable messages: {found}, not {expected}; nothing was sent"
+                )));
             }
         }
     }
     let replayed = engine.store.replay(&numbers).await?;
-    tracing::info!(messages = replayed, "messages that nobody took are sent again");
+    tracing::info!(messages = replayed, "undeliverable messages put into the outbox again");
     engine.mail.notify_one();
     Ok(Json(Replayed { replayed }))
 }
@@ -141,21 +141,4 @@ fn shown(queued: &OutboxRow) -> Undeliverable {
         routing_key: outgoing.routing_key.clone(),
         time: event.and_then(|event| event.get("time")?.as_str()?.parse().ok()),
     }
-}
-
-fn pairs(query: Option<&str>) -> Vec<(String, String)> {
-    form_urlencoded::parse(query.unwrap_or_default().as_bytes()).into_owned().collect()
-}
-
-fn size(value: &str) -> Result<usize, ApiError> {
-    let limit = value.parse().ok().filter(|limit| (1..=LARGEST_PAGE).contains(limit));
-    limit.ok_or_else(|| bad("limit", value, &format!("must be a number from 1 to {LARGEST_PAGE}")))
-}
-
-fn bad(key: &str, value: &str, why: &str) -> ApiError {
-    ApiError::BadRequest(format!("{key}={value}: {why}"))
-}
-
-fn unknown(key: &str, known: &str) -> ApiError {
-    ApiError::BadRequest(format!("there is no parameter {key} (known: {known})"))
 }

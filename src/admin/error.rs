@@ -1,4 +1,4 @@
-//! What goes wrong, as `{"code", "message"}`.
+//! Error answers, as `{"code", "message"}`.
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
@@ -9,28 +9,28 @@ use serde_json::json;
 use crate::engine::loops::commands::CommandError;
 use crate::engine::ports::store::StoreError;
 
-/// Why a request was not answered as asked. The codes are stable.
+/// Why a request was refused or failed. Its codes are stable names.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
-    /// 401
-    #[error("this worker asks for a bearer token: Authorization: Bearer <token>")]
+    /// 401: the token is missing or wrong.
+    #[error("a bearer token is required: Authorization: Bearer <token>")]
     Unauthorized,
     /// 400: what is wrong with the request.
     #[error("{0}")]
     BadRequest(String),
-    /// 404: what there is not.
+    /// 404: no such job or path.
     #[error("{0}")]
     NotFound(String),
-    /// 405
-    #[error("{0} cannot be asked for this")]
+    /// 405: the path exists, but not for this method.
+    #[error("this path does not answer {0}")]
     BadMethod(Method),
-    /// 409: the job is not in a state for the command, and what would be.
+    /// 409: the job is not in a state for the command; the message says which command would be.
     #[error("{0}")]
     Declined(String),
-    /// 409: the job changed at the same moment.
+    /// 409: something changed at the same moment, or a count was not the expected one.
     #[error("{0}")]
     Conflict(String),
-    /// 503: the store.
+    /// 503 or 500: the store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -74,7 +74,7 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (status, code) = self.parts();
         if status.is_server_error() {
-            tracing::warn!(error = %self, "cannot answer over HTTP");
+            tracing::warn!(error = %self, "admin request failed");
         }
         let mut response = (status, Json(json!({"code": code, "message": self.to_string()}))).into_response();
         if status == StatusCode::UNAUTHORIZED {
@@ -85,7 +85,7 @@ impl IntoResponse for ApiError {
 }
 
 pub(super) async fn no_such_page(uri: Uri) -> ApiError {
-    ApiError::NotFound(format!("there is nothing at {}", uri.path()))
+    ApiError::NotFound(format!("there is no such path: {}", uri.path()))
 }
 
 pub(super) async fn no_such_method(method: Method) -> ApiError {

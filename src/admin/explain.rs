@@ -1,4 +1,4 @@
-//! Why a job is where it is: the question an operator asks first. Pure.
+//! Explains a job to an operator: why it is in its state, until when, and what happens next. Pure.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -6,23 +6,23 @@ use serde::{Deserialize, Serialize};
 use crate::domain::{AccountUid, JobUid};
 use crate::engine::record::{Ending, Phase, Record, State, Turn};
 
-/// Why a job is where it is, until when, and what happens next.
+/// What an operator is told of a job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Explanation {
-    /// In one sentence.
+    /// Why the job is in its state, in one sentence.
     pub why: String,
-    /// Until when nothing happens by itself; `None` when that is now, never, or up to another job.
+    /// When something happens next by itself. `None` when that is now or never, or when another job decides it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
-    /// What happens then, or what a person can do, in one sentence.
+    /// What happens next, or what a person can do, in one sentence.
     pub next: String,
-    /// The job that has to end or be resolved first.
+    /// The job on the same instance that comes first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocker: Option<JobUid>,
 }
 
-/// Explains a job at `now`. `first` is the first in the line of its instance, which may be the job itself; `can_cancel` says
-/// whether a cancel would be obeyed.
+/// Explains a job at `now`. `first` is the first job in the queue of its instance, which may be the job itself;
+/// `can_cancel` tells whether a cancel would be carried out.
 pub fn explain(record: &Record, first: Option<&Record>, can_cancel: bool, now: Timestamp) -> Explanation {
     match &record.phase {
         Phase::Queued(Turn::Held { account, .. }) | Phase::Running(Turn::Held { account, .. }) => {
@@ -38,10 +38,8 @@ pub fn explain(record: &Record, first: Option<&Record>, can_cancel: bool, now: T
 
 fn held(record: &Record, account: &AccountUid, now: Timestamp) -> Explanation {
     let next = match record.job.not_after {
-        Some(at) => {
-            format!("begins once `crossgrant unpause {account}` was said, if that is by {at}; fails as expired then")
-        }
-        None => format!("begins once `crossgrant unpause {account}` was said"),
+        Some(at) => format!("starts after `crossgrant unpause {account}`; fails as expired if that is not by {at}"),
+        None => format!("starts after `crossgrant unpause {account}`"),
     };
     explanation(record.why.clone(), record.due().filter(|due| *due > now), next)
 }
@@ -49,53 +47,59 @@ fn held(record: &Record, account: &AccountUid, now: Timestamp) -> Explanation {
 fn queued(record: &Record, blocker: Option<&Record>, now: Timestamp) -> Explanation {
     let due = record.due().filter(|due| *due > now);
     if let Some(until) = due {
-        let why = if record.why.is_empty() { format!("not to be begun before {until}") } else { record.why.clone() };
-        return explanation(why, Some(until), "takes its place in the line of its instance then");
+        let why = if record.why.is_empty() {
+            format!("the job asks not to start before {until}")
+        } else {
+            record.why.clone()
+        };
+        return explanation(why, Some(until), "then it queues behind the other jobs on its instance");
     }
     let Some(first) = blocker else {
-        return explanation("it is its turn", None, "a worker takes it up as soon as it has room");
+        return explanation("it is the first job on its instance", None, "starts as soon as a worker has room");
     };
     let job = format!("job {} ({} {})", first.job.id, first.job.kind, first.state().as_str());
     let (why, next) = if first.phase.held().is_some() {
         let why = format!("{job} on the same instance comes first, and {}", first.why);
-        (why, format!("begins once {} has ended or waits", first.uid))
+        (why, format!("starts when {} has ended or waits for the hour", first.uid))
     } else if first.is_half_done() {
-        let why =
-            format!("{job} on the same instance is parked half done, and nothing may be written before it is whole");
-        (why, format!("begins once {} is resumed and has ended, or is cancelled", first.uid))
+        let why = format!("{job} on the same instance is parked half done, and must be put right first");
+        (why, format!("starts when {} has ended: `resume` or `cancel` that job", first.uid))
     } else {
-        (format!("{job} on the same instance comes first"), format!("begins once {} has ended or waits", first.uid))
+        let next = format!("starts when {} has ended or waits for the hour", first.uid);
+        (format!("{job} on the same instance comes first"), next)
     };
     Explanation { why, until: None, next, blocker: Some(first.uid) }
 }
 
 fn running(record: &Record, now: Timestamp) -> Explanation {
     let step = &record.step;
-    let doing = if record.undo.is_some() { "undoes" } else { "works on" };
+    let doing = if record.undo.is_some() { "is undoing" } else { "is working on" };
     let why = if record.why.is_empty() { format!("a worker {doing} step {step}") } else { record.why.clone() };
     match record.due().filter(|due| *due > now) {
         Some(until) if record.attempt > 0 => {
-            explanation(why, Some(until), format!("tries step {step} again, for the {} time", nth(record.attempt + 1)))
+            explanation(why, Some(until), format!("then it tries step {step} again (try {})", record.attempt + 1))
         }
-        Some(until) => explanation(why, Some(until), format!("looks at step {step} again")),
+        Some(until) => explanation(why, Some(until), format!("then it checks step {step} again")),
         None => explanation(why, None, format!("a worker {doing} step {step} now")),
     }
 }
 
 fn waiting(record: &Record, now: Timestamp) -> Explanation {
-    let Some(wait) = &record.wait else { return explanation(record.why.clone(), record.due(), "looks at the cloud") };
+    let Some(wait) = &record.wait else {
+        return explanation(record.why.clone(), record.due(), "then it reads the cloud again");
+    };
     let goal = wait.goal;
     let why = if wait.overdue {
-        format!("{goal} is written and should have been in force since {}; it is overdue", wait.expected_at)
+        format!("{goal} is written, and is overdue: it should be in force since {}", wait.expected_at)
     } else {
-        format!("{goal} is written and is in force from {}", wait.expected_at)
+        format!("{goal} is written and takes effect at {}", wait.expected_at)
     };
     let until = record.due().unwrap_or(wait.expected_at);
     let until = (until > now).then_some(until);
     let next = if wait.doubt {
-        "what the sweep read was not clear: the job looks for itself, with both accounts".to_owned()
+        "the sweep got no clear answer, so the job itself reads both accounts".to_owned()
     } else {
-        format!("the sweep reads whether {goal} is in force, and again until it is")
+        format!("then the sweep checks whether {goal} is in force, and repeats that until it is")
     };
     explanation(why, until, next)
 }
@@ -103,48 +107,38 @@ fn waiting(record: &Record, now: Timestamp) -> Explanation {
 fn parked(record: &Record, ending: &Ending, can_cancel: bool) -> Explanation {
     let why = format!("{} ({})", ending.message.trim_end_matches('.'), ending.reason);
     let next = if record.needs_approval() {
-        "`approve` lets it begin, `cancel` ends it; nothing was written, and the next hour does not begin it by itself"
+        "`approve` starts it, `cancel` ends it. Nothing was written, and it does not start by itself in the next hour"
     } else if record.is_half_done() && !can_cancel {
-        "half done: other jobs on the instance wait. Remove the cause, then `resume` goes on from here; it cannot be \
-         cancelled, as not everything that was written can be put back"
+        "half done, and other jobs on the instance wait. Remove the cause, then `resume` goes on from here. It cannot be \
+         cancelled, because not everything that was written can be put back"
     } else if record.is_half_done() {
-        "half done: other jobs on the instance wait. Remove the cause, then `resume` goes on from here, or `cancel` puts \
+        "half done, and other jobs on the instance wait. Remove the cause, then `resume` goes on from here, or `cancel` puts \
          back what was written"
     } else if record.wait.is_some() {
-        "remove the cause, then `resume` waits on; both writes are made, so it cannot be cancelled"
+        "remove the cause, then `resume` continues the wait. Both writes are made, so it cannot be cancelled"
     } else {
-        "remove the cause, then `resume` goes on from here, or `cancel` ends it; nothing is half done"
+        "remove the cause, then `resume` goes on from here, or `cancel` ends it. Nothing is half done"
     };
     explanation(why, None, further(ending, next))
 }
 
 fn ended(state: State, ending: &Ending) -> Explanation {
     let next = match state {
-        State::Failed => further(ending, "nothing; to try again, submit a job with a new id"),
-        State::Cancelled => "nothing; to try again, submit a job with a new id".into(),
-        State::Superseded => "nothing; a newer job on the same grant took over".into(),
-        _ => "nothing; it has ended".into(),
+        State::Failed => further(ending, "nothing; to try again, submit a new job with a new id"),
+        State::Cancelled => "nothing; to try again, submit a new job with a new id".into(),
+        State::Superseded => "nothing; a newer job on the same grant replaced it".into(),
+        _ => "nothing; the job has ended".into(),
     };
     explanation(ending.message.clone(), None, next)
 }
 
-/// Where there is more to read about why it did not go well.
+/// Adds where to read more about the reason.
 fn further(ending: &Ending, next: &str) -> String {
-    format!("{next}; `crossgrant explain {}` says more", ending.reason)
+    format!("{next}. More: `crossgrant explain {}`", ending.reason)
 }
 
 fn explanation(why: impl Into<String>, until: Option<Timestamp>, next: impl Into<String>) -> Explanation {
     Explanation { why: why.into(), until, next: next.into(), blocker: None }
-}
-
-fn nth(number: u32) -> String {
-    let suffix = match (number % 10, number % 100) {
-        (1, n) if n != 11 => "st",
-        (2, n) if n != 12 => "nd",
-        (3, n) if n != 13 => "rd",
-        _ => "th",
-    };
-    format!("{number}{suffix}")
 }
 
 #[cfg(test)]
@@ -201,15 +195,15 @@ mod tests {
     }
 
     #[test]
-    fn a_queued_job_names_its_time_its_blocker_or_its_turn() {
+    fn a_queued_job_names_its_time_or_its_blocker_or_that_it_is_first() {
         let turn = Turn::NotBefore(at("2026-11-21T12:00:00Z"));
         let later = Record { phase: Phase::Queued(turn), why: String::new(), ..record("NET-1") };
         let said = of(&later);
         assert_eq!((said.until, said.blocker), (later.due(), None));
-        assert!(said.why.contains("not to be begun before 2026-11-21T12:00:00Z"), "{}", said.why);
+        assert!(said.why.contains("not to start before 2026-11-21T12:00:00Z"), "{}", said.why);
 
         let queued = active(Phase::Queued, NOW);
-        assert_eq!(explain(&queued, Some(&queued), true, at(NOW)).why, "it is its turn");
+        assert_eq!(explain(&queued, Some(&queued), true, at(NOW)).why, "it is the first job on its instance");
 
         let first = Record { phase: Phase::Running(Turn::Due(at(NOW))), ..record("NET-0") };
         let said = explain(&queued, Some(&first), true, at(NOW));
@@ -223,21 +217,21 @@ mod tests {
         let half = written(Record { uid: record("NET-0").uid, ..parked(Reason::HalfDone, true) });
         let said = explain(&queued, Some(&half), true, at(NOW));
         assert_eq!(said.blocker, Some(half.uid));
-        assert!(said.why.contains("parked half done") && said.next.contains("resumed"), "{said:?}");
+        assert!(said.why.contains("parked half done") && said.next.contains("`resume` or `cancel`"), "{said:?}");
     }
 
     #[test]
     fn a_running_job_says_whether_it_tries_again_and_when() {
         let busy = Record { why: "calls ModifyGrant".into(), ..active(Phase::Running, NOW) };
         assert_eq!((of(&busy).until, of(&busy).why.as_str()), (None, "calls ModifyGrant"));
-        assert!(of(&busy).next.contains("works on step survey now"));
+        assert!(of(&busy).next.contains("is working on step survey now"));
         let undoing = Record { undo: Some(undo()), why: String::new(), ..busy };
-        assert!(of(&undoing).why.contains("undoes step survey"));
+        assert!(of(&undoing).why.contains("is undoing step survey"));
         let trying = Record { attempt: 1, ..active(Phase::Running, "2026-11-21T10:21:00Z") };
         assert_eq!(of(&trying).until, trying.due());
-        assert!(of(&trying).next.contains("tries step survey again, for the 2nd time"));
+        assert!(of(&trying).next.contains("tries step survey again (try 2)"));
         let looking = Record { attempt: 0, ..trying };
-        assert!(of(&looking).next.contains("looks at step survey again"));
+        assert!(of(&looking).next.contains("checks step survey again"));
     }
 
     fn undo() -> crate::engine::record::Undo {
@@ -250,9 +244,9 @@ mod tests {
         let waiting = Record { phase, wait: wait(false, false), ..record("NET-1") };
         let said = of(&waiting);
         assert_eq!(said.until, waiting.due());
-        assert!(said.why.contains("in force from 2026-11-21T11:00:00Z") && said.next.contains("sweep"), "{said:?}");
+        assert!(said.why.contains("takes effect at 2026-11-21T11:00:00Z") && said.next.contains("sweep"), "{said:?}");
         let doubtful = Record { wait: wait(false, true), ..waiting.clone() };
-        assert!(of(&doubtful).next.contains("looks for itself"));
+        assert!(of(&doubtful).next.contains("reads both accounts"));
         let overdue = Record { wait: wait(true, false), ..waiting.clone() };
         assert!(of(&overdue).why.contains("overdue"));
         assert_eq!(explain(&waiting, None, false, at("2026-11-21T11:00:01Z")).until, None);
@@ -263,7 +257,7 @@ mod tests {
         let said = of(&parked(Reason::GaveUp, false));
         assert_eq!(said.why, "the cloud said no (gave-up)");
         assert!(said.next.contains("`resume`") && said.next.contains("`cancel` ends it"), "{said:?}");
-        assert!(said.next.ends_with("`crossgrant explain gave-up` says more"), "{said:?}");
+        assert!(said.next.ends_with("More: `crossgrant explain gave-up`"), "{said:?}");
         let half = written(parked(Reason::GaveUp, true));
         assert!(of(&half).next.starts_with("half done") && of(&half).next.contains("`cancel` puts back"));
         assert!(explain(&half, None, false, at(NOW)).next.contains("cannot be cancelled"));
@@ -274,7 +268,7 @@ mod tests {
     #[test]
     fn a_job_that_a_guard_keeps_back_says_what_lets_it_begin() {
         let said = of(&parked(Reason::NeedsApproval, false)).next;
-        assert!(said.starts_with("`approve` lets it begin") && !said.contains("resume"), "{said}");
+        assert!(said.starts_with("`approve` starts it") && !said.contains("resume"), "{said}");
 
         let account = AccountUid::parse("1688000000000001").unwrap();
         let why = "account 1688000000000001 is paused since then by ann: an incident";
@@ -290,7 +284,7 @@ mod tests {
         expiring.job.not_after = Some(at("2026-11-21T12:00:00Z"));
         let said = of(&expiring);
         assert_eq!(said.until, expiring.due());
-        assert!(said.next.contains("by 2026-11-21T12:00:00Z; fails as expired then"), "{said:?}");
+        assert!(said.next.contains("fails as expired if that is not by 2026-11-21T12:00:00Z"), "{said:?}");
     }
 
     #[test]
@@ -302,10 +296,5 @@ mod tests {
         }
         let refused = of(&ended(State::Failed, Reason::Attached)).next;
         assert!(refused.contains("new id") && refused.contains("`crossgrant explain attached`"), "{refused}");
-    }
-
-    #[test]
-    fn numbers_are_read_as_people_say_them() {
-        assert_eq!([1, 2, 3, 4, 11, 12, 13, 21, 112].map(nth).join(" "), "1st 2nd 3rd 4th 11th 12th 13th 21st 112th");
     }
 }

@@ -1,4 +1,4 @@
-//! Whether the worker lives and can work, and its metrics.
+//! Health: whether the process is alive and the worker ready, and its metrics.
 
 use std::time::Duration;
 
@@ -9,34 +9,34 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 
-use super::Admin;
+use super::parts::Admin;
 use crate::broker::{Link, LinkStatus};
 use crate::domain::Kind;
 use crate::telemetry::metrics;
 
-/// How long a store may take to answer before it counts as down.
+/// The time limit for an answer of the store; after it the store counts as down.
 const PROBE: Duration = Duration::from_secs(5);
 
-/// One thing that must be in order.
+/// The result of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Check {
-    /// `store`, `broker-consume`, `broker-publish`, `definitions`, `running`, or `accounts`, which never fails and tells
-    /// of those that are paused.
+pub struct HealthCheck {
+    /// `store`, `broker-consume`, `broker-publish`, `definitions` or `running`; or `accounts`, which never fails and lists
+    /// those that are paused.
     pub name: String,
-    /// Whether it is.
+    /// Whether the check passed.
     pub ok: bool,
-    /// What is the matter, or worth knowing; only for those who bear the token.
+    /// The fault, or something worth knowing. Left out for a request without the token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
 }
 
-/// Whether the worker can work.
+/// The answer to `GET /readyz`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Readiness {
-    /// Whether all checks are good.
+    /// Whether all checks passed.
     pub ready: bool,
-    /// Each.
-    pub checks: Vec<Check>,
+    /// One for each part that must work.
+    pub checks: Vec<HealthCheck>,
 }
 
 pub(super) async fn alive() -> &'static str {
@@ -53,22 +53,22 @@ pub(super) async fn ready(State(admin): State<Admin>, headers: HeaderMap) -> Res
 }
 
 pub(super) async fn metrics(State(admin): State<Admin>) -> Response {
-    let counts = match tokio::time::timeout(PROBE, admin.0.engine.store.counts()).await {
+    let counts = match tokio::time::timeout(PROBE, admin.parts().engine.store.counts()).await {
         Ok(Ok(counts)) => Some(counts),
         Ok(Err(error)) => {
-            tracing::warn!(%error, "cannot count the jobs");
+            tracing::warn!(%error, "jobs not counted");
             None
         }
         Err(_) => None,
     };
-    let text = admin.0.metrics.render(counts.as_ref(), admin.0.broker.as_deref());
+    let text = admin.parts().metrics.render(counts.as_ref(), admin.parts().broker.as_deref());
     ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()
 }
 
 impl Admin {
-    /// Looks at everything that must be in order.
+    /// Runs all checks.
     pub async fn readiness(&self) -> Readiness {
-        let parts = &self.0;
+        let parts = self.parts();
         let stopping = *parts.stopping.borrow();
         let mut checks = vec![check("running", stopping.then(|| "told to stop".to_owned())), self.store().await];
         if let Some(broker) = &parts.broker {
@@ -86,20 +86,20 @@ impl Admin {
         Readiness { ready: checks.iter().all(|check| check.ok), checks }
     }
 
-    /// A pause is a person's wish: the worker is ready all the same.
-    async fn accounts(&self) -> Check {
-        let pauses = tokio::time::timeout(PROBE, self.0.engine.store.pauses()).await;
+    /// Lists the paused accounts. An operator paused them on purpose, so the worker is still ready.
+    async fn accounts(&self) -> HealthCheck {
+        let pauses = tokio::time::timeout(PROBE, self.parts().engine.store.pauses()).await;
         let paused = match pauses {
             Ok(Ok(pauses)) => pauses.iter().map(|pause| pause.account.to_string()).collect::<Vec<_>>(),
-            // The check of the store says so.
+            // The check of the store reports this.
             Ok(Err(_)) | Err(_) => vec![],
         };
         let detail = (!paused.is_empty()).then(|| format!("{} paused: {}", paused.len(), paused.join(", ")));
-        Check { name: "accounts".into(), ok: true, detail }
+        HealthCheck { name: "accounts".into(), ok: true, detail }
     }
 
-    async fn store(&self) -> Check {
-        let fault = match tokio::time::timeout(PROBE, self.0.engine.store.probe()).await {
+    async fn store(&self) -> HealthCheck {
+        let fault = match tokio::time::timeout(PROBE, self.parts().engine.store.probe()).await {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(error.to_string()),
             Err(_) => Some(format!("no answer within {PROBE:?}")),
@@ -108,7 +108,7 @@ impl Admin {
     }
 }
 
-fn link(name: &str, status: LinkStatus) -> Check {
+fn link(name: &str, status: LinkStatus) -> HealthCheck {
     let fault = match status.link {
         Link::Connected => None,
         Link::Down => Some(format!("down since {}", status.since)),
@@ -122,6 +122,6 @@ fn link(name: &str, status: LinkStatus) -> Check {
     check(name, fault)
 }
 
-fn check(name: &str, fault: Option<String>) -> Check {
-    Check { name: name.to_owned(), ok: fault.is_none(), detail: fault }
+fn check(name: &str, fault: Option<String>) -> HealthCheck {
+    HealthCheck { name: name.to_owned(), ok: fault.is_none(), detail: fault }
 }

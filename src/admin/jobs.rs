@@ -1,4 +1,4 @@
-//! Jobs, listed and shown.
+//! Jobs: listing them, showing one, and finding the one that a path names.
 
 use axum::Json;
 use axum::extract::rejection::PathRejection;
@@ -7,41 +7,38 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::error::ApiError;
-use super::{Admin, Explanation, explain};
-use crate::domain::{CenId, InstanceId, JobId, JobUid, Kind, Requester};
+use super::explain::{Explanation, explain};
+use super::filter::{FILTERS, narrow, one_of};
+use super::parts::Admin;
+use super::query::{PAGE, limit, pairs, parsed, unknown};
+use crate::domain::{JobId, JobUid, Requester};
 use crate::engine::decide::command::Command;
 use crate::engine::ports::store::Filter;
 use crate::engine::record::{Record, State as JobState};
-use crate::workflow::nearest;
-
-/// Jobs on a page, unless the request says otherwise.
-const PAGE: usize = 50;
-/// The most there may be.
-pub(super) const LARGEST_PAGE: usize = 1000;
 
 /// A page of jobs.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct JobPage {
     /// Newest first.
     pub jobs: Vec<Record>,
-    /// What to ask for as `before` to get the next page; `None` on the last.
+    /// The `before` of the next page; `None` on the last one.
     pub next: Option<JobUid>,
 }
 
-/// A job with everything that helps to understand it.
+/// The answer to `GET /v1/jobs/{ref}`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct JobView {
-    /// As committed.
+    /// The record, as the store has it.
     pub job: Record,
-    /// Why it is where it is, and what comes next.
+    /// Why the job is in its state, and what happens next.
     pub explanation: Explanation,
-    /// What was said of it, in order.
+    /// The events about it, in order.
     pub events: Vec<Value>,
 }
 
 pub(super) async fn list(State(admin): State<Admin>, RawQuery(query): RawQuery) -> Result<Json<JobPage>, ApiError> {
-    let filter = filter(query.as_deref().unwrap_or_default())?;
-    let jobs = admin.0.engine.store.list(&filter).await?;
+    let filter = read(query.as_deref())?;
+    let jobs = admin.parts().engine.store.list(&filter).await?;
     let next = jobs.last().filter(|_| jobs.len() == filter.limit).map(|last| last.uid);
     Ok(Json(JobPage { jobs, next }))
 }
@@ -51,23 +48,25 @@ pub(super) async fn show(
     reference: Result<Path<String>, PathRejection>,
 ) -> Result<Json<JobView>, ApiError> {
     let job = admin.find(reference).await?;
-    let store = &admin.0.engine.store;
-    let first = match store.head_of_line(&job.job.instance.id).await? {
+    let engine = &admin.parts().engine;
+    let store = &engine.store;
+    let first = match store.first_in_queue(&job.job.instance.id).await? {
         Some(uid) if uid != job.uid => store.load(uid).await?,
         _ => None,
     };
-    let now = admin.0.engine.clock.now();
-    let explanation = explain(&job, first.as_ref(), admin.0.engine.would_obey(&job, Command::Cancel).await?, now);
+    let now = engine.clock.now();
+    let can_cancel = engine.would_obey(&job, Command::Cancel).await?;
+    let explanation = explain(&job, first.as_ref(), can_cancel, now);
     let events = store.events(job.uid).await?;
     let events = events.iter().map(|text| serde_json::from_str(text).unwrap_or_else(|_| text.as_str().into()));
     Ok(Json(JobView { events: events.collect(), explanation, job }))
 }
 
 impl Admin {
-    /// The job that a path names: by uid, or by requester and id. Both of these may hold a `/`.
+    /// The job that a path names: by uid, or by requester and id. Both of them may contain a `/`.
     pub(super) async fn find(&self, reference: Result<Path<String>, PathRejection>) -> Result<Record, ApiError> {
         let Path(reference) = reference.map_err(|error| ApiError::BadRequest(error.body_text()))?;
-        let store = &self.0.engine.store;
+        let store = &self.parts().engine.store;
         let none = || ApiError::NotFound(format!("there is no job {reference}"));
         if let Ok(uid) = reference.parse::<JobUid>() {
             return store.load(uid).await?.ok_or_else(none);
@@ -85,43 +84,22 @@ impl Admin {
         if named {
             return Err(none());
         }
-        Err(ApiError::BadRequest(format!("a job is named by its uid or as requester/id, not as \"{reference}\"")))
+        Err(ApiError::BadRequest(format!("\"{reference}\" names no job: give its uid, or requester/id")))
     }
 }
 
-/// Reads the filters of a query. What is unknown is refused: a misspelt filter would list everything.
-pub(super) fn filter(query: &str) -> Result<Filter, ApiError> {
+fn read(query: Option<&str>) -> Result<Filter, ApiError> {
     let mut filter = Filter { limit: PAGE, ..Filter::default() };
-    for (key, value) in form_urlencoded::parse(query.as_bytes()) {
-        let bad = |why: String| ApiError::BadRequest(format!("{key}={value}: {why}"));
-        let one_of = |words: Vec<&str>| bad(format!("must be one of {}", words.join(", ")));
-        match key.as_ref() {
+    for (key, value) in pairs(query) {
+        match key.as_str() {
             "state" => {
                 let states = value.split(',').map(JobState::parse).collect::<Option<Vec<_>>>();
-                let states = states.ok_or_else(|| one_of(JobState::ALL.map(JobState::as_str).to_vec()))?;
-                filter.states.extend(states);
+                filter.states.extend(states.ok_or_else(|| one_of(&key, &value, &JobState::ALL.map(JobState::as_str)))?);
             }
-            "kind" => {
-                filter.kind = Some(Kind::parse(&value).ok_or_else(|| one_of(Kind::ALL.map(Kind::as_str).to_vec()))?);
-            }
-            "instance" => filter.instance = Some(InstanceId::parse(&*value).map_err(|error| bad(error.to_string()))?),
-            "cen" => filter.cen = Some(CenId::parse(&*value).map_err(|error| bad(error.to_string()))?),
-            "requester" => filter.requester = Some(Requester::parse(&*value).map_err(|error| bad(error.to_string()))?),
-            "label" => {
-                let (name, value) = value.split_once('=').ok_or_else(|| bad("must be label=name=value".into()))?;
-                filter.label = Some((name.to_owned(), value.to_owned()));
-            }
-            "before" => filter.before = Some(value.parse().map_err(|_| bad("must be the uid of a job".into()))?),
-            "limit" => {
-                let limit = value.parse().ok().filter(|limit| (1..=LARGEST_PAGE).contains(limit));
-                filter.limit = limit.ok_or_else(|| bad(format!("must be a number from 1 to {LARGEST_PAGE}")))?;
-            }
-            _ => {
-                let known = ["state", "kind", "instance", "cen", "requester", "label", "before", "limit"];
-                let hint = nearest(&key, known).map(|hint| format!("; did you mean {hint}?")).unwrap_or_default();
-                let known = known.join(", ");
-                return Err(ApiError::BadRequest(format!("there is no filter {key}{hint} (known: {known})")));
-            }
+            "before" => filter.before = Some(parsed(&key, &value, "the uid of a job")?),
+            "limit" => filter.limit = limit(&value)?,
+            _ if narrow(&mut filter, &key, &value)? => {}
+            _ => return Err(unknown(&key, &[&["state"], &FILTERS[..], &["before", "limit"]].concat())),
         }
     }
     Ok(filter)

@@ -1,4 +1,4 @@
-//! A worker's engine over a store in memory and a cloud that nobody calls, for tests.
+//! For tests: an engine over a store in memory and a cloud that answers nothing.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::engine::record::Record;
 use crate::store::Sqlite;
 use crate::workflow::{Catalog, Overrides};
 
-/// When every test begins.
+/// The time at which the clock of [`engine`] stands.
 pub const START: &str = "2026-11-21T10:20:00Z";
 
 pub fn at(text: &str) -> Timestamp {

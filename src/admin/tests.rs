@@ -1,25 +1,29 @@
 use std::sync::Arc;
 
+use axum::Router;
 use axum::body::Body;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
+use secrecy::SecretString;
 use serde_json::Value;
 use tokio::sync::watch;
 use tower::ServiceExt;
 
 use super::testing::{engine, incoming};
 use super::*;
+use crate::broker::BrokerState;
 use crate::engine::loops::intake::Inbox;
 use crate::engine::loops::shared::Engine;
 use crate::engine::ports::mail::Intake;
+use crate::telemetry::Metrics;
 
-struct Worker {
+struct TestWorker {
     engine: Arc<Engine>,
     router: Router,
     stop: watch::Sender<bool>,
 }
 
-async fn worker(token: Option<&str>, jobs: &[(&str, &str)]) -> Worker {
+async fn worker(token: Option<&str>, jobs: &[(&str, &str)]) -> TestWorker {
     let metrics = Arc::new(Metrics::new());
     let engine = engine(metrics.clone()).await;
     let inbox = Inbox::new(engine.clone(), "crossgrant", "crossgrant.dead");
@@ -28,11 +32,11 @@ async fn worker(token: Option<&str>, jobs: &[(&str, &str)]) -> Worker {
     }
     let (stop, stopping) = watch::channel(false);
     let token = token.map(SecretString::from);
-    let admin = Admin::new(Parts { engine: engine.clone(), metrics, broker: None, token, stopping });
-    Worker { engine, router: admin.router(), stop }
+    let admin = Admin::new(AdminParts { engine: engine.clone(), metrics, broker: None, token, stopping });
+    TestWorker { engine, router: admin.router(), stop }
 }
 
-impl Worker {
+impl TestWorker {
     async fn ask(&self, method: &str, path: &str, token: Option<&str>) -> (StatusCode, String) {
         let mut request = Request::builder().method(method).uri(path);
         if let Some(token) = token {
@@ -170,7 +174,7 @@ async fn readiness_names_each_check() {
     let (stop, stopping) = watch::channel(false);
     let admin = |broker| {
         let (engine, metrics, stopping) = (engine.clone(), metrics.clone(), stopping.clone());
-        Admin::new(Parts { engine, metrics, broker, token: None, stopping })
+        Admin::new(AdminParts { engine, metrics, broker, token: None, stopping })
     };
     let down = |readiness: &Readiness| -> Vec<String> {
         readiness.checks.iter().filter(|check| !check.ok).map(|check| check.name.clone()).collect()

@@ -1,4 +1,4 @@
-//! The other side of the contract: submitting jobs and following their events, for the command line and for tests.
+//! A client of the worker: submits jobs and follows their events, for the command line and for tests.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -9,27 +9,28 @@ use lapin::options::{BasicConsumeOptions, QueueBindOptions, QueueDeclareOptions}
 use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
 use lapin::{BasicProperties, Channel, Consumer, ExchangeKind};
 
-use super::consumer::to_incoming;
+use super::call::within;
+use super::connection::{BrokerConnection, Purpose};
 use super::error::BrokerError;
-use super::link::{Role, Wire, within};
+use super::incoming::to_incoming;
 use super::publisher::confirming;
 use super::settings::BrokerSettings;
 use super::topology::declare_exchange;
-use super::window::{self, Letter, WINDOW, short};
+use super::window::{self, UnconfirmedMessage, WINDOW, short};
 use crate::engine::ports::mail::{Delivered, Incoming};
 
-/// A job to publish. `user_id` is not a choice: it is the user of the connection, since the broker refuses any other.
+/// A job to publish. Its `user_id` is the user of the connection: the broker refuses any other.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Submission {
     /// `job.<kind>`.
     pub routing_key: String,
-    /// AMQP `message_id`: the job's id, should the body have none.
+    /// AMQP `message_id`; it is the job's id if the body has none.
     pub message_id: String,
-    /// Echoed in every event.
+    /// AMQP `correlation_id`, which every event repeats.
     pub correlation_id: Option<String>,
-    /// A queue for the terminal event.
+    /// AMQP `reply_to`: the queue that gets the terminal event.
     pub reply_to: Option<String>,
-    /// What program this is.
+    /// AMQP `app_id`: the name of the submitting program.
     pub app_id: Option<String>,
     /// Header `traceparent`.
     pub traceparent: Option<String>,
@@ -37,25 +38,25 @@ pub struct Submission {
     pub body: Bytes,
 }
 
-/// Publishes jobs and hears of their ends.
+/// Publishes jobs, and can receive their replies on the same connection.
 pub struct Submitter {
     settings: Arc<BrokerSettings>,
-    wire: Wire,
+    connection: BrokerConnection,
     channel: Channel,
 }
 
 impl Submitter {
-    /// Connects; an error if there is no exchange to submit to. Declares nothing.
+    /// Connects, and checks that the exchanges and queues exist. Declares nothing.
     pub async fn connect(settings: Arc<BrokerSettings>) -> Result<Self, BrokerError> {
-        let wire = Wire::open(&settings, Role::Submit, &AtomicUsize::new(0), |_| ()).await?;
+        let connection = BrokerConnection::open(&settings, Purpose::Submit, &AtomicUsize::new(0), |_| ()).await?;
         let limit = settings.call_timeout;
-        settings.topology.check(&wire.conn, limit).await?;
-        let channel = confirming(&wire, limit).await?;
-        Ok(Self { settings, wire, channel })
+        settings.topology.declare(&connection.amqp, limit, true).await?;
+        let channel = confirming(&connection, limit).await?;
+        Ok(Self { settings, connection, channel })
     }
 
-    /// Publishes one job; `Ok` once a queue has it on disk. After any error but [`BrokerError::NoQueue`] and
-    /// [`BrokerError::Refused`] it may have been published all the same: submit it again with the same id.
+    /// Publishes one job; `Ok` once a queue has it on disk. After any error except [`BrokerError::NoQueue`] and
+    /// [`BrokerError::Refused`] it may still have been published: submit it again with the same id.
     pub async fn submit(&mut self, job: &Submission) -> Result<(), BrokerError> {
         let exchange = self.settings.topology.jobs_exchange();
         match self.submit_all(std::slice::from_ref(job)).await?.first() {
@@ -65,30 +66,34 @@ impl Submitter {
         }
     }
 
-    /// Publishes many jobs; one verdict for each, in order.
+    /// Publishes several jobs; returns a verdict for each, in order.
     pub async fn submit_all(&mut self, jobs: &[Submission]) -> Result<Vec<Delivered>, BrokerError> {
         let exchange = self.settings.topology.jobs_exchange();
-        let user = short("user name", &self.wire.user)?;
-        let letters = jobs.iter().map(|job| letter(job, &exchange, &user)).collect::<Result<Vec<_>, _>>()?;
+        let user = short("user name", &self.connection.user)?;
+        let messages = jobs.iter().map(|job| unconfirmed(job, &exchange, &user)).collect::<Result<Vec<_>, _>>()?;
         let mut verdicts = Vec::with_capacity(jobs.len());
-        for letters in letters.chunks(WINDOW) {
-            verdicts.extend(window::publish(&self.channel, letters, &self.settings, &self.wire.health).await?);
+        for window in messages.chunks(WINDOW) {
+            verdicts.extend(window::publish(&self.channel, window, &self.settings, &self.connection.health).await?);
         }
         Ok(verdicts)
     }
 
-    /// Declares a queue of this connection's own, to name in [`Submission::reply_to`]; it goes with the connection.
-    pub async fn replies(&self) -> Result<Arrivals, BrokerError> {
-        Arrivals::open(&self.wire, &self.settings, None).await
+    /// Declares an exclusive queue to name in [`Submission::reply_to`]. The broker deletes it with the connection.
+    pub async fn replies(&self) -> Result<ExclusiveQueue, BrokerError> {
+        ExclusiveQueue::open(&self.connection, &self.settings, None).await
     }
 
-    /// Says goodbye.
+    /// Closes the connection in order.
     pub async fn close(self) {
-        self.wire.close(self.settings.call_timeout).await;
+        self.connection.close(self.settings.call_timeout).await;
     }
 }
 
-fn letter<'a>(job: &'a Submission, exchange: &str, user: &ShortString) -> Result<Letter<'a>, BrokerError> {
+fn unconfirmed<'a>(
+    job: &'a Submission,
+    exchange: &str,
+    user: &ShortString,
+) -> Result<UnconfirmedMessage<'a>, BrokerError> {
     let mut p = BasicProperties::default().with_content_type("application/json".into()).with_user_id(user.clone());
     if let Some(id) = &job.correlation_id {
         p = p.with_correlation_id(short("correlation_id", id)?);
@@ -104,26 +109,30 @@ fn letter<'a>(job: &'a Submission, exchange: &str, user: &ShortString) -> Result
         headers.insert("traceparent".into(), AMQPValue::LongString(LongString::from(parent.as_str())));
         p = p.with_headers(headers);
     }
-    Letter::new((exchange, &job.routing_key, &job.message_id), p, &job.body)
+    UnconfirmedMessage::new((exchange, &job.routing_key, &job.message_id), p, &job.body)
 }
 
-/// Messages as they arrive on a queue of our own.
-pub struct Arrivals {
-    queue: String,
+/// A queue that only this connection reads, and its messages as they arrive.
+pub struct ExclusiveQueue {
+    name: String,
     consumer: Consumer,
     _channel: Channel,
 }
 
-impl Arrivals {
-    async fn open(wire: &Wire, settings: &BrokerSettings, events: Option<&str>) -> Result<Self, BrokerError> {
+impl ExclusiveQueue {
+    async fn open(
+        connection: &BrokerConnection,
+        settings: &BrokerSettings,
+        events: Option<&str>,
+    ) -> Result<Self, BrokerError> {
         let limit = settings.call_timeout;
-        let channel = within(limit, "channel.open", wire.conn.create_channel()).await?;
+        let channel = within(limit, "channel.open", connection.amqp.create_channel()).await?;
         let options = QueueDeclareOptions::exclusive().auto_delete();
         let queue = within(limit, "queue.declare", channel.queue_declare("".into(), options, FieldTable::default()));
         let queue = queue.await?.name().clone();
         if let Some(pattern) = events {
             let exchange = settings.topology.events_exchange();
-            // The worker may not have been here yet.
+            // The worker may not have declared it yet.
             declare_exchange(&channel, &exchange, ExchangeKind::Topic, limit, !settings.declare).await?;
             let (exchange, pattern) = (exchange.as_str().into(), short("routing_key", pattern)?);
             let options = QueueBindOptions::default();
@@ -133,15 +142,15 @@ impl Arrivals {
         let options = BasicConsumeOptions { no_ack: true, exclusive: true, ..BasicConsumeOptions::default() };
         let consumer = channel.basic_consume(queue.clone(), "".into(), options, FieldTable::default());
         let consumer = within(limit, "basic.consume", consumer).await?;
-        Ok(Self { queue: queue.to_string(), consumer, _channel: channel })
+        Ok(Self { name: queue.to_string(), consumer, _channel: channel })
     }
 
-    /// The queue's name.
-    pub fn queue(&self) -> &str {
-        &self.queue
+    /// The name that the broker gave it.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
-    /// The next message; waits for it as long as the connection lasts.
+    /// The next message. Waits until it comes or the connection ends.
     pub async fn next(&mut self) -> Result<Incoming, BrokerError> {
         match self.consumer.next().await {
             Some(Ok(delivery)) => Ok(to_incoming(delivery)),
@@ -153,20 +162,20 @@ impl Arrivals {
 
 /// Follows events over a connection of its own.
 pub struct EventTap {
-    arrivals: Arrivals,
-    _wire: Wire,
+    events: ExclusiveQueue,
+    _connection: BrokerConnection,
 }
 
 impl EventTap {
-    /// Follows the events whose routing key fits `pattern` (`#` for all), from now on.
+    /// Follows the events whose routing key matches `pattern` (`#` for all), from now on.
     pub async fn open(settings: &BrokerSettings, pattern: &str) -> Result<Self, BrokerError> {
-        let wire = Wire::open(settings, Role::Events, &AtomicUsize::new(0), |_| ()).await?;
-        let arrivals = Arrivals::open(&wire, settings, Some(pattern)).await?;
-        Ok(Self { arrivals, _wire: wire })
+        let connection = BrokerConnection::open(settings, Purpose::Events, &AtomicUsize::new(0), |_| ()).await?;
+        let events = ExclusiveQueue::open(&connection, settings, Some(pattern)).await?;
+        Ok(Self { events, _connection: connection })
     }
 
-    /// The next event; waits for it as long as the connection lasts.
+    /// The next event. Waits until it comes or the connection ends.
     pub async fn next(&mut self) -> Result<Incoming, BrokerError> {
-        self.arrivals.next().await
+        self.events.next().await
     }
 }

@@ -1,56 +1,53 @@
-//! The way in: deliveries to the intake, acknowledgements back, on a connection of its own.
+//! Consuming jobs: deliveries go to the intake, acknowledgements go back, on a connection of its own.
 //!
 //! ```text
 //!   connect ─▶ consume ─▶ gather what is there ─▶ intake commits ─▶ ack up to the highest tag ─┐
 //!      ▲          ▲                                    │                                       │
 //!      │          └────────────────────────────────────┼───────────────────────────────────────┘
-//!      └── back off ◀── any surprise                   └─ cannot write: hold, ask again, give back at the bound
+//!      └── back off ◀── any error                      └─ cannot write: hold, try again, give back at the bound
 //! ```
 //!
-//! A delivery is acknowledged only after the intake has committed it, and only through the channel it came on. Whatever
-//! goes wrong in between (a lost connection, an acknowledgement that was not sent, a cancelled consumer) ends the
-//! session; the broker delivers again and the intake finds a duplicate. While the store cannot be written, deliveries
-//! are held rather than returned: each return costs a unit of their delivery limit, and good messages must not be
-//! dead-lettered for a full disk of ours.
+//! A delivery is acknowledged only after the intake has committed it, and only on the channel it came on. Any failure in
+//! between (a lost connection, an acknowledgement that was not sent, a cancelled consumer) ends the session; the broker
+//! delivers again and the intake finds a duplicate. While the store cannot be written, deliveries are held rather than
+//! returned: each return costs a unit of their delivery limit, and a full disk must not dead-letter good messages.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::stream::Fuse;
 use futures_util::{FutureExt, StreamExt};
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
-use lapin::types::{AMQPValue, FieldTable};
+use lapin::types::FieldTable;
 use lapin::{Acker, Channel, Consumer};
 use tokio::sync::watch;
 
+use super::call::{Backoff, stopped, within};
+use super::connection::{BrokerConnection, Health, Purpose};
 use super::error::BrokerError;
-use super::link::{Backoff, Health, Role, Wire, stopped, within};
+use super::incoming::to_incoming;
 use super::settings::BrokerSettings;
-use super::state::{BrokerState, Link, add};
+use super::state::{BrokerState, Link};
 use crate::clock::Clock;
 use crate::engine::ports::mail::{Incoming, Intake};
 
-/// A session that lived this long was a success: the next reconnect begins with the shortest wait.
+/// A session that lasted this long was healthy: the next reconnect begins with the shortest wait.
 const HEALTHY_AFTER: Duration = Duration::from_secs(10);
 
-/// A `traceparent` has 55 bytes, of a later version perhaps more; what is longer is none.
-const LONGEST_TRACEPARENT: usize = 256;
-
-/// How consuming ended.
+/// What was consumed, and how it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConsumeReport {
-    /// Sessions that were begun.
+    /// Connections on which consuming began.
     pub sessions: u64,
     /// Messages that were committed and acknowledged.
     pub taken: u64,
-    /// Whether everything delivered was acknowledged. Otherwise the broker delivers the rest again.
+    /// Whether every delivery was acknowledged. If not, the broker delivers the rest again.
     pub clean: bool,
 }
 
-/// Consumes jobs until `stop` says so (or its sender is gone), through every loss of the broker.
+/// Consumes jobs until `stop` becomes true or its sender is gone; reconnects after every loss of the broker.
 pub async fn consume(
     settings: Arc<BrokerSettings>,
     intake: Arc<dyn Intake>,
@@ -58,49 +55,49 @@ pub async fn consume(
     state: Arc<BrokerState>,
     stop: watch::Receiver<bool>,
 ) -> ConsumeReport {
-    let worker = Worker { settings, intake, clock, state, stop };
+    let consumer = JobConsumer { settings, intake, clock, state, stop };
     let last_good = AtomicUsize::new(0);
     let mut report = ConsumeReport { sessions: 0, taken: 0, clean: true };
     let mut backoff = Backoff::default();
     let mut pace = Pace::Full;
     loop {
-        let (began, sessions, taken) = (worker.clock.uptime(), report.sessions, report.taken);
-        let ended = worker.session(&last_good, pace, &mut report).await;
+        let (began, sessions, taken) = (consumer.clock.uptime(), report.sessions, report.taken);
+        let ended = consumer.session(&last_good, pace, &mut report).await;
         if report.sessions > sessions && report.taken == taken {
             pace = Pace::Single;
         }
         match ended {
-            Ok(End::Told) => {
+            Ok(SessionEnd::Stopped) => {
                 report.clean |= report.sessions > sessions;
                 break;
             }
-            Ok(End::Sound) => {
+            Ok(SessionEnd::Cleared) => {
                 pace = Pace::Full;
                 continue;
             }
             Err(e) => {
                 report.clean &= report.sessions == sessions;
-                tracing::warn!(error = %e, "consuming was interrupted");
-                worker.state.set_consuming(Link::Down, Some(e.to_string()));
+                tracing::warn!(error = %e, "consumer session ended");
+                consumer.state.set_consuming(Link::Down, Some(e.to_string()));
             }
         }
-        if *worker.stop.borrow() || worker.stop.has_changed().is_err() {
+        if *consumer.stop.borrow() || consumer.stop.has_changed().is_err() {
             break;
         }
-        if worker.clock.uptime().saturating_sub(began) >= HEALTHY_AFTER {
+        if consumer.clock.uptime().saturating_sub(began) >= HEALTHY_AFTER {
             backoff.reset();
         }
         backoff.failed();
         tokio::select! {
-            () = stopped(&worker.stop) => break,
-            () = worker.clock.sleep(backoff.span()) => {}
+            () = stopped(&consumer.stop) => break,
+            () = consumer.clock.sleep(backoff.span()) => {}
         }
     }
-    worker.state.set_consuming(Link::Down, None);
+    consumer.state.set_consuming(Link::Down, None);
     report
 }
 
-struct Worker {
+struct JobConsumer {
     settings: Arc<BrokerSettings>,
     intake: Arc<dyn Intake>,
     clock: Arc<dyn Clock>,
@@ -108,75 +105,75 @@ struct Worker {
     stop: watch::Receiver<bool>,
 }
 
-/// How many deliveries a session asks for at once.
+/// The prefetch of a session.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Pace {
-    /// As many as the settings say.
+    /// The prefetch of the settings.
     Full,
-    /// One, until as many were taken as could have been on their way. A session that ended before it took anything may
-    /// have met a message that the library cannot read: a property that is not UTF-8 ends the connection, with whatever
-    /// was delivered beside it. Each time costs all of those a unit of their delivery limit, at the end of which the
-    /// broker dead-letters them; one that is asked for alone takes no good ones with it.
+    /// One delivery at a time, until a whole prefetch was taken. A session that ended before it took anything may have met
+    /// a message that the library cannot read: a property that is not UTF-8 ends the connection, and everything else that
+    /// was delivered with it comes again. Each time costs all of these messages a unit of their delivery limit, and at the
+    /// limit the broker dead-letters them. A bad message that is fetched alone takes no good one with it.
     Single,
 }
 
-/// Why a session ended in order.
-enum End {
-    /// We were told to stop.
-    Told,
-    /// It took one by one what could have been in the way.
-    Sound,
+/// Why a session ended without an error.
+enum SessionEnd {
+    /// The worker was told to stop.
+    Stopped,
+    /// At the pace of one, a whole prefetch was taken: the bad message is gone.
+    Cleared,
 }
 
-struct Session {
-    wire: Wire,
+struct ConsumerSession {
+    connection: BrokerConnection,
     channel: Channel,
-    /// Fused: the library reports the end of the stream once and then stays silent for ever.
+    /// Fused, because the library reports the end of the stream only once.
     consumer: Fuse<Consumer>,
 }
 
 /// Deliveries on their way into the store, and the handle that acknowledges all of them.
-struct Batch {
+struct DeliveryBatch {
     messages: Vec<Incoming>,
     last: Acker,
 }
 
-impl Worker {
-    /// One connection, from the first byte to the last.
+impl JobConsumer {
+    /// Consumes on one connection, from opening to closing it.
     async fn session(
         &self,
         last_good: &AtomicUsize,
         pace: Pace,
         report: &mut ConsumeReport,
-    ) -> Result<End, BrokerError> {
+    ) -> Result<SessionEnd, BrokerError> {
         let opened = async {
             self.store_ready().await;
             self.open(last_good, pace).await
         };
         let mut session = tokio::select! {
-            () = stopped(&self.stop) => return Ok(End::Told),
+            () = stopped(&self.stop) => return Ok(SessionEnd::Stopped),
             opened = opened => opened?,
         };
         report.sessions += 1;
-        add(&self.state.counters.consumer_sessions, 1);
+        self.state.count(|counts| counts.consumer_sessions += 1);
         self.state.set_consuming(Link::Connected, None);
-        tracing::info!(queue = self.settings.topology.jobs_queue(), "consuming");
+        tracing::info!(queue = self.settings.topology.jobs_queue(), "consuming jobs");
         let taken = report.taken;
         loop {
             let first = tokio::select! {
                 biased;
-                () = stopped(&self.stop) => return self.finish(session, report).await.map(|()| End::Told),
-                broken = session.wire.broken() => return Err(broken),
+                () = stopped(&self.stop) => return self.finish(session, report).await.map(|()| SessionEnd::Stopped),
+                broken = session.connection.broken() => return Err(broken),
                 next = session.consumer.next() => delivery(next)?,
             };
             self.handle(&mut session, first, report).await?;
             if pace == Pace::Single && report.taken - taken >= self.settings.prefetch.into() {
-                return self.finish(session, report).await.map(|()| End::Sound);
+                return self.finish(session, report).await.map(|()| SessionEnd::Cleared);
             }
         }
     }
 
-    /// A store that cannot be written would only hold what it is given, so it is asked before the broker is.
+    /// Waits for the store before the broker is asked: deliveries would only be held until it can be written.
     async fn store_ready(&self) {
         let mut ready = self.intake.ready();
         if (&mut ready).now_or_never().is_none() {
@@ -186,22 +183,17 @@ impl Worker {
         }
     }
 
-    async fn open(&self, last_good: &AtomicUsize, pace: Pace) -> Result<Session, BrokerError> {
+    async fn open(&self, last_good: &AtomicUsize, pace: Pace) -> Result<ConsumerSession, BrokerError> {
         let limit = self.settings.call_timeout;
         let topology = &self.settings.topology;
         let state = self.state.clone();
-        let wire = Wire::open(&self.settings, Role::Consumer, last_good, move |health| match health {
-            Health::Open => state.set_consuming(Link::Connected, None),
-            Health::Blocked(reason) => state.set_consuming(Link::Blocked { reason: reason.clone() }, None),
-            Health::Broken(why) => state.set_consuming(Link::Down, Some(why.clone())),
-        })
-        .await?;
-        if self.settings.declare {
-            topology.declare(&wire.conn, limit).await?;
-        } else {
-            topology.check(&wire.conn, limit).await?;
-        }
-        let channel = within(limit, "channel.open", wire.conn.create_channel()).await?;
+        let follow = move |health: &Health| {
+            let (link, error) = health.link();
+            state.set_consuming(link, error);
+        };
+        let connection = BrokerConnection::open(&self.settings, Purpose::Consumer, last_good, follow).await?;
+        topology.declare(&connection.amqp, limit, !self.settings.declare).await?;
+        let channel = within(limit, "channel.open", connection.amqp.create_channel()).await?;
         let prefetch = match pace {
             Pace::Full => self.settings.prefetch.max(1), // 0 would mean no limit at all
             Pace::Single => 1,
@@ -210,57 +202,60 @@ impl Worker {
         let (queue, options) = (topology.jobs_queue().as_str().into(), BasicConsumeOptions::default());
         let consumer = channel.basic_consume(queue, "".into(), options, FieldTable::default());
         let consumer = within(limit, "basic.consume", consumer).await?;
-        Ok(Session { wire, channel, consumer: consumer.fuse() })
+        Ok(ConsumerSession { connection, channel, consumer: consumer.fuse() })
     }
 
-    /// Takes `first` and whatever else has already arrived, and acknowledges it once it is committed.
+    /// Takes `first` and all that has already arrived after it, and acknowledges it once it is committed.
     async fn handle(
         &self,
-        session: &mut Session,
+        session: &mut ConsumerSession,
         first: Delivery,
         report: &mut ConsumeReport,
     ) -> Result<(), BrokerError> {
         let batch = self.gather(&mut session.consumer, first)?;
-        self.commit(&session.wire, &batch.messages).await?;
+        self.commit(&session.connection, &batch.messages).await?;
         let limit = self.settings.call_timeout;
         match within(limit, "basic.ack", batch.last.ack(BasicAckOptions { multiple: true })).await? {
             true => {
-                add(&self.state.counters.acked, batch.messages.len());
-                report.taken += batch.messages.len() as u64;
+                let taken = batch.messages.len() as u64;
+                self.state.count(|counts| counts.acked += taken);
+                report.taken += taken;
                 Ok(())
             }
-            false => Err(BrokerError::Ended { why: "the channel died before the acknowledgement".into() }),
+            false => Err(BrokerError::Ended { why: "the channel closed before the acknowledgement".into() }),
         }
     }
 
-    fn gather(&self, consumer: &mut Fuse<Consumer>, first: Delivery) -> Result<Batch, BrokerError> {
+    fn gather(&self, consumer: &mut Fuse<Consumer>, first: Delivery) -> Result<DeliveryBatch, BrokerError> {
         let mut last = first.acker.clone();
         let mut messages = vec![self.incoming(first)];
         while messages.len() < self.settings.batch {
-            // Nothing more is there, or nothing more will come; what the latter means is for the caller to say.
+            // No more has arrived, or the stream has ended; the caller's next read tells an end.
             let Some(Some(next)) = consumer.next().now_or_never() else { break };
             let next = delivery(Some(next))?;
             last = next.acker.clone();
             messages.push(self.incoming(next));
         }
-        Ok(Batch { messages, last })
+        Ok(DeliveryBatch { messages, last })
     }
 
     fn incoming(&self, delivery: Delivery) -> Incoming {
-        add(&self.state.counters.delivered, 1);
-        add(&self.state.counters.redelivered, usize::from(delivery.redelivered));
+        self.state.count(|counts| {
+            counts.delivered += 1;
+            counts.redelivered += u64::from(delivery.redelivered);
+        });
         to_incoming(delivery)
     }
 
-    /// Returns when the intake has committed every message; asks as often as it must, up to the bound of the settings
-    /// (or of the drain, once told to stop).
-    async fn commit(&self, wire: &Wire, messages: &[Incoming]) -> Result<(), BrokerError> {
+    /// Returns when the intake has committed every message. Tries again while the store cannot be written, for as long as
+    /// `hold` allows, or `drain` once the worker is told to stop.
+    async fn commit(&self, connection: &BrokerConnection, messages: &[Incoming]) -> Result<(), BrokerError> {
         let why = std::sync::Mutex::new(String::new());
         let work = async {
             let mut backoff = Backoff::default();
             loop {
                 let Err(e) = self.intake.take(messages.to_vec()).await else { return };
-                tracing::warn!(error = %e, messages = messages.len(), "holding deliveries back");
+                tracing::warn!(error = %e, messages = messages.len(), "deliveries held");
                 self.state.set_consuming(Link::Held { reason: e.why.clone() }, Some(e.to_string()));
                 *why.lock().expect("no holder of this lock panics") = e.why;
                 self.intake.ready().await;
@@ -280,7 +275,7 @@ impl Worker {
                 }
                 return Ok(());
             }
-            broken = wire.broken() => return Err(broken),
+            broken = connection.broken() => return Err(broken),
             () = self.clock.sleep(self.settings.hold) => self.settings.hold,
             () = drained => self.settings.drain,
         };
@@ -288,8 +283,8 @@ impl Worker {
         Err(BrokerError::Held { held: messages.len(), after, why })
     }
 
-    /// The clean stop: no new deliveries, what was delivered is taken (up to the drain's bound), then goodbye.
-    async fn finish(&self, mut session: Session, report: &mut ConsumeReport) -> Result<(), BrokerError> {
+    /// The clean stop: cancels the consumer, takes what was already delivered (for as long as `drain` allows), and closes.
+    async fn finish(&self, mut session: ConsumerSession, report: &mut ConsumeReport) -> Result<(), BrokerError> {
         let limit = self.settings.call_timeout;
         let cancel = session.channel.basic_cancel(session.consumer.get_ref().tag(), BasicCancelOptions::default());
         within(limit, "basic.cancel", cancel).await?;
@@ -304,16 +299,16 @@ impl Worker {
             rest = rest => rest,
             () = self.clock.sleep(self.settings.drain) => Err(BrokerError::Timeout { call: "drain", after: self.settings.drain }),
         };
-        // Closing in order makes sure the broker has processed the acknowledgements.
+        // Closing in order makes sure that the broker has processed the acknowledgements.
         if rest.is_ok() {
             within(limit, "channel.close", session.channel.close(200, "done".into())).await?;
         }
-        session.wire.close(limit).await;
+        session.connection.close(limit).await;
         rest
     }
 }
 
-/// A consumer that ends although nobody cancelled it has lost its queue or its time.
+/// A consumer ends by itself when its queue is deleted, or when deliveries were held for longer than the broker allows.
 fn delivery(next: Option<lapin::Result<Delivery>>) -> Result<Delivery, BrokerError> {
     match next {
         Some(Ok(delivery)) => Ok(delivery),
@@ -321,30 +316,5 @@ fn delivery(next: Option<lapin::Result<Delivery>>) -> Result<Delivery, BrokerErr
         None => Err(BrokerError::Ended {
             why: "the broker cancelled the consumer (queue deleted, or deliveries held too long)".into(),
         }),
-    }
-}
-
-/// A delivery without anything of the library in it.
-pub(super) fn to_incoming(delivery: Delivery) -> Incoming {
-    let Delivery { properties: p, routing_key, redelivered, data, .. } = delivery;
-    let text = |value: &Option<lapin::types::ShortString>| value.as_ref().map(ToString::to_string);
-    let traceparent = p.headers().as_ref().and_then(|h| match h.inner().get("traceparent") {
-        Some(AMQPValue::LongString(value)) => std::str::from_utf8(value.as_bytes()).ok().map(str::to_owned),
-        Some(AMQPValue::ShortString(value)) => Some(value.to_string()),
-        _ => None,
-    });
-    // Ours travels in a frame with other headers, which an endless one would not leave room for.
-    let traceparent = traceparent.filter(|text| text.len() <= LONGEST_TRACEPARENT);
-    Incoming {
-        body: Bytes::from(data),
-        routing_key: routing_key.to_string(),
-        redelivered,
-        message_id: text(p.message_id()),
-        correlation_id: text(p.correlation_id()),
-        reply_to: text(p.reply_to()),
-        user_id: text(p.user_id()),
-        app_id: text(p.app_id()),
-        content_type: text(p.content_type()),
-        traceparent,
     }
 }

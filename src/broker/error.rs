@@ -1,88 +1,88 @@
-//! What can go wrong between us and the broker. No error carries a URL: it holds a password.
+//! Errors of the broker and of the connection to it. None contains a URL, because a URL holds a password.
 
 use std::time::Duration;
 
 use crate::domain::Code;
 
-/// An error of the broker or of the way there.
+/// An error of the broker or of the connection to it.
 #[derive(Debug, thiserror::Error)]
 pub enum BrokerError {
-    /// A URL in the settings cannot be used. Only a changed setting helps.
-    #[error("broker URL number {number} is not usable: {why}")]
+    /// A URL in the settings cannot be used. Trying again does not help.
+    #[error("broker URL number {number} cannot be used: {why}")]
     Url {
         /// Its place in the list, from 1.
         number: usize,
-        /// What is wrong with it.
+        /// The parser's error.
         why: String,
     },
-    /// No URL of the list led to a broker. Retry later.
-    #[error("no broker reachable: {}", .tries.join("; "))]
+    /// No URL of the list led to a broker. Trying later may help.
+    #[error("no broker can be reached: {}", .tries.join("; "))]
     Unreachable {
-        /// One line for each URL, with host and port.
+        /// One text for each URL, with host and port.
         tries: Vec<String>,
     },
-    /// What the broker has is not what this worker needs. Only an operator can mend it.
-    #[error("the broker's topology does not fit: {}", .faults.join("; "))]
+    /// The broker's exchanges and queues are not what this worker needs. An operator must fix it.
+    #[error("the broker's exchanges and queues do not fit: {}", .faults.join("; "))]
     Topology {
-        /// One line for each exchange, queue or binding, with what to do.
+        /// One text for each exchange or queue, with what to do.
         faults: Vec<String>,
     },
-    /// A call was not answered in time. Whether it had an effect is unknown.
+    /// A call was not answered in time. It may have had an effect.
     #[error("{call}: no answer within {after:?}")]
     Timeout {
         /// The AMQP method.
         call: &'static str,
-        /// How long we waited.
+        /// The time limit.
         after: Duration,
     },
-    /// A call failed.
+    /// The broker refused a call, or the connection broke during it.
     #[error("{call}: {source}")]
     Call {
         /// The AMQP method.
         call: &'static str,
-        /// What the library says.
+        /// The library's error; it tells a refusal from a broken connection.
         source: lapin::Error,
     },
-    /// The connection or the consumer is gone. Reconnect.
-    #[error("the session ended: {why}")]
+    /// The connection or the consumer is gone. Reconnecting helps.
+    #[error("the session with the broker ended: {why}")]
     Ended {
-        /// What was seen.
+        /// The first sign of it.
         why: String,
     },
-    /// Deliveries were held as long as the settings allow and the store could still not be written.
-    #[error("{held} deliveries given back after {after:?}: {why}")]
+    /// The store could not be written for as long as deliveries may be held.
+    #[error("{held} deliveries were given back after {after:?}: {why}")]
     Held {
-        /// How many.
+        /// The number of deliveries.
         held: usize,
         /// How long they were held.
         after: Duration,
-        /// Why the store could not be written.
+        /// The store's error.
         why: String,
     },
-    /// A property of a message is longer than AMQP can carry.
+    /// A property of a message is longer than AMQP allows.
     #[error("{property} is longer than 255 bytes")]
     TooLong {
-        /// Which.
+        /// The name of the property.
         property: &'static str,
     },
     /// The exchange routed the message to no queue.
-    #[error("no queue takes messages published to exchange {exchange:?} with routing key {routing_key:?}")]
+    #[error("no queue is bound to exchange {exchange:?} for routing key {routing_key:?}")]
     NoQueue {
-        /// The exchange.
+        /// The exchange that it was published to.
         exchange: String,
-        /// The routing key.
+        /// The routing key that no binding matches.
         routing_key: String,
     },
     /// The queue refused the message: it is full, or it failed.
-    #[error("the queue behind exchange {exchange:?} refused the message: it is full or it failed")]
+    #[error("the queue bound to exchange {exchange:?} refused the message: it is full or it failed")]
     Refused {
-        /// The exchange.
+        /// The exchange that it was published to.
         exchange: String,
     },
 }
 
 impl BrokerError {
-    /// What it is explained under.
+    /// The code under which `crossgrant explain` has more.
     pub fn code(&self) -> Code {
         match self {
             Self::Url { .. } => Code::BrokerBadUrl,
@@ -98,7 +98,7 @@ impl BrokerError {
         }
     }
 
-    /// Whether the broker, rather than the way to it, answered with this reply code.
+    /// Whether the broker answered with this AMQP reply code.
     pub(super) fn has_reply_code(&self, code: u16) -> bool {
         match self {
             Self::Call { source, .. } => {

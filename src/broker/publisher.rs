@@ -1,7 +1,7 @@
-//! The way out: events, replies and rejected copies, on a connection of its own.
+//! Publishing events, replies and copies of rejected messages, on a connection of its own.
 //!
-//! A connection is used for the next window only if the last one ended with a verdict on every message: a call that is
-//! dropped half-way, a missing confirm or any error leaves no session behind.
+//! A session is used for the next window only if the last window ended with a verdict on every message. A call that is
+//! dropped half-way, a missing confirm, and any error end the session.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -13,63 +13,65 @@ use lapin::types::{AMQPValue, FieldTable, LongString};
 use lapin::{BasicProperties, Channel};
 use tokio::sync::{Mutex, watch};
 
+use super::call::{Backoff, stopped, within};
+use super::connection::{BrokerConnection, Health, Purpose};
 use super::error::BrokerError;
-use super::link::{Backoff, Health, Role, Wire, stopped, within};
 use super::settings::BrokerSettings;
-use super::state::{BrokerState, Link, add};
-use super::window::{self, Letter, WINDOW, short};
+use super::state::{BrokerState, Link};
+use super::window::{self, UnconfirmedMessage, WINDOW, short};
 use crate::clock::Clock;
 use crate::engine::ports::mail::{Delivered, Outgoing, PublishError, Publisher};
 
-/// Publishes over one connection, which it opens when it needs it and paces its attempts to open.
+/// Publishes over one connection, opened when it is needed, with a wait between failed attempts.
 pub struct AmqpPublisher {
     settings: Arc<BrokerSettings>,
     clock: Arc<dyn Clock>,
     state: Arc<BrokerState>,
     last_good: AtomicUsize,
-    line: Mutex<Line>,
+    slot: Mutex<SessionSlot>,
 }
 
+/// The open session, if there is one, and the wait before the next attempt to open one.
 #[derive(Default)]
-struct Line {
-    session: Option<Session>,
+struct SessionSlot {
+    session: Option<PublisherSession>,
     backoff: Backoff,
 }
 
-struct Session {
-    wire: Wire,
+struct PublisherSession {
+    connection: BrokerConnection,
     channel: Channel,
 }
 
-impl Session {
+impl PublisherSession {
     fn usable(&self) -> bool {
-        self.channel.status().connected() && !matches!(*self.wire.health.borrow(), Health::Broken(_))
+        self.channel.status().connected() && !matches!(*self.connection.health.borrow(), Health::Broken(_))
     }
 }
 
 impl AmqpPublisher {
-    /// Not connected yet.
+    /// A publisher that connects at its first call.
     pub fn new(settings: Arc<BrokerSettings>, clock: Arc<dyn Clock>, state: Arc<BrokerState>) -> Self {
-        Self { settings, clock, state, last_good: AtomicUsize::new(0), line: Mutex::default() }
+        Self { settings, clock, state, last_good: AtomicUsize::new(0), slot: Mutex::default() }
     }
 
-    /// Keeps the connection open while there is nothing to publish, so that readiness shows whether something could
-    /// be; closes it when told to stop.
+    /// Keeps the connection open while there is nothing to publish, so that readiness tells whether publishing would
+    /// work. Closes it when told to stop.
     pub async fn stay_connected(&self, stop: watch::Receiver<bool>) {
         let keep = async {
             loop {
-                let mut line = self.line.lock().await;
-                let mut health = match self.session(&mut line).await {
+                let mut slot = self.slot.lock().await;
+                let mut health = match self.session(&mut slot).await {
                     Ok(session) => {
-                        let health = session.wire.health.clone();
-                        line.session = Some(session);
+                        let health = session.connection.health.clone();
+                        slot.session = Some(session);
                         health
                     }
-                    // Said in the state; the next attempt waits its turn.
+                    // The state has the error, and the next attempt waits for its backoff.
                     Err(_) => continue,
                 };
-                drop(line);
-                // Ends as well when a failed window has thrown the session away.
+                drop(slot);
+                // This ends also when a failed window has dropped the session.
                 let _ = health.wait_for(|h| matches!(h, Health::Broken(_))).await;
             }
         };
@@ -77,77 +79,74 @@ impl AmqpPublisher {
             () = stopped(&stop) => {}
             () = keep => {}
         }
-        if let Some(session) = self.line.lock().await.session.take() {
-            session.wire.close(self.settings.call_timeout).await;
+        if let Some(session) = self.slot.lock().await.session.take() {
+            session.connection.close(self.settings.call_timeout).await;
         }
         self.state.set_publishing(Link::Down, None);
     }
 
-    /// Takes the session out of the line, or opens a new one after the wait that earlier failures have earned.
-    async fn session(&self, line: &mut Line) -> Result<Session, BrokerError> {
-        match line.session.take() {
+    /// Takes the session out of the slot, or opens a new one after the backoff of earlier failures.
+    async fn session(&self, slot: &mut SessionSlot) -> Result<PublisherSession, BrokerError> {
+        match slot.session.take() {
             Some(session) if session.usable() => return Ok(session),
             _ => {}
         }
-        self.clock.sleep(line.backoff.span()).await;
+        self.clock.sleep(slot.backoff.span()).await;
         match self.open().await {
             Ok(session) => {
                 self.state.set_publishing(Link::Connected, None);
-                add(&self.state.counters.publisher_sessions, 1);
+                self.state.count(|counts| counts.publisher_sessions += 1);
                 Ok(session)
             }
             Err(e) => {
-                line.backoff.failed();
-                tracing::warn!(error = %e, "no connection to publish on");
+                slot.backoff.failed();
+                tracing::warn!(error = %e, "publisher not connected");
                 self.state.set_publishing(Link::Down, Some(e.to_string()));
                 Err(e)
             }
         }
     }
 
-    async fn open(&self) -> Result<Session, BrokerError> {
+    async fn open(&self) -> Result<PublisherSession, BrokerError> {
         let limit = self.settings.call_timeout;
         let state = self.state.clone();
-        let wire = Wire::open(&self.settings, Role::Publisher, &self.last_good, move |health| match health {
-            Health::Open => state.set_publishing(Link::Connected, None),
-            Health::Blocked(reason) => {
-                tracing::warn!(reason, "the broker blocks publishers");
-                state.set_publishing(Link::Blocked { reason: reason.clone() }, None);
+        let follow = move |health: &Health| {
+            if let Health::Blocked(reason) = health {
+                tracing::warn!(reason, "publishers blocked by the broker");
             }
-            Health::Broken(why) => state.set_publishing(Link::Down, Some(why.clone())),
-        })
-        .await?;
-        if self.settings.declare {
-            self.settings.topology.declare(&wire.conn, limit).await?;
-        } else {
-            self.settings.topology.check(&wire.conn, limit).await?;
-        }
-        let channel = confirming(&wire, self.settings.call_timeout).await?;
-        Ok(Session { wire, channel })
+            let (link, error) = health.link();
+            state.set_publishing(link, error);
+        };
+        let connection = BrokerConnection::open(&self.settings, Purpose::Publisher, &self.last_good, follow).await?;
+        self.settings.topology.declare(&connection.amqp, limit, !self.settings.declare).await?;
+        let channel = confirming(&connection, limit).await?;
+        Ok(PublisherSession { connection, channel })
     }
 
     async fn publish_all(&self, batch: &[Outgoing]) -> Result<Vec<Delivered>, BrokerError> {
-        let letters = batch.iter().map(letter).collect::<Result<Vec<_>, _>>()?;
-        let mut line = self.line.lock().await;
-        let session = self.session(&mut line).await?;
+        let messages = batch.iter().map(unconfirmed).collect::<Result<Vec<_>, _>>()?;
+        let mut slot = self.slot.lock().await;
+        let session = self.session(&mut slot).await?;
         let mut verdicts = Vec::with_capacity(batch.len());
-        for letters in letters.chunks(WINDOW) {
-            match window::publish(&session.channel, letters, &self.settings, &session.wire.health).await {
+        for window in messages.chunks(WINDOW) {
+            match window::publish(&session.channel, window, &self.settings, &session.connection.health).await {
                 Ok(some) => verdicts.extend(some),
                 Err(e) => {
-                    line.backoff.failed();
+                    slot.backoff.failed();
                     tracing::warn!(error = %e, "publishing failed");
                     self.state.set_publishing(Link::Down, Some(e.to_string()));
                     return Err(e);
                 }
             }
         }
-        line.session = Some(session);
-        line.backoff.reset();
-        let count = |of| verdicts.iter().filter(|v| **v == of).count();
-        add(&self.state.counters.confirmed, count(Delivered::Confirmed));
-        add(&self.state.counters.undeliverable, count(Delivered::Undeliverable));
-        add(&self.state.counters.refused, count(Delivered::Refused));
+        slot.session = Some(session);
+        slot.backoff.reset();
+        let count = |of| verdicts.iter().filter(|verdict| **verdict == of).count() as u64;
+        self.state.count(|counts| {
+            counts.confirmed += count(Delivered::Confirmed);
+            counts.undeliverable += count(Delivered::Undeliverable);
+            counts.refused += count(Delivered::Refused);
+        });
         Ok(verdicts)
     }
 }
@@ -159,14 +158,14 @@ impl Publisher for AmqpPublisher {
     }
 }
 
-/// A channel whose publishes are confirmed.
-pub(super) async fn confirming(wire: &Wire, limit: Duration) -> Result<Channel, BrokerError> {
-    let channel = within(limit, "channel.open", wire.conn.create_channel()).await?;
+/// A channel on which the broker confirms every message.
+pub(super) async fn confirming(connection: &BrokerConnection, limit: Duration) -> Result<Channel, BrokerError> {
+    let channel = within(limit, "channel.open", connection.amqp.create_channel()).await?;
     within(limit, "confirm.select", channel.confirm_select(ConfirmSelectOptions::default())).await?;
     Ok(channel)
 }
 
-fn letter(message: &Outgoing) -> Result<Letter<'_>, BrokerError> {
+fn unconfirmed(message: &Outgoing) -> Result<UnconfirmedMessage<'_>, BrokerError> {
     let mut properties = BasicProperties::default().with_content_type(short("content_type", &message.content_type)?);
     if let Some(id) = &message.correlation_id {
         properties = properties.with_correlation_id(short("correlation_id", id)?);
@@ -178,5 +177,5 @@ fn letter(message: &Outgoing) -> Result<Letter<'_>, BrokerError> {
         }
         properties = properties.with_headers(headers);
     }
-    Letter::new((&message.exchange, &message.routing_key, &message.message_id), properties, &message.body)
+    UnconfirmedMessage::new((&message.exchange, &message.routing_key, &message.message_id), properties, &message.body)
 }

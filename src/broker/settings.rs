@@ -1,4 +1,4 @@
-//! How to reach the broker, and how much to take at once.
+//! How to reach the broker, its time limits, and how many messages to take at once.
 
 use std::time::Duration;
 
@@ -6,36 +6,36 @@ use secrecy::SecretString;
 
 use super::topology::Topology;
 
-/// Settings of everything that talks to the broker.
+/// Settings of every connection to the broker.
 #[derive(Debug, Clone)]
 pub struct BrokerSettings {
-    /// `amqp://` or `amqps://` URLs, tried in turn from the last that worked; secret, since they hold passwords.
+    /// `amqp://` or `amqps://` URLs, tried in turn beginning with the last that worked. They hold passwords.
     pub urls: Vec<SecretString>,
-    /// PEM certificates to trust for `amqps`, beside those of the machine.
+    /// PEM certificates to trust for `amqps`, in addition to the machine's.
     pub ca_pem: Option<String>,
-    /// What the connections are called in the broker's listings; the role is appended.
+    /// The name of the connections in the broker's listings; their purpose is appended.
     pub name: String,
-    /// The names of exchanges and queues.
+    /// The exchanges and queues to use.
     pub topology: Topology,
-    /// Whether to declare the topology. Without it everything must exist already, and no `configure` permission is
-    /// needed.
+    /// Whether to declare the topology. If not, everything must exist already, and the user needs no `configure`
+    /// permission.
     pub declare: bool,
-    /// Unacknowledged deliveries in flight, 1 or more.
+    /// The most deliveries that may be unacknowledged at once, 1 or more.
     pub prefetch: u16,
-    /// Most deliveries in one batch to the intake.
+    /// The most deliveries in one batch to the intake.
     pub batch: usize,
-    /// Heartbeat interval, unless a URL names one (`?heartbeat=`): a dead broker is noticed after two.
+    /// Heartbeat interval, unless the URL has its own (`?heartbeat=`). A dead broker is noticed after two intervals.
     pub heartbeat: Duration,
-    /// For one URL: TCP, TLS and AMQP handshake together.
+    /// Time limit for one URL: TCP, TLS and AMQP handshake together.
     pub connect_timeout: Duration,
-    /// For every call that the broker answers at once.
+    /// Time limit for every call that the broker answers at once.
     pub call_timeout: Duration,
-    /// For the confirms of one window of messages, while the broker is not blocking publishers.
+    /// Time limit for the confirms of one window of messages. It does not run while the broker blocks publishers.
     pub confirm_timeout: Duration,
-    /// How long deliveries are held while the store cannot be written. Below the broker's 30 minutes
-    /// (`consumer_timeout`): giving them back costs each one unit of its delivery limit.
+    /// How long deliveries are held while the store cannot be written, before they are given back at the cost of one unit
+    /// of their delivery limit. It must stay below the broker's `consumer_timeout` of 30 minutes.
     pub hold: Duration,
-    /// How long a stop may spend on taking what was already delivered.
+    /// How long a stop may take for messages that were already delivered.
     pub drain: Duration,
 }
 

@@ -1,7 +1,6 @@
-//! How the two connections are, for `/readyz` and the metrics.
+//! The condition of the two connections, for `/readyz` and the metrics.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -15,123 +14,100 @@ use crate::clock::Clock;
 pub enum Link {
     /// Not connected.
     Down,
-    /// At work.
+    /// Connected, and messages pass.
     Connected,
-    /// The broker takes nothing from publishers: a memory or disk alarm.
+    /// The broker takes nothing from publishers, because of a memory or disk alarm.
     Blocked {
         /// The broker's words.
         reason: String,
     },
-    /// Connected, and holding deliveries back because the store cannot be written.
+    /// Deliveries are held, or not yet asked for, because the store cannot be written.
     Held {
-        /// Why not.
+        /// The store's error.
         reason: String,
     },
 }
 
-/// A condition and its history.
+/// A condition, since when, and the last error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LinkStatus {
-    /// The condition.
+    /// The condition now.
     #[serde(flatten)]
     pub link: Link,
-    /// Since when.
+    /// When the condition last changed.
     pub since: Timestamp,
-    /// The last error, which may be long past.
+    /// The last error, which may be an old one.
     pub last_error: Option<String>,
 }
 
-/// What has passed, since the process began.
+/// Sessions and messages since the process began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct BrokerCounts {
-    /// Sessions of the consumer that got as far as consuming.
+    /// Consumer sessions in which consuming began.
     pub consumer_sessions: u64,
-    /// Sessions of the publisher.
+    /// Publisher sessions that were opened.
     pub publisher_sessions: u64,
-    /// Messages delivered to us.
+    /// Messages delivered to this process.
     pub delivered: u64,
-    /// Those of them that the broker had handed out before.
+    /// Deliveries that the broker marked as redelivered.
     pub redelivered: u64,
-    /// Messages acknowledged, as far as writing to the socket shows.
+    /// Messages whose acknowledgement was written to the socket.
     pub acked: u64,
-    /// Messages the broker confirmed.
+    /// Published messages that the broker confirmed.
     pub confirmed: u64,
-    /// Messages that no queue took.
+    /// Published messages that were routed to no queue.
     pub undeliverable: u64,
-    /// Messages that a queue refused.
+    /// Published messages that a queue refused.
     pub refused: u64,
 }
 
-#[derive(Debug, Default)]
-pub(super) struct Counters {
-    pub(super) consumer_sessions: AtomicU64,
-    pub(super) publisher_sessions: AtomicU64,
-    pub(super) delivered: AtomicU64,
-    pub(super) redelivered: AtomicU64,
-    pub(super) acked: AtomicU64,
-    pub(super) confirmed: AtomicU64,
-    pub(super) undeliverable: AtomicU64,
-    pub(super) refused: AtomicU64,
-}
-
-/// Adds to a counter.
-pub(super) fn add(counter: &AtomicU64, n: usize) {
-    counter.fetch_add(n as u64, Relaxed);
-}
-
-/// The state of both connections. Written by the consumer and the publisher, read by anyone.
+/// The state of both connections. The consumer and the publisher write it; `/readyz` and the metrics read it.
 pub struct BrokerState {
     clock: Arc<dyn Clock>,
     consuming: watch::Sender<LinkStatus>,
     publishing: watch::Sender<LinkStatus>,
-    pub(super) counters: Counters,
+    counts: Mutex<BrokerCounts>,
 }
 
 impl BrokerState {
-    /// Both down.
+    /// Both connections down.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         let down = LinkStatus { link: Link::Down, since: clock.now(), last_error: None };
         Self {
             clock,
             consuming: watch::Sender::new(down.clone()),
             publishing: watch::Sender::new(down),
-            counters: Counters::default(),
+            counts: Mutex::default(),
         }
     }
 
-    /// How the consumer's connection is.
+    /// The condition of the consumer's connection.
     pub fn consuming(&self) -> LinkStatus {
         self.consuming.borrow().clone()
     }
 
-    /// How the publisher's connection is.
+    /// The condition of the publisher's connection.
     pub fn publishing(&self) -> LinkStatus {
         self.publishing.borrow().clone()
     }
 
-    /// Follows the consumer's connection.
+    /// Watches the condition of the consumer's connection.
     pub fn watch_consuming(&self) -> watch::Receiver<LinkStatus> {
         self.consuming.subscribe()
     }
 
-    /// Follows the publisher's connection.
+    /// Watches the condition of the publisher's connection.
     pub fn watch_publishing(&self) -> watch::Receiver<LinkStatus> {
         self.publishing.subscribe()
     }
 
-    /// What has passed.
+    /// The counts up to now.
     pub fn counts(&self) -> BrokerCounts {
-        let c = &self.counters;
-        BrokerCounts {
-            consumer_sessions: c.consumer_sessions.load(Relaxed),
-            publisher_sessions: c.publisher_sessions.load(Relaxed),
-            delivered: c.delivered.load(Relaxed),
-            redelivered: c.redelivered.load(Relaxed),
-            acked: c.acked.load(Relaxed),
-            confirmed: c.confirmed.load(Relaxed),
-            undeliverable: c.undeliverable.load(Relaxed),
-            refused: c.refused.load(Relaxed),
-        }
+        *self.counts.lock().expect("no holder of this lock panics")
+    }
+
+    pub(super) fn count(&self, add: impl FnOnce(&mut BrokerCounts)) {
+        add(&mut self.counts.lock().expect("no holder of this lock panics"));
     }
 
     pub(super) fn set_consuming(&self, link: Link, error: Option<String>) {

@@ -1,8 +1,8 @@
-//! The exchanges and queues, as data: what the worker declares is what `deploy/rabbitmq/definitions.json` holds.
+//! The exchanges and queues, as data. `deploy/rabbitmq/definitions.json` holds the same.
 //!
-//! The arguments hold on RabbitMQ 3.10 to 4.x. The delivery limit is set, never left out: without one 3.10 puts a
-//! returned message at the end of the queue, and 4.x assumes 20. Dead-lettering is at-least-once, which the broker does
-//! only together with `reject-publish`; with the default overflow it silently loses what it could not hand over.
+//! The arguments are valid on RabbitMQ 3.10 to 4.x. The delivery limit is always set: without one, 3.10 puts a returned
+//! message at the end of the queue, and 4.x assumes 20. Dead-lettering is at-least-once, which the broker offers only
+//! together with `reject-publish`; with the default overflow it silently loses messages that it cannot pass on.
 
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptio
 use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
 use lapin::{Channel, Connection, ExchangeKind};
 
+use super::call::within;
 use super::error::BrokerError;
-use super::link::within;
 
 pub(super) const PRECONDITION_FAILED: u16 = 406;
 pub(super) const NOT_FOUND: u16 = 404;
@@ -22,7 +22,7 @@ pub struct Topology {
     prefix: String,
 }
 
-/// An argument of a queue.
+/// The value of a queue's argument.
 #[derive(Debug, Clone, PartialEq)]
 enum Argument {
     Text(String),
@@ -48,14 +48,14 @@ struct Binding {
 }
 
 impl Topology {
-    /// The names under `prefix`, which is at most 100 bytes (AMQP names are at most 255); the default is `crossgrant`.
+    /// The names under `prefix`, which has at most 100 bytes (AMQP names have at most 255). The default is `crossgrant`.
     pub fn new(prefix: impl Into<String>) -> Self {
         let prefix = prefix.into();
         debug_assert!(prefix.len() <= 100, "the prefix of exchange and queue names is too long");
         Self { prefix }
     }
 
-    /// What all names begin with.
+    /// The first part of every name.
     pub fn prefix(&self) -> &str {
         &self.prefix
     }
@@ -75,7 +75,7 @@ impl Topology {
         format!("{}.events", self.prefix)
     }
 
-    /// The queue of messages that could not be accepted.
+    /// The queue of rejected messages, and of those that the broker dead-letters.
     pub fn dead_queue(&self) -> String {
         format!("{}.dead", self.prefix)
     }
@@ -93,7 +93,7 @@ impl Topology {
         ]
     }
 
-    // The dead queue first: a message dead-lettered before it exists would wait three minutes for the next attempt.
+    // The dead queue comes first: a message that is dead-lettered before it exists waits three minutes for a retry.
     fn queues(&self) -> [Queue; 2] {
         use Argument::{Flag, Number, Text};
         [
@@ -119,23 +119,15 @@ impl Topology {
         ]
     }
 
-    /// Declares everything. What exists with other properties is left as it is and reported, all of it together.
-    pub(super) async fn declare(&self, conn: &Connection, limit: Duration) -> Result<(), BrokerError> {
-        self.each(conn, limit, false).await
-    }
-
-    /// Checks that the exchanges and queues exist, whatever their properties. Bindings cannot be looked at over AMQP.
-    pub(super) async fn check(&self, conn: &Connection, limit: Duration) -> Result<(), BrokerError> {
-        self.each(conn, limit, true).await
-    }
-
-    /// What is declared, in this order.
+    /// The exchanges and queues in the order in which they are declared.
     pub(super) fn declared(&self) -> Vec<Declared> {
         let exchanges = self.exchanges().into_iter().map(|(name, kind)| Declared::Exchange(name, kind));
         exchanges.chain(self.queues().into_iter().map(Declared::Queue)).collect()
     }
 
-    async fn each(&self, conn: &Connection, limit: Duration, passive: bool) -> Result<(), BrokerError> {
+    /// Declares the exchanges, queues and bindings. With `passive` it only checks that the exchanges and queues exist, with
+    /// any properties; bindings cannot be checked. Reports together all that are missing or differ, and changes none.
+    pub(super) async fn declare(&self, conn: &Connection, limit: Duration, passive: bool) -> Result<(), BrokerError> {
         let mut faults = Vec::new();
         for declared in self.declared() {
             let done = declared.ask(conn, limit, passive).await;
@@ -173,7 +165,8 @@ impl Declared {
         }
     }
 
-    /// Declares it, or asks whether it is there. A refusal closes its channel, so each has its own.
+    /// Declares it, or with `passive` checks that it exists. The broker closes the channel of a refused call, so each call
+    /// has its own.
     pub(super) async fn ask(&self, conn: &Connection, limit: Duration, passive: bool) -> Result<(), BrokerError> {
         let channel = within(limit, "channel.open", conn.create_channel()).await?;
         match self {
@@ -203,14 +196,14 @@ pub(super) async fn declare_exchange(
     within(limit, "exchange.declare", channel.exchange_declare(short(name), kind, options, FieldTable::default())).await
 }
 
-/// Keeps what an operator must mend, to report all of it at once; passes on everything else.
+/// Collects the faults that an operator must fix, so that all are reported at once; returns every other error.
 fn note(faults: &mut Vec<String>, what: &str, name: &str, done: Result<(), BrokerError>) -> Result<(), BrokerError> {
     match done {
         Ok(()) => Ok(()),
         Err(e) if e.has_reply_code(PRECONDITION_FAILED) => {
             faults.push(format!(
-                "{what} {name} exists and differs ({e}): either use it as it is (`declare = false`; limits belong in a \
-                 policy), or empty it, delete it and let the worker declare it again"
+                "{what} {name} exists with other properties ({e}). Either keep it with `declare = false` (and set limits by \
+                 a policy), or empty it, delete it and let the worker declare it again"
             ));
             Ok(())
         }
@@ -226,7 +219,7 @@ fn note(faults: &mut Vec<String>, what: &str, name: &str, done: Result<(), Broke
 }
 
 async fn close(channel: Channel, limit: Duration) {
-    // Nothing depends on it: a channel that a refusal has closed says so here, and the connection outlives both.
+    // An error changes nothing: a refusal may have closed the channel already, and the connection goes on.
     let _ = within(limit, "channel.close", channel.close(200, "done".into())).await;
 }
 

@@ -1,9 +1,9 @@
-//! A window of published messages as one barrier: publish all, await every confirm, then judge.
+//! A window of published messages: all are published, then every confirm is awaited, then each message has its verdict.
 //!
-//! The library hangs returned messages on confirms in the order of their arrival while it resolves a `multiple` ack in
-//! no order, so a returned message may sit on the confirm of another one. Only when every confirm of the window is in
-//! are all returned messages known; they are then told by what they carry. Therefore nothing else may publish on the
-//! same channel.
+//! The library attaches returned messages to confirms in the order in which they arrive, but resolves a `multiple` ack in
+//! no order; so a returned message may be attached to the confirm of another one. Only when every confirm of the window
+//! has arrived are all returned messages known. They are then recognised by their address and message id. Therefore
+//! nothing else may publish on the same channel.
 
 use std::collections::HashSet;
 
@@ -12,19 +12,19 @@ use lapin::types::ShortString;
 use lapin::{BasicProperties, Channel, Confirmation};
 use tokio::sync::watch;
 
+use super::connection::Health;
 use super::error::BrokerError;
-use super::link::Health;
 use super::settings::BrokerSettings;
 use crate::engine::ports::mail::Delivered;
 
-/// Most messages between two barriers. With the processors to itself a window of 200 gains as much; where they are shared,
-/// every barrier is a wait for one's turn.
+/// The largest window, in messages. On idle processors a window of 200 is as fast; on busy ones every wait for confirms is
+/// also a wait for a processor, so fewer and larger windows are faster.
 pub(super) const WINDOW: usize = 512;
 
 const PERSISTENT: u8 = 2;
 
-/// A message ready for the wire.
-pub(super) struct Letter<'a> {
+/// A message to publish, with the properties that every message has.
+pub(super) struct UnconfirmedMessage<'a> {
     exchange: ShortString,
     routing_key: ShortString,
     message_id: ShortString,
@@ -32,9 +32,9 @@ pub(super) struct Letter<'a> {
     body: &'a [u8],
 }
 
-impl<'a> Letter<'a> {
-    /// A persistent message; `properties` are completed by what every message has.
-    pub(super) fn new(
+impl<'a> UnconfirmedMessage<'a> {
+    /// A persistent message to an exchange, with a routing key and a message id.
+    pub fn new(
         (exchange, routing_key, message_id): (&str, &str, &str),
         properties: BasicProperties,
         body: &'a [u8],
@@ -50,24 +50,24 @@ impl<'a> Letter<'a> {
     }
 }
 
-/// A string as a property; those that AMQP cannot carry are refused.
+/// A text as an AMQP short string, which has at most 255 bytes.
 pub(super) fn short(property: &'static str, text: &str) -> Result<ShortString, BrokerError> {
     ShortString::try_new(text).map_err(|_| BrokerError::TooLong { property })
 }
 
-/// Publishes up to [`WINDOW`] messages and awaits all their confirms. After an error nothing may be assumed about any
-/// of them, and the channel must not be used again.
+/// Publishes up to [`WINDOW`] messages and awaits all their confirms. After an error nothing is known of any of them, and
+/// the channel must not be used again.
 ///
-/// The time limit stands still while the broker blocks publishers: giving up would not withdraw what was written, and
-/// every further attempt would add a copy.
+/// The time limit does not run while the broker blocks publishers: giving up would not take back what was sent, and each
+/// further attempt would add a copy.
 pub(super) async fn publish(
     channel: &Channel,
-    letters: &[Letter<'_>],
+    messages: &[UnconfirmedMessage<'_>],
     settings: &BrokerSettings,
     health: &watch::Receiver<Health>,
 ) -> Result<Vec<Delivered>, BrokerError> {
     let mut health = health.clone();
-    let work = send(channel, letters);
+    let work = send(channel, messages);
     tokio::pin!(work);
     loop {
         let now = health.borrow_and_update().clone();
@@ -92,32 +92,32 @@ pub(super) async fn publish(
     }
 }
 
-async fn send(channel: &Channel, letters: &[Letter<'_>]) -> lapin::Result<Vec<Delivered>> {
-    let mut pending = Vec::with_capacity(letters.len());
-    for letter in letters {
-        let (exchange, routing_key) = (letter.exchange.clone(), letter.routing_key.clone());
+async fn send(channel: &Channel, messages: &[UnconfirmedMessage<'_>]) -> lapin::Result<Vec<Delivered>> {
+    let mut pending = Vec::with_capacity(messages.len());
+    for message in messages {
+        let (exchange, routing_key) = (message.exchange.clone(), message.routing_key.clone());
         let options = BasicPublishOptions { mandatory: true, immediate: false };
-        let properties = letter.properties.clone();
-        pending.push(channel.basic_publish(exchange, routing_key, options, letter.body, properties).await?);
+        let properties = message.properties.clone();
+        pending.push(channel.basic_publish(exchange, routing_key, options, message.body, properties).await?);
     }
-    let mut nacked = Vec::with_capacity(letters.len());
+    let mut nacked = Vec::with_capacity(messages.len());
     let mut returned = HashSet::new();
     for confirm in pending {
         let confirmation = confirm.await?;
         nacked.push(!matches!(confirmation, Confirmation::Ack(_)));
-        if let Some(message) = confirmation.take_message() {
-            // One event may go to several addresses under one message id, so the address belongs to the match.
-            let id = message.properties.message_id().clone().unwrap_or_default();
-            returned.insert((message.exchange.clone(), message.routing_key.clone(), id));
+        if let Some(back) = confirmation.take_message() {
+            // One event may go to several addresses under one message id, so the address is part of the key.
+            let id = back.properties.message_id().clone().unwrap_or_default();
+            returned.insert((back.exchange.clone(), back.routing_key.clone(), id));
         }
     }
-    let verdict = |(letter, nacked): (&Letter<'_>, bool)| {
-        let key = (letter.exchange.clone(), letter.routing_key.clone(), letter.message_id.clone());
+    let verdict = |(message, nacked): (&UnconfirmedMessage<'_>, bool)| {
+        let key = (message.exchange.clone(), message.routing_key.clone(), message.message_id.clone());
         match (returned.contains(&key), nacked) {
             (true, _) => Delivered::Undeliverable,
             (false, true) => Delivered::Refused,
             (false, false) => Delivered::Confirmed,
         }
     };
-    Ok(letters.iter().zip(nacked).map(verdict).collect())
+    Ok(messages.iter().zip(nacked).map(verdict).collect())
 }

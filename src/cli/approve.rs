@@ -1,14 +1,13 @@
-//! `approve`: lets jobs begin that an hourly limit has parked, once their number is said.
+//! `approve`: lets jobs begin that an hourly limit has parked, if their number is the expected one.
 
 use super::args::ApproveArgs;
-use super::client::Worker;
-use super::exit::{Exit, Failure};
-use super::jobs::table;
-use super::output;
+use super::client::AdminClient;
+use super::exit::{CliError, Exit};
+use super::{output, text};
 use crate::admin::{Approvals, Approved};
 
-/// Shows how many and which; approves them if that is the number that is expected.
-pub(super) async fn approve(args: &ApproveArgs, worker: &Worker) -> Result<Exit, Failure> {
+/// Lists and counts the jobs; approves them if their number is the expected one.
+pub(super) async fn approve(args: &ApproveArgs, worker: &AdminClient) -> Result<Exit, CliError> {
     let query = query(args);
     let found: Approvals = worker.get(&format!("/v1/approvals?{query}")).await?;
     let (total, shown) = (found.total, found.jobs.len());
@@ -17,21 +16,21 @@ pub(super) async fn approve(args: &ApproveArgs, worker: &Worker) -> Result<Exit,
         return Ok(if matches!(args.expect_count, None | Some(0)) { Exit::Ok } else { Exit::Failed });
     }
     let Some(expected) = args.expect_count else {
-        for row in table(&found.jobs) {
+        for row in text::table(&found.jobs) {
             output::line(&row)?;
         }
         if shown < total {
-            tracing::warn!("shows {shown} of them");
+            tracing::warn!(shown, total, "only the newest jobs are shown");
         }
-        return Err(Failure::failed(format!(
-            "jobs that need approval: {total}; to approve them, --expect-count {total}"
+        return Err(CliError::failed(format!(
+            "jobs that need approval: {total}; to approve them, add --expect-count {total}"
         )));
     };
     let path = format!("/v1/approvals?{query}&expect={expected}");
     let Approved { approved, left } = worker.post(&path).await?;
     output::line(&format!("approved: {}", approved.len()))?;
     if left > 0 {
-        tracing::warn!("{left} changed at the same moment and are not; look again");
+        tracing::warn!(jobs = left, "some jobs changed at the same moment and were not approved; list them again");
     }
     Ok(if left == 0 { Exit::Ok } else { Exit::Failed })
 }
@@ -41,16 +40,6 @@ fn query(args: &ApproveArgs) -> String {
     for job in &args.jobs {
         query.append_pair("job", job);
     }
-    for (name, value) in [
-        ("kind", &args.kind),
-        ("instance", &args.instance),
-        ("cen", &args.cen),
-        ("requester", &args.requester),
-        ("label", &args.label),
-    ] {
-        if let Some(value) = value {
-            query.append_pair(name, value);
-        }
-    }
+    args.filter.append_to(&mut query);
     query.finish()
 }

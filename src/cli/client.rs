@@ -1,54 +1,83 @@
-//! The admin HTTP of a running worker, from the other side.
+//! A client of a running worker's admin API.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::StatusCode;
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::exit::Failure;
+use super::args::WorkerArgs;
+use super::exit::CliError;
+use crate::admin::Readiness;
+use crate::config::Config;
 use crate::domain::Code;
 
-/// How long an answer may take.
+/// The time limit for an answer.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A worker.
-pub(super) struct Worker {
+/// A client of one worker.
+pub(super) struct AdminClient {
     client: reqwest::Client,
     url: String,
     token: Option<SecretString>,
 }
 
-impl Worker {
-    /// The worker whose admin HTTP is at `url`.
-    pub fn new(url: &str, token: Option<SecretString>) -> Result<Self, Failure> {
+impl AdminClient {
+    /// The worker that the command line or the configuration names.
+    pub fn of(args: &WorkerArgs, config: &Config) -> Result<Self, CliError> {
+        let url = args.admin.clone().unwrap_or_else(|| local_url(config.admin.listen));
+        Self::new(&url, config.admin.token.clone())
+    }
+
+    /// The worker whose admin API is at `url`.
+    pub fn new(url: &str, token: Option<SecretString>) -> Result<Self, CliError> {
         let bad = |why: String| {
-            Failure::usage(format!("\"{url}\" cannot be the admin URL of a worker: {why}")).code(Code::BadAdminUrl)
+            CliError::usage(format!("\"{url}\" is not the URL of an admin API: {why}")).code(Code::BadAdminUrl)
         };
         let parsed = reqwest::Url::parse(url).map_err(|error| bad(error.to_string()))?;
         if !matches!(parsed.scheme(), "http" | "https") {
-            return Err(bad("it begins with neither http:// nor https://".into()));
+            return Err(bad("it does not begin with http:// or https://".into()));
         }
-        // Whoever was first has set it; any provider will do.
+        // An error means that a provider is installed already, and any provider will do.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        // A proxy for the way out has no business between an operator and the worker.
+        // The worker is near, and a configured proxy is for the way to the internet.
         let client = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build().map_err(|e| bad(e.to_string()))?;
         Ok(Self { client, url: url.trim_end_matches('/').to_owned(), token })
     }
 
-    /// Reads what is at `path`.
-    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
-        self.ask(self.client.get(format!("{}{path}", self.url))).await
+    /// The URL of its admin API.
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
-    /// Tells the worker something.
-    pub async fn post<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
-        self.ask(self.client.post(format!("{}{path}", self.url))).await
+    /// Gets what is at `path`.
+    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, CliError> {
+        self.answer(self.client.get(format!("{}{path}", self.url))).await
     }
 
-    async fn ask<T: DeserializeOwned>(&self, mut request: reqwest::RequestBuilder) -> Result<T, Failure> {
+    /// Posts a command.
+    pub async fn post<T: DeserializeOwned>(&self, path: &str) -> Result<T, CliError> {
+        self.answer(self.client.post(format!("{}{path}", self.url))).await
+    }
+
+    /// The checks of `/readyz`, also of a worker that is not ready.
+    pub async fn readiness(&self) -> Result<Readiness, CliError> {
+        let (status, body) = self.send(self.client.get(format!("{}/readyz", self.url))).await?;
+        match status {
+            StatusCode::SERVICE_UNAVAILABLE => self.parse(&body),
+            _ => self.judge(status, &body),
+        }
+    }
+
+    async fn answer<T: DeserializeOwned>(&self, request: reqwest::RequestBuilder) -> Result<T, CliError> {
+        let (status, body) = self.send(request).await?;
+        self.judge(status, &body)
+    }
+
+    async fn send(&self, mut request: reqwest::RequestBuilder) -> Result<(StatusCode, Bytes), CliError> {
         if let Some(token) = &self.token {
             request = request.bearer_auth(token.expose_secret());
         }
@@ -57,34 +86,43 @@ impl Worker {
             let causes = std::iter::successors(std::error::Error::source(&error), |error| error.source());
             let why = std::iter::once(error.to_string()).chain(causes.map(ToString::to_string));
             let why = why.collect::<Vec<_>>().join(": ");
-            let hint = "is `crossgrant serve` running there? (--admin, or `[admin] listen`)";
-            Failure::unreachable(format!("cannot reach the worker at {}: {why}; {hint}", self.url))
+            let hint = "is `crossgrant serve` running there? Its address is --admin or `[admin] listen`";
+            CliError::unreachable(format!("cannot reach the worker at {}: {why}; {hint}", self.url))
         };
         let response = request.send().await.map_err(unreachable)?;
-        let status = response.status();
-        let body = response.bytes().await.map_err(unreachable)?;
+        Ok((response.status(), response.bytes().await.map_err(unreachable)?))
+    }
+
+    fn judge<T: DeserializeOwned>(&self, status: StatusCode, body: &[u8]) -> Result<T, CliError> {
         if status.is_success() {
-            return serde_json::from_slice(&body).map_err(|error| {
-                Failure::failed(format!("{} answered with something else than a worker does: {error}", self.url))
-                    .code(Code::NotAWorker)
-            });
+            return self.parse(body);
         }
-        let answer = serde_json::from_slice::<Value>(&body).unwrap_or_default();
+        let answer = serde_json::from_slice::<Value>(body).unwrap_or_default();
         let text = |name: &str| answer.get(name).and_then(Value::as_str);
-        let message = text("message").unwrap_or("no worker answers like this");
-        let code = text("code").and_then(Code::parse).unwrap_or(Code::NotAWorker);
-        let failure = match status {
-            StatusCode::UNAUTHORIZED => {
-                Failure::usage(format!("{message}; set CROSSGRANT_ADMIN_TOKEN or `[admin] token_file`"))
-            }
-            StatusCode::BAD_REQUEST => Failure::usage(message),
-            _ => Failure::failed(format!("{message} (HTTP {})", status.as_u16())),
+        let Some(message) = text("message") else {
+            return Err(self.foreign(&format!("HTTP {}", status.as_u16())));
         };
-        Err(failure.code(code))
+        let error = match status {
+            StatusCode::UNAUTHORIZED => {
+                CliError::usage(format!("{message}; set CROSSGRANT_ADMIN_TOKEN or `[admin] token_file`"))
+            }
+            StatusCode::BAD_REQUEST => CliError::usage(message),
+            _ => CliError::failed(format!("{message} (HTTP {})", status.as_u16())),
+        };
+        Err(error.code(text("code").and_then(Code::parse).unwrap_or(Code::NotAWorker)))
+    }
+
+    fn parse<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, CliError> {
+        serde_json::from_slice(body).map_err(|error| self.foreign(&error.to_string()))
+    }
+
+    fn foreign(&self, why: &str) -> CliError {
+        let message = format!("{} is used by another program, not by a Crossgrant worker: {why}", self.url);
+        CliError::failed(message).code(Code::NotAWorker)
     }
 }
 
-/// Where a worker that listens there can be reached from this machine.
+/// The URL, on this machine, of a worker that listens at this address.
 pub(super) fn local_url(listen: SocketAddr) -> String {
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -94,7 +132,7 @@ pub(super) fn local_url(listen: SocketAddr) -> String {
     format!("http://{}", SocketAddr::new(ip, listen.port()))
 }
 
-/// A text as one segment of a path.
+/// Percent-encodes a text as one segment of a path.
 pub(super) fn segment(text: &str) -> String {
     text.bytes().fold(String::new(), |mut path, byte| {
         match byte {
@@ -127,10 +165,10 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let at = listener.local_addr().unwrap();
         drop(listener);
-        let worker = Worker::new(&format!("http://{at}/"), None).unwrap();
-        let failure = worker.get::<Value>("/v1/jobs").await.unwrap_err();
-        assert_eq!(failure.exit, Exit::Unreachable);
-        assert!(failure.message.contains("crossgrant serve"), "{failure}");
-        assert_eq!(Worker::new("ftp://x", None).err().unwrap().exit, Exit::Usage);
+        let worker = AdminClient::new(&format!("http://{at}/"), None).unwrap();
+        let error = worker.get::<Value>("/v1/jobs").await.unwrap_err();
+        assert_eq!(error.exit, Exit::Unreachable);
+        assert!(error.message.contains("crossgrant serve"), "{error}");
+        assert_eq!(AdminClient::new("ftp://x", None).err().unwrap().exit, Exit::Usage);
     }
 }

@@ -1,42 +1,42 @@
-//! `dead`: messages that were rejected, and messages of the worker that nobody took.
+//! `dead`: lists rejected jobs and undelivered events, and sends undelivered events again.
 
 use serde_json::json;
 
 use super::args::{DeadCommand, DeadListArgs, DeadReplayArgs};
-use super::client::Worker;
-use super::exit::{Exit, Failure};
+use super::client::AdminClient;
+use super::exit::{CliError, Exit};
 use super::output;
 use crate::admin::{RejectionPage, Replayed, Undeliverable, UndeliverablePage};
 use crate::domain::Code;
 use crate::engine::ports::store::Rejected;
 
-/// Lists them, or sends again what nobody took.
-pub(super) async fn dead(command: &DeadCommand, worker: &Worker) -> Result<Exit, Failure> {
+/// Carries out `dead list` or `dead replay`.
+pub(super) async fn dead(command: &DeadCommand, worker: &AdminClient) -> Result<Exit, CliError> {
     match command {
         DeadCommand::List(args) => list(args, worker).await,
         DeadCommand::Replay(args) => replay(args, worker).await,
     }
 }
 
-async fn list(args: &DeadListArgs, worker: &Worker) -> Result<Exit, Failure> {
+async fn list(args: &DeadListArgs, worker: &AdminClient) -> Result<Exit, CliError> {
     let limit = args.limit;
     let rejected: RejectionPage = worker.get(&format!("/v1/rejections?limit={limit}")).await?;
-    let untaken: UndeliverablePage = worker.get(&format!("/v1/undeliverable?limit={limit}")).await?;
-    for line in lines(&rejected.rejections, &untaken.messages, args.json) {
+    let undelivered: UndeliverablePage = worker.get(&format!("/v1/undeliverable?limit={limit}")).await?;
+    for line in lines(&rejected.rejections, &undelivered.messages, args.json) {
         output::line(&line)?;
     }
     for (shown, total, what) in [
-        (rejected.rejections.len(), rejected.total, "rejected messages"),
-        (untaken.messages.len(), untaken.total, "messages that nobody took"),
+        (rejected.rejections.len(), rejected.total, "rejected jobs"),
+        (undelivered.messages.len(), undelivered.total, "undelivered events"),
     ] {
         if u64::try_from(shown).is_ok_and(|shown| shown < total) {
-            tracing::warn!("there are {total} {what}; shows {shown} (--limit)");
+            tracing::warn!("{shown} of {total} {what} are shown; --limit shows more");
         }
     }
     Ok(Exit::Ok)
 }
 
-fn lines(rejected: &[Rejected], untaken: &[Undeliverable], json: bool) -> Vec<String> {
+fn lines(rejected: &[Rejected], undelivered: &[Undeliverable], json: bool) -> Vec<String> {
     let rejected = rejected.iter().map(|rejected| {
         if json {
             return json!({"rejected": rejected}).to_string();
@@ -49,7 +49,7 @@ fn lines(rejected: &[Rejected], untaken: &[Undeliverable], json: bool) -> Vec<St
         let reasons = reasons.collect::<Vec<_>>().join("; ");
         format!("rejected       {at}  {requester}/{}  {reasons}", job_id.as_deref().unwrap_or("?"))
     });
-    let untaken = untaken.iter().map(|message| {
+    let undelivered = undelivered.iter().map(|message| {
         if json {
             return json!({"undeliverable": message}).to_string();
         }
@@ -57,26 +57,26 @@ fn lines(rejected: &[Rejected], untaken: &[Undeliverable], json: bool) -> Vec<St
         let to = if exchange.is_empty() { format!("queue {routing_key}") } else { format!("{exchange} {routing_key}") };
         format!("undeliverable  {number}  {message_id}  to {to}")
     });
-    rejected.chain(untaken).collect()
+    rejected.chain(undelivered).collect()
 }
 
-async fn replay(args: &DeadReplayArgs, worker: &Worker) -> Result<Exit, Failure> {
+async fn replay(args: &DeadReplayArgs, worker: &AdminClient) -> Result<Exit, CliError> {
     let query = if args.numbers.is_empty() {
         let total = worker.get::<UndeliverablePage>("/v1/undeliverable?limit=1").await?.total;
         if total == 0 {
-            output::line("nothing is undeliverable")?;
+            output::line("there are no undelivered events")?;
             return Ok(Exit::Ok);
         }
         if total > 1 && !args.yes {
-            return Err(Failure::failed(format!("this would send {total} messages again; say so with --yes"))
-                .code(Code::NeedsYes));
+            let message = format!("this would send all {total} undelivered events again; confirm with --yes");
+            return Err(CliError::failed(message).code(Code::NeedsYes));
         }
         format!("expect={total}")
     } else {
         args.numbers.iter().map(|number| format!("number={number}")).collect::<Vec<_>>().join("&")
     };
     let Replayed { replayed } = worker.post(&format!("/v1/undeliverable/replay?{query}")).await?;
-    output::line(&format!("{replayed} messages are sent again"))?;
+    output::line(&format!("events to be sent again: {replayed}"))?;
     let all = args.numbers.is_empty() || args.numbers.len() == replayed;
     Ok(if all { Exit::Ok } else { Exit::Failed })
 }
@@ -89,14 +89,14 @@ mod tests {
 
     use super::*;
     use crate::admin::testing::{engine, incoming};
-    use crate::admin::{Admin, Parts};
+    use crate::admin::{Admin, AdminParts};
     use crate::engine::loops::intake::Inbox;
     use crate::engine::loops::shared::Engine;
     use crate::engine::ports::mail::{Incoming, Intake};
     use crate::telemetry::Metrics;
 
-    /// A worker on a port of its own, with what it said undeliverable.
-    async fn worker(jobs: &[&str]) -> (Arc<Engine>, Worker, watch::Sender<bool>) {
+    /// A worker on its own port. Its events about these jobs are undeliverable, and it has rejected one message.
+    async fn worker(jobs: &[&str]) -> (Arc<Engine>, AdminClient, watch::Sender<bool>) {
         let metrics = Arc::new(Metrics::new());
         let engine = engine(metrics.clone()).await;
         let inbox = Inbox::new(engine.clone(), "crossgrant", "crossgrant.dead");
@@ -107,36 +107,36 @@ mod tests {
         engine.store.mark_sent(&[], &numbers).await.unwrap();
         inbox.take(vec![Incoming { body: "{}".into(), ..Incoming::default() }]).await.unwrap();
         let (stop, stopping) = watch::channel(false);
-        let admin = Admin::new(Parts { engine: engine.clone(), metrics, broker: None, token: None, stopping });
+        let admin = Admin::new(AdminParts { engine: engine.clone(), metrics, broker: None, token: None, stopping });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, admin.router()).await });
-        (engine, Worker::new(&url, None).unwrap(), stop)
+        (engine, AdminClient::new(&url, None).unwrap(), stop)
     }
 
     #[tokio::test]
-    async fn what_came_to_nothing_is_listed_with_its_reasons() {
-        let (_core, worker, _stop) = worker(&["NET-1"]).await;
+    async fn rejected_jobs_and_undelivered_events_are_listed_with_their_reasons() {
+        let (_engine, worker, _stop) = worker(&["NET-1"]).await;
         let rejected: RejectionPage = worker.get("/v1/rejections").await.unwrap();
-        let untaken: UndeliverablePage = worker.get("/v1/undeliverable").await.unwrap();
-        assert_eq!((rejected.total, untaken.total), (1, 1));
-        let text = lines(&rejected.rejections, &untaken.messages, false).join("\n");
+        let undelivered: UndeliverablePage = worker.get("/v1/undeliverable").await.unwrap();
+        assert_eq!((rejected.total, undelivered.total), (1, 1));
+        let text = lines(&rejected.rejections, &undelivered.messages, false).join("\n");
         assert!(text.contains("anonymous/?") && text.contains("/kind: "), "{text}");
         assert!(text.contains("to crossgrant.events job.accepted"), "{text}");
-        assert_eq!(lines(&rejected.rejections, &untaken.messages, true).len(), 2);
+        assert_eq!(lines(&rejected.rejections, &undelivered.messages, true).len(), 2);
         let bad = worker.get::<RejectionPage>("/v1/rejections?befor=x").await.unwrap_err();
         assert_eq!(bad.exit, Exit::Usage);
     }
 
     #[tokio::test]
-    async fn many_messages_are_sent_again_only_when_that_is_said() {
+    async fn many_events_are_sent_again_only_with_yes() {
         let (engine, worker, _stop) = worker(&["NET-1", "NET-2"]).await;
         let queued = engine.store.outbox(0, 100).await.unwrap().len();
         let mut args = DeadReplayArgs { numbers: vec![], yes: false, worker: Default::default() };
-        let failure = replay(&args, &worker).await.unwrap_err();
-        assert!(failure.message.contains("2 messages again; say so with --yes"), "{failure}");
+        let error = replay(&args, &worker).await.unwrap_err();
+        assert!(error.message.contains("all 2 undelivered events again; confirm with --yes"), "{error}");
         let other = worker.post::<Replayed>("/v1/undeliverable/replay?expect=3").await.unwrap_err();
-        assert!(other.message.contains("there are 2 by now"), "{other}");
+        assert!(other.message.contains("undeliverable messages: 2, not 3"), "{other}");
         assert_eq!(engine.store.outbox(0, 100).await.unwrap().len(), queued, "nothing was sent");
 
         args.yes = true;

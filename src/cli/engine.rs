@@ -1,4 +1,4 @@
-//! An engine from its settings: what `serve` and `run` have in common, and the cloud alone for those that only read it.
+//! Builds the engine for `serve` and `run`, and the client of the cloud alone for commands that only read it.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,42 +20,41 @@ use crate::simulator::Simulator;
 use crate::telemetry::Metrics;
 use crate::workflow::{Catalog, Overrides};
 
-use super::exit::Failure;
+use super::exit::CliError;
 use super::world;
 
-/// What an engine is made of.
-pub(super) struct Settings {
+/// The parts that `serve` and `run` choose differently.
+pub(super) struct EngineSettings {
     pub store: Arc<dyn Store>,
     pub clock: Arc<dyn Clock>,
-    pub access: Access,
+    pub access: CloudAccess,
     pub policy: Policy,
-    /// Where events are published.
+    /// The exchange that events are published to.
     pub exchange: String,
-    /// The holder of leases.
+    /// The name of this worker, as the holder of its leases.
     pub holder: String,
     pub metrics: Arc<Metrics>,
-    /// Where to be cut.
     pub crash_points: Arc<dyn CrashPoints>,
 }
 
-/// The cloud, and what is taken for true of it.
-pub(super) struct Access {
-    /// How requests leave; `None` for the network.
+/// How to reach the cloud, and the settings that depend on which cloud it is.
+pub(super) struct CloudAccess {
+    /// `None` sends requests over the network.
     pub transport: Option<Arc<dyn Transport>>,
     pub endpoints: Endpoints,
     pub credentials: Vec<AccountCredentials>,
-    /// The budgets of calls; `None` for a cloud that has all the time.
+    /// The budgets of calls; `None` for a simulated cloud, which needs none.
     pub limits: Option<Limits>,
     pub overrides: Overrides,
     pub hour: Hour,
 }
 
-impl Access {
-    /// What the configuration names.
-    pub fn configured(config: &Config) -> Result<Self, Failure> {
+impl CloudAccess {
+    /// The configured accounts.
+    pub fn configured(config: &Config) -> Result<Self, CliError> {
         if config.accounts.is_empty() {
-            let how = "`[accounts.\"<uid>\"]`, see deploy/crossgrant.toml";
-            return Err(Failure::usage(format!("no account is configured: {how}")).code(Code::ConfigNoAccount));
+            let message = "no account is configured; add `[accounts.\"<uid>\"]`, as in deploy/crossgrant.toml";
+            return Err(CliError::usage(message).code(Code::ConfigNoAccount));
         }
         Ok(Self {
             transport: None,
@@ -67,8 +66,8 @@ impl Access {
         })
     }
 
-    /// A simulated cloud in this process, of the world in that file or of the example, with its accounts.
-    pub fn simulated(world: Option<&Path>, hour: Hour, clock: Arc<dyn Clock>) -> Result<Self, Failure> {
+    /// A simulated cloud in this process, made from a world file or from the example, with the credentials of its accounts.
+    pub fn simulated(world: Option<&Path>, hour: Hour, clock: Arc<dyn Clock>) -> Result<Self, CliError> {
         let (world, credentials) = world::read(world)?;
         let cloud = Simulator::new(world, hour, clock);
         Ok(Self {
@@ -82,28 +81,28 @@ impl Access {
     }
 }
 
-/// The accounts, as a client of the cloud.
+/// A client of the cloud for these accounts.
 pub(super) fn accounts(
-    access: Access,
+    access: CloudAccess,
     catalog: &Catalog,
     clock: &Arc<dyn Clock>,
     observer: Arc<dyn CallObserver>,
-) -> Result<Accounts, Failure> {
+) -> Result<Accounts, CliError> {
     let timeouts = Timeouts { request: catalog.policies.request_timeout, ..Timeouts::default() };
     let transport = match access.transport {
         Some(transport) => transport,
         None => Arc::new(
             HttpTransport::new(timeouts.connect)
-                .map_err(|error| Failure::failed(format!("cannot make requests to the cloud: {error}")))?,
+                .map_err(|error| CliError::failed(format!("cannot set up the HTTP client for the cloud: {error}")))?,
         ),
     };
-    let Access { endpoints, credentials, limits, .. } = access;
+    let CloudAccess { endpoints, credentials, limits, .. } = access;
     let parts = ClientParts::new(Arc::clone(clock), transport, &catalog.classes);
     Ok(Accounts::new(ClientParts { endpoints, timeouts, observer, limits, ..parts }, credentials))
 }
 
-/// Builds it; what is wrong with the operator's own policies and error classes is reported together.
-pub(super) async fn build(settings: Settings) -> Result<Arc<Engine>, Failure> {
+/// Builds the engine.
+pub(super) async fn build(settings: EngineSettings) -> Result<Arc<Engine>, CliError> {
     let registry = actions::registry();
     let (catalog, hour) = (catalog(&settings.access.overrides)?, settings.access.hour);
     let cloud = accounts(settings.access, &catalog, &settings.clock, settings.metrics.clone())?;
@@ -122,11 +121,12 @@ pub(super) async fn build(settings: Settings) -> Result<Arc<Engine>, Failure> {
     Ok(Arc::new(Engine::new(parts).await?))
 }
 
-/// The definitions of this program, with the operator's own policies and error classes.
-pub(super) fn catalog(overrides: &Overrides) -> Result<Catalog, Failure> {
+/// The definitions of this program, with the operator's own policies and error classes. All faults of these are reported
+/// together.
+pub(super) fn catalog(overrides: &Overrides) -> Result<Catalog, CliError> {
     Catalog::embedded(&actions::registry().specs(), overrides).map_err(|problems| {
         let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
         let message = format!("the workflow files cannot be used:\n{}", lines.join("\n"));
-        Failure::usage(message).code(Code::WorkflowUnusable)
+        CliError::usage(message).code(Code::WorkflowUnusable)
     })
 }

@@ -1,4 +1,4 @@
-//! How a command ends.
+//! How a command ends: its exit code, and its error.
 
 use std::fmt::{self, Display};
 use std::process::ExitCode;
@@ -7,13 +7,14 @@ use crate::broker::BrokerError;
 use crate::config::ConfigError;
 use crate::domain::Code;
 use crate::engine::ports::store::StoreError;
+use crate::telemetry::log::LogError;
 
-/// The exit codes, as `--help` has them.
+/// The exit codes that `--help` lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// Everything that was asked for was done.
+    /// Everything was done.
     Ok = 0,
-    /// It was asked for properly, and not all of it was done.
+    /// The input was usable, but not everything was done.
     Failed = 1,
     /// The command line, the configuration or an input cannot be used.
     Usage = 2,
@@ -27,18 +28,18 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Why a command ended without doing what it was asked for.
+/// Why a command failed.
 #[derive(Debug)]
-pub struct Failure {
-    /// Tells scripts.
+pub struct CliError {
+    /// The exit code, for scripts.
     pub exit: Exit,
-    /// Tells what `explain` knows about it.
+    /// The code under which `crossgrant explain` has more.
     pub code: Code,
-    /// Tells people. Of several lines the first says what the others are.
+    /// The text for people. The first line introduces the others.
     pub message: String,
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for CliError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.message.split_once('\n') {
             None => write!(f, "{} [{}]", self.message, self.code),
@@ -47,49 +48,55 @@ impl fmt::Display for Failure {
     }
 }
 
-impl std::error::Error for Failure {}
+impl std::error::Error for CliError {}
 
-impl Failure {
-    /// What was asked for was not done.
+impl CliError {
+    /// The command was usable, but not everything was done.
     pub fn failed(message: impl Display) -> Self {
         Self { exit: Exit::Failed, code: Code::NotDone, message: message.to_string() }
     }
 
-    /// What was asked for cannot be used.
+    /// The command line, the configuration or an input cannot be used.
     pub fn usage(message: impl Display) -> Self {
         Self { exit: Exit::Usage, code: Code::BadInput, message: message.to_string() }
     }
 
-    /// With a code that says more than its exit code.
+    /// Replaces the general code by one that says more.
     pub fn code(self, code: Code) -> Self {
         Self { code, ..self }
     }
 
-    /// With something more to know about it.
+    /// Appends a hint to the message.
     pub fn hint(self, hint: &str) -> Self {
         Self { message: format!("{}; {hint}", self.message), ..self }
     }
 
-    /// The other side cannot be reached.
+    /// The worker or the broker cannot be reached.
     pub fn unreachable(message: impl Display) -> Self {
         Self { exit: Exit::Unreachable, code: Code::Unreachable, message: message.to_string() }
     }
 }
 
-impl From<ConfigError> for Failure {
+impl From<ConfigError> for CliError {
     fn from(error: ConfigError) -> Self {
-        Self::usage(format!("the configuration cannot be used:\n{error}")).code(Code::ConfigUnusable)
+        Self::usage(format!("faults in the configuration: {}\n{error}", error.0.len())).code(Code::ConfigUnusable)
     }
 }
 
-impl From<StoreError> for Failure {
+impl From<LogError> for CliError {
+    fn from(error: LogError) -> Self {
+        Self::usage(error).code(Code::ConfigBadValue)
+    }
+}
+
+impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {
         let code = error.code();
         Self::failed(error).code(code)
     }
 }
 
-impl From<BrokerError> for Failure {
+impl From<BrokerError> for CliError {
     fn from(error: BrokerError) -> Self {
         let code = error.code();
         let failure = match error {
@@ -111,14 +118,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_code_stands_where_the_eye_finds_it() {
-        assert_eq!(Failure::usage("no").code(Code::NoJob).to_string(), "no [no-job]");
+    fn the_code_stands_at_the_end_of_the_first_line() {
+        assert_eq!(CliError::usage("no").code(Code::NoJob).to_string(), "no [no-job]");
         let many =
-            Failure::from(ConfigError(vec!["a:1: x [config-bad-value]".into(), "a:2: y [config-syntax]".into()]));
+            CliError::from(ConfigError(vec!["a:1: x [config-bad-value]".into(), "a:2: y [config-syntax]".into()]));
         assert_eq!(
             many.to_string(),
-            "the configuration cannot be used: [config-unusable]\na:1: x [config-bad-value]\na:2: y [config-syntax]"
+            "faults in the configuration: 2 [config-unusable]\na:1: x [config-bad-value]\na:2: y [config-syntax]"
         );
-        assert_eq!(Failure::from(StoreError::Corrupt("x".into())).code, Code::StoreCorrupt);
+        assert_eq!(CliError::from(StoreError::Corrupt("x".into())).code, Code::StoreCorrupt);
     }
 }

@@ -1,34 +1,34 @@
-//! `explain`: what a word means that an operator has met, and what to do. Reasons, classes and answers of the admin HTTP
-//! have a section each in `docs/reasons.md`, all other codes of this program in `docs/codes.md`; the cloud's codes have their
-//! entries in the error table, the operator's own first.
+//! `explain`: what a reason or an error code means, and what to do about it. Reasons, classes and answers of the admin API
+//! have a section each in `docs/reasons.md`, all other codes of this program in `docs/codes.md`. The cloud's codes have
+//! entries in the error table, the operator's own entries first.
 
 use serde_json::{Value, json};
 
 use super::args::ExplainArgs;
 use super::engine::catalog;
-use super::exit::{Exit, Failure};
+use super::exit::{CliError, Exit};
 use super::output;
 use crate::config::Config;
-use crate::domain::Code;
-use crate::workflow::{Effect, ErrorClass, ErrorClasses, Finding, nearest};
+use crate::domain::{Code, did_you_mean};
+use crate::workflow::{Effect, ErrorClass, ErrorClasses, Finding};
 
-const PAGES: [&str; 2] = [include_str!("../../docs/reasons.md"), include_str!("../../docs/codes.md")];
+const FILES: [&str; 2] = [include_str!("../../docs/reasons.md"), include_str!("../../docs/codes.md")];
 
-/// A section.
+/// A section of these files: what `explain` prints for a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Page {
-    /// The part it is in, such as `Reasons`.
+struct WordPage {
+    /// The heading above it, such as `Reasons`.
     part: &'static str,
-    /// What it explains.
+    /// The reason or code that it explains.
     word: &'static str,
     text: &'static str,
 }
 
-/// Prints what there is to say about a word.
-pub(super) fn explain(args: &ExplainArgs, config: impl FnOnce() -> Result<Config, Failure>) -> Result<Exit, Failure> {
-    // Whoever asks may have no configuration yet, or a broken one; only the operator's own table depends on it.
+/// Explains one word, or lists all words.
+pub(super) fn explain(args: &ExplainArgs, config: impl FnOnce() -> Result<Config, CliError>) -> Result<Exit, CliError> {
+    // Only the operator's own error table depends on the configuration, which may be missing or broken.
     let overrides = config().map(|config| config.overrides).unwrap_or_else(|error| {
-        tracing::warn!("the operator's own error table is left out: {error}");
+        tracing::warn!(%error, "the configuration cannot be used, so the error classes it adds are not explained");
         Default::default()
     });
     let catalog = catalog(&overrides)?;
@@ -42,8 +42,8 @@ pub(super) fn explain(args: &ExplainArgs, config: impl FnOnce() -> Result<Config
     Ok(Exit::Ok)
 }
 
-/// Everything about a word, as lines.
-fn of(code: &str, classes: &ErrorClasses, json: bool) -> Result<Vec<String>, Failure> {
+/// All explanations of a word.
+fn of(code: &str, classes: &ErrorClasses, json: bool) -> Result<Vec<String>, CliError> {
     let word = code.to_ascii_lowercase();
     let mut lines = Vec::new();
     for page in pages().filter(|page| page.word == word) {
@@ -55,10 +55,9 @@ fn of(code: &str, classes: &ErrorClasses, json: bool) -> Result<Vec<String>, Fai
         return Ok(lines);
     }
     let hint = hint(code, classes);
-    if !known && (hint.is_some() || !looks_like_the_clouds(code)) {
-        let hint = hint.map(|hint| format!("; did you mean {hint}?")).unwrap_or_default();
-        return Err(Failure::usage(format!(
-            "there is nothing to explain about \"{code}\"{hint} (`crossgrant explain` lists all words)"
+    if !known && (!hint.is_empty() || !may_be_of_the_cloud(code)) {
+        return Err(CliError::usage(format!(
+            "\"{code}\" is not a known word{hint} (`crossgrant explain` lists all words)"
         ))
         .code(Code::UnknownWord));
     }
@@ -69,28 +68,28 @@ fn of(code: &str, classes: &ErrorClasses, json: bool) -> Result<Vec<String>, Fai
     Ok(lines)
 }
 
-fn pages() -> impl Iterator<Item = Page> {
-    PAGES.into_iter().flat_map(|file| file.split("\n# ")).flat_map(|part| {
+fn pages() -> impl Iterator<Item = WordPage> {
+    FILES.into_iter().flat_map(|file| file.split("\n# ")).flat_map(|part| {
         let part = part.trim_start_matches("# ");
         let (name, rest) = part.split_once('\n').unwrap_or((part, ""));
         rest.split("\n## ").skip(1).map(move |section| {
             let (word, text) = section.split_once('\n').unwrap_or((section, ""));
-            Page { part: name.trim(), word: word.trim(), text: text.trim() }
+            WordPage { part: name.trim(), word: word.trim(), text: text.trim() }
         })
     })
 }
 
-impl Page {
+impl WordPage {
     fn heading(&self) -> String {
         let kind = match self.part {
             "Reasons" => "reason of an event",
             "Classes" => "class of error codes of the cloud",
-            "Admin HTTP" => "answer of the admin HTTP",
-            "Calls without an answer" => "in the place of an error code of the cloud",
-            "Messages" => "fault of a message",
+            "Admin HTTP" => "answer of the admin API",
+            "Calls without an answer" => "outcome of a call without an answer",
+            "Messages" => "fault of a job message",
             "Configuration" => "fault of the configuration",
             "Workflow files" => "fault of a workflow file",
-            "Broker" => "error of the broker or of the way to it",
+            "Broker" => "error of the broker or of the connection to it",
             "Findings" => "finding of doctor",
             _ => "error of a command",
         };
@@ -103,8 +102,8 @@ impl Page {
 }
 
 fn entry_text(entry: &ErrorClass) -> String {
-    let delay = entry.retry_after.then_some("with a delay that the server asks for");
-    let operations = (!entry.operations.is_empty()).then(|| format!("of {}", entry.operations.join(", ")));
+    let delay = entry.retry_after.then_some("with a delay asked for by the server");
+    let operations = (!entry.operations.is_empty()).then(|| format!("for {}", entry.operations.join(", ")));
     let on: Vec<&str> = operations.as_deref().into_iter().chain(delay).collect();
     let on = if on.is_empty() { String::new() } else { format!("{}: ", on.join(", ")) };
     let effect = match entry.effect {
@@ -132,14 +131,14 @@ fn entry_json(code: &str, entry: &ErrorClass) -> String {
     object.to_string()
 }
 
-/// The word that was probably meant.
-fn hint<'a>(code: &str, classes: &'a ErrorClasses) -> Option<&'a str> {
+/// Names the known word that was probably meant; empty if none is near.
+fn hint(code: &str, classes: &ErrorClasses) -> String {
     let codes = classes.entries().iter().flat_map(|entry| &entry.codes).map(String::as_str);
-    nearest(code, pages().map(|page| page.word).chain(codes.filter(|code| !code.contains('*'))))
+    did_you_mean(code, pages().map(|page| page.word).chain(codes.filter(|code| !code.contains('*'))), "")
 }
 
-/// Codes of the cloud are written in capitals or in camel case; words of this program never are.
-fn looks_like_the_clouds(code: &str) -> bool {
+/// Codes of the cloud begin with a capital letter; words of this program never do.
+fn may_be_of_the_cloud(code: &str) -> bool {
     code.starts_with(|first: char| first.is_ascii_uppercase())
 }
 
@@ -154,7 +153,7 @@ mod tests {
         pages().filter(|page| page.part == part).map(|page| page.word).collect()
     }
 
-    fn explained(code: &str) -> Result<String, Failure> {
+    fn explained(code: &str) -> Result<String, CliError> {
         of(code, &catalog(&Overrides::default()).unwrap().classes, false).map(|lines| lines.join("\n"))
     }
 
@@ -189,7 +188,7 @@ mod tests {
     #[test]
     fn a_code_of_the_cloud_is_explained_for_every_operation() {
         let text = explained("operationfailed.grantcrossaccountnotexist").unwrap();
-        assert!(text.contains("of Revoke*: done") && text.contains("permanent; the call had no effect"), "{text}");
+        assert!(text.contains("for Revoke*: done") && text.contains("permanent; the call had no effect"), "{text}");
         for entry in catalog(&Overrides::default()).unwrap().classes.entries() {
             for code in &entry.codes {
                 let code = code.replace('*', "X");
@@ -202,7 +201,7 @@ mod tests {
     fn what_a_refusal_finds_wrong_with_the_job_is_said() {
         let text = explained("InstanceType.Invalid").unwrap();
         assert!(
-            text.contains("of Grant*, Revoke*: permanent; the call had no effect; the job ends with findings"),
+            text.contains("for Grant*, Revoke*: permanent; the call had no effect; the job ends with findings"),
             "{text}"
         );
         let json = of("InvalidInstanceId.NotFound", &catalog(&Overrides::default()).unwrap().classes, true).unwrap();
@@ -212,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_nobody_knows_is_answered_with_the_nearest() {
+    fn an_unknown_word_is_answered_with_the_nearest() {
         let failure = explained("atached").unwrap_err();
         assert_eq!(failure.exit, Exit::Usage);
         assert!(failure.message.contains("did you mean attached?"), "{failure}");

@@ -1,89 +1,90 @@
-//! What the events tell of the jobs that were submitted. Pure.
+//! Follows submitted jobs by their events. Pure.
 //!
-//! The same event may come twice, to the reply queue and from the exchange, and again after a break; each is shown once.
-//! An event is ours by its correlation id, which is made for one submission, so somebody else's job of the same name
-//! cannot be taken for it.
+//! The same event may arrive several times: on the reply queue, from the exchange, and once more after a lost connection.
+//! It is shown once. Events are matched by their correlation id, which is made for one submission, so another requester's
+//! job with the same id is not mistaken for one of these.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::Timestamp;
 
-use super::progress::{self, Place};
+use super::progress::{self, CurrentJob};
 use crate::domain::{Event, EventType};
 
-/// The jobs, by correlation id.
+/// The submitted jobs by correlation id, and the events that were seen.
 pub(super) struct Follow {
-    jobs: BTreeMap<String, Job>,
+    jobs: BTreeMap<String, FollowedJob>,
     seen: HashSet<(String, String)>,
 }
 
-struct Job {
+struct FollowedJob {
     id: String,
+    /// The highest sequence number among its events.
     sequence: u64,
-    last: Option<(EventType, Place)>,
+    last: Option<(EventType, CurrentJob)>,
 }
 
-/// An event that is new.
-pub(super) struct Heard {
-    /// As it was published.
+/// An event that was not seen before.
+pub(super) struct NewEvent {
+    /// The body as it was published.
     pub text: String,
-    /// What a person must know of it now.
+    /// What a person must be told at once.
     pub notice: Option<String>,
 }
 
-/// Those that end a submission: the terminal ones, and a rejection.
+/// Whether an event ends a submission: a terminal one, or a rejection.
 fn ends(event: EventType) -> bool {
     event.is_terminal() || event == EventType::Rejected
 }
 
 impl Follow {
-    /// Follows these: the job ids by correlation id.
+    /// Follows the jobs with these ids, given by correlation id.
     pub fn new(ids: HashMap<String, String>) -> Self {
-        let job = |(correlation, id)| (correlation, Job { id, sequence: 0, last: None });
+        let job = |(correlation, id)| (correlation, FollowedJob { id, sequence: 0, last: None });
         Self { jobs: ids.into_iter().map(job).collect(), seen: HashSet::new() }
     }
 
-    /// Takes in a message; `None` when it is not ours, no event, or not new.
-    pub fn hear(&mut self, correlation: &str, body: &[u8]) -> Option<Heard> {
+    /// Takes in a message. `None` when it is about no followed job, is no event, or was seen before.
+    pub fn take(&mut self, correlation: &str, body: &[u8]) -> Option<NewEvent> {
         let job = self.jobs.get_mut(correlation)?;
         let event: Event = serde_json::from_slice(body).ok()?;
         let kind = event_type(&event.kind)?;
         if !self.seen.insert((correlation.to_owned(), event.id.clone())) {
             return None;
         }
-        // They may arrive in any order; the sequence tells which is the latest.
+        // Events may arrive in any order; the sequence tells which is the latest.
         let sequence = event.sequence.parse().unwrap_or(0);
         if sequence >= job.sequence {
             job.sequence = sequence;
             let text = |name: &str| event.data.get(name).and_then(|value| value.as_str());
             let next = text("expected_at").filter(|_| kind == EventType::Waiting).and_then(|at| at.parse().ok());
             let state = text("state").unwrap_or_else(|| kind.routing_key().trim_start_matches("job.")).to_owned();
-            job.last = Some((kind, Place { id: job.id.clone(), state, step: None, next }));
+            job.last = Some((kind, CurrentJob { id: job.id.clone(), state, step: None, next }));
         }
         let message = event.data.get("message").and_then(|message| message.as_str()).unwrap_or_default();
         let uid = event.data.get("uid").and_then(|uid| uid.as_str()).unwrap_or_default();
         let notice = match kind {
             EventType::Parked => {
-                Some(format!("{} needs a person: {message}; `crossgrant show {uid}` tells more", job.id))
+                Some(format!("{} needs a person: {message} (details: `crossgrant show {uid}`)", job.id))
             }
             EventType::Overdue => Some(format!("{} is overdue: {message}", job.id)),
             _ => None,
         };
-        Some(Heard { text: String::from_utf8_lossy(body).into_owned(), notice })
+        Some(NewEvent { text: String::from_utf8_lossy(body).into_owned(), notice })
     }
 
-    /// Whether all have ended.
+    /// Whether all jobs have ended.
     pub fn ended(&self) -> bool {
-        self.jobs.values().all(Job::ended)
+        self.jobs.values().all(FollowedJob::ended)
     }
 
-    /// Whether each has the result that was asked for: what plans ask for is to be planned.
+    /// Whether every job has the wanted result: completed, or for a plan planned.
     pub fn completed(&self) -> bool {
-        let good = |job: &Job| matches!(job.last, Some((EventType::Completed | EventType::Planned, _)));
+        let good = |job: &FollowedJob| matches!(job.last, Some((EventType::Completed | EventType::Planned, _)));
         self.jobs.values().all(good)
     }
 
-    /// The ids of those that have not ended.
+    /// The ids of the jobs that have not ended.
     pub fn open(&self) -> Vec<String> {
         self.jobs.values().filter(|job| !job.ended()).map(|job| job.id.clone()).collect()
     }
@@ -92,12 +93,12 @@ impl Follow {
     pub fn line(&self, now: Timestamp) -> String {
         let ended = self.jobs.values().filter(|job| job.ended()).count();
         let open = self.jobs.values().filter(|job| !job.ended());
-        let place = open.filter_map(|job| job.last.as_ref()).map(|(_, place)| place).next();
-        progress::line(ended, self.jobs.len(), place, now)
+        let current = open.filter_map(|job| job.last.as_ref()).map(|(_, current)| current).next();
+        progress::line(ended, self.jobs.len(), current, now)
     }
 }
 
-impl Job {
+impl FollowedJob {
     fn ended(&self) -> bool {
         self.last.as_ref().is_some_and(|(kind, _)| ends(*kind))
     }
@@ -141,14 +142,14 @@ mod tests {
     #[test]
     fn it_ends_when_every_job_has_ended_and_is_good_only_if_all_completed() {
         let mut follow = two();
-        assert!(follow.hear("a", &event(EventType::Completed, 3)).is_some());
+        assert!(follow.take("a", &event(EventType::Completed, 3)).is_some());
         assert!(!follow.ended() && follow.open() == ["NET-2"]);
-        follow.hear("b", &event(EventType::Completed, 2));
+        follow.take("b", &event(EventType::Completed, 2));
         assert!(follow.ended() && follow.completed());
         for bad in [EventType::Failed, EventType::Rejected, EventType::Superseded, EventType::Cancelled] {
             let mut follow = two();
-            follow.hear("a", &event(EventType::Completed, 3));
-            follow.hear("b", &event(bad, 2));
+            follow.take("a", &event(EventType::Completed, 3));
+            follow.take("b", &event(bad, 2));
             assert!(follow.ended() && !follow.completed(), "{bad:?}");
         }
     }
@@ -156,21 +157,21 @@ mod tests {
     #[test]
     fn an_event_counts_once_and_late_ones_change_nothing() {
         let mut follow = two();
-        assert!(follow.hear("a", &event(EventType::Completed, 3)).is_some());
-        assert!(follow.hear("a", &event(EventType::Completed, 3)).is_none());
-        assert!(follow.hear("a", &event(EventType::Waiting, 2)).is_some(), "shown, though it comes late");
+        assert!(follow.take("a", &event(EventType::Completed, 3)).is_some());
+        assert!(follow.take("a", &event(EventType::Completed, 3)).is_none());
+        assert!(follow.take("a", &event(EventType::Waiting, 2)).is_some(), "shown, though it comes late");
         assert_eq!(follow.open(), ["NET-2"]);
-        assert!(follow.hear("c", &event(EventType::Completed, 1)).is_none(), "somebody else's");
-        assert!(follow.hear("b", b"{}").is_none());
+        assert!(follow.take("c", &event(EventType::Completed, 1)).is_none(), "of another submission");
+        assert!(follow.take("b", b"{}").is_none());
     }
 
     #[test]
     fn a_job_that_needs_a_person_is_told_of_and_followed_on() {
         let mut follow = two();
-        let notice = follow.hear("a", &event(EventType::Parked, 2)).unwrap().notice.unwrap();
+        let notice = follow.take("a", &event(EventType::Parked, 2)).unwrap().notice.unwrap();
         assert!(notice.contains("NET-1 needs a person: the cloud said no"), "{notice}");
         assert_eq!(follow.open().len(), 2);
-        follow.hear("a", &event(EventType::Waiting, 3));
+        follow.take("a", &event(EventType::Waiting, 3));
         let now = "2026-11-21T10:59:00Z".parse().unwrap();
         assert_eq!(follow.line(now), "0 of 2 ended · NET-1 waiting · next check in 1 min 1 s");
     }

@@ -1,5 +1,5 @@
-//! Jobs as people hand them in: one JSON object, several after each other, or an array. Each is passed on as it was
-//! written, so that what is wrong with it is found where every job is checked.
+//! Reads jobs from a file or from standard input: JSON objects one after another, or an array of them. Each is passed on
+//! as it was written, so that its faults are found where every job is checked.
 
 use std::io::Read;
 use std::path::Path;
@@ -8,11 +8,17 @@ use bytes::Bytes;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use super::exit::Failure;
-use crate::domain::Code;
+use super::exit::CliError;
+use crate::domain::contract::{self, Envelope, Fault};
+use crate::domain::{Code, Job};
+
+/// The requester of jobs that come without a broker, which would name a verified user.
+pub(super) const REQUESTER: &str = "local";
+/// The prefix of exchange and queue names, as a worker with a broker would use it.
+pub(super) const PREFIX: &str = "crossgrant";
 
 /// Reads the jobs of a file, or of standard input for `-`.
-pub(super) fn jobs(file: &Path) -> Result<Vec<Bytes>, Failure> {
+pub(super) fn jobs(file: &Path) -> Result<Vec<Bytes>, CliError> {
     let name = if file == Path::new("-") { "standard input".to_owned() } else { file.display().to_string() };
     let text = if file == Path::new("-") {
         let mut text = String::new();
@@ -21,11 +27,11 @@ pub(super) fn jobs(file: &Path) -> Result<Vec<Bytes>, Failure> {
         std::fs::read_to_string(file)
     };
     let text =
-        text.map_err(|error| Failure::usage(format!("cannot read {name}: {error}")).code(Code::FileUnreadable))?;
-    split(&text).map_err(|why| Failure::usage(format!("{name}: {why}")).code(Code::NotJson))
+        text.map_err(|error| CliError::usage(format!("cannot read {name}: {error}")).code(Code::FileUnreadable))?;
+    split(&text).map_err(|why| CliError::usage(format!("{name}: {why}")).code(Code::NotJson))
 }
 
-/// The values of a text, each as it was written; those of an array one by one.
+/// The jobs in a text, each as it was written.
 fn split(text: &str) -> Result<Vec<Bytes>, String> {
     let mut jobs = Vec::new();
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
@@ -33,7 +39,7 @@ fn split(text: &str) -> Result<Vec<Bytes>, String> {
     while let Some(value) = values.next() {
         let value = value.map(|_| text[from..values.byte_offset()].trim());
         from = values.byte_offset();
-        let written = value.map_err(|error| format!("this is not JSON: {error}"))?;
+        let written = value.map_err(|error| format!("not valid JSON: {error}"))?;
         if written.starts_with('[') {
             let items: Vec<Value> = serde_json::from_str(written).map_err(|error| error.to_string())?;
             jobs.extend(items.iter().map(|item| Bytes::from(item.to_string())));
@@ -44,13 +50,20 @@ fn split(text: &str) -> Result<Vec<Bytes>, String> {
     Ok(jobs)
 }
 
-/// A text of the job that its message is addressed with; `None` when it has none, or is no object.
+/// Parses a job by the contract, as if it had come with its own routing key.
+pub(super) fn parse(job: &[u8]) -> Result<Job, Vec<Fault>> {
+    let key = routing_key(job);
+    let envelope = Envelope { message_id: None, routing_key: &key, reply_to: None, reserved: PREFIX };
+    contract::parse(job, &envelope)
+}
+
+/// A text field of a job; `None` when it is missing or no text, or the job is no object.
 pub(super) fn field(job: &[u8], name: &str) -> Option<String> {
     let value: Value = serde_json::from_slice(job).ok()?;
     value.get(name)?.as_str().map(ToOwned::to_owned)
 }
 
-/// The routing key of a job. One without a usable kind goes where it will be rejected with everything that is wrong.
+/// The routing key of a job. A job without a usable kind gets a key under which the worker rejects it with all its faults.
 pub(super) fn routing_key(job: &[u8]) -> String {
     let word = |kind: &String| !kind.is_empty() && kind.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
     let kind = field(job, "kind").filter(word);
@@ -86,15 +99,7 @@ mod tests {
             include_str!("../../examples/grant.json"),
             include_str!("../../examples/revoke.json"),
         ] {
-            let jobs = split(text).unwrap();
-            let key = routing_key(&jobs[0]);
-            let envelope = crate::domain::contract::Envelope {
-                message_id: None,
-                routing_key: &key,
-                reply_to: None,
-                reserved: "crossgrant",
-            };
-            crate::domain::contract::parse(&jobs[0], &envelope).unwrap();
+            parse(&split(text).unwrap()[0]).unwrap();
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The loops of a process, each with a stop of its own, so that they can be stopped in order.
+//! The tasks of a process, each with its own stop signal, so that they can be stopped in order.
 
 use std::future::Future;
 use std::time::Duration;
@@ -15,7 +15,7 @@ pub(super) struct Loop {
 }
 
 impl Loop {
-    /// Begins to run.
+    /// Starts the task.
     pub fn spawn<F: Future<Output = ()> + Send + 'static>(
         name: &'static str,
         run: impl FnOnce(watch::Receiver<bool>) -> F,
@@ -24,21 +24,25 @@ impl Loop {
         Self { name, stop, task: tokio::spawn(run(stopped)) }
     }
 
-    /// Tells it to stop and waits; cuts it off after `within`. False if it had to be cut, or had ended before.
+    /// Tells the task to stop and waits; aborts it after `within`. False if it was aborted, failed, or had ended before.
     pub async fn stop(mut self, within: Duration) -> bool {
         if self.task.is_finished() {
-            tracing::error!(task = self.name, "ended although nobody told it to");
+            tracing::error!(task = self.name, "task had ended before it was told to stop");
             return false;
         }
         self.stop.send_replace(true);
         match tokio::time::timeout(within, &mut self.task).await {
             Ok(Ok(())) => true,
             Ok(Err(error)) => {
-                tracing::error!(task = self.name, %error, "failed while it stopped");
+                tracing::error!(task = self.name, %error, "task failed while stopping");
                 false
             }
             Err(_) => {
-                tracing::warn!(task = self.name, after.seconds = within.as_secs_f64(), "did not stop in time; cut off");
+                tracing::warn!(
+                    task = self.name,
+                    after.seconds = within.as_secs_f64(),
+                    "task did not stop in time and was aborted"
+                );
                 self.task.abort();
                 false
             }
@@ -46,11 +50,11 @@ impl Loop {
     }
 }
 
-/// Waits until one of them ends although nobody told it to; its name.
+/// Waits until a task ends before it is told to; returns its name.
 pub(super) async fn first_to_end<'a>(loops: impl IntoIterator<Item = &'a mut Loop>) -> &'static str {
     let watched = loops.into_iter().map(|watched| {
         Box::pin(async move {
-            // How it ended is said when it is stopped.
+            // `stop` reports how it ended.
             let _ = (&mut watched.task).await;
             watched.name
         })

@@ -1,16 +1,16 @@
-//! `pause`, `unpause` and `paused`: accounts whose jobs are not begun.
+//! `pause`, `unpause` and `paused`: accounts in which no further job begins.
 
 use serde_json::json;
 
 use super::args::{PauseArgs, PausedArgs, UnpauseArgs};
-use super::client::{Worker, segment};
-use super::exit::{Exit, Failure};
+use super::client::{AdminClient, segment};
+use super::exit::{CliError, Exit};
 use super::output;
 use crate::admin::{Paused, Unpaused};
 use crate::engine::guards::Pause;
 
 /// Pauses an account.
-pub(super) async fn pause(args: &PauseArgs, worker: &Worker) -> Result<Exit, Failure> {
+pub(super) async fn pause(args: &PauseArgs, worker: &AdminClient) -> Result<Exit, CliError> {
     let mut query = form_urlencoded::Serializer::new(String::new());
     query.append_pair("by", &args.by).append_pair("reason", &args.reason);
     let path = format!("/v1/accounts/{}/pause?{}", segment(&args.account), query.finish());
@@ -19,15 +19,15 @@ pub(super) async fn pause(args: &PauseArgs, worker: &Worker) -> Result<Exit, Fai
     Ok(Exit::Ok)
 }
 
-/// Lets an account go on.
-pub(super) async fn unpause(args: &UnpauseArgs, worker: &Worker) -> Result<Exit, Failure> {
+/// Ends the pause of an account.
+pub(super) async fn unpause(args: &UnpauseArgs, worker: &AdminClient) -> Result<Exit, CliError> {
     let Unpaused { account } = worker.post(&format!("/v1/accounts/{}/unpause", segment(&args.account))).await?;
-    output::line(&format!("account {account} is not paused any more; what was held for it begins"))?;
+    output::line(&format!("account {account} is no longer paused; its jobs begin"))?;
     Ok(Exit::Ok)
 }
 
 /// Lists the paused accounts.
-pub(super) async fn paused(args: &PausedArgs, worker: &Worker) -> Result<Exit, Failure> {
+pub(super) async fn paused(args: &PausedArgs, worker: &AdminClient) -> Result<Exit, CliError> {
     let Paused { accounts } = worker.get("/v1/accounts/paused").await?;
     for pause in accounts {
         output::line(&if args.json { json!(pause).to_string() } else { pause.to_string() })?;

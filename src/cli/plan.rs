@@ -1,4 +1,4 @@
-//! `plan`: what jobs would do. The cloud is read, once for each; nothing is written and nothing kept.
+//! `plan`: shows what jobs would do. The cloud is read once for each job; nothing is written and nothing kept.
 
 use std::sync::Arc;
 
@@ -6,16 +6,16 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::args::PlanArgs;
-use super::engine::{Access, accounts, catalog};
-use super::exit::{Exit, Failure};
-use super::jobs::{field, image};
-use super::run::{PREFIX, REQUESTER};
-use super::{input, output};
+use super::engine::{CloudAccess, accounts, catalog};
+use super::exit::{CliError, Exit};
+use super::input::{self, REQUESTER};
+use super::output;
+use super::text::{field, image};
 use crate::actions;
 use crate::clock::{Clock, SystemClock};
 use crate::cloud::Unobserved;
 use crate::config::Config;
-use crate::domain::contract::{self, Envelope, Fault};
+use crate::domain::contract::Fault;
 use crate::domain::{Code, JobUid, Reason, Requester};
 use crate::engine::decide::decision::Context;
 use crate::engine::loops::plan;
@@ -23,71 +23,64 @@ use crate::engine::policy::Policy;
 use crate::engine::ports::cloud::Readers;
 use crate::engine::record::{Record, State};
 
-/// Answers each job of a file.
-pub(super) async fn plan(args: &PlanArgs, config: impl FnOnce() -> Result<Config, Failure>) -> Result<Exit, Failure> {
+/// Plans each job of a file.
+pub(super) async fn plan(args: &PlanArgs, config: impl FnOnce() -> Result<Config, CliError>) -> Result<Exit, CliError> {
     let jobs = input::jobs(&args.file)?;
     if jobs.is_empty() {
-        return Err(Failure::usage("there is no job to plan").code(Code::NoJob));
+        return Err(CliError::usage("there is no job to plan").code(Code::NoJob));
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let (access, policy) = match &args.simulate {
-        Some(file) => (Access::simulated(file.as_deref(), args.hour, Arc::clone(&clock))?, Policy::everybody()),
+    let (access, policy) = match &args.cloud.simulate {
+        Some(file) => (CloudAccess::simulated(file.as_deref(), args.hour, Arc::clone(&clock))?, Policy::everybody()),
         None => {
             let config = config()?;
-            let access = Access::configured(&config).map_err(|failure| failure.hint("--simulate needs none"))?;
+            let access =
+                CloudAccess::configured(&config).map_err(|failure| failure.hint("--simulate works without one"))?;
             (access, config.policy())
         }
     };
     let mut exit = Exit::Ok;
-    for answer in answers(&jobs, access, &policy, args.requester.as_ref(), clock).await? {
-        if !matches!(&answer, Ok(answer) if answer.admitted.is_ok() && answer.record.state() == State::Planned) {
+    for plan in plans(&jobs, access, &policy, args.requester.as_ref(), clock).await? {
+        if !matches!(&plan, Ok(plan) if plan.admitted.is_ok() && plan.record.state() == State::Planned) {
             exit = Exit::Failed;
         }
-        if args.json {
-            output::line(&object(&answer).to_string())?;
-        } else {
-            for line in page(&answer) {
-                output::line(&line)?;
-            }
-        }
+        let lines = if args.json { vec![object(&plan).to_string()] } else { page(&plan) };
+        lines.iter().try_for_each(|line| output::line(line))?;
     }
     Ok(exit)
 }
 
-/// The answer to a job, or what is wrong with it.
-type Answer = Result<Planned, Vec<Fault>>;
+/// The plan of a job, or the faults of its message.
+type Planning = Result<JobPlan, Vec<Fault>>;
 
-/// What would become of a job.
-struct Planned {
-    /// Who may ask for it, as the rules name them; or why it would be refused.
+struct JobPlan {
+    /// The requesters that may ask for the job, as the allow-rules name them; or why the policy refuses it.
     admitted: Result<Vec<String>, String>,
-    /// What it would do, or would do otherwise.
+    /// The record with the plan. A refused job is planned as well, as if the policy allowed it.
     record: Box<Record>,
 }
 
-async fn answers(
+async fn plans(
     jobs: &[bytes::Bytes],
-    access: Access,
+    access: CloudAccess,
     policy: &Policy,
     asks: Option<&Requester>,
     clock: Arc<dyn Clock>,
-) -> Result<Vec<Answer>, Failure> {
+) -> Result<Vec<Planning>, CliError> {
     let (catalog, registry, hour) = (catalog(&access.overrides)?, actions::registry(), access.hour);
-    // From here on there are readers, and no way to a writer.
+    // Planning gets readers only, so it cannot write.
     let readers: Arc<dyn Readers> = Arc::new(accounts(access, &catalog, &clock, Arc::new(Unobserved))?);
-    let local = Requester::parse(REQUESTER).map_err(Failure::failed)?;
-    let mut answers = Vec::with_capacity(jobs.len());
+    let local = Requester::parse(REQUESTER).map_err(CliError::failed)?;
+    let mut plans = Vec::with_capacity(jobs.len());
     for body in jobs {
-        let key = input::routing_key(body);
-        let envelope = Envelope { message_id: None, routing_key: &key, reply_to: None, reserved: PREFIX };
-        let mut job = match contract::parse(body, &envelope) {
+        let mut job = match input::parse(body) {
             Ok(job) => job,
             Err(faults) => {
-                answers.push(Err(faults));
+                plans.push(Err(faults));
                 continue;
             }
         };
-        // What it would do is asked for now, whenever it is to be begun.
+        // The plan is for now, even if the job may not start yet.
         job.not_before = None;
         let definition = catalog.definition(job.kind);
         let rules =
@@ -102,11 +95,11 @@ async fn answers(
         let objections = policy.objections(&job);
         let requester = asks.unwrap_or(&local).clone();
         let record = Record::new(JobUid(Uuid::nil()), requester, job, digest, first, clock.now());
-        // Whoever has the configuration may see what the keys in it can; so the cloud is read, whoever is refused.
+        // The user of this command has the keys of the accounts, so the cloud is read even if the policy refuses the job.
         let record = plan::plan(readers.as_ref(), clock.as_ref(), &rules, objections, record).await;
-        answers.push(Ok(Planned { admitted, record: Box::new(record) }));
+        plans.push(Ok(JobPlan { admitted, record: Box::new(record) }));
     }
-    Ok(answers)
+    Ok(plans)
 }
 
 fn verdict(record: &Record) -> &'static str {
@@ -117,9 +110,9 @@ fn verdict(record: &Record) -> &'static str {
     }
 }
 
-fn object(answer: &Answer) -> Value {
-    let Planned { admitted, record } = match answer {
-        Ok(answer) => answer,
+fn object(planning: &Planning) -> Value {
+    let JobPlan { admitted, record } = match planning {
+        Ok(plan) => plan,
         Err(faults) => return json!({"verdict": "invalid", "faults": faults}),
     };
     let plan = record.plan.as_ref();
@@ -138,26 +131,26 @@ fn object(answer: &Answer) -> Value {
     })
 }
 
-fn page(answer: &Answer) -> Vec<String> {
-    let Planned { admitted, record } = match answer {
-        Ok(answer) => answer,
+fn page(planning: &Planning) -> Vec<String> {
+    let JobPlan { admitted, record } = match planning {
+        Ok(plan) => plan,
         Err(faults) => {
             let faults =
                 faults.iter().map(|fault| field("fault", format!("{}: {} [{}]", fault.at, fault.message, fault.code)));
-            return std::iter::once("a job that is none".to_owned()).chain(faults).collect();
+            return std::iter::once("not a valid job".to_owned()).chain(faults).collect();
         }
     };
     let job = &record.job;
     let mut lines = vec![format!("{} {} of {} in {}", job.kind, job.id, job.instance.id, job.cen.id)];
     lines.push(match admitted {
-        Ok(names) => field("asked by", names.join(", ")),
+        Ok(names) => field("may ask", names.join(", ")),
         Err(why) => field("refused", format!("{why} ({0}; `crossgrant explain {0}`)", Reason::RefusedByPolicy)),
     });
     let reason = record.ending().filter(|_| record.state() != State::Planned);
     let reason = reason.map(|ending| format!(" ({}; `crossgrant explain {0}`)", ending.reason));
     let otherwise = if admitted.is_err() { "otherwise: " } else { "" };
     lines.push(field(verdict(record), format!("{otherwise}{}{}", record.why, reason.unwrap_or_default())));
-    // Of a planned job the calls are among its findings, and stand below.
+    // The findings of a planned job begin with its calls, which are listed below.
     let calls = record.plan.iter().filter(|_| record.state() == State::Planned).map(|plan| plan.calls.len()).sum();
     let findings = record.ending().into_iter().flat_map(|ending| &ending.findings).skip(calls);
     lines.extend(findings.map(|finding| field("finding", finding)));
@@ -170,7 +163,7 @@ fn page(answer: &Answer) -> Vec<String> {
     }
     lines.extend(record.before.as_ref().map(|before| field("before", image(before))));
     lines.extend(record.after.as_ref().map(|after| field("after", image(after))));
-    lines.extend(plan.effective_from.map(|at| field("from", format!("{at}, if it is carried out at once"))));
+    lines.extend(plan.effective_from.map(|at| field("in force", format!("from {at}, if the job starts now"))));
     lines
 }
 
@@ -182,15 +175,15 @@ mod tests {
     use crate::clock::ManualClock;
     use crate::domain::{AccountUid, Hour, Site};
 
-    async fn answered(jobs: &[&str]) -> Vec<Answer> {
+    async fn answered(jobs: &[&str]) -> Vec<Planning> {
         answered_in(None, jobs).await
     }
 
-    async fn answered_in(world: Option<&std::path::Path>, jobs: &[&str]) -> Vec<Answer> {
+    async fn answered_in(world: Option<&std::path::Path>, jobs: &[&str]) -> Vec<Planning> {
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::new("2026-11-21T10:20:00Z".parse().unwrap()));
-        let access = Access::simulated(world, Hour::REAL, Arc::clone(&clock)).unwrap();
+        let access = CloudAccess::simulated(world, Hour::REAL, Arc::clone(&clock)).unwrap();
         let jobs: Vec<bytes::Bytes> = jobs.iter().map(|job| bytes::Bytes::from((*job).to_owned())).collect();
-        answers(&jobs, access, &Policy::everybody(), None, clock).await.unwrap()
+        plans(&jobs, access, &Policy::everybody(), None, clock).await.unwrap()
     }
 
     #[tokio::test]
@@ -198,13 +191,13 @@ mod tests {
         let answers = answered(&[include_str!("../../examples/payer-change.json")]).await;
         let text = page(&answers[0]).join("\n");
         for part in [
-            "asked by    *",
+            "may ask     *",
             "planned     2 calls would follow",
             "call 1      ModifyGrantInstanceToTransitRouter on vpc-bp1h8vbrbcgohcju50001 as account 1688000000000001",
             "call 2      UpdateTransitRouterVpcAttachmentAttribute on tr-attach-nls9fzkfat89340001 as account 1250123456123456",
             "before      2026-11-21T10:20:00Z PayByCenOwner, in force PayByCenOwner",
             "after       2026-11-21T10:20:00Z PayByResourceOwner, in force PayByResourceOwner",
-            "from        2026-11-21T11:00:00Z",
+            "in force    from 2026-11-21T11:00:00Z",
         ] {
             assert!(text.contains(part), "{part} is not in\n{text}");
         }
@@ -251,10 +244,10 @@ mod tests {
             |cen: Site| BTreeMap::from([(uid("1688000000000001"), Site::China), (uid("1250123456123456"), cen)]);
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::new("2026-11-21T10:20:00Z".parse().unwrap()));
         let answer = async |policy: Policy, asks: Option<&str>| {
-            let access = Access::simulated(None, Hour::REAL, Arc::clone(&clock)).unwrap();
+            let access = CloudAccess::simulated(None, Hour::REAL, Arc::clone(&clock)).unwrap();
             let job = bytes::Bytes::from_static(include_bytes!("../../examples/payer-change.json"));
             let asks = asks.map(|name| Requester::parse(name).unwrap());
-            answers(&[job], access, &policy, asks.as_ref(), Arc::clone(&clock)).await.unwrap().remove(0)
+            plans(&[job], access, &policy, asks.as_ref(), Arc::clone(&clock)).await.unwrap().remove(0)
         };
         let tickets = || vec![toml::from_str("requesters = ['tickets']").unwrap()];
 

@@ -1,4 +1,4 @@
-//! The one line that shows a person what is going on: on standard error, and only when that is a terminal.
+//! A progress line on standard error, shown only on a terminal.
 
 use std::io::{IsTerminal, Write};
 
@@ -6,71 +6,69 @@ use jiff::Timestamp;
 
 use crate::clock;
 
-/// No line is longer, so that none wraps and stays behind.
+/// The longest line, in characters. A longer one would wrap, and the part above could not be written over.
 const WIDTH: usize = 79;
 
 /// A line that is written over.
-pub(super) struct Progress {
+pub(super) struct ProgressLine {
     live: bool,
 }
 
-impl Progress {
-    /// On standard error, if a person looks at it.
+impl ProgressLine {
+    /// Shows nothing when standard error is no terminal.
     pub fn new() -> Self {
         Self { live: std::io::stderr().is_terminal() }
     }
 
-    /// Shows `text` in the place of what was shown before.
+    /// Shows `text` instead of the text before.
     pub fn show(&self, text: &str) {
         if self.live {
             let text: String = text.chars().take(WIDTH).collect();
             let mut err = std::io::stderr().lock();
-            // What cannot be shown is not missed.
+            // Progress that cannot be written is not worth an error.
             let _ = write!(err, "\r\x1b[2K{text}").and_then(|()| err.flush());
         }
     }
 
-    /// Takes the line away, so that something else can be written.
+    /// Removes the line, so that something else can be written.
     pub fn clear(&self) {
         self.show("");
     }
 }
 
-impl Drop for Progress {
+impl Drop for ProgressLine {
     fn drop(&mut self) {
         self.clear();
     }
 }
 
-/// Where one of several jobs is.
+/// The job that the line names among those that have not ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
-    /// The job's id.
+pub(super) struct CurrentJob {
     pub id: String,
-    /// The state it is in.
     pub state: String,
-    /// The step it is at, if that is known.
+    /// The step it is at, if known.
     pub step: Option<String>,
-    /// When something happens next, if that is known.
+    /// When something happens next, if known.
     pub next: Option<Timestamp>,
 }
 
-/// The line: how many have ended, and where one of the others is.
-pub(super) fn line(ended: usize, total: usize, place: Option<&Place>, now: Timestamp) -> String {
+/// The text of the line: how many jobs have ended, and the state of one of the others.
+pub(super) fn line(ended: usize, total: usize, current: Option<&CurrentJob>, now: Timestamp) -> String {
     let mut line = format!("{ended} of {total} ended");
-    if let Some(place) = place {
-        line.push_str(&format!(" · {} {}", place.id, place.state));
-        if let Some(step) = &place.step {
+    if let Some(current) = current {
+        line.push_str(&format!(" · {} {}", current.id, current.state));
+        if let Some(step) = &current.step {
             line.push_str(&format!(" at {step}"));
         }
-        if let Some(next) = place.next.filter(|next| *next > now) {
+        if let Some(next) = current.next.filter(|next| *next > now) {
             line.push_str(&format!(" · next check in {}", span(clock::until(now, next).as_secs() + 1)));
         }
     }
     line
 }
 
-/// Seconds, as people say them.
+/// A number of seconds in hours, minutes and seconds.
 fn span(seconds: u64) -> String {
     match (seconds / 3600, seconds % 3600 / 60, seconds % 60) {
         (0, 0, s) => format!("{s} s"),
@@ -87,9 +85,9 @@ mod tests {
     fn the_line_says_state_step_and_the_time_to_the_next_check() {
         let now: Timestamp = "2026-11-21T10:20:00Z".parse().unwrap();
         let next = "2026-11-21T10:20:06.5Z".parse().ok();
-        let place = Place { id: "NET-1".into(), state: "waiting".into(), step: Some("await-hour".into()), next };
-        assert_eq!(line(1, 3, Some(&place), now), "1 of 3 ended · NET-1 waiting at await-hour · next check in 7 s");
-        let past = Place { next: Some(now), step: None, ..place };
+        let current = CurrentJob { id: "NET-1".into(), state: "waiting".into(), step: Some("await-hour".into()), next };
+        assert_eq!(line(1, 3, Some(&current), now), "1 of 3 ended · NET-1 waiting at await-hour · next check in 7 s");
+        let past = CurrentJob { next: Some(now), step: None, ..current };
         assert_eq!(line(1, 3, Some(&past), now), "1 of 3 ended · NET-1 waiting");
         assert_eq!(line(3, 3, None, now), "3 of 3 ended");
     }

@@ -1,15 +1,15 @@
-//! `run`: jobs without a broker, in this process, until each has ended or needs a person.
+//! `run`: carries out jobs in this process, without a broker, until each has ended or needs a person.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::args::RunArgs;
-use super::engine::{Access, Settings, build};
-use super::exit::{Exit, Failure};
-use super::input;
+use super::engine::{CloudAccess, EngineSettings, build};
+use super::exit::{CliError, Exit};
+use super::input::{self, PREFIX, REQUESTER};
 use super::loops::{Loop, first_to_end};
 use super::output::Printer;
-use super::progress::{self, Place, Progress};
+use super::progress::{self, CurrentJob, ProgressLine};
 use super::signals::Signals;
 use crate::admin::explain;
 use crate::broker::Topology;
@@ -29,28 +29,24 @@ use crate::store::Sqlite;
 use crate::sweep;
 use crate::telemetry::Metrics;
 
-/// Who asks: there is no broker to verify anybody.
-pub(super) const REQUESTER: &str = "local";
-/// The names that a worker with a broker would use.
-pub(super) const PREFIX: &str = "crossgrant";
-/// Messages taken in under one commit.
+/// The most messages in one commit, and the most jobs in work at once.
 const BATCH: usize = 256;
-/// How often to look whether everything has come to rest.
+/// How often to check whether every job has come to rest.
 const TICK: Duration = Duration::from_millis(200);
-/// How long an end may take.
+/// How long a task may take to stop.
 const DRAIN: Duration = Duration::from_secs(10);
 const UNFINISHED: [State; 3] = [State::Queued, State::Running, State::Waiting];
 
 /// Carries out the jobs of a file, and those that an earlier run left in the same store.
-pub(super) async fn run(args: &RunArgs, config: impl FnOnce() -> Result<Config, Failure>) -> Result<Exit, Failure> {
+pub(super) async fn run(args: &RunArgs, config: impl FnOnce() -> Result<Config, CliError>) -> Result<Exit, CliError> {
     let jobs = input::jobs(&args.file)?;
     if jobs.is_empty() && args.store.is_none() {
-        return Err(Failure::usage("there is no job to run").code(Code::NoJob));
+        return Err(CliError::usage("there is no job to run").code(Code::NoJob));
     }
     let mut signals = Signals::listen()?;
     let engine = engine(args, config).await?;
-    if args.simulate.is_some() && unfinished(&engine).await?.is_some() {
-        tracing::warn!("the store holds jobs of an earlier run, and the simulated cloud has forgotten what they did");
+    if args.cloud.simulate.is_some() && unfinished(&engine).await?.is_some() {
+        tracing::warn!("the store holds jobs of an earlier run, but the simulated cloud has started anew");
     }
     let taken = take(&engine, jobs).await?;
     let printer = Arc::new(Printer::default());
@@ -60,35 +56,39 @@ pub(super) async fn run(args: &RunArgs, config: impl FnOnce() -> Result<Config, 
         Loop::spawn("sweep", |stop| sweep::run(Arc::clone(&engine), stop)),
         Loop::spawn("work", |stop| work(Arc::clone(&engine), capacity, stop)),
     ];
-    let progress = Progress::new();
+    let progress = ProgressLine::new();
     let told = tokio::select! {
         rested = rest(&engine, &printer, &progress) => rested.map(|()| None)?,
         name = signals.next() => Some(name),
-        name = first_to_end(&mut loops) => return Err(Failure::failed(format!("{name} ended by itself")).code(Code::LoopEnded)),
+        name = first_to_end(&mut loops) => return Err(CliError::failed(format!("the {name} task ended unexpectedly")).code(Code::LoopEnded)),
     };
     progress.clear();
     let [outbox, sweep, work] = loops;
     let (work, sweep) = tokio::join!(work.stop(DRAIN), sweep.stop(DRAIN));
     let clean = work & sweep & outbox.stop(DRAIN).await;
     if let Some(name) = told {
-        let kept = if args.store.is_some() { "run it again to go on" } else { "without --store nothing of it is kept" };
-        return Err(Failure::failed(format!("interrupted by {name}; {kept}")).code(Code::Interrupted));
+        let kept = if args.store.is_some() {
+            "run the same command again to continue"
+        } else {
+            "nothing is kept without --store"
+        };
+        return Err(CliError::failed(format!("interrupted by {name}; {kept}")).code(Code::Interrupted));
     }
     let done = judge(&engine, &taken).await?;
     Ok(if done && clean { Exit::Ok } else { Exit::Failed })
 }
 
-async fn engine(args: &RunArgs, config: impl FnOnce() -> Result<Config, Failure>) -> Result<Arc<Engine>, Failure> {
+async fn engine(args: &RunArgs, config: impl FnOnce() -> Result<Config, CliError>) -> Result<Arc<Engine>, CliError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let store: Arc<dyn Store> = match &args.store {
         Some(path) => Arc::new(Sqlite::open(path)?),
         None => Arc::new(Sqlite::in_memory()?),
     };
-    let access = match &args.simulate {
-        Some(file) => Access::simulated(file.as_deref(), args.hour, Arc::clone(&clock))?,
-        None => Access::configured(&config()?).map_err(|failure| failure.hint("--simulate needs none"))?,
+    let access = match &args.cloud.simulate {
+        Some(file) => CloudAccess::simulated(file.as_deref(), args.hour, Arc::clone(&clock))?,
+        None => CloudAccess::configured(&config()?).map_err(|failure| failure.hint("--simulate works without one"))?,
     };
-    build(Settings {
+    build(EngineSettings {
         store,
         clock,
         access,
@@ -101,7 +101,7 @@ async fn engine(args: &RunArgs, config: impl FnOnce() -> Result<Config, Failure>
     .await
 }
 
-async fn take(engine: &Arc<Engine>, jobs: Vec<bytes::Bytes>) -> Result<Vec<Taken>, Failure> {
+async fn take(engine: &Arc<Engine>, jobs: Vec<bytes::Bytes>) -> Result<Vec<Taken>, CliError> {
     let inbox = Inbox::new(Arc::clone(engine), PREFIX, Topology::new(PREFIX).dead_queue());
     let incoming = |body: &bytes::Bytes| Incoming {
         body: body.clone(),
@@ -111,13 +111,13 @@ async fn take(engine: &Arc<Engine>, jobs: Vec<bytes::Bytes>) -> Result<Vec<Taken
     };
     let mut taken = Vec::with_capacity(jobs.len());
     for batch in jobs.chunks(BATCH) {
-        taken.extend(inbox.accept(batch.iter().map(incoming).collect()).await.map_err(Failure::failed)?);
+        taken.extend(inbox.accept(batch.iter().map(incoming).collect()).await.map_err(CliError::failed)?);
     }
     Ok(taken)
 }
 
-/// Returns once nothing happens any more by itself and everything is said.
-async fn rest(engine: &Engine, printer: &Printer, progress: &Progress) -> Result<(), Failure> {
+/// Returns when no job goes on by itself and every event is printed.
+async fn rest(engine: &Engine, printer: &Printer, progress: &ProgressLine) -> Result<(), CliError> {
     loop {
         let counts = engine.store.counts().await?;
         let count = |unfinished: bool| -> usize {
@@ -130,13 +130,13 @@ async fn rest(engine: &Engine, printer: &Printer, progress: &Progress) -> Result
             return Ok(());
         }
         let now = engine.clock.now();
-        let place = unfinished(engine).await?.map(|record| Place {
+        let current = unfinished(engine).await?.map(|record| CurrentJob {
             next: explain(&record, None, true, now).until,
             id: record.job.id.to_string(),
             state: record.state().as_str().to_owned(),
             step: Some(record.step),
         });
-        progress.show(&progress::line(ended, ended.saturating_add(left), place.as_ref(), now));
+        progress.show(&progress::line(ended, ended.saturating_add(left), current.as_ref(), now));
         tokio::select! {
             () = printer.published.notified() => {}
             () = engine.clock.sleep(TICK) => {}
@@ -144,14 +144,14 @@ async fn rest(engine: &Engine, printer: &Printer, progress: &Progress) -> Result
     }
 }
 
-/// The youngest job that has not come to rest.
-async fn unfinished(engine: &Engine) -> Result<Option<Record>, Failure> {
+/// The newest job that has not come to rest.
+async fn unfinished(engine: &Engine) -> Result<Option<Record>, CliError> {
     let filter = Filter { states: UNFINISHED.to_vec(), limit: 1, ..Filter::default() };
     Ok(engine.store.list(&filter).await?.pop())
 }
 
-/// Whether each of the jobs asked for has the result that was asked for; tells of those that have not.
-async fn judge(engine: &Engine, taken: &[Taken]) -> Result<bool, Failure> {
+/// Whether every job of the file has the wanted result; logs how many have.
+async fn judge(engine: &Engine, taken: &[Taken]) -> Result<bool, CliError> {
     let mut done = 0;
     for taken in taken {
         match taken {
@@ -160,12 +160,12 @@ async fn judge(engine: &Engine, taken: &[Taken]) -> Result<bool, Failure> {
         }
     }
     if done < taken.len() {
-        tracing::warn!(jobs = taken.len(), done, "not every job has the result that was asked for; the events say why");
+        tracing::warn!(jobs = taken.len(), done, "not every job has the wanted result; the events tell why");
     }
     Ok(done == taken.len())
 }
 
-async fn has_result(engine: &Engine, uid: JobUid) -> Result<bool, Failure> {
+async fn has_result(engine: &Engine, uid: JobUid) -> Result<bool, CliError> {
     Ok(engine.store.load(uid).await?.is_some_and(|record| match record.job.mode {
         Mode::Apply => record.state() == State::Completed,
         Mode::Plan => record.state() == State::Planned,

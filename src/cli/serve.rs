@@ -1,4 +1,4 @@
-//! The life of a worker: settings, parts, loops, a signal, and a stop in order.
+//! `serve`, the life of a worker: log, parts, tasks, a signal, and a stop in order.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,12 +6,13 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use super::engine::{Access, Settings, build};
-use super::exit::{Exit, Failure};
+use super::broker;
+use super::engine::{CloudAccess, EngineSettings, build};
+use super::exit::{CliError, Exit};
 use super::loops::{Loop, first_to_end};
 use super::signals::Signals;
 use super::store;
-use crate::admin::{Admin, Parts};
+use crate::admin::{Admin, AdminParts};
 use crate::broker::{AmqpPublisher, BrokerSettings, BrokerState, Topology, consume};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
@@ -22,15 +23,17 @@ use crate::engine::loops::worker::{Capacity, work};
 use crate::engine::loops::{outbox, retention, wakeups};
 use crate::engine::ports::crash_points::CrashPoints;
 use crate::sweep;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, log};
 
-/// How long the last messages may take to leave.
+/// How long publishing the last messages may take.
 const FLUSH: Duration = Duration::from_secs(10);
-/// How long saying goodbye may take, to the broker and to whoever asks over HTTP.
+/// How long closing a connection may take, to the broker or of the admin API.
 const GOODBYE: Duration = Duration::from_secs(3);
 
-/// Works until a signal, then stops in order: no new jobs, those in work come to rest, what is to be said is said.
-pub(super) async fn serve(config: Config, crash_points: Arc<dyn CrashPoints>) -> Result<Exit, Failure> {
+/// Works until a signal, then stops in order: takes no more jobs, lets jobs in work come to rest, publishes the last
+/// messages.
+pub(super) async fn serve(config: Config, crash_points: Arc<dyn CrashPoints>) -> Result<Exit, CliError> {
+    log::start(&config.log)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let (began, mut signals) = (clock.uptime(), Signals::listen()?);
     for warning in &config.warnings {
@@ -38,22 +41,22 @@ pub(super) async fn serve(config: Config, crash_points: Arc<dyn CrashPoints>) ->
     }
     let metrics = Arc::new(Metrics::new());
     let engine = engine(&config, &clock, &metrics, crash_points).await?;
-    let broker = Arc::new(broker(&config));
+    let broker = Arc::new(broker::settings(&config));
     let links = Arc::new(BrokerState::new(Arc::clone(&clock)));
     let publisher = Arc::new(AmqpPublisher::new(Arc::clone(&broker), Arc::clone(&clock), Arc::clone(&links)));
     let (stopping, is_stopping) = watch::channel(false);
     let (token, status) = (config.admin.token.clone(), Some(Arc::clone(&links)));
     let admin =
-        Admin::new(Parts { engine: Arc::clone(&engine), metrics, broker: status, token, stopping: is_stopping });
+        Admin::new(AdminParts { engine: Arc::clone(&engine), metrics, broker: status, token, stopping: is_stopping });
     let listener = TcpListener::bind(config.admin.listen).await;
     let listener = listener.map_err(|error| {
-        Failure::usage(format!("cannot listen on {}: {error}", config.admin.listen)).code(Code::CannotListen)
+        CliError::usage(format!("cannot listen on {}: {error}", config.admin.listen)).code(Code::CannotListen)
     })?;
-    let address = listener.local_addr().map_err(Failure::failed)?;
+    let address = listener.local_addr().map_err(CliError::failed)?;
 
     let capacity = Capacity { jobs: config.worker.concurrency, drain: config.worker.drain };
     let mut loops = [
-        Loop::spawn("bells", |stop| wakeups::listen(Arc::clone(&engine), stop)),
+        Loop::spawn("wakeups", |stop| wakeups::listen(Arc::clone(&engine), stop)),
         Loop::spawn("admin", |stop| admin_http(listener, admin, stop)),
         Loop::spawn("link", |stop| stay_connected(Arc::clone(&publisher), stop)),
         Loop::spawn("outbox", |stop| outbox::publish(Arc::clone(&engine), publisher, stop)),
@@ -68,30 +71,30 @@ pub(super) async fn serve(config: Config, crash_points: Arc<dyn CrashPoints>) ->
     let told = tokio::select! {
         name = signals.next() => name,
         name = first_to_end(&mut loops) => {
-            tracing::error!(task = name, "ended by itself; stops");
+            tracing::error!(task = name, "task ended unexpectedly; the worker stops");
             "failure"
         }
     };
-    tracing::info!(reason = told, drain.seconds = config.worker.drain.as_secs_f64(), "stops");
+    tracing::info!(reason = told, drain.seconds = config.worker.drain.as_secs_f64(), "stopping");
     stopping.send_replace(true);
     let clean = tokio::select! {
         clean = drain(loops, &config, &broker) => clean,
-        name = signals.next() => return Err(Failure::failed(format!("told to stop again by {name}; cut off")).code(Code::Interrupted)),
+        name = signals.next() => return Err(CliError::failed(format!("a second {name} ended the stop early")).code(Code::Interrupted)),
     };
-    tracing::info!(clean, "stopped; what was in work is gone on with at the next start");
+    tracing::info!(clean, "stopped");
     Ok(if clean { Exit::Ok } else { Exit::Failed })
 }
 
-/// Stops the loops in order; whether each stopped by itself and in time.
+/// Stops the tasks in order. True if each stopped by itself and in time.
 async fn drain(loops: [Loop; 8], config: &Config, broker: &BrokerSettings) -> bool {
-    let [bells, admin, link, outbox, sweep, work, retention, intake] = loops;
+    let [wakeups, admin, link, outbox, sweep, work, retention, intake] = loops;
     let mut clean = intake.stop(broker.drain + GOODBYE).await;
     let within = config.worker.drain + GOODBYE;
     let (work, sweep, kept) = tokio::join!(work.stop(within), sweep.stop(within), retention.stop(within));
     clean &= work & sweep & kept;
     clean &= outbox.stop(FLUSH).await;
     clean &= link.stop(GOODBYE).await;
-    clean &= bells.stop(GOODBYE).await;
+    clean &= wakeups.stop(GOODBYE).await;
     clean & admin.stop(GOODBYE).await
 }
 
@@ -100,12 +103,12 @@ async fn engine(
     clock: &Arc<dyn Clock>,
     metrics: &Arc<Metrics>,
     crash_points: Arc<dyn CrashPoints>,
-) -> Result<Arc<Engine>, Failure> {
-    let access = Access::configured(config)?;
+) -> Result<Arc<Engine>, CliError> {
+    let access = CloudAccess::configured(config)?;
     if config.allow.is_empty() {
         tracing::warn!("there is no [[allow]] rule, so every job is refused");
     }
-    build(Settings {
+    build(EngineSettings {
         store: store::open(&config.store, clock).await?,
         clock: Arc::clone(clock),
         access,
@@ -116,19 +119,6 @@ async fn engine(
         crash_points,
     })
     .await
-}
-
-/// What the broker is told of the configuration.
-pub(super) fn broker(config: &Config) -> BrokerSettings {
-    BrokerSettings {
-        urls: config.broker.urls.clone(),
-        ca_pem: config.broker.ca_pem.clone(),
-        name: format!("crossgrant {}", config.worker.name),
-        topology: Topology::new(config.broker.prefix.as_str()),
-        declare: config.broker.declare,
-        prefetch: config.broker.prefetch,
-        ..BrokerSettings::default()
-    }
 }
 
 fn intake(
@@ -142,7 +132,7 @@ fn intake(
     let inbox = Arc::new(Inbox::new(engine, topology.prefix(), topology.dead_queue()));
     async move {
         let report = consume(broker, inbox, clock, links, stop).await;
-        tracing::info!(messages = report.taken, sessions = report.sessions, clean = report.clean, "takes no more jobs");
+        tracing::info!(messages = report.taken, sessions = report.sessions, clean = report.clean, "consumer stopped");
     }
 }
 
@@ -152,10 +142,10 @@ async fn stay_connected(publisher: Arc<AmqpPublisher>, stop: watch::Receiver<boo
 
 async fn admin_http(listener: TcpListener, admin: Admin, mut stop: watch::Receiver<bool>) {
     let stopped = async move {
-        // A sender that is gone means the same.
+        // A sender that is gone also means stop.
         let _ = stop.wait_for(|stop| *stop).await;
     };
     if let Err(error) = axum::serve(listener, admin.router()).with_graceful_shutdown(stopped).await {
-        tracing::error!(%error, "the admin HTTP ended");
+        tracing::error!(%error, "admin API failed");
     }
 }

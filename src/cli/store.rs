@@ -5,17 +5,19 @@ use std::sync::Arc;
 use crate::clock::Clock;
 use crate::config::StoreConfig;
 use crate::engine::ports::store::{Store, StoreError};
-use crate::store::{Postgres, Sqlite, Time};
+use crate::store::{LeaseClock, Postgres, Sqlite};
 
-/// Opens it.
+/// Opens the store, creating it if it does not exist.
 pub(super) async fn open(config: &StoreConfig, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Store>, StoreError> {
     Ok(match config {
         StoreConfig::File(path) => Arc::new(Sqlite::open(path)?),
-        StoreConfig::Database(settings) => Arc::new(Postgres::open(settings, Time::Database(Arc::clone(clock))).await?),
+        StoreConfig::Database(settings) => {
+            Arc::new(Postgres::open(settings, LeaseClock::Database(Arc::clone(clock))).await?)
+        }
     })
 }
 
-/// Where it is, without its secrets.
+/// The path of the file, or the address of the database without its password.
 pub(super) fn place(config: &StoreConfig) -> String {
     match config {
         StoreConfig::File(path) => path.display().to_string(),

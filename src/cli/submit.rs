@@ -1,4 +1,4 @@
-//! `submit`: publish jobs, and follow them to their ends.
+//! `submit`: publishes jobs, and follows them until they end.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -9,13 +9,12 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::args::SubmitArgs;
-use super::exit::{Exit, Failure};
-use super::follow::{Follow, Heard};
-use super::progress::Progress;
-use super::serve::broker;
+use super::exit::{CliError, Exit};
+use super::follow::{Follow, NewEvent};
+use super::progress::ProgressLine;
 use super::signals::Signals;
-use super::{input, output};
-use crate::broker::{Arrivals, BrokerSettings, EventTap, Submission, Submitter};
+use super::{broker, input, output};
+use crate::broker::{BrokerError, BrokerSettings, EventTap, ExclusiveQueue, Submission, Submitter};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::domain::Code;
@@ -25,19 +24,19 @@ use crate::engine::ports::mail::{Delivered, Incoming};
 const TICK: Duration = Duration::from_millis(500);
 
 /// Publishes the jobs of a file.
-pub(super) async fn submit(args: &SubmitArgs, config: &Config) -> Result<Exit, Failure> {
+pub(super) async fn submit(args: &SubmitArgs, config: &Config) -> Result<Exit, CliError> {
     let jobs = input::jobs(&args.file)?;
     if jobs.is_empty() {
-        return Err(Failure::usage("there is no job to submit").code(Code::NoJob));
+        return Err(CliError::usage("there is no job to submit").code(Code::NoJob));
     }
-    let settings = Arc::new(BrokerSettings { name: "crossgrant submit".into(), ..broker(config) });
+    let settings = Arc::new(BrokerSettings { name: "crossgrant submit".into(), ..broker::settings(config) });
     let mut submitter = Submitter::connect(Arc::clone(&settings)).await?;
-    // Both before the first job, so that nothing is said that we do not hear.
-    let mut mail = match args.wait {
+    // Both are opened before the first job is published, so that no event is missed.
+    let mut events = match args.wait {
         true => Some((submitter.replies().await?, tap(&settings).await)),
         false => None,
     };
-    let reply_to = mail.as_ref().map(|(replies, _)| replies.queue().to_owned());
+    let reply_to = events.as_ref().map(|(replies, _)| replies.name().to_owned());
     let submissions: Vec<Submission> = jobs.into_iter().map(|job| submission(job, reply_to.as_deref())).collect();
     let verdicts = submitter.submit_all(&submissions).await?;
     let mut ids = HashMap::new();
@@ -48,10 +47,10 @@ pub(super) async fn submit(args: &SubmitArgs, config: &Config) -> Result<Exit, F
                 ids.insert(correlation, submission.message_id.clone());
             }
             Delivered::Undeliverable => {
-                tracing::error!(job.id = %submission.message_id, "no queue takes it; not published")
+                tracing::error!(job.id = %submission.message_id, "job not published: no queue takes it")
             }
             Delivered::Refused => {
-                tracing::error!(job.id = %submission.message_id, "the queue refused it: it is full or it failed")
+                tracing::error!(job.id = %submission.message_id, "job not published: the queue is full, or it failed")
             }
         }
         if !args.wait {
@@ -60,7 +59,7 @@ pub(super) async fn submit(args: &SubmitArgs, config: &Config) -> Result<Exit, F
         }
     }
     let all = ids.len() == submissions.len();
-    let Some((replies, tap)) = &mut mail else {
+    let Some((replies, tap)) = &mut events else {
         submitter.close().await;
         return Ok(if all { Exit::Ok } else { Exit::Failed });
     };
@@ -70,12 +69,12 @@ pub(super) async fn submit(args: &SubmitArgs, config: &Config) -> Result<Exit, F
     Ok(if all && completed { Exit::Ok } else { Exit::Failed })
 }
 
-/// The events on their way; only the ends come to the reply queue. Not everybody may listen to them.
+/// All events of jobs. The reply queue gets only terminal ones, but not every user may read from the exchange.
 async fn tap(settings: &BrokerSettings) -> Option<EventTap> {
     match EventTap::open(settings, "job.#").await {
         Ok(tap) => Some(tap),
         Err(error) => {
-            tracing::warn!(%error, "cannot listen to the events; shows the ends only");
+            tracing::warn!(%error, "events cannot be followed; only terminal events are shown");
             None
         }
     }
@@ -94,14 +93,14 @@ fn submission(job: Bytes, reply_to: Option<&str>) -> Submission {
     }
 }
 
-/// Writes each event once, until every job has ended; whether each has the result that was asked for.
+/// Prints each event once, until every job has ended. True if every job has the wanted result.
 async fn follow_to_end(
     follow: &mut Follow,
-    replies: &mut Arrivals,
+    replies: &mut ExclusiveQueue,
     mut tap: Option<&mut EventTap>,
     timeout: Option<Duration>,
-) -> Result<bool, Failure> {
-    let (clock, progress, mut signals) = (SystemClock, Progress::new(), Signals::listen()?);
+) -> Result<bool, CliError> {
+    let (clock, progress, mut signals) = (SystemClock, ProgressLine::new(), Signals::listen()?);
     let deadline = timeout.map(|timeout| clock.uptime() + timeout);
     while !follow.ended() {
         progress.show(&follow.line(clock.now()));
@@ -112,21 +111,24 @@ async fn follow_to_end(
             () = clock.sleep(tick) => {
                 if deadline.is_some_and(|deadline| clock.uptime() >= deadline) {
                     progress.clear();
-                    return Err(Failure::failed(format!("waited long enough; not ended: {}", open(follow))).code(Code::WaitedEnough));
+                    return Err(CliError::failed(format!("timed out; jobs that have not ended: {}", open(follow))).code(Code::WaitedEnough));
                 }
                 continue;
             }
             name = signals.next() => {
                 progress.clear();
                 let open = open(follow);
-                return Err(Failure::failed(format!("interrupted by {name}; the jobs go on without us: {open}")).code(Code::Interrupted));
+                return Err(CliError::failed(format!("interrupted by {name}; jobs that go on: {open}")).code(Code::Interrupted));
             }
         };
         let message = message.map_err(|error| {
-            Failure::unreachable(format!("lost the broker ({error}); the jobs go on without us: {}", open(follow)))
-                .code(Code::BrokerSessionEnded)
+            CliError::unreachable(format!(
+                "lost the connection to the broker ({error}); jobs that go on: {}",
+                open(follow)
+            ))
+            .code(Code::BrokerSessionEnded)
         })?;
-        if let Some(Heard { text, notice }) = hear(follow, &message) {
+        if let Some(NewEvent { text, notice }) = take(follow, &message) {
             progress.clear();
             output::line(&text)?;
             if let Some(notice) = notice {
@@ -137,15 +139,15 @@ async fn follow_to_end(
     Ok(follow.completed())
 }
 
-fn hear(follow: &mut Follow, message: &Incoming) -> Option<Heard> {
-    follow.hear(message.correlation_id.as_deref()?, &message.body)
+fn take(follow: &mut Follow, message: &Incoming) -> Option<NewEvent> {
+    follow.take(message.correlation_id.as_deref()?, &message.body)
 }
 
 fn open(follow: &Follow) -> String {
     follow.open().into_iter().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", ")
 }
 
-async fn next(tap: &mut Option<&mut EventTap>) -> Result<Incoming, crate::broker::BrokerError> {
+async fn next(tap: &mut Option<&mut EventTap>) -> Result<Incoming, BrokerError> {
     match tap {
         Some(tap) => tap.next().await,
         None => std::future::pending().await,

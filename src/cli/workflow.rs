@@ -1,17 +1,17 @@
-//! `workflow`: the definitions of this program, and a check of others.
+//! `workflow`: shows the definitions of this program, and checks other files.
 
 use serde_json::json;
 
 use super::args::WorkflowCommand;
 use super::engine::catalog;
-use super::exit::{Exit, Failure};
+use super::exit::{CliError, Exit};
 use super::output;
 use crate::actions;
-use crate::domain::{Code, Kind};
-use crate::workflow::{Definition, Overrides, Target, Work, nearest};
+use crate::domain::{Code, Kind, did_you_mean};
+use crate::workflow::{Definition, Overrides, Target, Work};
 
-/// Lists, shows or checks.
-pub(super) fn workflow(command: &WorkflowCommand) -> Result<Exit, Failure> {
+/// Carries out `workflow list`, `show`, `graph` or `lint`.
+pub(super) fn workflow(command: &WorkflowCommand) -> Result<Exit, CliError> {
     let catalog = catalog(&Overrides::default())?;
     match command {
         WorkflowCommand::List { json } => {
@@ -29,40 +29,39 @@ pub(super) fn workflow(command: &WorkflowCommand) -> Result<Exit, Failure> {
         WorkflowCommand::Lint { file } => {
             let name = file.display().to_string();
             let text = std::fs::read_to_string(file)
-                .map_err(|error| Failure::usage(format!("cannot read {name}: {error}")).code(Code::FileUnreadable))?;
+                .map_err(|error| CliError::usage(format!("cannot read {name}: {error}")).code(Code::FileUnreadable))?;
             let verbs = actions::registry().specs();
             let definition = Definition::parse(&name, &text, &verbs, &catalog.policies).map_err(|problems| {
                 let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
                 let message = format!("{name} cannot be used:\n{}", lines.join("\n"));
-                Failure::failed(message).code(Code::WorkflowUnusable)
+                CliError::failed(message).code(Code::WorkflowUnusable)
             })?;
-            output::line(&format!("{name}: fine; {} with digest {}", definition.kind, definition.digest()))?;
+            output::line(&format!("{name} is valid: {}, digest {}", definition.kind, definition.digest()))?;
         }
     }
     Ok(Exit::Ok)
 }
 
-/// The kind of that name.
-fn known(kind: &str) -> Result<Kind, Failure> {
+/// Parses the name of a kind.
+fn known(kind: &str) -> Result<Kind, CliError> {
     let kinds = Kind::ALL.map(Kind::as_str);
-    let hint = || nearest(kind, kinds).map(|kind| format!("; did you mean {kind}?")).unwrap_or_default();
     Kind::parse(kind).ok_or_else(|| {
-        let message = format!("there is no kind \"{kind}\"{} ({})", hint(), kinds.join(", "));
-        Failure::usage(message).code(Code::UnknownWord)
+        let message = format!("there is no kind \"{kind}\"{} ({})", did_you_mean(kind, kinds, ""), kinds.join(", "));
+        CliError::usage(message).code(Code::UnknownWord)
     })
 }
 
-/// Steps as boxes, each with the account it acts in and what undoes it; outcomes as arrows. Names of steps and outcomes
-/// are lower-case words joined by `-`, so nothing in them needs to be escaped.
+/// A Graphviz graph. A box is a step, with the account it acts in and the step that undoes it; an arrow is an outcome.
+/// Names of steps and outcomes are lower-case words joined by `-`, so they need no escaping.
 fn graph(definition: &Definition) -> String {
     let mut lines = vec![format!("digraph \"{}\" {{", definition.kind), "  node [shape=box];".to_owned()];
     for step in &definition.steps {
         let does = match &step.work {
             Work::Call(call) => {
                 let undo = call.undo.as_ref().map(|undo| format!("\\nundone by {undo}")).unwrap_or_default();
-                format!("{} as {}{undo}", call.verb, call.account)
+                format!("{} as {}{undo}", call.verb, call.acts_as)
             }
-            Work::Wait(_) => "waits for the hour".to_owned(),
+            Work::Wait { .. } => "waits for the hour".to_owned(),
         };
         lines.push(format!("  \"{0}\" [label=\"{0}\\n{does}\"];", step.name));
         for (outcome, target) in step.targets() {

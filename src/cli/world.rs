@@ -1,27 +1,28 @@
-//! The world of a simulated cloud, from a file or the example that this program brings along.
+//! The world of a simulated cloud, from a file or from the example in this program.
 
 use std::path::Path;
 
 use crate::cloud::{AccountCredentials, StaticKeys};
 use crate::simulator::{World, WorldFile};
 
-use super::exit::Failure;
+use super::exit::CliError;
 use crate::domain::Code;
 
 const EXAMPLE: &str = include_str!("../../examples/world.toml");
 
-/// Reads a world, and the keys of its accounts: of each the first that can be used.
-pub(super) fn read(file: Option<&Path>) -> Result<(World, Vec<AccountCredentials>), Failure> {
+/// Reads a world, and for each of its accounts the first key that is enabled.
+pub(super) fn read(file: Option<&Path>) -> Result<(World, Vec<AccountCredentials>), CliError> {
     let name = file.map_or("the example world".to_owned(), |file| file.display().to_string());
     let text = match file {
         None => EXAMPLE.to_owned(),
         Some(file) => std::fs::read_to_string(file).map_err(|error| {
-            Failure::usage(format!("cannot read the world {name}: {error}")).code(Code::FileUnreadable)
+            CliError::usage(format!("cannot read the world {name}: {error}")).code(Code::FileUnreadable)
         })?,
     };
-    let world = World::from_toml(&text).map_err(|bad| Failure::usage(format!("{name}: {bad}")).code(Code::BadWorld))?;
+    let world =
+        World::from_toml(&text).map_err(|bad| CliError::usage(format!("{name}: {bad}")).code(Code::BadWorld))?;
     let parts: WorldFile =
-        toml::from_str(&text).map_err(|error| Failure::usage(format!("{name}: {error}")).code(Code::BadWorld))?;
+        toml::from_str(&text).map_err(|error| CliError::usage(format!("{name}: {error}")).code(Code::BadWorld))?;
     let credentials = parts.accounts.into_iter().filter_map(|account| {
         let key = account.keys.into_iter().find(|key| !key.disabled)?;
         let keys = StaticKeys::new(key.id, key.secret.into(), key.token.map(Into::into));
@@ -40,7 +41,7 @@ mod tests {
     }
 
     #[test]
-    fn a_world_that_is_none_is_named() {
+    fn a_missing_world_file_is_named() {
         let failure = read(Some(Path::new("/nowhere/world.toml"))).err().unwrap();
         assert!(failure.message.contains("/nowhere/world.toml"), "{failure}");
     }

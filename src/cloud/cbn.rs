@@ -48,7 +48,7 @@ impl Cbn {
     }
 }
 
-/// The complete answer to a question that needs no call: the cloud has no such thing.
+/// A complete empty answer without a call, where the cloud has no such thing.
 fn nothing<T>() -> Answer<Listing<T>> {
     let value = Listing { items: Vec::new(), complete: true };
     Answer { value, request_id: String::new(), date: None, calls: 0 }

@@ -1,14 +1,14 @@
-//! The keys of an account, and where they come from. A secret is a [`SecretString`](secrecy::SecretString): it has no
-//! `Display`, and its `Debug` shows nothing.
+//! The keys of an account, and where they come from. Every secret is a [`SecretString`](secrecy::SecretString), which has
+//! no `Display` and whose `Debug` shows nothing.
 //!
 //! | file | |
 //! |---|---|
-//! | `keys` | what signs, and keys that stay |
-//! | `credential` | what is configured for an account, and the source it becomes |
-//! | `role` | what a role is assumed with, checked |
-//! | `session` | keys that end: renewed before they do, once for all who wait |
-//! | `assume_role`, `oidc`, `instance`, `uri` | who issues them |
-//! | `local` | requests to a service beside the worker |
+//! | `keys` | what signs a request, and keys that do not end |
+//! | `credential` | what is configured for an account, and the source of keys made from it |
+//! | `role` | the parameters for assuming a role, checked |
+//! | `renewing` | keys that end: renewed before they do, once for all callers that wait |
+//! | `assume_role`, `oidc`, `instance`, `uri` | the services that issue them |
+//! | `local` | requests to a service beside the worker, not to the cloud |
 
 mod assume_role;
 mod credential;
@@ -32,9 +32,10 @@ use async_trait::async_trait;
 use crate::engine::ports::cloud::Refusal;
 
 pub(super) use credential::Sources;
-pub use credential::{AccountCredentials, Credential, OidcRole};
+pub use credential::{AccountCredentials, Credential};
 pub use instance::MachineRole;
 pub use keys::{Keys, StaticKeys};
+pub use oidc::OidcRole;
 pub use role::{BadRole, ExternalId, Role, RoleArn, SessionLength, SessionName};
 pub use uri::{BadCredentialsUri, CredentialsUri};
 
@@ -42,28 +43,28 @@ pub use uri::{BadCredentialsUri, CredentialsUri};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{why}")]
 pub struct CredentialError {
-    /// What was in the way.
+    /// The cause, in one sentence.
     pub why: String,
-    /// The delay that whoever issues the keys asked for.
+    /// The delay that the issuer asked for.
     pub retry_after: Option<Duration>,
-    /// What it was refused with, if it was refused.
+    /// The issuer's refusal, if that was the cause.
     pub refusal: Option<Refusal>,
 }
 
 impl CredentialError {
-    /// An error that asks for no delay and was no refusal.
+    /// An error that is no refusal and names no delay.
     pub fn new(why: impl Into<String>) -> Self {
         Self { why: why.into(), retry_after: None, refusal: None }
     }
 }
 
-/// Where keys come from.
+/// A source of keys.
 #[async_trait]
 pub trait CredentialSource: fmt::Debug + Send + Sync + 'static {
-    /// Keys good for a request that is sent now. Asked before every attempt, so an implementation caches.
+    /// Keys that are good for a request sent now. Called before every attempt, so an implementation caches.
     async fn keys(&self) -> Result<Arc<Keys>, CredentialError>;
 
-    /// The cloud refused a request signed with these keys because they are no longer good. Whoever is asked next gets
-    /// others, if there are any; a refusal of keys that were replaced meanwhile changes nothing.
+    /// The cloud refused a request because these keys are no longer good: the next call of [`Self::keys`] gets others, if
+    /// there are any. If the keys were replaced meanwhile, nothing changes.
     fn invalidate(&self, _refused: &Arc<Keys>) {}
 }

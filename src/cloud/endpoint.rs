@@ -1,6 +1,6 @@
-//! Where each product listens (API §1). Every endpoint can be overridden, and only an override may be plain HTTP: that
-//! is for a simulated cloud. In the host of a product that is called in a region, `{region}` stands for that region, so
-//! that private hosts such as `vpc-vpc.{region}.aliyuncs.com` (API §K) can be written.
+//! Where each product listens (API §1). Every endpoint can be overridden. Only an override may be plain HTTP, for a
+//! simulated cloud. In the host of a product with an endpoint in each region, `{region}` stands for the region of the
+//! call, for private hosts such as `vpc-vpc.{region}.aliyuncs.com` (API §K).
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,7 +9,7 @@ use http::Uri;
 
 use crate::domain::{Product, Region};
 
-/// Stands for the region of the call.
+/// The placeholder for the region of the call.
 const REGION: &str = "{region}";
 
 /// Scheme, host and port of a product. The host that is signed is exactly the one that is sent, port included.
@@ -32,7 +32,7 @@ pub enum BadEndpoint {
     Placeholder(String),
 }
 
-/// A product that has an endpoint in each region is called in none.
+/// A product with an endpoint in each region was called without a region.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0} has an endpoint in each region, and is called in none")]
 pub struct NoRegion(&'static str);
@@ -108,19 +108,19 @@ impl From<&Endpoint> for EndpointPattern {
 /// Overrides of the vendor's endpoints, per product.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Endpoints {
-    /// Of Cbn, which has one host for every region.
+    /// Cbn has one host for all regions.
     pub cbn: Option<Endpoint>,
-    /// Of Sts, which is called in no region.
+    /// Sts has a central host, which serves all regions.
     pub sts: Option<Endpoint>,
-    /// Of Smartag.
+    /// Smartag has a host in each region.
     pub smartag: Option<EndpointPattern>,
-    /// Of Vpc.
+    /// Vpc has a host in most regions, and a central one for the others.
     pub vpc: Option<EndpointPattern>,
-    /// Of the metadata service of the machine, for the keys of its role.
+    /// The metadata service of the machine, which hands out the keys of the machine's role.
     pub metadata: Option<Endpoint>,
 }
 
-/// Regions whose Vpc has no endpoint of its own (API §1).
+/// Regions in which Vpc has no endpoint of its own (API §1).
 const CENTRAL_VPC: [&str; 8] = [
     "cn-hangzhou",
     "cn-shanghai-finance-1",
@@ -142,7 +142,7 @@ impl Endpoints {
     /// The endpoint of a product, for a call in a region.
     ///
     /// # Errors
-    /// If the product has an endpoint in each region, and the call is made in none.
+    /// If the product has an endpoint in each region, and the call names none.
     pub fn of(&self, product: Product, region: Option<&Region>) -> Result<Endpoint, NoRegion> {
         match product {
             Product::Cbn => Ok(self.cbn.clone().unwrap_or_else(|| Endpoint::secure("cbn.aliyuncs.com".into()))),
@@ -152,18 +152,18 @@ impl Endpoints {
         }
     }
 
-    /// The endpoint of Sts. Without an override the central one, which serves every region.
+    /// The endpoint of Sts, without an override the central one.
     pub fn sts(&self) -> Endpoint {
         self.sts.clone().unwrap_or_else(|| Endpoint::secure("sts.aliyuncs.com".into()))
     }
 
-    /// The metadata service of the machine, which is the same address on every one.
+    /// The metadata service of the machine, without an override at the address it has on every machine.
     pub fn metadata(&self) -> Endpoint {
         self.metadata.clone().unwrap_or_else(|| Endpoint { tls: false, authority: "100.100.100.200".into() })
     }
 }
 
-/// The endpoint of a product that has one in each region but those that share the central one.
+/// The endpoint of a product with one in each region, except for the regions that share the central one.
 fn regional(
     pattern: Option<&EndpointPattern>,
     product: &'static str,

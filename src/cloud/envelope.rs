@@ -1,8 +1,7 @@
 //! Reading an answer: the JSON of a good one, the error envelope of a bad one (API §D.1).
 //!
-//! A good answer is a JSON object with a `RequestId`; anything else under a 2xx (a proxy's page, half a body) says
-//! nothing about what the cloud did and counts as no answer. Under any other status the status itself is an answer,
-//! whatever the body is.
+//! A good answer is a JSON object with a `RequestId`. Anything else under a 2xx, such as a proxy's page or half a body,
+//! says nothing about what the cloud did and counts as no answer. Any other status is an answer whatever the body is.
 
 use std::time::Duration;
 
@@ -16,10 +15,10 @@ use serde_json_borrow::OwnedValue;
 use super::wire;
 use crate::engine::ports::cloud::Failure;
 
-/// The longest delay a server can ask for.
+/// A longer delay that a server asks for is cut to this.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(120);
 
-/// A good answer.
+/// A good answer, body included.
 #[derive(Debug)]
 pub(super) struct Reply {
     pub body: OwnedValue,
@@ -27,7 +26,7 @@ pub(super) struct Reply {
     pub date: Option<Timestamp>,
 }
 
-/// A bad one.
+/// A refusal, or no answer at all.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Bad {
     pub failure: Failure,
@@ -70,7 +69,7 @@ fn bad(status: u16, response: &Response<Bytes>) -> Bad {
     let envelope: Option<ErrorBody> =
         if text.starts_with('{') { serde_json::from_str(text).ok() } else { quick_xml::de::from_str(text).ok() };
     let ErrorBody { code, message, request_id } = envelope.unwrap_or_default();
-    // Some codes are published with a TAB at their end (API §K).
+    // The vendor publishes some codes with a TAB at the end (API §K).
     let [code, mut message, request_id] = [code, message, request_id].map(|text| text.trim().to_owned());
     if code.is_empty() && message.is_empty() {
         message = format!("the body is not an error envelope ({})", describe(response));
@@ -92,7 +91,7 @@ fn describe(response: &Response<Bytes>) -> String {
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get("x-acs-retry-after")?.to_str().ok()?;
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    // So many digits that they overflow are still a positive number, and the cap says what it is worth.
+    // A number that overflows is a positive one all the same, and is capped like any other.
     let delay = digits.then(|| Duration::from_millis(text.parse().unwrap_or(u64::MAX)))?;
     (!delay.is_zero()).then_some(delay.min(MAX_RETRY_AFTER))
 }
@@ -125,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_read_in_every_dress_it_comes_in() {
+    fn an_error_is_read_in_every_form_it_comes_in() {
         let expected = ("OperationFailed.TaskConflict".to_owned(), "busy".to_owned(), Some("R-1".to_owned()));
         for body in [
             r#"{"RequestId":"R-1","HostId":"h","Code":"OperationFailed.TaskConflict","Message":"busy","Recommend":"u"}"#,

@@ -1,9 +1,9 @@
-//! Whose credential is this? A key that was configured for one account but belongs to another would change the wrong
-//! account's grants, or read an empty list and prove an absence that is none. So every credential shows its account
+//! Whose credential is this? A key that was configured for one account and belongs to another would change the wrong
+//! account's grants, or read an empty list and so prove an absence falsely. Every credential therefore shows its account
 //! once (`GetCallerIdentity`, API §A.13) before it is used for anything else.
 //!
-//! Success is remembered for as long as the keys are those of the same principal: renewed keys of one role need no new
-//! check, another role does. Failure is not remembered, but shared by those who wait for it.
+//! Success is remembered while the keys act as the same principal: renewed keys of one role need no new check, another
+//! role does. Failure is not remembered.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -19,10 +19,10 @@ use crate::engine::ports::cloud::{CloudError, Failure, Refusal};
 
 const OPERATION: Operation = Operation::GetCallerIdentity;
 
-/// What is known of a credential.
+/// What is known about the owner of a credential.
 #[derive(Default)]
 pub(super) struct Identity {
-    /// The principal that has shown to be the expected account's.
+    /// The principal that was last proven to belong to the expected account.
     verified: Mutex<Option<String>>,
     flight: SingleFlight<CloudError>,
 }
@@ -38,12 +38,12 @@ impl Identity {
 }
 
 impl AccountClient {
-    /// Returns once the credential has shown to be the expected account's.
+    /// Returns once the credential is proven to belong to the expected account.
     pub async fn verify(&self) -> Result<(), CloudError> {
         self.verified(OPERATION).await.map(drop)
     }
 
-    /// Keys that have shown to be the expected account's, for an operation.
+    /// Keys for `operation` that are proven to belong to the expected account.
     pub(super) async fn verified(&self, operation: Operation) -> Result<Arc<Keys>, CloudError> {
         let keys = self.keys(operation).await?;
         let known = || self.identity.has_verified(&keys).then(|| keys.clone());
@@ -56,7 +56,7 @@ impl AccountClient {
         Ok(keys)
     }
 
-    /// Asks whose the credential is; the `Date` of the answer if it is the expected account's.
+    /// Makes the check anew, whatever was found before; returns the `Date` of the answer.
     pub async fn identify(&self) -> Result<Option<Timestamp>, CloudError> {
         self.ask(&self.keys(OPERATION).await?).await
     }
@@ -64,9 +64,9 @@ impl AccountClient {
     async fn ask(&self, keys: &Arc<Keys>) -> Result<Option<Timestamp>, CloudError> {
         let expected = self.account();
         self.pass(OPERATION).await?;
-        // No answer here means that what the caller wanted never left: its effect is not in doubt.
+        // Without an answer to this, the call it was made for is not sent, so its effect is not in doubt.
         let reply = self.call_with(keys, &RpcRequest::new(OPERATION), None).await.map_err(|error| {
-            let why = format!("whose credential is configured for account {expected} is not known: {error}");
+            let why = format!("cannot find out whose credential is configured for account {expected}: {error}");
             let failure = match error.failure {
                 Failure::Unanswered { .. } => Failure::NotSent { why },
                 Failure::Refused { status, code, .. } => Failure::Credential { why, refusal: refusal(status, code) },

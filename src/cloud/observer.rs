@@ -1,4 +1,4 @@
-//! Who hears of every call: the metrics, without this module knowing them.
+//! How the metrics hear of every call without this module knowing them.
 
 use std::time::Duration;
 
@@ -10,11 +10,12 @@ pub trait CallObserver: Send + Sync + 'static {
     /// `not-sent`. `took` is the time from signing to the end of the answer.
     fn called(&self, operation: Operation, account: &AccountUid, outcome: &str, took: Duration);
 
-    /// How long a call waited for the budget of its operation, and how many calls per second that has now.
+    /// `waited` is how long a call waited for the budget of its operation, `rate` the operation's present calls per second
+    /// (`None` without a limit).
     fn budgeted(&self, _operation: Operation, _account: &AccountUid, _waited: Duration, _rate: Option<f64>) {}
 }
 
-/// Nobody listens.
+/// Ignores everything it is told.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Unobserved;
 

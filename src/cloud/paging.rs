@@ -1,9 +1,9 @@
 //! Reading every page of a list, and knowing whether it was every page.
 //!
-//! A list is complete if its last page was reached, every item on the way could be read and came once where items have
-//! something to tell them apart, and the count is the one the cloud gives, the same on all pages. An answer without `TotalCount` proves nothing by being empty: a
-//! faulty parameter is answered by a bare `RequestId` (API §A.5), and so is the wrong account (API §J). Such a list is
-//! incomplete; one with items needs no count, since what it shows is there.
+//! A list is complete if its last page was reached, if every item could be read, if no item with a key came twice, and if
+//! the number of items is the `TotalCount` that all pages name. An empty list without `TotalCount` is incomplete: the
+//! cloud answers a faulty parameter (API §A.5) and the wrong account (API §J) in the same way. A list with items needs no
+//! count, because what it shows is there.
 
 use std::collections::HashSet;
 
@@ -18,11 +18,11 @@ use crate::engine::ports::cloud::{Answer, CloudError, Listing};
 pub(super) const MAX_RESULTS: u64 = 100;
 /// The most a number-paged list gives in one page (API §A.6, §A.9).
 const PAGE_SIZE: u64 = 50;
-/// Beyond this a list is not read on: 100,000 items are more than a CEN can hold.
+/// After this many pages a list is not read on: 100,000 items are more than a CEN can hold.
 const MAX_PAGES: u64 = 1000;
 
-/// Where a list is in an answer, and how an item of it is read: into what tells it from the others, if anything does, and
-/// itself.
+/// Where a list is in an answer, and how an item is read: into a key that tells it from the others, if there is one, and
+/// the item.
 pub(super) struct ListShape<F> {
     pub outer: &'static str,
     pub inner: &'static str,
@@ -41,7 +41,7 @@ impl<T> Gathered<T> {
         Self { items: Vec::new(), seen: HashSet::new(), total: None, sound: true }
     }
 
-    /// Takes in a page; returns how many items it held.
+    /// Adds a page; returns how many items it held.
     fn page<F: Fn(&Value<'_>) -> Option<(Option<String>, T)>>(
         &mut self,
         answer: &Value<'_>,
@@ -55,7 +55,7 @@ impl<T> Gathered<T> {
                     self.seen.insert(key);
                     self.items.push(item);
                 }
-                // Not readable, or seen before: the list moved under us.
+                // Not readable, or seen before because the list changed while it was read.
                 _ => self.sound = false,
             }
         }
@@ -76,7 +76,8 @@ impl<T> Gathered<T> {
 }
 
 impl AccountClient {
-    /// Every page by `NextToken`. A token that comes again would go round for ever: the list ends there, incomplete.
+    /// Reads every page by `NextToken`. At a token that came before, reading ends and the list is incomplete: following it
+    /// would never end.
     pub(in crate::cloud) async fn by_token<T, F>(
         &self,
         request: &RpcRequest,
@@ -108,7 +109,7 @@ impl AccountClient {
         }
     }
 
-    /// Every page by `PageNumber`. The end is where the count is reached; without a count, the first page that is not full.
+    /// Reads every page by `PageNumber`, until the count is reached, or without a count until a page is not full.
     pub(in crate::cloud) async fn by_number<T, F>(
         &self,
         request: &RpcRequest,

@@ -1,5 +1,5 @@
-//! Single reads as the cloud answers them, for `doctor --probe`: parameters are the caller's, and the answer is the JSON as
-//! it came. Nothing but a read can be made here.
+//! Single reads for `doctor --probe`, with any parameters; the answer is the JSON as it came. Nothing but a read can be made
+//! here.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::rpc::AccountClient;
 use crate::domain::{Operation, Purpose, Region};
 use crate::engine::ports::cloud::{CloudError, Failure};
 
-/// An operation that does more than read.
+/// The operation changes something or issues keys, so it cannot be probed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0} is not a read that can be probed")]
 pub struct NotARead(Operation);
@@ -23,7 +23,7 @@ impl ProbeRead {
     /// A read without parameters.
     ///
     /// # Errors
-    /// If the operation changes something or issues keys.
+    /// If the operation is not a read.
     pub fn new(operation: Operation) -> Result<Self, NotARead> {
         match operation.purpose() {
             Purpose::Read => Ok(Self(RpcRequest::new(operation))),
@@ -31,50 +31,50 @@ impl ProbeRead {
         }
     }
 
-    /// Sends it to the endpoint of a region, and names the region in `RegionId`.
+    /// Uses the endpoint of a region, and names the region in `RegionId`.
     #[must_use]
     pub fn in_region(self, region: &Region) -> Self {
         Self(self.0.in_region(region))
     }
 
-    /// Adds a parameter.
+    /// Adds a parameter to the query.
     #[must_use]
     pub fn with(self, name: &str, value: impl ToString) -> Self {
         Self(self.0.query(name, value))
     }
 
-    /// The operation it calls.
+    /// The operation, for the findings about its answer.
     pub fn operation(&self) -> Operation {
         self.0.operation
     }
 }
 
-/// What the cloud answered.
+/// An answer as it came.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RawAnswer {
-    /// The answer itself.
+    /// The body, or the refusal.
     pub reply: RawReply,
-    /// The RequestId, where there is one.
+    /// `RequestId`, where the answer had one.
     pub request_id: Option<String>,
-    /// The `Date` of the answer. Only the client of a good answer keeps it.
+    /// The `Date` of a good answer; a refusal has lost it.
     pub date: Option<Timestamp>,
 }
 
-/// An answer: good, or a refusal.
+/// Good, or a refusal.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RawReply {
     /// The JSON of a 2xx answer.
     Body(serde_json::Value),
-    /// A refusal.
+    /// Any other status.
     Refused {
-        /// The HTTP status.
+        /// HTTP status.
         status: u16,
-        /// The error code, without blanks around it; empty if there is none.
+        /// `Code` without blanks around it; empty if there is none.
         code: String,
     },
 }
 
-/// Sends a read once, as an account.
+/// Sends a read once.
 pub(super) async fn probe(client: &Arc<AccountClient>, read: &ProbeRead) -> Result<RawAnswer, CloudError> {
     match client.call(&read.0).await {
         Ok(reply) => {

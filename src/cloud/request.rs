@@ -1,5 +1,5 @@
-//! An RPC request, and the HTTP request it becomes (API §1). Built anew for every attempt: nonce, date and signature
-//! are never used twice.
+//! An RPC request, and the HTTP request it becomes (API §1). The HTTP request is built anew for every attempt, so that
+//! nonce, date and signature are never used twice.
 
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, HeaderValue, USER_AGENT};
@@ -12,15 +12,15 @@ use super::endpoint::Endpoint;
 use super::sign::{canonicalize, content_sha256};
 use crate::domain::{Operation, Region};
 
-/// What is asked.
+/// An operation and its parameters.
 #[derive(Debug, Clone)]
 pub(super) struct RpcRequest {
     pub operation: Operation,
-    /// Whose endpoint is asked, of a product that has one in each region.
+    /// Chooses the endpoint of a product that has one in each region.
     pub region: Option<Region>,
-    /// Where most parameters go.
+    /// Most parameters.
     query: Vec<(String, String)>,
-    /// The few that travel in the body, which is otherwise empty.
+    /// The few parameters that travel in the body, which is otherwise empty.
     form: Vec<(String, String)>,
 }
 
@@ -29,7 +29,7 @@ impl RpcRequest {
         Self { operation, region: None, query: Vec::new(), form: Vec::new() }
     }
 
-    /// Sends it to the endpoint of a region, and names the region in the query.
+    /// Uses the endpoint of a region, and names the region in the query.
     pub fn in_region(self, region: &Region) -> Self {
         Self { region: Some(region.clone()), ..self }.query("RegionId", region)
     }
@@ -46,7 +46,7 @@ impl RpcRequest {
         self
     }
 
-    /// The signed HTTP request. Fails only if a key is not fit for a header; the text does not show it.
+    /// The signed HTTP request. Fails only if a key is not fit for a header; the error text does not show the key.
     pub fn to_http(
         &self,
         endpoint: &Endpoint,
@@ -85,7 +85,7 @@ impl RpcRequest {
         let authorization = HeaderValue::from_str(&authorization)
             .map_err(|_| "the access key id is not fit for a header".to_owned())?;
         headers.insert(AUTHORIZATION, authorization);
-        // A sensitive value is not shown by Debug, whoever prints the request.
+        // Debug output of the request does not show sensitive values.
         for name in ["authorization", "x-acs-security-token"] {
             if let Some(value) = headers.get_mut(name) {
                 value.set_sensitive(true);

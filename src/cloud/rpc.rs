@@ -1,4 +1,4 @@
-//! One attempt of one call: keys, a fresh nonce and date, the signature, the wire, the envelope. Never a second
+//! One attempt at one call: keys, a fresh nonce and date, the signature, the wire, the answer. There is never a second
 //! attempt.
 
 use std::sync::Arc;
@@ -25,14 +25,14 @@ use crate::workflow::{Class, ErrorClasses};
 /// How long a call may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
-    /// Until a connection stands; beyond, the request was not sent. Given to [`super::HttpTransport::new`].
+    /// To make a connection. If this runs out, the request was not sent. Given to [`super::HttpTransport::new`].
     pub connect: Duration,
-    /// From sending to the end of the answer, connecting included; beyond, its effect is unknown.
+    /// From connecting to the end of the answer. If this runs out, the effect of the call is unknown.
     pub request: Duration,
 }
 
 impl Default for Timeouts {
-    /// Those of the vendor's SDK (API §1).
+    /// The vendor's SDK has the same (API §1).
     fn default() -> Self {
         Self { connect: Duration::from_secs(5), request: Duration::from_secs(10) }
     }
@@ -88,7 +88,7 @@ impl Client {
         Arc::new(Self { clock, transport, classes, endpoints, timeouts, observer, budget: Budget::new(limits) })
     }
 
-    /// Takes room for a call out of the budget of its operation; `None` if it has no limit.
+    /// Takes room for one call out of the budget of an operation; `None` if it has no limit.
     pub async fn room(&self, account: &AccountUid, operation: Operation) -> Result<Option<Operation>, NoRoom> {
         let passed = self.budget.pass(self.clock.as_ref(), account, operation, Urgency::current()).await;
         let (waited, rate) = match passed {
@@ -99,7 +99,7 @@ impl Client {
         passed.map(|passed| passed.rate.map(|_| operation)).map_err(|UsedUp { opens_in, .. }| NoRoom { opens_in })
     }
 
-    /// Returns once the budget of an operation has room for a call.
+    /// Returns once the budget of an operation has room for a call, at once if room was taken for it before.
     pub async fn pass(&self, account: &AccountUid, operation: Operation) -> Result<(), CloudError> {
         let (clock, observer, urgency) = (self.clock.as_ref(), &self.observer, Urgency::current());
         if urgency.room == Some(operation) {
@@ -122,7 +122,7 @@ impl Client {
         }
     }
 
-    /// Sends once, and waits for as long as a request may take.
+    /// Sends a request and waits for its answer as long as it may take.
     pub async fn send(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, Bad> {
         let limit = self.timeouts.request;
         let failure = match tokio::time::timeout(limit, self.transport.send(request)).await {
@@ -134,7 +134,7 @@ impl Client {
         Err(bad(failure))
     }
 
-    /// Tells the log, the observer and the budget of a call that has ended.
+    /// Tells log, observer and budget how a call ended.
     pub fn told(
         &self,
         account: &AccountUid,
@@ -165,7 +165,7 @@ impl Client {
     }
 }
 
-/// Calls as one account.
+/// Makes the calls of one account.
 pub(super) struct AccountClient {
     account: AccountUid,
     source: Arc<dyn CredentialSource>,
@@ -178,7 +178,7 @@ impl AccountClient {
         Self { account, source, identity: Identity::default(), shared }
     }
 
-    /// On whose account the calls are.
+    /// The account whose budget the calls use, and whose keys are expected.
     pub fn account(&self) -> &AccountUid {
         &self.account
     }
@@ -217,7 +217,7 @@ impl AccountClient {
         self.shared.pass(&self.account, operation).await
     }
 
-    /// Keys for a request of `operation`. Without any, the request was not made.
+    /// Keys to sign a request of `operation` with. An error says that the request was not sent.
     pub(super) async fn keys(&self, operation: Operation) -> Result<Arc<Keys>, CloudError> {
         self.source
             .keys()

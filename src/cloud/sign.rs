@@ -1,7 +1,7 @@
 //! ACS3-HMAC-SHA256, the signature of every request (API §C). Pure: the same input gives the same signature.
 //!
-//! Signed are `host`, `content-type` when there is a body, and every `x-acs-*` header: the documented set. Other
-//! headers may be rewritten on the way without breaking the signature.
+//! The documented set of headers is signed: `host`, `content-type` when there is a body, and every `x-acs-*` header. A
+//! proxy may rewrite others without breaking the signature.
 
 use std::borrow::Cow;
 
@@ -17,7 +17,7 @@ const ALGORITHM: &str = "ACS3-HMAC-SHA256";
 /// A request in the one form that both ends agree on, ready to be signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Canonical {
-    /// Sorted and percent-encoded parameters; empty when there are none. Also fit to be sent as it is.
+    /// Sorted and percent-encoded parameters, as they are sent too; empty when there are none.
     pub query: String,
     /// Names of the signed headers, joined by `;`.
     pub signed_headers: String,
@@ -56,7 +56,7 @@ impl Canonical {
         format!("{ALGORITHM}\n{}", hex(&Sha256::digest(self.request.as_bytes())))
     }
 
-    /// The signature, in lower-case hexadecimal. The secret is the key as it is, nothing derived.
+    /// The signature, in lower-case hexadecimal. The secret itself is the HMAC key; nothing is derived from it.
     pub fn signature(&self, secret: &SecretString) -> String {
         let mut mac =
             Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()).expect("HMAC takes a key of any length");
@@ -71,7 +71,7 @@ impl Canonical {
     }
 }
 
-/// That of an empty body, which most requests have.
+/// The hash of an empty body, which most requests have.
 const EMPTY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 /// The value of `x-acs-content-sha256`.

@@ -1,5 +1,5 @@
-//! The Smartag product, which grants a CCN to a CEN (API §A.6). It knows no payer, no ClientToken and no pages by token,
-//! and listens in each region.
+//! The Smartag product, which grants a CCN to a CEN (API §A.6). It has no payer, no ClientToken and no pages by token, and
+//! an endpoint in each region.
 
 #[cfg(test)]
 mod tests;
@@ -47,7 +47,7 @@ impl Smartag {
         self.client.write(&about(Operation::RevokeInstanceFromCbn, ccn, cen), permit).await
     }
 
-    /// Every rule of one CCN.
+    /// Every rule of one CCN, every page.
     pub async fn rules(&self, ccn: &Instance) -> Result<Answer<Listing<GrantRule>>, CloudError> {
         let describe =
             RpcRequest::new(Operation::DescribeGrantRules).in_region(&ccn.region).query("AssociatedCcnId", &ccn.id);
@@ -57,7 +57,7 @@ impl Smartag {
         };
         let mut answer =
             self.client.by_number(&describe, ListShape { outer: "GrantRules", inner: "GrantRule", read }).await?;
-        // Should the filter ever be ignored, the rules of other CCNs are not this one's.
+        // If the cloud ever ignored the filter, the rules of other CCNs would come too.
         answer.value.items.retain(|rule| rule.instance == ccn.id);
         Ok(answer)
     }

@@ -1,10 +1,10 @@
-//! How each operation spells the type of an instance (API §H1). One enum inside, one table to the outside: a VBR is
-//! `ExpressConnect` where its owner speaks and `VBR` where the owner of the CEN does.
+//! How each operation spells the type of an instance (API §H1). A VBR, for example, is `ExpressConnect` in the calls of
+//! its owner and `VBR` in those of the CEN's owner.
 
 use crate::domain::InstanceType;
 
-/// `InstanceType` of grant and revoke, `ProductType` of `DescribeGrantRulesToResource` (API §A.1, §A.2, §A.4). A CCN
-/// has none: it is granted through another product.
+/// `InstanceType` of grant and revoke, `ProductType` of `DescribeGrantRulesToResource` (API §A.1, §A.2, §A.4). `None` for
+/// a CCN, which is granted through another product.
 pub fn resource_side(kind: InstanceType) -> Option<&'static str> {
     match kind {
         InstanceType::VPC => Some("VPC"),
@@ -26,7 +26,7 @@ pub fn cen_side(kind: InstanceType) -> &'static str {
     }
 }
 
-/// `ChildInstanceType` of the Basic Edition (API §A.9), which connects nothing else.
+/// `ChildInstanceType` of the Basic Edition (API §A.9); `None` for the types it does not connect.
 pub fn child_instance(kind: InstanceType) -> Option<&'static str> {
     match kind {
         InstanceType::VPC => Some("VPC"),
@@ -36,15 +36,15 @@ pub fn child_instance(kind: InstanceType) -> Option<&'static str> {
     }
 }
 
-/// The fields of a listed Enterprise Edition attachment that differ by type (API §A.8).
+/// The names of the fields of a listed Enterprise Edition attachment that differ by type (API §A.8).
 pub struct AttachmentFields {
-    /// Has the id of the instance.
+    /// The field with the id of the instance.
     pub id: &'static str,
-    /// Has the account that owns the instance.
+    /// The field with the uid of the account that owns the instance.
     pub owner: &'static str,
 }
 
-/// `None` for a CCN, which only the Basic Edition connects.
+/// The fields for a type; `None` for a CCN, which only the Basic Edition connects.
 pub fn attachment(kind: InstanceType) -> Option<AttachmentFields> {
     let (id, owner) = match kind {
         InstanceType::VPC => ("VpcId", "VpcOwnerId"),

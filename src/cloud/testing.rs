@@ -1,4 +1,4 @@
-//! A cloud that answers by script, for the tests of this module.
+//! For the tests of this module: a cloud that gives scripted answers, and a client for it.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -25,8 +25,8 @@ pub const TR_ACCOUNT: &str = "1250123456123456";
 pub const SECRET: &str = "s3cr3t-key";
 pub const TOKEN: &str = "s3cr3t-token";
 
-/// Answers in order and keeps what was asked. Says of every credential that it is the right one, unless identities are
-/// scripted too.
+/// Gives its answers in order and keeps the requests. It confirms the account of every credential by itself, unless
+/// [`Scripted::identities_too`] was called.
 #[derive(Clone)]
 pub struct Scripted(Arc<Inner>);
 
@@ -87,7 +87,7 @@ impl Scripted {
         self
     }
 
-    /// What was asked, but for identities that were not scripted.
+    /// The requests, without those for identities that were not scripted.
     pub fn requests(&self) -> Vec<Request<Bytes>> {
         self.0.requests.lock().unwrap().clone()
     }
@@ -103,7 +103,7 @@ impl Scripted {
     }
 }
 
-/// The operation of a product; of any other request its method and path.
+/// The operation; of a request that names none, its method and path.
 fn action(request: &Request<Bytes>) -> String {
     match request.headers().get("x-acs-action") {
         Some(action) => action.to_str().unwrap().to_owned(),

@@ -1,5 +1,5 @@
-//! The one read of the Vpc product: what an IPsec-VPN connection is attached to, as its owner sees it (API §A.14). A
-//! connection that is attached to anything cannot be granted, and the lists of one CEN do not show the others.
+//! The one read of the Vpc product: what an IPsec-VPN connection is attached to, as its owner sees it (API §A.14). An
+//! attached connection cannot be granted, and the lists of one CEN do not show attachments to another.
 
 use std::sync::Arc;
 
@@ -23,8 +23,8 @@ impl Vpc {
         Self { client }
     }
 
-    /// What a connection is attached to: transit routers of whatever account, or a VPN gateway. One that is listed without
-    /// either is attached to nothing. `AttachType` is `CEN`, `VPNGW` or `NO_ASSOCIATED` (API §A.14).
+    /// What a connection is attached to: transit routers of any account, or a VPN gateway. A connection that is listed with
+    /// neither is attached to nothing. `AttachType` is `CEN`, `VPNGW` or `NO_ASSOCIATED` (API §A.14).
     pub async fn vpn_attachments(&self, vpn: &Instance) -> Result<Answer<Listing<String>>, CloudError> {
         let operation = Operation::DescribeVpnAttachments;
         if vpn.kind != InstanceType::VPN {

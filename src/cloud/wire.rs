@@ -1,25 +1,25 @@
-//! Lenient reading of answers: fields come and go (API §1), so one odd field must not spoil a page. Only ids must be
-//! what they should be. The values borrow from the body they were read from.
+//! Lenient reading of answers. Fields come and go (API §1), so one odd field must not spoil a page; only ids must be
+//! readable. The values borrow from the body they were read from.
 
 use serde_json_borrow::Value;
 
 use crate::domain::{AccountUid, OrderType};
 
-/// An id that is there and cannot be one.
+/// A field that should hold an id and holds something else.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Unreadable;
 
-/// A field that is there.
+/// A field of an object, `null` included.
 pub(super) fn field<'a, 'body>(item: &'a Value<'body>, key: &str) -> Option<&'a Value<'body>> {
     item.as_object()?.get(key)
 }
 
-/// A text that is there and not empty, without blanks, TABs and line feeds around it: the vendor sends those (API §K).
+/// A text that is not empty, without the blanks, TABs and line feeds that the vendor sends around some (API §K).
 pub(super) fn text<'a>(item: &'a Value<'_>, key: &str) -> Option<&'a str> {
     field(item, key)?.as_str().map(str::trim).filter(|text| !text.is_empty())
 }
 
-/// An account uid, integer or string; `None` when absent.
+/// An account uid, which comes as an integer or a string; `None` when absent.
 pub(super) fn uid(item: &Value<'_>, key: &str) -> Result<Option<AccountUid>, Unreadable> {
     let text = match field(item, key) {
         None | Some(Value::Null) => return Ok(None),
@@ -31,12 +31,12 @@ pub(super) fn uid(item: &Value<'_>, key: &str) -> Result<Option<AccountUid>, Unr
     AccountUid::parse(text).map(Some).map_err(|_| Unreadable)
 }
 
-/// A payer. A word we do not know is as good as none: unknown, never the default (API §B).
+/// A payer; `None` for an unknown word too. It is never taken for the default (API §B).
 pub(super) fn order_type(item: &Value<'_>, key: &str) -> Option<OrderType> {
     OrderType::parse(text(item, key)?)
 }
 
-/// A count, integer or string.
+/// A count, which comes as an integer or a string.
 pub(super) fn count(answer: &Value<'_>, key: &str) -> Option<u64> {
     match field(answer, key)? {
         Value::Number(number) => number.as_u64(),
@@ -55,7 +55,7 @@ pub(super) fn list<'a, 'body>(answer: &'a Value<'body>, outer: &str, inner: &str
     list.and_then(Value::as_array).unwrap_or(&[])
 }
 
-/// `NextToken`, as it came but for blanks around it; absent or empty at the end (API §H11).
+/// `NextToken` without blanks around it, otherwise unchanged; `None` when absent or empty, at the end (API §H11).
 pub(super) fn next_token(answer: &Value<'_>) -> Option<String> {
     text(answer, "NextToken").map(str::to_owned)
 }
@@ -66,7 +66,7 @@ mod tests {
 
     use super::*;
 
-    /// What is read from a body.
+    /// Reads a body as a client does.
     fn body(json: serde_json::Value) -> serde_json_borrow::OwnedValue {
         serde_json_borrow::OwnedValue::from_string(json.to_string()).unwrap()
     }
@@ -94,7 +94,7 @@ mod tests {
 
     /// A documented example has an id with a line feed at its end.
     #[test]
-    fn blanks_around_a_value_are_none_of_it() {
+    fn blanks_around_a_value_are_not_part_of_it() {
         for (id, read) in [("cen-1\n", Some("cen-1")), ("\t cen-1 ", Some("cen-1")), (" \r\n", None), ("", None)] {
             assert_eq!(text(&body(json!({"I": id})), "I"), read, "{id:?}");
         }

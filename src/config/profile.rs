@@ -1,5 +1,5 @@
-//! A profile of the vendor's command line: one entry of `~/.aliyun/config.json`, by name. For an engineer's own machine;
-//! none is used that the configuration or the command line does not name.
+//! A profile of the vendor's command line: one entry of `~/.aliyun/config.json`, by name. It is meant for the machine of an
+//! engineer, and used only if the configuration or the command line names it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,23 +8,24 @@ use std::time::Duration;
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::error::Origin;
-use super::layers::Layers;
-use super::schema::VENDOR;
+use super::raw_settings::RawSettings;
+use super::schema::{ACCOUNTS, HUB, VENDOR};
+use super::source::Setting;
 use crate::cloud::{Credential, ExternalId, MachineRole, Role, RoleArn, SessionLength, SessionName, StaticKeys};
+use crate::document::Location;
 use crate::domain::{AccountUid, Code};
 
-/// The modes that are read, as the vendor writes them.
+/// The modes that can be used, as the vendor writes them.
 const MODES: &str = "AK, StsToken, RamRoleArn, EcsRamRole";
-/// The least that a session lasts here; the vendor's command line goes down to 15 minutes, and asks for that by default.
+/// The shortest session, in seconds. The vendor's command line allows 15 minutes, and asks for them by default.
 const SHORTEST: u64 = 1800;
 
-/// A profile for an account, or for the hub, as the command line names it: `1250123456123456=NAME`, `hub=NAME`.
+/// A profile for an account or for the hub, as the command line gives it: `1250123456123456=NAME`, `hub=NAME`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProfileFor {
-    /// The account; `None` for the hub.
+    /// The account whose credential it is; `None` for the hub.
     pub account: Option<AccountUid>,
-    /// The name of the profile.
+    /// The `name` of the entry.
     pub profile: String,
 }
 
@@ -32,7 +33,7 @@ impl std::str::FromStr for ProfileFor {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wanted = "a profile is given with its account, as in 1250123456123456=NAME, or hub=NAME";
+        let wanted = "a profile must be given with its account, such as 1250123456123456=NAME or hub=NAME";
         let (account, profile) = text.split_once('=').filter(|(_, name)| !name.is_empty()).ok_or(wanted)?;
         let account = match account {
             "hub" => None,
@@ -42,13 +43,25 @@ impl std::str::FromStr for ProfileFor {
     }
 }
 
+impl ProfileFor {
+    /// Puts the profile in the place of the credential that is configured.
+    pub(super) fn replace(&self, raw: &mut RawSettings<'_>) {
+        let (who, section) = match &self.account {
+            Some(uid) => (uid.as_str(), format!("{ACCOUNTS}.{uid}")),
+            None => ("hub", HUB.to_owned()),
+        };
+        let location = Location::Option(format!("--profile {who}={}", self.profile));
+        raw.replace_credential(&section, Setting { value: self.profile.clone(), location });
+    }
+}
+
 #[derive(Deserialize)]
-struct File {
+struct ProfilesFile {
     #[serde(default)]
     profiles: Option<Vec<Profile>>,
 }
 
-/// The fields of an entry that the modes need. There are others.
+/// The fields that the modes need. An entry has others.
 #[derive(Deserialize)]
 struct Profile {
     #[serde(default)]
@@ -61,18 +74,17 @@ struct Profile {
     ram_role_arn: Option<String>,
     ram_session_name: Option<String>,
     external_id: Option<String>,
-    /// Seconds; 0 is as good as none.
+    /// Seconds; 0 stands for the default.
     expired_seconds: Option<u64>,
 }
 
-/// The credential of the profile that a section names. Reports why there is none.
-pub(super) fn credential(layers: &mut Layers, section: &str, who: &str) -> Option<Credential> {
-    let named = layers.text(section, "profile")?;
-    let (name, origin) = (&named.value, &named.origin);
-    let file = place(layers, origin)?;
-    let profiles = read(layers, &file, origin)?;
-    let made = match profiles.iter().find(|profile| profile.name == *name) {
-        Some(profile) => profile.credential(!layers.is_switched_on("imdsv1_disabled")),
+/// The credential of the profile that a section names; `None` if it cannot be used, which is reported.
+pub(super) fn credential(raw: &mut RawSettings<'_>, section: &str, who: &str) -> Option<Credential> {
+    let Setting { value: name, location } = raw.text(section, "profile")?;
+    let file = path(raw, &location)?;
+    let profiles = read(raw, &file, &location)?;
+    let made = match profiles.iter().find(|profile| profile.name == name) {
+        Some(profile) => profile.credential(!raw.is_switched_on("imdsv1_disabled")),
         None if profiles.is_empty() => Err(format!("{} has no profiles", file.display())),
         None => {
             let known: Vec<&str> = profiles.iter().map(|profile| profile.name.as_str()).collect();
@@ -80,52 +92,52 @@ pub(super) fn credential(layers: &mut Layers, section: &str, who: &str) -> Optio
         }
     };
     let made = made.and_then(|credential| match credential {
-        Credential::InstanceRole(_) if layers.is_switched_on("ecs_metadata_disabled") => {
+        Credential::InstanceRole(_) if raw.is_switched_on("ecs_metadata_disabled") => {
             Err("it is the role of the machine, and ALIBABA_CLOUD_ECS_METADATA_DISABLED is true".to_owned())
         }
         credential => Ok(credential),
     });
     made.inspect_err(|why| {
         let message = format!("the profile \"{name}\" of {who} cannot be used: {why}");
-        layers.faults.report_as(Code::ConfigCredential, origin, message);
+        raw.report_as(Code::ConfigCredential, &location, message);
     })
     .ok()
 }
 
-/// Where the file of profiles is.
-fn place(layers: &mut Layers, origin: &Origin) -> Option<PathBuf> {
-    if layers.is_switched_on("cli_profile_disabled") {
-        let message = "`profile` is set, and ALIBABA_CLOUD_CLI_PROFILE_DISABLED is true; one must go";
-        layers.faults.report_as(Code::ConfigContradiction, origin, message);
+/// The path of the file of profiles.
+fn path(raw: &mut RawSettings<'_>, location: &Location) -> Option<PathBuf> {
+    if raw.is_switched_on("cli_profile_disabled") {
+        let message = "`profile` is set, and ALIBABA_CLOUD_CLI_PROFILE_DISABLED is true; remove one";
+        raw.report_as(Code::ConfigContradiction, location, message);
         return None;
     }
-    let Some(home) = layers.text(VENDOR, "home") else {
+    let Some(home) = raw.text(VENDOR, "home") else {
         let message = "`profile` names an entry of ~/.aliyun/config.json, and HOME is not set";
-        layers.faults.report_as(Code::ConfigUnreadable, origin, message);
+        raw.report_as(Code::ConfigUnreadable, location, message);
         return None;
     };
     Some(Path::new(&home.value).join(".aliyun/config.json"))
 }
 
-/// The profiles of the file.
-fn read(layers: &mut Layers, file: &Path, origin: &Origin) -> Option<Vec<Profile>> {
+/// Reads the profiles of the file.
+fn read(raw: &mut RawSettings<'_>, file: &Path, location: &Location) -> Option<Vec<Profile>> {
     let text = match std::fs::read_to_string(file) {
         Ok(text) => text,
         Err(error) => {
             let message = format!("cannot read the profiles in {}: {error}", file.display());
-            layers.faults.report_as(Code::ConfigUnreadable, origin, message);
+            raw.report_as(Code::ConfigUnreadable, location, message);
             return None;
         }
     };
-    layers.warn_if_open(file);
-    match serde_json::from_str::<File>(&text) {
+    raw.warn_if_open(file);
+    match serde_json::from_str::<ProfilesFile>(&text) {
         Ok(file) => Some(file.profiles.unwrap_or_default()),
         Err(error) => {
-            // What was found there may be a secret.
+            // Without the text of the error, which may hold a secret.
             let (path, line, column) = (file.display(), error.line(), error.column());
             let message =
                 format!("{path}:{line}:{column}: this is not a file of profiles as `aliyun configure` writes it");
-            layers.faults.report(origin, message);
+            raw.report(location, message);
             None
         }
     }
@@ -177,7 +189,7 @@ impl Profile {
     }
 }
 
-/// A field that is there and not empty.
+/// A field that is there and not blank.
 fn given(field: Option<&String>) -> Option<&str> {
     field.map(|text| text.trim()).filter(|text| !text.is_empty())
 }

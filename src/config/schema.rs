@@ -1,8 +1,8 @@
-//! Every key there is. What is not here is refused in the file and warned of in the environment.
+//! Every key of the configuration. Other keys are refused in the file, and warned of in the environment.
 
 use crate::domain::Operation;
 
-/// The keys of each section; `""` is the top of the file.
+/// The keys of each section; `""` stands for the top of the file.
 pub(super) const SECTIONS: &[(&str, &[&str])] = &[
     ("", &["hour"]),
     ("store", &["path", "keep", "url", "url_file", "password", "password_file", "ca_file"]),
@@ -40,8 +40,8 @@ pub(super) const CREDENTIAL: &[&str] = &[
     "profile",
 ];
 
-/// What the vendor's own tools read from the environment: a hub's credential, where none is configured; where STS is; what
-/// is switched off; and where their file of profiles is.
+/// The section of the variables that the vendor's own tools read: the credential of a hub where none is configured, the
+/// endpoint of STS, what is switched off, and the place of the file of profiles.
 pub(super) const VENDOR: &str = "vendor";
 const VENDOR_VARIABLES: &[(&str, &str)] = &[
     ("ALIBABA_CLOUD_ACCESS_KEY_ID", "access_key_id"),
@@ -61,9 +61,9 @@ const VENDOR_VARIABLES: &[(&str, &str)] = &[
     ("ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED", "vpc_endpoint_enabled"),
     ("HOME", "home"),
 ];
-/// The variable of the host of STS.
+/// Names the host of STS.
 pub(super) const STS_ENDPOINT: &str = "ALIBABA_CLOUD_STS_ENDPOINT";
-/// The variable of the region whose STS is called.
+/// Names the region whose STS is called.
 pub(super) const STS_REGION: &str = "ALIBABA_CLOUD_STS_REGION";
 
 /// The table of accounts, `[accounts."<uid>"]`.
@@ -71,7 +71,7 @@ pub(super) const ACCOUNTS: &str = "accounts";
 /// The keys of an account besides those of a credential.
 const ACCOUNT: &[&str] = &["hub", "site"];
 
-/// Whether a key of an account or of the hub says how keys are had.
+/// Whether a key of an account or of the hub belongs to its credential.
 pub(super) fn is_of_credential(key: &str) -> bool {
     CREDENTIAL.contains(&key) || key == "hub"
 }
@@ -81,40 +81,62 @@ pub(super) fn account_keys() -> impl Iterator<Item = &'static str> + Clone {
     CREDENTIAL.iter().chain(ACCOUNT).copied()
 }
 
-/// The list of rules, `[[allow]]`.
+/// The list of allow-rules, `[[allow]]`.
 pub(super) const ALLOW: &str = "allow";
-/// The keys of a rule.
-pub(super) const RULE: &[&str] = &["requesters", "kinds", "resource_accounts", "cens", "order_types"];
+/// The keys of an allow-rule.
+pub(super) const ALLOW_KEYS: &[&str] = &["requesters", "kinds", "resource_accounts", "cens", "order_types"];
 
-/// What all our variables begin with.
-const VARIABLE: &str = "CROSSGRANT_";
-/// Names the configuration file; read by the command line.
+pub(super) fn keys_of(section: &str) -> &'static [&'static str] {
+    SECTIONS.iter().find(|(name, _)| *name == section).map_or(&[], |(_, keys)| keys)
+}
+
+/// Whether a table of that path can be in the file, besides those of accounts.
+pub(super) fn is_section(path: &str) -> bool {
+    !path.is_empty() && SECTIONS.iter().any(|(section, _)| *section == path)
+}
+
+/// The names of the tables inside of a section; of those at the top for `""`.
+pub(super) fn subsections(section: &str) -> impl Iterator<Item = &'static str> {
+    SECTIONS.iter().filter_map(move |(path, _)| match path.rsplit_once('.') {
+        Some((parent, name)) => (parent == section).then_some(name),
+        None => (section.is_empty() && !path.is_empty()).then_some(*path),
+    })
+}
+
+/// What can be at the top of the file.
+pub(super) fn top_names() -> Vec<&'static str> {
+    keys_of("").iter().copied().chain(subsections("")).chain([ACCOUNTS, ALLOW]).collect()
+}
+
+/// The prefix of all variables of this program.
+const PREFIX: &str = "CROSSGRANT_";
+/// Names the configuration file. The command line reads it.
 const FILE_VARIABLE: &str = "CROSSGRANT_CONFIG";
 
 /// What a variable of the environment sets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Variable {
-    /// A key of a section; of an account, the section is `accounts.<uid>`.
+    /// A key of a section. The section of an account is `accounts.<uid>`.
     Key(String, &'static str),
-    /// One of ours that nothing is called.
+    /// Nothing, although it has our prefix.
     Unknown,
-    /// Not our affair.
+    /// Nothing of this program.
     Foreign,
 }
 
-/// The variable of a key: `CROSSGRANT_`, section and key, upper case, with `_` for everything else.
+/// The variable of a key: `CROSSGRANT_`, section and key in upper case, joined by `_`.
 pub(super) fn variable(section: &str, key: &str) -> String {
     let section = section.strip_prefix("accounts.").map_or(section.to_owned(), |uid| format!("account_{uid}"));
     let path = if section.is_empty() { key.to_owned() } else { format!("{section}_{key}") };
-    format!("{VARIABLE}{}", path.replace('.', "_").to_ascii_uppercase())
+    format!("{PREFIX}{}", path.replace('.', "_").to_ascii_uppercase())
 }
 
-/// What a variable sets.
+/// What the variable of that name sets.
 pub(super) fn set_by(name: &str) -> Variable {
     if let Some((_, key)) = VENDOR_VARIABLES.iter().find(|(variable, _)| *variable == name) {
         return Variable::Key(VENDOR.to_owned(), key);
     }
-    if !name.starts_with(VARIABLE) || name == FILE_VARIABLE {
+    if !name.starts_with(PREFIX) || name == FILE_VARIABLE {
         return Variable::Foreign;
     }
     for (section, keys) in SECTIONS {
@@ -132,7 +154,7 @@ pub(super) fn set_by(name: &str) -> Variable {
     Variable::Unknown
 }
 
-/// The variables of all keys but those of accounts, for hints.
+/// The variables of all keys outside of accounts, for hints.
 pub(super) fn variables() -> Vec<String> {
     SECTIONS.iter().flat_map(|(section, keys)| keys.iter().map(move |key| variable(section, key))).collect()
 }

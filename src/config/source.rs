@@ -1,100 +1,60 @@
-//! Where settings come from: the file, with a line for everything, and over it the environment.
+//! A place where settings are written: the file, or the environment.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
-use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::error::{Faults, Origin, Warning};
+use super::error::Warning;
 use super::schema::{self, Variable};
-use crate::domain::Code;
-use crate::workflow::nearest;
+use crate::document::{Codes, Location, Problem, Reader, Table};
+use crate::domain::{Code, did_you_mean};
+use crate::engine::policy::Allow;
 
-/// A value as written.
-#[derive(Clone, PartialEq, Eq)]
-pub(super) enum Raw {
-    Text(String),
-    Number(String),
-    Flag(bool),
-    List(Vec<String>),
-    /// None of these: what it is.
-    Other(&'static str),
+/// A value and where it was written. It may be a secret, so it has no `Debug`.
+#[derive(Clone)]
+pub(super) struct Setting<T> {
+    pub value: T,
+    pub location: Location,
 }
 
-impl fmt::Debug for Raw {
-    // A value may be a secret.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.what())
-    }
-}
-
-impl Raw {
-    pub fn what(&self) -> &'static str {
-        match self {
-            Self::Text(_) => "a text",
-            Self::Number(_) => "a number",
-            Self::Flag(_) => "true or false",
-            Self::List(_) => "a list",
-            Self::Other(what) => what,
-        }
-    }
-}
-
-/// A value and where it was written.
-#[derive(Debug, Clone)]
-pub(super) struct Entry {
-    pub raw: Raw,
-    pub origin: Origin,
-}
-
-/// A rule of the allow-list, unread.
-pub(super) struct RawRule {
-    pub value: toml::Value,
-    pub origin: Origin,
-}
-
-/// One source: entries by section and key.
+/// The settings of one source.
 #[derive(Default)]
-pub(super) struct Source {
-    pub entries: BTreeMap<(String, String), Entry>,
-    pub rules: Vec<RawRule>,
+pub(super) struct Source<'a> {
+    /// By section and key.
+    pub settings: BTreeMap<(String, String), Setting<DeValue<'a>>>,
+    /// The allow-rules.
+    pub allow: Vec<Allow>,
 }
 
-impl Source {
-    pub fn get(&self, section: &str, key: &str) -> Option<&Entry> {
-        self.entries.get(&(section.to_owned(), key.to_owned()))
+impl<'a> Source<'a> {
+    pub fn get(&self, section: &str, key: &str) -> Option<&Setting<DeValue<'a>>> {
+        self.settings.get(&(section.to_owned(), key.to_owned()))
     }
 
-    /// Reads a file; what is wrong with it goes to `faults`.
-    pub fn file(name: &str, text: &str, faults: &mut Faults) -> Self {
-        let mut reader = FileReader { name, text, faults, source: Self::default() };
-        let (document, errors) = DeTable::parse_recoverable(text);
-        for error in &errors {
-            let at = error.span().map_or(0, |span| span.start);
-            reader.fault(at, Code::ConfigSyntax, error.message().trim_end().replace('\n', ", "));
+    /// Reads a file and adds what is wrong with it to `problems`.
+    pub fn file(name: &'a str, text: &'a str, problems: &mut Vec<Problem>) -> Self {
+        let mut source = Self::default();
+        let reader = Reader::new(name, text, Codes::CONFIG);
+        if let Some(document) = reader.document() {
+            source.document(&reader, &document);
         }
-        if errors.is_empty() {
-            reader.document(document.get_ref());
-        }
-        reader.source
+        problems.extend(reader.into_problems());
+        source
     }
 
-    /// Reads the variables that are ours. An empty one is as good as none, and an unknown one is only warned of: a
-    /// platform may have set it (a Kubernetes service called `crossgrant` brings a dozen).
+    /// Reads the variables with our prefix and those of the vendor. An empty variable sets nothing. An unknown one is only
+    /// warned of, because a platform may have set it: a Kubernetes service called `crossgrant` brings a dozen.
     pub fn environment(env: impl Iterator<Item = (String, String)>, warnings: &mut Vec<Warning>) -> Self {
         let mut source = Self::default();
-        let mut known = None;
         for (name, value) in env.filter(|(_, value)| !value.is_empty()) {
             match schema::set_by(&name) {
                 Variable::Key(section, key) => {
-                    let entry = Entry { raw: Raw::Text(value), origin: Origin::Variable(name) };
-                    source.entries.insert((section, key.to_owned()), entry);
+                    let setting = Setting { value: DeValue::String(value.into()), location: Location::Variable(name) };
+                    source.settings.insert((section, key.to_owned()), setting);
                 }
                 Variable::Unknown => {
-                    let known = known.get_or_insert_with(schema::variables);
-                    let hint = nearest(&name, known.iter().map(String::as_str));
-                    let hint = hint.map(|hint| format!("; did you mean {hint}?")).unwrap_or_default();
+                    let known = schema::variables();
+                    let hint = did_you_mean(&name, known.iter().map(String::as_str), "");
                     let message = format!("the environment variable {name} sets nothing{hint}");
                     warnings.push(Warning { code: Code::ConfigUnknownVariable, message });
                 }
@@ -103,166 +63,59 @@ impl Source {
         }
         source
     }
-}
 
-struct FileReader<'a> {
-    name: &'a str,
-    text: &'a str,
-    faults: &'a mut Faults,
-    source: Source,
-}
-
-impl FileReader<'_> {
-    fn origin(&self, at: usize) -> Origin {
-        let before = &self.text.as_bytes()[..at.min(self.text.len())];
-        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-        Origin::Line { file: self.name.to_owned(), line }
-    }
-
-    fn fault(&mut self, at: usize, code: Code, message: impl Into<String>) {
-        let origin = self.origin(at);
-        self.faults.report_as(code, &origin, message);
-    }
-
-    fn unknown(&mut self, at: usize, key: &str, place: &str, known: &[&str]) {
-        let hint = nearest(key, known.iter().copied());
-        let hint = hint.map(|hint| format!("; did you mean `{hint}`?")).unwrap_or_default();
-        let known = known.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
-        self.fault(at, Code::ConfigUnknownKey, format!("unknown key `{key}` in {place}{hint} (known: {known})"));
-    }
-
-    fn document(&mut self, table: &DeTable<'_>) {
-        let top = top_names();
-        for (key, value) in table {
-            let (name, at) = (key.get_ref().as_ref(), key.span().start);
-            match name {
-                schema::ACCOUNTS => self.accounts(value),
-                schema::ALLOW => self.rules(value),
-                _ if is_key("", name) => self.entry("", name, value),
-                _ if is_section(name) => self.section(name, value),
-                _ => self.unknown(at, name, "this file", &top),
+    fn document(&mut self, reader: &Reader<'a>, document: &DeTable<'a>) {
+        let root = Table::root(reader, document);
+        root.only(&schema::top_names());
+        for key in root.keys() {
+            match key.value {
+                schema::ACCOUNTS => self.accounts(&root),
+                schema::ALLOW => self.allow(&root),
+                name if schema::is_section(name) => self.section(&root, name, name),
+                name => self.key(&root, "", schema::keys_of(""), name),
             }
         }
     }
 
-    fn section(&mut self, section: &str, value: &Spanned<DeValue<'_>>) {
-        let DeValue::Table(table) = value.get_ref() else {
-            return self.fault(
-                value.span().start,
-                Code::ConfigBadValue,
-                format!("`{section}` must be a table, `[{section}]`"),
-            );
-        };
-        let known: Vec<&str> = keys_of(section).iter().copied().chain(subsections(section)).collect();
-        for (key, value) in table {
-            let (name, at) = (key.get_ref().as_ref(), key.span().start);
-            let nested = format!("{section}.{name}");
-            if is_key(section, name) {
-                self.entry(section, name, value);
-            } else if is_section(&nested) {
-                self.section(&nested, value);
+    /// Reads the table `key` of `parent`, and the tables in it.
+    fn section(&mut self, parent: &Table<'_, 'a>, key: &str, section: &str) {
+        let Some(table) = parent.table(key) else { return };
+        let keys = schema::keys_of(section);
+        table.only(&keys.iter().copied().chain(schema::subsections(section)).collect::<Vec<_>>());
+        for key in table.keys() {
+            let nested = format!("{section}.{}", key.value);
+            if schema::is_section(&nested) {
+                self.section(&table, key.value, &nested);
             } else {
-                self.unknown(at, name, &format!("`[{section}]`"), &known);
+                self.key(&table, section, keys, key.value);
             }
         }
     }
 
-    fn accounts(&mut self, value: &Spanned<DeValue<'_>>) {
-        let DeValue::Table(accounts) = value.get_ref() else {
-            return self.fault(
-                value.span().start,
-                Code::ConfigBadValue,
-                "`accounts` must hold a table for each, `[accounts.\"<uid>\"]`",
-            );
-        };
-        for (uid, value) in accounts {
-            let uid = uid.get_ref().as_ref();
-            let place = format!("`[accounts.\"{uid}\"]`");
-            let DeValue::Table(table) = value.get_ref() else {
-                self.fault(value.span().start, Code::ConfigBadValue, format!("{place} must be a table"));
-                continue;
-            };
-            for (key, value) in table {
-                let (name, at) = (key.get_ref().as_ref(), key.span().start);
-                if schema::account_keys().any(|key| key == name) {
-                    self.entry(&format!("{}.{uid}", schema::ACCOUNTS), name, value);
-                } else {
-                    self.unknown(at, name, &place, &schema::account_keys().collect::<Vec<_>>());
-                }
-            }
-        }
-    }
-
-    fn rules(&mut self, value: &Spanned<DeValue<'_>>) {
-        let values = toml::from_str::<toml::Table>(self.text).ok();
-        let values = values.as_ref().and_then(|table| table.get(schema::ALLOW)).and_then(toml::Value::as_array);
-        let (DeValue::Array(rules), Some(values)) = (value.get_ref(), values) else {
-            return self.fault(
-                value.span().start,
-                Code::ConfigBadValue,
-                "`allow` must be a list of tables, `[[allow]]`",
-            );
-        };
-        for (rule, value) in rules.iter().zip(values) {
-            let DeValue::Table(table) = rule.get_ref() else {
-                self.fault(rule.span().start, Code::ConfigBadValue, "`allow` must be a list of tables, `[[allow]]`");
-                continue;
-            };
-            let mut clean = true;
+    fn accounts(&mut self, root: &Table<'_, 'a>) {
+        let Some(accounts) = root.table(schema::ACCOUNTS) else { return };
+        let keys: Vec<_> = schema::account_keys().collect();
+        for uid in accounts.keys().map(|uid| uid.value) {
+            let Some(table) = accounts.table(uid) else { continue };
+            let table = table.named(format!("`[accounts.\"{uid}\"]`"));
+            table.only(&keys);
             for key in table.keys() {
-                let name = key.get_ref().as_ref();
-                if !schema::RULE.contains(&name) {
-                    self.unknown(key.span().start, name, "`[[allow]]`", schema::RULE);
-                    clean = false;
-                }
-            }
-            if clean {
-                let origin = self.origin(rule.span().start);
-                self.source.rules.push(RawRule { value: value.clone(), origin });
+                self.key(&table, &format!("{}.{uid}", schema::ACCOUNTS), &keys, key.value);
             }
         }
     }
 
-    fn entry(&mut self, section: &str, key: &str, value: &Spanned<DeValue<'_>>) {
-        let raw = match value.get_ref() {
-            DeValue::String(text) => Raw::Text(text.to_string()),
-            DeValue::Integer(number) if number.radix() == 10 => Raw::Number(number.as_str().to_owned()),
-            DeValue::Boolean(flag) => Raw::Flag(*flag),
-            DeValue::Array(items) => {
-                let texts = items.iter().map(|item| match item.get_ref() {
-                    DeValue::String(text) => Some(text.to_string()),
-                    _ => None,
-                });
-                texts.collect::<Option<_>>().map_or(Raw::Other("a list of other things than texts"), Raw::List)
-            }
-            DeValue::Table(_) => Raw::Other("a table"),
-            DeValue::Integer(_) | DeValue::Float(_) => Raw::Other("another sort of number"),
-            DeValue::Datetime(_) => Raw::Other("a date"),
-        };
-        let entry = Entry { raw, origin: self.origin(value.span().start) };
-        self.source.entries.insert((section.to_owned(), key.to_owned()), entry);
+    fn allow(&mut self, root: &Table<'_, 'a>) {
+        let rules = root.tables(schema::ALLOW);
+        self.allow = rules.iter().filter(|rule| rule.only(schema::ALLOW_KEYS)).filter_map(Table::deserialize).collect();
     }
-}
 
-fn keys_of(section: &str) -> &'static [&'static str] {
-    schema::SECTIONS.iter().find(|(name, _)| *name == section).map_or(&[], |(_, keys)| keys)
-}
-
-fn is_key(section: &str, key: &str) -> bool {
-    keys_of(section).contains(&key)
-}
-
-fn is_section(name: &str) -> bool {
-    !name.is_empty() && schema::SECTIONS.iter().any(|(section, _)| *section == name)
-}
-
-fn subsections(section: &str) -> impl Iterator<Item = &'static str> {
-    schema::SECTIONS.iter().filter_map(move |(name, _)| name.strip_prefix(section)?.strip_prefix('.'))
-}
-
-/// What may stand at the top of the file: its keys and its sections.
-fn top_names() -> Vec<&'static str> {
-    let sections =
-        schema::SECTIONS.iter().map(|(name, _)| *name).filter(|name| !name.is_empty() && !name.contains('.'));
-    keys_of("").iter().copied().chain(sections).chain([schema::ACCOUNTS, schema::ALLOW]).collect()
+    /// Takes one key, if it is a known one.
+    fn key(&mut self, table: &Table<'_, 'a>, section: &str, known: &[&str], key: &str) {
+        if let Some(value) = table.value(key).filter(|_| known.contains(&key)) {
+            let location = table.reader.location(value.span().start);
+            let setting = Setting { value: value.get_ref().clone(), location };
+            self.settings.insert((section.to_owned(), key.to_owned()), setting);
+        }
+    }
 }

@@ -13,7 +13,7 @@ use super::code::Code;
 use super::ids::{AccountUid, BadName, CenId, InstanceId, JobId, Region};
 use super::instance::{Cen, Instance, InstanceType};
 use super::job::{Attachments, Job, Kind, Mode};
-use super::nearest::nearest;
+use super::nearest::did_you_mean;
 use super::order_type::OrderType;
 use super::strict_json::{self, shown};
 
@@ -99,6 +99,16 @@ fn read(body: &[u8]) -> Result<Map<String, Value>, Fault> {
     }
 }
 
+/// Why no answer may be sent to the queue that `reply_to` names; `None` if one may. `reserved` is the prefix of the
+/// worker's own queues.
+pub fn reply_to_fault(queue: &str, reserved: &str) -> Option<String> {
+    if queue.is_empty() || queue.len() > 255 {
+        return Some("reply_to is the name of a queue, 1 to 255 bytes".into());
+    }
+    let own = !reserved.is_empty() && queue.strip_prefix(reserved).is_some_and(|rest| rest.starts_with('.'));
+    own.then(|| format!("reply_to may not begin with \"{reserved}.\""))
+}
+
 #[derive(Default)]
 struct Faults {
     list: Vec<Fault>,
@@ -116,16 +126,8 @@ impl Faults {
     }
 
     fn envelope(&mut self, envelope: &Envelope<'_>) {
-        let ours = |queue: &str| queue.strip_prefix(envelope.reserved).is_some_and(|rest| rest.starts_with('.'));
-        if envelope.reply_to.is_some_and(|queue| !envelope.reserved.is_empty() && ours(queue)) {
-            self.add(
-                "amqp:reply_to",
-                Code::JobBadReplyTo,
-                format!("reply_to may not begin with \"{}.\"", envelope.reserved),
-            );
-        }
-        if envelope.reply_to.is_some_and(|queue| queue.is_empty() || queue.len() > 255) {
-            self.add("amqp:reply_to", Code::JobBadReplyTo, "reply_to is the name of a queue, 1 to 255 bytes");
+        if let Some(why) = envelope.reply_to.and_then(|queue| reply_to_fault(queue, envelope.reserved)) {
+            self.add("amqp:reply_to", Code::JobBadReplyTo, why);
         }
     }
 
@@ -345,8 +347,7 @@ impl Faults {
         let word = parse(text);
         if word.is_none() {
             let words: Vec<&str> = words.into_iter().collect();
-            let near =
-                nearest(text, words.iter().copied()).map(|w| format!("; did you mean {w:?}?")).unwrap_or_default();
+            let near = did_you_mean(text, words.iter().copied(), "\"");
             let message = format!("{:?} is none of {}{near}", shown(text), words.join(", "));
             self.add(&format!("{at}/{name}"), Code::JobUnknownWord, message);
         }
@@ -398,8 +399,7 @@ impl Faults {
 
     fn unknown(&mut self, at: &str, fields: &Map<String, Value>, known: &[&str]) {
         for name in fields.keys().filter(|name| !known.contains(&name.as_str())) {
-            let near =
-                nearest(name, known.iter().copied()).map(|k| format!("; did you mean {k:?}?")).unwrap_or_default();
+            let near = did_you_mean(name, known.iter().copied(), "\"");
             let message = format!("there is no field {:?} here{near}", shown(name));
             self.add(&format!("{at}/{}", escape(name)), Code::JobUnknownField, message);
         }

@@ -1,6 +1,7 @@
 //! The decisions: from what is committed and one new observation to what is committed next. Pure, all of it: no IO, no
 //! clock, no randomness; `tests/one_process/layers.rs` guards the folder.
 
+mod answers;
 pub mod backoff;
 mod beginning;
 pub(super) mod certainty;

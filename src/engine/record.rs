@@ -17,7 +17,7 @@ pub use phase::{Phase, Turn};
 pub use plan::{Plan, PlannedCall};
 pub use state::State;
 pub use wait::Wait;
-pub use write::{Outcome, Write};
+pub use write::{Judged, Outcome, Write};
 
 use crate::domain::{Edition, Job, JobUid, Reason, Requester};
 

@@ -77,7 +77,7 @@ async fn a_role_is_assumed_where_it_trusts_and_ends_in_time() {
         let (bench, params) = (&bench, params.replace(from, to));
         async move { bench.code(TR, "AssumeRole", &params).await }
     };
-    assert_eq!(code("crossgrant", "nobody").await, "EntityNotExist.Role");
+    assert_eq!(code("crossgrant", "stranger").await, "EntityNotExist.Role");
     assert_eq!(code("900", "899").await, "InvalidParameter.DurationSeconds");
     assert_eq!(code("worker", "%2F").await, "InvalidParameter.RoleSessionName");
     assert_eq!(code("900", "900&ExternalId=a").await, "InvalidParameter.ExternalId");
@@ -125,7 +125,7 @@ async fn a_token_opens_a_session_of_the_role_that_trusts_it() {
     assert_eq!(code("token-a", "abc").await, "AuthenticationFail.OIDCToken.Invalid");
     assert_eq!(code("token-a", &"a".repeat(20_001)).await, "AuthenticationFail.OIDCToken.Invalid");
     assert_eq!(code(&format!("{OWNER}%3Aoidc"), "1250123456123456%3Aoidc").await, "AuthenticationFail.NoPermission");
-    assert_eq!(code("%2Fcrossgrant", "%2Fnobody").await, "EntityNotExist.Role");
+    assert_eq!(code("%2Fcrossgrant", "%2Fstranger").await, "EntityNotExist.Role");
     assert_eq!(code("OIDCToken", "OidcToken").await, "MissingParameter.OIDCToken");
     assert_eq!(code("&DurationSeconds", "&Durationseconds").await, "InvalidParameter");
     let opened = with_oidc(&bench, &form).await.json();

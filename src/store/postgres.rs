@@ -1,36 +1,42 @@
 //! The store in a PostgreSQL database, for several workers.
 //!
-//! Changes of jobs go through one task ([`writer`]), which puts many of them into one transaction of two round trips;
-//! everything else goes over a few connections ([`pool`]). What workers share is decided by the database: whose lease it
-//! is, by locked rows and its own clock ([`lease`], [`time`]); who is first in a line, by a lock for the line ([`line`]);
-//! who publishes and who sweeps, by locks that end with a worker's connection ([`turn`]). They ring each other
-//! ([`bell`]) and count each other ([`presence`]). A commit whose answer was lost is not answered until it is known what
-//! became of it ([`outcome`]).
+//! Changes of jobs go through one task ([`writer`]), which puts many of them into one transaction of two round trips.
+//! Everything else goes over a few connections ([`pool`]). What the workers share is decided by the database: which worker
+//! has a lease, by locked rows and the database's clock ([`lease`], [`lease_clock`]); which job is first in a queue, by a
+//! lock for the queue ([`instance_queue`]); which worker publishes or sweeps, by locks that end with its connection
+//! ([`leader_locks`]). Workers notify each other ([`listener`]) and count each other ([`presence`]). A commit whose answer
+//! was lost is answered once its outcome is known ([`outcome`]).
 
-mod bell;
 mod change;
+mod connection;
+mod connector;
+mod counts;
 mod dead;
+mod definitions;
 mod error;
 mod group;
 mod guards;
-mod keep;
+mod instance_queue;
+mod job_rows;
+mod leader_locks;
 mod lease;
-mod line;
+mod lease_clock;
+mod listener;
+mod lock_keys;
 mod open;
 mod outbound;
 mod outbox;
 mod outcome;
 mod pool;
 mod presence;
+mod probe;
 mod query;
-mod session;
+mod retention;
 mod settings;
 mod sweep;
 mod take;
-#[cfg(test)]
-mod tests;
-mod time;
-mod turn;
+mod transaction;
+mod wakeups;
 mod writer;
 
 use std::sync::Arc;
@@ -40,8 +46,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::task::AbortHandle;
 
+pub use self::lease_clock::LeaseClock;
 pub use self::settings::PostgresSettings;
-pub use self::time::Time;
+use self::transaction::Transaction;
 use crate::clock::{Clock as _, SystemClock};
 use crate::domain::{AccountUid, CenId, InstanceId, JobId, JobUid, Requester};
 use crate::engine::guards::Pause;
@@ -49,27 +56,28 @@ use crate::engine::ports::store::{
     Change, Claimed, Committed, Counts, Filter, Group, Message, OutboxRow, Rejected, Store, StoreError, Taken, Wakeup,
 };
 use crate::engine::record::Record;
+use crate::store::judge;
 
-/// Counts are kept in so many parts for changes, and in as many for what is taken in. Two that share one wait for each
-/// other's commits.
+/// The counts of jobs are kept in this many parts for changes, and in as many for messages that are taken in. Workers that
+/// share a part wait for each other's commits.
 const SHARDS: i16 = 64;
 
-/// A worker that was killed may be started again before the server has noticed: it is given this long.
+/// A worker that was killed may be started again before the server has noticed. So its name is tried this often.
 const NAME_TRIES: usize = 30;
 const NAME_PAUSE: Duration = Duration::from_millis(100);
 
-/// How long a read waits for a database that is away.
-const PATIENCE: Duration = Duration::from_secs(15);
-const PATIENCE_PAUSE: Duration = Duration::from_millis(200);
+/// How long a read waits for a database that cannot be reached.
+const READ_PATIENCE: Duration = Duration::from_secs(15);
+const READ_PAUSE: Duration = Duration::from_millis(200);
 
-/// A handle to the database. Dropping it finishes what was begun.
+/// A handle to the database. Dropping it finishes the writes that were begun.
 pub struct Postgres {
     pool: Arc<pool::Pool>,
     writer: writer::Writer,
-    bell: Arc<bell::Bell>,
-    listener: AbortHandle,
-    turns: turn::Turns,
-    time: Time,
+    listener: Arc<listener::Listener>,
+    listening: AbortHandle,
+    leader: leader_locks::LeaderLocks,
+    clock: LeaseClock,
     place: String,
     shard: i16,
 }
@@ -82,63 +90,62 @@ impl std::fmt::Debug for Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        self.listener.abort();
+        self.listening.abort();
     }
 }
 
 impl Postgres {
-    /// Connects, and brings the schema up to date.
+    /// Connects, and brings the schema up to date. Leases go by `clock`.
     ///
     /// # Errors
-    /// `Unavailable` when it cannot be reached or used, or when another worker has this name: the one that starts would
-    /// take back the leases of the one that works. `Corrupt` when a newer version has written it.
-    pub async fn open(settings: &PostgresSettings, time: Time) -> Result<Self, StoreError> {
-        let dialer = session::Dialer::new(settings)?;
-        open::migrate(&dialer.dial(None).await?).await?;
-        let bell = Arc::new(bell::Bell::new());
-        let ears = bell.connect(&dialer).await?;
-        take_name(&bell, &settings.name).await?;
-        let pool = Arc::new(pool::Pool::new(dialer.clone()));
-        let shard = bell::key("shard", &settings.name).rem_euclid(SHARDS.into());
-        let shard = i16::try_from(shard).expect("there are not that many");
+    /// `Unavailable` if the database cannot be reached or used, or if another worker has this name: a worker that starts
+    /// would release the leases of that one. `Corrupt` if a newer program has written the database.
+    pub async fn open(settings: &PostgresSettings, clock: LeaseClock) -> Result<Self, StoreError> {
+        let connector = connector::Connector::new(settings)?;
+        open::migrate(&connector.connect().await?).await?;
+        let listener = Arc::new(listener::Listener::new());
+        let listening = listener.connect(&connector).await?;
+        take_name(&listener, &settings.name).await?;
+        let pool = Arc::new(pool::Pool::new(connector.clone()));
+        let shard = lock_keys::shard(&settings.name, SHARDS);
         Ok(Self {
-            writer: writer::Writer::start(Arc::clone(&pool), Arc::clone(&bell), time.clone(), shard),
-            place: dialer.place(),
-            listener: tokio::spawn(Arc::clone(&bell).run(dialer, ears)).abort_handle(),
+            writer: writer::Writer::start(Arc::clone(&pool), Arc::clone(&listener), clock.clone(), shard),
+            place: connector.place(),
+            listening: tokio::spawn(Arc::clone(&listener).run(connector, listening)).abort_handle(),
             pool,
-            bell,
-            turns: turn::Turns::default(),
-            time,
+            listener,
+            leader: leader_locks::LeaderLocks::default(),
+            clock,
             shard,
         })
     }
 
-    /// Where it is, without its secrets.
+    /// The database and its hosts, without secrets.
     pub fn place(&self) -> &str {
         &self.place
     }
 }
 
-async fn take_name(bell: &bell::Bell, name: &str) -> Result<(), StoreError> {
-    let key = bell::key("name", name);
+async fn take_name(listener: &listener::Listener, name: &str) -> Result<(), StoreError> {
+    let key = lock_keys::name(name);
     for _ in 1..NAME_TRIES {
-        if bell.keep(key).await? {
+        if listener.try_keep_locked(key).await? {
             return Ok(());
         }
         SystemClock.sleep(NAME_PAUSE).await;
     }
-    if bell.keep(key).await? {
+    if listener.try_keep_locked(key).await? {
         return Ok(());
     }
-    let why = format!("another worker of this database is called {name}, and no two may have the same name");
+    let why = format!("another worker of this database is named {name}; no two may have the same name");
     Err(StoreError::Unavailable(why))
 }
 
-/// A transaction of its own, made again if another was in its way: `write!(self, tx => work)`.
-macro_rules! write {
+/// Runs `work` in a transaction, again if another collided with it: `transact!(self, tx => work)`.
+macro_rules! transact {
     ($self:ident, $tx:ident => $work:expr) => {
-        error::again(|| async {
-            let $tx = $self.pool.begin().await?;
+        error::retry(|| async {
+            let $tx = Transaction::begin(&$self.pool).await?;
             let done = $work.await?;
             $tx.commit().await?;
             Ok(done)
@@ -147,29 +154,29 @@ macro_rules! write {
     };
 }
 
-/// A read, again for a while if the database is away: `read!(self, session => work)`.
+/// Runs `work`, which only reads; again for a while if the database cannot be reached: `read!(self, conn => work)`.
 macro_rules! read {
-    ($self:ident, $session:ident => $work:expr) => {
+    ($self:ident, $conn:ident => $work:expr) => {
         patiently(|| async {
-            let $session = $self.pool.session().await?;
+            let $conn = $self.pool.get().await?;
             $work.await
         })
         .await
     };
 }
 
-/// A database that is started again, or whose copy takes over, is back in seconds. To a job in work an error of a read is
-/// the end of its lease, which is a minute.
+/// A database that is restarted, or whose standby takes over, is back in seconds. If a read failed at once, the worker would
+/// put its job down until the lease ends, which takes a minute.
 async fn patiently<T, F>(mut once: impl FnMut() -> F + Send) -> Result<T, StoreError>
 where
-    F: Future<Output = Result<T, error::Fault>> + Send,
+    F: Future<Output = Result<T, error::PgError>> + Send,
 {
-    let until = SystemClock.uptime() + PATIENCE;
+    let until = SystemClock.uptime() + READ_PATIENCE;
     loop {
         match once().await {
-            Err(error::Fault::Store(StoreError::Unavailable(why))) if SystemClock.uptime() < until => {
-                tracing::debug!(error = why, "cannot read; tries again");
-                SystemClock.sleep(PATIENCE_PAUSE).await;
+            Err(error::PgError::Other(StoreError::Unavailable(why))) if SystemClock.uptime() < until => {
+                tracing::debug!(error = why, "cannot read from the database; tries again");
+                SystemClock.sleep(READ_PAUSE).await;
             }
             other => return Ok(other?),
         }
@@ -179,8 +186,8 @@ where
 #[async_trait]
 impl Store for Postgres {
     async fn take(&self, messages: Vec<Message>) -> Result<Vec<Taken>, StoreError> {
-        let (taken, heard) = write!(self, tx => take::take(&tx, &messages, SHARDS + self.shard))?;
-        self.bell.ring(heard);
+        let (taken, wakeup) = transact!(self, tx => take::take(&tx, &messages, SHARDS + self.shard))?;
+        self.listener.notify(wakeup);
         Ok(taken)
     }
 
@@ -191,11 +198,11 @@ impl Store for Postgres {
         until: Timestamp,
         limit: usize,
     ) -> Result<Vec<Claimed>, StoreError> {
-        write!(self, tx => lease::claim(&tx, &self.time, holder, now, until, limit))
+        transact!(self, tx => lease::claim(&tx, &self.clock, holder, now, until, limit))
     }
 
     async fn reclaim(&self, holder: &str) -> Result<usize, StoreError> {
-        write!(self, tx => lease::reclaim(&tx, holder))
+        transact!(self, tx => lease::reclaim(&tx, holder))
     }
 
     async fn commit(&self, change: Change) -> Result<Committed, StoreError> {
@@ -204,31 +211,24 @@ impl Store for Postgres {
 
     async fn commit_all(&self, changes: Vec<Change>) -> Result<Vec<Committed>, StoreError> {
         let uids: Vec<JobUid> = changes.iter().map(|change| change.record.uid).collect();
-        let verdicts = self.writer.commit(changes).await?;
-        let settled = uids.into_iter().zip(verdicts).map(|(uid, verdict)| match verdict {
-            Err(StoreError::Corrupt(error)) => {
-                tracing::error!(job.uid = %uid, error, "a change was refused");
-                Ok(Committed::Conflict)
-            }
-            other => other,
-        });
-        settled.collect()
+        let results = self.writer.commit(changes).await?;
+        uids.into_iter().zip(results).map(|(uid, result)| judge::refusal_as_conflict(uid, result)).collect()
     }
 
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
-        read!(self, session => lease::next_due(&session, &self.time))
+        read!(self, conn => lease::next_due(&conn, &self.clock))
     }
 
     async fn next_sweep(&self) -> Result<Option<Timestamp>, StoreError> {
-        match read!(self, session => sweep::next(&session))? {
-            Some(due) => Ok(Some(self.turns.next_sweep(due).await)),
+        match read!(self, conn => sweep::next(&conn))? {
+            Some(due) => Ok(Some(self.leader.next_sweep(due).await)),
             None => Ok(None),
         }
     }
 
     async fn swept_groups(&self, now: Timestamp) -> Result<Vec<(Group, usize)>, StoreError> {
-        self.turns.pass(&self.bell).await?;
-        read!(self, session => sweep::groups(&session, now))
+        self.leader.begin_pass(&self.listener).await?;
+        read!(self, conn => sweep::groups(&conn, now))
     }
 
     async fn swept(
@@ -238,119 +238,124 @@ impl Store for Postgres {
         after: Option<(InstanceId, JobUid)>,
         limit: usize,
     ) -> Result<Vec<Record>, StoreError> {
-        if !self.turns.to_sweep(&self.bell, group, now).await? {
+        if !self.leader.sweep(&self.listener, group, now).await? {
             return Ok(Vec::new());
         }
-        read!(self, session => sweep::page(&session, group, now, after.as_ref(), limit))
+        read!(self, conn => sweep::page(&conn, group, now, after.as_ref(), limit))
     }
 
-    async fn swept_through(&self, group: &Group) -> Result<(), StoreError> {
-        self.turns.swept_through(&self.bell, group).await
+    async fn release_group(&self, group: &Group) -> Result<(), StoreError> {
+        self.leader.release_group(&self.listener, group).await
     }
 
     async fn load(&self, uid: JobUid) -> Result<Option<Record>, StoreError> {
-        read!(self, session => query::load(&session, uid))
+        read!(self, conn => query::load(&conn, uid))
     }
 
     async fn find(&self, requester: &Requester, id: &JobId) -> Result<Option<Record>, StoreError> {
-        read!(self, session => query::find(&session, requester, id))
+        read!(self, conn => query::find(&conn, requester, id))
     }
 
     async fn waiting_on(&self, instance: &InstanceId, cen: &CenId) -> Result<Vec<Record>, StoreError> {
-        read!(self, session => query::waiting_on(&session, instance, cen))
+        read!(self, conn => query::waiting_on(&conn, instance, cen))
     }
 
-    async fn head_of_line(&self, instance: &InstanceId) -> Result<Option<JobUid>, StoreError> {
-        read!(self, session => line::head(&session, instance))
+    async fn first_in_queue(&self, instance: &InstanceId) -> Result<Option<JobUid>, StoreError> {
+        read!(self, conn => instance_queue::first(&conn, instance))
     }
 
     async fn list(&self, filter: &Filter) -> Result<Vec<Record>, StoreError> {
-        read!(self, session => query::list(&session, filter))
+        read!(self, conn => query::list(&conn, filter))
     }
 
     async fn events(&self, uid: JobUid) -> Result<Vec<String>, StoreError> {
-        read!(self, session => outbound::events(&session, uid))
+        read!(self, conn => outbound::events(&conn, uid))
     }
 
     async fn outbox(&self, after: i64, limit: usize) -> Result<Vec<OutboxRow>, StoreError> {
-        let Some(missing) = self.turns.to_publish(&self.bell).await? else { return Ok(Vec::new()) };
-        let page = read!(self, session => outbox::page(&session, after, &missing, limit))?;
-        self.turns.read(after, &page).await;
+        let Some(missing) = self.leader.publish(&self.listener).await? else { return Ok(Vec::new()) };
+        let page = read!(self, conn => outbox::page(&conn, after, &missing, limit))?;
+        let numbers: Vec<i64> = page.iter().map(|row| row.number).collect();
+        self.leader.read(after, &numbers).await;
         Ok(page)
     }
 
     async fn mark_sent(&self, confirmed: &[i64], undeliverable: &[i64]) -> Result<(), StoreError> {
         if !(confirmed.is_empty() && undeliverable.is_empty()) {
-            write!(self, tx => outbox::mark_sent(&tx, confirmed, undeliverable))?;
+            transact!(self, tx => outbox::mark_sent(&tx, confirmed, undeliverable))?;
         }
-        self.turns.settled().await;
+        self.leader.published().await;
         Ok(())
     }
 
     async fn rejections(&self, limit: usize, before: Option<JobUid>) -> Result<Vec<Rejected>, StoreError> {
-        read!(self, session => dead::rejections(&session, limit, before))
+        read!(self, conn => dead::rejections(&conn, limit, before))
     }
 
     async fn undeliverable(&self, after: i64, limit: usize) -> Result<Vec<OutboxRow>, StoreError> {
-        read!(self, session => dead::undeliverable(&session, after, limit))
+        read!(self, conn => dead::undeliverable(&conn, after, limit))
     }
 
     async fn replay(&self, numbers: &[i64]) -> Result<usize, StoreError> {
-        let replayed = write!(self, tx => dead::replay(&tx, numbers))?;
-        self.bell.ring(Wakeup { mail: replayed > 0, ..Wakeup::default() });
+        let replayed = transact!(self, tx => dead::replay(&tx, numbers))?;
+        self.listener.notify(Wakeup { mail: replayed > 0, ..Wakeup::default() });
         Ok(replayed)
     }
 
     async fn put_definition(&self, digest: &str, name: &str, text: &str) -> Result<(), StoreError> {
-        write!(self, tx => keep::put_definition(&tx, digest, name, text))
+        transact!(self, tx => definitions::put(&tx, digest, name, text))
     }
 
     async fn definition(&self, digest: &str) -> Result<Option<(String, String)>, StoreError> {
-        read!(self, session => keep::definition(&session, digest))
+        read!(self, conn => definitions::get(&conn, digest))
     }
 
     async fn pause(&self, pause: &Pause) -> Result<bool, StoreError> {
-        write!(self, tx => guards::pause(&tx, pause))
+        transact!(self, tx => guards::pause(&tx, pause))
     }
 
     async fn unpause(&self, account: &AccountUid) -> Result<bool, StoreError> {
-        let unpaused = write!(self, tx => guards::unpause(&tx, account))?;
-        self.bell.ring(Wakeup { work: unpaused, ..Wakeup::default() });
+        let unpaused = transact!(self, tx => guards::unpause(&tx, account))?;
+        self.listener.notify(Wakeup { work: unpaused, ..Wakeup::default() });
         Ok(unpaused)
     }
 
     async fn pauses(&self) -> Result<Vec<Pause>, StoreError> {
-        read!(self, session => guards::pauses(&session))
+        read!(self, conn => guards::pauses(&conn))
     }
 
     async fn counts(&self) -> Result<Counts, StoreError> {
-        read!(self, session => keep::counts(&session))
+        read!(self, conn => counts::read(&conn))
     }
 
     async fn probe(&self) -> Result<(), StoreError> {
-        let written = write!(self, tx => keep::probe(&tx, self.shard))?;
-        let read = read!(self, session => keep::probed(&session, self.shard))?;
-        // Another probe may have written in between.
-        if read >= written { Ok(()) } else { Err(StoreError::Unavailable("a write cannot be read back".into())) }
+        let written = transact!(self, tx => probe::write(&tx, self.shard))?;
+        let read = read!(self, conn => probe::read(&conn, self.shard))?;
+        // Another probe may have raised it in between.
+        if read >= written {
+            Ok(())
+        } else {
+            Err(StoreError::Unavailable("what was written cannot be read back".into()))
+        }
     }
 
     async fn prune(&self, keys_before: Timestamp) -> Result<usize, StoreError> {
-        // In pieces, so that a first pass over a large table does not hold up the commits of others.
+        // In pieces, so that the first pass over a large table does not hold up other commits.
         let mut jobs = 0;
         loop {
-            let gone = write!(self, tx => keep::prune(&tx, keys_before, self.shard))?;
-            jobs += gone.jobs;
-            if !gone.more {
+            let (pruned, more) = transact!(self, tx => retention::prune(&tx, keys_before, self.shard))?;
+            jobs += pruned;
+            if !more {
                 return Ok(jobs);
             }
         }
     }
 
     async fn wakeup(&self) -> Wakeup {
-        self.bell.wakeup().await
+        self.listener.wakeup().await
     }
 
     fn workers(&self) -> u32 {
-        self.bell.workers()
+        self.listener.workers()
     }
 }

@@ -1,13 +1,16 @@
-//! Between records and rows, whatever the database.
+//! Between records and rows: what every store writes and reads alike.
 
 use jiff::Timestamp;
 
-use crate::domain::{InstanceType, JobUid, Kind};
+use crate::domain::{AccountUid, BadName, Cen, CenId, InstanceType, JobUid, Kind, Requester};
 use crate::engine::guards::counted_as;
-use crate::engine::ports::store::StoreError;
+use crate::engine::ports::store::{Group, Rejected, StoreError};
 use crate::engine::record::{Record, State};
 
-/// What the store indexes of a record. Taken from the record alone, so that a row can always be made again.
+/// How many further `reply_to` a job's terminal event goes to. A later one still gets the latest event at once.
+pub(super) const MAX_FOLLOWERS: usize = 32;
+
+/// The columns that are taken from a record, and from nothing else, so that they can always be made again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Indexed<'a> {
     pub(super) requester: &'a str,
@@ -29,7 +32,7 @@ pub(super) struct Indexed<'a> {
     pub(super) revision: i64,
 }
 
-/// What the store indexes of `record`.
+/// Takes the columns of `record`.
 pub(super) fn index(record: &Record) -> Result<Indexed<'_>, StoreError> {
     Ok(Indexed {
         requester: record.requester.as_str(),
@@ -53,22 +56,22 @@ pub(super) fn index(record: &Record) -> Result<Indexed<'_>, StoreError> {
     })
 }
 
-/// The text of a record.
+/// A record as the text that is stored.
 pub(super) fn write(record: &Record) -> Result<String, StoreError> {
     serde_json::to_string(record).map_err(|e| StoreError::Corrupt(format!("job {} cannot be written: {e}", record.uid)))
 }
 
-/// A record from its text.
+/// A record from the text that is stored.
 pub(super) fn read(uid: JobUid, text: &str) -> Result<Record, StoreError> {
     serde_json::from_str(text).map_err(|e| StoreError::Corrupt(format!("job {uid} cannot be read: {e}")))
 }
 
-/// A time that something must not happen before, rounded up: `now` rounded down is past it only when `now` is.
+/// Microseconds of an instant before which nothing may happen: rounded up, so that nothing happens early.
 pub(super) fn not_before(at: Timestamp) -> i64 {
     micros(at.as_nanosecond().saturating_add(999))
 }
 
-/// A time that is or was, rounded down.
+/// Microseconds of an instant that is now or past: rounded down.
 pub(super) fn at_or_before(at: Timestamp) -> i64 {
     micros(at.as_nanosecond())
 }
@@ -77,14 +80,70 @@ fn micros(nanos: i128) -> i64 {
     i64::try_from(nanos.div_euclid(1000)).expect("the years of a timestamp have four digits")
 }
 
-/// A time from its row.
+/// An instant from its microseconds.
 pub(super) fn time(micros: i64) -> Timestamp {
     Timestamp::from_microsecond(micros).unwrap_or(if micros < 0 { Timestamp::MIN } else { Timestamp::MAX })
 }
 
-/// A limit, as SQL wants it.
+/// The value of a `LIMIT`.
 pub(super) fn limit(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+/// The text of a stored event.
+pub(super) fn event_text(uid: JobUid, body: Vec<u8>) -> Result<String, StoreError> {
+    String::from_utf8(body).map_err(|error| StoreError::Corrupt(format!("an event of {uid} is no text: {error}")))
+}
+
+/// A stored rejection. `reasons` is JSON.
+pub(super) fn rejected(
+    uid: JobUid,
+    at_us: i64,
+    requester: &str,
+    job_id: Option<String>,
+    reasons: &str,
+) -> Result<Rejected, StoreError> {
+    let unreadable = |why: String| StoreError::Corrupt(format!("rejection {uid}: {why}"));
+    let requester = Requester::parse(requester).map_err(|error| unreadable(error.to_string()))?;
+    let reasons = serde_json::from_str(reasons).map_err(|error| unreadable(error.to_string()))?;
+    Ok(Rejected { uid, at: time(at_us), requester, job_id, reasons })
+}
+
+/// What jobs are counted by.
+pub(super) fn kind_and_state(kind: &str, state: &str) -> Result<(Kind, State), StoreError> {
+    let unknown = || StoreError::Corrupt(format!("unknown kind {kind} or state {state}"));
+    Kind::parse(kind).zip(State::parse(state)).ok_or_else(unknown)
+}
+
+/// A group of the sweep.
+pub(super) fn group(cen_owner: &str, cen_id: &str, instance_type: &str) -> Result<Group, StoreError> {
+    let unreadable = |error: BadName| StoreError::Corrupt(error.to_string());
+    let owner = AccountUid::parse(cen_owner).map_err(unreadable)?;
+    let id = CenId::parse(cen_id).map_err(unreadable)?;
+    let unknown = || StoreError::Corrupt(format!("unknown instance type {instance_type}"));
+    Ok(Group { cen: Cen { id, owner }, kind: InstanceType::parse(instance_type).ok_or_else(unknown)? })
+}
+
+/// A job's place in the queue of its instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct QueuePlace {
+    /// Jobs are worked on in the order of their turns; `None` outside the queue.
+    pub(super) turn: Option<i64>,
+    /// Whether no job is before it: it has the lowest turn, or is outside the queue.
+    pub(super) is_first: bool,
+}
+
+impl QueuePlace {
+    pub(super) const OUTSIDE: Self = Self { turn: None, is_first: true };
+
+    /// The place after a change of the job; `None` if the change makes it enter the queue.
+    pub(super) fn after(self, record: &Record) -> Option<Self> {
+        match (self.turn, record.phase.in_queue()) {
+            (None, true) => None,
+            (Some(_), true) => Some(self),
+            (_, false) => Some(Self::OUTSIDE),
+        }
+    }
 }
 
 #[cfg(test)]

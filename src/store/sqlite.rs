@@ -1,21 +1,24 @@
 //! The store in one SQLite file.
 //!
-//! All writes go through one thread ([`writer`]), which puts many logical transactions into one physical commit; reads
-//! go to a few read-only connections ([`reader`]) and see everything that was answered. A lock file keeps a second
-//! process away. Each other module is one part of the port.
+//! All writes go through one thread ([`writer`]), which puts many logical transactions into one physical commit. Reads go
+//! to a few read-only connections ([`readers`]) and see every write that was answered. A lock file keeps a second process
+//! out. Each other module is one part of the port.
 
 mod change;
+mod counts;
 mod dead;
+mod definitions;
 mod error;
 mod guards;
-mod keep;
+mod instance_queue;
 mod lease;
-mod line;
 mod open;
 mod outbound;
 mod outbox;
+mod probe;
 mod query;
-mod reader;
+mod readers;
+mod retention;
 mod row;
 mod sweep;
 mod take;
@@ -30,7 +33,7 @@ use std::path::Path;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use rusqlite::Connection;
-use transaction::Transaction;
+use transaction::SharedTransaction;
 
 use crate::domain::{AccountUid, CenId, InstanceId, JobId, JobUid, Requester};
 use crate::engine::guards::Pause;
@@ -39,35 +42,35 @@ use crate::engine::ports::store::{
 };
 use crate::engine::record::Record;
 
-/// A handle to the file. Dropping it finishes what was begun and lets another process in.
+/// A handle to the file. Dropping it finishes the writes that were begun and lets another process in.
 #[derive(Debug)]
 pub struct Sqlite {
-    // Dropped in this order: the last connection to close is the writer's, which tidies up the file, and only then
-    // may another process come.
-    readers: Option<reader::Pool>,
+    // Dropped in this order: the writer's connection must be the last to close, because it tidies up the file, and the
+    // lock must be held until then.
+    readers: Option<readers::Readers>,
     writer: writer::Writer,
     _lock: Option<File>,
 }
 
 impl Sqlite {
-    /// Opens the file, creating it (and its directory, for this user only) and bringing its schema up to date.
+    /// Opens the file and brings its schema up to date. Creates the file and its directory, for this user only.
     ///
     /// # Errors
-    /// `Unavailable` when another process uses it or it cannot be opened; `Corrupt` when it is not ours or was written
-    /// by a newer version.
+    /// `Unavailable` if another process uses it or it cannot be opened; `Corrupt` if it is not ours or was written by a
+    /// newer program.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let lock = open::lock(path)?;
         open::create(path)?;
         let mut conn = open::connect(path)?;
         open::migrate(&mut conn)?;
         Ok(Self {
-            readers: Some(reader::Pool::new(path)),
+            readers: Some(readers::Readers::new(path)),
             writer: writer::Writer::start(conn, Some(path))?,
             _lock: Some(lock),
         })
     }
 
-    /// A store that is gone when it is dropped; for tests.
+    /// A store in memory, gone when it is dropped; for tests and for `run`.
     pub fn in_memory() -> Result<Self, StoreError> {
         let mut conn = Connection::open_in_memory()?;
         conn.pragma_update(None, "foreign_keys", true)?;
@@ -78,7 +81,7 @@ impl Sqlite {
     /// Runs a logical transaction; returns once it is on disk.
     async fn write<T: Send + 'static>(
         &self,
-        work: impl Fn(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
+        work: impl Fn(&SharedTransaction<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         self.writer.run(work).await
     }
@@ -89,19 +92,19 @@ impl Sqlite {
         work: impl Fn(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         match &self.readers {
-            Some(pool) => pool.look_up(work).await,
+            Some(readers) => readers.look_up(work).await,
             None => self.read(work).await,
         }
     }
 
-    /// Runs a read of one moment.
+    /// Runs reads that see the file as of one moment.
     async fn read<T: Send + 'static>(
         &self,
         work: impl Fn(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         match &self.readers {
-            Some(pool) => pool.run(work).await,
-            // A database in memory is one connection.
+            Some(readers) => readers.run(work).await,
+            // A database in memory has one connection.
             None => self.writer.run(move |tx| work(tx)).await,
         }
     }
@@ -110,7 +113,7 @@ impl Sqlite {
 #[async_trait]
 impl Store for Sqlite {
     async fn take(&self, messages: Vec<Message>) -> Result<Vec<Taken>, StoreError> {
-        self.write(move |conn| take::take(conn, &messages)).await
+        self.write(move |tx| take::take(tx, &messages)).await
     }
 
     async fn claim(
@@ -130,12 +133,12 @@ impl Store for Sqlite {
     }
 
     async fn commit(&self, change: Change) -> Result<Committed, StoreError> {
-        let change = change::Prepared::new(change)?;
+        let change = change::PreparedChange::new(change)?;
         self.write(move |tx| change.commit(tx)).await
     }
 
     async fn commit_all(&self, changes: Vec<Change>) -> Result<Vec<Committed>, StoreError> {
-        let changes = changes.into_iter().map(change::Prepared::new).collect::<Result<Vec<_>, _>>()?;
+        let changes = changes.into_iter().map(change::PreparedChange::new).collect::<Result<Vec<_>, _>>()?;
         self.write(move |tx| change::commit_all(tx, &changes)).await
     }
 
@@ -176,9 +179,9 @@ impl Store for Sqlite {
         self.look_up(move |conn| query::waiting_on(conn, &instance, &cen)).await
     }
 
-    async fn head_of_line(&self, instance: &InstanceId) -> Result<Option<JobUid>, StoreError> {
+    async fn first_in_queue(&self, instance: &InstanceId) -> Result<Option<JobUid>, StoreError> {
         let instance = instance.clone();
-        self.look_up(move |conn| line::head(conn, &instance)).await
+        self.look_up(move |conn| instance_queue::first(conn, &instance)).await
     }
 
     async fn list(&self, filter: &Filter) -> Result<Vec<Record>, StoreError> {
@@ -214,12 +217,12 @@ impl Store for Sqlite {
 
     async fn put_definition(&self, digest: &str, name: &str, text: &str) -> Result<(), StoreError> {
         let (digest, name, text) = (digest.to_owned(), name.to_owned(), text.to_owned());
-        self.write(move |conn| keep::put_definition(conn, &digest, &name, &text)).await
+        self.write(move |conn| definitions::put(conn, &digest, &name, &text)).await
     }
 
     async fn definition(&self, digest: &str) -> Result<Option<(String, String)>, StoreError> {
         let digest = digest.to_owned();
-        self.look_up(move |conn| keep::definition(conn, &digest)).await
+        self.look_up(move |conn| definitions::get(conn, &digest)).await
     }
 
     async fn pause(&self, pause: &Pause) -> Result<bool, StoreError> {
@@ -237,23 +240,27 @@ impl Store for Sqlite {
     }
 
     async fn counts(&self) -> Result<Counts, StoreError> {
-        self.read(keep::counts).await
+        self.read(counts::read).await
     }
 
     async fn probe(&self) -> Result<(), StoreError> {
-        let written = self.write(|tx| keep::probe(tx)).await?;
-        let read = self.read(keep::probed).await?;
-        // Another probe may have written in between.
-        if read >= written { Ok(()) } else { Err(StoreError::Unavailable("a write cannot be read back".into())) }
+        let written = self.write(|tx| probe::write(tx)).await?;
+        let read = self.read(probe::read).await?;
+        // Another probe may have raised it in between.
+        if read >= written {
+            Ok(())
+        } else {
+            Err(StoreError::Unavailable("what was written cannot be read back".into()))
+        }
     }
 
     async fn prune(&self, keys_before: Timestamp) -> Result<usize, StoreError> {
-        // In pieces, so that a first pass over a large file does not hold up the commits of others.
+        // In pieces, so that the first pass over a large file does not hold up other commits.
         let mut jobs = 0;
         loop {
-            let gone = self.write(move |conn| keep::prune(conn, keys_before)).await?;
-            jobs += gone.jobs;
-            if !gone.more {
+            let (pruned, more) = self.write(move |tx| retention::prune(tx, keys_before)).await?;
+            jobs += pruned;
+            if !more {
                 return Ok(jobs);
             }
         }

@@ -97,7 +97,7 @@ async fn sweep(engine: &Engine, group: Group, jobs: usize, now: Timestamp) -> Re
         }
         report.confirmed += confirm(engine, &group, records, &found, &mut attachments).await?;
     }
-    engine.store.swept_through(&group).await?;
+    engine.store.release_group(&group).await?;
     report.calls = search.map_or(0, |search| search.calls() as usize);
     Ok(report)
 }

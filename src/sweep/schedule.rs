@@ -36,14 +36,8 @@ pub async fn run(engine: Arc<Engine>, mut stop: watch::Receiver<bool>) {
                 Some(STORE_PAUSE)
             }
         };
-        let due = async {
-            match pause {
-                Some(pause) => engine.clock.sleep(pause).await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
-            () = due => {}
+            () = engine.clock.pause(pause) => {}
             () = top_of_hour.notified() => {}
             () = engine.hours.notified() => {}
             _ = stop.changed() => {}

@@ -1,4 +1,4 @@
-//! The log: to standard error, since standard output is for data.
+//! The log, written to standard error. Standard output is for data.
 
 use std::io::{self, IsTerminal};
 
@@ -7,11 +7,11 @@ use tracing_subscriber::fmt;
 
 use crate::config::{LogConfig, LogFormat};
 
-/// Libraries that say what nobody asked for: one at `info`, the other at `warn` with the whole body of every event that
-/// nobody listens to, which the outbox counts and keeps. A filter that names them goes before this.
+/// Libraries that log too much: `tokio_cron_scheduler` at `info`; lapin at `warn` with the whole body of every message that
+/// no queue took, which the outbox counts and keeps. A configured filter that names them overrides this.
 const QUIET: &str = "tokio_cron_scheduler=warn,lapin::returned_messages=error";
 
-/// Why there is no log.
+/// Why logging could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// The filter cannot be read.
@@ -19,18 +19,18 @@ pub enum LogError {
     Filter {
         /// As it was given.
         filter: String,
-        /// What is wrong with it.
+        /// The parser's error.
         why: String,
     },
-    /// There is one already.
-    #[error("there is a log already")]
+    /// The process logs already.
+    #[error("logging was started before")]
     Twice,
 }
 
-/// Begins to log, for the rest of the process.
+/// Starts logging for the rest of the process.
 ///
 /// # Errors
-/// When the filter cannot be read, or there is a log already.
+/// When the filter cannot be read, or logging was started before.
 pub fn start(config: &LogConfig) -> Result<(), LogError> {
     let filter = EnvFilter::try_new(format!("{QUIET},{}", config.filter))
         .map_err(|error| LogError::Filter { filter: config.filter.clone(), why: error.to_string() })?;

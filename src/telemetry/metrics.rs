@@ -1,8 +1,8 @@
-//! Every metric there is, with its description and unit.
+//! Every metric, with its description and unit.
 //!
-//! Counters and durations are heard as things happen ([`Observer`], [`CallObserver`]); what the store and the broker
-//! know themselves is read when somebody asks ([`Metrics::render`]). Nothing is labelled with an instance, a CEN or a
-//! job: their number has no bound. Accounts are few, and their budgets are what calls are counted for.
+//! Counters and durations are updated as things happen ([`Observer`], [`CallObserver`]). The counts of the store and the
+//! broker are read at each scrape ([`Metrics::render`]). No label names an instance, a CEN or a job, because their number
+//! has no bound. Accounts are few, and each has its own budget of calls, so calls are labelled with them.
 
 use std::borrow::Cow;
 use std::sync::atomic::AtomicU64;
@@ -14,7 +14,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::{Metric, Registry, Unit};
 
 use crate::broker::{BrokerState, Link, LinkStatus};
 use crate::cloud::CallObserver;
@@ -25,43 +25,64 @@ use crate::engine::ports::store::Counts;
 use crate::engine::record::State;
 
 type Labels<const N: usize> = [(&'static str, Cow<'static, str>); N];
-type Counters<const N: usize> = Family<Labels<N>, Counter>;
-type Gauges<const N: usize> = Family<Labels<N>, Gauge>;
-type Timings<const N: usize> = Family<Labels<N>, Histogram, fn() -> Histogram>;
+type CounterFamily<const N: usize> = Family<Labels<N>, Counter>;
+type GaugeFamily<const N: usize> = Family<Labels<N>, Gauge>;
+type HistogramFamily<const N: usize> = Family<Labels<N>, Histogram, fn() -> Histogram>;
 
 /// The content type of what [`Metrics::render`] returns.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Seconds that steps, calls and sweeps take: from a cached answer to a request that uses up its time.
+/// Buckets for steps, calls and sweeps, in seconds: from a fast answer to a request that times out.
 const BUCKETS: [f64; 12] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
 /// The metrics of this process.
 pub struct Metrics {
     registry: Registry,
-    jobs: Gauges<2>,
-    outbox: Gauge,
-    undeliverable: Gauge,
-    rejected: Gauge,
+    jobs: GaugeFamily<2>,
+    transitions: CounterFamily<2>,
+    limited: CounterFamily<1>,
     paused: Gauge,
-    limited: Counters<1>,
-    store_usable: Gauge,
-    transitions: Counters<2>,
-    attempts: Counters<3>,
-    step_duration: Timings<2>,
-    taken: Counters<1>,
-    events: Counters<1>,
-    published: Counters<1>,
-    calls: Counters<3>,
-    call_duration: Timings<1>,
+    taken: CounterFamily<1>,
+    rejected: Gauge,
+    attempts: CounterFamily<3>,
+    step_duration: HistogramFamily<2>,
+    calls: CounterFamily<3>,
+    call_duration: HistogramFamily<1>,
     budget_waited: Family<Labels<2>, Counter<f64, AtomicU64>>,
     budget_rate: Family<Labels<2>, Gauge<f64, AtomicU64>>,
     sweep_jobs: Counter,
     sweep_calls: Counter,
     sweep_confirmed: Counter,
     sweep_duration: Histogram,
-    connected: Gauges<1>,
-    blocked: Gauges<1>,
-    broker_messages: Counters<1>,
+    events: CounterFamily<1>,
+    published: CounterFamily<1>,
+    outbox: Gauge,
+    undeliverable: Gauge,
+    store_usable: Gauge,
+    connected: GaugeFamily<1>,
+    blocked: GaugeFamily<1>,
+    broker_messages: CounterFamily<1>,
+}
+
+/// A new metric, registered.
+fn metric<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
+    let metric = M::default();
+    registry.register(name, help, metric.clone());
+    metric
+}
+
+/// A new metric in seconds, registered.
+fn seconds<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
+    registry.register_with_unit(name, help, Unit::Seconds, metric.clone());
+    metric
+}
+
+fn histogram() -> Histogram {
+    Histogram::new(BUCKETS)
+}
+
+fn histograms<const N: usize>(registry: &mut Registry, name: &str, help: &str) -> HistogramFamily<N> {
+    seconds(registry, name, help, Family::new_with_constructor(histogram))
 }
 
 impl Default for Metrics {
@@ -71,113 +92,62 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// All at zero.
+    /// Every metric at zero.
     pub fn new() -> Self {
-        let histogram: fn() -> Histogram = || Histogram::new(BUCKETS);
-        let mut metrics = Self {
-            registry: Registry::with_prefix("crossgrant"),
-            jobs: Family::default(),
-            outbox: Gauge::default(),
-            undeliverable: Gauge::default(),
-            rejected: Gauge::default(),
-            paused: Gauge::default(),
-            limited: Family::default(),
-            store_usable: Gauge::default(),
-            transitions: Family::default(),
-            attempts: Family::default(),
-            step_duration: Family::new_with_constructor(histogram),
-            taken: Family::default(),
-            events: Family::default(),
-            published: Family::default(),
-            calls: Family::default(),
-            call_duration: Family::new_with_constructor(histogram),
-            budget_waited: Family::default(),
-            budget_rate: Family::default(),
-            sweep_jobs: Counter::default(),
-            sweep_calls: Counter::default(),
-            sweep_confirmed: Counter::default(),
-            sweep_duration: histogram(),
-            connected: Family::default(),
-            blocked: Family::default(),
-            broker_messages: Family::default(),
+        let mut registry = Registry::with_prefix("crossgrant");
+        let r = &mut registry;
+        let metrics = Self {
+            jobs: metric(r, "jobs", "Jobs in the store, by kind and state"),
+            transitions: metric(r, "job_transitions", "Commits that left a job in a state"),
+            limited: metric(r, "jobs_limited", "Jobs that an hourly limit parked for approval, by limit"),
+            paused: metric(r, "paused_accounts", "Accounts that are paused"),
+            taken: metric(r, "messages_taken", "Messages taken in: new, repeated, with a reused id, or rejected"),
+            rejected: metric(r, "messages_rejected", "Rejections in the store"),
+            attempts: metric(r, "step_attempts", "Attempts at a step: looks, writes, and the failed ones of each"),
+            step_duration: histograms(r, "step_duration", "Duration of a look or a write of a step"),
+            calls: metric(
+                r,
+                "cloud_calls",
+                "Calls to the cloud, by operation, account, and outcome: ok, not-sent, unanswered, or the error code",
+            ),
+            call_duration: histograms(r, "cloud_call_duration", "Duration of a call to the cloud"),
+            budget_waited: seconds(
+                r,
+                "cloud_budget_waited",
+                "Total time that calls waited for the budget of their operation and account",
+                Family::default(),
+            ),
+            budget_rate: metric(
+                r,
+                "cloud_budget_rate",
+                "Calls per second that an operation of an account may make now; throttled calls lower it",
+            ),
+            sweep_jobs: metric(r, "sweep_jobs", "Waiting jobs that sweeps checked"),
+            sweep_calls: metric(r, "sweep_calls", "Calls to the cloud that sweeps made"),
+            sweep_confirmed: metric(r, "sweep_confirmed", "Waiting jobs that sweeps confirmed"),
+            sweep_duration: seconds(r, "sweep_duration", "Duration of a pass of the sweep", histogram()),
+            events: metric(r, "events", "Events committed, by type"),
+            published: metric(r, "published", "Messages published: confirmed, and taken by no queue"),
+            outbox: metric(r, "outbox_messages", "Messages waiting to be published"),
+            undeliverable: metric(r, "undeliverable_messages", "Messages that no queue took, kept for replay"),
+            store_usable: metric(r, "store_usable", "1 if the store can be read, else 0"),
+            connected: metric(r, "broker_connected", "1 if the connection to the broker is up, else 0"),
+            blocked: metric(
+                r,
+                "broker_blocked",
+                "1 if the connection is up and the broker blocks publishers or deliveries are held, else 0",
+            ),
+            broker_messages: metric(r, "broker_messages", "Messages to and from the broker, by outcome"),
+            registry,
         };
-        metrics.register();
-        // There from the start, so that an alert on the first one has something to rise from.
+        // Present from the start, so that an alert also sees the step from 0 to 1.
         for setting in Kind::ALL.into_iter().filter_map(setting) {
             metrics.limited.get_or_create(&[("limit", setting.into())]).inc_by(0);
         }
         metrics
     }
 
-    fn register(&mut self) {
-        let r = &mut self.registry;
-        r.register("jobs", "Jobs in the store, by kind and state", self.jobs.clone());
-        r.register("job_transitions", "Commits that left a job in a state", self.transitions.clone());
-        r.register("jobs_limited", "Jobs that an hourly limit parked for approval, by limit", self.limited.clone());
-        r.register("paused_accounts", "Accounts that are paused", self.paused.clone());
-        r.register(
-            "messages_taken",
-            "Messages taken in: new jobs, repetitions, ids used before, and rejections",
-            self.taken.clone(),
-        );
-        r.register("messages_rejected", "Rejections in the store", self.rejected.clone());
-        r.register("step_attempts", "Tries of a step: looks and writes, and those that failed", self.attempts.clone());
-        r.register_with_unit(
-            "step_duration",
-            "How long a look or a write of a step took",
-            Unit::Seconds,
-            self.step_duration.clone(),
-        );
-        r.register(
-            "cloud_calls",
-            "Calls to the cloud, by operation, account, and outcome: ok, not-sent, unanswered, or the error code",
-            self.calls.clone(),
-        );
-        r.register_with_unit(
-            "cloud_call_duration",
-            "How long a call to the cloud took",
-            Unit::Seconds,
-            self.call_duration.clone(),
-        );
-        r.register_with_unit(
-            "cloud_budget_waited",
-            "How long calls waited for the budget of their operation and account, all together",
-            Unit::Seconds,
-            self.budget_waited.clone(),
-        );
-        r.register(
-            "cloud_budget_rate",
-            "Calls per second that an operation has as an account: less than is configured after a throttled call",
-            self.budget_rate.clone(),
-        );
-        r.register("sweep_jobs", "Waiting jobs that sweeps looked at", self.sweep_jobs.clone());
-        r.register("sweep_calls", "Calls to the cloud that sweeps made", self.sweep_calls.clone());
-        r.register("sweep_confirmed", "Waiting jobs that sweeps confirmed", self.sweep_confirmed.clone());
-        r.register_with_unit(
-            "sweep_duration",
-            "How long a pass of the sweep took",
-            Unit::Seconds,
-            self.sweep_duration.clone(),
-        );
-        r.register("events", "Events committed, by type", self.events.clone());
-        r.register("published", "Messages published: confirmed, and taken by no queue", self.published.clone());
-        r.register("outbox_messages", "Messages waiting to be published", self.outbox.clone());
-        r.register("undeliverable_messages", "Messages that no queue took, kept aside", self.undeliverable.clone());
-        r.register("store_usable", "Whether the store could be read just now: 1 or 0", self.store_usable.clone());
-        r.register("broker_connected", "Whether a link to the broker stands: 1 or 0", self.connected.clone());
-        r.register(
-            "broker_blocked",
-            "Whether a link stands and nothing may pass: the broker blocks publishers, or deliveries are held: 1 or 0",
-            self.blocked.clone(),
-        );
-        r.register(
-            "broker_messages",
-            "Messages that passed between the broker and this process, by what became of them",
-            self.broker_messages.clone(),
-        );
-    }
-
-    /// The text that a scrape gets, with what the store (`None`: it could not be read) and the broker say now.
+    /// The text for a scrape. `counts` is `None` when the store could not be read.
     pub fn render(&self, counts: Option<&Counts>, broker: Option<&BrokerState>) -> String {
         self.store_usable.set(i64::from(counts.is_some()));
         if let Some(counts) = counts {
@@ -235,7 +205,7 @@ impl Observer for Metrics {
     }
 
     fn tried(&self, kind: Kind, step: &str, what: &'static str, took: Duration) {
-        // A step that a job of an earlier version is pinned to may bear a name of its own: few, and they end.
+        // A job may be pinned to an older definition with other names of steps. They are few, and these jobs end.
         let step = || Cow::Owned(step.to_owned());
         let labels = [("kind", kind.as_str().into()), ("step", step()), ("what", what.into())];
         self.attempts.get_or_create(&labels).inc();
@@ -307,7 +277,7 @@ mod tests {
     use super::*;
     use crate::clock::ManualClock;
 
-    /// Every name, its type and its unit.
+    /// Every metric: its name, type and unit.
     const NAMES: [(&str, &str, &str); 24] = [
         ("crossgrant_jobs", "gauge", ""),
         ("crossgrant_job_transitions", "counter", ""),

@@ -1,12 +1,12 @@
-//! Everything `workflows/` holds, embedded in the binary and checked together.
+//! The files of `workflows/`, embedded in the binary and checked together.
 
 use std::collections::BTreeMap;
 
 use super::definition::Definition;
 use super::errors::ErrorClasses;
 use super::policies::Policies;
-use super::problem::Problem;
 use super::verb::VerbSpec;
+use crate::document::{Location, Problem};
 use crate::domain::{Code, Kind};
 
 const POLICIES: &str = include_str!("../../workflows/policies.toml");
@@ -17,46 +17,47 @@ const DEFINITIONS: [(Kind, &str, &str); 3] = [
     (Kind::PayerChange, "workflows/payer-change.toml", include_str!("../../workflows/payer-change.toml")),
 ];
 
-/// A file of the operator's, already read.
+/// A file of an operator that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OverridingFile {
     /// Its path, for messages.
     pub file: String,
-    /// Its text.
+    /// Its content.
     pub text: String,
 }
 
 impl OverridingFile {
-    fn parts(&self) -> (&str, &str) {
+    fn name_and_text(&self) -> (&str, &str) {
         (&self.file, &self.text)
     }
 }
 
-/// What an operator may override. Step definitions are not among it: they are what the crash tests prove.
+/// The files that an operator overrides. Definitions cannot be overridden, because the crash tests prove the embedded ones.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Overrides {
-    /// Single keys of `policies.toml`.
+    /// Replaces single keys of `policies.toml`.
     pub policies: Option<OverridingFile>,
-    /// Entries that come before those of `errors.toml`.
+    /// Adds entries before those of `errors.toml`.
     pub errors: Option<OverridingFile>,
 }
 
-/// The definitions this binary brings along, with the live policies and error classes.
+/// The definitions of this binary, with the policies and error classes in force.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Catalog {
-    /// One for every kind.
+    /// A definition of every kind of job. New jobs are pinned to it.
     pub definitions: BTreeMap<Kind, Definition>,
-    /// Live: they apply to running jobs too.
+    /// Retries and time limits, for running jobs too.
     pub policies: Policies,
-    /// Live: they apply to running jobs too.
+    /// What errors of the cloud mean, for running jobs too.
     pub classes: ErrorClasses,
 }
 
 impl Catalog {
-    /// The embedded catalog, checked against the verbs there are. All findings are reported together.
+    /// Reads the embedded files with the overrides, and checks them against the verbs of this program. Reports every problem
+    /// of the policies and error classes, or else of the definitions.
     pub fn embedded(verbs: &[VerbSpec], overrides: &Overrides) -> Result<Self, Vec<Problem>> {
-        let policies = Policies::load(POLICIES, overrides.policies.as_ref().map(OverridingFile::parts));
-        let classes = ErrorClasses::load(ERRORS, overrides.errors.as_ref().map(OverridingFile::parts));
+        let policies = Policies::load(POLICIES, overrides.policies.as_ref().map(OverridingFile::name_and_text));
+        let classes = ErrorClasses::load(ERRORS, overrides.errors.as_ref().map(OverridingFile::name_and_text));
         let (policies, classes) = match (policies, classes) {
             (Ok(policies), Ok(classes)) => (policies, classes),
             (policies, classes) => {
@@ -70,7 +71,8 @@ impl Catalog {
                 Ok(definition) if definition.kind == kind => drop(definitions.insert(kind, definition)),
                 Ok(definition) => {
                     let message = format!("this file is for `{kind}` and defines `{}`", definition.kind);
-                    problems.push(Problem { file: file.to_owned(), line: 1, code: Code::WorkflowIncomplete, message });
+                    let location = Location::File(file.to_owned());
+                    problems.push(Problem { location, code: Code::WorkflowIncomplete, message });
                 }
                 Err(found) => problems.extend(found),
             }
@@ -78,7 +80,7 @@ impl Catalog {
         if problems.is_empty() { Ok(Self { definitions, policies, classes }) } else { Err(problems) }
     }
 
-    /// The definition that new jobs of this kind are pinned to.
+    /// The definition to which new jobs of this kind are pinned.
     pub fn definition(&self, kind: Kind) -> &Definition {
         self.definitions.get(&kind).expect("the catalog holds a definition of every kind")
     }
@@ -139,10 +141,10 @@ mod tests {
     }
 
     #[test]
-    fn faults_of_both_overriding_files_are_reported_together() {
+    fn problems_of_both_overriding_files_are_reported_together() {
         let file = |name: &str, text: &str| Some(OverridingFile { file: name.to_owned(), text: text.to_owned() });
         let overrides = Overrides { policies: file("p.toml", "x = 1"), errors: file("e.toml", "y = 1") };
         let found = Catalog::embedded(&VERBS, &overrides).unwrap_err();
-        assert_eq!(found.iter().map(|p| p.file.as_str()).collect::<Vec<_>>(), ["p.toml", "e.toml"]);
+        assert_eq!(found.iter().map(|p| p.location.to_string()).collect::<Vec<_>>(), ["p.toml:1", "e.toml:1"]);
     }
 }

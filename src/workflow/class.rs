@@ -1,51 +1,55 @@
-//! The words of the table of error classes: what the worker makes of an error, whether the call may have taken effect,
-//! and what a refusal finds wrong with the job.
+//! The words of the error table: what the worker does about an error, whether the call may have taken effect, and what a
+//! refusal finds wrong with the job.
 
 use std::fmt;
 
-/// What to do about an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+use serde::{Deserialize, Serialize};
+
+/// What the worker does about an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Class {
-    /// Come back later, as late as the server says, and ask less often from now on.
+    /// Wait for as long as the server says, and call less often from now on.
     Throttled,
-    /// Try again.
+    /// Try again soon.
     Transient,
-    /// Try again once the resource has had time to change its state: slower and for longer.
+    /// Try again, more slowly and for longer: the resource has to change its state first.
     State,
-    /// Repair the credential or the clock, then try again once.
+    /// Renew the credential, then try again.
     Auth,
-    /// The account's credential is refused for good: park, since only an operator can repair it.
+    /// Park the job: the credential of the account is refused for good, and only an operator can repair it.
     Credential,
-    /// The refusal of a read that can only mean that the request of the worker itself was malformed, or that the
-    /// account's policy lacks a permission newly needed. No job ends over it: the operation of that account is held, with
-    /// one alert, and tried again later.
+    /// Hold the operation for this account, with one alert, and try it again later; no job ends over it. Such a refusal of a
+    /// read can only mean that the worker's own request was malformed, or that the account's policy lacks a permission which
+    /// the worker did not need before.
     Held,
-    /// The end state is there already; to be confirmed by a read.
+    /// Confirm by a read that the wanted state is there already.
     Done,
-    /// No attempt will ever succeed.
+    /// Do not try again: no attempt will ever succeed.
     Permanent,
-    /// Not in the table: look again before believing it, then treat it as permanent.
+    /// Look again before it is believed, then take it as permanent: the table has no entry for it.
     Unknown,
 }
 
-/// Whether a call that gave an error may have taken effect all the same.
+/// Whether a call that gave an error may have taken effect nevertheless.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Effect {
-    /// It has had none.
+    /// It had no effect.
     None,
-    /// It may have had one: look before repeating it.
+    /// It may have had one; the state is read before the call is repeated.
     Unknown,
 }
 
-/// What the refusal of a call finds wrong with the job itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// What the refusal of a call says is wrong with the job itself: `finding` in the error table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Finding {
-    /// What the job says of the instance: its id, owner, region or type.
+    /// The id, owner, region or type of its instance.
     Instance,
 }
 
 impl Class {
-    /// All of them.
+    /// Every class, in the order of messages.
     pub const ALL: [Self; 9] = [
         Self::Throttled,
         Self::Transient,
@@ -58,7 +62,7 @@ impl Class {
         Self::Unknown,
     ];
 
-    /// The word used in the table.
+    /// The word that `errors.toml` uses.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Throttled => "throttled",
@@ -81,10 +85,10 @@ impl fmt::Display for Class {
 }
 
 impl Effect {
-    /// Both.
+    /// Both values.
     pub const ALL: [Self; 2] = [Self::None, Self::Unknown];
 
-    /// The word used in the table.
+    /// The word that `errors.toml` uses.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -94,10 +98,10 @@ impl Effect {
 }
 
 impl Finding {
-    /// All of them.
+    /// Every value.
     pub const ALL: [Self; 1] = [Self::Instance];
 
-    /// The word used in the table.
+    /// The word that `errors.toml` uses.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Instance => "instance",

@@ -1,41 +1,37 @@
-//! A workflow as read and checked: its steps, in order, and where each outcome leads.
+//! A workflow as read and checked: its steps in order, and where each outcome leads.
 //!
-//! Steps only ever lead to later steps, so a definition cannot loop, and "in the order of the steps" means the same for
-//! going forward and for the undo, which takes back what was written in that order as well (a payer change must touch
-//! the resource account before the transit-router account in both directions, API §A.7).
+//! A step leads to later steps only, so a definition cannot loop. The undo goes in the order of the steps too, because a
+//! payer change has to touch the resource account before the transit-router account in both directions (API §A.7).
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::policies::Policies;
-use super::problem::Problem;
-use super::verb::{Account, VerbSpec};
+use super::verb::{ActsAs, VerbSpec};
+use crate::document::Problem;
 use crate::domain::Kind;
 
-/// The steps of one kind of job. At least one step; every name in it resolves; built by [`Definition::parse`] only.
+/// The steps of one kind of job. It has at least one step, every name in it resolves, and only [`Definition::parse`] makes
+/// one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Definition {
-    /// The kind of job it carries out.
+    /// The kind of job that it carries out.
     pub kind: Kind,
-    /// One sentence for people.
+    /// One sentence for people, shown by `crossgrant workflow list`.
     pub summary: String,
-    /// In order. Never empty.
+    /// In the order of the file. Never empty.
     pub steps: Vec<Step>,
     pub(super) source: String,
     pub(super) digest: String,
 }
 
-/// One entry of a definition.
+/// One `[[step]]`. Its `about` is for readers of the file only; that it is there is checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// kebab-case, unique within the definition.
+    /// Lower-case words joined by `-`, unique within the definition.
     pub name: String,
-    /// One sentence for people.
-    pub about: String,
-    /// What it does.
+    /// Whether it calls or waits.
     pub work: Work,
-    /// The line of its `[[step]]`, 1-based.
-    pub line: usize,
 }
 
 /// What a step does.
@@ -43,86 +39,65 @@ pub struct Step {
 pub enum Work {
     /// Calls an action.
     Call(Call),
-    /// Sleeps until a time.
-    Wait(Wait),
+    /// Waits for the billing hour in which a payer change takes effect. `wait = "hour"` and `emit = "waiting"` say so in the
+    /// file, for its readers; they can have no other value.
+    Wait {
+        /// Where the step leads once the wait is over.
+        next: Target,
+    },
 }
 
-/// A step that calls an action.
+/// The call of an action, with all that its step says about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
-    /// The verb, known to the registry the definition was checked against.
+    /// A verb of the registry that the definition was checked against.
     pub verb: String,
-    /// Whose account it acts in: what the verb needs.
-    pub account: Account,
-    /// A retry policy, known to the policies the definition was checked against.
+    /// Whose credentials it acts with: what the verb needs.
+    pub acts_as: ActsAs,
+    /// The name of a retry policy of the policies that the definition was checked against.
     pub retry: String,
-    /// Of one attempt. Never zero.
+    /// The time limit of one attempt. Never zero.
     pub timeout: Duration,
-    /// The verb that puts the before-image back; a writing one of the same account.
+    /// The verb that puts the before-image back: one that writes, with the same credentials. `None` if the step is not undone.
     pub undo: Option<String>,
     /// What a permanent refusal leads to once the job has written.
     pub refused: Refused,
-    /// Where each outcome of the verb leads; every outcome is there, those of single-outcome verbs too.
+    /// Where each outcome leads. It has every outcome of the verb, also of a verb with only one.
     pub on: BTreeMap<String, Target>,
 }
 
 /// What a permanent refusal leads to once the job has written something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Refused {
-    /// Take back what was written.
+    /// What was written is taken back.
     #[default]
     Undo,
-    /// Keep at it until it succeeds or parks: the half that is missing must not be given up quietly.
+    /// The call is repeated until it succeeds or the job parks: the missing half must not be given up.
     Retry,
 }
 
-/// A step that sleeps.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wait {
-    /// Until when.
-    pub for_: WaitFor,
-    /// The event that says so.
-    pub emit: Emit,
-    /// Where it leads once the wait is over.
-    pub next: Target,
-}
-
-/// What a step can wait for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WaitFor {
-    /// The billing hour in which a payer change takes effect.
-    Hour,
-}
-
-/// The events a step can cause.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Emit {
-    /// `crossgrant.job.waiting`
-    Waiting,
-}
-
-/// Where to go on.
+/// Where a step leads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
-    /// At the step of that name, which exists and comes later.
+    /// To the step of that name, which exists and comes later.
     Step(String),
-    /// The workflow is through.
+    /// To the end of the workflow.
     End,
 }
 
 impl Definition {
-    /// Reads and checks a definition against the verbs and policies there are. All findings are reported together.
+    /// Reads and checks a definition against the verbs and policies of this program. Reports every problem of the file.
     pub fn parse(file_name: &str, text: &str, verbs: &[VerbSpec], policies: &Policies) -> Result<Self, Vec<Problem>> {
         super::parse::definition(file_name, text, verbs, policies)
     }
 
-    /// The text it was read from, to be stored with a job that is pinned to it and parsed again later.
+    /// The text it was read from. It is stored for the jobs that are pinned to it, and parsed again later.
     pub fn source(&self) -> &str {
         &self.source
     }
 
-    /// SHA-256, in hex, of what the text says: comments, white space and the order of keys make no difference, the
-    /// order of steps does. It depends on the text alone, so every version of this program finds the same digest.
+    /// SHA-256, in hex, of what the text means: comments, white space and the order of keys make no difference, the order of
+    /// steps does. It depends on the text alone, so every version of this program finds the same digest.
     pub fn digest(&self) -> &str {
         &self.digest
     }
@@ -132,78 +107,34 @@ impl Definition {
         self.steps.iter().find(|step| step.name == name)
     }
 
-    /// Where every job begins.
+    /// The step with which every job begins.
     pub fn first(&self) -> &Step {
         self.steps.first().expect("a definition has at least one step")
     }
 
-    /// Where `outcome` of `step` leads; `None` when the step has no such outcome. The end of a wait has the outcome
-    /// `done`.
+    /// Where `outcome` of `step` leads; `None` if the step has no such outcome. The end of a wait is the outcome `done`.
     pub fn after(&self, step: &Step, outcome: &str) -> Option<Target> {
         match &step.work {
             Work::Call(call) => call.on.get(outcome).cloned(),
-            Work::Wait(wait) => (outcome == "done").then(|| wait.next.clone()),
+            Work::Wait { next } => (outcome == "done").then(|| next.clone()),
         }
     }
 }
 
 impl Step {
-    /// What it calls, unless it waits.
+    /// Its call; `None` if it waits.
     pub fn call(&self) -> Option<&Call> {
         match &self.work {
             Work::Call(call) => Some(call),
-            Work::Wait(_) => None,
+            Work::Wait { .. } => None,
         }
     }
 
-    /// Every target it can lead to, with the outcome that leads there.
+    /// Every target, with the outcome that leads there.
     pub fn targets(&self) -> Vec<(&str, &Target)> {
         match &self.work {
             Work::Call(call) => call.on.iter().map(|(outcome, target)| (outcome.as_str(), target)).collect(),
-            Work::Wait(wait) => vec![("done", &wait.next)],
-        }
-    }
-}
-
-impl Refused {
-    /// Reads the word used in definitions.
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Undo, Self::Retry].into_iter().find(|value| value.as_str() == text)
-    }
-
-    /// The word used in definitions.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Undo => "undo",
-            Self::Retry => "retry",
-        }
-    }
-}
-
-impl WaitFor {
-    /// Reads the word used in definitions.
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Hour].into_iter().find(|value| value.as_str() == text)
-    }
-
-    /// The word used in definitions.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Hour => "hour",
-        }
-    }
-}
-
-impl Emit {
-    /// Reads the word used in definitions.
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Waiting].into_iter().find(|value| value.as_str() == text)
-    }
-
-    /// The word used in definitions and in the event's type.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
+            Work::Wait { next } => vec![("done", next)],
         }
     }
 }

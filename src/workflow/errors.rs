@@ -1,117 +1,110 @@
-//! What an error of the cloud means for a job: an ordered table, the first entry that matches wins (API §D.3).
+//! What an error of the cloud means for a job: an ordered table, of which the first entry that matches counts (API §D.3).
 //!
-//! The table is data because it is never finished: the vendor publishes no list of codes for some operations, and an
-//! operator who meets a new one must be able to say what it means without a new binary. It always ends in an entry that
-//! matches everything, so that every answer has a verdict.
+//! The table is data because it is never complete: for some operations the vendor publishes no list of codes, and an
+//! operator who meets a new code can say what it means without a new binary. Its last entry matches everything, so every
+//! answer is classified.
 
 use std::fmt;
 
 use super::class::{Class, Effect, Finding};
-use super::document::{Reader, Table};
 use super::glob;
-use super::problem::{Problem, hint, list};
+use crate::document::{Codes, Location, Problem, Reader, Table, list};
 use crate::domain::Code;
 
-/// How operations that read begin.
+const EMBEDDED: &str = "workflows/errors.toml";
+
+/// Prefixes of the operations that read.
 const READS: [&str; 3] = ["List", "Describe", "Check"];
 
-/// How operations begin that name an instance: the writes, and the reads of its grants.
+/// Prefixes of the operations that name an instance: the writes, and the reads of its grants.
 const OF_INSTANCES: [&str; 4] = ["Grant", "Revoke", "Modify", "DescribeGrantRules"];
 
-/// What the table says about one error.
+/// What the table says about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verdict<'a> {
-    /// What to do.
+    /// What the worker does about it.
     pub class: Class,
     /// Whether the call may have taken effect.
     pub effect: Effect,
-    /// What it finds wrong with the job.
+    /// What it says is wrong with the job; `None` if nothing is.
     pub finding: Option<Finding>,
-    /// What the error means.
+    /// One or two sentences for people: what the error says.
     pub meaning: &'a str,
-    /// What an operator does about it.
+    /// For people: what an operator does about it.
     pub advice: &'a str,
 }
 
-/// One entry of the table. An answer matches when it fits every condition that is there.
+/// One entry of the table. An answer matches if it meets every condition of the entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ErrorClass {
-    /// Patterns for `Code`; empty: any.
+    /// Patterns for the error code. If empty, every code matches.
     pub codes: Vec<String>,
-    /// HTTP statuses; empty: any.
+    /// Conditions on the HTTP status. If empty, every status matches.
     pub http: Vec<HttpStatus>,
-    /// Patterns for the operation; empty: any.
+    /// Patterns for the operation. If empty, every operation matches.
     pub operations: Vec<String>,
-    /// Whether it speaks of answers with `x-acs-retry-after`; the others never match such an answer.
+    /// Whether it matches answers with the header `x-acs-retry-after`, or those without.
     pub retry_after: bool,
-    /// What to do.
+    /// What the worker does about it.
     pub class: Class,
     /// Whether the call may have taken effect.
     pub effect: Effect,
-    /// What it finds wrong with the job.
+    /// What it says is wrong with the job; `None` if nothing is.
     pub finding: Option<Finding>,
-    /// What the error means.
+    /// One or two sentences for people: what the error says.
     pub meaning: String,
-    /// What an operator does about it.
+    /// For people: what an operator does about it.
     pub advice: String,
-    /// The file it is from.
-    pub file: String,
-    /// Its line there, 1-based.
-    pub line: usize,
 }
 
 /// A condition on the HTTP status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HttpStatus {
-    /// This one.
+    /// One status.
     Exactly(u16),
-    /// All of a hundred, by its first digit: `5xx`.
+    /// A hundred statuses by their first digit, such as `5xx`.
     Hundred(u16),
 }
 
-/// The whole table, an operator's entries before the embedded ones.
+/// The table: the entries of an operator before the embedded ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ErrorClasses {
     entries: Vec<ErrorClass>,
 }
 
 impl ErrorClasses {
-    /// Reads the embedded table and an operator's own `(file, text)` before it. All findings are reported together.
+    /// Reads the embedded table and before it a file of an operator, as path and text. Reports every problem of both.
     pub fn load(embedded: &str, overriding: Option<(&str, &str)>) -> Result<Self, Vec<Problem>> {
         let mut entries = Vec::new();
         let mut problems = Vec::new();
-        for (file, text) in overriding.into_iter().chain([("workflows/errors.toml", embedded)]) {
-            let reader = Reader::new(file, text);
+        for (file, text) in overriding.into_iter().chain([(EMBEDDED, embedded)]) {
+            let reader = Reader::new(file, text, Codes::WORKFLOW);
             if let Some(document) = reader.document() {
                 let root = Table::root(&reader, &document);
                 root.only(&["class"]);
-                entries.extend(root.tables("class").iter().filter_map(|table| read(file, table)));
+                entries.extend(root.tables("class").iter().filter_map(read));
             }
             problems.extend(reader.into_problems());
         }
         let readable = problems.is_empty();
         for retry_after in [false, true] {
             if readable && !entries.iter().any(|entry| entry.matches_all(retry_after)) {
-                let message = format!("no entry matches everything with retry-after = {retry_after}");
-                problems.push(Problem {
-                    file: "workflows/errors.toml".to_owned(),
-                    line: 1,
-                    code: Code::WorkflowIncomplete,
-                    message,
-                });
+                let message = format!("no entry matches every answer with `retry-after = {retry_after}`");
+                let location = Location::File(EMBEDDED.to_owned());
+                problems.push(Problem { location, code: Code::WorkflowIncomplete, message });
             }
         }
         if problems.is_empty() { Ok(Self { entries }) } else { Err(problems) }
     }
 
-    /// What an error answer means. `asked` is the operation, or `metadata`; `code` is empty when the body was no error envelope; `retry_after` says whether the
-    /// server asked for a delay (`x-acs-retry-after`, API §D.1).
+    /// Classifies an error. `asked` is the operation, or `metadata`; `code` is empty when the body was no error envelope;
+    /// `retry_after` says whether the server asked for a delay (`x-acs-retry-after`, API §D.1).
     pub fn classify(&self, asked: impl AsRef<str>, status: u16, code: &str, retry_after: bool) -> Verdict<'_> {
         let found = self.entries.iter().find(|entry| entry.matches(asked.as_ref(), status, code, retry_after));
         found.expect("a table is loaded only when it matches everything").verdict()
     }
 
-    /// A call that never left this machine: it can be repeated as it is.
+    /// Classifies a call that did not leave this machine: it can be repeated as it is.
     pub fn not_sent(&self) -> Verdict<'static> {
         Verdict {
             class: Class::Transient,
@@ -123,7 +116,7 @@ impl ErrorClasses {
         }
     }
 
-    /// A call to which no whole answer came back: it may have been carried out.
+    /// Classifies a call to which no whole answer came: it may have been carried out.
     pub fn unanswered(&self) -> Verdict<'static> {
         Verdict {
             class: Class::Transient,
@@ -135,13 +128,13 @@ impl ErrorClasses {
         }
     }
 
-    /// Every entry, in the order of looking.
+    /// Every entry, in the order in which they are tried.
     pub fn entries(&self) -> &[ErrorClass] {
         &self.entries
     }
 
-    /// The entries that name a code, whatever the operation and status: what there is to explain about it. When none
-    /// does, the one for codes the table does not know.
+    /// The entries that name a code, for any operation and status; if none does, the one for codes that the table does not
+    /// know.
     pub fn explain(&self, code: &str) -> Vec<&ErrorClass> {
         let names = |entry: &&ErrorClass| entry.codes.iter().any(|pattern| glob::matches(pattern, code));
         let found: Vec<_> = self.entries.iter().filter(names).collect();
@@ -153,14 +146,14 @@ impl ErrorClasses {
 }
 
 impl ErrorClass {
-    /// What it says of an answer that it matches.
+    /// What it says about an answer that it matches.
     pub fn verdict(&self) -> Verdict<'_> {
         let Self { class, effect, finding, meaning, advice, .. } = self;
         Verdict { class: *class, effect: *effect, finding: *finding, meaning, advice }
     }
 
-    /// What its keys say against each other. Only a read may be held, since a job must end over the refusal of a write; and
-    /// only a call that names an instance, and will not be made again, tells something of it.
+    /// What contradicts what in this entry. Only a read can be held, because a job has to end over the refusal of a write; and
+    /// only a call that names an instance and is not made again can tell that the instance is wrong.
     fn contradictions(&self) -> impl Iterator<Item = String> {
         let begin_with = |verbs: &[&str]| {
             let begins = |pattern: &String| verbs.iter().any(|verb| glob::begins_with(pattern, verb));
@@ -168,16 +161,14 @@ impl ErrorClass {
         };
         let held = (self.class == Class::Held && !begin_with(&READS)).then(|| {
             let reads = list(READS);
-            format!(
-                "`class = \"held\"` is for operations that read: each of `operations` must begin with one of {reads}"
-            )
+            format!("`class = \"held\"` is for reads only: each of `operations` must begin with one of {reads}")
         });
         let of_an_instance = matches!(self.class, Class::Permanent | Class::Done) && begin_with(&OF_INSTANCES);
         let finding = (self.finding.is_some() && !of_an_instance).then(|| {
             let operations = list(OF_INSTANCES);
             format!(
-                "`finding` is for calls about an instance that are refused for good: `class` must be `permanent` or \
-                 `done`, and each of `operations` must begin with one of {operations}"
+                "`finding` is only for calls that name an instance and are refused for good: `class` must be `permanent` \
+                 or `done`, and each of `operations` must begin with one of {operations}"
             )
         });
         held.into_iter().chain(finding)
@@ -225,63 +216,43 @@ impl fmt::Display for HttpStatus {
     }
 }
 
-fn read(file: &str, table: &Table<'_, '_>) -> Option<ErrorClass> {
+fn read(table: &Table<'_, '_>) -> Option<ErrorClass> {
     table.only(&["code", "http", "operations", "retry-after", "class", "effect", "finding", "meaning", "do"]);
     let patterns =
-        |key: &str| Some(table.texts(key)?.into_iter().map(|text| text.value.to_owned()).collect::<Vec<_>>());
+        |key: &str| Some(table.strings(key)?.into_iter().map(|text| text.value.to_owned()).collect::<Vec<_>>());
     let (codes, operations) = (patterns("code"), patterns("operations"));
     let http = statuses(table);
-    let retry_after = if table.has("retry-after") { table.boolean("retry-after") } else { Some(false) };
-    let class = word(table, "class", &Class::ALL.map(|class| (class.as_str(), class)));
-    let effect = word(table, "effect", &Effect::ALL.map(|effect| (effect.as_str(), effect)));
-    let finding = match table.has("finding") {
-        true => word(table, "finding", &Finding::ALL.map(|finding| (finding.as_str(), finding))).map(Some),
-        false => Some(None),
-    };
+    let retry_after = table.flag("retry-after");
+    let class = required_word(table, "class", &Class::ALL.map(|class| (class.as_str(), class)));
+    let effect = required_word(table, "effect", &Effect::ALL.map(|effect| (effect.as_str(), effect)));
+    let finding = table.word("finding", &Finding::ALL.map(|finding| (finding.as_str(), finding)));
     let meaning = table.required_text("meaning");
     let advice = table.required_text("do");
     let entry = ErrorClass {
         codes: codes?,
         http: http?,
         operations: operations?,
-        retry_after: retry_after?,
+        retry_after: retry_after.is_some_and(|flag| flag.value),
         class: class?,
         effect: effect?,
-        finding: finding?,
+        finding: finding.map(|finding| finding.value),
         meaning: meaning?.value.to_owned(),
         advice: advice?.value.to_owned(),
-        file: file.to_owned(),
-        line: table.reader.line(table.at),
     };
     entry.contradictions().for_each(|message| table.reader.report(table.at, Code::WorkflowContradiction, message));
     Some(entry)
 }
 
-/// The statuses of `http`; none when it is not there.
-fn statuses(table: &Table<'_, '_>) -> Option<Vec<HttpStatus>> {
-    let statuses = table.words("http")?.into_iter().map(|text| {
-        let status = HttpStatus::parse(text.value);
-        if status.is_none() {
-            let message = format!("`http` must be a status such as 429 or \"5xx\", not `{}`", text.value);
-            table.reader.report(text.at, Code::WorkflowBadValue, message);
-        }
-        status
-    });
-    statuses.collect()
+fn required_word<T: Copy>(table: &Table<'_, '_>, key: &str, known: &[(&str, T)]) -> Option<T> {
+    table.requires(key).then(|| table.word(key, known))?.map(|word| word.value)
 }
 
-/// One of a closed list of words, which must be there.
-fn word<T: Copy>(table: &Table<'_, '_>, key: &str, known: &[(&str, T)]) -> Option<T> {
-    let word = table.required_text(key)?;
-    let found = known.iter().find(|(name, _)| *name == word.value).map(|(_, value)| *value);
-    if found.is_none() {
-        let names = || known.iter().map(|(name, _)| *name);
-        let (hint, known) = (hint(word.value, names()), list(names()));
-        table.reader.report(
-            word.at,
-            Code::WorkflowBadValue,
-            format!("`{key}` cannot be `{}`{hint} (known: {known})", word.value),
-        );
-    }
-    found
+/// The statuses of `http`; none when the key is not there.
+fn statuses(table: &Table<'_, '_>) -> Option<Vec<HttpStatus>> {
+    let statuses = table.strings_or_numbers("http")?.into_iter().map(|text| {
+        let status = HttpStatus::parse(text.value)
+            .ok_or_else(|| format!("`http` must be a status such as 429 or \"5xx\", not `{}`", text.value));
+        Some(table.reader.usable(text.at, status)?.value)
+    });
+    statuses.collect()
 }

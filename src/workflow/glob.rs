@@ -1,7 +1,7 @@
-//! Patterns with `*` for any run of characters, compared without regard to case: the vendor itself spells one code in
-//! two ways (API §A.7).
+//! Patterns in which `*` stands for any run of characters. Upper and lower case are the same: the vendor itself spells one
+//! code in two ways (API §A.7).
 
-/// Whether all of `text` fits `pattern`.
+/// Whether the whole of `text` matches `pattern`.
 pub(super) fn matches(pattern: &str, text: &str) -> bool {
     let (pattern, text) = (pattern.to_ascii_lowercase(), text.to_ascii_lowercase());
     let mut parts = pattern.split('*');
@@ -9,14 +9,14 @@ pub(super) fn matches(pattern: &str, text: &str) -> bool {
     let Some(mut rest) = text.strip_prefix(first) else { return false };
     let Some(last) = parts.next_back() else { return rest.is_empty() };
     for part in parts {
-        // The leftmost fit leaves the most for what follows, so it is never a worse choice than a later one.
+        // The leftmost match leaves the most text for the parts that follow, so a later one is never better.
         let Some(found) = rest.find(part) else { return false };
         rest = &rest[found + part.len()..];
     }
     rest.len() >= last.len() && rest.ends_with(last)
 }
 
-/// Whether everything that fits `pattern` begins with `start`.
+/// Whether every text that matches `pattern` begins with `start`.
 pub(super) fn begins_with(pattern: &str, start: &str) -> bool {
     let fixed = pattern.split('*').next().unwrap_or_default();
     fixed.to_ascii_lowercase().starts_with(&start.to_ascii_lowercase())

@@ -1,18 +1,17 @@
 //! What only shows across the steps of a definition: names, targets, and whether every step can be reached.
 
 use super::definition::{Step, Target};
-use super::document::{Located, Reader, Table};
-use super::problem::hint;
+use crate::document::{Located, Reader, Table, hint};
 use crate::domain::Code;
 
-/// The word for the end of a workflow, which no step may bear.
+/// The word for the end of a workflow, which can be the name of no step.
 const END: &str = "end";
 
 /// The names of all steps, in order; `None` where a step has none.
 pub(super) struct Names<'r>(Vec<Option<&'r str>>);
 
 impl<'r> Names<'r> {
-    /// Collects them, reporting what is missing, ill-formed or there twice.
+    /// Collects them, and reports names that are missing, ill-formed or used twice.
     pub fn of(tables: &[Table<'r, '_>]) -> Self {
         let mut names: Vec<Option<Located<&str>>> = Vec::new();
         for table in tables {
@@ -21,19 +20,14 @@ impl<'r> Names<'r> {
                 let first = names.iter().flatten().find(|earlier| earlier.value == name.value);
                 if let Some(first) = first {
                     let line = table.reader.line(first.at);
-                    table.reader.report(
-                        name.at,
-                        Code::WorkflowBadName,
-                        format!("the name `{}` is taken by the step of line {line}", name.value),
-                    );
+                    let message = format!("the step on line {line} has the name `{}` already", name.value);
+                    table.reader.report(name.at, Code::WorkflowBadName, message);
                 } else if name.value == END {
-                    table.reader.report(
-                        name.at,
-                        Code::WorkflowBadName,
-                        format!("`{END}` is the word for the end of a workflow, not a name"),
-                    );
+                    let message = format!("a step cannot be called `{END}`: the word stands for the end of a workflow");
+                    table.reader.report(name.at, Code::WorkflowBadName, message);
                 } else if !is_kebab(name.value) {
-                    let message = format!("`{}` is no name for a step: lower-case words joined by `-`", name.value);
+                    let message =
+                        format!("the name of a step must be lower-case words joined by `-`, not `{}`", name.value);
                     table.reader.report(name.at, Code::WorkflowBadName, message);
                 }
             }
@@ -47,39 +41,33 @@ impl<'r> Names<'r> {
         self.0.get(i).copied().flatten()
     }
 
-    /// What follows the `i`-th step when it does not say.
+    /// Where the `i`-th step leads when it does not say.
     pub fn after(&self, i: usize) -> Target {
         self.at(i + 1).map_or(Target::End, |name| Target::Step(name.to_owned()))
     }
 
-    /// What `word`, written in the `i`-th step, leads to.
+    /// Where `word` in the `i`-th step leads.
     pub fn target(&self, reader: &Reader<'_>, i: usize, word: Located<&str>) -> Option<Target> {
         if word.value == END {
             return Some(Target::End);
         }
         let Some(to) = self.0.iter().position(|name| *name == Some(word.value)) else {
             let known = self.0.iter().flatten().copied().chain([END]);
-            reader.report(
-                word.at,
-                Code::WorkflowUnknownName,
-                format!("there is no step `{}`{}", word.value, hint(word.value, known)),
-            );
+            let message = format!("there is no step `{}`{}", word.value, hint(word.value, known));
+            reader.report(word.at, Code::WorkflowUnknownName, message);
             return None;
         };
         if to <= i {
-            let message = format!("`{}` leads back to `{}`", self.at(i).unwrap_or("this step"), word.value);
-            reader.report(
-                word.at,
-                Code::WorkflowLeadsBack,
-                format!("{message}: steps only lead to later ones, so that none runs twice"),
-            );
+            let from = self.at(i).unwrap_or("this step");
+            let message = format!("`{from}` leads back to `{}`: a step may only lead to a later one", word.value);
+            reader.report(word.at, Code::WorkflowLeadsBack, message);
             return None;
         }
         Some(Target::Step(word.value.to_owned()))
     }
 }
 
-/// Reports the steps no path leads to. Steps only lead forward, so one pass finds them.
+/// Reports the steps to which no path leads. Steps only lead forward, so one pass finds them.
 pub(super) fn reachability(reader: &Reader<'_>, tables: &[Table<'_, '_>], steps: &[Step]) {
     let mut reached: Vec<String> = Vec::new();
     for (i, (table, step)) in tables.iter().zip(steps).enumerate() {

@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest as _, Sha256};
 
-use super::definition::{Call, Definition, Emit, Refused, Step, Target, Wait, WaitFor, Work};
-use super::document::{Located, Reader, Table};
+use super::definition::{Call, Definition, Refused, Step, Target, Work};
 use super::lint::{self, Names};
 use super::policies::Policies;
-use super::problem::{Problem, hint, list};
-use super::verb::{Account, VerbSpec};
+use super::verb::{ActsAs, VerbSpec};
+use crate::document::{Codes, Located, Problem, Reader, Table, hint, list};
 use crate::domain::{Code, Kind, hex};
 
 const CALL_KEYS: [&str; 10] = ["name", "about", "call", "as", "retry", "timeout", "on", "next", "undo", "refused"];
 const WAIT_KEYS: [&str; 5] = ["name", "about", "wait", "emit", "next"];
+const REFUSED: [(&str, Refused); 2] = [("undo", Refused::Undo), ("retry", Refused::Retry)];
 
 /// See [`Definition::parse`].
 pub(super) fn definition(
@@ -23,7 +23,7 @@ pub(super) fn definition(
     verbs: &[VerbSpec],
     policies: &Policies,
 ) -> Result<Definition, Vec<Problem>> {
-    let reader = Reader::new(file, text);
+    let reader = Reader::new(file, text, Codes::WORKFLOW);
     let Some(document) = reader.document() else { return Err(reader.into_problems()) };
     let root = Table::root(&reader, &document);
     root.only(&["workflow", "summary", "step"]);
@@ -31,11 +31,8 @@ pub(super) fn definition(
         let kind = Kind::parse(word.value);
         if kind.is_none() {
             let known = list(Kind::ALL.map(Kind::as_str));
-            reader.report(
-                word.at,
-                Code::WorkflowUnknownName,
-                format!("no kind of job is called `{}` (known: {known})", word.value),
-            );
+            let message = format!("`{}` is not a kind of job (known: {known})", word.value);
+            reader.report(word.at, Code::WorkflowUnknownName, message);
         }
         kind
     });
@@ -47,9 +44,9 @@ pub(super) fn definition(
     let names = Names::of(&tables);
     let steps: Vec<_> = (0..)
         .zip(&tables)
-        .filter_map(|(i, table)| Parser { table, i, names: &names, verbs, policies }.step())
+        .filter_map(|(i, table)| StepReader { table, i, names: &names, verbs, policies }.step())
         .collect();
-    // Only sensible once every target is known; a step that could not be read would seem to cut off what follows it.
+    // Not before every target is known: a step that could not be read would seem to cut off the steps behind it.
     if reader.is_clean() {
         lint::reachability(&reader, &tables, &steps);
     }
@@ -65,8 +62,8 @@ pub(super) fn definition(
     }
 }
 
-/// Reads one `[[step]]`.
-struct Parser<'p, 'r, 'a> {
+/// Reads the `i`-th `[[step]]`.
+struct StepReader<'p, 'r, 'a> {
     table: &'p Table<'r, 'a>,
     i: usize,
     names: &'p Names<'r>,
@@ -74,57 +71,50 @@ struct Parser<'p, 'r, 'a> {
     policies: &'p Policies,
 }
 
-impl<'r> Parser<'_, 'r, '_> {
+impl<'r> StepReader<'_, 'r, '_> {
     fn step(&self) -> Option<Step> {
         let about = self.table.required_text("about");
         let work = match (self.table.has("call"), self.table.has("wait")) {
             (true, false) => self.call().map(Work::Call),
-            (false, true) => self.wait().map(Work::Wait),
+            (false, true) => self.wait(),
             (both, _) => {
                 let what = if both { "both `call` and `wait`" } else { "neither `call` nor `wait`" };
-                self.report(
-                    self.table.at,
-                    Code::WorkflowContradiction,
-                    format!("a step has either `call` or `wait`; this one has {what}"),
-                );
+                let message = format!("a step has either `call` or `wait`; this one has {what}");
+                self.contradiction(self.table.at, message);
                 None
             }
         };
         let name = self.names.at(self.i)?.to_owned();
-        let line = self.table.reader.line(self.table.at);
-        Some(Step { name, about: about?.value.to_owned(), work: work?, line })
+        about?;
+        Some(Step { name, work: work? })
     }
 
-    fn wait(&self) -> Option<Wait> {
+    fn wait(&self) -> Option<Work> {
         self.table.clone().named("a step that waits").only(&WAIT_KEYS);
-        let for_ = self.word("wait", WaitFor::parse, &["hour"]);
-        let emit = self.table.required("emit").and_then(|_| self.word("emit", Emit::parse, &["waiting"]));
+        let hour = self.table.word("wait", &[("hour", ())]);
+        let emit = self.table.requires("emit").then(|| self.table.word("emit", &[("waiting", ())]))?;
         let next = self.next();
-        Some(Wait { for_: for_?, emit: emit?, next: next? })
+        hour.and(emit)?;
+        Some(Work::Wait { next: next? })
     }
 
     fn call(&self) -> Option<Call> {
         self.table.clone().named("a step that calls").only(&CALL_KEYS);
         let verb = self.table.text("call").and_then(|word| self.verb(word));
-        let account = self.account(verb);
+        let acts_as = self.acts_as(verb);
         let retry = self.retry();
-        let timeout = self.table.required("timeout").and_then(|_| self.table.duration("timeout"));
+        let timeout = self.table.requires("timeout").then(|| self.table.duration("timeout")).flatten();
         let undo = self.undo(verb);
-        let refused = self.word("refused", Refused::parse, &["undo", "retry"]);
-        if let (Some(verb), Some(value)) = (verb, self.table.value("refused"))
-            && !verb.writes
-        {
-            let message = format!("`refused` makes no sense here: `{}` writes nothing", verb.name);
-            self.report(value.span().start, Code::WorkflowContradiction, message);
-        }
+        let refused = self.table.word("refused", &REFUSED);
+        self.writes_if_has("refused", verb);
         let on = self.on(verb);
         Some(Call {
             verb: verb?.name.to_owned(),
-            account: account?,
+            acts_as: acts_as?,
             retry: retry?,
             timeout: timeout?.value,
             undo,
-            refused: refused.unwrap_or_default(),
+            refused: refused.map(|refused| refused.value).unwrap_or_default(),
             on,
         })
     }
@@ -133,36 +123,26 @@ impl<'r> Parser<'_, 'r, '_> {
         let verb = self.verbs.iter().find(|verb| verb.name == word.value);
         if verb.is_none() {
             let hint = hint(word.value, self.verbs.iter().map(|verb| verb.name));
-            self.report(word.at, Code::WorkflowUnknownName, format!("no verb is called `{}`{hint}", word.value));
+            self.unknown_name(word.at, format!("there is no verb `{}`{hint}", word.value));
         }
         verb
     }
 
-    fn account(&self, verb: Option<&VerbSpec>) -> Option<Account> {
-        self.table.required("as")?;
-        let account = self.word("as", Account::parse, &Account::ALL.map(Account::as_str))?;
-        if let Some(verb) = verb
-            && verb.account != account
-        {
-            let at = self.table.value("as")?.span().start;
-            self.report(
-                at,
-                Code::WorkflowContradiction,
-                format!("`{}` acts as `{}`, not as `{account}`", verb.name, verb.account),
-            );
+    fn acts_as(&self, verb: Option<&VerbSpec>) -> Option<ActsAs> {
+        let acts_as =
+            self.table.requires("as").then(|| self.table.word("as", &ActsAs::ALL.map(|a| (a.as_str(), a))))??;
+        if let Some(verb) = verb.filter(|verb| verb.acts_as != acts_as.value) {
+            let message = format!("`{}` acts as `{}`, not as `{}`", verb.name, verb.acts_as, acts_as.value);
+            self.contradiction(acts_as.at, message);
         }
-        Some(account)
+        Some(acts_as.value)
     }
 
     fn retry(&self) -> Option<String> {
         let word = self.table.required_text("retry")?;
         if self.policies.retry(word.value).is_none() {
             let hint = hint(word.value, self.policies.retry.keys().map(String::as_str));
-            self.report(
-                word.at,
-                Code::WorkflowUnknownName,
-                format!("no retry policy is called `{}`{hint}", word.value),
-            );
+            self.unknown_name(word.at, format!("there is no retry policy `{}`{hint}", word.value));
         }
         Some(word.value.to_owned())
     }
@@ -170,80 +150,69 @@ impl<'r> Parser<'_, 'r, '_> {
     fn undo(&self, verb: Option<&VerbSpec>) -> Option<String> {
         let word = self.table.text("undo")?;
         let undo = self.verb(word);
-        if let Some(verb) = verb
-            && !verb.writes
-        {
-            self.report(
-                word.at,
-                Code::WorkflowContradiction,
-                format!("`undo` makes no sense here: `{}` writes nothing", verb.name),
-            );
-        } else if let Some(undo) = undo {
+        let verb = verb.filter(|_| self.writes_if_has("undo", verb));
+        if let (Some(verb), Some(undo)) = (verb, undo) {
             if !undo.writes {
-                self.report(
-                    word.at,
-                    Code::WorkflowContradiction,
-                    format!("`{}` writes nothing, so it undoes nothing", undo.name),
+                self.contradiction(word.at, format!("`{}` writes nothing, so it undoes nothing", undo.name));
+            } else if undo.acts_as != verb.acts_as {
+                let message = format!(
+                    "`{}` acts as `{}` and can only be undone as the same; `{}` acts as `{}`",
+                    verb.name, verb.acts_as, undo.name, undo.acts_as
                 );
-            } else if let Some(verb) = verb
-                && undo.account != verb.account
-            {
-                let message = format!("`{}` acts as `{}` and is undone as the same", verb.name, verb.account);
-                self.report(
-                    word.at,
-                    Code::WorkflowContradiction,
-                    format!("{message}, but `{}` acts as `{}`", undo.name, undo.account),
-                );
+                self.contradiction(word.at, message);
             }
         }
         undo.map(|undo| undo.name.to_owned())
     }
 
+    /// Reports a key that only makes sense for a verb that writes; whether it may stand here.
+    fn writes_if_has(&self, key: &str, verb: Option<&VerbSpec>) -> bool {
+        match (self.table.at(key), verb) {
+            (Some(at), Some(verb)) if !verb.writes => {
+                self.contradiction(at, format!("`{key}` makes no sense here: `{}` writes nothing", verb.name));
+                false
+            }
+            _ => true,
+        }
+    }
+
     /// Where each outcome leads. A verb with one outcome goes on at the next step or at `next`, a verb with several
     /// names them all in `on`: there is one way to write each.
     fn on(&self, verb: Option<&VerbSpec>) -> BTreeMap<String, Target> {
-        if let (Some(on), Some(next)) = (self.table.value("on"), self.table.value("next")) {
-            self.report(
-                on.span().start.max(next.span().start),
-                Code::WorkflowContradiction,
-                "a step has either `on` or `next`",
-            );
+        let (on, next) = (self.table.at("on"), self.table.at("next"));
+        if let (Some(on), Some(next)) = (on, next) {
+            self.contradiction(on.max(next), "a step has either `on` or `next`");
         }
         let Some(verb) = verb else {
             self.written();
             return BTreeMap::new();
         };
         if let [outcome] = verb.outcomes {
-            if let Some(on) = self.table.value("on") {
+            if let Some(at) = on {
                 let message = format!("`{}` has one outcome, `{outcome}`: use `next` instead of `on`", verb.name);
-                self.report(on.span().start, Code::WorkflowContradiction, message);
+                self.contradiction(at, message);
             }
             return self.next().map(|next| ((*outcome).to_owned(), next)).into_iter().collect();
         }
-        if let Some(next) = self.table.value("next") {
-            let message = format!("`{}` has several outcomes: use `on` instead of `next`", verb.name);
-            self.report(next.span().start, Code::WorkflowContradiction, message);
+        if let Some(at) = next {
+            self.contradiction(at, format!("`{}` has several outcomes: use `on` instead of `next`", verb.name));
         }
         let written = self.written();
-        for (outcome, at) in written.iter().map(|(outcome, (at, _))| (outcome.as_str(), *at)) {
-            if !verb.outcomes.contains(&outcome) {
+        for (outcome, (at, _)) in &written {
+            if !verb.outcomes.contains(&outcome.as_str()) {
                 let hint = hint(outcome, verb.outcomes.iter().copied());
-                self.report(at, Code::WorkflowUnknownName, format!("`{}` has no outcome `{outcome}`{hint}", verb.name));
+                self.unknown_name(*at, format!("`{}` has no outcome `{outcome}`{hint}", verb.name));
             }
         }
         let missing: Vec<_> = verb.outcomes.iter().copied().filter(|outcome| !written.contains_key(*outcome)).collect();
         if !missing.is_empty() {
-            let at = self.table.value("on").map_or(self.table.at, |on| on.span().start);
-            self.report(
-                at,
-                Code::WorkflowMissingOutcome,
-                format!("`on` does not say where {} of `{}` leads", list(missing), verb.name),
-            );
+            let message = format!("`on` does not say where {} of `{}` leads", list(missing), verb.name);
+            self.table.reader.report(on.unwrap_or(self.table.at), Code::WorkflowMissingOutcome, message);
         }
         written.into_iter().filter_map(|(outcome, (_, target))| Some((outcome, target?))).collect()
     }
 
-    /// The entries of `on`, each with its place.
+    /// The entries of `on`: byte offset and target by outcome.
     fn written(&self) -> BTreeMap<String, (usize, Option<Target>)> {
         let Some(on) = self.table.table("on") else { return BTreeMap::new() };
         on.keys().map(|key| (key.value.to_owned(), (key.at, self.target(on.text(key.value))))).collect()
@@ -257,28 +226,16 @@ impl<'r> Parser<'_, 'r, '_> {
         self.names.target(self.table.reader, self.i, word?)
     }
 
-    /// One of a closed list of words.
-    fn word<T>(&self, key: &str, parse: impl Fn(&str) -> Option<T>, known: &[&str]) -> Option<T> {
-        let word = self.table.text(key)?;
-        let value = parse(word.value);
-        if value.is_none() {
-            let hint = hint(word.value, known.iter().copied());
-            let known = list(known.iter().copied());
-            self.report(
-                word.at,
-                Code::WorkflowBadValue,
-                format!("`{key}` cannot be `{}`{hint} (known: {known})", word.value),
-            );
-        }
-        value
+    fn contradiction(&self, at: usize, message: impl Into<String>) {
+        self.table.reader.report(at, Code::WorkflowContradiction, message);
     }
 
-    fn report(&self, at: usize, code: Code, message: impl Into<String>) {
-        self.table.reader.report(at, code, message);
+    fn unknown_name(&self, at: usize, message: String) {
+        self.table.reader.report(at, Code::WorkflowUnknownName, message);
     }
 }
 
-/// The digest of what a definition says; see [`Definition::digest`].
+/// See [`Definition::digest`].
 fn digest(text: &str) -> String {
     let table: toml::Table = text.parse().expect("the text was parsed before");
     let mut canonical = String::new();
@@ -286,7 +243,7 @@ fn digest(text: &str) -> String {
     hex(&Sha256::digest(canonical.as_bytes()))
 }
 
-/// JSON with sorted keys, whatever order the map types of the libraries keep.
+/// JSON with sorted keys, so that the digest does not depend on the order that a library's map keeps.
 fn write_canonical(value: &toml::Value, out: &mut String) {
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     match value {

@@ -1,48 +1,48 @@
-//! Retry policies and timings: the embedded `policies.toml`, single keys of which an operator's own file may override.
+//! Retry policies and timings: the embedded `policies.toml`. A file of an operator may override single keys of it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::document::{Located, Reader, Table};
-use super::problem::Problem;
 use super::retry_policy::RetryPolicy;
-use crate::domain::Code;
+use crate::document::{Codes, Located, Problem, Reader, Table};
 
-/// The live settings of time. Those that concern the billing hour are meant for the real hour and are scaled with it.
+/// Retries and time limits. They are live: a change applies to running jobs too. What concerns the billing hour is meant for
+/// the real hour and scaled with it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Policies {
     /// By name. `read`, `write`, `busy` and `state` are always there.
     pub retry: BTreeMap<String, RetryPolicy>,
-    /// How long an unchanged read proves nothing after a write whose answer was lost.
+    /// How long reads may lag behind a write: until then an unchanged read does not prove that a write whose answer was lost
+    /// had no effect.
     pub settle: Duration,
-    /// How often to look while settling.
+    /// Time between two looks within `settle`.
     pub settle_poll: Duration,
-    /// How long after an empty answer that matters the next must be asked for the two to be believed.
+    /// Time between two empty answers before they are believed.
     pub attachments_recheck: Duration,
-    /// How long after the expected hour a waiting payer change is called overdue, once.
+    /// How long after the expected hour the event `overdue` of a waiting payer change is published.
     pub overdue_after: Duration,
     /// How long after the expected hour a waiting payer change parks.
     pub give_up_after: Duration,
-    /// When, after the top of the hour, to sweep again while something due is still pending. Ascending.
+    /// When the sweep looks again after the top of the hour, while something due is still pending. Ascending.
     pub sweep_offsets: Vec<Duration>,
-    /// How long a lease lasts; at least three times `request_timeout`.
+    /// How long a lease on a job lasts; at least three times `request_timeout`.
     pub lease: Duration,
-    /// Of one request to the cloud.
+    /// Time limit of one request to the cloud.
     pub request_timeout: Duration,
-    /// How long the cloud may refuse the keys of an account, renewed or not, before a job parks.
+    /// How long the cloud may refuse the keys of an account, renewed or not, before the job parks.
     pub keys_patience: Duration,
 }
 
 impl Policies {
-    /// Reads the embedded file and an operator's own `(file, text)` over it. All findings are reported together.
+    /// Reads the embedded file and over it a file of an operator, as path and text. Reports every problem of both.
     pub fn load(embedded: &str, overriding: Option<(&str, &str)>) -> Result<Self, Vec<Problem>> {
-        let lower = Reader::new("workflows/policies.toml", embedded);
-        let upper = overriding.map(|(file, text)| Reader::new(file, text));
+        let lower = Reader::new("workflows/policies.toml", embedded, Codes::WORKFLOW);
+        let upper = overriding.map(|(file, text)| Reader::new(file, text, Codes::WORKFLOW));
         let lower_table = lower.document();
         let upper_table = upper.as_ref().and_then(Reader::document);
         let policies = lower_table.as_ref().and_then(|table| {
             let upper_root = upper.as_ref().zip(upper_table.as_ref()).map(|(reader, table)| Table::root(reader, table));
-            read(&Layers { lower: Table::root(&lower, table), upper: upper_root })
+            read(&Overlay { lower: Table::root(&lower, table), upper: upper_root })
         });
         let mut problems = lower.into_problems();
         problems.extend(upper.map(Reader::into_problems).unwrap_or_default());
@@ -63,19 +63,19 @@ impl Policies {
         self.retry.get(name)
     }
 
-    /// While an attachment is being changed by the cloud.
+    /// For an attachment that the cloud is changing.
     pub fn busy(&self) -> &RetryPolicy {
         self.retry("busy").expect("no policies are loaded without `busy`")
     }
 
-    /// While a resource is in a state in which the cloud refuses the call (class S, API §D.3).
+    /// For a resource whose state makes the cloud refuse the call (class `state`, API §D.3).
     pub fn state(&self) -> &RetryPolicy {
         self.retry("state").expect("no policies are loaded without `state`")
     }
 }
 
 const RETRY_KEYS: [&str; 5] = ["initial", "factor", "cap", "jitter", "give-up"];
-/// Those that definitions and the engine name.
+/// The policies that definitions and the engine name.
 const RETRY_NAMES: [&str; 4] = ["read", "write", "busy", "state"];
 const TIMING_KEYS: [&str; 9] = [
     "request-timeout",
@@ -89,7 +89,7 @@ const TIMING_KEYS: [&str; 9] = [
     "sweep-offsets",
 ];
 
-fn read(root: &Layers<'_, '_>) -> Option<Policies> {
+fn read(root: &Overlay<'_, '_>) -> Option<Policies> {
     root.only(&["retry", "timing"]);
     let retry = root.table("retry").and_then(|retry| read_retry(&retry));
     let timing = root.table("timing")?;
@@ -130,14 +130,14 @@ fn read(root: &Layers<'_, '_>) -> Option<Policies> {
     Some(policies)
 }
 
-fn read_retry(retry: &Layers<'_, '_>) -> Option<BTreeMap<String, RetryPolicy>> {
+fn read_retry(retry: &Overlay<'_, '_>) -> Option<BTreeMap<String, RetryPolicy>> {
     retry.only(&RETRY_NAMES);
     let policies: Vec<_> =
         RETRY_NAMES.iter().map(|name| Some(((*name).to_owned(), read_policy(retry, name)?))).collect();
     policies.into_iter().collect()
 }
 
-fn read_policy(retry: &Layers<'_, '_>, name: &str) -> Option<RetryPolicy> {
+fn read_policy(retry: &Overlay<'_, '_>, name: &str) -> Option<RetryPolicy> {
     let policy = retry.table(name)?;
     policy.only(&RETRY_KEYS);
     let initial = policy.duration("initial");
@@ -146,16 +146,16 @@ fn read_policy(retry: &Layers<'_, '_>, name: &str) -> Option<RetryPolicy> {
     let jitter = policy.find("jitter", Table::number);
     let give_up = policy.duration("give-up");
     let made = RetryPolicy::new(initial?, factor?.value, cap?, jitter?.value, give_up?);
-    made.map_err(|bad| policy.report(&[bad.key(), "initial"], &format!("retry policy `{name}`: {bad}"))).ok()
+    made.map_err(|bad| policy.report(&[bad.key(), "initial"], &format!("{bad} in retry policy `{name}`"))).ok()
 }
 
-/// A table of the embedded file with the operator's table of the same name over it.
-struct Layers<'r, 'a> {
+/// A table of the embedded file, and the operator's table of the same name over it.
+struct Overlay<'r, 'a> {
     lower: Table<'r, 'a>,
     upper: Option<Table<'r, 'a>>,
 }
 
-impl<'r, 'a> Layers<'r, 'a> {
+impl<'r, 'a> Overlay<'r, 'a> {
     fn only(&self, known: &[&str]) {
         self.lower.only(known);
         if let Some(upper) = &self.upper {
@@ -165,33 +165,26 @@ impl<'r, 'a> Layers<'r, 'a> {
 
     /// The embedded file must have the table; the operator's may.
     fn table(&self, key: &str) -> Option<Self> {
-        self.lower.required(key)?;
-        let lower = self.lower.table(key)?.named(format!("`[{key}]`"));
-        let upper =
-            self.upper.as_ref().and_then(|upper| upper.table(key)).map(|upper| upper.named(format!("`[{key}]`")));
-        Some(Self { lower, upper })
+        let lower = self.lower.requires(key).then(|| self.lower.table(key))??;
+        Some(Self { lower, upper: self.upper.as_ref().and_then(|upper| upper.table(key)) })
     }
 
-    /// The operator's value, else the embedded one, else a report. A value that cannot be read is reported by `read`
-    /// and spoils the whole load, so falling back to the embedded one then does no harm and finds more faults.
+    /// The operator's value, else the embedded one, which has to be there. Where the operator's cannot be read, which fails the
+    /// whole load, the embedded one is used so that more problems are found.
     fn find<T>(&self, key: &str, read: impl Fn(&Table<'r, 'a>, &str) -> Option<Located<T>>) -> Option<Located<T>> {
         let upper = self.upper.as_ref().and_then(|upper| read(upper, key));
-        upper.or_else(|| {
-            self.lower.required(key)?;
-            read(&self.lower, key)
-        })
+        upper.or_else(|| self.lower.requires(key).then(|| read(&self.lower, key))?)
     }
 
     fn duration(&self, key: &str) -> Option<Duration> {
         self.find(key, Table::duration).map(|span| span.value)
     }
 
-    /// Reports where the operator wrote one of `keys`, for that is what made it wrong; else in the embedded file.
+    /// Reports at the first of `keys` that the operator wrote, since that made it wrong; else in the embedded file.
     fn report(&self, keys: &[&str], message: &str) {
-        let written =
-            |table: &Table<'r, 'a>| keys.iter().find_map(|key| table.value(key)).map(|value| value.span().start);
+        let written = |table: &Table<'r, 'a>| keys.iter().find_map(|key| table.at(key));
         let upper = self.upper.as_ref().and_then(|upper| Some((upper, written(upper)?)));
         let (table, at) = upper.unwrap_or_else(|| (&self.lower, written(&self.lower).unwrap_or(self.lower.at)));
-        table.reader.report(at, Code::WorkflowBadValue, message);
+        table.reader.report(at, table.reader.codes.bad_value, message);
     }
 }

@@ -1,9 +1,8 @@
-//! How often, and for how long, something is tried again.
+//! How often, and for how long, a failed call is tried again.
 
 use std::time::Duration;
 
-/// A retry policy that makes sense: `initial > 0`, `factor ≥ 1` and finite, `cap ≥ initial`, `0 ≤ jitter < 1`,
-/// `give_up ≥ initial`. No other value of this type exists.
+/// Invariant: `initial > 0`, `factor ≥ 1` and finite, `cap ≥ initial`, `0 ≤ jitter < 1`, `give_up ≥ initial`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RetryPolicy {
     initial: Duration,
@@ -13,28 +12,28 @@ pub struct RetryPolicy {
     give_up: Duration,
 }
 
-/// Why a retry policy makes no sense; names the key that is wrong.
+/// Why values make no retry policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadRetryPolicy {
-    /// `initial`
-    #[error("initial must be longer than zero")]
+    /// `initial` is zero.
+    #[error("`initial` must be longer than zero")]
     Initial,
-    /// `factor`
-    #[error("factor must be a number of at least 1")]
+    /// `factor` is less than 1 or not finite.
+    #[error("`factor` must be a number of at least 1")]
     Factor,
-    /// `cap`
-    #[error("cap must be at least initial")]
+    /// `cap` is shorter than `initial`.
+    #[error("`cap` must be at least `initial`")]
     Cap,
-    /// `jitter`
-    #[error("jitter must be at least 0 and less than 1")]
+    /// `jitter` is negative, or 1 or more.
+    #[error("`jitter` must be at least 0 and less than 1")]
     Jitter,
-    /// `give-up`
-    #[error("give-up must be at least initial")]
+    /// `give-up` is shorter than `initial`.
+    #[error("`give-up` must be at least `initial`")]
     GiveUp,
 }
 
 impl BadRetryPolicy {
-    /// The key that is wrong.
+    /// The key of the wrong value, as in `policies.toml`.
     pub fn key(self) -> &'static str {
         match self {
             Self::Initial => "initial",
@@ -47,7 +46,7 @@ impl BadRetryPolicy {
 }
 
 impl RetryPolicy {
-    /// A policy, or the first reason why it cannot be one.
+    /// Checks the invariant; the error is the first key that breaks it.
     pub fn new(
         initial: Duration,
         factor: f64,
@@ -75,22 +74,22 @@ impl RetryPolicy {
         self.initial
     }
 
-    /// What each further delay is multiplied with.
+    /// Each further delay is the one before it times this.
     pub fn factor(&self) -> f64 {
         self.factor
     }
 
-    /// No delay is longer.
+    /// The longest delay.
     pub fn cap(&self) -> Duration {
         self.cap
     }
 
-    /// The largest part of a delay that may be taken off, so that many jobs do not come back in step.
+    /// The largest part of a delay that may be left out at random, so that jobs which failed together do not retry together.
     pub fn jitter(&self) -> f64 {
         self.jitter
     }
 
-    /// The time after which trying ends and the job parks.
+    /// How long it is tried before the job parks.
     pub fn give_up(&self) -> Duration {
         self.give_up
     }

@@ -1,11 +1,11 @@
-//! The verbs a step can call, as the registry of actions announces them.
+//! The verbs that a step can call, as the registry of actions describes them.
 
 use std::fmt;
 
-/// Whose credentials a step acts with (API: the resource account owns the network instance, the transit-router account
-/// owns the CEN).
+/// Whose credentials a step acts with. The resource account owns the network instance, the transit-router account owns the
+/// CEN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Account {
+pub enum ActsAs {
     /// Writes as the owner of the network instance.
     Resource,
     /// Writes as the owner of the CEN.
@@ -14,11 +14,11 @@ pub enum Account {
     Readers,
 }
 
-impl Account {
-    /// All of them.
+impl ActsAs {
+    /// Every value, for messages that list what is allowed.
     pub const ALL: [Self; 3] = [Self::Resource, Self::TransitRouter, Self::Readers];
 
-    /// The word used in definitions.
+    /// The word that definitions use.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Resource => "resource",
@@ -26,54 +26,49 @@ impl Account {
             Self::Readers => "readers",
         }
     }
-
-    /// Reads the word used in definitions.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|a| a.as_str() == text)
-    }
 }
 
-impl fmt::Display for Account {
+impl fmt::Display for ActsAs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
 }
 
-/// What a definition must know of a verb.
+/// What the check of a definition has to know of a verb.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VerbSpec {
     /// The word a step calls it by.
     pub name: &'static str,
-    /// The account it needs; a step's `as` must say the same.
-    pub account: Account,
-    /// Whether it changes anything. Only such a verb can be undone or be an undo.
+    /// Whose credentials it needs; the `as` of a step must say the same.
+    pub acts_as: ActsAs,
+    /// Whether it changes the cloud. Only such a verb can be undone or be an undo.
     pub writes: bool,
-    /// How it can end well; `&["done"]` for a verb that branches nowhere. Never empty.
+    /// The ways in which it can succeed; `&["done"]` for a verb that does not branch. Never empty.
     pub outcomes: &'static [&'static str],
 }
 
 /// The verbs the embedded definitions call, for tests that have no registry.
 #[cfg(test)]
 pub(super) mod samples {
-    use super::{Account, VerbSpec};
+    use super::{ActsAs, VerbSpec};
 
     const fn reads(name: &'static str, outcomes: &'static [&'static str]) -> VerbSpec {
-        VerbSpec { name, account: Account::Readers, writes: false, outcomes }
+        VerbSpec { name, acts_as: ActsAs::Readers, writes: false, outcomes }
     }
 
-    const fn writes(name: &'static str, account: Account) -> VerbSpec {
-        VerbSpec { name, account, writes: true, outcomes: &["done"] }
+    const fn writes(name: &'static str, acts_as: ActsAs) -> VerbSpec {
+        VerbSpec { name, acts_as, writes: true, outcomes: &["done"] }
     }
 
     pub const VERBS: [VerbSpec; 11] = [
         reads("survey-grant", &["absent", "satisfied"]),
         reads("survey-revoke", &["absent", "unattached", "attached"]),
         reads("survey-payer", &["satisfied", "pending", "attached", "unattached"]),
-        writes("grant", Account::Resource),
-        writes("revoke", Account::Resource),
-        writes("modify-grant", Account::Resource),
-        writes("update-attachments", Account::TransitRouter),
-        writes("delete-attachments", Account::TransitRouter),
+        writes("grant", ActsAs::Resource),
+        writes("revoke", ActsAs::Resource),
+        writes("modify-grant", ActsAs::Resource),
+        writes("update-attachments", ActsAs::TransitRouter),
+        writes("delete-attachments", ActsAs::TransitRouter),
         reads("confirm-granted", &["done"]),
         reads("confirm-revoked", &["done"]),
         reads("confirm-payer", &["effective", "pending"]),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, ensure};
 use crossgrant::clock::SystemClock;
 use crossgrant::engine::ports::store::Store;
-use crossgrant::store::{Postgres, PostgresSettings, Sqlite, Time};
+use crossgrant::store::{LeaseClock, Postgres, PostgresSettings, Sqlite};
 use tokio_postgres::NoTls;
 
 use crate::support::postgres::{Cluster, Database};
@@ -95,7 +95,7 @@ impl Place {
                     ca_pem: None,
                     name: "bench itself".into(),
                 };
-                Arc::new(Postgres::open(&settings, Time::Database(Arc::new(SystemClock))).await?)
+                Arc::new(Postgres::open(&settings, LeaseClock::Database(Arc::new(SystemClock))).await?)
             }
         })
     }

@@ -10,34 +10,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::sources::{Source, production};
 
 /// Two files that may name each other: two halves of one thing, where each half is easier to read alone.
-const ON_PURPOSE: [[&str; 2]; 5] = [
+const ON_PURPOSE: [[&str; 2]; 4] = [
     ["cloud/identity.rs", "cloud/rpc.rs"],
-    ["simulator/control.rs", "simulator/server.rs"],
     ["store/postgres/outcome.rs", "store/postgres/pool.rs"],
     ["store/sqlite/keep.rs", "store/sqlite/transaction.rs"],
     ["workflow/definition.rs", "workflow/parse.rs"],
 ];
 /// Two files that still name each other, or a file and those of a folder.
-const STILL_THERE: [[&str; 2]; 18] = [
-    ["actions.rs", "actions/"],
-    ["admin.rs", "admin/"],
-    ["broker/link.rs", "broker/topology.rs"],
-    ["cli/args.rs", "cli/doctor.rs"],
-    ["cli/doctor.rs", "cli/doctor/probe.rs"],
-    ["cli/doctor/probe/judge.rs", "cli/doctor/probe/judge/"],
-    ["cloud/credentials.rs", "cloud/credentials/keys.rs"],
-    ["cloud/credentials/credential.rs", "cloud/credentials/oidc.rs"],
-    ["config/layers.rs", "config/profile.rs"],
-    ["config/mod.rs", "config/read.rs"],
-    ["simulator/accounts.rs", "simulator/world.rs"],
-    ["simulator/combinations.rs", "simulator/request.rs"],
-    ["simulator/cooldown.rs", "simulator/world.rs"],
-    ["simulator/metadata.rs", "simulator/server.rs"],
-    ["simulator/operations.rs", "simulator/"],
-    ["simulator/query_signature.rs", "simulator/verify.rs"],
-    ["store/postgres/bell.rs", "store/postgres/presence.rs"],
-    ["store/sqlite/transaction.rs", "store/sqlite/writer.rs"],
-];
+const STILL_THERE: [[&str; 2]; 0] = [];
 
 type Path = Vec<String>;
 

@@ -7,7 +7,8 @@ use super::sources::production;
 /// What each layer may use of the others. Tests inside of `src` may use anything.
 fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
     let domain = vec!["domain"];
-    let workflow = [domain.clone(), vec!["workflow"]].concat();
+    let document = [domain.clone(), vec!["document"]].concat();
+    let workflow = [document.clone(), vec!["workflow"]].concat();
     let engine = [workflow.clone(), vec!["clock", "engine"]].concat();
     let outer = |own: &'static str| [engine.clone(), vec![own]].concat();
     let process =
@@ -17,6 +18,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("allocator", vec!["allocator"]),
         ("clock", vec!["clock"]),
         ("domain", domain),
+        ("document", document),
         ("workflow", workflow.clone()),
         ("engine", engine.clone()),
         ("actions", outer("actions")),

@@ -7,10 +7,10 @@ use crossgrant::domain::Reason;
 use crossgrant::engine::decide::command::Command;
 use crossgrant::engine::decide::decision::{Next, Observation, decide};
 use crossgrant::engine::loops::retention::forget_once;
-use crossgrant::engine::ports::action::Seen;
 use crossgrant::engine::ports::cloud::Listing;
 use crossgrant::engine::ports::store::Taken;
 use crossgrant::engine::record::State;
+use crossgrant::engine::seen::Seen;
 use crossgrant::simulator::{FaultKind, InjectedFault};
 use serde_json::json;
 
@@ -206,7 +206,7 @@ async fn a_job_that_cannot_finish_its_second_half_parks_half_done_and_blocks_the
     assert_eq!((&parked["type"], &parked["data"]["half_done"]), (&json!("crossgrant.job.parked"), &json!(true)));
     assert_eq!(plant.record(next).await.state(), State::Queued, "no job passes a half-done one");
     let instance = record.job.instance.id.clone();
-    assert_eq!(plant.store().head_of_line(&instance).await.unwrap(), Some(uid), "and `show` names the blocker");
+    assert_eq!(plant.store().first_in_queue(&instance).await.unwrap(), Some(uid), "and `show` names the blocker");
 
     plant.cloud.clear_faults();
     plant.engine.command(uid, Command::Resume).await.unwrap();

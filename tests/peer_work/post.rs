@@ -9,14 +9,15 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use crossgrant::cloud::{Transport, TransportError};
 use crossgrant::domain::{AccountUid, Cen, Instance, Job, Operation, OrderType};
-use crossgrant::engine::ports::action::{Action, Intended, Judgement, Reads, ResourceAction, Seen, Side, View};
+use crossgrant::engine::ports::action::{Action, Intended, Judgement, ResourceAction, Side, View};
 use crossgrant::engine::ports::cloud::{
     Answer, Cloud, CloudError, Failure, NoRoom, Readers, ResourceReader, ResourceWriter, TransitRouterReader,
     TransitRouterWriter,
 };
 use crossgrant::engine::ports::write_permit::WritePermit;
 use crossgrant::engine::record::{Outcome, Record, Write};
-use crossgrant::workflow::{Account, VerbSpec};
+use crossgrant::engine::seen::{Reads, Seen};
+use crossgrant::workflow::{ActsAs, VerbSpec};
 use serde::de::IgnoredAny;
 
 use super::jobs::INPUT;
@@ -40,7 +41,7 @@ pub struct Post {
 
 impl Action for Post {
     fn spec(&self) -> VerbSpec {
-        VerbSpec { name: "post", account: Account::Resource, writes: true, outcomes: &["done"] }
+        VerbSpec { name: "post", acts_as: ActsAs::Resource, writes: true, outcomes: &["done"] }
     }
 
     fn reads(&self, _view: &View<'_>) -> Reads {

@@ -56,7 +56,7 @@ fn a_pause_outlives_the_worker_and_what_a_limit_parked_is_approved_by_number(cre
     until("the revoke is parked", || (shown(worker, "revoke")?["state"] == "parked").then_some(()));
     let (code, text) = said(&site, worker, &["approve"]);
     assert!(
-        code == 1 && text.contains("jobs that need approval: 1; to approve them, --expect-count 1"),
+        code == 1 && text.contains("jobs that need approval: 1; to approve them, add --expect-count 1"),
         "{code} {text}"
     );
     let (code, text) = said(&site, worker, &["approve", "--kind", "revoke", "--expect-count", "2"]);

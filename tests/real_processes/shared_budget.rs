@@ -19,7 +19,7 @@ const NOTICED: Duration = Duration::from_secs(5 + 5);
 fn shared_by(worker: &Worker, workers: u64) {
     worker.process.line(&format!("that {workers} share the budgets"), |line| {
         let line: Value = serde_json::from_str(line).ok()?;
-        (line["message"] == "shares the budgets of calls" && line["workers"] == workers).then_some(())
+        (line["message"] == "rate limits shared" && line["workers"] == workers).then_some(())
     });
 }
 

@@ -141,7 +141,7 @@ fn play(round: Round) {
     let revoked_late = late == Some(REVOKE) && done[..] == [REVOKE, GRANT, REVOKE];
     assert!(revoked_late || done == effects, "{round:?}: {done:?}");
     if revoked_late {
-        let says = "a write may have been carried out after its job was another's";
+        let says = "a write may have been carried out after another worker took the job over";
         assert!(sleeper.process.lines().iter().any(|line| line.contains(says)), "{round:?}: it says so");
     }
     println!("{point:?} {nth}, stopped for {stopped:?}: {done:?}, late: {late:?}");

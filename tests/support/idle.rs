@@ -95,11 +95,11 @@ counted! {
     fn next_sweep() -> Option<Timestamp>;
     fn swept_groups(now: Timestamp) -> Vec<(Group, usize)>;
     fn swept(group: &Group, now: Timestamp, after: Option<(InstanceId, JobUid)>, limit: usize) -> Vec<Record>;
-    fn swept_through(group: &Group) -> ();
+    fn release_group(group: &Group) -> ();
     fn load(uid: JobUid) -> Option<Record>;
     fn find(requester: &Requester, id: &JobId) -> Option<Record>;
     fn waiting_on(instance: &InstanceId, cen: &CenId) -> Vec<Record>;
-    fn head_of_line(instance: &InstanceId) -> Option<JobUid>;
+    fn first_in_queue(instance: &InstanceId) -> Option<JobUid>;
     fn list(filter: &Filter) -> Vec<Record>;
     fn events(uid: JobUid) -> Vec<String>;
     fn outbox(after: i64, limit: usize) -> Vec<OutboxRow>;

@@ -22,7 +22,7 @@ use crossgrant::engine::ports::observe::NoObserver;
 use crossgrant::engine::ports::store::{Store, Taken};
 use crossgrant::engine::record::Record;
 use crossgrant::simulator::{LedgerEntry, Simulator, World};
-use crossgrant::store::{Postgres, PostgresSettings, Sqlite, Time};
+use crossgrant::store::{LeaseClock, Postgres, PostgresSettings, Sqlite};
 use crossgrant::sweep;
 use crossgrant::workflow::{Catalog, Overrides};
 use jiff::Timestamp;
@@ -154,7 +154,7 @@ impl Plant {
         let store = async |name: &str| {
             let url = database.url().into();
             let settings = PostgresSettings { url, password: None, ca_pem: None, name: name.into() };
-            Arc::new(Postgres::open(&settings, Time::Callers).await.unwrap())
+            Arc::new(Postgres::open(&settings, LeaseClock::Callers).await.unwrap())
         };
         let plant = Self::with(world, store("plant").await, None).await;
         let parts = EngineParts {
@@ -328,7 +328,7 @@ impl Plant {
         }
     }
 
-    /// Starts the worker again that was cut, if another cut was prepared since: it takes its own leases back.
+    /// Starts the worker again that was cut, if another cut was prepared since: it reclaims its own leases.
     async fn come_back(&self) {
         let away = if self.script.struck() { None } else { self.away.lock().unwrap().take() };
         if let Some(holder) = away {

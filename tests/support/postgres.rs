@@ -1,5 +1,5 @@
 //! A PostgreSQL cluster of our own: own directory, own port on 127.0.0.1, own socket. None is ever touched but those
-//! started here. Standard library only, so that the unit tests can include the file.
+//! started here.
 //!
 //! A server refuses to run as root; then it runs as the user `postgres`, which its package has made. A shell waits at the
 //! other end of a pipe that closes when we end, however we end: it kills the server, by its id, and removes the files.

@@ -1,11 +1,11 @@
-use crossgrant::broker::{Found, inspect};
+use crossgrant::broker::{Inspected, inspect};
 
 use super::*;
 use crate::support::crossgrant;
 use crate::support::process::{LIMIT, Process};
 
 /// How each is, by the last part of its name.
-async fn found(settings: &BrokerSettings) -> BTreeMap<String, Found> {
+async fn found(settings: &BrokerSettings) -> BTreeMap<String, Inspected> {
     let prefix = settings.topology.prefix().len();
     let found = inspect(settings).await.unwrap();
     found.into_iter().map(|(what, name, how)| (format!("{what} {}", &name[prefix..]), how)).collect()
@@ -18,7 +18,7 @@ async fn an_inspection_tells_what_is_missing_and_what_differs_and_makes_nothing(
     for _ in 0..2 {
         let found = found(&settings).await;
         assert_eq!(found.len(), 5);
-        assert!(found.values().all(|how| *how == Found::Missing), "the first look made something: {found:?}");
+        assert!(found.values().all(|how| *how == Inspected::Missing), "the first look made something: {found:?}");
     }
     let (_conn, channel) = channel(&rabbit).await;
     let dead = settings.topology.dead_queue();
@@ -44,9 +44,9 @@ async fn an_inspection_tells_what_is_missing_and_what_differs_and_makes_nothing(
         for (which, word) in
             [("queue .dead", "x-queue-type"), ("queue .jobs", "x-d"), ("exchange .events", "inequivalent arg 'type'")]
         {
-            assert!(matches!(&found[which], Found::Differs(why) if why.contains(word)), "{which}: {found:?}");
+            assert!(matches!(&found[which], Inspected::Differs(why) if why.contains(word)), "{which}: {found:?}");
         }
-        assert_eq!((&found["exchange "], &found["exchange .dlx"]), (&Found::Missing, &Found::Missing));
+        assert_eq!((&found["exchange "], &found["exchange .dlx"]), (&Inspected::Missing, &Inspected::Missing));
     }
 }
 
@@ -55,7 +55,7 @@ async fn an_inspection_finds_all_as_wanted_that_a_worker_declared() {
     let rabbit = shared_rabbit();
     let settings = settings(&rabbit);
     publisher(&settings).0.publish(&[]).await.unwrap(); // declares
-    assert!(found(&settings).await.values().all(|how| *how == Found::AsWanted));
+    assert!(found(&settings).await.values().all(|how| *how == Inspected::AsWanted));
 }
 
 /// The broker closes a channel to say that a queue is missing, and the AMQP library logs that as an error.

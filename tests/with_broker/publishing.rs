@@ -62,7 +62,7 @@ async fn a_full_reply_queue_refuses_only_its_own_messages() {
     publisher.publish(&[event("first", "", &full)]).await.unwrap();
     let submitter = Submitter::connect(Arc::new(settings.clone())).await.unwrap();
     let mut replies = submitter.replies().await.unwrap();
-    let batch = [event("a", "", &full), event("b", "", replies.queue()), event("c", "", "nowhere")];
+    let batch = [event("a", "", &full), event("b", "", replies.name()), event("c", "", "nowhere")];
     let verdicts = soon("publish", publisher.publish(&batch)).await.unwrap();
     assert_eq!(verdicts, [Delivered::Refused, Delivered::Confirmed, Delivered::Undeliverable]);
     assert_eq!(soon("reply", replies.next()).await.unwrap().message_id.as_deref(), Some("b"));

@@ -1,38 +1,40 @@
-//! The permissions of the accounts, as far as reads can tell.
+//! The permissions of the accounts, as far as reads can show them.
 //!
-//! With a job, everything it would read is read. Without one there is less to try it on. The owner of a CEN is shown the
-//! number of its grants, and every other account an answer without one (API §A.5, §J): so each CEN that the policy names is
-//! asked for as every account, until one is its owner. The grants of an instance are asked for with an id that does not
-//! exist: an answer, or that there is no such instance, comes after the permission was looked at; `NoPermission` is a no;
-//! and `Forbidden` or `Unauthorized` may mean either that, or that the instance is somebody else's, which cannot be told.
+//! With a job, everything it would read is read. Without one, less can be tried. Only the owner of a CEN gets the number of
+//! its grants; every other account gets an answer without it (API §A.5, §J). So each CEN that the allow-rules name is read
+//! with every account until one proves to be the owner. The grants of an instance are read with an id that does not exist.
+//! The cloud checks the permission before it looks for the instance, so an answer, and "no such instance", show that the
+//! permission exists; `NoPermission` shows that it is missing; `Forbidden` and `Unauthorized` may mean that, or that the
+//! instance belongs to another account.
 
 use std::collections::BTreeSet;
 
-use super::finding::{Finding, fault, fine, unclear};
+use super::finding::{DoctorFinding, fault, fine, unclear};
+use super::refusal::{RefusalMeaning, advice, meaning};
 use crate::domain::{AccountUid, Cen, CenId, Code, Edition, Instance, InstanceId, InstanceType, Job, Kind, Region};
 use crate::engine::policy::Allow;
-use crate::engine::ports::cloud::{Answer, CloudError, Failure, Readers, RuleFilter, RulePage};
+use crate::engine::ports::cloud::{Answer, CloudError, Readers, RuleFilter, RulePage};
 use crate::workflow::ErrorClasses;
 
 const CHECK: &str = "permission";
 /// What a first grant needs besides the permission to grant (API §K).
 const ROLE: &str = "an account's first grant also needs the service-linked role AliyunServiceRoleForCEN in that account, or \
-                    `ram:CreateServiceLinkedRole` with the condition `ram:ServiceName` = `cen.aliyuncs.com` to make it";
-const MORE: &str = "run it with --job <file>, a job as it will be asked for, or with --cen <uid>/<cen>";
+                    `ram:CreateServiceLinkedRole` with the condition `ram:ServiceName` = `cen.aliyuncs.com` to create it";
+const MORE: &str = "run doctor with --job FILE, a file with a typical job, or with --cen UID/CEN";
 
-/// What there is to try without a job, as the accounts whose credentials are theirs.
+/// The reads that can be tried without a job, with the accounts whose credentials are valid.
 pub(super) async fn of_accounts(
     readers: &dyn Readers,
     uids: &[AccountUid],
-    rules: &[Allow],
+    allow: &[Allow],
     classes: &ErrorClasses,
-) -> Vec<Finding> {
+) -> Vec<DoctorFinding> {
     if uids.is_empty() {
         return vec![];
     }
-    let cens: BTreeSet<&CenId> = rules.iter().flat_map(|rule| rule.cens.iter().flatten()).collect();
+    let cens: BTreeSet<&CenId> = allow.iter().flat_map(|rule| rule.cens.iter().flatten()).collect();
     let resource: BTreeSet<&AccountUid> =
-        rules.iter().flat_map(|rule| rule.resource_accounts.iter().flatten()).collect();
+        allow.iter().flat_map(|rule| rule.resource_accounts.iter().flatten()).collect();
     let mut findings = Vec::new();
     let mut owners = BTreeSet::new();
     for id in &cens {
@@ -41,40 +43,41 @@ pub(super) async fn of_accounts(
                 findings.extend(of_cen(readers, &cen, classes).await);
                 owners.insert(cen.owner);
             }
-            Err(said) => {
-                let says = format!("no account is shown the grants of {id}: {}", said.join("; "));
-                let advice = format!("see that its owner is configured and may call DescribeGrantRulesToCen; {MORE}");
+            Err(answers) => {
+                let says = format!("no configured account can read the grants of {id}: {}", answers.join("; "));
+                let advice =
+                    format!("check that its owner is configured and may call DescribeGrantRulesToCen, or {MORE}");
                 findings.push(unclear(CHECK, Code::PermissionUnknown, says, advice));
             }
         }
     }
     if cens.is_empty() {
-        let says = "no [[allow]] rule names a CEN, so there is none whose grants could be read";
+        let says = "no [[allow]] rule names a CEN, so no grants of a CEN were read";
         findings.push(unclear(CHECK, Code::PermissionUnknown, says, MORE));
     }
     for uid in uids.iter().filter(|uid| resource.contains(uid) || !owners.contains(uid)) {
-        let instance = nobodys(uid);
+        let instance = absent_instance(uid);
         let read = async { readers.resource_reader(uid)?.describe_grant_rules_to_resource(&instance).await };
-        findings.push(of_nobodys(uid, read.await.map(drop), classes));
+        findings.push(of_absent(uid, read.await.map(drop), classes));
     }
-    let says = "whether the accounts may grant, revoke and change payers cannot be read";
-    let advice = format!("compare their policies with what `crossgrant plan` says that a job would call; {ROLE}");
+    let says = "reads cannot show whether the accounts may grant, revoke and change payers";
+    let advice = format!("compare their policies with the calls that `crossgrant plan` shows; {ROLE}");
     findings.push(unclear(CHECK, Code::PermissionUnknown, says, advice));
     findings
 }
 
-/// The owner of a CEN among these accounts; else what each was told.
+/// The owner of a CEN among these accounts; else what each was answered.
 async fn owner(readers: &dyn Readers, id: &CenId, uids: &[AccountUid]) -> Result<Cen, Vec<String>> {
-    let mut said = Vec::new();
+    let mut answers = Vec::new();
     for uid in uids {
         let cen = Cen { id: id.clone(), owner: uid.clone() };
         match rules(readers, &cen).await {
             Ok(answer) if answer.value.total.is_some() => return Ok(cen),
-            Ok(_) => said.push(format!("account {uid} is told nothing")),
-            Err(error) => said.push(format!("account {uid}: {error}")),
+            Ok(_) => answers.push(format!("account {uid} gets an empty answer")),
+            Err(error) => answers.push(format!("account {uid}: {error}")),
         }
     }
-    Err(said)
+    Err(answers)
 }
 
 async fn rules(readers: &dyn Readers, cen: &Cen) -> Result<Answer<RulePage>, CloudError> {
@@ -82,21 +85,22 @@ async fn rules(readers: &dyn Readers, cen: &Cen) -> Result<Answer<RulePage>, Clo
     reader.describe_grant_rules_to_cen(cen, InstanceType::VPC, &RuleFilter::Page(None)).await
 }
 
-/// What the owner of a CEN has to read of it.
-pub(super) async fn of_cen(readers: &dyn Readers, cen: &Cen, classes: &ErrorClasses) -> Vec<Finding> {
+/// The reads that the owner of a CEN must be able to make.
+pub(super) async fn of_cen(readers: &dyn Readers, cen: &Cen, classes: &ErrorClasses) -> Vec<DoctorFinding> {
     let grants = match rules(readers, cen).await {
         Ok(answer) if answer.value.total.is_none() => {
-            let says = format!("account {} is told nothing of {}: it may not be its owner", cen.owner, cen.id);
-            unclear(CHECK, Code::PermissionUnknown, says, "compare the owner of the CEN with the console")
+            let says =
+                format!("account {} gets an empty answer about {}, so it may not be the owner", cen.owner, cen.id);
+            unclear(CHECK, Code::PermissionUnknown, says, "look up the owner of the CEN in the console")
         }
         answer => tried(answer.map(drop), &format!("the grants of {}", cen.id), &cen.owner, classes),
     };
-    let instance = nobodys(&cen.owner);
+    let instance = absent_instance(&cen.owner);
     [vec![grants], of_attachments(readers, cen, &instance, classes).await].concat()
 }
 
-/// The reads of a job, each for itself.
-pub(super) async fn of_job(readers: &dyn Readers, job: &Job, classes: &ErrorClasses) -> Vec<Finding> {
+/// Every read that a job makes.
+pub(super) async fn of_job(readers: &dyn Readers, job: &Job, classes: &ErrorClasses) -> Vec<DoctorFinding> {
     let (instance, cen) = (&job.instance, &job.cen);
     let filter = RuleFilter::Instance(instance.id.clone());
     let to_cen = async {
@@ -121,13 +125,21 @@ pub(super) async fn of_job(readers: &dyn Readers, job: &Job, classes: &ErrorClas
         findings.push(tried(attached.await, &what, &instance.owner, classes));
     }
     if job.kind == Kind::Grant && instance.kind != InstanceType::CCN {
-        let says = format!("whether account {} has or may make the service-linked role cannot be read", instance.owner);
+        let says = format!(
+            "reads cannot show whether account {} has the service-linked role, or may create it",
+            instance.owner
+        );
         findings.push(unclear(CHECK, Code::PermissionUnknown, says, ROLE));
     }
     findings
 }
 
-async fn of_attachments(readers: &dyn Readers, cen: &Cen, instance: &Instance, classes: &ErrorClasses) -> Vec<Finding> {
+async fn of_attachments(
+    readers: &dyn Readers,
+    cen: &Cen,
+    instance: &Instance,
+    classes: &ErrorClasses,
+) -> Vec<DoctorFinding> {
     let (id, owner) = (&cen.id, &cen.owner);
     let cens = async { readers.transit_router_reader(owner)?.describe_cens(cen).await.map(drop) };
     let routers = async { Ok(readers.transit_router_reader(owner)?.list_transit_routers(cen).await?.value.items) };
@@ -153,90 +165,47 @@ async fn of_attachments(readers: &dyn Readers, cen: &Cen, instance: &Instance, c
     findings
 }
 
-fn tried(read: Result<(), CloudError>, what: &str, account: &AccountUid, classes: &ErrorClasses) -> Finding {
+fn tried(read: Result<(), CloudError>, what: &str, account: &AccountUid, classes: &ErrorClasses) -> DoctorFinding {
     match read {
-        Ok(()) => fine(CHECK, format!("account {account} may read {what}")),
+        Ok(()) => fine(CHECK, format!("account {account} can read {what}")),
         Err(error) => {
-            let code = if tells(&error) == Tells::Nothing { Code::ReadFailed } else { Code::PermissionMissing };
+            let code =
+                if meaning(&error) == RefusalMeaning::Unrelated { Code::ReadFailed } else { Code::PermissionMissing };
             let says = format!("account {account} cannot read {what}: {error}");
             fault(CHECK, code, says, advice(&error, classes))
         }
     }
 }
 
-/// What an account was told of an instance that does not exist.
-fn of_nobodys(uid: &AccountUid, read: Result<(), CloudError>, classes: &ErrorClasses) -> Finding {
-    let may = || fine(CHECK, format!("account {uid} may read the grants of its instances"));
-    let Err(error) = read else { return may() };
-    match tells(&error) {
-        Tells::NoSuchThing => may(),
-        Tells::No => {
-            let says = format!("account {uid} may not read the grants of its instances: {error}");
+/// Judges the answer about an instance that does not exist.
+fn of_absent(uid: &AccountUid, read: Result<(), CloudError>, classes: &ErrorClasses) -> DoctorFinding {
+    let can = || fine(CHECK, format!("account {uid} can read the grants of its instances"));
+    let Err(error) = read else { return can() };
+    match meaning(&error) {
+        RefusalMeaning::Permitted => can(),
+        RefusalMeaning::NotPermitted => {
+            let says = format!("account {uid} cannot read the grants of its instances: {error}");
             fault(CHECK, Code::PermissionMissing, says, advice(&error, classes))
         }
-        Tells::NotYours => {
+        RefusalMeaning::NotPermittedOrForeign => {
             let says = format!(
-                "whether account {uid} may read the grants of its instances cannot be told from one that does not exist: \
-                 {error}"
+                "it is not clear whether account {uid} can read the grants of its instances: the answer may also mean that \
+                 the instance does not exist: {error}"
             );
             unclear(CHECK, Code::PermissionUnknown, says, MORE)
         }
-        Tells::Nothing => fault(CHECK, Code::ReadFailed, format!("account {uid}: {error}"), advice(&error, classes)),
-    }
-}
-
-/// What a refusal of a read tells of permissions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tells {
-    /// They are missing.
-    No,
-    /// They are missing, or the thing is somebody else's.
-    NotYours,
-    /// They are there: it was looked for.
-    NoSuchThing,
-    /// It was about something else.
-    Nothing,
-}
-
-pub(super) fn tells(error: &CloudError) -> Tells {
-    let Failure::Refused { code, .. } = &error.failure else { return Tells::Nothing };
-    let code = code.to_ascii_lowercase();
-    match code.as_str() {
-        "nopermission" | "forbidden.ram" => Tells::No,
-        "unauthorized" | "forbidden" => Tells::NotYours,
-        // A key that is disabled, or does not exist, is none that lacks a permission.
-        _ if code.contains("accesskey") => Tells::Nothing,
-        _ if code.starts_with("forbidden.") => Tells::NotYours,
-        _ if code.starts_with("invalidinstance") || code.starts_with("invalidresource") => {
-            match code.contains("notfound") {
-                true => Tells::NoSuchThing,
-                false => Tells::Nothing,
-            }
+        RefusalMeaning::Unrelated => {
+            fault(CHECK, Code::ReadFailed, format!("account {uid}: {error}"), advice(&error, classes))
         }
-        _ => Tells::Nothing,
     }
 }
 
-/// What to do about a failed call, by the error table.
-pub(super) fn advice(error: &CloudError, classes: &ErrorClasses) -> String {
-    if let Failure::NotSent { .. } = &error.failure {
-        return "compare the account's keys and the endpoints in the configuration".into();
-    }
-    besides_doctor(error.verdict(classes).advice)
-}
-
-/// An advice without its sentences about `crossgrant doctor`, whose reader is told what it finds already.
-fn besides_doctor(advice: &str) -> String {
-    let sentences = advice.split_inclusive(". ").filter(|sentence| !sentence.contains("`crossgrant doctor`"));
-    sentences.collect::<String>().trim_end().to_owned()
-}
-
-/// An instance of the account that does not exist: its id is as ids are (API §F), and made up.
-fn nobodys(owner: &AccountUid) -> Instance {
+/// An instance of the account that does not exist. Its id has the right form (API §F), and is made up.
+fn absent_instance(owner: &AccountUid) -> Instance {
     Instance {
         kind: InstanceType::VPC,
-        id: InstanceId::parse("vpc-0crossgrantdoctor0").expect("as API §F has them"),
-        region: Region::parse("cn-hangzhou").expect("as API §F has them"),
+        id: InstanceId::parse("vpc-0crossgrantdoctor0").expect("it has the form of API §F"),
+        region: Region::parse("cn-hangzhou").expect("it has the form of API §F"),
         owner: owner.clone(),
     }
 }
@@ -245,6 +214,7 @@ fn nobodys(owner: &AccountUid) -> Instance {
 mod tests {
     use super::*;
     use crate::domain::Operation;
+    use crate::engine::ports::cloud::Failure;
     use crate::workflow::Overrides;
 
     fn classes() -> ErrorClasses {
@@ -269,35 +239,6 @@ mod tests {
             {
                 assert!(advice.contains(part), "no {part} in {advice}");
             }
-        }
-    }
-
-    #[test]
-    fn doctor_does_not_advise_to_ask_doctor() {
-        for entry in classes().entries() {
-            let advice = besides_doctor(&entry.advice);
-            assert!(!advice.is_empty() && !advice.contains("doctor"), "{}: {advice}", entry.advice);
-        }
-        let advised = advice(&refused(Operation::DescribeVpnAttachments, "InvalidAccessKeyId.NotFound"), &classes());
-        assert_eq!(advised, "Correct the account's credential in the configuration, then `resume` what has parked.");
-    }
-
-    #[test]
-    fn only_some_refusals_say_something_of_permissions() {
-        for (code, says) in [
-            ("NoPermission", Tells::No),
-            ("Forbidden.RAM", Tells::No),
-            ("Unauthorized", Tells::NotYours),
-            ("Forbidden", Tells::NotYours),
-            ("Forbidden.TransitRouterServiceExpired", Tells::NotYours),
-            ("InvalidInstanceId.NotFound", Tells::NoSuchThing),
-            ("InvalidAccessKeyId.NotFound", Tells::Nothing),
-            ("Forbidden.AccessKeyDisabled", Tells::Nothing),
-            ("InvalidApi.NotFound", Tells::Nothing),
-            ("InvalidParameter", Tells::Nothing),
-            ("Throttling.User", Tells::Nothing),
-        ] {
-            assert_eq!(tells(&refused(Operation::DescribeGrantRulesToResource, code)), says, "{code}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! `doctor --probe`: what the live cloud shows of each point that no document settles, beside what this program takes for
-//! true. Only reads are made, as the accounts of the given jobs.
+//! `doctor --probe`: compares the live cloud with what this program assumes about it at points that no document decides. Only
+//! reads are sent, by the accounts of the given jobs.
 
 mod judge;
 mod look;
@@ -13,24 +13,24 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use self::look::Asker;
-use self::observation::{Observation, Verdict};
-use super::{parsed, print};
-use crate::cli::engine::{Access, accounts, catalog};
-use crate::cli::exit::{Exit, Failure};
+use self::look::ProbeReader;
+use self::observation::{PointObservation, PointVerdict};
+use super::finding::{parsed, print};
+use crate::cli::engine::{CloudAccess, accounts, catalog};
+use crate::cli::exit::{CliError, Exit};
 use crate::cli::output;
 use crate::clock::{Clock, SystemClock};
 use crate::cloud::{Accounts, Unobserved};
 use crate::config::Config;
 use crate::domain::{Code, Job};
 
-/// Probes the cloud for each of these jobs and prints what it shows. Fine only if nothing differs.
-pub(super) async fn probes(jobs: &[Bytes], json: bool, config: Config) -> Result<Exit, Failure> {
+/// Probes the cloud for each of these jobs and prints what it shows. Succeeds only if nothing differs.
+pub(super) async fn probes(jobs: &[Bytes], json: bool, config: Config) -> Result<Exit, CliError> {
     if jobs.is_empty() {
-        return Err(Failure::usage("there is no job to probe the cloud with").code(Code::NoJob));
+        return Err(CliError::usage("there is no job to probe the cloud with").code(Code::NoJob));
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let access = Access::configured(&config)?;
+    let access = CloudAccess::configured(&config)?;
     let catalog = catalog(&access.overrides)?;
     let accounts = accounts(access, &catalog, &clock, Arc::new(Unobserved))?;
     let mut exit = Exit::Ok;
@@ -52,42 +52,42 @@ pub(super) async fn probes(jobs: &[Bytes], json: bool, config: Config) -> Result
     Ok(exit)
 }
 
-/// What was seen for one job.
-struct Probed {
+/// What the cloud shows for one job.
+struct JobProbe {
     id: String,
-    /// What it was asked about.
+    /// The instance and the CEN, as text.
     about: String,
-    observations: Vec<Observation>,
+    observations: Vec<PointObservation>,
 }
 
-/// Asks the cloud, and judges the answers.
-async fn probe(accounts: &Accounts, clock: &dyn Clock, job: &Job) -> Probed {
+/// Sends the reads, and judges the answers.
+async fn probe(accounts: &Accounts, clock: &dyn Clock, job: &Job) -> JobProbe {
     let (instance, cen) = (&job.instance, &job.cen);
-    let looked = Asker { accounts, clock }.look(instance, cen).await;
+    let looked = ProbeReader { accounts, clock }.look(instance, cen).await;
     let about = format!(
         "{} {} of account {}, and {} of account {}",
         instance.kind, instance.id, instance.owner, cen.id, cen.owner
     );
-    Probed { id: job.id.to_string(), about, observations: judge::judge(&looked) }
+    JobProbe { id: job.id.to_string(), about, observations: judge::judge(&looked) }
 }
 
-impl Probed {
-    /// Whether a point is not as it was taken to be.
+impl JobProbe {
+    /// Whether any point differs from the assumption.
     fn differs(&self) -> bool {
-        self.observations.iter().any(Observation::differs)
+        self.observations.iter().any(PointObservation::differs)
     }
 
-    /// One JSON object to a line, or lines for people.
+    /// One JSON object per line, or the text for people.
     fn lines(&self, json: bool) -> Vec<String> {
         if json {
             return self.observations.iter().map(|seen| seen.json(&self.id).to_string()).collect();
         }
-        let count = |is: fn(&Verdict) -> bool| self.observations.iter().filter(|seen| is(&seen.verdict)).count();
-        let agree = count(|verdict| matches!(verdict, Verdict::Agrees(_)));
-        let differ = count(|verdict| matches!(verdict, Verdict::Differs(_)));
+        let count = |is: fn(&PointVerdict) -> bool| self.observations.iter().filter(|seen| is(&seen.verdict)).count();
+        let agree = count(|verdict| matches!(verdict, PointVerdict::Agrees(_)));
+        let differ = count(|verdict| matches!(verdict, PointVerdict::Differs(_)));
         let unclear = self.observations.len() - agree - differ;
         let mut lines = vec![format!("Job {}: {}", self.id, self.about)];
-        lines.extend(self.observations.iter().flat_map(Observation::lines));
+        lines.extend(self.observations.iter().flat_map(PointObservation::lines));
         lines.push(format!("{agree} points agree, {differ} differ, {unclear} cannot be told. See docs/cloud.md."));
         lines
     }

@@ -1,8 +1,8 @@
-//! The transit-router service: whether each account has activated it. Where the owner of a network has not, its grants are
-//! refused; where the owner of a CEN has not, there is no transit router.
+//! The transit-router service: whether each account has activated it. If the owner of a network has not, its grants are
+//! refused; if the owner of a CEN has not, it has no transit router.
 
-use super::finding::{Finding, fault, fine, unclear};
-use super::permissions::{Tells, advice, tells};
+use super::finding::{DoctorFinding, fault, fine, unclear};
+use super::refusal::{RefusalMeaning, advice, meaning};
 use crate::cloud::Accounts;
 use crate::domain::{AccountUid, Code, Operation};
 use crate::engine::ports::cloud::{CloudError, Failure};
@@ -10,39 +10,41 @@ use crate::workflow::ErrorClasses;
 
 const CHECK: &str = "service";
 
-/// How the cloud refuses an account that has not activated the service (API §A.12).
+/// The error code for an account that has not activated the service (API §A.12).
 const NOT_OPEN: &str = "USER_NOT_OPEN_TR_SERVICE";
 
-/// Asks as the account.
-pub(super) async fn service(accounts: &Accounts, uid: &AccountUid, classes: &ErrorClasses) -> Finding {
+pub(super) async fn service(accounts: &Accounts, uid: &AccountUid, classes: &ErrorClasses) -> DoctorFinding {
     judged(uid, accounts.transit_router_service(uid).await, classes)
 }
 
-fn judged(uid: &AccountUid, answer: Result<Option<bool>, CloudError>, classes: &ErrorClasses) -> Finding {
+fn judged(uid: &AccountUid, answer: Result<Option<bool>, CloudError>, classes: &ErrorClasses) -> DoctorFinding {
     let error = match answer {
-        Ok(Some(true)) => return fine(CHECK, format!("the transit-router service of account {uid} is activated")),
+        Ok(Some(true)) => return fine(CHECK, format!("account {uid} has activated the transit-router service")),
         Ok(Some(false)) => refused(NOT_OPEN),
         Ok(None) => {
-            let says = format!("whether the transit-router service of account {uid} is activated was not answered");
-            let advice = "see the transit-router page of the vendor's console";
+            let says = format!("the cloud did not tell whether account {uid} has activated the transit-router service");
+            let advice = "see the transit-router page of the console";
             return unclear(CHECK, Code::ReadFailed, says, advice);
         }
         Err(error) => error,
     };
     if matches!(&error.failure, Failure::Refused { code, .. } if code.eq_ignore_ascii_case(NOT_OPEN)) {
-        let says =
-            format!("the transit-router service of account {uid} is not activated: grants of its networks are refused");
+        let says = format!(
+            "account {uid} has not activated the transit-router service, so grants of its networks are refused"
+        );
         return fault(CHECK, Code::ServiceNotActivated, says, advice(&error, classes));
     }
-    let says = format!("whether the transit-router service of account {uid} is activated cannot be asked: {error}");
-    match tells(&error) {
-        Tells::No | Tells::NotYours => {
-            let advice = "add `cen:CheckTransitRouterService` to the account's policy. One that was written for an earlier \
-                          version of the worker lacks it, and in the account of a CEN also `cen:ListTransitRouters` and \
-                          `cen:DescribeCens`, without which jobs wait: compare it with deploy/ram";
+    let says = format!("cannot check whether account {uid} has activated the transit-router service: {error}");
+    match meaning(&error) {
+        RefusalMeaning::NotPermitted | RefusalMeaning::NotPermittedOrForeign => {
+            let advice = "add `cen:CheckTransitRouterService` to the account's RAM policy, and compare the policy with \
+                          deploy/ram. A policy for an earlier version lacks it; in the account of a CEN it also lacks \
+                          `cen:ListTransitRouters` and `cen:DescribeCens`, and jobs wait without them";
             unclear(CHECK, Code::PermissionMissing, says, advice)
         }
-        Tells::NoSuchThing | Tells::Nothing => unclear(CHECK, Code::ReadFailed, says, advice(&error, classes)),
+        RefusalMeaning::Permitted | RefusalMeaning::Unrelated => {
+            unclear(CHECK, Code::ReadFailed, says, advice(&error, classes))
+        }
     }
 }
 
@@ -62,10 +64,10 @@ mod tests {
             crate::cli::engine::catalog(&Overrides::default()).map(|catalog: Catalog| catalog.classes).unwrap();
         let uid = AccountUid::parse("1688000000000001").unwrap();
         for (answer, ok, code, says, advises) in [
-            (Ok(Some(true)), Some(true), None, "is activated", ""),
-            (Ok(Some(false)), Some(false), Some(Code::ServiceNotActivated), "is not activated", "Activate it"),
-            (Err(refused(NOT_OPEN)), Some(false), Some(Code::ServiceNotActivated), "is not activated", "Activate it"),
-            (Ok(None), None, Some(Code::ReadFailed), "was not answered", "console"),
+            (Ok(Some(true)), Some(true), None, "has activated", ""),
+            (Ok(Some(false)), Some(false), Some(Code::ServiceNotActivated), "has not activated", "Activate it"),
+            (Err(refused(NOT_OPEN)), Some(false), Some(Code::ServiceNotActivated), "has not activated", "Activate it"),
+            (Ok(None), None, Some(Code::ReadFailed), "did not tell", "console"),
             (
                 Err(refused("NoPermission")),
                 None,

@@ -14,8 +14,8 @@ use crate::engine::ports::cloud::{Answer, CloudError, Listing};
 use crate::engine::ports::write_permit::WritePermit;
 
 impl Cbn {
-    /// The attachments of one type to one transit router, every page; of one instance alone only where the list can be
-    /// asked so, which is that of VPCs (API §A.8).
+    /// The attachments of one type to one transit router, every page. Only the list of VPCs can be asked for one instance
+    /// (API §A.8); the others hold all.
     pub async fn attachments(
         &self,
         router: &str,
@@ -49,8 +49,8 @@ impl Cbn {
         self.client.by_token(&list, listing).await
     }
 
-    /// The instances of one type that are attached to a CEN, every page. An instance that is attached twice has two rows
-    /// that nothing tells apart.
+    /// The instances of one type that are attached to a CEN, every page. An instance that is attached twice has two equal
+    /// rows.
     pub async fn attached_child_instances(
         &self,
         cen: &Cen,

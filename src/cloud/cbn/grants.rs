@@ -1,4 +1,4 @@
-//! Grant rules: giving, taking back, changing the payer, and reading them from either side.
+//! Grant rules: granting, revoking, changing the payer, and reading the rules as either account.
 
 use serde_json_borrow::Value;
 
@@ -81,8 +81,8 @@ impl Cbn {
         self.client.by_token(&describe, ListShape { outer: "GrantRules", inner: "GrantRule", read }).await
     }
 
-    /// One call. When a rule of the page cannot be read, the page's total never fits the rules it holds, so that nobody
-    /// takes them for all there are.
+    /// Makes one call. If a rule of the page cannot be read, the total does not fit the rules, so that they are not taken
+    /// for all there are.
     pub async fn rules_to_cen(
         &self,
         cen: &Cen,
@@ -102,7 +102,7 @@ impl Cbn {
         let items = wire::list(&reply.body, "GrantRules", "GrantRule");
         let mut rules: Vec<GrantRule> = items.iter().filter_map(cen_side_rule).collect();
         if kind == InstanceType::CCN {
-            // Its owner is shown no payer, so one that is shown here says nothing (API §A.6).
+            // The owner of a CCN is shown no payer, so one that is shown here says nothing (API §A.6).
             rules.iter_mut().for_each(|rule| (rule.order_type, rule.effective_order_type) = (None, None));
         }
         let total = wire::count(&reply.body, "TotalCount");

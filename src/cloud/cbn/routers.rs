@@ -1,4 +1,4 @@
-//! Whose a CEN is, and which transit routers it has (API §A.12).
+//! Who owns a CEN, and which transit routers it has (API §A.12).
 
 use serde_json_borrow::Value;
 
@@ -20,7 +20,7 @@ impl Cbn {
         self.client.by_number(&list, ListShape { outer: "TransitRouters", inner: "TransitRouter", read }).await
     }
 
-    /// `DescribeCens` for one CEN: it is in the list of the account that owns it, and in no other.
+    /// `DescribeCens` for one CEN. Only the account that owns the CEN is shown it.
     pub async fn cens(&self, cen: &Cen) -> Result<Answer<Listing<CenId>>, CloudError> {
         let describe = RpcRequest::new(Operation::DescribeCens);
         let describe = describe.query("Filter.1.Key", "CenId").query("Filter.1.Value.1", &cen.id);
@@ -42,7 +42,7 @@ fn router(item: &Value<'_>) -> Option<TransitRouter> {
     })
 }
 
-/// An edition that is neither cannot be judged, so its list proves nothing.
+/// `None` for any other word: a router of an unknown edition cannot be judged, so its list is incomplete.
 fn edition(word: &str) -> Option<Edition> {
     if word.eq_ignore_ascii_case("Enterprise") {
         Some(Edition::Enterprise)

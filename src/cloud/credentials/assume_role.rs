@@ -1,4 +1,4 @@
-//! A role of an account, assumed with the keys of another (API §A.13).
+//! A role of one account, assumed with the keys of another (API §A.13).
 
 use async_trait::async_trait;
 
@@ -12,10 +12,10 @@ use crate::cloud::wire::{field, text};
 use crate::domain::Operation;
 use crate::engine::ports::cloud::{CloudError, Failure, Refusal};
 
-/// Assumes a role, again and again.
+/// Assumes a role for each new session.
 pub(super) struct AssumeRole {
     role: Role,
-    /// Calls with the keys of the other account, on whose budget STS counts the call (API §K).
+    /// Calls as the other account, because STS counts the call there (API §K).
     client: AccountClient,
 }
 
@@ -47,21 +47,21 @@ impl Issuer for AssumeRole {
     }
 }
 
-/// A session could not be had.
+/// The error that a role cannot be assumed, with the refusal that caused it.
 pub(super) fn refused(role: &Role, error: CloudError) -> CredentialError {
     let why = format!("cannot assume {}: {error}", role.arn);
     let refusal = match error.failure {
         Failure::Refused { status, code, .. } => {
             error.operation.map(|operation| Refusal { asked: operation.as_str(), status, code })
         }
-        // It was to be assumed with a credential that was itself refused.
+        // The credential it is assumed with was refused itself.
         Failure::Credential { refusal, .. } => Some(*refusal),
         Failure::NotSent { .. } | Failure::Held { .. } | Failure::Unanswered { .. } => None,
     };
     CredentialError { why, retry_after: error.retry_after, refusal }
 }
 
-/// The session in an answer of STS.
+/// Reads the session in an answer of STS.
 pub(super) fn granted(role: &Role, reply: &Reply, shared: &Client) -> Result<Issued, CredentialError> {
     let user = field(&reply.body, "AssumedRoleUser").and_then(|user| text(user, "Arn"));
     let principal = user.map_or_else(|| format!("{}/{}", role.arn, role.session_name.as_str()), str::to_owned);

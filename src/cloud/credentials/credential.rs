@@ -1,30 +1,29 @@
-//! What is configured for an account, and the source of keys it becomes. A credential that several accounts name is
-//! one source: the roles of a hundred accounts are assumed with one session of the hub.
+//! What is configured for an account, and the source of keys made from it. A credential that several accounts name
+//! becomes one source: the roles of a hundred accounts are assumed with one session of the hub.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::CredentialSource;
 use super::assume_role::AssumeRole;
 use super::instance::{InstanceRole, MachineRole};
-use super::oidc::AssumeRoleWithOidc;
+use super::oidc::{AssumeRoleWithOidc, OidcRole};
 use super::renewing::Renewing;
 use super::role::Role;
 use super::uri::{CredentialsUri, UriKeys};
 use crate::cloud::rpc::{AccountClient, Client};
 use crate::domain::AccountUid;
 
-/// How an account's keys are had.
+/// How an account gets its keys.
 #[derive(Debug, Clone)]
 pub enum Credential {
-    /// From this source as it is; [`super::StaticKeys`] is one.
+    /// From this source, such as [`super::StaticKeys`].
     Source(Arc<dyn CredentialSource>),
     /// By `AssumeRole`.
     AssumeRole {
-        /// The role.
+        /// A role of the account.
         role: Role,
-        /// What it is assumed with.
+        /// The credential that signs the call, of this or another account.
         with: Arc<Credential>,
     },
     /// By `AssumeRoleWithOIDC`.
@@ -33,19 +32,8 @@ pub enum Credential {
     InstanceRole(MachineRole),
     /// From a URL that hands out keys.
     Uri(CredentialsUri),
-    /// What others use too.
+    /// The same as other accounts that name it: they share one source.
     Shared(Arc<Credential>),
-}
-
-/// A role that trusts the tokens of an OIDC provider.
-#[derive(Debug, Clone)]
-pub struct OidcRole {
-    /// The role.
-    pub role: Role,
-    /// The provider, as the role's account knows it.
-    pub provider_arn: String,
-    /// The file with the token, read anew for each session.
-    pub token_file: PathBuf,
 }
 
 impl<S: CredentialSource> From<S> for Credential {
@@ -57,25 +45,25 @@ impl<S: CredentialSource> From<S> for Credential {
 /// The credential that is configured for an account.
 #[derive(Debug, Clone)]
 pub struct AccountCredentials {
-    /// The account it is meant to be of; what it is really of is checked before it is used.
+    /// The account it should belong to. Whether it does is checked before it is used.
     pub uid: AccountUid,
-    /// How its keys are had.
+    /// How the account gets its keys.
     pub credential: Credential,
 }
 
 impl AccountCredentials {
-    /// A credential of an account.
+    /// A credential that should belong to `uid`.
     pub fn new(uid: AccountUid, credential: impl Into<Credential>) -> Self {
         Self { uid, credential: credential.into() }
     }
 }
 
-/// Makes sources of credentials.
+/// Makes a source of keys from each credential.
 pub(in crate::cloud) struct Sources {
     shared: Arc<Client>,
-    /// By the address of what they were made from, which is kept alive with them.
+    /// Sources by the address of their credential. The credential is kept too, so that its address stays its own.
     made: HashMap<*const Credential, (Arc<Credential>, Arc<dyn CredentialSource>)>,
-    /// The accounts that shared credentials are of, in the same way.
+    /// The owners of shared credentials, by address in the same way.
     owners: HashMap<*const Credential, (Arc<Credential>, AccountUid)>,
 }
 
@@ -84,7 +72,7 @@ impl Sources {
         Self { shared, made: HashMap::new(), owners: HashMap::new() }
     }
 
-    /// Tells whose the shared credentials among these are.
+    /// Notes the owners of the shared credentials among these.
     pub fn knowing(mut self, all: &[AccountCredentials]) -> Self {
         for AccountCredentials { uid, credential } in all {
             if let Credential::Shared(shared) = credential {
@@ -110,9 +98,9 @@ impl Sources {
         }
     }
 
-    /// The account that `AssumeRole` is counted on: the one that calls, with all its users and roles (API §K). Of keys
-    /// that no account's table names as its own it is not known; all that they assume is then counted together, on the
-    /// account of the first role.
+    /// The account that STS counts `AssumeRole` on: the one that calls, with all its users and roles (API §K). For keys that
+    /// no account names as its own it is not known; then everything assumed with them counts on the account of the first
+    /// role.
     fn calling(&mut self, with: &Arc<Credential>, role: &Role) -> AccountUid {
         match &**with {
             Credential::AssumeRole { role, .. } | Credential::Oidc(OidcRole { role, .. }) => role.arn.account().clone(),

@@ -1,9 +1,9 @@
-//! The role of the machine this runs on, from the metadata service (API §K): first a token, which a request forwarded by
-//! somebody else's mistake cannot get, then with it the name of the role, if it is not configured, and the keys.
+//! The role of the machine this runs on, from the metadata service (API §K). First a token is requested, which a
+//! mistakenly forwarded request could not get; with it the name of the role, if none is configured, and then the keys.
 //!
-//! An old machine serves no tokens, and in a container the answer to the request for one may not arrive (its hop limit is
-//! one). Then the keys are asked for without a token, as the vendor's clients do, unless that is switched off. It gives
-//! nothing away: a service that insists on tokens refuses, and one that does not would answer anybody else as well.
+//! An old machine serves no tokens, and in a container the answer with the token may not arrive (its hop limit is one).
+//! Then the keys are requested without a token, as the vendor's clients do, unless that is switched off. This is no risk:
+//! a service that insists on tokens refuses, and one that does not would answer every program on the machine.
 
 use std::fmt;
 use std::sync::Arc;
@@ -22,24 +22,24 @@ use crate::cloud::transport::Direct;
 
 const TTL: &str = "x-aliyun-ecs-metadata-token-ttl-seconds";
 const TOKEN: &str = "x-aliyun-ecs-metadata-token";
-/// A token is asked for anew each time keys are; it need not last.
+/// How long a token lasts. Each request for keys gets a new one.
 const TTL_SECONDS: HeaderValue = HeaderValue::from_static("60");
 /// Lists the machine's role, and holds its keys.
 const FOLDER: &str = "/latest/meta-data/ram/security-credentials/";
-/// The service is on the same machine: what takes longer does not come.
+/// The service is on the same machine, so an answer that takes longer will not come.
 const WITHIN: Duration = Duration::from_secs(2);
 
-/// Which role of the machine, and how it is asked for.
+/// A role of the machine, and how its keys are requested.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MachineRole {
-    /// Its name; without one it is asked of the machine.
+    /// The role's name; `None`: the machine is asked for it.
     pub name: Option<String>,
-    /// Whether the keys may be asked for without a token, where the service gives none.
+    /// Whether keys may be requested without a token if the service gives none.
     pub without_token: bool,
 }
 
 impl MachineRole {
-    /// The role that the machine has, whatever its name.
+    /// The role that the machine has, whatever its name is.
     pub fn any() -> Self {
         Self { name: None, without_token: true }
     }
@@ -60,16 +60,16 @@ impl fmt::Display for MachineRole {
     }
 }
 
-/// The keys of an instance role.
+/// Requests the keys of the machine's role.
 pub(super) struct InstanceRole {
     role: MachineRole,
     shared: Arc<Client>,
 }
 
-/// What lets a request in.
+/// What a request to the service carries.
 enum Pass {
     Token(HeaderValue),
-    /// None; why there is no token.
+    /// No token, and why there is none.
     Nothing(Miss),
 }
 
@@ -110,7 +110,7 @@ impl InstanceRole {
             }
             Err(miss) => miss,
         };
-        // Of a service that is not there, or has a bad moment, nothing more is learnt without a token.
+        // A service that is not there, or fails for the moment, would not answer without a token either.
         let knows_none = match miss {
             Miss::Refused(status) => status == 501 || (400..500).contains(&status) && status != 429,
             Miss::Unanswered(_) => true,
@@ -123,7 +123,7 @@ impl InstanceRole {
             let more = "; asking without a token is switched off (ALIBABA_CLOUD_IMDSV1_DISABLED)";
             return Err(self.failed(&miss, PATH, more));
         }
-        tracing::info!(why = %miss, "the metadata service gives no token; asks for the keys without one");
+        tracing::info!(why = %miss, "the metadata service gives no token; the keys are requested without one");
         Ok(Pass::Nothing(miss))
     }
 
@@ -136,7 +136,7 @@ impl InstanceRole {
             Pass::Nothing(no_token) => self.ask(Method::GET, path, None).await.map_err(|miss| {
                 let more = format!(", asked without a token (the request for one: {no_token})");
                 let error = self.failed(&miss, path, &more);
-                // A token may come the next time; then a refusal without one means nothing.
+                // The token may come the next time, so this refusal, without one, means nothing.
                 match no_token {
                     Miss::Unanswered(_) => CredentialError::new(error.why),
                     Miss::Refused(_) | Miss::NotSent(_) => error,

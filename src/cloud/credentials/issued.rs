@@ -13,24 +13,24 @@ use super::keys::Keys;
 use crate::clock::until;
 use crate::cloud::wire::text;
 
-/// Keys that end.
+/// Keys that end, as they were issued.
 #[derive(Debug, Clone)]
 pub(super) struct Issued {
     pub keys: Arc<Keys>,
-    /// How long they were good for when they were issued, by the clock of whoever issued them: what our own clock says
-    /// about the instant they end is only as right as our clock.
+    /// How long they were good for when they were issued, by the issuer's clock. The instant in the answer would be wrong by
+    /// as much as this machine's clock is.
     pub life: Duration,
 }
 
-/// Whoever hands out keys.
+/// A service that hands out keys.
 #[async_trait]
 pub(super) trait Issuer: fmt::Debug + Send + Sync + 'static {
-    /// New keys. One request at a time is made, and what it answers is kept.
+    /// Requests new keys. Called once at a time; the caller keeps the result.
     async fn issue(&self) -> Result<Issued, CredentialError>;
 }
 
 /// Reads the answer of a service beside the worker: an object with keys, whose `Code` must be `Success` (API §K).
-/// `principal` is who they act as, given the id of the key.
+/// `principal` tells from the key's id who the keys act as.
 pub(super) fn read_answer(
     answer: &[u8],
     of: &str,
@@ -46,8 +46,8 @@ pub(super) fn read_answer(
     }
 }
 
-/// Reads an object with `AccessKeyId`, `AccessKeySecret`, `SecurityToken` and `Expiration`, as it was said at `at`.
-/// What is missing is named; what is there is not shown.
+/// Reads an object with `AccessKeyId`, `AccessKeySecret`, `SecurityToken` and `Expiration` from an answer given at `at`.
+/// An error names what is missing and shows nothing of what is there.
 pub(super) fn read(body: &Value<'_>, principal: String, at: Timestamp) -> Result<Issued, CredentialError> {
     let need = |name: &str| {
         text(body, name).ok_or_else(|| CredentialError::new(format!("the answer has no {name} for {principal}")))

@@ -1,4 +1,4 @@
-//! What signs a request.
+//! What signs a request, and keys that are configured.
 
 use std::sync::Arc;
 
@@ -7,32 +7,32 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{CredentialError, CredentialSource};
 
-/// The longest message of the cloud that is kept.
+/// The longest message of the cloud that is kept, in characters.
 const MAX_MESSAGE: usize = 1024;
 
-/// What signs a request.
+/// An access key, with the security token if it is a temporary one.
 #[derive(Debug, Clone)]
 pub struct Keys {
-    /// Who these keys act as: the same for all keys of one role's sessions, another for another role. What was found
-    /// out about the identity of a credential holds for as long as this stays the same.
+    /// Who these keys act as: the same for all sessions of one role, another for another role. The account that was proven
+    /// for a credential holds while this stays the same.
     pub principal: String,
-    /// Names the key; not a secret.
+    /// The name of the key, which is not secret.
     pub access_key_id: String,
-    /// Signs.
+    /// The HMAC key of every signature.
     pub access_key_secret: SecretString,
-    /// Goes with temporary keys (`STS.…`).
+    /// Sent with temporary keys (`STS.…`); `None` for others.
     pub security_token: Option<SecretString>,
 }
 
 impl Keys {
-    /// The cloud's message as it can be shown.
+    /// A message of the cloud without these keys' secrets.
     pub(in crate::cloud) fn presentable(&self, message: &str) -> String {
         presentable(message, [Some(&self.access_key_secret), self.security_token.as_ref()].into_iter().flatten())
     }
 }
 
-/// The cloud's message without our secrets and not longer than is useful. A refused signature is answered with the
-/// text the server signed, and that holds the security token.
+/// A message of the cloud without our secrets, and shortened. The cloud answers a wrong signature with the text it
+/// signed itself, which holds the security token.
 pub(super) fn presentable<'s>(message: &str, secrets: impl IntoIterator<Item = &'s SecretString>) -> String {
     let mut text = message.to_owned();
     for secret in secrets.into_iter().map(SecretString::expose_secret).filter(|s| !s.is_empty()) {
@@ -45,12 +45,12 @@ pub(super) fn presentable<'s>(message: &str, secrets: impl IntoIterator<Item = &
     text
 }
 
-/// Keys that were configured and stay.
+/// Configured keys, which do not end.
 #[derive(Debug, Clone)]
 pub struct StaticKeys(Arc<Keys>);
 
 impl StaticKeys {
-    /// An access key pair, with the security token if it is a temporary one.
+    /// An access key pair, with its security token if it has one.
     pub fn new(access_key_id: impl Into<String>, secret: SecretString, security_token: Option<SecretString>) -> Self {
         let access_key_id = access_key_id.into();
         let principal = access_key_id.clone();

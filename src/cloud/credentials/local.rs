@@ -1,5 +1,5 @@
-//! Requests to a service beside the worker that hands out keys: the metadata service of the machine, a credentials URI.
-//! What they take is bounded, in time and in length.
+//! Requests to a service beside the worker that hands out keys: the metadata service of the machine, or a credentials URI.
+//! The time they take and the length of the answer are bounded.
 
 use std::fmt;
 use std::time::Duration;
@@ -19,7 +19,7 @@ const LONGEST: usize = 64 << 10;
 pub(super) enum Miss {
     /// The service was not reached.
     NotSent(String),
-    /// It did not answer in time, or not to the end, or with too much.
+    /// It did not answer in time, not to the end, or with too many bytes.
     Unanswered(String),
     /// It refused, with this HTTP status.
     Refused(u16),
@@ -35,7 +35,7 @@ impl fmt::Display for Miss {
 }
 
 impl Miss {
-    /// The error that there are no keys. The error table knows both services as `metadata`.
+    /// The error that there are no keys. The error table names both services `metadata`.
     pub fn error(&self, why: String) -> CredentialError {
         let refusal = match self {
             Self::Refused(status) => Some(Refusal { asked: "metadata", status: *status, code: String::new() }),
@@ -45,7 +45,7 @@ impl Miss {
     }
 }
 
-/// The body of a good answer.
+/// Sends a request; returns the body of a good answer.
 pub(super) async fn ask(shared: &Client, request: Request<Bytes>, within: Duration) -> Result<Bytes, Miss> {
     let response = match tokio::time::timeout(within, shared.send(request)).await {
         Ok(Ok(response)) => response,

@@ -1,19 +1,21 @@
-//! A role, assumed with a token that somebody else signed: what a pod has. The call carries no signature; its
-//! parameters are those of the vendor's own SDKs, the token among them in the body.
+//! A role, assumed with a token that an OIDC provider signed: what a pod has. The call carries no signature. Its
+//! parameters are the same as in the vendor's SDKs; the token travels in the body.
+
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::Request;
 use http::header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT};
 use secrecy::{ExposeSecret, SecretString};
-use std::sync::Arc;
 use uuid::Uuid;
 
 use super::CredentialError;
 use super::assume_role::{granted, refused};
-use super::credential::OidcRole;
 use super::issued::{Issued, Issuer};
 use super::keys::presentable;
+use super::role::Role;
 use crate::cloud::envelope::{Bad, Reply, read};
 use crate::cloud::rpc::{Client, bad};
 use crate::domain::Operation;
@@ -21,7 +23,18 @@ use crate::engine::ports::cloud::Failure;
 
 const OPERATION: Operation = Operation::AssumeRoleWithOIDC;
 
-/// Assumes a role with a token, again and again.
+/// A role that trusts the tokens of an OIDC provider.
+#[derive(Debug, Clone)]
+pub struct OidcRole {
+    /// A role of the account.
+    pub role: Role,
+    /// The ARN of the provider in the role's account.
+    pub provider_arn: String,
+    /// The file with the token, read anew for each session.
+    pub token_file: PathBuf,
+}
+
+/// Assumes a role with a token for each new session.
 pub(super) struct AssumeRoleWithOidc {
     oidc: OidcRole,
     shared: Arc<Client>,
@@ -80,12 +93,12 @@ impl std::fmt::Debug for AssumeRoleWithOidc {
 impl Issuer for AssumeRoleWithOidc {
     async fn issue(&self) -> Result<Issued, CredentialError> {
         let OidcRole { role, token_file, .. } = &self.oidc;
-        // Each time anew: the file is written again before the token in it ends.
+        // Read anew for each session: the file is rewritten before its token ends.
         let token = std::fs::read_to_string(token_file)
             .map_err(|error| format!("cannot read the OIDC token in {}: {error}", token_file.display()))
             .map(|text| SecretString::from(text.trim()))
             .map_err(CredentialError::new)?;
-        // No key signs it, so there is no other account that it could be counted on.
+        // No key signs the call, so the role's account is the only one it can count on.
         let passed = self.shared.pass(role.arn.account(), OPERATION).await;
         passed.map_err(|error| refused(role, error))?;
         let began = self.shared.clock.uptime();

@@ -1,9 +1,8 @@
 //! Keys that end, kept until shortly before they do.
 //!
-//! They are renewed when less than a quarter of their life is left, or 15 minutes if that is less, by whoever comes
-//! first; everybody else who comes meanwhile waits for that one request and shares its end. A failure is told to those
-//! who waited for it and to nobody after. While the old keys are still good a failure is no error: they are used on,
-//! and the renewal is tried again half a minute later.
+//! The first caller that comes when less than a quarter of their life is left (or 15 minutes, if that is less) renews
+//! them; callers that come meanwhile wait for that one request and share its result. If it fails while the old keys are
+//! still good, these are used on, and the renewal is tried again half a minute later.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -17,16 +16,16 @@ use super::{CredentialError, CredentialSource};
 use crate::clock::{Clock, later};
 use crate::cloud::single_flight::SingleFlight;
 
-/// The most that is left of a life when it is renewed.
+/// Keys are not renewed earlier than this before they end.
 const MARGIN: Duration = Duration::from_secs(15 * 60);
-/// After a renewal failed that was not needed yet.
+/// The pause after a failed renewal while the old keys are still good.
 const PAUSE: Duration = Duration::from_secs(30);
 
-/// A session with an issuer.
+/// The keys of one issuer.
 pub(super) struct Renewing<I> {
     issuer: I,
     clock: Arc<dyn Clock>,
-    held: Mutex<Option<Current>>,
+    current: Mutex<Option<Current>>,
     flight: SingleFlight<CredentialError>,
 }
 
@@ -39,17 +38,17 @@ struct Current {
 
 impl<I: Issuer> Renewing<I> {
     pub fn new(issuer: I, clock: Arc<dyn Clock>) -> Self {
-        Self { issuer, clock, held: Mutex::default(), flight: SingleFlight::default() }
+        Self { issuer, clock, current: Mutex::default(), flight: SingleFlight::default() }
     }
 
-    fn held(&self) -> std::sync::MutexGuard<'_, Option<Current>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    fn current(&self) -> std::sync::MutexGuard<'_, Option<Current>> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keys that need nothing.
+    /// The keys, if they need no renewal yet.
     fn fresh(&self) -> Option<Arc<Keys>> {
         let now = self.clock.now();
-        self.held().as_ref().filter(|held| now < held.renew).map(|held| held.keys.clone())
+        self.current().as_ref().filter(|current| now < current.renew).map(|current| current.keys.clone())
     }
 
     async fn renew(&self) -> Result<Arc<Keys>, CredentialError> {
@@ -58,22 +57,22 @@ impl<I: Issuer> Renewing<I> {
             Ok(Issued { keys, life }) => {
                 let ends = later(asked, life);
                 let renew = later(asked, life - MARGIN.min(life / 4));
-                *self.held() = Some(Current { keys: keys.clone(), renew, ends });
+                *self.current() = Some(Current { keys: keys.clone(), renew, ends });
                 tracing::debug!(
                     credential.principal = keys.principal,
                     credential.life_seconds = life.as_secs(),
-                    "has new keys"
+                    "keys renewed"
                 );
                 Ok(keys)
             }
             Err(error) => {
                 let now = self.clock.now();
-                let mut held = self.held();
-                let Some(old) = held.as_mut().filter(|held| now < held.ends) else { return Err(error) };
+                let mut current = self.current();
+                let Some(old) = current.as_mut().filter(|old| now < old.ends) else { return Err(error) };
                 tracing::warn!(
                     credential.principal = old.keys.principal,
                     %error,
-                    "cannot renew keys that are still good; tries again"
+                    "renewal of keys failed; the old keys are still good, and renewal is tried again"
                 );
                 old.renew = later(now, error.retry_after.unwrap_or_default().max(PAUSE)).min(old.ends);
                 Ok(old.keys.clone())
@@ -95,9 +94,9 @@ impl<I: Issuer> CredentialSource for Renewing<I> {
     }
 
     fn invalidate(&self, refused: &Arc<Keys>) {
-        let mut held = self.held();
-        if held.as_ref().is_some_and(|held| Arc::ptr_eq(&held.keys, refused)) {
-            *held = None;
+        let mut current = self.current();
+        if current.as_ref().is_some_and(|current| Arc::ptr_eq(&current.keys, refused)) {
+            *current = None;
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a role is assumed with, in shapes that STS takes (API §A.13).
+//! The parameters for assuming a role, checked by what STS takes (API §A.13).
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,19 +6,19 @@ use std::time::Duration;
 
 use crate::domain::AccountUid;
 
-/// Why a text or a span cannot be what it should.
+/// Why STS would refuse a parameter.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadRole {
-    /// Not a role's ARN.
+    /// The text is no role's ARN.
     #[error("a role is named \"acs:ram::<uid>:role/<name>\"")]
     Arn,
-    /// Not a session's name.
+    /// The text is no name for a session.
     #[error("a session's name is 2 to 64 of the characters A-Z a-z 0-9 . @ - _")]
     SessionName,
-    /// Not an external id.
+    /// The text is no external id.
     #[error("an external id is 2 to 1224 of the characters A-Z a-z 0-9 _ + = , . @ : / -")]
     ExternalId,
-    /// Not a session's length.
+    /// The span is too short, too long, or has a fraction of a second.
     #[error("a session lasts from 30 minutes to 12 hours")]
     SessionLength,
 }
@@ -31,7 +31,7 @@ pub struct RoleArn {
 }
 
 impl RoleArn {
-    /// The account the role is in.
+    /// The account that the ARN names.
     pub fn account(&self) -> &AccountUid {
         &self.account
     }
@@ -89,7 +89,7 @@ impl FromStr for SessionName {
     }
 }
 
-/// What the trust policy of a role may ask for besides, so that a worker cannot be made to use the role for somebody else.
+/// What the trust policy of a role may require besides, so that a worker cannot be made to use the role for a stranger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExternalId(String);
 
@@ -110,26 +110,26 @@ impl FromStr for ExternalId {
     }
 }
 
-/// How long a session is asked to last. STS gives from 15 minutes on; with less than 30 a session would be renewed for
-/// most of its life.
+/// How long a session is to last. STS takes 15 minutes and more; a session of less than 30 would be renewed for most of
+/// its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionLength(Duration);
 
 impl SessionLength {
-    /// From 30 minutes to 12 hours, in whole seconds. The role itself may allow less than is asked for.
+    /// Takes 30 minutes to 12 hours, in whole seconds. The role itself may allow less.
     pub fn new(span: Duration) -> Result<Self, BadRole> {
         let whole = span.subsec_nanos() == 0 && (1800..=43_200).contains(&span.as_secs());
         if whole { Ok(Self(span)) } else { Err(BadRole::SessionLength) }
     }
 
-    /// In seconds.
+    /// As `DurationSeconds` of the request.
     pub fn as_secs(self) -> u64 {
         self.0.as_secs()
     }
 }
 
 impl Default for SessionLength {
-    /// An hour, which every role allows.
+    /// An hour: every role allows that.
     fn default() -> Self {
         Self(Duration::from_secs(3600))
     }
@@ -138,18 +138,18 @@ impl Default for SessionLength {
 /// A role to assume.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Role {
-    /// Which.
+    /// The role's name in RAM.
     pub arn: RoleArn,
-    /// What its trust policy may ask for besides.
+    /// Needed if the role's trust policy requires one.
     pub external_id: Option<ExternalId>,
-    /// Under which name.
+    /// Shown in the audit log of the role's account.
     pub session_name: SessionName,
-    /// For how long at a time.
+    /// The life of the keys of one session.
     pub session_length: SessionLength,
 }
 
 impl Role {
-    /// A role, assumed with everything else as it is by default.
+    /// A role without an external id, with the default name and length of its sessions.
     pub fn new(arn: RoleArn) -> Self {
         let (session_name, session_length) = Default::default();
         Self { arn, external_id: None, session_name, session_length }

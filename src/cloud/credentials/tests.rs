@@ -1,4 +1,4 @@
-//! The sources against a cloud that answers by script, on a clock that is moved by hand.
+//! The sources against a cloud that answers by script, on a manual clock.
 
 mod budget;
 mod local;

@@ -1,5 +1,5 @@
-//! Keys from a URL, such as a sidecar's: what the vendor's clients do with `ALIBABA_CLOUD_CREDENTIALS_URI` (API §K). A GET is
-//! answered as by the metadata service.
+//! Keys from a URL, such as a sidecar's, as the vendor's clients use `ALIBABA_CLOUD_CREDENTIALS_URI` (API §K). The answer to
+//! a GET looks like the metadata service's.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -17,24 +17,25 @@ use super::local;
 use crate::cloud::rpc::Client;
 use crate::cloud::transport::Direct;
 
-/// Where keys are had. Path and query may hold a secret, so neither `Display` nor `Debug` shows them.
+/// The URL of a service that hands out keys. Path and query may hold a secret, so neither `Display` nor `Debug` shows
+/// them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CredentialsUri {
     uri: Uri,
-    /// Whether it is on this machine or its link, where no proxy is asked.
+    /// Whether the host is this machine or on its link, so that no proxy is used.
     local: bool,
 }
 
-/// Why a text is no credentials URI. It does not show the text.
+/// Why a text is no credentials URI. The message does not show the text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadCredentialsUri {
-    /// Not a URL.
+    /// The text is no such URL.
     #[error("a credentials URI is an http or https URL without a user, such as \"http://127.0.0.1:6666/keys\"")]
     Url,
-    /// Plain HTTP to another machine.
+    /// The URL is plain HTTP to another machine.
     #[error(
-        "keys come over plain http from a loopback or link-local address only, since anybody on the way could read \
-         them; from anywhere else over https"
+        "keys come over plain http from a loopback or link-local address only, since they could be read on the way; \
+         from anywhere else use https"
     )]
     Plain,
 }
@@ -56,7 +57,7 @@ impl FromStr for CredentialsUri {
     }
 }
 
-/// Whether a host is this machine, or an address that no router passes on.
+/// Whether a host is this machine, or an address that routers do not forward.
 fn is_local(host: &str) -> bool {
     match host.trim_matches(['[', ']']).parse() {
         Ok(IpAddr::V4(address)) => address.is_loopback() || address.is_link_local(),
@@ -78,7 +79,7 @@ impl fmt::Debug for CredentialsUri {
     }
 }
 
-/// The keys that a URI hands out.
+/// Requests the keys that a URI hands out.
 pub(super) struct UriKeys {
     uri: CredentialsUri,
     shared: Arc<Client>,
@@ -114,7 +115,7 @@ impl Issuer for UriKeys {
         let answer = local::ask(&self.shared, request, self.shared.timeouts.request).await;
         let answer = answer.map_err(|miss| miss.error(failed(&miss)))?;
         let of = format!("the credentials URI {}", self.uri);
-        // Whose the next keys are is not known beforehand, so their account is checked again.
+        // The next keys may belong to another account, so that is checked again: the principal differs with the key.
         issued::read_answer(&answer, &of, |id| format!("{} {id}", self.uri), asked)
     }
 }

@@ -1,4 +1,4 @@
-//! The real network. Redirects are answers, not followed: a signature is good for one host.
+//! The real network. A redirect is an answer and is not followed, because a signature is good for one host only.
 
 use std::time::Duration;
 
@@ -9,7 +9,8 @@ use http::header::{CONTENT_LENGTH, HeaderValue};
 
 use super::{Direct, MAX_BODY, Transport, TransportError, causes, too_long};
 
-/// A pool of connections. Environment proxies (`HTTPS_PROXY`, `NO_PROXY`) are followed, but for the metadata service.
+/// A pool of connections. It uses the proxies of the environment (`HTTPS_PROXY`, `NO_PROXY`), except for the metadata
+/// service.
 #[derive(Debug, Clone)]
 pub struct HttpTransport {
     client: reqwest::Client,
@@ -17,9 +18,9 @@ pub struct HttpTransport {
 }
 
 impl HttpTransport {
-    /// Fails if no TLS roots can be loaded. How long an answer may take is the caller's to bound.
+    /// Fails if no TLS roots can be loaded. The caller bounds how long an answer may take.
     pub fn new(connect_timeout: Duration) -> Result<Self, TransportError> {
-        // Whoever was first has set it; any provider will do.
+        // Fails if a provider is set already; any will do.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let builder = || {
             reqwest::Client::builder()
@@ -37,8 +38,8 @@ impl HttpTransport {
 #[async_trait]
 impl Transport for HttpTransport {
     async fn send(&self, mut request: http::Request<Bytes>) -> Result<http::Response<Bytes>, TransportError> {
-        // The client below says the length of a body and is silent about an empty one, which some gateways refuse with
-        // 411 (RFC 9110 §8.6). It is no part of what is signed.
+        // The client below sends no length for an empty body, and some gateways refuse that with 411 (RFC 9110 §8.6). The
+        // header is not signed.
         if request.body().is_empty() && [Method::POST, Method::PUT].contains(request.method()) {
             request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }

@@ -9,15 +9,15 @@ use tower::ServiceExt;
 
 use super::{MAX_BODY, Transport, TransportError, causes, too_long};
 
-/// Hands requests to a router. The router works in a task of its own, as a server would: a caller that gives up does
-/// not undo what it asked for. A body that fails is a connection that dropped.
+/// Hands requests to a router, which works in a task of its own, as a server would: a caller that gives up does not stop
+/// it. A body that fails counts as a dropped connection.
 #[derive(Debug, Clone)]
 pub struct RouterTransport {
     router: Router,
 }
 
 impl RouterTransport {
-    /// A cloud that is this router.
+    /// Sends everything to this router.
     pub fn new(router: Router) -> Self {
         Self { router }
     }

@@ -1,4 +1,4 @@
-//! How the keys of an account are had.
+//! How the keys of an account are obtained.
 
 use super::*;
 
@@ -28,7 +28,7 @@ fn an_external_id_that_sts_would_refuse_is_a_fault() {
 fn an_account_is_whole_or_a_fault() {
     let found = faults("[accounts.\"12x\"]\naccess_key_id = \"a\"\n[accounts.\"125\"]\naccess_key_id = \"a\"\n", &[]);
     assert_eq!(found.len(), 2, "{found:#?}");
-    assert!(found[0].starts_with("2: `12x` is not an account: "), "{found:#?}");
+    assert!(found[0].starts_with("2: `12x` is not the uid of an account: "), "{found:#?}");
     assert!(found[1].starts_with("4: account 125 has no usable `access_key_secret`"), "{found:#?}");
 }
 
@@ -90,7 +90,7 @@ fn the_machines_role_has_a_name_or_is_whatever_role_there_is() {
     assert_eq!(machine("site = \"china\"", &[variable]), (None, true));
     let off = ("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "True");
     for (text, env, fault) in [
-        ("ecs_role = false", &[][..], "`ecs_role` must be a name or true"),
+        ("ecs_role = false", &[][..], "`ecs_role` must be a name or true, not false"),
         ("ecs_role = true", &[off], "ALIBABA_CLOUD_ECS_METADATA_DISABLED is true"),
     ] {
         let found = faults(&format!("{TABLE}{text}\n"), env);
@@ -135,10 +135,10 @@ fn a_credential_that_cannot_be_meant_is_a_fault() {
         (format!("{hub}{ROLE}session_length = \"15m\"\n"), "`session_length` cannot be used"),
         (format!("{hub}{ROLE}session_name = \"a b\"\n"), "`session_name` cannot be"),
         (format!("{hub}{ROLE}oidc_provider_arn = \"x\"\n"), "no usable `oidc_token_file`"),
-        (format!("{hub}{ROLE}access_key_secret = \"s3cr3t\"\n"), "no usable `access_key_id`"),
-        (format!("{hub}{ACCOUNTS}hub = true\n"), "is the `hub` and has other keys"),
-        ("[credentials.hub]\nsession_name = \"ab\"\n".to_owned(), "the hub has nothing"),
-        ("[accounts.\"125\"]\nsite = \"china\"\n".to_owned(), "no usable `hub = true`, `role_arn`"),
+        (format!("{hub}{ROLE}access_key_secret = \"s3cr3t\"\n"), "has no `access_key_id`"),
+        (format!("{hub}{ACCOUNTS}hub = true\n"), "has `hub = true` and keys of its own"),
+        ("[credentials.hub]\nsession_name = \"ab\"\n".to_owned(), "the hub has no keys"),
+        ("[accounts.\"125\"]\nsite = \"china\"\n".to_owned(), "has no keys: set `hub = true`, `role_arn`"),
     ] {
         let found = faults(&text, &[]);
         assert!(found.len() == 1 && found[0].contains(fault), "{fault}: {found:#?}");

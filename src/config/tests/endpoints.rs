@@ -47,9 +47,9 @@ fn the_host_of_an_endpoint_may_name_the_region_of_the_call_where_calls_have_one(
     let endpoints = load(&private, &[region]).unwrap().endpoints;
     assert_eq!(endpoints.sts().to_string(), "https://sts-vpc.cn-beijing.aliyuncs.com");
     for (text, fault) in [
-        (private, "`sts` has `{region}`, and ALIBABA_CLOUD_STS_REGION, which would fill it in, is not set"),
-        (text("cbn", "https://cbn.{region}.aliyuncs.com"), "`cbn` has `{region}`, and its calls are made in no region"),
-        (text("metadata", "http://{region}"), "`metadata` has `{region}`, and its calls are made in no region"),
+        (private, "`sts` has `{region}`, and ALIBABA_CLOUD_STS_REGION, which would replace it, is not set"),
+        (text("cbn", "https://cbn.{region}.aliyuncs.com"), "`cbn` has `{region}`, but its calls are made in no region"),
+        (text("metadata", "http://{region}"), "`metadata` has `{region}`, but its calls are made in no region"),
         (text("vpc", "https://vpc.{zone}.aliyuncs.com"), "`{zone}` cannot be filled in; only `{region}` can"),
         (text("vpc", "https://vpc.{region.aliyuncs.com"), "`vpc` cannot be"),
     ] {

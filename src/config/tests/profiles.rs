@@ -75,7 +75,7 @@ fn a_profile_that_cannot_be_used_says_why() {
     let twice = format!("{}[credentials.hub]\nprofile = \"core\"\n", profile("core"));
     let warnings = load(&twice, &[home_is]).unwrap().warnings;
     assert_eq!(warnings.len(), 1, "{warnings:?}");
-    assert!(warnings[0].message.contains("config.json holds a secret and is readable by everybody"), "{warnings:?}");
+    assert!(warnings[0].message.contains("config.json holds a secret and every user can read it"), "{warnings:?}");
     for broken in [r#"{"profiles": [{"name": "core", "mode": "AK", "access_key_secret": 53210}]}"#, "{s3cr3t", "17"] {
         std::fs::write(&file, broken).unwrap();
         let found = faults(&profile("core"), &[home_is]);

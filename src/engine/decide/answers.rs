@@ -2,9 +2,10 @@
 
 use crate::domain::Attachment;
 use crate::engine::decide::decision::{Deciding, Next};
-use crate::engine::ports::action::{Action, NOT_JUST_BUSY, Reads};
+use crate::engine::ports::action::{Action, NOT_JUST_BUSY};
 use crate::engine::ports::cloud::{Answer, CloudError, Failure};
 use crate::engine::record::{Image, Outcome, Write};
+use crate::engine::seen::Reads;
 use crate::workflow::{Class, Effect, Step, Target, Verdict};
 
 impl Deciding<'_> {

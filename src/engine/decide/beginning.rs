@@ -7,8 +7,8 @@ use crate::clock::later;
 use crate::domain::{Kind, Reason};
 use crate::engine::decide::decision::{Deciding, Next};
 use crate::engine::guards::{Pause, setting};
-use crate::engine::ports::action::Reads;
 use crate::engine::record::{EmptySince, Phase, State, Turn};
+use crate::engine::seen::Reads;
 use crate::workflow::Work;
 
 impl Deciding<'_> {
@@ -64,7 +64,7 @@ impl Deciding<'_> {
     pub(super) fn look_for_step(&mut self) -> Next {
         match self.step().map(|step| &step.work) {
             None => self.park(Reason::UnknownCall, format!("its definition has no step {:?}", self.record.step)),
-            Some(Work::Wait(_)) => Next::Look(Reads::ALL),
+            Some(Work::Wait { .. }) => Next::Look(Reads::ALL),
             Some(Work::Call(call)) => match self.action(call) {
                 Some(action) => Next::Look(action.reads(&self.view())),
                 None => {

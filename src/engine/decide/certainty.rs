@@ -10,7 +10,8 @@ use crate::clock::later;
 use crate::domain::Edition;
 use crate::engine::decide::decision::{Deciding, Next};
 use crate::engine::look::cen_owner::CenOwner;
-use crate::engine::ports::action::{Certain, GrantState, Seen, grant_state};
+use crate::engine::ports::action::Certain;
+use crate::engine::seen::{GrantState, Seen, grant_state};
 
 impl Deciding<'_> {
     /// Weighs a look against those before it. Called before the look is remembered.

@@ -21,9 +21,10 @@ use jiff::Timestamp;
 
 use crate::domain::{AccountUid, Attachment, EventType, Hour, Operation, OrderType, Reason};
 use crate::engine::guards::Pause;
-use crate::engine::ports::action::{Action, Certain, Reads, Registry, Seen, View};
+use crate::engine::ports::action::{Action, Certain, Registry, View};
 use crate::engine::ports::cloud::{Answer, CloudError};
 use crate::engine::record::Record;
+use crate::engine::seen::{Reads, Seen};
 use crate::workflow::{Call, Definition, ErrorClasses, Policies, Step};
 
 /// What a decision depends on besides the record and the observation.

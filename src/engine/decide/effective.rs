@@ -6,8 +6,9 @@ use jiff::Timestamp;
 
 use crate::clock::later;
 use crate::domain::{Attachment, Edition, GrantRule, Hour, OrderType};
-use crate::engine::ports::action::{Certain, GrantState, Seen, grant_state};
+use crate::engine::ports::action::Certain;
 use crate::engine::record::{Outcome, Record, Wait, Write};
+use crate::engine::seen::{GrantState, Seen, grant_state};
 
 /// What the one rule that the sweep read says of a wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +51,7 @@ pub enum Waited {
     Unclear(String),
 }
 
-/// Judges a wait by a look that covers [`crate::engine::ports::action::Reads::ALL`]. `known` are the attachments as they were known before
+/// Judges a wait by a look that covers [`crate::engine::seen::Reads::ALL`]. `known` are the attachments as they were known before
 /// it; `over` says that the hour has come and gone long enough for its effect to show.
 ///
 /// A grant without `EffectiveOrderType` counts as in force only if it has no attachments (API §B: absent means unknown; §I

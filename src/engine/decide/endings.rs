@@ -6,8 +6,8 @@
 
 use crate::domain::{EventType, Job, Kind, Reason};
 use crate::engine::decide::decision::{Deciding, Next};
-use crate::engine::ports::action::Seen;
 use crate::engine::record::{EmptySince, Ending, Outcome, Phase, State, Undo, Write};
+use crate::engine::seen::Seen;
 use crate::workflow::Step;
 
 impl Deciding<'_> {

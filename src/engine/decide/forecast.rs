@@ -5,9 +5,10 @@
 
 use crate::domain::Reason;
 use crate::engine::decide::decision::{Deciding, Next};
-use crate::engine::ports::action::{Certain, Judgement, Reads, Seen, View};
+use crate::engine::ports::action::{Certain, Judgement, View};
 use crate::engine::record::{Image, Plan, PlannedCall, State};
-use crate::workflow::{Account, Target};
+use crate::engine::seen::{Reads, Seen};
+use crate::workflow::{ActsAs, Target};
 
 impl Deciding<'_> {
     /// Ends with the calls that would follow from `target` on.
@@ -84,7 +85,7 @@ impl Deciding<'_> {
                     _ => break None,
                 }
             };
-            let outcome = judged.or((call.account != Account::Readers).then_some("done"));
+            let outcome = judged.or((call.acts_as != ActsAs::Readers).then_some("done"));
             let Some(next) = outcome.and_then(|outcome| definition.after(step, outcome)) else { break };
             target = next;
         }

@@ -4,9 +4,10 @@
 use crate::clock::later;
 use crate::domain::{Mode, Reason};
 use crate::engine::decide::decision::{Deciding, Next};
-use crate::engine::ports::action::{Certain, Judgement, Reads, Seen, VpnAttached};
+use crate::engine::ports::action::{Certain, Judgement};
 use crate::engine::ports::cloud::CloudError;
 use crate::engine::record::{Image, Outcome, Record, State, Write};
+use crate::engine::seen::{Reads, Seen, VpnAttached};
 use crate::workflow::{Class, Finding, Step, Target, Work};
 
 impl Deciding<'_> {
@@ -22,7 +23,7 @@ impl Deciding<'_> {
         loop {
             let Some(step) = self.step() else { return self.look_for_step() };
             let call = match &step.work {
-                Work::Wait(_) => return self.looked_in_wait(seen),
+                Work::Wait { .. } => return self.looked_in_wait(seen),
                 Work::Call(call) => call,
             };
             let Some(action) = self.action(call) else { return self.look_for_step() };
@@ -55,9 +56,9 @@ impl Deciding<'_> {
     fn remember(&mut self, seen: &Seen) {
         self.record.calls += seen.calls;
         // Good keys of readers say nothing of those that a write was refused with.
-        let refused = |write: &Write| match &write.outcome {
-            Outcome::Refused { code, retry: true, .. } => self.classify_refused(write, code).class == Class::Auth,
-            _ => false,
+        let refused = |write: &Write| {
+            matches!(write.outcome, Outcome::Refused { retry: true, .. })
+                && self.judged(write).is_some_and(|judged| judged.class == Class::Auth)
         };
         if !self.record.writes.iter().any(|write| write.step == self.record.step && refused(write)) {
             self.record.keys_refused_since = None;
@@ -146,7 +147,7 @@ impl Deciding<'_> {
         }
         let Target::Step(name) = target else { return Some(self.complete(seen)) };
         self.record.step = name;
-        let waits = self.step().is_some_and(|step| matches!(step.work, Work::Wait(_)));
+        let waits = self.step().is_some_and(|step| matches!(step.work, Work::Wait { .. }));
         waits.then(|| self.await_hour(seen, rivals))
     }
 

@@ -8,7 +8,7 @@ use crate::engine::decide::backoff;
 use crate::engine::decide::decision::{Deciding, Next};
 use crate::engine::ports::action::Action;
 use crate::engine::ports::cloud::CloudError;
-use crate::engine::record::{Outcome, Write};
+use crate::engine::record::{Judged, Outcome, Write};
 use crate::workflow::{Class, Step, Verdict};
 
 impl<'a> Deciding<'a> {
@@ -54,9 +54,12 @@ impl<'a> Deciding<'a> {
         error.verdict(self.context.classes)
     }
 
-    /// What the table says of a refusal that was stored.
-    pub(super) fn classify_refused(&self, write: &Write, code: &str) -> Verdict<'a> {
-        self.context.classes.classify(write.operation, 400, code, false)
+    /// What the table of error classes said of a refused write when it was answered; `None` for a write that was not
+    /// refused. A record of an earlier build holds only the code: then today's table tells by that and the operation.
+    pub(super) fn judged(&self, write: &Write) -> Option<Judged> {
+        let Outcome::Refused { code, judged, .. } = &write.outcome else { return None };
+        let by_code = || self.context.classes.classify(write.operation.as_str(), 400, code, false).into();
+        Some(judged.clone().unwrap_or_else(by_code))
     }
 
     /// The read is held for its account: the job waits until it is asked again. Not a failed try.
@@ -105,5 +108,69 @@ impl<'a> Deciding<'a> {
         self.record.phase.rest_until(later(self.now, delay));
         self.record.why = why;
         Next::Rest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admin::testing::{at, record};
+    use crate::domain::{Hour, Kind, Operation};
+    use crate::engine::decide::decision::Context;
+    use crate::engine::ports::cloud::Failure;
+    use crate::workflow::{Catalog, Overrides, OverridingFile};
+
+    const NOW: &str = "2026-11-28T10:20:00Z";
+
+    /// An operator's own entry, which is taken out of the table again while a job still has to act on the refusal.
+    const OWN: &str = r#"
+[[class]]
+code = "Odd.Code"
+http = 409
+class = "permanent"
+effect = "none"
+meaning = "The instance is reserved."
+do = "Ask its owner."
+"#;
+
+    #[test]
+    fn a_refusal_keeps_the_class_it_was_answered_with() {
+        let registry = crate::actions::registry();
+        let table = |own: Option<&str>| {
+            let errors = own.map(|own| OverridingFile { file: "own.toml".into(), text: own.into() });
+            Catalog::embedded(&registry.specs(), &Overrides { errors, ..Overrides::default() }).unwrap()
+        };
+        let (own, embedded) = (table(Some(OWN)), table(None));
+        let context = |classes| Context {
+            definition: embedded.definition(Kind::Grant),
+            registry: &registry,
+            policies: &embedded.policies,
+            classes,
+            hour: Hour::REAL,
+        };
+        let mut job = record("NET-1");
+        job.writes.push(Write {
+            step: "grant".into(),
+            operation: Operation::GrantInstanceToTransitRouter,
+            account: job.job.instance.owner.clone(),
+            resource: job.job.instance.id.to_string(),
+            order_type: job.job.order_type,
+            undo: false,
+            generation: 0,
+            client_token: None,
+            sends: 1,
+            unsettled: false,
+            intended_at: at(NOW),
+            outcome: Outcome::Unknown,
+        });
+        let failure = Failure::Refused { status: 409, code: "Odd.Code".into(), message: "no".into() };
+        let answer = Err(CloudError::new(Operation::GrantInstanceToTransitRouter, failure));
+        let context_then = context(&own.classes);
+        let mut deciding = Deciding::new(&context_then, job, at(NOW));
+        deciding.answered(0, &answer);
+        let context_now = context(&embedded.classes);
+        let later = Deciding::new(&context_now, deciding.record, at(NOW));
+        let judged = later.judged(&later.record.writes[0]).unwrap();
+        assert_eq!((judged.class, judged.meaning.as_str()), (Class::Permanent, "The instance is reserved."));
     }
 }

@@ -7,9 +7,9 @@ use crate::domain::{Attachment, EventType, GrantRule, OrderType, Reason};
 use crate::engine::decide::decision::{Context, Deciding, Decision, Next};
 use crate::engine::decide::effective::{Over, Swept, Waited, judge_rule, judge_wait, over};
 use crate::engine::decide::sweep_times::next_check;
-use crate::engine::ports::action::{Reads, Seen};
 use crate::engine::record::{EmptySince, Image, Phase, Record, State, Turn, Wait};
-use crate::workflow::{Account, Step};
+use crate::engine::seen::{Reads, Seen};
+use crate::workflow::{ActsAs, Step};
 
 /// Decides on what the sweep read of a waiting job at `at`: its grant rule, as `DescribeGrantRulesToCen` shows it.
 ///
@@ -147,7 +147,7 @@ impl Deciding<'_> {
     fn mend(&mut self, why: String, stored: State) -> Next {
         let steps = &self.context.definition.steps;
         let wait = steps.iter().position(|step| step.call().is_none()).unwrap_or_default();
-        let of_other_account = |step: &&Step| step.call().is_some_and(|call| call.account == Account::TransitRouter);
+        let of_other_account = |step: &&Step| step.call().is_some_and(|call| call.acts_as == ActsAs::TransitRouter);
         let step = steps[..wait].iter().rev().find(of_other_account);
         let Some(step) = step.filter(|_| self.record.undo.is_none() && !self.record.mended) else {
             return self.park(Reason::HalfDone, format!("{why}, and it is not written once more"));

@@ -9,12 +9,12 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::clock::later;
-use crate::domain::{Attachment, EventType, Kind, Reason};
+use crate::domain::{EventType, Kind, Reason};
 use crate::engine::decide::decision::{Deciding, Next};
-use crate::engine::ports::action::{Action, Intended, NOT_JUST_BUSY, Reads, Seen};
-use crate::engine::ports::cloud::{Answer, CloudError, Failure};
-use crate::engine::record::{Image, Outcome, Record, State, Write};
-use crate::workflow::{Call, Class, Effect, Finding, Refused, Step, Target, Verdict};
+use crate::engine::ports::action::{Action, Intended};
+use crate::engine::record::{Image, Judged, Outcome, Record, State, Write};
+use crate::engine::seen::{Reads, Seen};
+use crate::workflow::{Call, Class, Finding, Refused};
 
 impl Deciding<'_> {
     /// A step wants a write. Whether it may be sent now depends on the outcome of the last one like it.
@@ -35,16 +35,19 @@ impl Deciding<'_> {
                     self.reopen(place);
                     return self.again(&call.retry, text);
                 }
-                let verdict = self.classify_refused(&write, code);
+                let judged = self.judged(&write);
+                let class = judged.as_ref().map(|judged| judged.class);
                 let action = self.action(call);
                 // What counts is when it was refused: in that hour, or when it was over for sure.
                 let cool =
                     later(later(self.record.trying_since, self.context.hour.length()), self.context.policies.settle);
-                if verdict.class == Class::Unknown && action.is_some_and(Action::changes_payer) && at < cool {
+                if class == Some(Class::Unknown) && action.is_some_and(Action::changes_payer) && at < cool {
                     return self.cool_down(place, text, cool);
                 }
-                if verdict.finding == Some(Finding::Instance) && !self.record.has_written() {
-                    let finding = format!("{}: {}", text.trim_end_matches('.'), verdict.meaning);
+                if let Some(Judged { finding: Some(Finding::Instance), meaning, .. }) = judged
+                    && !self.record.has_written()
+                {
+                    let finding = format!("{}: {meaning}", text.trim_end_matches('.'));
                     return self.refused(Reason::PreflightFailed, finding.clone(), vec![finding]);
                 }
                 let behind = action.and_then(|action| action.unforeseeable(&self.view(), code, !unclassified));
@@ -148,7 +151,7 @@ impl Deciding<'_> {
 
     /// Publishes `waiting` at the `nth` try in a row if one half of a payer change is written and the other has to wait.
     /// Returns how the sentence about it begins.
-    fn tells_half_done(&mut self, nth: u32) -> &'static str {
+    pub(super) fn tells_half_done(&mut self, nth: u32) -> &'static str {
         if !self.record.has_written() {
             return "";
         }
@@ -156,23 +159,6 @@ impl Deciding<'_> {
             self.says.push(EventType::Waiting);
         }
         "half done: "
-    }
-
-    /// Looks have shown for `settle` that a refused write had no effect.
-    fn believe(&mut self, place: usize) {
-        if let Outcome::Refused { unclassified, .. } = &mut self.record.writes[place].outcome {
-            *unclassified = false;
-        }
-    }
-
-    /// A look that finds the step impossible agrees with the refusals of its writes.
-    pub(super) fn believe_refusals(&mut self) {
-        let (step, undo) = (self.record.step.clone(), self.record.undo.is_some());
-        for write in self.record.writes.iter_mut().filter(|w| w.step == step && w.undo == undo) {
-            if let Outcome::Refused { unclassified, .. } = &mut write.outcome {
-                *unclassified = false;
-            }
-        }
     }
 
     /// Lets a refused write be sent again.
@@ -188,102 +174,6 @@ impl Deciding<'_> {
         let (step, generation) = (&self.record.step, self.record.generation);
         let name = format!("{step}/{}/{}/{value}/{generation}", intended.operation, intended.resource);
         Uuid::new_v5(&self.record.uid.0, name.as_bytes()).to_string()
-    }
-
-    /// A write was made, and this is the answer.
-    pub(super) fn answered(&mut self, place: usize, answer: &Result<Answer<()>, CloudError>) -> Next {
-        self.commit = true;
-        let Some(write) = self.record.writes.get_mut(place) else { return Next::Look(Reads::ALL) };
-        match answer {
-            Ok(answer) => {
-                let request_id = answer.request_id.clone();
-                write.outcome = Outcome::Accepted { request_id, at: self.now, date: answer.date };
-                self.record.why = format!("{} was accepted; reads it back", write.operation);
-                self.progress();
-                self.look_again()
-            }
-            Err(error) => self.write_failed(place, error),
-        }
-    }
-
-    /// A write failed: its outcome stays unknown, or it was refused, for now or for good.
-    fn write_failed(&mut self, place: usize, error: &CloudError) -> Next {
-        let call = self.step().and_then(Step::call);
-        let changes_payer = call.and_then(|call| self.action(call)).is_some_and(Action::changes_payer);
-        let verdict = self.classify(error);
-        let policy = match verdict.class {
-            Class::State => "state",
-            _ => call.map_or("write", |call| call.retry.as_str()),
-        };
-        let write = &mut self.record.writes[place];
-        let Some(turned_away) = turned_away(&verdict, error, write.unsettled) else {
-            return self.after_failure(policy, &verdict, error);
-        };
-        let (code, message) = error.failure.code_and_message();
-        let TurnedAway { retry, unclassified } = turned_away;
-        write.outcome = Outcome::Refused {
-            code,
-            message,
-            request_id: error.request_id.clone(),
-            at: self.now,
-            retry,
-            unclassified,
-            // With a finding it may as well be that the job is wrong: then a look has to show it.
-            done: verdict.class == Class::Done && verdict.finding.is_none(),
-        };
-        match retry {
-            true if verdict.class == Class::State && changes_payer => {
-                let half = self.tells_half_done(NOT_JUST_BUSY);
-                self.again_after(policy, format!("{half}{error}"), error.retry_after)
-            }
-            true => self.after_failure(policy, &verdict, error),
-            // Never believed without a look: the code is one of many, the state is what counts (API §D.4).
-            false => self.look_again(),
-        }
-    }
-
-    /// Reads back what the step needs to be done, together with what the next step begins with.
-    fn look_again(&self) -> Next {
-        let reads = |step: &Step| {
-            let verb = if self.record.undo.is_some() { step.call()?.undo.as_ref()? } else { &step.call()?.verb };
-            self.context.registry.get(verb).map(|action| action.reads(&self.view()))
-        };
-        let Some(step) = self.step() else { return Next::Look(Reads::ALL) };
-        let next = match self.context.definition.after(step, "done") {
-            Some(Target::Step(name)) if self.record.undo.is_none() => self.context.definition.step(&name),
-            _ => None,
-        };
-        let own = reads(step).unwrap_or(Reads::ALL);
-        Next::Look(own.and(next.and_then(reads).unwrap_or_default()))
-    }
-
-    /// The look that finds a step done also shows the effect of its writes whose answers were lost, unless what they wrote to
-    /// is gone. If it shows what was there before the first write, and the cloud has answered that there was nothing to do,
-    /// they had no effect.
-    pub(super) fn effect_seen(&mut self) {
-        let (step, undo, now) = (self.record.step.clone(), self.record.undo.is_some(), self.now);
-        let granted = |image: &Option<Image>| image.as_ref().map(|image| image.granted);
-        let nothing_to_do = granted(&self.record.before) == Some(false) && granted(&self.record.after) == Some(false);
-        let attachments = self.record.after.as_ref().and_then(|after| after.attachments.clone());
-        let instance = self.record.job.instance.id.clone();
-        // The payer of an attachment shows on that attachment.
-        let shows = |write: &Write| {
-            let of_attachment = write.order_type.is_some() && write.resource != instance.as_str();
-            let is = |a: &Attachment| a.id == write.resource && a.order_type == write.order_type;
-            !of_attachment || attachments.as_ref().is_some_and(|list| list.iter().any(is))
-        };
-        for write in self.record.writes.iter_mut().filter(|w| w.step == step && w.undo == undo) {
-            if !shows(write) {
-                continue;
-            }
-            match &mut write.outcome {
-                Outcome::Refused { unclassified, done: true, .. } if nothing_to_do => *unclassified = false,
-                Outcome::Unknown | Outcome::Refused { unclassified: true, .. } => {
-                    write.outcome = Outcome::Seen { at: now };
-                }
-                Outcome::Refused { .. } | Outcome::Accepted { .. } | Outcome::Seen { .. } => {}
-            }
-        }
     }
 
     /// The last write of this step to `resource`, in this direction, that still counts: of this generation, or with an
@@ -389,29 +279,4 @@ impl Deciding<'_> {
             && after.effective_order_type == Some(wait.goal);
         in_force.then(|| after.clone())
     }
-}
-
-/// A write that was refused.
-struct TurnedAway {
-    /// The same call may be accepted later.
-    retry: bool,
-    /// Only a look tells whether it had no effect.
-    unclassified: bool,
-}
-
-/// Whether an error means that a write was refused; `None` while it may have taken effect. `unsettled`: an earlier send of
-/// the same write may have landed.
-fn turned_away(verdict: &Verdict<'_>, error: &CloudError, unsettled: bool) -> Option<TurnedAway> {
-    use Class::{Auth, Credential, Done, Held, Permanent, State, Throttled, Transient, Unknown};
-    let (retry, unclassified) = match verdict.class {
-        Throttled | Transient | State | Auth | Credential => (true, false),
-        Unknown | Done => (false, true),
-        Permanent | Held => (false, false),
-    };
-    // A refusal whose code the table does not know is one all the same, and is believed once a look after `settle` shows
-    // no effect (API §D.4).
-    let unknown_code = verdict.class == Unknown && matches!(error.failure, Failure::Refused { .. });
-    let no_effect = verdict.effect == Effect::None || unknown_code;
-    // What turns this send away for now says nothing of an earlier one.
-    (no_effect && !(unsettled && retry)).then_some(TurnedAway { retry, unclassified: unclassified || unsettled })
 }

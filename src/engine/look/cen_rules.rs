@@ -117,12 +117,7 @@ impl<'a> CenSearch<'a> {
             let at = clock.now();
             let filter = RuleFilter::Instance(id.clone());
             let answer = reader.describe_grant_rules_to_cen(cen, kind, &filter).await;
-            let told = answer.map(|answer| Answer {
-                value: named(answer.value),
-                request_id: answer.request_id,
-                date: answer.date,
-                calls: 0,
-            });
+            let told = answer.map(|answer| Answer { calls: 0, ..answer.map(named) });
             (id, (at, told))
         });
         let mut calls = stream::iter(calls).buffer_unordered(AT_ONCE);

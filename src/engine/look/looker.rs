@@ -8,8 +8,8 @@ use crate::engine::look::cen_attachments::{CenAttachments, InstanceAttachments};
 use crate::engine::look::cen_owner::{CenOwner, CenOwners};
 use crate::engine::look::cen_rules::CenRules;
 use crate::engine::look::holds::Holds;
-use crate::engine::ports::action::{Reads, Seen, VpnAttached};
 use crate::engine::ports::cloud::{Answer, CloudError, Failure, Listing, Readers};
+use crate::engine::seen::{Reads, Seen, VpnAttached};
 use crate::workflow::{Class, ErrorClasses};
 
 /// What all looks of a worker share.
@@ -118,12 +118,7 @@ impl Looker<'_> {
                 let value = CenRule { rules, knows_no_such_type: true };
                 Ok(Answer { value, request_id: request_id.unwrap_or_default(), date: None, calls: 1 })
             }
-            answer => answer.map(|answer| Answer {
-                value: CenRule { rules: answer.value, knows_no_such_type: false },
-                request_id: answer.request_id,
-                date: answer.date,
-                calls: answer.calls,
-            }),
+            answer => answer.map(|answer| answer.map(|rules| CenRule { rules, knows_no_such_type: false })),
         }
     }
 

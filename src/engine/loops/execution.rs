@@ -12,13 +12,14 @@ use crate::domain::{AccountUid, Kind, Operation};
 use crate::engine::decide::decision::{Decision, Next, Observation, decide};
 use crate::engine::guards::Pause;
 use crate::engine::loops::shared::Engine;
-use crate::engine::ports::action::{Reads, Seen, Side};
+use crate::engine::ports::action::Side;
 use crate::engine::ports::cloud::{Answer, CloudError, Failure, NoRoom};
 use crate::engine::ports::crash_points::CrashPoint;
 use crate::engine::ports::store::{Claimed, Committed, Lease, LeaseUse, StoreError};
 use crate::engine::ports::urgency::{Priority, Urgency};
 use crate::engine::ports::write_permit::WritePermit;
 use crate::engine::record::{Record, State, Write};
+use crate::engine::seen::{Reads, Seen};
 use crate::workflow::{Call, Definition};
 
 /// Pause after a store that could not be used.
@@ -37,7 +38,7 @@ pub(super) struct Execution<'a> {
 /// A decision, with room in the budget for the write that it commits to.
 enum Decided {
     /// It stands, and is to be committed.
-    Stands(Decision),
+    Stands(Box<Decision>),
     /// The budget has no room for its write in time: the job rests until there is some.
     Rests,
     /// The job was changed meanwhile.
@@ -74,7 +75,7 @@ impl<'a> Execution<'a> {
                 }
                 Decided::Stands(decision) => {
                     let next = decision.next;
-                    let (committed, decided) = self.commit(decision).await?;
+                    let (committed, decided) = self.commit(*decision).await?;
                     (committed, decided, next)
                 }
                 Decided::Conflict => (Committed::Conflict, Arc::clone(&self.record), Next::Rest),
@@ -110,7 +111,9 @@ impl<'a> Execution<'a> {
     /// to and then had to wait might no longer be sent.
     async fn decided(&mut self, definition: &Definition, observation: &Observation) -> Result<Decided, StoreError> {
         let decision = self.judge(definition, observation);
-        let Some((operation, account)) = self.needs_room(&decision) else { return Ok(Decided::Stands(decision)) };
+        let Some((operation, account)) = self.needs_room(&decision) else {
+            return Ok(Decided::Stands(Box::new(decision)));
+        };
         let mut taken = self.take_room(&account, operation, self.engine.clock.uptime()).await;
         let mut waited = false;
         while let Err(NoRoom { opens_in }) = taken {
@@ -130,7 +133,7 @@ impl<'a> Execution<'a> {
         }
         self.room = taken.ok().flatten();
         // After a wait another decision may follow from the same observation.
-        Ok(Decided::Stands(if waited { self.judge(definition, observation) } else { decision }))
+        Ok(Decided::Stands(Box::new(if waited { self.judge(definition, observation) } else { decision })))
     }
 
     /// The operation and account of the write that a decision commits to, unless room for it was taken already.
@@ -187,8 +190,8 @@ impl<'a> Execution<'a> {
         let until = later(now, self.engine.kept());
         let rests = decision.next == Next::Rest;
         let lease = self.lease.clone();
-        let hold = if rests { LeaseUse::Release(lease) } else { LeaseUse::Keep(lease, until) };
-        let (change, moved) = self.engine.change(decision, hold, now);
+        let lease = if rests { LeaseUse::Release(lease) } else { LeaseUse::Keep(lease, until) };
+        let (change, moved) = self.engine.change(decision, lease, now);
         let record = Arc::clone(&change.record);
         loop {
             match self.engine.store.commit(change.clone()).await {

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use uuid::{ContextV7, Uuid};
 
-use crate::domain::contract::{self, Envelope, Fault};
+use crate::domain::contract::{self, Envelope, Fault, reply_to_fault};
 use crate::domain::{Code, Event, EventType, Job, JobUid, REASONS_VERSION, Reason, Requester};
 use crate::engine::loops::shared::Engine;
 use crate::engine::ports::mail::{Incoming, Intake, IntakeError, Outgoing};
@@ -131,8 +131,7 @@ impl Inbox {
         let correlation = incoming.correlation_id.clone();
         let said = self.engine.announcer.post(&event, EventType::Rejected, correlation, Some(key));
         let outbound = vec![self.dead_copy(uid, &reasons.to_string(), incoming), said];
-        let ours = |queue: &str| queue.strip_prefix(&self.reserved).is_some_and(|rest| rest.starts_with('.'));
-        let reply_to = incoming.reply_to.clone().filter(|q| !q.is_empty() && q.len() <= 255 && !ours(q));
+        let reply_to = incoming.reply_to.clone().filter(|queue| reply_to_fault(queue, &self.reserved).is_none());
         let origin = Origin { reply_to, ..origin(incoming) };
         Rejection { uid, at: now, requester, job_id: id, reasons: reasons.to_string(), origin, outbound }
     }

@@ -184,16 +184,16 @@ impl Engine {
     }
 
     /// A decision as the change that commits it, and what to pass to [`Engine::moved`] after the commit.
-    pub fn change(&self, decision: Decision, hold: LeaseUse, now: Timestamp) -> (Change, Moved) {
+    pub fn change(&self, decision: Decision, lease: LeaseUse, now: Timestamp) -> (Change, Moved) {
         let moved = Moved::by(&decision);
         let Decision { record, says, also, begins, .. } = decision;
         let (record, outbound) = self.next(record, &says, now);
         let also = also.into_iter().map(|(other, said)| self.next(other, &[said], now));
-        let begins = begins.then(|| Admission {
+        let admission = begins.then(|| Admission {
             since: earlier(now, WINDOW),
             most: self.policy.limits().of(record.job.kind).filter(|_| record.approved_at.is_none()),
         });
-        (Change { also: also.collect(), record, hold, outbound, begins }, moved)
+        (Change { also: also.collect(), record, lease, outbound, admission }, moved)
     }
 
     /// A record as it is committed, and its events as messages.

@@ -19,13 +19,13 @@ pub async fn listen(engine: Arc<Engine>, mut stop: watch::Receiver<bool>) {
         if wakeup.mail {
             engine.mail.notify_one();
         }
-        if wakeup.hours {
+        if wakeup.sweep {
             engine.hours.notify_one();
         }
         if wakeup.workers {
             let workers = engine.store.workers();
             engine.cloud.share(workers);
-            tracing::info!(workers, "the rate limits are shared by another number of workers");
+            tracing::info!(workers, "rate limits shared");
         }
     }
 }

@@ -1,6 +1,6 @@
-//! The cloud, as ports of the engine. Whose account an operation belongs to is in its trait: an action that is handed a
-//! [`ResourceWriter`] cannot even name an operation of the transit-router account, and a plan, which is handed readers
-//! only, cannot name a write.
+//! The cloud, as ports of the engine, one for each account and for reading and writing. An action with a
+//! [`ResourceWriter`] cannot even name an operation of the transit-router account, and a plan, which has readers only,
+//! cannot name a write.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,23 +14,31 @@ use crate::domain::{
 };
 use crate::engine::ports::write_permit::WritePermit;
 
-/// An answer of the cloud, with what every answer carries.
+/// An answer of the cloud, put together from one call or several.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer<T> {
-    /// The payload.
+    /// What was read; `()` for a write.
     pub value: T,
-    /// `RequestId`, of the last call when several made up the answer.
+    /// `RequestId` of the last call.
     pub request_id: String,
-    /// The `Date` header of the last call: the cloud's own clock, which decides which hour a write falls into.
+    /// The `Date` header of the last call. The cloud's clock decides which hour a write falls into.
     pub date: Option<Timestamp>,
-    /// How many calls made up the answer.
+    /// How many calls were made for it.
     pub calls: u32,
 }
 
-/// A budget has no room for a call in time.
+impl<T> Answer<T> {
+    /// The same answer with another payload.
+    pub fn map<U>(self, payload: impl FnOnce(T) -> U) -> Answer<U> {
+        let Self { value, request_id, date, calls } = self;
+        Answer { value: payload(value), request_id, date, calls }
+    }
+}
+
+/// A budget has no room for the call in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoRoom {
-    /// When there will be, as far as can be told from those who wait for it.
+    /// When there will be room, as far as the calls that wait for it tell.
     pub opens_in: Duration,
 }
 
@@ -39,8 +47,8 @@ pub struct NoRoom {
 pub struct Listing<T> {
     /// The items of all pages.
     pub items: Vec<T>,
-    /// Whether every page was read and the count fits what the cloud says there are. Only a complete listing proves
-    /// that something is absent (API §A.5).
+    /// Whether every page was read and the items are as many as the cloud counts. Only a complete listing proves that
+    /// something is absent (API §A.5).
     pub complete: bool,
 }
 
@@ -55,22 +63,22 @@ pub struct RulePage {
     pub total: Option<u64>,
 }
 
-/// Which rules of a CEN to read.
+/// A choice of a CEN's rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RuleFilter {
-    /// Those of one instance.
+    /// The rules of one instance.
     Instance(InstanceId),
-    /// A page of up to 100 of all, from a `NextToken`.
+    /// A page of up to 100 rules, from a `NextToken`; `None` for the first page.
     Page(Option<String>),
 }
 
-/// Why a call gave no good answer. This is what is known, not what to do: that is the error-class table's to say.
+/// Why a call gave no good answer. It says what is known; the error table says what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}{failure}", operation.map_or(String::new(), |operation| format!("{operation}: ")))]
 pub struct CloudError {
     /// The operation that failed; `None` if no single one did.
     pub operation: Option<Operation>,
-    /// What happened.
+    /// How it failed.
     pub failure: Failure,
     /// `RequestId`, where the answer had one.
     pub request_id: Option<String>,
@@ -90,34 +98,35 @@ impl CloudError {
     }
 }
 
-/// What happened to a call.
+/// How a call failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
-    /// It never left us: no credential, no connection. It has had no effect.
+    /// It never left this machine: no credential, no connection. It has had no effect.
     #[error("not sent: {why}")]
     NotSent {
-        /// What was in the way.
+        /// The cause, in one sentence.
         why: String,
     },
-    /// It never left us: whoever issues the account's credential, or says whose it is, refused. It has had no effect.
+    /// It never left this machine, because the issuer of the account's credential, or the check of its owner, refused. It has
+    /// had no effect.
     #[error("not sent: {why}")]
     Credential {
         /// Which credential, and what was wrong with it.
         why: String,
-        /// What the error-class table judges by.
+        /// The refusal that the error table classifies.
         refusal: Box<Refusal>,
     },
-    /// It was not made: the cloud refuses this operation to the account for a reason that concerns no job (class `held`),
-    /// and it is asked again later. It has had no effect.
+    /// It was not made: the cloud refuses this operation to the account for a reason that concerns no job (class `held`), and
+    /// the read is tried again later. It has had no effect.
     #[error("held: {why}")]
     Held {
-        /// What the cloud said.
+        /// The cloud's refusal.
         why: String,
     },
-    /// It may have left us and no whole answer came back: time-out, reset, broken body. Its effect is unknown.
+    /// It may have left this machine, and no whole answer came back: time-out, reset, broken body. Its effect is unknown.
     #[error("no answer: {why}")]
     Unanswered {
-        /// What was seen.
+        /// What was seen instead of an answer.
         why: String,
     },
     /// The cloud, or something before it, answered with an error.
@@ -132,12 +141,12 @@ pub enum Failure {
     },
 }
 
-/// An answer about a credential that was not the wanted one.
+/// The answer that refused a credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// What was asked, as the error table names it: the operation, or `metadata` for a service beside the worker.
     pub asked: &'static str,
-    /// HTTP status. 200 when the answer was good and names another account.
+    /// HTTP status; 200 if the answer names another account as the owner.
     pub status: u16,
     /// `Code`; empty when the answer had none.
     pub code: String,
@@ -146,15 +155,15 @@ pub struct Refusal {
 /// Reads of the account that owns the network instance.
 #[async_trait]
 pub trait ResourceReader: Send + Sync {
-    /// `DescribeGrantRulesToResource`, every page (API §A.4), and for a CCN Smartag's `DescribeGrantRules` (API §A.6): the
-    /// CENs the instance is granted to.
+    /// The CENs an instance is granted to: `DescribeGrantRulesToResource`, every page (API §A.4), and for a CCN Smartag's
+    /// `DescribeGrantRules` (API §A.6).
     async fn describe_grant_rules_to_resource(
         &self,
         instance: &Instance,
     ) -> Result<Answer<Listing<GrantRule>>, CloudError>;
 
-    /// `DescribeVpnAttachments` (Vpc, API §A.14), every page: the transit routers, of whatever account, that an IPsec-VPN
-    /// connection is attached to.
+    /// `DescribeVpnAttachments` (Vpc, API §A.14), every page: the transit routers of any account that an IPsec-VPN connection
+    /// is attached to.
     async fn describe_vpn_attachments(&self, instance: &Instance) -> Result<Answer<Listing<String>>, CloudError>;
 }
 
@@ -195,14 +204,14 @@ pub trait TransitRouterReader: Send + Sync {
         filter: &RuleFilter,
     ) -> Result<Answer<RulePage>, CloudError>;
 
-    /// `DescribeCens` (API §A.12), asked for one CEN, every page: the account is shown it only if it owns it.
+    /// `DescribeCens` (API §A.12) for one CEN, every page. Only the owner is shown the CEN.
     async fn describe_cens(&self, cen: &Cen) -> Result<Answer<Listing<CenId>>, CloudError>;
 
     /// `ListTransitRouters` of a CEN (API §A.12), every page.
     async fn list_transit_routers(&self, cen: &Cen) -> Result<Answer<Listing<TransitRouter>>, CloudError>;
 
     /// `ListTransitRouter{Vpc,Vbr,Vpn,Ecr}Attachments` of one Enterprise Edition transit router (API §A.8), every page.
-    /// Where the list can be asked for one instance and `instance` is named, it may hold that one's alone.
+    /// If `instance` is given and the list can be asked for one instance, it may hold that instance's attachments alone.
     async fn list_attachments(
         &self,
         router: &str,
@@ -242,13 +251,13 @@ pub trait TransitRouterWriter: Send + Sync {
     async fn detach_child_instance(&self, cen: &Cen, instance: &Instance) -> Result<Answer<()>, CloudError>;
 }
 
-/// The accounts this worker has credentials for, as far as they are read: whoever has only this cannot change anything.
+/// The accounts this worker has credentials for, to read as them. A caller with only this cannot change anything.
 pub trait Readers: Send + Sync + 'static {
     /// Reads as the owner of a network instance.
     fn resource_reader(&self, account: &AccountUid) -> Result<Arc<dyn ResourceReader>, CloudError>;
     /// Reads as the owner of a CEN.
     fn transit_router_reader(&self, account: &AccountUid) -> Result<Arc<dyn TransitRouterReader>, CloudError>;
-    /// How far apart two calls of `DescribeGrantRulesToCen` are at the rate that is set; zero without a limit.
+    /// The time between two calls of `DescribeGrantRulesToCen` at the configured rate; zero without a limit.
     fn read_interval(&self) -> Duration;
 }
 
@@ -269,10 +278,11 @@ pub trait Cloud: Readers {
         permit: Arc<WritePermit>,
     ) -> Result<Arc<dyn TransitRouterWriter>, CloudError>;
 
-    /// Takes room for one call of `operation` out of the budget of an account, waiting as the current [`Urgency`](crate::engine::ports::urgency::Urgency) says, so
-    /// that a write is committed to only when it can go out at once. `None`: the operation has no budget.
+    /// Takes room for one call of `operation` out of the budget of an account, waiting as the current
+    /// [`Urgency`](crate::engine::ports::urgency::Urgency) says, so that a write is committed to only when it can go out
+    /// at once. `None`: there is no limit.
     async fn room(&self, account: &AccountUid, operation: Operation) -> Result<Option<Operation>, NoRoom>;
 
-    /// From now on so many workers call as these accounts, and each keeps to its part of the budgets.
+    /// Divides the budgets by a new number of workers, of which each keeps to its part.
     fn share(&self, workers: u32);
 }

@@ -1,5 +1,5 @@
-//! The store, as a port of the engine. What a commit says is on disk when it returns; every implementation passes the
-//! conformance suite in `store/conformance.rs`.
+//! The store, as a port of the engine. When a method returns, what it wrote is on disk. Every implementation passes the
+//! conformance suite in `tests/support/conformance.rs`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,187 +9,189 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::domain::{AccountUid, CenId, Code, InstanceId, InstanceType, JobId, JobUid, Kind, Requester};
+use crate::domain::{AccountUid, Cen, CenId, Code, InstanceId, InstanceType, JobId, JobUid, Kind, Requester};
 use crate::engine::guards::Pause;
 use crate::engine::ports::mail::Outgoing;
 use crate::engine::record::{Origin, Record, State};
 
-/// A message to publish, committed with what it tells of.
+/// A message to publish. It is committed together with the change that it reports.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OutboundMessage {
-    /// What to publish.
+    /// The message as the broker gets it.
     pub outgoing: Outgoing,
     /// The event it carries; `None` for a dead-letter copy.
     pub event: Option<EventKey>,
 }
 
-/// Which event of which job. The terminal one also goes to everybody who asked for a reply.
+/// Names an event of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EventKey {
     /// The job; for a `rejected` event, the uid of the rejection.
     pub uid: JobUid,
-    /// Its place among the events of the job.
+    /// Counts the events of the job, from 1.
     pub sequence: u32,
-    /// Whether it is the last.
+    /// Whether it is the job's last event. That one also goes to every `reply_to` under which the job was asked for.
     pub terminal: bool,
 }
 
-/// A valid message.
+/// A valid request.
 #[derive(Debug, Clone)]
 pub struct Arrival {
-    /// The job it becomes when its key is new. Its key is (`requester`, `job.id`).
+    /// The job it becomes if its idempotency key, (`requester`, `job.id`), is new.
     pub record: Box<Record>,
-    /// Tells a repetition from another request under the same id.
+    /// The digest of what is asked: tells a repetition from another request under the same key.
     pub digest: String,
-    /// Said when the key is new.
+    /// Published if the key is new.
     pub outbound: Vec<OutboundMessage>,
-    /// Kept and said when the key was used before for something else.
+    /// Stored and published if the key was used before for another request.
     pub reused: Rejection,
 }
 
-/// A message that is not a job.
+/// A message that does not become a job.
 ///
-/// Its uid is made of the message, so the same message again is the same rejection: its event is said again, unchanged,
-/// and there is no second copy.
+/// Its uid is derived from the message. The same message again is therefore the same rejection: its event is published
+/// again, unchanged, and no second copy goes to the dead-letter queue.
 #[derive(Debug, Clone)]
 pub struct Rejection {
-    /// Our name of it.
+    /// Derived from the message.
     pub uid: JobUid,
-    /// When it came.
+    /// When the message arrived.
     pub at: Timestamp,
-    /// Who sent it.
+    /// The sender, as the broker verified.
     pub requester: Requester,
-    /// The id it gave, as far as it could be read.
+    /// The job id in the message; `None` if it has none that can be read.
     pub job_id: Option<String>,
-    /// Why, as JSON.
+    /// A JSON array of everything that is wrong with the message.
     pub reasons: String,
-    /// Who is answered: the event goes to its `reply_to` too.
+    /// The event also goes to its `reply_to`.
     pub origin: Origin,
-    /// Said about it: the copy for the dead-letter queue and the `rejected` event.
+    /// The copy for the dead-letter queue and the `rejected` event.
     pub outbound: Vec<OutboundMessage>,
 }
 
-/// A rejection, as it is kept.
+/// A rejection as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rejected {
-    /// Our name of it.
+    /// Derived from the message.
     pub uid: JobUid,
-    /// When it came first.
+    /// When the message first arrived.
     pub at: Timestamp,
-    /// Who sent it.
+    /// The sender, as the broker verified.
     pub requester: Requester,
-    /// The id it gave, as far as it could be read.
+    /// The job id in the message; `None` if it has none that can be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job_id: Option<String>,
-    /// Everything that is wrong with it: `at`, `code` and `message` each.
+    /// An array of everything that is wrong with the message, each with `at`, `code` and `message`.
     pub reasons: Value,
 }
 
-/// One message to take in.
+/// A message that was delivered, after it was checked.
 #[derive(Debug, Clone)]
 pub enum Message {
-    /// A valid one.
+    /// It is a valid request.
     Arrival(Box<Arrival>),
-    /// Another.
+    /// It is not.
     Rejection(Box<Rejection>),
 }
 
-/// What became of a message.
+/// What a message has become.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Taken {
     /// A new job.
     New(JobUid),
-    /// A repetition: no second run. Its latest event is sent again, to the new `reply_to` if there is one, else to
-    /// the events exchange; and the terminal event will go to the new `reply_to` too.
+    /// A repetition of the request for this job, which does not run twice. The job's latest event is sent again: to the
+    /// new `reply_to` if there is one, else to where it was sent first. The terminal event will also go to the new
+    /// `reply_to`.
     Repeated(JobUid),
-    /// The id was used before for another request: rejected under this uid.
+    /// A rejection under this uid, because the key was used before for another request.
     Reused(JobUid),
-    /// Rejected, under this uid.
+    /// A rejection under this uid.
     Rejected(JobUid),
 }
 
-/// The right to work on a job: a fencing token that every commit must name.
+/// The right to work on a job, with a fencing token that every commit under it must name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
-    /// Who holds it.
+    /// The name of the worker.
     pub holder: String,
     /// Higher than every token given out before for this job.
     pub token: i64,
-    /// Until when, by the store's clock.
+    /// When it ends, by the store's clock.
     pub until: Timestamp,
 }
 
-/// A job to work on.
+/// A job that a worker has leased.
 #[derive(Debug, Clone)]
 pub struct Claimed {
-    /// As committed.
+    /// The record as last committed.
     pub record: Record,
-    /// The right to change it.
+    /// Under which the worker commits.
     pub lease: Lease,
 }
 
-/// What happens to the lease in a commit.
+/// How a commit uses the lease on its job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LeaseUse {
-    /// The committer holds this lease and keeps it, until then.
+    /// The committer holds this lease and prolongs it until then.
     Keep(Lease, Timestamp),
-    /// The committer holds this lease and gives it up.
+    /// The committer holds this lease and releases it.
     Release(Lease),
-    /// The committer holds none: allowed for the sweep and for commands, which act on jobs at rest.
+    /// The committer holds no lease, as the sweep and operators' commands do: the revision alone must match. A lease that
+    /// another holds stays.
     None,
 }
 
-/// A decided change. Applied whole or not at all.
+/// A decided change. It is applied whole or not at all.
 #[derive(Debug, Clone)]
 pub struct Change {
-    /// The next record; its `revision` is one more than that of the one it was decided on.
+    /// The next record. Its `revision` is one higher than in the record it was decided on.
     pub record: Arc<Record>,
-    /// By what right.
-    pub hold: LeaseUse,
-    /// Said with it.
+    /// The lease under which it is committed.
+    pub lease: LeaseUse,
+    /// Messages about it.
     pub outbound: Vec<OutboundMessage>,
-    /// Other jobs that change in the same commit, each by compare-and-set on its own revision.
+    /// Other jobs that change in the same commit, each by compare-and-set on its own revision, with their messages.
     pub also: Vec<(Arc<Record>, Vec<OutboundMessage>)>,
-    /// Tested in the same commit: set where the job begins to write.
-    pub begins: Option<Admission>,
+    /// Set on the commit with which the job begins to write: it must pass this in the same commit.
+    pub admission: Option<Admission>,
 }
 
-/// What a job that begins to write is tested by: neither of its accounts is paused, and of the others that are counted
-/// as the same ([`counted_as`](crate::engine::guards::counted_as)), by their `begun_at`, fewer than `most` began after `since`.
+/// What a job must pass to begin to write. Neither of its accounts is paused; and of the other jobs counted with it
+/// ([`counted_as`](crate::engine::guards::counted_as)), fewer than `most` have a `begun_at` after `since`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Admission {
-    /// The beginning of the hour that counts.
+    /// An hour before the job begins.
     pub since: Timestamp,
-    /// How many may have begun; `None` for any number.
+    /// The hourly limit; `None` for no limit.
     pub most: Option<u32>,
 }
 
-/// What became of a change.
+/// The result of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Committed {
-    /// On disk.
+    /// It is on disk.
     Done,
-    /// Nothing was changed: the lease is another's, or the job or one of the others moved on meanwhile.
+    /// Nothing was changed: another holds the lease, or one of the jobs has a newer revision.
     Conflict,
-    /// Nothing was changed: it begins to write, and one of its accounts is paused.
+    /// Nothing was changed: the job would begin to write, and one of its accounts is paused.
     Paused,
-    /// Nothing was changed: it begins to write, and so many others have begun as may.
+    /// Nothing was changed: the job would begin to write, and the hourly limit is used up. Holds how many have begun.
     OverLimit(u64),
 }
 
-/// Why the store did not do it.
+/// Why a method of the store failed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
-    /// Nothing was changed; may work later: disk full, locked, connection lost.
+    /// Nothing was changed, and it may work later: disk full, file locked, connection lost.
     #[error("the store cannot be used at the moment: {0}")]
     Unavailable(String),
-    /// What is stored cannot be read: a damaged file, or rows of a newer version.
+    /// What is stored cannot be read, or what was to be stored cannot be: a damaged file, rows of a newer version.
     #[error("the store holds something unreadable: {0}")]
     Corrupt(String),
 }
 
 impl StoreError {
-    /// What it is explained under.
+    /// The code under which operators find it explained.
     pub fn code(&self) -> Code {
         match self {
             Self::Unavailable(_) => Code::StoreUnavailable,
@@ -198,82 +200,82 @@ impl StoreError {
     }
 }
 
-/// A row of the outbox.
+/// A message that is still to be published, or that was undeliverable.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OutboxRow {
-    /// Its place.
+    /// Messages are published in the order of their numbers. A number is never used again.
     pub number: i64,
-    /// What to publish.
+    /// The message as the broker gets it.
     pub outgoing: Outgoing,
 }
 
-/// Who waits for one group of the sweep.
+/// The jobs that the sweep checks together, because the same calls answer for all of them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Group {
-    /// The CEN; its owner makes the call.
-    pub cen: crate::domain::Cen,
-    /// The type: one per call (API §A.5).
+    /// The calls are made as the owner of this CEN.
+    pub cen: Cen,
+    /// A call lists the rules of one instance type (API §A.5).
     pub kind: InstanceType,
 }
 
-/// Which jobs to list; empty means all.
+/// Which jobs to list. A field that is left empty excludes no job.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    /// In one of these states.
+    /// Jobs in one of these states.
     pub states: Vec<State>,
-    /// Of this kind.
+    /// Jobs of this kind.
     pub kind: Option<Kind>,
-    /// On this instance.
+    /// Jobs on this instance.
     pub instance: Option<InstanceId>,
-    /// On this CEN.
+    /// Jobs on this CEN.
     pub cen: Option<CenId>,
-    /// From this requester.
+    /// Jobs from this requester.
     pub requester: Option<Requester>,
-    /// With this label.
+    /// Jobs with this label: its name and value.
     pub label: Option<(String, String)>,
-    /// Older than this one: the last of the page before.
+    /// Jobs accepted before this one: the last job of the previous page.
     pub before: Option<JobUid>,
-    /// At most so many, newest first.
+    /// The length of a page, newest first; 0 lists nothing.
     pub limit: usize,
 }
 
 /// Counts for the metrics.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Jobs by kind and state.
+    /// Jobs by kind and state; a pair without a job may be missing.
     pub jobs: BTreeMap<(Kind, State), u64>,
-    /// Messages to publish.
+    /// Messages that are still to be published.
     pub outbox: u64,
-    /// Messages nobody took.
+    /// Messages that no queue took, kept aside.
     pub undeliverable: u64,
-    /// Messages rejected.
+    /// Stored rejections.
     pub rejected: u64,
     /// Accounts that are paused.
     pub paused: u64,
 }
 
-/// What another process may have brought.
+/// What another process that shares the store may have changed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Wakeup {
-    /// A job to claim.
+    /// There may be a job to claim.
     pub work: bool,
-    /// Something to publish.
+    /// There may be a message to publish.
     pub mail: bool,
-    /// Something for the sweep.
-    pub hours: bool,
-    /// Another number of workers.
+    /// There may be a job for the sweep.
+    pub sweep: bool,
+    /// The number of workers has changed.
     pub workers: bool,
 }
 
 /// Everything durable.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// Takes messages in; one verdict each, in order. A job whose line is free is due at its `due`.
+    /// Takes messages in, in one commit; one answer for each, in order.
     async fn take(&self, messages: Vec<Message>) -> Result<Vec<Taken>, StoreError>;
 
-    /// Leases up to `limit` jobs that are due at `now`, not swept, first in the line of their instance if they stand in
-    /// it, and not leased by anybody; earliest due first. A job that is held for an account (`held` of its record) is due
-    /// as well as soon as that was unpaused.
+    /// Leases up to `limit` jobs to `holder` until `until`, earliest due first. A job can be leased if it is due at `now`,
+    /// not left to the sweep, first in the queue of its instance or outside of it, and not leased. A job that is held for
+    /// a paused account is also due once that account is unpaused.
     async fn claim(
         &self,
         holder: &str,
@@ -282,27 +284,29 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<Claimed>, StoreError>;
 
-    /// Gives up every lease of `holder`: a restarted worker takes its own back at once. Returns how many there were.
+    /// Releases every lease of `holder`, so that a restarted worker need not wait for its own to end. Returns how many
+    /// there were.
     async fn reclaim(&self, holder: &str) -> Result<usize, StoreError>;
 
-    /// Applies one change. A change that [`Admission`] is tested in the same commit, so that of two that race for the last
-    /// place one gets it, and none begins once a pause was answered.
+    /// Applies one change. An [`Admission`] is checked in the same commit: of two jobs that race for the last place of an
+    /// hour one gets it, and no job begins once a pause was answered.
     async fn commit(&self, change: Change) -> Result<Committed, StoreError>;
 
-    /// Applies many changes in one physical commit, each for itself. One that is not allowed (a transition that is not in
-    /// the table) is a conflict here, and logged.
+    /// Applies many changes in one physical commit, each for itself. One that is refused, such as a transition that is not
+    /// in the table, is logged and counts as a conflict.
     async fn commit_all(&self, changes: Vec<Change>) -> Result<Vec<Committed>, StoreError>;
 
-    /// When [`Store::claim`] will next have something; `None` when nothing is due ever.
+    /// When [`Store::claim`] will next find a job; `None` if it will not, as things are.
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError>;
 
-    /// When the sweep will next have something.
+    /// When the next job for the sweep is due.
     async fn next_sweep(&self) -> Result<Option<Timestamp>, StoreError>;
 
-    /// The groups with swept jobs due at `now`, each with the number of them.
+    /// The groups with jobs that are due for the sweep at `now`, each with how many there are.
     async fn swept_groups(&self, now: Timestamp) -> Result<Vec<(Group, usize)>, StoreError>;
 
-    /// Up to `limit` swept jobs of a group that are due at `now`, by instance id, after `after`.
+    /// Up to `limit` jobs of a group that are due for the sweep at `now`, by instance id and uid, after `after`. Of workers
+    /// that share the store, the first to ask has the group until it releases it; the others find it empty.
     async fn swept(
         &self,
         group: &Group,
@@ -311,54 +315,54 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<Record>, StoreError>;
 
-    /// Nothing more of this group will be asked for in this pass: of workers that share the store another may have it.
-    async fn swept_through(&self, _group: &Group) -> Result<(), StoreError> {
+    /// Lets another worker that shares the store sweep this group.
+    async fn release_group(&self, _group: &Group) -> Result<(), StoreError> {
         Ok(())
     }
 
-    /// One job.
+    /// The job with this uid.
     async fn load(&self, uid: JobUid) -> Result<Option<Record>, StoreError>;
 
-    /// One job by its requester's name of it.
+    /// The job that a requester knows by this id.
     async fn find(&self, requester: &Requester, id: &JobId) -> Result<Option<Record>, StoreError>;
 
-    /// The waiting jobs of this instance in this CEN, oldest first.
+    /// The waiting jobs on this instance in this CEN, oldest first.
     async fn waiting_on(&self, instance: &InstanceId, cen: &CenId) -> Result<Vec<Record>, StoreError>;
 
-    /// The first in the line of an instance.
-    async fn head_of_line(&self, instance: &InstanceId) -> Result<Option<JobUid>, StoreError>;
+    /// The first job in the queue of an instance.
+    async fn first_in_queue(&self, instance: &InstanceId) -> Result<Option<JobUid>, StoreError>;
 
-    /// Jobs, newest first.
+    /// A page of jobs, newest first.
     async fn list(&self, filter: &Filter) -> Result<Vec<Record>, StoreError>;
 
-    /// The events said of a job, in order, as JSON texts.
+    /// The events of a job, in order, as JSON texts.
     async fn events(&self, uid: JobUid) -> Result<Vec<String>, StoreError>;
 
     /// The next messages to publish after number `after`, in order.
     async fn outbox(&self, after: i64, limit: usize) -> Result<Vec<OutboxRow>, StoreError>;
 
-    /// Settles published messages: confirmed ones leave the outbox, undeliverable ones are kept aside.
+    /// Removes published messages from the outbox. Undeliverable ones are kept aside.
     async fn mark_sent(&self, confirmed: &[i64], undeliverable: &[i64]) -> Result<(), StoreError>;
 
     /// Rejections, newest first, older than the one named `before`.
     async fn rejections(&self, limit: usize, before: Option<JobUid>) -> Result<Vec<Rejected>, StoreError>;
 
-    /// Messages kept aside as undeliverable, after number `after`, in order.
+    /// Undeliverable messages after number `after`, in order.
     async fn undeliverable(&self, after: i64, limit: usize) -> Result<Vec<OutboxRow>, StoreError>;
 
-    /// Puts undeliverable messages into the outbox again, unchanged but for their numbers. Returns how many were there.
+    /// Moves undeliverable messages back to the outbox, unchanged but for their numbers. Returns how many there were.
     async fn replay(&self, numbers: &[i64]) -> Result<usize, StoreError>;
 
-    /// Keeps a definition; the same digest again is nothing new.
+    /// Stores a definition under its digest. Changes nothing if it is there.
     async fn put_definition(&self, digest: &str, name: &str, text: &str) -> Result<(), StoreError>;
 
-    /// A definition that some job is pinned to: its name and text.
+    /// The name and text of the definition with this digest.
     async fn definition(&self, digest: &str) -> Result<Option<(String, String)>, StoreError>;
 
-    /// Pauses an account. False if it is paused already: nothing is changed.
+    /// Pauses an account. Returns false, and changes nothing, if it is paused already.
     async fn pause(&self, pause: &Pause) -> Result<bool, StoreError>;
 
-    /// Ends the pause of an account: what was held for it can be claimed at once. False if it is not paused.
+    /// Ends the pause of an account: jobs that were held for it can be claimed at once. Returns false if it is not paused.
     async fn unpause(&self, account: &AccountUid) -> Result<bool, StoreError>;
 
     /// The accounts that are paused, by uid.
@@ -367,19 +371,19 @@ pub trait Store: Send + Sync + 'static {
     /// Counts for the metrics.
     async fn counts(&self) -> Result<Counts, StoreError>;
 
-    /// Writes and reads something, to tell whether the store can be used.
+    /// Writes something and reads it back, to find out whether the store can be used.
     async fn probe(&self) -> Result<(), StoreError>;
 
-    /// Forgets idempotency keys older than `keys_before` whose jobs have ended, with their jobs and events, and
-    /// rejections of that age. Returns how many jobs went.
+    /// Deletes ended jobs accepted before `keys_before`, with their idempotency keys and events, and rejections of that
+    /// age. What has an unpublished message stays. Returns how many jobs were deleted.
     async fn prune(&self, keys_before: Timestamp) -> Result<usize, StoreError>;
 
-    /// Returns when another process that shares the store may have brought something. A store of one process never does.
+    /// Returns when another process may have changed something. A store that is not shared never returns.
     async fn wakeup(&self) -> Wakeup {
         std::future::pending().await
     }
 
-    /// How many workers share the store, with this one, as far as is known.
+    /// How many workers share the store, this one included, when they were last counted.
     fn workers(&self) -> u32 {
         1
     }

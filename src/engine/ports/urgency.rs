@@ -1,6 +1,6 @@
-//! How a call stands among those that wait for the same budget, and how long it may wait. It goes with the task and not
-//! through every signature of the cloud: only who begins (a step, the sweep) and who waits in the end (the budget) have
-//! anything to do with it.
+//! The priority of a call among those that wait for the same budget, and how long it may wait. It goes with the task and
+//! not through every signature of the cloud, because only the step or sweep that sets it and the budget that reads it use
+//! it.
 
 use std::time::Duration;
 
@@ -10,34 +10,34 @@ tokio::task_local! {
     static URGENCY: Urgency;
 }
 
-/// Who goes first. The lesser is the more urgent.
+/// Which calls go first: the lesser priority is the more urgent one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Priority {
-    /// Writes, and the looks around them.
+    /// The writes of jobs and the looks around them.
     #[default]
     Job,
-    /// The hourly pass, which can read a moment later.
+    /// The hourly sweep, which can read a moment later.
     Sweep,
 }
 
-/// What a call may ask of its budget. Outside of [`Urgency::scope`]: first, and for as long as it takes.
+/// How a call waits for its budget. Outside of [`Urgency::scope`] it has the priority of jobs and waits without end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Urgency {
-    /// Its place in line.
+    /// Its priority in the queue.
     pub priority: Priority,
-    /// When, by the uptime clock, waiting makes no sense any more.
+    /// When it gives up waiting, by the uptime clock; `None`: never.
     pub until: Option<Duration>,
-    /// The operation that room was already taken for.
+    /// The operation for which room was taken beforehand, so that its call does not wait.
     pub room: Option<Operation>,
 }
 
 impl Urgency {
-    /// Makes the calls of `work` with this urgency.
+    /// Runs `work` with this urgency for all its calls.
     pub async fn scope<F: Future>(self, work: F) -> F::Output {
         URGENCY.scope(self, work).await
     }
 
-    /// That of the call being made.
+    /// The urgency of the running task.
     pub fn current() -> Self {
         URGENCY.try_with(|urgency| *urgency).unwrap_or_default()
     }

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{AccountUid, Operation, OrderType};
+use crate::workflow::{Class, Finding, Verdict};
 
 /// A write, from its intent, which is committed before it is sent, to what is known of it now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +48,24 @@ impl Write {
     }
 }
 
+/// What the table of error classes said of a refusal when it was answered: it stays so when an operator changes the table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Judged {
+    /// What to do about it.
+    pub class: Class,
+    /// What it finds wrong with the job itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finding: Option<Finding>,
+    /// What it means, in one sentence.
+    pub meaning: String,
+}
+
+impl From<Verdict<'_>> for Judged {
+    fn from(Verdict { class, finding, meaning, .. }: Verdict<'_>) -> Self {
+        Self { class, finding, meaning: meaning.to_owned() }
+    }
+}
+
 /// What is known of the effect of a write.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
@@ -79,6 +98,9 @@ pub enum Outcome {
         /// Whether only a later look tells that it had no effect: the error table does not know the code, or an earlier send
         /// may have landed.
         unclassified: bool,
+        /// What the table of error classes said of it then. Stores of earlier builds do not hold it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        judged: Option<Judged>,
         /// Whether the code says that the end state is there already.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         done: bool,

@@ -1,257 +1,267 @@
-//! Changes, decided in memory: every one by compare-and-set on the revision it was decided on, and on the lease it is made
-//! under.
+//! Changes of jobs, decided in memory: each by compare-and-set on the revision it was decided on and on its lease.
 //!
-//! The transaction has locked the rows of a whole group of changes and read what is compared. What follows is decided here,
-//! change by change in their order, without a statement: so one that is not allowed disturbs no other, and the group is
-//! written by the same few statements as one change.
+//! The transaction has locked the rows of a whole group of changes and read what is compared. The changes are then decided
+//! one after the other, without a statement. So one that is refused does not disturb the others, and the group is written
+//! by as few statements as a single change.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use tokio_postgres::Row;
 use uuid::Uuid;
 
+use super::counts::CountChanges;
 use super::guards::{Counted, Guards};
-use super::line::{Ends, Place};
-use super::outbound::Post;
-use super::time::{End, Time};
+use super::instance_queue::LastTurns;
+use super::lease_clock::{LeaseClock, LeaseEnd};
+use super::outbound::OutboundBatch;
 use crate::engine::ports::store::{Change, Committed, LeaseUse, OutboundMessage, StoreError, Wakeup};
-use crate::engine::record::{Record, State};
-use crate::store::row;
+use crate::engine::record::Record;
+use crate::store::judge::{self, Compared};
+use crate::store::row::{self, QueuePlace};
 
-/// The rows of a group, and what becomes of them.
+/// The rows of a group, and what the changes decided so far make of them.
 pub(super) struct Ledger<'a> {
-    rows: HashMap<Uuid, Entry>,
-    ends: Ends,
-    locked: &'a HashSet<String>,
-    pub(super) post: Post,
+    rows: HashMap<Uuid, JobRow>,
+    last_turns: LastTurns,
+    locked_queues: &'a HashSet<String>,
+    pub(super) outbound: OutboundBatch,
     guards: Guards,
-    time: &'a Time,
+    clock: &'a LeaseClock,
 }
 
-/// A row: what is compared, and what must be known to set the rest.
+/// A job's row as it is after the changes decided so far, without its record.
 #[derive(Clone)]
-struct Entry {
+struct JobRow {
     revision: i64,
     state: String,
     kind: String,
     instance: String,
-    place: Place,
-    holder: Option<String>,
-    token: i64,
-    was_first: bool,
-    /// What it was counted as, and is now.
-    counted: (Counted, Counted),
-    next: Option<Box<Next>>,
+    place: QueuePlace,
+    lease_holder: Option<String>,
+    lease_token: i64,
+    counted: Counted,
+    stored: StoredRow,
+    /// Set once a change of the group has changed it.
+    update: Option<Box<JobUpdate>>,
 }
 
-/// What a row becomes.
+/// What the row held when it was read.
 #[derive(Clone)]
-pub(super) struct Next {
-    pub(super) record: Arc<Record>,
-    pub(super) lease: LeaseNext,
+struct StoredRow {
+    state: String,
+    is_first: bool,
+    counted: Counted,
 }
 
-/// What becomes of its lease.
+/// What a job becomes.
+#[derive(Clone)]
+pub(super) struct JobUpdate {
+    pub(super) record: Arc<Record>,
+    pub(super) lease: LeaseUpdate,
+}
+
+/// What becomes of the lease on a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum LeaseNext {
-    /// It stays as it is.
-    Same,
-    /// It is prolonged.
-    Until(End),
-    /// It is given up.
-    Free,
+pub(super) enum LeaseUpdate {
+    Unchanged,
+    Prolonged(LeaseEnd),
+    Released,
 }
 
 /// Why a change was not decided.
 pub(super) enum Undecided {
-    /// It enters a line that is not locked: all must be locked before anything else, so the transaction begins anew.
-    Line(String),
-    /// It is not allowed.
-    Error(StoreError),
+    /// A job enters the queue of this instance, which is not locked. Queues are locked before anything else, so the
+    /// transaction must begin anew.
+    QueueNotLocked(String),
+    /// The change is refused.
+    Refused(StoreError),
 }
 
 impl From<StoreError> for Undecided {
     fn from(error: StoreError) -> Self {
-        Self::Error(error)
+        Self::Refused(error)
     }
 }
 
-/// What is written: each row with its place.
-pub(super) struct Written<'a> {
-    /// Rows that change.
-    pub(super) changed: Vec<(&'a Next, Place)>,
-    /// Rows that become the first of their line, and change in nothing else.
+/// What a group writes to jobs and their counts.
+pub(super) struct GroupUpdate<'a> {
+    pub(super) jobs: Vec<(&'a JobUpdate, QueuePlace)>,
+    /// Jobs that become the first of their queue, and change in nothing else.
     pub(super) first: Vec<Uuid>,
-    /// By kind and state, how many jobs more.
-    pub(super) census: BTreeMap<(&'a str, &'a str), i64>,
-    /// What others should look for.
-    pub(super) heard: Wakeup,
+    pub(super) counts: CountChanges<'a>,
+    /// For the other workers.
+    pub(super) wakeup: Wakeup,
+}
+
+impl JobRow {
+    fn read(row: &Row) -> Self {
+        let place = QueuePlace { turn: row.get("turn"), is_first: row.get("is_first") };
+        let counted = Counted { counted_as: row.get("counted_as"), begun_us: row.get("begun_us") };
+        let state: String = row.get("state");
+        Self {
+            revision: row.get("revision"),
+            kind: row.get("kind"),
+            instance: row.get("instance_id"),
+            place,
+            lease_holder: row.get("lease_holder"),
+            lease_token: row.get("lease_token"),
+            stored: StoredRow { state: state.clone(), is_first: place.is_first, counted: counted.clone() },
+            state,
+            counted,
+            update: None,
+        }
+    }
+
+    fn compared(&self) -> Compared<'_> {
+        Compared {
+            revision: self.revision,
+            state: &self.state,
+            lease_holder: self.lease_holder.as_deref(),
+            lease_token: self.lease_token,
+        }
+    }
+
+    /// What becomes of its lease under one change more.
+    fn lease_update(&self, lease: &LeaseUse, clock: &LeaseClock) -> LeaseUpdate {
+        match (lease, &self.update) {
+            (LeaseUse::Keep(_, until), _) => LeaseUpdate::Prolonged(clock.prolonged(*until)),
+            (LeaseUse::Release(_), _) => LeaseUpdate::Released,
+            (LeaseUse::None, Some(earlier)) => earlier.lease,
+            (LeaseUse::None, None) => LeaseUpdate::Unchanged,
+        }
+    }
+
+    /// The row after one change more.
+    fn updated(&self, record: &Arc<Record>, place: QueuePlace, lease: LeaseUpdate) -> Result<Self, StoreError> {
+        let columns = row::index(record)?;
+        Ok(Self {
+            revision: columns.revision,
+            state: columns.state.as_str().to_owned(),
+            place,
+            lease_holder: self.lease_holder.clone().filter(|_| lease != LeaseUpdate::Released),
+            counted: Counted { counted_as: columns.counted_as, begun_us: columns.begun_us },
+            update: Some(Box::new(JobUpdate { record: Arc::clone(record), lease })),
+            ..self.clone()
+        })
+    }
 }
 
 impl<'a> Ledger<'a> {
-    /// A ledger of these rows; the lines in `locked` are locked.
+    /// A ledger of the rows that were read under the locks of `locked_queues`.
     pub(super) fn new(
         rows: &[Row],
-        ends: Ends,
-        locked: &'a HashSet<String>,
-        post: Post,
+        last_turns: LastTurns,
+        locked_queues: &'a HashSet<String>,
+        outbound: OutboundBatch,
         guards: Guards,
-        time: &'a Time,
+        clock: &'a LeaseClock,
     ) -> Self {
-        let entry = |row: &Row| {
-            let place = Place { turn: row.get("turn"), is_first: row.get("is_first") };
-            let counted = Counted { counted_as: row.get("counted_as"), begun_us: row.get("begun_us") };
-            let entry = Entry {
-                counted: (counted.clone(), counted),
-                revision: row.get("revision"),
-                state: row.get("state"),
-                kind: row.get("kind"),
-                instance: row.get("instance_id"),
-                place,
-                holder: row.get("lease_holder"),
-                token: row.get("lease_token"),
-                was_first: place.is_first,
-                next: None,
-            };
-            (row.get("uid"), entry)
-        };
-        Self { rows: rows.iter().map(entry).collect(), ends, locked, post, guards, time }
+        let rows = rows.iter().map(|row| (row.get("uid"), JobRow::read(row))).collect();
+        Self { rows, last_turns, locked_queues, outbound, guards, clock }
     }
 
-    /// Applies one change, whole or not at all.
+    /// Decides one change, whole or not at all.
     pub(super) fn apply(&mut self, change: &Change) -> Result<Committed, Undecided> {
-        let mark = self.post.mark();
+        let mark = self.outbound.mark();
         let mut before = Vec::new();
-        let others = self.rows.iter().filter(|(uid, _)| **uid != change.record.uid.0);
-        let others = others.map(|(_, entry)| (&entry.counted.0, &entry.counted.1));
-        let begins = change.begins.map(|begins| self.guards.test(&change.record, begins, others));
-        let also = change.also.iter().map(|(record, outbound)| (record, &LeaseUse::None, outbound));
-        for (record, hold, outbound) in std::iter::once((&change.record, &change.hold, &change.outbound)).chain(also) {
-            let applied = match self.apply_one(record, hold, outbound, &mut before) {
-                Ok(Committed::Done) => Ok(begins.unwrap_or(Committed::Done)),
-                other => other,
-            };
-            if !matches!(applied, Ok(Committed::Done)) {
-                self.post.back_to(mark);
-                while let Some((uid, entry)) = before.pop() {
-                    self.rows.insert(uid, entry);
-                }
-                return applied;
+        let applied = self.apply_all(change, &mut before);
+        if !matches!(applied, Ok(Committed::Done)) {
+            self.outbound.back_to(mark);
+            self.rows.extend(before.into_iter().rev());
+        }
+        applied
+    }
+
+    /// Decides one change, job by job. Rows that it has replaced are in `before`.
+    fn apply_all(&mut self, change: &Change, before: &mut Vec<(Uuid, JobRow)>) -> Result<Committed, Undecided> {
+        let admitted = self.admit(change);
+        match self.apply_one(&change.record, &change.lease, &change.outbound, before)? {
+            Committed::Done if admitted == Committed::Done => {}
+            Committed::Done => return Ok(admitted),
+            conflict => return Ok(conflict),
+        }
+        for (record, outbound) in &change.also {
+            let applied = self.apply_one(record, &LeaseUse::None, outbound, before)?;
+            if applied != Committed::Done {
+                return Ok(applied);
             }
         }
         Ok(Committed::Done)
+    }
+
+    /// Whether the job of a change may begin to write, if it does.
+    fn admit(&self, Change { record, admission, .. }: &Change) -> Committed {
+        let Some(admission) = *admission else { return Committed::Done };
+        let others = self.rows.iter().filter(|(uid, _)| **uid != record.uid.0);
+        self.guards.check(record, admission, others.map(|(_, row)| (&row.stored.counted, &row.counted)))
     }
 
     fn apply_one(
         &mut self,
         record: &Arc<Record>,
-        hold: &LeaseUse,
+        lease: &LeaseUse,
         outbound: &[OutboundMessage],
-        before: &mut Vec<(Uuid, Entry)>,
+        before: &mut Vec<(Uuid, JobRow)>,
     ) -> Result<Committed, Undecided> {
-        let Some(entry) = self.rows.get_mut(&record.uid.0) else { return Ok(Committed::Conflict) };
-        let holds = match hold {
-            LeaseUse::Keep(lease, _) | LeaseUse::Release(lease) => {
-                entry.holder.as_deref() == Some(lease.holder.as_str()) && entry.token == lease.token
-            }
-            LeaseUse::None => true,
-        };
-        if !holds || u64::try_from(entry.revision).map(|revision| revision + 1) != Ok(record.revision) {
+        let Some(row) = self.rows.get_mut(&record.uid.0) else { return Ok(Committed::Conflict) };
+        if judge::compare(row.compared(), record, lease)?.is_none() {
             return Ok(Committed::Conflict);
         }
-        let from = State::parse(&entry.state).ok_or_else(|| {
-            StoreError::Corrupt(format!("job {} is in the unknown state {}", record.uid, entry.state))
-        })?;
-        if !from.may_become(record.state()) {
-            return Err(Undecided::Error(StoreError::Corrupt(format!(
-                "job {} is {} and may not become {}",
-                record.uid,
-                from.as_str(),
-                record.state().as_str()
-            ))));
-        }
-        let place = match (entry.place.turn, record.phase.in_queue()) {
-            (None, true) if !self.locked.contains(&entry.instance) => {
-                return Err(Undecided::Line(entry.instance.clone()));
+        let place = match row.place.after(record) {
+            Some(place) => place,
+            None if !self.locked_queues.contains(&row.instance) => {
+                return Err(Undecided::QueueNotLocked(row.instance.clone()));
             }
-            // Whether it is first is found when all have entered or left.
-            (None, true) => Place { turn: Some(self.ends.enter(&entry.instance)), is_first: false },
-            (Some(_), true) => entry.place,
-            (_, false) => Place::OUTSIDE,
+            // `mark_first` finds out whether it is first.
+            None => QueuePlace { turn: Some(self.last_turns.enter(&row.instance)), is_first: false },
         };
-        let of = row::index(record)?;
-        let (revision, counted) = (of.revision, Counted { counted_as: of.counted_as, begun_us: of.begun_us });
-        before.push((record.uid.0, entry.clone()));
-        let lease = match hold {
-            LeaseUse::Keep(_, until) => LeaseNext::Until(self.time.prolonged(*until)),
-            LeaseUse::Release(_) => LeaseNext::Free,
-            LeaseUse::None => LeaseNext::Same,
-        };
-        let lease = match (&entry.next, lease) {
-            (Some(earlier), LeaseNext::Same) => earlier.lease,
-            _ => lease,
-        };
-        if lease == LeaseNext::Free {
-            entry.holder = None;
-        }
-        entry.revision = revision;
-        entry.counted.1 = counted;
-        entry.state = record.state().as_str().to_owned();
-        entry.place = place;
-        entry.next = Some(Box::new(Next { record: Arc::clone(record), lease }));
-        self.post.post(record.uid, outbound)?;
+        let updated = row.updated(record, place, row.lease_update(lease, self.clock))?;
+        before.push((record.uid.0, std::mem::replace(row, updated)));
+        self.outbound.add(record.uid, outbound)?;
         Ok(Committed::Done)
     }
 
-    /// Hands the first places on, now that all have entered or left.
-    pub(super) fn settle(&mut self) {
-        let mut first: HashMap<&str, i64> = HashMap::new();
-        for entry in self.rows.values() {
-            if let Some(turn) = entry.place.turn.filter(|_| self.locked.contains(&entry.instance)) {
-                let lowest = first.entry(self.locked.get(&entry.instance).expect("it is in it")).or_insert(turn);
-                *lowest = turn.min(*lowest);
+    /// Marks the first of each locked queue, once all jobs of the group have entered or left.
+    pub(super) fn mark_first(&mut self) {
+        let mut lowest: HashMap<&str, i64> = HashMap::new();
+        for row in self.rows.values() {
+            if let (Some(turn), Some(queue)) = (row.place.turn, self.locked_queues.get(&row.instance)) {
+                lowest.entry(queue).and_modify(|lowest| *lowest = turn.min(*lowest)).or_insert(turn);
             }
         }
-        for entry in self.rows.values_mut() {
-            if let (Some(turn), Some(lowest)) = (entry.place.turn, first.get(entry.instance.as_str())) {
-                entry.place.is_first = turn == *lowest;
+        for row in self.rows.values_mut() {
+            if let (Some(turn), Some(lowest)) = (row.place.turn, lowest.get(row.instance.as_str())) {
+                row.place.is_first = turn == *lowest;
             }
         }
     }
 
-    /// What is to be written. `states` are the states that the rows had.
-    pub(super) fn written<'s>(&'s self, states: &'s HashMap<Uuid, String>) -> Written<'s> {
-        let (mut changed, mut first) = (Vec::new(), Vec::new());
-        let mut census: BTreeMap<(&str, &str), i64> = BTreeMap::new();
-        let mut heard = Wakeup { mail: self.post.is_mail(), ..Wakeup::default() };
-        for (uid, entry) in &self.rows {
-            match &entry.next {
-                Some(next) => {
-                    changed.push((&**next, entry.place));
-                    let was = states.get(uid).map_or("", String::as_str);
-                    if was != entry.state {
-                        *census.entry((&entry.kind, was)).or_default() -= 1;
-                        *census.entry((&entry.kind, &entry.state)).or_default() += 1;
+    /// What is to be written.
+    pub(super) fn update(&self) -> GroupUpdate<'_> {
+        let (mut jobs, mut first, mut counts) = (Vec::new(), Vec::new(), CountChanges::new());
+        let mut wakeup = Wakeup { mail: self.outbound.has_mail(), ..Wakeup::default() };
+        for (uid, row) in &self.rows {
+            match &row.update {
+                Some(update) => {
+                    jobs.push((&**update, row.place));
+                    if row.stored.state != row.state {
+                        *counts.entry((&row.kind, &row.stored.state)).or_default() -= 1;
+                        *counts.entry((&row.kind, &row.state)).or_default() += 1;
                     }
-                    let swept = next.record.is_swept();
-                    heard.hours |= swept;
-                    // One that is kept is nobody else's.
-                    let free = !matches!(next.lease, LeaseNext::Until(_)) && next.record.due().is_some() && !swept;
-                    heard.work |= free && entry.place.is_first;
+                    let swept = update.record.is_swept();
+                    wakeup.sweep |= swept;
+                    // A lease that was prolonged keeps the job from the others.
+                    let leased = matches!(update.lease, LeaseUpdate::Prolonged(_));
+                    wakeup.work |= !leased && !swept && update.record.due().is_some() && row.place.is_first;
                 }
-                None if entry.place.is_first && !entry.was_first => {
+                None if row.place.is_first && !row.stored.is_first => {
                     first.push(*uid);
-                    heard.work = true;
+                    wakeup.work = true;
                 }
                 None => {}
             }
         }
-        Written { changed, first, census, heard }
-    }
-
-    /// The states of the rows.
-    pub(super) fn states(&self) -> HashMap<Uuid, String> {
-        self.rows.iter().map(|(uid, entry)| (*uid, entry.state.clone())).collect()
+        GroupUpdate { jobs, first, counts, wakeup }
     }
 }

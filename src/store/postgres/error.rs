@@ -1,34 +1,33 @@
-//! What an error of PostgreSQL means to the engine: whether trying again may help, and whether it is ours to try.
+//! What an error of PostgreSQL means to the engine: whether it may help to try again, and whether the store does so itself.
 
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
 
-use super::settings::causes;
 use crate::engine::ports::store::StoreError;
 
-/// Why a transaction was not made.
+/// Why a statement or a transaction failed.
 #[derive(Debug)]
-pub(super) enum Fault {
-    /// Another transaction was in its way, and the server undid this one: it can be made again at once.
+pub(super) enum PgError {
+    /// Another transaction was in the way, and the server has undone this one. It can be repeated at once ([`retry`]).
     Collided(StoreError),
-    /// Another reason, for the caller to judge.
-    Store(StoreError),
+    /// Any other reason; the caller decides.
+    Other(StoreError),
 }
 
-impl From<Fault> for StoreError {
-    fn from(fault: Fault) -> Self {
-        let (Fault::Collided(error) | Fault::Store(error)) = fault;
+impl From<PgError> for StoreError {
+    fn from(error: PgError) -> Self {
+        let (PgError::Collided(error) | PgError::Other(error)) = error;
         error
     }
 }
 
-impl From<StoreError> for Fault {
+impl From<StoreError> for PgError {
     fn from(error: StoreError) -> Self {
-        Self::Store(error)
+        Self::Other(error)
     }
 }
 
-impl From<Error> for Fault {
+impl From<Error> for PgError {
     fn from(error: Error) -> Self {
         let code = error.code().cloned();
         let text = causes(&error);
@@ -36,35 +35,49 @@ impl From<Error> for Fault {
             Some(code) if code == SqlState::T_R_DEADLOCK_DETECTED || code == SqlState::T_R_SERIALIZATION_FAILURE => {
                 Self::Collided(StoreError::Unavailable(text))
             }
-            Some(code) if is_about_the_data(&code) => Self::Store(StoreError::Corrupt(text)),
-            _ => Self::Store(StoreError::Unavailable(text)),
+            Some(code) if is_about_the_data(&code) => Self::Other(StoreError::Corrupt(text)),
+            _ => Self::Other(StoreError::Unavailable(text)),
         }
     }
 }
 
-/// Classes of errors that the same statement would meet again tomorrow: the data do not fit, a constraint says no, the
-/// schema is not what it should be, or pages are damaged.
+/// Whether the same statement would fail tomorrow as well: the data do not fit, a constraint is violated, the schema is
+/// wrong, or pages are damaged.
 fn is_about_the_data(code: &SqlState) -> bool {
     let class = code.code().get(..2).unwrap_or_default();
     let damaged = *code == SqlState::DATA_CORRUPTED || *code == SqlState::INDEX_CORRUPTED;
-    // A right that is missing can be given, and a disk that was full has room again.
+    // An operator can grant a missing privilege.
     let mendable = *code == SqlState::INSUFFICIENT_PRIVILEGE;
     damaged || (["21", "22", "23", "42", "54"].contains(&class) && !mendable)
 }
 
-/// So often a transaction that others were in the way of is made again.
+/// An error with all its causes, in one line.
+pub(super) fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        next = cause.source();
+    }
+    text
+}
+
+/// How often a transaction is tried while others collide with it.
 const TRIES: usize = 5;
 
-/// Makes a transaction, again if another was in its way.
-pub(super) async fn again<T, F>(mut once: impl FnMut() -> F + Send) -> Result<T, StoreError>
+/// Runs a transaction, and runs it again if another collided with it.
+pub(super) async fn retry<T, F>(mut transaction: impl FnMut() -> F + Send) -> Result<T, StoreError>
 where
-    F: Future<Output = Result<T, Fault>> + Send,
+    F: Future<Output = Result<T, PgError>> + Send,
 {
     for _ in 1..TRIES {
-        match once().await {
-            Err(Fault::Collided(error)) => tracing::debug!(%error, "two transactions collided; makes this one again"),
+        match transaction().await {
+            Err(PgError::Collided(error)) => tracing::debug!(%error, "two transactions collided; repeats this one"),
             other => return Ok(other?),
         }
     }
-    Ok(once().await?)
+    Ok(transaction().await?)
 }

@@ -1,135 +1,130 @@
-//! Guards: who may begin to write, and which accounts are paused.
+//! Guards: whether a job may begin to write, and which accounts are paused.
 //!
-//! Two workers may let a job begin at the same moment. So whoever does locks what it is counted as until it has committed,
-//! and shares a lock that whoever pauses an account has alone: a pause that was answered is seen by all.
+//! Two workers may let a job begin at the same moment. So a transaction in which a job begins locks what the job is counted
+//! as, until it has committed. It also shares a lock that a transaction which pauses an account takes alone: once a pause
+//! is answered, every worker sees it.
 
 use std::collections::{HashMap, HashSet};
 
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::error::Fault;
-use super::line::CLASS;
-use super::session::{Pipeline, Session};
+use super::connection::{Connection, Pipeline};
+use super::error::PgError;
+use super::lock_keys::{PAUSES, TRANSACTION_CLASS};
 use crate::domain::AccountUid;
 use crate::engine::guards::{Pause, counted_as};
 use crate::engine::ports::store::{Admission, Change, Committed, StoreError};
 use crate::engine::record::Record;
-use crate::store::row;
-
-/// The lock between those who begin and those who pause; above those of lines and counts.
-const PAUSING: i32 = 1 << 16;
+use crate::store::{judge, row};
 
 pub(super) const SHARE: &str = "SELECT pg_advisory_xact_lock_shared($1, $2)";
 pub(super) const PAUSED: &str = "SELECT account FROM pauses WHERE active";
-/// How many others were counted as the same, for each that asks.
+/// For each job that begins: how many others are counted with it.
 pub(super) const BEGUN: &str = "SELECT n.uid, (SELECT count(*) FROM jobs j
       WHERE j.counted_as = n.counted_as AND j.begun_us > n.since_us AND j.uid <> n.uid)
     FROM unnest($1::uuid[], $2::text[], $3::int8[]) AS n(uid, counted_as, since_us)";
 
-/// What the changes of a group that begin are tested by.
+/// What jobs that begin in a group of changes are checked by.
 #[derive(Default)]
 pub(super) struct Guards {
     paused: HashSet<String>,
+    /// How many others of those counted with a job had begun when the group was read.
     begun: HashMap<Uuid, i64>,
 }
 
-/// A job of the group that counts, as it was and as it is now.
+/// What a job is counted as, and since when.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Counted {
     pub(super) counted_as: Option<String>,
     pub(super) begun_us: Option<i64>,
 }
 
-/// The changes that begin.
+/// The jobs that begin.
 fn beginning<'a>(changes: &'a [&'a Change]) -> impl Iterator<Item = (&'a Record, Admission)> + Clone {
-    changes.iter().filter_map(|change| Some((&*change.record, change.begins?)))
+    changes.iter().filter_map(|change| Some((&*change.record, change.admission?)))
 }
 
-/// What must be locked of those that begin, besides their lines.
-pub(super) fn counts(changes: &[&Change]) -> Vec<String> {
-    let limited = beginning(changes).filter(|(_, begins)| begins.most.is_some());
+/// What jobs that begin are counted as: must be locked like their queues.
+pub(super) fn counted_names(changes: &[&Change]) -> Vec<String> {
+    let limited = beginning(changes).filter(|(_, admission)| admission.most.is_some());
     limited.filter_map(|(record, _)| counted_as(&record.job)).collect()
 }
 
 impl Guards {
-    /// Keeps pauses from changing; before any other lock.
-    pub(super) async fn share(pipeline: Pipeline<'_>, changes: &[&Change]) -> Result<(), Fault> {
-        let nobody = beginning(changes).next().is_none();
-        pipeline.unless(nobody, SHARE, &[&CLASS, &PAUSING]).await.map(drop)
+    /// Keeps pauses from changing. The first lock of a transaction.
+    pub(super) async fn share(pipeline: Pipeline<'_>, changes: &[&Change]) -> Result<(), PgError> {
+        let none = beginning(changes).next().is_none();
+        pipeline.query_unless(none, SHARE, &[&TRANSACTION_CLASS, &PAUSES]).await.map(drop)
     }
 
-    /// Reads pauses and counts, once all is locked.
-    pub(super) async fn read(pipeline: Pipeline<'_>, changes: &[&Change]) -> Result<Self, Fault> {
-        let nobody = beginning(changes).next().is_none();
+    /// Reads pauses and counts. Everything must be locked before.
+    pub(super) async fn read(pipeline: Pipeline<'_>, changes: &[&Change]) -> Result<Self, PgError> {
+        let none = beginning(changes).next().is_none();
         let (mut uids, mut counts, mut times) = (Vec::<Uuid>::new(), Vec::new(), Vec::new());
-        for (record, begins) in beginning(changes).filter(|(_, begins)| begins.most.is_some()) {
+        for (record, admission) in beginning(changes).filter(|(_, admission)| admission.most.is_some()) {
             if let Some(counted_as) = counted_as(&record.job) {
                 uids.push(record.uid.0);
                 counts.push(counted_as);
-                times.push(row::at_or_before(begins.since));
+                times.push(row::at_or_before(admission.since));
             }
         }
         let (paused, begun) = tokio::try_join!(
             biased;
-            pipeline.unless(nobody, PAUSED, &[]),
-            async { pipeline.unless(uids.is_empty(), BEGUN, &[&uids, &counts, &times]).await },
+            pipeline.query_unless(none, PAUSED, &[]),
+            async { pipeline.query_unless(uids.is_empty(), BEGUN, &[&uids, &counts, &times]).await },
         )?;
         let count = |row: &Row| (row.get(0), row.get(1));
         Ok(Self { paused: paused.iter().map(|row| row.get(0)).collect(), begun: begun.iter().map(count).collect() })
     }
 
-    /// Tests a job that is about to begin. `others` are the jobs that the same group has changed before it: as they were
-    /// when they were read, and as they are now.
-    pub(super) fn test<'a>(
+    /// Checks a job that is about to begin. `others` are the other jobs of the group: as they were when the group was read,
+    /// and as the changes before this one have left them.
+    pub(super) fn check<'a>(
         &self,
         record: &Record,
-        begins: Admission,
+        admission: Admission,
         others: impl Iterator<Item = (&'a Counted, &'a Counted)>,
     ) -> Committed {
         let accounts = [record.job.instance.owner.as_str(), record.job.cen.owner.as_str()];
         if accounts.iter().any(|account| self.paused.contains(*account)) {
             return Committed::Paused;
         }
-        let (Some(of), Some(most)) = (counted_as(&record.job), begins.most) else { return Committed::Done };
-        let since = row::at_or_before(begins.since);
+        let (Some(counted_as), Some(most)) = (counted_as(&record.job), admission.most) else { return Committed::Done };
+        let since = row::at_or_before(admission.since);
         let counts = |job: &Counted| {
-            job.counted_as.as_ref() == Some(&of) && job.begun_us.is_some_and(|begun_us| begun_us > since)
+            job.counted_as.as_ref() == Some(&counted_as) && job.begun_us.is_some_and(|begun_us| begun_us > since)
         };
         let stored = self.begun.get(&record.uid.0).copied().unwrap_or(0);
         let more: i64 = others.map(|(was, is)| i64::from(counts(is)) - i64::from(counts(was))).sum();
-        let begun = (stored + more).unsigned_abs();
-        if begun < u64::from(most) { Committed::Done } else { Committed::OverLimit(begun) }
+        judge::admit(stored + more, most)
     }
 }
 
-/// Pauses an account, unless it is paused.
-pub(super) async fn pause(session: &Session, pause: &Pause) -> Result<bool, Fault> {
+pub(super) async fn pause(conn: &Connection, pause: &Pause) -> Result<bool, PgError> {
     let Pause { account, since, by, reason } = pause;
-    alone(session).await?;
+    lock_pauses(conn).await?;
     let sql = "INSERT INTO pauses AS p (account, active, since_us, set_by, reason) VALUES ($1, true, $2, $3, $4)
         ON CONFLICT (account) DO UPDATE SET active = true, since_us = $2, set_by = $3, reason = $4 WHERE NOT p.active";
     let (account, since) = (account.as_str(), row::at_or_before(*since));
-    Ok(session.execute(sql, &[&account, &since, &by.as_bytes(), &reason.as_bytes()]).await? == 1)
+    Ok(conn.execute(sql, &[&account, &since, &by.as_bytes(), &reason.as_bytes()]).await? == 1)
 }
 
-/// Ends a pause, if there is one.
-pub(super) async fn unpause(session: &Session, account: &AccountUid) -> Result<bool, Fault> {
-    alone(session).await?;
+pub(super) async fn unpause(conn: &Connection, account: &AccountUid) -> Result<bool, PgError> {
+    lock_pauses(conn).await?;
     let sql = "UPDATE pauses SET active = false WHERE account = $1 AND active";
-    Ok(session.execute(sql, &[&account.as_str()]).await? == 1)
+    Ok(conn.execute(sql, &[&account.as_str()]).await? == 1)
 }
 
-/// Waits for those that are beginning.
-async fn alone(session: &Session) -> Result<(), Fault> {
-    session.query("SELECT pg_advisory_xact_lock($1, $2)", &[&CLASS, &PAUSING]).await.map(drop)
+/// Waits for transactions in which a job begins.
+async fn lock_pauses(conn: &Connection) -> Result<(), PgError> {
+    conn.query("SELECT pg_advisory_xact_lock($1, $2)", &[&TRANSACTION_CLASS, &PAUSES]).await.map(drop)
 }
 
-/// The accounts that are paused.
-pub(super) async fn pauses(session: &Session) -> Result<Vec<Pause>, Fault> {
+pub(super) async fn pauses(conn: &Connection) -> Result<Vec<Pause>, PgError> {
     let sql = "SELECT account, since_us, set_by, reason FROM pauses WHERE active ORDER BY account";
     let mut pauses = Vec::new();
-    for row in session.query(sql, &[]).await? {
+    for row in conn.query(sql, &[]).await? {
         let account: &str = row.get(0);
         let unreadable = |why: String| StoreError::Corrupt(format!("the pause of account {account}: {why}"));
         let text = |column: usize| String::from_utf8(row.get(column)).map_err(|error| unreadable(error.to_string()));

@@ -1,20 +1,20 @@
-//! Leases: who may work on a job, and until when.
+//! Leases: which worker may work on a job, and until when.
 //!
-//! A lease is exclusive because its row is locked when it is given, and rows that another claim has locked are passed
-//! over. It is fenced by its token: one who slept through the end of his lease names an old token in his commit, and the
-//! commit is refused.
+//! A lease is exclusive because its row is locked when it is given, and rows that another claim has locked are skipped. It
+//! is fenced by its token: a worker that was stopped until after its lease had ended commits with an old token, and that
+//! is a conflict.
 
 use jiff::Timestamp;
 
-use super::error::Fault;
-use super::session::Session;
-use super::time::{Time, now_us};
+use super::connection::Connection;
+use super::error::PgError;
+use super::lease_clock::{LeaseClock, now_us};
 use crate::domain::JobUid;
 use crate::engine::ports::store::{Claimed, Lease};
 use crate::store::row;
 
-/// First those that were held for an account that is no longer paused, since they have waited longest. One whose own time
-/// has come as well is in both.
+/// Jobs that were held for an account that is no longer paused come first: they have waited longest. One whose own time has
+/// come is in both lists.
 const CLAIM: &str = concat!(
     "WITH released AS MATERIALIZED (
        SELECT uid, held FROM jobs
@@ -36,7 +36,7 @@ const CLAIM: &str = concat!(
     " + $6) FROM free WHERE j.uid = free.uid RETURNING j.uid, record, lease_token, free.held, free.due_us"
 );
 
-/// The ends of leases are told by the caller's clock, if it is not the one they are kept by.
+/// The ends of leases are converted to the caller's clock, unless leases go by that.
 const NEXT: &str = concat!(
     "WITH off AS (SELECT CASE WHEN $1::int8 IS NULL THEN 0 ELSE ",
     now_us!(),
@@ -58,18 +58,18 @@ const NEXT: &str = concat!(
 
 /// Leases jobs that are due.
 ///
-/// A row that cannot be read is leased all the same and left out: so it is reported once a lease, and the jobs behind it
-/// get their turn.
+/// A row that cannot be read is leased too and left out, so that it is logged once in the time of a lease and does not hold
+/// up the jobs behind it.
 pub(super) async fn claim(
-    session: &Session,
-    time: &Time,
+    conn: &Connection,
+    clock: &LeaseClock,
     holder: &str,
     now: Timestamp,
     until: Timestamp,
     limit: usize,
-) -> Result<Vec<Claimed>, Fault> {
-    let (at, end) = (time.now(now), time.end(now, until));
-    let rows = session
+) -> Result<Vec<Claimed>, PgError> {
+    let (at, end) = (clock.now(now), clock.end(now, until));
+    let rows = conn
         .query(CLAIM, &[&row::at_or_before(now), &at, &row::limit(limit), &holder, &end.until_us, &end.length_us])
         .await?;
     let mut claimed = Vec::with_capacity(rows.len());
@@ -81,23 +81,22 @@ pub(super) async fn claim(
                 let lease = Lease { holder: holder.to_owned(), token: row.get(2), until };
                 claimed.push(((held.is_none(), held, due, uid), Claimed { record, lease }));
             }
-            Err(error) => tracing::error!(job.uid = %uid, %error, "a job that is due cannot be read"),
+            Err(error) => tracing::error!(job.uid = %uid, %error, "cannot read a job that is due; leaves it out"),
         }
     }
     claimed.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
     Ok(claimed.into_iter().map(|(_, claimed)| claimed).collect())
 }
 
-/// Gives up every lease of `holder`.
-pub(super) async fn reclaim(session: &Session, holder: &str) -> Result<usize, Fault> {
+pub(super) async fn reclaim(conn: &Connection, holder: &str) -> Result<usize, PgError> {
     let sql = "UPDATE jobs SET lease_holder = NULL, lease_until_us = 0
         WHERE uid IN (SELECT uid FROM jobs WHERE lease_holder = $1 ORDER BY uid FOR NO KEY UPDATE)";
-    session.execute(sql, &[&holder]).await
+    conn.execute(sql, &[&holder]).await
 }
 
-/// When a claim will next find something, by the caller's clock: the first due time of what is free, or the end of a lease
-/// of what is not.
-pub(super) async fn next_due(session: &Session, time: &Time) -> Result<Option<Timestamp>, Fault> {
-    let row = session.query_one(NEXT, &[&time.caller_us()]).await?;
+/// When a claim will next find a job, by the caller's clock: the first due time of those that are not leased, or the end of
+/// a lease.
+pub(super) async fn next_due(conn: &Connection, clock: &LeaseClock) -> Result<Option<Timestamp>, PgError> {
+    let row = conn.query_one(NEXT, &[&clock.caller_us()]).await?;
     Ok(row.get::<_, Option<i64>>(0).map(row::time))
 }

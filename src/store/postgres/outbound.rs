@@ -1,7 +1,7 @@
-//! What is said: put together here, in memory, and written by a few statements whatever there is of it.
+//! Outbound messages, collected in memory in their order and written by a few statements, however many there are.
 //!
-//! A [`Post`] is filled with what the store knows of the jobs it is about, which the transaction has locked, and then told
-//! what is to be said. It keeps the order.
+//! An [`OutboundBatch`] is filled with what is stored about the jobs it is for, which the transaction has locked. Then the
+//! messages are added.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -10,15 +10,13 @@ use serde::{Deserialize, Serialize};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::error::Fault;
-use super::session::{Pipeline, Session};
+use super::connection::{Connection, Pipeline};
+use super::error::PgError;
 use crate::domain::JobUid;
 use crate::engine::ports::mail::Outgoing;
 use crate::engine::ports::store::{EventKey, OutboundMessage, StoreError};
 use crate::engine::record::Origin;
-
-/// So many may follow a job; who comes later still gets the latest event.
-const FOLLOWERS: usize = 32;
+use crate::store::{judge, row};
 
 /// Where a message goes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +27,7 @@ pub(super) struct Address {
     correlation_id: Option<String>,
 }
 
-/// What a message carries besides its body.
+/// What a message holds besides its body and its address.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct About {
     message_id: String,
@@ -46,14 +44,14 @@ impl Address {
         }
     }
 
-    /// Where answers to `origin` go.
+    /// The `reply_to` of a request, if it has one.
     fn reply(origin: &Origin) -> Option<Self> {
         let routing_key = origin.reply_to.clone()?;
         Some(Self { exchange: String::new(), routing_key, correlation_id: origin.correlation_id.clone() })
     }
 }
 
-/// A message from its row: address, about, body.
+/// A message from the columns address, about and body.
 pub(super) fn outgoing(address: &str, about: &str, body: Vec<u8>) -> Result<Outgoing, StoreError> {
     let (address, about): (Address, About) = (read(address)?, read(about)?);
     Ok(Outgoing {
@@ -83,48 +81,45 @@ fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, StoreError> {
     serde_json::from_str(text).map_err(|e| StoreError::Corrupt(format!("a message cannot be read: {e}")))
 }
 
-type Key = (Uuid, i32);
-
-/// What is to be said in one transaction.
+/// The messages of one transaction.
 #[derive(Default)]
-pub(super) struct Post {
-    /// Events that were said before, or are here: message id and body.
-    known: HashMap<Key, (String, Bytes)>,
-    /// The latest event of each, and where it went first.
+pub(super) struct OutboundBatch {
+    /// The message id and body of events that are stored or in `events`, by uid and sequence.
+    known: HashMap<(Uuid, i32), (String, Bytes)>,
+    /// The sequence of the latest event of each uid, and where it was sent first.
     latest: HashMap<Uuid, (i32, Address)>,
     followers: HashMap<Uuid, Vec<Address>>,
     events: Vec<NewEvent>,
-    outbox: Vec<Entry>,
-    follows: Vec<(Uuid, Address)>,
+    outbox: Vec<NewOutboxRow>,
+    new_followers: Vec<(Uuid, Address)>,
 }
 
 struct NewEvent {
-    key: Key,
+    key: (Uuid, i32),
     address: String,
     about: String,
     body: Bytes,
 }
 
-struct Entry {
+struct NewOutboxRow {
     uid: Uuid,
     sequence: Option<i32>,
     address: String,
-    /// What an entry without an event brings itself.
+    /// About and body, if it carries no event.
     content: Option<(String, Bytes)>,
 }
 
-/// A place to go back to.
+/// A state of a batch to go back to.
 #[derive(Clone, Copy)]
 pub(super) struct Mark {
     events: usize,
     outbox: usize,
 }
 
-/// The columns of statements over many rows.
-pub(super) const INSERT_EVENTS: &str = "INSERT INTO events (uid, sequence, address, about, body)
+const INSERT_EVENTS: &str = "INSERT INTO events (uid, sequence, address, about, body)
     SELECT * FROM unnest($1::uuid[], $2::int4[], $3::text[], $4::text[], $5::bytea[])";
-/// In the order given: the number is taken when a row is inserted.
-pub(super) const INSERT_OUTBOX: &str = "INSERT INTO outbox (uid, sequence, address, about, body)
+/// Inserts in the order given, because a row gets its number when it is inserted.
+const INSERT_OUTBOX: &str = "INSERT INTO outbox (uid, sequence, address, about, body)
     SELECT uid, sequence, address, about, body
     FROM unnest($1::uuid[], $2::int4[], $3::text[], $4::text[], $5::bytea[])
       WITH ORDINALITY AS n(uid, sequence, address, about, body, place) ORDER BY place";
@@ -134,10 +129,10 @@ pub(super) const KNOWN: &str = "SELECT uid, sequence, about, body FROM events
     WHERE (uid, sequence) IN (SELECT * FROM unnest($1::uuid[], $2::int4[]))";
 pub(super) const LATEST: &str = "SELECT DISTINCT ON (uid) uid, sequence, address FROM events
     WHERE uid = ANY ($1) ORDER BY uid, sequence DESC";
-pub(super) const FOLLOWING: &str = "SELECT uid, address FROM followers WHERE uid = ANY ($1) ORDER BY number";
+pub(super) const FOLLOWERS: &str = "SELECT uid, address FROM followers WHERE uid = ANY ($1) ORDER BY number";
 
-impl Post {
-    /// Learns of events that were said before; rows of [`KNOWN`].
+impl OutboundBatch {
+    /// Takes in stored events, from rows of [`KNOWN`].
     pub(super) fn learn_known(&mut self, rows: &[Row]) -> Result<(), StoreError> {
         for row in rows {
             let about: About = read(row.get(2))?;
@@ -147,7 +142,7 @@ impl Post {
         Ok(())
     }
 
-    /// Learns of the latest events; rows of [`LATEST`].
+    /// Takes in the latest events, from rows of [`LATEST`].
     pub(super) fn learn_latest(&mut self, rows: &[Row]) -> Result<(), StoreError> {
         for row in rows {
             self.latest.insert(row.get(0), (row.get(1), read(row.get(2))?));
@@ -155,7 +150,7 @@ impl Post {
         Ok(())
     }
 
-    /// Learns who follows; rows of [`FOLLOWING`].
+    /// Takes in stored followers, from rows of [`FOLLOWERS`].
     pub(super) fn learn_followers(&mut self, rows: &[Row]) -> Result<(), StoreError> {
         for row in rows {
             self.followers.entry(row.get(0)).or_default().push(read(row.get(1))?);
@@ -163,12 +158,11 @@ impl Post {
         Ok(())
     }
 
-    /// Where it is now.
     pub(super) fn mark(&self) -> Mark {
         Mark { events: self.events.len(), outbox: self.outbox.len() }
     }
 
-    /// Takes back what was said since.
+    /// Removes the messages that were added since.
     pub(super) fn back_to(&mut self, mark: Mark) {
         for event in self.events.drain(mark.events..) {
             self.known.remove(&event.key);
@@ -176,82 +170,77 @@ impl Post {
         self.outbox.truncate(mark.outbox);
     }
 
-    /// Says outbound about `about`, in their order.
-    pub(super) fn post(&mut self, about: JobUid, outbound: &[OutboundMessage]) -> Result<(), StoreError> {
+    /// Adds messages about a job or a rejection, in their order.
+    pub(super) fn add(&mut self, about: JobUid, outbound: &[OutboundMessage]) -> Result<(), StoreError> {
         for message in outbound {
             match message.event {
-                Some(key) => self.say(key, &message.outgoing)?,
-                None => self.post_alone(about, &message.outgoing)?,
+                Some(key) => self.add_event(key, &message.outgoing)?,
+                None => self.add_copy(about, &message.outgoing)?,
             }
         }
         Ok(())
     }
 
-    fn post_alone(&mut self, of: JobUid, outgoing: &Outgoing) -> Result<(), StoreError> {
+    /// Adds a message that is no event: its row in the outbox holds its content.
+    fn add_copy(&mut self, uid: JobUid, outgoing: &Outgoing) -> Result<(), StoreError> {
         let content = Some((about(outgoing)?, outgoing.body.clone()));
         let address = write(&Address::of(outgoing))?;
-        self.outbox.push(Entry { uid: of.0, sequence: None, address, content });
+        self.outbox.push(NewOutboxRow { uid: uid.0, sequence: None, address, content });
         Ok(())
     }
 
-    fn say(&mut self, key: EventKey, outgoing: &Outgoing) -> Result<(), StoreError> {
+    fn add_event(&mut self, key: EventKey, outgoing: &Outgoing) -> Result<(), StoreError> {
         let address = Address::of(outgoing);
         let (uid, sequence) = (key.uid.0, sequence(key.sequence)?);
-        let new = match self.known.get(&(uid, sequence)) {
-            None => true,
-            Some((message_id, body)) if *message_id == outgoing.message_id && *body == outgoing.body => false,
-            Some(_) => {
-                let why = format!("event {sequence} of {} was said with other content", key.uid);
-                return Err(StoreError::Corrupt(why));
-            }
-        };
-        if new {
-            let (about, body) = (about(outgoing)?, outgoing.body.clone());
-            self.known.insert((uid, sequence), (outgoing.message_id.clone(), body.clone()));
-            self.events.push(NewEvent { key: (uid, sequence), address: write(&address)?, about, body });
-            if self.latest.get(&uid).is_none_or(|(latest, _)| *latest < sequence) {
-                self.latest.insert(uid, (sequence, address.clone()));
-            }
+        if let Some((message_id, body)) = self.known.get(&(uid, sequence)) {
+            judge::same_event(key, (message_id, body), outgoing)?;
+            return self.enqueue(uid, sequence, &address);
         }
-        self.send(uid, sequence, &address)?;
-        if new && key.terminal {
+        let (about, body) = (about(outgoing)?, outgoing.body.clone());
+        self.known.insert((uid, sequence), (outgoing.message_id.clone(), body.clone()));
+        self.events.push(NewEvent { key: (uid, sequence), address: write(&address)?, about, body });
+        if self.latest.get(&uid).is_none_or(|(latest, _)| *latest < sequence) {
+            self.latest.insert(uid, (sequence, address.clone()));
+        }
+        self.enqueue(uid, sequence, &address)?;
+        if key.terminal {
             for follower in self.followers.get(&uid).cloned().unwrap_or_default() {
-                self.send(uid, sequence, &follower)?;
+                self.enqueue(uid, sequence, &follower)?;
             }
         }
         Ok(())
     }
 
-    /// An event of the history.
-    fn send(&mut self, uid: Uuid, sequence: i32, to: &Address) -> Result<(), StoreError> {
-        self.outbox.push(Entry { uid, sequence: Some(sequence), address: write(to)?, content: None });
+    /// Adds an event of the history to the outbox.
+    fn enqueue(&mut self, uid: Uuid, sequence: i32, to: &Address) -> Result<(), StoreError> {
+        self.outbox.push(NewOutboxRow { uid, sequence: Some(sequence), address: write(to)?, content: None });
         Ok(())
     }
 
-    /// Answers a repetition: the latest event again, to who asked now, or to where it went first.
-    pub(super) fn repeat(&mut self, uid: JobUid, origin: &Origin) -> Result<(), StoreError> {
+    /// Answers a repetition with the latest event: to its `reply_to`, or else to where the event was sent first.
+    pub(super) fn repeat_latest(&mut self, uid: JobUid, origin: &Origin) -> Result<(), StoreError> {
         let Some((sequence, first)) = self.latest.get(&uid.0).cloned() else { return Ok(()) };
-        self.send(uid.0, sequence, &Address::reply(origin).unwrap_or(first))
+        self.enqueue(uid.0, sequence, &Address::reply(origin).unwrap_or(first))
     }
 
-    /// Remembers who else gets the terminal event. One queue may follow under several correlation ids: each is somebody's
-    /// open question.
-    pub(super) fn follow(&mut self, uid: JobUid, origin: &Origin) {
+    /// Adds the `reply_to` of a request to the places that get the terminal event. One queue may be there under several
+    /// correlation ids, because each belongs to a request that waits for its answer.
+    pub(super) fn add_follower(&mut self, uid: JobUid, origin: &Origin) {
         let Some(address) = Address::reply(origin) else { return };
         let followers = self.followers.entry(uid.0).or_default();
-        if followers.len() < FOLLOWERS && !followers.contains(&address) {
+        if followers.len() < row::MAX_FOLLOWERS && !followers.contains(&address) {
             followers.push(address.clone());
-            self.follows.push((uid.0, address));
+            self.new_followers.push((uid.0, address));
         }
     }
 
-    /// Whether there is anything for the outbox.
-    pub(super) fn is_mail(&self) -> bool {
+    /// Whether there is a message to publish.
+    pub(super) fn has_mail(&self) -> bool {
         !self.outbox.is_empty()
     }
 
-    /// Writes it all. Its statements are pipelined; prepared with [`Post::PREPARED`].
-    pub(super) async fn write(&self, pipeline: Pipeline<'_>) -> Result<(), Fault> {
+    /// Writes everything; [`OutboundBatch::PREPARED`] must be prepared.
+    pub(super) async fn write(&self, pipeline: Pipeline<'_>) -> Result<(), PgError> {
         let events = async {
             if self.events.is_empty() {
                 return Ok(());
@@ -267,40 +256,36 @@ impl Post {
             if self.outbox.is_empty() {
                 return Ok(());
             }
-            let uids: Vec<Uuid> = self.outbox.iter().map(|entry| entry.uid).collect();
-            let sequences: Vec<Option<i32>> = self.outbox.iter().map(|entry| entry.sequence).collect();
-            let addresses: Vec<&str> = self.outbox.iter().map(|entry| entry.address.as_str()).collect();
-            let content = || self.outbox.iter().map(|entry| entry.content.as_ref());
+            let uids: Vec<Uuid> = self.outbox.iter().map(|row| row.uid).collect();
+            let sequences: Vec<Option<i32>> = self.outbox.iter().map(|row| row.sequence).collect();
+            let addresses: Vec<&str> = self.outbox.iter().map(|row| row.address.as_str()).collect();
+            let content = || self.outbox.iter().map(|row| row.content.as_ref());
             let abouts: Vec<Option<&str>> = content().map(|c| c.map(|(about, _)| about.as_str())).collect();
             let bodies: Vec<Option<&[u8]>> = content().map(|c| c.map(|(_, body)| body.as_ref())).collect();
             pipeline.execute(INSERT_OUTBOX, &[&uids, &sequences, &addresses, &abouts, &bodies]).await
         };
         let followers = async {
-            if self.follows.is_empty() {
+            if self.new_followers.is_empty() {
                 return Ok(());
             }
-            let uids: Vec<Uuid> = self.follows.iter().map(|(uid, _)| *uid).collect();
-            let addresses = self.follows.iter().map(|(_, address)| write(address)).collect::<Result<Vec<_>, _>>()?;
+            let uids: Vec<Uuid> = self.new_followers.iter().map(|(uid, _)| *uid).collect();
+            let addresses =
+                self.new_followers.iter().map(|(_, address)| write(address)).collect::<Result<Vec<_>, _>>()?;
             pipeline.execute(INSERT_FOLLOWERS, &[&uids, &addresses]).await
         };
         tokio::try_join!(biased; events, outbox, followers).map(drop)
     }
 
-    /// The statements of [`Post::write`].
+    /// The statements of [`OutboundBatch::write`].
     pub(super) const PREPARED: [&str; 3] = [INSERT_EVENTS, INSERT_OUTBOX, INSERT_FOLLOWERS];
 }
 
-/// The number of an event, as SQL wants it.
+/// The number of an event as a column.
 pub(super) fn sequence(sequence: u32) -> Result<i32, StoreError> {
-    i32::try_from(sequence).map_err(|_| StoreError::Corrupt(format!("there cannot be an event {sequence}")))
+    i32::try_from(sequence).map_err(|_| StoreError::Corrupt(format!("an event cannot have the number {sequence}")))
 }
 
-/// The events said of a job, in order.
-pub(super) async fn events(session: &Session, uid: JobUid) -> Result<Vec<String>, Fault> {
-    let rows = session.query("SELECT body FROM events WHERE uid = $1 ORDER BY sequence", &[&uid.0]).await?;
-    let text = |row: &Row| {
-        String::from_utf8(row.get(0))
-            .map_err(|e| Fault::Store(StoreError::Corrupt(format!("an event of {uid} is not a text: {e}"))))
-    };
-    rows.iter().map(text).collect()
+pub(super) async fn events(conn: &Connection, uid: JobUid) -> Result<Vec<String>, PgError> {
+    let rows = conn.query("SELECT body FROM events WHERE uid = $1 ORDER BY sequence", &[&uid.0]).await?;
+    rows.iter().map(|row| Ok(row::event_text(uid, row.get(0))?)).collect()
 }

@@ -1,21 +1,24 @@
-//! How many workers share the database. Each holds one lock, which all of them can hold at once, for as long as its
-//! connection to the others lasts, and counts those who do every few seconds.
+//! How many workers share the database. Each holds one lock, which all of them can hold at once, on the connection of its
+//! listener, and every few seconds counts those who do.
 //!
-//! A connection outlives a worker that is stopped, or whose machine is gone without a word, and with it the locks by which
-//! it has its turns: to publish, to sweep. What a worker counts with is also its sign of life: the server remembers when a
-//! connection was last used. Who has given none for [`SILENT`] is not counted, and his connection is ended; should he wake,
-//! he connects anew. His leases end by themselves. Signs of life of a worker with another role cannot be seen: it counts as
-//! long as it is connected.
+//! The connection of a worker that is stopped, or whose machine is gone without a word, remains for a while, and with it
+//! the locks by which it alone publishes or sweeps. To count is therefore also a sign of life, since the server remembers
+//! when a connection was last used. A worker that has given none for [`SILENT`] is not counted, and its connection is
+//! ended. If it wakes up, it connects again. Its leases end by themselves. Signs of life of a worker with another database
+//! role cannot be seen: that one counts for as long as it is connected.
 
 use std::time::Duration;
 
-use super::bell::{CLASS, POLL, key};
-use super::error::Fault;
-use super::session::Session;
+use super::connection::Connection;
+use super::error::PgError;
+use super::lock_keys::{self, WORKER_CLASS};
 use crate::engine::ports::store::StoreError;
 
-/// A worker that has given no sign of life for so long is not there.
-pub(super) const SILENT: Duration = POLL.saturating_mul(4);
+/// How often a worker counts, and acts as if it had been notified of everything.
+pub(super) const POLL: Duration = Duration::from_secs(5);
+
+/// After this time without a sign of life a worker does not count.
+const SILENT: Duration = POLL.saturating_mul(4);
 
 const COUNT: &str = "
     WITH worker AS MATERIALIZED (
@@ -26,18 +29,16 @@ const COUNT: &str = "
             AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()))
     SELECT count(*) FILTER (WHERE NOT silent), count(CASE WHEN silent THEN pg_terminate_backend(pid) END) FROM worker";
 
-fn lock() -> i32 {
-    key("worker", "")
+/// Makes the worker count for as long as this connection lasts.
+pub(super) async fn begin(conn: &Connection) -> Result<(), PgError> {
+    let sql = "SELECT pg_advisory_lock_shared($1, $2)";
+    conn.query(sql, &[&WORKER_CLASS, &lock_keys::presence()]).await.map(drop)
 }
 
-/// From now on, as long as this session lasts, there is one worker more.
-pub(super) async fn begin(session: &Session) -> Result<(), Fault> {
-    session.query("SELECT pg_advisory_lock_shared($1, $2)", &[&CLASS, &lock()]).await.map(drop)
-}
-
-/// How many workers there are, this one included; ends the sessions of those that are silent.
-pub(super) async fn count(session: &Session) -> Result<u32, StoreError> {
-    let row = session.query_one(COUNT, &[&CLASS, &lock(), &SILENT.as_secs_f64()]).await.map_err(StoreError::from)?;
+/// How many workers there are, this one included. Ends the connections of silent ones.
+pub(super) async fn count(conn: &Connection) -> Result<u32, StoreError> {
+    let counted = conn.query_one(COUNT, &[&WORKER_CLASS, &lock_keys::presence(), &SILENT.as_secs_f64()]).await;
+    let row = counted.map_err(StoreError::from)?;
     let (workers, silent): (i64, i64) = (row.get(0), row.get(1));
     if silent > 0 {
         tracing::warn!(workers = silent, seconds = SILENT.as_secs(), "ended the connections of silent workers");

@@ -1,42 +1,38 @@
-//! Reading jobs: one, or many by what they have in common.
+//! Reads of jobs: one by its name, or many by a filter.
 
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-use super::error::Fault;
-use super::session::{Session, Values};
+use super::connection::{Connection, Values};
+use super::error::PgError;
 use crate::domain::{CenId, InstanceId, JobId, JobUid, Requester};
 use crate::engine::ports::store::Filter;
 use crate::engine::record::{Record, State};
 use crate::store::row;
 
-/// One job.
-pub(super) async fn load(session: &Session, uid: JobUid) -> Result<Option<Record>, Fault> {
-    let row = session.query_opt("SELECT record FROM jobs WHERE uid = $1", &[&uid.0]).await?;
+pub(super) async fn load(conn: &Connection, uid: JobUid) -> Result<Option<Record>, PgError> {
+    let row = conn.query_opt("SELECT record FROM jobs WHERE uid = $1", &[&uid.0]).await?;
     Ok(row.map(|row| row::read(uid, row.get(0))).transpose()?)
 }
 
-/// One job by its requester's name of it.
-pub(super) async fn find(session: &Session, requester: &Requester, id: &JobId) -> Result<Option<Record>, Fault> {
+pub(super) async fn find(conn: &Connection, requester: &Requester, id: &JobId) -> Result<Option<Record>, PgError> {
     let sql = "SELECT j.uid, j.record FROM keys k JOIN jobs j ON j.uid = k.uid
         WHERE k.requester = $1 AND k.job_id = $2";
-    Ok(many(session, sql, &[&requester.as_str(), &id.as_str()]).await?.pop())
+    Ok(many(conn, sql, &[&requester.as_str(), &id.as_str()]).await?.pop())
 }
 
-/// The waiting jobs of this instance in this CEN, oldest first.
-pub(super) async fn waiting_on(session: &Session, instance: &InstanceId, cen: &CenId) -> Result<Vec<Record>, Fault> {
+pub(super) async fn waiting_on(conn: &Connection, instance: &InstanceId, cen: &CenId) -> Result<Vec<Record>, PgError> {
     let sql = "SELECT uid, record FROM jobs WHERE state = 'waiting' AND instance_id = $1 AND cen_id = $2
         ORDER BY accepted_us, uid";
-    many(session, sql, &[&instance.as_str(), &cen.as_str()]).await
+    many(conn, sql, &[&instance.as_str(), &cen.as_str()]).await
 }
 
-/// Jobs, newest first.
-pub(super) async fn list(session: &Session, filter: &Filter) -> Result<Vec<Record>, Fault> {
-    let [first, rest @ ..] = filter.states.as_slice() else { return in_state(session, filter, None).await };
-    let mut records = in_state(session, filter, Some(*first)).await?;
-    // State by state: each is a walk along an index that ends at the limit, where one query for all would sort them all.
+pub(super) async fn list(conn: &Connection, filter: &Filter) -> Result<Vec<Record>, PgError> {
+    let [first, rest @ ..] = filter.states.as_slice() else { return in_state(conn, filter, None).await };
+    let mut records = in_state(conn, filter, Some(*first)).await?;
+    // For one state the rows come from an index in order, up to the limit. One query for several would sort all of them.
     for state in rest {
-        records.extend(in_state(session, filter, Some(*state)).await?);
+        records.extend(in_state(conn, filter, Some(*state)).await?);
     }
     records.sort_unstable_by_key(|record| std::cmp::Reverse(record.uid));
     records.dedup_by_key(|record| record.uid);
@@ -44,7 +40,7 @@ pub(super) async fn list(session: &Session, filter: &Filter) -> Result<Vec<Recor
     Ok(records)
 }
 
-async fn in_state(session: &Session, filter: &Filter, state: Option<State>) -> Result<Vec<Record>, Fault> {
+async fn in_state(conn: &Connection, filter: &Filter, state: Option<State>) -> Result<Vec<Record>, PgError> {
     let mut clauses = Clauses::default();
     let (from, uid) = match &filter.label {
         Some((name, value)) => {
@@ -76,10 +72,10 @@ async fn in_state(session: &Session, filter: &Filter, state: Option<State>) -> R
     values.push(Box::new(row::limit(filter.limit)));
     let sql = format!("SELECT j.uid, j.record FROM {from} WHERE true{sql} ORDER BY {uid} DESC LIMIT ${}", values.len());
     let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| &**value as &(dyn ToSql + Sync)).collect();
-    many(session, &sql, &values).await
+    many(conn, &sql, &values).await
 }
 
-/// Conditions with their values.
+/// Conditions, each with the value of its parameter.
 #[derive(Default)]
 struct Clauses<'a> {
     sql: String,
@@ -93,8 +89,8 @@ impl<'a> Clauses<'a> {
     }
 }
 
-async fn many(session: &Session, sql: &str, values: Values<'_>) -> Result<Vec<Record>, Fault> {
-    let rows = session.query(sql, values).await?;
+async fn many(conn: &Connection, sql: &str, values: Values<'_>) -> Result<Vec<Record>, PgError> {
+    let rows = conn.query(sql, values).await?;
     let read = |row: &tokio_postgres::Row| row::read(JobUid(row.get::<_, Uuid>(0)), row.get(1));
     Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
 }

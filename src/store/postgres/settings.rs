@@ -1,33 +1,33 @@
-//! Where the database is, and how it is spoken to.
+//! Where the database is, and how to connect to it.
 
-use std::fmt;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, TargetSessionAttrs};
 
+use super::error::causes;
 use crate::engine::ports::store::StoreError;
 
-/// A server that does not answer in this time is not there.
+/// How long to wait until a host accepts a connection.
 const CONNECT: Duration = Duration::from_secs(5);
-/// Data that nobody acknowledges for so long: the other side is gone, though nobody said so.
+/// After this time without an acknowledgement of sent data, the server counts as gone.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(15);
-/// After so much silence the other side is asked whether it is still there.
+/// After this time without data a keepalive is sent.
 const SILENCE: Duration = Duration::from_secs(15);
 
-/// What a worker needs to know of its database.
+/// How a worker connects to its database.
 #[derive(Debug, Clone)]
 pub struct PostgresSettings {
     /// `postgres://user@host:port/database`, or the same as `host=… user=… dbname=…`. Several hosts are tried in turn until
-    /// one of them can be written. TLS by `sslmode`: `disable`, `prefer` (the default), `require`; wherever TLS is used, the
+    /// one of them can be written. `sslmode` is `disable`, `prefer` (the default) or `require`. Whenever TLS is used, the
     /// server's certificate and name are verified, so `verify-full` is the same as `require`. May hold the password.
     pub url: SecretString,
     /// The password, if the URL has none.
     pub password: Option<SecretString>,
-    /// PEM certificates to trust instead of the machine's own.
+    /// PEM certificates to trust instead of the machine's.
     pub ca_pem: Option<String>,
-    /// Who this worker is: shown by the server as `crossgrant <name>`. No two workers of one database have the same.
+    /// The worker's name, which no other worker of the database has. The server shows it as `crossgrant <name>`.
     pub name: String,
 }
 
@@ -35,21 +35,21 @@ impl PostgresSettings {
     /// Reads the URL.
     ///
     /// # Errors
-    /// What is wrong with it; a password is never part of that.
+    /// Says what is wrong with the URL, and never quotes a password.
     pub fn parse(&self) -> Result<Config, String> {
         let url = self.url.expose_secret();
         let url = url.replace("sslmode=verify-full", "sslmode=require");
         let mut config: Config = url.parse().map_err(|error: tokio_postgres::Error| match causes(&error) {
-            // Of what could not be read nothing is repeated but the names of options: the rest may be part of a password.
+            // Only this message quotes no more than the name of an option. Others may quote a part of a password.
             known if known.contains("invalid value for option") => known,
-            _ => "it is not as postgres://user@host:port/database".into(),
+            _ => "it has not the form postgres://user@host:port/database".into(),
         })?;
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
             return Err("it names no host".into());
         }
         if let Some(password) = &self.password {
             if config.get_password().is_some() {
-                return Err("there is a password in the URL and one beside it; one must go".into());
+                return Err("there is a password in the URL and another beside it; remove one".into());
             }
             config.password(password.expose_secret());
         }
@@ -58,48 +58,29 @@ impl PostgresSettings {
             .connect_timeout(CONNECT)
             .tcp_user_timeout(UNACKNOWLEDGED)
             .keepalives_idle(SILENCE)
-            // Of several hosts, the one that is not a copy.
+            // Of several hosts, the one that is no standby.
             .target_session_attrs(TargetSessionAttrs::ReadWrite);
         Ok(config)
     }
 
-    /// Where the database is, without its secrets.
+    /// The database and its hosts, without secrets; if the URL cannot be read, why.
     pub fn place(&self) -> String {
-        self.parse().map_or_else(|why| why, |config| Place(config).to_string())
+        self.parse().map_or_else(|why| why, |config| place(&config))
     }
 
     pub(super) fn config(&self) -> Result<Config, StoreError> {
-        self.parse().map_err(|why| StoreError::Unavailable(format!("the URL of the database cannot be used: {why}")))
+        self.parse().map_err(|why| StoreError::Unavailable(format!("cannot use the URL of the database: {why}")))
     }
 }
 
-/// The place of a database, without its secrets.
-pub(super) struct Place(pub(super) Config);
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let hosts = self.0.get_hosts().iter().map(|host| match host {
-            Host::Tcp(name) => name.clone(),
-            Host::Unix(dir) => dir.display().to_string(),
-        });
-        let hosts: Vec<String> = hosts.collect();
-        let database = self.0.get_dbname().or(self.0.get_user()).unwrap_or("its default database");
-        write!(f, "{database} at {}", hosts.join(", "))
-    }
-}
-
-/// An error with all that led to it, in one line.
-pub(super) fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        next = cause.source();
-    }
-    text
+/// The database and its hosts, without secrets.
+pub(super) fn place(config: &Config) -> String {
+    let hosts = config.get_hosts().iter().map(|host| match host {
+        Host::Tcp(name) => name.clone(),
+        Host::Unix(dir) => dir.display().to_string(),
+    });
+    let database = config.get_dbname().or(config.get_user()).unwrap_or("its default database");
+    format!("{database} at {}", hosts.collect::<Vec<_>>().join(", "))
 }
 
 #[cfg(test)]
@@ -120,7 +101,7 @@ mod tests {
         let settings = settings("postgres://crossgrant:geheim@db.example:5433/jobs?sslmode=verify-full", None);
         let config = settings.parse().unwrap();
         assert_eq!(config.get_password(), Some(&b"geheim"[..]));
-        let shown = format!("{settings:?} {config:?} {}", Place(config.clone()));
+        let shown = format!("{settings:?} {config:?} {}", place(&config));
         assert!(!shown.contains("geheim"), "{shown}");
         assert!(shown.ends_with("jobs at db.example"), "{shown}");
     }
@@ -129,10 +110,10 @@ mod tests {
     fn what_cannot_be_used_is_said_without_it() {
         for (url, password, says) in [
             ("postgres://crossgrant:geheim@db.example/jobs?sslmode=maybe", None, "sslmode"),
-            ("postgres://crossgrant:geheim@db.example/jobs", Some("geheim"), "one must go"),
+            ("postgres://crossgrant:geheim@db.example/jobs", Some("geheim"), "remove one"),
             ("user=crossgrant password=geheim", None, "no host"),
-            ("host=db.example user=crossgrant password=ein geheim", None, "not as postgres://"),
-            ("postgres://crossgrant:geheim@db.example/jobs?geheim=1", None, "not as postgres://"),
+            ("host=db.example user=crossgrant password=ein geheim", None, "not the form postgres://"),
+            ("postgres://crossgrant:geheim@db.example/jobs?geheim=1", None, "not the form postgres://"),
         ] {
             let why = settings(url, password).parse().map(drop).unwrap_err();
             assert!(why.contains(says) && !why.contains("geheim"), "{url}: {why}");

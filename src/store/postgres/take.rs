@@ -1,22 +1,25 @@
-//! Taking messages in: a job exactly once for each idempotency key.
+//! Taking messages in: exactly one job for each idempotency key.
 //!
-//! The key decides: its insert waits for whoever inserts the same one, and then either makes it or finds it made. All locks
-//! are taken in one order (keys, rejections, lines, jobs), so that two batches never wait for each other in a circle.
+//! The key decides. To insert a key waits for another transaction that inserts the same one, and then either inserts it or
+//! finds it. All locks are taken in one order (keys, rejections, queues, jobs), so that two batches never wait for each
+//! other in a circle.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::error::Fault;
-use super::keep;
-use super::line::{self, Ends, Place};
-use super::outbound::{FOLLOWING, LATEST, Post};
-use super::session::{Pipeline, Session, Values};
+use super::connection::{Connection, Pipeline};
+use super::counts::{self, CountChanges};
+use super::error::PgError;
+use super::instance_queue::{self, LastTurns};
+use super::job_rows;
+use super::lock_keys::{self, TRANSACTION_CLASS};
+use super::outbound::{FOLLOWERS, LATEST, OutboundBatch};
 use crate::domain::JobUid;
 use crate::engine::ports::store::{Arrival, Message, Rejection, StoreError, Taken, Wakeup};
 use crate::engine::record::{Origin, Record};
-use crate::store::row;
+use crate::store::row::{self, QueuePlace};
 
 const INSERT_KEYS: &str = "INSERT INTO keys (requester, job_id, uid, digest, created_us)
     SELECT * FROM unnest($1::text[], $2::text[], $3::uuid[], $4::text[], $5::int8[])
@@ -27,60 +30,41 @@ const INSERT_REJECTIONS: &str = "INSERT INTO rejections (uid, at_us, requester, 
     SELECT * FROM unnest($1::uuid[], $2::int8[], $3::text[], $4::bytea[], $5::text[])
     ON CONFLICT DO NOTHING RETURNING uid";
 const LOCK_JOBS: &str = "SELECT uid FROM jobs WHERE uid = ANY ($1) ORDER BY uid FOR NO KEY UPDATE";
-const INSERT_JOBS: &str = "INSERT INTO jobs (uid, requester, job_id, kind, state, ended, instance_id, instance_type,
-      cen_id, cen_owner, accepted_us, finished_us, due_us, swept, record, revision, turn, is_first, counted_as, begun_us,
-      held)
-    SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bool[], $7::text[], $8::text[],
-      $9::text[], $10::text[], $11::int8[], $12::int8[], $13::int8[], $14::bool[], $15::text[], $16::int8[], $17::int8[],
-      $18::bool[], $19::text[], $20::int8[], $21::text[])";
 const INSERT_LABELS: &str =
     "INSERT INTO labels (name, value, uid) SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::uuid[])";
 
-/// Takes messages in; one verdict each, in order.
-pub(super) async fn take(session: &Session, messages: &[Message], shard: i16) -> Result<(Vec<Taken>, Wakeup), Fault> {
-    session.prepare(&[INSERT_KEYS, KEYS, INSERT_REJECTIONS, LOCK_JOBS, INSERT_JOBS, INSERT_LABELS]).await?;
-    session.prepare(&[line::LOCK, line::LAST, LATEST, FOLLOWING, keep::COUNT]).await?;
-    session.prepare(&Post::PREPARED).await?;
-    let pipeline = session.pipeline();
+pub(super) async fn take(conn: &Connection, messages: &[Message], shard: i16) -> Result<(Vec<Taken>, Wakeup), PgError> {
+    conn.prepare(&[INSERT_KEYS, KEYS, INSERT_REJECTIONS, LOCK_JOBS, job_rows::INSERT, INSERT_LABELS]).await?;
+    conn.prepare(&[instance_queue::LOCK, instance_queue::LAST, LATEST, FOLLOWERS, counts::COUNT]).await?;
+    conn.prepare(&OutboundBatch::PREPARED).await?;
+    let pipeline = conn.pipeline();
     let taken = look_up(pipeline, messages).await?;
     let rejections = Rejections::of(messages, &taken);
-    let jobs: Vec<&Record> = jobs(messages, &taken).collect();
-    let mut known = Known::lock(pipeline, &rejections, &jobs, &taken).await?;
-    let mut post = std::mem::take(&mut known.post);
-    for (message, taken) in messages.iter().zip(&taken) {
-        match (message, taken) {
-            (Message::Arrival(arrival), Taken::New(uid)) => {
-                post.follow(*uid, &arrival.record.origin);
-                post.post(*uid, &arrival.outbound)?;
-            }
-            (Message::Arrival(arrival), Taken::Repeated(uid)) => {
-                post.repeat(*uid, &arrival.record.origin)?;
-                post.follow(*uid, &arrival.record.origin);
-            }
-            (Message::Arrival(arrival), _) => known.reject(&mut post, &arrival.reused)?,
-            (Message::Rejection(rejection), _) => known.reject(&mut post, rejection)?,
-        }
-    }
-    let mut census: BTreeMap<(&str, &str), i64> = BTreeMap::new();
+    let jobs: Vec<&Record> = new_jobs(messages, &taken).collect();
+    let Locked { new_rejections, last_turns, mut outbound } =
+        Locked::lock(pipeline, &rejections, &jobs, &taken).await?;
+    answer(messages, &taken, new_rejections, &mut outbound)?;
+    let mut changes = CountChanges::new();
     for record in &jobs {
-        *census.entry((record.job.kind.as_str(), record.state().as_str())).or_default() += 1;
+        *changes.entry((record.job.kind.as_str(), record.state().as_str())).or_default() += 1;
     }
-    let heard = Wakeup {
+    let wakeup = Wakeup {
         work: jobs.iter().any(|record| record.due().is_some() && !record.is_swept()),
-        mail: post.is_mail(),
-        hours: jobs.iter().any(|record| record.is_swept()),
+        mail: outbound.has_mail(),
+        sweep: jobs.iter().any(|record| record.is_swept()),
         workers: false,
     };
     tokio::try_join!(
         biased;
-        insert(pipeline, &jobs, &mut known.ends),
-        post.write(pipeline),
-        keep::count(pipeline, &census, shard),
+        job_rows::insert(pipeline, placed(&jobs, last_turns)),
+        insert_labels(pipeline, &jobs),
+        outbound.write(pipeline),
+        counts::write(pipeline, &changes, shard),
     )?;
-    Ok((taken, heard))
+    Ok((taken, wakeup))
 }
 
-/// The arrival of a message that is one.
+/// The request in a message, if it is one.
 fn arrival(message: &Message) -> Option<&Arrival> {
     match message {
         Message::Arrival(arrival) => Some(arrival),
@@ -88,20 +72,19 @@ fn arrival(message: &Message) -> Option<&Arrival> {
     }
 }
 
-/// The idempotency key of a record.
+/// The idempotency key of a job.
 fn key(record: &Record) -> (&str, &str) {
     (record.requester.as_str(), record.job.id.as_str())
 }
 
-/// The jobs that are new.
-fn jobs<'a>(messages: &'a [Message], taken: &'a [Taken]) -> impl Iterator<Item = &'a Record> {
+fn new_jobs<'a>(messages: &'a [Message], taken: &'a [Taken]) -> impl Iterator<Item = &'a Record> {
     let new = messages.iter().zip(taken).filter(|(_, taken)| matches!(taken, Taken::New(_)));
     new.filter_map(|(message, _)| arrival(message)).map(|arrival| &*arrival.record)
 }
 
-/// Makes the keys that are not there, and says of each message what it is.
-async fn look_up(pipeline: Pipeline<'_>, messages: &[Message]) -> Result<Vec<Taken>, Fault> {
-    // In the order of the keys, the first of each.
+/// Inserts the keys that are not there, and says what each message becomes.
+async fn look_up(pipeline: Pipeline<'_>, messages: &[Message]) -> Result<Vec<Taken>, PgError> {
+    // The first request for each key, in the order of the keys.
     let mut first: BTreeMap<(&str, &str), &Arrival> = BTreeMap::new();
     for arrival in messages.iter().filter_map(arrival) {
         first.entry(key(&arrival.record)).or_insert(arrival);
@@ -134,8 +117,8 @@ async fn look_up(pipeline: Pipeline<'_>, messages: &[Message]) -> Result<Vec<Tak
                     Some(_) if new.remove(&key) => Taken::New(arrival.record.uid),
                     Some((uid, digest)) if *digest == arrival.digest => Taken::Repeated(*uid),
                     Some(_) => Taken::Reused(arrival.reused.uid),
-                    // It went between the two statements: it was old enough to be forgotten.
-                    None => return Err(moved_on(&key.1)),
+                    // Retention has deleted it between the two statements.
+                    None => return Err(deleted_meanwhile(&key.1)),
                 }
             }
         });
@@ -143,11 +126,11 @@ async fn look_up(pipeline: Pipeline<'_>, messages: &[Message]) -> Result<Vec<Tak
     Ok(taken)
 }
 
-fn moved_on(what: &str) -> Fault {
-    Fault::Collided(StoreError::Unavailable(format!("{what} was forgotten at this moment")))
+fn deleted_meanwhile(what: &str) -> PgError {
+    PgError::Collided(StoreError::Unavailable(format!("{what} was deleted at this moment, because it was old")))
 }
 
-/// What is rejected, in the order of the uids, the first of each.
+/// The messages that are rejected: the first of each uid, in the order of the uids.
 struct Rejections<'a>(BTreeMap<Uuid, &'a Rejection>);
 
 impl<'a> Rejections<'a> {
@@ -164,134 +147,121 @@ impl<'a> Rejections<'a> {
         Self(rejections)
     }
 
-    /// Keeps those that are not there yet; returns their uids.
-    async fn insert(&self, pipeline: Pipeline<'_>) -> Result<Vec<Row>, Fault> {
+    /// Inserts those that are not stored yet; returns their uids.
+    async fn insert(&self, pipeline: Pipeline<'_>) -> Result<Vec<Row>, PgError> {
         if self.0.is_empty() {
             return Ok(Vec::new());
         }
-        let of = || self.0.values();
+        let all = || self.0.values();
         let uids: Vec<Uuid> = self.0.keys().copied().collect();
-        let times: Vec<i64> = of().map(|rejection| row::at_or_before(rejection.at)).collect();
-        let requesters: Vec<&str> = of().map(|rejection| rejection.requester.as_str()).collect();
-        let ids: Vec<Option<&[u8]>> = of().map(|rejection| rejection.job_id.as_deref().map(str::as_bytes)).collect();
-        let reasons: Vec<&str> = of().map(|rejection| rejection.reasons.as_str()).collect();
+        let times: Vec<i64> = all().map(|rejection| row::at_or_before(rejection.at)).collect();
+        let requesters: Vec<&str> = all().map(|rejection| rejection.requester.as_str()).collect();
+        let ids: Vec<Option<&[u8]>> = all().map(|rejection| rejection.job_id.as_deref().map(str::as_bytes)).collect();
+        let reasons: Vec<&str> = all().map(|rejection| rejection.reasons.as_str()).collect();
         pipeline.query(INSERT_REJECTIONS, &[&uids, &times, &requesters, &ids, &reasons]).await
     }
 }
 
-/// What the transaction has locked, and what it knows of it.
-struct Known {
-    /// Rejections that are new and not said yet.
-    new: HashSet<Uuid>,
-    ends: Ends,
-    post: Post,
+/// What the transaction has locked and read.
+struct Locked {
+    /// Rejections that were not stored before.
+    new_rejections: HashSet<Uuid>,
+    last_turns: LastTurns,
+    outbound: OutboundBatch,
 }
 
-impl Known {
+impl Locked {
+    /// Inserts rejections; locks the queues that new jobs enter, and the jobs that are asked for again.
     async fn lock(
         pipeline: Pipeline<'_>,
         rejections: &Rejections<'_>,
         jobs: &[&Record],
         taken: &[Taken],
-    ) -> Result<Self, Fault> {
-        let fresh: HashSet<Uuid> = jobs.iter().map(|record| record.uid.0).collect();
+    ) -> Result<Self, PgError> {
+        let new: HashSet<Uuid> = jobs.iter().map(|record| record.uid.0).collect();
         let repeated = taken.iter().filter_map(|taken| match taken {
-            Taken::Repeated(uid) if !fresh.contains(&uid.0) => Some(uid.0),
+            Taken::Repeated(uid) if !new.contains(&uid.0) => Some(uid.0),
             _ => None,
         });
         let repeated: Vec<Uuid> = repeated.collect::<HashSet<_>>().into_iter().collect();
-        let said: Vec<Uuid> = repeated.iter().chain(rejections.0.keys()).copied().collect();
-        let instances: HashSet<&str> = jobs
-            .iter()
-            .filter(|record| record.phase.in_queue())
-            .map(|record| record.job.instance.id.as_str())
-            .collect();
+        let with_events: Vec<Uuid> = repeated.iter().chain(rejections.0.keys()).copied().collect();
+        let entering = jobs.iter().filter(|record| record.phase.in_queue());
+        let instances: HashSet<&str> = entering.map(|record| record.job.instance.id.as_str()).collect();
         let instances: Vec<&str> = instances.into_iter().collect();
-        let locks = line::keys(instances.iter().copied());
-        let (new, _, locked, last, latest, followers) = tokio::try_join!(
+        let locks = lock_keys::of_names(instances.iter().copied());
+        let (inserted, _, locked, last, latest, followers) = tokio::try_join!(
             biased;
             rejections.insert(pipeline),
-            async { pipeline.unless(locks.is_empty(), line::LOCK, &[&line::CLASS, &locks]).await },
-            async { pipeline.unless(repeated.is_empty(), LOCK_JOBS, &[&repeated]).await },
-            async { pipeline.unless(instances.is_empty(), line::LAST, &[&instances]).await },
-            async { pipeline.unless(said.is_empty(), LATEST, &[&said]).await },
-            async { pipeline.unless(repeated.is_empty(), FOLLOWING, &[&repeated]).await },
+            async { pipeline.query_unless(locks.is_empty(), instance_queue::LOCK, &[&TRANSACTION_CLASS, &locks]).await },
+            async { pipeline.query_unless(repeated.is_empty(), LOCK_JOBS, &[&repeated]).await },
+            async { pipeline.query_unless(instances.is_empty(), instance_queue::LAST, &[&instances]).await },
+            async { pipeline.query_unless(with_events.is_empty(), LATEST, &[&with_events]).await },
+            async { pipeline.query_unless(repeated.is_empty(), FOLLOWERS, &[&repeated]).await },
         )?;
         if locked.len() != repeated.len() {
-            return Err(moved_on("a job that is asked for again"));
+            return Err(deleted_meanwhile("a job that is asked for again"));
         }
-        let mut post = Post::default();
-        post.learn_latest(&latest)?;
-        post.learn_followers(&followers)?;
-        Ok(Self { new: new.iter().map(|row| row.get(0)).collect(), ends: Ends::read(&last), post })
-    }
-
-    /// A rejection is named after its message: one that is there already is the same message, sent or delivered again. It
-    /// is answered again and kept once.
-    fn reject(&mut self, post: &mut Post, rejection: &Rejection) -> Result<(), StoreError> {
-        if self.new.remove(&rejection.uid.0) {
-            post.post(rejection.uid, &rejection.outbound)?;
-        } else {
-            post.repeat(rejection.uid, &Origin::default())?;
-        }
-        if rejection.origin.reply_to.is_some() { post.repeat(rejection.uid, &rejection.origin) } else { Ok(()) }
+        let mut outbound = OutboundBatch::default();
+        outbound.learn_latest(&latest)?;
+        outbound.learn_followers(&followers)?;
+        let new_rejections = inserted.iter().map(|row| row.get(0)).collect();
+        Ok(Self { new_rejections, last_turns: LastTurns::read(&last), outbound })
     }
 }
 
-async fn insert(pipeline: Pipeline<'_>, jobs: &[&Record], ends: &mut Ends) -> Result<(), Fault> {
-    if jobs.is_empty() {
-        return Ok(());
-    }
-    let of = jobs.iter().map(|record| row::index(record)).collect::<Result<Vec<_>, _>>()?;
-    let texts = jobs.iter().map(|record| row::write(record)).collect::<Result<Vec<_>, _>>()?;
-    let places: Vec<Place> = jobs
-        .iter()
-        .map(|record| match record.job.instance.id.as_str() {
-            instance if record.phase.in_queue() => {
-                let is_first = ends.is_empty(instance);
-                Place { turn: Some(ends.enter(instance)), is_first }
+/// Adds the messages that answer what was taken.
+fn answer(
+    messages: &[Message],
+    taken: &[Taken],
+    mut new_rejections: HashSet<Uuid>,
+    outbound: &mut OutboundBatch,
+) -> Result<(), StoreError> {
+    // A rejection's uid is derived from its message, so one that is stored already is the same message again. It is
+    // answered again and stored once.
+    let mut reject = |outbound: &mut OutboundBatch, rejection: &Rejection| {
+        if new_rejections.remove(&rejection.uid.0) {
+            outbound.add(rejection.uid, &rejection.outbound)?;
+        } else {
+            outbound.repeat_latest(rejection.uid, &Origin::default())?;
+        }
+        match rejection.origin.reply_to {
+            Some(_) => outbound.repeat_latest(rejection.uid, &rejection.origin),
+            None => Ok(()),
+        }
+    };
+    for (message, taken) in messages.iter().zip(taken) {
+        match (message, taken) {
+            (Message::Arrival(arrival), Taken::New(uid)) => {
+                outbound.add_follower(*uid, &arrival.record.origin);
+                outbound.add(*uid, &arrival.outbound)?;
             }
-            _ => Place::OUTSIDE,
-        })
-        .collect();
-    macro_rules! column {
-        ($of:ident => $value:expr) => {
-            &of.iter().map(|$of| $value).collect::<Vec<_>>()
-        };
+            (Message::Arrival(arrival), Taken::Repeated(uid)) => {
+                outbound.repeat_latest(*uid, &arrival.record.origin)?;
+                outbound.add_follower(*uid, &arrival.record.origin);
+            }
+            (Message::Arrival(arrival), _) => reject(outbound, &arrival.reused)?,
+            (Message::Rejection(rejection), _) => reject(outbound, rejection)?,
+        }
     }
-    let uids: Vec<Uuid> = jobs.iter().map(|record| record.uid.0).collect();
-    let rows: Values<'_> = &[
-        &uids,
-        column!(of => of.requester),
-        column!(of => of.job_id),
-        column!(of => of.kind.as_str()),
-        column!(of => of.state.as_str()),
-        column!(of => of.ended),
-        column!(of => of.instance_id),
-        column!(of => of.instance_type.as_str()),
-        column!(of => of.cen_id),
-        column!(of => of.cen_owner),
-        column!(of => of.accepted_us),
-        column!(of => of.finished_us),
-        column!(of => of.due_us),
-        column!(of => of.swept),
-        &texts,
-        column!(of => of.revision),
-        &places.iter().map(|place| place.turn).collect::<Vec<_>>(),
-        &places.iter().map(|place| place.is_first).collect::<Vec<_>>(),
-        column!(of => of.counted_as.as_deref()),
-        column!(of => of.begun_us),
-        column!(of => of.held),
-    ];
+    Ok(())
+}
+
+/// New jobs, each with its place behind all others in the queue of its instance.
+fn placed<'a>(jobs: &[&'a Record], mut last_turns: LastTurns) -> impl Iterator<Item = (&'a Record, QueuePlace)> {
+    jobs.iter().map(move |record| {
+        let instance = record.job.instance.id.as_str();
+        let place = QueuePlace::OUTSIDE.after(record).unwrap_or_else(|| {
+            let is_first = last_turns.is_empty(instance);
+            QueuePlace { turn: Some(last_turns.enter(instance)), is_first }
+        });
+        (*record, place)
+    })
+}
+
+async fn insert_labels(pipeline: Pipeline<'_>, jobs: &[&Record]) -> Result<(), PgError> {
     let labels = || jobs.iter().flat_map(|record| record.job.labels.iter().map(move |label| (label, record.uid.0)));
     let names: Vec<&[u8]> = labels().map(|((name, _), _)| name.as_bytes()).collect();
     let values: Vec<&[u8]> = labels().map(|((_, value), _)| value.as_bytes()).collect();
-    let labelled: Vec<Uuid> = labels().map(|(_, uid)| uid).collect();
-    let label = async {
-        if names.is_empty() {
-            return Ok(());
-        }
-        pipeline.execute(INSERT_LABELS, &[&names, &values, &labelled]).await
-    };
-    tokio::try_join!(biased; pipeline.execute(INSERT_JOBS, rows), label).map(drop)
+    let uids: Vec<Uuid> = labels().map(|(_, uid)| uid).collect();
+    if uids.is_empty() { Ok(()) } else { pipeline.execute(INSERT_LABELS, &[&names, &values, &uids]).await }
 }

@@ -1,83 +1,66 @@
-//! Group commit: one task commits changes, and puts whatever waits into one transaction.
+//! Group commit: one task commits changes, and puts all that wait into one transaction.
 //!
-//! A disk makes a few hundred to some ten thousand commits a second, whatever is in them, and so does the way to the
-//! server; so those that come while one is being made share the next. Nobody is answered before the commit. If the server
-//! refuses a group for what is in it, each order of it is made alone, so that one disturbs no other.
+//! A disk makes a few hundred to some ten thousand commits a second, whatever is in them, and so does the network to the
+//! server. So changes that arrive during a commit share the next one. No caller is answered before the commit. If the
+//! server refuses a group for what is in it, each change of it is committed alone, so that one does not disturb the others.
 
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::bell::Bell;
-use super::error::again;
-use super::group::{self, Verdict};
+use super::connection::Connection;
+use super::error::retry;
+use super::group;
+use super::lease_clock::LeaseClock;
+use super::listener::Listener;
 use super::pool::Pool;
-use super::session::Session;
-use super::time::Time;
 use crate::engine::ports::store::{Change, StoreError};
+use crate::store::judge::ChangeResult;
 
-/// Callers beyond these wait before they queue: as many as a worker has jobs in work, and more.
+/// Requests that may wait for the writer: more than the jobs that a worker works on at once. Further callers wait until
+/// one of them is taken.
 const QUEUE: usize = 1024;
-/// Changes in one transaction, but for an order that has more by itself. Larger groups cost memory and save little more.
+/// Changes in one transaction, unless a single request has more. Larger groups cost memory and save little.
 const GROUP: usize = 512;
 
-/// Changes to commit together, each for itself, and who waits for it.
-struct Order {
+/// Changes to commit, each for itself.
+struct WriteRequest {
     changes: Vec<Change>,
-    reply: oneshot::Sender<Result<Vec<Verdict>, StoreError>>,
+    reply: oneshot::Sender<Result<Vec<ChangeResult>, StoreError>>,
 }
 
-/// The way to the task. When it is dropped, what is queued is still done.
+/// A handle to the writer's task. When it is dropped, what is queued is still done.
 pub(super) struct Writer {
-    orders: mpsc::Sender<Order>,
-    #[cfg(test)]
-    pub(super) groups: Arc<std::sync::atomic::AtomicUsize>,
+    requests: mpsc::Sender<WriteRequest>,
 }
 
 impl Writer {
     /// Starts the task.
-    pub(super) fn start(pool: Arc<Pool>, bell: Arc<Bell>, time: Time, shard: i16) -> Self {
-        let (orders, queue) = mpsc::channel(QUEUE);
-        #[cfg(test)]
-        let groups = Arc::<std::sync::atomic::AtomicUsize>::default();
-        let task = Task {
-            pool,
-            bell,
-            time,
-            shard,
-            session: None,
-            #[cfg(test)]
-            groups: Arc::clone(&groups),
-        };
-        tokio::spawn(task.run(queue));
-        Self {
-            orders,
-            #[cfg(test)]
-            groups,
-        }
+    pub(super) fn start(pool: Arc<Pool>, listener: Arc<Listener>, clock: LeaseClock, shard: i16) -> Self {
+        let (requests, queue) = mpsc::channel(QUEUE);
+        tokio::spawn(WriterTask { pool, listener, clock, shard, conn: None }.run(queue));
+        Self { requests }
     }
 
     /// Commits changes; returns once they are on disk.
-    pub(super) async fn commit(&self, changes: Vec<Change>) -> Result<Vec<Verdict>, StoreError> {
+    pub(super) async fn commit(&self, changes: Vec<Change>) -> Result<Vec<ChangeResult>, StoreError> {
         let (reply, answer) = oneshot::channel();
         let stopped = || StoreError::Unavailable("the writer has stopped".into());
-        self.orders.send(Order { changes, reply }).await.map_err(|_| stopped())?;
+        self.requests.send(WriteRequest { changes, reply }).await.map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?
     }
 }
 
-struct Task {
+struct WriterTask {
     pool: Arc<Pool>,
-    bell: Arc<Bell>,
-    time: Time,
+    listener: Arc<Listener>,
+    clock: LeaseClock,
     shard: i16,
-    session: Option<Session>,
-    #[cfg(test)]
-    groups: Arc<std::sync::atomic::AtomicUsize>,
+    conn: Option<Connection>,
 }
 
-impl Task {
-    async fn run(mut self, mut queue: mpsc::Receiver<Order>) {
+impl WriterTask {
+    async fn run(mut self, mut queue: mpsc::Receiver<WriteRequest>) {
         while let Some(first) = queue.recv().await {
             let mut count = first.changes.len();
             let mut group = vec![first];
@@ -90,70 +73,72 @@ impl Task {
         }
     }
 
-    async fn write(&mut self, group: Vec<Order>) {
-        let changes: Vec<&Change> = group.iter().flat_map(|order| &order.changes).collect();
+    async fn write(&mut self, group: Vec<WriteRequest>) {
+        let changes: Vec<&Change> = group.iter().flat_map(|request| &request.changes).collect();
         match self.commit(&changes).await {
-            Ok(verdicts) => {
-                let mut verdicts = verdicts.into_iter();
-                for order in group {
-                    let of = verdicts.by_ref().take(order.changes.len()).collect();
-                    // A caller that went away has no use for the answer.
-                    let _ = order.reply.send(Ok(of));
+            Ok(results) => {
+                let mut results = results.into_iter();
+                for request in group {
+                    let own = results.by_ref().take(request.changes.len()).collect();
+                    // The caller may have stopped waiting.
+                    let _ = request.reply.send(Ok(own));
                 }
             }
             Err(StoreError::Corrupt(error)) if changes.len() > 1 => {
-                tracing::warn!(error, changes = changes.len(), "the database refuses a group; makes each change alone");
-                for order in group {
-                    let _ = order.reply.send(self.one_by_one(&order.changes).await);
+                tracing::warn!(
+                    error,
+                    changes = changes.len(),
+                    "the database refused a group of changes; commits each of them alone"
+                );
+                for request in group {
+                    let _ = request.reply.send(self.one_by_one(&request.changes).await);
                 }
             }
             Err(error) => {
-                for order in group {
-                    let _ = order.reply.send(Err(error.clone()));
+                for request in group {
+                    let _ = request.reply.send(Err(error.clone()));
                 }
             }
         }
     }
 
-    async fn one_by_one(&mut self, changes: &[Change]) -> Result<Vec<Verdict>, StoreError> {
-        let mut verdicts = Vec::with_capacity(changes.len());
+    async fn one_by_one(&mut self, changes: &[Change]) -> Result<Vec<ChangeResult>, StoreError> {
+        let mut results = Vec::with_capacity(changes.len());
         for change in changes {
-            verdicts.push(match self.commit(&[change]).await {
-                Ok(verdict) => only(verdict),
+            results.push(match self.commit(&[change]).await {
+                Ok(result) => only(result),
                 Err(error) => Err(error),
             });
         }
-        Ok(verdicts)
+        Ok(results)
     }
 
-    /// One transaction, made again if another was in its way.
-    async fn commit(&mut self, changes: &[&Change]) -> Result<Vec<Verdict>, StoreError> {
-        #[cfg(test)]
-        self.groups.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-        let session = match self.session.take().filter(|session| !session.is_closed()) {
-            Some(session) => session,
-            None => self.pool.dial().await?,
+    /// Commits changes in one transaction.
+    async fn commit(&mut self, changes: &[&Change]) -> Result<Vec<ChangeResult>, StoreError> {
+        let conn = match self.conn.take().filter(|conn| !conn.is_closed()) {
+            Some(conn) => conn,
+            None => self.pool.connect().await?,
         };
-        let done = again(|| async {
-            let done = group::apply(&session, &self.pool, changes, &self.time, self.shard).await;
-            if done.is_err() && !session.is_closed() {
-                // Should even this fail, the session is of no use any more.
-                session.batch("ROLLBACK").await?;
+        let done = retry(|| async {
+            let done = group::apply(&conn, &self.pool, changes, &self.clock, self.shard).await;
+            if done.is_err() && !conn.is_closed() {
+                // If even this fails, the connection is of no more use.
+                conn.batch("ROLLBACK").await?;
             }
             done
         })
         .await;
-        // After an error of the connection nothing it remembers can be trusted.
+        // A connection that failed may be in any state.
         if !matches!(done, Err(StoreError::Unavailable(_))) {
-            self.session = Some(session);
+            self.conn = Some(conn);
         }
-        let (verdicts, heard) = done?;
-        self.bell.ring(heard);
-        Ok(verdicts)
+        let (results, wakeup) = done?;
+        self.listener.notify(wakeup);
+        Ok(results)
     }
 }
 
-/// The answer to one change.
-pub(super) fn only(mut verdicts: Vec<Verdict>) -> Verdict {
-    verdicts.pop().unwrap_or_else(|| Err(StoreError::Corrupt("a change was not answered".into())))
+/// The result of one change that was committed alone.
+pub(super) fn only(mut results: Vec<ChangeResult>) -> ChangeResult {
+    results.pop().unwrap_or_else(|| Err(StoreError::Corrupt("a change has no result".into())))
 }

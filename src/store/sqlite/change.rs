@@ -1,57 +1,59 @@
-//! Changes: every one by compare-and-set on the revision it was decided on, and on the lease it is made under.
+//! Changes of jobs, each by compare-and-set on the revision it was decided on and on its lease.
 
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::line::{self, Place};
-use super::row::{self, Uid};
-use super::transaction::Transaction;
-use super::{guards, outbound};
+use super::row::{self, QueuePlace, Uid};
+use super::transaction::SharedTransaction;
+use super::{guards, instance_queue, outbound};
 use crate::engine::ports::store::{Admission, Change, Committed, LeaseUse, OutboundMessage, StoreError};
 use crate::engine::record::{Record, State};
+use crate::store::judge::{self, Compared};
 
-/// A change with the texts of its records: made before the writer, which all others wait for, has it.
-pub(super) struct Prepared {
-    first: Next,
-    hold: LeaseUse,
-    also: Vec<Next>,
-    begins: Option<Admission>,
+/// A change with its records as texts. They are made before the writer, for which all others wait, gets the change.
+pub(super) struct PreparedChange {
+    job: PreparedJob,
+    lease: LeaseUse,
+    also: Vec<PreparedJob>,
+    admission: Option<Admission>,
 }
 
-/// What a job becomes.
-struct Next {
+struct PreparedJob {
     record: Arc<Record>,
     text: String,
     outbound: Vec<OutboundMessage>,
 }
 
-impl Next {
+impl PreparedJob {
     fn new(record: Arc<Record>, outbound: Vec<OutboundMessage>) -> Result<Self, StoreError> {
         Ok(Self { text: row::write(&record)?, record, outbound })
     }
 }
 
-impl Prepared {
+impl PreparedChange {
     /// Fails if a record cannot be written as a text.
     pub(super) fn new(change: Change) -> Result<Self, StoreError> {
-        let Change { record, hold, outbound, also, begins } = change;
-        let also = also.into_iter().map(|(record, outbound)| Next::new(record, outbound)).collect::<Result<_, _>>()?;
-        Ok(Self { first: Next::new(record, outbound)?, hold, also, begins })
+        let Change { record, lease, outbound, also, admission } = change;
+        let also =
+            also.into_iter().map(|(record, outbound)| PreparedJob::new(record, outbound)).collect::<Result<_, _>>()?;
+        Ok(Self { job: PreparedJob::new(record, outbound)?, lease, also, admission })
     }
 
     /// Applies the change, whole or not at all.
-    pub(super) fn commit(&self, tx: &Transaction<'_>) -> Result<Committed, StoreError> {
+    pub(super) fn commit(&self, tx: &SharedTransaction<'_>) -> Result<Committed, StoreError> {
         let all = || {
-            let Some(old) = judge(tx, &self.first.record, &self.hold)? else { return Ok(Committed::Conflict) };
-            let may_begin = self.begins.map(|begins| guards::test(tx, &self.first.record, begins)).transpose()?;
-            if let Some(refused) = may_begin.filter(|tested| *tested != Committed::Done) {
+            let Some(stored) = compare(tx, &self.job.record, &self.lease)? else { return Ok(Committed::Conflict) };
+            let admitted =
+                self.admission.map(|admission| guards::check(tx, &self.job.record, admission)).transpose()?;
+            if let Some(refused) = admitted.filter(|admitted| *admitted != Committed::Done) {
                 return Ok(refused);
             }
-            apply(tx, &self.first, &self.hold, &old)?;
+            apply(tx, &self.job, &self.lease, &stored)?;
             for other in &self.also {
-                let Some(old) = judge(tx, &other.record, &LeaseUse::None)? else { return Ok(Committed::Conflict) };
-                apply(tx, other, &LeaseUse::None, &old)?;
+                let lease = &LeaseUse::None;
+                let Some(stored) = compare(tx, &other.record, lease)? else { return Ok(Committed::Conflict) };
+                apply(tx, other, lease, &stored)?;
             }
             Ok(Committed::Done)
         };
@@ -59,37 +61,29 @@ impl Prepared {
     }
 }
 
-/// Applies many changes, each for itself. One that may not be made at all is reported here and counts as a conflict:
-/// nothing of it was done, and the others must not wait for somebody to mend it.
-pub(super) fn commit_all(tx: &Transaction<'_>, changes: &[Prepared]) -> Result<Vec<Committed>, StoreError> {
-    changes
-        .iter()
-        .map(|change| match change.commit(tx) {
-            Err(StoreError::Corrupt(error)) => {
-                tracing::error!(job.uid = %change.first.record.uid, error, "a change was refused");
-                Ok(Committed::Conflict)
-            }
-            other => other,
-        })
-        .collect()
+/// Applies many changes, each for itself. One that is refused is logged and counts as a conflict: nothing of it was done,
+/// and the others must not wait until somebody has found out why.
+pub(super) fn commit_all(tx: &SharedTransaction<'_>, changes: &[PreparedChange]) -> Result<Vec<Committed>, StoreError> {
+    let each = changes.iter().map(|change| judge::refusal_as_conflict(change.job.record.uid, change.commit(tx)));
+    each.collect()
 }
 
-/// What is compared, and what must be known to set the rest.
-struct Stored {
+/// A job's row as it is stored, without its record.
+struct JobRow {
     rowid: i64,
     revision: i64,
     state: String,
-    place: Place,
-    holder: Option<String>,
-    token: i64,
-    until_us: i64,
+    place: QueuePlace,
+    lease_holder: Option<String>,
+    lease_token: i64,
+    lease_until_us: i64,
     due_us: Option<i64>,
     swept: bool,
     begun_us: Option<i64>,
     held: Option<String>,
 }
 
-fn stored(conn: &Connection, uid: Uid) -> Result<Option<Stored>, StoreError> {
+fn stored(conn: &Connection, uid: Uid) -> Result<Option<JobRow>, StoreError> {
     Ok(conn
         .prepare_cached(
             "SELECT rowid, revision, state, turn, is_first, lease_holder, lease_token, lease_until_us, due_us, swept,
@@ -97,14 +91,14 @@ fn stored(conn: &Connection, uid: Uid) -> Result<Option<Stored>, StoreError> {
              FROM jobs WHERE uid = ?1",
         )?
         .query_row([uid], |row| {
-            Ok(Stored {
+            Ok(JobRow {
                 rowid: row.get(0)?,
                 revision: row.get(1)?,
                 state: row.get(2)?,
-                place: Place { turn: row.get(3)?, is_first: row.get(4)? },
-                holder: row.get(5)?,
-                token: row.get(6)?,
-                until_us: row.get(7)?,
+                place: QueuePlace { turn: row.get(3)?, is_first: row.get(4)? },
+                lease_holder: row.get(5)?,
+                lease_token: row.get(6)?,
+                lease_until_us: row.get(7)?,
                 due_us: row.get(8)?,
                 swept: row.get(9)?,
                 begun_us: row.get(10)?,
@@ -114,52 +108,38 @@ fn stored(conn: &Connection, uid: Uid) -> Result<Option<Stored>, StoreError> {
         .optional()?)
 }
 
-/// What is stored of a job, and the state it is in, if it may become `record`; `None` is a conflict.
-fn judge(conn: &Connection, record: &Record, hold: &LeaseUse) -> Result<Option<(Stored, State)>, StoreError> {
-    let Some(old) = stored(conn, Uid(record.uid))? else { return Ok(None) };
-    let holds = match hold {
-        LeaseUse::Keep(lease, _) | LeaseUse::Release(lease) => {
-            old.holder.as_deref() == Some(lease.holder.as_str()) && old.token == lease.token
-        }
-        LeaseUse::None => true,
+/// The stored row, and the state that the job leaves, if it may become `record`; `None` is a conflict.
+fn compare(conn: &Connection, record: &Record, lease: &LeaseUse) -> Result<Option<(JobRow, State)>, StoreError> {
+    let Some(row) = stored(conn, Uid(record.uid))? else { return Ok(None) };
+    let compared = Compared {
+        revision: row.revision,
+        state: &row.state,
+        lease_holder: row.lease_holder.as_deref(),
+        lease_token: row.lease_token,
     };
-    if !holds || u64::try_from(old.revision).map(|revision| revision + 1) != Ok(record.revision) {
-        return Ok(None);
-    }
-    let from = State::parse(&old.state)
-        .ok_or_else(|| StoreError::Corrupt(format!("job {} is in the unknown state {}", record.uid, old.state)))?;
-    if !from.may_become(record.state()) {
-        return Err(StoreError::Corrupt(format!(
-            "job {} is {} and may not become {}",
-            record.uid,
-            from.as_str(),
-            record.state().as_str()
-        )));
-    }
-    Ok(Some((old, from)))
+    Ok(judge::compare(compared, record, lease)?.map(|from| (row, from)))
 }
 
 fn apply(
-    conn: &Transaction<'_>,
-    next: &Next,
-    hold: &LeaseUse,
-    (old, from): &(Stored, State),
+    tx: &SharedTransaction<'_>,
+    PreparedJob { record, text, outbound }: &PreparedJob,
+    lease: &LeaseUse,
+    (old, from): &(JobRow, State),
 ) -> Result<(), StoreError> {
-    let of = row::index(&next.record)?;
-    let place = match (old.place.turn, next.record.phase.in_queue()) {
-        (None, true) => line::enter(conn, of.instance_id)?,
-        (Some(_), true) => old.place,
-        (_, false) => Place::OUTSIDE,
+    let new = row::index(record)?;
+    let place = match old.place.after(record) {
+        Some(place) => place,
+        None => instance_queue::enter(tx, new.instance_id)?,
     };
-    let (holder, until_us) = match hold {
+    let (holder, until_us) = match lease {
         LeaseUse::Keep(lease, until) => (Some(lease.holder.as_str()), row::not_before(*until)),
         LeaseUse::Release(_) => (None, 0),
-        LeaseUse::None => (old.holder.as_deref(), old.until_us),
+        LeaseUse::None => (old.lease_holder.as_deref(), old.lease_until_us),
     };
-    let moves = (of.state.as_str(), of.due_us, of.swept, of.begun_us, of.held, place, holder)
-        != (&*old.state, old.due_us, old.swept, old.begun_us, old.held.as_deref(), old.place, old.holder.as_deref());
-    if moves {
-        conn.prepare_cached(
+    let before =
+        (&*old.state, old.due_us, old.swept, old.begun_us, old.held.as_deref(), old.place, old.lease_holder.as_deref());
+    if (new.state.as_str(), new.due_us, new.swept, new.begun_us, new.held, place, holder) != before {
+        tx.prepare_cached(
             "UPDATE jobs SET state = ?2, ended = ?3, finished_us = ?4, due_us = ?5, swept = ?6, record = ?7, revision = ?8,
                turn = ?9, is_first = ?10, lease_holder = ?11, lease_until_us = ?12, counted_as = ?13, begun_us = ?14,
                held = ?15
@@ -167,33 +147,32 @@ fn apply(
         )?
         .execute(params![
             old.rowid,
-            of.state.as_str(),
-            of.ended,
-            of.finished_us,
-            of.due_us,
-            of.swept,
-            next.text,
-            of.revision,
+            new.state.as_str(),
+            new.ended,
+            new.finished_us,
+            new.due_us,
+            new.swept,
+            text,
+            new.revision,
             place.turn,
             place.is_first,
             holder,
             until_us,
-            of.counted_as,
-            of.begun_us,
-            of.held,
+            new.counted_as,
+            new.begun_us,
+            new.held,
         ])?;
     } else {
-        // Nothing that an index holds: SQLite would write each of them again, whether it changes or not.
-        conn.prepare_cached("UPDATE jobs SET record = ?2, revision = ?3, lease_until_us = ?4 WHERE rowid = ?1")?
-            .execute(params![old.rowid, next.text, of.revision, until_us])?;
+        // SQLite would write the index of every column that the statement names, whether it changes or not.
+        tx.prepare_cached("UPDATE jobs SET record = ?2, revision = ?3, lease_until_us = ?4 WHERE rowid = ?1")?
+            .execute(params![old.rowid, text, new.revision, until_us])?;
     }
-    let (kind, state) = (next.record.job.kind, next.record.state());
-    if state != *from {
-        conn.count(kind, *from, -1);
-        conn.count(kind, state, 1);
+    if new.state != *from {
+        tx.count(new.kind, *from, -1);
+        tx.count(new.kind, new.state, 1);
     }
     if old.place.turn.is_some() && place.turn.is_none() {
-        line::hand_on(conn, of.instance_id)?;
+        instance_queue::mark_first(tx, new.instance_id)?;
     }
-    outbound::post(conn, next.record.uid, &next.outbound)
+    outbound::add(tx, record.uid, outbound)
 }

@@ -1,12 +1,11 @@
-//! What came to nothing: rejected messages, and messages of ours that nobody took.
+//! Dead letters: rejected messages, and messages to publish that no queue took.
 
 use rusqlite::{Connection, params};
 
 use super::row::{self, Uid};
-use crate::domain::{JobUid, Requester};
+use crate::domain::JobUid;
 use crate::engine::ports::store::{OutboxRow, Rejected, StoreError};
 
-/// Rejections, newest first, older than `before`.
 pub(super) fn rejections(conn: &Connection, limit: usize, before: Option<JobUid>) -> Result<Vec<Rejected>, StoreError> {
     let mut statement = conn.prepare_cached(
         "SELECT uid, at_us, requester, job_id, reasons FROM rejections
@@ -17,19 +16,11 @@ pub(super) fn rejections(conn: &Connection, limit: usize, before: Option<JobUid>
     let mut rejections = Vec::new();
     while let Some(row) = rows.next()? {
         let (uid, requester, reasons): (Uid, String, String) = (row.get(0)?, row.get(2)?, row.get(4)?);
-        let unreadable = |why: String| StoreError::Corrupt(format!("rejection {}: {why}", uid.0));
-        rejections.push(Rejected {
-            uid: uid.0,
-            at: row::time(row.get(1)?),
-            requester: Requester::parse(&*requester).map_err(|error| unreadable(error.to_string()))?,
-            job_id: row.get(3)?,
-            reasons: serde_json::from_str(&reasons).map_err(|error| unreadable(error.to_string()))?,
-        });
+        rejections.push(row::rejected(uid.0, row.get(1)?, &requester, row.get(3)?, &reasons)?);
     }
     Ok(rejections)
 }
 
-/// Messages nobody took, by number, after `after`.
 pub(super) fn undeliverable(conn: &Connection, after: i64, limit: usize) -> Result<Vec<OutboxRow>, StoreError> {
     super::outbox::read(
         conn,
@@ -40,7 +31,6 @@ pub(super) fn undeliverable(conn: &Connection, after: i64, limit: usize) -> Resu
     )
 }
 
-/// Puts messages nobody took into the outbox again, as they were, under new numbers.
 pub(super) fn replay(conn: &Connection, numbers: &[i64]) -> Result<usize, StoreError> {
     let mut again = conn.prepare_cached(
         "INSERT INTO outbox (uid, exchange, routing_key, correlation_id, message_id, content_type, headers, body)

@@ -1,4 +1,4 @@
-//! What an error of SQLite means to the engine: whether trying again may help.
+//! What an error of SQLite means to the engine: whether it may help to try again.
 
 use rusqlite::{Error, ErrorCode};
 
@@ -25,8 +25,8 @@ impl From<Error> for StoreError {
     }
 }
 
-/// An error of the file as a whole. A constraint that fails only at the physical commit says nothing about the data of
-/// those who shared it, so everything but a damaged file is worth another try.
+/// An error of a whole group. A constraint that fails only at the physical commit says nothing about any one transaction
+/// of the group, so all errors but a damaged file are worth another try.
 pub(super) fn of_the_group(error: Error) -> StoreError {
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::Corrupt(error.to_string()),

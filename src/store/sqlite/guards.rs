@@ -1,4 +1,4 @@
-//! Guards: who may begin to write, and which accounts are paused.
+//! Guards: whether a job may begin to write, and which accounts are paused.
 
 use rusqlite::{Connection, params};
 
@@ -7,26 +7,25 @@ use crate::domain::AccountUid;
 use crate::engine::guards::Pause;
 use crate::engine::ports::store::{Admission, Committed, StoreError};
 use crate::engine::record::Record;
+use crate::store::judge;
 
-/// Tests a job that is about to begin, in the transaction that lets it. There is one writer, so nobody begins between
-/// the count and the commit.
-pub(super) fn test(conn: &Connection, record: &Record, begins: Admission) -> Result<Committed, StoreError> {
+/// Checks a job that is about to begin, in the transaction that would let it. There is one writer, so no other job begins
+/// between the count and the commit.
+pub(super) fn check(conn: &Connection, record: &Record, admission: Admission) -> Result<Committed, StoreError> {
     let paused = conn
         .prepare_cached("SELECT EXISTS (SELECT 1 FROM pauses WHERE active = 1 AND account IN (?1, ?2))")?
         .query_row([record.job.instance.owner.as_str(), record.job.cen.owner.as_str()], |row| row.get(0))?;
     if paused {
         return Ok(Committed::Paused);
     }
-    let of = row::index(record)?;
-    let (Some(counted_as), Some(most)) = (of.counted_as, begins.most) else { return Ok(Committed::Done) };
+    let columns = row::index(record)?;
+    let (Some(counted_as), Some(most)) = (columns.counted_as, admission.most) else { return Ok(Committed::Done) };
     let begun: i64 = conn
         .prepare_cached("SELECT count(*) FROM jobs WHERE counted_as = ?1 AND begun_us > ?2 AND uid <> ?3")?
-        .query_row(params![counted_as, row::at_or_before(begins.since), Uid(record.uid)], |row| row.get(0))?;
-    let begun = begun.unsigned_abs();
-    Ok(if begun < u64::from(most) { Committed::Done } else { Committed::OverLimit(begun) })
+        .query_row(params![counted_as, row::at_or_before(admission.since), Uid(record.uid)], |row| row.get(0))?;
+    Ok(judge::admit(begun, most))
 }
 
-/// Pauses an account, unless it is paused.
 pub(super) fn pause(conn: &Connection, pause: &Pause) -> Result<bool, StoreError> {
     let Pause { account, since, by, reason } = pause;
     let changed = conn
@@ -38,7 +37,6 @@ pub(super) fn pause(conn: &Connection, pause: &Pause) -> Result<bool, StoreError
     Ok(changed == 1)
 }
 
-/// Ends a pause, if there is one.
 pub(super) fn unpause(conn: &Connection, account: &AccountUid) -> Result<bool, StoreError> {
     let changed = conn
         .prepare_cached("UPDATE pauses SET active = 0 WHERE account = ?1 AND active = 1")?
@@ -46,7 +44,6 @@ pub(super) fn unpause(conn: &Connection, account: &AccountUid) -> Result<bool, S
     Ok(changed == 1)
 }
 
-/// The accounts that are paused.
 pub(super) fn pauses(conn: &Connection) -> Result<Vec<Pause>, StoreError> {
     let mut statement =
         conn.prepare_cached("SELECT account, since_us, set_by, reason FROM pauses WHERE active = 1 ORDER BY account")?;
@@ -55,7 +52,7 @@ pub(super) fn pauses(conn: &Connection) -> Result<Vec<Pause>, StoreError> {
     while let Some(row) = rows.next()? {
         let account: String = row.get(0)?;
         let account = AccountUid::parse(account.as_str())
-            .map_err(|error| StoreError::Corrupt(format!("the paused account {account} is none: {error}")))?;
+            .map_err(|error| StoreError::Corrupt(format!("the pause of account {account}: {error}")))?;
         pauses.push(Pause { account, since: row::time(row.get(1)?), by: row.get(2)?, reason: row.get(3)? });
     }
     Ok(pauses)

@@ -1,7 +1,7 @@
-//! Leases: who may work on a job, and until when.
+//! Leases: which worker may work on a job, and until when.
 //!
-//! A lease is exclusive because it is given in the writer's transaction, and it is fenced by its token: one who slept
-//! through the end of his lease names an old token in his commit, and the commit is refused.
+//! A lease is exclusive because it is given in the writer's transaction. It is fenced by its token: a worker that was
+//! stopped until after its lease had ended commits with an old token, and that is a conflict.
 
 use std::collections::HashSet;
 
@@ -12,11 +12,11 @@ use super::row::{self, Uid};
 use crate::domain::JobUid;
 use crate::engine::ports::store::{Claimed, Lease, StoreError};
 
-/// Leases jobs that are due: first those that were held for an account that is no longer paused, since they have waited
+/// Leases jobs that are due. Those that were held for an account that is no longer paused come first: they have waited
 /// longest.
 ///
-/// A row that cannot be read is leased all the same and left out: so it is reported once a lease, and the jobs behind it
-/// get their turn.
+/// A row that cannot be read is leased too and left out, so that it is logged once in the time of a lease and does not hold
+/// up the jobs behind it.
 pub(super) fn claim(
     conn: &Connection,
     holder: &str,
@@ -40,7 +40,7 @@ pub(super) fn claim(
         statement.query_map(params![now, row::limit(limit)], row)?.collect::<Result<Vec<_>, _>>()
     };
     let mut rows = read(&mut released, limit)?;
-    // One that has expired meanwhile is in both.
+    // A held job whose own time has come is in both.
     let known: HashSet<JobUid> = rows.iter().map(|(uid, _)| uid.0).collect();
     rows.extend(read(&mut due, limit)?.into_iter().filter(|(uid, _)| !known.contains(&uid.0)));
     rows.truncate(limit);
@@ -53,20 +53,19 @@ pub(super) fn claim(
         let token = lease.query_row(params![uid, holder, row::not_before(until)], |row| row.get(0))?;
         match row::read(uid.0, &text) {
             Ok(record) => claimed.push(Claimed { record, lease: Lease { holder: holder.to_owned(), token, until } }),
-            Err(error) => tracing::error!(job.uid = %uid.0, %error, "a job that is due cannot be read"),
+            Err(error) => tracing::error!(job.uid = %uid.0, %error, "cannot read a job that is due; leaves it out"),
         }
     }
     Ok(claimed)
 }
 
-/// Gives up every lease of `holder`.
 pub(super) fn reclaim(conn: &Connection, holder: &str) -> Result<usize, StoreError> {
     Ok(conn
         .prepare_cached("UPDATE jobs SET lease_holder = NULL, lease_until_us = 0 WHERE lease_holder = ?1")?
         .execute([holder])?)
 }
 
-/// When a claim will next find something: the first due time of what is free, or the end of a lease of what is not.
+/// When a claim will next find a job: the first due time of those that are not leased, or the end of a lease.
 pub(super) fn next_due(conn: &Connection) -> Result<Option<Timestamp>, StoreError> {
     let next: Option<i64> = conn
         .prepare_cached(

@@ -1,4 +1,4 @@
-//! The file: whose it is, how it is opened, and the version of its schema.
+//! The file: how it is locked and opened, and the version of its schema.
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -10,32 +10,33 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::error::of_the_system;
 use crate::engine::ports::store::StoreError;
+use crate::store::judge;
 
-/// In the header of the file, so that it is known for ours: "CrGr".
+/// In the header of the file, to recognize it as ours: "CrGr".
 const APPLICATION_ID: i32 = 0x4372_4772;
 
-/// The schema, step by step. What was released is never edited: a change is a new entry.
+/// The schema, step by step. A released step is never edited; a change is a new one.
 const MIGRATIONS: [&str; 3] = [
     include_str!("migrations/0001-jobs.sql"),
     include_str!("migrations/0002-guards.sql"),
     include_str!("migrations/0003-census.sql"),
 ];
 
-/// Only somebody with an SQLite shell can be in the way of the one writer; a moment's patience is enough.
+/// How long to wait for a lock on the file. Only a person with an SQLite shell can hold one beside the writer.
 const BUSY: Duration = Duration::from_secs(5);
 
-/// So many pages (of 4 KiB) are in the write-ahead log before they are copied into the file: a page that many commits
-/// touch is copied once for all of them, between two syncs.
+/// Pages (of 4 KiB) that the write-ahead log collects before they are copied into the file. A page that many commits touch
+/// is then copied once for all of them.
 const LOG_PAGES: i64 = 4_000;
 
-/// The writer's page cache, in KiB: it holds what one commit of the sweep touches, so that no page of it is written twice.
+/// The writer's page cache, in KiB. It holds all pages that one commit of the sweep touches, so that none is written twice.
 const CACHE_KIB: i64 = 8 << 10;
 
-/// After a burst the write-ahead log is cut back to this many bytes.
+/// The size in bytes to which the write-ahead log is cut back after a burst.
 const LOG_BYTES: i64 = 64 << 20;
 
-/// Locks the file for this process, by a file beside it, creating the directory if need be. The lock file stays: to
-/// delete it while another process waits to lock it would let two in.
+/// Locks the file for this process, by another file beside it; creates the directory if there is none. The lock file is
+/// never deleted: while another process waits for it, that would let two processes in.
 pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
     if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
         DirBuilder::new()
@@ -68,7 +69,7 @@ fn beside(path: &Path) -> PathBuf {
     name.into()
 }
 
-/// Creates the file, readable by this user only; SQLite gives its companions the same mode.
+/// Creates the file, for this user only. SQLite gives the files beside it the same mode.
 pub(super) fn create(path: &Path) -> Result<(), StoreError> {
     OpenOptions::new()
         .write(true)
@@ -80,7 +81,7 @@ pub(super) fn create(path: &Path) -> Result<(), StoreError> {
         .map_err(|e| of_the_system("cannot open", path, &e))
 }
 
-/// A connection that writes. Never creates the file: one that has vanished under a running worker must not come back
+/// A connection that writes. It does not create the file: one that has vanished under a running worker must not come back
 /// empty.
 pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
     let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
@@ -109,8 +110,8 @@ pub(super) fn connect_to_read(path: &Path) -> Result<Connection, StoreError> {
     Ok(conn)
 }
 
-/// Statements are prepared once: by itself SQLite makes a new plan whenever a parameter changes that it planned by. What a
-/// statement may have to undo is kept in memory, not in a file.
+/// With QPSG a statement is planned once; by default SQLite plans again whenever a parameter changes that the plan depends
+/// on. What a statement may have to undo is kept in memory, not in a file.
 fn tune(conn: &Connection) -> Result<(), StoreError> {
     conn.pragma_update(None, "temp_store", "MEMORY")?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
@@ -133,7 +134,7 @@ pub(super) fn migrate(conn: &mut Connection) -> Result<(), StoreError> {
     Ok(tx.commit()?)
 }
 
-/// Whether the file still is what was opened.
+/// Fails if the file is no longer the one that was opened.
 pub(super) fn check(conn: &Connection) -> Result<(), StoreError> {
     match version(conn)? {
         found if found == MIGRATIONS.len() => Ok(()),
@@ -148,12 +149,7 @@ fn version(conn: &Connection) -> Result<usize, StoreError> {
     if application != APPLICATION_ID && (application != 0 || found != 0) {
         return Err(not_ours());
     }
-    usize::try_from(found).ok().filter(|found| *found <= MIGRATIONS.len()).ok_or_else(|| {
-        StoreError::Corrupt(format!(
-            "its schema is version {found}, and this program knows versions up to {}: a newer one has written it",
-            MIGRATIONS.len()
-        ))
-    })
+    judge::schema(found, MIGRATIONS.len())
 }
 
 fn not_ours() -> StoreError {

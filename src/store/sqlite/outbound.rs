@@ -1,22 +1,21 @@
-//! What is said: events are kept as history, and everything goes to the outbox in the transaction it tells of.
+//! Outbound messages. In the transaction that they report, events are added to the history and every message to the
+//! outbox.
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::row::Uid;
+use super::row::{self, Uid};
 use crate::domain::JobUid;
 use crate::engine::ports::mail::Outgoing;
 use crate::engine::ports::store::{EventKey, OutboundMessage, StoreError};
 use crate::engine::record::Origin;
+use crate::store::judge;
 
-/// So many may follow a job; who comes later still gets the latest event.
-const FOLLOWERS: i64 = 32;
-
-/// Puts outbound about `about` into the outbox, in their order.
-pub(super) fn post(conn: &Connection, about: JobUid, outbound: &[OutboundMessage]) -> Result<(), StoreError> {
+/// Adds messages about a job or a rejection, in their order.
+pub(super) fn add(conn: &Connection, about: JobUid, outbound: &[OutboundMessage]) -> Result<(), StoreError> {
     for message in outbound {
         match message.event {
-            Some(key) => say(conn, key, &message.outgoing)?,
-            None => post_alone(conn, about, &message.outgoing)?,
+            Some(key) => add_event(conn, key, &message.outgoing)?,
+            None => add_copy(conn, about, &message.outgoing)?,
         }
     }
     Ok(())
@@ -27,7 +26,8 @@ fn headers(outgoing: &Outgoing) -> Result<String, StoreError> {
         .map_err(|e| StoreError::Corrupt(format!("headers of {} cannot be written: {e}", outgoing.message_id)))
 }
 
-fn post_alone(conn: &Connection, about: JobUid, outgoing: &Outgoing) -> Result<(), StoreError> {
+/// Adds a message that is no event: it is in the outbox with its content.
+fn add_copy(conn: &Connection, about: JobUid, outgoing: &Outgoing) -> Result<(), StoreError> {
     conn.prepare_cached(
         "INSERT INTO outbox (uid, exchange, routing_key, correlation_id, message_id, content_type, headers, body)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
@@ -45,7 +45,7 @@ fn post_alone(conn: &Connection, about: JobUid, outgoing: &Outgoing) -> Result<(
     Ok(())
 }
 
-fn say(conn: &Connection, key: EventKey, outgoing: &Outgoing) -> Result<(), StoreError> {
+fn add_event(conn: &Connection, key: EventKey, outgoing: &Outgoing) -> Result<(), StoreError> {
     let new =
         conn.prepare_cached(
             "INSERT INTO events
@@ -63,11 +63,12 @@ fn say(conn: &Connection, key: EventKey, outgoing: &Outgoing) -> Result<(), Stor
             headers(outgoing)?,
             outgoing.body.as_ref(),
         ])? == 1;
-    if !new && !is_the_same(conn, key, outgoing)? {
-        return Err(StoreError::Corrupt(format!("event {} of {} was said with other content", key.sequence, key.uid)));
+    if !new {
+        let (message_id, body) = stored(conn, key)?;
+        judge::same_event(key, (&message_id, &body), outgoing)?;
     }
     let (exchange, to, correlation) = (&outgoing.exchange, &outgoing.routing_key, outgoing.correlation_id.as_deref());
-    send(conn, key.uid, key.sequence, exchange, to, correlation)?;
+    enqueue(conn, key.uid, key.sequence, exchange, to, correlation)?;
     if new && key.terminal {
         conn.prepare_cached(
             "INSERT INTO outbox (uid, sequence, exchange, routing_key, correlation_id)
@@ -78,18 +79,15 @@ fn say(conn: &Connection, key: EventKey, outgoing: &Outgoing) -> Result<(), Stor
     Ok(())
 }
 
-fn is_the_same(conn: &Connection, key: EventKey, outgoing: &Outgoing) -> Result<bool, StoreError> {
+/// The message id and body of a stored event.
+fn stored(conn: &Connection, key: EventKey) -> Result<(String, Vec<u8>), StoreError> {
     Ok(conn
-        .prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM events WHERE uid = ?1 AND sequence = ?2 AND message_id = ?3 AND body = ?4)",
-        )?
-        .query_row(params![Uid(key.uid), key.sequence, outgoing.message_id, outgoing.body.as_ref()], |row| {
-            row.get(0)
-        })?)
+        .prepare_cached("SELECT message_id, body FROM events WHERE uid = ?1 AND sequence = ?2")?
+        .query_row(params![Uid(key.uid), key.sequence], |row| Ok((row.get(0)?, row.get(1)?)))?)
 }
 
-/// Puts an event of the history into the outbox.
-fn send(
+/// Adds an event of the history to the outbox.
+fn enqueue(
     conn: &Connection,
     uid: JobUid,
     sequence: u32,
@@ -104,8 +102,8 @@ fn send(
     Ok(())
 }
 
-/// Answers a repetition: the latest event again, to who asked now, or to where it went first.
-pub(super) fn repeat(conn: &Connection, uid: JobUid, origin: &Origin) -> Result<(), StoreError> {
+/// Answers a repetition with the latest event: to its `reply_to`, or else to where the event was sent first.
+pub(super) fn repeat_latest(conn: &Connection, uid: JobUid, origin: &Origin) -> Result<(), StoreError> {
     let latest = conn
         .prepare_cached(
             "SELECT sequence, exchange, routing_key, correlation_id FROM events
@@ -118,34 +116,30 @@ pub(super) fn repeat(conn: &Connection, uid: JobUid, origin: &Origin) -> Result<
     let Some((sequence, exchange, routing_key, correlation_id)) = latest else { return Ok(()) };
     let correlation_id: Option<String> = correlation_id;
     match &origin.reply_to {
-        Some(reply_to) => send(conn, uid, sequence, "", reply_to, origin.correlation_id.as_deref()),
-        None => send(conn, uid, sequence, &exchange, &routing_key, correlation_id.as_deref()),
+        Some(reply_to) => enqueue(conn, uid, sequence, "", reply_to, origin.correlation_id.as_deref()),
+        None => enqueue(conn, uid, sequence, &exchange, &routing_key, correlation_id.as_deref()),
     }
 }
 
-/// Remembers who else gets the terminal event. One queue may follow under several correlation ids: each is somebody's
-/// open question.
-pub(super) fn follow(conn: &Connection, uid: JobUid, origin: &Origin) -> Result<(), StoreError> {
+/// Adds the `reply_to` of a request to the places that get the terminal event. One queue may be there under several
+/// correlation ids, because each belongs to a request that waits for its answer.
+pub(super) fn add_follower(conn: &Connection, uid: JobUid, origin: &Origin) -> Result<(), StoreError> {
     let Some(reply_to) = &origin.reply_to else { return Ok(()) };
     conn.prepare_cached(
         "INSERT INTO followers (uid, reply_to, correlation_id) SELECT ?1, ?2, ?3
          WHERE NOT EXISTS (SELECT 1 FROM followers WHERE uid = ?1 AND reply_to = ?2 AND correlation_id IS ?3)
            AND (SELECT count(*) FROM followers WHERE uid = ?1) < ?4",
     )?
-    .execute(params![Uid(uid), reply_to, origin.correlation_id, FOLLOWERS])?;
+    .execute(params![Uid(uid), reply_to, origin.correlation_id, row::limit(row::MAX_FOLLOWERS)])?;
     Ok(())
 }
 
-/// The events said of a job, in order.
 pub(super) fn events(conn: &Connection, uid: JobUid) -> Result<Vec<String>, StoreError> {
     let mut statement = conn.prepare_cached("SELECT body FROM events WHERE uid = ?1 ORDER BY sequence")?;
     let mut rows = statement.query([Uid(uid)])?;
     let mut texts = Vec::new();
     while let Some(row) = rows.next()? {
-        texts.push(
-            String::from_utf8(row.get(0)?)
-                .map_err(|e| StoreError::Corrupt(format!("an event of {uid} is not a text: {e}")))?,
-        );
+        texts.push(row::event_text(uid, row.get(0)?)?);
     }
     Ok(texts)
 }

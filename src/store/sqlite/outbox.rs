@@ -1,4 +1,4 @@
-//! What is still to be published, and what became of it.
+//! The outbox: messages that are still to be published.
 
 use bytes::Bytes;
 use rusqlite::{Connection, params};
@@ -7,7 +7,6 @@ use super::row;
 use crate::engine::ports::mail::Outgoing;
 use crate::engine::ports::store::{OutboxRow, StoreError};
 
-/// The next messages after number `after`.
 pub(super) fn page(conn: &Connection, after: i64, limit: usize) -> Result<Vec<OutboxRow>, StoreError> {
     read(
         conn,
@@ -18,7 +17,7 @@ pub(super) fn page(conn: &Connection, after: i64, limit: usize) -> Result<Vec<Ou
     )
 }
 
-/// The messages that `sql` selects.
+/// The messages that `sql` selects by `after` and `limit`.
 pub(super) fn read(conn: &Connection, sql: &str, after: i64, limit: usize) -> Result<Vec<OutboxRow>, StoreError> {
     let mut statement = conn.prepare_cached(sql)?;
     let mut rows = statement.query(params![after, row::limit(limit)])?;
@@ -43,7 +42,7 @@ pub(super) fn read(conn: &Connection, sql: &str, after: i64, limit: usize) -> Re
     Ok(page)
 }
 
-/// Takes published messages out. Numbers that are not there were settled before.
+/// Removes published messages; keeps undeliverable ones aside. A number that is not there was removed before.
 pub(super) fn mark_sent(conn: &Connection, confirmed: &[i64], undeliverable: &[i64]) -> Result<(), StoreError> {
     let mut aside = conn.prepare_cached(
         "INSERT INTO undeliverable

@@ -1,4 +1,4 @@
-//! Reading jobs: one, or many by what they have in common.
+//! Reads of jobs: one by its name, or many by a filter.
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Params, params_from_iter};
@@ -8,7 +8,6 @@ use crate::domain::{CenId, InstanceId, JobId, JobUid, Requester};
 use crate::engine::ports::store::{Filter, StoreError};
 use crate::engine::record::{Record, State};
 
-/// One job.
 pub(super) fn load(conn: &Connection, uid: JobUid) -> Result<Option<Record>, StoreError> {
     let text = conn
         .prepare_cached("SELECT record FROM jobs WHERE uid = ?1")?
@@ -17,7 +16,6 @@ pub(super) fn load(conn: &Connection, uid: JobUid) -> Result<Option<Record>, Sto
     text.map(|text| row::read(uid, &text)).transpose()
 }
 
-/// One job by its requester's name of it.
 pub(super) fn find(conn: &Connection, requester: &Requester, id: &JobId) -> Result<Option<Record>, StoreError> {
     let uid = conn
         .prepare_cached("SELECT uid FROM keys WHERE requester = ?1 AND job_id = ?2")?
@@ -26,7 +24,6 @@ pub(super) fn find(conn: &Connection, requester: &Requester, id: &JobId) -> Resu
     uid.map_or(Ok(None), |uid| load(conn, uid.0))
 }
 
-/// The waiting jobs of this instance in this CEN, oldest first.
 pub(super) fn waiting_on(conn: &Connection, instance: &InstanceId, cen: &CenId) -> Result<Vec<Record>, StoreError> {
     many(
         conn,
@@ -36,11 +33,10 @@ pub(super) fn waiting_on(conn: &Connection, instance: &InstanceId, cen: &CenId) 
     )
 }
 
-/// Jobs, newest first.
 pub(super) fn list(conn: &Connection, filter: &Filter) -> Result<Vec<Record>, StoreError> {
     let [first, rest @ ..] = filter.states.as_slice() else { return in_state(conn, filter, None) };
     let mut records = in_state(conn, filter, Some(*first))?;
-    // State by state: each is a walk along an index that ends at the limit, where one query for all would sort them all.
+    // For one state the rows come from an index in order, up to the limit. One query for several would sort all of them.
     for state in rest {
         records.extend(in_state(conn, filter, Some(*state))?);
     }
@@ -61,7 +57,7 @@ fn in_state(conn: &Connection, filter: &Filter, state: Option<State>) -> Result<
         }
         None => "jobs j",
     };
-    // The narrowest first: its index leads.
+    // The condition that fewest jobs meet comes first: its index is used.
     if let Some(instance) = &filter.instance {
         clauses.equal("j.instance_id", instance.as_str());
     }
@@ -87,8 +83,8 @@ fn in_state(conn: &Connection, filter: &Filter, state: Option<State>) -> Result<
     many(conn, &sql, params_from_iter(values))
 }
 
-/// Conditions of which only the first may choose the index; the `+` keeps SQLite, which knows nothing of how many rows
-/// share a value, from preferring another.
+/// Conditions of which only the first may choose the index. SQLite does not know how many rows share a value; the `+`
+/// keeps it from preferring another index.
 #[derive(Default)]
 struct Clauses {
     sql: String,
@@ -101,7 +97,7 @@ impl Clauses {
         self.push(sign, column, value);
     }
 
-    /// For the second column of the same index.
+    /// A condition on the second column of the same index.
     fn also_equal(&mut self, column: &str, value: &str) {
         self.push("", column, value);
     }

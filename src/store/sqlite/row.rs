@@ -1,12 +1,12 @@
-//! Between records and rows.
+//! Between records and rows: what is particular to SQLite, with what every store shares.
 
 use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use uuid::Uuid;
 
 use crate::domain::JobUid;
-pub(super) use crate::store::row::{at_or_before, index, limit, not_before, read, time, write};
+pub(super) use crate::store::row::*;
 
-/// A uid as 16 bytes.
+/// A uid, stored as 16 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Uid(pub(super) JobUid);
 

@@ -1,14 +1,13 @@
-//! What the sweep reads: the waiting jobs that are due, by group and in pages.
+//! What the sweep reads: waiting jobs that are due, by group and in pages.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::row::{self, Uid};
-use crate::domain::{AccountUid, BadName, Cen, CenId, InstanceId, InstanceType, JobUid};
+use crate::domain::{InstanceId, JobUid};
 use crate::engine::ports::store::{Group, StoreError};
 use crate::engine::record::Record;
 
-/// When the sweep will next have something.
 pub(super) fn next(conn: &Connection) -> Result<Option<Timestamp>, StoreError> {
     let next: Option<i64> = conn
         .prepare_cached(
@@ -18,7 +17,6 @@ pub(super) fn next(conn: &Connection) -> Result<Option<Timestamp>, StoreError> {
     Ok(next.map(row::time))
 }
 
-/// The groups with jobs due at `now`, each with the number of them.
 pub(super) fn groups(conn: &Connection, now: Timestamp) -> Result<Vec<(Group, usize)>, StoreError> {
     let mut statement = conn.prepare_cached(
         "SELECT cen_owner, cen_id, instance_type, count(*) FROM jobs INDEXED BY jobs_swept
@@ -28,22 +26,15 @@ pub(super) fn groups(conn: &Connection, now: Timestamp) -> Result<Vec<(Group, us
     let mut groups = Vec::new();
     while let Some(row) = rows.next()? {
         let (owner, id, kind): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        let cen =
-            Cen { id: CenId::parse(id).map_err(unreadable)?, owner: AccountUid::parse(owner).map_err(unreadable)? };
-        let kind =
-            InstanceType::parse(&kind).ok_or_else(|| StoreError::Corrupt(format!("unknown instance type {kind}")))?;
         let count = usize::try_from(row.get::<_, i64>(3)?).unwrap_or_default();
-        groups.push((Group { cen, kind }, count));
+        groups.push((row::group(&owner, &id, &kind)?, count));
     }
     Ok(groups)
 }
 
-fn unreadable(error: BadName) -> StoreError {
-    StoreError::Corrupt(error.to_string())
-}
-
-/// A page of a group, by instance id and uid: the order in which the cloud's answers are matched, and one that stays put
-/// while jobs before it leave. A row that cannot be read is left out, and said: it must not hold up the others.
+/// A page of a group, by instance id and uid: the cloud's answers are matched in this order, and the next page begins at
+/// the right job although jobs of this one have left. A row that cannot be read is logged and left out, so that it does
+/// not hold up the others.
 pub(super) fn page(
     conn: &Connection,
     group: &Group,
@@ -75,7 +66,9 @@ pub(super) fn page(
         let uid = row.get::<_, Uid>(0)?.0;
         match row::read(uid, row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?) {
             Ok(record) => page.push(record),
-            Err(error) => tracing::error!(job.uid = %uid, %error, "a job that waits for the hour cannot be read"),
+            Err(error) => {
+                tracing::error!(job.uid = %uid, %error, "cannot read a job that is due for the sweep; leaves it out")
+            }
         }
     }
     Ok(page)

@@ -1,34 +1,32 @@
-//! Taking messages in: a job exactly once for each idempotency key.
+//! Taking messages in: exactly one job for each idempotency key.
 //!
-//! The key is looked up in the transaction that would insert it, message by message, so that a repetition within one
-//! batch is seen like any other.
+//! The key of each message is looked up in the transaction that would insert it, so that a repetition within one batch is
+//! seen like any other.
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::line::{self, Place};
-use super::outbound;
-use super::row::{self, Uid};
-use super::transaction::Transaction;
+use super::row::{self, QueuePlace, Uid};
+use super::transaction::SharedTransaction;
+use super::{instance_queue, outbound};
 use crate::engine::ports::store::{Arrival, Message, Rejection, StoreError, Taken};
 use crate::engine::record::{Origin, Record};
 
-/// Takes messages in; one verdict each, in order.
-pub(super) fn take(conn: &Transaction<'_>, messages: &[Message]) -> Result<Vec<Taken>, StoreError> {
+pub(super) fn take(tx: &SharedTransaction<'_>, messages: &[Message]) -> Result<Vec<Taken>, StoreError> {
     messages
         .iter()
         .map(|message| match message {
-            Message::Arrival(arrival) => take_job(conn, arrival),
+            Message::Arrival(arrival) => take_job(tx, arrival),
             Message::Rejection(rejection) => {
-                reject(conn, rejection)?;
+                reject(tx, rejection)?;
                 Ok(Taken::Rejected(rejection.uid))
             }
         })
         .collect()
 }
 
-fn take_job(conn: &Transaction<'_>, arrival: &Arrival) -> Result<Taken, StoreError> {
+fn take_job(tx: &SharedTransaction<'_>, arrival: &Arrival) -> Result<Taken, StoreError> {
     let record = &arrival.record;
-    let known = conn
+    let known = tx
         .prepare_cached("SELECT uid, digest FROM keys WHERE requester = ?1 AND job_id = ?2")?
         .query_row([record.requester.as_str(), record.job.id.as_str()], |row| {
             Ok((row.get::<_, Uid>(0)?.0, row.get::<_, String>(1)?))
@@ -36,27 +34,28 @@ fn take_job(conn: &Transaction<'_>, arrival: &Arrival) -> Result<Taken, StoreErr
         .optional()?;
     match known {
         None => {
-            insert(conn, record, &arrival.digest)?;
-            outbound::follow(conn, record.uid, &record.origin)?;
-            outbound::post(conn, record.uid, &arrival.outbound)?;
+            insert(tx, record, &arrival.digest)?;
+            outbound::add_follower(tx, record.uid, &record.origin)?;
+            outbound::add(tx, record.uid, &arrival.outbound)?;
             Ok(Taken::New(record.uid))
         }
         Some((uid, digest)) if digest == arrival.digest => {
-            outbound::repeat(conn, uid, &record.origin)?;
-            outbound::follow(conn, uid, &record.origin)?;
+            outbound::repeat_latest(tx, uid, &record.origin)?;
+            outbound::add_follower(tx, uid, &record.origin)?;
             Ok(Taken::Repeated(uid))
         }
         Some(_) => {
-            reject(conn, &arrival.reused)?;
+            reject(tx, &arrival.reused)?;
             Ok(Taken::Reused(arrival.reused.uid))
         }
     }
 }
 
-fn insert(conn: &Transaction<'_>, record: &Record, digest: &str) -> Result<(), StoreError> {
-    let (of, uid) = (row::index(record)?, Uid(record.uid));
-    let place = if record.phase.in_queue() { line::enter(conn, of.instance_id)? } else { Place::OUTSIDE };
-    conn.prepare_cached(
+fn insert(tx: &SharedTransaction<'_>, record: &Record, digest: &str) -> Result<(), StoreError> {
+    let (columns, uid) = (row::index(record)?, Uid(record.uid));
+    let in_queue = record.phase.in_queue();
+    let place = if in_queue { instance_queue::enter(tx, columns.instance_id)? } else { QueuePlace::OUTSIDE };
+    tx.prepare_cached(
         "INSERT INTO jobs (uid, requester, job_id, kind, state, ended, instance_id, instance_type, cen_id, cen_owner,
            accepted_us, finished_us, due_us, swept, record, revision, turn, is_first, counted_as, begun_us, held)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,
@@ -64,43 +63,43 @@ fn insert(conn: &Transaction<'_>, record: &Record, digest: &str) -> Result<(), S
     )?
     .execute(params![
         uid,
-        of.requester,
-        of.job_id,
-        of.kind.as_str(),
-        of.state.as_str(),
-        of.ended,
-        of.instance_id,
-        of.instance_type.as_str(),
-        of.cen_id,
-        of.cen_owner,
-        of.accepted_us,
-        of.finished_us,
-        of.due_us,
-        of.swept,
+        columns.requester,
+        columns.job_id,
+        columns.kind.as_str(),
+        columns.state.as_str(),
+        columns.ended,
+        columns.instance_id,
+        columns.instance_type.as_str(),
+        columns.cen_id,
+        columns.cen_owner,
+        columns.accepted_us,
+        columns.finished_us,
+        columns.due_us,
+        columns.swept,
         row::write(record)?,
-        of.revision,
+        columns.revision,
         place.turn,
         place.is_first,
-        of.counted_as,
-        of.begun_us,
-        of.held,
+        columns.counted_as,
+        columns.begun_us,
+        columns.held,
     ])?;
-    conn.prepare_cached("INSERT INTO keys (requester, job_id, uid, digest, created_us) VALUES (?1, ?2, ?3, ?4, ?5)")?
-        .execute(params![of.requester, of.job_id, uid, digest, of.accepted_us])?;
-    let mut label = conn.prepare_cached("INSERT INTO labels (name, value, uid) VALUES (?1, ?2, ?3)")?;
+    tx.prepare_cached("INSERT INTO keys (requester, job_id, uid, digest, created_us) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .execute(params![columns.requester, columns.job_id, uid, digest, columns.accepted_us])?;
+    let mut label = tx.prepare_cached("INSERT INTO labels (name, value, uid) VALUES (?1, ?2, ?3)")?;
     for (name, value) in &record.job.labels {
         label.execute(params![name, value, uid])?;
     }
-    conn.count(record.job.kind, record.state(), 1);
+    tx.count(record.job.kind, record.state(), 1);
     Ok(())
 }
 
-/// A rejection is named after its message: one that is there already is the same message, sent or delivered again. It
-/// is answered again and kept once.
-fn reject(conn: &Connection, rejection: &Rejection) -> Result<(), StoreError> {
+/// A rejection's uid is derived from its message, so one that is stored already is the same message again. It is answered
+/// again and stored once.
+fn reject(tx: &Connection, rejection: &Rejection) -> Result<(), StoreError> {
     let uid = rejection.uid;
     let new =
-        conn.prepare_cached(
+        tx.prepare_cached(
             "INSERT INTO rejections (uid, at_us, requester, job_id, reasons) VALUES (?1, ?2, ?3, ?4, ?5)
              ON CONFLICT DO NOTHING",
         )?
@@ -112,9 +111,9 @@ fn reject(conn: &Connection, rejection: &Rejection) -> Result<(), StoreError> {
             rejection.reasons,
         ])? == 1;
     if new {
-        outbound::post(conn, uid, &rejection.outbound)?;
+        outbound::add(tx, uid, &rejection.outbound)?;
     } else {
-        outbound::repeat(conn, uid, &Origin::default())?;
+        outbound::repeat_latest(tx, uid, &Origin::default())?;
     }
-    if rejection.origin.reply_to.is_some() { outbound::repeat(conn, uid, &rejection.origin) } else { Ok(()) }
+    if rejection.origin.reply_to.is_some() { outbound::repeat_latest(tx, uid, &rejection.origin) } else { Ok(()) }
 }

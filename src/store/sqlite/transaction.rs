@@ -1,44 +1,47 @@
-//! One physical commit of many logical transactions, of which any may fail by itself.
+//! One physical transaction for a group of logical ones, any of which may fail alone.
 //!
-//! What can be undone by itself needs a savepoint, and with one SQLite copies every page again that somebody before it has
-//! touched. Almost nothing is ever undone. So a group is first run without; when a part of it has to be undone that has
-//! written something, all of it is, and the group is run once more with a savepoint for each part.
+//! To undo one alone takes a savepoint, and after a savepoint SQLite copies every page again that an earlier one has
+//! touched. Almost none is ever undone. So a group first runs without savepoints. If one that has written something must be
+//! undone, the whole group is undone and runs once more, with a savepoint for each.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::ops::Deref;
 
 use rusqlite::Connection;
 
+use super::counts::{self, CountChanges};
 use super::error::of_the_group;
-use super::keep;
-use super::writer::Task;
 use crate::domain::Kind;
 use crate::engine::ports::store::StoreError;
-use crate::engine::record::State as JobState;
+use crate::engine::record::State;
 
-/// How many jobs more there are, by kind and state.
-pub(super) type Tally = BTreeMap<(Kind, JobState), i64>;
+/// A logical transaction. It may run twice; the last run counts.
+pub(super) trait LogicalTransaction: Send {
+    fn run(&mut self, tx: &SharedTransaction<'_>);
+    /// Tells the caller the result of the run, or why the physical commit failed.
+    fn answer(self: Box<Self>, committed: &Result<(), StoreError>);
+}
 
-/// The physical transaction, as those see it who share it.
-pub(super) struct Transaction<'a> {
+/// The physical transaction, which the logical ones of a group share.
+pub(super) struct SharedTransaction<'a> {
     conn: &'a Connection,
     savepoints: bool,
-    state: Cell<State>,
-    /// Written once, when the group is through.
-    tally: RefCell<Tally>,
+    health: Cell<Health>,
+    /// Written once, at the end of the group.
+    counts: RefCell<CountChanges>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
+enum Health {
+    /// It can be committed.
     Sound,
-    /// It holds something that has to be undone.
+    /// It holds writes that must be undone.
     Spoiled,
-    /// It is gone, or not what it should be.
+    /// SQLite has ended it, or a savepoint failed.
     Broken,
 }
 
-impl Deref for Transaction<'_> {
+impl Deref for SharedTransaction<'_> {
     type Target = Connection;
 
     fn deref(&self) -> &Connection {
@@ -46,8 +49,8 @@ impl Deref for Transaction<'_> {
     }
 }
 
-impl Transaction<'_> {
-    /// Runs a part so that nothing of it stays when it fails, or when `keep` says of its result that it is not to stay.
+impl SharedTransaction<'_> {
+    /// Runs `work` and undoes what it wrote if it fails, or if `keep` says so of its result.
     pub(super) fn part<T>(
         &self,
         work: impl FnOnce() -> Result<T, StoreError>,
@@ -56,62 +59,62 @@ impl Transaction<'_> {
         if self.savepoints {
             self.execute_batch("SAVEPOINT part").map_err(|error| self.broken(of_the_group(error)))?;
         }
-        let (before, counted) = (self.total_changes(), self.savepoints.then(|| self.tally.borrow().clone()));
+        let (before, counted) = (self.total_changes(), self.savepoints.then(|| self.counts.borrow().clone()));
         let result = work();
         let kept = result.as_ref().is_ok_and(keep);
         if self.is_autocommit() {
-            // SQLite ends the whole transaction by itself on some failures of the disk.
-            self.state.set(State::Broken);
+            // SQLite itself ends the whole transaction on some failures of the disk.
+            self.health.set(Health::Broken);
         } else if self.savepoints {
             self.execute_batch(if kept { "RELEASE part" } else { "ROLLBACK TO part; RELEASE part" })
                 .map_err(|error| self.broken(of_the_group(error)))?;
             if let Some(counted) = counted.filter(|_| !kept) {
-                self.tally.replace(counted);
+                self.counts.replace(counted);
             }
         } else if !kept && self.total_changes() != before {
-            self.state.set(State::Spoiled);
+            self.health.set(Health::Spoiled);
         }
         result
     }
 
-    /// Counts a job that came into a state, or left it.
-    pub(super) fn count(&self, kind: Kind, state: JobState, jobs: i64) {
-        *self.tally.borrow_mut().entry((kind, state)).or_default() += jobs;
+    /// Adds to the count of jobs of this kind in this state.
+    pub(super) fn count(&self, kind: Kind, state: State, jobs: i64) {
+        *self.counts.borrow_mut().entry((kind, state)).or_default() += jobs;
     }
 
     fn broken(&self, error: StoreError) -> StoreError {
-        self.state.set(State::Broken);
+        self.health.set(Health::Broken);
         error
     }
 }
 
 /// Runs a group and commits it.
-pub(super) fn commit(conn: &Connection, group: &mut [Box<dyn Task>]) -> Result<(), StoreError> {
-    let state = match run(conn, group, false)? {
-        State::Spoiled => {
+pub(super) fn commit(conn: &Connection, group: &mut [Box<dyn LogicalTransaction>]) -> Result<(), StoreError> {
+    let health = match run(conn, group, false)? {
+        Health::Spoiled => {
             conn.execute_batch("ROLLBACK").map_err(of_the_group)?;
             run(conn, group, true)?
         }
-        state => state,
+        health => health,
     };
-    if state == State::Broken {
+    if health == Health::Broken {
         return Err(StoreError::Unavailable("a failed write undid the transactions it was grouped with".into()));
     }
     conn.execute_batch("COMMIT").map_err(of_the_group)
 }
 
-/// Runs a group in a new transaction, as far as it stays sound.
-fn run(conn: &Connection, group: &mut [Box<dyn Task>], savepoints: bool) -> Result<State, StoreError> {
+/// Runs a group in a new transaction, for as long as that stays sound.
+fn run(conn: &Connection, group: &mut [Box<dyn LogicalTransaction>], savepoints: bool) -> Result<Health, StoreError> {
     conn.execute_batch("BEGIN IMMEDIATE").map_err(of_the_group)?;
-    let tx = Transaction { conn, savepoints, state: Cell::new(State::Sound), tally: RefCell::default() };
-    for task in group {
-        task.run(&tx);
-        if tx.state.get() != State::Sound {
+    let tx = SharedTransaction { conn, savepoints, health: Cell::new(Health::Sound), counts: RefCell::default() };
+    for logical in group {
+        logical.run(&tx);
+        if tx.health.get() != Health::Sound {
             break;
         }
     }
-    if tx.state.get() == State::Sound {
-        keep::count(conn, &tx.tally.borrow()).map_err(of_the_group)?;
+    if tx.health.get() == Health::Sound {
+        counts::write(conn, &tx.counts.borrow()).map_err(of_the_group)?;
     }
-    Ok(tx.state.get())
+    Ok(tx.health.get())
 }

@@ -1,11 +1,11 @@
-//! Group commit: one thread writes, and puts whatever waits into one physical commit.
+//! Group commit: one thread writes, and puts all logical transactions that wait into one physical commit.
 //!
-//! A disk makes a few hundred to some ten thousand commits a second, whatever is in them; so those that come while one is
-//! being made share the next, and on a busy processor those who are about to bring one are let run before ([`gather`]).
-//! A logical transaction that fails is undone without the others noticing ([`transaction`]). Nobody is answered before
-//! the physical commit: an answer given earlier could be taken back by a power cut. If the physical commit fails, all who
-//! shared it are told so, and the next group starts on a new connection: after an I/O error nothing the old one remembers
-//! of the file can be trusted.
+//! A disk makes a few hundred to some ten thousand commits a second, whatever is in them. So transactions that arrive
+//! during a commit share the next one, and on a busy processor callers that are about to send one are let run first
+//! ([`gather`]). One that fails is undone without an effect on the others ([`super::transaction`]). No caller is answered
+//! before the physical commit, because a power cut could take an earlier answer back. If the physical commit fails, every
+//! transaction in it fails, and the next group starts on a new connection: after an I/O error nothing that the old one
+//! remembers of the file can be trusted.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -15,48 +15,40 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::open;
-use super::transaction::{Transaction, commit};
+use super::transaction::{LogicalTransaction, SharedTransaction, commit};
 use crate::engine::ports::store::StoreError;
 
-/// Callers beyond these wait before they queue.
+/// Transactions that may wait for the writer; further callers wait until one of them is taken.
 const QUEUE: usize = 1024;
 /// Logical transactions in one physical commit.
 const GROUP: usize = 256;
 
-/// A logical transaction on its way. It may be run twice; the last run counts.
-pub(super) trait Task: Send {
-    /// Does its work.
-    fn run(&mut self, tx: &Transaction<'_>);
-    /// Tells the caller what came of the work and of the physical commit.
-    fn answer(self: Box<Self>, outcome: &Result<(), StoreError>);
-}
-
-struct Asked<T, W> {
+struct WriteRequest<T, W> {
     work: W,
     result: Option<Result<T, StoreError>>,
     reply: oneshot::Sender<Result<T, StoreError>>,
 }
 
-impl<T: Send, W: Fn(&Transaction<'_>) -> Result<T, StoreError> + Send> Task for Asked<T, W> {
-    fn run(&mut self, tx: &Transaction<'_>) {
+impl<T: Send, W: Fn(&SharedTransaction<'_>) -> Result<T, StoreError> + Send> LogicalTransaction for WriteRequest<T, W> {
+    fn run(&mut self, tx: &SharedTransaction<'_>) {
         self.result = Some(tx.part(|| (self.work)(tx), |_| true));
     }
 
-    fn answer(self: Box<Self>, outcome: &Result<(), StoreError>) {
-        let result = match (self.result, outcome) {
+    fn answer(self: Box<Self>, committed: &Result<(), StoreError>) {
+        let result = match (self.result, committed) {
             (Some(Ok(done)), Ok(())) => Ok(done),
             (Some(Err(error)), _) => Err(error),
             (_, Err(error)) => Err(error.clone()),
-            (None, Ok(())) => Err(StoreError::Unavailable("the writer passed it over".into())),
+            (None, Ok(())) => Err(StoreError::Unavailable("the writer did not run the transaction".into())),
         };
-        // A caller that went away has no use for the answer.
+        // The caller may have stopped waiting.
         let _ = self.reply.send(result);
     }
 }
 
-/// The way to the thread. Dropping it waits until what is queued is done.
+/// A handle to the writer's thread. Dropping it waits until what is queued is done.
 pub(super) struct Writer {
-    tasks: Option<mpsc::Sender<Box<dyn Task>>>,
+    requests: Option<mpsc::Sender<Box<dyn LogicalTransaction>>>,
     thread: Option<JoinHandle<()>>,
     #[cfg(test)]
     groups: std::sync::Arc<std::sync::atomic::AtomicUsize>,
@@ -69,12 +61,12 @@ impl fmt::Debug for Writer {
 }
 
 impl Writer {
-    /// Starts the thread. With a path it can reopen the file after an error.
+    /// Starts the thread. With a path, it opens the file again after an error.
     pub(super) fn start(conn: Connection, path: Option<&Path>) -> Result<Self, StoreError> {
-        let (tasks, queue) = mpsc::channel(QUEUE);
+        let (requests, queue) = mpsc::channel(QUEUE);
         #[cfg(test)]
         let groups = std::sync::Arc::default();
-        let mut thread = Thread {
+        let mut thread = WriterThread {
             conn: Some(conn),
             path: path.map(Path::to_owned),
             #[cfg(test)]
@@ -85,7 +77,7 @@ impl Writer {
             .spawn(move || thread.run(queue))
             .map_err(|e| StoreError::Unavailable(format!("cannot start the writer: {e}")))?;
         Ok(Self {
-            tasks: Some(tasks),
+            requests: Some(requests),
             thread: Some(thread),
             #[cfg(test)]
             groups,
@@ -95,12 +87,12 @@ impl Writer {
     /// Runs `work` as one logical transaction; an error undoes all it did. Returns after the physical commit.
     pub(super) async fn run<T: Send + 'static>(
         &self,
-        work: impl Fn(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
+        work: impl Fn(&SharedTransaction<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
-        let task: Box<dyn Task> = Box::new(Asked { work, result: None, reply });
+        let request: Box<dyn LogicalTransaction> = Box::new(WriteRequest { work, result: None, reply });
         let stopped = || StoreError::Unavailable("the writer has stopped".into());
-        self.tasks.as_ref().ok_or_else(stopped)?.send(task).await.map_err(|_| stopped())?;
+        self.requests.as_ref().ok_or_else(stopped)?.send(request).await.map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?
     }
 
@@ -113,37 +105,37 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        self.tasks = None;
+        self.requests = None;
         if let Some(thread) = self.thread.take() {
-            // It panicked already, and said so, if this fails.
+            // This fails if the thread has panicked, which was reported then.
             let _ = thread.join();
         }
     }
 }
 
-struct Thread {
+struct WriterThread {
     conn: Option<Connection>,
     path: Option<PathBuf>,
     #[cfg(test)]
     groups: std::sync::Arc<std::sync::atomic::AtomicUsize>,
 }
 
-impl Thread {
-    fn run(&mut self, mut queue: mpsc::Receiver<Box<dyn Task>>) {
+impl WriterThread {
+    fn run(&mut self, mut queue: mpsc::Receiver<Box<dyn LogicalTransaction>>) {
         while let Some(first) = queue.blocking_recv() {
             self.write(gather(first, &mut queue));
         }
     }
 
-    fn write(&mut self, mut group: Vec<Box<dyn Task>>) {
+    fn write(&mut self, mut group: Vec<Box<dyn LogicalTransaction>>) {
         #[cfg(test)]
         self.groups.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-        let outcome = self.connection().and_then(|conn| commit(conn, &mut group));
-        if outcome.is_err() {
+        let committed = self.connection().and_then(|conn| commit(conn, &mut group));
+        if committed.is_err() {
             self.recover();
         }
-        for task in group {
-            task.answer(&outcome);
+        for logical in group {
+            logical.answer(&committed);
         }
     }
 
@@ -155,7 +147,7 @@ impl Thread {
             open::check(&conn)?;
             self.conn = Some(conn);
         }
-        self.conn.as_ref().ok_or_else(|| StoreError::Unavailable("there is no database".into()))
+        self.conn.as_ref().ok_or_else(|| StoreError::Unavailable("the database in memory is gone".into()))
     }
 
     /// Leaves no transaction open behind a failed commit.
@@ -163,15 +155,18 @@ impl Thread {
         if self.path.is_some() {
             self.conn = None;
         } else if let Some(conn) = self.conn.as_ref().filter(|conn| !conn.is_autocommit()) {
-            // Memory has nothing to reopen; should even this fail, the next group says so.
+            // A database in memory cannot be opened again. If even this fails, the next group fails and reports it.
             let _ = conn.execute_batch("ROLLBACK");
         }
     }
 }
 
-/// Who shares the commit of `first`: those who wait already, and those who come while the processor is left to others, for
-/// as long as any do. With nobody else to run that takes no time.
-fn gather(first: Box<dyn Task>, queue: &mut mpsc::Receiver<Box<dyn Task>>) -> Vec<Box<dyn Task>> {
+/// The group of `first`: the transactions that wait already, and those that arrive while the processor is left to other
+/// threads, for as long as any do. That takes no time if no other thread wants to run.
+fn gather(
+    first: Box<dyn LogicalTransaction>,
+    queue: &mut mpsc::Receiver<Box<dyn LogicalTransaction>>,
+) -> Vec<Box<dyn LogicalTransaction>> {
     let mut group = vec![first];
     loop {
         std::thread::yield_now();

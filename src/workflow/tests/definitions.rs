@@ -4,7 +4,7 @@ use std::time::Duration;
 use super::shown;
 use crate::domain::{Code, Kind};
 use crate::workflow::verb::samples::VERBS;
-use crate::workflow::{Account, Call, Definition, Emit, Policies, Refused, Target, Wait, WaitFor, Work};
+use crate::workflow::{ActsAs, Call, Definition, Policies, Refused, Target, Work};
 
 const GOOD: &str = r#"
 workflow = "payer-change"
@@ -44,8 +44,8 @@ fn parse(text: &str) -> Result<Definition, Vec<String>> {
     Definition::parse("workflows/x.toml", text, &VERBS, &policies()).map_err(|found| shown(&found))
 }
 
-/// The findings after replacing a part of the good definition.
-fn findings(from: &str, to: &str) -> Vec<String> {
+/// The problems after replacing a part of the good definition.
+fn problems(from: &str, to: &str) -> Vec<String> {
     assert_eq!(GOOD.matches(from).count(), 1, "`{from}` must be there once");
     parse(&GOOD.replace(from, to)).expect_err("it must be refused")
 }
@@ -55,8 +55,8 @@ fn a_good_definition_says_everything_the_engine_asks_of_it() {
     let definition = parse(GOOD).unwrap();
     assert_eq!((definition.kind, definition.summary.as_str()), (Kind::PayerChange, "For tests."));
     assert_eq!(definition.source(), GOOD);
-    let names: Vec<_> = definition.steps.iter().map(|step| (step.name.as_str(), step.line)).collect();
-    assert_eq!(names, [("look", 5), ("change", 14), ("sleep", 24)]);
+    let names: Vec<_> = definition.steps.iter().map(|step| step.name.as_str()).collect();
+    assert_eq!(names, ["look", "change", "sleep"]);
     let look = definition.first();
     assert_eq!(look.call().unwrap().timeout, Duration::from_secs(90));
     assert_eq!(definition.after(look, "satisfied"), Some(Target::End));
@@ -65,7 +65,7 @@ fn a_good_definition_says_everything_the_engine_asks_of_it() {
     let change = definition.step("change").unwrap();
     let expected = Call {
         verb: "modify-grant".to_owned(),
-        account: Account::Resource,
+        acts_as: ActsAs::Resource,
         retry: "write".to_owned(),
         timeout: Duration::from_secs(30),
         undo: Some("modify-grant".to_owned()),
@@ -74,7 +74,7 @@ fn a_good_definition_says_everything_the_engine_asks_of_it() {
     };
     assert_eq!(change.work, Work::Call(expected));
     let sleep = definition.step("sleep").unwrap();
-    assert_eq!(sleep.work, Work::Wait(Wait { for_: WaitFor::Hour, emit: Emit::Waiting, next: Target::End }));
+    assert_eq!(sleep.work, Work::Wait { next: Target::End });
     assert_eq!(definition.after(sleep, "done"), Some(Target::End));
     assert_eq!(definition.step("nothing"), None);
 }
@@ -134,24 +134,28 @@ fn each_mistake_is_found_on_its_line() {
         (
             "\"payer-change\"",
             "\"payer\"",
-            &["2: no kind of job is called `payer` (known: `grant`, `revoke`, `payer-change`)"],
+            &["2: `payer` is not a kind of job (known: `grant`, `revoke`, `payer-change`)"],
         ),
         (
             "name = \"change\"",
             "name = \"look\"",
-            &["12: there is no step `change`", "15: the name `look` is taken by the step of line 6"],
+            &["12: there is no step `change`", "15: the step on line 6 has the name `look` already"],
         ),
         (
             "name = \"look\"",
             "name = \"Look_up\"",
-            &["6: `Look_up` is no name for a step: lower-case words joined by `-`"],
+            &["6: the name of a step must be lower-case words joined by `-`, not `Look_up`"],
         ),
-        ("name = \"look\"", "name = \"end\"", &["6: `end` is the word for the end of a workflow, not a name"]),
+        (
+            "name = \"look\"",
+            "name = \"end\"",
+            &["6: a step cannot be called `end`: the word stands for the end of a workflow"],
+        ),
         ("about = \"Looks.\"", "about = \" \"", &["7: `about` is empty"]),
         (
             "\"survey-payer\"",
             "\"survey-payers\"",
-            &["8: no verb is called `survey-payers`; did you mean `survey-payer`?"],
+            &["8: there is no verb `survey-payers`; did you mean `survey-payer`?"],
         ),
         (
             "as = \"resource\"",
@@ -165,18 +169,18 @@ fn each_mistake_is_found_on_its_line() {
                 "18: `as` cannot be `resorce`; did you mean `resource`? (known: `resource`, `transit-router`, `readers`)",
             ],
         ),
-        ("retry = \"write\"", "retry = \"writes\"", &["19: no retry policy is called `writes`; did you mean `write`?"]),
+        ("retry = \"write\"", "retry = \"writes\"", &["19: there is no retry policy `writes`; did you mean `write`?"]),
         (
             "\"30s\"",
             "\"soon\"",
-            &["20: `timeout` must be a duration longer than zero such as \"30s\" or \"1h 30m\", not \"soon\""],
+            &["20: `timeout` must be a duration longer than zero, such as \"20s\" or \"1h 30m\", not \"soon\""],
         ),
         (
             "\"30s\"",
             "\"0s\"",
-            &["20: `timeout` must be a duration longer than zero such as \"30s\" or \"1h 30m\", not \"0s\""],
+            &["20: `timeout` must be a duration longer than zero, such as \"20s\" or \"1h 30m\", not \"0s\""],
         ),
-        ("\"30s\"", "30", &["20: `timeout` must be a text"]),
+        ("\"30s\"", "30", &["20: `timeout` must be a duration in quotes, such as \"20s\", not a number"]),
         (", unattached = \"sleep\"", "", &["12: `on` does not say where `unattached` of `survey-payer` leads"]),
         (
             "unattached =",
@@ -190,12 +194,12 @@ fn each_mistake_is_found_on_its_line() {
         (
             "refused = \"retry\"",
             "next = \"look\"",
-            &["22: `change` leads back to `look`: steps only lead to later ones, so that none runs twice"],
+            &["22: `change` leads back to `look`: a step may only lead to a later one"],
         ),
         (
             "refused = \"retry\"",
             "next = \"change\"",
-            &["22: `change` leads back to `change`: steps only lead to later ones, so that none runs twice"],
+            &["22: `change` leads back to `change`: a step may only lead to a later one"],
         ),
         (
             "refused = \"retry\"",
@@ -227,13 +231,15 @@ fn each_mistake_is_found_on_its_line() {
         (
             "undo = \"modify-grant\"",
             "undo = \"update-attachments\"",
-            &["21: `modify-grant` acts as `resource` and is undone as the same, but `update-attachments` acts as \
-             `transit-router`"],
+            &[
+                "21: `modify-grant` acts as `resource` and can only be undone as the same; `update-attachments` acts as \
+             `transit-router`",
+            ],
         ),
         (
             "undo = \"modify-grant\"",
             "undo = \"modify\"",
-            &["21: no verb is called `modify`; did you mean `modify-grant`?"],
+            &["21: there is no verb `modify`; did you mean `modify-grant`?"],
         ),
         ("refused = \"retry\"", "refused = \"stop\"", &["22: `refused` cannot be `stop` (known: `undo`, `retry`)"]),
         ("emit = \"waiting\"", "", &["24: `emit` is missing in `[[step]]`"]),
@@ -254,7 +260,7 @@ fn each_mistake_is_found_on_its_line() {
     let mut met = BTreeSet::new();
     for (from, to, expected) in cases {
         let expected: Vec<_> = expected.iter().map(|line| format!("workflows/x.toml:{line}")).collect();
-        let mut found = findings(from, to);
+        let mut found = problems(from, to);
         found.sort();
         let mut sorted = expected.clone();
         sorted.sort();
@@ -270,7 +276,7 @@ fn each_mistake_is_found_on_its_line() {
 }
 
 #[test]
-fn all_findings_come_together_from_top_to_bottom() {
+fn all_problems_come_together_from_top_to_bottom() {
     let text = GOOD.replace("\"payer-change\"", "\"payer\"").replace("\"30s\"", "\"x\"").replace("\"hour\"", "\"day\"");
     let lines: Vec<_> =
         parse(&text).unwrap_err().iter().map(|found| found.split(':').nth(1).unwrap().to_owned()).collect();

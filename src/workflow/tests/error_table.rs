@@ -1,6 +1,7 @@
 use super::shown;
+use crate::document::Problem;
 use crate::workflow::Class::{Auth, Credential, Done, Permanent, State, Throttled, Transient};
-use crate::workflow::{Class, Effect, ErrorClasses, HttpStatus, Problem};
+use crate::workflow::{Class, Effect, ErrorClasses, HttpStatus};
 
 const EMBEDDED: &str = include_str!("../../../workflows/errors.toml");
 
@@ -207,7 +208,7 @@ fn no_entry_is_hidden_by_those_before_it() {
         for (code, operation) in codes.iter().flat_map(|code| operations.iter().map(move |operation| (code, operation)))
         {
             let verdict = classes.classify(operation, status, &code.replace('*', "x"), entry.retry_after);
-            assert_eq!(verdict, entry.verdict(), "entry {at} (line {}), {code}", entry.line);
+            assert_eq!(verdict, entry.verdict(), "entry {at}, {code}");
         }
     }
 }
@@ -224,7 +225,7 @@ fn an_operators_entry_comes_first() {
     assert_eq!(classes.classify(REVOKE, 400, "Sim.SomethingNew", false).class, Class::Unknown);
     assert_eq!(classes.classify(GRANT, 400, "Sim.SomethingNew", true).class, Throttled);
     let explained = classes.explain("Sim.SomethingNew");
-    assert_eq!(explained.iter().map(|entry| (entry.file.as_str(), entry.line)).collect::<Vec<_>>(), [("my.toml", 1)]);
+    assert_eq!(explained.iter().map(|entry| entry.meaning.as_str()).collect::<Vec<_>>(), ["New."]);
 }
 
 #[test]
@@ -247,10 +248,10 @@ fn each_mistake_is_found_on_its_line() {
              `class`, `effect`, `finding`, `meaning`, `do`)",
             ],
         ),
-        ("code = \"X\"", "code = 1", &["2: `code` must be a text"]),
+        ("code = \"X\"", "code = 1", &["2: `code` must be a string, not a number"]),
         ("code = \"X\"", "http = \"5x\"", &["2: `http` must be a status such as 429 or \"5xx\", not `5x`"]),
         ("code = \"X\"", "http = 999", &["2: `http` must be a status such as 429 or \"5xx\", not `999`"]),
-        ("code = \"X\"", "retry-after = 1", &["2: `retry-after` must be true or false"]),
+        ("code = \"X\"", "retry-after = 1", &["2: `retry-after` must be true or false, not a number"]),
         (
             "\"state\"",
             "\"stat\"",
@@ -284,15 +285,15 @@ fn nothing_is_held_but_reads_and_nothing_found_but_by_calls_about_an_instance() 
         assert_eq!(load("held", &format!("operations = {operations}")), Ok(()), "{operations}");
     }
     for operations in ["", "operations = \"*\"", "operations = [\"List*\", \"Grant*\"]", "operations = \"L*\""] {
-        let said = "my.toml:1: `class = \"held\"` is for operations that read: each of `operations` must begin with one \
-                    of `List`, `Describe`, `Check` [workflow-contradiction]";
+        let said = "my.toml:1: `class = \"held\"` is for reads only: each of `operations` must begin with one of `List`, \
+                    `Describe`, `Check` [workflow-contradiction]";
         assert_eq!(load("held", operations), Err(vec![said.to_owned()]), "{operations}");
     }
     for operations in ["\"Grant*\"", "[\"RevokeInstanceFromCbn\", \"modify*\"]", "\"DescribeGrantRules\""] {
         let rest = format!("operations = {operations}\nfinding = \"instance\"");
         assert_eq!(load("permanent", &rest), Ok(()), "{operations}");
     }
-    let said = "my.toml:1: `finding` is for calls about an instance that are refused for good: `class` must be \
+    let said = "my.toml:1: `finding` is only for calls that name an instance and are refused for good: `class` must be \
                 `permanent` or `done`, and each of `operations` must begin with one of `Grant`, `Revoke`, `Modify`, \
                 `DescribeGrantRules` [workflow-contradiction]";
     for (class, operations) in

@@ -49,32 +49,40 @@ fn each_mistake_is_found_where_the_operator_made_it() {
         ),
         (
             "[retry.read]\nmax = \"1m\"",
-            &["my.toml:2: unknown key `max` in `[read]` (known: `initial`, `factor`, `cap`, `jitter`, `give-up`)"],
+            &[
+                "my.toml:2: unknown key `max` in `[retry.read]` (known: `initial`, `factor`, `cap`, `jitter`, `give-up`)",
+            ],
         ),
-        ("[retry.read]\nfactor = 0.5", &["my.toml:2: retry policy `read`: factor must be a number of at least 1"]),
-        ("[retry.read]\nfactor = nan", &["my.toml:2: retry policy `read`: factor must be a number of at least 1"]),
-        ("[retry.read]\nfactor = \"2\"", &["my.toml:2: `factor` must be a number"]),
-        ("[retry.read]\njitter = 1", &["my.toml:2: retry policy `read`: jitter must be at least 0 and less than 1"]),
-        ("[retry.read]\n\ninitial = \"2h\"", &["my.toml:3: retry policy `read`: cap must be at least initial"]),
-        ("[retry.read]\ncap = \"1ms\"", &["my.toml:2: retry policy `read`: cap must be at least initial"]),
-        ("[retry.read]\ngive-up = \"1ms\"", &["my.toml:2: retry policy `read`: give-up must be at least initial"]),
+        ("[retry.read]\nfactor = 0.5", &["my.toml:2: `factor` must be a number of at least 1 in retry policy `read`"]),
+        ("[retry.read]\nfactor = nan", &["my.toml:2: `factor` must be a number of at least 1 in retry policy `read`"]),
+        ("[retry.read]\nfactor = \"2\"", &["my.toml:2: `factor` must be a decimal number, not a string"]),
+        (
+            "[retry.read]\njitter = 1",
+            &["my.toml:2: `jitter` must be at least 0 and less than 1 in retry policy `read`"],
+        ),
+        ("[retry.read]\n\ninitial = \"2h\"", &["my.toml:3: `cap` must be at least `initial` in retry policy `read`"]),
+        ("[retry.read]\ncap = \"1ms\"", &["my.toml:2: `cap` must be at least `initial` in retry policy `read`"]),
+        (
+            "[retry.read]\ngive-up = \"1ms\"",
+            &["my.toml:2: `give-up` must be at least `initial` in retry policy `read`"],
+        ),
         (
             "[retry.read]\ninitial = \"-3s\"",
-            &["my.toml:2: `initial` must be a duration longer than zero such as \"30s\" or \"1h 30m\", not \"-3s\""],
+            &["my.toml:2: `initial` must be a duration longer than zero, such as \"20s\" or \"1h 30m\", not \"-3s\""],
         ),
         ("[timing]\nlease = \"20s\"", &["my.toml:2: `lease` must be at least three times `request-timeout`"]),
         ("[timing]\nsettle-poll = \"1m\"", &["my.toml:2: `settle-poll` must not be longer than `settle`"]),
         ("[timing]\nsweep-offsets = [\"2m\", \"1m\"]", &["my.toml:2: `sweep-offsets` must ascend"]),
-        ("[timing]\nsweep-offsets = \"2m\"", &["my.toml:2: `sweep-offsets` must be a list of durations"]),
+        ("[timing]\nsweep-offsets = \"2m\"", &["my.toml:2: `sweep-offsets` must be a list of durations, not a string"]),
         ("[timing]\ngive-up-after = \"1h\"", &["my.toml:2: `give-up-after` must not be shorter than `overdue-after`"]),
-        ("timing = 1", &["my.toml:1: `timing` must be a table"]),
+        ("timing = 1", &["my.toml:1: `timing` must be a table, `[timing]`, not a number"]),
         (
             "a = 1\n[timing]\nb = 1\nsettle = 3",
             &[
                 "my.toml:1: unknown key `a` in this file (known: `retry`, `timing`)",
                 "my.toml:3: unknown key `b` in `[timing]` (known: `request-timeout`, `lease`, `keys-patience`, `settle`, `settle-poll`, `attachments-recheck`, \
              `overdue-after`, `give-up-after`, `sweep-offsets`)",
-                "my.toml:4: `settle` must be a text",
+                "my.toml:4: `settle` must be a duration in quotes, such as \"20s\", not a number",
             ],
         ),
     ];

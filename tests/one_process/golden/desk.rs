@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use crossgrant::admin::{Admin, Parts};
+use crossgrant::admin::{Admin, AdminParts};
 use crossgrant::engine::record::Record;
 use crossgrant::telemetry::Metrics;
 use http::{Request, StatusCode};
@@ -18,7 +18,7 @@ use crate::support::plant::Plant;
 pub async fn shows(plant: &Plant, record: &Record) {
     let (_stop, stopping) = watch::channel(false);
     let metrics = Arc::new(Metrics::new());
-    let admin = Admin::new(Parts { engine: plant.engine.clone(), metrics, broker: None, token: None, stopping });
+    let admin = Admin::new(AdminParts { engine: plant.engine.clone(), metrics, broker: None, token: None, stopping });
     let request = Request::builder().uri(format!("/v1/jobs/{}", record.uid)).body(Body::empty()).unwrap();
     let response = admin.router().oneshot(request).await.unwrap();
     let status = response.status();

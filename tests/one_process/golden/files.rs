@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use crossgrant::engine::ports::store::Store;
-use crossgrant::store::{Postgres, PostgresSettings, Sqlite, Time};
+use crossgrant::store::{LeaseClock, Postgres, PostgresSettings, Sqlite};
 use rusqlite::Connection;
 use serde_json::Value;
 
@@ -86,7 +86,7 @@ impl Backend {
                 }
                 let url = database.url().into();
                 let settings = PostgresSettings { url, password: None, ca_pem: None, name: WORKER.into() };
-                let store = Postgres::open(&settings, Time::Callers).await.unwrap();
+                let store = Postgres::open(&settings, LeaseClock::Callers).await.unwrap();
                 Kept { store: Arc::new(store), place: Place::Database(database) }
             }
         }

@@ -1,7 +1,7 @@
 //! A person approves what a limit has parked, over the admin HTTP.
 
 use axum::body::Body;
-use crossgrant::admin::{Admin, Parts};
+use crossgrant::admin::{Admin, AdminParts};
 use crossgrant::telemetry::Metrics;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
@@ -14,7 +14,7 @@ use super::*;
 async fn ask(plant: &Plant, method: &str, path: &str) -> (StatusCode, Value) {
     let (_stop, stopping) = watch::channel(false);
     let metrics = Arc::new(Metrics::new());
-    let admin = Admin::new(Parts { engine: plant.engine.clone(), metrics, broker: None, token: None, stopping });
+    let admin = Admin::new(AdminParts { engine: plant.engine.clone(), metrics, broker: None, token: None, stopping });
     let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
     let response = admin.router().oneshot(request).await.unwrap();
     let status = response.status();
@@ -43,7 +43,7 @@ async fn many_are_approved_only_by_their_number() {
             StatusCode::CONFLICT,
             "job anonymous/r0 is completed and needs no approval",
         ),
-        ("job=anonymous/r1&kind=revoke&expect=1", StatusCode::BAD_REQUEST, "either"),
+        ("job=anonymous/r1&kind=revoke&expect=1", StatusCode::BAD_REQUEST, "not both"),
         ("state=queued&expect=1", StatusCode::BAD_REQUEST, "all parked"),
         ("knd=revoke&expect=3", StatusCode::BAD_REQUEST, "did you mean kind?"),
     ] {

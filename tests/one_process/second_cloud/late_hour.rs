@@ -31,7 +31,7 @@ async fn what_somebody_set_back_is_overridden_and_not_written_again(stock: Stock
         plant.run_until(at("11:02:30")).await;
         let record = plant.record(uid).await;
         assert_eq!(end(&record), (State::Failed, Some(Reason::Overridden)), "{}: {}", of.kind, record.why);
-        assert!(record.why.contains("set the payer of tr-attach-"), "{}", record.why);
+        assert!(record.why.contains("the payer of tr-attach-"), "{}", record.why);
         assert_eq!(plant.effects().len(), 2, "{}: {:?}", of.kind, plant.effects());
     }
 }

@@ -1,30 +1,29 @@
-//! What the answers say of each point. Pure.
+//! Judges each point by the answers. Pure.
 
 mod attached;
 mod other;
+mod reads;
 mod rules;
 
 use jiff::Timestamp;
 
+use self::reads::{list, refusal, refused};
 use super::look::Looked;
-use super::observation::{Observation, Verdict};
+use super::observation::{Judged, PointObservation, PointVerdict};
 use super::points;
-use super::read::{List, Outcome, Read, is_beside_the_point, number, shown, text};
+use super::read::{CompletedRead, ReadOutcome, number, shown, text};
 use crate::cloud::spelling::{attachment, child_instance};
 use crate::domain::InstanceType;
 
-/// Farther apart than that, the clocks differ.
+/// The largest difference between the clocks that agrees with the assumption.
 const SKEW_SECONDS: u64 = 60;
 
-/// A verdict, or the one that ends the judgement early.
-type Judged = Result<Verdict, Verdict>;
-
-/// Every point that there is for the type of the instance.
-pub(super) fn judge(looked: &Looked) -> Vec<Observation> {
+/// Judges every point that exists for this type of instance.
+pub(super) fn judge(looked: &Looked) -> Vec<PointObservation> {
     let kind = looked.instance.kind;
     let mut all = Vec::new();
-    let mut see = |point, reads: &[&Read], judged: Judged| {
-        all.push(Observation::of(point, reads, judged.unwrap_or_else(|verdict| verdict)));
+    let mut see = |point, reads: &[&CompletedRead], judged: Judged| {
+        all.push(PointObservation::of(point, reads, judged.unwrap_or_else(|verdict| verdict)));
     };
     for read in &looked.services {
         see(&points::SERVICE, &[read], service(read));
@@ -35,7 +34,7 @@ pub(super) fn judge(looked: &Looked) -> Vec<Observation> {
     if let Some(read) = &looked.cen_alone {
         see(&points::CEN_ALONE, &[read], cen_alone(read));
     }
-    let lists: Vec<&Read> = looked.attachments.iter().collect();
+    let lists: Vec<&CompletedRead> = looked.attachments.iter().collect();
     if attachment(kind).is_some() {
         see(&points::PAGE_OF_100, &lists, attached::page_of_100(&lists));
     }
@@ -67,44 +66,22 @@ pub(super) fn judge(looked: &Looked) -> Vec<Observation> {
     all
 }
 
-/// The list of a read, or that it tells nothing.
-fn list(read: &Read) -> Result<&List, Verdict> {
-    match &read.outcome {
-        Outcome::Answered(list) => Ok(list),
-        Outcome::Refused(code) => Err(Verdict::CannotTell(refused(read, code))),
-        Outcome::Failed(why) => Err(Verdict::CannotTell(why.clone())),
-    }
-}
-
-fn refused(read: &Read, code: &str) -> String {
-    let code = if code.is_empty() { "no code".to_owned() } else { shown(code) };
-    format!("{} is refused with {code}", read.operation)
-}
-
-/// A refusal that is an answer to the question, or one that says nothing of it.
-fn refusal(read: &Read, code: &str) -> Verdict {
-    let says = refused(read, code);
-    if is_beside_the_point(code) {
-        Verdict::CannotTell(format!("{says}, which may have another cause"))
-    } else {
-        Verdict::Differs(says)
-    }
-}
-
-fn service(read: &Read) -> Judged {
+fn service(read: &CompletedRead) -> Judged {
     const NOT_OPEN: &str = "USER_NOT_OPEN_TR_SERVICE";
     match &read.outcome {
-        Outcome::Refused(code) if code.eq_ignore_ascii_case(NOT_OPEN) => Ok(Verdict::Agrees(refused(read, code))),
-        Outcome::Refused(code) => Ok(refusal(read, code)),
-        Outcome::Failed(why) => Ok(Verdict::CannotTell(why.clone())),
-        Outcome::Answered(list) => {
+        ReadOutcome::Refused(code) if code.eq_ignore_ascii_case(NOT_OPEN) => {
+            Ok(PointVerdict::Agrees(refused(read, code)))
+        }
+        ReadOutcome::Refused(code) => Ok(refusal(read, code)),
+        ReadOutcome::Failed(why) => Ok(PointVerdict::CannotTell(why.clone())),
+        ReadOutcome::Answered(list) => {
             let enabled = list.first.get("Enabled");
             let enabled = enabled.and_then(|enabled| {
                 enabled.as_bool().or_else(|| enabled.as_str()?.trim().to_ascii_lowercase().parse().ok())
             });
             Ok(match enabled {
-                Some(enabled) => Verdict::Agrees(format!("Enabled is {enabled}")),
-                None => Verdict::Differs("the answer has no Enabled that is true or false".to_owned()),
+                Some(enabled) => PointVerdict::Agrees(format!("Enabled is {enabled}")),
+                None => PointVerdict::Differs("the answer has no Enabled that is true or false".to_owned()),
             })
         }
     }
@@ -113,18 +90,18 @@ fn service(read: &Read) -> Judged {
 fn dates(looked: &Looked) -> Judged {
     let all: Vec<(Option<Timestamp>, Timestamp)> = looked.all().flat_map(|read| read.dates.iter().copied()).collect();
     if all.is_empty() {
-        return Ok(Verdict::CannotTell("no read was answered".to_owned()));
+        return Ok(PointVerdict::CannotTell("no read was answered".to_owned()));
     }
     let without = all.iter().filter(|(date, _)| date.is_none()).count();
     if without > 0 {
-        return Ok(Verdict::Differs(format!("{without} of {} answers have no Date", all.len())));
+        return Ok(PointVerdict::Differs(format!("{without} of {} answers have no Date", all.len())));
     }
     let off = |(date, now): &(Option<Timestamp>, Timestamp)| {
         date.map(|date| now.duration_since(date).unsigned_abs().as_secs())
     };
     let farthest = all.iter().filter_map(off).max().unwrap_or_default();
     let says = format!("all {} answers have one, at most {farthest} s off", all.len());
-    Ok(if farthest <= SKEW_SECONDS { Verdict::Agrees(says) } else { Verdict::Differs(says) })
+    Ok(if farthest <= SKEW_SECONDS { PointVerdict::Agrees(says) } else { PointVerdict::Differs(says) })
 }
 
 fn cens(looked: &Looked) -> Judged {
@@ -132,18 +109,20 @@ fn cens(looked: &Looked) -> Judged {
     let id = looked.cen.id.as_str();
     let (own, others): (Vec<_>, Vec<_>) = list.items.iter().partition(|item| text(item, "CenId") == Some(id));
     Ok(match (own.len(), others.len()) {
-        (1, 0) => Verdict::Agrees(format!("{id} alone is listed")),
-        (0, 0) => Verdict::Differs(format!("{id} is not listed to account {}; is it the owner?", looked.cen.owner)),
-        (0, n) => Verdict::Differs(format!("{id} is not listed, and {n} others are")),
-        (_, 0) => Verdict::Differs(format!("{id} is listed {} times", own.len())),
-        (_, n) => Verdict::Differs(format!("the filter is not obeyed: {n} others are listed too")),
+        (1, 0) => PointVerdict::Agrees(format!("{id} alone is listed")),
+        (0, 0) => {
+            PointVerdict::Differs(format!("{id} is not listed to account {}; is it the owner?", looked.cen.owner))
+        }
+        (0, n) => PointVerdict::Differs(format!("{id} is not listed, and {n} others are")),
+        (_, 0) => PointVerdict::Differs(format!("{id} is listed {} times", own.len())),
+        (_, n) => PointVerdict::Differs(format!("the filter is not obeyed: {n} others are listed too")),
     })
 }
 
 fn routers(looked: &Looked) -> Judged {
     let list = list(&looked.routers)?;
     if list.items.is_empty() {
-        return Ok(Verdict::CannotTell(format!("{} has no transit router that is shown", looked.cen.id)));
+        return Ok(PointVerdict::CannotTell(format!("{} has no transit router that is shown", looked.cen.id)));
     }
     let mut odd = Vec::new();
     for item in &list.items {
@@ -163,24 +142,28 @@ fn routers(looked: &Looked) -> Judged {
         }
     }
     Ok(match odd.is_empty() {
-        true => Verdict::Agrees(format!("AliUid, RegionId and Type of all {} routers", list.items.len())),
-        false => Verdict::Differs(odd.join("; ")),
+        true => PointVerdict::Agrees(format!("AliUid, RegionId and Type of all {} routers", list.items.len())),
+        false => PointVerdict::Differs(odd.join("; ")),
     })
 }
 
-fn cen_alone(read: &Read) -> Judged {
+fn cen_alone(read: &CompletedRead) -> Judged {
     match &read.outcome {
-        Outcome::Refused(code) if code.eq_ignore_ascii_case("IllegalParam.CenIdOrRegionId") => {
-            Ok(Verdict::Agrees(refused(read, code)))
+        ReadOutcome::Refused(code) if code.eq_ignore_ascii_case("IllegalParam.CenIdOrRegionId") => {
+            Ok(PointVerdict::Agrees(refused(read, code)))
         }
-        Outcome::Refused(code) => Ok(refusal(read, code)),
-        Outcome::Failed(why) => Ok(Verdict::CannotTell(why.clone())),
-        Outcome::Answered(list) if list.is_bare() => Ok(Verdict::Differs("answered with a RequestId alone".to_owned())),
-        Outcome::Answered(list) => Ok(Verdict::Differs(format!("answered, with {} attachments", list.items.len()))),
+        ReadOutcome::Refused(code) => Ok(refusal(read, code)),
+        ReadOutcome::Failed(why) => Ok(PointVerdict::CannotTell(why.clone())),
+        ReadOutcome::Answered(list) if list.is_bare() => {
+            Ok(PointVerdict::Differs("answered with a RequestId alone".to_owned()))
+        }
+        ReadOutcome::Answered(list) => {
+            Ok(PointVerdict::Differs(format!("answered, with {} attachments", list.items.len())))
+        }
     }
 }
 
-/// Of every list that was read to its end.
+/// Compares `TotalCount` with the items of every list that was read to its end.
 fn counts(looked: &Looked) -> Judged {
     let mut right = 0;
     let mut wrong = Vec::new();
@@ -196,9 +179,9 @@ fn counts(looked: &Looked) -> Judged {
         }
     }
     Ok(match (right, wrong.is_empty()) {
-        (_, false) => Verdict::Differs(wrong.join("; ")),
-        (0, true) => Verdict::CannotTell("no list was read to its end".to_owned()),
-        (_, true) => Verdict::Agrees(format!("right in all {right} lists that were read to their ends")),
+        (_, false) => PointVerdict::Differs(wrong.join("; ")),
+        (0, true) => PointVerdict::CannotTell("no list was read to its end".to_owned()),
+        (_, true) => PointVerdict::Agrees(format!("right in all {right} lists that were read to their ends")),
     })
 }
 

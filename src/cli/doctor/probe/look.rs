@@ -1,58 +1,58 @@
-//! The reads of the probe for one job. Each is sent once; a list to its last page.
+//! The reads of the probe for one job. Each is sent once, and a list is read to its last page.
 
 use std::collections::HashSet;
 
-use super::read::{List, Outcome, Read, text};
+use super::read::{AnsweredList, CompletedRead, ReadOutcome, text};
 use crate::clock::Clock;
 use crate::cloud::spelling::{cen_side, child_instance, resource_side};
 use crate::cloud::{Accounts, ProbeRead, RawReply};
 use crate::domain::{AccountUid, Cen, Instance, InstanceType, Operation};
 
-/// The most pages that are read of a list.
+/// The most pages of a list that are read.
 const MAX_PAGES: u32 = 20;
-/// What is asked for of a list that has pages by token.
+/// The page size to ask for when pages are found by token.
 pub(super) const BY_TOKEN: usize = 100;
-/// What is asked for of one that has pages by number.
+/// The page size to ask for when pages are found by number.
 const BY_NUMBER: usize = 50;
 
-/// Everything that was read. What a type of instance does not have was not asked for.
+/// All reads for one job. Optional ones are not made for every type of instance.
 #[derive(Debug, Clone)]
 pub(super) struct Looked {
     pub instance: Instance,
     pub cen: Cen,
-    pub services: Vec<Read>,
-    pub cens: Read,
-    pub routers: Read,
-    pub cen_alone: Option<Read>,
-    /// The list of each Enterprise Edition router.
-    pub attachments: Vec<Read>,
-    pub children: Option<Read>,
-    /// The rules of the CEN for the type of the instance.
-    pub rules: Read,
-    /// Those for ECR, where it is another.
-    pub ecr_rules: Option<Read>,
-    /// The rules of the instance, as its owner.
-    pub to_resource: Read,
-    /// The connections of the region, as their owner.
-    pub vpns: Option<Read>,
-    /// `None` where one account owns both.
+    pub services: Vec<CompletedRead>,
+    pub cens: CompletedRead,
+    pub routers: CompletedRead,
+    pub cen_alone: Option<CompletedRead>,
+    /// The attachment list of each Enterprise Edition router.
+    pub attachments: Vec<CompletedRead>,
+    pub children: Option<CompletedRead>,
+    /// The grant rules of the CEN for this type of instance.
+    pub rules: CompletedRead,
+    /// The grant rules of the CEN for ECRs, if the instance is of another type.
+    pub ecr_rules: Option<CompletedRead>,
+    /// The grant rules of the instance, read by its owner.
+    pub to_resource: CompletedRead,
+    /// The IPsec-VPN connections of the region, read by their owner.
+    pub vpns: Option<CompletedRead>,
+    /// `None` if one account owns both the instance and the CEN.
     pub others: Option<Others>,
 }
 
-/// What each account is answered of what is the other's.
+/// Reads of resources that belong to the other account.
 #[derive(Debug, Clone)]
 pub(super) struct Others {
-    pub rules: Read,
-    pub routers: Read,
-    pub attachments: Option<Read>,
-    pub children: Option<Read>,
-    pub cens: Read,
-    pub instance: Read,
+    pub rules: CompletedRead,
+    pub routers: CompletedRead,
+    pub attachments: Option<CompletedRead>,
+    pub children: Option<CompletedRead>,
+    pub cens: CompletedRead,
+    pub instance: CompletedRead,
 }
 
 impl Looked {
-    /// Every read, in no order that means anything.
-    pub fn all(&self) -> impl Iterator<Item = &Read> {
+    /// Every read, in no particular order.
+    pub fn all(&self) -> impl Iterator<Item = &CompletedRead> {
         let others = self.others.iter().flat_map(|others| {
             let some = [&others.rules, &others.routers, &others.cens, &others.instance];
             some.into_iter().chain(&others.attachments).chain(&others.children)
@@ -60,8 +60,8 @@ impl Looked {
         self.own().chain(&self.services).chain(others)
     }
 
-    /// The lists that an account reads of what is its own.
-    pub fn own(&self) -> impl Iterator<Item = &Read> {
+    /// The reads of resources that belong to the account that reads.
+    pub fn own(&self) -> impl Iterator<Item = &CompletedRead> {
         let always = [&self.cens, &self.routers, &self.rules, &self.to_resource];
         let more = self.attachments.iter().chain(&self.children).chain(&self.ecr_rules).chain(&self.vpns);
         always.into_iter().chain(more).chain(&self.cen_alone)
@@ -76,14 +76,14 @@ enum Paged {
     ByNumber,
 }
 
-/// Who asks.
-pub(super) struct Asker<'a> {
+/// Sends the reads.
+pub(super) struct ProbeReader<'a> {
     pub accounts: &'a Accounts,
     pub clock: &'a dyn Clock,
 }
 
-impl Asker<'_> {
-    /// Makes every read there is for a job on this instance and CEN.
+impl ProbeReader<'_> {
+    /// Makes every read for a job on this instance and CEN.
     pub async fn look(&self, instance: &Instance, cen: &Cen) -> Looked {
         let (owner, resource, kind) = (&cen.owner, &instance.owner, instance.kind);
         let list = Operation::list_attachments(kind);
@@ -153,8 +153,8 @@ impl Asker<'_> {
         }
     }
 
-    /// The rules of an instance, as an account that may be its owner.
-    async fn of_instance(&self, account: &AccountUid, instance: &Instance) -> Read {
+    /// The grant rules of an instance, read by an account that may be its owner.
+    async fn of_instance(&self, account: &AccountUid, instance: &Instance) -> CompletedRead {
         match resource_side(instance.kind) {
             Some(word) => {
                 let rules = read(Operation::DescribeGrantRulesToResource).with("ResourceId", &instance.id);
@@ -168,20 +168,20 @@ impl Asker<'_> {
         }
     }
 
-    async fn once(&self, account: &AccountUid, read: &ProbeRead) -> Read {
+    async fn once(&self, account: &AccountUid, read: &ProbeRead) -> CompletedRead {
         self.pages(account, read, Paged::Not).await
     }
 
-    async fn by_token(&self, account: &AccountUid, read: &ProbeRead) -> Read {
+    async fn by_token(&self, account: &AccountUid, read: &ProbeRead) -> CompletedRead {
         self.pages(account, read, Paged::ByToken).await
     }
 
-    async fn by_number(&self, account: &AccountUid, read: &ProbeRead) -> Read {
+    async fn by_number(&self, account: &AccountUid, read: &ProbeRead) -> CompletedRead {
         self.pages(account, read, Paged::ByNumber).await
     }
 
-    async fn pages(&self, account: &AccountUid, read: &ProbeRead, paged: Paged) -> Read {
-        let (mut list, mut request_ids, mut dates) = (List::default(), Vec::new(), Vec::new());
+    async fn pages(&self, account: &AccountUid, read: &ProbeRead, paged: Paged) -> CompletedRead {
+        let (mut list, mut request_ids, mut dates) = (AnsweredList::default(), Vec::new(), Vec::new());
         let mut tokens = HashSet::new();
         let mut outcome = None;
         for number in 1..=MAX_PAGES {
@@ -194,14 +194,14 @@ impl Asker<'_> {
             let answer = match self.accounts.probe(account, &page).await {
                 Ok(answer) => answer,
                 Err(error) => {
-                    outcome = Some(Outcome::Failed(error.to_string()));
+                    outcome = Some(ReadOutcome::Failed(error.to_string()));
                     break;
                 }
             };
             request_ids.extend(answer.request_id);
             match answer.reply {
                 RawReply::Refused { code, .. } => {
-                    outcome = Some(Outcome::Refused(code));
+                    outcome = Some(ReadOutcome::Refused(code));
                     break;
                 }
                 RawReply::Body(body) => list.add(read.operation(), body),
@@ -212,8 +212,8 @@ impl Asker<'_> {
                 break;
             }
         }
-        let outcome = outcome.unwrap_or(Outcome::Answered(list));
-        Read { account: account.clone(), operation: read.operation(), outcome, request_ids, dates }
+        let outcome = outcome.unwrap_or(ReadOutcome::Answered(list));
+        CompletedRead { account: account.clone(), operation: read.operation(), outcome, request_ids, dates }
     }
 }
 
@@ -239,8 +239,8 @@ fn children(cen: &Cen, kind: InstanceType) -> Option<ProbeRead> {
 }
 
 /// The ids of the Enterprise Edition routers of a list.
-fn enterprise_routers(routers: &Read) -> Vec<String> {
-    let Outcome::Answered(list) = &routers.outcome else { return vec![] };
+fn enterprise_routers(routers: &CompletedRead) -> Vec<String> {
+    let ReadOutcome::Answered(list) = &routers.outcome else { return vec![] };
     let is_enterprise =
         |item: &&serde_json::Value| text(item, "Type").is_some_and(|t| t.eq_ignore_ascii_case("Enterprise"));
     let routers = list.items.iter().filter(is_enterprise);

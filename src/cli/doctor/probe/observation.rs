@@ -1,23 +1,23 @@
-//! What the live cloud shows of one point, beside what this program takes for true.
+//! What the live cloud shows at one point, compared with what this program assumes.
 
 use serde_json::{Value, json};
 
-use super::points::Point;
-use super::read::Read;
+use super::points::CloudPoint;
+use super::read::CompletedRead;
 use crate::domain::{AccountUid, Code, Operation};
 
-/// How many request ids a line for people has.
+/// The most request ids in the text for people.
 const IDS: usize = 3;
 
-/// Whether the cloud is as it was taken to be; each with what it shows, or why that cannot be told.
+/// Whether the cloud is as assumed, each with what it shows, or with why that cannot be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum PointVerdict {
     Agrees(String),
     Differs(String),
     CannotTell(String),
 }
 
-impl Verdict {
+impl PointVerdict {
     fn word(&self) -> &'static str {
         match self {
             Self::Agrees(_) => "agrees",
@@ -32,18 +32,21 @@ impl Verdict {
     }
 }
 
-/// A point, as one job's accounts are shown it.
+/// A verdict, or in `Err` the one that ends the judgement early.
+pub(super) type Judged = Result<PointVerdict, PointVerdict>;
+
+/// A point, as the accounts of one job see it.
 #[derive(Debug, Clone)]
-pub(super) struct Observation {
-    pub point: &'static Point,
-    pub verdict: Verdict,
+pub(super) struct PointObservation {
+    pub point: &'static CloudPoint,
+    pub verdict: PointVerdict,
     asked: Option<(AccountUid, Operation)>,
     request_ids: Vec<String>,
 }
 
-impl Observation {
-    /// By these reads; the first of them names the operation and the account.
-    pub fn of(point: &'static Point, reads: &[&Read], verdict: Verdict) -> Self {
+impl PointObservation {
+    /// An observation made by these reads. The first of them gives the operation and the account.
+    pub fn of(point: &'static CloudPoint, reads: &[&CompletedRead], verdict: PointVerdict) -> Self {
         Self {
             point,
             verdict,
@@ -52,17 +55,17 @@ impl Observation {
         }
     }
 
-    /// Whether the cloud is not as it was taken to be.
+    /// Whether the cloud is not as assumed.
     pub fn differs(&self) -> bool {
-        matches!(self.verdict, Verdict::Differs(_))
+        matches!(self.verdict, PointVerdict::Differs(_))
     }
 
-    /// Beside the doctor's other findings, in the same form, with what only a probe has.
+    /// The form of the doctor's other findings, with some fields that only a probe has.
     pub fn json(&self, job: &str) -> Value {
         let ok = match self.verdict {
-            Verdict::Agrees(_) => Some(true),
-            Verdict::Differs(_) => Some(false),
-            Verdict::CannotTell(_) => None,
+            PointVerdict::Agrees(_) => Some(true),
+            PointVerdict::Differs(_) => Some(false),
+            PointVerdict::CannotTell(_) => None,
         };
         let (account, operation) =
             self.asked.as_ref().map(|(account, operation)| (account.as_str(), *operation)).unzip();
@@ -85,14 +88,14 @@ impl Observation {
         json
     }
 
-    /// For people.
+    /// The text for people.
     pub fn lines(&self) -> Vec<String> {
         let (mark, code) = match self.verdict {
-            Verdict::Agrees(_) => ("agrees ", String::new()),
-            Verdict::Differs(_) => ("DIFFERS", format!(" [{}]", Code::CloudDiffers)),
-            Verdict::CannotTell(_) => ("?      ", String::new()),
+            PointVerdict::Agrees(_) => ("agrees ", String::new()),
+            PointVerdict::Differs(_) => ("DIFFERS", format!(" [{}]", Code::CloudDiffers)),
+            PointVerdict::CannotTell(_) => ("?      ", String::new()),
         };
-        let Point { name, key, inferred } = self.point;
+        let CloudPoint { name, key, inferred } = self.point;
         let mut lines = vec![
             format!("{mark}  {name} ({key}): {inferred}"),
             format!("{:9}shown: {}{code}", "", self.verdict.says()),

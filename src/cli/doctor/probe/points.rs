@@ -1,23 +1,24 @@
-//! The points of the cloud that this program takes for true, and that no document settles. `docs/cloud.md` has a row for each.
+//! The points at which this program assumes something about the cloud that no document decides. `docs/cloud.md` has a row
+//! for each.
 
-/// One point.
+/// One such point.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Point {
+pub(super) struct CloudPoint {
     /// Its name in the output.
     pub name: &'static str,
-    /// Where it stands in the notes on the API: a section, a gap (G), or a contradiction (H).
+    /// Its place in the notes on the API: a section, a gap (G), or a contradiction (H).
     pub key: &'static str,
-    /// What is taken for true.
+    /// What this program assumes.
     pub inferred: &'static str,
 }
 
 macro_rules! points {
     ($($name:ident = $word:literal, $key:literal, $inferred:literal;)+) => {
-        $(pub(super) const $name: Point = Point { name: $word, key: $key, inferred: $inferred };)+
+        $(pub(super) const $name: CloudPoint = CloudPoint { name: $word, key: $key, inferred: $inferred };)+
 
-        /// All of them.
+        /// All points.
         #[cfg(test)]
-        pub(super) const ALL: &[&Point] = &[$(&$name,)+];
+        pub(super) const ALL: &[&CloudPoint] = &[$(&$name,)+];
     };
 }
 

@@ -1,11 +1,11 @@
-//! What a read of the probe came to: all pages of a list, a refusal, or nothing. Pure.
+//! The result of a read of the probe: all pages of a list, a refusal, or a failure. Pure.
 
 use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::domain::{AccountUid, Operation};
 
-/// Where an operation has its list: the field, and the field in that, if it is not an array itself.
+/// Where the answer to an operation has its list: a field that is an array, or an object with the array in a second field.
 fn list_of(operation: Operation) -> Option<(&'static str, &'static str)> {
     match operation {
         Operation::DescribeCenAttachedChildInstances => Some(("ChildInstances", "ChildInstance")),
@@ -23,34 +23,34 @@ fn list_of(operation: Operation) -> Option<(&'static str, &'static str)> {
     }
 }
 
-/// The most of a word of the cloud that is shown.
+/// The most characters of a word of the cloud that are shown.
 const LONGEST: usize = 60;
 
-/// A read that was made.
+/// A read and its result.
 #[derive(Debug, Clone)]
-pub(super) struct Read {
+pub(super) struct CompletedRead {
     pub account: AccountUid,
     pub operation: Operation,
-    pub outcome: Outcome,
-    /// Of every page.
+    pub outcome: ReadOutcome,
+    /// One for every page.
     pub request_ids: Vec<String>,
-    /// The `Date` of each good answer, if it had one, and when it came by the clock of this machine.
+    /// The `Date` of each answer that is no refusal, if it had one, and when the answer came by this machine's clock.
     pub dates: Vec<(Option<Timestamp>, Timestamp)>,
 }
 
-/// What it came to.
+/// The result of a read.
 #[derive(Debug, Clone)]
-pub(super) enum Outcome {
-    Answered(List),
-    /// Refused with this code.
+pub(super) enum ReadOutcome {
+    Answered(AnsweredList),
+    /// Refused, with this error code.
     Refused(String),
-    /// Not sent or not answered, and why.
+    /// Not sent or not answered, for this reason.
     Failed(String),
 }
 
-/// The pages of an answer, put together.
+/// The pages of an answer, joined.
 #[derive(Debug, Clone, Default)]
-pub(super) struct List {
+pub(super) struct AnsweredList {
     /// The body of the first page.
     pub first: Value,
     pub items: Vec<Value>,
@@ -64,8 +64,8 @@ pub(super) struct List {
     pub next: Option<String>,
 }
 
-impl List {
-    /// Takes in a page of `operation`, and tells by the answer itself whether it was the last.
+impl AnsweredList {
+    /// Adds a page of `operation`. The page itself tells whether it is the last.
     pub fn add(&mut self, operation: Operation, body: Value) {
         let items = list_of(operation).map(|(outer, inner)| items(&body, outer, inner)).unwrap_or_default();
         self.total = count(&body, "TotalCount").or(self.total);
@@ -81,7 +81,7 @@ impl List {
         }
     }
 
-    /// Whether the answer held a RequestId and nothing else.
+    /// Whether the answer has a RequestId and nothing else.
     pub fn is_bare(&self) -> bool {
         self.first.as_object().is_some_and(|body| body.keys().all(|key| key.eq_ignore_ascii_case("RequestId")))
     }
@@ -95,12 +95,12 @@ fn items(body: &Value, outer: &str, inner: &str) -> Vec<Value> {
     list.and_then(Value::as_array).cloned().unwrap_or_default()
 }
 
-/// A text that is there and not empty, without blanks around it.
+/// A text that is not empty, without blanks around it.
 pub(super) fn text<'a>(item: &'a Value, key: &str) -> Option<&'a str> {
     item.get(key)?.as_str().map(str::trim).filter(|text| !text.is_empty())
 }
 
-/// A uid or a count, which are numbers or texts.
+/// A uid or a count, which the cloud writes as a number or as a text.
 pub(super) fn number(item: &Value, key: &str) -> Option<String> {
     match item.get(key)? {
         Value::Number(number) => Some(number.to_string()),
@@ -113,13 +113,13 @@ fn count(body: &Value, key: &str) -> Option<u64> {
     number(body, key)?.parse().ok()
 }
 
-/// A word of the cloud as it may be shown: short, and in characters that a terminal takes for text.
+/// A word of the cloud, safe to show: short, and without control characters.
 pub(super) fn shown(word: &str) -> String {
     let plain = |c: char| if c.is_ascii_graphic() || c == ' ' { c } else { '?' };
     word.chars().take(LONGEST).map(plain).collect()
 }
 
-/// Whether a refusal says nothing of what was asked: a permission, the keys, the load or the cloud itself is the cause.
+/// Whether a refusal says nothing about the question: its cause is a permission, the keys, the load or the cloud itself.
 /// `Unauthorized` may be a missing permission too (API §D.3).
 pub(super) fn is_beside_the_point(code: &str) -> bool {
     let code = code.to_ascii_lowercase();
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn pages_by_token_end_where_no_token_is() {
-        let mut list = List::default();
+        let mut list = AnsweredList::default();
         let page = |ids: &[u8], next: &str| json!({"RequestId": "R", "TotalCount": 3, "NextToken": next, "GrantRules": {"GrantRule": ids}});
         list.add(Operation::DescribeGrantRulesToCen, page(&[1, 2], "t"));
         assert!(!list.complete && list.next.as_deref() == Some("t"));
@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn pages_by_number_end_where_the_count_is_reached_or_a_page_is_empty() {
         let page = |number: u8, ids: &[u8]| json!({"RequestId": "R", "TotalCount": "3", "PageNumber": number, "TransitRouters": ids});
-        let mut list = List::default();
+        let mut list = AnsweredList::default();
         list.add(Operation::ListTransitRouters, page(1, &[1, 2]));
         assert!(!list.complete);
         let mut short = list.clone();
@@ -169,7 +169,7 @@ mod tests {
             (json!({"RequestId": "R", "GrantRules": []}), false),
             (json!({"RequestId": "R", "TotalCount": 0}), false),
         ] {
-            let mut list = List::default();
+            let mut list = AnsweredList::default();
             list.add(Operation::DescribeGrantRulesToResource, body.clone());
             assert_eq!((list.is_bare(), list.complete), (bare, true), "{body}");
         }

@@ -38,35 +38,35 @@ fn world() -> String {
     format!("{head}{instance}{grants}[switches]{switches}")
 }
 
-struct Site {
-    cloud: Simulator,
+struct ProbedCloud {
+    simulator: Simulator,
     clock: Arc<ManualClock>,
     accounts: Accounts,
 }
 
-impl Site {
+impl ProbedCloud {
     fn new(switches: Value) -> Self {
         let clock = Arc::new(ManualClock::new("2026-11-21T10:20:00Z".parse().unwrap()));
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("world.toml");
         std::fs::write(&file, world()).unwrap();
         let (world, credentials): (_, Vec<AccountCredentials>) = crate::cli::world::read(Some(&file)).unwrap();
-        let cloud = Simulator::new(world, Hour::REAL, clock.clone());
-        cloud.patch_switches(switches).unwrap();
-        let transport = Arc::new(RouterTransport::new(cloud.router()));
+        let simulator = Simulator::new(world, Hour::REAL, clock.clone());
+        simulator.patch_switches(switches).unwrap();
+        let transport = Arc::new(RouterTransport::new(simulator.router()));
         let catalog = crate::cli::engine::catalog(&Overrides::default()).unwrap();
         let accounts = Accounts::new(ClientParts::new(clock.clone(), transport, &catalog.classes), credentials);
-        let site = Self { cloud, clock, accounts };
-        site.attach("tr-bp1su1ytdxtataupl0002", BASIC);
-        site
+        let cloud = Self { simulator, clock, accounts };
+        cloud.attach("tr-bp1su1ytdxtataupl0002", BASIC);
+        cloud
     }
 
     fn attach(&self, router: &str, instance: &str) {
         let (transit_router, instance) = (router.to_owned(), instance.parse().unwrap());
-        self.cloud.change(OutsideChange::Attach { transit_router, instance }).unwrap();
+        self.simulator.change(OutsideChange::Attach { transit_router, instance }).unwrap();
     }
 
-    async fn probed(&self, (kind, id, region): (&str, &str, &str)) -> Probed {
+    async fn probed(&self, (kind, id, region): (&str, &str, &str)) -> JobProbe {
         let body = json!({"id": "P-1", "kind": "grant",
             "instance": {"type": kind, "id": id, "region": region, "owner": "1688000000000001"},
             "cen": {"id": CEN, "owner": "1250123456123456"}});
@@ -76,18 +76,18 @@ impl Site {
 }
 
 /// Each point of a probe under these switches, with its verdict.
-async fn verdicts(switches: Value, of: (&str, &str, &str)) -> BTreeMap<&'static str, Verdict> {
-    let probed = Site::new(switches).probed(of).await;
+async fn verdicts(switches: Value, of: (&str, &str, &str)) -> BTreeMap<&'static str, PointVerdict> {
+    let probed = ProbedCloud::new(switches).probed(of).await;
     probed.observations.iter().map(|seen| (seen.point.name, seen.verdict.clone())).collect()
 }
 
 #[tokio::test]
 async fn what_is_taken_for_true_is_how_the_simulated_cloud_is() {
     for of in [ATTACHED, VBR, VPN, ECR, CCN] {
-        let site = Site::new(json!({}));
-        let probed = site.probed(of).await;
+        let cloud = ProbedCloud::new(json!({}));
+        let probed = cloud.probed(of).await;
         assert!(!probed.differs(), "{of:?}: {:#?}", probed.lines(false));
-        let agree = probed.observations.iter().filter(|seen| matches!(seen.verdict, Verdict::Agrees(_))).count();
+        let agree = probed.observations.iter().filter(|seen| matches!(seen.verdict, PointVerdict::Agrees(_))).count();
         assert!(agree >= 10, "{of:?}: {:#?}", probed.lines(false));
     }
 }
@@ -104,26 +104,26 @@ async fn each_switch_is_seen_at_its_point_and_at_no_other() {
     ] {
         let (before, now) = (verdicts(json!({}), of).await, verdicts(switches.clone(), of).await);
         let seen = &now[point];
-        assert!(matches!(seen, Verdict::Differs(says) if says.contains(part)), "{switches}: {seen:?}");
-        assert!(!matches!(before[point], Verdict::Differs(_)), "{switches}: {:?}", before[point]);
-        let others = |all: &BTreeMap<&'static str, Verdict>| -> Vec<&'static str> {
+        assert!(matches!(seen, PointVerdict::Differs(says) if says.contains(part)), "{switches}: {seen:?}");
+        assert!(!matches!(before[point], PointVerdict::Differs(_)), "{switches}: {:?}", before[point]);
+        let others = |all: &BTreeMap<&'static str, PointVerdict>| -> Vec<&'static str> {
             let others = all.iter().filter(|(name, _)| **name != point);
-            others.filter(|(_, verdict)| matches!(verdict, Verdict::Differs(_))).map(|(name, _)| *name).collect()
+            others.filter(|(_, verdict)| matches!(verdict, PointVerdict::Differs(_))).map(|(name, _)| *name).collect()
         };
         assert_eq!((others(&before), others(&now)), (vec![], vec![]), "{switches}");
     }
     let never = verdicts(json!({"effective_order_type": "never"}), ATTACHED).await;
     for point in ["effective-attached", "effective-unattached", "effective-resource"] {
-        assert!(matches!(never[point], Verdict::Differs(_)), "{point}: {:?}", never[point]);
+        assert!(matches!(never[point], PointVerdict::Differs(_)), "{point}: {:?}", never[point]);
     }
 }
 
 #[tokio::test]
 async fn rows_of_what_is_attached_twice_are_counted() {
     for (rows, differs) in [("each", false), ("once", true)] {
-        let site = Site::new(json!({"child_rows": rows}));
-        site.attach("tr-bp1su1ytdxtataupl0003", ATTACHED.1);
-        let probed = site.probed(ATTACHED).await;
+        let cloud = ProbedCloud::new(json!({"child_rows": rows}));
+        cloud.attach("tr-bp1su1ytdxtataupl0003", ATTACHED.1);
+        let probed = cloud.probed(ATTACHED).await;
         let seen = probed.observations.iter().find(|seen| seen.point.name == "child-rows").unwrap();
         assert_eq!(seen.differs(), differs, "{rows}: {seen:?}");
     }
@@ -132,11 +132,11 @@ async fn rows_of_what_is_attached_twice_are_counted() {
 #[tokio::test]
 async fn a_probe_reads_and_does_nothing_else() {
     for of in [ATTACHED, VBR, VPN, ECR, CCN] {
-        let site = Site::new(json!({}));
-        let before = site.cloud.ledger();
-        site.probed(of).await;
-        assert_eq!(site.cloud.ledger(), before, "{of:?}");
-        let calls = site.cloud.calls();
+        let cloud = ProbedCloud::new(json!({}));
+        let before = cloud.simulator.ledger();
+        cloud.probed(of).await;
+        assert_eq!(cloud.simulator.ledger(), before, "{of:?}");
+        let calls = cloud.simulator.calls();
         assert!(calls.len() >= 10, "{of:?}");
         for call in calls {
             let is_read = ["Describe", "List", "Check", "Get"].iter().any(|verb| call.operation.starts_with(verb));
@@ -147,8 +147,8 @@ async fn a_probe_reads_and_does_nothing_else() {
 
 #[tokio::test]
 async fn no_secret_is_shown_and_every_answer_is_named_by_its_request() {
-    let site = Site::new(json!({"ecr_to_cen": "error"}));
-    let probed = site.probed(ATTACHED).await;
+    let cloud = ProbedCloud::new(json!({"ecr_to_cen": "error"}));
+    let probed = cloud.probed(ATTACHED).await;
     let (text, lines) = (probed.lines(false).join("\n"), probed.lines(true));
     for secret in ["secret", "cen-key", "resource-key", "Signature"] {
         assert!(!text.contains(secret) && !lines.join("\n").contains(secret), "{secret}: {text}");
@@ -168,14 +168,17 @@ async fn no_secret_is_shown_and_every_answer_is_named_by_its_request() {
 
 #[tokio::test]
 async fn an_account_without_a_credential_leaves_its_points_open() {
-    let site = Site::new(json!({}));
+    let cloud = ProbedCloud::new(json!({}));
     let body = json!({"id": "P-1", "kind": "grant",
         "instance": {"type": "VPC", "id": ATTACHED.1, "region": "cn-hangzhou", "owner": "1999999999999999"},
         "cen": {"id": CEN, "owner": "1250123456123456"}});
     let job = parsed(body.to_string().as_bytes()).unwrap();
-    let probed = probe(&site.accounts, site.clock.as_ref(), &job).await;
+    let probed = probe(&cloud.accounts, cloud.clock.as_ref(), &job).await;
     let of = |name: &str| probed.observations.iter().find(|seen| seen.point.name == name).unwrap().verdict.clone();
     let says = of("other-rules");
-    assert!(matches!(&says, Verdict::CannotTell(says) if says.contains("no credential is configured")), "{says:?}");
-    assert!(matches!(of("children"), Verdict::Agrees(_)));
+    assert!(
+        matches!(&says, PointVerdict::CannotTell(says) if says.contains("no credential is configured")),
+        "{says:?}"
+    );
+    assert!(matches!(of("children"), PointVerdict::Agrees(_)));
 }

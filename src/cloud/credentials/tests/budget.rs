@@ -1,10 +1,10 @@
-//! On whose budget sessions are had.
+//! The account whose budget a session counts on.
 
 use super::*;
 use crate::clock::Clock;
 use crate::engine::ports::urgency::Urgency;
 
-/// STS counts `AssumeRole` on the account that calls it: the hub's, whosever roles are assumed.
+/// STS counts `AssumeRole` on the account that calls it, the hub's, whatever account the role is in.
 #[tokio::test]
 async fn the_roles_of_many_accounts_share_the_budget_of_the_hub_that_assumes_them() {
     const BURST: u32 = 3;

@@ -1,52 +1,52 @@
-//! What an account is answered of what is not its own.
+//! The points about answers to an account that does not own the resource.
 
 use super::super::look::Looked;
-use super::super::observation::{Observation, Verdict};
-use super::super::points::{self, Point};
-use super::super::read::{Outcome, Read};
-use super::{Judged, list, refusal};
+use super::super::observation::{Judged, PointObservation, PointVerdict};
+use super::super::points::{self, CloudPoint};
+use super::super::read::{CompletedRead, ReadOutcome};
+use super::reads::{list, refusal};
 
-/// What another account is taken to be answered.
+/// The answer that another account is assumed to get.
 #[derive(Clone, Copy, PartialEq)]
-enum Expected {
+enum ForeignAnswer {
     /// A RequestId alone.
     Bare,
     /// An empty list, counted 0.
     Empty,
 }
 
-/// Every point about it; where one account owns both sides, that it cannot be told.
-pub(super) fn others(looked: &Looked) -> Vec<Observation> {
+/// Judges each of these points. If one account owns both sides, none can be told.
+pub(super) fn others(looked: &Looked) -> Vec<PointObservation> {
     let Some(others) = &looked.others else {
         let all = [&points::OTHER_RULES, &points::OTHER_ROUTERS, &points::OTHER_CENS, &points::OTHER_INSTANCE];
-        let one = || Verdict::CannotTell("one account owns the instance and the CEN".to_owned());
-        return all.iter().map(|point| Observation::of(point, &[], one())).collect();
+        let one = || PointVerdict::CannotTell("one account owns the instance and the CEN".to_owned());
+        return all.iter().map(|point| PointObservation::of(point, &[], one())).collect();
     };
-    let of = |point: &'static Point, read: &Read, expected| {
-        Observation::of(point, &[read], answered(read, expected).unwrap_or_else(|verdict| verdict))
+    let of = |point: &'static CloudPoint, read: &CompletedRead, expected| {
+        PointObservation::of(point, &[read], answered(read, expected).unwrap_or_else(|verdict| verdict))
     };
-    let attachments = others.attachments.iter().map(|read| of(&points::OTHER_ATTACHMENTS, read, Expected::Empty));
-    let children = others.children.iter().map(|read| of(&points::OTHER_CHILDREN, read, Expected::Empty));
+    let attachments = others.attachments.iter().map(|read| of(&points::OTHER_ATTACHMENTS, read, ForeignAnswer::Empty));
+    let children = others.children.iter().map(|read| of(&points::OTHER_CHILDREN, read, ForeignAnswer::Empty));
     let always = [
-        of(&points::OTHER_RULES, &others.rules, Expected::Bare),
-        of(&points::OTHER_ROUTERS, &others.routers, Expected::Empty),
-        of(&points::OTHER_CENS, &others.cens, Expected::Empty),
-        of(&points::OTHER_INSTANCE, &others.instance, Expected::Empty),
+        of(&points::OTHER_RULES, &others.rules, ForeignAnswer::Bare),
+        of(&points::OTHER_ROUTERS, &others.routers, ForeignAnswer::Empty),
+        of(&points::OTHER_CENS, &others.cens, ForeignAnswer::Empty),
+        of(&points::OTHER_INSTANCE, &others.instance, ForeignAnswer::Empty),
     ];
     always.into_iter().chain(attachments).chain(children).collect()
 }
 
-fn answered(read: &Read, expected: Expected) -> Judged {
-    if let Outcome::Refused(code) = &read.outcome {
+fn answered(read: &CompletedRead, expected: ForeignAnswer) -> Judged {
+    if let ReadOutcome::Refused(code) = &read.outcome {
         return Ok(refusal(read, code));
     }
     let list = list(read)?;
     let (is, says) = match (list.items.len(), list.total) {
-        (0, _) if list.is_bare() => (Some(Expected::Bare), "a RequestId alone".to_owned()),
-        (0, Some(0)) => (Some(Expected::Empty), "an empty list, counted 0".to_owned()),
+        (0, _) if list.is_bare() => (Some(ForeignAnswer::Bare), "a RequestId alone".to_owned()),
+        (0, Some(0)) => (Some(ForeignAnswer::Empty), "an empty list, counted 0".to_owned()),
         (0, Some(total)) => (None, format!("an empty list, counted {total}")),
         (0, None) => (None, "an empty list without a count".to_owned()),
         (n, _) => (None, format!("{n} items")),
     };
-    Ok(if is == Some(expected) { Verdict::Agrees(says) } else { Verdict::Differs(says) })
+    Ok(if is == Some(expected) { PointVerdict::Agrees(says) } else { PointVerdict::Differs(says) })
 }

@@ -1,0 +1,92 @@
+//! Commands that handle jobs without a running worker's admin API: run, plan, submit and simulate.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::values::{hour, requester};
+use crate::config::ProfileFor;
+use crate::domain::{Hour, Requester, parse_duration};
+
+/// `run`
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// File with jobs, or - for standard input: JSON objects one after another, or an array of them.
+    pub file: PathBuf,
+    /// Keep the jobs in this SQLite file, so that the next run continues an interrupted one. Without it they are kept in
+    /// memory. A simulated cloud is not kept: it starts anew with every run.
+    #[arg(long, value_name = "PATH")]
+    pub store: Option<PathBuf>,
+    #[command(flatten)]
+    pub cloud: CloudArgs,
+    /// Length of the simulated billing hour.
+    #[arg(long, default_value = "10s", value_parser = hour, requires = "simulate")]
+    pub hour: Hour,
+}
+
+/// `plan`
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// File with jobs, or - for standard input: JSON objects one after another, or an array of them.
+    pub file: PathBuf,
+    /// Check the policy for this requester. Without it, list who may ask.
+    #[arg(long, value_name = "NAME", value_parser = requester)]
+    pub requester: Option<Requester>,
+    /// Print one JSON object per line.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub cloud: CloudArgs,
+    /// Length of the simulated billing hour.
+    #[arg(long, default_value = "1h", value_parser = hour, requires = "simulate")]
+    pub hour: Hour,
+}
+
+/// The cloud of `run` and `plan`: the configured accounts, or a simulated one.
+#[derive(Debug, Args)]
+pub struct CloudArgs {
+    #[command(flatten)]
+    pub profiles: ProfileArgs,
+    /// Use a simulated cloud in this process, which needs no configuration. It starts from this world file, or else from a
+    /// small example.
+    #[arg(long, value_name = "WORLD", num_args = 0..=1, conflicts_with = "profile")]
+    pub simulate: Option<Option<PathBuf>>,
+}
+
+/// Credentials from the vendor's command line.
+#[derive(Debug, Args)]
+pub struct ProfileArgs {
+    /// Use a profile of ~/.aliyun/config.json for this account, instead of its configured credential. Can be repeated.
+    /// `hub=NAME` is the profile that assumes roles. Modes: AK, StsToken, RamRoleArn and EcsRamRole.
+    #[arg(id = "profile", long, value_name = "ACCOUNT=NAME")]
+    pub list: Vec<ProfileFor>,
+}
+
+/// `submit`
+#[derive(Debug, Args)]
+pub struct SubmitArgs {
+    /// File with jobs, or - for standard input: JSON objects one after another, or an array of them.
+    pub file: PathBuf,
+    /// Follow the jobs until they end. Their events go to standard output. Exits with 0 only if all jobs completed.
+    #[arg(long)]
+    pub wait: bool,
+    /// Stop following after this time, such as 90s or "1h 30m". The jobs go on.
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, requires = "wait")]
+    pub timeout: Option<Duration>,
+}
+
+/// `simulate`
+#[derive(Debug, Args)]
+pub struct SimulateArgs {
+    /// Address to listen on. Port 0 picks a free port. The URL is printed to standard output.
+    #[arg(long, default_value = "127.0.0.1:18080", value_name = "ADDRESS")]
+    pub listen: SocketAddr,
+    /// World file: the accounts, networks and grants to start with. Without it, a small example.
+    #[arg(long, value_name = "FILE")]
+    pub world: Option<PathBuf>,
+    /// Length of the billing hour.
+    #[arg(long, default_value = "1h", value_parser = hour)]
+    pub hour: Hour,
+}

@@ -1,0 +1,137 @@
+//! The settings as the process uses them: complete, checked, with defaults filled in.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::error::Warning;
+use crate::cloud::{AccountCredentials, Credential, Endpoints, Limits};
+use crate::domain::{AccountUid, Hour, Site};
+use crate::engine::guards::HourlyLimits;
+use crate::engine::policy::{Allow, Policy};
+use crate::store::PostgresSettings;
+use crate::workflow::Overrides;
+
+/// Everything that can be set; see [`Config::load`].
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The billing hour. It differs from one hour only with a simulated cloud.
+    pub hour: Hour,
+    /// Where jobs and events are stored.
+    pub store: StoreConfig,
+    /// How long a job and its idempotency key are kept after its end.
+    pub keep: Duration,
+    /// How to reach RabbitMQ.
+    pub broker: BrokerConfig,
+    /// Where the admin HTTP listens, and for whom.
+    pub admin: AdminConfig,
+    /// The endpoints of the cloud's products, where they replace the vendor's.
+    pub endpoints: Endpoints,
+    /// The rates at which the cloud may be called.
+    pub limits: Limits,
+    /// How the worker works, and the name of its leases.
+    pub worker: WorkerConfig,
+    /// Policies and error classes of the operator.
+    pub overrides: Overrides,
+    /// The accounts whose keys are configured.
+    pub accounts: BTreeMap<AccountUid, AccountConfig>,
+    /// The allow-rules, in the order of the file.
+    pub allow: Vec<Allow>,
+    /// How many jobs may begin within an hour, by what they do.
+    pub hourly: HourlyLimits,
+    /// The form of the log, and what is logged.
+    pub log: LogConfig,
+    /// What is odd and not wrong, to be logged as soon as there is a log.
+    pub warnings: Vec<Warning>,
+}
+
+/// `[store]`
+#[derive(Debug, Clone)]
+pub enum StoreConfig {
+    /// A SQLite file, for one worker.
+    File(PathBuf),
+    /// A PostgreSQL database, for several workers.
+    Database(PostgresSettings),
+}
+
+/// `[broker]`
+#[derive(Debug, Clone)]
+pub struct BrokerConfig {
+    /// AMQP URLs, tried in turn. They can hold passwords.
+    pub urls: Vec<SecretString>,
+    /// The prefix of the names of all exchanges and queues.
+    pub prefix: String,
+    /// The largest number of unacknowledged deliveries.
+    pub prefetch: u16,
+    /// Whether the worker declares its exchanges and queues.
+    pub declare: bool,
+    /// PEM certificates that `amqps` trusts instead of those of the machine.
+    pub ca_pem: Option<String>,
+}
+
+/// `[admin]`
+#[derive(Debug, Clone)]
+pub struct AdminConfig {
+    /// The address on which it listens. Any other than loopback needs a token.
+    pub listen: SocketAddr,
+    /// The bearer token of its requests; `None` if they need none.
+    pub token: Option<SecretString>,
+}
+
+/// `[worker]`
+#[derive(Debug, Clone)]
+pub struct WorkerConfig {
+    /// The largest number of jobs worked on at a time.
+    pub concurrency: usize,
+    /// How long a stopping worker waits for these jobs.
+    pub drain: Duration,
+    /// The holder of its leases: the same after a restart, and different for every worker. By default the name of the host.
+    pub name: String,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogConfig {
+    /// Text or JSON.
+    pub format: LogFormat,
+    /// What is logged, in the syntax of `RUST_LOG`.
+    pub filter: String,
+}
+
+/// The form of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For programs: one object on each line.
+    Json,
+}
+
+/// `[accounts."<uid>"]`
+#[derive(Debug, Clone)]
+pub struct AccountConfig {
+    /// The vendor's site at which the account is registered.
+    pub site: Site,
+    /// How its keys are obtained.
+    pub credential: Credential,
+}
+
+impl Config {
+    /// The credentials of every configured account.
+    pub fn credentials(&self) -> Vec<AccountCredentials> {
+        let of = |(uid, account): (&AccountUid, &AccountConfig)| AccountCredentials {
+            uid: uid.clone(),
+            credential: account.credential.clone(),
+        };
+        self.accounts.iter().map(of).collect()
+    }
+
+    /// The policy of these allow-rules, accounts and hourly limits.
+    pub fn policy(&self) -> Policy {
+        let sites = self.accounts.iter().map(|(uid, account)| (uid.clone(), account.site));
+        Policy::new(self.allow.clone(), sites.collect()).limited(self.hourly)
+    }
+}

@@ -1,0 +1,297 @@
+mod credentials;
+mod endpoints;
+mod profiles;
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use secrecy::ExposeSecret;
+
+use super::*;
+use crate::cloud::{Credential, Endpoints, ExternalId, Keys, MachineRole, OidcRole};
+use crate::domain::{AccountUid, Code, Hour, Product, Requester, Site};
+use crate::engine::guards::HourlyLimits;
+
+const ACCOUNTS: &str = r#"
+[accounts."1250123456123456"]
+access_key_id = "cen-key"
+access_key_secret = "s3cr3t-cen"
+"#;
+
+struct Written {
+    _dir: tempfile::TempDir,
+    path: PathBuf,
+}
+
+fn written(text: &str) -> Written {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("crossgrant.toml");
+    std::fs::write(&path, text).unwrap();
+    private(&path);
+    Written { path, _dir: dir }
+}
+
+fn private(path: &Path) {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+fn load(text: &str, env: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let file = written(text);
+    Config::load(Some(&file.path), env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())))
+}
+
+/// The lines of the error, each without the path of the file.
+fn faults(text: &str, env: &[(&str, &str)]) -> Vec<String> {
+    let error = load(text, env).unwrap_err();
+    let strip = |line: &String| line.split_once("/crossgrant.toml:").map_or(line.clone(), |(_, rest)| rest.to_owned());
+    error.0.iter().map(strip).collect()
+}
+
+/// Keys that stay.
+fn keys(credential: &Credential) -> Arc<Keys> {
+    match credential {
+        Credential::Source(source) => source.keys().now_or_never().unwrap().unwrap(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn everything_but_the_accounts_has_a_default() {
+    let config = Config::load(None, std::iter::empty()).unwrap();
+    assert_eq!(config.hour, Hour::REAL);
+    assert!(matches!(&config.store, StoreConfig::File(path) if path.to_str() == Some("crossgrant.db")));
+    assert_eq!(config.admin.listen.to_string(), "127.0.0.1:9180");
+    assert!(config.admin.token.is_none() && config.accounts.is_empty() && config.allow.is_empty());
+    assert_eq!((config.worker.concurrency, config.worker.drain), (256, Duration::from_secs(20)));
+    assert_eq!(
+        (config.broker.prefix.as_str(), config.broker.prefetch, config.broker.declare),
+        ("crossgrant", 200, true)
+    );
+    assert_eq!(config.log, LogConfig { format: LogFormat::Text, filter: "info".into() });
+    assert_eq!(config.limits, crate::cloud::Limits::default());
+    assert_eq!(config.hourly, HourlyLimits { revokes_per_cen: Some(20), payer_changes_per_account: Some(50) });
+    assert!(!config.worker.name.is_empty());
+    assert_eq!(config.endpoints, Endpoints::default());
+    assert_eq!(config.warnings, vec![]);
+}
+
+#[test]
+fn the_sample_is_read_and_says_the_defaults() {
+    let sample = include_str!("../../deploy/crossgrant.toml");
+    let dir = tempfile::tempdir().unwrap();
+    for secret in ["broker-url", "hub", "1250123456123456"] {
+        let path = dir.path().join(secret);
+        std::fs::write(&path, "s3cr3t\n").unwrap();
+        private(&path);
+    }
+    let config = load(&sample.replace("/etc/crossgrant/secrets", &dir.path().display().to_string()), &[]).unwrap();
+    assert_eq!((config.accounts.len(), config.allow.len(), config.warnings.len()), (2, 1, 0));
+    let known: Vec<&str> = schema::SECTIONS.iter().flat_map(|(_, keys)| keys.iter().copied()).collect();
+    for key in known.iter().copied().chain(schema::account_keys()).chain(schema::ALLOW_KEYS.iter().copied()) {
+        assert!(sample.contains(&format!("{key} =")), "the sample does not show `{key}`");
+    }
+}
+
+#[test]
+fn unknown_keys_are_refused_all_at_once_with_line_and_nearest_name() {
+    let text = format!(
+        "hours = \"1h\"\n[admin]\nlisen = \"127.0.0.1:1\"\n[brokr]\nurl = \"x\"\n{ACCOUNTS}site = \"china\"\ntokn = \"\"\n[[allow]]\nrequester = []\n"
+    );
+    let found = faults(&text, &[]);
+    assert_eq!(found.len(), 5, "{found:#?}");
+    for (line, place, hint) in [
+        ("1: unknown key `hours`", "this file", "did you mean `hour`?"),
+        ("3: unknown key `lisen`", "`[admin]`", "did you mean `listen`?"),
+        ("4: unknown key `brokr`", "this file", "did you mean `broker`?"),
+        ("11: unknown key `tokn`", "`[accounts.\"1250123456123456\"]`", "known: "),
+        ("13: unknown key `requester`", "`[[allow]]`", "did you mean `requesters`?"),
+    ] {
+        assert!(
+            found.iter().any(|f| f.starts_with(line) && f.contains(place) && f.contains(hint)),
+            "{line}: {found:#?}"
+        );
+    }
+}
+
+#[test]
+fn wrong_values_are_refused_with_their_place() {
+    let text =
+        "[worker]\nconcurrency = 0\ndrain = \"soon\"\n[log]\nformat = \"xml\"\n[cloud.endpoints]\ncbn = \"cbn\"\n";
+    let found = faults(text, &[("CROSSGRANT_BROKER_PREFETCH", "70000"), ("CROSSGRANT_ADMIN_LISTEN", "here")]);
+    let begins: Vec<&str> = found.iter().map(|line| line.split(" must").next().unwrap()).collect();
+    assert_eq!(begins[..2], ["2: `concurrency`", "3: `drain`"]);
+    assert!(found[2].starts_with("5: `format` cannot be `xml` (known: `text`, `json`)"), "{found:#?}");
+    assert!(found[3].starts_with("7: `cbn` cannot be \"cbn\": an endpoint is a URL"), "{found:#?}");
+    assert!(found.iter().any(|f| f.starts_with("CROSSGRANT_BROKER_PREFETCH: `prefetch` must be a whole number")));
+    assert!(found.iter().any(|f| f.starts_with("CROSSGRANT_ADMIN_LISTEN: `listen` cannot be \"here\"")));
+    assert!(faults("[admin\n", &[])[0].starts_with("1: "));
+    assert!(
+        Config::load(Some(Path::new("/nowhere/x.toml")), std::iter::empty()).unwrap_err().0[0].contains("cannot read")
+    );
+}
+
+#[test]
+fn an_hourly_limit_is_a_number_or_none() {
+    let hourly = |text: &str, env: &[(&str, &str)]| load(&format!("[limits]\n{text}"), env).unwrap().hourly;
+    let limits = hourly("revokes_per_cen = 0\npayer_changes_per_account = \"none\"\n", &[]);
+    assert_eq!(limits, HourlyLimits { revokes_per_cen: Some(0), payer_changes_per_account: None });
+    let env = [("CROSSGRANT_LIMITS_REVOKES_PER_CEN", "none"), ("CROSSGRANT_LIMITS_PAYER_CHANGES_PER_ACCOUNT", "7")];
+    let limits = hourly("revokes_per_cen = 3\n", &env);
+    assert_eq!(limits, HourlyLimits { revokes_per_cen: None, payer_changes_per_account: Some(7) });
+    assert_eq!(
+        hourly("revokes_per_cen = 3\n", &[]).payer_changes_per_account,
+        Some(50),
+        "left out, it has its default"
+    );
+    for wrong in ["-1", "\"20\"", "\"all\"", "true", "1000001"] {
+        let found = faults(&format!("[limits]\nrevokes_per_cen = {wrong}\n"), &[]);
+        assert!(found[0].starts_with("2: `revokes_per_cen` must be a whole number from 0"), "{wrong}: {found:?}");
+    }
+}
+
+#[test]
+fn the_environment_goes_before_the_file() {
+    let text = format!("[store]\npath = \"a.db\"\n[broker]\nurl = [\"amqp://a\", \"amqp://b\"]\n{ACCOUNTS}");
+    let config = load(
+        &text,
+        &[
+            ("CROSSGRANT_STORE_PATH", "b.db"),
+            ("CROSSGRANT_ADMIN_LISTEN", "127.0.0.1:0"),
+            ("CROSSGRANT_LOG_FILTER", ""),
+            ("CROSSGRANT_ACCOUNT_1250123456123456_ACCESS_KEY_SECRET", "other"),
+            ("CROSSGRANT_ACCOUNT_1688000000000001_ACCESS_KEY_ID", "resource-key"),
+            ("CROSSGRANT_ACCOUNT_1688000000000001_ACCESS_KEY_SECRET", "hers"),
+            ("CROSSGRANT_ACCOUNT_1688000000000001_SECURITY_TOKEN", "token"),
+            ("CROSSGRANT_ACCOUNT_1688000000000001_SITE", "international"),
+        ],
+    )
+    .unwrap();
+    assert!(matches!(&config.store, StoreConfig::File(path) if path.to_str() == Some("b.db")));
+    assert_eq!(config.admin.listen.port(), 0);
+    assert_eq!(config.log.filter, "info", "an empty variable sets nothing");
+    let urls: Vec<_> = config.broker.urls.iter().map(ExposeSecret::expose_secret).collect();
+    assert_eq!(urls, ["amqp://a", "amqp://b"]);
+    let account = |uid: &str| keys(&config.accounts[&AccountUid::parse(uid).unwrap()].credential);
+    assert_eq!(account("1250123456123456").access_key_secret.expose_secret(), "other");
+    assert_eq!(account("1250123456123456").access_key_id, "cen-key");
+    assert_eq!(account("1688000000000001").security_token.as_ref().unwrap().expose_secret(), "token");
+    assert_eq!(config.accounts[&AccountUid::parse("1688000000000001").unwrap()].site, Site::International);
+    assert_eq!(config.accounts[&AccountUid::parse("1250123456123456").unwrap()].site, Site::China);
+    assert_eq!(config.credentials().len(), 2);
+    let urls = load("", &[("CROSSGRANT_BROKER_URL", "amqp://a amqp://b")]).unwrap().broker.urls;
+    assert_eq!(urls.len(), 2);
+}
+
+#[test]
+fn a_variable_that_sets_nothing_is_warned_of_and_does_no_harm() {
+    let config = load("", &[("CROSSGRANT_BROKER_URI", "x"), ("CROSSGRANT_CONFIG", "y")]).unwrap();
+    assert_eq!(config.warnings.len(), 1);
+    assert!(config.warnings[0].message.contains("did you mean CROSSGRANT_BROKER_URL?"), "{:?}", config.warnings);
+}
+
+#[test]
+fn secrets_are_read_from_files_without_their_last_newline() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("token");
+    std::fs::write(&path, "s3cr3t\n").unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let text = format!("[admin]\ntoken_file = \"{}\"\nlisten = \"0.0.0.0:9180\"\n", path.display());
+    let config = load(&text, &[]).unwrap();
+    assert_eq!(config.admin.token.unwrap().expose_secret(), "s3cr3t");
+    assert!(config.warnings[0].message.contains("every user can read it"), "{:?}", config.warnings);
+    private(&path);
+    assert_eq!(load(&text, &[]).unwrap().warnings, vec![]);
+    let config = load(&text, &[("CROSSGRANT_ADMIN_TOKEN", "other")]).unwrap();
+    assert_eq!(config.admin.token.unwrap().expose_secret(), "other");
+    assert!(faults(&text.replace("token_file", "token = \"x\"\ntoken_file"), &[])[0].contains("both set"));
+    std::fs::write(&path, "\n").unwrap();
+    assert!(faults(&text, &[]).iter().any(|f| f.contains("is empty")));
+    assert!(faults("[admin]\ntoken_file = \"/nowhere/token\"\n", &[])[0].contains("cannot read `token_file`"));
+}
+
+#[test]
+fn an_address_others_can_reach_needs_a_token() {
+    for listen in ["0.0.0.0:9180", "192.168.1.1:80", "[::]:9180"] {
+        let text = format!("[admin]\nlisten = \"{listen}\"\n");
+        assert!(faults(&text, &[])[0].contains("which other machines can reach"), "{listen}");
+        assert!(load(&text, &[("CROSSGRANT_ADMIN_TOKEN", "t")]).is_ok(), "{listen}");
+    }
+    for listen in ["127.0.0.1:0", "[::1]:9180"] {
+        assert!(load(&format!("[admin]\nlisten = \"{listen}\"\n"), &[]).is_ok(), "{listen}");
+    }
+}
+
+#[test]
+fn another_hour_needs_another_cloud() {
+    assert!(faults("hour = \"10s\"\n", &[])[0].starts_with("1: `hour` can only be changed together with"));
+    let text = "hour = \"10s\"\n[cloud.endpoints]\ncbn = \"http://127.0.0.1:8080\"\n";
+    assert_eq!(load(text, &[]).unwrap().hour.length(), Duration::from_secs(10));
+    assert!(load("hour = \"1h\"\n", &[]).is_ok());
+    assert!(faults("", &[("CROSSGRANT_HOUR", "1ms")])[0].starts_with("CROSSGRANT_HOUR: `hour` must be at least 10 ms"));
+}
+
+#[test]
+fn rules_are_read_as_the_policy_has_them() {
+    let text = "[[allow]]\nrequesters = [\"ticketing\"]\nkinds = [\"grant\"]\n";
+    let config = load(text, &[]).unwrap();
+    assert_eq!(config.allow[0].requesters, [Requester::parse("ticketing").unwrap().as_str()]);
+    assert_eq!(config.allow[0].kinds.as_deref(), Some(&[crate::domain::Kind::Grant][..]));
+    let found = faults("[[allow]]\nrequesters = [\"*\"]\n\n[[allow]]\nrequesters = [\"*\"]\nkinds = [\"gift\"]\n", &[]);
+    assert!(found.len() == 1 && found[0].starts_with("6: this `[[allow]]` cannot be used: "), "{found:#?}");
+}
+
+#[test]
+fn each_sort_of_fault_has_its_code() {
+    for (text, code) in [
+        ("[broker]\nca_file = \"/nowhere/ca.pem\"\n", Code::ConfigUnreadable),
+        ("[admin\n", Code::ConfigSyntax),
+        ("hours = \"1h\"\n", Code::ConfigUnknownKey),
+        ("[worker]\nconcurrency = 0\n", Code::ConfigBadValue),
+        ("[broker]\nurl = \"amqp://a\"\nurl_file = \"b\"\n", Code::ConfigContradiction),
+        ("[admin]\nlisten = \"0.0.0.0:9180\"\n", Code::ConfigNeedsToken),
+        ("hour = \"10s\"\n", Code::ConfigHour),
+        ("[accounts.\"125\"]\nsite = \"china\"\n", Code::ConfigCredential),
+    ] {
+        let found = faults(text, &[]);
+        assert!(found.len() == 1 && found[0].ends_with(&format!(" [{code}]")), "{code}: {found:#?}");
+    }
+}
+
+#[test]
+fn no_secret_is_shown() {
+    let text = format!(
+        "[admin]\ntoken = \"s3cr3t-token\"\n[broker]\nurl = \"amqp://u:s3cr3t@h\"\n{ACCOUNTS}security_token = \"s3cr3t-sts\"\n"
+    );
+    let config = load(&text, &[]).unwrap();
+    let shown = format!("{config:?} {config:#?}");
+    assert!(shown.contains("cen-key"), "{shown}");
+    assert!(!shown.contains("s3cr3t"), "{shown}");
+    let found = faults(&format!("{text}[store]\npath = 1\n"), &[("CROSSGRANT_ADMIN_TOKEN", "s3cr3t two")]);
+    assert!(found.len() == 2 && found.iter().all(|f| !f.contains("s3cr3t")), "{found:#?}");
+}
+
+#[test]
+fn a_database_is_named_by_its_url_and_its_password_is_a_secret() {
+    let dir = tempfile::tempdir().unwrap();
+    let password = dir.path().join("password");
+    std::fs::write(&password, "s3cr3t\n").unwrap();
+    private(&password);
+    let text = |more: &str| format!("[store]\nurl = \"postgres://crossgrant@db.example/jobs\"\n{more}\n{ACCOUNTS}");
+    let config = load(&text(&format!("password_file = {password:?}")), &[("CROSSGRANT_WORKER_NAME", "w7")]).unwrap();
+    let StoreConfig::Database(settings) = &config.store else { panic!("{:?}", config.store) };
+    assert_eq!((settings.name.as_str(), settings.password.as_ref().unwrap().expose_secret()), ("w7", "s3cr3t"));
+    assert!(!format!("{config:?}").contains("s3cr3t"));
+    for (more, says) in
+        [("path = \"a.db\"", "both set"), ("password = \"\"", "empty"), ("ca_file = \"/none\"", "ca_file")]
+    {
+        let found = faults(&text(more), &[]);
+        assert!(found.len() == 1 && found[0].contains(says), "{more}: {found:?}");
+    }
+    let found = faults(&text("").replace("postgres://", "mysql://"), &[]);
+    assert!(found.len() == 1 && found[0].contains("`url` cannot be used"), "{found:?}");
+    let alone = faults(&format!("[store]\npassword = \"s3cr3t\"\n{ACCOUNTS}"), &[]);
+    assert!(alone.len() == 1 && alone[0].contains("belong to `url`"), "{alone:?}");
+}

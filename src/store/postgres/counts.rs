@@ -1,0 +1,50 @@
+//! Jobs by kind and state, counted as they change: to count a million rows for every metrics scrape would take too long.
+
+use std::collections::BTreeMap;
+
+use tokio_postgres::Row;
+
+use super::connection::{Connection, Pipeline};
+use super::error::PgError;
+use crate::engine::ports::store::Counts;
+use crate::store::row;
+
+/// By how much each count of jobs changes, by kind and state.
+pub(super) type CountChanges<'a> = BTreeMap<(&'a str, &'a str), i64>;
+
+/// A row for each kind and state, in one order, so that two transactions never wait for each other in a circle.
+pub(super) const COUNT: &str = "INSERT INTO census AS c (shard, kind, state, jobs)
+    SELECT $1, * FROM unnest($2::text[], $3::text[], $4::int8[]) AS n(kind, state, jobs)
+    ON CONFLICT (shard, kind, state) DO UPDATE SET jobs = c.jobs + excluded.jobs";
+
+/// Adds the changes to the counts of a shard. [`COUNT`] must be prepared.
+pub(super) async fn write(pipeline: Pipeline<'_>, changes: &CountChanges<'_>, shard: i16) -> Result<(), PgError> {
+    let changes: Vec<_> = changes.iter().filter(|(_, jobs)| **jobs != 0).collect();
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let kinds: Vec<&str> = changes.iter().map(|((kind, _), _)| *kind).collect();
+    let states: Vec<&str> = changes.iter().map(|((_, state), _)| *state).collect();
+    let jobs: Vec<i64> = changes.iter().map(|(_, jobs)| **jobs).collect();
+    pipeline.execute(COUNT, &[&shard, &kinds, &states, &jobs]).await
+}
+
+/// Counts for the metrics; a kind and state without a job is left out.
+pub(super) async fn read(conn: &Connection) -> Result<Counts, PgError> {
+    let count = |row: &Row, column: usize| row.get::<_, i64>(column).unsigned_abs();
+    let sql = "SELECT (SELECT count(*) FROM outbox), (SELECT count(*) FROM undeliverable),
+        (SELECT count(*) FROM rejections), (SELECT count(*) FROM pauses WHERE active)";
+    let row = conn.query_one(sql, &[]).await?;
+    let mut counts = Counts {
+        outbox: count(&row, 0),
+        undeliverable: count(&row, 1),
+        rejected: count(&row, 2),
+        paused: count(&row, 3),
+        ..Counts::default()
+    };
+    let sql = "SELECT kind, state, sum(jobs)::int8 FROM census GROUP BY kind, state HAVING sum(jobs) > 0";
+    for row in conn.query(sql, &[]).await? {
+        counts.jobs.insert(row::kind_and_state(row.get(0), row.get(1))?, count(&row, 2));
+    }
+    Ok(counts)
+}

@@ -1,0 +1,168 @@
+//! Leader locks: what only one worker of a database does at a time, it does while it holds the lock for it.
+//!
+//! **Publishing.** One worker at a time reads the outbox; the others find it empty. So no event is published twice by two
+//! of them, and the order is that of the numbers. A number is taken before its commit and seen after it, so a lower number
+//! may appear after a higher one. The reader remembers which numbers were missing and reads them once they appear: an event
+//! of a job is then never published after the next one. A reader that publishes nothing releases the lock to another,
+//! because it may be its own broker that cannot be reached.
+//!
+//! **Sweeping.** A worker that asks for a page of a group locks it until it releases the group; the others find it empty.
+//! Jobs that it leaves in the group are due later. If it dies, its lock ends too.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::Mutex;
+
+use super::listener::Listener;
+use super::lock_keys;
+use crate::clock::{Clock as _, SystemClock, later};
+use crate::engine::ports::store::{Group, StoreError, Wakeup};
+
+/// A worker that has read messages, and published none for this long, cannot publish.
+const STUCK: Duration = Duration::from_secs(5);
+/// A number that is missing for this long will never appear: no transaction lasts longer.
+const MISSED: Duration = Duration::from_secs(60);
+/// How many missing numbers are remembered. A large batch that was undone leaves more.
+const MISSING: usize = 2_000;
+/// When to look again at a group that another worker sweeps.
+const AGAIN: Duration = Duration::from_secs(2);
+
+/// The leader locks of one worker.
+#[derive(Default)]
+pub(super) struct LeaderLocks {
+    publishing: Mutex<Publishing>,
+    sweeping: Mutex<Sweeping>,
+}
+
+#[derive(Default)]
+struct Publishing {
+    /// Numbers that are missing below one that was read, with the uptime at which that was first seen.
+    missing: BTreeMap<i64, Duration>,
+    /// The uptime since which messages are read and none published.
+    reading_since: Option<Duration>,
+    /// The uptime until which the lock is left to others.
+    others_until: Option<Duration>,
+}
+
+#[derive(Default)]
+struct Sweeping {
+    /// The keys of the groups that this worker has locked.
+    locked: BTreeSet<i32>,
+    /// When this worker found a group that another has locked.
+    others_at: Option<Timestamp>,
+}
+
+impl LeaderLocks {
+    /// Whether this worker may publish; if so, the missing numbers to read.
+    pub(super) async fn publish(&self, listener: &Listener) -> Result<Option<Vec<i64>>, StoreError> {
+        let mut publishing = self.publishing.lock().await;
+        let now = SystemClock.uptime();
+        if publishing.others_until.is_some_and(|until| now < until) {
+            return Ok(None);
+        }
+        if publishing.reading_since.is_some_and(|since| now.saturating_sub(since) > STUCK) {
+            tracing::info!("cannot publish; lets another worker try");
+            *publishing = Publishing { others_until: Some(now + STUCK), ..Publishing::default() };
+            listener.unlock(lock_keys::outbox()).await?;
+            listener.notify(Wakeup { mail: true, ..Wakeup::default() });
+            return Ok(None);
+        }
+        if !listener.try_lock(lock_keys::outbox()).await? {
+            *publishing = Publishing::default();
+            return Ok(None);
+        }
+        publishing.missing.retain(|_, since| now.saturating_sub(*since) < MISSED);
+        Ok(Some(publishing.missing.keys().copied().collect()))
+    }
+
+    /// Takes note of the numbers that were read after number `after`.
+    pub(super) async fn read(&self, after: i64, numbers: &[i64]) {
+        let (Some(first), Some(last)) = (numbers.first(), numbers.last()) else { return };
+        let mut publishing = self.publishing.lock().await;
+        let now = SystemClock.uptime();
+        publishing.reading_since.get_or_insert(now);
+        // The first number of all is not known.
+        let mut expected = if after == 0 { *first } else { after } + 1;
+        for number in numbers.iter().copied().chain([last + 1]) {
+            for missing in (expected..number).rev().take(MISSING) {
+                publishing.missing.entry(missing).or_insert(now);
+            }
+            expected = expected.max(number + 1);
+            publishing.missing.remove(&number);
+        }
+        while publishing.missing.len() > MISSING {
+            publishing.missing.pop_first();
+        }
+    }
+
+    /// Takes note that messages were published.
+    pub(super) async fn published(&self) {
+        self.publishing.lock().await.reading_since = None;
+    }
+
+    /// Begins a pass of the sweep: releases what is left of the pass before.
+    pub(super) async fn begin_pass(&self, listener: &Listener) -> Result<(), StoreError> {
+        let mut sweeping = self.sweeping.lock().await;
+        sweeping.others_at = None;
+        while let Some(key) = sweeping.locked.pop_first() {
+            listener.unlock(key).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn release_group(&self, listener: &Listener, group: &Group) -> Result<(), StoreError> {
+        let key = lock_keys::group(group);
+        if self.sweeping.lock().await.locked.remove(&key) { listener.unlock(key).await } else { Ok(()) }
+    }
+
+    /// Whether this worker may sweep a group, at `now`.
+    pub(super) async fn sweep(&self, listener: &Listener, group: &Group, now: Timestamp) -> Result<bool, StoreError> {
+        let key = lock_keys::group(group);
+        let mut sweeping = self.sweeping.lock().await;
+        let locked = listener.try_lock(key).await?;
+        if locked {
+            sweeping.locked.insert(key);
+        } else {
+            sweeping.others_at = Some(now);
+        }
+        Ok(locked)
+    }
+
+    /// When to sweep if the first job is due at `due`: not at once if another worker may be about to sweep that job.
+    pub(super) async fn next_sweep(&self, due: Timestamp) -> Timestamp {
+        match self.sweeping.lock().await.others_at {
+            Some(at) => due.max(later(at, AGAIN)),
+            None => due,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn missing(locks: &LeaderLocks) -> Vec<i64> {
+        locks.publishing.lock().await.missing.keys().copied().collect()
+    }
+
+    #[tokio::test]
+    async fn missing_numbers_are_remembered_until_they_are_read() {
+        let locks = LeaderLocks::default();
+        locks.read(0, &[5, 6, 9]).await;
+        assert_eq!(missing(&locks).await, [7, 8], "before the first of all none is known to be missing");
+        locks.read(9, &[11]).await;
+        assert_eq!(missing(&locks).await, [7, 8, 10]);
+        locks.read(11, &[8, 10, 12]).await;
+        assert_eq!(missing(&locks).await, [7]);
+    }
+
+    #[tokio::test]
+    async fn a_large_gap_is_not_remembered_whole() {
+        let locks = LeaderLocks::default();
+        locks.read(1, &[1_000_000]).await;
+        let missing = missing(&locks).await;
+        assert_eq!((missing.len(), missing[MISSING - 1]), (MISSING, 999_999), "the latest are the likeliest to come");
+    }
+}

@@ -1,0 +1,17 @@
+//! A counter that is raised and read back, to find out whether the store can be used.
+
+use super::connection::Connection;
+use super::error::PgError;
+
+/// Raises the counter of a shard; returns its new value.
+pub(super) async fn write(conn: &Connection, shard: i16) -> Result<i64, PgError> {
+    let sql = "INSERT INTO probe AS p (shard, writes) VALUES ($1, 1)
+        ON CONFLICT (shard) DO UPDATE SET writes = p.writes + 1 RETURNING writes";
+    Ok(conn.query_one(sql, &[&shard]).await?.get(0))
+}
+
+/// The counter as it is on disk.
+pub(super) async fn read(conn: &Connection, shard: i16) -> Result<i64, PgError> {
+    let row = conn.query_opt("SELECT writes FROM probe WHERE shard = $1", &[&shard]).await?;
+    Ok(row.map_or(0, |row| row.get(0)))
+}

@@ -1,0 +1,56 @@
+//! Retention: old jobs and rejections are deleted, with all that belongs to them.
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::connection::Connection;
+use super::counts::{self, CountChanges};
+use super::error::PgError;
+use crate::store::row;
+
+/// How many jobs, and how many rejections, one transaction deletes.
+const PIECE: usize = 500;
+
+/// Deletes some of the ended jobs and rejections that are older than `before`. One that has an unpublished message stays;
+/// one that another transaction has locked stays until the next time. Returns how many jobs were deleted, and whether there
+/// may be more to delete.
+pub(super) async fn prune(conn: &Connection, before: Timestamp, shard: i16) -> Result<(usize, bool), PgError> {
+    let before = row::at_or_before(before);
+    let jobs = "SELECT j.uid FROM keys k JOIN jobs j ON j.uid = k.uid
+        WHERE k.created_us < $1 AND j.ended AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.uid = k.uid)
+        LIMIT $2 FOR UPDATE OF j SKIP LOCKED";
+    let rejections = "SELECT uid FROM rejections r
+        WHERE at_us < $1 AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.uid = r.uid) LIMIT $2 FOR UPDATE SKIP LOCKED";
+    let (jobs, rejections) = (lock(conn, jobs, before).await?, lock(conn, rejections, before).await?);
+    let more = jobs.len() == PIECE || rejections.len() == PIECE;
+    let pruned = conn.query("DELETE FROM jobs WHERE uid = ANY ($1) RETURNING kind, state", &[&jobs]).await?;
+    for sql in [
+        "DELETE FROM keys WHERE uid = ANY ($1)",
+        "DELETE FROM labels WHERE uid = ANY ($1)",
+        "DELETE FROM followers WHERE uid = ANY ($1)",
+    ] {
+        conn.execute(sql, &[&jobs]).await?;
+    }
+    conn.execute("DELETE FROM rejections WHERE uid = ANY ($1)", &[&rejections]).await?;
+    let all: Vec<Uuid> = jobs.iter().chain(&rejections).copied().collect();
+    for sql in ["DELETE FROM events WHERE uid = ANY ($1)", "DELETE FROM undeliverable WHERE uid = ANY ($1)"] {
+        conn.execute(sql, &[&all]).await?;
+    }
+    let mut changes = CountChanges::new();
+    for row in &pruned {
+        *changes.entry((row.get(0), row.get(1))).or_default() -= 1;
+    }
+    conn.prepare(&[counts::COUNT]).await?;
+    counts::write(conn.pipeline(), &changes, shard).await?;
+    Ok((pruned.len(), more))
+}
+
+/// Locks what `sql` selects, and leaves out what was asked for again before it was locked: it has a new message.
+async fn lock(conn: &Connection, sql: &str, before: i64) -> Result<Vec<Uuid>, PgError> {
+    let rows = conn.query(sql, &[&before, &row::limit(PIECE)]).await?;
+    let locked: Vec<Uuid> = rows.iter().map(|row| row.get(0)).collect();
+    let sql = "SELECT uid FROM unnest($1::uuid[]) AS n(uid)
+        WHERE NOT EXISTS (SELECT 1 FROM outbox o WHERE o.uid = n.uid)";
+    let rows = conn.query(sql, &[&locked]).await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}

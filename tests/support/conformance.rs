@@ -1,0 +1,67 @@
+//! The conformance suite of stores: one test for each promise of [`crossgrant::engine::ports::store::Store`].
+//!
+//! `conformance!(make)` makes the tests for the store that the async function `make` opens, each on a fresh one.
+
+pub mod change;
+pub mod dead;
+pub mod fixtures;
+pub mod guards;
+pub mod intake;
+pub mod lease;
+pub mod listing;
+pub mod mail;
+pub mod queue;
+pub mod retention;
+pub mod sweep;
+
+/// Makes one test for each promise.
+macro_rules! conformance {
+    ($make:path) => {
+        conformance! { @ $make;
+            intake: a_message_becomes_a_job, the_same_id_and_content_is_no_second_job,
+                repetitions_are_seen_within_one_batch, the_same_id_with_other_content_is_rejected,
+                ids_are_scoped_by_requester, a_repetition_is_answered_to_the_new_reply_to,
+                a_repetition_without_reply_to_is_answered_where_it_was_first, a_rejection_is_stored_and_published,
+                a_rejection_again_is_published_again_unchanged, a_repetition_gets_the_latest_event, simultaneous_repetitions_make_one_job;
+            queue: jobs_on_one_instance_go_in_order, a_blocked_job_is_not_claimable_however_due,
+                leaving_lets_the_next_job_go, a_job_that_comes_back_is_last, a_job_that_stays_keeps_its_place,
+                leaving_from_the_middle_frees_no_other, jobs_outside_the_queue_are_not_blocked,
+                a_half_done_job_blocks_the_queue;
+            lease: a_claim_is_exclusive_until_it_ends, claims_take_the_earliest_due_first,
+                nothing_is_claimed_before_its_time, an_old_token_commits_nothing, a_lease_can_be_prolonged,
+                a_released_job_is_free_at_once, a_restarted_worker_takes_back_its_own_leases_only,
+                next_due_is_when_a_claim_finds_something, simultaneous_claims_share_without_overlap;
+            change: a_commit_raises_the_revision, a_commit_on_an_old_revision_changes_nothing,
+                a_conflict_of_another_leaves_nothing_behind, others_change_in_the_same_commit,
+                only_the_table_of_transitions_is_allowed, an_illegal_change_harms_no_other,
+                many_changes_are_each_for_themselves, a_job_that_is_not_there_conflicts,
+                without_a_lease_only_the_revision_counts, simultaneous_commits_are_won_by_one;
+            guards: over_the_limit_nothing_changes, a_place_is_free_again_after_the_hour,
+                a_job_is_counted_with_its_like, a_job_without_a_limit_is_counted, a_job_that_has_begun_keeps_its_place,
+                the_last_place_is_taken_by_one, no_job_begins_in_a_paused_account, a_pause_is_kept_until_it_is_ended,
+                a_held_job_can_be_claimed_once_its_account_is_unpaused, a_held_job_is_due_at_its_own_time_too,
+                a_job_held_too_late_is_not_forgotten;
+            mail: messages_come_in_the_order_of_their_commits, published_messages_are_gone_and_numbers_never_return,
+                undeliverable_messages_are_kept_aside, terminal_events_reach_every_follower_once,
+                followers_are_limited, events_are_kept_in_order, one_event_may_go_to_two_places,
+                an_event_never_changes_its_content;
+            sweep: swept_jobs_are_not_claimed, a_group_is_one_cen_and_one_type, pages_cover_a_group_without_overlap,
+                pages_stay_put_while_jobs_leave, next_sweep_is_the_first_due, a_job_in_doubt_is_not_swept;
+            dead: rejections_are_listed_newest_first_in_pages, undeliverable_messages_are_replayed_as_they_were;
+            listing: newest_first_in_pages, every_filter_narrows, one_job_by_either_name, waiting_jobs_oldest_first;
+            retention: definitions_are_kept_by_digest, jobs_and_messages_are_counted, the_probe_can_be_repeated,
+                old_ended_jobs_are_deleted_whole, what_is_unpublished_is_not_deleted, old_rejections_are_deleted;
+        }
+    };
+    (@ $make:path; $($part:ident: $($promise:ident),+;)+) => {
+        $($(
+            #[tokio::test]
+            async fn $promise() {
+                let fresh: crate::support::conformance::fixtures::Fresh = $make().await;
+                crate::support::conformance::$part::$promise(fresh.store).await;
+                drop(fresh.guard);
+            }
+        )+)+
+    };
+}
+pub(crate) use conformance;

@@ -1,0 +1,92 @@
+//! Promises about what is kept, counted and forgotten.
+
+use std::sync::Arc;
+
+use super::fixtures::*;
+use crossgrant::domain::Kind;
+use crossgrant::engine::ports::store::{Counts, Filter, LeaseUse, Message, Store, Taken};
+use crossgrant::engine::record::State;
+
+type S = Arc<dyn Store>;
+
+pub async fn definitions_are_kept_by_digest(store: S) {
+    store.put_definition("d1", "grant", "one").await.unwrap();
+    store.put_definition("d2", "grant", "two").await.unwrap();
+    store.put_definition("d1", "grant", "one").await.unwrap();
+    assert_eq!(store.definition("d1").await.unwrap(), Some(("grant".into(), "one".into())));
+    assert_eq!(store.definition("d2").await.unwrap(), Some(("grant".into(), "two".into())));
+    assert_eq!(store.definition("d3").await.unwrap(), None);
+}
+
+pub async fn jobs_and_messages_are_counted(store: S) {
+    assert_eq!(store.counts().await.unwrap(), Counts::default());
+    let mut grant = record(3);
+    grant.job.kind = Kind::Grant;
+    take(&*store, &[record(1), record(2), grant]).await;
+    store.take(vec![Message::Rejection(Box::new(rejection(9)))]).await.unwrap();
+    set(&*store, 1, running).await;
+    set(&*store, 1, running).await;
+    assert_eq!(
+        store.counts().await.unwrap(),
+        Counts {
+            jobs: [
+                ((Kind::PayerChange, State::Running), 1),
+                ((Kind::PayerChange, State::Queued), 1),
+                ((Kind::Grant, State::Queued), 1)
+            ]
+            .into(),
+            outbox: 5,
+            undeliverable: 0,
+            rejected: 1,
+            paused: 0,
+        }
+    );
+}
+
+pub async fn the_probe_can_be_repeated(store: S) {
+    for _ in 0..3 {
+        store.probe().await.unwrap();
+    }
+}
+
+pub async fn old_ended_jobs_are_deleted_whole(store: S) {
+    let mut old = record(1);
+    old.job.labels.insert("ticket".into(), "NET-1".into());
+    take(&*store, &[with_reply(old, "q", "c"), record(2), record(3), record(4)]).await;
+    let mut end = change(at_rest(load(&*store, 1).await, State::Failed), LeaseUse::None);
+    end.outbound = vec![event(1, 2, true)];
+    store.commit(end).await.unwrap();
+    fail(&*store, 2).await;
+    fail(&*store, 4).await;
+    empty_outbox(&*store).await;
+    assert_eq!(store.prune(at(4)).await.unwrap(), 2, "3 has not ended, and 4 is not old enough");
+    assert_eq!(store.load(uid(1)).await.unwrap(), None);
+    assert_eq!(store.events(uid(1)).await.unwrap(), Vec::<String>::new());
+    assert_eq!(store.counts().await.unwrap().jobs.values().sum::<u64>(), 2);
+    let labelled = Filter { label: Some(("ticket".into(), "NET-1".into())), limit: 9, ..Filter::default() };
+    assert_eq!(store.list(&labelled).await.unwrap(), []);
+    let taken = store.take(vec![arrival(&record(1)), arrival(&record(3))]).await.unwrap();
+    assert_eq!(taken, [Taken::New(uid(1)), Taken::Repeated(uid(3))], "the key is free again");
+    assert_eq!(store.prune(at(0)).await.unwrap(), 0);
+}
+
+pub async fn what_is_unpublished_is_not_deleted(store: S) {
+    take(&*store, &[record(1)]).await;
+    fail(&*store, 1).await;
+    assert_eq!(store.prune(at(1000)).await.unwrap(), 0, "its first event is still to be published");
+    let queued = store.outbox(0, 10).await.unwrap();
+    assert_eq!(queued[0].outgoing, event(1, 1, false).outgoing);
+    store.mark_sent(&[], &[queued[0].number]).await.unwrap();
+    assert_eq!(store.prune(at(1000)).await.unwrap(), 1);
+    assert_eq!(store.counts().await.unwrap(), Counts::default());
+}
+
+pub async fn old_rejections_are_deleted(store: S) {
+    let messages = [1, 2, 3].map(|n| Message::Rejection(Box::new(rejection(n)))).into();
+    store.take(messages).await.unwrap();
+    empty_outbox(&*store).await;
+    assert_eq!(store.prune(at(3)).await.unwrap(), 0, "rejections are not jobs");
+    assert_eq!(store.counts().await.unwrap().rejected, 1);
+    assert_eq!(store.events(uid(1)).await.unwrap(), Vec::<String>::new());
+    assert_eq!(store.events(uid(3)).await.unwrap().len(), 1);
+}
