@@ -51,9 +51,7 @@ fn after_the_second_write_before_its_answer(crew: Crew) {
 
 fn between_the_revoke_and_the_grant_that_replaces_it(crew: Crew) {
     // Neither call knows a ClientToken, so only looking tells whether the grant was made.
-    for (kind, calls) in
-        [(FaultKind::HangBefore, "1 OK, 1 fault:hang_before"), (FaultKind::HangAfter, "1 fault:hang_after")]
-    {
+    let killed_at = |kind: FaultKind, calls: &str| {
         let site = place(crew, Options::default());
         site.cloud.inject(InjectedFault::new(GRANT, kind.clone()));
         let mut staff = site.staff();
@@ -66,7 +64,12 @@ fn between_the_revoke_and_the_grant_that_replaces_it(crew: Crew) {
         completes_once(&site, worker, "replace");
         assert_eq!(operations(&site, UNATTACHED), [REVOKE, GRANT], "{kind:?}");
         assert_eq!((answers(&site, REVOKE), answers(&site, GRANT)), ("1 OK".into(), calls.into()));
-    }
+    };
+    // They mostly wait.
+    std::thread::scope(|both| {
+        both.spawn(|| killed_at(FaultKind::HangBefore, "1 OK, 1 fault:hang_before"));
+        both.spawn(|| killed_at(FaultKind::HangAfter, "1 fault:hang_after"));
+    });
 }
 
 fn while_it_waits_for_the_hour_which_passes_without_it(crew: Crew) {

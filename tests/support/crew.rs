@@ -20,6 +20,7 @@ request-timeout = "3s"
 lease = "9s"
 settle = "2s"
 settle-poll = "200ms"
+attachments-recheck = "500ms"
 "#;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
