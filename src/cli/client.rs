@@ -58,7 +58,7 @@ impl AdminClient {
         self.answer(self.client.get(format!("{}{path}", self.url))).await
     }
 
-    /// Posts a command.
+    /// Sends a POST to `path` of the admin API; returns the JSON of the answer.
     pub async fn post<T: DeserializeOwned>(&self, path: &str) -> Result<T, CliError> {
         self.answer(self.client.post(format!("{}{path}", self.url))).await
     }

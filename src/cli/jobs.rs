@@ -32,7 +32,7 @@ pub(super) async fn jobs(args: &JobsArgs, worker: &AdminClient) -> Result<Exit, 
     Ok(Exit::Ok)
 }
 
-/// Shows a job.
+/// Prints one job: what it does or waits for, its images, writes and events.
 pub(super) async fn show(args: &ShowArgs, worker: &AdminClient) -> Result<Exit, CliError> {
     let view: JobView = worker.get(&format!("/v1/jobs/{}", segment(&args.job))).await?;
     let lines = if args.json { vec![json!(view).to_string()] } else { text::page(&view) };

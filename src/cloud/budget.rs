@@ -30,7 +30,7 @@ const SHARE: u32 = 8;
 pub struct Limits {
     /// For each operation that reads.
     pub reads_per_second: u32,
-    /// For each operation that writes.
+    /// Calls per second of each operation that writes, for each account, unless `operations` limits it.
     pub writes_per_second: u32,
     /// How many calls may go out at once after a pause.
     pub burst: u32,

@@ -22,7 +22,7 @@ pub struct Endpoint {
 /// Why a text is not an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadEndpoint {
-    /// Not a URL of scheme and host.
+    /// The text is not a URL of scheme and host alone.
     #[error(
         "an endpoint is a URL of scheme and host only, such as \"https://cbn.aliyuncs.com\" or \"http://127.0.0.1:8080\""
     )]

@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn an_unknown_payer_is_unknown() {
         assert_eq!(order_type(&body(json!({"O": "PayByResourceOwner"})), "O"), Some(OrderType::PayByResourceOwner));
-        for unknown in [json!({}), json!({"O": null}), json!({"O": "PayByNobody"}), json!({"O": 1}), json!({"O": ""})] {
+        for unknown in [json!({}), json!({"O": null}), json!({"O": "PayByOthers"}), json!({"O": 1}), json!({"O": ""})] {
             assert_eq!(order_type(&body(unknown), "O"), None);
         }
     }

@@ -53,7 +53,7 @@ pub struct Envelope<'a> {
     pub routing_key: &'a str,
     /// Where the requester waits for the end.
     pub reply_to: Option<&'a str>,
-    /// Queues that begin with this and a dot are ours: nobody may have answers sent there.
+    /// Queues whose names begin with this and a dot belong to the worker: no answer may go there.
     pub reserved: &'a str,
 }
 
@@ -74,7 +74,7 @@ pub fn parse(body: &[u8], envelope: &Envelope<'_>) -> Result<Job, Vec<Fault>> {
     }
 }
 
-/// The id a bad message seems to have, for whoever looks for it.
+/// The id that a bad message seems to have, so that its sender finds it again.
 pub fn id_of(body: &[u8], envelope: &Envelope<'_>) -> Option<String> {
     let id = read(body).ok().and_then(|fields| Some(fields.get("id")?.as_str()?.to_owned()));
     let id = id.or_else(|| envelope.message_id.map(str::to_owned))?;

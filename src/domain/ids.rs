@@ -20,7 +20,7 @@ macro_rules! name {
         pub struct $name(String);
 
         impl $name {
-            /// Checks the shape.
+            /// Makes a name of a text of the right shape; the error says what would be right.
             pub fn parse(text: impl Into<String>) -> Result<Self, BadName> {
                 let text = text.into();
                 let check: fn(&str) -> Result<(), String> = $check;

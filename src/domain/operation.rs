@@ -175,7 +175,7 @@ impl Operation {
         matches!(self.purpose(), Purpose::WriteWithToken)
     }
 
-    /// Grants an instance of this type.
+    /// The operation that grants an instance of this type.
     pub const fn grant(kind: InstanceType) -> Self {
         match kind {
             InstanceType::CCN => Self::GrantInstanceToCbn,
@@ -185,7 +185,7 @@ impl Operation {
         }
     }
 
-    /// Takes the grant of an instance of this type back.
+    /// The operation that takes such a grant back.
     pub const fn revoke(kind: InstanceType) -> Self {
         match kind {
             InstanceType::CCN => Self::RevokeInstanceFromCbn,
@@ -195,7 +195,8 @@ impl Operation {
         }
     }
 
-    /// Lists Enterprise Edition attachments of this type; `None` for a CCN, which only the Basic Edition connects.
+    /// The operation that lists Enterprise Edition attachments of this type; `None` for a CCN, which only the Basic Edition
+    /// connects.
     pub const fn list_attachments(kind: InstanceType) -> Option<Self> {
         match kind {
             InstanceType::VPC => Some(Self::ListTransitRouterVpcAttachments),
@@ -206,7 +207,7 @@ impl Operation {
         }
     }
 
-    /// Changes the payer of such an attachment; `None` where it has none, or none that can change (API §A.7, §H4).
+    /// The operation that changes the payer of such an attachment; `None` where it has none, or none that can change (API §A.7, §H4).
     pub const fn update_attachment(kind: InstanceType) -> Option<Self> {
         match kind {
             InstanceType::VPC => Some(Self::UpdateTransitRouterVpcAttachmentAttribute),

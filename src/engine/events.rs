@@ -145,7 +145,7 @@ impl Announcer {
     }
 }
 
-/// The data of an event.
+/// The `data` of every event but `rejected`: the job, its state, and what this event adds.
 #[derive(Serialize)]
 struct Data<'a> {
     uid: JobUid,

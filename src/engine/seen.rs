@@ -63,7 +63,8 @@ pub struct Seen {
     pub calls: u32,
     /// The rules of this instance in this CEN, as `DescribeGrantRulesToCen` shows them.
     pub cen_rule: Option<Listing<GrantRule>>,
-    /// Whether the first witness may know no instance of this type: it answered with an error, or counted none.
+    /// Whether the first witness may not know this type: it refused the type, or its complete answer has no rule of this
+    /// instance.
     pub cen_is_mute: bool,
     /// Every rule of the instance, as `DescribeGrantRulesToResource` shows them.
     pub resource_rules: Option<Listing<GrantRule>>,

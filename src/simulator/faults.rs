@@ -78,7 +78,7 @@ pub enum FaultKind {
         /// The `Code`, which clients judge the error by.
         code: String,
     },
-    /// A 502 with an HTML page, as of a load balancer.
+    /// A 502 with an HTML page, such as a load balancer sends.
     HtmlError,
     /// A 200 that holds a RequestId and nothing else.
     Empty,

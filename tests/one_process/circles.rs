@@ -10,12 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::sources::{Source, production};
 
 /// Two files that may name each other: two halves of one thing, where each half is easier to read alone.
-const ON_PURPOSE: [[&str; 2]; 4] = [
-    ["cloud/identity.rs", "cloud/rpc.rs"],
-    ["store/postgres/outcome.rs", "store/postgres/pool.rs"],
-    ["store/sqlite/keep.rs", "store/sqlite/transaction.rs"],
-    ["workflow/definition.rs", "workflow/parse.rs"],
-];
+const ON_PURPOSE: [[&str; 2]; 2] =
+    [["cloud/identity.rs", "cloud/rpc.rs"], ["workflow/definition.rs", "workflow/parse.rs"]];
 /// Two files that still name each other, or a file and those of a folder.
 const STILL_THERE: [[&str; 2]; 0] = [];
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::sources::production;
+use super::sources::{production, root};
 
 /// What each layer may use of the others. Tests inside of `src` may use anything.
 fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
@@ -80,4 +80,16 @@ fn the_inner_layers_know_no_runtime_and_no_clock() {
             }
         }
     }
+}
+
+/// Where a change goes is looked up in a table, which is only as good as its paths.
+#[test]
+fn the_architecture_names_files_that_exist() {
+    let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let named = text.split('`').skip(1).step_by(2);
+    let folders = ["src/", "tests/", "docs/", "deploy/", "workflows/"];
+    let paths: Vec<&str> = named.filter(|path| folders.iter().any(|folder| path.starts_with(folder))).collect();
+    assert!(paths.len() > 80, "the test reads the table: {paths:?}");
+    let gone = paths.iter().filter(|path| !path.contains('*') && !root().join(path).exists());
+    assert_eq!(gone.collect::<Vec<_>>(), Vec::<&&str>::new());
 }

@@ -1,11 +1,6 @@
-//! What signs a request, and keys that are configured.
+//! What signs a request.
 
-use std::sync::Arc;
-
-use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
-
-use super::{CredentialError, CredentialSource};
 
 /// The longest message of the cloud that is kept, in characters.
 const MAX_MESSAGE: usize = 1024;
@@ -43,24 +38,4 @@ pub(super) fn presentable<'s>(message: &str, secrets: impl IntoIterator<Item = &
         text.push('…');
     }
     text
-}
-
-/// Configured keys, which do not end.
-#[derive(Debug, Clone)]
-pub struct StaticKeys(Arc<Keys>);
-
-impl StaticKeys {
-    /// An access key pair, with its security token if it has one.
-    pub fn new(access_key_id: impl Into<String>, secret: SecretString, security_token: Option<SecretString>) -> Self {
-        let access_key_id = access_key_id.into();
-        let principal = access_key_id.clone();
-        Self(Arc::new(Keys { principal, access_key_id, access_key_secret: secret, security_token }))
-    }
-}
-
-#[async_trait]
-impl CredentialSource for StaticKeys {
-    async fn keys(&self) -> Result<Arc<Keys>, CredentialError> {
-        Ok(self.0.clone())
-    }
 }

@@ -10,13 +10,15 @@ use std::time::Duration;
 use http::Request;
 use serde_json::{Value, json};
 
+use async_trait::async_trait;
+
 use super::*;
 use crate::clock::ManualClock;
 use crate::cloud::rpc::{AccountClient, Client, ClientParts};
 use crate::cloud::testing::{self, RESOURCE_ACCOUNT, Scripted, TR_ACCOUNT};
 use crate::cloud::{Limits, RouterTransport, TransportError};
 use crate::domain::{AccountUid, Hour, Operation};
-use crate::engine::ports::cloud::Failure;
+use crate::engine::ports::cloud::{Failure, Refusal};
 use crate::simulator::{OutsideChange, Simulator, World};
 
 const ROLE: &str = "acs:ram::1688000000000001:role/crossgrant";

@@ -25,7 +25,8 @@ impl Deciding<'_> {
         }
     }
 
-    /// A write failed: its outcome stays unknown, or it was refused, for now or for good.
+    /// Records that a write failed: it was refused (for now or for good) or, if it may have taken effect, its outcome is still
+    /// unknown. Decides what comes next.
     fn write_failed(&mut self, place: usize, error: &CloudError) -> Next {
         let call = self.step().and_then(Step::call);
         let changes_payer = call.and_then(|call| self.action(call)).is_some_and(Action::changes_payer);

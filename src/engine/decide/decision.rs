@@ -34,7 +34,7 @@ pub struct Context<'a> {
     pub definition: &'a Definition,
     /// The actions that steps can call.
     pub registry: &'a Registry,
-    /// How often and how long something is tried.
+    /// The retry policies and timings of `workflows/policies.toml`, with the overrides of the operator.
     pub policies: &'a Policies,
     /// The table of error classes.
     pub classes: &'a ErrorClasses,

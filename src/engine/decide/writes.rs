@@ -137,9 +137,9 @@ impl Deciding<'_> {
         Next::Write(place)
     }
 
-    /// A payer cannot be changed within an hour of the last change or of the attaching; no page names the code of that refusal
-    /// (API §K). So a refusal with a code that the error table does not know is tried again until the hour is over. If the
-    /// other half is written already, an event says so.
+    /// Tries a refused payer change again. The cloud allows none within an hour of the last change or of the attaching, and no
+    /// page names the code (API §K). The caller has checked that the hour is not over at `until`. Publishes `waiting` at the
+    /// first such try if the other half is written.
     fn cool_down(&mut self, place: usize, text: String, until: Timestamp) -> Next {
         self.reopen(place);
         let half = self.tells_half_done(0);

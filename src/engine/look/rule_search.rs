@@ -27,7 +27,8 @@ pub struct Payers {
     pub effective_order_type: Option<OrderType>,
 }
 
-/// What is still to be found in one CEN, of one type.
+/// The search for the rules of several instances of one type in one CEN: which are still missing, what was read, what to ask
+/// next.
 #[derive(Debug, Clone)]
 pub struct RuleSearch {
     open: BTreeSet<InstanceId>,

@@ -35,7 +35,7 @@ impl Inbox {
         Self { engine, reserved: reserved.into(), dead: dead.into(), order: std::sync::Mutex::new(ContextV7::new()) }
     }
 
-    /// Takes messages in. Returns the result for each, in order.
+    /// Commits a batch of messages as jobs, repetitions or rejections. Returns what became of each, in order.
     pub async fn accept(&self, batch: Vec<Incoming>) -> Result<Vec<Taken>, IntakeError> {
         let now = self.engine.clock.now();
         let messages = batch.iter().map(|incoming| self.read(incoming, now)).collect();

@@ -166,7 +166,7 @@ pub struct Admission {
     pub most: Option<u32>,
 }
 
-/// The result of a change.
+/// What the store made of a change. All but `Done` changed nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Committed {
     /// It is on disk.
