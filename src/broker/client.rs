@@ -10,7 +10,7 @@ use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
 use lapin::{BasicProperties, Channel, Consumer, ExchangeKind};
 
 use super::call::within;
-use super::connection::{BrokerConnection, Purpose};
+use super::connection::{BrokerConnection, ConnectionPurpose};
 use super::error::BrokerError;
 use super::incoming::to_incoming;
 use super::publisher::confirming;
@@ -48,7 +48,8 @@ pub struct Submitter {
 impl Submitter {
     /// Connects, and checks that the exchanges and queues exist. Declares nothing.
     pub async fn connect(settings: Arc<BrokerSettings>) -> Result<Self, BrokerError> {
-        let connection = BrokerConnection::open(&settings, Purpose::Submit, &AtomicUsize::new(0), |_| ()).await?;
+        let connection =
+            BrokerConnection::open(&settings, ConnectionPurpose::Submit, &AtomicUsize::new(0), |_| ()).await?;
         let limit = settings.call_timeout;
         settings.topology.declare(&connection.amqp, limit, true).await?;
         let channel = confirming(&connection, limit).await?;
@@ -169,7 +170,8 @@ pub struct EventTap {
 impl EventTap {
     /// Follows the events whose routing key matches `pattern` (`#` for all), from now on.
     pub async fn open(settings: &BrokerSettings, pattern: &str) -> Result<Self, BrokerError> {
-        let connection = BrokerConnection::open(settings, Purpose::Events, &AtomicUsize::new(0), |_| ()).await?;
+        let connection =
+            BrokerConnection::open(settings, ConnectionPurpose::Events, &AtomicUsize::new(0), |_| ()).await?;
         let events = ExclusiveQueue::open(&connection, settings, Some(pattern)).await?;
         Ok(Self { events, _connection: connection })
     }

@@ -25,7 +25,7 @@ use super::state::Link;
 
 /// What a connection is for. It decides the name at the broker and the size of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Purpose {
+pub(super) enum ConnectionPurpose {
     Consumer,
     Publisher,
     Submit,
@@ -33,7 +33,7 @@ pub(super) enum Purpose {
     Doctor,
 }
 
-impl Purpose {
+impl ConnectionPurpose {
     fn name(self) -> &'static str {
         match self {
             Self::Consumer => "consumer",
@@ -97,7 +97,7 @@ impl BrokerConnection {
     /// `on_health` is called with every change of its health.
     pub async fn open(
         settings: &BrokerSettings,
-        purpose: Purpose,
+        purpose: ConnectionPurpose,
         last_good: &AtomicUsize,
         on_health: impl Fn(&Health) + Send + 'static,
     ) -> Result<Self, BrokerError> {
@@ -168,7 +168,7 @@ async fn listen(
     }
 }
 
-fn parse(settings: &BrokerSettings, purpose: Purpose, index: usize) -> Result<AMQPUri, BrokerError> {
+fn parse(settings: &BrokerSettings, purpose: ConnectionPurpose, index: usize) -> Result<AMQPUri, BrokerError> {
     let mut uri: AMQPUri = settings.urls[index]
         .expose_secret()
         .parse()
@@ -179,7 +179,7 @@ fn parse(settings: &BrokerSettings, purpose: Purpose, index: usize) -> Result<AM
     Ok(uri)
 }
 
-async fn dial(settings: &BrokerSettings, purpose: Purpose, uri: AMQPUri) -> Result<Connection, BrokerError> {
+async fn dial(settings: &BrokerSettings, purpose: ConnectionPurpose, uri: AMQPUri) -> Result<Connection, BrokerError> {
     let failed = |source| BrokerError::Call { call: "connect", source };
     let name = format!("{} {}", settings.name, purpose.name());
     let properties = ConnectionProperties::default().with_connection_name(name.as_str().into());
@@ -268,7 +268,11 @@ mod tests {
             ..BrokerSettings::default()
         };
         let first = AtomicUsize::new(0);
-        let error = BrokerConnection::open(&settings, Purpose::Doctor, &first, |_| ()).await.err().unwrap().to_string();
+        let error = BrokerConnection::open(&settings, ConnectionPurpose::Doctor, &first, |_| ())
+            .await
+            .err()
+            .unwrap()
+            .to_string();
         assert!(error.contains("no answer within"), "{error}");
         // This side has hung up: the protocol header is followed by the end of the stream.
         let (mut peer, _) = silent.accept().await.unwrap();
@@ -284,8 +288,10 @@ mod tests {
             ["amqp://u:hunter2@[broken/%2f", "http://u:hunter2@h/", "amqp://u:hunter2@127.0.0.1:1/%2f", "hunter2"]
         {
             let settings = BrokerSettings { urls: vec![SecretString::from(url)], ..BrokerSettings::default() };
-            let e =
-                BrokerConnection::open(&settings, Purpose::Doctor, &AtomicUsize::new(0), |_| ()).await.err().unwrap();
+            let e = BrokerConnection::open(&settings, ConnectionPurpose::Doctor, &AtomicUsize::new(0), |_| ())
+                .await
+                .err()
+                .unwrap();
             assert!(!format!("{e} {e:?} {settings:?}").contains("hunter2"), "{e}");
         }
     }

@@ -25,7 +25,7 @@ use lapin::{Acker, Channel, Consumer};
 use tokio::sync::watch;
 
 use super::call::{Backoff, stopped, within};
-use super::connection::{BrokerConnection, Health, Purpose};
+use super::connection::{BrokerConnection, ConnectionPurpose, Health};
 use super::error::BrokerError;
 use super::incoming::to_incoming;
 use super::settings::BrokerSettings;
@@ -191,7 +191,7 @@ impl JobConsumer {
             let (link, error) = health.link();
             state.set_consuming(link, error);
         };
-        let connection = BrokerConnection::open(&self.settings, Purpose::Consumer, last_good, follow).await?;
+        let connection = BrokerConnection::open(&self.settings, ConnectionPurpose::Consumer, last_good, follow).await?;
         topology.declare(&connection.amqp, limit, !self.settings.declare).await?;
         let channel = within(limit, "channel.open", connection.amqp.create_channel()).await?;
         let prefetch = match pace {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use lapin::Connection;
 
-use super::connection::{BrokerConnection, Purpose};
+use super::connection::{BrokerConnection, ConnectionPurpose};
 use super::error::BrokerError;
 use super::settings::BrokerSettings;
 use super::topology::{Declared, NOT_FOUND, PRECONDITION_FAILED};
@@ -35,7 +35,7 @@ pub enum Inspected {
 /// # Errors
 /// When the broker cannot be reached, or the connection breaks.
 pub async fn inspect(settings: &BrokerSettings) -> Result<Vec<(&'static str, String, Inspected)>, BrokerError> {
-    let connection = BrokerConnection::open(settings, Purpose::Doctor, &AtomicUsize::new(0), |_| ()).await?;
+    let connection = BrokerConnection::open(settings, ConnectionPurpose::Doctor, &AtomicUsize::new(0), |_| ()).await?;
     let mut found = Vec::new();
     for declared in settings.topology.declared() {
         let how = look(&connection.amqp, &declared, settings.call_timeout).await?;

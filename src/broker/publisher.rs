@@ -14,7 +14,7 @@ use lapin::{BasicProperties, Channel};
 use tokio::sync::{Mutex, watch};
 
 use super::call::{Backoff, stopped, within};
-use super::connection::{BrokerConnection, Health, Purpose};
+use super::connection::{BrokerConnection, ConnectionPurpose, Health};
 use super::error::BrokerError;
 use super::settings::BrokerSettings;
 use super::state::{BrokerState, Link};
@@ -117,7 +117,8 @@ impl AmqpPublisher {
             let (link, error) = health.link();
             state.set_publishing(link, error);
         };
-        let connection = BrokerConnection::open(&self.settings, Purpose::Publisher, &self.last_good, follow).await?;
+        let connection =
+            BrokerConnection::open(&self.settings, ConnectionPurpose::Publisher, &self.last_good, follow).await?;
         self.settings.topology.declare(&connection.amqp, limit, !self.settings.declare).await?;
         let channel = confirming(&connection, limit).await?;
         Ok(PublisherSession { connection, channel })

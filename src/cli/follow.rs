@@ -58,7 +58,7 @@ impl Follow {
             job.sequence = sequence;
             let text = |name: &str| event.data.get(name).and_then(|value| value.as_str());
             let next = text("expected_at").filter(|_| kind == EventType::Waiting).and_then(|at| at.parse().ok());
-            let state = text("state").unwrap_or_else(|| kind.routing_key().trim_start_matches("job.")).to_owned();
+            let state = text("state").unwrap_or_else(|| kind.as_str()).to_owned();
             job.last = Some((kind, CurrentJob { id: job.id.clone(), state, step: None, next }));
         }
         let message = event.data.get("message").and_then(|message| message.as_str()).unwrap_or_default();
@@ -105,19 +105,7 @@ impl FollowedJob {
 }
 
 fn event_type(name: &str) -> Option<EventType> {
-    const ALL: [EventType; 10] = [
-        EventType::Accepted,
-        EventType::Rejected,
-        EventType::Waiting,
-        EventType::Overdue,
-        EventType::Parked,
-        EventType::Completed,
-        EventType::Planned,
-        EventType::Failed,
-        EventType::Superseded,
-        EventType::Cancelled,
-    ];
-    ALL.into_iter().find(|kind| kind.name() == name)
+    EventType::ALL.into_iter().find(|kind| kind.name() == name)
 }
 
 #[cfg(test)]

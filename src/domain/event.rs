@@ -6,53 +6,43 @@ use serde_json::Value;
 use jiff::Timestamp;
 
 use super::ids::JobUid;
+use super::words::words;
 
 /// The content type of a structured CloudEvent.
 pub const CONTENT_TYPE: &str = "application/cloudevents+json";
 /// Prefix of every event type; the rest of the type is the routing key.
 pub const TYPE_PREFIX: &str = "crossgrant.";
 
-/// What happened to a job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum EventType {
-    /// The job is stored, and will end in exactly one of the terminal events.
-    Accepted,
-    /// The message is not a valid job, or its id was used for another one. Nothing begins.
-    Rejected,
-    /// A payer change is written and waits for the top of an hour.
-    Waiting,
-    /// A payer change still waits, hours after it should have taken effect. Published once.
-    Overdue,
-    /// The job waits for an operator.
-    Parked,
-    /// The cloud was read back and shows the result.
-    Completed,
-    /// A plan was answered: the writes that would be made.
-    Planned,
-    /// The job ended without the result, and nothing is left half done.
-    Failed,
-    /// A newer job on the same grant took over before the change took effect.
-    Superseded,
-    /// An operator cancelled the job; what it had written is put back.
-    Cancelled,
+words! {
+    /// What happened to a job.
+    pub enum EventType {
+        /// The job is stored, and will end in exactly one of the terminal events.
+        Accepted = "accepted",
+        /// The message is not a valid job, or its id was used for another one. Nothing begins.
+        Rejected = "rejected",
+        /// A payer change is written and waits for the top of an hour.
+        Waiting = "waiting",
+        /// A payer change still waits, hours after it should have taken effect. Published once.
+        Overdue = "overdue",
+        /// The job waits for an operator.
+        Parked = "parked",
+        /// The cloud was read back and shows the result.
+        Completed = "completed",
+        /// A plan was answered: the writes that would be made.
+        Planned = "planned",
+        /// The job ended without the result, and nothing is left half done.
+        Failed = "failed",
+        /// A newer job on the same grant took over before the change took effect.
+        Superseded = "superseded",
+        /// An operator cancelled the job; what it had written is put back.
+        Cancelled = "cancelled",
+    }
 }
 
 impl EventType {
     /// The routing key: the type without its prefix, such as `job.completed`.
-    pub fn routing_key(self) -> &'static str {
-        match self {
-            Self::Accepted => "job.accepted",
-            Self::Rejected => "job.rejected",
-            Self::Waiting => "job.waiting",
-            Self::Overdue => "job.overdue",
-            Self::Parked => "job.parked",
-            Self::Completed => "job.completed",
-            Self::Planned => "job.planned",
-            Self::Failed => "job.failed",
-            Self::Superseded => "job.superseded",
-            Self::Cancelled => "job.cancelled",
-        }
+    pub fn routing_key(self) -> String {
+        format!("job.{self}")
     }
 
     /// The CloudEvents `type`, such as `crossgrant.job.completed`.

@@ -48,7 +48,7 @@ impl Announcer {
             outgoing: Outgoing {
                 message_id: event.id.clone(),
                 exchange: self.exchange.clone(),
-                routing_key: kind.routing_key().to_owned(),
+                routing_key: kind.routing_key(),
                 correlation_id: correlation,
                 content_type: CONTENT_TYPE.to_owned(),
                 headers: event

@@ -2,7 +2,7 @@
 
 use super::accounts::AccessKey;
 use super::history::{AsOf, Stamp};
-use super::world::{CenState, GrantState, InstanceState, LONG_AGO, RouterEdition, RouterState, Status, World};
+use super::world::{CenState, InstanceState, LONG_AGO, RouterEdition, RouterState, Status, World, WorldGrant};
 use crate::domain::{AccountUid, CenId, Instance, InstanceId, OrderType, Region};
 
 /// Why a description of a world cannot be used.
@@ -128,7 +128,7 @@ impl World {
             return Err(BadWorld::twice(format_args!("the grant of {instance} to {cen}")));
         }
         self.possible_grant(instance, order_type, effective).map_err(BadWorld::new)?;
-        let grant = GrantState { effective, ..GrantState::new(order_type, LONG_AGO) };
+        let grant = WorldGrant { effective, ..WorldGrant::new(order_type, LONG_AGO) };
         self.put_grant(cen, instance, Stamp::EVER, Some(grant));
         Ok(())
     }

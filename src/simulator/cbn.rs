@@ -9,7 +9,7 @@ use super::ledger::LedgerEffect;
 use super::paging;
 use super::request::ApiCall;
 use super::switches::{EcrRules, OkOrError, Shown, TimeForm};
-use super::world::{GrantState, InstanceState, World};
+use super::world::{InstanceState, World, WorldGrant};
 use crate::domain::{AccountUid, CenId, InstanceId, InstanceType, OrderType, Region};
 
 /// Allows a CEN to attach an instance.
@@ -45,7 +45,7 @@ pub(super) fn grant(world: &mut World, call: &ApiCall) -> Result<Success, ErrorA
         return Err(ErrorAnswer::bad("OperationFailed.SimVpnAttached", "The connection is already attached."));
     }
     let stamp = world.write_stamp(call.now);
-    world.put_grant(&asked.cen, &asked.instance, stamp, Some(GrantState::new(order_type, call.now)));
+    world.put_grant(&asked.cen, &asked.instance, stamp, Some(WorldGrant::new(order_type, call.now)));
     Ok(Success::bare().with(asked.effect(Some(order_type))))
 }
 
@@ -101,7 +101,7 @@ pub(super) fn modify(world: &mut World, call: &ApiCall) -> Result<Success, Error
     }
     world.cooled_down(call, &cen, &instance, order_type)?;
     let stamp = world.write_stamp(call.now);
-    world.put_grant(&cen, &instance, stamp, Some(GrantState { order_type, ..grant }));
+    world.put_grant(&cen, &instance, stamp, Some(WorldGrant { order_type, ..grant }));
     world.payer_changed(call.now, &cen, &instance, order_type);
     let effect = LedgerEffect::on(cen, instance, Some(order_type));
     Ok(Success::bare().with(LedgerEffect { client_token: call.client_token(), ..effect }))
@@ -275,7 +275,7 @@ fn with_payers(
     world: &World,
     call: &ApiCall,
     (cen, instance, kind): (&CenId, &InstanceId, InstanceType),
-    grant: &GrantState,
+    grant: &WorldGrant,
 ) -> Value {
     if kind == InstanceType::CCN {
         return rule;

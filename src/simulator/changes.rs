@@ -7,7 +7,7 @@ use super::handle::Simulator;
 use super::history::{AsOf, Stamp};
 use super::ledger::LedgerEffect;
 use super::state::SimulatorState;
-use super::world::{AttachmentState, GrantState, Status};
+use super::world::{AttachmentState, Status, WorldGrant};
 use crate::domain::{AccountUid, CenId, InstanceId, OrderType};
 
 /// A change that is made at once, by an outsider. As JSON: `{"revoke": {"cen": "cen-…", "instance": "vpc-…"}}`.
@@ -101,7 +101,7 @@ impl SimulatorState {
                 if !world.cens.contains_key(&cen) || !world.instances.contains_key(&instance) {
                     return Err(format!("there is no {cen}, or no {instance}"));
                 }
-                world.put_grant(&cen, &instance, stamp, Some(GrantState::new(order_type, stamp.at)));
+                world.put_grant(&cen, &instance, stamp, Some(WorldGrant::new(order_type, stamp.at)));
                 Ok(("sim:grant", LedgerEffect::on(cen, instance, Some(order_type))))
             }
             OutsideChange::Revoke { cen, instance } => {
@@ -132,7 +132,7 @@ impl SimulatorState {
                     &cen,
                     &instance,
                     stamp,
-                    Some(GrantState { order_type: written, effective, turned, ..grant }),
+                    Some(WorldGrant { order_type: written, effective, turned, ..grant }),
                 );
                 world.payer_changed(stamp.at, &cen, &instance, attachment_order_type.unwrap_or(written));
                 let attachments: Vec<(String, AttachmentState)> =

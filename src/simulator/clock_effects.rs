@@ -12,11 +12,11 @@ use jiff::Timestamp;
 
 use super::history::AsOf;
 use super::ledger::LedgerEffect;
-use super::world::{AttachmentState, GrantState, RouterEdition, Status, World};
+use super::world::{AttachmentState, RouterEdition, Status, World, WorldGrant};
 use crate::clock::later;
 use crate::domain::{CenId, Hour, InstanceId, OrderType};
 
-impl GrantState {
+impl WorldGrant {
     /// The `EffectiveOrderType` that reads show when they learn of a change only `late` after the hour.
     pub(super) fn effective_shown(&self, now: Timestamp, late: Duration) -> OrderType {
         match self.turned {
@@ -83,7 +83,7 @@ impl World {
             .filter_map(|(cen, instance)| {
                 let grant = self.grant_of(&cen, &instance, AsOf::Now)?.clone();
                 let (order_type, turned) = (grant.order_type, Some((at, grant.effective)));
-                self.put_grant(&cen, &instance, stamp, Some(GrantState { effective: order_type, turned, ..grant }));
+                self.put_grant(&cen, &instance, stamp, Some(WorldGrant { effective: order_type, turned, ..grant }));
                 Some((at, LedgerEffect::on(cen, instance, Some(order_type))))
             })
             .collect()

@@ -9,7 +9,7 @@ use super::history::AsOf;
 use super::ledger::LedgerEffect;
 use super::paging::NumberedPage;
 use super::request::ApiCall;
-use super::world::{GrantState, InstanceState, World};
+use super::world::{InstanceState, World, WorldGrant};
 use crate::domain::{AccountUid, CenId, InstanceId, InstanceType, OrderType, Region};
 
 /// Allows a CEN to attach a CCN.
@@ -27,7 +27,7 @@ pub(super) fn grant(world: &mut World, call: &ApiCall) -> Result<Success, ErrorA
         return world.switches.duplicate_grant.answer(error);
     }
     let stamp = world.write_stamp(call.now);
-    world.put_grant(&cen, &ccn, stamp, Some(GrantState::new(OrderType::PayByCenOwner, call.now)));
+    world.put_grant(&cen, &ccn, stamp, Some(WorldGrant::new(OrderType::PayByCenOwner, call.now)));
     Ok(Success::bare().with(LedgerEffect::on(cen, ccn, None)))
 }
 

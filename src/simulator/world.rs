@@ -49,7 +49,7 @@ pub enum Status {
 
 /// A grant rule: the permission to attach one instance to one CEN.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct GrantState {
+pub(super) struct WorldGrant {
     pub(super) order_type: OrderType,
     pub(super) effective: OrderType,
     /// The hour at which `effective` last changed, and what it was before.
@@ -57,7 +57,7 @@ pub(super) struct GrantState {
     pub(super) created: Timestamp,
 }
 
-impl GrantState {
+impl WorldGrant {
     /// A grant whose payer is in effect from the beginning.
     pub(super) fn new(order_type: OrderType, created: Timestamp) -> Self {
         Self { order_type, effective: order_type, turned: None, created }
@@ -88,7 +88,7 @@ pub(super) struct PayerChange {
 #[derive(Debug, Clone)]
 pub(super) struct CenState {
     pub(super) owner: AccountUid,
-    pub(super) grants: BTreeMap<InstanceId, History<GrantState>>,
+    pub(super) grants: BTreeMap<InstanceId, History<WorldGrant>>,
     /// Ids of Enterprise Edition attachments, ended ones included.
     pub(super) enterprise: BTreeSet<String>,
     /// Ids of Basic Edition attachments, ended ones included.
@@ -141,7 +141,7 @@ impl World {
         self.accounts.get(uid).cloned().unwrap_or_default()
     }
 
-    pub(super) fn grant_of(&self, cen: &CenId, instance: &InstanceId, as_of: AsOf) -> Option<&GrantState> {
+    pub(super) fn grant_of(&self, cen: &CenId, instance: &InstanceId, as_of: AsOf) -> Option<&WorldGrant> {
         self.cens.get(cen)?.grants.get(instance)?.as_of(as_of)
     }
 
@@ -170,7 +170,7 @@ impl World {
     }
 
     /// Records what a grant is from `stamp` on; `None` ends it.
-    pub(super) fn put_grant(&mut self, cen: &CenId, instance: &InstanceId, stamp: Stamp, grant: Option<GrantState>) {
+    pub(super) fn put_grant(&mut self, cen: &CenId, instance: &InstanceId, stamp: Stamp, grant: Option<WorldGrant>) {
         let key = (cen.clone(), instance.clone());
         if grant.is_none() {
             self.payer_changes.remove(&key);

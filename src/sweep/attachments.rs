@@ -11,7 +11,7 @@ use crate::engine::record::Record;
 use super::urgency;
 
 /// What is attached to the CEN of a group.
-pub(super) struct Attachments<'a> {
+pub(super) struct GroupAttachments<'a> {
     engine: &'a Engine,
     group: &'a Group,
     read: Read,
@@ -24,7 +24,7 @@ enum Read {
     All(HashMap<InstanceId, Vec<Attachment>>),
 }
 
-impl<'a> Attachments<'a> {
+impl<'a> GroupAttachments<'a> {
     /// Reads nothing yet.
     pub(super) fn new(engine: &'a Engine, group: &'a Group) -> Self {
         Self { engine, group, read: Read::NotYet }

@@ -3,7 +3,7 @@
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 
-use super::attachments::Attachments;
+use super::attachments::GroupAttachments;
 use super::urgency;
 use crate::domain::{GrantRule, InstanceId, JobUid};
 use crate::engine::decide::decision::{Decision, Observation, decide};
@@ -74,7 +74,7 @@ async fn sweep(engine: &Engine, group: Group, jobs: usize, now: Timestamp) -> Re
         .as_ref()
         .map(|reader| CenSearch::new(reader.as_ref(), engine.clock.as_ref(), &group.cen, group.kind, None))
         .map_err(Clone::clone);
-    let mut attachments = Attachments::new(engine, &group);
+    let mut attachments = GroupAttachments::new(engine, &group);
     let mut after: Option<(InstanceId, JobUid)> = None;
     loop {
         let records = engine.store.swept(&group, now, after.take(), CHUNK).await?;
@@ -108,7 +108,7 @@ async fn confirm(
     group: &Group,
     records: Vec<Record>,
     found: &FoundRules,
-    attachments: &mut Attachments<'_>,
+    attachments: &mut GroupAttachments<'_>,
 ) -> Result<usize, StoreError> {
     if records.iter().any(|record| is_late(record, rule(group, record, found))) {
         attachments.read().await;
@@ -138,7 +138,7 @@ async fn judge(
     group: &Group,
     record: Record,
     found: &FoundRules,
-    attachments: &Attachments<'_>,
+    attachments: &GroupAttachments<'_>,
     now: Timestamp,
 ) -> Result<Decision, StoreError> {
     // A wait is confirmed without any step, so a definition that this program cannot use does no harm here.

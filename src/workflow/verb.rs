@@ -1,36 +1,17 @@
 //! The verbs that a step can call, as the registry of actions describes them.
 
-use std::fmt;
+use crate::domain::words;
 
-/// Whose credentials a step acts with. The resource account owns the network instance, the transit-router account owns the
-/// CEN.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum ActsAs {
-    /// Writes as the owner of the network instance.
-    Resource,
-    /// Writes as the owner of the CEN.
-    TransitRouter,
-    /// Reads in both accounts, writes in neither.
-    Readers,
-}
-
-impl ActsAs {
-    /// Every value, for messages that list what is allowed.
-    pub const ALL: [Self; 3] = [Self::Resource, Self::TransitRouter, Self::Readers];
-
-    /// The word that definitions use.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Resource => "resource",
-            Self::TransitRouter => "transit-router",
-            Self::Readers => "readers",
-        }
-    }
-}
-
-impl fmt::Display for ActsAs {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+words! {
+    /// Whose credentials a step acts with. The resource account owns the network instance, the transit-router account owns the
+    /// CEN.
+    pub enum ActsAs {
+        /// Writes as the owner of the network instance.
+        Resource = "resource",
+        /// Writes as the owner of the CEN.
+        TransitRouter = "transit-router",
+        /// Reads in both accounts, writes in neither.
+        Readers = "readers",
     }
 }
 

@@ -2,29 +2,19 @@
 
 use jiff::Timestamp;
 
-use crate::domain::Reason;
+use crate::domain::{Reason, words};
 use crate::engine::decide::decision::{Context, Deciding, Decision, Next};
 use crate::engine::record::{Phase, Record, State, Turn, Undo};
 
-/// A command of an operator to a job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Command {
-    /// End it: at once if nothing was written, by an undo if only part was written.
-    Cancel,
-    /// Go on with a parked job from its current step.
-    Resume,
-    /// Begin a job that an hourly limit has parked.
-    Approve,
-}
-
-impl Command {
-    /// The word used in the admin API.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Cancel => "cancel",
-            Self::Resume => "resume",
-            Self::Approve => "approve",
-        }
+words! {
+    /// A command of an operator to a job.
+    pub enum Command {
+        /// End it: at once if nothing was written, by an undo if only part was written.
+        Cancel = "cancel",
+        /// Go on with a parked job from its current step.
+        Resume = "resume",
+        /// Begin a job that an hourly limit has parked.
+        Approve = "approve",
     }
 }
 

@@ -135,7 +135,7 @@ impl<'a> CenSearch<'a> {
 }
 
 /// What can be read together: the rules of one type in one CEN.
-type Group = (Cen, InstanceType);
+type CenAndType = (Cen, InstanceType);
 
 /// What a batch has shown of a CEN.
 #[derive(Clone, Copy, Default)]
@@ -149,8 +149,8 @@ struct LastBatch {
 /// The first witness, shared by all jobs.
 #[derive(Default)]
 pub struct CenRules {
-    batches: Batches<Group, InstanceId, RulesRead>,
-    last: Mutex<HashMap<Group, LastBatch>>,
+    batches: Batches<CenAndType, InstanceId, RulesRead>,
+    last: Mutex<HashMap<CenAndType, LastBatch>>,
 }
 
 impl CenRules {
@@ -186,7 +186,7 @@ impl CenRules {
         self.batches.ask(group.clone(), job.instance.id.clone(), pause, ask).await
     }
 
-    fn last_batch(&self, group: &Group) -> LastBatch {
+    fn last_batch(&self, group: &CenAndType) -> LastBatch {
         locked(&self.last).get(group).copied().unwrap_or_default()
     }
 }

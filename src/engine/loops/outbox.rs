@@ -26,7 +26,7 @@ pub async fn publish(engine: Arc<Engine>, publisher: Arc<dyn Publisher>, mut sto
         if stopping {
             return;
         }
-        let nothing_left = matches!(pass, Ok(Pass { refused: 0 }));
+        let nothing_left = matches!(pass, Ok(OutboxPass { refused: 0 }));
         tokio::select! {
             () = engine.mail.notified(), if nothing_left => {}
             () = engine.clock.sleep(PAUSE), if !nothing_left => {}
@@ -37,16 +37,16 @@ pub async fn publish(engine: Arc<Engine>, publisher: Arc<dyn Publisher>, mut sto
 
 /// What one pass over the outbox left there.
 #[derive(Default)]
-struct Pass {
+struct OutboxPass {
     /// Messages that a queue refused. They keep their place and hold up no other.
     refused: usize,
 }
 
 /// Publishes what stands in the outbox, batch by batch until one is not full: while one is published, the verdicts of the
 /// one before are committed and the next is read.
-async fn publish_all(engine: &Engine, publisher: &dyn Publisher) -> Result<Pass, Error> {
+async fn publish_all(engine: &Engine, publisher: &dyn Publisher) -> Result<OutboxPass, OutboxError> {
     let mut queued = engine.store.outbox(0, BATCH).await?;
-    let (mut pass, mut before) = (Pass::default(), Verdicts::default());
+    let (mut pass, mut before) = (OutboxPass::default(), Verdicts::default());
     while let Some(end) = queued.last().map(|queued| queued.number) {
         let full = queued.len() == BATCH;
         let (numbers, messages): (Vec<i64>, Vec<_>) = queued.into_iter().map(|q| (q.number, q.outgoing)).unzip();
@@ -97,7 +97,7 @@ impl Verdicts {
 }
 
 #[derive(Debug, thiserror::Error)]
-enum Error {
+enum OutboxError {
     #[error(transparent)]
     Publish(#[from] PublishError),
     #[error(transparent)]

@@ -32,7 +32,7 @@ impl Scene {
     fn modify_grant(&mut self, now: Timestamp, order_type: OrderType) {
         let grant = self.grant();
         let stamp = self.world.write_stamp(now);
-        self.world.put_grant(&self.cen, &self.instance, stamp, Some(GrantState { order_type, ..grant }));
+        self.world.put_grant(&self.cen, &self.instance, stamp, Some(WorldGrant { order_type, ..grant }));
     }
 
     fn modify_attachment(&mut self, now: Timestamp, order_type: OrderType, delay: i64) {
@@ -43,7 +43,7 @@ impl Scene {
         self.world.busy(&self.attachment, now, attachment);
     }
 
-    fn grant(&self) -> GrantState {
+    fn grant(&self) -> WorldGrant {
         self.world.grant_of(&self.cen, &self.instance, AsOf::Now).unwrap().clone()
     }
 

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use self::reads::{list, refusal, refused};
 use super::look::Looked;
-use super::observation::{Judged, PointObservation, PointVerdict};
+use super::observation::{JudgedPoint, PointObservation, PointVerdict};
 use super::points;
 use super::read::{CompletedRead, ReadOutcome, number, shown, text};
 use crate::cloud::spelling::{attachment, child_instance};
@@ -22,7 +22,7 @@ const SKEW_SECONDS: u64 = 60;
 pub(super) fn judge(looked: &Looked) -> Vec<PointObservation> {
     let kind = looked.instance.kind;
     let mut all = Vec::new();
-    let mut see = |point, reads: &[&CompletedRead], judged: Judged| {
+    let mut see = |point, reads: &[&CompletedRead], judged: JudgedPoint| {
         all.push(PointObservation::of(point, reads, judged.unwrap_or_else(|verdict| verdict)));
     };
     for read in &looked.services {
@@ -66,7 +66,7 @@ pub(super) fn judge(looked: &Looked) -> Vec<PointObservation> {
     all
 }
 
-fn service(read: &CompletedRead) -> Judged {
+fn service(read: &CompletedRead) -> JudgedPoint {
     const NOT_OPEN: &str = "USER_NOT_OPEN_TR_SERVICE";
     match &read.outcome {
         ReadOutcome::Refused(code) if code.eq_ignore_ascii_case(NOT_OPEN) => {
@@ -87,7 +87,7 @@ fn service(read: &CompletedRead) -> Judged {
     }
 }
 
-fn dates(looked: &Looked) -> Judged {
+fn dates(looked: &Looked) -> JudgedPoint {
     let all: Vec<(Option<Timestamp>, Timestamp)> = looked.all().flat_map(|read| read.dates.iter().copied()).collect();
     if all.is_empty() {
         return Ok(PointVerdict::CannotTell("no read was answered".to_owned()));
@@ -104,7 +104,7 @@ fn dates(looked: &Looked) -> Judged {
     Ok(if farthest <= SKEW_SECONDS { PointVerdict::Agrees(says) } else { PointVerdict::Differs(says) })
 }
 
-fn cens(looked: &Looked) -> Judged {
+fn cens(looked: &Looked) -> JudgedPoint {
     let list = list(&looked.cens)?;
     let id = looked.cen.id.as_str();
     let (own, others): (Vec<_>, Vec<_>) = list.items.iter().partition(|item| text(item, "CenId") == Some(id));
@@ -119,7 +119,7 @@ fn cens(looked: &Looked) -> Judged {
     })
 }
 
-fn routers(looked: &Looked) -> Judged {
+fn routers(looked: &Looked) -> JudgedPoint {
     let list = list(&looked.routers)?;
     if list.items.is_empty() {
         return Ok(PointVerdict::CannotTell(format!("{} has no transit router that is shown", looked.cen.id)));
@@ -147,7 +147,7 @@ fn routers(looked: &Looked) -> Judged {
     })
 }
 
-fn cen_alone(read: &CompletedRead) -> Judged {
+fn cen_alone(read: &CompletedRead) -> JudgedPoint {
     match &read.outcome {
         ReadOutcome::Refused(code) if code.eq_ignore_ascii_case("IllegalParam.CenIdOrRegionId") => {
             Ok(PointVerdict::Agrees(refused(read, code)))
@@ -164,7 +164,7 @@ fn cen_alone(read: &CompletedRead) -> Judged {
 }
 
 /// Compares `TotalCount` with the items of every list that was read to its end.
-fn counts(looked: &Looked) -> Judged {
+fn counts(looked: &Looked) -> JudgedPoint {
     let mut right = 0;
     let mut wrong = Vec::new();
     for read in looked.own() {

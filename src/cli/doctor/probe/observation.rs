@@ -33,7 +33,7 @@ impl PointVerdict {
 }
 
 /// A verdict, or in `Err` the one that ends the judgement early.
-pub(super) type Judged = Result<PointVerdict, PointVerdict>;
+pub(super) type JudgedPoint = Result<PointVerdict, PointVerdict>;
 
 /// A point, as the accounts of one job see it.
 #[derive(Debug, Clone)]

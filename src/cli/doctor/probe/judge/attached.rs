@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::super::look::{BY_TOKEN, Looked};
-use super::super::observation::{Judged, PointVerdict};
+use super::super::observation::{JudgedPoint, PointVerdict};
 use super::super::read::{CompletedRead, ReadOutcome, shown, text};
 use super::reads::{list, refused};
 use crate::cloud::spelling::attachment;
@@ -62,7 +62,7 @@ fn is(word: &str, edition: &str) -> bool {
     word.eq_ignore_ascii_case(edition)
 }
 
-pub(super) fn page_of_100(lists: &[&CompletedRead]) -> Judged {
+pub(super) fn page_of_100(lists: &[&CompletedRead]) -> JudgedPoint {
     let Some(first) = lists.first() else {
         return Ok(PointVerdict::CannotTell("there is no Enterprise Edition router to ask for".to_owned()));
     };
@@ -87,7 +87,7 @@ pub(super) fn page_of_100(lists: &[&CompletedRead]) -> Judged {
     })
 }
 
-pub(super) fn children(looked: &Looked, read: &CompletedRead) -> Judged {
+pub(super) fn children(looked: &Looked, read: &CompletedRead) -> JudgedPoint {
     let list = list(read)?;
     let attached = AttachedInstances::of(looked);
     let all = attached.enterprise.len();
@@ -110,7 +110,7 @@ pub(super) fn children(looked: &Looked, read: &CompletedRead) -> Judged {
     })
 }
 
-pub(super) fn child_rows(looked: &Looked, read: &CompletedRead) -> Judged {
+pub(super) fn child_rows(looked: &Looked, read: &CompletedRead) -> JudgedPoint {
     let list = list(read)?;
     let attached = AttachedInstances::of(looked);
     let rows = |id: &str| list.items.iter().filter(|row| text(row, "ChildInstanceId") == Some(id)).count();
@@ -133,7 +133,7 @@ pub(super) fn child_rows(looked: &Looked, read: &CompletedRead) -> Judged {
     })
 }
 
-pub(super) fn child_editions(looked: &Looked, read: &CompletedRead) -> Judged {
+pub(super) fn child_editions(looked: &Looked, read: &CompletedRead) -> JudgedPoint {
     let (rows, routers) = (list(read)?, list(&looked.routers)?);
     let attached = AttachedInstances::of(looked);
     if !attached.enterprise_complete {
@@ -161,7 +161,7 @@ pub(super) fn child_editions(looked: &Looked, read: &CompletedRead) -> Judged {
     })
 }
 
-pub(super) fn vpn_types(read: &CompletedRead) -> Judged {
+pub(super) fn vpn_types(read: &CompletedRead) -> JudgedPoint {
     const KNOWN: [&str; 3] = ["CEN", "VPNGW", "NO_ASSOCIATED"];
     let list = list(read)?;
     let words: BTreeSet<String> = list
@@ -177,7 +177,7 @@ pub(super) fn vpn_types(read: &CompletedRead) -> Judged {
     Ok(if known { PointVerdict::Agrees(says) } else { PointVerdict::Differs(says) })
 }
 
-pub(super) fn vpn_unattached(looked: &Looked, read: &CompletedRead) -> Judged {
+pub(super) fn vpn_unattached(looked: &Looked, read: &CompletedRead) -> JudgedPoint {
     let list = list(read)?;
     let is_free = |item: &&Value| {
         let kind = text(item, "AttachType").map(str::to_ascii_uppercase);

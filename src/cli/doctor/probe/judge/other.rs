@@ -1,7 +1,7 @@
 //! The points about answers to an account that does not own the resource.
 
 use super::super::look::Looked;
-use super::super::observation::{Judged, PointObservation, PointVerdict};
+use super::super::observation::{JudgedPoint, PointObservation, PointVerdict};
 use super::super::points::{self, CloudPoint};
 use super::super::read::{CompletedRead, ReadOutcome};
 use super::reads::{list, refusal};
@@ -36,7 +36,7 @@ pub(super) fn others(looked: &Looked) -> Vec<PointObservation> {
     always.into_iter().chain(attachments).chain(children).collect()
 }
 
-fn answered(read: &CompletedRead, expected: ForeignAnswer) -> Judged {
+fn answered(read: &CompletedRead, expected: ForeignAnswer) -> JudgedPoint {
     if let ReadOutcome::Refused(code) = &read.outcome {
         return Ok(refusal(read, code));
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::super::look::Looked;
-use super::super::observation::{Judged, PointVerdict};
+use super::super::observation::{JudgedPoint, PointVerdict};
 use super::super::read::{CompletedRead, ReadOutcome, shown, text};
 use super::attached::AttachedInstances;
 use super::reads::{list, refusal};
@@ -13,7 +13,7 @@ use crate::domain::InstanceType;
 
 const EFFECTIVE: &str = "EffectiveOrderType";
 
-pub(super) fn ecr_to_cen(looked: &Looked, read: &CompletedRead) -> Judged {
+pub(super) fn ecr_to_cen(looked: &Looked, read: &CompletedRead) -> JudgedPoint {
     if let ReadOutcome::Refused(code) = &read.outcome {
         return Ok(refusal(read, code));
     }
@@ -30,7 +30,7 @@ pub(super) fn ecr_to_cen(looked: &Looked, read: &CompletedRead) -> Judged {
     ))
 }
 
-pub(super) fn effective(looked: &Looked, attached: bool) -> Judged {
+pub(super) fn effective(looked: &Looked, attached: bool) -> JudgedPoint {
     let (list, lists) = (list(&looked.rules)?, AttachedInstances::of(looked));
     let of = |rule: &&Value| text(rule, "ChildInstanceId").and_then(|id| lists.is(id)) == Some(attached);
     let rules: Vec<&Value> = list.items.iter().filter(of).collect();
@@ -48,7 +48,7 @@ pub(super) fn effective(looked: &Looked, attached: bool) -> Judged {
     Ok(if shows == all { PointVerdict::Agrees(says) } else { PointVerdict::Differs(says) })
 }
 
-pub(super) fn effective_resource(looked: &Looked) -> Judged {
+pub(super) fn effective_resource(looked: &Looked) -> JudgedPoint {
     list(&looked.to_resource)?;
     let Some(own) = own_rule(looked) else {
         return Ok(PointVerdict::CannotTell(format!("no rule of {} for this CEN is shown", looked.instance.id)));
@@ -68,7 +68,7 @@ pub(super) fn effective_resource(looked: &Looked) -> Judged {
     })
 }
 
-pub(super) fn create_time(looked: &Looked) -> Judged {
+pub(super) fn create_time(looked: &Looked) -> JudgedPoint {
     let list = list(&looked.rules)?;
     let form = |rule: &Value| match rule.get("CreateTime") {
         Some(Value::String(_)) => "a text",
@@ -85,7 +85,7 @@ pub(super) fn create_time(looked: &Looked) -> Judged {
     })
 }
 
-pub(super) fn ccn_filter(looked: &Looked) -> Judged {
+pub(super) fn ccn_filter(looked: &Looked) -> JudgedPoint {
     let list = list(&looked.to_resource)?;
     let id = looked.instance.id.as_str();
     let others = list.items.iter().filter(|rule| text(rule, "CcnInstanceId") != Some(id)).count();
