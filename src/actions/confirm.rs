@@ -6,8 +6,8 @@ use crate::engine::ports::action::{Action, Judgement, View};
 use crate::engine::seen::{GrantState, Reads, Seen, grant_state};
 use crate::workflow::{ActsAs, VerbSpec};
 
-/// The rule as the transit-router account is shown it, or, for an ECR, of which that account may know nothing (API §H2),
-/// as the resource account is.
+/// The rule that the transit-router account is shown. If it is shown none and the instance is an ECR, the rule that the
+/// resource account is shown: the API may not show rules of ECRs to the transit-router account (API §H2).
 fn read_back<'a>(view: &View<'_>, seen: &'a Seen) -> Option<&'a GrantRule> {
     let fallback = || (view.kind() == InstanceType::ECR).then(|| seen.rule_at_resource(view.job())).flatten();
     seen.rule_at_cen(view.job()).or_else(fallback)

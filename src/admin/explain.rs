@@ -41,11 +41,11 @@ fn held(record: &Record, account: &AccountUid, now: Timestamp) -> Explanation {
         Some(at) => format!("starts after `crossgrant unpause {account}`; fails as expired if that is not by {at}"),
         None => format!("starts after `crossgrant unpause {account}`"),
     };
-    explanation(record.why.clone(), record.due().filter(|due| *due > now), next)
+    explanation(record.why.clone(), record.phase.due().filter(|due| *due > now), next)
 }
 
 fn queued(record: &Record, blocker: Option<&Record>, now: Timestamp) -> Explanation {
-    let due = record.due().filter(|due| *due > now);
+    let due = record.phase.due().filter(|due| *due > now);
     if let Some(until) = due {
         let why = if record.why.is_empty() {
             format!("the job asks not to start before {until}")
@@ -75,7 +75,7 @@ fn running(record: &Record, now: Timestamp) -> Explanation {
     let step = &record.step;
     let doing = if record.undo.is_some() { "is undoing" } else { "is working on" };
     let why = if record.why.is_empty() { format!("a worker {doing} step {step}") } else { record.why.clone() };
-    match record.due().filter(|due| *due > now) {
+    match record.phase.due().filter(|due| *due > now) {
         Some(until) if record.attempt > 0 => {
             explanation(why, Some(until), format!("then it tries step {step} again (try {})", record.attempt + 1))
         }
@@ -86,7 +86,7 @@ fn running(record: &Record, now: Timestamp) -> Explanation {
 
 fn waiting(record: &Record, now: Timestamp) -> Explanation {
     let Some(wait) = &record.wait else {
-        return explanation(record.why.clone(), record.due(), "then it reads the cloud again");
+        return explanation(record.why.clone(), record.phase.due(), "then it reads the cloud again");
     };
     let goal = wait.goal;
     let why = if wait.overdue {
@@ -94,7 +94,7 @@ fn waiting(record: &Record, now: Timestamp) -> Explanation {
     } else {
         format!("{goal} is written and takes effect at {}", wait.expected_at)
     };
-    let until = record.due().unwrap_or(wait.expected_at);
+    let until = record.phase.due().unwrap_or(wait.expected_at);
     let until = (until > now).then_some(until);
     let next = if wait.doubt {
         "the sweep got no clear answer, so the job itself reads both accounts".to_owned()
@@ -199,7 +199,7 @@ mod tests {
         let turn = Turn::NotBefore(at("2026-11-21T12:00:00Z"));
         let later = Record { phase: Phase::Queued(turn), why: String::new(), ..record("NET-1") };
         let said = of(&later);
-        assert_eq!((said.until, said.blocker), (later.due(), None));
+        assert_eq!((said.until, said.blocker), (later.phase.due(), None));
         assert!(said.why.contains("not to start before 2026-11-21T12:00:00Z"), "{}", said.why);
 
         let queued = active(Phase::Queued, NOW);
@@ -228,7 +228,7 @@ mod tests {
         let undoing = Record { undo: Some(undo()), why: String::new(), ..busy };
         assert!(of(&undoing).why.contains("is undoing step survey"));
         let trying = Record { attempt: 1, ..active(Phase::Running, "2026-11-21T10:21:00Z") };
-        assert_eq!(of(&trying).until, trying.due());
+        assert_eq!(of(&trying).until, trying.phase.due());
         assert!(of(&trying).next.contains("tries step survey again (try 2)"));
         let looking = Record { attempt: 0, ..trying };
         assert!(of(&looking).next.contains("checks step survey again"));
@@ -243,7 +243,7 @@ mod tests {
         let phase = Phase::Waiting { due: at("2026-11-21T11:00:00Z") };
         let waiting = Record { phase, wait: wait(false, false), ..record("NET-1") };
         let said = of(&waiting);
-        assert_eq!(said.until, waiting.due());
+        assert_eq!(said.until, waiting.phase.due());
         assert!(said.why.contains("takes effect at 2026-11-21T11:00:00Z") && said.next.contains("sweep"), "{said:?}");
         let doubtful = Record { wait: wait(false, true), ..waiting.clone() };
         assert!(of(&doubtful).next.contains("reads both accounts"));
@@ -283,7 +283,7 @@ mod tests {
         let mut expiring = Record { phase: turn(Some(at("2026-11-21T12:00:00.000001Z"))), ..held };
         expiring.job.not_after = Some(at("2026-11-21T12:00:00Z"));
         let said = of(&expiring);
-        assert_eq!(said.until, expiring.due());
+        assert_eq!(said.until, expiring.phase.due());
         assert!(said.next.contains("fails as expired if that is not by 2026-11-21T12:00:00Z"), "{said:?}");
     }
 

@@ -101,7 +101,7 @@ pub(super) fn accounts(
     Ok(Accounts::new(ClientParts { endpoints, timeouts, observer, limits, ..parts }, credentials))
 }
 
-/// Builds the engine.
+/// Checks the workflow files with the operator's overrides, sets up the client of the cloud, and stores the definitions.
 pub(super) async fn build(settings: EngineSettings) -> Result<Arc<Engine>, CliError> {
     let registry = actions::registry();
     let (catalog, hour) = (catalog(&settings.access.overrides)?, settings.access.hour);

@@ -121,9 +121,9 @@ fn object(planning: &Planning) -> Value {
         "requesters": admitted.as_ref().ok(),
         "refused": admitted.as_ref().err().map(|why| json!({"reason": Reason::RefusedByPolicy, "message": why})),
         "verdict": verdict(record),
-        "reason": record.ending().map(|ending| ending.reason),
+        "reason": record.phase.ending().map(|ending| ending.reason),
         "message": record.why,
-        "findings": record.ending().map(|ending| &ending.findings),
+        "findings": record.phase.ending().map(|ending| &ending.findings),
         "plan": plan.map(|plan| &plan.calls),
         "before": record.before,
         "after": plan.and(record.after.as_ref()),
@@ -146,13 +146,13 @@ fn page(planning: &Planning) -> Vec<String> {
         Ok(names) => field("may ask", names.join(", ")),
         Err(why) => field("refused", format!("{why} ({0}; `crossgrant explain {0}`)", Reason::RefusedByPolicy)),
     });
-    let reason = record.ending().filter(|_| record.state() != State::Planned);
+    let reason = record.phase.ending().filter(|_| record.state() != State::Planned);
     let reason = reason.map(|ending| format!(" ({}; `crossgrant explain {0}`)", ending.reason));
     let otherwise = if admitted.is_err() { "otherwise: " } else { "" };
     lines.push(field(verdict(record), format!("{otherwise}{}{}", record.why, reason.unwrap_or_default())));
     // The findings of a planned job begin with its calls, which are listed below.
     let calls = record.plan.iter().filter(|_| record.state() == State::Planned).map(|plan| plan.calls.len()).sum();
-    let findings = record.ending().into_iter().flat_map(|ending| &ending.findings).skip(calls);
+    let findings = record.phase.ending().into_iter().flat_map(|ending| &ending.findings).skip(calls);
     lines.extend(findings.map(|finding| field("finding", finding)));
     let Some(plan) = &record.plan else { return lines };
     lines.extend((record.state() != State::Planned).then(|| field("otherwise", format!("{} calls", plan.calls.len()))));

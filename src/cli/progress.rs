@@ -47,7 +47,7 @@ impl Drop for ProgressLine {
 pub(super) struct CurrentJob {
     pub id: String,
     pub state: String,
-    /// The step it is at, if known.
+    /// The step the job is at. `None` for `submit`, which does not know it.
     pub step: Option<String>,
     /// When something happens next, if known.
     pub next: Option<Timestamp>,

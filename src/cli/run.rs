@@ -150,7 +150,7 @@ async fn unfinished(engine: &Engine) -> Result<Option<Record>, CliError> {
     Ok(engine.store.list(&filter).await?.pop())
 }
 
-/// Whether every job of the file has the wanted result; logs how many have.
+/// Whether every job of the file has the wanted result. If not, logs how many have.
 async fn judge(engine: &Engine, taken: &[Taken]) -> Result<bool, CliError> {
     let mut done = 0;
     for taken in taken {

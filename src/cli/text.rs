@@ -54,7 +54,7 @@ pub(super) fn page(view: &JobView) -> Vec<String> {
     lines.extend(view.explanation.blocker.map(|uid| field("blocked by", uid)));
     lines.extend(view.explanation.until.map(|until| field("until", until)));
     lines.push(field("next", &view.explanation.next));
-    let findings = record.ending().into_iter().flat_map(|ending| &ending.findings);
+    let findings = record.phase.ending().into_iter().flat_map(|ending| &ending.findings);
     lines.extend(findings.map(|finding| field("finding", finding)));
     lines.extend(record.before.as_ref().map(|before| field("before", image(before))));
     lines.extend(record.after.as_ref().map(|after| field("after", image(after))));

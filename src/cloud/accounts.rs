@@ -58,12 +58,12 @@ impl Accounts {
 
     /// Checks that the credential configured for an account belongs to it (API §A.13). Success is remembered.
     pub async fn verify(&self, account: &AccountUid) -> Result<(), CloudError> {
-        self.products(account)?.cbn.verify().await
+        self.products(account)?.cbn.client.verify().await
     }
 
     /// Makes the same check anew, and returns the `Date` of the answer.
     pub async fn identify(&self, account: &AccountUid) -> Result<Option<Timestamp>, CloudError> {
-        self.products(account)?.cbn.identify().await
+        self.products(account)?.cbn.client.identify().await
     }
 
     /// Whether an account has activated the transit-router service (API §A.12); `None` when the answer does not say. The
@@ -109,7 +109,7 @@ impl Cloud for Accounts {
         permit: Arc<WritePermit>,
     ) -> Result<Arc<dyn ResourceWriter>, CloudError> {
         let Products { cbn, smartag, .. } = self.products(account)?.clone();
-        cbn.verify().await?;
+        cbn.client.verify().await?;
         Ok(Arc::new(WriteAsResource { cbn, smartag, permit }))
     }
 
@@ -119,7 +119,7 @@ impl Cloud for Accounts {
         permit: Arc<WritePermit>,
     ) -> Result<Arc<dyn TransitRouterWriter>, CloudError> {
         let cbn = self.products(account)?.cbn.clone();
-        cbn.verify().await?;
+        cbn.client.verify().await?;
         Ok(Arc::new(WriteAsTransitRouter { cbn, permit }))
     }
 

@@ -10,41 +10,18 @@ mod tests;
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
-use super::envelope::Reply;
-use super::request::RpcRequest;
 use super::rpc::AccountClient;
-use crate::engine::ports::cloud::{Answer, CloudError, Listing};
-use crate::engine::ports::write_permit::WritePermit;
+use crate::engine::ports::cloud::{Answer, Listing};
 
 /// The Cbn operations, as one account.
 #[derive(Clone)]
 pub(super) struct Cbn {
-    client: Arc<AccountClient>,
+    pub(super) client: Arc<AccountClient>,
 }
 
 impl Cbn {
     pub fn new(client: Arc<AccountClient>) -> Self {
         Self { client }
-    }
-
-    /// See [`AccountClient::verify`].
-    pub async fn verify(&self) -> Result<(), CloudError> {
-        self.client.verify().await
-    }
-
-    /// See [`AccountClient::identify`].
-    pub async fn identify(&self) -> Result<Option<Timestamp>, CloudError> {
-        self.client.identify().await
-    }
-
-    async fn call(&self, request: &RpcRequest) -> Result<Reply, CloudError> {
-        self.client.call(request).await
-    }
-
-    async fn write(&self, request: &RpcRequest, permit: &WritePermit) -> Result<Answer<()>, CloudError> {
-        self.client.write(request, permit).await
     }
 }
 

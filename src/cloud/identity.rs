@@ -63,7 +63,7 @@ impl AccountClient {
 
     async fn ask(&self, keys: &Arc<Keys>) -> Result<Option<Timestamp>, CloudError> {
         let expected = self.account();
-        self.pass(OPERATION).await?;
+        self.shared().pass(self.account(), OPERATION).await?;
         // Without an answer to this, the call it was made for is not sent, so its effect is not in doubt.
         let reply = self.call_with(keys, &RpcRequest::new(OPERATION), None).await.map_err(|error| {
             let why = format!("cannot find out whose credential is configured for account {expected}: {error}");

@@ -90,36 +90,29 @@ impl Client {
 
     /// Takes room for one call out of the budget of an operation; `None` if it has no limit.
     pub async fn room(&self, account: &AccountUid, operation: Operation) -> Result<Option<Operation>, NoRoom> {
+        self.take(account, operation).await.map_err(|UsedUp { opens_in, .. }| NoRoom { opens_in })
+    }
+
+    async fn take(&self, account: &AccountUid, operation: Operation) -> Result<Option<Operation>, UsedUp> {
         let passed = self.budget.pass(self.clock.as_ref(), account, operation, Urgency::current()).await;
-        let (waited, rate) = match passed {
-            Ok(Passed { waited, rate }) => (waited, rate),
-            Err(UsedUp { waited, .. }) => (waited, None),
+        let (waited, rate) = match &passed {
+            Ok(Passed { waited, rate }) => (*waited, *rate),
+            Err(UsedUp { waited, .. }) => (*waited, None),
         };
         self.observer.budgeted(operation, account, waited, rate);
-        passed.map(|passed| passed.rate.map(|_| operation)).map_err(|UsedUp { opens_in, .. }| NoRoom { opens_in })
+        passed.map(|passed| passed.rate.map(|_| operation))
     }
 
     /// Returns once the budget of an operation has room for a call, at once if room was taken for it before.
     pub async fn pass(&self, account: &AccountUid, operation: Operation) -> Result<(), CloudError> {
-        let (clock, observer, urgency) = (self.clock.as_ref(), &self.observer, Urgency::current());
-        if urgency.room == Some(operation) {
+        if Urgency::current().room == Some(operation) {
             return Ok(());
         }
-        match self.budget.pass(clock, account, operation, urgency).await {
-            Ok(Passed { waited, rate }) => {
-                observer.budgeted(operation, account, waited, rate);
-                Ok(())
-            }
-            Err(UsedUp { waited, opens_in }) => {
-                observer.budgeted(operation, account, waited, None);
-                observer.called(operation, account, "not-sent", Duration::ZERO);
-                let why = format!(
-                    "the budget of account {account} for {operation} is used up; waited {:.1} s for it",
-                    waited.as_secs_f64()
-                );
-                Err(CloudError { retry_after: Some(opens_in), ..CloudError::not_sent(operation, why) })
-            }
-        }
+        let Err(UsedUp { waited, opens_in }) = self.take(account, operation).await else { return Ok(()) };
+        self.observer.called(operation, account, "not-sent", Duration::ZERO);
+        let waited = waited.as_secs_f64();
+        let why = format!("the budget of account {account} for {operation} is used up; waited {waited:.1} s for it");
+        Err(CloudError { retry_after: Some(opens_in), ..CloudError::not_sent(operation, why) })
     }
 
     /// Sends a request and waits for its answer as long as it may take.
@@ -205,16 +198,12 @@ impl AccountClient {
     /// Sends a request when the budget of its operation has room for it: with keys that are known to be the account's,
     /// except to STS, which says whose they are. The keys are fetched after the wait, which they might not outlive.
     async fn make(&self, request: &RpcRequest, permit: Option<&WritePermit>) -> Result<Reply, CloudError> {
-        self.pass(request.operation).await?;
+        self.shared.pass(&self.account, request.operation).await?;
         let keys = match request.operation.product() {
             Product::Sts => self.keys(request.operation).await?,
             Product::Cbn | Product::Smartag | Product::Vpc => self.verified(request.operation).await?,
         };
         self.call_with(&keys, request, permit).await
-    }
-
-    pub(super) async fn pass(&self, operation: Operation) -> Result<(), CloudError> {
-        self.shared.pass(&self.account, operation).await
     }
 
     /// Keys to sign a request of `operation` with. An error says that the request was not sent.

@@ -3,28 +3,19 @@
 //!
 //! A code stands for what is to be done about a thing, not for the place in the source that found it.
 
-use std::fmt;
-
-use serde::{Serialize, Serializer};
+use super::words::words;
 
 macro_rules! codes {
     ($($part:literal: { $($name:ident = $text:literal,)+ })+) => {
-        /// A code, as messages and `--json` show it.
-        #[expect(missing_docs, reason = "each has a page in docs/codes.md, and a test sees to that")]
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum Code {
-            $($($name,)+)+
+        words! {
+            /// A code, as messages and `--json` show it.
+            #[expect(missing_docs, reason = "each has a page in docs/codes.md, and a test sees to that")]
+            pub enum Code {
+                $($($name = $text,)+)+
+            }
         }
 
         impl Code {
-            /// Every code, in the order of the pages.
-            pub const ALL: &'static [Self] = &[$($(Self::$name,)+)+];
-
-            /// The word that is shown.
-            pub fn as_str(self) -> &'static str {
-                match self { $($(Self::$name => $text,)+)+ }
-            }
-
             /// The part of the pages it is explained in.
             pub fn part(self) -> &'static str {
                 match self { $($(Self::$name)|+ => $part,)+ }
@@ -135,25 +126,6 @@ codes! {
     }
 }
 
-impl Code {
-    /// The code of that word.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|code| code.as_str() == text)
-    }
-}
-
-impl fmt::Display for Code {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl Serialize for Code {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,7 +135,7 @@ mod tests {
         for code in Code::ALL {
             let word = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase());
             assert!(code.as_str().split('-').all(word), "{code}");
-            assert_eq!(Code::parse(code.as_str()), Some(*code), "{code} is there once");
+            assert_eq!(Code::parse(code.as_str()), Some(code), "{code} is there once");
         }
     }
 }

@@ -127,9 +127,9 @@ operations! {
     CheckTransitRouterService: Cbn, Either, Read;
     /// Whose the keys are (API §A.13).
     GetCallerIdentity: Sts, Either, Read;
-    /// Keys of a role, for the keys of another account (API §A.13).
+    /// Keys of a role, in exchange for the keys of another account (API §A.13).
     AssumeRole: Sts, Hub, Keys;
-    /// Keys of a role, for the token of an OIDC provider (API §K).
+    /// Keys of a role, in exchange for a token of an OIDC provider (API §K).
     AssumeRoleWithOIDC: Sts, Unsigned, Keys;
     /// Grants an instance to a CEN (API §A.1).
     GrantInstanceToTransitRouter: Cbn, Resource, Write;

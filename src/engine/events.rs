@@ -90,7 +90,7 @@ impl Announcer {
             after: record.after.as_ref(),
             writes: record.writes.iter().map(Written::of).collect(),
         });
-        if let Some(ending) = record.ending() {
+        if let Some(ending) = record.phase.ending() {
             data.reason = Some(ending.reason);
             data.reasons_version = Some(REASONS_VERSION);
             data.message = &ending.message;

@@ -178,16 +178,6 @@ impl Record {
         self.phase.state()
     }
 
-    /// When something is to be done next; `None` at rest, and for a job that is held and never expires.
-    pub fn due(&self) -> Option<Timestamp> {
-        self.phase.due()
-    }
-
-    /// How it ended, or why it is parked.
-    pub fn ending(&self) -> Option<&Ending> {
-        self.phase.ending()
-    }
-
     /// Parked between writes: blocks the queue of its instance and needs a person.
     pub fn is_half_done(&self) -> bool {
         matches!(self.phase, Phase::Parked { half_done: true, .. })

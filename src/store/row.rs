@@ -46,7 +46,7 @@ pub(super) fn index(record: &Record) -> Result<Indexed<'_>, StoreError> {
         cen_owner: record.job.cen.owner.as_str(),
         accepted_us: at_or_before(record.accepted_at),
         finished_us: record.phase.finished_at().map(at_or_before),
-        due_us: record.due().map(not_before),
+        due_us: record.phase.due().map(not_before),
         swept: record.is_swept(),
         counted_as: record.begun_at.and_then(|_| counted_as(&record.job)),
         begun_us: record.begun_at.map(at_or_before),

@@ -21,7 +21,7 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
 /// Passes until `stop` says true.
 pub async fn run(engine: Arc<Engine>, mut stop: watch::Receiver<bool>) {
     let top_of_hour = Arc::new(Notify::new());
-    let mut cron = match cron(engine.hour(), Arc::clone(&top_of_hour)).await {
+    let mut cron = match cron(engine.announcer.hour, Arc::clone(&top_of_hour)).await {
         Ok(cron) => Some(cron),
         Err(error) => {
             tracing::error!(%error, "the hourly cron cannot start; the due times in the store wake the sweep all the same");

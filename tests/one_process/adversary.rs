@@ -64,7 +64,7 @@ async fn a_refusal_with_an_unknown_code_is_believed_after_looking_and_not_repeat
     plant.run_until(at("10:25:00")).await;
     let record = plant.record(uid).await;
     assert_eq!(
-        (record.state(), record.ending().map(|e| e.reason)),
+        (record.state(), record.phase.ending().map(|e| e.reason)),
         (State::Failed, Some(Reason::RefusedByCloud)),
         "{}",
         record.why
@@ -121,7 +121,7 @@ async fn a_grant_that_was_attached_meanwhile_is_not_revoked_by_a_cancel(stock: S
     plant.run().await;
     let record = plant.record(uid).await;
     assert_eq!(
-        (record.state(), record.ending().map(|e| e.reason)),
+        (record.state(), record.phase.ending().map(|e| e.reason)),
         (State::Parked, Some(Reason::HalfDone)),
         "{}",
         record.why
@@ -141,7 +141,7 @@ async fn what_cannot_be_taken_back_is_never_said_to_be(stock: Stock) {
     plant.run_until(at("10:40:00")).await;
     let record = plant.record(uid).await;
     assert_eq!(
-        (record.state(), record.ending().map(|e| e.reason)),
+        (record.state(), record.phase.ending().map(|e| e.reason)),
         (State::Parked, Some(Reason::HalfDone)),
         "{}",
         record.why
@@ -205,7 +205,7 @@ async fn a_pinned_call_that_this_program_lacks_parks_the_job(stock: Stock) {
     plant.run_until(at("10:30:00")).await;
     let record = plant.record(uid).await;
     assert_eq!(
-        (record.state(), record.ending().map(|e| e.reason)),
+        (record.state(), record.phase.ending().map(|e| e.reason)),
         (State::Parked, Some(Reason::UnknownCall)),
         "{}",
         record.why

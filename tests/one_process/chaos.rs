@@ -91,7 +91,7 @@ async fn check(plant: &Plant, context: &str) {
         assert_eq!(said.first().map(String::as_str), Some("accepted"), "{context}");
         if state.is_terminal() {
             assert_eq!(said.last().map(String::as_str), Some(state.as_str()), "{context}");
-            assert_eq!((record.due(), record.phase.in_queue()), (None, false), "{context}");
+            assert_eq!((record.phase.due(), record.phase.in_queue()), (None, false), "{context}");
         } else if state == State::Parked {
             assert_eq!(said.last().map(String::as_str), Some("parked"), "{context}");
         } else {
@@ -100,7 +100,7 @@ async fn check(plant: &Plant, context: &str) {
             let blocked = record.phase.in_queue() && head.is_some_and(|head| head != uid);
             // What a worker had that is gone for now is somebody else's when its lease is over.
             let held = plant.misses_one();
-            assert!(blocked || held || record.due().is_some_and(|due| due > now), "{context}: lost");
+            assert!(blocked || held || record.phase.due().is_some_and(|due| due > now), "{context}: lost");
         }
     }
 }
@@ -207,7 +207,7 @@ async fn what_an_older_cloud_does_not_say_is_never_taken_for_in_force() {
     let uid = plant.job(payer_change("p", ATTACHED, "PayByResourceOwner")).await;
     plant.run().await;
     assert_eq!(plant.said(uid).await, ["accepted", "waiting", "overdue", "parked"]);
-    assert_eq!(plant.record(uid).await.ending().unwrap().reason, Reason::GaveUp);
+    assert_eq!(plant.record(uid).await.phase.ending().unwrap().reason, Reason::GaveUp);
     assert_eq!(plant.effects().len(), 2, "{:?}", plant.effects());
     plant.cloud.patch_switches(json!({"effective_order_type": "always"})).unwrap();
     plant.engine.command(uid, Command::Resume).await.unwrap();
@@ -346,7 +346,7 @@ async fn chaos(stock: Stock, seed: u64) {
         if last.state() == State::Cancelled || last.state() == State::Failed {
             let shown = payer(&plant, instance).map(|(written, _)| written);
             let before = last.before.clone().unwrap();
-            let reason = last.ending().unwrap().reason;
+            let reason = last.phase.ending().unwrap().reason;
             if ![Reason::Overridden, Reason::GrantGone].contains(&reason) {
                 assert_eq!(shown, before.order_type.map(|o| o.to_string()), "{context}: after {}", last.job.id);
             }

@@ -84,7 +84,7 @@ async fn once_it_is_repaired_the_job_goes_on() {
         let uid = plant.job(grant("g", NOT_GRANTED)).await;
         plant.run().await;
         let record = plant.record(uid).await;
-        let reason = record.ending().as_ref().map(|ending| ending.reason);
+        let reason = record.phase.ending().as_ref().map(|ending| ending.reason);
         assert_eq!((record.state(), reason), (State::Parked, Some(Reason::CredentialRefused)), "{}", record.why);
         assert!(!record.is_half_done(), "{operation}: the write was never carried out");
         plant.engine.command(uid, Command::Resume).await.unwrap();

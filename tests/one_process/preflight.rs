@@ -38,12 +38,12 @@ async fn failed(plant: &Plant, job: Value) -> (Record, Vec<String>) {
     let record = plant.record(uid).await;
     assert_eq!(record.state(), State::Failed, "{}", record.why);
     assert_eq!(plant.effects(), Vec::<String>::new());
-    let findings = record.ending().cloned().unwrap().findings;
+    let findings = record.phase.ending().cloned().unwrap().findings;
     (record, findings)
 }
 
 fn reason(record: &Record) -> Reason {
-    record.ending().as_ref().unwrap().reason
+    record.phase.ending().as_ref().unwrap().reason
 }
 
 /// Each part is in a finding of its own, and there is no other.

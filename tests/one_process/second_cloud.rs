@@ -115,7 +115,7 @@ pub fn refusal(http: u16, code: &str) -> FaultKind {
 
 /// How a job ended, and why.
 pub fn end(record: &Record) -> (State, Option<Reason>) {
-    (record.state(), record.ending().as_ref().map(|ending| ending.reason))
+    (record.state(), record.phase.ending().as_ref().map(|ending| ending.reason))
 }
 
 pub fn at(time: &str) -> Timestamp {

@@ -57,7 +57,7 @@ async fn ends(plant: &Plant, job: Value) -> Record {
 }
 
 fn end(record: &Record) -> (State, Reason) {
-    (record.state(), record.ending().as_ref().unwrap_or_else(|| panic!("it goes on: {}", record.why)).reason)
+    (record.state(), record.phase.ending().as_ref().unwrap_or_else(|| panic!("it goes on: {}", record.why)).reason)
 }
 
 const DONE: (State, Reason) = (State::Completed, Reason::Done);
@@ -118,7 +118,7 @@ async fn not_being_allowed_to_read_what_a_vpn_connection_is_attached_to_is_a_fin
     plant.cloud.inject(InjectedFault::new("DescribeVpnAttachments", forbidden).times(100));
     let record = ends(&plant, granting_vpn()).await;
     assert_eq!(end(&record), (State::Failed, Reason::RefusedByCloud), "{}", record.why);
-    assert!(record.ending().unwrap().message.contains("SimVpnAttached"));
+    assert!(record.phase.ending().unwrap().message.contains("SimVpnAttached"));
 
     // A service that is only busy is asked again, and so is one that wants another token.
     for (http, code) in

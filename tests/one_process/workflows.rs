@@ -51,7 +51,7 @@ async fn what_is_so_already_is_not_written() {
         (payer, Reason::AlreadySatisfied),
         (absent, Reason::AlreadyAbsent),
     ] {
-        assert_eq!(plant.record(uid).await.ending().unwrap().reason, reason);
+        assert_eq!(plant.record(uid).await.phase.ending().unwrap().reason, reason);
     }
 }
 
@@ -61,7 +61,7 @@ async fn a_revoke_of_an_attached_instance_is_refused_unless_attachments_may_be_d
     let refused = plant.job(revoke("r", HELD)).await;
     plant.run().await;
     let record = plant.record(refused).await;
-    assert_eq!((record.state(), record.ending().unwrap().reason), (State::Failed, Reason::Attached));
+    assert_eq!((record.state(), record.phase.ending().unwrap().reason), (State::Failed, Reason::Attached));
     assert_eq!(plant.effects(), Vec::<String>::new());
 
     let deleted = plant.job(with(revoke("s", HELD), "options", json!({"attachments": "delete"}))).await;
@@ -175,7 +175,7 @@ async fn a_permanent_refusal_of_the_second_write_undoes_the_first() {
     let uid = plant.job(payer_change("p", ATTACHED, "PayByResourceOwner")).await;
     plant.run().await;
     let record = plant.record(uid).await;
-    assert_eq!((record.state(), record.ending().unwrap().reason), (State::Failed, Reason::RefusedByCloud));
+    assert_eq!((record.state(), record.phase.ending().unwrap().reason), (State::Failed, Reason::RefusedByCloud));
     let undo = "ModifyGrantInstanceToTransitRouter vpc-bp1h8vbrbcgohcju50001 PayByCenOwner";
     assert_eq!(plant.effects(), [MODIFY, undo]);
     assert_eq!(record.after.unwrap().order_type.unwrap().as_str(), "PayByCenOwner", "the undo was read back");
@@ -212,7 +212,7 @@ async fn a_job_that_cannot_finish_its_second_half_parks_half_done_and_blocks_the
     plant.engine.command(uid, Command::Resume).await.unwrap();
     plant.run().await;
     assert_eq!(plant.record(uid).await.state(), State::Completed);
-    assert_eq!(plant.record(next).await.ending().unwrap().reason, Reason::PayerDiffers);
+    assert_eq!(plant.record(next).await.phase.ending().unwrap().reason, Reason::PayerDiffers);
 }
 
 #[tokio::test]
@@ -226,7 +226,10 @@ async fn cancel_between_the_writes_undoes_and_while_waiting_is_refused() {
     plant.engine.command(uid, Command::Cancel).await.unwrap();
     plant.run().await;
     let record = plant.record(uid).await;
-    assert_eq!((record.state(), record.ending().unwrap().reason), (State::Cancelled, Reason::CancelledByOperator));
+    assert_eq!(
+        (record.state(), record.phase.ending().unwrap().reason),
+        (State::Cancelled, Reason::CancelledByOperator)
+    );
     let undo = "ModifyGrantInstanceToTransitRouter vpc-bp1h8vbrbcgohcju50001 PayByCenOwner";
     assert_eq!(plant.effects(), [MODIFY, undo]);
 
@@ -345,7 +348,7 @@ async fn expiry_is_tested_before_the_first_write_and_never_after() {
     let begun = with(payer_change("p", ATTACHED, "PayByResourceOwner"), "not_after", json!("2026-11-21T10:20:30Z"));
     let begun = plant.job(begun).await;
     plant.run_until("2026-11-21T11:30:00Z".parse().unwrap()).await;
-    assert_eq!(plant.record(late).await.ending().unwrap().reason, Reason::Expired);
+    assert_eq!(plant.record(late).await.phase.ending().unwrap().reason, Reason::Expired);
     assert_eq!(plant.record(begun).await.state(), State::Completed);
     assert_eq!(plant.record(early).await.state(), State::Queued);
     assert_eq!(plant.effects().len(), 2);
@@ -363,7 +366,7 @@ async fn somebody_elses_change_while_waiting_is_said_and_never_completed() {
     plant.somebody_sets(ATTACHED, "order_type", "PayByCenOwner");
     plant.run().await;
     let record = plant.record(overridden).await;
-    assert_eq!((record.state(), record.ending().unwrap().reason), (State::Failed, Reason::Overridden));
+    assert_eq!((record.state(), record.phase.ending().unwrap().reason), (State::Failed, Reason::Overridden));
 }
 
 #[tokio::test]

@@ -89,7 +89,7 @@ impl Cbn {
             .query("TransitRouterAttachmentId", attachment_id)
             .query("OrderType", order_type)
             .query("ClientToken", client_token);
-        self.write(&update, permit).await
+        self.client.write(&update, permit).await
     }
 
     pub async fn delete_attachment(
@@ -104,7 +104,7 @@ impl Cbn {
         let delete = RpcRequest::new(delete)
             .query("TransitRouterAttachmentId", attachment_id)
             .query("ClientToken", client_token);
-        self.write(&delete, permit).await
+        self.client.write(&delete, permit).await
     }
 
     pub async fn detach_child_instance(
@@ -124,7 +124,7 @@ impl Cbn {
             .query("ChildInstanceType", kind)
             .query("ChildInstanceRegionId", &instance.region)
             .query("ChildInstanceOwnerId", &instance.owner);
-        self.write(&detach, permit).await
+        self.client.write(&detach, permit).await
     }
 }
 

@@ -33,7 +33,7 @@ impl Cbn {
         if let Some(order_type) = order_type {
             grant = grant.query("OrderType", order_type);
         }
-        self.write(&grant, permit).await
+        self.client.write(&grant, permit).await
     }
 
     pub async fn revoke(&self, instance: &Instance, cen: &Cen, permit: &WritePermit) -> Result<Answer<()>, CloudError> {
@@ -43,7 +43,7 @@ impl Cbn {
             .query("InstanceId", &instance.id)
             .query("InstanceType", resource_word(Operation::RevokeInstanceFromTransitRouter, instance.kind)?)
             .query("RegionId", &instance.region);
-        self.write(&revoke, permit).await
+        self.client.write(&revoke, permit).await
     }
 
     pub async fn modify_grant(
@@ -66,7 +66,7 @@ impl Cbn {
             .query("InstanceId", &instance.id)
             .query("OrderType", order_type)
             .form("ClientToken", client_token);
-        self.write(&modify, permit).await
+        self.client.write(&modify, permit).await
     }
 
     pub async fn rules_to_resource(&self, instance: &Instance) -> Result<Answer<Listing<GrantRule>>, CloudError> {
@@ -98,7 +98,7 @@ impl Cbn {
             RuleFilter::Page(Some(token)) => describe = describe.query("NextToken", token),
             RuleFilter::Page(None) => {}
         }
-        let reply = self.call(&describe).await?;
+        let reply = self.client.call(&describe).await?;
         let items = wire::list(&reply.body, "GrantRules", "GrantRule");
         let mut rules: Vec<GrantRule> = items.iter().filter_map(cen_side_rule).collect();
         if kind == InstanceType::CCN {

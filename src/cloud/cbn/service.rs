@@ -12,7 +12,7 @@ impl Cbn {
     /// `Enabled` of `CheckTransitRouterService`; `None` when the answer does not say. An account that has not activated the
     /// service is refused with `USER_NOT_OPEN_TR_SERVICE`.
     pub async fn transit_router_service(&self) -> Result<Option<bool>, CloudError> {
-        let reply = self.call(&RpcRequest::new(Operation::CheckTransitRouterService)).await?;
+        let reply = self.client.call(&RpcRequest::new(Operation::CheckTransitRouterService)).await?;
         Ok(match wire::field(&reply.body, "Enabled") {
             Some(Value::Bool(enabled)) => Some(*enabled),
             Some(Value::Str(text)) => text.trim().to_ascii_lowercase().parse().ok(),

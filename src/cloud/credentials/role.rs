@@ -36,7 +36,7 @@ impl RoleArn {
         &self.account
     }
 
-    /// As it is written.
+    /// The text that `AssumeRole` sends.
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -68,7 +68,7 @@ impl fmt::Display for RoleArn {
 pub struct SessionName(String);
 
 impl SessionName {
-    /// As it is written.
+    /// The text that `AssumeRole` sends.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -94,7 +94,7 @@ impl FromStr for SessionName {
 pub struct ExternalId(String);
 
 impl ExternalId {
-    /// As it is written.
+    /// The text that `AssumeRole` sends.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -122,7 +122,7 @@ impl SessionLength {
         if whole { Ok(Self(span)) } else { Err(BadRole::SessionLength) }
     }
 
-    /// As `DurationSeconds` of the request.
+    /// The value of `DurationSeconds` in `AssumeRole` and `AssumeRoleWithOIDC`.
     pub fn as_secs(self) -> u64 {
         self.0.as_secs()
     }

@@ -30,7 +30,7 @@ impl Deciding<'_> {
     fn write_failed(&mut self, place: usize, error: &CloudError) -> Next {
         let call = self.step().and_then(Step::call);
         let changes_payer = call.and_then(|call| self.action(call)).is_some_and(Action::changes_payer);
-        let verdict = self.classify(error);
+        let verdict = error.verdict(self.context.classes);
         let policy = match verdict.class {
             Class::State => "state",
             _ => call.map_or("write", |call| call.retry.as_str()),

@@ -136,7 +136,7 @@ pub struct Decision {
     pub next: Next,
 }
 
-/// Decides on an observation at `now`.
+/// What to do next, given what has happened. A job that has ended only rests, whatever the observation.
 pub fn decide(context: &Context<'_>, record: &Record, observation: &Observation, now: Timestamp) -> Decision {
     let mut deciding = Deciding::new(context, record.clone(), now);
     let next = match observation {

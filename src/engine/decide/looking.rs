@@ -153,12 +153,12 @@ impl Deciding<'_> {
 
     /// A look failed: again later, unless the cloud says for good that there is nothing to look at.
     pub(super) fn look_failed(&mut self, error: &CloudError) -> Next {
-        let verdict = self.classify(error);
+        let verdict = error.verdict(self.context.classes);
         let message = error.to_string();
         if self.record.state() == State::Waiting {
             let next = self.still_unclear(message);
             // Its next check may come sooner than the server wants to be asked.
-            if let (Some(asked), Some(due)) = (error.retry_after, self.record.due()) {
+            if let (Some(asked), Some(due)) = (error.retry_after, self.record.phase.due()) {
                 self.record.phase.rest_until(due.max(later(self.now, asked)));
             }
             return next;

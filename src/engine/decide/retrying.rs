@@ -49,11 +49,6 @@ impl<'a> Deciding<'a> {
         Next::Rest
     }
 
-    /// What the table of error classes says of a failed call.
-    pub(super) fn classify(&self, error: &CloudError) -> Verdict<'a> {
-        error.verdict(self.context.classes)
-    }
-
     /// What the table of error classes said of a refused write when it was answered; `None` for a write that was not
     /// refused. A record of an earlier build holds only the code: then today's table tells by that and the operation.
     pub(super) fn judged(&self, write: &Write) -> Option<Judged> {

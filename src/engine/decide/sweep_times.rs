@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::clock::later;
+use crate::clock::{earlier, later};
 use crate::domain::Hour;
 
 /// When to look next at something that should have been effective at `expected_at` and was not seen so by `now`: at
@@ -17,15 +17,9 @@ pub fn next_check(expected_at: Timestamp, now: Timestamp, hour: Hour, offsets: &
         return expected_at;
     }
     let next_hour = hour.next_after(now);
-    let top = later(next_hour, Duration::ZERO)
-        .checked_sub(jiff::SignedDuration::try_from(hour.length()).unwrap_or(jiff::SignedDuration::MAX))
-        .unwrap_or(Timestamp::MIN);
-    offsets
-        .iter()
-        .map(|offset| later(top, hour.scale(*offset)))
-        .find(|at| *at > now)
-        .unwrap_or(next_hour)
-        .min(next_hour)
+    let top = earlier(next_hour, hour.length());
+    let checks = offsets.iter().map(|offset| later(top, hour.scale(*offset)));
+    checks.filter(|at| *at > now).min().unwrap_or(next_hour).min(next_hour)
 }
 
 #[cfg(test)]

@@ -109,7 +109,7 @@ impl Deciding<'_> {
         };
         // Also from `Running`: a parked wait that was resumed.
         let stored = self.record.state();
-        self.record.phase = Phase::Waiting { due: self.record.due().unwrap_or(self.now) };
+        self.record.phase = Phase::Waiting { due: self.record.phase.due().unwrap_or(self.now) };
         let settled = self.last_write_at().is_none_or(|at| self.now >= later(at, self.context.policies.settle));
         let past = over(&wait, self.now, self.context.hour);
         match judge_wait(&self.record, &wait, seen, self.certain, &self.known, past) {

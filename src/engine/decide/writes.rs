@@ -138,8 +138,8 @@ impl Deciding<'_> {
     }
 
     /// Tries a refused payer change again. The cloud allows none within an hour of the last change or of the attaching, and no
-    /// page names the code (API §K). The caller has checked that the hour is not over at `until`. Publishes `waiting` at the
-    /// first such try if the other half is written.
+    /// page names the code (API §K). The caller has checked that it was refused before `until`, when that hour is over for sure.
+    /// Publishes `waiting` at the first such try if the other half is written.
     fn cool_down(&mut self, place: usize, text: String, until: Timestamp) -> Next {
         self.reopen(place);
         let half = self.tells_half_done(0);

@@ -143,7 +143,8 @@ impl<K: Hash + Eq, Q, A> Drop for Ticket<'_, K, Q, A> {
     }
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// Locks what every look holds for moments only.
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().expect("no holder of this lock panics")
 }
 

@@ -3,11 +3,12 @@
 //! answer least of all. Nothing is written without a proof.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::domain::{AccountUid, Cen, CenId, GrantRule, TransitRouter};
+use crate::engine::look::batch::locked;
 use crate::engine::ports::cloud::Listing;
 
 /// How long a proof is kept. A CEN never changes its owner. It can be deleted, which every read of it shows.
@@ -60,23 +61,19 @@ pub struct CenOwners {
 impl CenOwners {
     /// Whether there is a proof for this CEN and account that is not too old.
     pub fn is_proven(&self, cen: &Cen, clock: &dyn Clock) -> bool {
-        self.locked().get(cen).is_some_and(|since| clock.uptime() < *since + KEPT)
+        locked(&self.proven).get(cen).is_some_and(|since| clock.uptime() < *since + KEPT)
     }
 
     /// Keeps a proof.
     pub fn keep(&self, cen: &Cen, clock: &dyn Clock) {
         let now = clock.uptime();
-        let mut proven = self.locked();
+        let mut proven = locked(&self.proven);
         if proven.len() >= MOST && !proven.contains_key(cen) {
             proven.retain(|_, since| now < *since + KEPT / 2);
         }
         if proven.len() < MOST || proven.contains_key(cen) {
             proven.insert(cen.clone(), now);
         }
-    }
-
-    fn locked(&self) -> MutexGuard<'_, HashMap<Cen, Duration>> {
-        self.proven.lock().expect("no holder of this lock panics")
     }
 }
 
@@ -124,7 +121,7 @@ mod tests {
         clock.advance(KEPT - Duration::from_secs(1));
         assert!(owners.is_proven(&cen(0), &clock));
         (1..=MOST).for_each(|n| owners.keep(&cen(n), &clock));
-        assert!(owners.locked().len() <= MOST && owners.is_proven(&cen(MOST), &clock));
+        assert!(locked(&owners.proven).len() <= MOST && owners.is_proven(&cen(MOST), &clock));
         clock.advance(Duration::from_secs(1));
         assert!(!owners.is_proven(&cen(0), &clock));
     }

@@ -3,7 +3,7 @@
 //! the fewer calls the account may make.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use crate::clock::Clock;
 use crate::domain::{Cen, GrantRule, InstanceId, InstanceType, Job};
-use crate::engine::look::batch::Batches;
+use crate::engine::look::batch::{Batches, locked};
 use crate::engine::look::rule_search::{Ask, Payers, RuleSearch, named};
 use crate::engine::ports::cloud::{Answer, CloudError, Failure, Listing, Readers, RuleFilter, TransitRouterReader};
 
@@ -175,7 +175,12 @@ impl CenRules {
             }
             let own = match told.remove(&job.instance.id) {
                 Some((_, told)) => told.map(|answer| Answer { calls, ..answer }),
-                None => Ok(Answer { value: nothing(), request_id: String::new(), date: None, calls }),
+                None => Ok(Answer {
+                    value: Listing { items: vec![], complete: false },
+                    request_id: String::new(),
+                    date: None,
+                    calls,
+                }),
             };
             // Nothing was asked: there was no room in the budget, or no key. Each caller waits for those in its own time.
             let asked =
@@ -189,13 +194,4 @@ impl CenRules {
     fn last_batch(&self, group: &CenAndType) -> LastBatch {
         locked(&self.last).get(group).copied().unwrap_or_default()
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().expect("no holder of this lock panics")
-}
-
-/// A list that proves nothing.
-fn nothing() -> Listing<GrantRule> {
-    Listing { items: vec![], complete: false }
 }

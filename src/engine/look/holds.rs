@@ -3,11 +3,12 @@
 //! for its account for a while; all jobs that need it wait, and the first to ask afterwards finds out for all.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::domain::{AccountUid, Operation};
+use crate::engine::look::batch::locked;
 use crate::engine::ports::cloud::{CloudError, Failure};
 use crate::workflow::{Class, ErrorClasses};
 
@@ -41,7 +42,7 @@ impl Holds {
             return Err(held);
         }
         let result = read.await;
-        let mut all = self.locked();
+        let mut all = locked(&self.held);
         match &result {
             Ok(_) => {
                 if all.remove(&key).is_some() {
@@ -81,17 +82,13 @@ impl Holds {
 
     /// Why a read may not be made now. When its rest is over, the first job to ask makes it, and the others wait for that.
     fn held(&self, key: &(AccountUid, &'static str), now: Duration) -> Option<CloudError> {
-        let mut all = self.locked();
+        let mut all = locked(&self.held);
         let held = all.get_mut(key)?;
         if now >= held.until {
             held.until = now + REST;
             return None;
         }
         Some(held.told(now))
-    }
-
-    fn locked(&self) -> MutexGuard<'_, HashMap<(AccountUid, &'static str), HeldRead>> {
-        self.held.lock().expect("no holder of this lock panics")
     }
 }
 

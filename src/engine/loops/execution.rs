@@ -114,7 +114,7 @@ impl<'a> Execution<'a> {
         let Some((operation, account)) = self.needs_room(&decision) else {
             return Ok(Decided::Stands(Box::new(decision)));
         };
-        let mut taken = self.take_room(&account, operation, self.engine.clock.uptime()).await;
+        let mut taken = self.room(&account, operation, self.engine.clock.uptime()).await;
         let mut waited = false;
         while let Err(NoRoom { opens_in }) = taken {
             let no_room = Observation::NoRoom { operation, account: account.clone(), opens_in, waited };
@@ -128,7 +128,7 @@ impl<'a> Execution<'a> {
                 return Ok(Decided::Rests);
             }
             let until = self.deadline.saturating_sub(self.engine.catalog.policies.attempt());
-            taken = self.take_room(&account, operation, until).await;
+            taken = self.room(&account, operation, until).await;
             waited = true;
         }
         self.room = taken.ok().flatten();
@@ -143,14 +143,9 @@ impl<'a> Execution<'a> {
         Some((write.operation, write.account.clone()))
     }
 
-    async fn take_room(
-        &self,
-        account: &AccountUid,
-        operation: Operation,
-        until: Duration,
-    ) -> Result<Option<Operation>, NoRoom> {
+    async fn room(&self, of: &AccountUid, operation: Operation, until: Duration) -> Result<Option<Operation>, NoRoom> {
         let urgency = Urgency { priority: Priority::Job, until: Some(until), room: None };
-        urgency.scope(self.engine.cloud.room(account, operation)).await
+        urgency.scope(self.engine.cloud.room(of, operation)).await
     }
 
     /// Takes over what the job has become meanwhile, and what the jobs it would take over from have. False when it has ended.

@@ -26,7 +26,7 @@ pub async fn publish(engine: Arc<Engine>, publisher: Arc<dyn Publisher>, mut sto
         if stopping {
             return;
         }
-        let nothing_left = matches!(pass, Ok(OutboxPass { refused: 0 }));
+        let nothing_left = matches!(pass, Ok(0));
         tokio::select! {
             () = engine.mail.notified(), if nothing_left => {}
             () = engine.clock.sleep(PAUSE), if !nothing_left => {}
@@ -35,18 +35,12 @@ pub async fn publish(engine: Arc<Engine>, publisher: Arc<dyn Publisher>, mut sto
     }
 }
 
-/// What one pass over the outbox left there.
-#[derive(Default)]
-struct OutboxPass {
-    /// Messages that a queue refused. They keep their place and hold up no other.
-    refused: usize,
-}
-
 /// Publishes what stands in the outbox, batch by batch until one is not full: while one is published, the verdicts of the
-/// one before are committed and the next is read.
-async fn publish_all(engine: &Engine, publisher: &dyn Publisher) -> Result<OutboxPass, OutboxError> {
+/// one before are committed and the next is read. Returns how many messages a queue refused: they keep their place and hold
+/// up no other.
+async fn publish_all(engine: &Engine, publisher: &dyn Publisher) -> Result<usize, OutboxError> {
     let mut queued = engine.store.outbox(0, BATCH).await?;
-    let (mut pass, mut before) = (OutboxPass::default(), Verdicts::default());
+    let (mut refused, mut before) = (0, Verdicts::default());
     while let Some(end) = queued.last().map(|queued| queued.number) {
         let full = queued.len() == BATCH;
         let (numbers, messages): (Vec<i64>, Vec<_>) = queued.into_iter().map(|q| (q.number, q.outgoing)).unzip();
@@ -54,7 +48,7 @@ async fn publish_all(engine: &Engine, publisher: &dyn Publisher) -> Result<Outbo
         let (verdicts, committed, next) = tokio::join!(publisher.publish(&messages), before.commit(engine), next);
         committed?;
         before = Verdicts { numbers, verdicts: verdicts? };
-        pass.refused += before.of(Delivered::Refused).count();
+        refused += before.of(Delivered::Refused).count();
         queued = match next {
             Ok(next) => next,
             Err(error) => {
@@ -64,7 +58,7 @@ async fn publish_all(engine: &Engine, publisher: &dyn Publisher) -> Result<Outbo
         };
     }
     before.commit(engine).await?;
-    Ok(pass)
+    Ok(refused)
 }
 
 /// The verdicts of the broker on a batch.

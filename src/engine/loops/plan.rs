@@ -28,7 +28,7 @@ pub async fn plan(
         record = decision.record;
         let Next::Look(reads) = decision.next else {
             // Waits for the second look at an empty answer, and for nothing else.
-            let again = record.due().filter(|_| record.empty_since != EmptySince::default());
+            let again = record.phase.due().filter(|_| record.empty_since != EmptySince::default());
             let Some(at) = again else { break };
             clock.sleep(until(clock.now(), at)).await;
             observation = Observation::TakenUp { refusal: None, objections: vec![], paused: None };

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use crate::clock::{Clock, earlier};
-use crate::domain::{EventType, Hour, Kind};
+use crate::domain::{EventType, Kind};
 use crate::engine::decide::decision::{Context, Decision};
 use crate::engine::events::Announcer;
 use crate::engine::guards::{WINDOW, setting};
@@ -120,11 +120,6 @@ impl Engine {
         Looker { cloud: cloud.as_ref(), shared: &self.reads, clock: clock.as_ref(), classes: &catalog.classes }
     }
 
-    /// The billing hour.
-    pub fn hour(&self) -> Hour {
-        self.announcer.hour
-    }
-
     /// How long a lease lasts: long enough for three requests that each use up their time.
     pub fn lease(&self) -> Duration {
         self.catalog.policies.lease
@@ -143,7 +138,7 @@ impl Engine {
             registry: &self.registry,
             policies: &self.catalog.policies,
             classes: &self.catalog.classes,
-            hour: self.hour(),
+            hour: self.announcer.hour,
         }
     }
 

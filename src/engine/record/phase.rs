@@ -57,15 +57,6 @@ pub enum Turn {
     },
 }
 
-impl Turn {
-    fn due(&self) -> Option<Timestamp> {
-        match self {
-            Self::NotBefore(at) | Self::Due(at) => Some(*at),
-            Self::Held { expires, .. } => *expires,
-        }
-    }
-}
-
 impl Phase {
     /// The state that listings, metrics and rows show.
     pub fn state(&self) -> State {
@@ -81,7 +72,10 @@ impl Phase {
     /// When something is to be done next; `None` at rest, and for a job that is held and never expires.
     pub fn due(&self) -> Option<Timestamp> {
         match self {
-            Self::Queued(turn) | Self::Running(turn) => turn.due(),
+            Self::Queued(Turn::Held { expires, .. }) | Self::Running(Turn::Held { expires, .. }) => *expires,
+            Self::Queued(Turn::NotBefore(at) | Turn::Due(at)) | Self::Running(Turn::NotBefore(at) | Turn::Due(at)) => {
+                Some(*at)
+            }
             Self::Waiting { due } => Some(*due),
             Self::Parked { .. } | Self::Ended { .. } => None,
         }

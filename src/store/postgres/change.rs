@@ -251,7 +251,7 @@ impl<'a> Ledger<'a> {
                     wakeup.sweep |= swept;
                     // A lease that was prolonged keeps the job from the others.
                     let leased = matches!(update.lease, LeaseUpdate::Prolonged(_));
-                    wakeup.work |= !leased && !swept && update.record.due().is_some() && row.place.is_first;
+                    wakeup.work |= !leased && !swept && update.record.phase.due().is_some() && row.place.is_first;
                 }
                 None if row.place.is_first && !row.stored.is_first => {
                     first.push(*uid);

@@ -50,7 +50,7 @@ struct Publishing {
 struct Sweeping {
     /// The keys of the groups that this worker has locked.
     locked: BTreeSet<i32>,
-    /// When this worker found a group that another has locked.
+    /// When this worker last found, in this pass, a group that another worker has locked.
     others_at: Option<Timestamp>,
 }
 

@@ -49,7 +49,7 @@ pub(super) async fn take(conn: &Connection, messages: &[Message], shard: i16) ->
         *changes.entry((record.job.kind.as_str(), record.state().as_str())).or_default() += 1;
     }
     let wakeup = Wakeup {
-        work: jobs.iter().any(|record| record.due().is_some() && !record.is_swept()),
+        work: jobs.iter().any(|record| record.phase.due().is_some() && !record.is_swept()),
         mail: outbound.has_mail(),
         sweep: jobs.iter().any(|record| record.is_swept()),
         workers: false,

@@ -51,7 +51,7 @@ impl Undisturbed {
 }
 
 fn end(record: &Record) -> (State, Option<Reason>) {
-    (record.state(), record.ending().as_ref().map(|ending| ending.reason))
+    (record.state(), record.phase.ending().as_ref().map(|ending| ending.reason))
 }
 
 fn calls(plant: &Plant) -> BTreeMap<String, u64> {
@@ -110,7 +110,7 @@ impl Cell {
         // Keys that are refused park with that reason, half done or not.
         if record.state() == State::Parked
             && !matches!(ends.1, Some(Reason::CredentialRefused))
-            && record.is_half_done() != (record.ending().as_ref().unwrap().reason == Reason::HalfDone)
+            && record.is_half_done() != (record.phase.ending().as_ref().unwrap().reason == Reason::HalfDone)
         {
             wrong.push("half done, and not said to be, or the other way round".into());
         }
@@ -195,9 +195,9 @@ async fn said(plant: &Plant, uid: JobUid, record: &Record) -> Vec<String> {
     let last = said.last().map(String::as_str);
     if terminal != usize::from(record.state().is_terminal())
         || last != Some(record.state().as_str())
-        || record.due().is_some()
+        || record.phase.due().is_some()
     {
-        wrong.push(format!("it is {} and due at {:?}, and said {said:?}", record.state().as_str(), record.due()));
+        wrong.push(format!("it is {} and due at {:?}, and said {said:?}", record.state().as_str(), record.phase.due()));
     }
     wrong
 }

@@ -50,7 +50,7 @@ impl Ending {
         for entry in &manifest.jobs {
             let record = plant.store().find(&entry.requester(), &entry.id()).await.unwrap();
             let record = record.unwrap_or_else(|| panic!("{} is not in the store", entry.id()));
-            let why = record.ending().as_ref().map(|ending| ending.reason);
+            let why = record.phase.ending().as_ref().map(|ending| ending.reason);
             assert_eq!((record.state(), why), (entry.found, entry.why), "{}", entry.id());
             found.push(record);
         }
@@ -194,6 +194,6 @@ fn lost(at: &str, written: &Value, read: &Value) -> Vec<String> {
 }
 
 fn ended(entry: &Entry, record: &Record) {
-    let because: Option<Reason> = record.ending().as_ref().map(|ending| ending.reason);
+    let because: Option<Reason> = record.phase.ending().as_ref().map(|ending| ending.reason);
     assert_eq!((record.state(), because), (entry.end, Some(entry.because)), "{}: {}", entry.id(), record.why);
 }

@@ -304,7 +304,7 @@ impl Stage {
         assert_eq!(self.taken.len(), self.parts.len(), "every part is played");
         for entry in &self.taken {
             let record = self.plant.store().find(&entry.requester(), &entry.id()).await.unwrap().unwrap();
-            let why = record.ending().as_ref().map(|ending| ending.reason);
+            let why = record.phase.ending().as_ref().map(|ending| ending.reason);
             assert_eq!((record.state(), why), (entry.found, entry.why), "{}: {}", entry.id(), record.why);
             assert!((self.parts[entry.id().as_str()].role.has)(&record), "{}: {record:?}", entry.id());
         }

@@ -84,16 +84,16 @@ async fn a_held_job_is_released_anew_or_expires() {
     let [mut fresh, mut refused, _] = stages().await;
     refused.attempt = 7;
     let held = desk.decide(&refused, &taken_up(Some(paused())), NOW).record;
-    assert_eq!((held.due(), held.attempt), (None, 7));
+    assert_eq!((held.phase.due(), held.attempt), (None, 7));
     let released = desk.decide(&held, &taken_up(None), "2026-11-22T10:20:00Z").record;
     assert_eq!((released.phase.held(), released.attempt, released.trying_since), (None, 0, at("2026-11-22T10:20:00Z")));
 
     for record in [&mut fresh, &mut refused] {
         record.job.not_after = Some(at("2026-11-21T11:00:00Z"));
         let held = desk.decide(record, &taken_up(Some(paused())), NOW).record;
-        assert_eq!(held.due(), Some(at("2026-11-21T11:00:00.000001Z")));
+        assert_eq!(held.phase.due(), Some(at("2026-11-21T11:00:00.000001Z")));
         let late = desk.decide(&held, &taken_up(Some(paused())), "2026-11-21T11:00:00.000001Z").record;
-        assert_eq!((late.state(), late.ending().unwrap().reason), (State::Failed, Reason::Expired));
+        assert_eq!((late.state(), late.phase.ending().unwrap().reason), (State::Failed, Reason::Expired));
     }
 }
 

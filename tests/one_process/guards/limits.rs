@@ -29,7 +29,11 @@ async fn the_21st_revoke_of_an_hour_parks_before_any_write_and_goes_on_once_appr
 
     let passes = plant.job(grant("g", &network(20))).await;
     plant.work().await;
-    assert_eq!(plant.record(passes).await.ending().unwrap().reason, Reason::AlreadySatisfied, "the next one passes");
+    assert_eq!(
+        plant.record(passes).await.phase.ending().unwrap().reason,
+        Reason::AlreadySatisfied,
+        "the next one passes"
+    );
 
     let declined = plant.engine.command(*last, Command::Resume).await.unwrap_err();
     assert!(declined.to_string().contains("`crossgrant approve`"), "{declined}");
@@ -59,7 +63,7 @@ async fn an_empty_look_from_before_the_rest_does_not_let_one_new_one_be_believed
     plant.engine.command(uid, Command::Approve).await.unwrap();
     plant.run_on().await;
     let record = plant.record(uid).await;
-    assert_eq!((record.state(), record.ending().unwrap().reason), (State::Failed, Reason::Attached));
+    assert_eq!((record.state(), record.phase.ending().unwrap().reason), (State::Failed, Reason::Attached));
     assert_eq!(write_calls(&plant), 0, "no revoke of what is attached is asked for");
 }
 

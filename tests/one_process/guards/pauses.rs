@@ -29,7 +29,7 @@ async fn a_paused_account_is_left_alone_and_the_pause_survives_a_restart() {
         for job in [held, planned] {
             let record = plant.record(job).await;
             let why = format!("account {uid} is paused since 2026-11-21T10:20:00Z by ann: an incident");
-            assert_eq!((record.state(), &record.why, record.due()), (State::Queued, &why, None));
+            assert_eq!((record.state(), &record.why, record.phase.due()), (State::Queued, &why, None));
             let shown = explain(&record, None, true, plant.clock.now());
             assert!(shown.why == why && shown.next.contains(&format!("crossgrant unpause {uid}")), "{shown:?}");
         }
@@ -71,7 +71,7 @@ async fn a_job_expires_while_its_account_is_paused_and_can_be_cancelled() {
     assert_eq!(plant.record(expires).await.state(), State::Queued);
     plant.run().await;
     let record = plant.record(expires).await;
-    assert_eq!((record.state(), record.ending().unwrap().reason), (State::Failed, Reason::Expired));
+    assert_eq!((record.state(), record.phase.ending().unwrap().reason), (State::Failed, Reason::Expired));
     assert!(record.phase.finished_at().unwrap() < at("2026-11-21T11:00:01Z"), "{:?}", record.phase.finished_at());
     assert_eq!(
         plant.record(behind).await.phase.held(),

@@ -88,7 +88,7 @@ async fn what_a_job_says_wrongly_of_owners_ids_and_regions_is_found_in_seconds_a
                 let case = format!("{} {reading} {stands:?} {kind} {mistake:?}: {}", of.kind, record.why);
                 let right = mistake.otherwise(of, stands, kind).unwrap_or((State::Failed, Reason::PreflightFailed));
                 assert_eq!(end(&record), (right.0, Some(right.1)), "{case}");
-                let found = !record.ending().as_ref().unwrap().findings.is_empty();
+                let found = !record.phase.ending().as_ref().unwrap().findings.is_empty();
                 assert!(found || right.1 != Reason::PreflightFailed, "{case}");
                 let took = record.phase.finished_at().unwrap().duration_since(record.accepted_at).as_secs();
                 assert!(took <= 10, "{case}: after {took} s");
@@ -123,7 +123,7 @@ async fn an_ecr_that_a_stranger_is_told_does_not_exist_is_not_absent() {
         plant.run_until(at("10:22:00")).await;
         let record = plant.record(uid).await;
         assert_eq!(end(&record), (State::Failed, Some(Reason::PreflightFailed)), "{reading}: {}", record.why);
-        assert!(!record.ending().unwrap().findings.is_empty(), "{reading}");
+        assert!(!record.phase.ending().unwrap().findings.is_empty(), "{reading}");
     }
 }
 

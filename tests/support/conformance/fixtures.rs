@@ -189,7 +189,7 @@ pub async fn set(store: &dyn Store, n: u32, edit: impl FnOnce(Record) -> Record)
 
 /// A queued record taken up.
 pub fn running(record: Record) -> Record {
-    let due = record.due().unwrap_or(at(0));
+    let due = record.phase.due().unwrap_or(at(0));
     Record { phase: Phase::Running(Turn::Due(due)), ..record }
 }
 

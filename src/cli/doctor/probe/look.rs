@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use futures_util::future::OptionFuture;
+
 use super::read::{AnsweredList, CompletedRead, ReadOutcome, text};
 use crate::clock::Clock;
 use crate::cloud::spelling::{cen_side, child_instance, resource_side};
@@ -87,47 +89,47 @@ impl ProbeReader<'_> {
     pub async fn look(&self, instance: &Instance, cen: &Cen) -> Looked {
         let (owner, resource, kind) = (&cen.owner, &instance.owner, instance.kind);
         let list = Operation::list_attachments(kind);
-        let routers = self.by_number(owner, &routers(cen)).await;
+        let routers = self.pages(owner, routers(cen), Paged::ByNumber).await;
         let enterprise = enterprise_routers(&routers);
         let mut attachments = Vec::new();
         for router in &enterprise {
             if let Some(list) = list {
-                attachments.push(self.by_token(owner, &read(list).with("TransitRouterId", router)).await);
+                attachments.push(self.pages(owner, read(list).with("TransitRouterId", router), Paged::ByToken).await);
             }
         }
-        let mut services = vec![self.once(owner, &read(Operation::CheckTransitRouterService)).await];
+        let mut services = vec![self.pages(owner, read(Operation::CheckTransitRouterService), Paged::Not).await];
         if resource != owner {
-            services.push(self.once(resource, &read(Operation::CheckTransitRouterService)).await);
+            services.push(self.pages(resource, read(Operation::CheckTransitRouterService), Paged::Not).await);
         }
         Looked {
             services,
-            cens: self.by_number(owner, &cens(cen)).await,
-            cen_alone: match list {
-                Some(list) => Some(self.once(owner, &read(list).with("CenId", &cen.id)).await),
-                None => None,
-            },
-            children: match children(cen, kind) {
-                Some(children) => Some(self.by_number(owner, &children).await),
-                None => None,
-            },
-            rules: self.by_token(owner, &rules(cen, kind)).await,
-            ecr_rules: match kind {
-                InstanceType::ECR => None,
-                _ => Some(self.by_token(owner, &rules(cen, InstanceType::ECR)).await),
-            },
+            cens: self.pages(owner, cens(cen), Paged::ByNumber).await,
+            cen_alone: OptionFuture::from(
+                list.map(|list| self.pages(owner, read(list).with("CenId", &cen.id), Paged::Not)),
+            )
+            .await,
+            children: OptionFuture::from(
+                children(cen, kind).map(|children| self.pages(owner, children, Paged::ByNumber)),
+            )
+            .await,
+            rules: self.pages(owner, rules(cen, kind), Paged::ByToken).await,
+            ecr_rules: OptionFuture::from(
+                (kind != InstanceType::ECR).then(|| self.pages(owner, rules(cen, InstanceType::ECR), Paged::ByToken)),
+            )
+            .await,
             to_resource: self.of_instance(resource, instance).await,
-            vpns: match kind {
-                InstanceType::VPN => {
-                    let vpns = read(Operation::DescribeVpnAttachments).in_region(&instance.region);
-                    Some(self.by_number(resource, &vpns).await)
-                }
-                _ => None,
-            },
-            others: if resource == owner {
-                None
-            } else {
-                Some(self.others(instance, cen, enterprise.first().zip(list)).await)
-            },
+            vpns: OptionFuture::from((kind == InstanceType::VPN).then(|| {
+                self.pages(
+                    resource,
+                    read(Operation::DescribeVpnAttachments).in_region(&instance.region),
+                    Paged::ByNumber,
+                )
+            }))
+            .await,
+            others: OptionFuture::from(
+                (resource != owner).then(|| self.others(instance, cen, enterprise.first().zip(list))),
+            )
+            .await,
             routers,
             attachments,
             instance: instance.clone(),
@@ -138,17 +140,18 @@ impl ProbeReader<'_> {
     async fn others(&self, instance: &Instance, cen: &Cen, router: Option<(&String, Operation)>) -> Others {
         let resource = &instance.owner;
         Others {
-            rules: self.once(resource, &rules(cen, instance.kind)).await,
-            routers: self.once(resource, &routers(cen)).await,
-            attachments: match router {
-                Some((router, list)) => Some(self.once(resource, &read(list).with("TransitRouterId", router)).await),
-                None => None,
-            },
-            children: match children(cen, instance.kind) {
-                Some(children) => Some(self.once(resource, &children).await),
-                None => None,
-            },
-            cens: self.once(resource, &cens(cen)).await,
+            rules: self.pages(resource, rules(cen, instance.kind), Paged::Not).await,
+            routers: self.pages(resource, routers(cen), Paged::Not).await,
+            attachments: OptionFuture::from(
+                router
+                    .map(|(router, list)| self.pages(resource, read(list).with("TransitRouterId", router), Paged::Not)),
+            )
+            .await,
+            children: OptionFuture::from(
+                children(cen, instance.kind).map(|children| self.pages(resource, children, Paged::Not)),
+            )
+            .await,
+            cens: self.pages(resource, cens(cen), Paged::Not).await,
             instance: self.of_instance(&cen.owner, instance).await,
         }
     }
@@ -159,28 +162,16 @@ impl ProbeReader<'_> {
             Some(word) => {
                 let rules = read(Operation::DescribeGrantRulesToResource).with("ResourceId", &instance.id);
                 let rules = rules.with("ProductType", word).with("RegionId", &instance.region);
-                self.by_token(account, &rules).await
+                self.pages(account, rules, Paged::ByToken).await
             }
             None => {
                 let rules = read(Operation::DescribeGrantRules).in_region(&instance.region);
-                self.by_number(account, &rules.with("AssociatedCcnId", &instance.id)).await
+                self.pages(account, rules.with("AssociatedCcnId", &instance.id), Paged::ByNumber).await
             }
         }
     }
 
-    async fn once(&self, account: &AccountUid, read: &ProbeRead) -> CompletedRead {
-        self.pages(account, read, Paged::Not).await
-    }
-
-    async fn by_token(&self, account: &AccountUid, read: &ProbeRead) -> CompletedRead {
-        self.pages(account, read, Paged::ByToken).await
-    }
-
-    async fn by_number(&self, account: &AccountUid, read: &ProbeRead) -> CompletedRead {
-        self.pages(account, read, Paged::ByNumber).await
-    }
-
-    async fn pages(&self, account: &AccountUid, read: &ProbeRead, paged: Paged) -> CompletedRead {
+    async fn pages(&self, account: &AccountUid, read: ProbeRead, paged: Paged) -> CompletedRead {
         let (mut list, mut request_ids, mut dates) = (AnsweredList::default(), Vec::new(), Vec::new());
         let mut tokens = HashSet::new();
         let mut outcome = None;

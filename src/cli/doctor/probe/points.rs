@@ -16,7 +16,7 @@ macro_rules! points {
     ($($name:ident = $word:literal, $key:literal, $inferred:literal;)+) => {
         $(pub(super) const $name: CloudPoint = CloudPoint { name: $word, key: $key, inferred: $inferred };)+
 
-        /// All points.
+        /// The points in the order of the table below. Only tests use this list.
         #[cfg(test)]
         pub(super) const ALL: &[&CloudPoint] = &[$(&$name,)+];
     };

@@ -53,7 +53,7 @@ impl Stage {
             if struck || arrived(&record) {
                 return;
             }
-            clock.advance_to(record.due().unwrap());
+            clock.advance_to(record.phase.due().unwrap());
             match self.claim(WORKER, 1).await.pop() {
                 Some(claimed) => {
                     assert_eq!(claimed.record.job.id.as_str(), id);
@@ -71,7 +71,7 @@ impl Stage {
     pub(super) async fn rest(&self, id: &str) {
         self.drive(id, self.parts[id].role.has).await;
         let record = self.plant.record(self.uids[id]).await;
-        self.plant.clock.advance_to(record.due().unwrap());
+        self.plant.clock.advance_to(record.phase.due().unwrap());
         self.plant.clock.advance(Duration::from_millis(1));
         let aside = self.claim(ASIDE, 1).await;
         assert_eq!(aside[0].record.job.id.as_str(), id);
