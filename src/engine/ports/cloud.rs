@@ -116,8 +116,8 @@ pub enum Failure {
         /// The refusal that the error table classifies.
         refusal: Box<Refusal>,
     },
-    /// It was not made: the cloud refuses this operation to the account for a reason that concerns no job (class `held`), and
-    /// the read is tried again later. It has had no effect.
+    /// A read that the cloud refused to the account for a reason that concerns no job (class `held`), just now or a short while
+    /// ago. In the second case it was not made. It is tried again later, and had no effect.
     #[error("held: {why}")]
     Held {
         /// The cloud's refusal.
