@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 pub mod bad_messages;
 pub mod cloud;
 pub mod conformance;
+pub mod crash_script;
 pub mod crew;
 pub mod idle;
 pub mod mailbox;

@@ -262,8 +262,10 @@ async fn no_secret_shows(way: Way, can_be_renewed: bool) {
 /// What is said when each account is given the keys of the other, and when there are none.
 async fn errors(clock: &Arc<ManualClock>, endpoints: &Endpoints, way: Way, dir: &Path) -> Vec<String> {
     let crossed = [AccountCredentials::new(uid(RESOURCE), way(CEN_OWNER, dir))];
-    let unusable =
-        AccountCredentials::new(uid(CEN_OWNER), StaticKeys::new("no-key", "s3cr3t-of-nobody".to_owned().into(), None));
+    let unusable = AccountCredentials::new(
+        uid(CEN_OWNER),
+        StaticKeys::new("no-key", "s3cr3t-of-no-account".to_owned().into(), None),
+    );
     let accounts = accounts(clock, endpoints.clone(), crossed.into_iter().chain([unusable]).collect());
     let mut texts = Vec::new();
     for account in [RESOURCE, CEN_OWNER] {

@@ -1,7 +1,6 @@
 //! A whole worker in one place, moved by hand: real store, real engine, the real client signing real requests to the
 //! simulated cloud, and one clock for both that stands still until a test moves it.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -16,7 +15,6 @@ use crossgrant::engine::loops::shared::{Engine, EngineParts};
 use crossgrant::engine::loops::worker;
 use crossgrant::engine::policy::Policy;
 use crossgrant::engine::ports::cloud::Cloud;
-use crossgrant::engine::ports::crash_points::{CrashPoint, CrashPoints};
 use crossgrant::engine::ports::mail::Incoming;
 use crossgrant::engine::ports::observe::NoObserver;
 use crossgrant::engine::ports::store::{Store, Taken};
@@ -28,6 +26,7 @@ use crossgrant::workflow::{Catalog, Overrides};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::crash_script::Script;
 use super::postgres::{Cluster, Database};
 
 pub const RESOURCE: &str = "1688000000000001";
@@ -45,49 +44,6 @@ pub const UNATTACHED: &str = "vpc-bp1h8vbrbcgohcju50002";
 pub const NOT_GRANTED: &str = "vpc-bp1h8vbrbcgohcju50003";
 /// Granted and attached; for revokes.
 pub const HELD: &str = "vpc-bp1h8vbrbcgohcju50005";
-
-/// Cuts the engine once, at the n-th time it passes a point, or makes every write twice.
-#[derive(Default)]
-pub struct Script {
-    point: std::sync::Mutex<Option<(CrashPoint, usize)>>,
-    passed: AtomicUsize,
-    struck: AtomicBool,
-    twice: AtomicBool,
-}
-
-impl Script {
-    pub fn cut_at(&self, point: CrashPoint, nth: usize) {
-        *self.point.lock().unwrap() = Some((point, nth));
-        self.passed.store(0, Ordering::SeqCst);
-        self.struck.store(false, Ordering::SeqCst);
-    }
-
-    pub fn every_write_twice(&self) {
-        self.twice.store(true, Ordering::SeqCst);
-    }
-
-    pub fn struck(&self) -> bool {
-        self.struck.load(Ordering::SeqCst)
-    }
-}
-
-impl CrashPoints for Script {
-    fn cut(&self, at: CrashPoint) -> bool {
-        let Some((point, nth)) = *self.point.lock().unwrap() else { return false };
-        if point != at || self.struck() {
-            return false;
-        }
-        let strikes = self.passed.fetch_add(1, Ordering::SeqCst) == nth;
-        if strikes {
-            self.struck.store(true, Ordering::SeqCst);
-        }
-        strikes
-    }
-
-    fn twice(&self) -> bool {
-        self.twice.load(Ordering::SeqCst)
-    }
-}
 
 /// What a plant keeps its jobs in.
 #[derive(Debug, Clone, Copy)]

@@ -18,7 +18,7 @@ async fn submitting_without_a_taker_is_a_clear_error() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_nobody_takes_is_told_from_the_others_of_its_batch() {
+async fn an_event_that_no_queue_takes_is_told_from_the_others_of_its_batch() {
     let rabbit = shared_rabbit();
     let settings = settings(&rabbit);
     let (publisher, state) = publisher(&settings);

@@ -30,8 +30,7 @@ pub struct Answer<T> {
 impl<T> Answer<T> {
     /// The same answer with another payload.
     pub fn map<U>(self, payload: impl FnOnce(T) -> U) -> Answer<U> {
-        let Self { value, request_id, date, calls } = self;
-        Answer { value: payload(value), request_id, date, calls }
+        Answer { value: payload(self.value), request_id: self.request_id, date: self.date, calls: self.calls }
     }
 }
 

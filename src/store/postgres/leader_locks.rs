@@ -1,10 +1,10 @@
 //! Leader locks: what only one worker of a database does at a time, it does while it holds the lock for it.
 //!
-//! **Publishing.** One worker at a time reads the outbox; the others find it empty. So no event is published twice by two
-//! of them, and the order is that of the numbers. A number is taken before its commit and seen after it, so a lower number
-//! may appear after a higher one. The reader remembers which numbers were missing and reads them once they appear: an event
-//! of a job is then never published after the next one. A reader that publishes nothing releases the lock to another,
-//! because it may be its own broker that cannot be reached.
+//! **Publishing.** One worker at a time reads the outbox; the others find it empty. So two workers never publish the same
+//! event, and messages are published in the order of their numbers. A transaction takes its numbers before it commits, and
+//! they are seen after the commit, so a lower number may appear after a higher one. The reader remembers which numbers were
+//! missing and reads them once they appear: an event of a job is then never published after the next one. A reader that
+//! publishes nothing releases the lock to another worker, because its own broker may be unreachable.
 //!
 //! **Sweeping.** A worker that asks for a page of a group locks it until it releases the group; the others find it empty.
 //! Jobs that it leaves in the group are due later. If it dies, its lock ends too.
@@ -40,6 +40,8 @@ pub(super) struct LeaderLocks {
 struct Publishing {
     /// Numbers that are missing below one that was read, with the uptime at which that was first seen.
     missing: BTreeMap<i64, Duration>,
+    /// The highest number that was read. Every number up to it was read, or is in `missing`, or was published by another.
+    read_to: Option<i64>,
     /// The uptime since which messages are read and none published.
     reading_since: Option<Duration>,
     /// The uptime until which the lock is left to others.
@@ -83,8 +85,9 @@ impl LeaderLocks {
         let mut publishing = self.publishing.lock().await;
         let now = SystemClock.uptime();
         publishing.reading_since.get_or_insert(now);
-        // The first number of all is not known.
-        let mut expected = if after == 0 { *first } else { after } + 1;
+        // A pass begins after number 0, where lower numbers may be published already. Only what comes after the highest number
+        // read so far can be missing; the first number of all is not known.
+        let mut expected = publishing.read_to.unwrap_or(if after == 0 { *first } else { after }) + 1;
         for number in numbers.iter().copied().chain([last + 1]) {
             for missing in (expected..number).rev().take(MISSING) {
                 publishing.missing.entry(missing).or_insert(now);
@@ -92,6 +95,7 @@ impl LeaderLocks {
             expected = expected.max(number + 1);
             publishing.missing.remove(&number);
         }
+        publishing.read_to = publishing.read_to.max(Some(*last));
         while publishing.missing.len() > MISSING {
             publishing.missing.pop_first();
         }
@@ -164,5 +168,15 @@ mod tests {
         locks.read(1, &[1_000_000]).await;
         let missing = missing(&locks).await;
         assert_eq!((missing.len(), missing[MISSING - 1]), (MISSING, 999_999), "the latest are the likeliest to come");
+    }
+
+    #[tokio::test]
+    async fn a_number_below_the_first_of_a_pass_is_missing_too() {
+        let locks = LeaderLocks::default();
+        locks.read(0, &[1, 2]).await;
+        locks.read(0, &[5, 6]).await;
+        assert_eq!(missing(&locks).await, [3, 4], "1 and 2 are published");
+        locks.read(0, &[5, 9]).await;
+        assert_eq!(missing(&locks).await, [3, 4, 7, 8], "a queue refused 5, and 6 is published");
     }
 }

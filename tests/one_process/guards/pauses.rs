@@ -109,7 +109,7 @@ async fn a_pause_in_the_middle_of_a_look_stops_the_write_that_would_follow() {
 }
 
 #[tokio::test]
-async fn an_account_nobody_configured_cannot_be_paused_by_mistake() {
+async fn an_account_that_is_not_configured_cannot_be_paused_by_mistake() {
     let plant = Plant::new().await;
     let store = plant.engine.store.clone();
     let sites = [RESOURCE, CEN_OWNER].map(|uid| (account(uid), crossgrant::domain::Site::China));

@@ -14,7 +14,7 @@ pub fn envelopes(prefix: &str) -> Vec<Bad> {
         Bad::json("answers to the jobs queue", &good(), &["amqp:reply_to"]).answered(reserved("jobs")),
         Bad::json("answers to the dead", &good(), &["amqp:reply_to"]).answered(reserved("dead")),
         Bad::json("answers to a queue to be", &good(), &["amqp:reply_to"]).answered(reserved("next")),
-        Bad::json("answers to nobody", &good(), &["amqp:reply_to"]).answered(""),
+        Bad::json("answers to no queue", &good(), &["amqp:reply_to"]).answered(""),
         Bad::json(
             "a wrong key and a wrong kind of answer",
             &with("/mode", json!("try")),

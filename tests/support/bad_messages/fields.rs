@@ -131,7 +131,7 @@ pub fn payers() -> Vec<Bad> {
         payer("a payer that is null", Value::Null),
         payer("a payer that is an object", json!({"pay": "PayByCenOwner"})),
         Bad::json("a payer change without a payer", &with("/kind", json!("payer-change")), &["/order_type"]),
-        Bad::json("a payer change to nobody", &changing(json!("")), &["/order_type"]),
+        Bad::json("a payer change to no payer", &changing(json!("")), &["/order_type"]),
         Bad::json(
             "a revoke with a payer",
             &both(&[("/kind", json!("revoke")), ("/order_type", json!(pay))]),
