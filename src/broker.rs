@@ -11,6 +11,7 @@ mod client;
 mod connection;
 mod consumer;
 mod error;
+mod filter;
 mod incoming;
 mod inspect;
 mod publisher;

@@ -20,8 +20,10 @@ use tokio::task::JoinHandle;
 
 use super::call::within;
 use super::error::BrokerError;
+use super::filter::{FilteredStream, FilteredTokio};
 use super::settings::BrokerSettings;
 use super::state::Link;
+use crate::domain::contract::MAX_BODY;
 
 /// What a connection is for. It decides the name at the broker and the size of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +54,15 @@ impl ConnectionPurpose {
         match self {
             Self::Publisher | Self::Submit => 32 << 10,
             Self::Consumer | Self::Events | Self::Doctor => 128 << 10,
+        }
+    }
+
+    /// How much of the body of a message is kept, in bytes. Anybody may send any size to the worker, which reads no more of
+    /// a job than this. The other connections get what the worker has published.
+    fn body_kept(self) -> usize {
+        match self {
+            Self::Consumer => MAX_BODY,
+            Self::Publisher | Self::Submit | Self::Events | Self::Doctor => usize::MAX,
         }
     }
 }
@@ -189,19 +200,20 @@ async fn dial(settings: &BrokerSettings, purpose: ConnectionPurpose, uri: AMQPUr
         let addresses: Vec<SocketAddr> = tokio::net::lookup_host(host).await.map_err(lapin::Error::from)?.collect();
         let tls = OwnedTLSConfig { identity: None, cert_chain: settings.ca_pem.clone() };
         let socket = hatch.0.clone();
-        let runtime = lapin::runtime::default_runtime()?;
+        let runtime = FilteredTokio::current();
         let reactor = runtime.clone();
         let connect = async move |uri: AMQPUri, _| {
-            let stream = AsyncTcpStream::connect(&reactor, addresses.clone()).await?;
+            let stream = reactor.connect(addresses.clone()).await?;
             if let AsyncTcpStream::Plain(plain) = &stream {
                 Hatch::guard(&socket, plain.get_ref().as_fd())?;
             }
-            match uri.scheme {
-                AMQPScheme::AMQP => Ok(stream),
-                AMQPScheme::AMQPS => Ok(stream.into_tls(&uri.authority.host, tls.as_ref()).await?),
-            }
+            let stream = match uri.scheme {
+                AMQPScheme::AMQP => stream,
+                AMQPScheme::AMQPS => stream.into_tls(&uri.authority.host, tls.as_ref()).await?,
+            };
+            Ok(AsyncTcpStream::Plain(FilteredStream::new(stream, purpose.body_kept())))
         };
-        Connection::connector(uri, runtime, connect, properties).await
+        Connection::connector(uri, runtime.into(), connect, properties).await
     };
     match tokio::time::timeout(settings.connect_timeout, dialled).await {
         Ok(Ok(conn)) => {
