@@ -81,6 +81,23 @@ async fn a_database_of_a_newer_program_is_left_alone() {
     assert!(matches!(&refused, Err(StoreError::Corrupt(why)) if why.contains("newer")), "{refused:?}");
 }
 
+#[tokio::test]
+async fn a_database_that_cannot_hold_every_character_is_refused_with_what_to_do() {
+    for encoding in ["LATIN1", "SQL_ASCII"] {
+        let arguments = ["--encoding", encoding, "--template", "template0"];
+        let database = Cluster::shared().database_with(&arguments);
+        let refused = Postgres::open(&settings(&database.url(), "w1"), LeaseClock::Callers).await.map(drop);
+        let why = refused.unwrap_err().to_string();
+        for part in [encoding, "UTF8", "createdb --encoding UTF8 --locale C --template template0", "[store] url"] {
+            assert!(why.contains(part), "{part}: {why}");
+        }
+        let (client, connection) = tokio_postgres::connect(&database.url(), tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        let row = client.query_one("SELECT to_regnamespace('crossgrant') IS NULL", &[]).await.unwrap();
+        assert!(row.get::<_, bool>(0), "nothing was made in it");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn two_workers_that_claim_at_once_never_claim_the_same_job() {
     let (_database, one, other) = two().await;

@@ -76,9 +76,14 @@ impl Cluster {
 
     /// A new database.
     pub fn database(self: &Arc<Self>) -> Database {
+        self.database_with(&[])
+    }
+
+    /// A new database, made with these arguments of `createdb`.
+    pub fn database_with(self: &Arc<Self>, arguments: &[&str]) -> Database {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("test{}", COUNT.fetch_add(1, Ordering::Relaxed));
-        run(self.client("createdb").arg(&name)).unwrap();
+        run(self.client("createdb").args(arguments).arg(&name)).unwrap();
         Database { cluster: Arc::clone(self), name }
     }
 

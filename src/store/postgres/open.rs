@@ -12,6 +12,7 @@ const MIGRATIONS: [&str; 2] = [include_str!("migrations/0001-jobs.sql"), include
 
 /// Brings the schema up to date. Of several workers that start at once, one does it; the others wait and find it done.
 pub(super) async fn migrate(conn: &Connection) -> Result<(), StoreError> {
+    preconditions::encoding(conn).await?;
     conn.patient_batch(&format!("SELECT pg_advisory_lock({TRANSACTION_CLASS}, {MIGRATION})")).await?;
     // The lock ends with the connection, which is used for nothing else.
     Ok(steps(conn).await?)

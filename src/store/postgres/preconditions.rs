@@ -1,5 +1,5 @@
-//! What the database must offer, found out before a worker relies on it: sessions of its own, and the rights it needs. Each
-//! refusal names the command that mends it.
+//! What the database must offer, found out before a worker relies on it: a place for every character, sessions of its own,
+//! and the rights it needs. Each refusal names the command that mends it.
 
 use std::time::Duration;
 
@@ -36,6 +36,19 @@ async fn both_moved(one: &Connection, other: &Connection) -> Result<bool, PgErro
         conn.batch("COMMIT").await?;
     }
     Ok(moved)
+}
+
+/// Refuses a database that cannot hold every character, or that takes any bytes for text.
+pub(super) async fn encoding(conn: &Connection) -> Result<(), StoreError> {
+    let row = conn.query_one("SELECT current_setting('server_encoding'), current_database()::text", &[]).await?;
+    let (encoding, database): (&str, &str) = (row.get(0), row.get(1));
+    if encoding == "UTF8" {
+        return Ok(());
+    }
+    Err(StoreError::Unavailable(format!(
+        "the encoding of the database {database:?} is {encoding}, and it must be UTF8: make another, with \
+         `createdb --encoding UTF8 --locale C --template template0 NAME`, and name it in `[store] url`"
+    )))
 }
 
 /// Refuses a role that cannot create the schema where there is none.
