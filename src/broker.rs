@@ -10,6 +10,7 @@ mod call;
 mod client;
 mod connection;
 mod consumer;
+mod dead_lettered;
 mod error;
 mod filter;
 mod incoming;
@@ -22,6 +23,7 @@ mod window;
 
 pub use client::{EventTap, ExclusiveQueue, Submission, Submitter};
 pub use consumer::{ConsumeReport, consume};
+pub use dead_lettered::{count_dead_lettered, put_back};
 pub use error::BrokerError;
 pub use inspect::{Inspected, inspect};
 pub use publisher::AmqpPublisher;

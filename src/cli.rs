@@ -17,6 +17,7 @@ mod output;
 mod pause;
 mod plan;
 mod progress;
+mod put_back;
 mod run;
 mod serve;
 mod signals;
@@ -55,6 +56,7 @@ pub async fn execute(cli: Cli, crash_points: Arc<dyn CrashPoints>) -> Result<Exi
         CliCommand::Run(args) => run::run(args, config).await,
         CliCommand::Plan(args) => plan::plan(args, config).await,
         CliCommand::Submit(args) => submit::submit(args, &config()?).await,
+        CliCommand::PutBack(args) => put_back::put_back(args, &config()?).await,
         CliCommand::Simulate(args) => simulate::simulate(args).await,
         CliCommand::Worker(command) => ask_worker(command, &config()?).await,
         CliCommand::Doctor(args) => doctor::doctor(args, config).await,

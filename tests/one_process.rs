@@ -13,6 +13,7 @@ mod fault_table;
 mod golden;
 mod guards;
 mod held_file;
+mod intake;
 mod layers;
 mod matrix;
 mod outbox;

@@ -6,6 +6,7 @@ mod broker_killed;
 mod ccn_plans;
 mod database;
 mod guards;
+mod intake;
 mod log;
 mod messages;
 mod postgres;

@@ -14,6 +14,7 @@ pub mod plant;
 pub mod postgres;
 pub mod process;
 pub mod rabbit;
+pub mod raw_amqp;
 pub mod site;
 pub mod web;
 

@@ -10,18 +10,22 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use crossgrant::broker::{
     AmqpPublisher, BrokerError, BrokerSettings, BrokerState, ConsumeReport, EventTap, Link, LinkStatus, Submission,
-    Submitter, Topology, consume,
+    Submitter, Topology, consume, count_dead_lettered, put_back,
 };
 use crossgrant::clock::{Clock, SystemClock};
-use crossgrant::engine::ports::mail::{Delivered, Incoming, Intake, IntakeError, Outgoing, Publisher};
+use crossgrant::engine::ports::mail::{
+    DeadLettered, Delivered, Incoming, Intake, IntakeError, Outgoing, Publisher, WholeBody,
+};
 use futures_util::StreamExt;
-use lapin::options::{BasicConsumeOptions, BasicRejectOptions, QueueDeclareOptions};
+use lapin::BasicProperties;
+use lapin::options::{BasicConsumeOptions, BasicPublishOptions, BasicRejectOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use secrecy::SecretString;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use crate::support::rabbit::Rabbit;
+use crate::support::raw_amqp::{self, header, long, nested, short};
 use crate::support::{scratch, shared_rabbit};
 
 mod consuming;

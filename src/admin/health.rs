@@ -20,8 +20,8 @@ const PROBE: Duration = Duration::from_secs(5);
 /// The result of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HealthCheck {
-    /// `store`, `broker-consume`, `broker-publish`, `definitions` or `running`; or `accounts`, which never fails and lists
-    /// those that are paused.
+    /// `store`, `broker-consume`, `broker-publish`, `definitions` or `running`; or one that never fails: `accounts` lists
+    /// those that are paused, and `dead-lettered` counts the messages that the broker gave up.
     pub name: String,
     /// Whether the check passed.
     pub ok: bool,
@@ -74,6 +74,7 @@ impl Admin {
         if let Some(broker) = &parts.broker {
             checks.push(link("broker-consume", broker.consuming()));
             checks.push(link("broker-publish", broker.publishing()));
+            checks.push(dead_lettered(broker.dead_lettered()));
         }
         let missing: Vec<&str> = Kind::ALL
             .iter()
@@ -106,6 +107,13 @@ impl Admin {
         };
         check("store", fault)
     }
+}
+
+/// What the broker gave up keeps no other message waiting, so the worker is still ready.
+fn dead_lettered(kept: u32) -> HealthCheck {
+    let detail = (kept > 0)
+        .then(|| format!("the broker gave up {kept} messages and keeps them: `crossgrant put-back` puts them back"));
+    HealthCheck { name: "dead-lettered".into(), ok: true, detail }
 }
 
 fn link(name: &str, status: LinkStatus) -> HealthCheck {

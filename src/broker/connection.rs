@@ -33,6 +33,7 @@ pub(super) enum ConnectionPurpose {
     Submit,
     Events,
     Doctor,
+    DeadLettered,
 }
 
 impl ConnectionPurpose {
@@ -43,6 +44,7 @@ impl ConnectionPurpose {
             Self::Submit => "submit",
             Self::Events => "events",
             Self::Doctor => "doctor",
+            Self::DeadLettered => "dead-lettered",
         }
     }
 
@@ -53,7 +55,7 @@ impl ConnectionPurpose {
     fn frame_max(self) -> u32 {
         match self {
             Self::Publisher | Self::Submit => 32 << 10,
-            Self::Consumer | Self::Events | Self::Doctor => 128 << 10,
+            Self::Consumer | Self::Events | Self::Doctor | Self::DeadLettered => 128 << 10,
         }
     }
 
@@ -61,7 +63,7 @@ impl ConnectionPurpose {
     /// a job than this. The other connections get what the worker has published.
     fn body_kept(self) -> usize {
         match self {
-            Self::Consumer => MAX_BODY,
+            Self::Consumer | Self::DeadLettered => MAX_BODY,
             Self::Publisher | Self::Submit | Self::Events | Self::Doctor => usize::MAX,
         }
     }

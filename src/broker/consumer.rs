@@ -7,10 +7,16 @@
 //!      └── back off ◀── any error                      └─ cannot write: hold, try again, give back at the bound
 //! ```
 //!
+//! Two queues are consumed alike: that of jobs, and that of the messages which the broker took out of it before a worker had
+//! them. The second become rejections, so that their senders are told.
+//!
 //! A delivery is acknowledged only after the intake has committed it, and only on the channel it came on. Any failure in
 //! between (a lost connection, an acknowledgement that was not sent, a cancelled consumer) ends the session; the broker
 //! delivers again and the intake finds a duplicate. While the store cannot be written, deliveries are held rather than
 //! returned: each return costs a unit of their delivery limit, and a full disk must not dead-letter good messages.
+//!
+//! In memory are at most the prefetched deliveries, each of at most 64 KiB of body and as much again of the rest
+//! (`filter.rs`): with the default prefetch 28 MB, whatever is published.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -26,15 +32,18 @@ use tokio::sync::watch;
 
 use super::call::{Backoff, stopped, within};
 use super::connection::{BrokerConnection, ConnectionPurpose, Health};
+use super::dead_lettered;
 use super::error::BrokerError;
-use super::incoming::to_incoming;
+use super::incoming::{self, to_incoming};
 use super::settings::BrokerSettings;
 use super::state::{BrokerState, Link};
 use crate::clock::Clock;
-use crate::engine::ports::mail::{Incoming, Intake};
+use crate::engine::ports::mail::{DeadLettered, Incoming, Intake};
 
 /// A session that lasted this long was healthy: the next reconnect begins with the shortest wait.
 const HEALTHY_AFTER: Duration = Duration::from_secs(10);
+/// How often the dead-lettered messages are counted while nothing arrives: somebody else may put them back or take them away.
+const COUNT_AGAIN: Duration = Duration::from_secs(60);
 
 /// What was consumed, and how it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,21 +68,12 @@ pub async fn consume(
     let last_good = AtomicUsize::new(0);
     let mut report = ConsumeReport { sessions: 0, taken: 0, clean: true };
     let mut backoff = Backoff::default();
-    let mut pace = Pace::Full;
     loop {
-        let (began, sessions, taken) = (consumer.clock.uptime(), report.sessions, report.taken);
-        let ended = consumer.session(&last_good, pace, &mut report).await;
-        if report.sessions > sessions && report.taken == taken {
-            pace = Pace::Single;
-        }
-        match ended {
-            Ok(SessionEnd::Stopped) => {
+        let (began, sessions) = (consumer.clock.uptime(), report.sessions);
+        match consumer.session(&last_good, &mut report).await {
+            Ok(()) => {
                 report.clean |= report.sessions > sessions;
                 break;
-            }
-            Ok(SessionEnd::Cleared) => {
-                pace = Pace::Full;
-                continue;
             }
             Err(e) => {
                 report.clean &= report.sessions == sessions;
@@ -105,31 +105,26 @@ struct JobConsumer {
     stop: watch::Receiver<bool>,
 }
 
-/// The prefetch of a session.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Pace {
-    /// The prefetch of the settings.
-    Full,
-    /// One delivery at a time, until a whole prefetch was taken. A session that ended before it took anything may have met
-    /// a message that the library cannot read: a property that is not UTF-8 ends the connection, and everything else that
-    /// was delivered with it comes again. Each time costs all of these messages a unit of their delivery limit, and at the
-    /// limit the broker dead-letters them. A bad message that is fetched alone takes no good one with it.
-    Single,
-}
-
-/// Why a session ended without an error.
-enum SessionEnd {
-    /// The worker was told to stop.
-    Stopped,
-    /// At the pace of one, a whole prefetch was taken: the bad message is gone.
-    Cleared,
-}
+/// Deliveries of dead-lettered messages that may be unacknowledged at once. They are rare, and each is read only to answer
+/// its sender.
+const NOTICES: u16 = 20;
+/// A batch with this many bytes of bodies takes no more. Jobs have a few hundred bytes, so it ends only batches of large bad
+/// messages, whose commit would keep all others waiting.
+const BATCH_BYTES: usize = 4 << 20;
 
 struct ConsumerSession {
     connection: BrokerConnection,
+    jobs: Subscription,
+    notices: Subscription,
+}
+
+/// One of the queues that are consumed, on a channel of its own.
+struct Subscription {
     channel: Channel,
     /// Fused, because the library reports the end of the stream only once.
     consumer: Fuse<Consumer>,
+    /// Whether its messages are those that the broker has dead-lettered.
+    dead_lettered: bool,
 }
 
 /// Deliveries on their way into the store, and the handle that acknowledges all of them.
@@ -139,36 +134,43 @@ struct DeliveryBatch {
 }
 
 impl JobConsumer {
-    /// Consumes on one connection, from opening to closing it.
-    async fn session(
-        &self,
-        last_good: &AtomicUsize,
-        pace: Pace,
-        report: &mut ConsumeReport,
-    ) -> Result<SessionEnd, BrokerError> {
+    /// Consumes on one connection, from opening to closing it. `Ok` when it was told to stop.
+    async fn session(&self, last_good: &AtomicUsize, report: &mut ConsumeReport) -> Result<(), BrokerError> {
         let opened = async {
             self.store_ready().await;
-            self.open(last_good, pace).await
+            self.open(last_good).await
         };
         let mut session = tokio::select! {
-            () = stopped(&self.stop) => return Ok(SessionEnd::Stopped),
+            () = stopped(&self.stop) => return Ok(()),
             opened = opened => opened?,
         };
         report.sessions += 1;
         self.state.count(|counts| counts.consumer_sessions += 1);
         self.state.set_consuming(Link::Connected, None);
         tracing::info!(queue = self.settings.topology.jobs_queue(), "consuming jobs");
-        let taken = report.taken;
         loop {
-            let first = tokio::select! {
-                biased;
-                () = stopped(&self.stop) => return self.finish(session, report).await.map(|()| SessionEnd::Stopped),
-                broken = session.connection.broken() => return Err(broken),
-                next = session.consumer.next() => delivery(next)?,
+            let ConsumerSession { connection, jobs, notices } = &mut session;
+            // In turns, so that neither waits while the other has much.
+            let arrived = async {
+                tokio::select! {
+                    next = jobs.consumer.next() => (jobs, next),
+                    next = notices.consumer.next() => (notices, next),
+                }
             };
-            self.handle(&mut session, first, report).await?;
-            if pace == Pace::Single && report.taken - taken >= self.settings.prefetch.into() {
-                return self.finish(session, report).await.map(|()| SessionEnd::Cleared);
+            let (subscription, next) = tokio::select! {
+                biased;
+                () = stopped(&self.stop) => return self.finish(session, report).await,
+                broken = connection.broken() => return Err(broken),
+                () = self.clock.sleep(COUNT_AGAIN) => {
+                    self.count_dead_lettered(connection).await?;
+                    continue;
+                }
+                arrived = arrived => arrived,
+            };
+            let first = delivery(next)?;
+            self.handle(connection, subscription, first, report).await?;
+            if subscription.dead_lettered {
+                self.count_dead_lettered(connection).await?;
             }
         }
     }
@@ -183,8 +185,7 @@ impl JobConsumer {
         }
     }
 
-    async fn open(&self, last_good: &AtomicUsize, pace: Pace) -> Result<ConsumerSession, BrokerError> {
-        let limit = self.settings.call_timeout;
+    async fn open(&self, last_good: &AtomicUsize) -> Result<ConsumerSession, BrokerError> {
         let topology = &self.settings.topology;
         let state = self.state.clone();
         let follow = move |health: &Health| {
@@ -192,28 +193,46 @@ impl JobConsumer {
             state.set_consuming(link, error);
         };
         let connection = BrokerConnection::open(&self.settings, ConnectionPurpose::Consumer, last_good, follow).await?;
-        topology.declare(&connection.amqp, limit, !self.settings.declare).await?;
+        topology.declare(&connection.amqp, self.settings.call_timeout, !self.settings.declare).await?;
+        self.count_dead_lettered(&connection).await?;
+        let notices = self.subscribe(&connection, &topology.dead_lettered_notices(), NOTICES, true).await?;
+        // 0 would mean no limit at all.
+        let jobs = self.subscribe(&connection, &topology.jobs_queue(), self.settings.prefetch.max(1), false).await?;
+        Ok(ConsumerSession { connection, jobs, notices })
+    }
+
+    async fn subscribe(
+        &self,
+        connection: &BrokerConnection,
+        queue: &str,
+        prefetch: u16,
+        dead_lettered: bool,
+    ) -> Result<Subscription, BrokerError> {
+        let limit = self.settings.call_timeout;
         let channel = within(limit, "channel.open", connection.amqp.create_channel()).await?;
-        let prefetch = match pace {
-            Pace::Full => self.settings.prefetch.max(1), // 0 would mean no limit at all
-            Pace::Single => 1,
-        };
         within(limit, "basic.qos", channel.basic_qos(prefetch, BasicQosOptions::default())).await?;
-        let (queue, options) = (topology.jobs_queue().as_str().into(), BasicConsumeOptions::default());
-        let consumer = channel.basic_consume(queue, "".into(), options, FieldTable::default());
-        let consumer = within(limit, "basic.consume", consumer).await?;
-        Ok(ConsumerSession { connection, channel, consumer: consumer.fuse() })
+        let consumer =
+            channel.basic_consume(queue.into(), "".into(), BasicConsumeOptions::default(), FieldTable::default());
+        let consumer = within(limit, "basic.consume", consumer).await?.fuse();
+        Ok(Subscription { channel, consumer, dead_lettered })
+    }
+
+    async fn count_dead_lettered(&self, connection: &BrokerConnection) -> Result<(), BrokerError> {
+        let kept = dead_lettered::count(connection, &self.settings).await?;
+        self.state.set_dead_lettered(kept);
+        Ok(())
     }
 
     /// Takes `first` and all that has already arrived after it, and acknowledges it once it is committed.
     async fn handle(
         &self,
-        session: &mut ConsumerSession,
+        connection: &BrokerConnection,
+        subscription: &mut Subscription,
         first: Delivery,
         report: &mut ConsumeReport,
     ) -> Result<(), BrokerError> {
-        let batch = self.gather(&mut session.consumer, first)?;
-        self.commit(&session.connection, &batch.messages).await?;
+        let batch = self.gather(subscription, first)?;
+        self.commit(connection, &batch.messages).await?;
         let limit = self.settings.call_timeout;
         match within(limit, "basic.ack", batch.last.ack(BasicAckOptions { multiple: true })).await? {
             true => {
@@ -226,25 +245,37 @@ impl JobConsumer {
         }
     }
 
-    fn gather(&self, consumer: &mut Fuse<Consumer>, first: Delivery) -> Result<DeliveryBatch, BrokerError> {
-        let mut last = first.acker.clone();
-        let mut messages = vec![self.incoming(first)];
-        while messages.len() < self.settings.batch {
+    fn gather(&self, subscription: &mut Subscription, first: Delivery) -> Result<DeliveryBatch, BrokerError> {
+        let (mut last, mut messages, mut bytes) = (first.acker.clone(), Vec::new(), first.data.len());
+        messages.push(self.incoming(first, subscription.dead_lettered));
+        while messages.len() < self.settings.batch && bytes < BATCH_BYTES {
             // No more has arrived, or the stream has ended; the caller's next read tells an end.
-            let Some(Some(next)) = consumer.next().now_or_never() else { break };
+            let Some(Some(next)) = subscription.consumer.next().now_or_never() else { break };
             let next = delivery(Some(next))?;
             last = next.acker.clone();
-            messages.push(self.incoming(next));
+            bytes += next.data.len();
+            messages.push(self.incoming(next, subscription.dead_lettered));
         }
         Ok(DeliveryBatch { messages, last })
     }
 
-    fn incoming(&self, delivery: Delivery) -> Incoming {
+    fn incoming(&self, delivery: Delivery, dead_lettered: bool) -> Incoming {
         self.state.count(|counts| {
             counts.delivered += 1;
             counts.redelivered += u64::from(delivery.redelivered);
+            counts.dead_lettered += u64::from(dead_lettered);
         });
-        to_incoming(delivery)
+        let dead_lettered = dead_lettered.then(|| incoming::dead_lettered(&delivery));
+        let incoming = to_incoming(delivery);
+        if let Some(DeadLettered { reason }) = &dead_lettered {
+            tracing::warn!(
+                message.id = incoming.message_id,
+                user = incoming.user_id,
+                reason,
+                "the broker gave a message up; its sender is told, and `crossgrant put-back` puts it back"
+            );
+        }
+        Incoming { dead_lettered, ..incoming }
     }
 
     /// Returns when the intake has committed every message. Tries again while the store cannot be written, for as long as
@@ -283,15 +314,20 @@ impl JobConsumer {
         Err(BrokerError::Held { held: messages.len(), after, why })
     }
 
-    /// The clean stop: cancels the consumer, takes what was already delivered (for as long as `drain` allows), and closes.
-    async fn finish(&self, mut session: ConsumerSession, report: &mut ConsumeReport) -> Result<(), BrokerError> {
+    /// The clean stop: cancels the consumers, takes what was already delivered (for as long as `drain` allows), and closes.
+    async fn finish(&self, session: ConsumerSession, report: &mut ConsumeReport) -> Result<(), BrokerError> {
         let limit = self.settings.call_timeout;
-        let cancel = session.channel.basic_cancel(session.consumer.get_ref().tag(), BasicCancelOptions::default());
-        within(limit, "basic.cancel", cancel).await?;
+        let ConsumerSession { connection, mut jobs, mut notices } = session;
+        for Subscription { channel, consumer, .. } in [&jobs, &notices] {
+            let cancel = channel.basic_cancel(consumer.get_ref().tag(), BasicCancelOptions::default());
+            within(limit, "basic.cancel", cancel).await?;
+        }
         let rest = async {
-            while let Some(next) = session.consumer.next().await {
-                let next = next.map_err(|source| BrokerError::Call { call: "basic.deliver", source })?;
-                self.handle(&mut session, next, report).await?;
+            for subscription in [&mut jobs, &mut notices] {
+                while let Some(next) = subscription.consumer.next().await {
+                    let next = next.map_err(|source| BrokerError::Call { call: "basic.deliver", source })?;
+                    self.handle(&connection, subscription, next, report).await?;
+                }
             }
             Ok(())
         };
@@ -301,9 +337,11 @@ impl JobConsumer {
         };
         // Closing in order makes sure that the broker has processed the acknowledgements.
         if rest.is_ok() {
-            within(limit, "channel.close", session.channel.close(200, "done".into())).await?;
+            for channel in [&jobs.channel, &notices.channel] {
+                within(limit, "channel.close", channel.close(200, "done".into())).await?;
+            }
         }
-        session.connection.close(limit).await;
+        connection.close(limit).await;
         rest
     }
 }

@@ -1,5 +1,6 @@
 //! The condition of the two connections, for `/readyz` and the metrics.
 
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
@@ -53,6 +54,8 @@ pub struct BrokerCounts {
     pub redelivered: u64,
     /// Messages whose acknowledgement was written to the socket.
     pub acked: u64,
+    /// Of the messages delivered, those that the broker had dead-lettered.
+    pub dead_lettered: u64,
     /// Published messages that the broker confirmed.
     pub confirmed: u64,
     /// Published messages that were routed to no queue.
@@ -67,6 +70,7 @@ pub struct BrokerState {
     consuming: watch::Sender<LinkStatus>,
     publishing: watch::Sender<LinkStatus>,
     counts: Mutex<BrokerCounts>,
+    dead_lettered: AtomicU32,
 }
 
 impl BrokerState {
@@ -78,6 +82,7 @@ impl BrokerState {
             consuming: watch::Sender::new(down.clone()),
             publishing: watch::Sender::new(down),
             counts: Mutex::default(),
+            dead_lettered: AtomicU32::new(0),
         }
     }
 
@@ -104,6 +109,15 @@ impl BrokerState {
     /// The counts up to now.
     pub fn counts(&self) -> BrokerCounts {
         *self.counts.lock().expect("no holder of this lock panics")
+    }
+
+    /// How many dead-lettered messages the broker kept when they were last counted.
+    pub fn dead_lettered(&self) -> u32 {
+        self.dead_lettered.load(Relaxed)
+    }
+
+    pub(super) fn set_dead_lettered(&self, kept: u32) {
+        self.dead_lettered.store(kept, Relaxed);
     }
 
     pub(super) fn count(&self, add: impl FnOnce(&mut BrokerCounts)) {

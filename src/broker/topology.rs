@@ -3,6 +3,11 @@
 //! The arguments are valid on RabbitMQ 3.10 to 4.x. The delivery limit is always set: without one, 3.10 puts a returned
 //! message at the end of the queue, and 4.x assumes 20. Dead-lettering is at-least-once, which the broker offers only
 //! together with `reject-publish`; with the default overflow it silently loses messages that it cannot pass on.
+//!
+//! What the broker dead-letters (a message that expired, or was delivered too often) goes to two queues. One keeps it, and
+//! its double in the other tells the worker, which answers the sender. To put a kept message back, it is rejected: the
+//! broker then moves it to where jobs come in, as it is, with the user that it has verified. What a client published again
+//! would come from another user. Copies of what the worker itself rejects are in a queue of their own.
 
 use std::time::Duration;
 
@@ -75,9 +80,19 @@ impl Topology {
         format!("{}.events", self.prefix)
     }
 
-    /// The queue of rejected messages, and of those that the broker dead-letters.
+    /// The queue of copies of the messages that the worker rejects.
     pub fn dead_queue(&self) -> String {
         format!("{}.dead", self.prefix)
+    }
+
+    /// The queue that keeps the messages that the broker dead-letters.
+    pub fn dead_lettered_queue(&self) -> String {
+        format!("{}.dead-lettered", self.prefix)
+    }
+
+    /// The queue of their doubles, which the worker reads and answers.
+    pub fn dead_lettered_notices(&self) -> String {
+        format!("{}.dead-lettered.notices", self.prefix)
     }
 
     /// The fanout exchange that the broker dead-letters to.
@@ -93,11 +108,25 @@ impl Topology {
         ]
     }
 
-    // The dead queue comes first: a message that is dead-lettered before it exists waits three minutes for a retry.
-    fn queues(&self) -> [Queue; 2] {
+    // The queue of jobs comes last: a message that is dead-lettered before its queue exists waits three minutes for a retry.
+    fn queues(&self) -> [Queue; 4] {
         use Argument::{Flag, Number, Text};
         [
             Queue { name: self.dead_queue(), arguments: vec![("x-queue-type", Text("quorum".into()))] },
+            Queue {
+                name: self.dead_lettered_notices(),
+                arguments: vec![("x-queue-type", Text("quorum".into())), ("x-delivery-limit", Number(50))],
+            },
+            Queue {
+                name: self.dead_lettered_queue(),
+                arguments: vec![
+                    ("x-queue-type", Text("quorum".into())),
+                    ("x-delivery-limit", Number(50)),
+                    ("x-dead-letter-exchange", Text(self.jobs_exchange())),
+                    ("x-dead-letter-strategy", Text("at-least-once".into())),
+                    ("x-overflow", Text("reject-publish".into())),
+                ],
+            },
             Queue {
                 name: self.jobs_queue(),
                 arguments: vec![
@@ -112,9 +141,10 @@ impl Topology {
         ]
     }
 
-    fn bindings(&self) -> [Binding; 2] {
+    fn bindings(&self) -> [Binding; 3] {
         [
-            Binding { exchange: self.dlx(), queue: self.dead_queue(), key: "" },
+            Binding { exchange: self.dlx(), queue: self.dead_lettered_queue(), key: "" },
+            Binding { exchange: self.dlx(), queue: self.dead_lettered_notices(), key: "" },
             Binding { exchange: self.jobs_exchange(), queue: self.jobs_queue(), key: "job.#" },
         ]
     }
@@ -144,6 +174,10 @@ impl Topology {
                 let bound = channel.queue_bind(queue, exchange, key.into(), options, FieldTable::default());
                 within(limit, "queue.bind", bound).await?;
             }
+            // As other versions have bound it, what the broker gives up would lie among the copies as well.
+            let (queue, exchange) = (short(&self.dead_queue()), short(&self.dlx()));
+            let unbound = channel.queue_unbind(queue, exchange, "".into(), FieldTable::default());
+            within(limit, "queue.unbind", unbound).await?;
             close(channel, limit).await;
         }
         Ok(())

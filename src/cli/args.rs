@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 pub(super) use about::{DoctorArgs, ExplainArgs, WorkflowCommand};
-pub(super) use local::{PlanArgs, RunArgs, ServeArgs, SimulateArgs, SubmitArgs};
+pub(super) use local::{PlanArgs, PutBackArgs, RunArgs, ServeArgs, SimulateArgs, SubmitArgs};
 pub(super) use worker::{
     ApproveArgs, DeadCommand, DeadListArgs, DeadReplayArgs, JobArgs, JobsArgs, PauseArgs, PausedArgs, ShowArgs,
     UnpauseArgs, WorkerArgs, WorkerCommand,
@@ -57,6 +57,8 @@ pub enum CliCommand {
     Plan(PlanArgs),
     /// Publish jobs to the broker.
     Submit(SubmitArgs),
+    /// Put messages back that the broker gave up before a worker had accepted them: they expired, or were delivered too often.
+    PutBack(PutBackArgs),
     /// Run a simulated cloud.
     Simulate(SimulateArgs),
     /// The commands that ask a running worker.

@@ -53,7 +53,7 @@ fn split(text: &str) -> Result<Vec<Bytes>, String> {
 /// Parses a job by the contract, as if it had come with its own routing key.
 pub(super) fn parse(job: &[u8]) -> Result<Job, Vec<Fault>> {
     let key = routing_key(job);
-    let envelope = Envelope { message_id: None, routing_key: &key, reply_to: None, reserved: PREFIX };
+    let envelope = Envelope { routing_key: &key, reserved: PREFIX, ..Envelope::default() };
     contract::parse(job, &envelope)
 }
 

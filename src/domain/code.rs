@@ -42,6 +42,9 @@ codes! {
         JobRoutingKey = "job-routing-key",
         JobBadUser = "job-bad-user",
         JobIdReused = "job-id-reused",
+        JobUnreadable = "job-unreadable",
+        JobNotStorable = "job-not-storable",
+        JobDeadLettered = "job-dead-lettered",
     }
     "Configuration": {
         ConfigUnusable = "config-unusable",
@@ -113,6 +116,7 @@ codes! {
         PermissionMissing = "permission-missing",
         PermissionUnknown = "permission-unknown",
         ReadFailed = "read-failed",
+        MessagesDeadLettered = "messages-dead-lettered",
         BindingUnknown = "binding-unknown",
         CloudDiffers = "cloud-differs",
     }
@@ -124,6 +128,7 @@ codes! {
         Declined = "declined",
         Conflict = "conflict",
         StoreUnavailable = "store-unavailable",
+        StoreRefused = "store-refused",
         StoreCorrupt = "store-corrupt",
         StoreLost = "store-lost",
     }

@@ -53,6 +53,12 @@ pub struct Envelope<'a> {
     pub routing_key: &'a str,
     /// Where the requester waits for the end.
     pub reply_to: Option<&'a str>,
+    /// How the body is encoded, as its sender says.
+    pub content_encoding: Option<&'a str>,
+    /// The length of the whole body in bytes, if only its beginning is there.
+    pub whole_length: Option<u64>,
+    /// The names of properties that could not be read as they came.
+    pub unreadable: &'a [String],
     /// Queues whose names begin with this and a dot belong to the worker: no answer may go there.
     pub reserved: &'a str,
 }
@@ -61,7 +67,7 @@ pub struct Envelope<'a> {
 pub fn parse(body: &[u8], envelope: &Envelope<'_>) -> Result<Job, Vec<Fault>> {
     let mut faults = Faults::default();
     faults.envelope(envelope);
-    let job = match read(body) {
+    let job = match read(body, envelope) {
         Ok(fields) => faults.job(&fields, envelope),
         Err(fault) => {
             faults.add(&fault.at, fault.code, fault.message);
@@ -76,19 +82,34 @@ pub fn parse(body: &[u8], envelope: &Envelope<'_>) -> Result<Job, Vec<Fault>> {
 
 /// The id that a bad message seems to have, so that its sender finds it again.
 pub fn id_of(body: &[u8], envelope: &Envelope<'_>) -> Option<String> {
-    let id = read(body).ok().and_then(|fields| Some(fields.get("id")?.as_str()?.to_owned()));
+    let id = read(body, envelope).ok().and_then(|fields| Some(fields.get("id")?.as_str()?.to_owned()));
     let id = id.or_else(|| envelope.message_id.map(str::to_owned))?;
     JobId::parse(id).ok().map(String::from)
 }
 
-fn read(body: &[u8]) -> Result<Map<String, Value>, Fault> {
+fn read(body: &[u8], envelope: &Envelope<'_>) -> Result<Map<String, Value>, Fault> {
     let fault = |code, message: String| Fault { at: String::new(), code, message };
-    if body.len() > MAX_BODY {
-        return Err(fault(
-            Code::JobTooLarge,
-            format!("the body has {} bytes; a job has at most {MAX_BODY}", body.len()),
-        ));
+    let length = envelope.whole_length.unwrap_or(body.len() as u64);
+    if length > MAX_BODY as u64 {
+        return Err(fault(Code::JobTooLarge, format!("the body has {length} bytes; a job has at most {MAX_BODY}")));
     }
+    read_text(body).map_err(|plain| match envelope.content_encoding.filter(|encoding| !is_plain(encoding)) {
+        Some(encoding) => Fault {
+            at: "amqp:content_encoding".into(),
+            code: Code::JobNotJson,
+            message: format!("the encoding {encoding:?} is not taken: send the body as JSON in UTF-8, not compressed"),
+        },
+        None => plain,
+    })
+}
+
+/// Whether a `content_encoding` says nothing against JSON. Some clients name the character set there.
+fn is_plain(encoding: &str) -> bool {
+    ["", "identity", "utf-8", "utf8"].iter().any(|plain| encoding.eq_ignore_ascii_case(plain))
+}
+
+fn read_text(body: &[u8]) -> Result<Map<String, Value>, Fault> {
+    let fault = |code, message: String| Fault { at: String::new(), code, message };
     let text = std::str::from_utf8(body).map_err(|error| {
         fault(Code::JobNotJson, format!("the body is not UTF-8 from byte {} on", error.valid_up_to()))
     })?;
@@ -128,6 +149,11 @@ impl Faults {
     fn envelope(&mut self, envelope: &Envelope<'_>) {
         if let Some(why) = envelope.reply_to.and_then(|queue| reply_to_fault(queue, envelope.reserved)) {
             self.add("amqp:reply_to", Code::JobBadReplyTo, why);
+        }
+        // Headers that cannot be read are left out: a job needs none.
+        for name in envelope.unreadable.iter().filter(|name| *name != "headers") {
+            let what = if name == "properties" { "they end where they should not" } else { "it is not UTF-8" };
+            self.add(&format!("amqp:{name}"), Code::JobUnreadable, format!("{what}; send text in UTF-8"));
         }
     }
 

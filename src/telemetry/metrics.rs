@@ -62,6 +62,7 @@ pub struct Metrics {
     store_usable: Gauge,
     connected: GaugeFamily<1>,
     blocked: GaugeFamily<1>,
+    dead_lettered: Gauge,
     broker_messages: CounterFamily<1>,
     log_lines_dropped: Counter,
 }
@@ -139,6 +140,11 @@ impl Metrics {
                 "broker_blocked",
                 "1 if the connection is up and the broker blocks publishers or deliveries are held, else 0",
             ),
+            dead_lettered: metric(
+                r,
+                "broker_dead_lettered_messages",
+                "Messages that the broker gave up before a worker had accepted them, and keeps",
+            ),
             broker_messages: metric(r, "broker_messages", "Messages to and from the broker, by outcome"),
             log_lines_dropped: metric(
                 r,
@@ -191,11 +197,13 @@ impl Metrics {
         };
         link("consume", broker.consuming());
         link("publish", broker.publishing());
+        self.dead_lettered.set(broker.dead_lettered().into());
         let counts = broker.counts();
         for (what, count) in [
             ("delivered", counts.delivered),
             ("redelivered", counts.redelivered),
             ("acked", counts.acked),
+            ("dead-lettered", counts.dead_lettered),
             ("confirmed", counts.confirmed),
             ("undeliverable", counts.undeliverable),
             ("refused", counts.refused),
@@ -286,7 +294,7 @@ mod tests {
     use crate::clock::ManualClock;
 
     /// Every metric: its name, type and unit.
-    const NAMES: [(&str, &str, &str); 25] = [
+    const NAMES: [(&str, &str, &str); 26] = [
         ("crossgrant_jobs", "gauge", ""),
         ("crossgrant_job_transitions", "counter", ""),
         ("crossgrant_jobs_limited", "counter", ""),
@@ -310,6 +318,7 @@ mod tests {
         ("crossgrant_store_usable", "gauge", ""),
         ("crossgrant_broker_connected", "gauge", ""),
         ("crossgrant_broker_blocked", "gauge", ""),
+        ("crossgrant_broker_dead_lettered_messages", "gauge", ""),
         ("crossgrant_broker_messages", "counter", ""),
         ("crossgrant_log_lines_dropped", "counter", ""),
     ];

@@ -109,7 +109,7 @@ fn every_bad_message_is_answered_with_its_reasons_and_disturbs_nothing(crew: Cre
         });
         let name = bad.name;
         assert_eq!((dead.len(), events.len(), said.len()), (1, 1, answers), "{name}");
-        assert_eq!(dead[0].body, bad.body, "{name}: the copy is what came");
+        assert_eq!(dead[0].body, bad.body[..bad.body.len().min(64 << 10)], "{name}: the copy is what came");
         let reasons: Value = serde_json::from_str(&dead[0].headers["x-crossgrant-reasons"]).unwrap();
         assert_eq!(at(&reasons), bad.at, "{name}");
         assert_eq!(events[0].routing_key, "job.rejected", "{name}");

@@ -104,6 +104,11 @@ impl Rabbit {
         format!("amqp://{USER}:{PASSWORD}@127.0.0.1:{}/%2f", self.ports.amqp)
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        local(self.ports.amqp)
+    }
+
     /// Kills the node without a warning; its data stay.
     pub fn kill9(&self) {
         if let Some(mut node) = self.node() {

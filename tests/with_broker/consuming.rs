@@ -109,27 +109,35 @@ async fn a_stop_while_the_store_is_away_gives_the_messages_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_arrives_with_its_properties_and_any_size() {
+async fn a_message_arrives_with_its_properties_and_of_a_large_body_the_beginning() {
     let rabbit = shared_rabbit();
     let settings = settings(&rabbit);
     let journal = Journal::new(true);
     let consuming = Consuming::start(&settings, &journal);
     consuming.connected().await;
-    let mut submitter = Submitter::connect(Arc::new(settings.clone())).await.unwrap();
-    let body = Bytes::from(vec![b' '; 200 * 1024]);
-    let job = Submission {
-        routing_key: "job.payer-change".into(),
-        message_id: "NET-1/1".into(),
-        correlation_id: Some("c".into()),
-        reply_to: Some("r".into()),
-        app_id: Some("a".into()),
-        traceparent: Some("00-1".into()),
-        body: body.clone(),
-    };
-    submitter.submit(&job).await.unwrap();
+    let (_conn, channel) = channel(&rabbit).await;
+    let mut headers = FieldTable::default();
+    headers.insert("traceparent".into(), AMQPValue::LongString("00-1".into()));
+    let properties = BasicProperties::default()
+        .with_message_id("NET-1/1".into())
+        .with_correlation_id("c".into())
+        .with_reply_to("r".into())
+        .with_user_id("crossgrant".into())
+        .with_app_id("a".into())
+        .with_content_type("application/json".into())
+        .with_content_encoding("gzip".into())
+        .with_type("grant".into())
+        .with_timestamp(1_700_000_000)
+        .with_priority(3)
+        .with_headers(headers);
+    let body: Vec<u8> = (0..=255).cycle().take(3 << 20).collect();
+    let exchange = settings.topology.jobs_exchange();
+    let options = BasicPublishOptions::default();
+    channel.basic_publish(exchange.into(), "job.payer-change".into(), options, &body, properties).await.unwrap();
     journal.has(1).await;
     let expected = Incoming {
-        body,
+        whole: Some(WholeBody::of(&body)),
+        body: Bytes::from(body).slice(..64 << 10),
         routing_key: "job.payer-change".into(),
         redelivered: false,
         message_id: Some("NET-1/1".into()),
@@ -138,7 +146,13 @@ async fn a_message_arrives_with_its_properties_and_any_size() {
         user_id: Some("crossgrant".into()),
         app_id: Some("a".into()),
         content_type: Some("application/json".into()),
+        content_encoding: Some("gzip".into()),
+        kind: Some("grant".into()),
+        timestamp: Some(1_700_000_000),
+        priority: Some(3),
         traceparent: Some("00-1".into()),
+        unreadable: vec![],
+        dead_lettered: None,
     };
     assert_eq!(*journal.taken.borrow(), [expected]);
     consuming.stop().await;
@@ -239,39 +253,138 @@ async fn a_broker_killed_in_mid_consumption_costs_no_message() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_that_cannot_even_be_read_takes_no_good_one_with_it() {
-    let rabbit = Arc::new(Rabbit::start(scratch()).unwrap());
-    let settings = BrokerSettings { prefetch: 50, ..settings(&rabbit) };
+async fn a_message_that_the_library_cannot_read_arrives_and_takes_no_other_with_it() {
+    let good = [b"S", &*long(b"00-1")].concat();
+    let good = [&*short(b"traceparent"), &good].concat();
+    let beside = [&[0x20, 0], &*long(&[&*short(b"\xff"), b"V", &good].concat())].concat();
+    // What no client library sends, and RabbitMQ takes; and what cannot be read of it.
+    let odd: [(&[u8], Vec<u8>, &str); 6] = [
+        (b"job.grant", [&[0, 0x80], &*short(b"\xff\xfe\xfd")].concat(), "message_id"),
+        (b"job.grant", [&[6, 0], &*short(b"\xc3"), &short(b"\x80\x80")].concat(), "correlation_id reply_to"),
+        (b"job.\xff", vec![0, 0], "routing_key"),
+        (b"job.grant", beside, "headers"),
+        (b"job.grant", header(b"deep", &nested(20_000)), "headers"),
+        (b"job.grant", header(b"many", &[b"A", &*long(&[b'V'; 100_000])].concat()), "headers"),
+    ];
+    let rabbit = shared_rabbit();
+    let settings = settings(&rabbit);
     publisher(&settings).0.publish(&[]).await.unwrap();
-    let queue = settings.topology.jobs_queue();
-    // A lower limit than that of the queue, since each delivery costs a connection. And a property that is not UTF-8,
-    // which the library refuses to send as it refuses to read it.
-    let poison = format!(
-        "rabbit_basic:publish(rabbit_misc:r(<<\"/\">>, exchange, <<>>), <<\"{queue}\">>, \
-         [{{message_id, <<255, 254>>}}, {{delivery_mode, 2}}], <<\"{{}}\">>)."
-    );
-    rabbit.ctl(&["set_policy", "short", &queue, "{\"delivery-limit\": 4}", "--apply-to", "queues"]).unwrap();
-    rabbit.ctl(&["eval", &poison]).unwrap();
-    submit(&settings, 0..20).await;
-    rabbit.ctl(&["eval", &poison]).unwrap();
-    submit(&settings, 20..40).await;
-    assert_eq!(depth(&rabbit, &queue).await, 42);
-
-    let journal = Journal::new(true);
-    let consuming = Consuming::start(&settings, &journal);
-    journal.has(40).await;
-    assert_eq!(journal.ids(), ids(0..40));
-    soon("the dead-letter queue", async {
-        while depth(&rabbit, &settings.topology.dead_queue()).await < 2 {
+    let (exchange, queue) = (settings.topology.jobs_exchange(), settings.topology.jobs_queue());
+    let mut all = 0;
+    for (n, (key, properties, _)) in odd.iter().enumerate() {
+        submit(&settings, n * 10..n * 10 + 10).await;
+        raw_amqp::publish(&rabbit, &exchange, key, properties, b"{}");
+        all += 11;
+    }
+    soon("all are in the queue", async {
+        while depth(&rabbit, &queue).await < all {
             tokio::task::yield_now().await;
         }
     })
     .await;
-    // Afterwards it takes as many at once as ever.
-    consuming.connected().await;
-    journal.batches.lock().unwrap().clear();
-    submit(&settings, 40..540).await;
-    journal.has(540).await;
-    assert!(journal.batches.lock().unwrap().len() < 250, "{:?}", journal.batches.lock().unwrap());
+
+    let journal = Journal::new(true);
+    let consuming = Consuming::start(&settings, &journal);
+    journal.has(60).await;
+    soon("the odd ones", journal.taken.subscribe().wait_for(|taken| taken.len() == all as usize)).await.unwrap();
+    let taken = journal.taken.borrow().clone();
+    let unreadable: Vec<String> =
+        taken.iter().filter(|m| !m.unreadable.is_empty()).map(|m| m.unreadable.join(" ")).collect();
+    assert_eq!(unreadable, odd.map(|(_, _, unreadable)| unreadable));
+    let ids: BTreeSet<&str> = taken.iter().filter_map(|m| m.message_id.as_deref()).collect();
+    assert!(ids.contains("\\xff\\xfe\\xfd"), "{ids:?}");
+    assert!(taken.iter().any(|m| m.routing_key == "job.\\xff"));
+    assert_eq!(taken.iter().filter(|m| m.traceparent.is_some()).count(), 1, "the header beside the bad one");
+    let counts = consuming.state.counts();
+    assert_eq!((counts.consumer_sessions, counts.redelivered), (1, 0), "none costs another a delivery");
+    let report = consuming.stop().await;
+    assert!(report.clean && report.taken == u64::from(all), "{report:?}");
+}
+
+/// A job that the broker gives up: it expires before a worker is there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_the_broker_gives_up_is_kept_and_told_and_can_be_put_back() {
+    let rabbit = shared_rabbit();
+    let settings = settings(&rabbit);
+    publisher(&settings).0.publish(&[]).await.unwrap();
+    let (_conn, channel) = channel(&rabbit).await;
+    let (exchange, kept) = (settings.topology.jobs_exchange(), settings.topology.dead_lettered_queue());
+    for n in 0..3 {
+        let properties = BasicProperties::default()
+            .with_message_id(format!("m{n:05}").into())
+            .with_user_id("crossgrant".into())
+            .with_reply_to("answers".into())
+            .with_delivery_mode(2)
+            .with_expiration("1".into());
+        let (exchange, options) = (exchange.as_str().into(), BasicPublishOptions::default());
+        channel.basic_publish(exchange, "job.grant".into(), options, b"{}", properties).await.unwrap();
+    }
+    soon("they have expired", async {
+        while depth(&rabbit, &kept).await < 3 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(depth(&rabbit, &settings.topology.dead_queue()).await, 0, "only copies of the worker are there");
+
+    let journal = Journal::new(true);
+    let consuming = Consuming::start(&settings, &journal);
+    journal.has(3).await;
+    for incoming in journal.taken.borrow().iter() {
+        assert_eq!(incoming.dead_lettered, Some(DeadLettered { reason: "expired".into() }));
+        assert_eq!((incoming.user_id.as_deref(), incoming.reply_to.as_deref()), (Some("crossgrant"), Some("answers")));
+        assert_eq!(incoming.routing_key, "job.grant");
+    }
+    assert_eq!((consuming.state.dead_lettered(), consuming.state.counts().dead_lettered), (3, 3));
     assert!(consuming.stop().await.clean);
+    assert_eq!(depth(&rabbit, &settings.topology.dead_lettered_notices()).await, 0);
+
+    assert_eq!(count_dead_lettered(&settings).await.unwrap(), 3, "telling moves none");
+    assert_eq!(put_back(&settings, 2).await.unwrap(), 2);
+    soon("two are where jobs come in", async {
+        while depth(&rabbit, &settings.topology.jobs_queue()).await < 2 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(put_back(&settings, 100).await.unwrap(), 1);
+    assert_eq!(put_back(&settings, 100).await.unwrap(), 0);
+    let journal = Journal::new(true);
+    let consuming = Consuming::start(&settings, &journal);
+    journal.has(3).await;
+    for incoming in journal.taken.borrow().iter() {
+        assert_eq!((incoming.dead_lettered.as_ref(), incoming.user_id.as_deref()), (None, Some("crossgrant")));
+        assert_eq!(incoming.routing_key, "job.grant");
+    }
+    assert_eq!(journal.taken.borrow()[0].message_id.as_deref(), Some("m00000"), "the oldest first");
+    consuming.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_binding_of_the_queue_of_copies_is_taken_away() {
+    let rabbit = shared_rabbit();
+    let settings = settings(&rabbit);
+    publisher(&settings).0.publish(&[]).await.unwrap();
+    let (_conn, channel) = channel(&rabbit).await;
+    let (dead, dlx) = (settings.topology.dead_queue(), settings.topology.dlx());
+    let bind = channel.queue_bind(
+        dead.as_str().into(),
+        dlx.as_str().into(),
+        "".into(),
+        Default::default(),
+        Default::default(),
+    );
+    bind.await.unwrap();
+    publisher(&settings).0.publish(&[]).await.unwrap();
+    let options = BasicPublishOptions::default();
+    let publish =
+        channel.basic_publish(dlx.as_str().into(), "job.grant".into(), options, b"{}", BasicProperties::default());
+    publish.await.unwrap();
+    soon("it is kept", async {
+        while depth(&rabbit, &settings.topology.dead_lettered_queue()).await < 1 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(depth(&rabbit, &dead).await, 0);
 }

@@ -131,7 +131,7 @@ async fn a_blocked_broker_is_visible_and_publishing_waits_for_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_the_broker_gives_up_on_is_in_the_dead_queue() {
+async fn a_message_that_a_client_rejects_is_kept() {
     let rabbit = shared_rabbit();
     let settings = settings(&rabbit);
     publisher(&settings).0.publish(&[]).await.unwrap();
@@ -144,7 +144,7 @@ async fn a_message_the_broker_gives_up_on_is_in_the_dead_queue() {
     let mut jobs = take(settings.topology.jobs_queue()).await;
     let poisonous = soon("the job", jobs.next()).await.unwrap().unwrap();
     poisonous.reject(BasicRejectOptions { requeue: false }).await.unwrap();
-    let mut dead = take(settings.topology.dead_queue()).await;
+    let mut dead = take(settings.topology.dead_lettered_queue()).await;
     let rejected = soon("the rejected message", dead.next()).await.unwrap().unwrap();
     assert_eq!(rejected.properties.message_id().as_ref().map(|id| id.as_str()), Some("m00000"));
 }

@@ -85,6 +85,17 @@ pub struct SubmitArgs {
     pub timeout: Option<Duration>,
 }
 
+/// `put-back`
+#[derive(Debug, Args)]
+pub struct PutBackArgs {
+    /// Put back at most this many, the oldest first. Without it, all.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u32>,
+    /// Put back all, even if there are several.
+    #[arg(long)]
+    pub yes: bool,
+}
+
 /// `simulate`
 #[derive(Debug, Args)]
 pub struct SimulateArgs {

@@ -1,7 +1,7 @@
 //! The broker: whether it can be reached, and has the exchanges and queues that a worker needs. Nothing is changed.
 
 use super::finding::{DoctorFinding, fault, fine, unclear};
-use crate::broker::{Inspected, inspect};
+use crate::broker::{BrokerError, Inspected, count_dead_lettered, inspect};
 use crate::cli::broker::settings;
 use crate::config::Config;
 use crate::domain::Code;
@@ -9,7 +9,8 @@ use crate::domain::Code;
 const CHECK: &str = "broker";
 
 pub(super) async fn broker(config: &Config) -> Vec<DoctorFinding> {
-    let inspected = match inspect(&settings(config)).await {
+    let settings = settings(config);
+    let inspected = match inspect(&settings).await {
         Ok(inspected) => inspected,
         Err(error) => {
             return vec![fault(CHECK, error.code(), error, "check that it runs, and that `[broker] url` is right")];
@@ -21,6 +22,12 @@ pub(super) async fn broker(config: &Config) -> Vec<DoctorFinding> {
     if findings.is_empty() {
         let names: Vec<&str> = inspected.iter().map(|(_, name, _)| name.as_str()).collect();
         findings.push(fine(CHECK, format!("can be reached, and has {} as the worker declares them", names.join(", "))));
+    }
+    let kept_by = inspected
+        .iter()
+        .any(|(_, name, how)| *name == settings.topology.dead_lettered_queue() && !matches!(how, Inspected::Missing));
+    if kept_by {
+        findings.extend(dead_lettered(count_dead_lettered(&settings).await));
     }
     findings.push(match declares {
         true => fine("bindings", "the worker makes them each time it connects"),
@@ -35,6 +42,23 @@ pub(super) async fn broker(config: &Config) -> Vec<DoctorFinding> {
         }
     });
     findings
+}
+
+/// The finding about messages that the broker gave up; `None` if there are none.
+fn dead_lettered(kept: Result<u32, BrokerError>) -> Option<DoctorFinding> {
+    const CHECK: &str = "dead-lettered";
+    match kept {
+        Ok(0) => None,
+        Ok(kept) => {
+            let says = format!("the broker gave up {kept} messages before a worker had accepted them, and keeps them");
+            let advice = "`crossgrant dead list` shows why; once that is mended, `crossgrant put-back` puts them back";
+            Some(unclear(CHECK, Code::MessagesDeadLettered, says, advice))
+        }
+        Err(error) => {
+            let advice = "allow this user to read the queue, or look with `rabbitmqctl list_queues`";
+            Some(unclear(CHECK, error.code(), error, advice))
+        }
+    }
 }
 
 /// The finding about one exchange or queue; `None` if it is as wanted.
@@ -82,6 +106,9 @@ mod tests {
             let finding = judged("queue q", &how, declares).unwrap();
             assert!(finding.ok == ok && finding.advice.is_some(), "{how:?}, {declares}: {finding:?}");
         }
+        assert_eq!(dead_lettered(Ok(0)), None);
+        let kept = dead_lettered(Ok(3)).unwrap();
+        assert!(kept.ok.is_none() && kept.says.contains("gave up 3 messages"), "{kept:?}");
         assert_eq!(judged("queue q", &Inspected::AsWanted, true), None);
         assert!(judged("queue q", &differs(), true).unwrap().says.contains("x-delivery-limit"));
     }

@@ -9,11 +9,11 @@ use jiff::Timestamp;
 use serde_json::json;
 use uuid::{ContextV7, Uuid};
 
-use crate::domain::contract::{self, Envelope, Fault, reply_to_fault};
+use crate::domain::contract::{self, Envelope, Fault, MAX_BODY, reply_to_fault};
 use crate::domain::{Code, Event, EventType, Job, JobUid, REASONS_VERSION, Reason, Requester};
 use crate::engine::loops::shared::Engine;
-use crate::engine::ports::mail::{Incoming, Intake, IntakeError, Outgoing};
-use crate::engine::ports::store::{Arrival, EventKey, Message, OutboundMessage, Rejection, Taken};
+use crate::engine::ports::mail::{DeadLettered, Incoming, Intake, IntakeError, Outgoing, WholeBody};
+use crate::engine::ports::store::{Arrival, EventKey, Message, OutboundMessage, Rejection, StoreError, Taken};
 use crate::engine::record::{Origin, Record};
 
 /// After a store that could not be written, before trying it again.
@@ -37,9 +37,8 @@ impl Inbox {
 
     /// Commits a batch of messages as jobs, repetitions or rejections. Returns what became of each, in order.
     pub async fn accept(&self, batch: Vec<Incoming>) -> Result<Vec<Taken>, IntakeError> {
-        let now = self.engine.clock.now();
-        let messages = batch.iter().map(|incoming| self.read(incoming, now)).collect();
-        let taken = self.engine.store.take(messages).await.map_err(|error| IntakeError { why: error.to_string() })?;
+        let batch: Vec<Incoming> = batch.into_iter().map(|incoming| incoming.bounded(MAX_BODY)).collect();
+        let taken = self.commit(&batch).await.map_err(|error| IntakeError { why: error.to_string() })?;
         let mut fresh = false;
         for (incoming, taken) in batch.iter().zip(&taken) {
             let (what, uid) = match taken {
@@ -59,20 +58,77 @@ impl Inbox {
         Ok(taken)
     }
 
-    fn read(&self, incoming: &Incoming, now: Timestamp) -> Message {
-        let envelope = Envelope {
+    /// Commits a batch together, or each message for itself if the store refuses one for what is in it.
+    async fn commit(&self, batch: &[Incoming]) -> Result<Vec<Taken>, StoreError> {
+        let (store, now) = (&self.engine.store, self.engine.clock.now());
+        match store.take(batch.iter().map(|incoming| self.read(incoming, now)).collect()).await {
+            Err(StoreError::Refused(_)) => {}
+            taken => return taken,
+        }
+        let mut taken = Vec::with_capacity(batch.len());
+        for incoming in batch {
+            taken.extend(self.commit_alone(incoming, now).await?);
+        }
+        Ok(taken)
+    }
+
+    /// Commits one message. If the store refuses it, it becomes a rejection, and if the store refuses even that, a rejection
+    /// without any of its texts.
+    async fn commit_alone(&self, incoming: &Incoming, now: Timestamp) -> Result<Vec<Taken>, StoreError> {
+        let store = &self.engine.store;
+        let why = match store.take(vec![self.read(incoming, now)]).await {
+            Err(StoreError::Refused(why)) => why,
+            taken => return taken,
+        };
+        let WholeBody { length, sha256 } = incoming.whole.clone().unwrap_or_else(|| WholeBody::of(&incoming.body));
+        tracing::error!(
+            error = why,
+            body.length = length,
+            body.sha256 = sha256,
+            "the store refuses a message; rejects it"
+        );
+        let faults = [Fault {
+            at: String::new(),
+            code: Code::JobNotStorable,
+            message: format!(
+                "the store of the worker refuses the message for what is in it, and the log of the worker says why; its \
+                 body has {length} bytes and the SHA-256 {sha256}"
+            ),
+        }];
+        let (requester, envelope) = (requester(incoming), self.envelope(incoming));
+        let id = contract::id_of(&incoming.body, &envelope);
+        let rejection = self.rejection(Reason::Invalid, id, &faults, requester, incoming, now);
+        match store.take(vec![Message::Rejection(Box::new(rejection))]).await {
+            Err(StoreError::Refused(_)) => {}
+            taken => return taken,
+        }
+        let bare = Incoming { body: incoming.body.clone(), whole: incoming.whole.clone(), ..Incoming::default() };
+        let rejection = self.rejection(Reason::Invalid, None, &faults, Requester::anonymous(), &bare, now);
+        store.take(vec![Message::Rejection(Box::new(rejection))]).await
+    }
+
+    fn envelope<'a>(&'a self, incoming: &'a Incoming) -> Envelope<'a> {
+        Envelope {
             message_id: incoming.message_id.as_deref(),
             routing_key: &incoming.routing_key,
             reply_to: incoming.reply_to.as_deref(),
+            content_encoding: incoming.content_encoding.as_deref(),
+            whole_length: incoming.whole.as_ref().map(|whole| whole.length),
+            unreadable: &incoming.unreadable,
             reserved: &self.reserved,
-        };
-        let user = incoming.user_id.as_deref().map(Requester::parse);
-        let requester = match &user {
-            Some(Ok(requester)) => requester.clone(),
-            _ => Requester::anonymous(),
-        };
+        }
+    }
+
+    fn read(&self, incoming: &Incoming, now: Timestamp) -> Message {
+        let (envelope, requester) = (self.envelope(incoming), requester(incoming));
+        if let Some(dead_lettered) = &incoming.dead_lettered {
+            let id = contract::id_of(&incoming.body, &envelope);
+            let faults = [given_up(dead_lettered)];
+            let rejection = self.rejection(Reason::DeadLettered, id, &faults, requester, incoming, now);
+            return Message::Rejection(Box::new(rejection));
+        }
         let mut job = contract::parse(&incoming.body, &envelope);
-        if let Some(Err(bad)) = user {
+        if let Some(Err(bad)) = incoming.user_id.as_deref().map(Requester::parse) {
             let fault = Fault { at: "amqp:user_id".into(), code: Code::JobBadUser, message: bad.to_string() };
             match &mut job {
                 Ok(_) => job = Err(vec![fault]),
@@ -119,7 +175,8 @@ impl Inbox {
         let message = faults.iter().map(|f| format!("{}: {}", f.at, f.message)).collect::<Vec<_>>().join("; ");
         let properties =
             json!([requester, incoming.routing_key, incoming.message_id, incoming.reply_to, reason]).to_string();
-        let name = [properties.as_bytes(), &incoming.body].join(&0);
+        let body = incoming.whole.as_ref().map_or(&*incoming.body, |whole| whole.sha256.as_bytes());
+        let name = [properties.as_bytes(), body].join(&0);
         let uid = JobUid(Uuid::new_v5(&Uuid::NAMESPACE_OID, &name));
         let data = json!({
             "uid": uid, "requester": requester, "job_id": id, "reason": reason, "reasons_version": REASONS_VERSION,
@@ -130,13 +187,16 @@ impl Inbox {
         let key = EventKey { uid, sequence: 1, terminal: false };
         let correlation = incoming.correlation_id.clone();
         let said = self.engine.announcer.post(&event, EventType::Rejected, correlation, Some(key));
-        let outbound = vec![self.dead_copy(uid, &reasons.to_string(), incoming), said];
+        // The broker keeps what it has dead-lettered.
+        let copy = incoming.dead_lettered.is_none().then(|| self.dead_copy(uid, &reasons.to_string(), incoming));
+        let outbound = copy.into_iter().chain([said]).collect();
         let reply_to = incoming.reply_to.clone().filter(|queue| reply_to_fault(queue, &self.reserved).is_none());
         let origin = Origin { reply_to, ..origin(incoming) };
         Rejection { uid, at: now, requester, job_id: id, reasons: reasons.to_string(), origin, outbound }
     }
 
     fn dead_copy(&self, uid: JobUid, reasons: &str, incoming: &Incoming) -> OutboundMessage {
+        let whole = incoming.whole.as_ref();
         let headers = [
             ("x-crossgrant-reasons", Some(reasons.to_owned())),
             ("x-crossgrant-uid", Some(uid.to_string())),
@@ -144,6 +204,13 @@ impl Inbox {
             ("x-crossgrant-message-id", incoming.message_id.clone()),
             ("x-crossgrant-user-id", incoming.user_id.clone()),
             ("x-crossgrant-reply-to", incoming.reply_to.clone()),
+            ("x-crossgrant-app-id", incoming.app_id.clone()),
+            ("x-crossgrant-type", incoming.kind.clone()),
+            ("x-crossgrant-content-encoding", incoming.content_encoding.clone()),
+            ("x-crossgrant-timestamp", incoming.timestamp.map(|seconds| seconds.to_string())),
+            ("x-crossgrant-priority", incoming.priority.map(|priority| priority.to_string())),
+            ("x-crossgrant-body-length", whole.map(|whole| whole.length.to_string())),
+            ("x-crossgrant-body-sha256", whole.map(|whole| whole.sha256.clone())),
         ];
         OutboundMessage {
             outgoing: Outgoing {
@@ -165,6 +232,27 @@ impl Inbox {
         let seconds = u64::try_from(now.as_second()).unwrap_or(0);
         let nanos = u32::try_from(now.subsec_nanosecond()).unwrap_or(0);
         JobUid(Uuid::new_v7(uuid::Timestamp::from_unix(&*order, seconds, nanos)))
+    }
+}
+
+/// Who sent it, as far as the broker has verified that.
+fn requester(incoming: &Incoming) -> Requester {
+    let named = incoming.user_id.as_deref().map(Requester::parse);
+    named.and_then(Result::ok).unwrap_or_else(Requester::anonymous)
+}
+
+fn given_up(dead_lettered: &DeadLettered) -> Fault {
+    let why = match dead_lettered.reason.as_str() {
+        "expired" => "it waited in the queue for longer than its `expiration`, or the queue's, allows".to_owned(),
+        "delivery_limit" => {
+            "the broker delivered it as often as the queue allows, and no worker acknowledged it".to_owned()
+        }
+        other => format!("the broker's reason is {other:?}"),
+    };
+    Fault {
+        at: "amqp:x-death".into(),
+        code: Code::JobDeadLettered,
+        message: format!("the broker gave the message up: {why}. Send it again, or have it put back"),
     }
 }
 

@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
+
+use crate::domain::hex;
 
 /// One message as the broker delivered it. Nothing in it has been checked, its size included.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -27,8 +30,58 @@ pub struct Incoming {
     pub app_id: Option<String>,
     /// AMQP `content_type`.
     pub content_type: Option<String>,
+    /// AMQP `content_encoding`.
+    pub content_encoding: Option<String>,
+    /// AMQP `type`.
+    pub kind: Option<String>,
+    /// AMQP `timestamp`: seconds since 1970, as the publisher says.
+    pub timestamp: Option<u64>,
+    /// AMQP `priority`.
+    pub priority: Option<u8>,
     /// Header `traceparent`.
     pub traceparent: Option<String>,
+    /// What the whole body was, if `body` is only its beginning.
+    pub whole: Option<WholeBody>,
+    /// The names of the properties that could not be read as they came.
+    pub unreadable: Vec<String>,
+    /// Why the broker gave the message up, if it did.
+    pub dead_lettered: Option<DeadLettered>,
+}
+
+/// A body that was too large to be kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WholeBody {
+    /// In bytes.
+    pub length: u64,
+    /// Its SHA-256, in hex.
+    pub sha256: String,
+}
+
+impl WholeBody {
+    /// What is to be known of a body.
+    pub fn of(body: &[u8]) -> Self {
+        Self { length: body.len() as u64, sha256: hex(&Sha256::digest(body)) }
+    }
+}
+
+/// The broker has taken a message out of the queue of jobs before a worker had accepted it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLettered {
+    /// The broker's word: `expired` or `delivery_limit`.
+    pub reason: String,
+}
+
+impl Incoming {
+    /// Keeps only the beginning of a body of more than `longest` bytes, and what is needed to know it by.
+    #[must_use]
+    pub fn bounded(mut self, longest: usize) -> Self {
+        if self.body.len() > longest {
+            self.whole.get_or_insert_with(|| WholeBody::of(&self.body));
+            // A slice would keep all of it in memory.
+            self.body = Bytes::copy_from_slice(&self.body[..longest]);
+        }
+        self
+    }
 }
 
 /// Nothing of the batch may be acknowledged: the store cannot be written.

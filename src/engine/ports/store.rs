@@ -185,7 +185,10 @@ pub enum StoreError {
     /// Nothing was changed, and it may work later: disk full, file locked, connection lost.
     #[error("the store cannot be used at the moment: {0}")]
     Unavailable(String),
-    /// What is stored cannot be read, or what was to be stored cannot be: a damaged file, rows of a newer version.
+    /// What was to be stored is not taken, for what is in it. The same will be refused again, and other things will not.
+    #[error("the store refuses this: {0}")]
+    Refused(String),
+    /// What is stored cannot be read, or what was to be stored contradicts it: a damaged file, rows of a newer version.
     #[error("the store holds something unreadable: {0}")]
     Corrupt(String),
     /// The store is not the one that it was: its file was removed, replaced, or put back to an older state. Nothing may be
@@ -199,6 +202,7 @@ impl StoreError {
     pub fn code(&self) -> Code {
         match self {
             Self::Unavailable(_) => Code::StoreUnavailable,
+            Self::Refused(_) => Code::StoreRefused,
             Self::Corrupt(_) => Code::StoreCorrupt,
             Self::Lost(_) => Code::StoreLost,
         }

@@ -35,20 +35,28 @@ impl From<Error> for PgError {
             Some(code) if code == SqlState::T_R_DEADLOCK_DETECTED || code == SqlState::T_R_SERIALIZATION_FAILURE => {
                 Self::Collided(StoreError::Unavailable(text))
             }
-            Some(code) if is_about_the_data(&code) => Self::Other(StoreError::Corrupt(text)),
+            Some(code) if is_about_the_data(&code) => Self::Other(StoreError::Refused(text)),
+            Some(code) if is_about_the_schema(&code) => Self::Other(StoreError::Corrupt(text)),
             _ => Self::Other(StoreError::Unavailable(text)),
         }
     }
 }
 
-/// Whether the same statement would fail tomorrow as well: the data do not fit, a constraint is violated, the schema is
-/// wrong, or pages are damaged.
+/// Whether other data would have been taken: a text that the database cannot hold, a constraint, a limit of the program.
 fn is_about_the_data(code: &SqlState) -> bool {
-    let class = code.code().get(..2).unwrap_or_default();
+    ["22", "23", "54"].contains(&class(code))
+}
+
+/// Whether the same statement would fail tomorrow as well, whatever the data: the schema is wrong, or pages are damaged.
+fn is_about_the_schema(code: &SqlState) -> bool {
     let damaged = *code == SqlState::DATA_CORRUPTED || *code == SqlState::INDEX_CORRUPTED;
     // An operator can grant a missing privilege.
     let mendable = *code == SqlState::INSUFFICIENT_PRIVILEGE;
-    damaged || (["21", "22", "23", "42", "54"].contains(&class) && !mendable)
+    damaged || (["21", "42"].contains(&class(code)) && !mendable)
+}
+
+fn class(code: &SqlState) -> &str {
+    code.code().get(..2).unwrap_or_default()
 }
 
 /// An error with all its causes, in one line.
@@ -80,4 +88,32 @@ where
         }
     }
     Ok(transaction().await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_in_a_message_is_held_against_it() {
+        for (code, data, schema) in [
+            ("22P05", true, false),  // a character that the encoding of the database does not have
+            ("22021", true, false),  // bytes that are no text
+            ("23505", true, false),  // a key that is there
+            ("23514", true, false),  // a check
+            ("54000", true, false),  // a limit of the program
+            ("42P01", false, true),  // no such table
+            ("XX001", false, true),  // a damaged page
+            ("42501", false, false), // a missing privilege
+            ("08006", false, false), // the connection
+            ("25006", false, false), // read-only
+            ("53100", false, false), // disk full
+            ("53200", false, false), // out of memory
+            ("57P01", false, false), // an operator ends the session
+            ("58030", false, false), // the file system
+        ] {
+            let state = SqlState::from_code(code);
+            assert_eq!((is_about_the_data(&state), is_about_the_schema(&state)), (data, schema), "{code}");
+        }
+    }
 }

@@ -67,7 +67,7 @@ async fn ask(transaction_id: &str, pool: &Pool) -> Result<Option<CommitOutcome>,
             _ => Some(CommitOutcome::Undone),
         }),
         // This server has never given out such an id: it is a copy that took over and did not get the commit.
-        Err(StoreError::Corrupt(_)) => Ok(Some(CommitOutcome::Undone)),
+        Err(StoreError::Refused(_)) => Ok(Some(CommitOutcome::Undone)),
         Err(error) => Err(error),
     }
 }

@@ -83,7 +83,7 @@ impl WriterTask {
                     let _ = request.reply.send(Ok(own));
                 }
             }
-            Err(StoreError::Corrupt(error)) if changes.len() > 1 => {
+            Err(StoreError::Refused(error) | StoreError::Corrupt(error)) if changes.len() > 1 => {
                 tracing::warn!(
                     error,
                     changes = changes.len(),

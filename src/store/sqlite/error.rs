@@ -20,6 +20,9 @@ impl From<Error> for StoreError {
                 | ErrorCode::OperationInterrupted
                 | ErrorCode::FileLockingProtocolFailed,
             ) => Self::Unavailable(error.to_string()),
+            Some(ErrorCode::TooBig | ErrorCode::TypeMismatch | ErrorCode::ConstraintViolation) => {
+                Self::Refused(error.to_string())
+            }
             _ => Self::Corrupt(error.to_string()),
         }
     }

@@ -115,7 +115,7 @@ async fn one_that_fails_after_it_wrote_does_not_harm_the_others() {
         Ok(tx.execute_batch("INSERT INTO probe VALUES (7, 7); INSERT INTO probe VALUES (7, 8)")?)
     });
     let failed: Vec<_> = results.await.into_iter().filter_map(Result::err).collect();
-    assert!(matches!(failed.as_slice(), [StoreError::Corrupt(why)] if why.contains("UNIQUE")), "{failed:?}");
+    assert!(matches!(failed.as_slice(), [StoreError::Refused(why)] if why.contains("UNIQUE")), "{failed:?}");
     assert_eq!(stored(&store).await, 3);
     let left = store.read(|conn| Ok(conn.query_row("SELECT count(*) FROM probe", [], |row| row.get::<_, i64>(0))?));
     assert_eq!(left.await.unwrap(), 0, "what it had written is undone");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::fixtures::*;
 use crossgrant::domain::Requester;
-use crossgrant::engine::ports::store::{LeaseUse, Message, Rejection, Store, Taken};
+use crossgrant::engine::ports::store::{LeaseUse, Message, Rejection, Store, StoreError, Taken};
 use crossgrant::engine::record::{Origin, State};
 
 type S = Arc<dyn Store>;
@@ -120,6 +120,21 @@ pub async fn a_rejection_is_stored_and_published(store: S) {
     assert_eq!(said[1].0, format!("{}.1", uid(7)));
     assert_eq!(store.events(uid(7)).await.unwrap().len(), 1);
     assert_eq!(store.counts().await.unwrap().rejected, 1);
+}
+
+/// The uid of a job is unique: another job under it is what no store takes, and not the fault of the store.
+pub async fn what_a_message_holds_is_refused_with_no_trace(store: S) {
+    take(&*store, &[record(1)]).await;
+    empty_outbox(&*store).await;
+    let mut bad = record(2);
+    bad.uid = uid(1);
+    let refused = store.take(vec![arrival(&record(3)), arrival(&bad), arrival(&record(4))]).await;
+    assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
+    assert_eq!((store.load(uid(3)).await.unwrap(), store.load(uid(4)).await.unwrap()), (None, None));
+    assert_eq!(outbox(&*store).await.len(), 0);
+    assert!(matches!(store.take(vec![arrival(&bad)]).await, Err(StoreError::Refused(_))));
+    take(&*store, &[record(3), record(4)]).await;
+    store.probe().await.unwrap();
 }
 
 pub async fn simultaneous_repetitions_make_one_job(store: S) {
