@@ -25,7 +25,7 @@ pub struct HealthCheck {
     pub name: String,
     /// Whether the check passed.
     pub ok: bool,
-    /// The fault, or something worth knowing. Left out for a request without the token.
+    /// The fault, or something worth knowing. Left out for a request without a token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
 }
@@ -45,7 +45,7 @@ pub(super) async fn alive() -> &'static str {
 
 pub(super) async fn ready(State(admin): State<Admin>, headers: HeaderMap) -> Response {
     let mut readiness = admin.readiness().await;
-    if !admin.trusts(&headers) {
+    if admin.authority(&headers).is_err() {
         readiness.checks.iter_mut().for_each(|check| check.detail = None);
     }
     let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use secrecy::SecretString;
 use tokio::sync::watch;
 
+use super::tokens::Tokens;
 use crate::broker::BrokerState;
 use crate::engine::loops::shared::Engine;
 use crate::telemetry::Metrics;
@@ -21,8 +21,10 @@ pub struct AdminParts {
     pub metrics: Arc<Metrics>,
     /// The state of the broker's connections; `None` for a worker without a broker.
     pub broker: Option<Arc<BrokerState>>,
-    /// The bearer token that requests must carry. With `None` every request is trusted, which is for loopback only.
-    pub token: Option<SecretString>,
+    /// The tokens that requests can carry. With none, commands and everything about jobs are off.
+    pub tokens: Tokens,
+    /// The names, besides addresses and `localhost`, under which clients reach this worker.
+    pub hosts: Vec<String>,
     /// True once the worker is told to stop: from then on it is not ready.
     pub stopping: watch::Receiver<bool>,
 }

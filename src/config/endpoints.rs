@@ -3,7 +3,7 @@
 use super::raw_settings::RawSettings;
 use super::schema::{STS_ENDPOINT, STS_REGION, VENDOR};
 use crate::cloud::{Endpoint, EndpointPattern, Endpoints};
-use crate::domain::Region;
+use crate::domain::{Region, without_secrets};
 
 const SECTION: &str = "cloud.endpoints";
 
@@ -51,7 +51,10 @@ fn sts(raw: &mut RawSettings<'_>) -> Option<Endpoint> {
         let url = if host.value.contains("://") { host.value.clone() } else { format!("https://{}", host.value) };
         let endpoint = Endpoint::parse(&url);
         if let Err(error) = &endpoint {
-            raw.report(&host.location, format!("{STS_ENDPOINT} cannot be \"{}\": {error}", host.value));
+            raw.report(
+                &host.location,
+                format!("{STS_ENDPOINT} cannot be \"{}\": {error}", without_secrets(&host.value)),
+            );
         }
         return endpoint.ok();
     }
