@@ -41,6 +41,7 @@ mod health;
 mod jobs;
 mod parts;
 mod query;
+mod recent;
 mod routes;
 #[cfg(test)]
 pub(crate) mod testing;

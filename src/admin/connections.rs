@@ -52,7 +52,7 @@ impl Default for ConnectionLimits {
     }
 }
 
-/// The largest header of a request. The longest that is of use names a few hundred jobs to approve.
+/// The largest header of a request. The longest of use names a thousand jobs to approve.
 const LARGEST_HEADER: usize = 64 << 10;
 /// How long to wait after the system refused a connection, which may mean that descriptors are short.
 const REFUSED: Duration = Duration::from_millis(200);

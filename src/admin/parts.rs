@@ -4,14 +4,17 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use super::recent::Recent;
 use super::tokens::Tokens;
 use crate::broker::BrokerState;
+use crate::domain::AccountUid;
 use crate::engine::loops::shared::Engine;
+use crate::engine::ports::store::Counts;
 use crate::telemetry::Metrics;
 
 /// The admin API of one worker.
 #[derive(Clone)]
-pub struct Admin(Arc<AdminParts>);
+pub struct Admin(Arc<(AdminParts, Asked)>);
 
 /// The parts of an [`Admin`].
 pub struct AdminParts {
@@ -29,13 +32,27 @@ pub struct AdminParts {
     pub stopping: watch::Receiver<bool>,
 }
 
+/// What has been asked of the store for everybody.
+#[derive(Default)]
+pub(super) struct Asked {
+    pub counts: Recent<Option<Counts>>,
+    /// What is wrong with the store.
+    pub fault: Recent<Option<String>>,
+    /// The paused accounts.
+    pub paused: Recent<Vec<AccountUid>>,
+}
+
 impl Admin {
     /// Makes the API; [`Admin::router`] serves it.
     pub fn new(parts: AdminParts) -> Self {
-        Self(Arc::new(parts))
+        Self(Arc::new((parts, Asked::default())))
     }
 
     pub(super) fn parts(&self) -> &AdminParts {
-        &self.0
+        &self.0.0
+    }
+
+    pub(super) fn asked(&self) -> &Asked {
+        &self.0.1
     }
 }

@@ -108,17 +108,16 @@ impl AdminClient {
         let Some(message) = text("message") else {
             return Err(self.foreign(&format!("HTTP {}", status.as_u16())));
         };
-        let error = match status {
-            StatusCode::UNAUTHORIZED => CliError::usage(match &self.token {
-                ClientToken::Is(_, from) => {
-                    format!("{message}; the token is from {from}, the worker is at {}", self.url)
-                }
+        let code = text("code").and_then(Code::parse).unwrap_or(Code::NotAWorker);
+        let error = match code {
+            Code::Unauthorized => CliError::usage(match &self.token {
+                ClientToken::Is(_, from) => format!("{message}; the token is from {from}, the worker at {}", self.url),
                 ClientToken::Lacking(why) => format!("{message}; {why}"),
             }),
-            StatusCode::BAD_REQUEST => CliError::usage(message),
+            Code::BadRequest | Code::CommandsOff | Code::ForeignHost => CliError::usage(message),
             _ => CliError::failed(format!("{message} (HTTP {})", status.as_u16())),
         };
-        Err(error.code(text("code").and_then(Code::parse).unwrap_or(Code::NotAWorker)))
+        Err(error.code(code))
     }
 
     fn parse<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, CliError> {

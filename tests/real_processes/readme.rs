@@ -1,5 +1,6 @@
 //! The commands of the README, typed by a shell as they stand there, in a folder with the README's own job.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -60,7 +61,9 @@ fn the_commands_of_the_readme_work_as_typed() {
     site.rabbit.ctl(&["add_user", "tickets", "tickets"]).unwrap();
     site.rabbit.ctl(&["set_permissions", "tickets", ".*", ".*", ".*"]).unwrap();
     let dir = tempfile::tempdir().unwrap();
-    std::fs::copy(site.config(), dir.path().join("crossgrant.toml")).unwrap();
+    let config = dir.path().join("crossgrant.toml");
+    std::fs::copy(site.config(), &config).unwrap();
+    std::fs::set_permissions(&config, PermissionsExt::from_mode(0o600)).unwrap();
     std::fs::write(dir.path().join("job.json"), job()).unwrap();
     let profiles = r#"{"profiles": [{"name": "network", "mode": "AK", "access_key_id": "resource-key",
         "access_key_secret": "resource-secret"}]}"#;
