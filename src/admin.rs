@@ -59,4 +59,4 @@ pub use explain::{Explanation, explain};
 pub use health::{HealthCheck, Readiness};
 pub use jobs::{JobPage, JobView};
 pub use parts::{Admin, AdminParts};
-pub use tokens::{ADMIN, Authority, LOCAL, Role, Token, Tokens, is_name};
+pub use tokens::{ADMIN, AdminRole, AdminToken, AdminTokens, Authority, LOCAL, is_name};

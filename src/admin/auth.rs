@@ -8,10 +8,14 @@ use http::header::AUTHORIZATION;
 
 use super::error::ApiError;
 use super::parts::Admin;
-use super::tokens::{Authority, Role};
+use super::tokens::{AdminRole, Authority};
 
 /// Lets a request pass whose token has the role, and tells the handler the [`Authority`].
-pub(super) async fn require(State((admin, role)): State<(Admin, Role)>, mut request: Request, next: Next) -> Response {
+pub(super) async fn require(
+    State((admin, role)): State<(Admin, AdminRole)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     match admin.authority(request.headers()) {
         Ok(authority) if authority.role >= role => {
             request.extensions_mut().insert(authority);

@@ -56,6 +56,8 @@ impl Default for ConnectionLimits {
 const LARGEST_HEADER: usize = 64 << 10;
 /// How long to wait after the system refused a connection, which may mean that descriptors are short.
 const REFUSED: Duration = Duration::from_millis(200);
+/// How long a stopping worker waits for answers: less than it waits for this task.
+const FAREWELL: Duration = Duration::from_secs(2);
 /// The least time between two log lines about closed connections.
 const QUIET: Duration = Duration::from_secs(60);
 
@@ -128,14 +130,14 @@ async fn attend(
     let span = limits.header + limits.answer;
     let working = async {
         tokio::select! {
-            _ = connection.as_mut() => true,
-            _ = stop.wait_for(|stop| *stop) => false,
+            _ = connection.as_mut() => None,
+            _ = stop.wait_for(|stop| *stop) => Some(FAREWELL),
         }
     };
     // How it ends is the client's affair.
-    if tokio::time::timeout(span, working).await != Ok(true) {
+    if let Some(left) = tokio::time::timeout(span, working).await.unwrap_or(Some(span)) {
         connection.as_mut().graceful_shutdown();
-        let _ = tokio::time::timeout(span, connection).await;
+        let _ = tokio::time::timeout(left, connection).await;
     }
 }
 

@@ -6,7 +6,7 @@ use http::header::WWW_AUTHENTICATE;
 use http::{Method, StatusCode, Uri};
 use serde_json::json;
 
-use super::tokens::Role;
+use super::tokens::AdminRole;
 use crate::engine::loops::commands::CommandError;
 use crate::engine::ports::store::StoreError;
 
@@ -22,9 +22,9 @@ pub enum ApiError {
         /// The name of the token.
         token: String,
         /// Its role.
-        has: Role,
+        has: AdminRole,
         /// The lowest role that allows it.
-        needs: Role,
+        needs: AdminRole,
     },
     /// 403: the worker has no token, so no request can have one.
     #[error(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::recent::Recent;
-use super::tokens::Tokens;
+use super::tokens::AdminTokens;
 use crate::broker::BrokerState;
 use crate::domain::AccountUid;
 use crate::engine::loops::shared::Engine;
@@ -25,7 +25,7 @@ pub struct AdminParts {
     /// The state of the broker's connections; `None` for a worker without a broker.
     pub broker: Option<Arc<BrokerState>>,
     /// The tokens that requests can carry. With none, commands and everything about jobs are off.
-    pub tokens: Tokens,
+    pub tokens: AdminTokens,
     /// The names, besides addresses and `localhost`, under which clients reach this worker.
     pub hosts: Vec<String>,
     /// True once the worker is told to stop: from then on it is not ready.

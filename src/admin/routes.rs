@@ -7,7 +7,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{self, MethodRouter};
 
 use super::parts::Admin;
-use super::tokens::Role;
+use super::tokens::AdminRole;
 use super::{accounts, approvals, auth, commands, dead, error, foreign, health, jobs};
 
 /// The largest body of a request. Every parameter is in the path or the query, so that none has a body today.
@@ -19,7 +19,7 @@ pub(super) enum Access {
     /// For everybody, without a token: it shows nothing of jobs, and changes nothing.
     Open,
     /// For tokens of this role and those above it.
-    Needs(Role),
+    Needs(AdminRole),
 }
 
 /// A path and its handler for one method.
@@ -40,7 +40,7 @@ fn post<H: Handler<T, Admin>, T: 'static>(path: &'static str, access: Access, ha
 /// Every path.
 pub(super) fn routes() -> Vec<Route> {
     use Access::{Needs, Open};
-    use Role::{Approver, Operator, Reader};
+    use AdminRole::{Approver, Operator, Reader};
     vec![
         get(ALIVE, Open, health::alive),
         get("/readyz", Open, health::ready),

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::parts::{Admin, AdminParts};
-use super::tokens::{Role, Token, Tokens};
+use super::tokens::{AdminRole, AdminToken, AdminTokens};
 use crate::clock::{Clock, ManualClock};
 use crate::cloud::{Accounts, ClientParts, RouterTransport, Timeouts};
 use crate::domain::{Hour, JobUid, Requester};
@@ -85,13 +85,17 @@ pub fn incoming(user: &str, id: &str) -> crate::engine::ports::mail::Incoming {
 }
 
 /// The secret of the token with the role.
-pub fn secret(role: Role) -> String {
+pub fn secret(role: AdminRole) -> String {
     format!("s3cr3t-{role}")
 }
 
 /// A token of each role, named like it.
-pub fn tokens() -> Tokens {
-    Tokens::new(Role::ALL.map(|role| Token { name: role.to_string(), role, secret: secret(role).into() }))
+pub fn tokens() -> AdminTokens {
+    AdminTokens::new(AdminRole::ALL.map(|role| AdminToken {
+        name: role.to_string(),
+        role,
+        secret: secret(role).into(),
+    }))
 }
 
 /// The admin API of a worker without a broker.

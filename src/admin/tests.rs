@@ -18,7 +18,7 @@ use crate::engine::ports::mail::Intake;
 use crate::telemetry::Metrics;
 
 /// The header of a request with the token of that role.
-fn bearer(role: Role) -> String {
+fn bearer(role: AdminRole) -> String {
     format!("Bearer {}", secret(role))
 }
 
@@ -32,7 +32,7 @@ async fn worker(jobs: &[(&str, &str)]) -> TestWorker {
     worker_with(tokens(), jobs).await
 }
 
-async fn worker_with(tokens: Tokens, jobs: &[(&str, &str)]) -> TestWorker {
+async fn worker_with(tokens: AdminTokens, jobs: &[(&str, &str)]) -> TestWorker {
     let metrics = Arc::new(Metrics::new());
     let engine = engine(metrics.clone()).await;
     let inbox = Inbox::new(engine.clone(), "crossgrant", "crossgrant.dead");
@@ -63,12 +63,12 @@ impl TestWorker {
     }
 
     async fn get(&self, path: &str) -> (StatusCode, Value) {
-        let (status, body) = self.ask("GET", path, Some(&bearer(Role::Reader))).await;
+        let (status, body) = self.ask("GET", path, Some(&bearer(AdminRole::Reader))).await;
         (status, serde_json::from_str(&body).unwrap_or_else(|_| panic!("{path}: {body}")))
     }
 
     async fn post(&self, path: &str) -> (StatusCode, Value) {
-        let (status, body) = self.ask("POST", path, Some(&bearer(Role::Approver))).await;
+        let (status, body) = self.ask("POST", path, Some(&bearer(AdminRole::Approver))).await;
         (status, serde_json::from_str(&body).unwrap_or_else(|_| panic!("{path}: {body}")))
     }
 
@@ -149,13 +149,13 @@ async fn a_command_is_carried_out_or_declined_with_the_reason() {
 }
 
 /// The rows of the table in `admin.rs`, which is for readers and is what the API must be: method, path, and the lowest role.
-fn table() -> Vec<(&'static str, &'static str, Option<Role>)> {
+fn table() -> Vec<(&'static str, &'static str, Option<AdminRole>)> {
     let row = |line: &'static str| {
         let mut cells = line.strip_prefix("//! | `")?.split(" | ");
         let (method, path) = cells.next()?.trim_end_matches('`').split_once(' ')?;
         let needs = match cells.next()? {
             "nothing" => None,
-            role => Some(Role::parse(role).unwrap_or_else(|| panic!("{line}"))),
+            role => Some(AdminRole::parse(role).unwrap_or_else(|| panic!("{line}"))),
         };
         Some((method, path, needs))
     };
@@ -177,7 +177,7 @@ async fn every_path_asks_for_the_role_that_the_table_says() {
     let worker = worker(&[("ticketing", "NET-1")]).await;
     for (method, path, needs) in table() {
         let path = path.replace("{reference}", "ticketing%2FNET-1").replace("{uid}", "1688000000000001");
-        for has in Role::ALL.into_iter().map(Some).chain([None]) {
+        for has in AdminRole::ALL.into_iter().map(Some).chain([None]) {
             let (status, body) = worker.ask(method, &path, has.map(bearer).as_deref()).await;
             let refusal = match (needs, has) {
                 (Some(_), None) => Some((StatusCode::UNAUTHORIZED, "unauthorized")),
@@ -200,7 +200,7 @@ async fn every_path_asks_for_the_role_that_the_table_says() {
 #[tokio::test]
 async fn a_token_that_is_not_known_is_no_token() {
     let worker = worker(&[("ticketing", "NET-1")]).await;
-    let right = secret(Role::Approver);
+    let right = secret(AdminRole::Approver);
     for wrong in [
         format!("Bearer {right}x"),
         format!("Bearer {}", &right[1..]),
@@ -216,12 +216,12 @@ async fn a_token_that_is_not_known_is_no_token() {
     worker.stop.send_replace(true);
     let (status, body) = worker.ask("GET", "/readyz", Some("Bearer x")).await;
     assert!(status == StatusCode::SERVICE_UNAVAILABLE && !body.contains("detail"), "{status} {body}");
-    assert!(worker.ask("GET", "/readyz", Some(&bearer(Role::Reader))).await.1.contains("told to stop"));
+    assert!(worker.ask("GET", "/readyz", Some(&bearer(AdminRole::Reader))).await.1.contains("told to stop"));
 }
 
 #[tokio::test]
 async fn without_any_token_commands_and_jobs_are_off() {
-    let worker = worker_with(Tokens::default(), &[("ticketing", "NET-1")]).await;
+    let worker = worker_with(AdminTokens::default(), &[("ticketing", "NET-1")]).await;
     for (method, path, needs) in table() {
         let path = path.replace("{reference}", "ticketing%2FNET-1").replace("{uid}", "1688000000000001");
         let (status, body) = worker.ask(method, &path, Some("Bearer x")).await;
@@ -235,7 +235,7 @@ async fn without_any_token_commands_and_jobs_are_off() {
 #[tokio::test]
 async fn web_pages_are_refused_also_with_the_token() {
     let worker = worker(&[("ticketing", "NET-1")]).await;
-    let token = bearer(Role::Approver);
+    let token = bearer(AdminRole::Approver);
     let right = [("authorization", token.as_str()), ("host", "127.0.0.1:9180")];
     for (method, path) in [
         ("POST", "/v1/approvals?expect=0"),
@@ -280,7 +280,7 @@ async fn what_is_done_carries_the_name_of_the_token() {
     let end = view["events"].as_array().unwrap().last().unwrap();
     assert_eq!(end["data"]["message"], job["why"]);
     let pause = "/v1/accounts/1688000000000001/pause?by=ann&reason=why";
-    let (_, pause) = worker.ask("POST", pause, Some(&bearer(Role::Operator))).await;
+    let (_, pause) = worker.ask("POST", pause, Some(&bearer(AdminRole::Operator))).await;
     let pause: crate::engine::guards::Pause = serde_json::from_str(&pause).unwrap();
     assert_eq!((pause.by.as_str(), pause.authority.as_deref()), ("ann", Some("operator")));
     assert_eq!(worker.engine.store.pauses().await.unwrap(), [pause]);

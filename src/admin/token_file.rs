@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use secrecy::SecretString;
 use uuid::Uuid;
 
-use super::tokens::{LOCAL, Role, Token};
+use super::tokens::{AdminRole, AdminToken, LOCAL};
 
 /// Longer than any token that a worker makes. No more of the file is read.
 const LONGEST: u64 = 1024;
@@ -46,7 +46,7 @@ pub fn beside(store: &Path) -> PathBuf {
 
 /// Makes a token and writes it to `path`, for this user only. The caller holds the lock of the store, so only one process does
 /// this. The file appears whole, and in the place of a link, not through it.
-pub fn make(path: &Path) -> io::Result<Token> {
+pub fn make(path: &Path) -> io::Result<AdminToken> {
     // Each has 122 random bits of the system.
     let secret = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
     let mut new = path.as_os_str().to_owned();
@@ -60,7 +60,7 @@ pub fn make(path: &Path) -> io::Result<Token> {
     writeln!(file, "{secret}")?;
     file.sync_all()?;
     rename(&new, path)?;
-    Ok(Token { name: LOCAL.to_owned(), role: Role::Approver, secret: secret.into() })
+    Ok(AdminToken { name: LOCAL.to_owned(), role: AdminRole::Approver, secret: secret.into() })
 }
 
 /// Reads the token.
@@ -116,7 +116,10 @@ mod tests {
         let (dir, path) = place();
         let made = make(&path).unwrap();
         assert_eq!(path.file_name().unwrap(), "jobs.db.token");
-        assert_eq!((made.name.as_str(), made.role, made.secret.expose_secret().len()), ("local", Role::Approver, 64));
+        assert_eq!(
+            (made.name.as_str(), made.role, made.secret.expose_secret().len()),
+            ("local", AdminRole::Approver, 64)
+        );
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
         assert_eq!(read(&path).unwrap().expose_secret(), made.secret.expose_secret());
         // What a crash has left in the way.

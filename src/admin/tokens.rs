@@ -8,7 +8,7 @@ use crate::domain::words;
 
 words! {
     /// What a token allows. Each role includes those before it.
-    pub enum Role {
+    pub enum AdminRole {
         /// Reads jobs, pauses and dead messages.
         Reader = "reader",
         /// Commands: cancel, resume, pause, replay.
@@ -25,11 +25,11 @@ pub const LOCAL: &str = "local";
 
 /// A token, as it is configured or made.
 #[derive(Debug, Clone)]
-pub struct Token {
+pub struct AdminToken {
     /// Whose it is, or what for. It stands in records and in the log with everything that is done with the token.
     pub name: String,
     /// What it allows.
-    pub role: Role,
+    pub role: AdminRole,
     /// What requests carry.
     pub secret: SecretString,
 }
@@ -46,18 +46,18 @@ pub struct Authority {
     /// The name of its token.
     pub token: String,
     /// What the token allows.
-    pub role: Role,
+    pub role: AdminRole,
 }
 
 /// The tokens that a worker knows: their names and roles, and only a digest of each.
 #[derive(Debug, Clone, Default)]
-pub struct Tokens(Vec<(Authority, [u8; 32])>);
+pub struct AdminTokens(Vec<(Authority, [u8; 32])>);
 
-impl Tokens {
+impl AdminTokens {
     /// Of two tokens with the same secret, the first counts.
-    pub fn new(tokens: impl IntoIterator<Item = Token>) -> Self {
+    pub fn new(tokens: impl IntoIterator<Item = AdminToken>) -> Self {
         let mut known: Vec<(Authority, [u8; 32])> = Vec::new();
-        for Token { name, role, secret } in tokens {
+        for AdminToken { name, role, secret } in tokens {
             let digest = digest(secret.expose_secret());
             if known.iter().all(|(_, other)| *other != digest) {
                 known.push((Authority { token: name, role }, digest));
@@ -98,30 +98,30 @@ fn digest(secret: &str) -> [u8; 32] {
 mod tests {
     use super::*;
 
-    fn token(name: &str, role: Role, secret: &str) -> Token {
-        Token { name: name.into(), role, secret: secret.into() }
+    fn token(name: &str, role: AdminRole, secret: &str) -> AdminToken {
+        AdminToken { name: name.into(), role, secret: secret.into() }
     }
 
     #[test]
     fn a_secret_stands_for_its_token_and_no_part_of_it_does() {
-        let tokens = Tokens::new([
-            token("night-shift", Role::Operator, "s3cr3t"),
-            token("dashboard", Role::Reader, "0ther"),
-            token("again", Role::Approver, "s3cr3t"),
+        let tokens = AdminTokens::new([
+            token("night-shift", AdminRole::Operator, "s3cr3t"),
+            token("dashboard", AdminRole::Reader, "0ther"),
+            token("again", AdminRole::Approver, "s3cr3t"),
         ]);
         assert_eq!(tokens.authority("s3cr3t").unwrap().token, "night-shift");
-        assert_eq!(tokens.authority("0ther").unwrap().role, Role::Reader);
+        assert_eq!(tokens.authority("0ther").unwrap().role, AdminRole::Reader);
         assert_eq!(tokens.authorities().count(), 2);
         for wrong in ["", "s3cr3", "s3cr3tt", "S3CR3T", "0ther "] {
             assert_eq!(tokens.authority(wrong), None, "{wrong:?}");
         }
-        assert!(Tokens::default().authority("").is_none() && Tokens::default().is_empty());
+        assert!(AdminTokens::default().authority("").is_none() && AdminTokens::default().is_empty());
         assert!(!format!("{tokens:?}").contains("s3cr3t"));
     }
 
     #[test]
     fn a_role_includes_those_before_it() {
-        assert!(Role::Reader < Role::Operator && Role::Operator < Role::Approver);
+        assert!(AdminRole::Reader < AdminRole::Operator && AdminRole::Operator < AdminRole::Approver);
     }
 
     #[test]

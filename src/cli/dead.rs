@@ -89,7 +89,7 @@ mod tests {
 
     use super::*;
     use crate::admin::testing::{engine, incoming, secret, tokens};
-    use crate::admin::{Admin, AdminParts, Role};
+    use crate::admin::{Admin, AdminParts, AdminRole};
     use crate::cli::token::ClientToken;
     use crate::engine::loops::intake::Inbox;
     use crate::engine::loops::shared::Engine;
@@ -114,7 +114,7 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, admin.router()).await });
-        let token = ClientToken::Is(secret(Role::Operator).into(), "the test".into());
+        let token = ClientToken::Is(secret(AdminRole::Operator).into(), "the test".into());
         (engine, AdminClient::new(&url, |_| Ok(token)).unwrap(), stop)
     }
 

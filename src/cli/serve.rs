@@ -13,7 +13,9 @@ use super::exit::{CliError, Exit};
 use super::loops::{Loop, first_to_end};
 use super::signals::Signals;
 use super::store;
-use crate::admin::{self, ADMIN, Admin, AdminParts, ApiError, Authority, Role, Token, Tokens, token_file};
+use crate::admin::{
+    self, ADMIN, Admin, AdminParts, AdminRole, AdminToken, AdminTokens, ApiError, Authority, token_file,
+};
 use crate::broker::{AmqpPublisher, BrokerSettings, BrokerState, Topology, consume};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{AdminConfig, Config, StoreConfig};
@@ -151,9 +153,9 @@ async fn stay_connected(publisher: Arc<AmqpPublisher>, stop: watch::Receiver<boo
 }
 
 /// The tokens that are configured, and for an SQLite store one that is made. The caller holds the lock of the store.
-fn tokens(config: &Config) -> Result<Tokens, CliError> {
+fn tokens(config: &Config) -> Result<AdminTokens, CliError> {
     let AdminConfig { tokens, token, .. } = &config.admin;
-    let unnamed = token.clone().map(|secret| Token { name: ADMIN.to_owned(), role: Role::Approver, secret });
+    let unnamed = token.clone().map(|secret| AdminToken { name: ADMIN.to_owned(), role: AdminRole::Approver, secret });
     let made = match &config.store {
         StoreConfig::File(store) => {
             let path = token_file::beside(store);
@@ -166,7 +168,7 @@ fn tokens(config: &Config) -> Result<Tokens, CliError> {
         }
         StoreConfig::Database(_) => None,
     };
-    let tokens = Tokens::new(tokens.iter().cloned().chain(unnamed).chain(made));
+    let tokens = AdminTokens::new(tokens.iter().cloned().chain(unnamed).chain(made));
     for Authority { token, role } in tokens.authorities() {
         tracing::info!(token, role = role.as_str(), "the admin API knows a token");
     }

@@ -12,7 +12,7 @@ use super::settings::{
 };
 use super::source::Setting;
 use super::{credentials, endpoints, schema};
-use crate::admin::{ADMIN, LOCAL, Role, Token, is_name};
+use crate::admin::{ADMIN, AdminRole, AdminToken, LOCAL, is_name};
 use crate::cloud::{Endpoints, Limits};
 use crate::domain::{AccountUid, Code, Hour, Operation, Site, without_secrets};
 use crate::engine::guards::HourlyLimits;
@@ -135,9 +135,9 @@ fn read_hosts(raw: &mut RawSettings<'_>) -> Vec<String> {
     hosts
 }
 
-fn read_tokens(raw: &mut RawSettings<'_>) -> Vec<Token> {
-    let roles = Role::ALL.map(|role| (role.as_str(), role));
-    let mut tokens: Vec<Token> = Vec::new();
+fn read_tokens(raw: &mut RawSettings<'_>) -> Vec<AdminToken> {
+    let roles = AdminRole::ALL.map(|role| (role.as_str(), role));
+    let mut tokens: Vec<AdminToken> = Vec::new();
     for number in 0.. {
         let section = format!("{}.{number}", schema::TOKENS);
         let Some(at) = raw.beginning(&section) else { break };
@@ -147,7 +147,7 @@ fn read_tokens(raw: &mut RawSettings<'_>) -> Vec<Token> {
         }
         let (Some(name), Some(role), Some(secret)) = (name, role, raw.secret(&section, "token")) else { continue };
         let Setting { value: name, location } = name;
-        let twice = |other: &&Token| other.secret.expose_secret() == secret.expose_secret();
+        let twice = |other: &&AdminToken| other.secret.expose_secret() == secret.expose_secret();
         if !is_name(&name) {
             raw.report(&location, "`name` must be one word of at most 64 letters, digits, `-`, `_` and `.`");
         } else if [ADMIN, LOCAL].contains(&name.as_str()) || tokens.iter().any(|other| other.name == name) {
@@ -157,7 +157,7 @@ fn read_tokens(raw: &mut RawSettings<'_>) -> Vec<Token> {
             let message = format!("the tokens {} and {name} are the same; every token needs its own", other.name);
             raw.report_as(Code::ConfigContradiction, &at, message);
         }
-        tokens.push(Token { name, role, secret });
+        tokens.push(AdminToken { name, role, secret });
     }
     tokens
 }

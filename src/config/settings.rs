@@ -8,7 +8,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::error::Warning;
-use crate::admin::Token;
+use crate::admin::AdminToken;
 use crate::cloud::{AccountCredentials, Credential, Endpoints, Limits};
 use crate::domain::{AccountUid, Hour, Site};
 use crate::engine::guards::HourlyLimits;
@@ -83,7 +83,7 @@ pub struct AdminConfig {
     /// `token`: a token of every role, without a name of its own. Commands of this machine use it, too.
     pub token: Option<SecretString>,
     /// Each `[[admin.token]]`.
-    pub tokens: Vec<Token>,
+    pub tokens: Vec<AdminToken>,
 }
 
 /// `[worker]`

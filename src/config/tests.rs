@@ -11,7 +11,7 @@ use futures_util::FutureExt as _;
 use secrecy::ExposeSecret;
 
 use super::*;
-use crate::admin::Role;
+use crate::admin::AdminRole;
 use crate::cloud::{Credential, Endpoints, ExternalId, Keys, MachineRole, OidcRole};
 use crate::domain::{AccountUid, Code, Hour, Product, Requester, Site};
 use crate::engine::guards::HourlyLimits;
@@ -230,7 +230,7 @@ fn a_token_has_a_name_of_its_own_and_a_role() {
     let text = format!("[admin]\nlisten = \"0.0.0.0:9180\"\nhosts = [\"a.internal\", \"b\"]\n{of_file}{other}");
     let admin = load(&text, &[("CROSSGRANT_ADMIN_TOKEN", "mine")]).unwrap().admin;
     let tokens: Vec<_> = admin.tokens.iter().map(|t| (t.name.as_str(), t.role, t.secret.expose_secret())).collect();
-    assert_eq!(tokens, [("night-shift", Role::Operator, "s3cr3t"), ("dashboard", Role::Reader, "0ther")]);
+    assert_eq!(tokens, [("night-shift", AdminRole::Operator, "s3cr3t"), ("dashboard", AdminRole::Reader, "0ther")]);
     assert_eq!((admin.hosts, admin.token.unwrap().expose_secret()), (vec!["a.internal".into(), "b".into()], "mine"));
     let admin = load(other, &[("CROSSGRANT_ADMIN_HOSTS", "a b")]).unwrap().admin;
     assert!(admin.token.is_none() && admin.hosts == ["a", "b"]);

@@ -87,12 +87,13 @@ async fn the_newest_is_answered_whatever_others_hold() {
 }
 
 #[tokio::test]
-async fn a_stop_closes_idle_connections_at_once() {
+async fn a_stop_waits_for_no_stranger() {
     let limits = ConnectionLimits { header: LATE * 10, ..ConnectionLimits::default() };
     let (at, stop, server) = served(limits).await;
     let mut idle = sent(at, ASK).await;
     assert!(answered(&mut idle).await.starts_with("HTTP/1.1 200 OK"));
+    let mut half = sent(at, b"GET / HTTP/1.1\r\nx:").await;
     stop.send_replace(true);
     tokio::time::timeout(LATE, server).await.expect("it stops").unwrap();
-    assert_eq!(rest(&mut idle).await, "");
+    assert_eq!((rest(&mut idle).await, rest(&mut half).await), (String::new(), String::new()));
 }

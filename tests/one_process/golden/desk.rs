@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use crossgrant::admin::{Admin, AdminParts, Role, Token, Tokens};
+use crossgrant::admin::{Admin, AdminParts, AdminRole, AdminToken, AdminTokens};
 use crossgrant::engine::record::Record;
 use crossgrant::telemetry::Metrics;
 use http::{Request, StatusCode};
@@ -18,7 +18,8 @@ use crate::support::plant::Plant;
 pub async fn shows(plant: &Plant, record: &Record) {
     let (_stop, stopping) = watch::channel(false);
     let metrics = Arc::new(Metrics::new());
-    let tokens = Tokens::new([Token { name: "tests".into(), role: Role::Approver, secret: "s3cr3t".into() }]);
+    let tokens =
+        AdminTokens::new([AdminToken { name: "tests".into(), role: AdminRole::Approver, secret: "s3cr3t".into() }]);
     let (engine, hosts) = (plant.engine.clone(), vec![]);
     let admin = Admin::new(AdminParts { engine, metrics, broker: None, tokens, hosts, stopping });
     let request = Request::builder()

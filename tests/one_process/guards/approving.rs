@@ -1,7 +1,7 @@
 //! A person approves what a limit has parked, over the admin HTTP.
 
 use axum::body::Body;
-use crossgrant::admin::{Admin, AdminParts, Role, Token, Tokens};
+use crossgrant::admin::{Admin, AdminParts, AdminRole, AdminToken, AdminTokens};
 use crossgrant::telemetry::Metrics;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
@@ -14,7 +14,8 @@ use super::*;
 async fn ask(plant: &Plant, method: &str, path: &str) -> (StatusCode, Value) {
     let (_stop, stopping) = watch::channel(false);
     let metrics = Arc::new(Metrics::new());
-    let tokens = Tokens::new([Token { name: "tests".into(), role: Role::Approver, secret: "s3cr3t".into() }]);
+    let tokens =
+        AdminTokens::new([AdminToken { name: "tests".into(), role: AdminRole::Approver, secret: "s3cr3t".into() }]);
     let (engine, hosts) = (plant.engine.clone(), vec![]);
     let admin = Admin::new(AdminParts { engine, metrics, broker: None, tokens, hosts, stopping });
     let request = Request::builder()

@@ -28,7 +28,7 @@ async fn a_paused_account_is_left_alone_and_the_pause_survives_a_restart() {
         assert_eq!(plant.cloud.total_calls(), 0);
         for job in [held, planned] {
             let record = plant.record(job).await;
-            let why = format!("account {uid} is paused since 2026-11-21T10:20:00Z by ann: an incident");
+            let why = format!("account {uid} is paused since 2026-11-21T10:20:00Z by ann (token tests): an incident");
             assert_eq!((record.state(), &record.why, record.phase.due()), (State::Queued, &why, None));
             let shown = explain(&record, None, true, plant.clock.now());
             assert!(shown.why == why && shown.next.contains(&format!("crossgrant unpause {uid}")), "{shown:?}");
