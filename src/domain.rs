@@ -16,6 +16,7 @@ mod reason;
 mod secret_url;
 mod site;
 mod strict_json;
+mod visible;
 mod words;
 
 pub use cloud::{Attachment, ChildInstance, Edition, GrantRule, ListedAttachment, TransitRouter};
@@ -32,4 +33,5 @@ pub use order_type::OrderType;
 pub use reason::{REASONS_VERSION, Reason};
 pub use secret_url::without_secrets;
 pub use site::Site;
+pub use visible::{visible, visible_lines};
 pub(crate) use words::words;

@@ -50,6 +50,8 @@ codes! {
         ConfigUnknownKey = "config-unknown-key",
         ConfigBadValue = "config-bad-value",
         ConfigContradiction = "config-contradiction",
+        ConfigPlainHttp = "config-plain-http",
+        ConfigForeignFile = "config-foreign-file",
         ConfigHour = "config-hour",
         ConfigCredential = "config-credential",
         ConfigNoAccount = "config-no-account",
@@ -129,6 +131,7 @@ codes! {
         Conflict = "conflict",
         StoreUnavailable = "store-unavailable",
         StoreCorrupt = "store-corrupt",
+        StoreLost = "store-lost",
     }
 }
 
