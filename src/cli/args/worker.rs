@@ -61,8 +61,8 @@ pub struct WorkerArgs {
     /// URL of the worker's admin API [default: `[admin] listen`].
     #[arg(long, display_order = 900, value_name = "URL")]
     pub admin: Option<String>,
-    /// Name of the [[admin.token]] to use [default: CROSSGRANT_ADMIN_TOKEN or `[admin] token`, else the token that the worker
-    /// of this machine makes beside its SQLite store, else the only [[admin.token]]].
+    /// Name of the [[admin.token]] to use [default: `[admin] token`, else the token that a worker makes beside its SQLite
+    /// store, else the only [[admin.token]]].
     #[arg(long = "as", display_order = 900, value_name = "NAME")]
     pub token_name: Option<String>,
 }
