@@ -15,6 +15,7 @@ mod readme;
 mod running;
 mod shared_budget;
 mod stopped;
+mod store_lost;
 mod terminal;
 mod worker_killed;
 
