@@ -19,7 +19,12 @@ pub(super) async fn require(
     match admin.authority(request.headers()) {
         Ok(authority) if authority.role >= role => {
             request.extensions_mut().insert(authority);
-            next.run(request).await
+            if role == AdminRole::Reader {
+                return next.run(request).await;
+            }
+            // A command is carried out to its end, whatever becomes of its connection: one that is committed also has to be
+            // told to the loops.
+            tokio::spawn(next.run(request)).await.unwrap_or_else(|_| ApiError::TimedOut.into_response())
         }
         Ok(Authority { token, role: has }) => ApiError::Forbidden { token, has, needs: role }.into_response(),
         Err(error) => error.into_response(),

@@ -1,7 +1,9 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use futures_util::FutureExt;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::Value;
@@ -284,6 +286,18 @@ async fn what_is_done_carries_the_name_of_the_token() {
     let pause: crate::engine::guards::Pause = serde_json::from_str(&pause).unwrap();
     assert_eq!((pause.by.as_str(), pause.authority.as_deref()), ("ann", Some("operator")));
     assert_eq!(worker.engine.store.pauses().await.unwrap(), [pause]);
+}
+
+#[tokio::test]
+async fn a_command_whose_connection_ends_is_carried_out_and_told() {
+    let worker = worker(&[("ticketing", "NET-1")]).await;
+    worker.engine.work.notified().await;
+    let request = Request::builder().method("POST").uri("/v1/jobs/ticketing%2FNET-1/cancel");
+    let request = request.header("authorization", bearer(AdminRole::Operator)).body(Body::empty()).unwrap();
+    assert!(worker.router.clone().oneshot(request).now_or_never().is_none(), "it is dropped before it is answered");
+    let told = tokio::time::timeout(Duration::from_secs(20), worker.engine.work.notified()).await;
+    assert!(told.is_ok(), "the loops are told");
+    assert_eq!(worker.listed("state=cancelled").await, ["NET-1"]);
 }
 
 #[tokio::test]
