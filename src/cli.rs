@@ -5,6 +5,7 @@ mod args;
 mod broker;
 mod client;
 mod dead;
+mod descriptors;
 mod doctor;
 mod engine;
 mod exit;
@@ -25,9 +26,13 @@ mod simulate;
 mod store;
 mod submit;
 mod text;
+mod token;
 mod workflow;
 mod world;
 
+use std::fs::File;
+use std::io::ErrorKind;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use args::WorkerCommand;
@@ -95,7 +100,14 @@ fn configuration(cli: &Cli) -> Result<Config, CliError> {
         Some(file) => Some(file.clone()),
         None => Config::default_file()?,
     };
-    Ok(Config::load_with(file.as_deref(), std::env::vars(), cli.command.profiles())?)
+    let denied = |path: &PathBuf| File::open(path).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied);
+    Config::load_with(file.as_deref(), std::env::vars(), cli.command.profiles()).map_err(|error| {
+        let error = CliError::from(error);
+        match file.filter(denied) {
+            Some(path) => error.hint(&token::as_owner(&path, std::env::args())),
+            None => error,
+        }
+    })
 }
 
 fn completions(shell: clap_complete::Shell) -> Result<Exit, CliError> {

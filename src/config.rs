@@ -4,7 +4,7 @@
 //! Environment variables override the file: key `k` of section `s` is `CROSSGRANT_S_K`, so `[broker] url` is
 //! `CROSSGRANT_BROKER_URL`, `[cloud.endpoints] cbn` is `CROSSGRANT_CLOUD_ENDPOINTS_CBN` and the top-level `hour` is
 //! `CROSSGRANT_HOUR`; a key of an account is `CROSSGRANT_ACCOUNT_<UID>_<KEY>`. White space separates the items of a list.
-//! `[[allow]]` can only be set in the file. Where there is no `[credentials.hub]`, the vendor's own variables
+//! `[[allow]]` and `[[admin.token]]` can only be set in the file. Where there is no `[credentials.hub]`, the vendor's own variables
 //! (`ALIBABA_CLOUD_ACCESS_KEY_ID` and so on) set the credential of the hub; where `[cloud.endpoints] sts` is not set, they
 //! set the host of STS. The file of profiles of the vendor's command line is looked for in `HOME`.
 //!

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clap::Parser;
 use crossgrant::cli::{Cli, CliError, Exit, execute};
-use crossgrant::domain::{Code, visible_lines};
+use crossgrant::domain::{Code, visible_lines, without_secrets};
 use crossgrant::engine::ports::crash_points::NoCrashes;
 
 fn main() -> ExitCode {
@@ -35,8 +35,11 @@ fn main() -> ExitCode {
 
 /// Prints help, the version, or what is wrong with the command line.
 fn not_parsed(error: &clap::Error) -> ExitCode {
-    // Where standard error is closed, no error can be shown.
-    let _ = error.print();
+    match with_secrets(std::env::args(), &error.to_string()) {
+        // Where standard error is closed, no error can be shown.
+        None => drop(error.print()),
+        Some(shown) => complain(shown.trim_end()),
+    }
     if !error.use_stderr() {
         return Exit::Ok.into();
     }
@@ -47,4 +50,29 @@ fn not_parsed(error: &clap::Error) -> ExitCode {
 /// Writes to standard error. Where it is closed or full, nothing can be said; the exit code still tells.
 fn complain(text: &str) {
     let _ = writeln!(std::io::stderr(), "{}", visible_lines(text));
+}
+
+/// The error as it can be shown if it repeats a URL of the command line that has a password.
+fn with_secrets(words: impl Iterator<Item = String>, error: &str) -> Option<String> {
+    let secret =
+        words.map(|word| (without_secrets(&word), word)).filter(|(shown, word)| word.contains("://") && shown != word);
+    let shown = secret.fold(error.to_owned(), |text, (shown, word)| text.replace(&word, &shown));
+    (shown != error).then_some(shown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_of_the_command_line_is_not_repeated() {
+        for line in ["crossgrant jobs http://ann:s3cr3t@host", "crossgrant jobs --limit http://ann:s3cr3t@host"] {
+            let words = || line.split(' ').map(str::to_owned);
+            let error = Cli::try_parse_from(words()).unwrap_err().to_string();
+            assert!(error.contains("s3cr3t"), "otherwise there is nothing to hide: {error}");
+            let shown = with_secrets(words(), &error).unwrap();
+            assert!(shown.contains("http://***@host") && !shown.contains("s3cr3t"), "{shown}");
+        }
+        assert_eq!(with_secrets(["crossgrant".to_owned(), "jbos".to_owned()].into_iter(), "jbos"), None);
+    }
 }

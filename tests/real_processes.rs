@@ -2,6 +2,7 @@
 //! and a RabbitMQ node, talking AMQP and HTTP on the loopback. What counts is the ledger of the cloud: every effect
 //! exactly once; and what the requester gets: one end.
 
+mod admin_port;
 mod broker_killed;
 mod ccn_plans;
 mod database;
@@ -11,6 +12,7 @@ mod log;
 mod messages;
 mod postgres;
 mod probe;
+mod readme;
 mod running;
 mod shared_budget;
 mod stopped;

@@ -1,13 +1,14 @@
 //! Pauses of accounts: listing, making and ending them.
 
-use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
+use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 
 use super::error::ApiError;
 use super::parts::Admin;
 use super::query::{pairs, unknown};
+use super::tokens::Authority;
 use crate::domain::AccountUid;
 use crate::engine::guards::Pause;
 
@@ -32,9 +33,10 @@ pub(super) async fn paused(State(admin): State<Admin>) -> Result<Json<Paused>, A
     Ok(Json(Paused { accounts: admin.parts().engine.store.pauses().await? }))
 }
 
-/// Pauses an account. `by=…` and `reason=…` are kept as given; `by` is not verified.
+/// Pauses an account. `by=…` and `reason=…` are kept as given, beside the name of the token; `by` is not verified.
 pub(super) async fn pause(
     State(admin): State<Admin>,
+    Extension(authority): Extension<Authority>,
     uid: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Pause>, ApiError> {
@@ -54,15 +56,16 @@ pub(super) async fn pause(
             return Err(ApiError::BadRequest(message));
         }
     }
-    Ok(Json(admin.parts().engine.pause(account, by, reason).await?))
+    Ok(Json(admin.parts().engine.pause(account, by, reason, &authority.token).await?))
 }
 
 pub(super) async fn unpause(
     State(admin): State<Admin>,
+    Extension(authority): Extension<Authority>,
     uid: Result<Path<String>, PathRejection>,
 ) -> Result<Json<Unpaused>, ApiError> {
     let account = account(uid)?;
-    admin.parts().engine.unpause(&account).await?;
+    admin.parts().engine.unpause(&account, &authority.token).await?;
     Ok(Json(Unpaused { account }))
 }
 

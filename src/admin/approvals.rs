@@ -1,13 +1,14 @@
 //! Jobs that an hourly limit has parked: counting, listing and approving them.
 
-use axum::Json;
 use axum::extract::{Path, RawQuery, State};
+use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 
 use super::error::ApiError;
 use super::filter::{FILTERS, narrow};
 use super::parts::Admin;
 use super::query::{LARGEST_PAGE, PAGE, limit, pairs, parsed, unknown};
+use super::tokens::Authority;
 use crate::domain::JobUid;
 use crate::engine::ports::store::{Filter, StoreError};
 use crate::engine::record::{Record, State as JobState};
@@ -50,7 +51,11 @@ pub(super) async fn list(State(admin): State<Admin>, RawQuery(query): RawQuery) 
 
 /// Approves the jobs of `job=…`, each of which must need approval; or all that match the filters, if their number is that
 /// of `expect=<count>`.
-pub(super) async fn approve(State(admin): State<Admin>, RawQuery(query): RawQuery) -> Result<Json<Approved>, ApiError> {
+pub(super) async fn approve(
+    State(admin): State<Admin>,
+    Extension(authority): Extension<Authority>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Approved>, ApiError> {
     let asked = read(query.as_deref())?;
     let jobs = admin.needing(&asked).await?;
     let found = jobs.len();
@@ -67,7 +72,7 @@ pub(super) async fn approve(State(admin): State<Admin>, RawQuery(query): RawQuer
     }
     let mut approved = Vec::with_capacity(found);
     for page in jobs.chunks(LARGEST_PAGE) {
-        approved.extend(admin.parts().engine.approve(page).await?);
+        approved.extend(admin.parts().engine.approve(page, &authority.token).await?);
     }
     Ok(Json(Approved { left: found - approved.len(), approved }))
 }

@@ -1,29 +1,51 @@
-//! The bearer token. It is compared in constant time, so that response times reveal nothing of it.
+//! Who may do what: the token of a request, and the role that its path needs.
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
-use secrecy::ExposeSecret;
-use subtle::ConstantTimeEq;
 
 use super::error::ApiError;
 use super::parts::Admin;
+use super::tokens::{AdminRole, Authority};
 
-/// Answers 401 to a request without the token.
-pub(super) async fn require(State(admin): State<Admin>, request: Request, next: Next) -> Response {
-    if admin.trusts(request.headers()) { next.run(request).await } else { ApiError::Unauthorized.into_response() }
+/// Lets a request pass whose token has the role, and tells the handler the [`Authority`].
+pub(super) async fn require(
+    State((admin, role)): State<(Admin, AdminRole)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    match admin.authority(request.headers()) {
+        Ok(authority) if authority.role >= role => {
+            request.extensions_mut().insert(authority);
+            if role == AdminRole::Reader {
+                return next.run(request).await;
+            }
+            // A command is carried out to its end, whatever becomes of its connection: one that is committed also has to be
+            // told to the loops.
+            tokio::spawn(next.run(request)).await.unwrap_or_else(|_| ApiError::TimedOut.into_response())
+        }
+        Ok(Authority { token, role: has }) => ApiError::Forbidden { token, has, needs: role }.into_response(),
+        Err(error) => error.into_response(),
+    }
 }
 
 impl Admin {
-    /// Whether these headers carry the token, or none is configured.
-    pub(super) fn trusts(&self, headers: &HeaderMap) -> bool {
-        let Some(token) = &self.parts().token else { return true };
+    /// By which right a request with these headers is made.
+    pub(super) fn authority(&self, headers: &HeaderMap) -> Result<Authority, ApiError> {
+        let tokens = &self.parts().tokens;
+        if tokens.is_empty() {
+            return Err(ApiError::CommandsOff);
+        }
         let given = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
             let (scheme, given) = value.split_once(' ')?;
             scheme.eq_ignore_ascii_case("bearer").then_some(given.trim())
         });
-        given.is_some_and(|given| given.as_bytes().ct_eq(token.expose_secret().as_bytes()).into())
+        let given = given.ok_or(ApiError::Unauthorized("a token is required: Authorization: Bearer <token>"))?;
+        let known = tokens.authority(given).cloned();
+        known.ok_or(ApiError::Unauthorized(
+            "the worker has no such token: it is mistyped, of another worker, or outdated",
+        ))
     }
 }

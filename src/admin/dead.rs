@@ -1,13 +1,14 @@
 //! Dead messages: those that were rejected, and those of the worker that no queue took.
 
-use axum::Json;
 use axum::extract::{RawQuery, State};
+use axum::{Extension, Json};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::error::ApiError;
 use super::parts::Admin;
 use super::query::{LARGEST_PAGE, PAGE, limit, pairs, parsed, unknown};
+use super::tokens::Authority;
 use crate::domain::JobUid;
 use crate::engine::ports::store::{OutboxRow, Rejected};
 
@@ -93,7 +94,11 @@ pub(super) async fn undeliverable(
 }
 
 /// Sends the messages of `number=…` again; or all, if their number is that of `expect=<count>`.
-pub(super) async fn replay(State(admin): State<Admin>, RawQuery(query): RawQuery) -> Result<Json<Replayed>, ApiError> {
+pub(super) async fn replay(
+    State(admin): State<Admin>,
+    Extension(authority): Extension<Authority>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Replayed>, ApiError> {
     let (mut numbers, mut expected) = (Vec::new(), None);
     for (key, value) in pairs(query.as_deref()) {
         match key.as_str() {
@@ -126,7 +131,7 @@ pub(super) async fn replay(State(admin): State<Admin>, RawQuery(query): RawQuery
         }
     }
     let replayed = engine.store.replay(&numbers).await?;
-    tracing::info!(messages = replayed, "undeliverable messages put into the outbox again");
+    tracing::info!(messages = replayed, token = authority.token, "undeliverable messages put into the outbox again");
     engine.mail.notify_one();
     Ok(Json(Replayed { replayed }))
 }

@@ -6,6 +6,7 @@ use http::header::WWW_AUTHENTICATE;
 use http::{Method, StatusCode, Uri};
 use serde_json::json;
 
+use super::tokens::AdminRole;
 use crate::engine::loops::commands::CommandError;
 use crate::engine::ports::store::StoreError;
 
@@ -13,11 +14,42 @@ use crate::engine::ports::store::StoreError;
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
     /// 401: the token is missing or wrong.
-    #[error("a bearer token is required: Authorization: Bearer <token>")]
-    Unauthorized,
+    #[error("{0}")]
+    Unauthorized(&'static str),
+    /// 403: the token's role does not allow it.
+    #[error("token {token} has the role {has}; this needs the role {needs}")]
+    Forbidden {
+        /// The name of the token.
+        token: String,
+        /// Its role.
+        has: AdminRole,
+        /// The lowest role that allows it.
+        needs: AdminRole,
+    },
+    /// 403: the worker has no token, so no request can have one.
+    #[error(
+        "commands and job data are off, because this worker has no token: add [[admin.token]] (name, role, token_file) to the \
+         configuration of every worker, and restart them"
+    )]
+    CommandsOff,
+    /// 403: the request names the worker as a web page of somebody else would.
+    #[error(
+        "Host: {0} is not a name of this worker: use its address or localhost, or add the name to `[admin] hosts` and restart \
+         the worker"
+    )]
+    ForeignHost(String),
+    /// 403: a web page of somebody else has made a browser send it.
+    #[error("{0}: requests of web pages are refused; use `crossgrant`, or send the request without this header")]
+    ForeignOrigin(String),
+    /// 503: there was no answer in time.
+    #[error("the worker found no answer in time; a command may have been carried out all the same: look again")]
+    TimedOut,
     /// 400: what is wrong with the request.
     #[error("{0}")]
     BadRequest(String),
+    /// 409: the reference is that of several jobs.
+    #[error("{0}")]
+    Ambiguous(String),
     /// 404: no such job or path.
     #[error("{0}")]
     NotFound(String),
@@ -49,8 +81,14 @@ macro_rules! codes {
 }
 
 codes! {
-    Self::Unauthorized => UNAUTHORIZED "unauthorized",
+    Self::Unauthorized(_) => UNAUTHORIZED "unauthorized",
+    Self::Forbidden { .. } => FORBIDDEN "forbidden",
+    Self::CommandsOff => FORBIDDEN "commands-off",
+    Self::ForeignHost(_) => FORBIDDEN "foreign-host",
+    Self::ForeignOrigin(_) => FORBIDDEN "foreign-origin",
+    Self::TimedOut => SERVICE_UNAVAILABLE "timed-out",
     Self::BadRequest(_) => BAD_REQUEST "bad-request",
+    Self::Ambiguous(_) => CONFLICT "ambiguous",
     Self::NotFound(_) => NOT_FOUND "not-found",
     Self::BadMethod(_) => METHOD_NOT_ALLOWED "bad-method",
     Self::Declined(_) => CONFLICT "declined",

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::parts::Admin;
 use crate::broker::{Link, LinkStatus};
-use crate::domain::Kind;
+use crate::domain::{AccountUid, Kind};
 use crate::telemetry::metrics;
 
 /// The time limit for an answer of the store; after it the store counts as down.
@@ -25,7 +25,7 @@ pub struct HealthCheck {
     pub name: String,
     /// Whether the check passed.
     pub ok: bool,
-    /// The fault, or something worth knowing. Left out for a request without the token.
+    /// The fault, or something worth knowing. Left out for a request without a token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
 }
@@ -45,7 +45,7 @@ pub(super) async fn alive() -> &'static str {
 
 pub(super) async fn ready(State(admin): State<Admin>, headers: HeaderMap) -> Response {
     let mut readiness = admin.readiness().await;
-    if !admin.trusts(&headers) {
+    if admin.authority(&headers).is_err() {
         readiness.checks.iter_mut().for_each(|check| check.detail = None);
     }
     let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
@@ -53,14 +53,18 @@ pub(super) async fn ready(State(admin): State<Admin>, headers: HeaderMap) -> Res
 }
 
 pub(super) async fn metrics(State(admin): State<Admin>) -> Response {
-    let counts = match tokio::time::timeout(PROBE, admin.parts().engine.store.counts()).await {
-        Ok(Ok(counts)) => Some(counts),
-        Ok(Err(error)) => {
-            tracing::warn!(%error, "jobs not counted");
-            None
+    let engine = &admin.parts().engine;
+    let count = async {
+        match tokio::time::timeout(PROBE, engine.store.counts()).await {
+            Ok(Ok(counts)) => Some(counts),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "jobs not counted");
+                None
+            }
+            Err(_) => None,
         }
-        Err(_) => None,
     };
+    let counts = admin.asked().counts.get(&*engine.clock, count).await;
     let text = admin.parts().metrics.render(counts.as_ref(), admin.parts().broker.as_deref());
     ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()
 }
@@ -89,23 +93,30 @@ impl Admin {
 
     /// Lists the paused accounts. An operator paused them on purpose, so the worker is still ready.
     async fn accounts(&self) -> HealthCheck {
-        let pauses = tokio::time::timeout(PROBE, self.parts().engine.store.pauses()).await;
-        let paused = match pauses {
-            Ok(Ok(pauses)) => pauses.iter().map(|pause| pause.account.to_string()).collect::<Vec<_>>(),
-            // The check of the store reports this.
-            Ok(Err(_)) | Err(_) => vec![],
+        let engine = &self.parts().engine;
+        let ask = async {
+            match tokio::time::timeout(PROBE, engine.store.pauses()).await {
+                Ok(Ok(pauses)) => pauses.into_iter().map(|pause| pause.account).collect(),
+                // The check of the store reports this.
+                Ok(Err(_)) | Err(_) => vec![],
+            }
         };
-        let detail = (!paused.is_empty()).then(|| format!("{} paused: {}", paused.len(), paused.join(", ")));
+        let paused = self.asked().paused.get(&*engine.clock, ask).await;
+        let names = || paused.iter().map(AccountUid::as_str).collect::<Vec<_>>().join(", ");
+        let detail = (!paused.is_empty()).then(|| format!("{} paused: {}", paused.len(), names()));
         HealthCheck { name: "accounts".into(), ok: true, detail }
     }
 
     async fn store(&self) -> HealthCheck {
-        let fault = match tokio::time::timeout(PROBE, self.parts().engine.store.probe()).await {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(error.to_string()),
-            Err(_) => Some(format!("no answer within {PROBE:?}")),
+        let engine = &self.parts().engine;
+        let ask = async {
+            match tokio::time::timeout(PROBE, engine.store.probe()).await {
+                Ok(Ok(())) => None,
+                Ok(Err(error)) => Some(error.to_string()),
+                Err(_) => Some(format!("no answer within {PROBE:?}")),
+            }
         };
-        check("store", fault)
+        check("store", self.asked().fault.get(&*engine.clock, ask).await)
     }
 }
 

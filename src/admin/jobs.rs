@@ -71,21 +71,32 @@ impl Admin {
         if let Ok(uid) = reference.parse::<JobUid>() {
             return store.load(uid).await?.ok_or_else(none);
         }
-        let mut named = false;
-        for (at, _) in reference.match_indices('/') {
-            let (requester, id) = (Requester::parse(&reference[..at]), JobId::parse(&reference[at + 1..]));
-            if let (Ok(requester), Ok(id)) = (requester, id) {
-                named = true;
-                if let Some(record) = store.find(&requester, &id).await? {
-                    return Ok(record);
-                }
-            }
+        let readings = readings(&reference);
+        if readings.is_empty() {
+            return Err(ApiError::BadRequest(format!("\"{reference}\" names no job: give its uid, or requester/id")));
         }
-        if named {
-            return Err(none());
+        let mut found = Vec::new();
+        for (requester, id) in readings {
+            found.extend(store.find(&requester, &id).await?);
         }
-        Err(ApiError::BadRequest(format!("\"{reference}\" names no job: give its uid, or requester/id")))
+        match found.len() {
+            0 => Err(none()),
+            1 => Ok(found.remove(0)),
+            _ => Err(ApiError::Ambiguous(ambiguous(&reference, &found))),
+        }
     }
+}
+
+/// Every way to read a reference as requester and id.
+fn readings(reference: &str) -> Vec<(Requester, JobId)> {
+    let parsed = |(at, _)| Some((Requester::parse(&reference[..at]).ok()?, JobId::parse(&reference[at + 1..]).ok()?));
+    reference.match_indices('/').filter_map(parsed).collect()
+}
+
+fn ambiguous(reference: &str, found: &[Record]) -> String {
+    let each = |record: &Record| format!("{} (id {} of requester {})", record.uid, record.job.id, record.requester);
+    let each: Vec<String> = found.iter().map(each).collect();
+    format!("{reference} names {} jobs: {}; give the uid of the one that is meant", found.len(), each.join(", "))
 }
 
 fn read(query: Option<&str>) -> Result<Filter, ApiError> {

@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
-use secrecy::SecretString;
 use tokio::sync::watch;
 
+use super::recent::Recent;
+use super::tokens::AdminTokens;
 use crate::broker::BrokerState;
+use crate::domain::AccountUid;
 use crate::engine::loops::shared::Engine;
+use crate::engine::ports::store::Counts;
 use crate::telemetry::Metrics;
 
 /// The admin API of one worker.
 #[derive(Clone)]
-pub struct Admin(Arc<AdminParts>);
+pub struct Admin(Arc<(AdminParts, Asked)>);
 
 /// The parts of an [`Admin`].
 pub struct AdminParts {
@@ -21,19 +24,35 @@ pub struct AdminParts {
     pub metrics: Arc<Metrics>,
     /// The state of the broker's connections; `None` for a worker without a broker.
     pub broker: Option<Arc<BrokerState>>,
-    /// The bearer token that requests must carry. With `None` every request is trusted, which is for loopback only.
-    pub token: Option<SecretString>,
+    /// The tokens that requests can carry. With none, commands and everything about jobs are off.
+    pub tokens: AdminTokens,
+    /// The names, besides addresses and `localhost`, under which clients reach this worker.
+    pub hosts: Vec<String>,
     /// True once the worker is told to stop: from then on it is not ready.
     pub stopping: watch::Receiver<bool>,
+}
+
+/// What has been asked of the store for everybody.
+#[derive(Default)]
+pub(super) struct Asked {
+    pub counts: Recent<Option<Counts>>,
+    /// What is wrong with the store.
+    pub fault: Recent<Option<String>>,
+    /// The paused accounts.
+    pub paused: Recent<Vec<AccountUid>>,
 }
 
 impl Admin {
     /// Makes the API; [`Admin::router`] serves it.
     pub fn new(parts: AdminParts) -> Self {
-        Self(Arc::new(parts))
+        Self(Arc::new((parts, Asked::default())))
     }
 
     pub(super) fn parts(&self) -> &AdminParts {
-        &self.0
+        &self.0.0
+    }
+
+    pub(super) fn asked(&self) -> &Asked {
+        &self.0.1
     }
 }

@@ -1,34 +1,84 @@
-//! Which handler answers which path.
+//! Which handler answers which path, and which role it needs.
 
 use axum::Router;
-use axum::middleware;
-use axum::routing::{get, post};
+use axum::extract::DefaultBodyLimit;
+use axum::handler::Handler;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{self, MethodRouter};
 
 use super::parts::Admin;
-use super::{accounts, approvals, auth, commands, dead, error, health, jobs};
+use super::tokens::AdminRole;
+use super::{accounts, approvals, auth, commands, dead, error, foreign, health, jobs};
+
+/// The largest body of a request. Every parameter is in the path or the query, so that none has a body today.
+const LARGEST_BODY: usize = 64 << 10;
+
+/// For whom a path is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    /// For everybody, without a token: it shows nothing of jobs, and changes nothing.
+    Open,
+    /// For tokens of this role and those above it.
+    Needs(AdminRole),
+}
+
+/// A path and its handler for one method.
+pub(super) struct Route {
+    pub path: &'static str,
+    pub access: Access,
+    handler: MethodRouter<Admin>,
+}
+
+fn get<H: Handler<T, Admin>, T: 'static>(path: &'static str, access: Access, handler: H) -> Route {
+    Route { path, access, handler: routing::get(handler) }
+}
+
+fn post<H: Handler<T, Admin>, T: 'static>(path: &'static str, access: Access, handler: H) -> Route {
+    Route { path, access, handler: routing::post(handler) }
+}
+
+/// Every path.
+pub(super) fn routes() -> Vec<Route> {
+    use Access::{Needs, Open};
+    use AdminRole::{Approver, Operator, Reader};
+    vec![
+        get(ALIVE, Open, health::alive),
+        get("/readyz", Open, health::ready),
+        get("/metrics", Open, health::metrics),
+        get("/v1/jobs", Needs(Reader), jobs::list),
+        get("/v1/jobs/{reference}", Needs(Reader), jobs::show),
+        post("/v1/jobs/{reference}/cancel", Needs(Operator), commands::cancel),
+        post("/v1/jobs/{reference}/resume", Needs(Operator), commands::resume),
+        post("/v1/jobs/{reference}/approve", Needs(Approver), commands::approve),
+        get("/v1/approvals", Needs(Reader), approvals::list),
+        post("/v1/approvals", Needs(Approver), approvals::approve),
+        get("/v1/accounts/paused", Needs(Reader), accounts::paused),
+        post("/v1/accounts/{uid}/pause", Needs(Operator), accounts::pause),
+        post("/v1/accounts/{uid}/unpause", Needs(Operator), accounts::unpause),
+        get("/v1/rejections", Needs(Reader), dead::rejections),
+        get("/v1/undeliverable", Needs(Reader), dead::undeliverable),
+        post("/v1/undeliverable/replay", Needs(Operator), dead::replay),
+    ]
+}
+
+/// Also answered under a foreign `Host`: a probe that is refused would have a good worker killed, and it says nothing.
+const ALIVE: &str = "/healthz";
 
 impl Admin {
     /// The whole API as an HTTP service.
     pub fn router(self) -> Router {
-        let guarded = Router::new()
-            .route("/metrics", get(health::metrics))
-            .route("/v1/jobs", get(jobs::list))
-            .route("/v1/jobs/{reference}", get(jobs::show))
-            .route("/v1/jobs/{reference}/cancel", post(commands::cancel))
-            .route("/v1/jobs/{reference}/resume", post(commands::resume))
-            .route("/v1/jobs/{reference}/approve", post(commands::approve))
-            .route("/v1/approvals", get(approvals::list).post(approvals::approve))
-            .route("/v1/accounts/paused", get(accounts::paused))
-            .route("/v1/accounts/{uid}/pause", post(accounts::pause))
-            .route("/v1/accounts/{uid}/unpause", post(accounts::unpause))
-            .route("/v1/rejections", get(dead::rejections))
-            .route("/v1/undeliverable", get(dead::undeliverable))
-            .route("/v1/undeliverable/replay", post(dead::replay))
-            .route_layer(middleware::from_fn_with_state(self.clone(), auth::require));
-        Router::new()
-            .route("/healthz", get(health::alive))
-            .route("/readyz", get(health::ready))
-            .merge(guarded)
+        let (mut alive, mut checked) = (Router::new(), Router::new());
+        for Route { path, access, handler, .. } in routes() {
+            let handler = match access {
+                Access::Open => handler,
+                Access::Needs(role) => handler.route_layer(from_fn_with_state((self.clone(), role), auth::require)),
+            };
+            let router = if path == ALIVE { &mut alive } else { &mut checked };
+            *router = std::mem::take(router).route(path, handler);
+        }
+        alive
+            .merge(checked.layer(from_fn_with_state(self.clone(), foreign::refuse)))
+            .layer(DefaultBodyLimit::max(LARGEST_BODY))
             .fallback(error::no_such_page)
             .method_not_allowed_fallback(error::no_such_method)
             .with_state(self)

@@ -5,8 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::sync::watch;
 use uuid::Uuid;
 
+use super::parts::{Admin, AdminParts};
+use super::tokens::{AdminRole, AdminToken, AdminTokens};
 use crate::clock::{Clock, ManualClock};
 use crate::cloud::{Accounts, ClientParts, RouterTransport, Timeouts};
 use crate::domain::{Hour, JobUid, Requester};
@@ -17,6 +20,7 @@ use crate::engine::ports::crash_points::NoCrashes;
 use crate::engine::ports::observe::Observer;
 use crate::engine::record::Record;
 use crate::store::Sqlite;
+use crate::telemetry::Metrics;
 use crate::workflow::{Catalog, Overrides};
 
 /// The time at which the clock of [`engine`] stands.
@@ -78,4 +82,26 @@ pub fn incoming(user: &str, id: &str) -> crate::engine::ports::mail::Incoming {
         user_id: Some(user.into()),
         ..Default::default()
     }
+}
+
+/// The secret of the token with the role.
+pub fn secret(role: AdminRole) -> String {
+    format!("s3cr3t-{role}")
+}
+
+/// A token of each role, named like it.
+pub fn tokens() -> AdminTokens {
+    AdminTokens::new(AdminRole::ALL.map(|role| AdminToken {
+        name: role.to_string(),
+        role,
+        secret: secret(role).into(),
+    }))
+}
+
+/// The admin API of a worker without a broker.
+pub async fn admin() -> Admin {
+    let metrics = Arc::new(Metrics::new());
+    let engine = engine(metrics.clone()).await;
+    let (_, stopping) = watch::channel(false);
+    Admin::new(AdminParts { engine, metrics, broker: None, tokens: tokens(), hosts: vec![], stopping })
 }

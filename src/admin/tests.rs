@@ -1,15 +1,17 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use futures_util::FutureExt;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
-use secrecy::SecretString;
 use serde_json::Value;
 use tokio::sync::watch;
 use tower::ServiceExt;
 
-use super::testing::{engine, incoming};
+use super::routes::{Access, routes};
+use super::testing::{engine, incoming, secret, tokens};
 use super::*;
 use crate::broker::BrokerState;
 use crate::engine::loops::intake::Inbox;
@@ -17,13 +19,22 @@ use crate::engine::loops::shared::Engine;
 use crate::engine::ports::mail::Intake;
 use crate::telemetry::Metrics;
 
+/// The header of a request with the token of that role.
+fn bearer(role: AdminRole) -> String {
+    format!("Bearer {}", secret(role))
+}
+
 struct TestWorker {
     engine: Arc<Engine>,
     router: Router,
     stop: watch::Sender<bool>,
 }
 
-async fn worker(token: Option<&str>, jobs: &[(&str, &str)]) -> TestWorker {
+async fn worker(jobs: &[(&str, &str)]) -> TestWorker {
+    worker_with(tokens(), jobs).await
+}
+
+async fn worker_with(tokens: AdminTokens, jobs: &[(&str, &str)]) -> TestWorker {
     let metrics = Arc::new(Metrics::new());
     let engine = engine(metrics.clone()).await;
     let inbox = Inbox::new(engine.clone(), "crossgrant", "crossgrant.dead");
@@ -31,16 +42,21 @@ async fn worker(token: Option<&str>, jobs: &[(&str, &str)]) -> TestWorker {
         inbox.take(vec![incoming(user, id)]).await.unwrap();
     }
     let (stop, stopping) = watch::channel(false);
-    let token = token.map(SecretString::from);
-    let admin = Admin::new(AdminParts { engine: engine.clone(), metrics, broker: None, token, stopping });
+    let hosts = vec!["crossgrant.internal".to_owned()];
+    let admin = Admin::new(AdminParts { engine: engine.clone(), metrics, broker: None, tokens, hosts, stopping });
     TestWorker { engine, router: admin.router(), stop }
 }
 
 impl TestWorker {
-    async fn ask(&self, method: &str, path: &str, token: Option<&str>) -> (StatusCode, String) {
+    async fn ask(&self, method: &str, path: &str, authorization: Option<&str>) -> (StatusCode, String) {
+        let headers: Vec<(&str, &str)> = authorization.map(|value| ("authorization", value)).into_iter().collect();
+        self.ask_with(method, path, &headers).await
+    }
+
+    async fn ask_with(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> (StatusCode, String) {
         let mut request = Request::builder().method(method).uri(path);
-        if let Some(token) = token {
-            request = request.header("authorization", token);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
         }
         let response = self.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
         let status = response.status();
@@ -49,12 +65,12 @@ impl TestWorker {
     }
 
     async fn get(&self, path: &str) -> (StatusCode, Value) {
-        let (status, body) = self.ask("GET", path, None).await;
+        let (status, body) = self.ask("GET", path, Some(&bearer(AdminRole::Reader))).await;
         (status, serde_json::from_str(&body).unwrap_or_else(|_| panic!("{path}: {body}")))
     }
 
     async fn post(&self, path: &str) -> (StatusCode, Value) {
-        let (status, body) = self.ask("POST", path, None).await;
+        let (status, body) = self.ask("POST", path, Some(&bearer(AdminRole::Approver))).await;
         (status, serde_json::from_str(&body).unwrap_or_else(|_| panic!("{path}: {body}")))
     }
 
@@ -67,7 +83,7 @@ impl TestWorker {
 
 #[tokio::test]
 async fn jobs_are_listed_newest_first_by_what_was_asked() {
-    let worker = worker(None, &[("ticketing", "NET-1"), ("bot", "NET-2"), ("bot", "NET-3")]).await;
+    let worker = worker(&[("ticketing", "NET-1"), ("bot", "NET-2"), ("bot", "NET-3")]).await;
     assert_eq!(worker.listed("").await, ["NET-3", "NET-2", "NET-1"]);
     assert_eq!(worker.listed("requester=ticketing").await, ["NET-1"]);
     assert_eq!(worker.listed("label=ticket=NET-2").await, ["NET-2"]);
@@ -81,7 +97,7 @@ async fn jobs_are_listed_newest_first_by_what_was_asked() {
 
 #[tokio::test]
 async fn a_filter_that_cannot_be_meant_is_refused() {
-    let worker = worker(None, &[]).await;
+    let worker = worker(&[]).await;
     for (query, hint) in [
         ("stat=queued", "did you mean state?"),
         ("state=queud", "must be one of queued"),
@@ -99,7 +115,7 @@ async fn a_filter_that_cannot_be_meant_is_refused() {
 
 #[tokio::test]
 async fn a_job_is_shown_with_its_blocker_and_events_under_either_name() {
-    let worker = worker(None, &[("ticketing", "NET-1"), ("ticketing", "NET-2/a")]).await;
+    let worker = worker(&[("ticketing", "NET-1"), ("ticketing", "NET-2/a")]).await;
     let (status, by_name) = worker.get("/v1/jobs/ticketing%2FNET-2%2Fa").await;
     assert_eq!(status, StatusCode::OK, "{by_name}");
     let (_, by_uid) = worker.get(&format!("/v1/jobs/{}", by_name["job"]["uid"].as_str().unwrap())).await;
@@ -121,7 +137,7 @@ async fn a_job_is_shown_with_its_blocker_and_events_under_either_name() {
 
 #[tokio::test]
 async fn a_command_is_carried_out_or_declined_with_the_reason() {
-    let worker = worker(None, &[("ticketing", "NET-1")]).await;
+    let worker = worker(&[("ticketing", "NET-1")]).await;
     let (status, body) = worker.post("/v1/jobs/ticketing%2FNET-1/resume").await;
     assert_eq!((status, &body["code"]), (StatusCode::CONFLICT, &"declined".into()));
     assert!(body["message"].as_str().unwrap().contains("only a parked job can be resumed"), "{body}");
@@ -134,36 +150,169 @@ async fn a_command_is_carried_out_or_declined_with_the_reason() {
     assert_eq!(worker.get("/v1/jobs/ticketing%2FNET-1/cancel").await.0, StatusCode::METHOD_NOT_ALLOWED);
 }
 
+/// The rows of the table in `admin.rs`, which is for readers and is what the API must be: method, path, and the lowest role.
+fn table() -> Vec<(&'static str, &'static str, Option<AdminRole>)> {
+    let row = |line: &'static str| {
+        let mut cells = line.strip_prefix("//! | `")?.split(" | ");
+        let (method, path) = cells.next()?.trim_end_matches('`').split_once(' ')?;
+        let needs = match cells.next()? {
+            "nothing" => None,
+            role => Some(AdminRole::parse(role).unwrap_or_else(|| panic!("{line}"))),
+        };
+        Some((method, path, needs))
+    };
+    include_str!("../admin.rs").lines().filter_map(row).collect()
+}
+
 #[tokio::test]
-async fn with_a_token_nothing_is_told_without_it() {
-    let worker = worker(Some("s3cr3t"), &[("ticketing", "NET-1")]).await;
-    let guarded = [
-        ("GET", "/metrics"),
-        ("GET", "/v1/jobs"),
-        ("GET", "/v1/jobs/ticketing%2FNET-1"),
-        ("POST", "/v1/jobs/ticketing%2FNET-1/resume"),
-        ("POST", "/v1/jobs/ticketing%2FNET-1/approve"),
-        ("POST", "/v1/approvals?expect=0"),
-        ("GET", "/v1/accounts/paused"),
-        ("POST", "/v1/accounts/1688000000000001/pause?by=x&reason=y"),
-        ("POST", "/v1/jobs/ticketing%2FNET-1/cancel"),
-    ];
-    for (method, path) in guarded {
-        for wrong in
-            [None, Some("Bearer s3cr3"), Some("Bearer s3cr3tt"), Some("Basic s3cr3t"), Some("Bearer"), Some("")]
-        {
-            let (status, body) = worker.ask(method, path, wrong).await;
-            assert_eq!(status, StatusCode::UNAUTHORIZED, "{path} with {wrong:?}: {body}");
+async fn every_path_asks_for_the_role_that_the_table_says() {
+    let mut said: Vec<_> = table().into_iter().map(|(_, path, role)| (path, role)).collect();
+    let role = |access| match access {
+        Access::Open => None,
+        Access::Needs(role) => Some(role),
+    };
+    let mut found: Vec<_> = routes().into_iter().map(|route| (route.path, role(route.access))).collect();
+    said.sort();
+    found.sort();
+    assert_eq!(said, found, "the table in admin.rs and the routes");
+
+    let worker = worker(&[("ticketing", "NET-1")]).await;
+    for (method, path, needs) in table() {
+        let path = path.replace("{reference}", "ticketing%2FNET-1").replace("{uid}", "1688000000000001");
+        for has in AdminRole::ALL.into_iter().map(Some).chain([None]) {
+            let (status, body) = worker.ask(method, &path, has.map(bearer).as_deref()).await;
+            let refusal = match (needs, has) {
+                (Some(_), None) => Some((StatusCode::UNAUTHORIZED, "unauthorized")),
+                (Some(needs), Some(has)) if has < needs => Some((StatusCode::FORBIDDEN, "forbidden")),
+                _ => None,
+            };
+            let body: Value = serde_json::from_str(&body).unwrap_or_default();
+            match refusal {
+                Some((expected, code)) => {
+                    assert_eq!((status, &body["code"]), (expected, &code.into()), "{method} {path}")
+                }
+                None => {
+                    assert!(![401, 403, 404, 405].contains(&status.as_u16()), "{method} {path} as {has:?}: {status}")
+                }
+            }
         }
-        let (status, body) = worker.ask(method, path, Some("Bearer s3cr3t")).await;
-        assert_ne!(status, StatusCode::UNAUTHORIZED, "{path}: {body}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_is_not_known_is_no_token() {
+    let worker = worker(&[("ticketing", "NET-1")]).await;
+    let right = secret(AdminRole::Approver);
+    for wrong in [
+        format!("Bearer {right}x"),
+        format!("Bearer {}", &right[1..]),
+        format!("Basic {right}"),
+        "Bearer".to_owned(),
+        "Bearer ".to_owned(),
+        String::new(),
+    ] {
+        let (status, body) = worker.ask("POST", "/v1/jobs/ticketing%2FNET-1/cancel", Some(&wrong)).await;
+        assert_eq!(status, StatusCode::UNAUTHORIZED, "{wrong}: {body}");
     }
     // Probes have no secrets, and learn none.
-    assert_eq!(worker.ask("GET", "/healthz", None).await.0, StatusCode::OK);
     worker.stop.send_replace(true);
-    let (status, body) = worker.ask("GET", "/readyz", None).await;
+    let (status, body) = worker.ask("GET", "/readyz", Some("Bearer x")).await;
     assert!(status == StatusCode::SERVICE_UNAVAILABLE && !body.contains("detail"), "{status} {body}");
-    assert!(worker.ask("GET", "/readyz", Some("bearer s3cr3t")).await.1.contains("told to stop"));
+    assert!(worker.ask("GET", "/readyz", Some(&bearer(AdminRole::Reader))).await.1.contains("told to stop"));
+}
+
+#[tokio::test]
+async fn without_any_token_commands_and_jobs_are_off() {
+    let worker = worker_with(AdminTokens::default(), &[("ticketing", "NET-1")]).await;
+    for (method, path, needs) in table() {
+        let path = path.replace("{reference}", "ticketing%2FNET-1").replace("{uid}", "1688000000000001");
+        let (status, body) = worker.ask(method, &path, Some("Bearer x")).await;
+        match needs {
+            None => assert_eq!(status, StatusCode::OK, "{path}: {body}"),
+            Some(_) => assert!(status == StatusCode::FORBIDDEN && body.contains("[[admin.token]]"), "{path}: {body}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn web_pages_are_refused_also_with_the_token() {
+    let worker = worker(&[("ticketing", "NET-1")]).await;
+    let token = bearer(AdminRole::Approver);
+    let right = [("authorization", token.as_str()), ("host", "127.0.0.1:9180")];
+    for (method, path) in [
+        ("POST", "/v1/approvals?expect=0"),
+        ("POST", "/v1/accounts/1688000000000001/pause?by=x&reason=y"),
+        ("GET", "/v1/jobs"),
+        ("GET", "/metrics"),
+        ("GET", "/readyz"),
+    ] {
+        for (name, value, code) in [
+            ("origin", "http://evil.example", "foreign-origin"),
+            ("origin", "null", "foreign-origin"),
+            ("sec-fetch-site", "cross-site", "foreign-origin"),
+            ("host", "evil.example:9180", "foreign-host"),
+        ] {
+            let (status, body) = worker.ask_with(method, path, &[&right[..], &[(name, value)]].concat()).await;
+            let body: Value = serde_json::from_str(&body).unwrap();
+            assert_eq!(
+                (status, &body["code"]),
+                (StatusCode::FORBIDDEN, &code.into()),
+                "{method} {path} {name}: {value}"
+            );
+            assert!(body["message"].as_str().unwrap().contains(value), "{body}");
+        }
+    }
+    assert_eq!(worker.engine.store.pauses().await.unwrap(), []);
+    for host in ["crossgrant.internal:9180", "localhost", "[::1]:9180"] {
+        let (status, body) = worker.ask_with("GET", "/v1/jobs", &[right[0], ("host", host)]).await;
+        assert_eq!(status, StatusCode::OK, "{host}: {body}");
+    }
+    // A probe that were refused would have the worker killed.
+    let (status, _) = worker.ask_with("GET", "/healthz", &[("host", "evil.example")]).await;
+    assert_eq!(status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn what_is_done_carries_the_name_of_the_token() {
+    let worker = worker(&[("ticketing", "NET-1")]).await;
+    let (_, job) = worker.post("/v1/jobs/ticketing%2FNET-1/cancel").await;
+    let by = serde_json::json!([{"command": "cancel", "at": testing::START, "authority": "approver"}]);
+    assert_eq!((&job["commands"], &job["why"]), (&by, &"cancelled by an operator (token approver)".into()));
+    let (_, view) = worker.get("/v1/jobs/ticketing%2FNET-1").await;
+    let end = view["events"].as_array().unwrap().last().unwrap();
+    assert_eq!(end["data"]["message"], job["why"]);
+    let pause = "/v1/accounts/1688000000000001/pause?by=ann&reason=why";
+    let (_, pause) = worker.ask("POST", pause, Some(&bearer(AdminRole::Operator))).await;
+    let pause: crate::engine::guards::Pause = serde_json::from_str(&pause).unwrap();
+    assert_eq!((pause.by.as_str(), pause.authority.as_deref()), ("ann", Some("operator")));
+    assert_eq!(worker.engine.store.pauses().await.unwrap(), [pause]);
+}
+
+#[tokio::test]
+async fn a_command_whose_connection_ends_is_carried_out_and_told() {
+    let worker = worker(&[("ticketing", "NET-1")]).await;
+    worker.engine.work.notified().await;
+    let request = Request::builder().method("POST").uri("/v1/jobs/ticketing%2FNET-1/cancel");
+    let request = request.header("authorization", bearer(AdminRole::Operator)).body(Body::empty()).unwrap();
+    assert!(worker.router.clone().oneshot(request).now_or_never().is_none(), "it is dropped before it is answered");
+    let told = tokio::time::timeout(Duration::from_secs(20), worker.engine.work.notified()).await;
+    assert!(told.is_ok(), "the loops are told");
+    assert_eq!(worker.listed("state=cancelled").await, ["NET-1"]);
+}
+
+#[tokio::test]
+async fn a_reference_that_is_that_of_two_jobs_is_refused() {
+    let worker = worker(&[("a", "b/c"), ("a/b", "c"), ("a", "b")]).await;
+    let (status, body) = worker.post("/v1/jobs/a%2Fb%2Fc/cancel").await;
+    assert_eq!((status, &body["code"]), (StatusCode::CONFLICT, &"ambiguous".into()));
+    let message = body["message"].as_str().unwrap();
+    for said in ["names 2 jobs", "(id b/c of requester a)", "(id c of requester a/b)", "give the uid"] {
+        assert!(message.contains(said), "{said}: {message}");
+    }
+    assert_eq!(worker.listed("state=cancelled").await, Vec::<String>::new(), "neither was cancelled");
+    let uid = message.split(' ').find(|word| word.len() == 36).unwrap();
+    assert_eq!(worker.post(&format!("/v1/jobs/{uid}/cancel")).await.0, StatusCode::OK);
+    assert_eq!(worker.get("/v1/jobs/a%2Fb").await.0, StatusCode::OK, "there is only one way to read it");
 }
 
 #[tokio::test]
@@ -174,7 +323,7 @@ async fn readiness_names_each_check() {
     let (stop, stopping) = watch::channel(false);
     let admin = |broker| {
         let (engine, metrics, stopping) = (engine.clone(), metrics.clone(), stopping.clone());
-        Admin::new(AdminParts { engine, metrics, broker, token: None, stopping })
+        Admin::new(AdminParts { engine, metrics, broker, tokens: tokens(), hosts: vec![], stopping })
     };
     let down = |readiness: &Readiness| -> Vec<String> {
         readiness.checks.iter().filter(|check| !check.ok).map(|check| check.name.clone()).collect()
@@ -191,7 +340,7 @@ async fn readiness_names_each_check() {
 
 #[tokio::test]
 async fn metrics_count_what_the_store_holds() {
-    let worker = worker(None, &[("ticketing", "NET-1"), ("ticketing", "NET-1")]).await;
+    let worker = worker(&[("ticketing", "NET-1"), ("ticketing", "NET-1")]).await;
     let (status, text) = worker.ask("GET", "/metrics", None).await;
     assert_eq!(status, StatusCode::OK);
     for line in [
@@ -202,11 +351,15 @@ async fn metrics_count_what_the_store_holds() {
     ] {
         assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
     }
+    // It is for everybody.
+    for of_a_job in ["NET-1", "ticketing", "vpc-", "cen-"] {
+        assert!(!text.contains(of_a_job), "{of_a_job}:\n{text}");
+    }
 }
 
 #[tokio::test]
 async fn an_account_is_paused_listed_and_unpaused() {
-    let worker = worker(None, &[]).await;
+    let worker = worker(&[]).await;
     let path = "/v1/accounts/1688000000000001";
     let (status, pause) = worker.post(&format!("{path}/pause?by=ann&reason=an+incident")).await;
     assert_eq!((status, &pause["since"], &pause["by"]), (StatusCode::OK, &testing::START.into(), &"ann".into()));
@@ -214,7 +367,10 @@ async fn an_account_is_paused_listed_and_unpaused() {
     let (status, body) = worker.post(&format!("{path}/pause?by=bob&reason=other")).await;
     assert_eq!(status, StatusCode::CONFLICT);
     assert!(
-        body["message"].as_str().unwrap().contains("is paused since 2026-11-21T10:20:00Z by ann: an incident"),
+        body["message"]
+            .as_str()
+            .unwrap()
+            .contains("is paused since 2026-11-21T10:20:00Z by ann (token approver): an incident"),
         "{body}"
     );
     let (status, readiness) = worker.get("/readyz").await;

@@ -24,6 +24,7 @@ use super::filter::{FilteredStream, FilteredTokio};
 use super::settings::BrokerSettings;
 use super::state::Link;
 use crate::domain::contract::MAX_BODY;
+use crate::domain::without_secrets;
 
 /// What a connection is for. It decides the name at the broker and the size of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -182,10 +183,10 @@ async fn listen(
 }
 
 fn parse(settings: &BrokerSettings, purpose: ConnectionPurpose, index: usize) -> Result<AMQPUri, BrokerError> {
-    let mut uri: AMQPUri = settings.urls[index]
-        .expose_secret()
-        .parse()
-        .map_err(|why: String| BrokerError::Url { number: index + 1, why })?;
+    let url = settings.urls[index].expose_secret();
+    // One of the parser's errors repeats the whole URL.
+    let bad = |why: String| BrokerError::Url { number: index + 1, why: why.replace(url, &without_secrets(url)) };
+    let mut uri: AMQPUri = url.parse().map_err(bad)?;
     let heartbeat = u16::try_from(settings.heartbeat.as_secs()).unwrap_or(u16::MAX);
     uri.query.heartbeat.get_or_insert(heartbeat);
     uri.query.frame_max.get_or_insert(purpose.frame_max());
@@ -298,9 +299,13 @@ mod tests {
 
     #[tokio::test]
     async fn an_error_never_shows_the_password() {
-        for url in
-            ["amqp://u:hunter2@[broken/%2f", "http://u:hunter2@h/", "amqp://u:hunter2@127.0.0.1:1/%2f", "hunter2"]
-        {
+        for url in [
+            "amqp://u:hunter2@[broken/%2f",
+            "http://u:hunter2@h/",
+            "amqp://u:hunter2@127.0.0.1:1/%2f",
+            "u:hunter2@h/",
+            "hunter2",
+        ] {
             let settings = BrokerSettings { urls: vec![SecretString::from(url)], ..BrokerSettings::default() };
             let e = BrokerConnection::open(&settings, ConnectionPurpose::Doctor, &AtomicUsize::new(0), |_| ())
                 .await

@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::args::WorkerArgs;
 use super::exit::CliError;
+use super::token::{ClientToken, choose};
 use crate::admin::Readiness;
 use crate::config::Config;
-use crate::domain::Code;
+use crate::domain::{Code, without_secrets};
 
 /// The time limit for an answer.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -22,25 +23,30 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 pub(super) struct AdminClient {
     client: reqwest::Client,
     url: String,
-    token: Option<SecretString>,
+    token: ClientToken,
 }
 
 impl AdminClient {
     /// The worker that the command line or the configuration names.
     pub fn of(args: &WorkerArgs, config: &Config) -> Result<Self, CliError> {
         let url = args.admin.clone().unwrap_or_else(|| local_url(config.admin.listen));
-        Self::new(&url, config.admin.token.clone())
+        Self::new(&url, |host| choose(args, config, host))
     }
 
-    /// The worker whose admin API is at `url`.
-    pub fn new(url: &str, token: Option<SecretString>) -> Result<Self, CliError> {
+    /// The worker whose admin API is at `url`. `token` is told the host of the URL.
+    pub(super) fn new(url: &str, token: impl FnOnce(&str) -> Result<ClientToken, CliError>) -> Result<Self, CliError> {
         let bad = |why: String| {
+            let url = without_secrets(url);
             CliError::usage(format!("\"{url}\" is not the URL of an admin API: {why}")).code(Code::BadAdminUrl)
         };
         let parsed = reqwest::Url::parse(url).map_err(|error| bad(error.to_string()))?;
         if !matches!(parsed.scheme(), "http" | "https") {
             return Err(bad("it does not begin with http:// or https://".into()));
         }
+        if !parsed.username().is_empty() || parsed.password().is_some() || parsed.query().is_some() {
+            return Err(bad("write scheme, host and port only; a token belongs in CROSSGRANT_ADMIN_TOKEN_FILE".into()));
+        }
+        let token = token(parsed.host_str().unwrap_or_default())?;
         // An error means that a provider is installed already, and any provider will do.
         let _ = rustls::crypto::ring::default_provider().install_default();
         // The worker is near, and a configured proxy is for the way to the internet.
@@ -78,7 +84,7 @@ impl AdminClient {
     }
 
     async fn send(&self, mut request: reqwest::RequestBuilder) -> Result<(StatusCode, Bytes), CliError> {
-        if let Some(token) = &self.token {
+        if let ClientToken::Is(token, _) = &self.token {
             request = request.bearer_auth(token.expose_secret());
         }
         let unreachable = |error: reqwest::Error| {
@@ -102,14 +108,16 @@ impl AdminClient {
         let Some(message) = text("message") else {
             return Err(self.foreign(&format!("HTTP {}", status.as_u16())));
         };
-        let error = match status {
-            StatusCode::UNAUTHORIZED => {
-                CliError::usage(format!("{message}; set CROSSGRANT_ADMIN_TOKEN or `[admin] token_file`"))
-            }
-            StatusCode::BAD_REQUEST => CliError::usage(message),
+        let code = text("code").and_then(Code::parse).unwrap_or(Code::NotAWorker);
+        let error = match code {
+            Code::Unauthorized => CliError::usage(match &self.token {
+                ClientToken::Is(_, from) => format!("{message}; the token is from {from}, the worker at {}", self.url),
+                ClientToken::Lacking(why) => format!("{message}; {why}"),
+            }),
+            Code::BadRequest | Code::CommandsOff | Code::ForeignHost => CliError::usage(message),
             _ => CliError::failed(format!("{message} (HTTP {})", status.as_u16())),
         };
-        Err(error.code(text("code").and_then(Code::parse).unwrap_or(Code::NotAWorker)))
+        Err(error.code(code))
     }
 
     fn parse<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, CliError> {
@@ -148,6 +156,10 @@ mod tests {
     use super::*;
     use crate::cli::exit::Exit;
 
+    fn lacking(_: &str) -> Result<ClientToken, CliError> {
+        Ok(ClientToken::Lacking("there is none".into()))
+    }
+
     #[test]
     fn a_worker_that_listens_everywhere_is_asked_here() {
         assert_eq!(local_url("0.0.0.0:9180".parse().unwrap()), "http://127.0.0.1:9180");
@@ -165,10 +177,27 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let at = listener.local_addr().unwrap();
         drop(listener);
-        let worker = AdminClient::new(&format!("http://{at}/"), None).unwrap();
+        let worker = AdminClient::new(&format!("http://{at}/"), lacking).unwrap();
         let error = worker.get::<Value>("/v1/jobs").await.unwrap_err();
         assert_eq!(error.exit, Exit::Unreachable);
         assert!(error.message.contains("crossgrant serve"), "{error}");
-        assert_eq!(AdminClient::new("ftp://x", None).err().unwrap().exit, Exit::Usage);
+        assert_eq!(AdminClient::new("ftp://x", lacking).err().unwrap().exit, Exit::Usage);
+    }
+
+    #[test]
+    fn a_password_in_a_url_is_not_repeated() {
+        for url in [
+            "http://ann:s3cr3t@127.0.0.1:9180",
+            "http://s3cr3t@127.0.0.1:9180",
+            "http://127.0.0.1:9180/?token=s3cr3t",
+            "ftp://ann:s3cr3t@host",
+            "ann:s3cr3t@host",
+            "http://ann:s3cr3t@[",
+            "http://ann:s3/c@r3t@host:x",
+        ] {
+            let error = AdminClient::new(url, lacking).err().unwrap();
+            assert_eq!((error.exit, error.code), (Exit::Usage, Code::BadAdminUrl), "{url}");
+            assert!(!error.message.contains("s3cr3t") && !error.message.contains("s3/c"), "{error}");
+        }
     }
 }

@@ -88,8 +88,9 @@ mod tests {
     use tokio::sync::watch;
 
     use super::*;
-    use crate::admin::testing::{engine, incoming};
-    use crate::admin::{Admin, AdminParts};
+    use crate::admin::testing::{engine, incoming, secret, tokens};
+    use crate::admin::{Admin, AdminParts, AdminRole};
+    use crate::cli::token::ClientToken;
     use crate::engine::loops::intake::Inbox;
     use crate::engine::loops::shared::Engine;
     use crate::engine::ports::mail::{Incoming, Intake};
@@ -107,11 +108,14 @@ mod tests {
         engine.store.mark_sent(&[], &numbers).await.unwrap();
         inbox.take(vec![Incoming { body: "{}".into(), ..Incoming::default() }]).await.unwrap();
         let (stop, stopping) = watch::channel(false);
-        let admin = Admin::new(AdminParts { engine: engine.clone(), metrics, broker: None, token: None, stopping });
+        let (broker, hosts) = (None, vec![]);
+        let admin =
+            Admin::new(AdminParts { engine: engine.clone(), metrics, broker, tokens: tokens(), hosts, stopping });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, admin.router()).await });
-        (engine, AdminClient::new(&url, None).unwrap(), stop)
+        let token = ClientToken::Is(secret(AdminRole::Operator).into(), "the test".into());
+        (engine, AdminClient::new(&url, |_| Ok(token)).unwrap(), stop)
     }
 
     #[tokio::test]

@@ -8,15 +8,18 @@ use tokio::sync::watch;
 
 use super::args::ServeArgs;
 use super::broker;
+use super::descriptors;
 use super::engine::{CloudAccess, EngineSettings, build};
 use super::exit::{CliError, Exit};
 use super::loops::{Loop, first_to_end};
 use super::signals::Signals;
 use super::store;
-use crate::admin::{Admin, AdminParts};
+use crate::admin::{
+    self, ADMIN, Admin, AdminParts, AdminRole, AdminToken, AdminTokens, ApiError, Authority, token_file,
+};
 use crate::broker::{AmqpPublisher, BrokerSettings, BrokerState, Topology, consume};
 use crate::clock::{Clock, SystemClock};
-use crate::config::Config;
+use crate::config::{AdminConfig, Config, StoreConfig};
 use crate::domain::Code;
 use crate::engine::loops::intake::Inbox;
 use crate::engine::loops::shared::Engine;
@@ -45,6 +48,10 @@ pub(super) async fn serve(
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
+    let (connections, short) = descriptors::connections(descriptors::raise(), config.worker.concurrency);
+    if let Some(warning) = short {
+        tracing::warn!("{warning}");
+    }
     let metrics = Arc::new(Metrics::new());
     let store = store::open(&config.store, &clock, args.accept_store).await?;
     let engine = engine(&config, store, &clock, &metrics, crash_points).await?;
@@ -52,20 +59,25 @@ pub(super) async fn serve(
     let links = Arc::new(BrokerState::new(Arc::clone(&clock)));
     let publisher = Arc::new(AmqpPublisher::new(Arc::clone(&broker), Arc::clone(&clock), Arc::clone(&links)));
     let (stopping, is_stopping) = watch::channel(false);
-    let (token, status) = (config.admin.token.clone(), Some(Arc::clone(&links)));
-    let admin =
-        Admin::new(AdminParts { engine: Arc::clone(&engine), metrics, broker: status, token, stopping: is_stopping });
     let listener = TcpListener::bind(config.admin.listen).await;
     let listener = listener.map_err(|error| {
         CliError::usage(format!("cannot listen on {}: {error}", config.admin.listen)).code(Code::CannotListen)
     })?;
     let address = listener.local_addr().map_err(CliError::failed)?;
+    let admin = Admin::new(AdminParts {
+        engine: Arc::clone(&engine),
+        metrics,
+        broker: Some(Arc::clone(&links)),
+        tokens: tokens(&config)?,
+        hosts: config.admin.hosts.clone(),
+        stopping: is_stopping,
+    });
 
     let capacity = Capacity { jobs: config.worker.concurrency, drain: config.worker.drain };
     let mut loops = [
         Loop::spawn("store", |stop| store_watch::watch(Arc::clone(&engine), stop)),
         Loop::spawn("wakeups", |stop| wakeups::listen(Arc::clone(&engine), stop)),
-        Loop::spawn("admin", |stop| admin_http(listener, admin, stop)),
+        Loop::spawn("admin", |stop| admin::serve(listener, admin, connections, stop)),
         Loop::spawn("link", |stop| stay_connected(Arc::clone(&publisher), stop)),
         Loop::spawn("outbox", |stop| outbox::publish(Arc::clone(&engine), publisher, stop)),
         Loop::spawn("sweep", |stop| sweep::run(Arc::clone(&engine), stop)),
@@ -150,12 +162,28 @@ async fn stay_connected(publisher: Arc<AmqpPublisher>, stop: watch::Receiver<boo
     publisher.stay_connected(stop).await;
 }
 
-async fn admin_http(listener: TcpListener, admin: Admin, mut stop: watch::Receiver<bool>) {
-    let stopped = async move {
-        // A sender that is gone also means stop.
-        let _ = stop.wait_for(|stop| *stop).await;
+/// The tokens that are configured, and for an SQLite store one that is made. The caller holds the lock of the store.
+fn tokens(config: &Config) -> Result<AdminTokens, CliError> {
+    let AdminConfig { tokens, token, .. } = &config.admin;
+    let unnamed = token.clone().map(|secret| AdminToken { name: ADMIN.to_owned(), role: AdminRole::Approver, secret });
+    let made = match &config.store {
+        StoreConfig::File(store) => {
+            let path = token_file::beside(store);
+            let made = token_file::make(&path).map_err(|error| {
+                let message = format!("cannot make the token of the admin API, {}: {error}", path.display());
+                CliError::failed(message).code(Code::TokenNotMade)
+            })?;
+            tracing::info!(file = %path.display(), "made the token for commands of this user");
+            Some(made)
+        }
+        StoreConfig::Database(_) => None,
     };
-    if let Err(error) = axum::serve(listener, admin.router()).with_graceful_shutdown(stopped).await {
-        tracing::error!(%error, "admin API failed");
+    let tokens = AdminTokens::new(tokens.iter().cloned().chain(unnamed).chain(made));
+    for Authority { token, role } in tokens.authorities() {
+        tracing::info!(token, role = role.as_str(), "the admin API knows a token");
     }
+    if tokens.is_empty() {
+        tracing::warn!("{} [{}]", ApiError::CommandsOff, Code::CommandsOff);
+    }
+    Ok(tokens)
 }

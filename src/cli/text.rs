@@ -1,7 +1,7 @@
 //! Jobs as text for people: rows of a table, and the page of one job.
 
 use crate::admin::JobView;
-use crate::engine::record::{Image, Outcome, Record, Write};
+use crate::engine::record::{Commanded, Image, Outcome, Record, Write};
 
 /// One row for each job, under a heading.
 pub(super) fn table(jobs: &[Record]) -> Vec<String> {
@@ -58,6 +58,10 @@ pub(super) fn page(view: &JobView) -> Vec<String> {
     lines.extend(findings.map(|finding| field("finding", finding)));
     lines.extend(record.before.as_ref().map(|before| field("before", image(before))));
     lines.extend(record.after.as_ref().map(|after| field("after", image(after))));
+    let commanded = |Commanded { command, at, authority }: &Commanded| {
+        field("command", format!("{at} {command}, token {authority}"))
+    };
+    lines.extend(record.commands.iter().map(commanded));
     lines.extend(record.writes.iter().map(|write| field("write", written(write))));
     let events = view.events.iter().map(|event| {
         let text = |name: &str| event.get(name).and_then(|value| value.as_str()).unwrap_or("?");

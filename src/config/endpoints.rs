@@ -4,7 +4,7 @@ use super::raw_settings::RawSettings;
 use super::schema::{STS_ENDPOINT, STS_REGION, VENDOR};
 use super::source::Setting;
 use crate::cloud::{Endpoint, EndpointPattern, Endpoints};
-use crate::domain::{Code, Region};
+use crate::domain::{Code, Region, without_secrets};
 
 const SECTION: &str = "cloud.endpoints";
 
@@ -71,7 +71,10 @@ fn sts(raw: &mut RawSettings<'_>) -> Option<Endpoint> {
                 Some(endpoint)
             }
             Err(error) => {
-                raw.report(&host.location, format!("{STS_ENDPOINT} cannot be \"{}\": {error}", host.value));
+                raw.report(
+                    &host.location,
+                    format!("{STS_ENDPOINT} cannot be \"{}\": {error}", without_secrets(&host.value)),
+                );
                 None
             }
         };

@@ -11,7 +11,7 @@ use super::error::Warning;
 use super::schema::{self, VENDOR};
 use super::source::{Setting, Source};
 use crate::document::{Location, Problem, value};
-use crate::domain::Code;
+use crate::domain::{Code, without_secrets};
 
 /// The settings as they are written in both sources, and what was found wrong with them.
 pub(super) struct RawSettings<'a> {
@@ -82,7 +82,21 @@ impl<'a> RawSettings<'a> {
     pub fn parsed<T: FromStr<Err: Display>>(&mut self, section: &str, key: &str) -> Option<Setting<T>> {
         self.read(section, key, |setting| {
             let text = value::text(key, &setting.value)?;
-            text.parse().map_err(|error| format!("`{key}` cannot be \"{text}\": {error}"))
+            // It may be a URL.
+            text.parse().map_err(|error| format!("`{key}` cannot be \"{}\": {error}", without_secrets(text)))
+        })
+    }
+
+    /// A list of strings, or one string. In the environment, white space separates the items.
+    pub fn strings(&mut self, section: &str, key: &str) -> Option<Setting<Vec<String>>> {
+        self.read(section, key, |setting| match &setting.value {
+            DeValue::Array(items) => {
+                items.iter().map(|item| value::text(key, item.get_ref()).map(str::to_owned)).collect()
+            }
+            one if in_environment(setting) => {
+                Ok(value::text(key, one)?.split_whitespace().map(str::to_owned).collect())
+            }
+            one => Ok(vec![value::text(key, one)?.to_owned()]),
         })
     }
 
@@ -153,7 +167,7 @@ impl<'a> RawSettings<'a> {
     pub fn file_of(&mut self, key: &str, path: &Setting<String>) -> Option<String> {
         let read = std::fs::read_to_string(&path.value);
         read.map_err(|error| {
-            let message = format!("cannot read `{key}` \"{}\": {error}", path.value);
+            let message = format!("cannot read `{key}` \"{}\": {error}", without_secrets(&path.value));
             self.report_as(Code::ConfigUnreadable, &path.location, message);
         })
         .ok()

@@ -4,13 +4,17 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use secrecy::ExposeSecret;
+
 use super::raw_settings::RawSettings;
 use super::settings::{
     AccountConfig, AdminConfig, BrokerConfig, Config, LogConfig, LogFormat, StoreConfig, WorkerConfig,
 };
+use super::source::Setting;
 use super::{credentials, endpoints, schema};
+use crate::admin::{ADMIN, AdminRole, AdminToken, LOCAL, is_name};
 use crate::cloud::{Endpoints, Limits};
-use crate::domain::{AccountUid, Code, Hour, Operation, Site};
+use crate::domain::{AccountUid, Code, Hour, Operation, Site, without_secrets};
 use crate::engine::guards::HourlyLimits;
 use crate::store::PostgresSettings;
 use crate::workflow::{Overrides, OverridingFile};
@@ -78,6 +82,10 @@ fn read_keep(raw: &mut RawSettings<'_>) -> Duration {
 
 fn read_store(raw: &mut RawSettings<'_>, name: &str) -> StoreConfig {
     let path = raw.text("store", "path");
+    if let Some(path) = path.as_ref().filter(|path| path.value.contains("://")) {
+        // Without the URL, which may hold a password.
+        raw.report(&path.location, "`path` is a URL and must be that of a file; a database is named by `url`");
+    }
     let Some(at) = raw.location("store", &["url", "url_file"]) else {
         if let Some(at) = raw.location("store", &["password", "password_file", "ca_file"]) {
             raw.report(&at, "`password` and `ca_file` belong to `url`, which is not set");
@@ -122,16 +130,49 @@ fn read_broker(raw: &mut RawSettings<'_>) -> BrokerConfig {
 
 fn read_admin(raw: &mut RawSettings<'_>) -> AdminConfig {
     let listen = raw.parsed::<SocketAddr>("admin", "listen");
-    let token = raw.secret("admin", "token");
-    let has_token = raw.location("admin", &["token", "token_file"]).is_some();
-    if let Some(listen) = listen.as_ref().filter(|listen| !listen.value.ip().is_loopback() && !has_token) {
-        let message = format!(
-            "`listen` is {}, which other machines can reach: set `[admin] token` or `token_file`, or listen on 127.0.0.1",
-            listen.value
-        );
-        raw.report_as(Code::ConfigNeedsToken, &listen.location, message);
+    AdminConfig {
+        listen: listen.map_or(SocketAddr::from(([127, 0, 0, 1], 9180)), |listen| listen.value),
+        hosts: read_hosts(raw),
+        token: raw.secret("admin", "token"),
+        tokens: read_tokens(raw),
     }
-    AdminConfig { listen: listen.map_or(SocketAddr::from(([127, 0, 0, 1], 9180)), |listen| listen.value), token }
+}
+
+fn read_hosts(raw: &mut RawSettings<'_>) -> Vec<String> {
+    let Some(Setting { value: hosts, location }) = raw.strings("admin", "hosts") else { return Vec::new() };
+    let of_a_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    for host in hosts.iter().filter(|host| !host.bytes().all(of_a_name)) {
+        let host = without_secrets(host);
+        raw.report(&location, format!("`hosts` cannot have \"{host}\": write the name alone, without scheme and port"));
+    }
+    hosts
+}
+
+fn read_tokens(raw: &mut RawSettings<'_>) -> Vec<AdminToken> {
+    let roles = AdminRole::ALL.map(|role| (role.as_str(), role));
+    let mut tokens: Vec<AdminToken> = Vec::new();
+    for number in 0.. {
+        let section = format!("{}.{number}", schema::TOKENS);
+        let Some(at) = raw.beginning(&section) else { break };
+        let (name, role) = (raw.text(&section, "name"), raw.word(&section, "role", &roles));
+        if raw.location(&section, &["token", "token_file"]).is_none() {
+            raw.report(&at, "this `[[admin.token]]` has neither `token` nor `token_file`");
+        }
+        let (Some(name), Some(role), Some(secret)) = (name, role, raw.secret(&section, "token")) else { continue };
+        let Setting { value: name, location } = name;
+        let twice = |other: &&AdminToken| other.secret.expose_secret() == secret.expose_secret();
+        if !is_name(&name) {
+            raw.report(&location, "`name` must be one word of at most 64 letters, digits, `-`, `_` and `.`");
+        } else if [ADMIN, LOCAL].contains(&name.as_str()) || tokens.iter().any(|other| other.name == name) {
+            let message = format!("`name` is \"{name}\", as that of another token is; every token needs its own");
+            raw.report_as(Code::ConfigContradiction, &location, message);
+        } else if let Some(other) = tokens.iter().find(twice) {
+            let message = format!("the tokens {} and {name} are the same; every token needs its own", other.name);
+            raw.report_as(Code::ConfigContradiction, &at, message);
+        }
+        tokens.push(AdminToken { name, role, secret });
+    }
+    tokens
 }
 
 fn read_limits(raw: &mut RawSettings<'_>) -> Limits {

@@ -7,7 +7,7 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
     ("", &["hour"]),
     ("store", &["path", "keep", "url", "url_file", "password", "password_file", "ca_file"]),
     ("broker", &["url", "url_file", "prefix", "prefetch", "declare", "ca_file"]),
-    ("admin", &["listen", "token", "token_file"]),
+    ("admin", &["listen", "hosts", "token", "token_file"]),
     ("cloud", &["plain_http"]),
     ("cloud.endpoints", &["cbn", "sts", "smartag", "vpc", "metadata"]),
     ("cloud.budget", &["reads_per_second", "writes_per_second", "burst"]),
@@ -80,6 +80,11 @@ pub(super) fn is_of_credential(key: &str) -> bool {
 pub(super) fn account_keys() -> impl Iterator<Item = &'static str> + Clone {
     CREDENTIAL.iter().chain(ACCOUNT).copied()
 }
+
+/// The list of tokens, `[[admin.token]]`. The settings of each are a section of that name and its number.
+pub(super) const TOKENS: &str = "admin.token";
+/// The keys of a token.
+pub(super) const TOKEN_KEYS: &[&str] = &["name", "role", "token", "token_file"];
 
 /// The list of allow-rules, `[[allow]]`.
 pub(super) const ALLOW: &str = "allow";

@@ -8,6 +8,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::error::Warning;
+use crate::admin::AdminToken;
 use crate::cloud::{AccountCredentials, Credential, Endpoints, Limits};
 use crate::domain::{AccountUid, Hour, Site};
 use crate::engine::guards::HourlyLimits;
@@ -75,10 +76,14 @@ pub struct BrokerConfig {
 /// `[admin]`
 #[derive(Debug, Clone)]
 pub struct AdminConfig {
-    /// The address on which it listens. Any other than loopback needs a token.
+    /// The address on which it listens.
     pub listen: SocketAddr,
-    /// The bearer token of its requests; `None` if they need none.
+    /// The names, besides addresses and `localhost`, under which clients reach it.
+    pub hosts: Vec<String>,
+    /// `token`: a token of every role, without a name of its own. Commands of this machine use it, too.
     pub token: Option<SecretString>,
+    /// Each `[[admin.token]]`.
+    pub tokens: Vec<AdminToken>,
 }
 
 /// `[worker]`

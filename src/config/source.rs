@@ -84,10 +84,25 @@ impl<'a> Source<'a> {
         table.only(&keys.iter().copied().chain(schema::subsections(section)).collect::<Vec<_>>());
         for key in table.keys() {
             let nested = format!("{section}.{}", key.value);
+            let is_list = matches!(table.value(key.value).map(|value| value.get_ref()), Some(DeValue::Array(_)));
             if schema::is_section(&nested) {
                 self.section(&table, key.value, &nested);
+            } else if nested == schema::TOKENS && is_list {
+                self.tokens(&table, key.value);
             } else {
                 self.key(&table, section, keys, key.value);
+            }
+        }
+    }
+
+    /// Reads each `[[admin.token]]`.
+    fn tokens(&mut self, admin: &Table<'_, 'a>, key: &str) {
+        let tables = admin.tables(key).into_iter().map(|table| table.named(format!("`[[{}]]`", schema::TOKENS)));
+        let whole =
+            tables.filter(|table| table.only(schema::TOKEN_KEYS) & table.requires("name") & table.requires("role"));
+        for (number, table) in whole.enumerate() {
+            for key in table.keys() {
+                self.key(&table, &format!("{}.{number}", schema::TOKENS), schema::TOKEN_KEYS, key.value);
             }
         }
     }

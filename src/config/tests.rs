@@ -11,6 +11,7 @@ use futures_util::FutureExt as _;
 use secrecy::ExposeSecret;
 
 use super::*;
+use crate::admin::AdminRole;
 use crate::cloud::{Credential, Endpoints, ExternalId, Keys, MachineRole, OidcRole};
 use crate::domain::{AccountUid, Code, Hour, Product, Requester, Site};
 use crate::engine::guards::HourlyLimits;
@@ -90,7 +91,13 @@ fn the_sample_is_read_and_says_the_defaults() {
     let config = load(&sample.replace("/etc/crossgrant/secrets", &dir.path().display().to_string()), &[]).unwrap();
     assert_eq!((config.accounts.len(), config.allow.len(), config.warnings.len()), (2, 1, 0));
     let known: Vec<&str> = schema::SECTIONS.iter().flat_map(|(_, keys)| keys.iter().copied()).collect();
-    for key in known.iter().copied().chain(schema::account_keys()).chain(schema::ALLOW_KEYS.iter().copied()) {
+    for key in known
+        .iter()
+        .copied()
+        .chain(schema::TOKEN_KEYS.iter().copied())
+        .chain(schema::account_keys())
+        .chain(schema::ALLOW_KEYS.iter().copied())
+    {
         assert!(sample.contains(&format!("{key} =")), "the sample does not show `{key}`");
     }
 }
@@ -213,15 +220,63 @@ fn secrets_are_read_from_files_without_their_last_newline() {
 }
 
 #[test]
-fn an_address_others_can_reach_needs_a_token() {
-    for listen in ["0.0.0.0:9180", "192.168.1.1:80", "[::]:9180"] {
-        let text = format!("[admin]\nlisten = \"{listen}\"\n");
-        assert!(faults(&text, &[])[0].contains("which other machines can reach"), "{listen}");
-        assert!(load(&text, &[("CROSSGRANT_ADMIN_TOKEN", "t")]).is_ok(), "{listen}");
+fn a_token_has_a_name_of_its_own_and_a_role() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("token");
+    std::fs::write(&path, "s3cr3t\n").unwrap();
+    private(&path);
+    let of_file = format!("[[admin.token]]\nname = \"night-shift\"\nrole = \"operator\"\ntoken_file = {path:?}\n");
+    let other = "[[admin.token]]\nname = \"dashboard\"\nrole = \"reader\"\ntoken = \"0ther\"\n";
+    let text = format!("[admin]\nlisten = \"0.0.0.0:9180\"\nhosts = [\"a.internal\", \"b\"]\n{of_file}{other}");
+    let admin = load(&text, &[("CROSSGRANT_ADMIN_TOKEN", "mine")]).unwrap().admin;
+    let tokens: Vec<_> = admin.tokens.iter().map(|t| (t.name.as_str(), t.role, t.secret.expose_secret())).collect();
+    assert_eq!(tokens, [("night-shift", AdminRole::Operator, "s3cr3t"), ("dashboard", AdminRole::Reader, "0ther")]);
+    assert_eq!((admin.hosts, admin.token.unwrap().expose_secret()), (vec!["a.internal".into(), "b".into()], "mine"));
+    let admin = load(other, &[("CROSSGRANT_ADMIN_HOSTS", "a b")]).unwrap().admin;
+    assert!(admin.token.is_none() && admin.hosts == ["a", "b"]);
+
+    for (changed, line, says) in [
+        (other.replace("dashboard", "night-shift"), "6: `name`", "every token needs its own"),
+        (other.replace("dashboard", "local"), "6: `name`", "every token needs its own"),
+        (other.replace("dashboard", "the dashboard"), "6: `name`", "one word"),
+        (other.replace("0ther", "s3cr3t"), "", "the tokens night-shift and dashboard are the same"),
+        (other.replace("reader", "redaer"), "7: `role`", "did you mean `reader`?"),
+        (other.replace("token = \"0ther\"\n", ""), "", "has neither `token` nor `token_file`"),
+        (other.replace("role = \"reader\"\n", ""), "5: `role`", "is missing in `[[admin.token]]`"),
+        (other.replace("role", "rol"), "7: unknown key `rol`", "did you mean `role`?"),
+        ("[admin]\nhosts = [\"http://a\"]".to_owned(), "6: `hosts`", "the name alone"),
+    ] {
+        let found = match changed.starts_with("[admin]") {
+            true => faults(&format!("#\n#\n#\n#\n{changed}"), &[]),
+            false => faults(&format!("{of_file}{changed}"), &[]),
+        };
+        let fault = found.iter().find(|fault| fault.contains(says));
+        assert!(fault.is_some_and(|fault| fault.starts_with(line)), "{line} {says}: {found:#?}");
+        assert!(!found.concat().contains("s3cr3t"), "{found:#?}");
     }
-    for listen in ["127.0.0.1:0", "[::1]:9180"] {
-        assert!(load(&format!("[admin]\nlisten = \"{listen}\"\n"), &[]).is_ok(), "{listen}");
+    assert!(faults("[[admin.token]]\n", &[]).len() == 2, "name and role are missing");
+}
+
+#[test]
+fn a_password_in_a_url_is_never_repeated() {
+    let url = "http://ann:s3cr3t@host:1/x";
+    let text = format!(
+        "[store]\npath = \"postgres://ann:s3cr3t@host/jobs\"\n[admin]\nlisten = \"{url}\"\nhosts = [\"{url}\"]\n\
+         [cloud.endpoints]\ncbn = \"{url}\"\nvpc = \"{url}\"\nmetadata = \"{url}\"\n\
+         [credentials.hub]\ncredentials_uri = \"ftp://ann:s3cr3t@host\"\n"
+    );
+    let env = [
+        ("ALIBABA_CLOUD_STS_ENDPOINT", url),
+        ("ALIBABA_CLOUD_STS_REGION", url),
+        ("CROSSGRANT_HOUR", url),
+        ("CROSSGRANT_LOG_FORMAT", url),
+    ];
+    let found = faults(&text, &env);
+    for key in ["path", "listen", "hosts", "cbn", "vpc", "metadata", "credentials_uri", "sts_region", "hour", "format"]
+    {
+        assert!(found.iter().any(|fault| fault.contains(&format!("`{key}`"))), "{key}: {found:#?}");
     }
+    assert!(!found.concat().contains("s3cr3t"), "{found:#?}");
 }
 
 #[test]
@@ -259,7 +314,6 @@ fn each_sort_of_fault_has_its_code() {
         ("hours = \"1h\"\n", Code::ConfigUnknownKey),
         ("[worker]\nconcurrency = 0\n", Code::ConfigBadValue),
         ("[broker]\nurl = \"amqp://a\"\nurl_file = \"b\"\n", Code::ConfigContradiction),
-        ("[admin]\nlisten = \"0.0.0.0:9180\"\n", Code::ConfigNeedsToken),
         ("hour = \"10s\"\n", Code::ConfigHour),
         ("[accounts.\"125\"]\nsite = \"china\"\n", Code::ConfigCredential),
     ] {

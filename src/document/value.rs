@@ -5,7 +5,7 @@ use std::time::Duration;
 use toml::de::DeValue;
 
 use super::names::{hint, list};
-use crate::domain::parse_duration;
+use crate::domain::{parse_duration, without_secrets};
 
 /// A string, which may be empty.
 pub fn string<'v>(key: &str, value: &'v DeValue<'_>) -> Result<&'v str, String> {
@@ -27,7 +27,9 @@ pub fn word<T: Copy>(key: &str, value: &DeValue<'_>, known: &[(&str, T)]) -> Res
     let found = known.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
     found.ok_or_else(|| {
         let words = || known.iter().map(|(word, _)| *word);
-        format!("`{key}` cannot be `{text}`{} (known: {})", hint(text, words()), list(words()))
+        // It may be a URL in the wrong place.
+        let shown = without_secrets(text);
+        format!("`{key}` cannot be `{shown}`{} (known: {})", hint(text, words()), list(words()))
     })
 }
 
@@ -36,7 +38,7 @@ pub fn duration(key: &str, value: &DeValue<'_>) -> Result<Duration, String> {
     let DeValue::String(text) = value else {
         return Err(must_be(key, "a duration in quotes, such as \"20s\"", value));
     };
-    parse_duration(text).map_err(|bad| format!("`{key}` {bad}, not \"{text}\""))
+    parse_duration(text).map_err(|bad| format!("`{key}` {bad}, not \"{}\"", without_secrets(text)))
 }
 
 /// A number, whole or not.

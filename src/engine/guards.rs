@@ -71,6 +71,9 @@ pub struct Pause {
     pub since: Timestamp,
     /// The operator who paused it, by the name given with the command.
     pub by: String,
+    /// The name of the token that the command came with; `None` of a pause from before tokens had names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authority: Option<String>,
     /// The reason given with the command; jobs that are held show it.
     pub reason: String,
 }
@@ -84,8 +87,9 @@ impl Pause {
 
 impl fmt::Display for Pause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { account, since, by, reason } = self;
-        write!(f, "account {account} is paused since {since} by {by}: {reason}")
+        let Self { account, since, by, authority, reason } = self;
+        let authority = authority.as_ref().map(|name| format!(" (token {name})")).unwrap_or_default();
+        write!(f, "account {account} is paused since {since} by {by}{authority}: {reason}")
     }
 }
 

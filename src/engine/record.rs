@@ -1,5 +1,6 @@
 //! What is known of a job: the record that is committed before anything it says is used.
 
+mod commanded;
 mod ending;
 mod image;
 mod phase;
@@ -11,6 +12,7 @@ mod write;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use commanded::Commanded;
 pub use ending::{Ending, Undo};
 pub use image::{EmptySince, Image};
 pub use phase::{Phase, Turn};
@@ -108,6 +110,9 @@ pub struct Record {
     /// When an operator approved it. No hourly limit stops it after that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approved_at: Option<Timestamp>,
+    /// The latest commands of operators, in the order in which they were carried out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub commands: Vec<Commanded>,
     /// Since when looks have been empty where that matters.
     #[serde(default, skip_serializing_if = "EmptySince::is_never")]
     pub empty_since: EmptySince,
@@ -158,6 +163,7 @@ impl Record {
             unchecked: vec![],
             begun_at: None,
             approved_at: None,
+            commands: vec![],
             empty_since: EmptySince::default(),
             mended: false,
             writes: vec![],
@@ -165,6 +171,11 @@ impl Record {
             effective_seen: None,
             sequence: 0,
         }
+    }
+
+    /// Keeps that a command was carried out.
+    pub fn commanded(&mut self, commanded: Commanded) {
+        commanded::keep(&mut self.commands, commanded);
     }
 
     /// Whether this job may have changed something in the cloud. From then on it ends only in ways that leave nothing half

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::domain::{AccountUid, BadName, Cen, CenId, InstanceType, JobUid, Kind, Requester};
-use crate::engine::guards::counted_as;
+use crate::engine::guards::{Pause, counted_as};
 use crate::engine::ports::store::{Group, Rejected, StoreError};
 use crate::engine::record::{Record, State};
 
@@ -54,6 +54,26 @@ pub(super) fn index(record: &Record) -> Result<Indexed<'_>, StoreError> {
         revision: i64::try_from(record.revision)
             .map_err(|_| StoreError::Corrupt(format!("job {} has revision {}", record.uid, record.revision)))?,
     })
+}
+
+/// Stands in `set_by` between what the operator said and the name of the token. The admin API takes no control character in
+/// the former, and names have none.
+const UNIT_SEPARATOR: char = '\u{1f}';
+
+/// Who has set a pause, as one text.
+pub(super) fn set_by(pause: &Pause) -> String {
+    match &pause.authority {
+        Some(authority) => format!("{}{UNIT_SEPARATOR}{authority}", pause.by),
+        None => pause.by.clone(),
+    }
+}
+
+/// Whom the operator named, and the name of the token, from [`set_by`].
+pub(super) fn setters(set_by: &str) -> (String, Option<String>) {
+    match set_by.rsplit_once(UNIT_SEPARATOR) {
+        Some((by, authority)) => (by.to_owned(), Some(authority.to_owned())),
+        None => (set_by.to_owned(), None),
+    }
 }
 
 /// A record as the text that is stored.

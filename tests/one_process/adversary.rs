@@ -81,7 +81,7 @@ async fn an_undo_does_not_take_a_lagging_read_for_its_own_success(stock: Stock) 
     let uid = plant.job(payer_change("p", ATTACHED, "PayByResourceOwner")).await;
     plant.work().await;
     assert_eq!(plant.effects().len(), 1, "the grant is modified, and does not show it yet");
-    plant.engine.command(uid, Command::Cancel).await.unwrap();
+    plant.engine.command(uid, Command::Cancel, "tests").await.unwrap();
     plant.run().await;
     assert_eq!(plant.record(uid).await.state(), State::Cancelled);
     let cen_owner = "PayByCenOwner".to_owned();
@@ -97,7 +97,7 @@ async fn an_undone_job_whose_hour_is_past_is_not_completed_by_the_next_one(stock
     let uid = plant.job(payer_change("p", ATTACHED, "PayByResourceOwner")).await;
     plant.run_until(at("10:59:00")).await;
     plant.clock.advance_to(at("11:00:01"));
-    plant.engine.command(uid, Command::Cancel).await.unwrap();
+    plant.engine.command(uid, Command::Cancel, "tests").await.unwrap();
     plant.cloud.clear_faults();
     plant.run_until(at("11:59:00")).await;
     assert_eq!(plant.record(uid).await.state(), State::Waiting);
@@ -117,7 +117,7 @@ async fn a_grant_that_was_attached_meanwhile_is_not_revoked_by_a_cancel(stock: S
     plant.work().await;
     assert_eq!(plant.record(uid).await.state(), State::Running);
     change(&plant, json!({"attach": {"transit_router": ROUTER, "instance": NOT_GRANTED}}));
-    plant.engine.command(uid, Command::Cancel).await.unwrap();
+    plant.engine.command(uid, Command::Cancel, "tests").await.unwrap();
     plant.run().await;
     let record = plant.record(uid).await;
     assert_eq!(
@@ -128,7 +128,7 @@ async fn a_grant_that_was_attached_meanwhile_is_not_revoked_by_a_cancel(stock: S
     );
     assert!(record.why.contains("attached"), "{}", record.why);
     change(&plant, json!({"detach": {"cen": CEN, "instance": NOT_GRANTED}}));
-    plant.engine.command(uid, Command::Resume).await.unwrap();
+    plant.engine.command(uid, Command::Resume, "tests").await.unwrap();
     plant.run().await;
     assert_eq!(plant.record(uid).await.state(), State::Cancelled);
     assert_eq!(payer(&plant, NOT_GRANTED), None);
@@ -146,9 +146,9 @@ async fn what_cannot_be_taken_back_is_never_said_to_be(stock: Stock) {
         "{}",
         record.why
     );
-    let declined = plant.engine.command(uid, Command::Cancel).await;
+    let declined = plant.engine.command(uid, Command::Cancel, "tests").await;
     assert!(declined.is_err(), "the attachment is deleted for good");
-    plant.engine.command(uid, Command::Resume).await.unwrap();
+    plant.engine.command(uid, Command::Resume, "tests").await.unwrap();
     plant.run().await;
     let record = plant.record(uid).await;
     assert_eq!(record.state(), State::Completed, "{}", record.why);
@@ -164,7 +164,7 @@ async fn a_cancel_after_the_last_write_of_a_replacement_is_declined(stock: Stock
         plant.work().await;
         let record = plant.record(uid).await;
         if record.writes.iter().any(|w| w.step == "grant") && !record.state().is_terminal() {
-            declined += usize::from(plant.engine.command(uid, Command::Cancel).await.is_err());
+            declined += usize::from(plant.engine.command(uid, Command::Cancel, "tests").await.is_err());
         }
         plant.clock.advance(Duration::from_secs(1));
     }
@@ -256,7 +256,7 @@ async fn a_write_whose_answer_was_lost_is_not_forgotten_over_a_later_refusal_of_
         plant.run_until(at("10:20:20")).await;
         let write = plant.record(uid).await.writes[0].clone();
         assert_eq!((write.sends, write.may_have_landed()), (2, true), "{later:?}: {write:?}");
-        plant.engine.command(uid, Command::Cancel).await.unwrap();
+        plant.engine.command(uid, Command::Cancel, "tests").await.unwrap();
         plant.run().await;
         assert_eq!(plant.record(uid).await.state(), State::Cancelled, "{later:?}");
         let cen_owner = "PayByCenOwner".to_owned();

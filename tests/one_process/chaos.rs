@@ -210,7 +210,7 @@ async fn what_an_older_cloud_does_not_say_is_never_taken_for_in_force() {
     assert_eq!(plant.record(uid).await.phase.ending().unwrap().reason, Reason::GaveUp);
     assert_eq!(plant.effects().len(), 2, "{:?}", plant.effects());
     plant.cloud.patch_switches(json!({"effective_order_type": "always"})).unwrap();
-    plant.engine.command(uid, Command::Resume).await.unwrap();
+    plant.engine.command(uid, Command::Resume, "tests").await.unwrap();
     plant.run().await;
     assert_eq!(plant.said(uid).await.last().unwrap(), "completed");
 
@@ -297,7 +297,7 @@ async fn chaos(stock: Stock, seed: u64) {
         }
         if !jobs.is_empty() && dice.roll(4) == 0 {
             let (uid, command) = (dice.pick(&jobs), dice.pick(&[Command::Cancel, Command::Resume]));
-            let done = plant.engine.command(uid, command).await.map(|_| ());
+            let done = plant.engine.command(uid, command, "tests").await.map(|_| ());
             log.push(format!("{command:?} {:?}: {done:?}", plant.record(uid).await.job.id));
         }
         let span = dice.pick(&[0, 1, 7, 31, 60, 900, 2_000, 4_000]);

@@ -87,7 +87,7 @@ async fn once_it_is_repaired_the_job_goes_on() {
         let reason = record.phase.ending().as_ref().map(|ending| ending.reason);
         assert_eq!((record.state(), reason), (State::Parked, Some(Reason::CredentialRefused)), "{}", record.why);
         assert!(!record.is_half_done(), "{operation}: the write was never carried out");
-        plant.engine.command(uid, Command::Resume).await.unwrap();
+        plant.engine.command(uid, Command::Resume, "tests").await.unwrap();
         plant.run().await;
         assert_eq!(plant.said(uid).await, ["accepted", "parked", "completed"], "{operation}");
         assert_eq!(plant.effects().len(), 1, "{operation}");
@@ -103,7 +103,7 @@ async fn between_two_writes_it_parks_half_done_and_goes_on_from_there() {
     let parked = plant.events(uid).await.pop().unwrap()["data"].clone();
     assert_eq!((&parked["reason"], &parked["half_done"]), (&"credential-refused".into(), &true.into()), "{parked}");
     assert_eq!(plant.effects().len(), 1);
-    plant.engine.command(uid, Command::Resume).await.unwrap();
+    plant.engine.command(uid, Command::Resume, "tests").await.unwrap();
     plant.run().await;
     assert_eq!(plant.said(uid).await, ["accepted", "parked", "waiting", "completed"]);
     assert_eq!(plant.effects().len(), 2, "{:?}", plant.effects());

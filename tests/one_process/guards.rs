@@ -92,5 +92,5 @@ fn write_calls(plant: &Plant) -> usize {
 }
 
 async fn pause(plant: &Plant, uid: &str) {
-    plant.engine.pause(account(uid), "ann".into(), "an incident".into()).await.unwrap();
+    plant.engine.pause(account(uid), "ann".into(), "an incident".into(), "tests").await.unwrap();
 }

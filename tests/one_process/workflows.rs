@@ -209,7 +209,7 @@ async fn a_job_that_cannot_finish_its_second_half_parks_half_done_and_blocks_the
     assert_eq!(plant.store().first_in_queue(&instance).await.unwrap(), Some(uid), "and `show` names the blocker");
 
     plant.cloud.clear_faults();
-    plant.engine.command(uid, Command::Resume).await.unwrap();
+    plant.engine.command(uid, Command::Resume, "tests").await.unwrap();
     plant.run().await;
     assert_eq!(plant.record(uid).await.state(), State::Completed);
     assert_eq!(plant.record(next).await.phase.ending().unwrap().reason, Reason::PayerDiffers);
@@ -223,7 +223,7 @@ async fn cancel_between_the_writes_undoes_and_while_waiting_is_refused() {
     let uid = plant.job(payer_change("p", ATTACHED, "PayByResourceOwner")).await;
     plant.work().await;
     assert_eq!(plant.effects(), [MODIFY]);
-    plant.engine.command(uid, Command::Cancel).await.unwrap();
+    plant.engine.command(uid, Command::Cancel, "tests").await.unwrap();
     plant.run().await;
     let record = plant.record(uid).await;
     assert_eq!(
@@ -236,7 +236,7 @@ async fn cancel_between_the_writes_undoes_and_while_waiting_is_refused() {
     plant.cloud.clear_faults();
     let uid = plant.job(payer_change("q", ATTACHED, "PayByResourceOwner")).await;
     plant.run_until("2026-11-21T10:50:00Z".parse().unwrap()).await;
-    let declined = plant.engine.command(uid, Command::Cancel).await.unwrap_err();
+    let declined = plant.engine.command(uid, Command::Cancel, "tests").await.unwrap_err();
     assert!(declined.to_string().contains("opposite payer-change"), "{declined}");
 }
 
@@ -252,7 +252,7 @@ async fn an_undo_after_the_hour_waits_for_the_next_one() {
     plant.run_until("2026-11-21T10:59:00Z".parse().unwrap()).await;
     assert_eq!(plant.record(uid).await.state(), State::Running);
     plant.clock.advance_to("2026-11-21T11:00:01Z".parse().unwrap());
-    plant.engine.command(uid, Command::Cancel).await.unwrap();
+    plant.engine.command(uid, Command::Cancel, "tests").await.unwrap();
     plant.cloud.clear_faults();
     plant.run_until("2026-11-21T11:30:00Z".parse().unwrap()).await;
     let record = plant.record(uid).await;
@@ -383,7 +383,7 @@ async fn a_change_that_never_takes_effect_is_overdue_once_and_then_parks() {
     assert_eq!(plant.said(uid).await, ["accepted", "waiting", "overdue", "parked"]);
     assert!(!record.is_half_done(), "both writes are made: it does not block the line");
     plant.cloud.clear_faults();
-    plant.engine.command(uid, Command::Resume).await.unwrap();
+    plant.engine.command(uid, Command::Resume, "tests").await.unwrap();
     plant.run().await;
     assert_eq!(plant.record(uid).await.state(), State::Completed);
 }

@@ -23,7 +23,7 @@ fn said(site: &Site, worker: &Worker, words: &[&str]) -> (i32, String) {
 
 /// A job as the worker has it, once it has it.
 fn shown(worker: &Worker, id: &str) -> Option<Value> {
-    let answer = worker.get(&format!("/v1/jobs/{}%2F{id}", Rabbit::USER), &[]);
+    let answer = worker.get(&format!("/v1/jobs/{}%2F{id}", Rabbit::USER));
     let mut view: Value = serde_json::from_str(&answer.body).unwrap();
     (answer.status == 200).then(|| view["job"].take())
 }
@@ -36,7 +36,13 @@ fn a_pause_outlives_the_worker_and_what_a_limit_parked_is_approved_by_number(cre
     let site = place(crew, Options { more: 1, worker: "[limits]\nrevokes_per_cen = 0", ..Options::default() });
     let (network, mut staff) = (another(0), site.staff());
     let (code, text) = said(&site, staff.one(), &["pause", RESOURCE, "--by", "ann", "--reason", "an incident"]);
-    assert!(code == 0 && text.contains("is paused since") && text.contains("by ann: an incident"), "{code} {text}");
+    assert!(
+        code == 0
+            && text.contains("is paused since")
+            && text.contains("by ann (token ")
+            && text.contains(": an incident"),
+        "{code} {text}"
+    );
     site.mail.submit(&job("grant", "grant", &network));
     let held = until("the grant is held", || shown(staff.one(), "grant")?["held"].as_str().map(str::to_owned));
     assert_eq!(held, RESOURCE);

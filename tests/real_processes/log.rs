@@ -52,7 +52,9 @@ fn at_level_trace_it_shows_no_secret() {
     let serve = ["--config", site.config(), "serve"];
     let worker = site.worker_by(Process::start_with("the worker", crossgrant(), &serve, &environment));
     worker.until_ready(true);
-    worker.get("/v1/jobs", &[&format!("Authorization: Bearer {TOKEN}")]);
+    for token in [TOKEN, &worker.token] {
+        assert_eq!(worker.ask("GET", "/v1/jobs", &[&format!("Authorization: Bearer {token}")]).status, 200);
+    }
     site.mail.submit(&job("change", "payer-change", ATTACHED));
     completes(&site, "change");
     worker.process.terminate();
@@ -61,7 +63,7 @@ fn at_level_trace_it_shows_no_secret() {
 
     let log = worker.process.lines().join("\n");
     assert!(log.contains("\"level\":\"DEBUG\"") && log.contains("lapin"), "it logs what libraries say, too");
-    for secret in [PASSWORD, TOKEN, "resource-secret"] {
+    for secret in [PASSWORD, TOKEN, &worker.token, "resource-secret"] {
         for disguise in disguises(secret) {
             assert!(!log.contains(&disguise), "{secret} as {disguise}");
         }

@@ -64,7 +64,7 @@ fn one_message_delivered_ten_times_is_one_run_and_one_answer(crew: Crew) {
     }
     assert_eq!(operations(&site, ATTACHED), [MODIFY, UPDATE, HOUR], "one set of writes");
     assert_eq!(answers(&site, MODIFY), "1 OK");
-    let jobs: Value = serde_json::from_str(&worker.get("/v1/jobs", &[]).body).unwrap();
+    let jobs: Value = serde_json::from_str(&worker.get("/v1/jobs").body).unwrap();
     assert_eq!(jobs["jobs"].as_array().unwrap().len(), 1, "{jobs}");
 }
 
@@ -121,7 +121,7 @@ fn every_bad_message_is_answered_with_its_reasons_and_disturbs_nothing(crew: Cre
         }
     }
     let rejected = format!("crossgrant_messages_rejected {}", corpus.len());
-    let metrics = worker.get("/metrics", &[]).body;
+    let metrics = worker.get("/metrics").body;
     assert!(metrics.lines().any(|line| line == rejected), "{rejected}");
     println!("{} kinds of bad message", corpus.len());
 }

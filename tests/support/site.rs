@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use crossgrant::admin::token_file;
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::cloud::Cloud;
@@ -28,6 +30,8 @@ pub struct Options<'a> {
     /// Lines of the worker's `[worker]` and `[admin]` tables.
     pub worker: &'a str,
     pub admin: &'a str,
+    /// Each `[[admin.token]]`.
+    pub tokens: &'a str,
     /// Lines of the `[timing]` table of their policies.
     pub timing: &'a str,
     /// The database that workers share, instead of a file.
@@ -36,7 +40,16 @@ pub struct Options<'a> {
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        Self { hour: "4s", more: 0, budget: ENDLESS, worker: "", admin: "", timing: SETTLE, database: None }
+        Self {
+            hour: "4s",
+            more: 0,
+            budget: ENDLESS,
+            worker: "",
+            admin: "",
+            tokens: TOKEN,
+            timing: SETTLE,
+            database: None,
+        }
     }
 }
 
@@ -47,6 +60,8 @@ pub struct Site {
     pub cloud: Cloud,
     pub mail: Mailbox,
     pub rabbit: Arc<Rabbit>,
+    /// The file of the store; `None` with a database.
+    store: Option<PathBuf>,
     _simulator: Process,
     _dir: tempfile::TempDir,
 }
@@ -68,9 +83,10 @@ impl Site {
         let cloud = Cloud::new(simulator.line("where it listens", address));
         cloud.set(&json!({"attachment_delay": "100ms"}));
         let policies = file("policies.toml", &format!("{POLICIES}{}", options.timing));
-        let config = file("crossgrant.toml", &config(options, &dir, &rabbit, &prefix, &cloud, &policies));
+        let store = options.database.is_none().then(|| dir.path().join("jobs.db"));
+        let config = file("crossgrant.toml", &config(options, store.as_deref(), &rabbit, &prefix, &cloud, &policies));
         let mail = Mailbox::open(&rabbit.amqp_url(), Rabbit::USER, &prefix);
-        Self { program: program.into(), config, cloud, mail, rabbit, _simulator: simulator, _dir: dir }
+        Self { program: program.into(), config, cloud, mail, rabbit, store, _simulator: simulator, _dir: dir }
     }
 
     /// Starts a worker, the same one each time: its name and its files are. It may not be ready yet.
@@ -98,7 +114,20 @@ impl Site {
             let line: Value = serde_json::from_str(line).ok()?;
             (line["message"] == "ready").then(|| line["admin.address"].as_str()?.parse().ok()).flatten()
         });
-        Worker { process, admin }
+        Worker { process, admin, token: self.token() }
+    }
+
+    /// The token of commands, had as `crossgrant` has it: from the file beside the store, or from the configuration.
+    fn token(&self) -> String {
+        match self.token_file() {
+            Some(file) => token_file::read(&file).unwrap().expose_secret().to_owned(),
+            None => SECRET.to_owned(),
+        }
+    }
+
+    /// Where the worker makes its token.
+    pub fn token_file(&self) -> Option<PathBuf> {
+        self.store.as_deref().map(token_file::beside)
     }
 
     /// Starts a worker, and waits until it can work.
@@ -118,18 +147,24 @@ impl Site {
 pub struct Worker {
     pub process: Process,
     pub admin: SocketAddr,
+    pub token: String,
 }
 
 impl Worker {
-    /// Asks the admin HTTP.
-    pub fn get(&self, path: &str, headers: &[&str]) -> Answer {
-        web::ask(self.admin, "GET", path, headers, "").unwrap_or_else(|e| panic!("GET {path}: {e}"))
+    /// Asks the admin HTTP, with the token.
+    pub fn get(&self, path: &str) -> Answer {
+        self.ask("GET", path, &[&format!("authorization: Bearer {}", self.token)])
+    }
+
+    /// Asks the admin HTTP with these headers and no others.
+    pub fn ask(&self, method: &str, path: &str, headers: &[&str]) -> Answer {
+        web::ask(self.admin, method, path, headers, "").unwrap_or_else(|e| panic!("{method} {path}: {e}"))
     }
 
     /// A job as the admin HTTP shows it: with its explanation and its events.
     pub fn job(&self, id: &str) -> Value {
         let id = id.replace('/', "%2F");
-        let answer = self.get(&format!("/v1/jobs/{}%2F{id}", Rabbit::USER), &[]);
+        let answer = self.get(&format!("/v1/jobs/{}%2F{id}", Rabbit::USER));
         assert_eq!(answer.status, 200, "{}", answer.body);
         serde_json::from_str(&answer.body).unwrap()
     }
@@ -228,6 +263,10 @@ cap = "1s"
 [timing]
 "#;
 
+/// What workers that share a database have instead of a file beside it.
+const TOKEN: &str = "[[admin.token]]\nname = \"tests\"\nrole = \"approver\"\ntoken = \"s3cr3t-of-the-tests\"";
+const SECRET: &str = "s3cr3t-of-the-tests";
+
 const ENDLESS: &str = "reads_per_second = 10000\nwrites_per_second = 10000\nburst = 1000";
 
 const SETTLE: &str = r#"
@@ -247,17 +286,17 @@ attachments-recheck = "500ms"
 
 fn config(
     options: &Options<'_>,
-    dir: &tempfile::TempDir,
+    store: Option<&Path>,
     rabbit: &Rabbit,
     prefix: &str,
     cloud: &Cloud,
     policies: &Path,
 ) -> String {
-    let Options { hour, budget, worker, admin, .. } = options;
+    let Options { hour, budget, worker, admin, tokens, .. } = options;
     let (broker, cloud) = (rabbit.amqp_url(), cloud.url());
-    let store = match options.database {
-        Some(database) => format!("url = {:?}", database.url()),
-        None => format!("path = {:?}", dir.path().join("jobs.db")),
+    let store = match (options.database, store) {
+        (Some(database), _) => format!("url = {:?}", database.url()),
+        (None, store) => format!("path = {:?}", store.unwrap()),
     };
     format!(
         r#"
@@ -270,6 +309,7 @@ prefix = "{prefix}"
 [admin]
 listen = "127.0.0.1:0"
 {admin}
+{tokens}
 [cloud.endpoints]
 cbn = "{cloud}"
 sts = "{cloud}"

@@ -58,10 +58,13 @@ impl WorkerCommand {
 /// Where the running worker is.
 #[derive(Debug, Default, Args)]
 pub struct WorkerArgs {
-    /// URL of the worker's admin API [default: `[admin] listen`]. The token comes from the configuration or
-    /// CROSSGRANT_ADMIN_TOKEN.
+    /// URL of the worker's admin API [default: `[admin] listen`].
     #[arg(long, display_order = 900, value_name = "URL")]
     pub admin: Option<String>,
+    /// Name of the [[admin.token]] to use [default: `[admin] token`, else the token that a worker makes beside its SQLite
+    /// store, else the only [[admin.token]]].
+    #[arg(long = "as", display_order = 900, value_name = "NAME")]
+    pub token_name: Option<String>,
 }
 
 /// The filters of `jobs` and `approve`. The worker parses their values.

@@ -20,15 +20,17 @@ pub(super) async fn local(config: &Config) -> Vec<DoctorFinding> {
         Ok(worker) => worker,
         Err(error) => return vec![failed("admin", error, "correct `[admin] listen`")],
     };
-    match worker.get::<JobPage>("/v1/jobs?limit=1").await {
-        Ok(_) => {}
+    let answers = match worker.get::<JobPage>("/v1/jobs?limit=1").await {
+        Ok(_) => fine("admin", format!("a worker answers at {}", worker.url())),
         Err(error) if error.exit == Exit::Unreachable => return vec![address(config).await, storage(config).await],
         Err(error) if error.code == Code::NotAWorker => {
             return vec![failed("admin", error, "stop that program, or set `[admin] listen` to another address")];
         }
-        Err(error) => return vec![failed("admin", error, "compare `[admin]` with the running worker's configuration")],
-    }
-    let answers = fine("admin", format!("a worker answers at {}", worker.url()));
+        Err(error) => {
+            let advice = format!("`crossgrant explain {}`", error.code);
+            failed("admin", error, advice)
+        }
+    };
     let advice = format!("see {}/readyz and the worker's log", worker.url());
     let ready = match worker.readiness().await {
         Ok(readiness) if readiness.ready => fine("worker", "is ready: store, broker and definitions"),

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::domain::{Reason, words};
 use crate::engine::decide::decision::{Context, Deciding, Decision, Next};
-use crate::engine::record::{Phase, Record, State, Turn, Undo};
+use crate::engine::record::{Commanded, Phase, Record, State, Turn, Undo};
 
 words! {
     /// A command of an operator to a job.
@@ -23,22 +23,31 @@ words! {
 #[error("{0}")]
 pub struct Declined(pub String);
 
-/// Decides on a command at `now`.
-pub fn command(context: &Context<'_>, record: &Record, command: Command, now: Timestamp) -> Result<Decision, Declined> {
-    let deciding = Deciding::new(context, record.clone(), now);
+/// Decides on a command at `now`. `authority` is the name of the token that it came with.
+pub fn command(
+    context: &Context<'_>,
+    record: &Record,
+    command: Command,
+    authority: &str,
+    now: Timestamp,
+) -> Result<Decision, Declined> {
+    let mut deciding = Deciding::new(context, record.clone(), now);
     if record.state().is_terminal() {
         return Err(Declined(format!("the job has ended: {}", record.state().as_str())));
     }
+    let commanded = Commanded { command: command.as_str().to_owned(), at: now, authority: authority.to_owned() };
+    deciding.record.commanded(commanded);
+    let by = format!("by an operator (token {authority})");
     match command {
-        Command::Cancel => cancel(deciding),
-        Command::Resume => resume(deciding),
-        Command::Approve => approve(deciding),
+        Command::Cancel => cancel(deciding, &by),
+        Command::Resume => resume(deciding, &by),
+        Command::Approve => approve(deciding, &by),
     }
 }
 
-fn cancel(mut deciding: Deciding<'_>) -> Result<Decision, Declined> {
+fn cancel(mut deciding: Deciding<'_>, by: &str) -> Result<Decision, Declined> {
     let record = &deciding.record;
-    let message = "cancelled by an operator".to_owned();
+    let message = format!("cancelled {by}");
     if record.wait.is_some() && !record.is_half_done() {
         return Err(Declined(
             "both writes are made, and the change takes effect by itself; to go back, submit the opposite payer-change"
@@ -63,7 +72,7 @@ fn cancel(mut deciding: Deciding<'_>) -> Result<Decision, Declined> {
     Ok(deciding.into_decision(next))
 }
 
-fn resume(mut deciding: Deciding<'_>) -> Result<Decision, Declined> {
+fn resume(mut deciding: Deciding<'_>, by: &str) -> Result<Decision, Declined> {
     if deciding.record.state() != State::Parked {
         return Err(Declined(format!(
             "only a parked job can be resumed; this one is {}",
@@ -78,12 +87,12 @@ fn resume(mut deciding: Deciding<'_>) -> Result<Decision, Declined> {
     if let Some(wait) = &mut deciding.record.wait {
         wait.since = deciding.now;
     }
-    deciding.record.why = "resumed by an operator".into();
+    deciding.record.why = format!("resumed {by}");
     deciding.progress();
     Ok(deciding.into_decision(Next::Rest))
 }
 
-fn approve(mut deciding: Deciding<'_>) -> Result<Decision, Declined> {
+fn approve(mut deciding: Deciding<'_>, by: &str) -> Result<Decision, Declined> {
     let record = &mut deciding.record;
     if !record.needs_approval() {
         let state = record.state().as_str();
@@ -93,7 +102,7 @@ fn approve(mut deciding: Deciding<'_>) -> Result<Decision, Declined> {
     }
     record.phase = Phase::Queued(Turn::Due(deciding.now));
     record.approved_at = Some(deciding.now);
-    record.why = "approved by an operator".into();
+    record.why = format!("approved {by}");
     deciding.progress();
     Ok(deciding.into_decision(Next::Rest))
 }

@@ -102,12 +102,12 @@ impl Guards {
 }
 
 pub(super) async fn pause(conn: &Connection, pause: &Pause) -> Result<bool, PgError> {
-    let Pause { account, since, by, reason } = pause;
+    let Pause { account, since, reason, .. } = pause;
     lock_pauses(conn).await?;
     let sql = "INSERT INTO pauses AS p (account, active, since_us, set_by, reason) VALUES ($1, true, $2, $3, $4)
         ON CONFLICT (account) DO UPDATE SET active = true, since_us = $2, set_by = $3, reason = $4 WHERE NOT p.active";
-    let (account, since) = (account.as_str(), row::at_or_before(*since));
-    Ok(conn.execute(sql, &[&account, &since, &by.as_bytes(), &reason.as_bytes()]).await? == 1)
+    let (account, since, set_by) = (account.as_str(), row::at_or_before(*since), row::set_by(pause));
+    Ok(conn.execute(sql, &[&account, &since, &set_by.as_bytes(), &reason.as_bytes()]).await? == 1)
 }
 
 pub(super) async fn unpause(conn: &Connection, account: &AccountUid) -> Result<bool, PgError> {
@@ -128,10 +128,12 @@ pub(super) async fn pauses(conn: &Connection) -> Result<Vec<Pause>, PgError> {
         let account: &str = row.get(0);
         let unreadable = |why: String| StoreError::Corrupt(format!("the pause of account {account}: {why}"));
         let text = |column: usize| String::from_utf8(row.get(column)).map_err(|error| unreadable(error.to_string()));
+        let (by, authority) = row::setters(&text(2)?);
         pauses.push(Pause {
             account: AccountUid::parse(account).map_err(|error| unreadable(error.to_string()))?,
             since: row::time(row.get(1)),
-            by: text(2)?,
+            by,
+            authority,
             reason: text(3)?,
         });
     }

@@ -27,13 +27,13 @@ pub(super) fn check(conn: &Connection, record: &Record, admission: Admission) ->
 }
 
 pub(super) fn pause(conn: &Connection, pause: &Pause) -> Result<bool, StoreError> {
-    let Pause { account, since, by, reason } = pause;
+    let Pause { account, since, reason, .. } = pause;
     let changed = conn
         .prepare_cached(
             "INSERT INTO pauses (account, active, since_us, set_by, reason) VALUES (?1, 1, ?2, ?3, ?4)
              ON CONFLICT DO UPDATE SET active = 1, since_us = ?2, set_by = ?3, reason = ?4 WHERE active = 0",
         )?
-        .execute(params![account.as_str(), row::at_or_before(*since), by, reason])?;
+        .execute(params![account.as_str(), row::at_or_before(*since), row::set_by(pause), reason])?;
     Ok(changed == 1)
 }
 
@@ -53,7 +53,8 @@ pub(super) fn pauses(conn: &Connection) -> Result<Vec<Pause>, StoreError> {
         let account: String = row.get(0)?;
         let account = AccountUid::parse(account.as_str())
             .map_err(|error| StoreError::Corrupt(format!("the pause of account {account}: {error}")))?;
-        pauses.push(Pause { account, since: row::time(row.get(1)?), by: row.get(2)?, reason: row.get(3)? });
+        let (by, authority) = row::setters(&row.get::<_, String>(2)?);
+        pauses.push(Pause { account, since: row::time(row.get(1)?), by, authority, reason: row.get(3)? });
     }
     Ok(pauses)
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use crossgrant::admin::{Admin, AdminParts};
+use crossgrant::admin::{Admin, AdminParts, AdminRole, AdminToken, AdminTokens};
 use crossgrant::engine::record::Record;
 use crossgrant::telemetry::Metrics;
 use http::{Request, StatusCode};
@@ -18,8 +18,15 @@ use crate::support::plant::Plant;
 pub async fn shows(plant: &Plant, record: &Record) {
     let (_stop, stopping) = watch::channel(false);
     let metrics = Arc::new(Metrics::new());
-    let admin = Admin::new(AdminParts { engine: plant.engine.clone(), metrics, broker: None, token: None, stopping });
-    let request = Request::builder().uri(format!("/v1/jobs/{}", record.uid)).body(Body::empty()).unwrap();
+    let tokens =
+        AdminTokens::new([AdminToken { name: "tests".into(), role: AdminRole::Approver, secret: "s3cr3t".into() }]);
+    let (engine, hosts) = (plant.engine.clone(), vec![]);
+    let admin = Admin::new(AdminParts { engine, metrics, broker: None, tokens, hosts, stopping });
+    let request = Request::builder()
+        .uri(format!("/v1/jobs/{}", record.uid))
+        .header("authorization", "Bearer s3cr3t")
+        .body(Body::empty())
+        .unwrap();
     let response = admin.router().oneshot(request).await.unwrap();
     let status = response.status();
     let body = response.into_body().collect().await.unwrap().to_bytes();

@@ -100,16 +100,16 @@ impl Ending {
                 Some(Person::Cancel) => (Command::Cancel, None),
                 Some(Person::Unpause) => {
                     let owner = entry.body()["cen"]["owner"].as_str().unwrap().to_owned();
-                    self.plant.engine.unpause(&AccountUid::parse(owner).unwrap()).await.unwrap();
+                    self.plant.engine.unpause(&AccountUid::parse(owner).unwrap(), "tests").await.unwrap();
                     continue;
                 }
                 Some(Person::FreeTheLine) | None => continue,
             };
             if let Some(refused) = refused {
-                let declined = self.plant.engine.command(before.uid, refused).await;
+                let declined = self.plant.engine.command(before.uid, refused, "tests").await;
                 assert!(declined.is_err(), "{}: {refused:?} is carried out", entry.id());
             }
-            self.plant.engine.command(before.uid, told).await.unwrap();
+            self.plant.engine.command(before.uid, told, "tests").await.unwrap();
         }
         self.works().await;
         for (entry, before) in self.manifest.jobs.iter().zip(&self.found) {

@@ -85,9 +85,12 @@ impl Stage {
         self.reject(Some("billing"), r#"{"id": "bad", "kind": "grnt"}"#).await;
         let engine = &self.plant.engine;
         for account in [scene::RESOURCE, scene::PAUSED] {
-            engine.pause(AccountUid::parse(account).unwrap(), "ann".into(), "an incident".into()).await.unwrap();
+            engine
+                .pause(AccountUid::parse(account).unwrap(), "ann".into(), "an incident".into(), "tests")
+                .await
+                .unwrap();
         }
-        engine.unpause(&AccountUid::parse(scene::RESOURCE).unwrap()).await.unwrap();
+        engine.unpause(&AccountUid::parse(scene::RESOURCE).unwrap(), "tests").await.unwrap();
         self.plant.run_until(at("06:21:00")).await;
     }
 
@@ -106,7 +109,7 @@ impl Stage {
         self.plant.cloud.inject(busy.times(1_000).only(&self.parts["cancelled-between"].attachment()));
         self.send("cancelled-between").await;
         self.plant.run_until(at("06:25:00")).await;
-        self.plant.engine.command(self.uids["cancelled-between"], Command::Cancel).await.unwrap();
+        self.plant.engine.command(self.uids["cancelled-between"], Command::Cancel, "tests").await.unwrap();
         self.plant.run_until(at("06:27:00")).await;
 
         let unread = InjectedFault::new("*", FaultKind::Throttle { retry_after_ms: None });
@@ -148,7 +151,7 @@ impl Stage {
         self.send("other-site").await;
         self.drive("other-site", |record| record.state() == State::Failed).await;
         self = self.under(Policy::everybody()).await;
-        self.plant.engine.command(self.uids["approved"], Command::Approve).await.unwrap();
+        self.plant.engine.command(self.uids["approved"], Command::Approve, "tests").await.unwrap();
         self
     }
 

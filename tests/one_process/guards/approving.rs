@@ -1,7 +1,7 @@
 //! A person approves what a limit has parked, over the admin HTTP.
 
 use axum::body::Body;
-use crossgrant::admin::{Admin, AdminParts};
+use crossgrant::admin::{Admin, AdminParts, AdminRole, AdminToken, AdminTokens};
 use crossgrant::telemetry::Metrics;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
@@ -14,8 +14,16 @@ use super::*;
 async fn ask(plant: &Plant, method: &str, path: &str) -> (StatusCode, Value) {
     let (_stop, stopping) = watch::channel(false);
     let metrics = Arc::new(Metrics::new());
-    let admin = Admin::new(AdminParts { engine: plant.engine.clone(), metrics, broker: None, token: None, stopping });
-    let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+    let tokens =
+        AdminTokens::new([AdminToken { name: "tests".into(), role: AdminRole::Approver, secret: "s3cr3t".into() }]);
+    let (engine, hosts) = (plant.engine.clone(), vec![]);
+    let admin = Admin::new(AdminParts { engine, metrics, broker: None, tokens, hosts, stopping });
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("authorization", "Bearer s3cr3t")
+        .body(Body::empty())
+        .unwrap();
     let response = admin.router().oneshot(request).await.unwrap();
     let status = response.status();
     let body = response.into_body().collect().await.unwrap().to_bytes();

@@ -38,7 +38,13 @@ impl Desk {
 const NOW: &str = "2026-11-21T10:20:00Z";
 
 fn paused() -> Pause {
-    Pause { account: account(RESOURCE), since: at(NOW), by: "ann".into(), reason: "an incident".into() }
+    Pause {
+        account: account(RESOURCE),
+        since: at(NOW),
+        by: "ann".into(),
+        authority: None,
+        reason: "an incident".into(),
+    }
 }
 
 fn taken_up(paused: Option<Pause>) -> Observation {

@@ -35,10 +35,10 @@ async fn the_21st_revoke_of_an_hour_parks_before_any_write_and_goes_on_once_appr
         "the next one passes"
     );
 
-    let declined = plant.engine.command(*last, Command::Resume).await.unwrap_err();
+    let declined = plant.engine.command(*last, Command::Resume, "tests").await.unwrap_err();
     assert!(declined.to_string().contains("`crossgrant approve`"), "{declined}");
     let approved_at = plant.clock.now();
-    plant.engine.command(*last, Command::Approve).await.unwrap();
+    plant.engine.command(*last, Command::Approve, "tests").await.unwrap();
     plant.work().await;
     assert_eq!(write_calls(&plant), 20, "an empty list from before it rested confirms none of now");
     plant.run_on().await;
@@ -60,7 +60,7 @@ async fn an_empty_look_from_before_the_rest_does_not_let_one_new_one_be_believed
     for list in ["ListTransitRouterVpcAttachments", "DescribeCenAttachedChildInstances"] {
         plant.cloud.inject(InjectedFault::new(list, FaultKind::EmptyList));
     }
-    plant.engine.command(uid, Command::Approve).await.unwrap();
+    plant.engine.command(uid, Command::Approve, "tests").await.unwrap();
     plant.run_on().await;
     let record = plant.record(uid).await;
     assert_eq!((record.state(), record.phase.ending().unwrap().reason), (State::Failed, Reason::Attached));
@@ -110,7 +110,7 @@ async fn the_hour_rolls_and_does_not_begin_by_itself_what_is_parked() {
     plant.run().await;
     let uids = [first, early, late].concat();
     assert_eq!(states(&plant, &uids).await, [State::Completed, State::Parked, State::Parked, State::Completed]);
-    plant.engine.command(uids[1], Command::Cancel).await.unwrap();
+    plant.engine.command(uids[1], Command::Cancel, "tests").await.unwrap();
     assert_eq!(plant.record(uids[1]).await.state(), State::Cancelled);
     assert_eq!(write_calls(&plant), 2);
 }
@@ -181,7 +181,7 @@ async fn what_was_begun_is_counted_over_a_restart_and_an_approval_lasts() {
 
     let refusal = FaultKind::Throttle { retry_after_ms: None };
     plant.cloud.inject(InjectedFault::new("RevokeInstanceFromTransitRouter", refusal));
-    plant.engine.command(third, Command::Approve).await.unwrap();
+    plant.engine.command(third, Command::Approve, "tests").await.unwrap();
     plant.work().await;
     assert!(!plant.record(third).await.has_written(), "its write was refused, so it begins once more");
     plant.run_until(at("2026-11-21T10:50:00Z")).await;

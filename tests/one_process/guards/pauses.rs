@@ -28,12 +28,12 @@ async fn a_paused_account_is_left_alone_and_the_pause_survives_a_restart() {
         assert_eq!(plant.cloud.total_calls(), 0);
         for job in [held, planned] {
             let record = plant.record(job).await;
-            let why = format!("account {uid} is paused since 2026-11-21T10:20:00Z by ann: an incident");
+            let why = format!("account {uid} is paused since 2026-11-21T10:20:00Z by ann (token tests): an incident");
             assert_eq!((record.state(), &record.why, record.phase.due()), (State::Queued, &why, None));
             let shown = explain(&record, None, true, plant.clock.now());
             assert!(shown.why == why && shown.next.contains(&format!("crossgrant unpause {uid}")), "{shown:?}");
         }
-        plant.engine.unpause(&account(uid)).await.unwrap();
+        plant.engine.unpause(&account(uid), "tests").await.unwrap();
         plant.run_on().await;
         assert_eq!(states(&plant, &[held, planned]).await, [State::Completed, State::Planned]);
         assert_eq!(plant.said(held).await, ["accepted", "completed"]);
@@ -52,7 +52,7 @@ async fn a_held_job_begins_as_soon_as_its_account_is_unpaused() {
     store.run_out(&plant.clock).await;
     let began = plant.clock.now();
     assert_eq!(plant.record(uid).await.phase.held(), Some(&account(RESOURCE)));
-    plant.engine.unpause(&account(RESOURCE)).await.unwrap();
+    plant.engine.unpause(&account(RESOURCE), "tests").await.unwrap();
     store.run_until(&plant.clock, || !plant.effects().is_empty()).await;
     assert_eq!(plant.clock.now(), began, "the job did not wait for the clock");
     stop.send_replace(true);
@@ -78,7 +78,7 @@ async fn a_job_expires_while_its_account_is_paused_and_can_be_cancelled() {
         Some(&account(RESOURCE)),
         "its turn came, and it is held as well"
     );
-    plant.engine.command(other, Command::Cancel).await.unwrap();
+    plant.engine.command(other, Command::Cancel, "tests").await.unwrap();
     assert_eq!(plant.record(other).await.state(), State::Cancelled);
     assert_eq!(plant.record(other).await.phase.held(), None);
     assert_eq!(plant.cloud.total_calls(), 0);
@@ -103,7 +103,7 @@ async fn a_pause_in_the_middle_of_a_look_stops_the_write_that_would_follow() {
     assert_eq!((record.phase.held(), record.writes.len()), (Some(&account(CEN_OWNER)), 0));
     assert!(record.why.contains("is paused since"), "{}", record.why);
     assert_eq!(write_calls(&plant), 0);
-    plant.engine.unpause(&account(CEN_OWNER)).await.unwrap();
+    plant.engine.unpause(&account(CEN_OWNER), "tests").await.unwrap();
     store.run_out(&plant.clock).await;
     assert_eq!(plant.record(uid).await.state(), State::Completed);
 }
@@ -114,7 +114,8 @@ async fn an_account_that_is_not_configured_cannot_be_paused_by_mistake() {
     let store = plant.engine.store.clone();
     let sites = [RESOURCE, CEN_OWNER].map(|uid| (account(uid), crossgrant::domain::Site::China));
     let plant = plant.restarted(Policy::new(vec![], sites.into()), || store).await;
-    let declined = plant.engine.pause(account("1688000000000009"), "ann".into(), "why".into()).await.unwrap_err();
+    let declined =
+        plant.engine.pause(account("1688000000000009"), "ann".into(), "why".into(), "tests").await.unwrap_err();
     assert!(declined.to_string().contains("is it mistyped?"), "{declined}");
     pause(&plant, RESOURCE).await;
     assert_eq!(plant.store().pauses().await.unwrap().len(), 1);

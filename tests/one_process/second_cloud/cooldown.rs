@@ -83,7 +83,7 @@ async fn a_cancel_within_the_hour_waits_for_it_and_puts_back_what_was_written() 
         plant.cloud.inject(InjectedFault::new(&update(VPC), FaultKind::Conflict).times(1_000_000));
         let uid = plant.job(VPC.job("payer-change")).await;
         plant.run_until(at("10:30:00")).await;
-        plant.engine.command(uid, Command::Cancel).await.unwrap();
+        plant.engine.command(uid, Command::Cancel, "tests").await.unwrap();
         plant.run_until(at("11:19:00")).await;
         assert_eq!((plant.record(uid).await.state(), plant.effects().len()), (State::Running, 1), "{code}");
         plant.run_until(at("12:30:00")).await;

@@ -124,7 +124,7 @@ async fn what_is_attached_before_the_revoke_is_not_revoked(stock: Stock) {
 
 async fn a_cancel_between_revoke_and_grant_puts_the_old_grant_back(stock: Stock) {
     let (plant, uid) = about_to(stock, Stands::Granted, VPC.job("payer-change"), GRANT).await;
-    plant.engine.command(uid, Command::Cancel).await.unwrap();
+    plant.engine.command(uid, Command::Cancel, "tests").await.unwrap();
     plant.run_until(at("10:40:00")).await;
     let record = plant.record(uid).await;
     assert_eq!(end(&record), (State::Cancelled, Some(Reason::CancelledByOperator)), "{}", record.why);
@@ -162,7 +162,7 @@ async fn what_show_says_of_a_cancel_holds(stock: Stock) {
         assert_eq!(obeyed, can, "{case}: {shown:?}");
         assert_eq!(shown.next.contains("`cancel` puts back"), can, "{case}: {shown:?}");
         plant.cloud.clear_faults();
-        let cancelled = plant.engine.command(uid, Command::Cancel).await;
+        let cancelled = plant.engine.command(uid, Command::Cancel, "tests").await;
         assert_eq!(cancelled.is_ok(), can, "{case}");
         if can {
             plant.run_until(at("23:00:00")).await;
@@ -191,7 +191,7 @@ async fn a_wait_that_is_half_done_can_be_cancelled() {
     let obeyed = plant.engine.would_obey(&record, Command::Cancel).await.unwrap();
     let shown = explain(&record, None, obeyed, plant.clock.now());
     assert!(obeyed && shown.next.contains("`cancel` puts back"), "{shown:?}");
-    plant.engine.command(uid, Command::Cancel).await.unwrap();
+    plant.engine.command(uid, Command::Cancel, "tests").await.unwrap();
     plant.run_until(at("13:10:00")).await;
     let record = plant.record(uid).await;
     assert_eq!(end(&record), (State::Cancelled, Some(Reason::CancelledByOperator)), "{}", record.why);

@@ -164,7 +164,13 @@ async fn a_pause_waits_for_jobs_that_are_beginning() {
     let change = Change { admission: Some(Admission { since: at(0), most: None }), ..change(job, LeaseUse::None) };
     let beginning = tokio::spawn(async move { one.commit(change).await.unwrap() });
     waits(&database).await;
-    let pause = Pause { account: record(1).job.cen.owner, since: at(5), by: "a\0".into(), reason: "b".into() };
+    let pause = Pause {
+        account: record(1).job.cen.owner,
+        since: at(5),
+        by: "a\0".into(),
+        authority: Some("b".into()),
+        reason: "b".into(),
+    };
     let (kept, told) = (pause.clone(), Arc::clone(&other));
     let mut pausing = tokio::spawn(async move { told.pause(&kept).await.unwrap() });
     let early = tokio::time::timeout(Duration::from_millis(100), &mut pausing).await;

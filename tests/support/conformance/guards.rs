@@ -18,7 +18,13 @@ fn account(uid: &str) -> AccountUid {
 }
 
 fn pause(uid: &str) -> Pause {
-    Pause { account: account(uid), since: at(5), by: "ann".into(), reason: "an incident".into() }
+    Pause {
+        account: account(uid),
+        since: at(5),
+        by: "ann".into(),
+        authority: Some("night-shift".into()),
+        reason: "an incident".into(),
+    }
 }
 
 /// Job `n` as a revoke.
@@ -131,7 +137,7 @@ pub async fn a_pause_is_kept_until_it_is_ended(store: S) {
     assert!(!store.unpause(&account(RESOURCE)).await.unwrap());
     assert!(store.pause(&pause(RESOURCE)).await.unwrap());
     assert!(store.pause(&pause(CEN_OWNER)).await.unwrap());
-    let again = Pause { by: "bob".into(), reason: "another".into(), ..pause(RESOURCE) };
+    let again = Pause { by: "bob".into(), authority: None, reason: "another".into(), ..pause(RESOURCE) };
     assert!(!store.pause(&again).await.unwrap());
     assert_eq!(store.pauses().await.unwrap(), [pause(CEN_OWNER), pause(RESOURCE)]);
     assert_eq!(store.counts().await.unwrap().paused, 2);

@@ -1,0 +1,134 @@
+//! The tokens that requests carry, and what each of them allows.
+
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use crate::domain::words;
+
+words! {
+    /// What a token allows. Each role includes those before it.
+    pub enum AdminRole {
+        /// Reads jobs, pauses and dead messages.
+        Reader = "reader",
+        /// Commands: cancel, resume, pause, replay.
+        Operator = "operator",
+        /// Approves what an hourly limit has parked.
+        Approver = "approver",
+    }
+}
+
+/// The name of the token of `[admin] token`.
+pub const ADMIN: &str = "admin";
+/// The name of the token that a worker makes beside its store.
+pub const LOCAL: &str = "local";
+
+/// A token, as it is configured or made.
+#[derive(Debug, Clone)]
+pub struct AdminToken {
+    /// Whose it is, or what for. It stands in records and in the log with everything that is done with the token.
+    pub name: String,
+    /// What it allows.
+    pub role: AdminRole,
+    /// What requests carry.
+    pub secret: SecretString,
+}
+
+/// Whether a text can be the name of a token: one word, so that it can stand in sentences and in one column of the store.
+pub fn is_name(text: &str) -> bool {
+    let word = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    (1..=64).contains(&text.len()) && text.bytes().all(word)
+}
+
+/// By which right a request is carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authority {
+    /// The name of its token.
+    pub token: String,
+    /// What the token allows.
+    pub role: AdminRole,
+}
+
+/// The tokens that a worker knows: their names and roles, and only a digest of each.
+#[derive(Debug, Clone, Default)]
+pub struct AdminTokens(Vec<(Authority, [u8; 32])>);
+
+impl AdminTokens {
+    /// Of two tokens with the same secret, the first counts.
+    pub fn new(tokens: impl IntoIterator<Item = AdminToken>) -> Self {
+        let mut known: Vec<(Authority, [u8; 32])> = Vec::new();
+        for AdminToken { name, role, secret } in tokens {
+            let digest = digest(secret.expose_secret());
+            if known.iter().all(|(_, other)| *other != digest) {
+                known.push((Authority { token: name, role }, digest));
+            }
+        }
+        Self(known)
+    }
+
+    /// Whether there is none, so that no request can have one.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The names and roles, for the log.
+    pub fn authorities(&self) -> impl Iterator<Item = &Authority> {
+        self.0.iter().map(|(authority, _)| authority)
+    }
+
+    /// What a request with this secret may do; `None` if no token has it. Every token is compared, each in constant time and by
+    /// a digest of fixed length, so that the time tells nothing of the tokens.
+    pub fn authority(&self, secret: &str) -> Option<&Authority> {
+        let given = digest(secret);
+        let mut found = None;
+        for (authority, known) in &self.0 {
+            if known.ct_eq(&given).into() {
+                found = Some(authority);
+            }
+        }
+        found
+    }
+}
+
+fn digest(secret: &str) -> [u8; 32] {
+    Sha256::digest(secret.as_bytes()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(name: &str, role: AdminRole, secret: &str) -> AdminToken {
+        AdminToken { name: name.into(), role, secret: secret.into() }
+    }
+
+    #[test]
+    fn a_secret_stands_for_its_token_and_no_part_of_it_does() {
+        let tokens = AdminTokens::new([
+            token("night-shift", AdminRole::Operator, "s3cr3t"),
+            token("dashboard", AdminRole::Reader, "0ther"),
+            token("again", AdminRole::Approver, "s3cr3t"),
+        ]);
+        assert_eq!(tokens.authority("s3cr3t").unwrap().token, "night-shift");
+        assert_eq!(tokens.authority("0ther").unwrap().role, AdminRole::Reader);
+        assert_eq!(tokens.authorities().count(), 2);
+        for wrong in ["", "s3cr3", "s3cr3tt", "S3CR3T", "0ther "] {
+            assert_eq!(tokens.authority(wrong), None, "{wrong:?}");
+        }
+        assert!(AdminTokens::default().authority("").is_none() && AdminTokens::default().is_empty());
+        assert!(!format!("{tokens:?}").contains("s3cr3t"));
+    }
+
+    #[test]
+    fn a_role_includes_those_before_it() {
+        assert!(AdminRole::Reader < AdminRole::Operator && AdminRole::Operator < AdminRole::Approver);
+    }
+
+    #[test]
+    fn a_name_is_one_word() {
+        assert!(is_name("night-shift") && is_name("ops.2"));
+        for wrong in ["", "night shift", "a\u{1f}b", "ann)", &"x".repeat(65)] {
+            assert!(!is_name(wrong), "{wrong:?}");
+        }
+    }
+}

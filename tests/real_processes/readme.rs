@@ -1,0 +1,103 @@
+//! The commands of the README, typed by a shell as they stand there, in a folder with the README's own job.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use super::site;
+use crate::support::crossgrant;
+use crate::support::process::Process;
+use crate::support::rabbit::Rabbit;
+use crate::support::site::Options;
+
+const README: &str = include_str!("../../README.md");
+
+/// What comes of each command, in the order of the README: its exit code and a part of what it says.
+const COMMANDS: [(&str, i32, &str); 19] = [
+    ("crossgrant --config crossgrant.toml serve", 0, "ready"),
+    ("crossgrant submit job.json --wait", 0, "crossgrant.job.completed"),
+    ("crossgrant jobs --state parked,waiting", 0, "REQUESTER/ID"),
+    ("crossgrant show tickets/NET-4312/1", 0, "payer-change NET-4312/1 · completed"),
+    ("crossgrant cancel tickets/NET-4312/1", 1, "the job has ended: completed (HTTP 409) [declined]"),
+    ("crossgrant resume tickets/NET-4312/1", 1, "the job has ended: completed (HTTP 409) [declined]"),
+    ("crossgrant approve --expect-count 3", 1, "no job needs approval"),
+    ("crossgrant pause 1688000000000001 --reason \"an incident\"", 0, "(token local): an incident"),
+    ("crossgrant paused", 0, "account 1688000000000001 is paused since"),
+    ("crossgrant unpause 1688000000000001", 0, "is no longer paused"),
+    ("crossgrant plan job.json", 0, "NET-4312/1"),
+    ("crossgrant plan job.json --profile 1688000000000001=network", 0, "NET-4312/1"),
+    ("crossgrant dead list", 0, ""),
+    ("crossgrant dead replay", 0, "there are no undelivered events"),
+    ("crossgrant doctor", 0, "a worker answers at"),
+    ("crossgrant doctor --probe job.json", 0, ""),
+    ("crossgrant explain attached", 0, "attached"),
+    ("crossgrant simulate --hour 10s", 0, "listen"),
+    ("sudo -u crossgrant crossgrant jobs", 0, ""),
+];
+
+/// The commands of the README, without what explains them.
+fn commands() -> Vec<&'static str> {
+    let lines = README.lines().filter(|line| line.starts_with("    ")).map(str::trim_start);
+    let lines =
+        lines.filter(|line| line.starts_with("crossgrant ") || line.starts_with("sudo -u crossgrant crossgrant "));
+    lines.map(|line| line.split_once(" #").map_or(line, |(command, _)| command).trim_end()).collect()
+}
+
+/// The job in the README.
+fn job() -> &'static str {
+    let (_, rest) = README.split_once("```json\n").unwrap();
+    rest.split_once("```").unwrap().0
+}
+
+#[test]
+fn every_command_of_the_readme_is_tried_below() {
+    assert_eq!(commands(), COMMANDS.map(|(command, _, _)| command));
+}
+
+#[test]
+fn the_commands_of_the_readme_work_as_typed() {
+    let worker = "[[allow]]\nrequesters = [\"tickets\"]";
+    let site = site(&Options { worker, ..Options::default() });
+    site.rabbit.ctl(&["add_user", "tickets", "tickets"]).unwrap();
+    site.rabbit.ctl(&["set_permissions", "tickets", ".*", ".*", ".*"]).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("crossgrant.toml");
+    std::fs::copy(site.config(), &config).unwrap();
+    std::fs::set_permissions(&config, PermissionsExt::from_mode(0o600)).unwrap();
+    std::fs::write(dir.path().join("job.json"), job()).unwrap();
+    let profiles = r#"{"profiles": [{"name": "network", "mode": "AK", "access_key_id": "resource-key",
+        "access_key_secret": "resource-secret"}]}"#;
+    std::fs::create_dir(dir.path().join(".aliyun")).unwrap();
+    std::fs::write(dir.path().join(".aliyun/config.json"), profiles).unwrap();
+
+    let worker = site.worker_by(typed(dir.path(), COMMANDS[0].0, &[]));
+    worker.until_ready(true);
+    let tickets = site.rabbit.amqp_url().replace(&format!("//{}:", Rabbit::USER), "//tickets:");
+    let (scheme, rest) = tickets.split_once("//tickets:").unwrap();
+    let tickets = format!("{scheme}//tickets:tickets@{}", rest.split_once('@').unwrap().1);
+    let (listen, home) = (worker.admin.to_string(), dir.path().to_str().unwrap());
+    let around = [("CROSSGRANT_ADMIN_LISTEN", listen.as_str()), ("CROSSGRANT_BROKER_URL", &tickets), ("HOME", home)];
+    for (command, code, says) in &COMMANDS[1..] {
+        // The user of the worker is the one who runs the tests.
+        let command = command.trim_start_matches("sudo -u crossgrant ");
+        let process = typed(dir.path(), command, &around);
+        if command.contains("simulate") {
+            process.line("where it listens", |line| line.contains(says).then_some(()));
+            continue;
+        }
+        let status = process.end(Duration::from_secs(60)).unwrap_or_else(|| panic!("`{command}` does not end"));
+        let text = process.lines().join("\n");
+        assert!(status.code() == Some(*code) && text.contains(says), "`{command}` ends with {status}:\n{text}");
+    }
+    worker.process.terminate();
+    assert!(worker.process.end(Duration::from_secs(60)).unwrap().success());
+}
+
+/// A line as a shell reads it, in a folder.
+fn typed(dir: &Path, line: &str, environment: &[(&str, &str)]) -> Process {
+    let programs = crossgrant().parent().unwrap().display();
+    let path = format!("{programs}:{}", std::env::var("PATH").unwrap_or_default());
+    let environment = [environment, &[("PATH", path.as_str())]].concat();
+    let script = format!("cd '{}' && exec {line}", dir.display());
+    Process::start_with(line, Path::new("/bin/sh"), &["-c", &script], &environment)
+}
