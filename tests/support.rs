@@ -15,6 +15,7 @@ pub mod postgres;
 pub mod process;
 pub mod rabbit;
 pub mod site;
+pub mod stepping;
 pub mod web;
 
 use rabbit::Rabbit;

@@ -7,5 +7,6 @@ pub mod outbox;
 pub mod plan;
 pub mod retention;
 pub mod shared;
+pub mod timekeeping;
 pub mod wakeups;
 pub mod worker;
