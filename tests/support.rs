@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 pub mod bad_messages;
+pub mod clock_set;
 pub mod cloud;
 pub mod conformance;
 pub mod crash_script;

@@ -80,7 +80,7 @@ fn tell(ahead: SignedDuration) {
 
 /// How far off the machine's clock is, for people.
 pub fn sentence(ahead: SignedDuration) -> String {
-    let (off, way) = (ahead.abs().as_secs(), if ahead.is_negative() { "behind" } else { "ahead of" });
+    let (off, way) = (ahead.abs().as_secs_f64().round(), if ahead.is_negative() { "behind" } else { "ahead of" });
     format!(
         "this machine's clock is {off} s {way} the cloud's, which the worker goes by; set it right: timedatectl set-ntp true"
     )
