@@ -7,6 +7,7 @@ pub mod outbox;
 pub mod plan;
 pub mod retention;
 pub mod shared;
+pub mod store_watch;
 pub mod timekeeping;
 pub mod wakeups;
 pub mod worker;
