@@ -5,6 +5,7 @@
 mod admin_port;
 mod broker_killed;
 mod ccn_plans;
+mod clock_set;
 mod database;
 mod guards;
 mod intake;

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::parts::Admin;
 use crate::broker::{Link, LinkStatus};
 use crate::domain::{AccountUid, Kind};
+use crate::engine::loops::timekeeping;
 use crate::telemetry::metrics;
 
 /// The time limit for an answer of the store; after it the store counts as down.
@@ -21,7 +22,8 @@ const PROBE: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HealthCheck {
     /// `store`, `broker-consume`, `broker-publish`, `definitions` or `running`; or one that never fails: `accounts` lists
-    /// those that are paused, and `dead-lettered` counts the messages that the broker gave up.
+    /// those that are paused, `dead-lettered` counts the messages that the broker gave up, and `clock` says how far off this
+    /// machine's is.
     pub name: String,
     /// Whether the check passed.
     pub ok: bool,
@@ -88,6 +90,8 @@ impl Admin {
         let missing = (!missing.is_empty()).then(|| format!("no definition of {}", missing.join(", ")));
         checks.push(check("definitions", missing));
         checks.push(self.accounts().await);
+        let detail = timekeeping::fault(parts.engine.clock.machine_ahead());
+        checks.push(HealthCheck { name: "clock".into(), ok: true, detail });
         Readiness { ready: checks.iter().all(|check| check.ok), checks }
     }
 

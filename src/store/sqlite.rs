@@ -137,14 +137,19 @@ impl Store for Sqlite {
         now: Timestamp,
         until: Timestamp,
         limit: usize,
+        in_hand: &[JobUid],
     ) -> Result<Vec<Claimed>, StoreError> {
-        let holder = holder.to_owned();
-        self.write(move |conn| lease::claim(conn, &holder, now, until, limit)).await
+        let (holder, in_hand) = (holder.to_owned(), in_hand.iter().copied().collect());
+        self.write(move |conn| lease::claim(conn, &holder, now, until, limit, &in_hand)).await
     }
 
     async fn reclaim(&self, holder: &str) -> Result<usize, StoreError> {
         let holder = holder.to_owned();
         self.write(move |conn| lease::reclaim(conn, &holder)).await
+    }
+
+    async fn bring_forward(&self, now: Timestamp) -> Result<usize, StoreError> {
+        self.write(move |conn| lease::bring_forward(conn, now)).await
     }
 
     async fn commit(&self, change: Change) -> Result<Committed, StoreError> {

@@ -113,7 +113,7 @@ fn what_the_library_cannot_read_costs_the_others_no_more_than_a_moment() {
     println!("60 jobs beside 12 odd messages: {took:?}");
     assert!(took < LIMIT / 2, "{took:?}");
     until("all are taken", || (queue(&site, "jobs") == 0).then_some(()));
-    let metrics = worker.get("/metrics", &[]).body;
+    let metrics = worker.get("/metrics").body;
     for line in ["crossgrant_broker_messages_total{what=\"redelivered\"} 0", "crossgrant_messages_rejected 12"] {
         assert!(metrics.lines().any(|found| found == line), "{line}\n{metrics}");
     }
@@ -149,10 +149,10 @@ fn what_the_broker_gave_up_is_seen_told_and_put_back() {
     let listed = command(&["dead", "list", "--admin", &at]);
     assert!(listed.contains("/late") && listed.contains("[job-dead-lettered]"), "{listed}");
     until("it is counted", || {
-        let ready = worker.get("/readyz", &[]).body;
+        let ready = worker.get("/readyz").body;
         ready.contains("the broker gave up 1 messages").then_some(())
     });
-    let metrics = worker.get("/metrics", &[]).body;
+    let metrics = worker.get("/metrics").body;
     assert!(metrics.lines().any(|line| line == "crossgrant_broker_dead_lettered_messages 1"), "{metrics}");
 
     assert_eq!(command(&["put-back"]), "messages put back: 1 of 1");

@@ -87,7 +87,8 @@ macro_rules! counted {
 
 counted! {
     fn take(messages: Vec<Message>) -> Vec<Taken>;
-    fn claim(holder: &str, now: Timestamp, until: Timestamp, limit: usize) -> Vec<Claimed>;
+    fn claim(holder: &str, now: Timestamp, until: Timestamp, limit: usize, in_hand: &[JobUid]) -> Vec<Claimed>;
+    fn bring_forward(now: Timestamp) -> usize;
     fn reclaim(holder: &str) -> usize;
     fn commit(change: Change) -> Committed;
     fn commit_all(changes: Vec<Change>) -> Vec<Committed>;

@@ -86,6 +86,7 @@ fn resume(mut deciding: Deciding<'_>, by: &str) -> Result<Decision, Declined> {
     deciding.record.generation += 1;
     if let Some(wait) = &mut deciding.record.wait {
         wait.since = deciding.now;
+        wait.unmet_since = None;
     }
     deciding.record.why = format!("resumed {by}");
     deciding.progress();

@@ -1,12 +1,14 @@
 //! The worker: claims what is due, and for each job decides, commits and acts until it rests, by an [`Execution`] of it.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::clock::later;
+use crate::domain::JobUid;
 use crate::engine::decide::decision::{Next, Observation};
 use crate::engine::loops::execution::{Execution, STORE_PAUSE};
 use crate::engine::loops::shared::Engine;
@@ -26,6 +28,31 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
 /// The shortest pause between two questions for the next due time: the store looks at every lease to answer.
 const ASK_PAUSE: Duration = Duration::from_millis(20);
 
+/// The jobs in work. They are never claimed again, whatever the clocks say of their leases: a write of theirs may be under
+/// way.
+#[derive(Debug, Clone, Default)]
+struct InHand(Arc<Mutex<HashSet<JobUid>>>);
+
+/// Keeps a job in hand for as long as its task lasts, however that ends.
+struct Held(InHand, JobUid);
+
+impl InHand {
+    fn jobs(&self) -> MutexGuard<'_, HashSet<JobUid>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self, uid: JobUid) -> Held {
+        self.jobs().insert(uid);
+        Held(self.clone(), uid)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.jobs().remove(&self.1);
+    }
+}
+
 /// Works until `stop` says true, then waits up to `drain` for the jobs in work to come to rest. Jobs that do not are cut
 /// off, as in a crash.
 pub async fn work(engine: Arc<Engine>, capacity: Capacity, mut stop: watch::Receiver<bool>) {
@@ -35,10 +62,10 @@ pub async fn work(engine: Arc<Engine>, capacity: Capacity, mut stop: watch::Rece
         Ok(count) => tracing::info!(leases = count, "leases of an earlier run reclaimed"),
         Err(error) => tracing::error!(%error, "cannot reclaim the leases of an earlier run; waits until they expire"),
     }
-    let mut asked = None;
+    let (mut asked, in_hand) = (None, InHand::default());
     while !*stop.borrow() {
         while jobs.try_join_next().is_some() {}
-        let pause = match fill(&engine, capacity, &mut jobs, &mut asked).await {
+        let pause = match fill(&engine, capacity, &mut jobs, &in_hand, &mut asked).await {
             Ok(pause) => pause,
             Err(error) => {
                 tracing::error!(%error, "cannot claim jobs; tries again");
@@ -69,6 +96,7 @@ async fn fill(
     engine: &Arc<Engine>,
     capacity: Capacity,
     jobs: &mut JoinSet<()>,
+    in_hand: &InHand,
     asked: &mut Option<Duration>,
 ) -> Result<Option<Duration>, StoreError> {
     let free = capacity.jobs.saturating_sub(jobs.len());
@@ -76,11 +104,14 @@ async fn fill(
         return Ok(None);
     }
     let (now, uptime) = (engine.clock.now(), engine.clock.uptime());
-    let claimed = engine.store.claim(&engine.holder, now, later(now, engine.kept()), free).await?;
+    let held: Vec<JobUid> = in_hand.jobs().iter().copied().collect();
+    let claimed = engine.store.claim(&engine.holder, now, later(now, engine.kept()), free, &held).await?;
     let full = claimed.len() == free;
     for claimed in claimed {
         let (engine, deadline) = (Arc::clone(engine), uptime + engine.lease());
+        let held = in_hand.take(claimed.record.uid);
         jobs.spawn(async move {
+            let _held = held;
             if let Err(error) = run(&engine, claimed, deadline).await {
                 tracing::error!(%error, "job released: the store could not be used; it is taken up again when its lease ends");
             }

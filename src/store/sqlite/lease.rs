@@ -23,6 +23,7 @@ pub(super) fn claim(
     now: Timestamp,
     until: Timestamp,
     limit: usize,
+    in_hand: &HashSet<JobUid>,
 ) -> Result<Vec<Claimed>, StoreError> {
     let now = row::at_or_before(now);
     let mut released = conn.prepare_cached(
@@ -35,14 +36,18 @@ pub(super) fn claim(
          WHERE is_first = 1 AND swept = 0 AND due_us IS NOT NULL AND due_us <= ?1 AND lease_until_us <= ?1
          ORDER BY due_us, uid LIMIT ?2",
     )?;
-    let read = |statement: &mut CachedStatement<'_>, limit: usize| {
+    let read = |statement: &mut CachedStatement<'_>| {
         let row = |row: &Row<'_>| Ok((row.get::<_, Uid>(0)?, row.get::<_, String>(1)?));
-        statement.query_map(params![now, row::limit(limit)], row)?.collect::<Result<Vec<_>, _>>()
+        let rows = statement.query_map(params![now, row::limit(limit + in_hand.len())], row)?;
+        let free = |row: &Result<(Uid, String), rusqlite::Error>| {
+            row.as_ref().map_or(true, |(uid, _)| !in_hand.contains(&uid.0))
+        };
+        rows.filter(free).collect::<Result<Vec<_>, _>>()
     };
-    let mut rows = read(&mut released, limit)?;
+    let mut rows = read(&mut released)?;
     // A held job whose own time has come is in both.
     let known: HashSet<JobUid> = rows.iter().map(|(uid, _)| uid.0).collect();
-    rows.extend(read(&mut due, limit)?.into_iter().filter(|(uid, _)| !known.contains(&uid.0)));
+    rows.extend(read(&mut due)?.into_iter().filter(|(uid, _)| !known.contains(&uid.0)));
     rows.truncate(limit);
     let mut lease = conn.prepare_cached(
         "UPDATE jobs SET lease_holder = ?2, lease_token = lease_token + 1, lease_until_us = ?3
@@ -63,6 +68,11 @@ pub(super) fn reclaim(conn: &Connection, holder: &str) -> Result<usize, StoreErr
     Ok(conn
         .prepare_cached("UPDATE jobs SET lease_holder = NULL, lease_until_us = 0 WHERE lease_holder = ?1")?
         .execute([holder])?)
+}
+
+/// Makes every job that is to be looked at later due now.
+pub(super) fn bring_forward(conn: &Connection, now: Timestamp) -> Result<usize, StoreError> {
+    Ok(conn.prepare_cached("UPDATE jobs SET due_us = ?1 WHERE due_us > ?1")?.execute([row::at_or_before(now)])?)
 }
 
 /// When a claim will next find a job: the first due time of those that are not leased, or the end of a lease.
