@@ -13,8 +13,9 @@
 //! | `GET /v1/accounts/paused` | the paused accounts |
 //! | `POST /v1/accounts/{uid}/pause`, `/unpause` | pauses an account with `by=…&reason=…`, or ends its pause |
 //! | `GET /v1/rejections` | rejected messages with their faults, newest first; `before`, `limit` |
-//! | `GET /v1/undeliverable` | messages of the worker that no queue took, oldest first; `after`, `limit` |
+//! | `GET /v1/undeliverable` | messages of the worker that could not be published, with the reason, oldest first; `after`, `limit` |
 //! | `POST /v1/undeliverable/replay` | sends them again: those of `number=…`, or with `expect=<count>` all if the count is right |
+//! | `POST /v1/undeliverable/drop` | deletes them, chosen in the same way |
 //!
 //! If a token is configured, every path asks for it except `/healthz` and `/readyz`: probes carry no secrets. Without the
 //! token, `/readyz` names the checks and leaves out their details.
@@ -39,7 +40,7 @@ mod tests;
 
 pub use accounts::{Paused, Unpaused};
 pub use approvals::{Approvals, Approved};
-pub use dead::{RejectionPage, Replayed, Undeliverable, UndeliverablePage};
+pub use dead::{Dropped, RejectionPage, Replayed, Undeliverable, UndeliverablePage};
 pub use error::ApiError;
 pub use explain::{Explanation, explain};
 pub use health::{HealthCheck, Readiness};

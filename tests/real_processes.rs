@@ -7,6 +7,7 @@ mod ccn_plans;
 mod database;
 mod guards;
 mod messages;
+mod outbox;
 mod postgres;
 mod probe;
 mod running;

@@ -13,7 +13,7 @@ use crossgrant::broker::{
     Submitter, Topology, consume,
 };
 use crossgrant::clock::{Clock, SystemClock};
-use crossgrant::engine::ports::mail::{Delivered, Incoming, Intake, IntakeError, Outgoing, Publisher};
+use crossgrant::engine::ports::mail::{Delivered, Incoming, Intake, IntakeError, Lane, Outgoing, Publisher};
 use futures_util::StreamExt;
 use lapin::options::{BasicConsumeOptions, BasicRejectOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
@@ -26,6 +26,7 @@ use crate::support::{scratch, shared_rabbit};
 
 mod consuming;
 mod inspecting;
+mod poison;
 mod publishing;
 
 /// An upper bound, never the reason that something passes.
@@ -124,9 +125,13 @@ impl Consuming {
 }
 
 fn publisher(settings: &BrokerSettings) -> (AmqpPublisher, Arc<BrokerState>) {
+    publisher_of(Lane::Events, settings)
+}
+
+fn publisher_of(lane: Lane, settings: &BrokerSettings) -> (AmqpPublisher, Arc<BrokerState>) {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let state = Arc::new(BrokerState::new(clock.clone()));
-    (AmqpPublisher::new(Arc::new(settings.clone()), clock, state.clone()), state)
+    (AmqpPublisher::new(lane, Arc::new(settings.clone()), clock, state.clone()), state)
 }
 
 fn jobs(range: std::ops::Range<usize>) -> Vec<Submission> {

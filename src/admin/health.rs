@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::parts::Admin;
 use crate::broker::{Link, LinkStatus};
 use crate::domain::Kind;
+use crate::engine::ports::mail::Lane;
 use crate::telemetry::metrics;
 
 /// The time limit for an answer of the store; after it the store counts as down.
@@ -20,8 +21,8 @@ const PROBE: Duration = Duration::from_secs(5);
 /// The result of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HealthCheck {
-    /// `store`, `broker-consume`, `broker-publish`, `definitions` or `running`; or `accounts`, which never fails and lists
-    /// those that are paused.
+    /// `store`, `broker-consume`, `broker-publish`, `broker-reply`, `definitions` or `running`; or one that never fails:
+    /// `accounts` lists those that are paused, `outbox` counts messages that a queue refuses and those that were kept aside.
     pub name: String,
     /// Whether the check passed.
     pub ok: bool,
@@ -73,7 +74,8 @@ impl Admin {
         let mut checks = vec![check("running", stopping.then(|| "told to stop".to_owned())), self.store().await];
         if let Some(broker) = &parts.broker {
             checks.push(link("broker-consume", broker.consuming()));
-            checks.push(link("broker-publish", broker.publishing()));
+            checks.push(link("broker-publish", broker.publishing(Lane::Events)));
+            checks.push(link("broker-reply", broker.publishing(Lane::Replies)));
         }
         let missing: Vec<&str> = Kind::ALL
             .iter()
@@ -83,6 +85,7 @@ impl Admin {
         let missing = (!missing.is_empty()).then(|| format!("no definition of {}", missing.join(", ")));
         checks.push(check("definitions", missing));
         checks.push(self.accounts().await);
+        checks.push(self.outbox().await);
         Readiness { ready: checks.iter().all(|check| check.ok), checks }
     }
 
@@ -96,6 +99,20 @@ impl Admin {
         };
         let detail = (!paused.is_empty()).then(|| format!("{} paused: {}", paused.len(), paused.join(", ")));
         HealthCheck { name: "accounts".into(), ok: true, detail }
+    }
+
+    /// Counts what queues refuse and what could not be published. It concerns those who chose the queues, and the worker goes
+    /// on.
+    async fn outbox(&self) -> HealthCheck {
+        let counts = tokio::time::timeout(PROBE, self.parts().engine.store.counts()).await;
+        let (refused, aside) = match counts {
+            Ok(Ok(counts)) => (counts.refused, counts.undeliverable),
+            Ok(Err(_)) | Err(_) => (0, 0),
+        };
+        let refused = (refused > 0).then(|| format!("messages to queues that refuse them, tried again: {refused}"));
+        let aside = (aside > 0).then(|| format!("undeliverable messages: {aside}; see `crossgrant dead list`"));
+        let detail = [refused, aside].into_iter().flatten().collect::<Vec<_>>().join("; ");
+        HealthCheck { name: "outbox".into(), ok: true, detail: (!detail.is_empty()).then_some(detail) }
     }
 
     async fn store(&self) -> HealthCheck {

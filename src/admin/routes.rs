@@ -24,6 +24,7 @@ impl Admin {
             .route("/v1/rejections", get(dead::rejections))
             .route("/v1/undeliverable", get(dead::undeliverable))
             .route("/v1/undeliverable/replay", post(dead::replay))
+            .route("/v1/undeliverable/drop", post(dead::drop_undeliverable))
             .route_layer(middleware::from_fn_with_state(self.clone(), auth::require));
         Router::new()
             .route("/healthz", get(health::alive))

@@ -62,7 +62,7 @@ impl Submitter {
         let exchange = self.settings.topology.jobs_exchange();
         match self.submit_all(std::slice::from_ref(job)).await?.first() {
             Some(Delivered::Confirmed) => Ok(()),
-            Some(Delivered::Refused) => Err(BrokerError::Refused { exchange }),
+            Some(Delivered::Refused | Delivered::Unconfirmed) => Err(BrokerError::Refused { exchange }),
             _ => Err(BrokerError::NoQueue { exchange, routing_key: job.routing_key.clone() }),
         }
     }

@@ -22,6 +22,7 @@ use crate::engine::loops::shared::Engine;
 use crate::engine::loops::worker::{Capacity, work};
 use crate::engine::loops::{outbox, retention, wakeups};
 use crate::engine::ports::crash_points::CrashPoints;
+use crate::engine::ports::mail::Lane;
 use crate::sweep;
 use crate::telemetry::{Metrics, log};
 
@@ -43,7 +44,8 @@ pub(super) async fn serve(config: Config, crash_points: Arc<dyn CrashPoints>) ->
     let engine = engine(&config, &clock, &metrics, crash_points).await?;
     let broker = Arc::new(broker::settings(&config));
     let links = Arc::new(BrokerState::new(Arc::clone(&clock)));
-    let publisher = Arc::new(AmqpPublisher::new(Arc::clone(&broker), Arc::clone(&clock), Arc::clone(&links)));
+    let [events, replies] = Lane::ALL
+        .map(|lane| Arc::new(AmqpPublisher::new(lane, Arc::clone(&broker), Arc::clone(&clock), Arc::clone(&links))));
     let (stopping, is_stopping) = watch::channel(false);
     let (token, status) = (config.admin.token.clone(), Some(Arc::clone(&links)));
     let admin =
@@ -58,8 +60,10 @@ pub(super) async fn serve(config: Config, crash_points: Arc<dyn CrashPoints>) ->
     let mut loops = [
         Loop::spawn("wakeups", |stop| wakeups::listen(Arc::clone(&engine), stop)),
         Loop::spawn("admin", |stop| admin_http(listener, admin, stop)),
-        Loop::spawn("link", |stop| stay_connected(Arc::clone(&publisher), stop)),
-        Loop::spawn("outbox", |stop| outbox::publish(Arc::clone(&engine), publisher, stop)),
+        Loop::spawn("link", |stop| stay_connected(Arc::clone(&events), stop)),
+        Loop::spawn("reply-link", |stop| stay_connected(Arc::clone(&replies), stop)),
+        Loop::spawn("outbox", |stop| outbox::publish(Arc::clone(&engine), events, Lane::Events, stop)),
+        Loop::spawn("replies", |stop| outbox::publish(Arc::clone(&engine), replies, Lane::Replies, stop)),
         Loop::spawn("sweep", |stop| sweep::run(Arc::clone(&engine), stop)),
         Loop::spawn("work", |stop| work(Arc::clone(&engine), capacity, stop)),
         Loop::spawn("retention", |stop| retention::forget(Arc::clone(&engine), config.keep, stop)),
@@ -86,14 +90,15 @@ pub(super) async fn serve(config: Config, crash_points: Arc<dyn CrashPoints>) ->
 }
 
 /// Stops the tasks in order. True if each stopped by itself and in time.
-async fn drain(loops: [Loop; 8], config: &Config, broker: &BrokerSettings) -> bool {
-    let [wakeups, admin, link, outbox, sweep, work, retention, intake] = loops;
+async fn drain(loops: [Loop; 10], config: &Config, broker: &BrokerSettings) -> bool {
+    let [wakeups, admin, link, reply_link, outbox, replies, sweep, work, retention, intake] = loops;
     let mut clean = intake.stop(broker.drain + GOODBYE).await;
     let within = config.worker.drain + GOODBYE;
     let (work, sweep, kept) = tokio::join!(work.stop(within), sweep.stop(within), retention.stop(within));
     clean &= work & sweep & kept;
-    clean &= outbox.stop(FLUSH).await;
-    clean &= link.stop(GOODBYE).await;
+    let (outbox, replies) = tokio::join!(outbox.stop(FLUSH), replies.stop(FLUSH));
+    let (link, reply_link) = tokio::join!(link.stop(GOODBYE), reply_link.stop(GOODBYE));
+    clean &= outbox & replies & link & reply_link;
     clean &= wakeups.stop(GOODBYE).await;
     clean & admin.stop(GOODBYE).await
 }

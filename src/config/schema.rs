@@ -84,7 +84,7 @@ pub(super) fn account_keys() -> impl Iterator<Item = &'static str> + Clone {
 /// The list of allow-rules, `[[allow]]`.
 pub(super) const ALLOW: &str = "allow";
 /// The keys of an allow-rule.
-pub(super) const ALLOW_KEYS: &[&str] = &["requesters", "kinds", "resource_accounts", "cens", "order_types"];
+pub(super) const ALLOW_KEYS: &[&str] = &["requesters", "kinds", "resource_accounts", "cens", "order_types", "reply_to"];
 
 pub(super) fn keys_of(section: &str) -> &'static [&'static str] {
     SECTIONS.iter().find(|(name, _)| *name == section).map_or(&[], |(_, keys)| keys)

@@ -1,7 +1,7 @@
 //! The broker: whether it can be reached, and has the exchanges and queues that a worker needs. Nothing is changed.
 
 use super::finding::{DoctorFinding, fault, fine, unclear};
-use crate::broker::{Inspected, inspect};
+use crate::broker::{Inspected, inspect, missing_rights};
 use crate::cli::broker::settings;
 use crate::config::Config;
 use crate::domain::Code;
@@ -21,6 +21,15 @@ pub(super) async fn broker(config: &Config) -> Vec<DoctorFinding> {
     if findings.is_empty() {
         let names: Vec<&str> = inspected.iter().map(|(_, name, _)| name.as_str()).collect();
         findings.push(fine(CHECK, format!("can be reached, and has {} as the worker declares them", names.join(", "))));
+    }
+    match missing_rights(&settings(config)).await {
+        Ok(missing) if missing.is_empty() => {
+            findings.push(fine("rights", "the user may write to the events exchange and to the default exchange"));
+        }
+        Ok(missing) => findings.extend(missing.iter().map(|missing| {
+            fault("rights", missing.code(), missing, "give the user the right; adapt the patterns if it has others")
+        })),
+        Err(error) => findings.push(fault("rights", error.code(), error, "check that the broker runs")),
     }
     findings.push(match declares {
         true => fine("bindings", "the worker makes them each time it connects"),

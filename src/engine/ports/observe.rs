@@ -25,8 +25,8 @@ pub trait Observer: Send + Sync + 'static {
     /// A pass of the sweep ended: jobs that were due, API calls made, jobs confirmed.
     fn swept(&self, _jobs: usize, _calls: usize, _confirmed: usize, _took: Duration) {}
 
-    /// A batch was published: messages that were confirmed, and messages that no queue took.
-    fn published(&self, _confirmed: usize, _undeliverable: usize) {}
+    /// A batch was published: messages that were confirmed, that were kept aside, and that a queue refused.
+    fn published(&self, _confirmed: usize, _undeliverable: usize, _refused: usize) {}
 }
 
 /// Ignores everything.
