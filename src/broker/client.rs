@@ -13,10 +13,9 @@ use super::call::within;
 use super::connection::{BrokerConnection, ConnectionPurpose};
 use super::error::BrokerError;
 use super::incoming::to_incoming;
-use super::publisher::confirming;
 use super::settings::BrokerSettings;
 use super::topology::declare_exchange;
-use super::window::{self, UnconfirmedMessage, WINDOW, short};
+use super::window::{self, UnconfirmedMessage, WINDOW, confirming, short};
 use crate::engine::ports::mail::{Delivered, Incoming};
 
 /// A job to publish. Its `user_id` is the user of the connection: the broker refuses any other.

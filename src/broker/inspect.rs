@@ -14,9 +14,9 @@ use lapin::{BasicProperties, Connection};
 use super::call::within;
 use super::connection::{BrokerConnection, ConnectionPurpose};
 use super::error::BrokerError;
-use super::publisher::confirming;
 use super::settings::BrokerSettings;
 use super::topology::{Declared, NOT_FOUND, PRECONDITION_FAILED};
+use super::window::confirming;
 use crate::domain::{Code, EventType};
 use crate::engine::ports::mail::Lane;
 

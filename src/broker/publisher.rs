@@ -12,22 +12,20 @@
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use std::time::Duration;
 
 use async_trait::async_trait;
-use lapin::options::ConfirmSelectOptions;
 use lapin::types::{AMQPValue, FieldTable, LongString};
 use lapin::{BasicProperties, Channel};
 use tokio::sync::{Mutex, watch};
 
-use super::call::{Backoff, stopped, within};
+use super::call::{Backoff, stopped};
 use super::connection::{BrokerConnection, ConnectionPurpose, Health};
 use super::error::BrokerError;
 use super::headers::fitting;
 use super::inspect::{self, MissingRight};
 use super::settings::BrokerSettings;
 use super::state::{BrokerState, Link};
-use super::window::{self, Fault, UnconfirmedMessage, WINDOW, short};
+use super::window::{self, Fault, UnconfirmedMessage, WINDOW, confirming, short};
 use crate::clock::Clock;
 use crate::engine::ports::mail::{Delivered, Lane, Outgoing, PublishError, Publisher};
 
@@ -275,13 +273,6 @@ impl Publisher for AmqpPublisher {
     async fn publish(&self, batch: &[Outgoing]) -> Result<Vec<Delivered>, PublishError> {
         self.publish_all(batch).await.map_err(|e| PublishError { why: e.to_string() })
     }
-}
-
-/// A channel on which the broker confirms every message.
-pub(super) async fn confirming(connection: &BrokerConnection, limit: Duration) -> Result<Channel, BrokerError> {
-    let channel = within(limit, "channel.open", connection.amqp.create_channel()).await?;
-    within(limit, "confirm.select", channel.confirm_select(ConfirmSelectOptions::default())).await?;
-    Ok(channel)
 }
 
 fn unconfirmed(message: &Outgoing, frame_max: u32) -> Result<UnconfirmedMessage<'_>, BrokerError> {

@@ -9,13 +9,15 @@
 //! caused it ([`Fault`]).
 
 use std::collections::HashSet;
+use std::time::Duration;
 
-use lapin::options::BasicPublishOptions;
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::types::ShortString;
 use lapin::{BasicProperties, Channel, Confirmation};
 use tokio::sync::watch;
 
-use super::connection::Health;
+use super::call::within;
+use super::connection::{BrokerConnection, Health};
 use super::error::BrokerError;
 use super::settings::BrokerSettings;
 use crate::domain::reply_to::is_direct;
@@ -57,7 +59,8 @@ const LONGEST_WORDS: usize = 500;
 
 /// An error as a text that can be stored and shown.
 fn said(error: &BrokerError) -> String {
-    error.to_string().chars().flat_map(char::escape_debug).take(LONGEST_WORDS).collect()
+    let visible = |c: char| if c.is_control() { c.escape_default().collect() } else { c.to_string() };
+    error.to_string().chars().take(LONGEST_WORDS).map(visible).collect()
 }
 
 const CONFIRMS: &str = "publisher confirms";
@@ -94,6 +97,13 @@ impl<'a> UnconfirmedMessage<'a> {
 /// A text as an AMQP short string, which has at most 255 bytes.
 pub(super) fn short(property: &'static str, text: &str) -> Result<ShortString, BrokerError> {
     ShortString::try_new(text).map_err(|_| BrokerError::TooLong { property })
+}
+
+/// A channel on which the broker confirms every message.
+pub(super) async fn confirming(connection: &BrokerConnection, limit: Duration) -> Result<Channel, BrokerError> {
+    let channel = within(limit, "channel.open", connection.amqp.create_channel()).await?;
+    within(limit, "confirm.select", channel.confirm_select(ConfirmSelectOptions::default())).await?;
+    Ok(channel)
 }
 
 /// Publishes up to [`WINDOW`] messages and awaits all their confirms. After an error nothing is known of any of them, and
@@ -174,4 +184,46 @@ async fn send(channel: &Channel, messages: &[UnconfirmedMessage<'_>]) -> lapin::
         }
     };
     Ok(messages.iter().zip(nacked).map(verdict).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use lapin::protocol::{AMQPError, AMQPErrorKind, AMQPHardError, AMQPSoftError};
+
+    use super::*;
+
+    fn call(kind: AMQPErrorKind, words: &str) -> Fault {
+        let source = lapin::ErrorKind::ProtocolError(AMQPError::new(kind, words.into())).into();
+        Fault::of(&BrokerError::Call { call: "basic.publish", source })
+    }
+
+    #[test]
+    fn only_what_the_broker_says_of_what_was_sent_is_blamed_on_a_message() {
+        for kind in [AMQPHardError::INTERNALERROR, AMQPHardError::FRAMEERROR, AMQPHardError::NOTALLOWED] {
+            assert!(matches!(call(AMQPErrorKind::Hard(kind), "w"), Fault::Message(_)));
+        }
+        for kind in [AMQPSoftError::ACCESSREFUSED, AMQPSoftError::NOTFOUND, AMQPSoftError::PRECONDITIONFAILED] {
+            assert!(matches!(call(AMQPErrorKind::Soft(kind), "w"), Fault::Message(_)));
+        }
+        assert_eq!(call(AMQPErrorKind::Hard(AMQPHardError::CONNECTIONFORCED), "shutdown"), Fault::Broker);
+        let closed = |reply_code| Fault::of(&BrokerError::Closed { why: "w".into(), reply_code });
+        assert!(matches!(closed(541), Fault::Message(_)) && closed(320) == Fault::Broker);
+        let gone = BrokerError::Ended { why: "connection reset".into() };
+        let silent = |call| BrokerError::Timeout { call, after: Duration::from_secs(1) };
+        assert_eq!([Fault::of(&gone), Fault::of(&silent("connect"))], [Fault::Broker, Fault::Broker]);
+        assert_eq!(Fault::of(&silent(CONFIRMS)), Fault::Unconfirmed);
+        let reset = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+        let reset = BrokerError::Call { call: "basic.publish", source: lapin::Error::from(reset) };
+        assert_eq!(Fault::of(&reset), Fault::Broker);
+    }
+
+    #[test]
+    fn the_words_of_the_broker_can_be_shown_and_have_a_bound() {
+        let Fault::Message(words) = call(AMQPErrorKind::Soft(AMQPSoftError::NOTFOUND), &"no 'q\u{1b}\0ä' ".repeat(90))
+        else {
+            panic!("it is a message's fault")
+        };
+        assert!(words.contains("no 'q\\u{1b}\\u{0}ä'") && !words.chars().any(char::is_control), "{words}");
+        assert!(words.len() < 8 * LONGEST_WORDS);
+    }
 }

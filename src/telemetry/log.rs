@@ -8,8 +8,9 @@ use tracing_subscriber::fmt;
 use crate::config::{LogConfig, LogFormat};
 
 /// Libraries that log too much: `tokio_cron_scheduler` at `info`; lapin at `warn` with the whole body of every message that
-/// no queue took, which the outbox counts and keeps. A configured filter that names them overrides this.
-const QUIET: &str = "tokio_cron_scheduler=warn,lapin::returned_messages=error";
+/// no queue took, which the outbox counts and keeps; and at `error` with every channel that the broker closes, as it does for
+/// each check of a right, while those that matter are reported. A configured filter that names them overrides this.
+const QUIET: &str = "tokio_cron_scheduler=warn,lapin::returned_messages=error,lapin::channel=off";
 
 /// Why logging could not be started.
 #[derive(Debug, thiserror::Error)]

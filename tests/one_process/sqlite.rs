@@ -122,6 +122,9 @@ async fn a_file_of_an_older_version_is_brought_up_to_date() {
         ALTER TABLE jobs DROP COLUMN begun_us; ALTER TABLE jobs DROP COLUMN held;
         CREATE TRIGGER jobs_come AFTER INSERT ON jobs BEGIN UPDATE census SET jobs = jobs + 1; END;
         CREATE TRIGGER jobs_move AFTER UPDATE OF state ON jobs BEGIN UPDATE census SET jobs = jobs + 1; END;
+        DROP INDEX outbox_fresh; DROP INDEX outbox_due; DROP INDEX outbox_queue;
+        ALTER TABLE outbox DROP COLUMN tries; ALTER TABLE outbox DROP COLUMN due_us;
+        ALTER TABLE undeliverable DROP COLUMN tries; ALTER TABLE undeliverable DROP COLUMN reason;
         CREATE TRIGGER jobs_go AFTER DELETE ON jobs BEGIN UPDATE census SET jobs = jobs - 1; END;
         PRAGMA user_version = 1";
     Connection::open(&path).unwrap().execute_batch(older).unwrap();

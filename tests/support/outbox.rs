@@ -15,13 +15,12 @@ pub fn page(lane: Lane, after: i64, messages: usize) -> OutboxPage {
 
 #[async_trait]
 pub trait WholeOutbox: Store {
-    /// The next messages of both lanes, by number.
+    /// The next messages of both lanes: events, then replies.
     async fn queued(&self, after: i64, limit: usize) -> Vec<OutboxRow> {
         let mut rows = Vec::new();
         for lane in Lane::ALL {
             rows.extend(self.outbox(page(lane, after, limit)).await.unwrap());
         }
-        rows.sort_by_key(|row| row.number);
         rows.truncate(limit);
         rows
     }

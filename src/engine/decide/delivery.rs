@@ -68,7 +68,7 @@ pub fn judge(page: &[OutboxRow], verdicts: &[Delivered], now: Timestamp) -> Judg
                 aside(why, tries, true)
             }
         };
-        judged.frees |= lane == Lane::Replies && row.tries > 0;
+        judged.frees |= lane == Lane::Replies && row.put_off;
         match aside {
             Some(aside) => judged.settlement.undeliverable.push(aside),
             // Direct reply-to names a client's channel: when that is gone, so is all that could be sent again.

@@ -224,6 +224,9 @@ pub struct OutboxRow {
     pub outgoing: Outgoing,
     /// How often in a row a queue has refused it.
     pub tries: u32,
+    /// Whether it was put off, by itself or behind another. As long as it is there, other replies to its queue may stay
+    /// behind it.
+    pub put_off: bool,
 }
 
 /// A message that could not be published, kept aside.

@@ -18,14 +18,14 @@ const PAGE: &str = "WITH due AS (
        ORDER BY number LIMIT $6)
       UNION ALL
       (SELECT number, uid, sequence, body FROM outbox o
-       WHERE {kind} AND due_us IS NOT NULL AND (due_us <= $2 OR due_us BETWEEN $3 AND $4) AND number > $1
+       WHERE {kind} AND due_us IS NOT NULL AND due_us <= $4 AND (due_us <= $2 OR due_us >= $3) AND number > $1
        ORDER BY number LIMIT $6)),
     page AS (
       SELECT number, sum(size) OVER (ORDER BY number) - size AS before
       FROM (SELECT number, coalesce(octet_length(e.body), octet_length(due.body)) AS size
             FROM due LEFT JOIN events e ON e.uid = due.uid AND e.sequence = due.sequence
             ORDER BY number LIMIT $6) AS sizes)
-    SELECT m.number, m.address, m.about, m.body, o.tries
+    SELECT m.number, m.address, m.about, m.body, o.tries, o.due_us IS NOT NULL
     FROM page JOIN mail m ON m.number = page.number JOIN outbox o ON o.number = page.number
     WHERE before = 0 OR before + octet_length(m.body) <= $7 ORDER BY m.number";
 
@@ -50,7 +50,7 @@ pub(super) async fn page(conn: &Connection, page: OutboxPage, missing: &[i64]) -
     let rows = rows.into_iter().map(|row| {
         let tries = u32::try_from(row.get::<_, i32>(4)).unwrap_or_default();
         let (number, outgoing) = outbound::numbered(&row)?;
-        Ok(OutboxRow { number, outgoing, tries })
+        Ok(OutboxRow { number, outgoing, tries, put_off: row.get(5) })
     });
     Ok(rows.collect::<Result<_, StoreError>>()?)
 }
@@ -100,16 +100,16 @@ async fn leave(conn: &Connection, numbers: &[i64], given_up: bool) -> Result<(),
 
 /// Puts a refused message off; a reply together with all others to its queue, which stay behind the first that was refused.
 async fn refuse(conn: &Connection, number: i64, due_us: i64) -> Result<(), PgError> {
-    let sql = "WITH refused AS (SELECT number, queue FROM outbox WHERE number = $1),
+    let sql = "WITH refused AS (SELECT number, queue FROM outbox WHERE number = $1::int8),
         first AS (
           SELECT coalesce(min(w.number), r.number) AS number, r.queue
-          FROM refused r LEFT JOIN outbox w ON w.queue = r.queue AND w.due_us BETWEEN 1 AND $3 - 1 AND w.number < r.number
+          FROM refused r LEFT JOIN outbox w ON w.queue = r.queue AND w.due_us BETWEEN 1 AND $3::int8 - 1 AND w.number < r.number
           GROUP BY r.number, r.queue)
         UPDATE outbox o
         SET tries = o.tries + CASE WHEN o.number = first.number THEN 1 ELSE 0 END,
-            due_us = CASE WHEN o.number = first.number THEN $2 ELSE $3 END
+            due_us = CASE WHEN o.number = first.number THEN $2::int8 ELSE $3::int8 END
         FROM first
-        WHERE (o.number = first.number AND o.number = $1)
+        WHERE (o.number = first.number AND o.number = $1::int8)
            OR (o.queue = first.queue AND o.number <> first.number AND (o.due_us IS NULL OR o.due_us < $3))";
     conn.execute(sql, &[&number, &due_us, &row::BEHIND]).await.map(drop)
 }

@@ -28,7 +28,7 @@ pub(super) fn page(conn: &Connection, page: OutboxPage) -> Result<Vec<OutboxRow>
     let numbers: Vec<i64> = numbers.query_map(found, |row| row.get(0))?.collect::<Result<_, _>>()?;
     let mut read = conn.prepare_cached(
         "SELECT m.number, m.message_id, m.exchange, m.routing_key, m.correlation_id, m.content_type, m.headers, m.body,
-                o.tries
+                o.tries, o.due_us IS NOT NULL
          FROM mail m JOIN outbox o ON o.number = m.number WHERE m.number = ?1",
     )?;
     let (mut rows, mut bytes) = (Vec::new(), 0);
@@ -52,7 +52,7 @@ pub(super) fn next_retry(conn: &Connection, lane: Lane) -> Result<Option<Timesta
 }
 
 fn outbox_row(row: &Row<'_>) -> Result<OutboxRow, StoreError> {
-    Ok(OutboxRow { number: row.get(0)?, outgoing: outgoing(row)?, tries: row.get(8)? })
+    Ok(OutboxRow { number: row.get(0)?, outgoing: outgoing(row)?, tries: row.get(8)?, put_off: row.get(9)? })
 }
 
 /// A message from the columns after the first: message id, exchange, routing key, correlation id, content type, headers and

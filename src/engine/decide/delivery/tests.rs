@@ -5,7 +5,7 @@ const DIRECT: &str = "amq.rabbitmq.reply-to.g1h2AA5yZXBseUA5NTI1OTk1NAAAC3YAAAAA
 fn row(number: i64, to: (&str, &str), tries: u32) -> OutboxRow {
     let (exchange, routing_key) = (to.0.to_owned(), to.1.to_owned());
     let outgoing = Outgoing { message_id: format!("m{number}"), exchange, routing_key, ..Outgoing::default() };
-    OutboxRow { number, outgoing, tries }
+    OutboxRow { number, outgoing, tries, put_off: tries > 0 }
 }
 
 fn now() -> Timestamp {
@@ -68,6 +68,8 @@ fn waits_double_up_to_the_longest_and_end_after_some_hours() {
 
 #[test]
 fn a_reply_that_gets_through_frees_those_behind_it() {
+    let behind = OutboxRow { put_off: true, ..row(1, ("", "full"), 0) };
+    assert!(judge(&[behind], &[Delivered::Confirmed], now()).frees, "it was behind another, and others are behind it");
     assert!(judge(&[row(1, ("", "full"), 3)], &[Delivered::Confirmed], now()).frees);
     assert!(judge(&[row(1, ("", "full"), 3)], &[Delivered::Undeliverable], now()).frees, "its queue is gone");
     assert!(!judge(&[row(1, ("", "full"), 3)], &[Delivered::Refused], now()).frees);
