@@ -219,8 +219,8 @@ mod tests {
 
     #[test]
     fn the_words_of_the_broker_can_be_shown_and_have_a_bound() {
-        let Fault::Message(words) = call(AMQPErrorKind::Soft(AMQPSoftError::NOTFOUND), &"no 'q\u{1b}\0ä' ".repeat(90))
-        else {
+        let why = "no 'q\u{1b}\0ä' ".repeat(90);
+        let Fault::Message(words) = Fault::of(&BrokerError::Closed { why, reply_code: 404 }) else {
             panic!("it is a message's fault")
         };
         assert!(words.contains("no 'q\\u{1b}\\u{0}ä'") && !words.chars().any(char::is_control), "{words}");
