@@ -16,6 +16,7 @@ mod reason;
 pub mod reply_to;
 mod site;
 mod strict_json;
+mod visible;
 mod words;
 
 pub use cloud::{Attachment, ChildInstance, Edition, GrantRule, ListedAttachment, TransitRouter};
@@ -31,4 +32,5 @@ pub use operation::{CalledAs, Operation, Product, Purpose};
 pub use order_type::OrderType;
 pub use reason::{REASONS_VERSION, Reason};
 pub use site::Site;
+pub use visible::{visible, visible_lines};
 pub(crate) use words::words;

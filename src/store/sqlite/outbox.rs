@@ -20,6 +20,13 @@ const NUMBERS: &str = "
     WHERE (exchange = '') = ?1 AND due_us IS NOT NULL AND (due_us <= ?3 OR due_us BETWEEN ?4 AND ?5) AND number > ?2
     ORDER BY number LIMIT ?6";
 
+/// The number of the last message that was ever put in.
+pub(super) fn last_number(conn: &Connection) -> Result<i64, StoreError> {
+    let last =
+        conn.prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'")?.query_row([], |row| row.get(0));
+    Ok(last.optional()?.unwrap_or(0))
+}
+
 pub(super) fn page(conn: &Connection, page: OutboxPage) -> Result<Vec<OutboxRow>, StoreError> {
     let mut numbers = conn.prepare_cached(NUMBERS)?;
     let (now, put_off) = (row::at_or_before(page.now), row::put_off_too_far(page.now));
