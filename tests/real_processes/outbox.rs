@@ -1,5 +1,7 @@
 //! Messages of the worker that cannot be published: they are found and shown, and all others go out.
 
+use lapin::options::QueueDeclareOptions;
+use lapin::types::{AMQPValue, FieldTable};
 use serde_json::{Value, json};
 
 use super::{completes_once, site};
@@ -90,4 +92,52 @@ fn a_user_without_the_right_to_the_default_exchange_loses_no_event() {
         (count(Place::Dead) == 1 && count(Place::Answer) == 4).then_some(())
     });
     site.rabbit.ctl(&["delete_user", &user]).unwrap();
+}
+
+/// How often the broker has said that a queue refuses a message of this worker.
+fn refusals(worker: &Worker) -> u64 {
+    let metrics = worker.get("/metrics", &[]).body;
+    let line = metrics.lines().find(|line| line.starts_with("crossgrant_broker_messages_total{what=\"refused\"}"));
+    line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or_default()
+}
+
+#[test]
+fn a_queue_that_refuses_thousands_of_replies_is_left_alone_and_shown() {
+    const REPLIES: usize = 3_000;
+    let site = site(&Options { more: 4, ..Options::default() });
+    let full = format!("{}-full", site.mail.prefix());
+    let declare = async {
+        let properties = lapin::ConnectionProperties::default();
+        let connection = lapin::Connection::connect(&site.rabbit.amqp_url(), properties).await?;
+        let mut arguments = FieldTable::default();
+        arguments.insert("x-max-length".into(), AMQPValue::LongInt(1));
+        arguments.insert("x-overflow".into(), AMQPValue::LongString("reject-publish".into()));
+        let channel = connection.create_channel().await?;
+        channel.queue_declare(full.as_str().into(), QueueDeclareOptions::durable(), arguments).await?;
+        connection.close(200, "done".into()).await
+    };
+    tokio::runtime::Runtime::new().unwrap().block_on(declare).unwrap();
+    let worker = site.worker();
+    let replies: Vec<Post> = (0..REPLIES).map(|n| bad(&format!("no job {n}"), Some(&full))).collect();
+    site.mail.publish(&replies);
+    site.mail.wait("all rejections", |all| {
+        let events = all.iter().filter(|m| m.place == Place::Event && m.routing_key == "job.rejected");
+        (events.count() == REPLIES).then_some(())
+    });
+    let waiting = until("all that wait", || {
+        let metrics = worker.get("/metrics", &[]).body;
+        let line = metrics.lines().find(|line| line.starts_with("crossgrant_outbox_refused_messages "))?;
+        // The queue has room for one.
+        let waiting = line.rsplit(' ').next()?.parse::<usize>().ok()?;
+        (waiting + 1 >= REPLIES).then_some(waiting)
+    });
+    let readiness: Value = serde_json::from_str(&worker.get("/readyz", &[]).body).unwrap();
+    let checks = readiness["checks"].as_array().unwrap();
+    let shown = checks.iter().find(|check| check["name"] == "outbox").unwrap()["detail"].as_str().unwrap().to_owned();
+    assert!(shown.contains(&format!("tried again: {waiting}")), "{shown}");
+
+    let before = refusals(&worker);
+    good_ones_end(&site, &worker, 0..4);
+    let tried = refusals(&worker) - before;
+    assert!(tried < 10, "one now and then: {tried}");
 }
