@@ -219,7 +219,8 @@ impl AmqpPublisher {
                 self.state.set_publishing(self.lane, Link::Down, Some(error.to_string()));
                 return Err(Failed::Lost(error));
             }
-            _ if window.len() > 1 || !fresh => return Err(Failed::Again),
+            _ if window.len() > 1 => return Err(Failed::Again),
+            Fault::Message(_) if !fresh => return Err(Failed::Again),
             Fault::Message(words) => Delivered::Unpublishable(words),
             Fault::Unconfirmed => Delivered::Unconfirmed,
         };

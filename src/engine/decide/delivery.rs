@@ -19,6 +19,10 @@ pub const LONGEST_DELAY: Duration = Duration::from_secs(10 * 60);
 /// of an event that reach the other queues of the events exchange, while one of them is full.
 pub const MOST_TRIES: u32 = 40;
 
+/// A message that is not confirmed counts as this many more refusals: finding it holds up its lane for as long as a window
+/// may take, four times, and should not be done every few seconds.
+const UNCONFIRMED_COUNTS: u32 = 6;
+
 const NO_QUEUE: &str = "no queue takes it";
 const REFUSED: &str = "a queue refused it: it is full, or it failed";
 const UNCONFIRMED: &str = "a queue that it went to did not confirm it in time";
@@ -36,52 +40,61 @@ pub struct Judged {
 
 /// Judges a page by the verdicts on its messages, of which the last may be missing.
 pub fn judge(page: &[OutboxRow], verdicts: &[Delivered], now: Timestamp) -> Judged {
-    let mut judged = Judged::default();
+    let (mut settlement, mut frees) = (Settlement::default(), false);
+    let [mut begun, mut given_up, mut unpublishable, mut lost] = <[Sort; 4]>::default();
     let mut refusing = BTreeSet::new();
-    let (mut begun, mut given_up, mut unpublishable) = (Sort::default(), Sort::default(), Sort::default());
     for (row, verdict) in page.iter().zip(verdicts) {
-        let lane = Lane::of(&row.outgoing.exchange);
-        let direct = lane == Lane::Replies && is_direct(&row.outgoing.routing_key);
-        let aside = |reason: &str, tries, given_up| {
-            (!direct).then(|| SetAside { number: row.number, reason: reason.to_owned(), tries, given_up })
-        };
-        let aside = match verdict {
-            Delivered::Confirmed => None,
-            Delivered::Undeliverable => aside(NO_QUEUE, row.tries, false),
-            Delivered::Unpublishable(words) => {
-                unpublishable.add(&row.outgoing, words);
-                aside(words, row.tries, false)
+        let (lane, to) = (Lane::of(&row.outgoing.exchange), &row.outgoing.routing_key);
+        let (reason, last) = match verdict {
+            Delivered::Confirmed => {
+                frees |= lane == Lane::Replies && row.put_off;
+                settlement.done.push(row.number);
+                continue;
             }
-            Delivered::Refused | Delivered::Unconfirmed => {
-                let (why, tries) = (if *verdict == Delivered::Refused { REFUSED } else { UNCONFIRMED }, row.tries + 1);
-                if tries < MOST_TRIES && !direct {
-                    if row.tries == 0 {
-                        begun.add(&row.outgoing, why);
-                    }
-                    // Of the replies to one queue the first stands for all.
-                    if lane == Lane::Events || refusing.insert(&row.outgoing.routing_key) {
-                        judged.settlement.refused.push((row.number, later(now, delay(tries))));
-                    }
-                    continue;
+            Delivered::Undeliverable => (NO_QUEUE, None),
+            Delivered::Unpublishable(words) => (words.as_str(), None),
+            Delivered::Refused => (REFUSED, Some(delay(row.tries + 1))),
+            Delivered::Unconfirmed => (UNCONFIRMED, Some(delay(row.tries + 1 + UNCONFIRMED_COUNTS))),
+        };
+        let tries = row.tries + u32::from(last.is_some());
+        let direct = lane == Lane::Replies && is_direct(to);
+        match last.filter(|_| tries < MOST_TRIES && !direct) {
+            Some(wait) => {
+                if row.tries == 0 {
+                    begun.add(&row.outgoing, reason);
                 }
-                given_up.add(&row.outgoing, why);
-                aside(why, tries, true)
+                // Of the replies to one queue the first stands for all.
+                if lane == Lane::Events || refusing.insert(to) {
+                    settlement.refused.push((row.number, later(now, wait)));
+                }
             }
-        };
-        judged.frees |= lane == Lane::Replies && row.put_off;
-        match aside {
-            Some(aside) => judged.settlement.undeliverable.push(aside),
-            // Direct reply-to names a client's channel: when that is gone, so is all that could be sent again.
-            None => judged.settlement.done.push(row.number),
+            // It names a client's channel: when that is gone, so is all that could be sent again.
+            None if direct => {
+                frees |= row.put_off;
+                lost.add(&row.outgoing, reason);
+                settlement.done.push(row.number);
+            }
+            None => {
+                frees |= lane == Lane::Replies && row.put_off;
+                match verdict {
+                    Delivered::Unpublishable(_) => unpublishable.add(&row.outgoing, reason),
+                    Delivered::Refused | Delivered::Unconfirmed => given_up.add(&row.outgoing, reason),
+                    // The metrics count these, and `dead list` shows them.
+                    Delivered::Undeliverable | Delivered::Confirmed => {}
+                }
+                let (number, reason) = (row.number, reason.to_owned());
+                settlement.undeliverable.push(SetAside { number, reason, tries, given_up: last.is_some() });
+            }
         }
     }
     let said = [
         (begun, "refused; tried again less and less often"),
         (given_up, "refused for the last time; kept aside, see `crossgrant dead list`"),
         (unpublishable, "cannot be published; kept aside, see `crossgrant dead list`"),
+        (lost, "cannot be delivered to a direct reply-to; dropped"),
     ];
-    judged.warnings = said.into_iter().filter_map(|(sort, what)| sort.line(what)).collect();
-    judged
+    let warnings = said.into_iter().filter_map(|(sort, what)| sort.line(what)).collect();
+    Judged { settlement, frees, warnings }
 }
 
 /// The wait after this many refusals in a row.

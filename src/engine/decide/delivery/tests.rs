@@ -67,6 +67,12 @@ fn waits_double_up_to_the_longest_and_end_after_some_hours() {
 }
 
 #[test]
+fn what_is_not_confirmed_is_not_looked_for_every_few_seconds() {
+    let waits = |tries| judge(&[row(1, ("", "q"), tries)], &[Delivered::Unconfirmed], now()).settlement.refused;
+    assert_eq!((waits(0), waits(1), waits(9)), (vec![(1, after(64))], vec![(1, after(128))], vec![(1, after(600))]));
+}
+
+#[test]
 fn a_reply_that_gets_through_frees_those_behind_it() {
     let behind = OutboxRow { put_off: true, ..row(1, ("", "full"), 0) };
     assert!(judge(&[behind], &[Delivered::Confirmed], now()).frees, "it was behind another, and others are behind it");
@@ -82,6 +88,8 @@ fn a_direct_reply_is_never_kept() {
         let judged = judge(&[row(1, ("", DIRECT), 0)], &[verdict], now());
         assert_eq!(judged.settlement, Settlement { done: vec![1], ..Settlement::default() });
     }
+    let lost = judge(&[row(1, ("", DIRECT), 0)], &[Delivered::Refused], now()).warnings;
+    assert!(lost.len() == 1 && lost[0].contains("dropped"), "{lost:?}");
     let event = judge(&[row(1, ("events", DIRECT), 0)], &[Delivered::Undeliverable], now());
     assert_eq!(event.settlement.undeliverable.len(), 1, "a routing key of another exchange is no reply-to");
 }
