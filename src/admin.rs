@@ -16,8 +16,9 @@
 //! | `POST /v1/accounts/{uid}/pause` | operator | pauses an account with `by=…&reason=…` |
 //! | `POST /v1/accounts/{uid}/unpause` | operator | ends the pause of an account |
 //! | `GET /v1/rejections` | reader | rejected messages with their faults, newest first; `before`, `limit` |
-//! | `GET /v1/undeliverable` | reader | messages of the worker that no queue took, oldest first; `after`, `limit` |
+//! | `GET /v1/undeliverable` | reader | messages of the worker that could not be published, with the reason, oldest first; `after`, `limit` |
 //! | `POST /v1/undeliverable/replay` | operator | sends them again: those of `number=…`, or with `expect=<count>` all if the count is right |
+//! | `POST /v1/undeliverable/drop` | operator | deletes them, chosen in the same way |
 //!
 //! A role comes with a token (`Authorization: Bearer …`), on the loopback too, and includes the roles before it: reader, operator,
 //! approver. Probes and scrapers carry no secrets, so what needs nothing shows nothing of a job: `/readyz` without a token names
@@ -53,7 +54,7 @@ mod tokens;
 pub use accounts::{Paused, Unpaused};
 pub use approvals::{Approvals, Approved};
 pub use connections::{ConnectionLimits, serve};
-pub use dead::{RejectionPage, Replayed, Undeliverable, UndeliverablePage};
+pub use dead::{Dropped, RejectionPage, Replayed, Undeliverable, UndeliverablePage};
 pub use error::ApiError;
 pub use explain::{Explanation, explain};
 pub use health::{HealthCheck, Readiness};

@@ -1,6 +1,6 @@
 //! RabbitMQ: jobs come in, events go out.
 //!
-//! [`consume`] and [`AmqpPublisher`] have a connection each. A broker that blocks publishers (memory or disk alarm) stops
+//! [`consume`] and the [`AmqpPublisher`] of each lane have a connection each. A broker that blocks publishers (memory or disk alarm) stops
 //! reading from every connection that has published, so on a shared connection it would also stop reading
 //! acknowledgements. The library's reconnecting is not used: a session is one connection with all that is on it, any error
 //! ends it, and the next session starts from nothing. So an acknowledgement never reaches a channel that did not deliver
@@ -13,6 +13,7 @@ mod consumer;
 mod dead_lettered;
 mod error;
 mod filter;
+mod headers;
 mod incoming;
 mod inspect;
 mod publisher;
@@ -25,7 +26,7 @@ pub use client::{EventTap, ExclusiveQueue, Submission, Submitter};
 pub use consumer::{ConsumeReport, consume};
 pub use dead_lettered::{count_dead_lettered, put_back};
 pub use error::BrokerError;
-pub use inspect::{Inspected, inspect};
+pub use inspect::{Inspected, MissingRight, inspect, missing_rights};
 pub use publisher::AmqpPublisher;
 pub use settings::BrokerSettings;
 pub use state::{BrokerCounts, BrokerState, Link, LinkStatus};

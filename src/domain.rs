@@ -13,6 +13,7 @@ mod nearest;
 mod operation;
 mod order_type;
 mod reason;
+pub mod reply_to;
 mod secret_url;
 mod site;
 mod strict_json;

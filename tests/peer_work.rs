@@ -36,6 +36,7 @@ use crossgrant::engine::loops::worker::{Capacity, work};
 use crossgrant::engine::policy::Policy;
 use crossgrant::engine::ports::action::Registry;
 use crossgrant::engine::ports::crash_points::NoCrashes;
+use crossgrant::engine::ports::mail::Lane;
 use crossgrant::engine::ports::observe::NoObserver;
 use crossgrant::engine::ports::store::Store;
 use crossgrant::store::{LeaseClock, Postgres, PostgresSettings, Sqlite};
@@ -74,12 +75,12 @@ async fn serve() -> Result<()> {
         ..BrokerSettings::default()
     };
     let links = Arc::new(BrokerState::new(Arc::clone(&clock)));
-    let publisher = Arc::new(Completions(AmqpPublisher::new(Arc::new(settings), clock, links)));
+    let publisher = Arc::new(Completions(AmqpPublisher::new(Lane::Replies, Arc::new(settings), clock, links)));
 
     let (stop_work, stopped) = watch::channel(false);
     let working = tokio::spawn(work(Arc::clone(&engine), CAPACITY, stopped));
     let (stop_mail, stopped) = watch::channel(false);
-    let publishing = tokio::spawn(outbox::publish(Arc::clone(&engine), publisher, stopped));
+    let publishing = tokio::spawn(outbox::publish(Arc::clone(&engine), publisher, Lane::Replies, stopped));
     let mut told = signal(SignalKind::terminate())?;
     let ended = tokio::select! {
         ended = jobs::consume(&amqp, &engine) => ended,

@@ -11,6 +11,7 @@ mod guards;
 mod intake;
 mod log;
 mod messages;
+mod outbox;
 mod postgres;
 mod probe;
 mod readme;

@@ -11,6 +11,7 @@ pub mod crash_script;
 pub mod crew;
 pub mod idle;
 pub mod mailbox;
+pub mod outbox;
 pub mod plant;
 pub mod postgres;
 pub mod process;

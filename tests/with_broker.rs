@@ -14,7 +14,7 @@ use crossgrant::broker::{
 };
 use crossgrant::clock::{Clock, SystemClock};
 use crossgrant::engine::ports::mail::{
-    DeadLettered, Delivered, Incoming, Intake, IntakeError, Outgoing, Publisher, WholeBody,
+    DeadLettered, Delivered, Incoming, Intake, IntakeError, Lane, Outgoing, Publisher, WholeBody,
 };
 use futures_util::StreamExt;
 use lapin::BasicProperties;
@@ -30,6 +30,7 @@ use crate::support::{scratch, shared_rabbit};
 
 mod consuming;
 mod inspecting;
+mod poison;
 mod publishing;
 
 /// An upper bound, never the reason that something passes.
@@ -128,9 +129,13 @@ impl Consuming {
 }
 
 fn publisher(settings: &BrokerSettings) -> (AmqpPublisher, Arc<BrokerState>) {
+    publisher_of(Lane::Events, settings)
+}
+
+fn publisher_of(lane: Lane, settings: &BrokerSettings) -> (AmqpPublisher, Arc<BrokerState>) {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let state = Arc::new(BrokerState::new(clock.clone()));
-    (AmqpPublisher::new(Arc::new(settings.clone()), clock, state.clone()), state)
+    (AmqpPublisher::new(lane, Arc::new(settings.clone()), clock, state.clone()), state)
 }
 
 fn jobs(range: std::ops::Range<usize>) -> Vec<Submission> {

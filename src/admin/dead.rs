@@ -1,4 +1,4 @@
-//! Dead messages: those that were rejected, and those of the worker that no queue took.
+//! Dead messages: those that were rejected, and those of the worker that could not be published.
 
 use axum::extract::{RawQuery, State};
 use axum::{Extension, Json};
@@ -10,7 +10,7 @@ use super::parts::Admin;
 use super::query::{LARGEST_PAGE, PAGE, limit, pairs, parsed, unknown};
 use super::tokens::Authority;
 use crate::domain::JobUid;
-use crate::engine::ports::store::{OutboxRow, Rejected};
+use crate::engine::ports::store::{Rejected, Store, UndeliverableRow};
 
 /// A page of rejections.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -23,7 +23,7 @@ pub struct RejectionPage {
     pub next: Option<JobUid>,
 }
 
-/// A page of messages that no queue took.
+/// A page of messages that could not be published.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct UndeliverablePage {
     /// The number of such messages in the store.
@@ -34,10 +34,10 @@ pub struct UndeliverablePage {
     pub next: Option<i64>,
 }
 
-/// A message that no queue took.
+/// A message that could not be published.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Undeliverable {
-    /// Its number in the outbox, by which `replay` names it.
+    /// Its number in the outbox, by which `replay` and `drop` name it.
     pub number: i64,
     /// AMQP `message_id`: the id of the event it carries.
     pub message_id: String,
@@ -45,6 +45,12 @@ pub struct Undeliverable {
     pub exchange: String,
     /// The routing key, or for the default exchange the name of the queue.
     pub routing_key: String,
+    /// Why, in the broker's words if it has said any.
+    #[serde(default)]
+    pub reason: String,
+    /// How often a queue has refused it.
+    #[serde(default)]
+    pub tries: u32,
     /// When its event happened; `None` for a message that carries no event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<Timestamp>,
@@ -55,6 +61,13 @@ pub struct Undeliverable {
 pub struct Replayed {
     /// The number of messages that will be sent again.
     pub replayed: usize,
+}
+
+/// The answer to `POST /v1/undeliverable/drop`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dropped {
+    /// The number of messages that were deleted.
+    pub dropped: usize,
 }
 
 pub(super) async fn rejections(
@@ -99,51 +112,69 @@ pub(super) async fn replay(
     Extension(authority): Extension<Authority>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Replayed>, ApiError> {
+    let engine = &admin.parts().engine;
+    let numbers = chosen(engine.store.as_ref(), query.as_deref(), "sent").await?;
+    let replayed = engine.store.replay(&numbers).await?;
+    tracing::info!(messages = replayed, token = authority.token, "undeliverable messages put into the outbox again");
+    engine.ring();
+    Ok(Json(Replayed { replayed }))
+}
+
+/// Deletes the messages of `number=…`; or all, if their number is that of `expect=<count>`.
+pub(super) async fn drop_undeliverable(
+    State(admin): State<Admin>,
+    Extension(authority): Extension<Authority>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Dropped>, ApiError> {
+    let engine = &admin.parts().engine;
+    let numbers = chosen(engine.store.as_ref(), query.as_deref(), "deleted").await?;
+    let dropped = engine.store.drop_undeliverable(&numbers).await?;
+    tracing::info!(messages = dropped, token = authority.token, "undeliverable messages deleted");
+    Ok(Json(Dropped { dropped }))
+}
+
+/// The numbers of the messages that a query names.
+async fn chosen(store: &dyn Store, query: Option<&str>, what: &str) -> Result<Vec<i64>, ApiError> {
     let (mut numbers, mut expected) = (Vec::new(), None);
-    for (key, value) in pairs(query.as_deref()) {
+    for (key, value) in pairs(query) {
         match key.as_str() {
             "number" => numbers.push(parsed(&key, &value, "the number of a message")?),
             "expect" => expected = Some(parsed::<usize>(&key, &value, "a count")?),
             _ => return Err(unknown(&key, &["number", "expect"])),
         }
     }
-    let engine = &admin.parts().engine;
-    match expected {
-        Some(_) if !numbers.is_empty() => {
-            return Err(ApiError::BadRequest("either number=… or expect=<count> can be given, not both".into()));
-        }
-        None if numbers.is_empty() => return Err(ApiError::BadRequest("number=… or expect=<count> is missing".into())),
-        None => {}
-        Some(expected) => {
-            let mut after = 0;
-            loop {
-                let page = engine.store.undeliverable(after, LARGEST_PAGE).await?;
-                let Some(last) = page.last() else { break };
-                after = last.number;
-                numbers.extend(page.iter().map(|queued| queued.number));
-            }
-            if numbers.len() != expected {
-                let found = numbers.len();
-                return Err(ApiError::Conflict(format!(
-                    "undeliverable messages: {found}, not {expected}; nothing was sent"
-                )));
-            }
+    let Some(expected) = expected else {
+        let missing = || ApiError::BadRequest("number=… or expect=<count> is missing".into());
+        return if numbers.is_empty() { Err(missing()) } else { Ok(numbers) };
+    };
+    if !numbers.is_empty() {
+        return Err(ApiError::BadRequest("either number=… or expect=<count> can be given, not both".into()));
+    }
+    let mut after = 0;
+    loop {
+        let page = store.undeliverable(after, LARGEST_PAGE).await?;
+        let Some(last) = page.last() else { break };
+        after = last.number;
+        numbers.extend(page.iter().map(|row| row.number));
+    }
+    match numbers.len() {
+        found if found == expected => Ok(numbers),
+        found => {
+            Err(ApiError::Conflict(format!("undeliverable messages: {found}, not {expected}; nothing was {what}")))
         }
     }
-    let replayed = engine.store.replay(&numbers).await?;
-    tracing::info!(messages = replayed, token = authority.token, "undeliverable messages put into the outbox again");
-    engine.mail.notify_one();
-    Ok(Json(Replayed { replayed }))
 }
 
-fn shown(queued: &OutboxRow) -> Undeliverable {
-    let OutboxRow { number, outgoing } = queued;
+fn shown(row: &UndeliverableRow) -> Undeliverable {
+    let UndeliverableRow { number, outgoing, reason, tries } = row;
     let event: Option<serde_json::Value> = serde_json::from_slice(&outgoing.body).ok();
     Undeliverable {
         number: *number,
         message_id: outgoing.message_id.clone(),
         exchange: outgoing.exchange.clone(),
         routing_key: outgoing.routing_key.clone(),
+        reason: reason.clone(),
+        tries: *tries,
         time: event.and_then(|event| event.get("time")?.as_str()?.parse().ok()),
     }
 }

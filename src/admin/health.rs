@@ -13,6 +13,7 @@ use super::parts::Admin;
 use crate::broker::{Link, LinkStatus};
 use crate::domain::{AccountUid, Kind};
 use crate::engine::loops::timekeeping;
+use crate::engine::ports::mail::Lane;
 use crate::telemetry::metrics;
 
 /// The time limit for an answer of the store; after it the store counts as down.
@@ -21,9 +22,9 @@ const PROBE: Duration = Duration::from_secs(5);
 /// The result of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HealthCheck {
-    /// `store`, `broker-consume`, `broker-publish`, `definitions` or `running`; or one that never fails: `accounts` lists
-    /// those that are paused, `dead-lettered` counts the messages that the broker gave up, and `clock` says how far off this
-    /// machine's is.
+    /// `store`, `broker-consume`, `broker-publish`, `broker-reply`, `definitions` or `running`; or one that never fails:
+    /// `accounts` lists those that are paused, `outbox` counts messages that a queue refuses and those that were kept aside,
+    /// `dead-lettered` the messages that the broker gave up, and `clock` says how far off this machine's is.
     pub name: String,
     /// Whether the check passed.
     pub ok: bool,
@@ -79,7 +80,8 @@ impl Admin {
         let mut checks = vec![check("running", stopping.then(|| "told to stop".to_owned())), self.store().await];
         if let Some(broker) = &parts.broker {
             checks.push(link("broker-consume", broker.consuming()));
-            checks.push(link("broker-publish", broker.publishing()));
+            checks.push(link("broker-publish", broker.publishing(Lane::Events)));
+            checks.push(link("broker-reply", broker.publishing(Lane::Replies)));
             checks.push(dead_lettered(broker.dead_lettered()));
         }
         let missing: Vec<&str> = Kind::ALL
@@ -92,6 +94,7 @@ impl Admin {
         checks.push(self.accounts().await);
         let detail = timekeeping::fault(parts.engine.clock.machine_ahead());
         checks.push(HealthCheck { name: "clock".into(), ok: true, detail });
+        checks.push(self.outbox().await);
         Readiness { ready: checks.iter().all(|check| check.ok), checks }
     }
 
@@ -109,6 +112,20 @@ impl Admin {
         let names = || paused.iter().map(AccountUid::as_str).collect::<Vec<_>>().join(", ");
         let detail = (!paused.is_empty()).then(|| format!("{} paused: {}", paused.len(), names()));
         HealthCheck { name: "accounts".into(), ok: true, detail }
+    }
+
+    /// Counts what queues refuse and what could not be published. It concerns those who chose the queues, and the worker goes
+    /// on.
+    async fn outbox(&self) -> HealthCheck {
+        let counts = tokio::time::timeout(PROBE, self.parts().engine.store.counts()).await;
+        let (refused, aside) = match counts {
+            Ok(Ok(counts)) => (counts.refused, counts.undeliverable),
+            Ok(Err(_)) | Err(_) => (0, 0),
+        };
+        let refused = (refused > 0).then(|| format!("messages to queues that refuse them, tried again: {refused}"));
+        let aside = (aside > 0).then(|| format!("undeliverable messages: {aside}; see `crossgrant dead list`"));
+        let detail = [refused, aside].into_iter().flatten().collect::<Vec<_>>().join("; ");
+        HealthCheck { name: "outbox".into(), ok: true, detail: (!detail.is_empty()).then_some(detail) }
     }
 
     async fn store(&self) -> HealthCheck {

@@ -58,6 +58,7 @@ pub(super) fn routes() -> Vec<Route> {
         get("/v1/rejections", Needs(Reader), dead::rejections),
         get("/v1/undeliverable", Needs(Reader), dead::undeliverable),
         post("/v1/undeliverable/replay", Needs(Operator), dead::replay),
+        post("/v1/undeliverable/drop", Needs(Operator), dead::drop_undeliverable),
     ]
 }
 

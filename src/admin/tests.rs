@@ -332,7 +332,7 @@ async fn readiness_names_each_check() {
     assert!(ready.ready && ready.checks.len() == 5, "{ready:?}");
     let unconnected = admin(broker).readiness().await;
     assert!(!unconnected.ready);
-    assert_eq!(down(&unconnected), ["broker-consume", "broker-publish"]);
+    assert_eq!(down(&unconnected), ["broker-consume", "broker-publish", "broker-reply"]);
     assert!(unconnected.checks.iter().any(|c| c.detail.as_deref().is_some_and(|d| d.contains("down since"))));
     stop.send_replace(true);
     assert_eq!(down(&admin(None).readiness().await), ["running"]);

@@ -13,10 +13,9 @@ use super::call::within;
 use super::connection::{BrokerConnection, ConnectionPurpose};
 use super::error::BrokerError;
 use super::incoming::to_incoming;
-use super::publisher::confirming;
 use super::settings::BrokerSettings;
 use super::topology::declare_exchange;
-use super::window::{self, UnconfirmedMessage, WINDOW, short};
+use super::window::{self, UnconfirmedMessage, WINDOW, confirming, short};
 use crate::engine::ports::mail::{Delivered, Incoming};
 
 /// A job to publish. Its `user_id` is the user of the connection: the broker refuses any other.
@@ -62,7 +61,7 @@ impl Submitter {
         let exchange = self.settings.topology.jobs_exchange();
         match self.submit_all(std::slice::from_ref(job)).await?.first() {
             Some(Delivered::Confirmed) => Ok(()),
-            Some(Delivered::Refused) => Err(BrokerError::Refused { exchange }),
+            Some(Delivered::Refused | Delivered::Unconfirmed) => Err(BrokerError::Refused { exchange }),
             _ => Err(BrokerError::NoQueue { exchange, routing_key: job.routing_key.clone() }),
         }
     }

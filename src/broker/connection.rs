@@ -19,18 +19,19 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::call::within;
-use super::error::BrokerError;
+use super::error::{BrokerError, reply_code};
 use super::filter::{FilteredStream, FilteredTokio};
 use super::settings::BrokerSettings;
 use super::state::Link;
 use crate::domain::contract::MAX_BODY;
 use crate::domain::without_secrets;
+use crate::engine::ports::mail::Lane;
 
 /// What a connection is for. It decides the name at the broker and the size of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ConnectionPurpose {
     Consumer,
-    Publisher,
+    Publisher(Lane),
     Submit,
     Events,
     Doctor,
@@ -41,7 +42,8 @@ impl ConnectionPurpose {
     fn name(self) -> &'static str {
         match self {
             Self::Consumer => "consumer",
-            Self::Publisher => "publisher",
+            Self::Publisher(Lane::Events) => "publisher",
+            Self::Publisher(Lane::Replies) => "replies",
             Self::Submit => "submit",
             Self::Events => "events",
             Self::Doctor => "doctor",
@@ -55,7 +57,7 @@ impl ConnectionPurpose {
     /// worker's own are small: the largest are the faults of a rejected message, which `domain/contract.rs` bounds.
     fn frame_max(self) -> u32 {
         match self {
-            Self::Publisher | Self::Submit => 32 << 10,
+            Self::Publisher(_) | Self::Submit => 32 << 10,
             Self::Consumer | Self::Events | Self::Doctor | Self::DeadLettered => 128 << 10,
         }
     }
@@ -65,7 +67,7 @@ impl ConnectionPurpose {
     fn body_kept(self) -> usize {
         match self {
             Self::Consumer | Self::DeadLettered => MAX_BODY,
-            Self::Publisher | Self::Submit | Self::Events | Self::Doctor => usize::MAX,
+            Self::Publisher(_) | Self::Submit | Self::Events | Self::Doctor => usize::MAX,
         }
     }
 }
@@ -76,8 +78,8 @@ pub(super) enum Health {
     Open,
     /// The broker takes nothing from publishers, for this reason.
     Blocked(String),
-    /// It is gone, for this reason.
-    Broken(String),
+    /// It is gone, for this reason; with the broker's reply code if the broker closed it.
+    Broken(String, Option<u16>),
 }
 
 impl Health {
@@ -86,7 +88,7 @@ impl Health {
         match self {
             Self::Open => (Link::Connected, None),
             Self::Blocked(reason) => (Link::Blocked { reason: reason.clone() }, None),
-            Self::Broken(why) => (Link::Down, Some(why.clone())),
+            Self::Broken(why, _) => (Link::Down, Some(why.clone())),
         }
     }
 }
@@ -145,8 +147,8 @@ impl BrokerConnection {
     /// Returns when the connection is broken, with the reason.
     pub async fn broken(&self) -> BrokerError {
         let mut health = self.health.clone();
-        match health.wait_for(|h| matches!(h, Health::Broken(_))).await.as_deref() {
-            Ok(Health::Broken(why)) => BrokerError::Ended { why: why.clone() },
+        match health.wait_for(|h| matches!(h, Health::Broken(..))).await.as_deref() {
+            Ok(Health::Broken(why, _)) => BrokerError::Ended { why: why.clone() },
             _ => BrokerError::Ended { why: "the connection is closed".into() },
         }
     }
@@ -168,10 +170,10 @@ async fn listen(
             Event::ConnectionUnblocked => Health::Open,
             // Only one channel has ended; the next call on it fails.
             Event::Error(e) if e.is_amqp_soft_error() => continue,
-            Event::Error(e) => Health::Broken(e.to_string()),
+            Event::Error(e) => Health::Broken(e.to_string(), reply_code(&e)),
             _ => continue,
         };
-        let last = matches!(now, Health::Broken(_));
+        let last = matches!(now, Health::Broken(..));
         if *health.borrow() != now {
             on_health(&now);
         }

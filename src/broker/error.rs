@@ -49,6 +49,14 @@ pub enum BrokerError {
         /// The first sign of it.
         why: String,
     },
+    /// The broker closed the connection because of something that was sent on it.
+    #[error("the broker closed the connection: {why}")]
+    Closed {
+        /// The broker's words.
+        why: String,
+        /// The AMQP reply code.
+        reply_code: u16,
+    },
     /// The store could not be written for as long as deliveries may be held.
     #[error("{held} deliveries were given back after {after:?}: {why}")]
     Held {
@@ -90,7 +98,7 @@ impl BrokerError {
             Self::Topology { .. } => Code::BrokerTopology,
             Self::Timeout { .. } => Code::BrokerTimeout,
             Self::Call { .. } => Code::BrokerCallFailed,
-            Self::Ended { .. } => Code::BrokerSessionEnded,
+            Self::Ended { .. } | Self::Closed { .. } => Code::BrokerSessionEnded,
             Self::Held { .. } => Code::BrokerHeld,
             Self::TooLong { .. } => Code::BrokerTooLong,
             Self::NoQueue { .. } => Code::BrokerNoQueue,
@@ -100,11 +108,23 @@ impl BrokerError {
 
     /// Whether the broker answered with this AMQP reply code.
     pub(super) fn has_reply_code(&self, code: u16) -> bool {
+        self.reply_code() == Some(code)
+    }
+
+    /// The AMQP reply code that the broker answered with.
+    pub(super) fn reply_code(&self) -> Option<u16> {
         match self {
-            Self::Call { source, .. } => {
-                matches!(source.kind(), lapin::ErrorKind::ProtocolError(e) if e.get_id() == code)
-            }
-            _ => false,
+            Self::Call { source, .. } => reply_code(source),
+            Self::Closed { reply_code, .. } => Some(*reply_code),
+            _ => None,
         }
+    }
+}
+
+/// The AMQP reply code with which the broker closed a channel or a connection.
+pub(super) fn reply_code(error: &lapin::Error) -> Option<u16> {
+    match error.kind() {
+        lapin::ErrorKind::ProtocolError(error) => Some(error.get_id()),
+        _ => None,
     }
 }

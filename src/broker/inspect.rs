@@ -8,12 +8,17 @@
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use lapin::Connection;
+use lapin::options::BasicPublishOptions;
+use lapin::{BasicProperties, Connection};
 
+use super::call::within;
 use super::connection::{BrokerConnection, ConnectionPurpose};
 use super::error::BrokerError;
 use super::settings::BrokerSettings;
 use super::topology::{Declared, NOT_FOUND, PRECONDITION_FAILED};
+use super::window::confirming;
+use crate::domain::{Code, EventType};
+use crate::engine::ports::mail::Lane;
 
 const ACCESS_REFUSED: u16 = 403;
 
@@ -58,4 +63,88 @@ async fn look(conn: &Connection, declared: &Declared, limit: Duration) -> Result
         }
     }
     Ok(Inspected::AsWanted)
+}
+
+/// An exchange that the worker publishes to and its user may not write to.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the user {user:?} may not write to exchange {}, so {} cannot be published ({why}). Give it the right: rabbitmqctl \
+     set_permissions -p {vhost:?} {user:?} {}",
+    self.exchange_name(), self.purpose(), self.permissions()
+)]
+pub struct MissingRight {
+    user: String,
+    vhost: String,
+    exchange: String,
+    prefix: String,
+    why: String,
+}
+
+impl MissingRight {
+    /// The code under which `crossgrant explain` has more.
+    pub fn code(&self) -> Code {
+        Code::BrokerNoRight
+    }
+
+    fn exchange_name(&self) -> &str {
+        if self.exchange.is_empty() { "amq.default" } else { &self.exchange }
+    }
+
+    fn purpose(&self) -> &'static str {
+        match Lane::of(&self.exchange) {
+            Lane::Events => "events",
+            Lane::Replies => "replies and copies of rejected messages",
+        }
+    }
+
+    /// What a worker needs: configure, write, read.
+    fn permissions(&self) -> String {
+        let prefix = self.prefix.replace('.', "[.]");
+        format!("'^{prefix}([.]|$)' '^(amq[.]default$|{prefix}([.]|$))' '^{prefix}([.]|$)'")
+    }
+}
+
+/// Connects, and checks the right to write to each exchange that the worker publishes to.
+///
+/// # Errors
+/// When the broker cannot be reached, or the connection breaks.
+pub async fn missing_rights(settings: &BrokerSettings) -> Result<Vec<MissingRight>, BrokerError> {
+    let connection = BrokerConnection::open(settings, ConnectionPurpose::Doctor, &AtomicUsize::new(0), |_| ()).await?;
+    let mut missing = Vec::new();
+    for lane in Lane::ALL {
+        missing.extend(missing_right(&connection, settings, settings.topology.exchange_of(lane)).await?);
+    }
+    connection.close(settings.call_timeout).await;
+    Ok(missing)
+}
+
+/// Publishes a message that the broker checks and never routes: it looks at the rights of the user first, and then refuses
+/// the message for an expiration that is no number (406).
+pub(super) async fn missing_right(
+    connection: &BrokerConnection,
+    settings: &BrokerSettings,
+    exchange: String,
+) -> Result<Option<MissingRight>, BrokerError> {
+    let limit = settings.call_timeout;
+    let channel = confirming(connection, limit).await?;
+    let properties = BasicProperties::default().with_expiration("never".into());
+    let published = async {
+        let (to, key) = (exchange.as_str().into(), EventType::Completed.routing_key().into());
+        channel.basic_publish(to, key, BasicPublishOptions::default(), b"", properties).await?.await
+    };
+    match within(limit, "basic.publish", published).await {
+        // The exchange is missing: that is another finding.
+        Err(error) if error.has_reply_code(PRECONDITION_FAILED) || error.has_reply_code(NOT_FOUND) => Ok(None),
+        Err(error) if error.has_reply_code(ACCESS_REFUSED) => Ok(Some(MissingRight {
+            user: connection.user.clone(),
+            vhost: connection.amqp.status().vhost().to_string(),
+            exchange,
+            prefix: settings.topology.prefix().to_owned(),
+            why: error.to_string(),
+        })),
+        Err(error) => Err(error),
+        // A broker that does not look at the expiration has dropped the message, or given it to those who bound a queue to
+        // everything; it may be written to.
+        Ok(_) => Ok(None),
+    }
 }

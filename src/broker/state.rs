@@ -1,4 +1,4 @@
-//! The condition of the two connections, for `/readyz` and the metrics.
+//! The condition of the connections, for `/readyz` and the metrics.
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
@@ -8,8 +8,9 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
+use crate::engine::ports::mail::{Lane, Lanes};
 
-/// The condition of one of the two connections.
+/// The condition of a connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "link", rename_all = "kebab-case")]
 pub enum Link {
@@ -60,27 +61,29 @@ pub struct BrokerCounts {
     pub confirmed: u64,
     /// Published messages that were routed to no queue.
     pub undeliverable: u64,
-    /// Published messages that a queue refused.
+    /// Published messages that a queue refused, or did not confirm in time.
     pub refused: u64,
+    /// Published messages for which the broker closed the channel or the connection.
+    pub unpublishable: u64,
 }
 
-/// The state of both connections. The consumer and the publisher write it; `/readyz` and the metrics read it.
+/// The state of all connections. The consumer and the publishers write it; `/readyz` and the metrics read it.
 pub struct BrokerState {
     clock: Arc<dyn Clock>,
     consuming: watch::Sender<LinkStatus>,
-    publishing: watch::Sender<LinkStatus>,
+    publishing: Lanes<watch::Sender<LinkStatus>>,
     counts: Mutex<BrokerCounts>,
     dead_lettered: AtomicU32,
 }
 
 impl BrokerState {
-    /// Both connections down.
+    /// All connections down.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         let down = LinkStatus { link: Link::Down, since: clock.now(), last_error: None };
         Self {
             clock,
             consuming: watch::Sender::new(down.clone()),
-            publishing: watch::Sender::new(down),
+            publishing: Lanes::new(|| watch::Sender::new(down.clone())),
             counts: Mutex::default(),
             dead_lettered: AtomicU32::new(0),
         }
@@ -91,9 +94,9 @@ impl BrokerState {
         self.consuming.borrow().clone()
     }
 
-    /// The condition of the publisher's connection.
-    pub fn publishing(&self) -> LinkStatus {
-        self.publishing.borrow().clone()
+    /// The condition of a publisher's connection.
+    pub fn publishing(&self, lane: Lane) -> LinkStatus {
+        self.publishing.of(lane).borrow().clone()
     }
 
     /// Watches the condition of the consumer's connection.
@@ -101,9 +104,9 @@ impl BrokerState {
         self.consuming.subscribe()
     }
 
-    /// Watches the condition of the publisher's connection.
-    pub fn watch_publishing(&self) -> watch::Receiver<LinkStatus> {
-        self.publishing.subscribe()
+    /// Watches the condition of a publisher's connection.
+    pub fn watch_publishing(&self, lane: Lane) -> watch::Receiver<LinkStatus> {
+        self.publishing.of(lane).subscribe()
     }
 
     /// The counts up to now.
@@ -128,8 +131,8 @@ impl BrokerState {
         self.set(&self.consuming, link, error);
     }
 
-    pub(super) fn set_publishing(&self, link: Link, error: Option<String>) {
-        self.set(&self.publishing, link, error);
+    pub(super) fn set_publishing(&self, lane: Lane, link: Link, error: Option<String>) {
+        self.set(self.publishing.of(lane), link, error);
     }
 
     fn set(&self, status: &watch::Sender<LinkStatus>, link: Link, error: Option<String>) {
@@ -165,6 +168,6 @@ mod tests {
         state.set_consuming(Link::Connected, None);
         let status = state.consuming();
         assert_eq!((status.since, status.last_error), (clock.now(), Some("refused".into())));
-        assert_eq!(state.publishing().last_error, None);
+        assert_eq!(state.publishing(Lane::Events).last_error, None);
     }
 }

@@ -17,6 +17,7 @@ use lapin::{Channel, Connection, ExchangeKind};
 
 use super::call::within;
 use super::error::BrokerError;
+use crate::engine::ports::mail::Lane;
 
 pub(super) const PRECONDITION_FAILED: u16 = 406;
 pub(super) const NOT_FOUND: u16 = 404;
@@ -78,6 +79,14 @@ impl Topology {
     /// The topic exchange that events are published to.
     pub fn events_exchange(&self) -> String {
         format!("{}.events", self.prefix)
+    }
+
+    /// The exchange that the messages of a lane are published to.
+    pub fn exchange_of(&self, lane: Lane) -> String {
+        match lane {
+            Lane::Events => self.events_exchange(),
+            Lane::Replies => String::new(),
+        }
     }
 
     /// The queue of copies of the messages that the worker rejects.

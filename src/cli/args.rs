@@ -14,7 +14,7 @@ use clap::{Parser, Subcommand};
 pub(super) use about::{DoctorArgs, ExplainArgs, WorkflowCommand};
 pub(super) use local::{PlanArgs, PutBackArgs, RunArgs, ServeArgs, SimulateArgs, SubmitArgs};
 pub(super) use worker::{
-    ApproveArgs, DeadCommand, DeadListArgs, DeadReplayArgs, JobArgs, JobsArgs, PauseArgs, PausedArgs, ShowArgs,
+    ApproveArgs, DeadChoiceArgs, DeadCommand, DeadListArgs, JobArgs, JobsArgs, PauseArgs, PausedArgs, ShowArgs,
     UnpauseArgs, WorkerArgs, WorkerCommand,
 };
 

@@ -1,20 +1,21 @@
-//! `dead`: lists rejected jobs and undelivered events, and sends undelivered events again.
+//! `dead`: lists rejected jobs and undelivered messages, sends undelivered messages again, and drops them.
 
 use serde_json::json;
 
-use super::args::{DeadCommand, DeadListArgs, DeadReplayArgs};
+use super::args::{DeadChoiceArgs, DeadCommand, DeadListArgs};
 use super::client::AdminClient;
 use super::exit::{CliError, Exit};
 use super::output;
-use crate::admin::{RejectionPage, Replayed, Undeliverable, UndeliverablePage};
+use crate::admin::{Dropped, RejectionPage, Replayed, Undeliverable, UndeliverablePage};
 use crate::domain::Code;
 use crate::engine::ports::store::Rejected;
 
-/// Carries out `dead list` or `dead replay`.
+/// Carries out `dead list`, `dead replay` or `dead drop`.
 pub(super) async fn dead(command: &DeadCommand, worker: &AdminClient) -> Result<Exit, CliError> {
     match command {
         DeadCommand::List(args) => list(args, worker).await,
         DeadCommand::Replay(args) => replay(args, worker).await,
+        DeadCommand::Drop(args) => drop_messages(args, worker).await,
     }
 }
 
@@ -27,7 +28,7 @@ async fn list(args: &DeadListArgs, worker: &AdminClient) -> Result<Exit, CliErro
     }
     for (shown, total, what) in [
         (rejected.rejections.len(), rejected.total, "rejected jobs"),
-        (undelivered.messages.len(), undelivered.total, "undelivered events"),
+        (undelivered.messages.len(), undelivered.total, "undelivered messages"),
     ] {
         if u64::try_from(shown).is_ok_and(|shown| shown < total) {
             tracing::warn!("{shown} of {total} {what} are shown; --limit shows more");
@@ -53,32 +54,52 @@ fn lines(rejected: &[Rejected], undelivered: &[Undeliverable], json: bool) -> Ve
         if json {
             return json!({"undeliverable": message}).to_string();
         }
-        let Undeliverable { number, message_id, exchange, routing_key, .. } = message;
+        let Undeliverable { number, message_id, exchange, routing_key, reason, tries, .. } = message;
         let to = if exchange.is_empty() { format!("queue {routing_key}") } else { format!("{exchange} {routing_key}") };
-        format!("undeliverable  {number}  {message_id}  to {to}")
+        let tries = if *tries == 0 { String::new() } else { format!(" (tried {tries} times)") };
+        format!("undeliverable  {number}  {message_id}  to {to}  {reason}{tries}")
     });
     rejected.chain(undelivered).collect()
 }
 
-async fn replay(args: &DeadReplayArgs, worker: &AdminClient) -> Result<Exit, CliError> {
-    let query = if args.numbers.is_empty() {
-        let total = worker.get::<UndeliverablePage>("/v1/undeliverable?limit=1").await?.total;
-        if total == 0 {
-            output::line("there are no undelivered events")?;
-            return Ok(Exit::Ok);
-        }
-        if total > 1 && !args.yes {
-            let message = format!("this would send all {total} undelivered events again; confirm with --yes");
-            return Err(CliError::failed(message).code(Code::NeedsYes));
-        }
-        format!("expect={total}")
-    } else {
-        args.numbers.iter().map(|number| format!("number={number}")).collect::<Vec<_>>().join("&")
-    };
+async fn replay(args: &DeadChoiceArgs, worker: &AdminClient) -> Result<Exit, CliError> {
+    let Some(query) = chosen(args, worker, "send", "again").await? else { return Ok(Exit::Ok) };
     let Replayed { replayed } = worker.post(&format!("/v1/undeliverable/replay?{query}")).await?;
-    output::line(&format!("events to be sent again: {replayed}"))?;
-    let all = args.numbers.is_empty() || args.numbers.len() == replayed;
-    Ok(if all { Exit::Ok } else { Exit::Failed })
+    output::line(&format!("messages to be sent again: {replayed}"))?;
+    Ok(all_of(args, replayed))
+}
+
+async fn drop_messages(args: &DeadChoiceArgs, worker: &AdminClient) -> Result<Exit, CliError> {
+    let Some(query) = chosen(args, worker, "delete", "for good").await? else { return Ok(Exit::Ok) };
+    let Dropped { dropped } = worker.post(&format!("/v1/undeliverable/drop?{query}")).await?;
+    output::line(&format!("messages deleted: {dropped}"))?;
+    Ok(all_of(args, dropped))
+}
+
+/// The query that names the chosen messages; `None` if there are none to choose.
+async fn chosen(
+    args: &DeadChoiceArgs,
+    worker: &AdminClient,
+    verb: &str,
+    how: &str,
+) -> Result<Option<String>, CliError> {
+    if !args.numbers.is_empty() {
+        return Ok(Some(args.numbers.iter().map(|number| format!("number={number}")).collect::<Vec<_>>().join("&")));
+    }
+    let total = worker.get::<UndeliverablePage>("/v1/undeliverable?limit=1").await?.total;
+    if total == 0 {
+        output::line("there are no undelivered messages")?;
+        return Ok(None);
+    }
+    if total > 1 && !args.yes {
+        let message = format!("this would {verb} all {total} undelivered messages {how}; confirm with --yes");
+        return Err(CliError::failed(message).code(Code::NeedsYes));
+    }
+    Ok(Some(format!("expect={total}")))
+}
+
+fn all_of(args: &DeadChoiceArgs, done: usize) -> Exit {
+    if args.numbers.is_empty() || args.numbers.len() == done { Exit::Ok } else { Exit::Failed }
 }
 
 #[cfg(test)]
@@ -93,8 +114,16 @@ mod tests {
     use crate::cli::token::ClientToken;
     use crate::engine::loops::intake::Inbox;
     use crate::engine::loops::shared::Engine;
-    use crate::engine::ports::mail::{Incoming, Intake};
+    use crate::engine::ports::mail::{Incoming, Intake, Lane};
+    use crate::engine::ports::store::{OutboxPage, OutboxRow, SetAside, Settlement};
     use crate::telemetry::Metrics;
+
+    /// The events that are still to be published.
+    async fn queued(engine: &Engine) -> Vec<OutboxRow> {
+        let now = engine.clock.now();
+        let page = OutboxPage { lane: Lane::Events, after: 0, now, messages: 100, bytes: 1 << 20 };
+        engine.store.outbox(page).await.unwrap()
+    }
 
     /// A worker on its own port. Its events about these jobs are undeliverable, and it has rejected one message.
     async fn worker(jobs: &[&str]) -> (Arc<Engine>, AdminClient, watch::Sender<bool>) {
@@ -104,8 +133,13 @@ mod tests {
         for id in jobs {
             inbox.take(vec![incoming("bot", id)]).await.unwrap();
         }
-        let numbers: Vec<i64> = engine.store.outbox(0, 100).await.unwrap().iter().map(|queued| queued.number).collect();
-        engine.store.mark_sent(&[], &numbers).await.unwrap();
+        let aside = |row: OutboxRow| {
+            let reason = "NOT_FOUND - no exchange".into();
+            SetAside { number: row.number, reason, tries: 2, given_up: false }
+        };
+        let undeliverable = queued(&engine).await.into_iter().map(aside).collect();
+        let settlement = Settlement { undeliverable, ..Settlement::default() };
+        engine.store.settle(Lane::Events, &settlement).await.unwrap();
         inbox.take(vec![Incoming { body: "{}".into(), ..Incoming::default() }]).await.unwrap();
         let (stop, stopping) = watch::channel(false);
         let (broker, hosts) = (None, vec![]);
@@ -126,26 +160,45 @@ mod tests {
         assert_eq!((rejected.total, undelivered.total), (1, 1));
         let text = lines(&rejected.rejections, &undelivered.messages, false).join("\n");
         assert!(text.contains("anonymous/?") && text.contains("/kind: "), "{text}");
-        assert!(text.contains("to crossgrant.events job.accepted"), "{text}");
+        assert!(text.contains("to crossgrant.events job.accepted  NOT_FOUND - no exchange (tried 2 times)"), "{text}");
         assert_eq!(lines(&rejected.rejections, &undelivered.messages, true).len(), 2);
         let bad = worker.get::<RejectionPage>("/v1/rejections?befor=x").await.unwrap_err();
         assert_eq!(bad.exit, Exit::Usage);
     }
 
     #[tokio::test]
+    async fn undelivered_messages_are_dropped_by_number_or_all_with_yes() {
+        let (engine, worker, _stop) = worker(&["NET-1", "NET-2", "NET-3"]).await;
+        let numbers: Vec<i64> =
+            engine.store.undeliverable(0, 9).await.unwrap().iter().map(|message| message.number).collect();
+        let mut args = DeadChoiceArgs { numbers: vec![numbers[1]], yes: false, worker: Default::default() };
+        assert_eq!(drop_messages(&args, &worker).await.unwrap(), Exit::Ok);
+        assert_eq!(drop_messages(&args, &worker).await.unwrap(), Exit::Failed, "it is not there any more");
+        args.numbers.clear();
+        let error = drop_messages(&args, &worker).await.unwrap_err();
+        assert!(error.message.contains("delete all 2 undelivered messages for good; confirm with --yes"), "{error}");
+        let other = worker.post::<Dropped>("/v1/undeliverable/drop?expect=3").await.unwrap_err();
+        assert!(other.message.contains("undeliverable messages: 2, not 3; nothing was deleted"), "{other}");
+        args.yes = true;
+        assert_eq!(drop_messages(&args, &worker).await.unwrap(), Exit::Ok);
+        assert_eq!(engine.store.undeliverable(0, 9).await.unwrap(), []);
+        assert_eq!(drop_messages(&args, &worker).await.unwrap(), Exit::Ok, "there is nothing left");
+    }
+
+    #[tokio::test]
     async fn many_events_are_sent_again_only_with_yes() {
         let (engine, worker, _stop) = worker(&["NET-1", "NET-2"]).await;
-        let queued = engine.store.outbox(0, 100).await.unwrap().len();
-        let mut args = DeadReplayArgs { numbers: vec![], yes: false, worker: Default::default() };
+        let before = queued(&engine).await.len();
+        let mut args = DeadChoiceArgs { numbers: vec![], yes: false, worker: Default::default() };
         let error = replay(&args, &worker).await.unwrap_err();
-        assert!(error.message.contains("all 2 undelivered events again; confirm with --yes"), "{error}");
+        assert!(error.message.contains("all 2 undelivered messages again; confirm with --yes"), "{error}");
         let other = worker.post::<Replayed>("/v1/undeliverable/replay?expect=3").await.unwrap_err();
         assert!(other.message.contains("undeliverable messages: 2, not 3"), "{other}");
-        assert_eq!(engine.store.outbox(0, 100).await.unwrap().len(), queued, "nothing was sent");
+        assert_eq!(queued(&engine).await.len(), before, "nothing was sent");
 
         args.yes = true;
         assert_eq!(replay(&args, &worker).await.unwrap(), Exit::Ok);
-        assert_eq!(engine.store.outbox(0, 100).await.unwrap().len(), queued + 2);
+        assert_eq!(queued(&engine).await.len(), before + 2);
         args.numbers = vec![1];
         assert_eq!(replay(&args, &worker).await.unwrap(), Exit::Failed, "it is not there any more");
     }

@@ -106,6 +106,7 @@ impl From<BrokerError> for CliError {
             | BrokerError::Topology { .. }
             | BrokerError::Timeout { .. }
             | BrokerError::Call { .. }
+            | BrokerError::Closed { .. }
             | BrokerError::Ended { .. }
             | BrokerError::Held { .. } => Self::unreachable(error),
         };

@@ -22,7 +22,7 @@ use crate::engine::loops::worker::{Capacity, work};
 use crate::engine::loops::{outbox, timekeeping};
 use crate::engine::policy::Policy;
 use crate::engine::ports::crash_points::NoCrashes;
-use crate::engine::ports::mail::Incoming;
+use crate::engine::ports::mail::{Incoming, Lane};
 use crate::engine::ports::store::{Filter, Store, Taken};
 use crate::engine::record::{Record, State};
 use crate::store::Sqlite;
@@ -51,9 +51,11 @@ pub(super) async fn run(args: &RunArgs, config: impl FnOnce() -> Result<Config, 
     let taken = take(&engine, jobs).await?;
     let printer = Arc::new(Printer::default());
     let capacity = Capacity { jobs: BATCH, drain: DRAIN };
+    let print = |lane, stop| outbox::publish(Arc::clone(&engine), Arc::clone(&printer) as _, lane, stop);
     let mut loops = [
         Loop::spawn("timekeeping", |stop| timekeeping::keep(Arc::clone(&engine), stop)),
-        Loop::spawn("outbox", |stop| outbox::publish(Arc::clone(&engine), Arc::clone(&printer) as _, stop)),
+        Loop::spawn("outbox", |stop| print(Lane::Events, stop)),
+        Loop::spawn("replies", |stop| print(Lane::Replies, stop)),
         Loop::spawn("sweep", |stop| sweep::run(Arc::clone(&engine), stop)),
         Loop::spawn("work", |stop| work(Arc::clone(&engine), capacity, stop)),
     ];
@@ -64,9 +66,10 @@ pub(super) async fn run(args: &RunArgs, config: impl FnOnce() -> Result<Config, 
         name = first_to_end(&mut loops) => return Err(CliError::failed(format!("the {name} task ended unexpectedly")).code(Code::LoopEnded)),
     };
     progress.clear();
-    let [timekeeping, outbox, sweep, work] = loops;
+    let [timekeeping, outbox, replies, sweep, work] = loops;
     let (work, sweep, _) = tokio::join!(work.stop(DRAIN), sweep.stop(DRAIN), timekeeping.stop(DRAIN));
-    let clean = work & sweep & outbox.stop(DRAIN).await;
+    let (outbox, replies) = tokio::join!(outbox.stop(DRAIN), replies.stop(DRAIN));
+    let clean = work & sweep & outbox & replies;
     if let Some(name) = told {
         let kept = if args.store.is_some() {
             "run the same command again to continue"

@@ -26,6 +26,7 @@ use crate::engine::loops::shared::Engine;
 use crate::engine::loops::worker::{Capacity, work};
 use crate::engine::loops::{outbox, retention, store_watch, timekeeping, wakeups};
 use crate::engine::ports::crash_points::CrashPoints;
+use crate::engine::ports::mail::Lane;
 use crate::engine::ports::store::Store;
 use crate::sweep;
 use crate::telemetry::{Metrics, log};
@@ -57,7 +58,8 @@ pub(super) async fn serve(
     let engine = engine(&config, store, &clock, &metrics, crash_points).await?;
     let broker = Arc::new(broker::settings(&config));
     let links = Arc::new(BrokerState::new(Arc::clone(&clock)));
-    let publisher = Arc::new(AmqpPublisher::new(Arc::clone(&broker), Arc::clone(&clock), Arc::clone(&links)));
+    let [events, replies] = Lane::ALL
+        .map(|lane| Arc::new(AmqpPublisher::new(lane, Arc::clone(&broker), Arc::clone(&clock), Arc::clone(&links))));
     let (stopping, is_stopping) = watch::channel(false);
     let listener = TcpListener::bind(config.admin.listen).await;
     let listener = listener.map_err(|error| {
@@ -79,8 +81,10 @@ pub(super) async fn serve(
         Loop::spawn("timekeeping", |stop| timekeeping::keep(Arc::clone(&engine), stop)),
         Loop::spawn("wakeups", |stop| wakeups::listen(Arc::clone(&engine), stop)),
         Loop::spawn("admin", |stop| admin::serve(listener, admin, connections, stop)),
-        Loop::spawn("link", |stop| stay_connected(Arc::clone(&publisher), stop)),
-        Loop::spawn("outbox", |stop| outbox::publish(Arc::clone(&engine), publisher, stop)),
+        Loop::spawn("link", |stop| stay_connected(Arc::clone(&events), stop)),
+        Loop::spawn("reply-link", |stop| stay_connected(Arc::clone(&replies), stop)),
+        Loop::spawn("outbox", |stop| outbox::publish(Arc::clone(&engine), events, Lane::Events, stop)),
+        Loop::spawn("replies", |stop| outbox::publish(Arc::clone(&engine), replies, Lane::Replies, stop)),
         Loop::spawn("sweep", |stop| sweep::run(Arc::clone(&engine), stop)),
         Loop::spawn("work", |stop| work(Arc::clone(&engine), capacity, stop)),
         Loop::spawn("retention", |stop| retention::forget(Arc::clone(&engine), config.keep, stop)),
@@ -107,14 +111,15 @@ pub(super) async fn serve(
 }
 
 /// Stops the tasks in order. True if each stopped by itself and in time.
-async fn drain(loops: [Loop; 10], config: &Config, broker: &BrokerSettings) -> bool {
-    let [store, timekeeping, wakeups, admin, link, outbox, sweep, work, retention, intake] = loops;
+async fn drain(loops: [Loop; 12], config: &Config, broker: &BrokerSettings) -> bool {
+    let [store, timekeeping, wakeups, admin, link, reply_link, outbox, replies, sweep, work, retention, intake] = loops;
     let mut clean = intake.stop(broker.drain + GOODBYE).await;
     let within = config.worker.drain + GOODBYE;
     let (work, sweep, kept) = tokio::join!(work.stop(within), sweep.stop(within), retention.stop(within));
     clean &= work & sweep & kept;
-    clean &= outbox.stop(FLUSH).await;
-    clean &= link.stop(GOODBYE).await;
+    let (outbox, replies) = tokio::join!(outbox.stop(FLUSH), replies.stop(FLUSH));
+    let (link, reply_link) = tokio::join!(link.stop(GOODBYE), reply_link.stop(GOODBYE));
+    clean &= outbox & replies & link & reply_link;
     clean &= wakeups.stop(GOODBYE).await;
     clean &= timekeeping.stop(GOODBYE).await;
     clean &= store.stop(GOODBYE).await;

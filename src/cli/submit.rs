@@ -49,8 +49,11 @@ pub(super) async fn submit(args: &SubmitArgs, config: &Config) -> Result<Exit, C
             Delivered::Undeliverable => {
                 tracing::error!(job.id = %submission.message_id, "job not published: no queue takes it")
             }
-            Delivered::Refused => {
+            Delivered::Refused | Delivered::Unconfirmed => {
                 tracing::error!(job.id = %submission.message_id, "job not published: the queue is full, or it failed")
+            }
+            Delivered::Unpublishable(words) => {
+                tracing::error!(job.id = %submission.message_id, "job not published: {words}")
             }
         }
         if !args.wait {

@@ -89,7 +89,7 @@ pub(super) const TOKEN_KEYS: &[&str] = &["name", "role", "token", "token_file"];
 /// The list of allow-rules, `[[allow]]`.
 pub(super) const ALLOW: &str = "allow";
 /// The keys of an allow-rule.
-pub(super) const ALLOW_KEYS: &[&str] = &["requesters", "kinds", "resource_accounts", "cens", "order_types"];
+pub(super) const ALLOW_KEYS: &[&str] = &["requesters", "kinds", "resource_accounts", "cens", "order_types", "reply_to"];
 
 pub(super) fn keys_of(section: &str) -> &'static [&'static str] {
     SECTIONS.iter().find(|(name, _)| *name == section).map_or(&[], |(_, keys)| keys)

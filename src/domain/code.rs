@@ -39,6 +39,7 @@ codes! {
         JobNeverBegins = "job-never-begins",
         JobBadLabel = "job-bad-label",
         JobBadReplyTo = "job-bad-reply-to",
+        JobReplyToNotAllowed = "job-reply-to-not-allowed",
         JobRoutingKey = "job-routing-key",
         JobBadUser = "job-bad-user",
         JobIdReused = "job-id-reused",
@@ -87,6 +88,7 @@ codes! {
         BrokerTooLong = "broker-too-long",
         BrokerNoQueue = "broker-no-queue",
         BrokerRefused = "broker-refused",
+        BrokerNoRight = "broker-no-right",
     }
     "Command line": {
         CommandLine = "command-line",

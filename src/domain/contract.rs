@@ -15,6 +15,7 @@ use super::instance::{Cen, Instance, InstanceType};
 use super::job::{Attachments, Job, Kind, Mode};
 use super::nearest::did_you_mean;
 use super::order_type::OrderType;
+use super::reply_to::reply_to_fault;
 use super::strict_json::{self, shown};
 
 /// The largest body of a job, in bytes.
@@ -118,16 +119,6 @@ fn read_text(body: &[u8]) -> Result<Map<String, Value>, Fault> {
         Ok(other) => Err(fault(Code::JobNotJson, format!("a job is a JSON object, not {}", sort(&other)))),
         Err(why) => Err(fault(Code::JobNotJson, format!("the body is not valid JSON: {why}"))),
     }
-}
-
-/// Why no answer may be sent to the queue that `reply_to` names; `None` if one may. `reserved` is the prefix of the
-/// worker's own queues.
-pub fn reply_to_fault(queue: &str, reserved: &str) -> Option<String> {
-    if queue.is_empty() || queue.len() > 255 {
-        return Some("reply_to is the name of a queue, 1 to 255 bytes".into());
-    }
-    let own = !reserved.is_empty() && queue.strip_prefix(reserved).is_some_and(|rest| rest.starts_with('.'));
-    own.then(|| format!("reply_to may not begin with \"{reserved}.\""))
 }
 
 #[derive(Default)]

@@ -7,6 +7,7 @@ mod beginning;
 pub(super) mod certainty;
 pub mod command;
 pub mod decision;
+pub mod delivery;
 pub mod effective;
 mod endings;
 mod forecast;

@@ -26,6 +26,9 @@ pub struct Allow {
     /// Payers that may be asked for.
     #[serde(default)]
     pub order_types: Option<Vec<OrderType>>,
+    /// Queues that answers may be sent to, by AMQP `reply_to`; `*` stands for any text.
+    #[serde(default)]
+    pub reply_to: Option<Vec<String>>,
 }
 
 /// The allow-rules, the sites of the accounts and the hourly limits. What no rule allows is refused.
@@ -61,8 +64,14 @@ impl Policy {
     /// Allows everything to every requester, without limits: for `run`, which has no broker to verify a requester and no
     /// second person to approve a job.
     pub fn everybody() -> Self {
-        let everything =
-            Allow { requesters: vec!["*".into()], kinds: None, resource_accounts: None, cens: None, order_types: None };
+        let everything = Allow {
+            requesters: vec!["*".into()],
+            kinds: None,
+            resource_accounts: None,
+            cens: None,
+            order_types: None,
+            reply_to: None,
+        };
         Self::new(vec![everything], BTreeMap::new())
     }
 
@@ -72,6 +81,17 @@ impl Policy {
             return None;
         }
         Some((Reason::RefusedByPolicy, refusal(requester.as_str(), job)))
+    }
+
+    /// Whether the answers of a requester may be sent to this queue. The worker may write to every queue, and its requesters
+    /// may not; so once a rule says `reply_to`, a requester that no rule names gets no answers.
+    pub fn answers(&self, requester: &Requester, queue: &str) -> bool {
+        let allows = |rule: &Allow| match &rule.reply_to {
+            None => true,
+            Some(patterns) => patterns.iter().any(|pattern| matches(pattern, queue)),
+        };
+        self.rules.iter().all(|rule| rule.reply_to.is_none())
+            || self.rules.iter().any(|rule| rule.admits(requester) && allows(rule))
     }
 
     /// Who may ask for a job: the names in the allow-rules that permit it, with `*` for all.
@@ -108,6 +128,20 @@ fn refusal(who: &str, job: &Job) -> String {
     let payer = job.order_type.map(|order_type| format!(" with {order_type}")).unwrap_or_default();
     let (kind, id, owner, cen) = (job.kind, &job.instance.id, &job.instance.owner, &job.cen.id);
     format!("no rule of the policy allows {who} to ask for a {kind} of {id} of account {owner} in {cen}{payer}")
+}
+
+/// Whether a text is as the pattern says, in which `*` stands for any text.
+fn matches(pattern: &str, text: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else { return false };
+    let Some(last) = parts.next_back() else { return rest.is_empty() };
+    for part in parts {
+        match rest.split_once(part) {
+            Some((_, after)) => rest = after,
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
 }
 
 impl Allow {
@@ -170,6 +204,47 @@ mod tests {
             let rule = |list: &str| format!("[[allow]]\nrequesters = ['*']\n{field} = {list}");
             assert_eq!(reason(&rule(right), "x"), None, "{field}");
             assert_eq!(reason(&rule(wrong), "x"), refused, "{field}");
+        }
+    }
+
+    #[test]
+    fn answers_go_where_a_rule_of_the_requester_says() {
+        let answers = |lists: &[(&str, Option<&str>)], who: &str, queue: &str| {
+            let rule = |(who, list): &(&str, Option<&str>)| {
+                let list = list.map(|list| format!("reply_to = {list}")).unwrap_or_default();
+                toml::from_str::<Allow>(&format!("requesters = ['{who}']\n{list}")).unwrap()
+            };
+            let policy = Policy::new(lists.iter().map(rule).collect(), BTreeMap::new());
+            policy.answers(&Requester::parse(who).unwrap(), queue)
+        };
+        let open = [("tickets", None)];
+        assert!(answers(&open, "tickets", "q") && answers(&open, "other", "q") && answers(&[], "other", "q"));
+        let some = [("tickets", Some("['tickets.*', 'one']")), ("bot", None), ("silent", Some("[]"))];
+        assert!(
+            answers(&some, "tickets", "tickets.a") && answers(&some, "tickets", "one") && answers(&some, "bot", "q")
+        );
+        for (who, queue) in [("tickets", "payments.in"), ("tickets", "ones"), ("silent", "one"), ("stranger", "one")] {
+            assert!(!answers(&some, who, queue), "{who} {queue}");
+        }
+    }
+
+    #[test]
+    fn a_star_stands_for_any_text() {
+        for (pattern, text, fits) in [
+            ("q", "q", true),
+            ("q", "qq", false),
+            ("*", "", true),
+            ("*", "any", true),
+            ("a.*", "a.", true),
+            ("a.*", "b.a.", false),
+            ("*.in", "payments.in", true),
+            ("a*b*c", "a-b-b-c", true),
+            ("a*b*c", "a-c-b", false),
+            ("ab*ba", "aba", false),
+            ("", "", true),
+            ("", "q", false),
+        ] {
+            assert_eq!(matches(pattern, text), fits, "{pattern} {text}");
         }
     }
 

@@ -54,8 +54,10 @@ use self::transaction::Transaction;
 use crate::clock::{self, Clock as _, SystemClock};
 use crate::domain::{AccountUid, CenId, InstanceId, JobId, JobUid, Requester};
 use crate::engine::guards::Pause;
+use crate::engine::ports::mail::Lane;
 use crate::engine::ports::store::{
-    Change, Claimed, Committed, Counts, Filter, Group, Message, OutboxRow, Rejected, Store, StoreError, Taken, Wakeup,
+    Change, Claimed, Committed, Counts, Filter, Group, Message, OutboxPage, OutboxRow, Rejected, Settlement, Store,
+    StoreError, Taken, UndeliverableRow, Wakeup,
 };
 use crate::engine::record::Record;
 use crate::store::judge;
@@ -295,19 +297,23 @@ impl Store for Postgres {
         read!(self, conn => outbound::events(&conn, uid))
     }
 
-    async fn outbox(&self, after: i64, limit: usize) -> Result<Vec<OutboxRow>, StoreError> {
-        let Some(missing) = self.leader.publish(&self.listener).await? else { return Ok(Vec::new()) };
-        let page = read!(self, conn => outbox::page(&conn, after, &missing, limit))?;
-        let numbers: Vec<i64> = page.iter().map(|row| row.number).collect();
-        self.leader.read(after, &numbers).await;
-        Ok(page)
+    async fn outbox(&self, page: OutboxPage) -> Result<Vec<OutboxRow>, StoreError> {
+        let Some(missing) = self.leader.publish(&self.listener, page.lane).await? else { return Ok(Vec::new()) };
+        let rows = read!(self, conn => outbox::page(&conn, page, &missing))?;
+        let numbers: Vec<i64> = rows.iter().map(|row| row.number).collect();
+        self.leader.read(page.lane, page.after, &numbers).await;
+        Ok(rows)
     }
 
-    async fn mark_sent(&self, confirmed: &[i64], undeliverable: &[i64]) -> Result<(), StoreError> {
-        if !(confirmed.is_empty() && undeliverable.is_empty()) {
-            transact!(self, tx => outbox::mark_sent(&tx, confirmed, undeliverable))?;
+    async fn next_retry(&self, lane: Lane) -> Result<Option<Timestamp>, StoreError> {
+        read!(self, conn => outbox::next_retry(&conn, lane))
+    }
+
+    async fn settle(&self, lane: Lane, settlement: &Settlement) -> Result<(), StoreError> {
+        if *settlement != Settlement::default() {
+            transact!(self, tx => outbox::settle(&tx, settlement))?;
         }
-        self.leader.published().await;
+        self.leader.published(lane).await;
         Ok(())
     }
 
@@ -315,7 +321,7 @@ impl Store for Postgres {
         read!(self, conn => dead::rejections(&conn, limit, before))
     }
 
-    async fn undeliverable(&self, after: i64, limit: usize) -> Result<Vec<OutboxRow>, StoreError> {
+    async fn undeliverable(&self, after: i64, limit: usize) -> Result<Vec<UndeliverableRow>, StoreError> {
         read!(self, conn => dead::undeliverable(&conn, after, limit))
     }
 
@@ -323,6 +329,10 @@ impl Store for Postgres {
         let replayed = transact!(self, tx => dead::replay(&tx, numbers))?;
         self.listener.notify(Wakeup { mail: replayed > 0, ..Wakeup::default() });
         Ok(replayed)
+    }
+
+    async fn drop_undeliverable(&self, numbers: &[i64]) -> Result<usize, StoreError> {
+        transact!(self, tx => dead::drop_undeliverable(&tx, numbers))
     }
 
     async fn put_definition(&self, digest: &str, name: &str, text: &str) -> Result<(), StoreError> {

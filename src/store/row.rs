@@ -1,14 +1,27 @@
 //! Between records and rows: what every store writes and reads alike.
 
+use std::ops::RangeInclusive;
+
 use jiff::Timestamp;
 
+use crate::clock::later;
 use crate::domain::{AccountUid, BadName, Cen, CenId, InstanceType, JobUid, Kind, Requester};
+use crate::engine::decide::delivery::LONGEST_DELAY;
 use crate::engine::guards::{Pause, counted_as};
 use crate::engine::ports::store::{Group, Rejected, StoreError};
 use crate::engine::record::{Record, State};
 
 /// How many further `reply_to` a job's terminal event goes to. A later one still gets the latest event at once.
 pub(super) const MAX_FOLLOWERS: usize = 32;
+
+/// When a reply is due that stays behind another one, which its queue has refused.
+pub(super) const BEHIND: i64 = i64::MAX;
+
+/// Due times, in microseconds, so far ahead that only a clock that has since stepped back can have set them: no message is
+/// put off for this long.
+pub(super) fn put_off_too_far(now: Timestamp) -> RangeInclusive<i64> {
+    not_before(later(now, LONGEST_DELAY * 2))..=BEHIND - 1
+}
 
 /// The columns that are taken from a record, and from nothing else, so that they can always be made again.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -39,8 +39,10 @@ use transaction::SharedTransaction;
 
 use crate::domain::{AccountUid, CenId, InstanceId, JobId, JobUid, Requester};
 use crate::engine::guards::Pause;
+use crate::engine::ports::mail::Lane;
 use crate::engine::ports::store::{
-    Change, Claimed, Committed, Counts, Filter, Group, Message, OutboxRow, Rejected, Store, StoreError, Taken,
+    Change, Claimed, Committed, Counts, Filter, Group, Message, OutboxPage, OutboxRow, Rejected, Settlement, Store,
+    StoreError, Taken, UndeliverableRow,
 };
 use crate::engine::record::Record;
 
@@ -213,26 +215,35 @@ impl Store for Sqlite {
         self.read(move |conn| outbound::events(conn, uid)).await
     }
 
-    async fn outbox(&self, after: i64, limit: usize) -> Result<Vec<OutboxRow>, StoreError> {
-        self.read(move |conn| outbox::page(conn, after, limit)).await
+    async fn outbox(&self, page: OutboxPage) -> Result<Vec<OutboxRow>, StoreError> {
+        self.read(move |conn| outbox::page(conn, page)).await
     }
 
-    async fn mark_sent(&self, confirmed: &[i64], undeliverable: &[i64]) -> Result<(), StoreError> {
-        let (confirmed, undeliverable) = (confirmed.to_vec(), undeliverable.to_vec());
-        self.write(move |conn| outbox::mark_sent(conn, &confirmed, &undeliverable)).await
+    async fn next_retry(&self, lane: Lane) -> Result<Option<Timestamp>, StoreError> {
+        self.look_up(move |conn| outbox::next_retry(conn, lane)).await
+    }
+
+    async fn settle(&self, _lane: Lane, settlement: &Settlement) -> Result<(), StoreError> {
+        let settlement = settlement.clone();
+        self.write(move |conn| outbox::settle(conn, &settlement)).await
     }
 
     async fn rejections(&self, limit: usize, before: Option<JobUid>) -> Result<Vec<Rejected>, StoreError> {
         self.read(move |conn| dead::rejections(conn, limit, before)).await
     }
 
-    async fn undeliverable(&self, after: i64, limit: usize) -> Result<Vec<OutboxRow>, StoreError> {
+    async fn undeliverable(&self, after: i64, limit: usize) -> Result<Vec<UndeliverableRow>, StoreError> {
         self.read(move |conn| dead::undeliverable(conn, after, limit)).await
     }
 
     async fn replay(&self, numbers: &[i64]) -> Result<usize, StoreError> {
         let numbers = numbers.to_vec();
         self.write(move |conn| dead::replay(conn, &numbers)).await
+    }
+
+    async fn drop_undeliverable(&self, numbers: &[i64]) -> Result<usize, StoreError> {
+        let numbers = numbers.to_vec();
+        self.write(move |conn| dead::drop_undeliverable(conn, &numbers)).await
     }
 
     async fn put_definition(&self, digest: &str, name: &str, text: &str) -> Result<(), StoreError> {

@@ -21,6 +21,7 @@ use crate::broker::{BrokerState, Link, LinkStatus};
 use crate::cloud::CallObserver;
 use crate::domain::{AccountUid, EventType, Kind, Operation};
 use crate::engine::guards::setting;
+use crate::engine::ports::mail::Lane;
 use crate::engine::ports::observe::Observer;
 use crate::engine::ports::store::Counts;
 use crate::engine::record::State;
@@ -59,6 +60,7 @@ pub struct Metrics {
     events: CounterFamily<1>,
     published: CounterFamily<1>,
     outbox: Gauge,
+    refused: Gauge,
     undeliverable: Gauge,
     store_usable: Gauge,
     connected: GaugeFamily<1>,
@@ -132,9 +134,14 @@ impl Metrics {
             sweep_confirmed: metric(r, "sweep_confirmed", "Waiting jobs that sweeps confirmed"),
             sweep_duration: seconds(r, "sweep_duration", "Duration of a pass of the sweep", histogram()),
             events: metric(r, "events", "Events committed, by type"),
-            published: metric(r, "published", "Messages published: confirmed, and taken by no queue"),
+            published: metric(r, "published", "Messages published: confirmed, kept aside, or refused by a queue"),
             outbox: metric(r, "outbox_messages", "Messages waiting to be published"),
-            undeliverable: metric(r, "undeliverable_messages", "Messages that no queue took, kept for replay"),
+            refused: metric(
+                r,
+                "outbox_refused_messages",
+                "Messages in the outbox that a queue refused, and those that wait behind them",
+            ),
+            undeliverable: metric(r, "undeliverable_messages", "Messages that could not be published, kept for replay"),
             store_usable: metric(r, "store_usable", "1 if the store can be read, else 0"),
             connected: metric(r, "broker_connected", "1 if the connection to the broker is up, else 0"),
             blocked: metric(
@@ -191,6 +198,7 @@ impl Metrics {
             }
         }
         self.outbox.set(signed(counts.outbox));
+        self.refused.set(signed(counts.refused));
         self.undeliverable.set(signed(counts.undeliverable));
         self.rejected.set(signed(counts.rejected));
         self.paused.set(signed(counts.paused));
@@ -204,7 +212,8 @@ impl Metrics {
             self.blocked.get_or_create(&labels).set(i64::from(blocked));
         };
         link("consume", broker.consuming());
-        link("publish", broker.publishing());
+        link("publish", broker.publishing(Lane::Events));
+        link("reply", broker.publishing(Lane::Replies));
         self.dead_lettered.set(broker.dead_lettered().into());
         let counts = broker.counts();
         for (what, count) in [
@@ -215,6 +224,7 @@ impl Metrics {
             ("confirmed", counts.confirmed),
             ("undeliverable", counts.undeliverable),
             ("refused", counts.refused),
+            ("unpublishable", counts.unpublishable),
         ] {
             let counter = self.broker_messages.get_or_create_owned(&[("what", what.into())]);
             let inner: &AtomicU64 = counter.inner();
@@ -261,9 +271,10 @@ impl Observer for Metrics {
         self.clock_ahead.set(by.as_secs());
     }
 
-    fn published(&self, confirmed: usize, undeliverable: usize) {
-        self.published.get_or_create(&[("what", "confirmed".into())]).inc_by(confirmed as u64);
-        self.published.get_or_create(&[("what", "undeliverable".into())]).inc_by(undeliverable as u64);
+    fn published(&self, confirmed: usize, undeliverable: usize, refused: usize) {
+        for (what, count) in [("confirmed", confirmed), ("undeliverable", undeliverable), ("refused", refused)] {
+            self.published.get_or_create(&[("what", what.into())]).inc_by(count as u64);
+        }
     }
 }
 
@@ -306,7 +317,7 @@ mod tests {
     use crate::clock::ManualClock;
 
     /// Every metric: its name, type and unit.
-    const NAMES: [(&str, &str, &str); 27] = [
+    const NAMES: [(&str, &str, &str); 28] = [
         ("crossgrant_jobs", "gauge", ""),
         ("crossgrant_job_transitions", "counter", ""),
         ("crossgrant_jobs_limited", "counter", ""),
@@ -326,6 +337,7 @@ mod tests {
         ("crossgrant_events", "counter", ""),
         ("crossgrant_published", "counter", ""),
         ("crossgrant_outbox_messages", "gauge", ""),
+        ("crossgrant_outbox_refused_messages", "gauge", ""),
         ("crossgrant_undeliverable_messages", "gauge", ""),
         ("crossgrant_store_usable", "gauge", ""),
         ("crossgrant_broker_connected", "gauge", ""),
@@ -344,7 +356,7 @@ mod tests {
         metrics.moved(Kind::PayerChange, State::Waiting);
         metrics.limited("revokes_per_cen");
         metrics.swept(120, 2, 119, Duration::from_secs(1));
-        metrics.published(3, 1);
+        metrics.published(3, 1, 2);
         let account = AccountUid::parse("1250123456123456").unwrap();
         metrics.called(Operation::DescribeGrantRulesToCen, &account, "Throttling.User", Duration::from_millis(5));
         metrics.budgeted(Operation::DescribeGrantRulesToCen, &account, Duration::from_millis(1500), Some(2.5));
@@ -353,7 +365,7 @@ mod tests {
 
     fn rendered() -> String {
         let jobs = [((Kind::Grant, State::Parked), 2)].into();
-        let counts = Counts { jobs, outbox: 7, undeliverable: 1, rejected: 4, paused: 2 };
+        let counts = Counts { jobs, outbox: 7, refused: 5, undeliverable: 1, rejected: 4, paused: 2 };
         let broker = BrokerState::new(Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH)));
         heard().render(Some(&counts), Some(&broker))
     }
@@ -392,11 +404,14 @@ mod tests {
             "crossgrant_sweep_duration_seconds_sum 1.0",
             "crossgrant_events_total{type=\"job.waiting\"} 1",
             "crossgrant_published_total{what=\"undeliverable\"} 1",
+            "crossgrant_published_total{what=\"refused\"} 2",
+            "crossgrant_outbox_refused_messages 5",
             "crossgrant_outbox_messages 7",
             "crossgrant_undeliverable_messages 1",
             "crossgrant_store_usable 1",
             "crossgrant_broker_connected{link=\"consume\"} 0",
             "crossgrant_broker_blocked{link=\"publish\"} 0",
+            "crossgrant_broker_connected{link=\"reply\"} 0",
             "crossgrant_broker_messages_total{what=\"delivered\"} 0",
         ] {
             assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");

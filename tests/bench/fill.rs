@@ -8,8 +8,10 @@ use anyhow::{Context as _, Result, ensure};
 use bytes::Bytes;
 use crossgrant::clock::{Clock as _, SystemClock};
 use crossgrant::domain::{CONTENT_TYPE, JobId, JobUid, Requester};
-use crossgrant::engine::ports::mail::Outgoing;
-use crossgrant::engine::ports::store::{Arrival, EventKey, Message, OutboundMessage, Rejection, Store, Taken};
+use crossgrant::engine::ports::mail::{Lane, Outgoing};
+use crossgrant::engine::ports::store::{
+    Arrival, EventKey, Message, OutboundMessage, OutboxPage, Rejection, Settlement, Store, Taken,
+};
 use crossgrant::engine::record::Record;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -24,6 +26,11 @@ use crate::support::rabbit::Rabbit;
 
 /// Jobs in one commit.
 const BATCH: usize = 1_000;
+
+/// The next events that are still to be published.
+fn page(messages: usize) -> OutboxPage {
+    OutboxPage { lane: Lane::Events, after: 0, now: SystemClock.now(), messages, bytes: usize::MAX }
+}
 
 /// Numbers of the jobs that patterns are of: no other number is in their texts.
 const LEARNED: [usize; 2] = [7_654_321, 7_654_322];
@@ -86,17 +93,17 @@ impl Pattern {
             let store_it = async {
                 let taken = store.take(messages).await?;
                 ensure!(taken.iter().all(|taken| matches!(taken, Taken::New(_))), "a job was there already");
-                // No listener is told. Numbers follow each other, since only this process writes.
-                let first = store.outbox(0, 1).await?.first().map_or(0, |queued| queued.number);
-                let said: Vec<i64> = (first..).take(outbound).collect();
-                Ok(store.mark_sent(&said, &[]).await?)
+                // No listener is told.
+                let said = store.outbox(page(outbound)).await?;
+                let done = said.iter().map(|row| row.number).collect();
+                Ok(store.settle(Lane::Events, &Settlement { done, ..Settlement::default() }).await?)
             };
             let prepare = async { batches.next().map(|batch| self.messages(batch, &edit)).transpose() };
             let (stored, prepared) = tokio::join!(store_it, prepare);
             stored?;
             next = prepared?;
         }
-        ensure!(store.outbox(0, 1).await?.is_empty(), "somebody would be told");
+        ensure!(store.outbox(page(1)).await?.is_empty(), "somebody would be told");
         Ok(())
     }
 

@@ -10,6 +10,7 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::support::outbox::WholeOutbox as _;
 use crate::support::plant::{NOT_GRANTED, Plant, grant};
 
 /// A worker on a file that refuses what these triggers refuse.
@@ -33,7 +34,7 @@ fn message(id: &str) -> Incoming {
 }
 
 async fn outbox(plant: &Plant) -> Vec<OutboxRow> {
-    plant.store().outbox(0, 100).await.unwrap()
+    plant.store().queued(0, 100).await
 }
 
 /// The event of the one rejection.

@@ -18,7 +18,14 @@ use crate::support::plant::{ATTACHED, CEN, CEN_OWNER, Plant, RESOURCE, payer_cha
 const STRANGER: &str = "1999999999999999";
 
 fn anybody() -> Vec<Allow> {
-    vec![Allow { requesters: vec!["*".into()], kinds: None, resource_accounts: None, cens: None, order_types: None }]
+    vec![Allow {
+        requesters: vec!["*".into()],
+        kinds: None,
+        resource_accounts: None,
+        cens: None,
+        order_types: None,
+        reply_to: None,
+    }]
 }
 
 /// A worker with the keys of both accounts of the example, which are on these sites.

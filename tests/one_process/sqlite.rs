@@ -1,5 +1,6 @@
 //! The conformance suite on SQLite, and what only a file can promise.
 
+use crate::support::outbox::WholeOutbox as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -62,12 +63,12 @@ async fn everything_is_there_after_a_restart() {
     let_wait(&store, 1, 3600).await;
     let held = claim(&store, 1).await;
     store.put_definition("d1", "grant", "text").await.unwrap();
-    let (records, mail) = (store.list(&everything()).await.unwrap(), store.outbox(0, 100).await.unwrap());
+    let (records, mail) = (store.list(&everything()).await.unwrap(), store.queued(0, 100).await);
     drop(store);
 
     let store = Sqlite::open(&path).unwrap();
     assert_eq!(store.list(&everything()).await.unwrap(), records);
-    assert_eq!(store.outbox(0, 100).await.unwrap(), mail);
+    assert_eq!(store.queued(0, 100).await, mail);
     assert_eq!(store.next_sweep().await.unwrap(), Some(at(3600)));
     assert!(store.definition("d1").await.unwrap().is_some());
     let mine = change(running(load(&store, 2).await), LeaseUse::Release(lease_of(&held, 2)));
@@ -121,6 +122,9 @@ async fn a_file_of_an_older_version_is_brought_up_to_date() {
         ALTER TABLE jobs DROP COLUMN begun_us; ALTER TABLE jobs DROP COLUMN held;
         CREATE TRIGGER jobs_come AFTER INSERT ON jobs BEGIN UPDATE census SET jobs = jobs + 1; END;
         CREATE TRIGGER jobs_move AFTER UPDATE OF state ON jobs BEGIN UPDATE census SET jobs = jobs + 1; END;
+        DROP INDEX outbox_fresh; DROP INDEX outbox_due; DROP INDEX outbox_queue;
+        ALTER TABLE outbox DROP COLUMN tries; ALTER TABLE outbox DROP COLUMN due_us;
+        ALTER TABLE undeliverable DROP COLUMN tries; ALTER TABLE undeliverable DROP COLUMN reason;
         CREATE TRIGGER jobs_go AFTER DELETE ON jobs BEGIN UPDATE census SET jobs = jobs - 1; END;
         PRAGMA user_version = 1";
     Connection::open(&path).unwrap().execute_batch(older).unwrap();
@@ -160,7 +164,7 @@ async fn what_was_answered_survives_a_crash() {
     assert!(std::fs::metadata(dir.path().join("copy.db-wal")).unwrap().len() > 0);
     let after = Sqlite::open(&copy).unwrap();
     assert_eq!(after.list(&everything()).await.unwrap(), store.list(&everything()).await.unwrap());
-    assert_eq!(after.outbox(0, 100).await.unwrap().len(), 50);
+    assert_eq!(after.queued(0, 100).await.len(), 50);
     assert_eq!(load(&after, 7).await.state(), State::Failed);
 }
 

@@ -1,5 +1,6 @@
 //! What each workflow does to the cloud, and what it says, in every situation of a VPC.
 
+use crate::support::outbox::WholeOutbox as _;
 use std::time::Duration;
 
 use crossgrant::clock::later;
@@ -406,13 +407,13 @@ async fn an_id_is_remembered_for_as_long_as_it_is_kept_and_then_free() {
     let keep = Duration::from_secs(400 * 86_400);
     let uid = plant.job(grant("g", NOT_GRANTED)).await;
     plant.run().await;
-    let said: Vec<i64> = plant.store().outbox(0, 100).await.unwrap().iter().map(|queued| queued.number).collect();
-    plant.store().mark_sent(&said, &[]).await.unwrap();
+    let said: Vec<i64> = plant.store().queued(0, 100).await.iter().map(|queued| queued.number).collect();
+    plant.store().mark(&said, &[]).await;
     plant.clock.advance(keep - Duration::from_secs(60));
     assert_eq!(forget_once(&plant.engine, keep).await.unwrap(), 0);
     assert_eq!(plant.send(&grant("g", NOT_GRANTED)).await, Taken::Repeated(uid));
-    let said: Vec<i64> = plant.store().outbox(0, 100).await.unwrap().iter().map(|queued| queued.number).collect();
-    plant.store().mark_sent(&said, &[]).await.unwrap();
+    let said: Vec<i64> = plant.store().queued(0, 100).await.iter().map(|queued| queued.number).collect();
+    plant.store().mark(&said, &[]).await;
     plant.clock.advance(Duration::from_secs(120));
     assert_eq!(forget_once(&plant.engine, keep).await.unwrap(), 1);
     assert!(matches!(plant.send(&grant("g", NOT_GRANTED)).await, Taken::New(_)));

@@ -64,7 +64,7 @@ pub async fn take(engine: &Engine, bodies: Vec<Vec<u8>>) -> Result<Vec<Taken>> {
     let messages = bodies.into_iter().map(|body| Ok(Message::Arrival(Box::new(arrival(engine, body)?))));
     let taken = engine.store.take(messages.collect::<Result<_>>()?).await?;
     engine.work.notify_one();
-    engine.mail.notify_one();
+    engine.ring();
     Ok(taken)
 }
 

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use bytes::Bytes;
 use crossgrant::cloud::TransportError;
-use crossgrant::engine::ports::mail::{Delivered, Outgoing, PublishError, Publisher};
+use crossgrant::engine::ports::mail::{Delivered, Lane, Outgoing, PublishError, Publisher};
 use crossgrant::engine::ports::store::{Filter, Taken};
 use crossgrant::engine::record::Outcome;
 use serde_json::{Value, json};
@@ -60,7 +60,7 @@ async fn one_job() -> (Vec<Request>, Outgoing) {
     let finished = async {
         tokio::select! {
         () = work(Arc::clone(&engine), CAPACITY, stopped.clone()) => panic!("it was not told to stop"),
-        () = outbox::publish(Arc::clone(&engine), publisher, stopped) => panic!("it was not told to stop"),
+        () = outbox::publish(Arc::clone(&engine), publisher, Lane::Replies, stopped) => panic!("it was not told to stop"),
         completion = sent.recv() => completion.unwrap(),
         }
     };

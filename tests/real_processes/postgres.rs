@@ -4,6 +4,8 @@ mod preconditions;
 mod proxy;
 mod workers;
 
+use crate::support::outbox::{WholeOutbox as _, page};
+use crossgrant::engine::ports::mail::Lane;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -262,7 +264,7 @@ async fn any_byte_is_kept_as_it_is() {
     let label = Some(("na\0me".to_owned(), "va\0lue".to_owned()));
     assert_eq!(store.list(&Filter { label, limit: 9, ..Filter::default() }).await.unwrap(), [odd]);
     assert_eq!(store.rejections(9, None).await.unwrap()[0].job_id, bad.job_id);
-    let queued = store.outbox(0, 9).await.unwrap();
+    let queued = store.queued(0, 9).await;
     assert!(queued.iter().any(|queued| queued.outgoing == bad.outbound[0].outgoing), "{queued:?}");
 }
 
@@ -302,7 +304,7 @@ async fn a_server_that_was_killed_has_lost_nothing() {
     }
     take(&*store, &[record(51)]).await;
     let queued = loop {
-        match store.outbox(0, 100).await {
+        match store.outbox(page(Lane::Events, 0, 100)).await {
             Ok(queued) => break queued,
             // The listener connects again a moment later.
             Err(_) => tokio::task::yield_now().await,
@@ -329,7 +331,7 @@ async fn a_commit_whose_answer_was_lost_is_found_done() {
     assert_eq!(load(&*direct, 1).await.revision, 1);
     let held = change(running(record(2)), LeaseUse::Release(lease_of(&claims, 2)));
     assert_eq!(direct.commit(held).await.unwrap(), Committed::Done, "it has the lease it was told of");
-    assert_eq!(direct.outbox(0, 9).await.unwrap().len(), 2);
+    assert_eq!(direct.queued(0, 9).await.len(), 2);
 }
 
 #[tokio::test]

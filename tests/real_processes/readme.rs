@@ -13,7 +13,7 @@ use crate::support::site::Options;
 const README: &str = include_str!("../../README.md");
 
 /// What comes of each command, in the order of the README: its exit code and a part of what it says.
-const COMMANDS: [(&str, i32, &str); 19] = [
+const COMMANDS: [(&str, i32, &str); 21] = [
     ("crossgrant --config crossgrant.toml serve", 0, "ready"),
     ("crossgrant submit job.json --wait", 0, "crossgrant.job.completed"),
     ("crossgrant jobs --state parked,waiting", 0, "REQUESTER/ID"),
@@ -27,7 +27,9 @@ const COMMANDS: [(&str, i32, &str); 19] = [
     ("crossgrant plan job.json", 0, "NET-4312/1"),
     ("crossgrant plan job.json --profile 1688000000000001=network", 0, "NET-4312/1"),
     ("crossgrant dead list", 0, ""),
-    ("crossgrant dead replay", 0, "there are no undelivered events"),
+    ("crossgrant dead replay", 0, "there are no undelivered messages"),
+    ("crossgrant dead drop", 0, "there are no undelivered messages"),
+    ("crossgrant put-back --limit 1", 0, "messages put back: 0 of 0"),
     ("crossgrant doctor", 0, "a worker answers at"),
     ("crossgrant doctor --probe job.json", 0, ""),
     ("crossgrant explain attached", 0, "attached"),

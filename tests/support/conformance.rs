@@ -45,10 +45,15 @@ macro_rules! conformance {
             mail: messages_come_in_the_order_of_their_commits, published_messages_are_gone_and_numbers_never_return,
                 undeliverable_messages_are_kept_aside, terminal_events_reach_every_follower_once,
                 followers_are_limited, events_are_kept_in_order, one_event_may_go_to_two_places,
-                an_event_never_changes_its_content;
+                an_event_never_changes_its_content, lanes_are_read_apart, a_page_is_bounded_in_bytes,
+                a_refused_event_waits_alone, replies_stay_behind_the_refused_one,
+                the_first_reply_that_was_refused_stays_the_first,
+                a_queue_that_is_given_up_gets_one_more_chance_with_each,
+                a_time_that_only_another_clock_can_have_set_is_not_waited_for;
             sweep: swept_jobs_are_not_claimed, a_group_is_one_cen_and_one_type, pages_cover_a_group_without_overlap,
                 pages_stay_put_while_jobs_leave, next_sweep_is_the_first_due, a_job_in_doubt_is_not_swept;
-            dead: rejections_are_listed_newest_first_in_pages, undeliverable_messages_are_replayed_as_they_were;
+            dead: rejections_are_listed_newest_first_in_pages, undeliverable_messages_are_replayed_as_they_were,
+                undeliverable_messages_have_their_reason_and_can_be_dropped;
             listing: newest_first_in_pages, every_filter_narrows, one_job_by_either_name, waiting_jobs_oldest_first;
             retention: definitions_are_kept_by_digest, jobs_and_messages_are_counted, the_probe_can_be_repeated,
                 old_ended_jobs_are_deleted_whole, a_job_is_kept_from_its_end_on, what_is_unpublished_is_not_deleted, old_rejections_are_deleted;

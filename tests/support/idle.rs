@@ -2,12 +2,13 @@
 //! call at the instant at which it would have been made.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 
 use async_trait::async_trait;
 use crossgrant::clock::{Clock, ManualClock};
 use crossgrant::domain::{AccountUid, CenId, InstanceId, JobId, JobUid, Requester};
 use crossgrant::engine::guards::Pause;
+use crossgrant::engine::ports::mail::Lane;
 use crossgrant::engine::ports::store::*;
 use crossgrant::engine::record::Record;
 use jiff::Timestamp;
@@ -21,6 +22,8 @@ pub struct Counted {
     store: Arc<dyn Store>,
     running: AtomicUsize,
     begun: AtomicUsize,
+    /// Whether nothing can be settled.
+    unsettling: AtomicBool,
 }
 
 struct Running<'a>(&'a AtomicUsize);
@@ -33,7 +36,17 @@ impl Drop for Running<'_> {
 
 impl Counted {
     pub fn new(store: impl Store) -> Arc<Self> {
-        Arc::new(Self { store: Arc::new(store), running: AtomicUsize::new(0), begun: AtomicUsize::new(0) })
+        Arc::new(Self {
+            store: Arc::new(store),
+            running: AtomicUsize::new(0),
+            begun: AtomicUsize::new(0),
+            unsettling: AtomicBool::new(false),
+        })
+    }
+
+    /// From now on published messages can be settled, or cannot.
+    pub fn settles(&self, can: bool) {
+        self.unsettling.store(!can, SeqCst);
     }
 
     fn runs(&self) -> Running<'_> {
@@ -79,6 +92,9 @@ macro_rules! counted {
         impl Store for Counted {
             $(async fn $name(&self, $($argument: $type),*) -> Result<$answer, StoreError> {
                 let _running = self.runs();
+                if stringify!($name) == "settle" && self.unsettling.load(SeqCst) {
+                    return Err(StoreError::Unavailable("disk full".into()));
+                }
                 self.store.$name($($argument),*).await
             })*
         }
@@ -103,11 +119,13 @@ counted! {
     fn first_in_queue(instance: &InstanceId) -> Option<JobUid>;
     fn list(filter: &Filter) -> Vec<Record>;
     fn events(uid: JobUid) -> Vec<String>;
-    fn outbox(after: i64, limit: usize) -> Vec<OutboxRow>;
-    fn mark_sent(confirmed: &[i64], undeliverable: &[i64]) -> ();
+    fn outbox(page: OutboxPage) -> Vec<OutboxRow>;
+    fn next_retry(lane: Lane) -> Option<Timestamp>;
+    fn settle(lane: Lane, settlement: &Settlement) -> ();
     fn rejections(limit: usize, before: Option<JobUid>) -> Vec<Rejected>;
-    fn undeliverable(after: i64, limit: usize) -> Vec<OutboxRow>;
+    fn undeliverable(after: i64, limit: usize) -> Vec<UndeliverableRow>;
     fn replay(numbers: &[i64]) -> usize;
+    fn drop_undeliverable(numbers: &[i64]) -> usize;
     fn put_definition(digest: &str, name: &str, text: &str) -> ();
     fn definition(digest: &str) -> Option<(String, String)>;
     fn pause(pause: &Pause) -> bool;

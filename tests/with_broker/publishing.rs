@@ -84,7 +84,7 @@ async fn a_publisher_finds_the_broker_again_and_an_idle_one_notices_its_loss() {
         let publisher = publisher.clone();
         async move { publisher.stay_connected(stopping).await }
     });
-    let mut status = state.watch_publishing();
+    let mut status = state.watch_publishing(Lane::Events);
     soon("connected", status.wait_for(|s| s.link == Link::Connected)).await.unwrap();
     let message = [event("e", "", &settings.topology.dead_queue())];
     assert_eq!(publisher.publish(&message).await.unwrap(), [Delivered::Confirmed]);
@@ -104,7 +104,7 @@ async fn a_publisher_finds_the_broker_again_and_an_idle_one_notices_its_loss() {
     soon("down after an orderly stop", status.wait_for(|s| s.link == Link::Down)).await.unwrap();
     stop.send_replace(true);
     soon("the keeper's end", keeping).await.unwrap();
-    assert_eq!(state.publishing().link, Link::Down);
+    assert_eq!(state.publishing(Lane::Events).link, Link::Down);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -121,12 +121,12 @@ async fn a_blocked_broker_is_visible_and_publishing_waits_for_it() {
         let (publisher, message) = (publisher.clone(), to_dead.clone());
         async move { publisher.publish(&message).await }
     });
-    let mut status = state.watch_publishing();
+    let mut status = state.watch_publishing(Lane::Events);
     soon("blocked", status.wait_for(|s| matches!(s.link, Link::Blocked { .. }))).await.unwrap();
     assert!(!publishing.is_finished());
     rabbit.ctl(&["set_vm_memory_high_watermark", "absolute", "1GB"]).unwrap();
     assert_eq!(soon("publish", publishing).await.unwrap().unwrap(), [Delivered::Confirmed]);
-    assert_eq!(state.publishing().link, Link::Connected);
+    assert_eq!(state.publishing(Lane::Events).link, Link::Connected);
     assert_eq!(depth(&rabbit, &settings.topology.dead_queue()).await, 2);
 }
 

@@ -22,7 +22,7 @@ pub enum WorkerCommand {
     Unpause(UnpauseArgs),
     /// List the paused accounts.
     Paused(PausedArgs),
-    /// List rejected jobs and undelivered events, or send undelivered events again.
+    /// List rejected jobs and undelivered messages; send undelivered messages again, or drop them.
     #[command(subcommand)]
     Dead(DeadCommand),
 }
@@ -39,7 +39,7 @@ impl WorkerCommand {
             Self::Unpause(args) => &args.worker,
             Self::Paused(args) => &args.worker,
             Self::Dead(DeadCommand::List(args)) => &args.worker,
-            Self::Dead(DeadCommand::Replay(args)) => &args.worker,
+            Self::Dead(DeadCommand::Replay(args) | DeadCommand::Drop(args)) => &args.worker,
         }
     }
 
@@ -195,16 +195,18 @@ pub struct PausedArgs {
 /// `dead`
 #[derive(Debug, Subcommand)]
 pub enum DeadCommand {
-    /// List rejected jobs with their faults, and undelivered events.
+    /// List rejected jobs with their faults, and undelivered messages with the reason.
     List(DeadListArgs),
-    /// Send undelivered events again. Rejected jobs are not included: fix and submit them.
-    Replay(DeadReplayArgs),
+    /// Send undelivered messages again. Rejected jobs are not included: fix and submit them.
+    Replay(DeadChoiceArgs),
+    /// Delete undelivered messages. The events of jobs stay in their history.
+    Drop(DeadChoiceArgs),
 }
 
 /// `dead list`
 #[derive(Debug, Args)]
 pub struct DeadListArgs {
-    /// Maximum number of jobs, and of events, to list.
+    /// Maximum number of jobs, and of messages, to list.
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub limit: usize,
     /// Print one JSON object per line.
@@ -214,13 +216,13 @@ pub struct DeadListArgs {
     pub worker: WorkerArgs,
 }
 
-/// `dead replay`
+/// `dead replay` and `dead drop`
 #[derive(Debug, Args)]
-pub struct DeadReplayArgs {
-    /// Numbers of the events, as `dead list` shows them. Without any, all events.
+pub struct DeadChoiceArgs {
+    /// Numbers of the messages, as `dead list` shows them. Without any, all messages.
     #[arg(value_name = "NUMBER")]
     pub numbers: Vec<i64>,
-    /// Send all events, even if there are several.
+    /// Choose all messages, even if there are several.
     #[arg(long)]
     pub yes: bool,
     #[command(flatten)]

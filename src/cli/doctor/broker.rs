@@ -1,7 +1,7 @@
 //! The broker: whether it can be reached, and has the exchanges and queues that a worker needs. Nothing is changed.
 
 use super::finding::{DoctorFinding, fault, fine, unclear};
-use crate::broker::{BrokerError, Inspected, count_dead_lettered, inspect};
+use crate::broker::{BrokerError, Inspected, count_dead_lettered, inspect, missing_rights};
 use crate::cli::broker::settings;
 use crate::config::Config;
 use crate::domain::Code;
@@ -28,6 +28,15 @@ pub(super) async fn broker(config: &Config) -> Vec<DoctorFinding> {
         .any(|(_, name, how)| *name == settings.topology.dead_lettered_queue() && !matches!(how, Inspected::Missing));
     if kept_by {
         findings.extend(dead_lettered(count_dead_lettered(&settings).await));
+    }
+    match missing_rights(&settings).await {
+        Ok(missing) if missing.is_empty() => {
+            findings.push(fine("rights", "the user may write to the events exchange and to the default exchange"));
+        }
+        Ok(missing) => findings.extend(missing.iter().map(|missing| {
+            fault("rights", missing.code(), missing, "give the user the right; adapt the patterns if it has others")
+        })),
+        Err(error) => findings.push(fault("rights", error.code(), error, "check that the broker runs")),
     }
     findings.push(match declares {
         true => fine("bindings", "the worker makes them each time it connects"),

@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use serde_json::json;
 use uuid::{ContextV7, Uuid};
 
-use crate::domain::contract::{self, Envelope, Fault, MAX_BODY, reply_to_fault};
+use crate::domain::contract::{self, Envelope, Fault, MAX_BODY};
+use crate::domain::reply_to::reply_to_fault;
 use crate::domain::{Code, Event, EventType, Job, JobUid, REASONS_VERSION, Reason, Requester};
 use crate::engine::loops::shared::Engine;
 use crate::engine::ports::mail::{DeadLettered, Incoming, Intake, IntakeError, Outgoing, WholeBody};
@@ -54,7 +55,7 @@ impl Inbox {
         if fresh {
             self.engine.work.notify_one();
         }
-        self.engine.mail.notify_one();
+        self.engine.ring();
         Ok(taken)
     }
 
@@ -128,12 +129,20 @@ impl Inbox {
             return Message::Rejection(Box::new(rejection));
         }
         let mut job = contract::parse(&incoming.body, &envelope);
-        if let Some(Err(bad)) = incoming.user_id.as_deref().map(Requester::parse) {
-            let fault = Fault { at: "amqp:user_id".into(), code: Code::JobBadUser, message: bad.to_string() };
+        let mut refuse = |at: &str, code, message| {
+            let fault = Fault { at: at.into(), code, message };
             match &mut job {
                 Ok(_) => job = Err(vec![fault]),
                 Err(faults) => faults.push(fault),
             }
+        };
+        if let Some(Err(bad)) = incoming.user_id.as_deref().map(Requester::parse) {
+            refuse("amqp:user_id", Code::JobBadUser, bad.to_string());
+        }
+        if let Some(queue) = incoming.reply_to.as_deref().filter(|queue| !self.engine.policy.answers(&requester, queue))
+        {
+            let why = format!("no rule of the policy allows {requester} to have its answers sent to {queue:?}");
+            refuse("amqp:reply_to", Code::JobReplyToNotAllowed, why);
         }
         match job {
             Ok(job) => Message::Arrival(Box::new(self.arrival(job, requester, incoming, now))),
@@ -190,7 +199,10 @@ impl Inbox {
         // The broker keeps what it has dead-lettered.
         let copy = incoming.dead_lettered.is_none().then(|| self.dead_copy(uid, &reasons.to_string(), incoming));
         let outbound = copy.into_iter().chain([said]).collect();
-        let reply_to = incoming.reply_to.clone().filter(|queue| reply_to_fault(queue, &self.reserved).is_none());
+        let answers = |queue: &String| {
+            reply_to_fault(queue, &self.reserved).is_none() && self.engine.policy.answers(&requester, queue)
+        };
+        let reply_to = incoming.reply_to.clone().filter(answers);
         let origin = Origin { reply_to, ..origin(incoming) };
         Rejection { uid, at: now, requester, job_id: id, reasons: reasons.to_string(), origin, outbound }
     }

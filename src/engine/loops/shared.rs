@@ -18,6 +18,7 @@ use crate::engine::policy::Policy;
 use crate::engine::ports::action::Registry;
 use crate::engine::ports::cloud::Cloud;
 use crate::engine::ports::crash_points::CrashPoints;
+use crate::engine::ports::mail::{Lane, Lanes};
 use crate::engine::ports::observe::Observer;
 use crate::engine::ports::store::{Admission, Change, LeaseUse, OutboundMessage, Store, StoreError};
 use crate::engine::record::{Record, State};
@@ -52,8 +53,8 @@ pub struct Engine {
     parts: EngineParts,
     /// Notified when a job may be due.
     pub work: Notify,
-    /// Notified when the outbox may hold a message.
-    pub mail: Notify,
+    /// Notified when a lane of the outbox may hold a message.
+    pub mail: Lanes<Notify>,
     /// Notified when a job may wait for the sweep.
     pub hours: Notify,
     /// Reads that looks share.
@@ -101,7 +102,7 @@ impl Engine {
         let engine = Self {
             parts,
             work: Notify::new(),
-            mail: Notify::new(),
+            mail: Lanes::new(Notify::new),
             hours: Notify::new(),
             reads: SharedReads::default(),
             pinned: RwLock::new(HashMap::new()),
@@ -199,13 +200,18 @@ impl Engine {
         (Arc::new(record), outbound)
     }
 
+    /// Notifies both lanes of the outbox.
+    pub fn ring(&self) {
+        Lane::ALL.into_iter().for_each(|lane| self.mail.of(lane).notify_one());
+    }
+
     /// Counts a committed decision and notifies the loops that have work by it.
     pub fn moved(&self, moved: &Moved) {
         for said in &moved.says {
             self.observer.said(*said);
         }
         if !moved.says.is_empty() {
-            self.mail.notify_one();
+            self.ring();
         }
         if moved.swept {
             self.hours.notify_one();

@@ -17,7 +17,7 @@ pub async fn listen(engine: Arc<Engine>, mut stop: watch::Receiver<bool>) {
             engine.work.notify_one();
         }
         if wakeup.mail {
-            engine.mail.notify_one();
+            engine.ring();
         }
         if wakeup.sweep {
             engine.hours.notify_one();

@@ -103,7 +103,7 @@ pub trait Intake: Send + Sync + 'static {
     async fn ready(&self);
 }
 
-/// What is to be published: persistent and mandatory, always.
+/// What is to be published: persistent, and mandatory unless it is for a direct reply-to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Outgoing {
     /// AMQP `message_id`; the same on every attempt, since a receiver tells a repetition by it.
@@ -122,8 +122,50 @@ pub struct Outgoing {
     pub body: Bytes,
 }
 
+/// Messages of one lane go out in order, over a connection of their own. What holds one lane up never holds up the other:
+/// the sender of a message chooses the queue of its replies, so only the lane of replies can be led to where publishing fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Lane {
+    /// To the events exchange.
+    Events,
+    /// To the default exchange: replies, and copies of rejected messages.
+    Replies,
+}
+
+impl Lane {
+    /// Both lanes.
+    pub const ALL: [Self; 2] = [Self::Events, Self::Replies];
+
+    /// The lane of messages to this exchange.
+    pub fn of(exchange: &str) -> Self {
+        if exchange.is_empty() { Self::Replies } else { Self::Events }
+    }
+}
+
+/// One of a thing for each lane.
+#[derive(Debug, Default)]
+pub struct Lanes<T> {
+    events: T,
+    replies: T,
+}
+
+impl<T> Lanes<T> {
+    /// Both made alike.
+    pub fn new(make: impl Fn() -> T) -> Self {
+        Self { events: make(), replies: make() }
+    }
+
+    /// That of one lane.
+    pub fn of(&self, lane: Lane) -> &T {
+        match lane {
+            Lane::Events => &self.events,
+            Lane::Replies => &self.replies,
+        }
+    }
+}
+
 /// What became of a published message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Delivered {
     /// Every queue it was routed to has it on disk.
     Confirmed,
@@ -131,6 +173,10 @@ pub enum Delivered {
     Undeliverable,
     /// A queue it was routed to refused it (`basic.nack`: it is full, or it failed). Another one may have it.
     Refused,
+    /// Published alone, it was not confirmed in time, while the broker answered everything else. It may have arrived.
+    Unconfirmed,
+    /// Published alone, it made the broker close the channel or the connection, with these words. Others can be published.
+    Unpublishable(String),
 }
 
 /// Nothing may be assumed about any message of the batch; all are to be published again, with the same ids.
@@ -144,6 +190,7 @@ pub struct PublishError {
 /// Sends messages.
 #[async_trait]
 pub trait Publisher: Send + Sync + 'static {
-    /// Publishes a batch and waits for every confirm: one verdict for each message, in order.
+    /// Publishes a batch and waits for every confirm: one verdict for each message, in order. There are fewer verdicts than
+    /// messages if the broker was lost on the way; nothing may be assumed about the messages without one.
     async fn publish(&self, batch: &[Outgoing]) -> Result<Vec<Delivered>, PublishError>;
 }

@@ -30,8 +30,8 @@ pub trait Observer: Send + Sync + 'static {
     /// How far the machine's clock is ahead of the cloud's.
     fn clock_ahead(&self, _by: SignedDuration) {}
 
-    /// A batch was published: messages that were confirmed, and messages that no queue took.
-    fn published(&self, _confirmed: usize, _undeliverable: usize) {}
+    /// A batch was published: messages that were confirmed, that were kept aside, and that a queue refused.
+    fn published(&self, _confirmed: usize, _undeliverable: usize, _refused: usize) {}
 }
 
 /// Ignores everything.

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::domain::{AccountUid, Cen, CenId, Code, InstanceId, InstanceType, JobId, JobUid, Kind, Requester};
 use crate::engine::guards::Pause;
-use crate::engine::ports::mail::Outgoing;
+use crate::engine::ports::mail::{Lane, Outgoing};
 use crate::engine::record::{Origin, Record, State};
 
 /// A message to publish. It is committed together with the change that it reports.
@@ -209,13 +209,70 @@ impl StoreError {
     }
 }
 
-/// A message that is still to be published, or that was undeliverable.
+/// A part of a lane of the outbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutboxPage {
+    /// The lane.
+    pub lane: Lane,
+    /// Only messages with a higher number.
+    pub after: i64,
+    /// Refused messages only if they are due at this time.
+    pub now: Timestamp,
+    /// The most messages.
+    pub messages: usize,
+    /// The most bytes of their bodies; but the first message whatever its size.
+    pub bytes: usize,
+}
+
+/// A message that is still to be published.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OutboxRow {
-    /// Messages are published in the order of their numbers. A number is never used again.
+    /// Messages of a lane are published in the order of their numbers. A number is never used again.
     pub number: i64,
     /// The message as the broker gets it.
     pub outgoing: Outgoing,
+    /// How often in a row a queue has refused it.
+    pub tries: u32,
+    /// Whether it was put off, by itself or behind another. As long as it is there, other replies to its queue may stay
+    /// behind it.
+    pub put_off: bool,
+}
+
+/// A message that could not be published, kept aside.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UndeliverableRow {
+    /// The number it had in the outbox.
+    pub number: i64,
+    /// The message as the broker got it.
+    pub outgoing: Outgoing,
+    /// Why, in the broker's words if it has said any.
+    pub reason: String,
+    /// How often a queue has refused it.
+    pub tries: u32,
+}
+
+/// What became of published messages.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Settlement {
+    /// The numbers of those that leave the outbox for good.
+    pub done: Vec<i64>,
+    /// Those that are kept aside.
+    pub undeliverable: Vec<SetAside>,
+    /// Those that a queue has refused: number, and when to try again. Replies to one queue are refused together.
+    pub refused: Vec<(i64, Timestamp)>,
+}
+
+/// A message to keep aside.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SetAside {
+    /// Its number.
+    pub number: i64,
+    /// Why, in the broker's words if it has said any.
+    pub reason: String,
+    /// How often a queue has refused it.
+    pub tries: u32,
+    /// Its queue has refused it for the last time, and gets one more chance with each of the messages behind it.
+    pub given_up: bool,
 }
 
 /// The jobs that the sweep checks together, because the same calls answer for all of them.
@@ -255,7 +312,9 @@ pub struct Counts {
     pub jobs: BTreeMap<(Kind, State), u64>,
     /// Messages that are still to be published.
     pub outbox: u64,
-    /// Messages that no queue took, kept aside.
+    /// Of these, messages that a queue refused, and those that wait behind them.
+    pub refused: u64,
+    /// Messages that could not be published, kept aside.
     pub undeliverable: u64,
     /// Stored rejections.
     pub rejected: u64,
@@ -353,20 +412,27 @@ pub trait Store: Send + Sync + 'static {
     /// The events of a job, in order, as JSON texts.
     async fn events(&self, uid: JobUid) -> Result<Vec<String>, StoreError>;
 
-    /// The next messages to publish after number `after`, in order.
-    async fn outbox(&self, after: i64, limit: usize) -> Result<Vec<OutboxRow>, StoreError>;
+    /// The next messages to publish, in order. Where a queue has refused a reply, every other reply to it stays behind that
+    /// one, until it has left the outbox.
+    async fn outbox(&self, page: OutboxPage) -> Result<Vec<OutboxRow>, StoreError>;
 
-    /// Removes published messages from the outbox. Undeliverable ones are kept aside.
-    async fn mark_sent(&self, confirmed: &[i64], undeliverable: &[i64]) -> Result<(), StoreError>;
+    /// When the first refused message of a lane is due.
+    async fn next_retry(&self, lane: Lane) -> Result<Option<Timestamp>, StoreError>;
+
+    /// Settles what became of published messages of a lane. A message that is not there was settled before.
+    async fn settle(&self, lane: Lane, settlement: &Settlement) -> Result<(), StoreError>;
 
     /// Rejections, newest first, older than the one named `before`.
     async fn rejections(&self, limit: usize, before: Option<JobUid>) -> Result<Vec<Rejected>, StoreError>;
 
     /// Undeliverable messages after number `after`, in order.
-    async fn undeliverable(&self, after: i64, limit: usize) -> Result<Vec<OutboxRow>, StoreError>;
+    async fn undeliverable(&self, after: i64, limit: usize) -> Result<Vec<UndeliverableRow>, StoreError>;
 
     /// Moves undeliverable messages back to the outbox, unchanged but for their numbers. Returns how many there were.
     async fn replay(&self, numbers: &[i64]) -> Result<usize, StoreError>;
+
+    /// Deletes undeliverable messages. Returns how many there were.
+    async fn drop_undeliverable(&self, numbers: &[i64]) -> Result<usize, StoreError>;
 
     /// Stores a definition under its digest. Changes nothing if it is there.
     async fn put_definition(&self, digest: &str, name: &str, text: &str) -> Result<(), StoreError>;

@@ -1,10 +1,10 @@
-//! Dead letters: rejected messages, and messages to publish that no queue took.
+//! Dead letters: rejected messages, and messages that could not be published.
 
 use super::connection::Connection;
 use super::error::PgError;
-use super::outbox;
+use super::outbound;
 use crate::domain::JobUid;
-use crate::engine::ports::store::{OutboxRow, Rejected, StoreError};
+use crate::engine::ports::store::{Rejected, StoreError, UndeliverableRow};
 use crate::store::row;
 
 pub(super) async fn rejections(
@@ -26,15 +26,33 @@ pub(super) async fn rejections(
     Ok(rejections)
 }
 
-pub(super) async fn undeliverable(conn: &Connection, after: i64, limit: usize) -> Result<Vec<OutboxRow>, PgError> {
-    let sql = "SELECT number, address, about, body FROM undeliverable WHERE number > $1 ORDER BY number LIMIT $2";
+pub(super) async fn undeliverable(
+    conn: &Connection,
+    after: i64,
+    limit: usize,
+) -> Result<Vec<UndeliverableRow>, PgError> {
+    let sql = "SELECT number, address, about, body, reason, tries FROM undeliverable
+        WHERE number > $1 ORDER BY number LIMIT $2";
     let rows = conn.query(sql, &[&after, &row::limit(limit)]).await?;
-    Ok(rows.into_iter().map(outbox::read).collect::<Result<_, _>>()?)
+    let rows = rows.into_iter().map(|row| {
+        let tries = u32::try_from(row.get::<_, i32>(5)).unwrap_or_default();
+        let (number, outgoing) = outbound::numbered(&row)?;
+        Ok(UndeliverableRow { number, outgoing, reason: row.get(4), tries })
+    });
+    Ok(rows.collect::<Result<_, StoreError>>()?)
 }
 
 pub(super) async fn replay(conn: &Connection, numbers: &[i64]) -> Result<usize, PgError> {
-    let sql = "WITH gone AS (DELETE FROM undeliverable WHERE number = ANY ($1) RETURNING *)
-        INSERT INTO outbox (uid, address, about, body)
-        SELECT uid, address, about, body FROM gone ORDER BY array_position($1, number)";
-    conn.execute(sql, &[&numbers]).await
+    let sql = format!(
+        "WITH gone AS (DELETE FROM undeliverable WHERE number = ANY ($1) RETURNING *)
+        INSERT INTO outbox (number, uid, address, about, body)
+        SELECT {}, uid, address, about, body
+        FROM (SELECT *, starts_with(address, $2) AS reply FROM gone ORDER BY array_position($1, number)) AS ordered",
+        outbound::NEXT_NUMBER
+    );
+    conn.execute(&sql, &[&numbers, &outbound::REPLY]).await
+}
+
+pub(super) async fn drop_undeliverable(conn: &Connection, numbers: &[i64]) -> Result<usize, PgError> {
+    conn.execute("DELETE FROM undeliverable WHERE number = ANY ($1)", &[&numbers]).await
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::engine::ports::mail::Lane;
 use crate::engine::ports::store::Group;
 
 /// The class of locks that end with a transaction, or with a migration: "CrGr", and one more.
@@ -44,9 +45,12 @@ pub(super) fn name(worker: &str) -> i32 {
     of_worker("name", worker)
 }
 
-/// Held by the worker that publishes.
-pub(super) fn outbox() -> i32 {
-    of_worker("outbox", "")
+/// Held by the worker that publishes this lane.
+pub(super) fn outbox(lane: Lane) -> i32 {
+    match lane {
+        Lane::Events => of_worker("outbox", ""),
+        Lane::Replies => of_worker("outbox", "replies"),
+    }
 }
 
 /// Held by the worker that sweeps this group.
@@ -83,7 +87,7 @@ mod tests {
         };
         let swept = group(&Group { cen, kind: InstanceType::VPC });
         assert_eq!(
-            [presence(), name("w1"), outbox(), swept, shard("w1", 64).into()],
+            [presence(), name("w1"), outbox(Lane::Events), swept, shard("w1", 64).into()],
             [-1912097226, -1630057445, 1273829582, -945260907, 16]
         );
         let names =

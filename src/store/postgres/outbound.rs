@@ -18,6 +18,13 @@ use crate::engine::ports::store::{EventKey, OutboundMessage, StoreError};
 use crate::engine::record::Origin;
 use crate::store::{judge, row};
 
+/// The next number of the lane that the column `reply` tells, in SQL.
+macro_rules! next_number {
+    () => {
+        "CASE WHEN reply THEN nextval('reply_numbers') ELSE nextval('outbox_number_seq') END"
+    };
+}
+
 /// Where a message goes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Address {
@@ -51,8 +58,16 @@ impl Address {
     }
 }
 
-/// A message from the columns address, about and body.
-pub(super) fn outgoing(address: &str, about: &str, body: Vec<u8>) -> Result<Outgoing, StoreError> {
+/// A message and its number, from the columns number, address, about and body.
+pub(super) fn numbered(row: &Row) -> Result<(i64, Outgoing), StoreError> {
+    let number = row.get(0);
+    let lost = || StoreError::Corrupt(format!("message {number} has lost its event"));
+    let about = row.get::<_, Option<&str>>(2).ok_or_else(lost)?;
+    let body = row.get::<_, Option<Vec<u8>>>(3).ok_or_else(lost)?;
+    Ok((number, outgoing(row.get(1), about, body)?))
+}
+
+fn outgoing(address: &str, about: &str, body: Vec<u8>) -> Result<Outgoing, StoreError> {
     let (address, about): (Address, About) = (read(address)?, read(about)?);
     Ok(Outgoing {
         message_id: about.message_id,
@@ -109,6 +124,12 @@ struct NewOutboxRow {
     content: Option<(String, Bytes)>,
 }
 
+/// [`next_number!`] for other files.
+pub(super) const NEXT_NUMBER: &str = next_number!();
+
+/// What the address of a reply begins with.
+pub(super) const REPLY: &str = "{\"exchange\":\"\",";
+
 /// A state of a batch to go back to.
 #[derive(Clone, Copy)]
 pub(super) struct Mark {
@@ -119,10 +140,14 @@ pub(super) struct Mark {
 const INSERT_EVENTS: &str = "INSERT INTO events (uid, sequence, address, about, body)
     SELECT * FROM unnest($1::uuid[], $2::int4[], $3::text[], $4::text[], $5::bytea[])";
 /// Inserts in the order given, because a row gets its number when it is inserted.
-const INSERT_OUTBOX: &str = "INSERT INTO outbox (uid, sequence, address, about, body)
-    SELECT uid, sequence, address, about, body
-    FROM unnest($1::uuid[], $2::int4[], $3::text[], $4::text[], $5::bytea[])
-      WITH ORDINALITY AS n(uid, sequence, address, about, body, place) ORDER BY place";
+const INSERT_OUTBOX: &str = concat!(
+    "INSERT INTO outbox (number, uid, sequence, address, about, body)
+    SELECT ",
+    next_number!(),
+    ", uid, sequence, address, about, body
+    FROM (SELECT * FROM unnest($1::uuid[], $2::int4[], $3::text[], $4::text[], $5::bytea[], $6::bool[])
+      WITH ORDINALITY AS n(uid, sequence, address, about, body, reply, place) ORDER BY place) AS ordered"
+);
 const INSERT_FOLLOWERS: &str = "INSERT INTO followers (uid, address)
     SELECT uid, address FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS n(uid, address, place) ORDER BY place";
 pub(super) const KNOWN: &str = "SELECT uid, sequence, about, body FROM events
@@ -262,7 +287,8 @@ impl OutboundBatch {
             let content = || self.outbox.iter().map(|row| row.content.as_ref());
             let abouts: Vec<Option<&str>> = content().map(|c| c.map(|(about, _)| about.as_str())).collect();
             let bodies: Vec<Option<&[u8]>> = content().map(|c| c.map(|(_, body)| body.as_ref())).collect();
-            pipeline.execute(INSERT_OUTBOX, &[&uids, &sequences, &addresses, &abouts, &bodies]).await
+            let replies: Vec<bool> = addresses.iter().map(|address| address.starts_with(REPLY)).collect();
+            pipeline.execute(INSERT_OUTBOX, &[&uids, &sequences, &addresses, &abouts, &bodies, &replies]).await
         };
         let followers = async {
             if self.new_followers.is_empty() {

@@ -1,45 +1,115 @@
 //! The outbox: messages that are still to be published.
 
-use tokio_postgres::Row;
+use jiff::Timestamp;
 
 use super::connection::Connection;
 use super::error::PgError;
 use super::outbound;
-use crate::engine::ports::store::{OutboxRow, StoreError};
+use crate::engine::ports::mail::Lane;
+use crate::engine::ports::store::{OutboxPage, OutboxRow, SetAside, Settlement, StoreError};
 use crate::store::row;
 
-/// The next messages after number `after`, and those of the numbers in `missing` that have appeared; in order.
-pub(super) async fn page(
-    conn: &Connection,
-    after: i64,
-    missing: &[i64],
-    limit: usize,
-) -> Result<Vec<OutboxRow>, PgError> {
-    let sql = "SELECT * FROM (
-          (SELECT number, address, about, body FROM mail WHERE number = ANY ($2) AND number <= $1)
-          UNION ALL
-          (SELECT number, address, about, body FROM mail WHERE number > $1 ORDER BY number LIMIT $3)) AS page
-        ORDER BY number LIMIT $3";
-    let rows = conn.query(sql, &[&after, &missing, &row::limit(limit)]).await?;
-    Ok(rows.into_iter().map(read).collect::<Result<_, _>>()?)
+/// Messages that no queue has refused: those of the numbers in `$5` that have appeared, and those after number `$1`. Then
+/// those that were refused and are due. In place of `{lane}` stands which lane.
+const PAGE: &str = "WITH due AS (
+      (SELECT number, uid, sequence, body FROM outbox o WHERE {lane} AND due_us IS NULL AND number = ANY ($5) AND number <= $1)
+      UNION ALL
+      (SELECT number, uid, sequence, body FROM outbox o WHERE {lane} AND due_us IS NULL AND number > $1
+       ORDER BY number LIMIT $6)
+      UNION ALL
+      (SELECT number, uid, sequence, body FROM outbox o
+       WHERE {kind} AND due_us IS NOT NULL AND due_us <= $4 AND (due_us <= $2 OR due_us >= $3) AND number > $1
+       ORDER BY number LIMIT $6)),
+    page AS (
+      SELECT number, sum(size) OVER (ORDER BY number) - size AS before
+      FROM (SELECT number, coalesce(octet_length(e.body), octet_length(due.body)) AS size
+            FROM due LEFT JOIN events e ON e.uid = due.uid AND e.sequence = due.sequence
+            ORDER BY number LIMIT $6) AS sizes)
+    SELECT m.number, m.address, m.about, m.body, o.tries, o.due_us IS NOT NULL
+    FROM page JOIN mail m ON m.number = page.number JOIN outbox o ON o.number = page.number
+    WHERE before = 0 OR before + octet_length(m.body) <= $7 ORDER BY m.number";
+
+const EVENTS: &str = "queue IS NULL";
+const REPLIES: &str = "queue IS NOT NULL";
+/// Of these a reply comes only if its queue has refused no other.
+const FRESH_REPLIES: &str = "queue IS NOT NULL
+    AND NOT EXISTS (SELECT 1 FROM outbox w WHERE w.queue = o.queue AND w.due_us IS NOT NULL)";
+
+/// The next messages of a page, and those of the numbers in `missing` that have appeared; in order.
+pub(super) async fn page(conn: &Connection, page: OutboxPage, missing: &[i64]) -> Result<Vec<OutboxRow>, PgError> {
+    let (fresh, kind) = match page.lane {
+        Lane::Events => (EVENTS, EVENTS),
+        Lane::Replies => (FRESH_REPLIES, REPLIES),
+    };
+    let sql = PAGE.replace("{lane}", fresh).replace("{kind}", kind);
+    let (now, put_off) = (row::at_or_before(page.now), row::put_off_too_far(page.now));
+    let (limit, bytes) = (row::limit(page.messages), row::limit(page.bytes));
+    let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 7] =
+        [&page.after, &now, put_off.start(), put_off.end(), &missing, &limit, &bytes];
+    let rows = conn.query(&sql, &parameters).await?;
+    let rows = rows.into_iter().map(|row| {
+        let tries = u32::try_from(row.get::<_, i32>(4)).unwrap_or_default();
+        let (number, outgoing) = outbound::numbered(&row)?;
+        Ok(OutboxRow { number, outgoing, tries, put_off: row.get(5) })
+    });
+    Ok(rows.collect::<Result<_, StoreError>>()?)
 }
 
-/// A message from the columns number, address, about and body.
-pub(super) fn read(row: Row) -> Result<OutboxRow, StoreError> {
-    let number = row.get(0);
-    let lost = || StoreError::Corrupt(format!("message {number} has lost its event"));
-    let about = row.get::<_, Option<&str>>(2).ok_or_else(lost)?;
-    let body = row.get::<_, Option<Vec<u8>>>(3).ok_or_else(lost)?;
-    Ok(OutboxRow { number, outgoing: outbound::outgoing(row.get(1), about, body)? })
+pub(super) async fn next_retry(conn: &Connection, lane: Lane) -> Result<Option<Timestamp>, PgError> {
+    let kind = if lane == Lane::Events { EVENTS } else { REPLIES };
+    let row =
+        conn.query_one(&format!("SELECT min(due_us) FROM outbox WHERE {kind} AND due_us IS NOT NULL"), &[]).await?;
+    Ok(row.get::<_, Option<i64>>(0).map(row::time))
 }
 
-/// Removes published messages; keeps undeliverable ones aside. A number that is not there was removed before.
-pub(super) async fn mark_sent(conn: &Connection, confirmed: &[i64], undeliverable: &[i64]) -> Result<(), PgError> {
-    if !undeliverable.is_empty() {
-        let sql = "INSERT INTO undeliverable (number, uid, address, about, body)
-            SELECT number, uid, address, about, body FROM mail WHERE number = ANY ($1) ON CONFLICT DO NOTHING";
-        conn.execute(sql, &[&undeliverable]).await?;
+pub(super) async fn settle(conn: &Connection, settlement: &Settlement) -> Result<(), PgError> {
+    leave(conn, &settlement.done, false).await?;
+    let aside = &settlement.undeliverable;
+    if !aside.is_empty() {
+        let numbers: Vec<i64> = aside.iter().map(|aside| aside.number).collect();
+        let reasons: Vec<&str> = aside.iter().map(|aside| aside.reason.as_str()).collect();
+        let tries: Vec<i32> = aside.iter().map(|aside| i32::try_from(aside.tries).unwrap_or(i32::MAX)).collect();
+        let sql = "INSERT INTO undeliverable (number, uid, address, about, body, reason, tries)
+            SELECT m.number, m.uid, m.address, m.about, m.body, n.reason, n.tries
+            FROM mail m JOIN unnest($1::int8[], $2::text[], $3::int4[]) AS n(number, reason, tries) USING (number)
+            ON CONFLICT DO NOTHING";
+        conn.execute(sql, &[&numbers, &reasons, &tries]).await?;
     }
-    let all: Vec<i64> = confirmed.iter().chain(undeliverable).copied().collect();
-    conn.execute("DELETE FROM outbox WHERE number = ANY ($1)", &[&all]).await.map(drop)
+    for given_up in [false, true] {
+        let numbers = aside.iter().filter(|aside: &&SetAside| aside.given_up == given_up).map(|aside| aside.number);
+        leave(conn, &numbers.collect::<Vec<i64>>(), given_up).await?;
+    }
+    for (number, due) in &settlement.refused {
+        refuse(conn, *number, row::not_before(*due)).await?;
+    }
+    Ok(())
+}
+
+/// Removes messages. Replies that stayed behind one of them because their queue had refused it are due; if it was given up,
+/// each has one more chance.
+async fn leave(conn: &Connection, numbers: &[i64], given_up: bool) -> Result<(), PgError> {
+    if numbers.is_empty() {
+        return Ok(());
+    }
+    let sql = "WITH gone AS (DELETE FROM outbox WHERE number = ANY ($1) RETURNING queue, tries)
+        UPDATE outbox o SET due_us = 0, tries = CASE WHEN $2 THEN first.tries ELSE 0 END
+        FROM (SELECT queue, max(tries) AS tries FROM gone WHERE tries > 0 AND queue IS NOT NULL GROUP BY queue) AS first
+        WHERE o.queue = first.queue AND o.due_us = $3";
+    conn.execute(sql, &[&numbers, &given_up, &row::BEHIND]).await.map(drop)
+}
+
+/// Puts a refused message off; a reply together with all others to its queue, which stay behind the first that was refused.
+async fn refuse(conn: &Connection, number: i64, due_us: i64) -> Result<(), PgError> {
+    let sql = "WITH refused AS (SELECT number, queue FROM outbox WHERE number = $1::int8),
+        first AS (
+          SELECT coalesce(min(w.number), r.number) AS number, r.queue
+          FROM refused r LEFT JOIN outbox w ON w.queue = r.queue AND w.due_us BETWEEN 1 AND $3::int8 - 1 AND w.number < r.number
+          GROUP BY r.number, r.queue)
+        UPDATE outbox o
+        SET tries = o.tries + CASE WHEN o.number = first.number THEN 1 ELSE 0 END,
+            due_us = CASE WHEN o.number = first.number THEN $2::int8 ELSE $3::int8 END
+        FROM first
+        WHERE (o.number = first.number AND o.number = $1::int8)
+           OR (o.queue = first.queue AND o.number <> first.number AND (o.due_us IS NULL OR o.due_us < $3))";
+    conn.execute(sql, &[&number, &due_us, &row::BEHIND]).await.map(drop)
 }

@@ -1,10 +1,11 @@
-//! Dead letters: rejected messages, and messages to publish that no queue took.
+//! Dead letters: rejected messages, and messages that could not be published.
 
 use rusqlite::{Connection, params};
 
+use super::outbox;
 use super::row::{self, Uid};
 use crate::domain::JobUid;
-use crate::engine::ports::store::{OutboxRow, Rejected, StoreError};
+use crate::engine::ports::store::{Rejected, StoreError, UndeliverableRow};
 
 pub(super) fn rejections(conn: &Connection, limit: usize, before: Option<JobUid>) -> Result<Vec<Rejected>, StoreError> {
     let mut statement = conn.prepare_cached(
@@ -21,14 +22,22 @@ pub(super) fn rejections(conn: &Connection, limit: usize, before: Option<JobUid>
     Ok(rejections)
 }
 
-pub(super) fn undeliverable(conn: &Connection, after: i64, limit: usize) -> Result<Vec<OutboxRow>, StoreError> {
-    super::outbox::read(
-        conn,
-        "SELECT number, message_id, exchange, routing_key, correlation_id, content_type, headers, body
+pub(super) fn undeliverable(conn: &Connection, after: i64, limit: usize) -> Result<Vec<UndeliverableRow>, StoreError> {
+    let mut statement = conn.prepare_cached(
+        "SELECT number, message_id, exchange, routing_key, correlation_id, content_type, headers, body, reason, tries
          FROM undeliverable WHERE number > ?1 ORDER BY number LIMIT ?2",
-        after,
-        limit,
-    )
+    )?;
+    let mut rows = statement.query(params![after, row::limit(limit)])?;
+    let mut page = Vec::new();
+    while let Some(row) = rows.next()? {
+        page.push(UndeliverableRow {
+            number: row.get(0)?,
+            outgoing: outbox::outgoing(row)?,
+            reason: row.get(8)?,
+            tries: row.get(9)?,
+        });
+    }
+    Ok(page)
 }
 
 pub(super) fn replay(conn: &Connection, numbers: &[i64]) -> Result<usize, StoreError> {
@@ -44,4 +53,13 @@ pub(super) fn replay(conn: &Connection, numbers: &[i64]) -> Result<usize, StoreE
         delete.execute([number])?;
     }
     Ok(replayed)
+}
+
+pub(super) fn drop_undeliverable(conn: &Connection, numbers: &[i64]) -> Result<usize, StoreError> {
+    let mut delete = conn.prepare_cached("DELETE FROM undeliverable WHERE number = ?1")?;
+    let mut dropped = 0;
+    for number in numbers {
+        dropped += delete.execute([number])?;
+    }
+    Ok(dropped)
 }

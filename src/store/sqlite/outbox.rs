@@ -1,11 +1,24 @@
 //! The outbox: messages that are still to be published.
 
 use bytes::Bytes;
-use rusqlite::{Connection, OptionalExtension as _, params};
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::row;
-use crate::engine::ports::mail::Outgoing;
-use crate::engine::ports::store::{OutboxRow, StoreError};
+use crate::engine::ports::mail::{Lane, Outgoing};
+use crate::engine::ports::store::{OutboxPage, OutboxRow, SetAside, Settlement, StoreError};
+
+/// The numbers of a page: messages that are due, and of those that no queue has refused the ones whose queue refuses no
+/// other.
+const NUMBERS: &str = "
+    SELECT number FROM outbox o
+    WHERE (exchange = '') = ?1 AND due_us IS NULL AND number > ?2
+      AND NOT (?1 AND EXISTS (SELECT 1 FROM outbox w
+                              WHERE w.exchange = '' AND w.routing_key = o.routing_key AND w.due_us IS NOT NULL))
+    UNION ALL
+    SELECT number FROM outbox
+    WHERE (exchange = '') = ?1 AND due_us IS NOT NULL AND (due_us <= ?3 OR due_us BETWEEN ?4 AND ?5) AND number > ?2
+    ORDER BY number LIMIT ?6";
 
 /// The number of the last message that was ever put in.
 pub(super) fn last_number(conn: &Connection) -> Result<i64, StoreError> {
@@ -14,55 +27,117 @@ pub(super) fn last_number(conn: &Connection) -> Result<i64, StoreError> {
     Ok(last.optional()?.unwrap_or(0))
 }
 
-pub(super) fn page(conn: &Connection, after: i64, limit: usize) -> Result<Vec<OutboxRow>, StoreError> {
-    read(
-        conn,
-        "SELECT number, message_id, exchange, routing_key, correlation_id, content_type, headers, body
-         FROM mail WHERE number > ?1 ORDER BY number LIMIT ?2",
-        after,
-        limit,
-    )
-}
-
-/// The messages that `sql` selects by `after` and `limit`.
-pub(super) fn read(conn: &Connection, sql: &str, after: i64, limit: usize) -> Result<Vec<OutboxRow>, StoreError> {
-    let mut statement = conn.prepare_cached(sql)?;
-    let mut rows = statement.query(params![after, row::limit(limit)])?;
-    let mut page = Vec::new();
-    while let Some(row) = rows.next()? {
-        let number = row.get(0)?;
-        let headers: String = row.get(6)?;
-        page.push(OutboxRow {
-            number,
-            outgoing: Outgoing {
-                message_id: row.get(1)?,
-                exchange: row.get(2)?,
-                routing_key: row.get(3)?,
-                correlation_id: row.get(4)?,
-                content_type: row.get(5)?,
-                headers: serde_json::from_str(&headers)
-                    .map_err(|e| StoreError::Corrupt(format!("headers of message {number}: {e}")))?,
-                body: Bytes::from(row.get::<_, Vec<u8>>(7)?),
-            },
-        });
+pub(super) fn page(conn: &Connection, page: OutboxPage) -> Result<Vec<OutboxRow>, StoreError> {
+    let mut numbers = conn.prepare_cached(NUMBERS)?;
+    let (now, put_off) = (row::at_or_before(page.now), row::put_off_too_far(page.now));
+    let found =
+        params![page.lane == Lane::Replies, page.after, now, put_off.start(), put_off.end(), row::limit(page.messages)];
+    let numbers: Vec<i64> = numbers.query_map(found, |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let mut read = conn.prepare_cached(
+        "SELECT m.number, m.message_id, m.exchange, m.routing_key, m.correlation_id, m.content_type, m.headers, m.body,
+                o.tries, o.due_us IS NOT NULL
+         FROM mail m JOIN outbox o ON o.number = m.number WHERE m.number = ?1",
+    )?;
+    let (mut rows, mut bytes) = (Vec::new(), 0);
+    for number in numbers {
+        let Some(message) = read.query_row([number], |row| Ok(outbox_row(row))).optional()? else { continue };
+        let message = message?;
+        bytes += message.outgoing.body.len();
+        if bytes > page.bytes && !rows.is_empty() {
+            break;
+        }
+        rows.push(message);
     }
-    Ok(page)
+    Ok(rows)
 }
 
-/// Removes published messages; keeps undeliverable ones aside. A number that is not there was removed before.
-pub(super) fn mark_sent(conn: &Connection, confirmed: &[i64], undeliverable: &[i64]) -> Result<(), StoreError> {
+pub(super) fn next_retry(conn: &Connection, lane: Lane) -> Result<Option<Timestamp>, StoreError> {
+    let due: Option<i64> = conn
+        .prepare_cached("SELECT min(due_us) FROM outbox WHERE (exchange = '') = ?1 AND due_us IS NOT NULL")?
+        .query_row([lane == Lane::Replies], |row| row.get(0))?;
+    Ok(due.map(row::time))
+}
+
+fn outbox_row(row: &Row<'_>) -> Result<OutboxRow, StoreError> {
+    Ok(OutboxRow { number: row.get(0)?, outgoing: outgoing(row)?, tries: row.get(8)?, put_off: row.get(9)? })
+}
+
+/// A message from the columns after the first: message id, exchange, routing key, correlation id, content type, headers and
+/// body.
+pub(super) fn outgoing(row: &Row<'_>) -> Result<Outgoing, StoreError> {
+    let (number, headers): (i64, String) = (row.get(0)?, row.get(6)?);
+    Ok(Outgoing {
+        message_id: row.get(1)?,
+        exchange: row.get(2)?,
+        routing_key: row.get(3)?,
+        correlation_id: row.get(4)?,
+        content_type: row.get(5)?,
+        headers: serde_json::from_str(&headers)
+            .map_err(|e| StoreError::Corrupt(format!("headers of message {number}: {e}")))?,
+        body: Bytes::from(row.get::<_, Vec<u8>>(7)?),
+    })
+}
+
+pub(super) fn settle(conn: &Connection, settlement: &Settlement) -> Result<(), StoreError> {
+    for number in &settlement.done {
+        leave(conn, *number, false)?;
+    }
     let mut aside = conn.prepare_cached(
         "INSERT INTO undeliverable
-           (number, uid, exchange, routing_key, correlation_id, message_id, content_type, headers, body)
-         SELECT number, uid, exchange, routing_key, correlation_id, message_id, content_type, headers, body
+           (number, uid, exchange, routing_key, correlation_id, message_id, content_type, headers, body, reason, tries)
+         SELECT number, uid, exchange, routing_key, correlation_id, message_id, content_type, headers, body, ?2, ?3
          FROM mail WHERE number = ?1",
     )?;
-    for number in undeliverable {
-        aside.execute([number])?;
+    for SetAside { number, reason, tries, given_up } in &settlement.undeliverable {
+        aside.execute(params![number, reason, tries])?;
+        leave(conn, *number, *given_up)?;
     }
-    let mut delete = conn.prepare_cached("DELETE FROM outbox WHERE number = ?1")?;
-    for number in confirmed.iter().chain(undeliverable) {
-        delete.execute([number])?;
+    for (number, due) in &settlement.refused {
+        refuse(conn, *number, row::not_before(*due))?;
+    }
+    Ok(())
+}
+
+/// Removes a message. Replies that stayed behind it because their queue had refused it are due; if it was given up, each has
+/// one more chance.
+fn leave(conn: &Connection, number: i64, given_up: bool) -> Result<(), StoreError> {
+    let gone = conn
+        .prepare_cached("DELETE FROM outbox WHERE number = ?1 RETURNING tries, exchange, routing_key")?
+        .query_row([number], |row| Ok((row.get::<_, u32>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?)))
+        .optional()?;
+    let Some((tries, exchange, queue)) = gone else { return Ok(()) };
+    if Lane::of(&exchange) == Lane::Replies && tries > 0 {
+        conn.prepare_cached(
+            "UPDATE outbox SET due_us = 0, tries = ?3 WHERE exchange = '' AND routing_key = ?1 AND due_us = ?2",
+        )?
+        .execute(params![queue, row::BEHIND, if given_up { tries } else { 0 }])?;
+    }
+    Ok(())
+}
+
+/// Puts a refused message off; a reply together with all others to its queue, which stay behind the first that was refused.
+fn refuse(conn: &Connection, number: i64, due_us: i64) -> Result<(), StoreError> {
+    let refused = conn
+        .prepare_cached("SELECT exchange, routing_key FROM outbox WHERE number = ?1")?
+        .query_row([number], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))
+        .optional()?;
+    let Some((exchange, queue)) = refused else { return Ok(()) };
+    let mut first = number;
+    if Lane::of(&exchange) == Lane::Replies {
+        let earlier: Option<i64> = conn
+            .prepare_cached(
+                "SELECT min(number) FROM outbox
+                 WHERE exchange = '' AND routing_key = ?1 AND due_us BETWEEN 1 AND ?2 AND number < ?3",
+            )?
+            .query_row(params![queue, row::BEHIND - 1, number], |row| row.get(0))?;
+        first = earlier.unwrap_or(number);
+        let behind = "UPDATE outbox SET due_us = ?2
+            WHERE exchange = '' AND routing_key = ?1 AND (due_us IS NULL OR due_us < ?2) AND number <> ?3";
+        conn.prepare_cached(behind)?.execute(params![queue, row::BEHIND, first])?;
+    }
+    if first == number {
+        conn.prepare_cached("UPDATE outbox SET tries = tries + 1, due_us = ?2 WHERE number = ?1")?
+            .execute(params![number, due_us])?;
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ use crossgrant::simulator::{Simulator, World, WorldFile};
 use serde_json::{Value, json};
 
 use super::files::{Backend, Kept, lines};
-use super::manifest::{Entry, Manifest, Person, line, read};
+use super::manifest::{Entry, Manifest, Person, lane_of, line, read};
 use super::stage::WORKER;
 use super::{desk, post};
 use crate::support::plant::{Plant, usual};
@@ -155,11 +155,15 @@ impl Ending {
         let numbers: Vec<i64> = undeliverable.iter().map(|message| message.number).collect();
         self.plant.store().replay(&numbers).await.unwrap();
 
-        let published = post::published(&self.plant).await;
-        let before = lines(folder, backend.outbox());
-        assert_eq!(published[..before.len()], before, "what stood in the outbox goes out first, as it was");
-        assert_eq!(published[published.len() - kept.len()..], kept);
-        let mut once = published.clone();
+        let mut once = Vec::new();
+        for (lane, published) in post::published(&self.plant).await {
+            let of_lane = |lines: &[String]| lines.iter().filter(|line| lane_of(line) == lane).cloned().collect();
+            let (before, kept): (Vec<_>, Vec<_>) = (of_lane(&lines(folder, backend.outbox())), of_lane(&kept));
+            assert_eq!(published[..before.len()], before, "what stood in the outbox goes out first, as it was");
+            assert_eq!(published[published.len() - kept.len()..], kept);
+            once.extend(published);
+        }
+        let published = once.clone();
         once.sort();
         once.dedup();
         assert_eq!(once.len(), published.len(), "no message goes out twice");

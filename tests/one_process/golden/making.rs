@@ -1,5 +1,6 @@
 //! Makes the next golden store, by the code of this very commit.
 
+use crate::support::outbox::WholeOutbox as _;
 use std::fs;
 use std::path::Path;
 
@@ -18,10 +19,11 @@ async fn the_next_golden_store() {
     for backend in Backend::BOTH {
         let kept = backend.empty().await;
         let Left { mut manifest, world } = play(kept.store.clone()).await;
-        let outbox = kept.store.outbox(0, 10_000).await.unwrap();
-        let undeliverable = kept.store.undeliverable(0, 10_000).await.unwrap();
+        let queued = kept.store.queued(0, 10_000).await.into_iter().map(|row| row.outgoing);
+        let aside = kept.store.undeliverable(0, 10_000).await.unwrap().into_iter().map(|row| row.outgoing);
+        let (outbox, undeliverable): (Vec<_>, Vec<_>) = (queued.collect(), aside.collect());
         for (name, messages) in [(backend.outbox(), outbox), (backend.undeliverable(), undeliverable)] {
-            let lines: String = messages.iter().map(|message| line(&message.outgoing) + "\n").collect();
+            let lines: String = messages.iter().map(|message| line(message) + "\n").collect();
             write(&folder, name, &lines);
         }
         kept.write(&folder);

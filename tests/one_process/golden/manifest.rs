@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crossgrant::domain::{InstanceId, JobId, Reason, Requester};
-use crossgrant::engine::ports::mail::{Incoming, Outgoing};
+use crossgrant::engine::ports::mail::{Incoming, Lane, Outgoing};
 use crossgrant::engine::record::State;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -100,6 +100,11 @@ pub fn incoming(user: Option<&str>, message: &str) -> Incoming {
 /// One message in a line, as the lists beside the stores have it.
 pub fn line(message: &Outgoing) -> String {
     format!("{} {:?} {}", message.message_id, message.exchange, message.routing_key)
+}
+
+/// The lane of a message in a list beside a store.
+pub fn lane_of(line: &str) -> Lane {
+    if line.split(' ').nth(1) == Some("\"\"") { Lane::Replies } else { Lane::Events }
 }
 
 /// Where the golden stores are, one folder for each format.

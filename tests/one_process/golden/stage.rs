@@ -2,6 +2,7 @@
 
 mod tools;
 
+use crate::support::outbox::WholeOutbox as _;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -138,6 +139,7 @@ impl Stage {
             resource_accounts: None,
             cens: None,
             order_types: None,
+            reply_to: None,
         };
         let limits = HourlyLimits { revokes_per_cen: Some(0), payer_changes_per_account: None };
         self = self.under(Policy::new(vec![allow(Kind::Revoke)], BTreeMap::new()).limited(limits)).await;
@@ -211,8 +213,8 @@ impl Stage {
     /// What was said so far is published, but for two messages that no queue takes; what is said from here on is not.
     async fn mail_goes_out(&self) {
         let store = self.plant.store();
-        let numbers: Vec<i64> = store.outbox(0, 10_000).await.unwrap().iter().map(|message| message.number).collect();
-        store.mark_sent(&numbers[2..], &numbers[..2]).await.unwrap();
+        let numbers: Vec<i64> = store.queued(0, 10_000).await.iter().map(|message| message.number).collect();
+        store.mark(&numbers[2..], &numbers[..2]).await;
     }
 
     /// The last minutes: what is under way when the worker is killed.

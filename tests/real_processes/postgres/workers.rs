@@ -1,6 +1,7 @@
 //! Several workers of one database: they notify and count each other, and share out what only one of them may do.
 
 use super::*;
+use crate::support::outbox::WholeOutbox as _;
 
 /// The next wake-up, but for a change in the number of workers. It comes before the one that comes every few seconds.
 async fn wakeup(store: &Postgres) -> Wakeup {
@@ -23,7 +24,7 @@ async fn counts(store: &Postgres, workers: u32) {
 /// What the store has to publish, once it may: the lock of another ends when the server has ended its connection.
 async fn publishes(store: &Postgres) -> Vec<OutboxRow> {
     loop {
-        match store.outbox(0, 9).await.unwrap() {
+        match store.queued(0, 9).await {
             nothing if nothing.is_empty() => tokio::task::yield_now().await,
             queued => return queued,
         }
@@ -51,8 +52,8 @@ async fn a_silent_worker_is_not_counted_and_loses_its_locks() {
     let proxy = Proxy::start(&database).await;
     let (one, other) = (open(&proxy.url(), "w1").await, open(&database.url(), "w2").await);
     take(&other, &[record(1)]).await;
-    assert_eq!(one.outbox(0, 10).await.unwrap().len(), 1, "it publishes");
-    assert!(other.outbox(0, 10).await.unwrap().is_empty());
+    assert_eq!(one.queued(0, 10).await.len(), 1, "it publishes");
+    assert!(other.queued(0, 10).await.is_empty());
     proxy.freeze();
     counts(&other, 1).await;
     assert_eq!(publishes(&other).await.len(), 1, "now the other publishes");
@@ -72,12 +73,12 @@ async fn workers_notify_each_other() {
 async fn one_worker_publishes_and_another_goes_on_when_it_is_gone() {
     let (_database, one, other) = two().await;
     take(&*other, &[record(1), record(2)]).await;
-    assert_eq!(one.outbox(0, 9).await.unwrap().len(), 2);
-    assert_eq!(other.outbox(0, 9).await.unwrap(), [], "they are being published");
+    assert_eq!(one.queued(0, 9).await.len(), 2);
+    assert_eq!(other.queued(0, 9).await, [], "they are being published");
     take(&*other, &[record(3)]).await;
-    let queued = one.outbox(0, 9).await.unwrap();
+    let queued = one.queued(0, 9).await;
     assert_eq!(queued.len(), 3);
-    one.mark_sent(&[queued[0].number], &[]).await.unwrap();
+    one.mark(&[queued[0].number], &[]).await;
     drop(one);
     assert_eq!(publishes(&other).await, queued[1..]);
 }
@@ -86,18 +87,18 @@ async fn one_worker_publishes_and_another_goes_on_when_it_is_gone() {
 async fn a_number_that_comes_to_light_late_is_not_passed_over() {
     let (database, store, _) = two().await;
     take(&*store, &[record(1)]).await;
-    let first = store.outbox(0, 9).await.unwrap()[0].number;
+    let first = store.queued(0, 9).await[0].number;
     let slow = outsider(&database).await;
     let insert = "BEGIN; INSERT INTO outbox (uid, address, about, body)
         SELECT uid, address, about, body FROM mail WHERE uid <> gen_random_uuid() LIMIT 1";
     slow.batch_execute(insert).await.unwrap();
     take(&*store, &[record(2)]).await;
-    let later = store.outbox(first, 9).await.unwrap();
-    assert_eq!(later.iter().map(|queued| queued.number).collect::<Vec<_>>(), [first + 2]);
+    let later = store.queued(first, 9).await;
+    assert_eq!(later.iter().map(|queued| queued.number).collect::<Vec<_>>(), [first + 4]);
     slow.batch_execute("COMMIT").await.unwrap();
     take(&*store, &[record(3)]).await;
-    let rest = store.outbox(first + 2, 9).await.unwrap();
-    assert_eq!(rest.iter().map(|queued| queued.number).collect::<Vec<_>>(), [first + 1, first + 3]);
+    let rest = store.queued(first + 4, 9).await;
+    assert_eq!(rest.iter().map(|queued| queued.number).collect::<Vec<_>>(), [first + 2, first + 6]);
 }
 
 #[tokio::test]

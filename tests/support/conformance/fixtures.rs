@@ -1,5 +1,6 @@
 //! Jobs and messages to test with.
 
+use super::super::outbox::WholeOutbox as _;
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -216,7 +217,7 @@ pub async fn fail(store: &dyn Store, n: u32) {
 
 /// What the outbox holds: message id, exchange, routing key, correlation id.
 pub async fn outbox(store: &dyn Store) -> Vec<(String, String, String, Option<String>)> {
-    let rows = store.outbox(0, 1000).await.unwrap();
+    let rows = store.queued(0, 1000).await;
     rows.into_iter()
         .map(|q| (q.outgoing.message_id, q.outgoing.exchange, q.outgoing.routing_key, q.outgoing.correlation_id))
         .collect()
@@ -224,8 +225,8 @@ pub async fn outbox(store: &dyn Store) -> Vec<(String, String, String, Option<St
 
 /// Marks all messages as published.
 pub async fn empty_outbox(store: &dyn Store) {
-    let numbers: Vec<i64> = store.outbox(0, 10_000).await.unwrap().iter().map(|q| q.number).collect();
-    store.mark_sent(&numbers, &[]).await.unwrap();
+    let numbers: Vec<i64> = store.queued(0, 10_000).await.iter().map(|q| q.number).collect();
+    store.mark(&numbers, &[]).await;
 }
 
 pub fn lease_of(claimed: &[Claimed], n: u32) -> Lease {

@@ -1,5 +1,6 @@
 //! Promises about what is stored, counted and deleted.
 
+use super::super::outbox::WholeOutbox as _;
 use std::sync::Arc;
 
 use super::fixtures::*;
@@ -36,6 +37,7 @@ pub async fn jobs_and_messages_are_counted(store: S) {
             ]
             .into(),
             outbox: 5,
+            refused: 0,
             undeliverable: 0,
             rejected: 1,
             paused: 0,
@@ -84,9 +86,9 @@ pub async fn what_is_unpublished_is_not_deleted(store: S) {
     take(&*store, &[record(1)]).await;
     fail(&*store, 1).await;
     assert_eq!(store.prune(at(1000)).await.unwrap(), 0, "its first event is still to be published");
-    let queued = store.outbox(0, 10).await.unwrap();
+    let queued = store.queued(0, 10).await;
     assert_eq!(queued[0].outgoing, event(1, 1, false).outgoing);
-    store.mark_sent(&[], &[queued[0].number]).await.unwrap();
+    store.mark(&[], &[queued[0].number]).await;
     assert_eq!(store.prune(at(1000)).await.unwrap(), 1);
     assert_eq!(store.counts().await.unwrap(), Counts::default());
 }

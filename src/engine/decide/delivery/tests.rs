@@ -1,0 +1,95 @@
+use super::*;
+
+const DIRECT: &str = "amq.rabbitmq.reply-to.g1h2AA5yZXBseUA5NTI1OTk1NAAAC3YAAAAAYyqLqg==.Ce2FIsKfdvQkqMF1+b8dEw==";
+
+fn row(number: i64, to: (&str, &str), tries: u32) -> OutboxRow {
+    let (exchange, routing_key) = (to.0.to_owned(), to.1.to_owned());
+    let outgoing = Outgoing { message_id: format!("m{number}"), exchange, routing_key, ..Outgoing::default() };
+    OutboxRow { number, outgoing, tries, put_off: tries > 0 }
+}
+
+fn now() -> Timestamp {
+    Timestamp::UNIX_EPOCH
+}
+
+fn after(seconds: u64) -> Timestamp {
+    later(now(), Duration::from_secs(seconds))
+}
+
+#[test]
+fn each_message_meets_with_its_own_verdict() {
+    let to = [("events", "job.completed"), ("", "q1"), ("", "q2"), ("", "q3")];
+    let page: Vec<OutboxRow> = (1..).zip(to).map(|(number, to)| row(number, to, 0)).collect();
+    let words = "ACCESS_REFUSED - write access refused";
+    let verdicts =
+        [Delivered::Confirmed, Delivered::Undeliverable, Delivered::Unpublishable(words.into()), Delivered::Refused];
+    let Judged { settlement, frees, warnings } = judge(&page, &verdicts, now());
+    assert_eq!(settlement.done, [1]);
+    let aside = |number, reason: &str| SetAside { number, reason: reason.into(), tries: 0, given_up: false };
+    assert_eq!(settlement.undeliverable, [aside(2, NO_QUEUE), aside(3, words)]);
+    assert_eq!(settlement.refused, [(4, after(1))]);
+    assert!(!frees, "nothing stayed behind them");
+    assert!(
+        warnings.len() == 2 && warnings[0].contains("m4 to queue \"q3\"") && warnings[1].contains(words),
+        "{warnings:?}"
+    );
+}
+
+#[test]
+fn what_has_no_verdict_stays_as_it_is() {
+    let page = [row(1, ("", "q"), 0), row(2, ("", "q"), 0)];
+    let judged = judge(&page, &[Delivered::Confirmed], now());
+    assert_eq!(judged.settlement, Settlement { done: vec![1], ..Settlement::default() });
+}
+
+#[test]
+fn replies_to_one_queue_are_refused_together_and_events_each_for_itself() {
+    let replies = [row(1, ("", "full"), 0), row(2, ("", "full"), 0), row(3, ("", "other"), 0)];
+    let verdicts = [Delivered::Refused, Delivered::Refused, Delivered::Refused];
+    assert_eq!(judge(&replies, &verdicts, now()).settlement.refused, [(1, after(1)), (3, after(1))]);
+    let events = [row(1, ("events", "job.failed"), 0), row(2, ("events", "job.failed"), 2)];
+    assert_eq!(judge(&events, &verdicts, now()).settlement.refused, [(1, after(1)), (2, after(4))]);
+}
+
+#[test]
+fn waits_double_up_to_the_longest_and_end_after_some_hours() {
+    assert_eq!([1, 2, 3, 10, 11, u32::MAX].map(|tries| delay(tries).as_secs()), [1, 2, 4, 512, 600, 600]);
+    let all: Duration = (1..MOST_TRIES).map(delay).sum();
+    assert!(all > Duration::from_secs(4 * 3600) && all < Duration::from_secs(8 * 3600), "{all:?}");
+
+    let tried = |tries, verdict| judge(&[row(1, ("", "full"), tries)], &[verdict], now());
+    let Judged { settlement, warnings, .. } = tried(1, Delivered::Refused);
+    assert_eq!((settlement.refused, warnings.len()), (vec![(1, after(2))], 0), "said once, at the first refusal");
+    let Judged { settlement, frees, warnings } = tried(MOST_TRIES - 1, Delivered::Unconfirmed);
+    let aside = SetAside { number: 1, reason: UNCONFIRMED.into(), tries: MOST_TRIES, given_up: true };
+    assert_eq!((settlement.undeliverable, settlement.refused), (vec![aside], vec![]));
+    assert!(frees && warnings[0].contains("for the last time"), "{warnings:?}");
+}
+
+#[test]
+fn what_is_not_confirmed_is_not_looked_for_every_few_seconds() {
+    let waits = |tries| judge(&[row(1, ("", "q"), tries)], &[Delivered::Unconfirmed], now()).settlement.refused;
+    assert_eq!((waits(0), waits(1), waits(9)), (vec![(1, after(64))], vec![(1, after(128))], vec![(1, after(600))]));
+}
+
+#[test]
+fn a_reply_that_gets_through_frees_those_behind_it() {
+    let behind = OutboxRow { put_off: true, ..row(1, ("", "full"), 0) };
+    assert!(judge(&[behind], &[Delivered::Confirmed], now()).frees, "it was behind another, and others are behind it");
+    assert!(judge(&[row(1, ("", "full"), 3)], &[Delivered::Confirmed], now()).frees);
+    assert!(judge(&[row(1, ("", "full"), 3)], &[Delivered::Undeliverable], now()).frees, "its queue is gone");
+    assert!(!judge(&[row(1, ("", "full"), 3)], &[Delivered::Refused], now()).frees);
+    assert!(!judge(&[row(1, ("events", "job.failed"), 3)], &[Delivered::Confirmed], now()).frees);
+}
+
+#[test]
+fn a_direct_reply_is_never_kept() {
+    for verdict in [Delivered::Undeliverable, Delivered::Refused, Delivered::Unpublishable("541".into())] {
+        let judged = judge(&[row(1, ("", DIRECT), 0)], &[verdict], now());
+        assert_eq!(judged.settlement, Settlement { done: vec![1], ..Settlement::default() });
+    }
+    let lost = judge(&[row(1, ("", DIRECT), 0)], &[Delivered::Refused], now()).warnings;
+    assert!(lost.len() == 1 && lost[0].contains("dropped"), "{lost:?}");
+    let event = judge(&[row(1, ("events", DIRECT), 0)], &[Delivered::Undeliverable], now());
+    assert_eq!(event.settlement.undeliverable.len(), 1, "a routing key of another exchange is no reply-to");
+}
