@@ -50,7 +50,7 @@ pub use self::lease_clock::LeaseClock;
 pub use self::settings::PostgresSettings;
 use self::transaction::Transaction;
 use crate::clock::{Clock as _, SystemClock};
-use crate::domain::{AccountUid, CenId, InstanceId, JobId, JobUid, Requester};
+use crate::domain::{AccountUid, CenId, Instance, InstanceId, JobId, JobUid, Requester};
 use crate::engine::guards::Pause;
 use crate::engine::ports::store::{
     Change, Claimed, Committed, Counts, Filter, Group, Message, OutboxRow, Rejected, Store, StoreError, Taken, Wakeup,
@@ -260,7 +260,7 @@ impl Store for Postgres {
         read!(self, conn => query::waiting_on(&conn, instance, cen))
     }
 
-    async fn first_in_queue(&self, instance: &InstanceId) -> Result<Option<JobUid>, StoreError> {
+    async fn first_in_queue(&self, instance: &Instance) -> Result<Option<JobUid>, StoreError> {
         read!(self, conn => instance_queue::first(&conn, instance))
     }
 

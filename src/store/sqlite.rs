@@ -35,7 +35,7 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 use transaction::SharedTransaction;
 
-use crate::domain::{AccountUid, CenId, InstanceId, JobId, JobUid, Requester};
+use crate::domain::{AccountUid, CenId, Instance, InstanceId, JobId, JobUid, Requester};
 use crate::engine::guards::Pause;
 use crate::engine::ports::store::{
     Change, Claimed, Committed, Counts, Filter, Group, Message, OutboxRow, Rejected, Store, StoreError, Taken,
@@ -179,7 +179,7 @@ impl Store for Sqlite {
         self.look_up(move |conn| query::waiting_on(conn, &instance, &cen)).await
     }
 
-    async fn first_in_queue(&self, instance: &InstanceId) -> Result<Option<JobUid>, StoreError> {
+    async fn first_in_queue(&self, instance: &Instance) -> Result<Option<JobUid>, StoreError> {
         let instance = instance.clone();
         self.look_up(move |conn| instance_queue::first(conn, &instance)).await
     }

@@ -26,7 +26,10 @@ macro_rules! conformance {
             queue: jobs_on_one_instance_go_in_order, a_blocked_job_is_not_claimable_however_due,
                 leaving_lets_the_next_job_go, a_job_that_comes_back_is_last, a_job_that_stays_keeps_its_place,
                 leaving_from_the_middle_frees_no_other, jobs_outside_the_queue_are_not_blocked,
-                a_half_done_job_blocks_the_queue;
+                a_half_done_job_blocks_the_queue, jobs_that_name_different_owners_do_not_wait_for_each_other,
+                one_job_at_a_time_has_the_lock_of_an_instance, a_job_whose_write_was_refused_gives_the_lock_back,
+                a_job_that_comes_back_gets_the_lock_with_its_next_intent, a_half_done_job_keeps_the_lock,
+                the_lock_is_given_to_one;
             lease: a_claim_is_exclusive_until_it_ends, claims_take_the_earliest_due_first,
                 nothing_is_claimed_before_its_time, an_old_token_commits_nothing, a_lease_can_be_prolonged,
                 a_released_job_is_free_at_once, a_restarted_worker_takes_back_its_own_leases_only,

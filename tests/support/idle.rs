@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use async_trait::async_trait;
 use crossgrant::clock::{Clock, ManualClock};
-use crossgrant::domain::{AccountUid, CenId, InstanceId, JobId, JobUid, Requester};
+use crossgrant::domain::{AccountUid, CenId, Instance, InstanceId, JobId, JobUid, Requester};
 use crossgrant::engine::guards::Pause;
 use crossgrant::engine::ports::store::*;
 use crossgrant::engine::record::Record;
@@ -99,7 +99,7 @@ counted! {
     fn load(uid: JobUid) -> Option<Record>;
     fn find(requester: &Requester, id: &JobId) -> Option<Record>;
     fn waiting_on(instance: &InstanceId, cen: &CenId) -> Vec<Record>;
-    fn first_in_queue(instance: &InstanceId) -> Option<JobUid>;
+    fn first_in_queue(instance: &Instance) -> Option<JobUid>;
     fn list(filter: &Filter) -> Vec<Record>;
     fn events(uid: JobUid) -> Vec<String>;
     fn outbox(after: i64, limit: usize) -> Vec<OutboxRow>;

@@ -88,6 +88,10 @@ impl<'a> Execution<'a> {
                     let most = self.engine.policy.limits().of(self.record.job.kind).unwrap_or_default();
                     observation = Observation::OverLimit { begun, most };
                 }
+                Committed::Locked(other) => {
+                    self.keep_look(&decided);
+                    observation = Observation::Locked(other);
+                }
                 // `None`: it was unpaused meanwhile, and the same decision can be committed now.
                 Committed::Paused => {
                     if let Some(pause) = self.pause().await? {
@@ -273,7 +277,7 @@ impl<'a> Execution<'a> {
         Ok(Observation::Looked { seen, rivals: self.rivals().await? })
     }
 
-    /// The jobs that wait on the same grant. Only a job that has not written can take over from them or share their hour, and
+    /// The jobs that wait on the same grant, of the same two accounts. Only a job that has not written can take over from them or share their hour, and
     /// no job of kind grant does either.
     async fn rivals(&self) -> Result<Vec<Record>, StoreError> {
         if self.record.has_written() || self.record.job.kind == Kind::Grant {
@@ -281,7 +285,9 @@ impl<'a> Execution<'a> {
         }
         let job = &self.record.job;
         let waiting = self.engine.store.waiting_on(&job.instance.id, &job.cen.id).await?;
-        Ok(waiting.into_iter().filter(|rival| rival.uid != self.record.uid).collect())
+        let same =
+            |rival: &Record| rival.job.instance.owner == job.instance.owner && rival.job.cen.owner == job.cen.owner;
+        Ok(waiting.into_iter().filter(|rival| rival.uid != self.record.uid && same(rival)).collect())
     }
 
     /// Makes the write whose intent was just committed. `None`: not made, because the lease may run out under it.

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::domain::{AccountUid, Cen, CenId, Code, InstanceId, InstanceType, JobId, JobUid, Kind, Requester};
+use crate::domain::{AccountUid, Cen, CenId, Code, Instance, InstanceId, InstanceType, JobId, JobUid, Kind, Requester};
 use crate::engine::guards::Pause;
 use crate::engine::ports::mail::Outgoing;
 use crate::engine::record::{Origin, Record, State};
@@ -154,6 +154,9 @@ pub struct Change {
     pub also: Vec<(Arc<Record>, Vec<OutboundMessage>)>,
     /// Set on the commit with which the job begins to write: it must pass this in the same commit.
     pub admission: Option<Admission>,
+    /// Whether a write follows from it. Then the job must have the lock of its instance, or get it in the same commit: one job
+    /// has it at a time, from its first intent until it leaves its queue or all it wrote was refused.
+    pub intends: bool,
 }
 
 /// What a job must pass to begin to write. Neither of its accounts is paused; and of the other jobs counted with it
@@ -177,6 +180,8 @@ pub enum Committed {
     Paused,
     /// Nothing was changed: the job would begin to write, and the hourly limit is used up. Holds how many have begun.
     OverLimit(u64),
+    /// Nothing was changed: the job would write, and this other job has the lock of the instance.
+    Locked(JobUid),
 }
 
 /// Why a method of the store failed.
@@ -329,8 +334,8 @@ pub trait Store: Send + Sync + 'static {
     /// The waiting jobs on this instance in this CEN, oldest first.
     async fn waiting_on(&self, instance: &InstanceId, cen: &CenId) -> Result<Vec<Record>, StoreError>;
 
-    /// The first job in the queue of an instance.
-    async fn first_in_queue(&self, instance: &InstanceId) -> Result<Option<JobUid>, StoreError>;
+    /// The first job in the queue of an instance and its owner.
+    async fn first_in_queue(&self, instance: &Instance) -> Result<Option<JobUid>, StoreError>;
 
     /// A page of jobs, newest first.
     async fn list(&self, filter: &Filter) -> Result<Vec<Record>, StoreError>;

@@ -7,7 +7,11 @@ use crate::engine::ports::store::StoreError;
 use crate::store::judge;
 
 /// The schema, step by step. A released step is never edited; a change is a new one.
-const MIGRATIONS: [&str; 2] = [include_str!("migrations/0001-jobs.sql"), include_str!("migrations/0002-guards.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("migrations/0001-jobs.sql"),
+    include_str!("migrations/0002-guards.sql"),
+    include_str!("migrations/0003-owners.sql"),
+];
 
 /// Brings the schema up to date. Of several workers that start at once, one does it; the others wait and find it done.
 pub(super) async fn migrate(conn: &Connection) -> Result<(), StoreError> {

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::connection::{Connection, Pipeline};
 use super::counts::{self, CountChanges};
 use super::error::PgError;
-use super::instance_queue::{self, LastTurns};
+use super::instance_queue::{self, LastTurns, QueueKey};
 use super::job_rows;
 use super::lock_keys::{self, TRANSACTION_CLASS};
 use super::outbound::{FOLLOWERS, LATEST, OutboundBatch};
@@ -186,15 +186,16 @@ impl Locked {
         let repeated: Vec<Uuid> = repeated.collect::<HashSet<_>>().into_iter().collect();
         let with_events: Vec<Uuid> = repeated.iter().chain(rejections.0.keys()).copied().collect();
         let entering = jobs.iter().filter(|record| record.phase.in_queue());
-        let instances: HashSet<&str> = entering.map(|record| record.job.instance.id.as_str()).collect();
-        let instances: Vec<&str> = instances.into_iter().collect();
+        let queues: HashSet<QueueKey> = entering.map(|record| QueueKey::of(record)).collect();
+        let (instances, owners): (Vec<&str>, Vec<&str>) =
+            queues.iter().map(|queue| (queue.instance.as_str(), queue.owner.as_str())).unzip();
         let locks = lock_keys::of_names(instances.iter().copied());
         let (inserted, _, locked, last, latest, followers) = tokio::try_join!(
             biased;
             rejections.insert(pipeline),
             async { pipeline.query_unless(locks.is_empty(), instance_queue::LOCK, &[&TRANSACTION_CLASS, &locks]).await },
             async { pipeline.query_unless(repeated.is_empty(), LOCK_JOBS, &[&repeated]).await },
-            async { pipeline.query_unless(instances.is_empty(), instance_queue::LAST, &[&instances]).await },
+            async { pipeline.query_unless(instances.is_empty(), instance_queue::LAST, &[&instances, &owners]).await },
             async { pipeline.query_unless(with_events.is_empty(), LATEST, &[&with_events]).await },
             async { pipeline.query_unless(repeated.is_empty(), FOLLOWERS, &[&repeated]).await },
         )?;
@@ -249,10 +250,10 @@ fn answer(
 /// New jobs, each with its place behind all others in the queue of its instance.
 fn placed<'a>(jobs: &[&'a Record], mut last_turns: LastTurns) -> impl Iterator<Item = (&'a Record, QueuePlace)> {
     jobs.iter().map(move |record| {
-        let instance = record.job.instance.id.as_str();
         let place = QueuePlace::OUTSIDE.after(record).unwrap_or_else(|| {
-            let is_first = last_turns.is_empty(instance);
-            QueuePlace { turn: Some(last_turns.enter(instance)), is_first }
+            let queue = QueueKey::of(record);
+            let is_first = last_turns.is_empty(&queue);
+            QueuePlace { turn: Some(last_turns.enter(&queue)), is_first }
         });
         (*record, place)
     })

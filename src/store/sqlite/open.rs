@@ -16,10 +16,11 @@ use crate::store::judge;
 const APPLICATION_ID: i32 = 0x4372_4772;
 
 /// The schema, step by step. A released step is never edited; a change is a new one.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("migrations/0001-jobs.sql"),
     include_str!("migrations/0002-guards.sql"),
     include_str!("migrations/0003-census.sql"),
+    include_str!("migrations/0004-owners.sql"),
 ];
 
 /// How long to wait for a lock on the file. Only a person with an SQLite shell can hold one beside the writer.

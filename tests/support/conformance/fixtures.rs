@@ -173,7 +173,7 @@ pub fn next_of(record: Record) -> Arc<Record> {
 
 /// A change of one job, without outbound.
 pub fn change(record: Record, lease: LeaseUse) -> Change {
-    Change { record: next_of(record), lease, outbound: Vec::new(), also: Vec::new(), admission: None }
+    Change { record: next_of(record), lease, outbound: Vec::new(), also: Vec::new(), admission: None, intends: false }
 }
 
 /// The job as it is stored.
