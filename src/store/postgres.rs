@@ -53,7 +53,8 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::domain::{AccountUid, CenId, Instance, InstanceId, JobId, JobUid, Requester};
 use crate::engine::guards::Pause;
 use crate::engine::ports::store::{
-    Change, Claimed, Committed, Counts, Filter, Group, Message, OutboxRow, Rejected, Store, StoreError, Taken, Wakeup,
+    Change, Claimed, Committed, Counts, Filter, Group, Message, OutboxRow, Rejected, Store, StoreError, Taken, Turns,
+    Wakeup,
 };
 use crate::engine::record::Record;
 use crate::store::judge;
@@ -191,14 +192,15 @@ impl Store for Postgres {
         Ok(taken)
     }
 
-    async fn claim(
+    async fn claim_in_turn(
         &self,
         holder: &str,
         now: Timestamp,
         until: Timestamp,
         limit: usize,
+        turns: &Turns,
     ) -> Result<Vec<Claimed>, StoreError> {
-        transact!(self, tx => lease::claim(&tx, &self.clock, holder, now, until, limit))
+        transact!(self, tx => lease::claim(&tx, &self.clock, holder, now, until, limit, turns))
     }
 
     async fn reclaim(&self, holder: &str) -> Result<usize, StoreError> {

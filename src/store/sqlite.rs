@@ -25,6 +25,7 @@ mod take;
 #[cfg(test)]
 mod tests;
 mod transaction;
+mod turns;
 mod writer;
 
 use std::fs::File;
@@ -38,7 +39,7 @@ use transaction::SharedTransaction;
 use crate::domain::{AccountUid, CenId, Instance, InstanceId, JobId, JobUid, Requester};
 use crate::engine::guards::Pause;
 use crate::engine::ports::store::{
-    Change, Claimed, Committed, Counts, Filter, Group, Message, OutboxRow, Rejected, Store, StoreError, Taken,
+    Change, Claimed, Committed, Counts, Filter, Group, Message, OutboxRow, Rejected, Store, StoreError, Taken, Turns,
 };
 use crate::engine::record::Record;
 
@@ -116,15 +117,16 @@ impl Store for Sqlite {
         self.write(move |tx| take::take(tx, &messages)).await
     }
 
-    async fn claim(
+    async fn claim_in_turn(
         &self,
         holder: &str,
         now: Timestamp,
         until: Timestamp,
         limit: usize,
+        turns: &Turns,
     ) -> Result<Vec<Claimed>, StoreError> {
-        let holder = holder.to_owned();
-        self.write(move |conn| lease::claim(conn, &holder, now, until, limit)).await
+        let (holder, turns) = (holder.to_owned(), turns.clone());
+        self.write(move |conn| lease::claim(conn, &holder, now, until, limit, &turns)).await
     }
 
     async fn reclaim(&self, holder: &str) -> Result<usize, StoreError> {

@@ -4,12 +4,16 @@ use std::time::Duration;
 
 use crossgrant::clock::{Clock, later};
 use crossgrant::domain::{JobUid, Reason};
+use crossgrant::engine::loops::worker::{Capacity, work};
 use crossgrant::engine::ports::store::Taken;
 use crossgrant::engine::record::State;
 use crossgrant::simulator::{FaultKind, InjectedFault};
+use crossgrant::store::Sqlite;
 use serde_json::Value;
+use tokio::sync::watch;
 
 use super::second_cloud::{Stands, VPC};
+use crate::support::idle::Counted;
 use crate::support::plant::{
     CEN_OWNER, NOT_GRANTED, Plant, RESOURCE, STRANGER, Stock, UNATTACHED, grant, in_memory_and_in_a_database,
     payer_change, revoke, with,
@@ -140,4 +144,45 @@ async fn a_job_of_which_nothing_can_be_told_gives_up_in_minutes() {
 
 fn of_cen(id: &str) -> Value {
     serde_json::json!({"id": id, "owner": STRANGER})
+}
+
+/// The example world with this many networks that are not granted.
+fn world(networks: usize) -> String {
+    let network = |n| {
+        let id = network(n);
+        format!("\n[[instances]]\ntype = \"VPC\"\nid = {id:?}\nregion = \"cn-hangzhou\"\nowner = {RESOURCE:?}\n")
+    };
+    include_str!("../../examples/world.toml").to_owned() + &(0..networks).map(network).collect::<String>()
+}
+
+fn network(n: usize) -> String {
+    format!("vpc-bp1flooded{n:08}")
+}
+
+#[tokio::test]
+async fn one_requester_does_not_fill_all_slots_of_a_worker() {
+    let store = Counted::new(Sqlite::in_memory().unwrap());
+    let plant = Plant::with(&world(20), store.clone(), None).await;
+    plant.cloud.inject(InjectedFault::new("DescribeGrantRulesToResource", FaultKind::HangBefore).times(20));
+    let (stop, stopped) = watch::channel(false);
+    let capacity = Capacity { jobs: 4, drain: Duration::ZERO };
+    let working = tokio::spawn(work(plant.engine.clone(), capacity, stopped));
+    for n in 0..20 {
+        job_as(&plant, "mallory", grant(&format!("m-{n}"), &network(n))).await;
+    }
+    store.idle().await;
+    let hanging = || plant.cloud.calls().iter().filter(|call| call.operation == "DescribeGrantRulesToCen").count();
+    assert!(hanging() > 0, "they are at work");
+    plant.cloud.clear_faults();
+    let good = job_as(&plant, "ann", grant("good", NOT_GRANTED)).await;
+    store.run_until(&plant.clock, || !plant.effects().is_empty()).await;
+    let record = plant.record(good).await;
+    assert_eq!(
+        plant.effects(),
+        [format!("GrantInstanceToTransitRouter {NOT_GRANTED} PayByCenOwner")],
+        "{}",
+        record.why
+    );
+    stop.send_replace(true);
+    working.await.unwrap();
 }

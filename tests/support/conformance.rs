@@ -33,7 +33,9 @@ macro_rules! conformance {
             lease: a_claim_is_exclusive_until_it_ends, claims_take_the_earliest_due_first,
                 nothing_is_claimed_before_its_time, an_old_token_commits_nothing, a_lease_can_be_prolonged,
                 a_released_job_is_free_at_once, a_restarted_worker_takes_back_its_own_leases_only,
-                next_due_is_when_a_claim_finds_something, simultaneous_claims_share_without_overlap;
+                next_due_is_when_a_claim_finds_something, simultaneous_claims_share_without_overlap,
+                requesters_take_turns, one_requester_has_no_more_than_its_part, what_is_in_hand_is_not_claimed,
+                a_flood_that_was_held_waits_for_its_turn_too;
             change: a_commit_raises_the_revision, a_commit_on_an_old_revision_changes_nothing,
                 a_conflict_of_another_leaves_nothing_behind, others_change_in_the_same_commit,
                 only_the_table_of_transitions_is_allowed, an_illegal_change_harms_no_other,

@@ -87,7 +87,7 @@ macro_rules! counted {
 
 counted! {
     fn take(messages: Vec<Message>) -> Vec<Taken>;
-    fn claim(holder: &str, now: Timestamp, until: Timestamp, limit: usize) -> Vec<Claimed>;
+    fn claim_in_turn(holder: &str, now: Timestamp, until: Timestamp, limit: usize, turns: &Turns) -> Vec<Claimed>;
     fn reclaim(holder: &str) -> usize;
     fn commit(change: Change) -> Committed;
     fn commit_all(changes: Vec<Change>) -> Vec<Committed>;

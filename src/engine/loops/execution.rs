@@ -16,7 +16,7 @@ use crate::engine::ports::action::Side;
 use crate::engine::ports::cloud::{Answer, CloudError, Failure, NoRoom};
 use crate::engine::ports::crash_points::CrashPoint;
 use crate::engine::ports::store::{Claimed, Committed, Lease, LeaseUse, StoreError};
-use crate::engine::ports::urgency::{Priority, Urgency};
+use crate::engine::ports::urgency::{OnBehalf, Priority, Urgency};
 use crate::engine::ports::write_permit::WritePermit;
 use crate::engine::record::{Record, State, Write};
 use crate::engine::seen::{Reads, Seen};
@@ -148,7 +148,7 @@ impl<'a> Execution<'a> {
     }
 
     async fn room(&self, of: &AccountUid, operation: Operation, until: Duration) -> Result<Option<Operation>, NoRoom> {
-        let urgency = Urgency { priority: Priority::Job, until: Some(until), room: None };
+        let urgency = Urgency { until: Some(until), ..self.of_requester() };
         urgency.scope(self.engine.cloud.room(of, operation)).await
     }
 
@@ -338,7 +338,12 @@ impl<'a> Execution<'a> {
     /// that waited in vain is known not to have been sent.
     fn urgency(&self, began: Duration, limit: Duration) -> Urgency {
         let request = self.engine.catalog.policies.request_timeout;
-        Urgency { priority: Priority::Job, until: Some(began + limit.saturating_sub(request)), room: None }
+        Urgency { until: Some(began + limit.saturating_sub(request)), ..self.of_requester() }
+    }
+
+    fn of_requester(&self) -> Urgency {
+        let on_behalf = OnBehalf::of(&self.record.requester);
+        Urgency { priority: Priority::Job, on_behalf, until: None, room: None }
     }
 
     async fn send(

@@ -120,6 +120,39 @@ pub struct Lease {
     pub until: Timestamp,
 }
 
+/// Whose jobs a claim takes, so that no requester keeps the others waiting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Turns {
+    /// The jobs that the worker has in work. They are not claimed, whatever became of their leases.
+    pub in_hand: BTreeMap<JobUid, Requester>,
+    /// The requester whose turn was last: the one after it, in the order of names, is next.
+    pub after: Option<Requester>,
+    /// How many jobs of one requester may be in work.
+    pub most: usize,
+}
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self { in_hand: BTreeMap::new(), after: None, most: usize::MAX }
+    }
+}
+
+impl Turns {
+    /// How many jobs of each requester are in work.
+    pub fn in_work(&self) -> BTreeMap<Requester, usize> {
+        let mut in_work = BTreeMap::new();
+        for requester in self.in_hand.values() {
+            *in_work.entry(requester.clone()).or_default() += 1;
+        }
+        in_work
+    }
+
+    /// How many more jobs of this requester may be in work.
+    pub fn left(&self, requester: &str) -> usize {
+        self.most.saturating_sub(self.in_hand.values().filter(|other| other.as_str() == requester).count())
+    }
+}
+
 /// A job that a worker has leased.
 #[derive(Debug, Clone)]
 pub struct Claimed {
@@ -278,16 +311,28 @@ pub trait Store: Send + Sync + 'static {
     /// Takes messages in, in one commit; one answer for each, in order.
     async fn take(&self, messages: Vec<Message>) -> Result<Vec<Taken>, StoreError>;
 
-    /// Leases up to `limit` jobs to `holder` until `until`, earliest due first. A job can be leased if it is due at `now`,
-    /// not left to the sweep, first in the queue of its instance or outside of it, and not leased. A job that is held for
-    /// a paused account is also due once that account is unpaused.
+    /// Leases up to `limit` jobs to `holder` until `until`. A job can be leased if it is due at `now`, not left to the sweep,
+    /// first in the queue of its instance or outside of it, and not leased. A job that is held for a paused account is also
+    /// due once that account is unpaused. Requesters take turns, as `turns` says; each gets its earliest due job first.
+    async fn claim_in_turn(
+        &self,
+        holder: &str,
+        now: Timestamp,
+        until: Timestamp,
+        limit: usize,
+        turns: &Turns,
+    ) -> Result<Vec<Claimed>, StoreError>;
+
+    /// Leases jobs for a holder that has none in work.
     async fn claim(
         &self,
         holder: &str,
         now: Timestamp,
         until: Timestamp,
         limit: usize,
-    ) -> Result<Vec<Claimed>, StoreError>;
+    ) -> Result<Vec<Claimed>, StoreError> {
+        self.claim_in_turn(holder, now, until, limit, &Turns::default()).await
+    }
 
     /// Releases every lease of `holder`, so that a restarted worker need not wait for its own to end. Returns how many
     /// there were.
