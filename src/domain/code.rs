@@ -42,6 +42,7 @@ codes! {
         JobRoutingKey = "job-routing-key",
         JobBadUser = "job-bad-user",
         JobIdReused = "job-id-reused",
+        JobTooMany = "job-too-many",
     }
     "Configuration": {
         ConfigUnusable = "config-unusable",

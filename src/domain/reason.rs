@@ -3,7 +3,7 @@
 use super::words::words;
 
 /// Version of the list below; every event carries it. Raised when a reason is added or changes its meaning.
-pub const REASONS_VERSION: u32 = 3;
+pub const REASONS_VERSION: u32 = 4;
 
 words! {
     /// A reason of the closed list.
@@ -56,5 +56,7 @@ words! {
         Invalid = "invalid",
         /// The id was used before, for another request.
         IdReused = "id-reused",
+        /// The requester has as many jobs on the instance that have not begun as it may.
+        TooMany = "too-many",
     }
 }

@@ -1,11 +1,13 @@
 //! One requester's jobs and another's: what names a false owner, and what comes in masses, holds up no other.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crossgrant::clock::{Clock, later};
 use crossgrant::domain::{JobUid, Reason};
 use crossgrant::engine::loops::worker::{Capacity, work};
-use crossgrant::engine::ports::store::Taken;
+use crossgrant::engine::policy::Policy;
+use crossgrant::engine::ports::store::{Store, Taken};
 use crossgrant::engine::record::State;
 use crossgrant::simulator::{FaultKind, InjectedFault};
 use crossgrant::store::Sqlite;
@@ -18,6 +20,8 @@ use crate::support::plant::{
     CEN_OWNER, NOT_GRANTED, Plant, RESOURCE, STRANGER, Stock, UNATTACHED, grant, in_memory_and_in_a_database,
     payer_change, revoke, with,
 };
+
+mod flood;
 
 in_memory_and_in_a_database!(
     a_job_that_names_a_false_owner_holds_up_no_other,
@@ -185,4 +189,28 @@ async fn one_requester_does_not_fill_all_slots_of_a_worker() {
     );
     stop.send_replace(true);
     working.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_requester_has_a_bounded_number_of_jobs_on_an_instance_that_have_not_begun() {
+    let store: Arc<dyn Store> = Arc::new(Sqlite::in_memory().unwrap());
+    let plant = Plant::with(&world(0), store.clone(), None).await;
+    let plant = plant.restarted(Policy::everybody().with_unbegun(Some(2)), || store).await;
+    let first = job_as(&plant, "mallory", grant("m-1", NOT_GRANTED)).await;
+    job_as(&plant, "mallory", revoke("m-2", NOT_GRANTED)).await;
+    let third = grant("m-3", NOT_GRANTED);
+    let Taken::Rejected(rejected) = plant.send_as(Some("mallory"), &third).await else { panic!("it was taken") };
+    let said = plant.events(rejected).await.pop().unwrap();
+    assert_eq!(said["type"], "crossgrant.job.rejected");
+    let fault = &said["data"]["faults"][0];
+    let names = (&said["data"]["reason"], &said["data"]["job_id"], &fault["code"], &fault["at"]);
+    assert_eq!(names, (&"too-many".into(), &"m-3".into(), &"job-too-many".into(), &"/instance/id".into()));
+    let message = said["data"]["message"].as_str().unwrap();
+    assert!(message.contains("2 jobs") && message.contains("unbegun_per_instance"), "{message}");
+    assert_eq!(plant.send_as(Some("mallory"), &grant("m-1", NOT_GRANTED)).await, Taken::Repeated(first));
+    job_as(&plant, "ann", grant("a-1", NOT_GRANTED)).await;
+    plant.run().await;
+    let taken = job_as(&plant, "mallory", third).await;
+    plant.run().await;
+    assert_eq!(plant.record(taken).await.state(), State::Completed, "the id was free");
 }

@@ -22,7 +22,8 @@ macro_rules! conformance {
                 repetitions_are_seen_within_one_batch, the_same_id_with_other_content_is_rejected,
                 ids_are_scoped_by_requester, a_repetition_is_answered_to_the_new_reply_to,
                 a_repetition_without_reply_to_is_answered_where_it_was_first, a_rejection_is_stored_and_published,
-                a_rejection_again_is_published_again_unchanged, a_repetition_gets_the_latest_event, simultaneous_repetitions_make_one_job;
+                a_rejection_again_is_published_again_unchanged, a_repetition_gets_the_latest_event, simultaneous_repetitions_make_one_job,
+                one_job_too_many_is_not_taken, messages_that_come_at_once_are_not_too_many_together;
             queue: jobs_on_one_instance_go_in_order, a_blocked_job_is_not_claimable_however_due,
                 leaving_lets_the_next_job_go, a_job_that_comes_back_is_last, a_job_that_stays_keeps_its_place,
                 leaving_from_the_middle_frees_no_other, jobs_outside_the_queue_are_not_blocked,

@@ -45,6 +45,8 @@ pub struct Arrival {
     pub outbound: Vec<OutboundMessage>,
     /// Stored and published if the key was used before for another request.
     pub reused: Rejection,
+    /// How many jobs of its requester on its instance may be there that have not begun to write; `None` for any number.
+    pub most_unbegun: Option<u32>,
 }
 
 /// A message that does not become a job.
@@ -107,6 +109,9 @@ pub enum Taken {
     Reused(JobUid),
     /// A rejection under this uid.
     Rejected(JobUid),
+    /// Nothing yet: it would be a new job, and its requester has as many on the instance that have not begun as it may. It is
+    /// to be rejected.
+    TooMany,
 }
 
 /// The right to work on a job, with a fencing token that every commit under it must name.

@@ -33,6 +33,7 @@ fn take_job(tx: &SharedTransaction<'_>, arrival: &Arrival) -> Result<Taken, Stor
         })
         .optional()?;
     match known {
+        None if instance_queue::is_full(tx, record, arrival.most_unbegun)? => Ok(Taken::TooMany),
         None => {
             insert(tx, record, &arrival.digest)?;
             outbound::add_follower(tx, record.uid, &record.origin)?;

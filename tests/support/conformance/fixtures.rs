@@ -147,7 +147,16 @@ pub fn arrival(record: &Record) -> Message {
         digest: record.job.digest(),
         outbound: vec![event(n, 1, false)],
         reused: rejection(n + 1000),
+        most_unbegun: None,
     }))
+}
+
+/// The same, where a requester may have `most` jobs on an instance that have not begun.
+pub fn arrival_among(record: &Record, most: u32) -> Message {
+    match arrival(record) {
+        Message::Arrival(arrival) => Message::Arrival(Box::new(Arrival { most_unbegun: Some(most), ..*arrival })),
+        rejection => rejection,
+    }
 }
 
 /// Takes records in as new jobs.
