@@ -52,6 +52,8 @@ codes! {
         ConfigBadValue = "config-bad-value",
         ConfigContradiction = "config-contradiction",
         ConfigNeedsToken = "config-needs-token",
+        ConfigPlainHttp = "config-plain-http",
+        ConfigForeignFile = "config-foreign-file",
         ConfigHour = "config-hour",
         ConfigCredential = "config-credential",
         ConfigNoAccount = "config-no-account",
@@ -124,6 +126,7 @@ codes! {
         Conflict = "conflict",
         StoreUnavailable = "store-unavailable",
         StoreCorrupt = "store-corrupt",
+        StoreLost = "store-lost",
     }
 }
 
