@@ -41,7 +41,7 @@ const INSERT_LABELS: &str =
 
 pub(super) async fn take(conn: &Connection, messages: &[Message], shard: i16) -> Result<(Vec<Taken>, Wakeup), PgError> {
     conn.prepare(&[INSERT_KEYS, KEYS, INSERT_REJECTIONS, LOCK_JOBS, job_rows::INSERT, INSERT_LABELS]).await?;
-    conn.prepare(&[UNBEGUN]).await?;
+    conn.prepare(&[UNBEGUN, DELETE_KEYS]).await?;
     conn.prepare(&[instance_queue::LOCK, instance_queue::LAST, LATEST, FOLLOWERS, counts::COUNT]).await?;
     conn.prepare(&OutboundBatch::PREPARED).await?;
     let pipeline = conn.pipeline();
