@@ -13,6 +13,7 @@ mod probe;
 mod running;
 mod shared_budget;
 mod stopped;
+mod store_lost;
 mod terminal;
 mod worker_killed;
 

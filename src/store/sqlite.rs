@@ -73,7 +73,9 @@ impl Sqlite {
     fn open_held(held: HeldFile) -> Result<Self, StoreError> {
         let mut conn = open::connect(held.path())?;
         open::migrate(&mut conn)?;
-        held.has_not_gone_back(outbox::last_number(&conn)?)?;
+        let last = outbox::last_number(&conn)?;
+        held.has_not_gone_back(last)?;
+        held.reached(last)?;
         held.opened();
         held.written();
         let held = Arc::new(held);

@@ -33,7 +33,7 @@ struct Seen {
     content: Option<Content>,
     /// The write-ahead log and its index, as long as a connection is open.
     companions: [Option<Inode>; 2],
-    last_number: i64,
+    last_number: Option<i64>,
     /// Why it is lost: for the rest of the process, also if everything is put back.
     lost: Option<String>,
 }
@@ -63,7 +63,7 @@ impl HeldFile {
             beside.set_len(0).map_err(|e| of_the_system("cannot write beside", &path, &e))?;
         }
         if !path.exists() {
-            has_not_gone_back(&path, 0)?;
+            has_not_gone_back(&path, None)?;
         }
         // Before SQLite opens it, and held until SQLite has closed it.
         let file = open(&path)?;
@@ -129,18 +129,18 @@ impl HeldFile {
     /// Notes the number of the last outbound message, which only grows.
     pub(super) fn reached(&self, number: i64) -> Result<(), StoreError> {
         let mut seen = self.seen();
-        if number > seen.last_number {
+        if seen.last_number.is_none_or(|before| number > before) {
             // The text never gets shorter.
             let written = self.beside.write_all_at(format!("{number}\n").as_bytes(), 0);
             written.map_err(|e| of_the_system("cannot write beside", &self.path, &e))?;
-            seen.last_number = number;
+            seen.last_number = Some(number);
         }
         Ok(())
     }
 
     /// Fails if the store has been further than `number`, so that what is there now is older, or another.
     pub(super) fn has_not_gone_back(&self, number: i64) -> Result<(), StoreError> {
-        has_not_gone_back(&self.path, number)
+        has_not_gone_back(&self.path, Some(number))
     }
 
     fn is_there(&self) -> Result<Statx, StoreError> {
@@ -175,18 +175,22 @@ impl HeldFile {
     }
 }
 
-/// Fails if the file that was at `path` has been further than `number`.
-fn has_not_gone_back(path: &Path, number: i64) -> Result<(), StoreError> {
+/// Fails if the file that was at `path` has been further than `number`; with `None` there is no file now.
+fn has_not_gone_back(path: &Path, number: Option<i64>) -> Result<(), StoreError> {
     let text = fs::read_to_string(with_suffix(path, LOCK)).unwrap_or_default();
-    match text.trim().parse::<i64>() {
-        Ok(before) if number < before => Err(StoreError::Lost(format!(
-            "{} was at message {before} and is now at {number}: it was deleted, or an older copy was put in its place. Jobs \
-             accepted since then would be forgotten, whatever they have written to the cloud. Put the right file back; or \
-             accept what is there: `crossgrant serve --accept-store`",
-            path.display()
-        ))),
-        _ => Ok(()),
-    }
+    let Ok(before) = text.trim().parse::<i64>() else { return Ok(()) };
+    let now = match number {
+        Some(now) if now >= before => return Ok(()),
+        Some(now) => {
+            format!("it is now at outbound message {now} and was at {before}: an older copy was put in its place")
+        }
+        None => "there was a file, and now there is none".to_owned(),
+    };
+    Err(StoreError::Lost(format!(
+        "{}: {now}. Jobs that it does not know would be forgotten, whatever they have written to the cloud. Put the right file \
+         back; or accept what is there: `crossgrant serve --accept-store`",
+        path.display()
+    )))
 }
 
 /// The path without links, so that each name of the file leads to the same lock. Creates the directory.
