@@ -1,5 +1,7 @@
 //! Time, as a port. Nothing in this crate reads a clock or sleeps except through [`Clock`], so a test moves
-//! hours by moving a [`ManualClock`].
+//! hours by moving a [`ManualClock`]. A worker goes by a [`SteadyClock`], which no step of the machine's clock moves.
+
+mod steady;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -9,6 +11,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
+
+pub use steady::SteadyClock;
 
 /// Wall time, a monotonic time that runs through suspend, and a way to sleep.
 #[async_trait]
@@ -26,6 +30,24 @@ pub trait Clock: Send + Sync + 'static {
     /// Returns once `span` has passed.
     async fn sleep(&self, span: Duration) {
         self.sleep_until(later(self.now(), span)).await;
+    }
+
+    /// Hears the `Date` of an answer of the cloud to a request that was made when the uptime was `asked`.
+    fn heard(&self, _date: Option<Timestamp>, _asked: Duration) {}
+
+    /// Whether the cloud has told the time. Before that, nothing ends because of its time.
+    fn is_told(&self) -> bool {
+        true
+    }
+
+    /// How far the machine's clock is ahead of [`Clock::now`].
+    fn machine_ahead(&self) -> SignedDuration {
+        SignedDuration::ZERO
+    }
+
+    /// What [`Clock::now`], as it is known today, was when the uptime was `uptime`.
+    fn at(&self, uptime: Duration) -> Timestamp {
+        earlier(self.now(), self.uptime().saturating_sub(uptime))
     }
 
     /// Returns once `span` has passed; without one, never. For a `select!` that may have nothing to wait for.
@@ -52,6 +74,9 @@ pub fn until(from: Timestamp, until: Timestamp) -> Duration {
     Duration::try_from(until.duration_since(from)).unwrap_or(Duration::ZERO)
 }
 
+/// The timer of tokio does not run while the machine is suspended, so a sleeper looks at the clock this often.
+const SLICE: Duration = Duration::from_secs(5);
+
 /// The machine's clocks.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct SystemClock;
@@ -76,7 +101,19 @@ impl Clock for SystemClock {
             if left.is_zero() {
                 return;
             }
-            tokio::time::sleep(left.min(Duration::from_secs(5))).await;
+            tokio::time::sleep(left.min(SLICE)).await;
+        }
+    }
+
+    #[allow(clippy::disallowed_methods)]
+    async fn sleep(&self, span: Duration) {
+        let end = self.uptime().saturating_add(span);
+        loop {
+            let left = end.saturating_sub(self.uptime());
+            if left.is_zero() {
+                return;
+            }
+            tokio::time::sleep(left.min(SLICE)).await;
         }
     }
 }

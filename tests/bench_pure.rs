@@ -98,6 +98,7 @@ fn deciding(c: &mut Criterion) -> Result<()> {
         policies: &catalog.policies,
         classes: &catalog.classes,
         hour: Hour::REAL,
+        told: true,
     };
     let uid = JobUid(Uuid::from_u128(1));
     let step = &definition.first().name;

@@ -6,6 +6,7 @@ mod demo;
 mod peer_work;
 #[expect(dead_code, reason = "the programs need only a part of what the tests share")]
 mod support {
+    pub mod clock_set;
     pub mod postgres;
     pub mod process;
     pub mod rabbit;

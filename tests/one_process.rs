@@ -5,6 +5,7 @@ mod adversary;
 mod budget;
 mod chaos;
 mod circles;
+mod clocks;
 mod contract;
 mod crash_everywhere;
 mod credentials;

@@ -4,6 +4,7 @@
 
 mod broker_killed;
 mod ccn_plans;
+mod clock_set;
 mod database;
 mod guards;
 mod log;

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 pub mod bad_messages;
+pub mod clock_set;
 pub mod cloud;
 pub mod conformance;
 pub mod crash_script;
@@ -15,6 +16,7 @@ pub mod postgres;
 pub mod process;
 pub mod rabbit;
 pub mod site;
+pub mod stepping;
 pub mod web;
 
 use rabbit::Rabbit;

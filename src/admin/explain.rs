@@ -187,7 +187,7 @@ mod tests {
     fn wait(overdue: bool, doubt: bool) -> Option<Wait> {
         let goal = OrderType::PayByResourceOwner;
         let (expected_at, since) = (at("2026-11-21T11:00:00Z"), at(NOW));
-        Some(Wait { goal, expected_at, since, last_pending: None, doubt, overdue })
+        Some(Wait { goal, expected_at, since, last_pending: None, unmet_since: None, doubt, overdue })
     }
 
     fn ending(reason: Reason) -> Ending {

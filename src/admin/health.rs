@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::parts::Admin;
 use crate::broker::{Link, LinkStatus};
 use crate::domain::Kind;
+use crate::engine::loops::timekeeping;
 use crate::telemetry::metrics;
 
 /// The time limit for an answer of the store; after it the store counts as down.
@@ -20,8 +21,8 @@ const PROBE: Duration = Duration::from_secs(5);
 /// The result of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HealthCheck {
-    /// `store`, `broker-consume`, `broker-publish`, `definitions` or `running`; or `accounts`, which never fails and lists
-    /// those that are paused.
+    /// `store`, `broker-consume`, `broker-publish`, `definitions` or `running`; or one that never fails: `accounts`, which
+    /// lists those that are paused, and `clock`, which says how far off this machine's is.
     pub name: String,
     /// Whether the check passed.
     pub ok: bool,
@@ -83,6 +84,8 @@ impl Admin {
         let missing = (!missing.is_empty()).then(|| format!("no definition of {}", missing.join(", ")));
         checks.push(check("definitions", missing));
         checks.push(self.accounts().await);
+        let detail = timekeeping::fault(parts.engine.clock.machine_ahead());
+        checks.push(HealthCheck { name: "clock".into(), ok: true, detail });
         Readiness { ready: checks.iter().all(|check| check.ok), checks }
     }
 

@@ -180,7 +180,7 @@ async fn readiness_names_each_check() {
         readiness.checks.iter().filter(|check| !check.ok).map(|check| check.name.clone()).collect()
     };
     let ready = admin(None).readiness().await;
-    assert!(ready.ready && ready.checks.len() == 4, "{ready:?}");
+    assert!(ready.ready && ready.checks.len() == 5, "{ready:?}");
     let unconnected = admin(broker).readiness().await;
     assert!(!unconnected.ready);
     assert_eq!(down(&unconnected), ["broker-consume", "broker-publish"]);

@@ -83,8 +83,14 @@ async fn plans(
         // The plan is for now, even if the job may not start yet.
         job.not_before = None;
         let definition = catalog.definition(job.kind);
-        let rules =
-            Context { definition, registry: &registry, policies: &catalog.policies, classes: &catalog.classes, hour };
+        let rules = Context {
+            definition,
+            registry: &registry,
+            policies: &catalog.policies,
+            classes: &catalog.classes,
+            hour,
+            told: true,
+        };
         let (digest, first) = (definition.digest(), &definition.first().name);
         let admitted = match asks {
             Some(requester) => {

@@ -13,13 +13,13 @@ use super::progress::{self, CurrentJob, ProgressLine};
 use super::signals::Signals;
 use crate::admin::explain;
 use crate::broker::Topology;
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{Clock, SteadyClock, SystemClock};
 use crate::config::Config;
 use crate::domain::{Code, JobUid, Mode};
 use crate::engine::loops::intake::Inbox;
-use crate::engine::loops::outbox;
 use crate::engine::loops::shared::Engine;
 use crate::engine::loops::worker::{Capacity, work};
+use crate::engine::loops::{outbox, timekeeping};
 use crate::engine::policy::Policy;
 use crate::engine::ports::crash_points::NoCrashes;
 use crate::engine::ports::mail::Incoming;
@@ -52,6 +52,7 @@ pub(super) async fn run(args: &RunArgs, config: impl FnOnce() -> Result<Config, 
     let printer = Arc::new(Printer::default());
     let capacity = Capacity { jobs: BATCH, drain: DRAIN };
     let mut loops = [
+        Loop::spawn("timekeeping", |stop| timekeeping::keep(Arc::clone(&engine), stop)),
         Loop::spawn("outbox", |stop| outbox::publish(Arc::clone(&engine), Arc::clone(&printer) as _, stop)),
         Loop::spawn("sweep", |stop| sweep::run(Arc::clone(&engine), stop)),
         Loop::spawn("work", |stop| work(Arc::clone(&engine), capacity, stop)),
@@ -63,8 +64,8 @@ pub(super) async fn run(args: &RunArgs, config: impl FnOnce() -> Result<Config, 
         name = first_to_end(&mut loops) => return Err(CliError::failed(format!("the {name} task ended unexpectedly")).code(Code::LoopEnded)),
     };
     progress.clear();
-    let [outbox, sweep, work] = loops;
-    let (work, sweep) = tokio::join!(work.stop(DRAIN), sweep.stop(DRAIN));
+    let [timekeeping, outbox, sweep, work] = loops;
+    let (work, sweep, _) = tokio::join!(work.stop(DRAIN), sweep.stop(DRAIN), timekeeping.stop(DRAIN));
     let clean = work & sweep & outbox.stop(DRAIN).await;
     if let Some(name) = told {
         let kept = if args.store.is_some() {
@@ -79,13 +80,14 @@ pub(super) async fn run(args: &RunArgs, config: impl FnOnce() -> Result<Config, 
 }
 
 async fn engine(args: &RunArgs, config: impl FnOnce() -> Result<Config, CliError>) -> Result<Arc<Engine>, CliError> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let machine: Arc<dyn Clock> = Arc::new(SystemClock);
+    let clock: Arc<dyn Clock> = Arc::new(SteadyClock::new(Arc::clone(&machine)));
     let store: Arc<dyn Store> = match &args.store {
         Some(path) => Arc::new(Sqlite::open(path)?),
         None => Arc::new(Sqlite::in_memory()?),
     };
     let access = match &args.cloud.simulate {
-        Some(file) => CloudAccess::simulated(file.as_deref(), args.hour, Arc::clone(&clock))?,
+        Some(file) => CloudAccess::simulated(file.as_deref(), args.hour, machine)?,
         None => CloudAccess::configured(&config()?).map_err(|failure| failure.hint("--simulate works without one"))?,
     };
     build(EngineSettings {

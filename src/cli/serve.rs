@@ -15,13 +15,13 @@ use super::signals::Signals;
 use super::store;
 use crate::admin::{Admin, AdminParts};
 use crate::broker::{AmqpPublisher, BrokerSettings, BrokerState, Topology, consume};
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{Clock, SteadyClock, SystemClock};
 use crate::config::Config;
 use crate::domain::Code;
 use crate::engine::loops::intake::Inbox;
 use crate::engine::loops::shared::Engine;
 use crate::engine::loops::worker::{Capacity, work};
-use crate::engine::loops::{outbox, retention, store_watch, wakeups};
+use crate::engine::loops::{outbox, retention, store_watch, timekeeping, wakeups};
 use crate::engine::ports::crash_points::CrashPoints;
 use crate::engine::ports::store::Store;
 use crate::sweep;
@@ -40,7 +40,7 @@ pub(super) async fn serve(
     crash_points: Arc<dyn CrashPoints>,
 ) -> Result<Exit, CliError> {
     let _log = log::start(&config.log)?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let clock: Arc<dyn Clock> = Arc::new(SteadyClock::new(Arc::new(SystemClock)));
     let (began, mut signals) = (clock.uptime(), Signals::listen()?);
     for warning in &config.warnings {
         tracing::warn!("{warning}");
@@ -64,6 +64,7 @@ pub(super) async fn serve(
     let capacity = Capacity { jobs: config.worker.concurrency, drain: config.worker.drain };
     let mut loops = [
         Loop::spawn("store", |stop| store_watch::watch(Arc::clone(&engine), stop)),
+        Loop::spawn("timekeeping", |stop| timekeeping::keep(Arc::clone(&engine), stop)),
         Loop::spawn("wakeups", |stop| wakeups::listen(Arc::clone(&engine), stop)),
         Loop::spawn("admin", |stop| admin_http(listener, admin, stop)),
         Loop::spawn("link", |stop| stay_connected(Arc::clone(&publisher), stop)),
@@ -94,8 +95,8 @@ pub(super) async fn serve(
 }
 
 /// Stops the tasks in order. True if each stopped by itself and in time.
-async fn drain(loops: [Loop; 9], config: &Config, broker: &BrokerSettings) -> bool {
-    let [store, wakeups, admin, link, outbox, sweep, work, retention, intake] = loops;
+async fn drain(loops: [Loop; 10], config: &Config, broker: &BrokerSettings) -> bool {
+    let [store, timekeeping, wakeups, admin, link, outbox, sweep, work, retention, intake] = loops;
     let mut clean = intake.stop(broker.drain + GOODBYE).await;
     let within = config.worker.drain + GOODBYE;
     let (work, sweep, kept) = tokio::join!(work.stop(within), sweep.stop(within), retention.stop(within));
@@ -104,6 +105,7 @@ async fn drain(loops: [Loop; 9], config: &Config, broker: &BrokerSettings) -> bo
     clean &= link.stop(GOODBYE).await;
     clean &= wakeups.stop(GOODBYE).await;
     clean &= store.stop(GOODBYE).await;
+    clean &= timekeeping.stop(GOODBYE).await;
     clean & admin.stop(GOODBYE).await
 }
 

@@ -127,6 +127,19 @@ impl Cloud for Accounts {
         self.shared.room(account, operation).await
     }
 
+    /// Asks whose a credential is, which has to be asked in any case; the next one, if that was not answered.
+    async fn ask_time(&self) {
+        let mut accounts: Vec<&AccountUid> = self.accounts.keys().collect();
+        accounts.sort_unstable();
+        for account in accounts {
+            match self.verify(account).await {
+                _ if self.shared.clock.is_told() => return,
+                Ok(()) => {}
+                Err(error) => tracing::debug!(account.uid = %account, %error, "the cloud did not tell the time"),
+            }
+        }
+    }
+
     fn share(&self, workers: u32) {
         self.shared.budget.share(workers, self.shared.clock.as_ref());
     }

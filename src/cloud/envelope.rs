@@ -96,7 +96,8 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     (!delay.is_zero()).then_some(delay.min(MAX_RETRY_AFTER))
 }
 
-fn date(headers: &HeaderMap) -> Option<Timestamp> {
+/// When the server says that it answered.
+pub(super) fn date(headers: &HeaderMap) -> Option<Timestamp> {
     DateTimeParser::new().parse_timestamp(headers.get("date")?).ok()
 }
 

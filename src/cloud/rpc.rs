@@ -234,6 +234,7 @@ impl AccountClient {
     }
 
     async fn attempt(&self, keys: &Keys, request: &RpcRequest, permit: Option<&WritePermit>) -> Result<Reply, Bad> {
+        let asked = self.shared.clock.uptime();
         let endpoint = self.shared.endpoints.of(request.operation.product(), request.region.as_ref());
         let nonce = Uuid::new_v4().simple().to_string();
         let http = endpoint
@@ -248,6 +249,7 @@ impl AccountClient {
             return Err(bad(Failure::NotSent { why: why.into() }));
         }
         let response = self.shared.send(http).await?;
+        self.shared.clock.heard(envelope::date(response.headers()), asked);
         envelope::read(&response).map_err(|mut bad| {
             if let Failure::Refused { message, .. } = &mut bad.failure {
                 *message = keys.presentable(message);

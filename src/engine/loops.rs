@@ -8,5 +8,6 @@ pub mod plan;
 pub mod retention;
 pub mod shared;
 pub mod store_watch;
+pub mod timekeeping;
 pub mod wakeups;
 pub mod worker;

@@ -11,6 +11,7 @@ mod change;
 mod connection;
 mod connector;
 mod counts;
+mod database_time;
 mod dead;
 mod definitions;
 mod error;
@@ -50,7 +51,7 @@ use tokio::task::AbortHandle;
 pub use self::lease_clock::LeaseClock;
 pub use self::settings::PostgresSettings;
 use self::transaction::Transaction;
-use crate::clock::{Clock as _, SystemClock};
+use crate::clock::{self, Clock as _, SystemClock};
 use crate::domain::{AccountUid, CenId, Instance, InstanceId, JobId, JobUid, Requester};
 use crate::engine::guards::Pause;
 use crate::engine::ports::store::{
@@ -79,7 +80,7 @@ pub struct Postgres {
     listener: Arc<listener::Listener>,
     listening: AbortHandle,
     leader: leader_locks::LeaderLocks,
-    clock: LeaseClock,
+    time: Arc<database_time::DatabaseTime>,
     place: String,
     shard: i16,
 }
@@ -109,19 +110,20 @@ impl Postgres {
         drop(second);
         open::migrate(&first).await?;
         drop(first);
-        let listener = Arc::new(listener::Listener::new());
+        let time = Arc::new(database_time::DatabaseTime::new(clock.clone()));
+        let listener = Arc::new(listener::Listener::new(Arc::clone(&time)));
         let listening = listener.connect(&connector).await?;
         take_name(&listener, &settings.name).await?;
         let pool = Arc::new(pool::Pool::new(connector.clone()));
         let shard = lock_keys::shard(&settings.name, SHARDS);
         Ok(Self {
-            writer: writer::Writer::start(Arc::clone(&pool), Arc::clone(&listener), clock.clone(), shard),
+            writer: writer::Writer::start(Arc::clone(&pool), Arc::clone(&listener), clock, shard),
             place: connector.place(),
             listening: tokio::spawn(Arc::clone(&listener).run(connector, listening)).abort_handle(),
             pool,
             listener,
             leader: leader_locks::LeaderLocks::default(),
-            clock,
+            time,
             shard,
         })
     }
@@ -205,11 +207,26 @@ impl Store for Postgres {
         limit: usize,
         turns: &Turns,
     ) -> Result<Vec<Claimed>, StoreError> {
-        transact!(self, tx => lease::claim(&tx, &self.clock, holder, now, until, limit, turns))
+        self.time.leases_last(clock::until(now, until));
+        if let Some(ahead) = self.time.impossible_us() {
+            let ended = transact!(self, tx => lease::end_impossible(&tx, ahead))?;
+            self.time.ended_impossible();
+            if ended > 0 {
+                tracing::warn!(
+                    leases = ended,
+                    "ended leases that were given before the clock of the database was set back"
+                );
+            }
+        }
+        transact!(self, tx => lease::claim(&tx, &self.time, holder, now, until, limit, turns))
     }
 
     async fn reclaim(&self, holder: &str) -> Result<usize, StoreError> {
         transact!(self, tx => lease::reclaim(&tx, holder))
+    }
+
+    async fn bring_forward(&self, now: Timestamp) -> Result<usize, StoreError> {
+        transact!(self, tx => lease::bring_forward(&tx, now))
     }
 
     async fn commit(&self, change: Change) -> Result<Committed, StoreError> {
@@ -223,7 +240,7 @@ impl Store for Postgres {
     }
 
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
-        read!(self, conn => lease::next_due(&conn, &self.clock))
+        read!(self, conn => lease::next_due(&conn, &self.time))
     }
 
     async fn next_sweep(&self) -> Result<Option<Timestamp>, StoreError> {

@@ -149,6 +149,10 @@ impl Store for Sqlite {
         self.write(move |conn| lease::reclaim(conn, &holder)).await
     }
 
+    async fn bring_forward(&self, now: Timestamp) -> Result<usize, StoreError> {
+        self.write(move |conn| lease::bring_forward(conn, now)).await
+    }
+
     async fn commit(&self, change: Change) -> Result<Committed, StoreError> {
         let change = change::PreparedChange::new(change)?;
         self.write(move |tx| change.commit(tx)).await

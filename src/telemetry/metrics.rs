@@ -9,6 +9,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -62,6 +63,7 @@ pub struct Metrics {
     store_usable: Gauge,
     connected: GaugeFamily<1>,
     blocked: GaugeFamily<1>,
+    clock_ahead: Gauge,
     broker_messages: CounterFamily<1>,
     log_lines_dropped: Counter,
 }
@@ -138,6 +140,12 @@ impl Metrics {
                 r,
                 "broker_blocked",
                 "1 if the connection is up and the broker blocks publishers or deliveries are held, else 0",
+            ),
+            clock_ahead: seconds(
+                r,
+                "clock_ahead",
+                "How far this machine's clock is ahead of the cloud's; negative if it is behind",
+                Gauge::default(),
             ),
             broker_messages: metric(r, "broker_messages", "Messages to and from the broker, by outcome"),
             log_lines_dropped: metric(
@@ -241,6 +249,10 @@ impl Observer for Metrics {
         self.sweep_duration.observe(took.as_secs_f64());
     }
 
+    fn clock_ahead(&self, by: SignedDuration) {
+        self.clock_ahead.set(by.as_secs());
+    }
+
     fn published(&self, confirmed: usize, undeliverable: usize) {
         self.published.get_or_create(&[("what", "confirmed".into())]).inc_by(confirmed as u64);
         self.published.get_or_create(&[("what", "undeliverable".into())]).inc_by(undeliverable as u64);
@@ -286,7 +298,7 @@ mod tests {
     use crate::clock::ManualClock;
 
     /// Every metric: its name, type and unit.
-    const NAMES: [(&str, &str, &str); 25] = [
+    const NAMES: [(&str, &str, &str); 26] = [
         ("crossgrant_jobs", "gauge", ""),
         ("crossgrant_job_transitions", "counter", ""),
         ("crossgrant_jobs_limited", "counter", ""),
@@ -310,6 +322,7 @@ mod tests {
         ("crossgrant_store_usable", "gauge", ""),
         ("crossgrant_broker_connected", "gauge", ""),
         ("crossgrant_broker_blocked", "gauge", ""),
+        ("crossgrant_clock_ahead_seconds", "gauge", "seconds"),
         ("crossgrant_broker_messages", "counter", ""),
         ("crossgrant_log_lines_dropped", "counter", ""),
     ];

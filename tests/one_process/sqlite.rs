@@ -178,7 +178,7 @@ async fn an_unreadable_row_is_reported_and_does_not_hold_up_claims() {
     take(&store, &[record(1), record(2)]).await;
     damage(&path);
     assert!(matches!(store.load(uid(1)).await, Err(StoreError::Corrupt(_))));
-    let one = store.claim("w1", at(1), at(100), 1).await.unwrap();
+    let one = store.claim("w1", at(1), at(100), 1, &[]).await.unwrap();
     assert!(one.is_empty(), "it was first");
     assert_eq!(claimed(&store, 2).await, [uid(2)]);
 }

@@ -148,6 +148,8 @@ impl Cloud for NoCloud {
         Ok(None)
     }
 
+    async fn ask_time(&self) {}
+
     fn share(&self, _workers: u32) {}
 }
 

@@ -139,7 +139,7 @@ impl Staff<'_> {
 }
 
 /// Who has a lease.
-fn holder(database: &Database) -> String {
+pub fn holder(database: &Database) -> String {
     let query = "SELECT lease_holder FROM crossgrant.jobs WHERE lease_holder IS NOT NULL LIMIT 1";
     let output = Command::new("psql").args(["-AtX", &database.url(), "-c", query]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -271,7 +271,7 @@ impl Plant {
             }
             let now = self.clock.now();
             let until = crossgrant::clock::later(now, engine.lease());
-            let claimed = engine.store.claim(&engine.holder, now, until, 1).await.unwrap();
+            let claimed = engine.store.claim(&engine.holder, now, until, 1, &[]).await.unwrap();
             let Some(claimed) = claimed.into_iter().next() else { continue };
             idle = 0;
             let struck = self.script.struck();

@@ -15,6 +15,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use super::clock_set::SetClock;
+
 const USER: &str = "crossgrant";
 /// Good for `localhost` and 127.0.0.1, until 2120, and for nothing but tests; signed by `tls/ca.pem`.
 const CERTIFICATE: &str = include_str!("tls/server.pem");
@@ -29,6 +31,7 @@ pub struct Cluster {
     dir: PathBuf,
     port: u16,
     fsync: &'static str,
+    clock: Option<SetClock>,
     server: Mutex<Option<Child>>,
     _janitor: ChildStdin,
 }
@@ -39,15 +42,25 @@ impl Cluster {
     pub fn shared() -> Arc<Self> {
         static SHARED: Mutex<Option<Arc<Cluster>>> = Mutex::new(None);
         let mut shared = SHARED.lock().unwrap_or_else(|e| e.into_inner());
-        Arc::clone(shared.get_or_insert_with(|| Arc::new(Self::start_with("fsync=off").unwrap())))
+        Arc::clone(shared.get_or_insert_with(|| Arc::new(Self::start_with("fsync=off", None).unwrap())))
     }
 
     /// Makes a new cluster and starts it.
     pub fn start() -> io::Result<Self> {
-        Self::start_with("fsync=on")
+        Self::start_with("fsync=on", None)
     }
 
-    fn start_with(fsync: &'static str) -> io::Result<Self> {
+    /// A new cluster that goes by a clock which can be set.
+    pub fn with_clock(clock: SetClock) -> Arc<Self> {
+        Arc::new(Self::start_with("fsync=off", Some(clock)).unwrap())
+    }
+
+    /// The clock that it goes by, which must be one that can be set.
+    pub fn clock(&self) -> &SetClock {
+        self.clock.as_ref().expect("it was started with one")
+    }
+
+    fn start_with(fsync: &'static str, clock: Option<SetClock>) -> io::Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let bin = programs().ok_or_else(|| {
             let how = "no PostgreSQL server: install it (Debian, Ubuntu: apt-get install postgresql)";
@@ -69,7 +82,7 @@ impl Cluster {
         let options = ["-U", USER, "--auth=trust", "-E", "UTF8", "--locale=C", "--no-sync", "-D"];
         run(unprivileged(&bin.join("initdb"))?.args(options).arg(&data))?;
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
-        let cluster = Self { bin, dir, port, fsync, server: Mutex::new(None), _janitor: janitor };
+        let cluster = Self { bin, dir, port, fsync, clock, server: Mutex::new(None), _janitor: janitor };
         cluster.run()?;
         Ok(cluster)
     }
@@ -132,6 +145,7 @@ impl Cluster {
         ];
         let mut command = unprivileged(&self.bin.join("postgres"))?;
         command.arg("-D").arg(self.dir.join("data")).args(settings.iter().flat_map(|setting| ["-c", setting]));
+        command.envs(self.clock.iter().flat_map(SetClock::environment));
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).process_group(0);
         let mut server = command.spawn()?;
         let began = now();

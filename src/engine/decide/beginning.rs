@@ -26,6 +26,7 @@ impl Deciding<'_> {
             self.progress();
         }
         let queued = self.record.state() == State::Queued;
+        self.put_right();
         if queued && let Some(next) = self.not_begun(refusal, objections) {
             return next;
         }
@@ -43,6 +44,12 @@ impl Deciding<'_> {
 
     /// What comes before the first step of a queued job: its time, its place in the queue, its requester's right.
     fn not_begun(&mut self, refusal: Option<&(Reason, String)>, objections: &[String]) -> Option<Next> {
+        let has_time = self.record.job.not_before.is_some() || self.record.job.not_after.is_some();
+        if has_time && !self.context.told && !self.record.has_written() {
+            self.record.phase.rest_until(later(self.now, self.context.policies.settle_poll));
+            self.record.why = "it has a time of its own, and waits until the cloud has told the time".into();
+            return Some(Next::Rest);
+        }
         if let Some(at) = self.record.job.not_before.filter(|at| *at > self.now) {
             self.record.phase.rest_until(at);
             self.record.why = format!("not to be begun before {at}");
@@ -84,6 +91,9 @@ impl Deciding<'_> {
         self.record.empty_since = EmptySince::default();
         // It expires after that instant, not at it.
         let expires = self.record.job.not_after.map(|at| later(at, Duration::from_micros(1)));
+        // As long as the time is not known, that may be past, and it does not expire.
+        let soon = later(self.now, self.context.policies.settle_poll);
+        let expires = expires.map(|at| if self.context.told { at } else { at.max(soon) });
         let turn = Turn::Held { account: pause.account.clone(), expires };
         let queued = self.record.state() == State::Queued;
         self.record.phase = if queued { Phase::Queued(turn) } else { Phase::Running(turn) };
@@ -122,7 +132,7 @@ impl Deciding<'_> {
 
     /// Whether `not_after` has passed and nothing was written: then the job may not begin any more.
     pub(super) fn is_expired(&self) -> bool {
-        !self.record.has_written() && self.record.job.not_after.is_some_and(|at| self.now > at)
+        self.context.told && !self.record.has_written() && self.record.job.not_after.is_some_and(|at| self.now > at)
     }
 
     pub(super) fn expire(&mut self) -> Next {

@@ -97,6 +97,7 @@ mod tests {
             policies: &catalog.policies,
             classes: &catalog.classes,
             hour: Hour::REAL,
+            told: true,
         };
         let attachment = |id: &&str| Attachment {
             id: (*id).into(),

@@ -77,6 +77,7 @@ fn resume(mut deciding: Deciding<'_>) -> Result<Decision, Declined> {
     deciding.record.generation += 1;
     if let Some(wait) = &mut deciding.record.wait {
         wait.since = deciding.now;
+        wait.unmet_since = None;
     }
     deciding.record.why = "resumed by an operator".into();
     deciding.progress();

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::clock::until;
 use crate::domain::{AccountUid, Attachment, EventType, Hour, JobUid, Operation, OrderType, Reason};
 use crate::engine::guards::Pause;
 use crate::engine::ports::action::{Action, Certain, Registry, View};
@@ -40,6 +41,8 @@ pub struct Context<'a> {
     pub classes: &'a ErrorClasses,
     /// The billing hour.
     pub hour: Hour,
+    /// Whether the cloud has told the time. Before that, nothing begins or expires because of it.
+    pub told: bool,
 }
 
 /// What happened since the last decision.
@@ -185,6 +188,11 @@ impl<'a> Deciding<'a> {
     pub(super) fn into_decision(self, next: Next) -> Decision {
         let commit = self.commit || next == Next::Rest;
         Decision { record: self.record, commit, begins: self.begins, says: self.says, also: self.also, next }
+    }
+
+    /// How long ago the job was due: the worker was off, or had no hand free.
+    pub(super) fn late(&self) -> Duration {
+        self.record.phase.due().map_or(Duration::ZERO, |due| until(due, self.now))
     }
 
     /// The payer to arrive at: the one asked for or, in an undo, the one from before.

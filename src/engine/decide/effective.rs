@@ -203,7 +203,15 @@ mod tests {
         use OrderType::{PayByCenOwner as Cen, PayByResourceOwner as Resource};
         let record = crate::admin::testing::record("NET-1");
         let (expected_at, since) = (at("2026-11-21T11:00:00Z"), at("2026-11-21T10:20:00Z"));
-        let wait = Wait { goal: Resource, expected_at, since, last_pending: None, doubt: false, overdue: false };
+        let wait = Wait {
+            goal: Resource,
+            expected_at,
+            since,
+            last_pending: None,
+            unmet_since: None,
+            doubt: false,
+            overdue: false,
+        };
         let judged = |list: Vec<Attachment>, certain: Certain, known: &[Attachment], over: Over| {
             judge_wait(&record, &wait, &late(list), certain, known, over)
         };
@@ -230,7 +238,15 @@ mod tests {
     fn a_wait_is_over_by_its_hour_and_by_a_whole_one_more() {
         let expected_at = at("2026-11-21T11:00:00Z");
         let goal = OrderType::PayByCenOwner;
-        let wait = Wait { goal, expected_at, since: expected_at, last_pending: None, doubt: false, overdue: false };
+        let wait = Wait {
+            goal,
+            expected_at,
+            since: expected_at,
+            last_pending: None,
+            unmet_since: None,
+            doubt: false,
+            overdue: false,
+        };
         let at = |text: &str| over(&wait, at(text), Hour::REAL);
         assert_eq!(at("2026-11-21T10:59:59Z"), Over::No);
         assert_eq!((at("2026-11-21T11:00:00Z"), at("2026-11-21T11:59:59Z")), (Over::Hour, Over::Hour));

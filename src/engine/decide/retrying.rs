@@ -75,6 +75,24 @@ impl<'a> Deciding<'a> {
         }
     }
 
+    /// The job is taken up. The time for which it was not is not spent on trying; and what was stamped by a clock that was ahead
+    /// counts from now.
+    pub(super) fn put_right(&mut self) {
+        let (late, now) = (self.late(), self.now);
+        let record = &mut self.record;
+        record.trying_since = later(record.trying_since, late).min(now);
+        record.keys_refused_since = record.keys_refused_since.map(|since| later(since, late).min(now));
+        for write in &mut record.writes {
+            write.intended_at = write.intended_at.min(now);
+            match &mut write.outcome {
+                Outcome::Accepted { at, .. } | Outcome::Refused { at, .. } | Outcome::Seen { at } => {
+                    *at = (*at).min(now)
+                }
+                Outcome::Unknown => {}
+            }
+        }
+    }
+
     /// There was progress: giving up is counted from now.
     pub(super) fn progress(&mut self) {
         self.record.attempt = 0;
@@ -142,6 +160,7 @@ do = "Ask its owner."
             policies: &embedded.policies,
             classes,
             hour: Hour::REAL,
+            told: true,
         };
         let mut job = record("NET-1");
         job.writes.push(Write {

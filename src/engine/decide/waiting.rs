@@ -1,8 +1,10 @@
 //! Waiting for the hour: how a wait begins, what follows from the look of the job or of the sweep, and how the wait ends.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
-use crate::clock::later;
+use crate::clock::{later, until};
 use crate::domain::{Attachment, EventType, GrantRule, OrderType, Reason};
 use crate::engine::decide::decision::{Context, Deciding, Decision, Next};
 use crate::engine::decide::effective::{Over, Swept, Waited, judge_rule, judge_wait, over};
@@ -89,6 +91,7 @@ impl Deciding<'_> {
             expected_at,
             since: self.now,
             last_pending: self.record.after.as_ref().filter(|after| pending(after)).map(|after| after.at),
+            unmet_since: None,
             doubt: false,
             overdue: false,
         });
@@ -206,15 +209,29 @@ impl Deciding<'_> {
         self.wait_on(format!("cannot be told: {why}"))
     }
 
+    /// For how long looks have been made in vain since the hour. Time in which the worker was off, and made none, does not
+    /// count, nor does the time before the first of them.
+    fn unmet(&mut self, wait: &Wait) -> Duration {
+        if self.now < wait.expected_at {
+            return Duration::ZERO;
+        }
+        let since = wait.unmet_since.map_or(self.now, |since| later(since, self.late())).min(self.now);
+        if let Some(wait) = &mut self.record.wait {
+            wait.unmet_since = Some(since);
+        }
+        until(since, self.now)
+    }
+
     fn wait_on(&mut self, what: String) -> Next {
         let Some(wait) = self.record.wait.clone() else {
             return self.park(Reason::HalfDone, "it is at a wait and waits for nothing".into());
         };
-        let hour = self.context.hour;
-        if self.now >= later(wait.expected_at.max(wait.since), hour.scale(self.context.policies.give_up_after)) {
+        let (hour, policies) = (self.context.hour, self.context.policies);
+        let unmet = self.unmet(&wait);
+        if unmet >= hour.scale(policies.give_up_after) {
             return self.park(Reason::GaveUp, format!("{} {what}, long after {}", wait.goal, wait.expected_at));
         }
-        if !wait.overdue && self.now >= later(wait.expected_at, hour.scale(self.context.policies.overdue_after)) {
+        if !wait.overdue && unmet >= hour.scale(policies.overdue_after) {
             if let Some(wait) = &mut self.record.wait {
                 wait.overdue = true;
             }
@@ -271,11 +288,12 @@ mod tests {
         let catalog = Catalog::embedded(&registry.specs(), &Overrides::default()).unwrap();
         let definition = catalog.definition(Kind::PayerChange);
         let (policies, classes) = (&catalog.policies, &catalog.classes);
-        let rules = Context { definition, registry: &registry, policies, classes, hour: Hour::REAL };
+        let rules = Context { definition, registry: &registry, policies, classes, hour: Hour::REAL, told: true };
         for from in [State::Waiting, State::Running] {
             let (expected_at, since) = (at("2026-11-21T11:00:00Z"), at("2026-11-21T10:20:00Z"));
             let goal = OrderType::PayByResourceOwner;
-            let wait = Wait { goal, expected_at, since, last_pending: None, doubt: true, overdue: false };
+            let wait =
+                Wait { goal, expected_at, since, last_pending: None, unmet_since: None, doubt: true, overdue: false };
             let due = at("2026-11-21T11:02:00Z");
             let waits = from == State::Waiting;
             let phase = if waits { Phase::Waiting { due } } else { Phase::Running(Turn::Due(due)) };

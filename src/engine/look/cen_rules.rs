@@ -38,7 +38,8 @@ pub struct CenSearch<'a> {
     cen: &'a Cen,
     kind: InstanceType,
     search: RuleSearch,
-    began: Timestamp,
+    /// By the uptime clock.
+    began: Duration,
     calls: u32,
     failed: Option<CloudError>,
 }
@@ -53,7 +54,7 @@ impl<'a> CenSearch<'a> {
         size: Option<u64>,
     ) -> Self {
         let search = RuleSearch::new([], size);
-        Self { reader, clock, cen, kind, search, began: clock.now(), calls: 0, failed: None }
+        Self { reader, clock, cen, kind, search, began: clock.uptime(), calls: 0, failed: None }
     }
 
     /// The calls made so far. The answers count none of them.
@@ -73,7 +74,10 @@ impl<'a> CenSearch<'a> {
         for (id, payers) in self.search.also(instances.iter().cloned(), more) {
             let items = payers.map(|payers| self.rule(id.clone(), payers)).into_iter().collect();
             let value = Listing { items, complete: true };
-            found.insert(id, (self.began, Ok(Answer { value, request_id: String::new(), date: None, calls: 0 })));
+            found.insert(
+                id,
+                (self.clock.at(self.began), Ok(Answer { value, request_id: String::new(), date: None, calls: 0 })),
+            );
         }
         while self.failed.is_none()
             && let Some(ask) = self.search.ask()
@@ -86,8 +90,9 @@ impl<'a> CenSearch<'a> {
                         Ok(Answer { mut value, request_id, date, .. }) => {
                             // A rule of another CEN was not asked for and proves nothing.
                             value.rules.retain(|rule| rule.cen == self.cen.id);
+                            let began = self.clock.at(self.began);
                             let told = self.search.page(value).into_iter().map(|(id, value)| {
-                                (id, (self.began, Ok(Answer { value, request_id: request_id.clone(), date, calls: 0 })))
+                                (id, (began, Ok(Answer { value, request_id: request_id.clone(), date, calls: 0 })))
                             });
                             found.extend(told);
                         }
@@ -116,11 +121,11 @@ impl<'a> CenSearch<'a> {
     async fn by_name(&mut self, ids: Vec<InstanceId>, found: &mut FoundRules) -> Option<CloudError> {
         let (reader, clock, cen, kind) = (self.reader, self.clock, self.cen, self.kind);
         let calls = ids.into_iter().map(|id| async move {
-            let at = clock.now();
+            let asked = clock.uptime();
             let filter = RuleFilter::Instance(id.clone());
             let answer = reader.describe_grant_rules_to_cen(cen, kind, &filter).await;
             let told = answer.map(|answer| Answer { calls: 0, ..answer.map(named) });
-            (id, (at, told))
+            (id, (clock.at(asked), told))
         });
         let mut calls = stream::iter(calls).buffer_unordered(AT_ONCE);
         while let Some((id, (at, told))) = calls.next().await {

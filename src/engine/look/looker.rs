@@ -57,14 +57,15 @@ struct CenRule {
 impl Looker<'_> {
     /// Makes the reads. If one fails, the look fails: half a look must not be judged.
     pub async fn look(&self, job: &Job, reads: Reads) -> Result<Seen, CloudError> {
-        // When the look began, so that nothing seen is taken for newer than it is.
-        let at = self.clock.now();
+        let began = self.clock.uptime();
         let (rules, resource_rules, attached, vpn) = tokio::try_join!(
             optional(reads.cen_rule, self.cen_rule(job)),
             optional(reads.resource_rules, self.resource_rules(job)),
             optional(reads.attachments, self.attached(job, reads.basic)),
             optional(reads.vpn, self.vpn(job)),
         )?;
+        // When the look began, so that nothing seen is taken for newer than it is; by the time that its answers have told.
+        let at = self.clock.at(began);
         let mut seen = Answers { rules, resource_rules, attached, vpn }.seen(at, &job.cen);
         if reads.cen_owner {
             self.see_owner(job, &mut seen).await?;
@@ -75,7 +76,7 @@ impl Looker<'_> {
     /// Makes the reads of a job that will not begin in any case, to find what else is in its way. Returns a sentence for each
     /// part that could not be read. An account without credentials is not asked.
     pub async fn look_in_part(&self, job: &Job, reads: Reads) -> (Seen, Vec<String>) {
-        let at = self.clock.now();
+        let began = self.clock.uptime();
         let resource = self.cloud.resource_reader(&job.instance.owner).is_ok();
         let cen = self.cloud.transit_router_reader(&job.cen.owner).is_ok();
         let (rules, resource_rules, attached, vpn) = tokio::join!(
@@ -87,7 +88,7 @@ impl Looker<'_> {
         let mut unread = Vec::new();
         let (rules, resource_rules) = (part(rules, &mut unread), part(resource_rules, &mut unread));
         let (attached, vpn) = (part(attached, &mut unread), part(vpn, &mut unread));
-        let mut seen = Answers { rules, resource_rules, attached, vpn }.seen(at, &job.cen);
+        let mut seen = Answers { rules, resource_rules, attached, vpn }.seen(self.clock.at(began), &job.cen);
         if reads.cen_owner
             && cen
             && let Err(error) = self.see_owner(job, &mut seen).await

@@ -25,6 +25,9 @@ use crate::workflow::{Call, Definition};
 /// Pause after a store that could not be used.
 pub(super) const STORE_PAUSE: Duration = Duration::from_secs(1);
 
+/// A `Date` has whole seconds, and is followed if it is more than two off: a write may have been carried out so much later.
+const DATE_STEP: Duration = Duration::from_secs(3);
+
 /// A job in work, under its lease.
 pub(super) struct Execution<'a> {
     engine: &'a Engine,
@@ -168,7 +171,9 @@ impl<'a> Execution<'a> {
     /// took over.
     fn tell_taken_over(&self, observation: &Observation) {
         let late = match observation {
-            Observation::Answered { answer: Ok(answer), .. } => answer.date.is_some_and(|at| at > self.lease.until),
+            Observation::Answered { answer: Ok(answer), .. } => {
+                answer.date.is_none_or(|at| later(at, DATE_STEP) > self.lease.until)
+            }
             Observation::Answered { answer: Err(error), .. } => matches!(error.failure, Failure::Unanswered { .. }),
             _ => false,
         };

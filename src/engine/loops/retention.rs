@@ -15,7 +15,10 @@ const PAUSE: Duration = Duration::from_secs(3600);
 /// Deletes ended jobs older than `keep`, once an hour, until `stop` says true.
 pub async fn forget(engine: Arc<Engine>, keep: Duration, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
-        if let Err(error) = forget_once(&engine, keep).await {
+        // By a clock that is days ahead, what has just ended would be old.
+        if engine.clock.is_told()
+            && let Err(error) = forget_once(&engine, keep).await
+        {
             tracing::error!(%error, "cannot delete old jobs; tries again in an hour");
         }
         tokio::select! {

@@ -139,6 +139,7 @@ impl Engine {
             policies: &self.catalog.policies,
             classes: &self.catalog.classes,
             hour: self.announcer.hour,
+            told: self.clock.is_told(),
         }
     }
 

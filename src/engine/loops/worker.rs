@@ -31,7 +31,8 @@ const FOR_OTHERS: usize = 8;
 /// asked for in vain all the time. What becomes due for another meanwhile waits no longer than this.
 const FULL_PAUSE: Duration = Duration::from_millis(200);
 
-/// The jobs in work, with their requesters. They are never claimed again, whatever becomes of their leases.
+/// The jobs in work, with their requesters. They are never claimed again, whatever the clocks say of
+/// their leases: a write of theirs may be under way.
 #[derive(Debug, Clone, Default)]
 struct InHand(Arc<Mutex<BTreeMap<JobUid, Requester>>>);
 

@@ -282,6 +282,9 @@ pub trait Cloud: Readers {
     /// at once. `None`: there is no limit.
     async fn room(&self, account: &AccountUid, operation: Operation) -> Result<Option<Operation>, NoRoom>;
 
+    /// Makes a call only to be answered with a `Date`, which the clock hears of. Answered or not, it returns.
+    async fn ask_time(&self);
+
     /// Divides the budgets by a new number of workers, of which each keeps to its part.
     fn share(&self, workers: u32);
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
+
 use crate::domain::{EventType, Kind};
 use crate::engine::record::State;
 
@@ -24,6 +26,9 @@ pub trait Observer: Send + Sync + 'static {
 
     /// A pass of the sweep ended: jobs that were due, API calls made, jobs confirmed.
     fn swept(&self, _jobs: usize, _calls: usize, _confirmed: usize, _took: Duration) {}
+
+    /// How far the machine's clock is ahead of the cloud's.
+    fn clock_ahead(&self, _by: SignedDuration) {}
 
     /// A batch was published: messages that were confirmed, and messages that no queue took.
     fn published(&self, _confirmed: usize, _undeliverable: usize) {}

@@ -324,6 +324,7 @@ pub trait Store: Send + Sync + 'static {
     /// Leases up to `limit` jobs to `holder` until `until`. A job can be leased if it is due at `now`, not left to the sweep,
     /// first in the queue of its instance or outside of it, and not leased. A job that is held for a paused account is also
     /// due once that account is unpaused. Requesters take turns, as `turns` says; each gets its earliest due job first.
+    /// Those that the holder has in hand are left out, whatever became of their leases.
     async fn claim_in_turn(
         &self,
         holder: &str,
@@ -333,20 +334,26 @@ pub trait Store: Send + Sync + 'static {
         turns: &Turns,
     ) -> Result<Vec<Claimed>, StoreError>;
 
-    /// Leases jobs for a holder that has none in work.
+    /// Leases jobs to a holder that has these in hand, without a bound for one requester.
     async fn claim(
         &self,
         holder: &str,
         now: Timestamp,
         until: Timestamp,
         limit: usize,
+        in_hand: &[JobUid],
     ) -> Result<Vec<Claimed>, StoreError> {
-        self.claim_in_turn(holder, now, until, limit, &Turns::default()).await
+        let in_hand = in_hand.iter().map(|uid| (*uid, Requester::anonymous())).collect();
+        self.claim_in_turn(holder, now, until, limit, &Turns { in_hand, ..Turns::default() }).await
     }
 
     /// Releases every lease of `holder`, so that a restarted worker need not wait for its own to end. Returns how many
     /// there were.
     async fn reclaim(&self, holder: &str) -> Result<usize, StoreError>;
+
+    /// Makes every job that is to be looked at later due at `now`: by a clock that turned out to be ahead, their times were set
+    /// too late, and a look that comes early does no harm. Returns how many there were.
+    async fn bring_forward(&self, now: Timestamp) -> Result<usize, StoreError>;
 
     /// Applies one change. An [`Admission`] is checked in the same commit: of two jobs that race for the last place of an
     /// hour one gets it, and no job begins once a pause was answered.

@@ -12,11 +12,15 @@ pub struct Wait {
     pub goal: OrderType,
     /// When it should: the top of the hour after the last write, by the clock of the cloud.
     pub expected_at: Timestamp,
-    /// When the wait began, or was resumed last. Giving up is counted from here or from `expected_at`, whichever is later.
+    /// When the wait began, or was resumed last.
     pub since: Timestamp,
     /// The latest read that showed the goal written and not yet in force.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_pending: Option<Timestamp>,
+    /// Since when looks after `expected_at` have not shown the goal in force. Moved on by the time in which none was made, so
+    /// that until now is the time for which it was looked for in vain: `overdue-after` and `give-up-after` are counted by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unmet_since: Option<Timestamp>,
     /// Whether the sweep saw something that it cannot judge alone: then the job makes a look of its own.
     #[serde(default)]
     pub doubt: bool,

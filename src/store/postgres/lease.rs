@@ -8,8 +8,9 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::connection::Connection;
+use super::database_time::DatabaseTime;
 use super::error::PgError;
-use super::lease_clock::{LeaseClock, now_us};
+use super::lease_clock::now_us;
 use crate::domain::JobUid;
 use crate::engine::ports::store::{Claimed, Lease, Turns};
 use crate::store::row;
@@ -40,16 +41,16 @@ const CLAIM: &str = concat!(
        SELECT requester, has_left, uid, held FROM in_turn CROSS JOIN LATERAL (
          SELECT uid, held FROM jobs j
          WHERE j.requester = in_turn.requester AND held IN (SELECT account FROM pauses WHERE NOT active) AND is_first
-           AND uid <> ALL ($11::uuid[]) AND lease_until_us <= coalesce($2, ",
+           AND uid <> ALL ($11::uuid[]) AND lease_until_us <= coalesce($2, least($12, ",
     now_us!(),
-    ") ORDER BY held, uid LIMIT (SELECT rows FROM part) FOR NO KEY UPDATE OF j SKIP LOCKED) AS found),
+    ")) ORDER BY held, uid LIMIT (SELECT rows FROM part) FOR NO KEY UPDATE OF j SKIP LOCKED) AS found),
      due AS MATERIALIZED (
        SELECT requester, has_left, uid, due_us FROM in_turn CROSS JOIN LATERAL (
          SELECT uid, due_us FROM jobs j
          WHERE j.requester = in_turn.requester AND is_first AND NOT swept AND due_us IS NOT NULL AND due_us <= $1
-           AND uid <> ALL ($11::uuid[]) AND lease_until_us <= coalesce($2, ",
+           AND uid <> ALL ($11::uuid[]) AND lease_until_us <= coalesce($2, least($12, ",
     now_us!(),
-    ") ORDER BY due_us, uid LIMIT (SELECT rows FROM part) FOR NO KEY UPDATE OF j SKIP LOCKED) AS found),
+    ")) ORDER BY due_us, uid LIMIT (SELECT rows FROM part) FOR NO KEY UPDATE OF j SKIP LOCKED) AS found),
      found AS (
        SELECT requester, has_left, uid,
          row_number() OVER (PARTITION BY requester ORDER BY min(held) NULLS LAST, min(due_us), uid) AS round
@@ -65,11 +66,12 @@ const CLAIM: &str = concat!(
      RETURNING j.uid, record, lease_token, place, (SELECT count(*) FROM in_turn) AS requesters"
 );
 
-/// The ends of leases are converted to the caller's clock, unless leases go by that.
+/// The ends of leases are converted to the caller's clock, unless leases go by that. Nothing is said of them as long as they
+/// cannot be judged.
 const NEXT: &str = concat!(
-    "WITH RECURSIVE off AS (SELECT CASE WHEN $1::int8 IS NULL THEN 0 ELSE ",
+    "WITH RECURSIVE off AS (SELECT CASE WHEN $1::int8 IS NULL THEN 0 ELSE least($2::int8, ",
     now_us!(),
-    " - $1 END AS by),
+    ") - $1 END AS by WHERE $1 IS NULL OR $2 IS NOT NULL),
      requesters (name) AS (
        (SELECT requester FROM jobs WHERE is_first AND NOT swept AND due_us IS NOT NULL ORDER BY requester LIMIT 1)
        UNION ALL
@@ -97,14 +99,16 @@ const NEXT: &str = concat!(
 /// up the jobs behind it.
 pub(super) async fn claim(
     conn: &Connection,
-    clock: &LeaseClock,
+    time: &DatabaseTime,
     holder: &str,
     now: Timestamp,
     until: Timestamp,
     limit: usize,
     turns: &Turns,
 ) -> Result<Vec<Claimed>, PgError> {
-    let (due, at, end) = (row::at_or_before(now), clock.now(now), clock.end(now, until));
+    let (due, at, end) = (row::at_or_before(now), time.clock().now(now), time.clock().end(now, until));
+    // A lease that was released ended at 0, which is past for certain.
+    let trusted = time.trusted_us().unwrap_or_default();
     let after = turns.after.as_ref().map_or("", |requester| requester.as_str());
     let in_hand: Vec<Uuid> = turns.in_hand.keys().map(|uid| uid.0).collect();
     let (mut in_work, most) = (turns.in_work(), row::limit(turns.most));
@@ -129,6 +133,7 @@ pub(super) async fn claim(
                     &most,
                     &after,
                     &in_hand,
+                    &trusted,
                 ],
             )
             .await?;
@@ -158,9 +163,27 @@ pub(super) async fn reclaim(conn: &Connection, holder: &str) -> Result<usize, Pg
     conn.execute(sql, &[&holder]).await
 }
 
+/// Ends leases that end more than `ahead_us` from now. Returns how many there were.
+pub(super) async fn end_impossible(conn: &Connection, ahead_us: i64) -> Result<usize, PgError> {
+    let sql = concat!(
+        "UPDATE jobs SET lease_holder = NULL, lease_until_us = 0
+        WHERE uid IN (SELECT uid FROM jobs WHERE lease_holder IS NOT NULL AND lease_until_us > $1 + ",
+        now_us!(),
+        " ORDER BY uid FOR NO KEY UPDATE)"
+    );
+    conn.execute(sql, &[&ahead_us]).await
+}
+
+/// Makes every job that is to be looked at later due now.
+pub(super) async fn bring_forward(conn: &Connection, now: Timestamp) -> Result<usize, PgError> {
+    let sql = "UPDATE jobs SET due_us = $1
+        WHERE uid IN (SELECT uid FROM jobs WHERE due_us > $1 ORDER BY uid FOR NO KEY UPDATE)";
+    conn.execute(sql, &[&row::at_or_before(now)]).await
+}
+
 /// When a claim will next find a job, by the caller's clock: the first due time of those that are not leased, or the end of
 /// a lease.
-pub(super) async fn next_due(conn: &Connection, clock: &LeaseClock) -> Result<Option<Timestamp>, PgError> {
-    let row = conn.query_one(NEXT, &[&clock.caller_us()]).await?;
+pub(super) async fn next_due(conn: &Connection, time: &DatabaseTime) -> Result<Option<Timestamp>, PgError> {
+    let row = conn.query_one(NEXT, &[&time.clock().caller_us(), &time.trusted_us()]).await?;
     Ok(row.get::<_, Option<i64>>(0).map(row::time))
 }

@@ -18,6 +18,7 @@ use tokio::sync::{Notify, mpsc};
 
 use super::connection::Connection;
 use super::connector::{Connector, Notification};
+use super::database_time::DatabaseTime;
 use super::lock_keys::WORKER_CLASS;
 use super::presence;
 use super::wakeups::{self, Wakeups};
@@ -36,6 +37,8 @@ const ALL: Wakeup = Wakeup { work: true, mail: true, sweep: true, workers: false
 
 /// One worker's listener.
 pub(super) struct Listener {
+    /// Hears the database's time.
+    time: Arc<DatabaseTime>,
     conn: Mutex<Option<Arc<Connection>>>,
     /// Wake-ups for this worker.
     incoming: Wakeups,
@@ -56,8 +59,9 @@ pub(super) struct Listening {
 
 impl Listener {
     /// A listener that notifies nothing until it runs.
-    pub(super) fn new() -> Self {
+    pub(super) fn new(time: Arc<DatabaseTime>) -> Self {
         Self {
+            time,
             conn: Mutex::default(),
             incoming: Wakeups::default(),
             outgoing: Wakeups::default(),
@@ -168,7 +172,7 @@ impl Listener {
 
     /// Counts the workers, which shows the others that this one is alive.
     async fn count(&self, conn: &Connection) -> Result<(), StoreError> {
-        let workers = presence::count(conn).await?;
+        let workers = presence::count(conn, &self.time).await?;
         if self.workers.swap(workers, Ordering::Relaxed) != workers {
             self.incoming.raise(Wakeup { workers: true, ..Wakeup::default() });
         }

@@ -10,7 +10,9 @@
 use std::time::Duration;
 
 use super::connection::Connection;
+use super::database_time::DatabaseTime;
 use super::error::PgError;
+use super::lease_clock::now_us;
 use super::lock_keys::{self, WORKER_CLASS};
 use crate::engine::ports::store::StoreError;
 
@@ -20,14 +22,18 @@ pub(super) const POLL: Duration = Duration::from_secs(5);
 /// After this time without a sign of life a worker does not count.
 const SILENT: Duration = POLL.saturating_mul(4);
 
-const COUNT: &str = "
+const COUNT: &str = concat!(
+    "
     WITH worker AS MATERIALIZED (
         SELECT l.pid, coalesce(a.usename = current_user AND a.state = 'idle'
             AND a.state_change < clock_timestamp() - make_interval(secs => $3), false) AS silent
         FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid
         WHERE l.locktype = 'advisory' AND l.granted AND l.classid = $1::int4::oid AND l.objid = $2::int4::oid
             AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()))
-    SELECT count(*) FILTER (WHERE NOT silent), count(CASE WHEN silent THEN pg_terminate_backend(pid) END) FROM worker";
+    SELECT count(*) FILTER (WHERE NOT silent), count(CASE WHEN silent THEN pg_terminate_backend(pid) END), ",
+    now_us!(),
+    " FROM worker"
+);
 
 /// Makes the worker count for as long as this connection lasts.
 pub(super) async fn begin(conn: &Connection) -> Result<(), PgError> {
@@ -35,11 +41,13 @@ pub(super) async fn begin(conn: &Connection) -> Result<(), PgError> {
     conn.query(sql, &[&WORKER_CLASS, &lock_keys::presence()]).await.map(drop)
 }
 
-/// How many workers there are, this one included. Ends the connections of silent ones.
-pub(super) async fn count(conn: &Connection) -> Result<u32, StoreError> {
+/// How many workers there are, this one included. Ends the connections of silent ones. `time` hears the database's.
+pub(super) async fn count(conn: &Connection, time: &DatabaseTime) -> Result<u32, StoreError> {
+    let asked = time.uptime();
     let counted = conn.query_one(COUNT, &[&WORKER_CLASS, &lock_keys::presence(), &SILENT.as_secs_f64()]).await;
     let row = counted.map_err(StoreError::from)?;
     let (workers, silent): (i64, i64) = (row.get(0), row.get(1));
+    time.heard(row.get(2), asked);
     if silent > 0 {
         tracing::warn!(workers = silent, seconds = SILENT.as_secs(), "ended the connections of silent workers");
     }

@@ -45,6 +45,11 @@ pub(super) fn reclaim(conn: &Connection, holder: &str) -> Result<usize, StoreErr
         .execute([holder])?)
 }
 
+/// Makes every job that is to be looked at later due now.
+pub(super) fn bring_forward(conn: &Connection, now: Timestamp) -> Result<usize, StoreError> {
+    Ok(conn.prepare_cached("UPDATE jobs SET due_us = ?1 WHERE due_us > ?1")?.execute([row::at_or_before(now)])?)
+}
+
 /// When a claim will next find a job: the first due time of those that are not leased, or the end of a lease.
 pub(super) fn next_due(conn: &Connection) -> Result<Option<Timestamp>, StoreError> {
     let next: Option<i64> = conn

@@ -30,6 +30,7 @@ impl Desk {
             policies: &self.catalog.policies,
             classes: &self.catalog.classes,
             hour: Hour::REAL,
+            told: true,
         };
         decide(&rules, record, observation, at(now))
     }

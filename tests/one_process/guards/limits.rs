@@ -120,7 +120,7 @@ async fn of_jobs_that_race_for_the_last_places_no_more_begin_than_there_are() {
     let plant = guarded(10, limits(3, 50)).await;
     let uids = revokes(&plant, 0..10).await;
     let until = crossgrant::clock::later(plant.clock.now(), plant.engine.lease());
-    let claimed = plant.store().claim("plant", plant.clock.now(), until, 10).await.unwrap();
+    let claimed = plant.store().claim("plant", plant.clock.now(), until, 10, &[]).await.unwrap();
     assert_eq!(claimed.len(), 10);
     let deadline = plant.clock.uptime() + plant.engine.lease();
     futures_util::future::join_all(claimed.into_iter().map(|claimed| worker::run(&plant.engine, claimed, deadline)))

@@ -87,6 +87,7 @@ pub fn waiting(mut record: Record, due: Timestamp) -> Record {
         expected_at: due,
         since: at(0),
         last_pending: None,
+        unmet_since: None,
         doubt: false,
         overdue: false,
     });
@@ -176,7 +177,7 @@ pub async fn take(store: &dyn Store, records: &[Record]) {
 
 /// Claims at `seconds`, for 100 seconds.
 pub async fn claim(store: &dyn Store, seconds: i64) -> Vec<Claimed> {
-    store.claim("w1", at(seconds), at(seconds + 100), 1000).await.unwrap()
+    store.claim("w1", at(seconds), at(seconds + 100), 1000, &[]).await.unwrap()
 }
 
 /// The uids of a claim.

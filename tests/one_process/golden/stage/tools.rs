@@ -41,7 +41,7 @@ impl Stage {
 
     pub(super) async fn claim(&self, holder: &str, limit: usize) -> Vec<Claimed> {
         let now = self.plant.clock.now();
-        self.plant.store().claim(holder, now, later(now, LEASE), limit).await.unwrap()
+        self.plant.store().claim(holder, now, later(now, LEASE), limit, &[]).await.unwrap()
     }
 
     /// Works on one job, and no other, until it is where it is to be or is cut.
