@@ -20,5 +20,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The urgency of a call that a pass makes now.
 fn urgency(engine: &Engine) -> Urgency {
-    Urgency { priority: Priority::Sweep, until: Some(engine.clock.uptime() + PATIENCE), room: None }
+    let until = Some(engine.clock.uptime() + PATIENCE);
+    Urgency { priority: Priority::Sweep, until, ..Urgency::default() }
 }

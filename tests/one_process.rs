@@ -24,6 +24,7 @@ pub mod second_cloud;
 mod secrets;
 mod sources;
 mod sqlite;
+mod strangers;
 mod sweep;
 mod types;
 mod words;

@@ -50,7 +50,7 @@ pub(super) async fn show(
     let job = admin.find(reference).await?;
     let engine = &admin.parts().engine;
     let store = &engine.store;
-    let first = match store.first_in_queue(&job.job.instance.id).await? {
+    let first = match store.first_in_queue(&job.job.instance).await? {
         Some(uid) if uid != job.uid => store.load(uid).await?,
         _ => None,
     };

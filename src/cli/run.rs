@@ -161,7 +161,7 @@ async fn judge(engine: &Engine, taken: &[Taken]) -> Result<bool, CliError> {
     for taken in taken {
         match taken {
             Taken::New(uid) | Taken::Repeated(uid) => done += usize::from(has_result(engine, *uid).await?),
-            Taken::Reused(_) | Taken::Rejected(_) => {}
+            Taken::Reused(_) | Taken::Rejected(_) | Taken::TooMany => {}
         }
     }
     if done < taken.len() {

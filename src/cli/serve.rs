@@ -121,8 +121,8 @@ async fn drain(loops: [Loop; 12], config: &Config, broker: &BrokerSettings) -> b
     let (link, reply_link) = tokio::join!(link.stop(GOODBYE), reply_link.stop(GOODBYE));
     clean &= outbox & replies & link & reply_link;
     clean &= wakeups.stop(GOODBYE).await;
-    clean &= timekeeping.stop(GOODBYE).await;
     clean &= store.stop(GOODBYE).await;
+    clean &= timekeeping.stop(GOODBYE).await;
     clean & admin.stop(GOODBYE).await
 }
 

@@ -1,8 +1,9 @@
 //! The budgets of the accounts: every call waits here until its operation has room for it. The cloud counts calls per
 //! account and operation (API §E), so each account has a bucket for each operation.
 //!
-//! Waiting calls form a queue: jobs before the sweep, and otherwise in the order in which they came. An endless stream of
-//! jobs must not keep the sweep from looking, so while both wait the sweep gets one call in [`SHARE`]. Only the first call
+//! Waiting calls form a queue: jobs before the sweep, and among equals requesters take turns, each with its calls in the order
+//! in which they came. An endless stream of jobs must not keep the sweep from looking, so while both wait the sweep gets one
+//! call in [`SHARE`]. Only the first call
 //! of a queue sleeps; a call that leaves the queue, served or dropped, wakes the next. A call is taken out of the bucket
 //! in the instant in which it goes on, so one that is dropped while it waits has taken nothing.
 
@@ -16,7 +17,7 @@ use tokio::sync::Notify;
 use super::bucket::Bucket;
 use crate::clock::Clock;
 use crate::domain::{AccountUid, CalledAs, Operation, Purpose};
-use crate::engine::ports::urgency::{Priority, Urgency};
+use crate::engine::ports::urgency::{OnBehalf, Priority, Urgency};
 
 /// Calls per second of `AssumeRole`, which the roles of all accounts behind one hub share: a fifth of what STS takes of
 /// one account, because the account has other users too (API §K).
@@ -124,7 +125,7 @@ impl Budget {
         let Some(queue) = self.queue(account, operation, began) else {
             return Ok(Passed { waited: Duration::ZERO, rate: None });
         };
-        let waiting = QueuedCall::join(queue, urgency.priority);
+        let mut waiting = QueuedCall::join(queue, urgency);
         loop {
             let now = clock.uptime();
             let waited = now.saturating_sub(began);
@@ -133,7 +134,10 @@ impl Budget {
                 let first = queue.first() == Some(waiting.rank);
                 if first && queue.bucket.take(now) {
                     queue.served(waiting.rank);
-                    return Ok(Passed { waited, rate: Some(queue.bucket.rate(now)) });
+                    let rate = Some(queue.bucket.rate(now));
+                    drop(queue);
+                    waiting.served = true;
+                    return Ok(Passed { waited, rate });
                 }
                 let ahead = if first { 0 } else { queue.ahead_of(waiting.rank) };
                 (first, queue.bucket.opens_at_for(ahead, now))
@@ -174,14 +178,52 @@ impl Budget {
             if self.workers() > 1 {
                 bucket.share(self.workers(), now);
             }
-            Arc::new(Mutex::new(CallQueue { bucket, waiting: BTreeMap::new(), came: 0, passed_over: 0 }))
+            Arc::new(Mutex::new(CallQueue::of(bucket)))
         });
         Some(Arc::clone(queue))
     }
 }
 
-/// The order of a queue: by priority, then by arrival.
-type Rank = (Priority, u64);
+/// The order of a queue: by priority, then by round, then by arrival.
+type Rank = (Priority, u64, u64);
+
+/// Requesters whose rounds are over are forgotten when more than this are remembered, and not at each call.
+const FORGOTTEN_ABOVE: usize = 128;
+
+/// The rounds of the calls of one priority. In each, a requester has one call.
+#[derive(Debug, Default)]
+struct Rounds {
+    /// The round of the last call that was served.
+    now: u64,
+    /// The round of the last call of each requester, unless it is over.
+    last: HashMap<OnBehalf, u64>,
+}
+
+impl Rounds {
+    /// The round of a call that comes now: the present one, or the one after the requester's last.
+    fn join(&mut self, on_behalf: OnBehalf) -> u64 {
+        let round = self.last.get(&on_behalf).map_or(0, |last| last + 1).max(self.now);
+        self.last.insert(on_behalf, round);
+        round
+    }
+
+    /// Gives a turn back that was not used, if it is the requester's last.
+    fn leave(&mut self, on_behalf: OnBehalf, round: u64) {
+        if self.last.get(&on_behalf) == Some(&round) {
+            match round.checked_sub(1) {
+                Some(before) => drop(self.last.insert(on_behalf, before)),
+                None => drop(self.last.remove(&on_behalf)),
+            }
+        }
+    }
+
+    fn served(&mut self, round: u64) {
+        self.now = self.now.max(round);
+        if self.last.len() > FORGOTTEN_ABOVE {
+            self.last.retain(|_, last| *last >= round);
+        }
+    }
+}
 
 /// The calls that wait for one bucket.
 struct CallQueue {
@@ -190,11 +232,16 @@ struct CallQueue {
     came: u64,
     /// How many jobs went before a waiting sweep since the last one was served.
     passed_over: u32,
+    rounds: BTreeMap<Priority, Rounds>,
 }
 
 impl CallQueue {
+    fn of(bucket: Bucket) -> Self {
+        Self { bucket, waiting: BTreeMap::new(), came: 0, passed_over: 0, rounds: BTreeMap::new() }
+    }
+
     fn sweep(&self) -> Option<Rank> {
-        self.waiting.range((Priority::Sweep, 0)..).next().map(|(rank, _)| *rank)
+        self.waiting.range((Priority::Sweep, 0, 0)..).next().map(|(rank, _)| *rank)
     }
 
     fn first(&self) -> Option<Rank> {
@@ -209,13 +256,14 @@ impl CallQueue {
         match rank.0 {
             Priority::Job => ahead,
             Priority::Sweep => {
-                let sweeps = count(self.waiting.range((Priority::Sweep, 0)..rank).count());
+                let sweeps = count(self.waiting.range((Priority::Sweep, 0, 0)..rank).count());
                 ahead.min(sweeps.saturating_add(1).saturating_mul(SHARE))
             }
         }
     }
 
     fn served(&mut self, rank: Rank) {
+        self.rounds.entry(rank.0).or_default().served(rank.1);
         self.passed_over = match (rank.0, self.sweep()) {
             (Priority::Job, Some(_)) => self.passed_over + 1,
             _ => 0,
@@ -227,20 +275,24 @@ impl CallQueue {
 struct QueuedCall {
     queue: Arc<Mutex<CallQueue>>,
     rank: Rank,
+    on_behalf: OnBehalf,
+    served: bool,
     woken: Arc<Notify>,
 }
 
 impl QueuedCall {
-    fn join(queue: Arc<Mutex<CallQueue>>, priority: Priority) -> Self {
+    fn join(queue: Arc<Mutex<CallQueue>>, urgency: Urgency) -> Self {
+        let Urgency { priority, on_behalf, .. } = urgency;
         let woken = Arc::new(Notify::new());
         let rank = {
             let mut queue = locked(&queue);
             queue.came += 1;
-            let rank = (priority, queue.came);
+            let round = queue.rounds.entry(priority).or_default().join(on_behalf);
+            let rank = (priority, round, queue.came);
             queue.waiting.insert(rank, Arc::clone(&woken));
             rank
         };
-        Self { queue, rank, woken }
+        Self { queue, rank, on_behalf, served: false, woken }
     }
 
     fn queue(&self) -> MutexGuard<'_, CallQueue> {
@@ -252,6 +304,11 @@ impl Drop for QueuedCall {
     fn drop(&mut self) {
         let mut queue = self.queue();
         queue.waiting.remove(&self.rank);
+        if !self.served
+            && let Some(rounds) = queue.rounds.get_mut(&self.rank.0)
+        {
+            rounds.leave(self.on_behalf, self.rank.1);
+        }
         if let Some(next) = queue.first().and_then(|rank| queue.waiting.get(&rank)) {
             next.notify_one();
         }

@@ -47,6 +47,7 @@ pub(super) fn config(raw: &mut RawSettings<'_>) -> Config {
         accounts: read_accounts(raw),
         allow: std::mem::take(&mut raw.file.allow),
         hourly: read_hourly(raw),
+        unbegun_per_instance: read_unbegun(raw),
         log: LogConfig {
             format: raw
                 .word("log", "format", &[("text", LogFormat::Text), ("json", LogFormat::Json)])
@@ -202,6 +203,16 @@ fn read_hourly(raw: &mut RawSettings<'_>) -> HourlyLimits {
         revokes_per_cen: limit("revokes_per_cen").unwrap_or(usual.revokes_per_cen),
         payer_changes_per_account: limit("payer_changes_per_account").unwrap_or(usual.payer_changes_per_account),
     }
+}
+
+/// A requester's jobs on one instance run one after the other, and few are ever asked for at a time. Without a limit one
+/// requester could fill the store and hold an instance of many owners for days.
+const UNBEGUN_PER_INSTANCE: u32 = 100;
+
+fn read_unbegun(raw: &mut RawSettings<'_>) -> Option<u32> {
+    let limit = raw.limit("limits", "unbegun_per_instance", 1_000_000);
+    let limit = limit.map(|limit| limit.map(|number| u32::try_from(number).expect("bounded just above")));
+    limit.unwrap_or(Some(UNBEGUN_PER_INSTANCE))
 }
 
 fn read_file(raw: &mut RawSettings<'_>, key: &str) -> Option<OverridingFile> {

@@ -12,7 +12,7 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
     ("cloud.endpoints", &["cbn", "sts", "smartag", "vpc", "metadata"]),
     ("cloud.budget", &["reads_per_second", "writes_per_second", "burst"]),
     ("cloud.budget.operations", Operation::NAMES),
-    ("limits", &["revokes_per_cen", "payer_changes_per_account"]),
+    ("limits", &["revokes_per_cen", "payer_changes_per_account", "unbegun_per_instance"]),
     ("credentials", &[]),
     (HUB, CREDENTIAL),
     ("worker", &["concurrency", "drain", "name"]),

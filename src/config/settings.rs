@@ -43,6 +43,8 @@ pub struct Config {
     pub allow: Vec<Allow>,
     /// How many jobs may begin within an hour, by what they do.
     pub hourly: HourlyLimits,
+    /// How many jobs of a requester on an instance may be there that have not begun to write.
+    pub unbegun_per_instance: Option<u32>,
     /// The form of the log, and what is logged.
     pub log: LogConfig,
     /// What is odd and not wrong, to be logged as soon as there is a log.
@@ -134,9 +136,9 @@ impl Config {
         self.accounts.iter().map(of).collect()
     }
 
-    /// The policy of these allow-rules, accounts and hourly limits.
+    /// The policy of these allow-rules, accounts and limits.
     pub fn policy(&self) -> Policy {
         let sites = self.accounts.iter().map(|(uid, account)| (uid.clone(), account.site));
-        Policy::new(self.allow.clone(), sites.collect()).limited(self.hourly)
+        Policy::new(self.allow.clone(), sites.collect()).limited(self.hourly).with_unbegun(self.unbegun_per_instance)
     }
 }

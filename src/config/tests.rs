@@ -74,6 +74,7 @@ fn everything_but_the_accounts_has_a_default() {
     assert_eq!(config.log, LogConfig { format: LogFormat::Text, filter: "info".into() });
     assert_eq!(config.limits, crate::cloud::Limits::default());
     assert_eq!(config.hourly, HourlyLimits { revokes_per_cen: Some(20), payer_changes_per_account: Some(50) });
+    assert_eq!(config.unbegun_per_instance, Some(100));
     assert!(!config.worker.name.is_empty());
     assert_eq!(config.endpoints, Endpoints::default());
     assert_eq!(config.warnings, vec![]);
@@ -138,6 +139,13 @@ fn wrong_values_are_refused_with_their_place() {
     assert!(
         Config::load(Some(Path::new("/nowhere/x.toml")), std::iter::empty()).unwrap_err().0[0].contains("cannot read")
     );
+}
+
+#[test]
+fn jobs_that_have_not_begun_are_limited_by_a_number_or_not_at_all() {
+    let unbegun =
+        |value: &str| load(&format!("[limits]\nunbegun_per_instance = {value}"), &[]).unwrap().unbegun_per_instance;
+    assert_eq!([unbegun("7"), unbegun("\"none\"")], [Some(7), None]);
 }
 
 #[test]

@@ -46,6 +46,7 @@ codes! {
         JobUnreadable = "job-unreadable",
         JobNotStorable = "job-not-storable",
         JobDeadLettered = "job-dead-lettered",
+        JobTooMany = "job-too-many",
     }
     "Configuration": {
         ConfigUnusable = "config-unusable",

@@ -58,5 +58,7 @@ words! {
         IdReused = "id-reused",
         /// The broker gave the message up before a worker had accepted it.
         DeadLettered = "dead-lettered",
+        /// The requester has as many jobs on the instance that have not begun as it may.
+        TooMany = "too-many",
     }
 }

@@ -31,24 +31,35 @@ pub struct Allow {
     pub reply_to: Option<Vec<String>>,
 }
 
-/// The allow-rules, the sites of the accounts and the hourly limits. What no rule allows is refused.
+/// The allow-rules, the sites of the accounts and the limits. What no rule allows is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
     rules: Vec<Allow>,
     sites: BTreeMap<AccountUid, Site>,
     limits: HourlyLimits,
+    unbegun: Option<u32>,
 }
 
 impl Policy {
     /// A policy of these allow-rules and the sites of the configured accounts, without hourly limits. Without any account,
     /// accounts are not checked.
     pub fn new(rules: Vec<Allow>, sites: BTreeMap<AccountUid, Site>) -> Self {
-        Self { rules, sites, limits: HourlyLimits::NONE }
+        Self { rules, sites, limits: HourlyLimits::NONE, unbegun: None }
     }
 
     /// The same with these hourly limits.
     pub fn limited(self, limits: HourlyLimits) -> Self {
         Self { limits, ..self }
+    }
+
+    /// The same with at most this many jobs of a requester on an instance that have not begun to write.
+    pub fn with_unbegun(self, most: Option<u32>) -> Self {
+        Self { unbegun: most, ..self }
+    }
+
+    /// How many jobs of a requester on an instance may be there that have not begun to write.
+    pub fn unbegun(&self) -> Option<u32> {
+        self.unbegun
     }
 
     /// How many jobs may begin within an hour.

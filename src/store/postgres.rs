@@ -52,12 +52,12 @@ pub use self::lease_clock::LeaseClock;
 pub use self::settings::PostgresSettings;
 use self::transaction::Transaction;
 use crate::clock::{self, Clock as _, SystemClock};
-use crate::domain::{AccountUid, CenId, InstanceId, JobId, JobUid, Requester};
+use crate::domain::{AccountUid, CenId, Instance, InstanceId, JobId, JobUid, Requester};
 use crate::engine::guards::Pause;
 use crate::engine::ports::mail::Lane;
 use crate::engine::ports::store::{
     Change, Claimed, Committed, Counts, Filter, Group, Message, OutboxPage, OutboxRow, Rejected, Settlement, Store,
-    StoreError, Taken, UndeliverableRow, Wakeup,
+    StoreError, Taken, Turns, UndeliverableRow, Wakeup,
 };
 use crate::engine::record::Record;
 use crate::store::judge;
@@ -200,13 +200,13 @@ impl Store for Postgres {
         Ok(taken)
     }
 
-    async fn claim(
+    async fn claim_in_turn(
         &self,
         holder: &str,
         now: Timestamp,
         until: Timestamp,
         limit: usize,
-        in_hand: &[JobUid],
+        turns: &Turns,
     ) -> Result<Vec<Claimed>, StoreError> {
         self.time.leases_last(clock::until(now, until));
         if let Some(ahead) = self.time.impossible_us() {
@@ -219,7 +219,7 @@ impl Store for Postgres {
                 );
             }
         }
-        transact!(self, tx => lease::claim(&tx, &self.time, holder, now, until, limit, in_hand))
+        transact!(self, tx => lease::claim(&tx, &self.time, holder, now, until, limit, turns))
     }
 
     async fn reclaim(&self, holder: &str) -> Result<usize, StoreError> {
@@ -285,7 +285,7 @@ impl Store for Postgres {
         read!(self, conn => query::waiting_on(&conn, instance, cen))
     }
 
-    async fn first_in_queue(&self, instance: &InstanceId) -> Result<Option<JobUid>, StoreError> {
+    async fn first_in_queue(&self, instance: &Instance) -> Result<Option<JobUid>, StoreError> {
         read!(self, conn => instance_queue::first(&conn, instance))
     }
 

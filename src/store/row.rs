@@ -32,6 +32,7 @@ pub(super) struct Indexed<'a> {
     pub(super) state: State,
     pub(super) ended: bool,
     pub(super) instance_id: &'a str,
+    pub(super) instance_owner: &'a str,
     pub(super) instance_type: InstanceType,
     pub(super) cen_id: &'a str,
     pub(super) cen_owner: &'a str,
@@ -54,6 +55,7 @@ pub(super) fn index(record: &Record) -> Result<Indexed<'_>, StoreError> {
         state: record.state(),
         ended: record.state().is_terminal(),
         instance_id: record.job.instance.id.as_str(),
+        instance_owner: record.job.instance.owner.as_str(),
         instance_type: record.job.instance.kind,
         cen_id: record.job.cen.id.as_str(),
         cen_owner: record.job.cen.owner.as_str(),
@@ -157,7 +159,13 @@ pub(super) fn group(cen_owner: &str, cen_id: &str, instance_type: &str) -> Resul
     Ok(Group { cen: Cen { id, owner }, kind: InstanceType::parse(instance_type).ok_or_else(unknown)? })
 }
 
-/// A job's place in the queue of its instance.
+/// Whether a job has the lock of its instance after a change: from an intent on, until it leaves its queue or everything it
+/// wrote was refused. One that comes back to its queue gets it with its next intent; one that is half done, in any case.
+pub(super) fn locks(had: bool, intends: bool, record: &Record) -> bool {
+    record.phase.in_queue() && record.has_written() && (had || intends || record.is_half_done())
+}
+
+/// A job's place in the queue of its instance and owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct QueuePlace {
     /// Jobs are worked on in the order of their turns; `None` outside the queue.

@@ -26,6 +26,7 @@ mod take;
 #[cfg(test)]
 mod tests;
 mod transaction;
+mod turns;
 mod writer;
 
 use std::path::Path;
@@ -37,12 +38,12 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 use transaction::SharedTransaction;
 
-use crate::domain::{AccountUid, CenId, InstanceId, JobId, JobUid, Requester};
+use crate::domain::{AccountUid, CenId, Instance, InstanceId, JobId, JobUid, Requester};
 use crate::engine::guards::Pause;
 use crate::engine::ports::mail::Lane;
 use crate::engine::ports::store::{
     Change, Claimed, Committed, Counts, Filter, Group, Message, OutboxPage, OutboxRow, Rejected, Settlement, Store,
-    StoreError, Taken, UndeliverableRow,
+    StoreError, Taken, Turns, UndeliverableRow,
 };
 use crate::engine::record::Record;
 
@@ -133,16 +134,16 @@ impl Store for Sqlite {
         self.write(move |tx| take::take(tx, &messages)).await
     }
 
-    async fn claim(
+    async fn claim_in_turn(
         &self,
         holder: &str,
         now: Timestamp,
         until: Timestamp,
         limit: usize,
-        in_hand: &[JobUid],
+        turns: &Turns,
     ) -> Result<Vec<Claimed>, StoreError> {
-        let (holder, in_hand) = (holder.to_owned(), in_hand.iter().copied().collect());
-        self.write(move |conn| lease::claim(conn, &holder, now, until, limit, &in_hand)).await
+        let (holder, turns) = (holder.to_owned(), turns.clone());
+        self.write(move |conn| lease::claim(conn, &holder, now, until, limit, &turns)).await
     }
 
     async fn reclaim(&self, holder: &str) -> Result<usize, StoreError> {
@@ -201,7 +202,7 @@ impl Store for Sqlite {
         self.look_up(move |conn| query::waiting_on(conn, &instance, &cen)).await
     }
 
-    async fn first_in_queue(&self, instance: &InstanceId) -> Result<Option<JobUid>, StoreError> {
+    async fn first_in_queue(&self, instance: &Instance) -> Result<Option<JobUid>, StoreError> {
         let instance = instance.clone();
         self.look_up(move |conn| instance_queue::first(conn, &instance)).await
     }

@@ -10,7 +10,7 @@ use crate::document::{Codes, Located, Problem, Reader, Table};
 /// the real hour and scaled with it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Policies {
-    /// By name. `read`, `write`, `busy` and `state` are always there.
+    /// By name. `read`, `write`, `busy`, `state` and `unclear` are always there.
     pub retry: BTreeMap<String, RetryPolicy>,
     /// How long reads may lag behind a write: until then an unchanged read does not prove that a write whose answer was lost
     /// had no effect.
@@ -76,7 +76,7 @@ impl Policies {
 
 const RETRY_KEYS: [&str; 5] = ["initial", "factor", "cap", "jitter", "give-up"];
 /// The policies that definitions and the engine name.
-const RETRY_NAMES: [&str; 4] = ["read", "write", "busy", "state"];
+const RETRY_NAMES: [&str; 5] = ["read", "write", "busy", "state", "unclear"];
 const TIMING_KEYS: [&str; 9] = [
     "request-timeout",
     "lease",

@@ -143,7 +143,13 @@ impl Pattern {
             origin: Default::default(),
             outbound: vec![],
         };
-        Ok(Message::Arrival(Box::new(Arrival { record: Box::new(record), digest, outbound, reused })))
+        Ok(Message::Arrival(Box::new(Arrival {
+            record: Box::new(record),
+            digest,
+            outbound,
+            reused,
+            most_unbegun: None,
+        })))
     }
 }
 

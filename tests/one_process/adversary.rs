@@ -199,8 +199,14 @@ async fn a_pinned_call_that_this_program_lacks_parks_the_job(stock: Stock) {
     record.step = "confirm".into();
     record.revision += 1;
     use crossgrant::engine::ports::store::{Change as StoreChange, LeaseUse};
-    let change =
-        StoreChange { record: record.into(), lease: LeaseUse::None, outbound: vec![], also: vec![], admission: None };
+    let change = StoreChange {
+        record: record.into(),
+        lease: LeaseUse::None,
+        outbound: vec![],
+        also: vec![],
+        admission: None,
+        intends: false,
+    };
     plant.store().commit(change).await.unwrap();
     plant.run_until(at("10:30:00")).await;
     let record = plant.record(uid).await;

@@ -96,7 +96,7 @@ async fn check(plant: &Plant, context: &str) {
             assert_eq!(said.last().map(String::as_str), Some("parked"), "{context}");
         } else {
             // Nothing is at rest but what stands in line behind a job that needs a person.
-            let head = plant.store().first_in_queue(&record.job.instance.id).await.unwrap();
+            let head = plant.store().first_in_queue(&record.job.instance).await.unwrap();
             let blocked = record.phase.in_queue() && head.is_some_and(|head| head != uid);
             // What a worker had that is gone for now is somebody else's when its lease is over.
             let held = plant.misses_one();

@@ -51,6 +51,7 @@ fn every_code_of_a_fault_is_met() {
         Code::JobBadUser,
         Code::JobReplyToNotAllowed,
         Code::JobIdReused,
+        Code::JobTooMany,
         Code::JobNotStorable,
         Code::JobDeadLettered,
         Code::JobUnreadable,

@@ -114,11 +114,18 @@ async fn a_file_of_a_newer_version_is_refused_and_left_alone() {
 async fn a_file_of_an_older_version_is_brought_up_to_date() {
     let (_dir, path) = place();
     let store = Sqlite::open(&path).unwrap();
-    take(&store, &[record(1), record(2)]).await;
+    let mut of_another_owner = record_on(2, 1);
+    of_another_owner.job.instance.owner = "1377000000000003".parse().unwrap();
+    take(&store, &[record(1), of_another_owner, record_on(3, 1), record(4)]).await;
     let records = store.list(&everything()).await.unwrap();
     drop(store);
-    let older =
-        "DROP INDEX jobs_begun; DROP INDEX jobs_held; DROP TABLE pauses; ALTER TABLE jobs DROP COLUMN counted_as;
+    let older = "DROP INDEX jobs_begun; DROP INDEX jobs_held; DROP INDEX jobs_held_by; DROP INDEX jobs_queue;
+        DROP INDEX jobs_unbegun; DROP INDEX jobs_locks; DROP INDEX jobs_ready; DROP TABLE pauses;
+        CREATE INDEX jobs_line ON jobs (instance_id, turn) WHERE turn IS NOT NULL;
+        CREATE INDEX jobs_ready ON jobs (due_us, uid) WHERE is_first = 1 AND swept = 0 AND due_us IS NOT NULL;
+        UPDATE jobs SET turn = 3 WHERE turn = 2; UPDATE jobs SET turn = 2, is_first = 0 WHERE instance_owner LIKE '1377%';
+        ALTER TABLE jobs DROP COLUMN instance_owner; ALTER TABLE jobs DROP COLUMN locks;
+        ALTER TABLE jobs DROP COLUMN counted_as;
         ALTER TABLE jobs DROP COLUMN begun_us; ALTER TABLE jobs DROP COLUMN held;
         CREATE TRIGGER jobs_come AFTER INSERT ON jobs BEGIN UPDATE census SET jobs = jobs + 1; END;
         CREATE TRIGGER jobs_move AFTER UPDATE OF state ON jobs BEGIN UPDATE census SET jobs = jobs + 1; END;
@@ -130,9 +137,9 @@ async fn a_file_of_an_older_version_is_brought_up_to_date() {
     Connection::open(&path).unwrap().execute_batch(older).unwrap();
     let store = Sqlite::open(&path).unwrap();
     assert_eq!(store.list(&everything()).await.unwrap(), records);
-    assert_eq!(claimed(&store, 1).await, [uid(1), uid(2)]);
-    take(&store, &[record(3)]).await;
-    assert_eq!(store.counts().await.unwrap().jobs.values().sum::<u64>(), 3);
+    assert_eq!(claimed(&store, 1).await, [uid(1), uid(2), uid(4)], "the third is behind the first, of its owner");
+    take(&store, &[record(5)]).await;
+    assert_eq!(store.counts().await.unwrap().jobs.values().sum::<u64>(), 5);
 }
 
 #[tokio::test]

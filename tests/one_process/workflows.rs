@@ -206,8 +206,11 @@ async fn a_job_that_cannot_finish_its_second_half_parks_half_done_and_blocks_the
     let parked = plant.events(uid).await.pop().unwrap();
     assert_eq!((&parked["type"], &parked["data"]["half_done"]), (&json!("crossgrant.job.parked"), &json!(true)));
     assert_eq!(plant.record(next).await.state(), State::Queued, "no job passes a half-done one");
-    let instance = record.job.instance.id.clone();
-    assert_eq!(plant.store().first_in_queue(&instance).await.unwrap(), Some(uid), "and `show` names the blocker");
+    assert_eq!(
+        plant.store().first_in_queue(&record.job.instance).await.unwrap(),
+        Some(uid),
+        "and `show` names the blocker"
+    );
 
     plant.cloud.clear_faults();
     plant.engine.command(uid, Command::Resume, "tests").await.unwrap();

@@ -105,5 +105,5 @@ fn arrival(engine: &Engine, body: Vec<u8>) -> Result<Arrival> {
     let first = &definition.first().name;
     let mut record = Record::new(uid, Requester::anonymous(), job, definition.digest(), first, now);
     record.origin.correlation_id = Some(job_id);
-    Ok(Arrival { record: Box::new(record), digest, outbound: vec![], reused })
+    Ok(Arrival { record: Box::new(record), digest, outbound: vec![], reused, most_unbegun: None })
 }

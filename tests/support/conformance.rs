@@ -22,15 +22,21 @@ macro_rules! conformance {
                 repetitions_are_seen_within_one_batch, the_same_id_with_other_content_is_rejected,
                 ids_are_scoped_by_requester, a_repetition_is_answered_to_the_new_reply_to,
                 a_repetition_without_reply_to_is_answered_where_it_was_first, a_rejection_is_stored_and_published,
-                a_rejection_again_is_published_again_unchanged, a_repetition_gets_the_latest_event, what_a_message_holds_is_refused_with_no_trace, simultaneous_repetitions_make_one_job;
+                a_rejection_again_is_published_again_unchanged, a_repetition_gets_the_latest_event, what_a_message_holds_is_refused_with_no_trace, simultaneous_repetitions_make_one_job,
+                one_job_too_many_is_not_taken, messages_that_come_at_once_are_not_too_many_together;
             queue: jobs_on_one_instance_go_in_order, a_blocked_job_is_not_claimable_however_due,
                 leaving_lets_the_next_job_go, a_job_that_comes_back_is_last, a_job_that_stays_keeps_its_place,
                 leaving_from_the_middle_frees_no_other, jobs_outside_the_queue_are_not_blocked,
-                a_half_done_job_blocks_the_queue;
+                a_half_done_job_blocks_the_queue, jobs_that_name_different_owners_do_not_wait_for_each_other,
+                one_job_at_a_time_has_the_lock_of_an_instance, a_job_whose_write_was_refused_gives_the_lock_back,
+                a_job_that_comes_back_gets_the_lock_with_its_next_intent, a_half_done_job_keeps_the_lock,
+                the_lock_is_given_to_one;
             lease: a_claim_is_exclusive_until_it_ends, claims_take_the_earliest_due_first,
                 nothing_is_claimed_before_its_time, an_old_token_commits_nothing, a_lease_can_be_prolonged,
                 a_released_job_is_free_at_once, a_restarted_worker_takes_back_its_own_leases_only,
                 next_due_is_when_a_claim_finds_something, simultaneous_claims_share_without_overlap,
+                requesters_take_turns, one_requester_has_no_more_than_its_part, what_is_in_hand_is_not_claimed,
+                a_flood_that_was_held_waits_for_its_turn_too,
                 a_worker_never_claims_what_it_has_in_hand, what_is_brought_forward_is_due_at_once;
             change: a_commit_raises_the_revision, a_commit_on_an_old_revision_changes_nothing,
                 a_conflict_of_another_leaves_nothing_behind, others_change_in_the_same_commit,

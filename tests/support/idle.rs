@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 
 use async_trait::async_trait;
 use crossgrant::clock::{Clock, ManualClock};
-use crossgrant::domain::{AccountUid, CenId, InstanceId, JobId, JobUid, Requester};
+use crossgrant::domain::{AccountUid, CenId, Instance, InstanceId, JobId, JobUid, Requester};
 use crossgrant::engine::guards::Pause;
 use crossgrant::engine::ports::mail::Lane;
 use crossgrant::engine::ports::store::*;
@@ -103,7 +103,7 @@ macro_rules! counted {
 
 counted! {
     fn take(messages: Vec<Message>) -> Vec<Taken>;
-    fn claim(holder: &str, now: Timestamp, until: Timestamp, limit: usize, in_hand: &[JobUid]) -> Vec<Claimed>;
+    fn claim_in_turn(holder: &str, now: Timestamp, until: Timestamp, limit: usize, turns: &Turns) -> Vec<Claimed>;
     fn bring_forward(now: Timestamp) -> usize;
     fn reclaim(holder: &str) -> usize;
     fn commit(change: Change) -> Committed;
@@ -116,7 +116,7 @@ counted! {
     fn load(uid: JobUid) -> Option<Record>;
     fn find(requester: &Requester, id: &JobId) -> Option<Record>;
     fn waiting_on(instance: &InstanceId, cen: &CenId) -> Vec<Record>;
-    fn first_in_queue(instance: &InstanceId) -> Option<JobUid>;
+    fn first_in_queue(instance: &Instance) -> Option<JobUid>;
     fn list(filter: &Filter) -> Vec<Record>;
     fn events(uid: JobUid) -> Vec<String>;
     fn outbox(page: OutboxPage) -> Vec<OutboxRow>;

@@ -142,7 +142,7 @@ impl Plant {
     }
 
     /// Both accounts of the example world, and another.
-    pub fn accounts(clock: &Arc<ManualClock>, cloud: &Simulator, limits: Option<Limits>) -> Accounts {
+    pub fn accounts(clock: &Arc<impl Clock>, cloud: &Simulator, limits: Option<Limits>) -> Accounts {
         let key = |uid: &str, id: &str, secret: &str| {
             AccountCredentials::new(
                 AccountUid::parse(uid).unwrap(),
@@ -361,7 +361,7 @@ impl Plant {
     }
 }
 
-fn announcer() -> Announcer {
+pub fn announcer() -> Announcer {
     Announcer { exchange: "crossgrant.events".into(), hour: Hour::REAL }
 }
 

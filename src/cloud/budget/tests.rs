@@ -5,6 +5,7 @@ use tokio::task::{JoinHandle, yield_now};
 
 use super::*;
 use crate::clock::ManualClock;
+use crate::domain::Requester;
 
 const READ: Operation = Operation::DescribeGrantRulesToCen;
 const WRITE: Operation = Operation::GrantInstanceToTransitRouter;
@@ -35,6 +36,12 @@ impl Counter {
 
     async fn comes(&self, name: &'static str, priority: Priority) -> JoinHandle<Result<Passed, UsedUp>> {
         self.comes_until(name, Urgency { priority, ..Urgency::default() }).await
+    }
+
+    /// A caller on behalf of a requester.
+    async fn comes_for(&self, name: &'static str, requester: &str) -> JoinHandle<Result<Passed, UsedUp>> {
+        let on_behalf = OnBehalf::of(&Requester::parse(requester).unwrap());
+        self.comes_until(name, Urgency { on_behalf, ..Urgency::default() }).await
     }
 
     /// A caller, which is in the queue when this returns.
@@ -86,6 +93,50 @@ async fn equals_are_served_in_the_order_they_came_and_jobs_before_the_sweep() {
     assert_eq!(counter.names(), ["first", "a", "b", "c", "late", "sweep"]);
     let times: Vec<u64> = counter.served.lock().unwrap().iter().map(|(_, at)| at.as_secs()).collect();
     assert_eq!(times, [0, 1, 2, 3, 4, 5]);
+}
+
+#[tokio::test]
+async fn requesters_take_turns_however_many_calls_one_of_them_has() {
+    let counter = Counter::new();
+    for name in ["m1", "m2", "m3", "m4", "m5", "m6"] {
+        counter.comes_for(name, "mallory").await;
+    }
+    for (name, requester) in [("a1", "ann"), ("a2", "ann"), ("b1", "bob")] {
+        counter.comes_for(name, requester).await;
+    }
+    counter.seconds(2).await;
+    assert_eq!(counter.names(), ["m1", "a1", "b1"], "one that comes late is in the round that is served");
+    counter.comes_for("c1", "carl").await;
+    counter.seconds(8).await;
+    assert_eq!(counter.names(), ["m1", "a1", "b1", "c1", "m2", "a2", "m3", "m4", "m5", "m6"]);
+}
+
+#[tokio::test]
+async fn a_turn_that_was_not_used_is_given_back() {
+    let counter = Counter::new();
+    counter.comes_for("first", "mallory").await;
+    for _ in 0..50 {
+        let gone = counter.comes_for("gone", "ann").await;
+        gone.abort();
+        let_all_wait().await;
+    }
+    for name in ["m2", "m3"] {
+        counter.comes_for(name, "mallory").await;
+    }
+    counter.comes_for("a1", "ann").await;
+    counter.seconds(3).await;
+    assert_eq!(counter.names(), ["first", "a1", "m2", "m3"]);
+}
+
+#[test]
+fn requesters_whose_turn_is_over_are_forgotten() {
+    let mut rounds = Rounds::default();
+    for n in 0..10_000 {
+        let requester = Requester::parse(format!("requester-{n}")).unwrap();
+        let round = rounds.join(OnBehalf::of(&requester));
+        rounds.served(round + 1);
+    }
+    assert!(rounds.last.len() <= FORGOTTEN_ABOVE + 1, "{}", rounds.last.len());
 }
 
 #[tokio::test]

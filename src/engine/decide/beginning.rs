@@ -1,10 +1,11 @@
 //! Taking a job up, and what keeps it from beginning: its time, its turn, the allow-list, a paused account, an hourly
-//! limit.
+//! limit, another job that writes to the instance.
 
 use std::time::Duration;
 
 use crate::clock::later;
-use crate::domain::{Kind, Reason};
+use crate::domain::{JobUid, Kind, Reason};
+use crate::engine::decide::backoff;
 use crate::engine::decide::decision::{Deciding, Next};
 use crate::engine::guards::{Pause, setting};
 use crate::engine::record::{EmptySince, Phase, State, Turn};
@@ -112,6 +113,21 @@ impl Deciding<'_> {
             "{what} begun within the last hour: {begun}; `[limits] {setting}` allows {most}, so it needs approval"
         );
         self.park(Reason::NeedsApproval, message)
+    }
+
+    /// Another job has the lock of the instance. Looks again as often as at something busy, and for as long as it takes: an
+    /// operator may have to put that job right first.
+    pub(super) fn locked(&mut self, other: JobUid) -> Next {
+        if self.is_expired() {
+            return self.expire();
+        }
+        self.record.attempt += 1;
+        self.record.trying_since = self.now;
+        let delay = backoff::delay(self.context.policies.busy(), self.record.attempt, &self.record.uid.to_string());
+        self.record.phase.rest_until(later(self.now, delay));
+        self.record.why =
+            format!("job {other}, which names another owner of the instance, writes to it or has left it half done");
+        Next::Rest
     }
 
     /// Whether `not_after` has passed and nothing was written: then the job may not begin any more.

@@ -20,7 +20,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::clock::until;
-use crate::domain::{AccountUid, Attachment, EventType, Hour, Operation, OrderType, Reason};
+use crate::domain::{AccountUid, Attachment, EventType, Hour, JobUid, Operation, OrderType, Reason};
 use crate::engine::guards::Pause;
 use crate::engine::ports::action::{Action, Certain, Registry, View};
 use crate::engine::ports::cloud::{Answer, CloudError};
@@ -66,6 +66,8 @@ pub enum Observation {
         /// The limit.
         most: u32,
     },
+    /// An intent was not committed, because this other job writes to the instance, or has left it half done.
+    Locked(JobUid),
     /// A look was answered.
     Looked {
         /// What the look shows.
@@ -150,6 +152,7 @@ pub fn decide(context: &Context<'_>, record: &Record, observation: &Observation,
         }
         Observation::Paused(pause) => deciding.taken_up(None, &[], Some(pause)),
         Observation::OverLimit { begun, most } => deciding.over_limit(*begun, *most),
+        Observation::Locked(other) => deciding.locked(*other),
         Observation::SeenInPart { seen, unread, asked } => deciding.seen_in_part(seen, unread, *asked),
         Observation::Looked { seen, rivals } => deciding.looked(seen, rivals),
         Observation::LookFailed(error) => deciding.look_failed(error),

@@ -41,6 +41,8 @@ impl Deciding<'_> {
                 }
                 Judgement::Write(intended) => self.wants(call, intended, seen, rivals),
                 Judgement::Busy(why) => self.again("busy", why),
+                // Nothing is in danger, and the jobs behind it wait.
+                Judgement::Unclear(why) if !self.record.has_written() => self.again("unclear", why),
                 Judgement::Unclear(why) => self.again(&call.retry, why),
                 Judgement::Recheck(why) => self.recheck(why),
                 Judgement::StartOver(why) => self.start_over(why, seen),

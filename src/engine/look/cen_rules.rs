@@ -1,6 +1,7 @@
 //! Shared reads of `DescribeGrantRulesToCen` (API §A.5), the first witness. A single look makes one call filtered by its
-//! instance; concurrent looks at one CEN are batched. After a batch the next looks wait a moment for each other: the longer,
-//! the fewer calls the account may make.
+//! instance; concurrent looks at one CEN are batched, those of each requester for themselves: in a batch with a flood of
+//! another's, one would wait for all of that. After a batch the next looks wait a moment for each other: the longer, the fewer
+//! calls the account may make.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -14,6 +15,7 @@ use crate::domain::{Cen, GrantRule, InstanceId, InstanceType, Job};
 use crate::engine::look::batch::{Batches, locked};
 use crate::engine::look::rule_search::{Ask, Payers, RuleSearch, named};
 use crate::engine::ports::cloud::{Answer, CloudError, Failure, Listing, Readers, RuleFilter, TransitRouterReader};
+use crate::engine::ports::urgency::{OnBehalf, Urgency};
 
 /// Filtered calls under way at a time: enough to use the budget of an account that is far away.
 const AT_ONCE: usize = 8;
@@ -139,8 +141,11 @@ impl<'a> CenSearch<'a> {
     }
 }
 
-/// What can be read together: the rules of one type in one CEN.
-type CenAndType = (Cen, InstanceType);
+/// What is read together: for one requester, the rules of one type in one CEN.
+type ReadTogether = (Cen, InstanceType, OnBehalf);
+
+/// More batches than this are not remembered, except those after which looks still wait for each other.
+const REMEMBERED: usize = 10_000;
 
 /// What a batch has shown of a CEN.
 #[derive(Clone, Copy, Default)]
@@ -154,8 +159,8 @@ struct LastBatch {
 /// The first witness, shared by all jobs.
 #[derive(Default)]
 pub struct CenRules {
-    batches: Batches<CenAndType, InstanceId, RulesRead>,
-    last: Mutex<HashMap<CenAndType, LastBatch>>,
+    batches: Batches<ReadTogether, InstanceId, RulesRead>,
+    last: Mutex<HashMap<ReadTogether, LastBatch>>,
 }
 
 impl CenRules {
@@ -163,7 +168,7 @@ impl CenRules {
     pub async fn of(&self, cloud: &dyn Readers, clock: &dyn Clock, job: &Job) -> RulesRead {
         let reader = cloud.transit_router_reader(&job.cen.owner)?;
         let (cen, kind) = (&job.cen, job.instance.kind);
-        let group = (cen.clone(), kind);
+        let group = (cen.clone(), kind, Urgency::current().on_behalf);
         let pause = async {
             let again_at = self.last_batch(&group).again_at;
             clock.sleep(again_at.saturating_sub(clock.uptime())).await;
@@ -176,7 +181,11 @@ impl CenRules {
             if instances.len() > 1 {
                 let pause = (cloud.read_interval() * calls * SHARE).min(LONGEST_PAUSE);
                 let last = LastBatch { size, again_at: clock.uptime() + pause };
-                locked(&self.last).insert(group.clone(), last);
+                let mut batches = locked(&self.last);
+                if batches.len() >= REMEMBERED {
+                    batches.retain(|_, last| last.again_at > clock.uptime());
+                }
+                batches.insert(group.clone(), last);
             }
             let own = match told.remove(&job.instance.id) {
                 Some((_, told)) => told.map(|answer| Answer { calls, ..answer }),
@@ -196,7 +205,7 @@ impl CenRules {
         self.batches.ask(group.clone(), job.instance.id.clone(), pause, ask).await
     }
 
-    fn last_batch(&self, group: &CenAndType) -> LastBatch {
+    fn last_batch(&self, group: &ReadTogether) -> LastBatch {
         locked(&self.last).get(group).copied().unwrap_or_default()
     }
 }

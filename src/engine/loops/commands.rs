@@ -42,7 +42,9 @@ impl Engine {
         let (change, moved) = self.change(decision, LeaseUse::None, now);
         let decided = Arc::clone(&change.record);
         match self.store.commit(change).await? {
-            Committed::Conflict | Committed::Paused | Committed::OverLimit(_) => Err(CommandError::Conflict),
+            Committed::Conflict | Committed::Paused | Committed::OverLimit(_) | Committed::Locked(_) => {
+                Err(CommandError::Conflict)
+            }
             Committed::Done => {
                 let command = what.as_str();
                 tracing::info!(job.uid = %uid, command, token = authority, "an operator's command was carried out");

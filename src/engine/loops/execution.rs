@@ -16,7 +16,7 @@ use crate::engine::ports::action::Side;
 use crate::engine::ports::cloud::{Answer, CloudError, Failure, NoRoom};
 use crate::engine::ports::crash_points::CrashPoint;
 use crate::engine::ports::store::{Claimed, Committed, Lease, LeaseUse, StoreError};
-use crate::engine::ports::urgency::{Priority, Urgency};
+use crate::engine::ports::urgency::{OnBehalf, Priority, Urgency};
 use crate::engine::ports::write_permit::WritePermit;
 use crate::engine::record::{Record, State, Write};
 use crate::engine::seen::{Reads, Seen};
@@ -91,6 +91,10 @@ impl<'a> Execution<'a> {
                     let most = self.engine.policy.limits().of(self.record.job.kind).unwrap_or_default();
                     observation = Observation::OverLimit { begun, most };
                 }
+                Committed::Locked(other) => {
+                    self.keep_look(&decided);
+                    observation = Observation::Locked(other);
+                }
                 // `None`: it was unpaused meanwhile, and the same decision can be committed now.
                 Committed::Paused => {
                     if let Some(pause) = self.pause().await? {
@@ -147,7 +151,7 @@ impl<'a> Execution<'a> {
     }
 
     async fn room(&self, of: &AccountUid, operation: Operation, until: Duration) -> Result<Option<Operation>, NoRoom> {
-        let urgency = Urgency { priority: Priority::Job, until: Some(until), room: None };
+        let urgency = Urgency { until: Some(until), ..self.of_requester() };
         urgency.scope(self.engine.cloud.room(of, operation)).await
     }
 
@@ -278,7 +282,7 @@ impl<'a> Execution<'a> {
         Ok(Observation::Looked { seen, rivals: self.rivals().await? })
     }
 
-    /// The jobs that wait on the same grant. Only a job that has not written can take over from them or share their hour, and
+    /// The jobs that wait on the same grant, of the same two accounts. Only a job that has not written can take over from them or share their hour, and
     /// no job of kind grant does either.
     async fn rivals(&self) -> Result<Vec<Record>, StoreError> {
         if self.record.has_written() || self.record.job.kind == Kind::Grant {
@@ -286,7 +290,9 @@ impl<'a> Execution<'a> {
         }
         let job = &self.record.job;
         let waiting = self.engine.store.waiting_on(&job.instance.id, &job.cen.id).await?;
-        Ok(waiting.into_iter().filter(|rival| rival.uid != self.record.uid).collect())
+        let same =
+            |rival: &Record| rival.job.instance.owner == job.instance.owner && rival.job.cen.owner == job.cen.owner;
+        Ok(waiting.into_iter().filter(|rival| rival.uid != self.record.uid && same(rival)).collect())
     }
 
     /// Makes the write whose intent was just committed. `None`: not made, because the lease may run out under it.
@@ -337,7 +343,12 @@ impl<'a> Execution<'a> {
     /// that waited in vain is known not to have been sent.
     fn urgency(&self, began: Duration, limit: Duration) -> Urgency {
         let request = self.engine.catalog.policies.request_timeout;
-        Urgency { priority: Priority::Job, until: Some(began + limit.saturating_sub(request)), room: None }
+        Urgency { until: Some(began + limit.saturating_sub(request)), ..self.of_requester() }
+    }
+
+    fn of_requester(&self) -> Urgency {
+        let on_behalf = OnBehalf::of(&self.record.requester);
+        Urgency { priority: Priority::Job, on_behalf, until: None, room: None }
     }
 
     async fn send(

@@ -38,8 +38,11 @@ impl Inbox {
 
     /// Commits a batch of messages as jobs, repetitions or rejections. Returns what became of each, in order.
     pub async fn accept(&self, batch: Vec<Incoming>) -> Result<Vec<Taken>, IntakeError> {
+        let now = self.engine.clock.now();
         let batch: Vec<Incoming> = batch.into_iter().map(|incoming| incoming.bounded(MAX_BODY)).collect();
-        let taken = self.commit(&batch).await.map_err(|error| IntakeError { why: error.to_string() })?;
+        let held = |error: StoreError| IntakeError { why: error.to_string() };
+        let taken = self.commit(&batch, now).await.map_err(held)?;
+        let taken = self.reject_too_many(&batch, taken, now).await.map_err(held)?;
         let mut fresh = false;
         for (incoming, taken) in batch.iter().zip(&taken) {
             let (what, uid) = match taken {
@@ -47,6 +50,7 @@ impl Inbox {
                 Taken::Repeated(uid) => ("repeated", uid),
                 Taken::Reused(uid) => ("reused", uid),
                 Taken::Rejected(uid) => ("rejected", uid),
+                Taken::TooMany => continue,
             };
             fresh |= matches!(taken, Taken::New(_));
             self.engine.observer.took(what);
@@ -60,8 +64,8 @@ impl Inbox {
     }
 
     /// Commits a batch together, or each message for itself if the store refuses one for what is in it.
-    async fn commit(&self, batch: &[Incoming]) -> Result<Vec<Taken>, StoreError> {
-        let (store, now) = (&self.engine.store, self.engine.clock.now());
+    async fn commit(&self, batch: &[Incoming], now: Timestamp) -> Result<Vec<Taken>, StoreError> {
+        let store = &self.engine.store;
         match store.take(batch.iter().map(|incoming| self.read(incoming, now)).collect()).await {
             Err(StoreError::Refused(_)) => {}
             taken => return taken,
@@ -71,6 +75,45 @@ impl Inbox {
             taken.extend(self.commit_alone(incoming, now).await?);
         }
         Ok(taken)
+    }
+
+    /// Rejects what would be one job too many. Nothing is acknowledged before that, so that none is lost in between.
+    async fn reject_too_many(
+        &self,
+        batch: &[Incoming],
+        mut taken: Vec<Taken>,
+        now: Timestamp,
+    ) -> Result<Vec<Taken>, StoreError> {
+        let of = batch.iter().zip(&taken).enumerate().filter(|(_, (_, taken))| **taken == Taken::TooMany);
+        let (places, messages): (Vec<usize>, Vec<Message>) =
+            of.map(|(place, (incoming, _))| (place, self.too_many(incoming, now))).unzip();
+        if places.is_empty() {
+            return Ok(taken);
+        }
+        let rejected = self.engine.store.take(messages).await?;
+        for (place, rejected) in places.into_iter().zip(rejected) {
+            taken[place] = rejected;
+        }
+        Ok(taken)
+    }
+
+    fn too_many(&self, incoming: &Incoming, now: Timestamp) -> Message {
+        let Message::Arrival(arrival) = self.read(incoming, now) else {
+            unreachable!("what is no valid request is not counted");
+        };
+        let Record { requester, job, .. } = *arrival.record;
+        let fault = Fault {
+            at: "/instance/id".into(),
+            code: Code::JobTooMany,
+            message: format!(
+                "{requester} has {most} jobs on {id} that have not begun to write, and `[limits] unbegun_per_instance` \
+                 allows no more; submit this one again when one of them has begun or ended",
+                most = arrival.most_unbegun.unwrap_or_default(),
+                id = job.instance.id,
+            ),
+        };
+        let id = Some(job.id.to_string());
+        Message::Rejection(Box::new(self.rejection(Reason::TooMany, id, &[fault], requester, incoming, now)))
     }
 
     /// Commits one message. If the store refuses it, it becomes a rejection, and if the store refuses even that, a rejection
@@ -166,7 +209,8 @@ impl Inbox {
             message: format!("the id {id:?} was used by {requester} before, for another request; take a new one"),
         };
         let reused = self.rejection(Reason::IdReused, Some(id), &[fault], requester, incoming, now);
-        Arrival { record: Box::new(record), digest, outbound: vec![message], reused }
+        let most_unbegun = self.engine.policy.unbegun();
+        Arrival { record: Box::new(record), digest, outbound: vec![message], reused, most_unbegun }
     }
 
     /// Its uid is made of the message and of everything it is judged by, so that a second delivery of it is the same

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 use crate::clock::{Clock, earlier};
 use crate::domain::{EventType, Kind};
-use crate::engine::decide::decision::{Context, Decision};
+use crate::engine::decide::decision::{Context, Decision, Next};
 use crate::engine::events::Announcer;
 use crate::engine::guards::{WINDOW, setting};
 use crate::engine::look::looker::{Looker, SharedReads};
@@ -183,14 +183,15 @@ impl Engine {
     /// A decision as the change that commits it, and what to pass to [`Engine::moved`] after the commit.
     pub fn change(&self, decision: Decision, lease: LeaseUse, now: Timestamp) -> (Change, Moved) {
         let moved = Moved::by(&decision);
-        let Decision { record, says, also, begins, .. } = decision;
+        let Decision { record, says, also, begins, next, .. } = decision;
         let (record, outbound) = self.next(record, &says, now);
         let also = also.into_iter().map(|(other, said)| self.next(other, &[said], now));
         let admission = begins.then(|| Admission {
             since: earlier(now, WINDOW),
             most: self.policy.limits().of(record.job.kind).filter(|_| record.approved_at.is_none()),
         });
-        (Change { also: also.collect(), record, lease, outbound, admission }, moved)
+        let intends = matches!(next, Next::Write(_));
+        (Change { also: also.collect(), record, lease, outbound, admission, intends }, moved)
     }
 
     /// A record as it is committed, and its events as messages.

@@ -1,6 +1,6 @@
 //! The worker: claims what is due, and for each job decides, commits and acts until it rests, by an [`Execution`] of it.
 
-use std::collections::HashSet;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -8,11 +8,12 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::clock::later;
-use crate::domain::JobUid;
+use crate::domain::{JobUid, Requester};
 use crate::engine::decide::decision::{Next, Observation};
 use crate::engine::loops::execution::{Execution, STORE_PAUSE};
 use crate::engine::loops::shared::Engine;
-use crate::engine::ports::store::{Claimed, StoreError};
+use crate::engine::ports::store::{Claimed, StoreError, Turns};
+use crate::engine::record::Record;
 
 /// How much a worker takes on at a time.
 #[derive(Debug, Clone, Copy)]
@@ -23,27 +24,35 @@ pub struct Capacity {
     pub drain: Duration,
 }
 
-/// The shortest pause between two claims that find nothing.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
-/// The shortest pause between two questions for the next due time: the store looks at every lease to answer.
-const ASK_PAUSE: Duration = Duration::from_millis(20);
+/// Of the slots of a worker, this part is kept from any one requester, and at least one slot, so that another does not wait
+/// until a job of it rests. A worker is seldom short of slots, and often of calls that the cloud takes.
+const FOR_OTHERS: usize = 8;
+/// The pause until the next claim while a requester has all the slots that one may have: its next job is due and must not be
+/// asked for in vain all the time. What becomes due for another meanwhile waits no longer than this.
+const FULL_PAUSE: Duration = Duration::from_millis(200);
 
-/// The jobs in work. They are never claimed again, whatever the clocks say of their leases: a write of theirs may be under
-/// way.
+/// The jobs in work, with their requesters. They are never claimed again, whatever the clocks say of
+/// their leases: a write of theirs may be under way.
 #[derive(Debug, Clone, Default)]
-struct InHand(Arc<Mutex<HashSet<JobUid>>>);
+struct InHand(Arc<Mutex<BTreeMap<JobUid, Requester>>>);
 
 /// Keeps a job in hand for as long as its task lasts, however that ends.
 struct Held(InHand, JobUid);
 
 impl InHand {
-    fn jobs(&self) -> MutexGuard<'_, HashSet<JobUid>> {
+    fn jobs(&self) -> MutexGuard<'_, BTreeMap<JobUid, Requester>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn take(&self, uid: JobUid) -> Held {
-        self.jobs().insert(uid);
-        Held(self.clone(), uid)
+    /// Whether a requester has as many jobs in work as one may have.
+    fn somebody_has(&self, most: usize) -> bool {
+        let turns = Turns { in_hand: self.jobs().clone(), ..Turns::default() };
+        turns.in_work().values().any(|jobs| *jobs >= most)
+    }
+
+    fn take(&self, record: &Record) -> Held {
+        self.jobs().insert(record.uid, record.requester.clone());
+        Held(self.clone(), record.uid)
     }
 }
 
@@ -52,6 +61,21 @@ impl Drop for Held {
         self.0.jobs().remove(&self.1);
     }
 }
+
+/// What a worker remembers between two claims.
+#[derive(Default)]
+struct Claims {
+    in_hand: InHand,
+    /// Whose job was claimed last.
+    after: Option<Requester>,
+    /// When the store was last asked for the next due time.
+    asked: Option<Duration>,
+}
+
+/// The shortest pause between two claims that find nothing.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
+/// The shortest pause between two questions for the next due time: the store looks at every lease to answer.
+const ASK_PAUSE: Duration = Duration::from_millis(20);
 
 /// Works until `stop` says true, then waits up to `drain` for the jobs in work to come to rest. Jobs that do not are cut
 /// off, as in a crash.
@@ -62,10 +86,10 @@ pub async fn work(engine: Arc<Engine>, capacity: Capacity, mut stop: watch::Rece
         Ok(count) => tracing::info!(leases = count, "leases of an earlier run reclaimed"),
         Err(error) => tracing::error!(%error, "cannot reclaim the leases of an earlier run; waits until they expire"),
     }
-    let (mut asked, in_hand) = (None, InHand::default());
+    let mut claims = Claims::default();
     while !*stop.borrow() {
         while jobs.try_join_next().is_some() {}
-        let pause = match fill(&engine, capacity, &mut jobs, &in_hand, &mut asked).await {
+        let pause = match fill(&engine, capacity, &mut jobs, &mut claims).await {
             Ok(pause) => pause,
             Err(error) => {
                 tracing::error!(%error, "cannot claim jobs; tries again");
@@ -90,26 +114,29 @@ pub async fn work(engine: Arc<Engine>, capacity: Capacity, mut stop: watch::Rece
     }
 }
 
-/// Claims what is due. Returns after how long to look again; `None` if only a notification brings more. `asked` is when
-/// the store was last asked for the next due time.
+/// Claims what is due. Returns after how long to look again; `None` if only a notification brings more.
 async fn fill(
     engine: &Arc<Engine>,
     capacity: Capacity,
     jobs: &mut JoinSet<()>,
-    in_hand: &InHand,
-    asked: &mut Option<Duration>,
+    claims: &mut Claims,
 ) -> Result<Option<Duration>, StoreError> {
     let free = capacity.jobs.saturating_sub(jobs.len());
     if free == 0 {
         return Ok(None);
     }
     let (now, uptime) = (engine.clock.now(), engine.clock.uptime());
-    let held: Vec<JobUid> = in_hand.jobs().iter().copied().collect();
-    let claimed = engine.store.claim(&engine.holder, now, later(now, engine.kept()), free, &held).await?;
+    let kept = if capacity.jobs > 1 { (capacity.jobs / FOR_OTHERS).max(1) } else { 0 };
+    let (in_hand, after) = (claims.in_hand.jobs().clone(), claims.after.clone());
+    let turns = Turns { in_hand, after, most: capacity.jobs - kept };
+    let claimed = engine.store.claim_in_turn(&engine.holder, now, later(now, engine.kept()), free, &turns).await?;
     let full = claimed.len() == free;
+    if let Some(last) = claimed.last() {
+        claims.after = Some(last.record.requester.clone());
+    }
     for claimed in claimed {
         let (engine, deadline) = (Arc::clone(engine), uptime + engine.lease());
-        let held = in_hand.take(claimed.record.uid);
+        let held = claims.in_hand.take(&claimed.record);
         jobs.spawn(async move {
             let _held = held;
             if let Err(error) = run(&engine, claimed, deadline).await {
@@ -120,10 +147,13 @@ async fn fill(
     if full {
         return Ok(None);
     }
-    if let Some(asked) = asked.filter(|asked| uptime < *asked + ASK_PAUSE) {
+    if claims.in_hand.somebody_has(turns.most) {
+        return Ok(Some(FULL_PAUSE));
+    }
+    if let Some(asked) = claims.asked.filter(|asked| uptime < *asked + ASK_PAUSE) {
         return Ok(Some((asked + ASK_PAUSE).saturating_sub(uptime)));
     }
-    *asked = Some(uptime);
+    claims.asked = Some(uptime);
     let next = engine.store.next_due().await?;
     Ok(next.map(|at| crate::clock::until(engine.clock.now(), at).max(SHORTEST_PAUSE)))
 }

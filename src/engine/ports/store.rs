@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::domain::{AccountUid, Cen, CenId, Code, InstanceId, InstanceType, JobId, JobUid, Kind, Requester};
+use crate::domain::{AccountUid, Cen, CenId, Code, Instance, InstanceId, InstanceType, JobId, JobUid, Kind, Requester};
 use crate::engine::guards::Pause;
 use crate::engine::ports::mail::{Lane, Outgoing};
 use crate::engine::record::{Origin, Record, State};
@@ -45,6 +45,8 @@ pub struct Arrival {
     pub outbound: Vec<OutboundMessage>,
     /// Stored and published if the key was used before for another request.
     pub reused: Rejection,
+    /// How many jobs of its requester on its instance may be there that have not begun to write; `None` for any number.
+    pub most_unbegun: Option<u32>,
 }
 
 /// A message that does not become a job.
@@ -107,6 +109,9 @@ pub enum Taken {
     Reused(JobUid),
     /// A rejection under this uid.
     Rejected(JobUid),
+    /// Nothing yet: it would be a new job, and its requester has as many on the instance that have not begun as it may. It is
+    /// to be rejected.
+    TooMany,
 }
 
 /// The right to work on a job, with a fencing token that every commit under it must name.
@@ -118,6 +123,39 @@ pub struct Lease {
     pub token: i64,
     /// When it ends, by the store's clock.
     pub until: Timestamp,
+}
+
+/// Whose jobs a claim takes, so that no requester keeps the others waiting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Turns {
+    /// The jobs that the worker has in work. They are not claimed, whatever became of their leases.
+    pub in_hand: BTreeMap<JobUid, Requester>,
+    /// The requester whose turn was last: the one after it, in the order of names, is next.
+    pub after: Option<Requester>,
+    /// How many jobs of one requester may be in work.
+    pub most: usize,
+}
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self { in_hand: BTreeMap::new(), after: None, most: usize::MAX }
+    }
+}
+
+impl Turns {
+    /// How many jobs of each requester are in work.
+    pub fn in_work(&self) -> BTreeMap<Requester, usize> {
+        let mut in_work = BTreeMap::new();
+        for requester in self.in_hand.values() {
+            *in_work.entry(requester.clone()).or_default() += 1;
+        }
+        in_work
+    }
+
+    /// How many more jobs of this requester may be in work.
+    pub fn left(&self, requester: &str) -> usize {
+        self.most.saturating_sub(self.in_hand.values().filter(|other| other.as_str() == requester).count())
+    }
 }
 
 /// A job that a worker has leased.
@@ -154,6 +192,9 @@ pub struct Change {
     pub also: Vec<(Arc<Record>, Vec<OutboundMessage>)>,
     /// Set on the commit with which the job begins to write: it must pass this in the same commit.
     pub admission: Option<Admission>,
+    /// Whether a write follows from it. Then the job must have the lock of its instance, or get it in the same commit: one job
+    /// has it at a time, from its first intent until it leaves its queue or all it wrote was refused.
+    pub intends: bool,
 }
 
 /// What a job must pass to begin to write. Neither of its accounts is paused; and of the other jobs counted with it
@@ -177,6 +218,8 @@ pub enum Committed {
     Paused,
     /// Nothing was changed: the job would begin to write, and the hourly limit is used up. Holds how many have begun.
     OverLimit(u64),
+    /// Nothing was changed: the job would write, and this other job has the lock of the instance.
+    Locked(JobUid),
 }
 
 /// Why a method of the store failed.
@@ -341,10 +384,20 @@ pub trait Store: Send + Sync + 'static {
     /// Takes messages in, in one commit; one answer for each, in order.
     async fn take(&self, messages: Vec<Message>) -> Result<Vec<Taken>, StoreError>;
 
-    /// Leases up to `limit` jobs to `holder` until `until`, earliest due first. A job can be leased if it is due at `now`,
-    /// not left to the sweep, first in the queue of its instance or outside of it, and not leased. A job that is held for
-    /// a paused account is also due once that account is unpaused. Those that the holder has `in_hand` are left out,
-    /// whatever became of their leases.
+    /// Leases up to `limit` jobs to `holder` until `until`. A job can be leased if it is due at `now`, not left to the sweep,
+    /// first in the queue of its instance or outside of it, and not leased. A job that is held for a paused account is also
+    /// due once that account is unpaused. Requesters take turns, as `turns` says; each gets its earliest due job first.
+    /// Those that the holder has in hand are left out, whatever became of their leases.
+    async fn claim_in_turn(
+        &self,
+        holder: &str,
+        now: Timestamp,
+        until: Timestamp,
+        limit: usize,
+        turns: &Turns,
+    ) -> Result<Vec<Claimed>, StoreError>;
+
+    /// Leases jobs to a holder that has these in hand, without a bound for one requester.
     async fn claim(
         &self,
         holder: &str,
@@ -352,7 +405,10 @@ pub trait Store: Send + Sync + 'static {
         until: Timestamp,
         limit: usize,
         in_hand: &[JobUid],
-    ) -> Result<Vec<Claimed>, StoreError>;
+    ) -> Result<Vec<Claimed>, StoreError> {
+        let in_hand = in_hand.iter().map(|uid| (*uid, Requester::anonymous())).collect();
+        self.claim_in_turn(holder, now, until, limit, &Turns { in_hand, ..Turns::default() }).await
+    }
 
     /// Releases every lease of `holder`, so that a restarted worker need not wait for its own to end. Returns how many
     /// there were.
@@ -403,8 +459,8 @@ pub trait Store: Send + Sync + 'static {
     /// The waiting jobs on this instance in this CEN, oldest first.
     async fn waiting_on(&self, instance: &InstanceId, cen: &CenId) -> Result<Vec<Record>, StoreError>;
 
-    /// The first job in the queue of an instance.
-    async fn first_in_queue(&self, instance: &InstanceId) -> Result<Option<JobUid>, StoreError>;
+    /// The first job in the queue of an instance and its owner.
+    async fn first_in_queue(&self, instance: &Instance) -> Result<Option<JobUid>, StoreError>;
 
     /// A page of jobs, newest first.
     async fn list(&self, filter: &Filter) -> Result<Vec<Record>, StoreError>;

@@ -12,9 +12,10 @@ use uuid::Uuid;
 
 use super::counts::CountChanges;
 use super::guards::{Counted, Guards};
-use super::instance_queue::LastTurns;
+use super::instance_queue::{LastTurns, QueueKey};
 use super::lease_clock::{LeaseClock, LeaseEnd};
 use super::outbound::OutboundBatch;
+use crate::domain::JobUid;
 use crate::engine::ports::store::{Change, Committed, LeaseUse, OutboundMessage, StoreError, Wakeup};
 use crate::engine::record::Record;
 use crate::store::judge::{self, Compared};
@@ -24,7 +25,9 @@ use crate::store::row::{self, QueuePlace};
 pub(super) struct Ledger<'a> {
     rows: HashMap<Uuid, JobRow>,
     last_turns: LastTurns,
-    locked_queues: &'a HashSet<String>,
+    locked_queues: &'a HashSet<QueueKey>,
+    /// The jobs that had the locks of instances, with the instances, when the group was read.
+    locked_by: Vec<(Uuid, String)>,
     pub(super) outbound: OutboundBatch,
     guards: Guards,
     clock: &'a LeaseClock,
@@ -36,8 +39,9 @@ struct JobRow {
     revision: i64,
     state: String,
     kind: String,
-    instance: String,
+    queue: QueueKey,
     place: QueuePlace,
+    locks: bool,
     lease_holder: Option<String>,
     lease_token: i64,
     counted: Counted,
@@ -59,6 +63,7 @@ struct StoredRow {
 pub(super) struct JobUpdate {
     pub(super) record: Arc<Record>,
     pub(super) lease: LeaseUpdate,
+    pub(super) locks: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,9 +75,9 @@ pub(super) enum LeaseUpdate {
 
 /// Why a change was not decided.
 pub(super) enum Undecided {
-    /// A job enters the queue of this instance, which is not locked. Queues are locked before anything else, so the
-    /// transaction must begin anew.
-    QueueNotLocked(String),
+    /// A job enters this queue, or wants the lock of its instance, and the queue is not locked. Queues are locked before
+    /// anything else, so the transaction must begin anew.
+    QueueNotLocked(QueueKey),
     Refused(StoreError),
 }
 
@@ -100,8 +105,9 @@ impl JobRow {
         Self {
             revision: row.get("revision"),
             kind: row.get("kind"),
-            instance: row.get("instance_id"),
+            queue: QueueKey { instance: row.get("instance_id"), owner: row.get("instance_owner") },
             place,
+            locks: row.get("locks"),
             lease_holder: row.get("lease_holder"),
             lease_token: row.get("lease_token"),
             stored: StoredRow { state: state.clone(), is_first: place.is_first, counted: counted.clone() },
@@ -131,15 +137,22 @@ impl JobRow {
     }
 
     /// The row after one more change.
-    fn updated(&self, record: &Arc<Record>, place: QueuePlace, lease: LeaseUpdate) -> Result<Self, StoreError> {
+    fn updated(
+        &self,
+        record: &Arc<Record>,
+        place: QueuePlace,
+        locks: bool,
+        lease: LeaseUpdate,
+    ) -> Result<Self, StoreError> {
         let columns = row::index(record)?;
         Ok(Self {
             revision: columns.revision,
             state: columns.state.as_str().to_owned(),
             place,
+            locks,
             lease_holder: self.lease_holder.clone().filter(|_| lease != LeaseUpdate::Released),
             counted: Counted { counted_as: columns.counted_as, begun_us: columns.begun_us },
-            update: Some(Box::new(JobUpdate { record: Arc::clone(record), lease })),
+            update: Some(Box::new(JobUpdate { record: Arc::clone(record), lease, locks })),
             ..self.clone()
         })
     }
@@ -150,13 +163,15 @@ impl<'a> Ledger<'a> {
     pub(super) fn new(
         rows: &[Row],
         last_turns: LastTurns,
-        locked_queues: &'a HashSet<String>,
+        locked_queues: &'a HashSet<QueueKey>,
+        locked_by: &[Row],
         outbound: OutboundBatch,
         guards: Guards,
         clock: &'a LeaseClock,
     ) -> Self {
         let rows = rows.iter().map(|row| (row.get("uid"), JobRow::read(row))).collect();
-        Self { rows, last_turns, locked_queues, outbound, guards, clock }
+        let locked_by = locked_by.iter().map(|row| (row.get("uid"), row.get("instance_id"))).collect();
+        Self { rows, last_turns, locked_queues, locked_by, outbound, guards, clock }
     }
 
     /// Decides one change, whole or not at all.
@@ -173,19 +188,36 @@ impl<'a> Ledger<'a> {
 
     /// Decides one change, job by job. Rows that it has replaced are in `before`.
     fn apply_all(&mut self, change: &Change, before: &mut Vec<(Uuid, JobRow)>) -> Result<Committed, Undecided> {
-        let admitted = self.admit(change);
-        match self.apply_one(&change.record, &change.lease, &change.outbound, before)? {
+        let admitted = match self.lock(change)? {
+            Committed::Done => self.admit(change),
+            locked => locked,
+        };
+        match self.apply_one(&change.record, &change.lease, change.intends, &change.outbound, before)? {
             Committed::Done if admitted == Committed::Done => {}
             Committed::Done => return Ok(admitted),
             conflict => return Ok(conflict),
         }
         for (record, outbound) in &change.also {
-            let applied = self.apply_one(record, &LeaseUse::None, outbound, before)?;
+            let applied = self.apply_one(record, &LeaseUse::None, false, outbound, before)?;
             if applied != Committed::Done {
                 return Ok(applied);
             }
         }
         Ok(Committed::Done)
+    }
+
+    /// Whether the job of a change may have the lock of its instance, if it needs it and has it not.
+    fn lock(&self, Change { record, intends, .. }: &Change) -> Result<Committed, Undecided> {
+        let uid = record.uid.0;
+        let Some(job) = self.rows.get(&uid).filter(|job| *intends && !job.locks) else { return Ok(Committed::Done) };
+        if !self.locked_queues.contains(&job.queue) {
+            return Err(Undecided::QueueNotLocked(job.queue.clone()));
+        }
+        let instance = &job.queue.instance;
+        let read = self.locked_by.iter().filter(|(other, of)| of == instance && !self.rows.contains_key(other));
+        let changed = self.rows.iter().filter(|(_, row)| row.locks && row.queue.instance == *instance);
+        let other = read.map(|(other, _)| *other).chain(changed.map(|(other, _)| *other)).find(|other| *other != uid);
+        Ok(other.map_or(Committed::Done, |other| Committed::Locked(JobUid(other))))
     }
 
     /// Whether the job of a change may begin to write, if it does.
@@ -199,6 +231,7 @@ impl<'a> Ledger<'a> {
         &mut self,
         record: &Arc<Record>,
         lease: &LeaseUse,
+        intends: bool,
         outbound: &[OutboundMessage],
         before: &mut Vec<(Uuid, JobRow)>,
     ) -> Result<Committed, Undecided> {
@@ -208,13 +241,14 @@ impl<'a> Ledger<'a> {
         }
         let place = match row.place.after(record) {
             Some(place) => place,
-            None if !self.locked_queues.contains(&row.instance) => {
-                return Err(Undecided::QueueNotLocked(row.instance.clone()));
+            None if !self.locked_queues.contains(&row.queue) => {
+                return Err(Undecided::QueueNotLocked(row.queue.clone()));
             }
             // `mark_first` finds out whether it is first.
-            None => QueuePlace { turn: Some(self.last_turns.enter(&row.instance)), is_first: false },
+            None => QueuePlace { turn: Some(self.last_turns.enter(&row.queue)), is_first: false },
         };
-        let updated = row.updated(record, place, row.lease_update(lease, self.clock))?;
+        let locks = row::locks(row.locks, intends, record);
+        let updated = row.updated(record, place, locks, row.lease_update(lease, self.clock))?;
         before.push((record.uid.0, std::mem::replace(row, updated)));
         self.outbound.add(record.uid, outbound)?;
         Ok(Committed::Done)
@@ -222,14 +256,14 @@ impl<'a> Ledger<'a> {
 
     /// Marks the first of each locked queue, once all jobs of the group have entered or left.
     pub(super) fn mark_first(&mut self) {
-        let mut lowest: HashMap<&str, i64> = HashMap::new();
+        let mut lowest: HashMap<&QueueKey, i64> = HashMap::new();
         for row in self.rows.values() {
-            if let (Some(turn), Some(queue)) = (row.place.turn, self.locked_queues.get(&row.instance)) {
+            if let (Some(turn), Some(queue)) = (row.place.turn, self.locked_queues.get(&row.queue)) {
                 lowest.entry(queue).and_modify(|lowest| *lowest = turn.min(*lowest)).or_insert(turn);
             }
         }
         for row in self.rows.values_mut() {
-            if let (Some(turn), Some(lowest)) = (row.place.turn, lowest.get(row.instance.as_str())) {
+            if let (Some(turn), Some(lowest)) = (row.place.turn, lowest.get(&row.queue)) {
                 row.place.is_first = turn == *lowest;
             }
         }

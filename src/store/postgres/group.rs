@@ -11,7 +11,7 @@ use super::connection::{Connection, Pipeline, TRANSACTION_ID};
 use super::counts;
 use super::error::PgError;
 use super::guards::{self, Guards};
-use super::instance_queue::{self, LastTurns};
+use super::instance_queue::{self, LastTurns, QueueKey};
 use super::job_rows;
 use super::lease_clock::LeaseClock;
 use super::lock_keys::{self, TRANSACTION_CLASS};
@@ -27,10 +27,11 @@ use crate::store::judge::ChangeResult;
 const LOCK_ROWS: &str = "WITH wanted AS MATERIALIZED (
       SELECT unnest($1::uuid[]) AS uid
       UNION
-      SELECT next.uid FROM unnest($2::text[]) AS n(instance_id) CROSS JOIN LATERAL (
-        SELECT uid FROM jobs j WHERE j.instance_id = n.instance_id AND turn IS NOT NULL AND uid <> ALL ($1)
-        ORDER BY turn LIMIT 1) AS next)
-    SELECT j.uid, revision, state, kind, instance_id, turn, is_first, lease_holder, lease_token, counted_as, begun_us
+      SELECT next.uid FROM unnest($2::text[], $3::text[]) AS n(instance_id, owner) CROSS JOIN LATERAL (
+        SELECT uid FROM jobs j WHERE j.instance_id = n.instance_id AND j.instance_owner = n.owner AND turn IS NOT NULL
+          AND uid <> ALL ($1) ORDER BY turn LIMIT 1) AS next)
+    SELECT j.uid, revision, state, kind, instance_id, instance_owner, turn, is_first, locks, lease_holder, lease_token,
+      counted_as, begun_us
     FROM jobs j JOIN wanted ON wanted.uid = j.uid ORDER BY j.uid FOR NO KEY UPDATE OF j";
 
 const MARK_FIRST: &str = "UPDATE jobs SET is_first = true WHERE uid = ANY ($1)";
@@ -44,11 +45,14 @@ pub(super) async fn apply(
     shard: i16,
 ) -> Result<(Vec<ChangeResult>, Wakeup), PgError> {
     conn.prepare(&[TRANSACTION_ID, instance_queue::LOCK, LOCK_ROWS, instance_queue::LAST, KNOWN, FOLLOWERS]).await?;
+    conn.prepare(&[instance_queue::LOCKED_BY]).await?;
     conn.prepare(&[job_rows::UPDATE, MARK_FIRST, counts::COUNT]).await?;
     conn.prepare(&OutboundBatch::PREPARED).await?;
     conn.prepare(&[guards::SHARE, guards::PAUSED, guards::BEGUN]).await?;
     let leaving = records(changes).map(|(record, _)| record).filter(|record| !record.phase.in_queue());
-    let mut queues: HashSet<String> = leaving.map(|record| record.job.instance.id.as_str().to_owned()).collect();
+    // A job that has begun has the lock of its instance already, as a rule.
+    let locking = changes.iter().filter(|change| change.admission.is_some()).map(|change| &change.record);
+    let mut queues: HashSet<QueueKey> = leaving.chain(locking).map(|record| QueueKey::of(record)).collect();
     // Each attempt locks at least one queue more, so this ends.
     loop {
         match attempt(conn, pool, changes, &queues, clock, shard).await? {
@@ -69,14 +73,14 @@ fn records<'a>(changes: &'a [&Change]) -> impl Iterator<Item = (&'a Arc<Record>,
 enum Attempt {
     Done(Vec<ChangeResult>, Wakeup),
     /// These queues must be locked too.
-    NotLocked(Vec<String>),
+    NotLocked(Vec<QueueKey>),
 }
 
 async fn attempt(
     conn: &Connection,
     pool: &Pool,
     changes: &[&Change],
-    queues: &HashSet<String>,
+    queues: &HashSet<QueueKey>,
     clock: &LeaseClock,
     shard: i16,
 ) -> Result<Attempt, PgError> {
@@ -86,7 +90,7 @@ async fn attempt(
         match ledger.apply(change) {
             Ok(committed) => results.push(Ok(committed)),
             Err(Undecided::Refused(error)) => results.push(Err(error)),
-            Err(Undecided::QueueNotLocked(instance)) => not_locked.push(instance),
+            Err(Undecided::QueueNotLocked(queue)) => not_locked.push(queue),
         }
     }
     if !not_locked.is_empty() {
@@ -111,7 +115,7 @@ async fn attempt(
 async fn load<'a>(
     conn: &Connection,
     changes: &[&Change],
-    queues: &'a HashSet<String>,
+    queues: &'a HashSet<QueueKey>,
     clock: &'a LeaseClock,
 ) -> Result<(String, Ledger<'a>), PgError> {
     let uids: Vec<Uuid> = records(changes).map(|(record, _)| record.uid.0).collect();
@@ -121,25 +125,28 @@ async fn load<'a>(
     let (event_uids, sequences): (Vec<Uuid>, Vec<i32>) =
         events().map(|event| (event.uid.0, sequence(event.sequence))).unzip();
     let terminal: Vec<Uuid> = events().filter(|event| event.terminal).map(|event| event.uid.0).collect();
-    let instances: Vec<&str> = queues.iter().map(String::as_str).collect();
+    let (instances, owners): (Vec<&str>, Vec<&str>) =
+        queues.iter().map(|queue| (queue.instance.as_str(), queue.owner.as_str())).unzip();
+    let intends = changes.iter().any(|change| change.intends);
     let counted = guards::counted_names(changes);
     let locks = lock_keys::of_names(instances.iter().copied().chain(counted.iter().map(String::as_str)));
     let pipeline = conn.pipeline();
-    let (transaction_id, (), _, rows, guards, last, known, followers) = tokio::try_join!(
+    let (transaction_id, (), _, rows, guards, last, locked_by, known, followers) = tokio::try_join!(
         biased;
         pipeline.begin(),
         Guards::share(pipeline, changes),
         async { pipeline.query_unless(locks.is_empty(), instance_queue::LOCK, &[&TRANSACTION_CLASS, &locks]).await },
-        async { pipeline.query(LOCK_ROWS, &[&uids, &instances]).await },
+        async { pipeline.query(LOCK_ROWS, &[&uids, &instances, &owners]).await },
         Guards::read(pipeline, changes),
-        async { pipeline.query_unless(instances.is_empty(), instance_queue::LAST, &[&instances]).await },
+        async { pipeline.query_unless(instances.is_empty(), instance_queue::LAST, &[&instances, &owners]).await },
+        async { pipeline.query_unless(!intends || instances.is_empty(), instance_queue::LOCKED_BY, &[&instances]).await },
         async { pipeline.query_unless(event_uids.is_empty(), KNOWN, &[&event_uids, &sequences]).await },
         async { pipeline.query_unless(terminal.is_empty(), FOLLOWERS, &[&terminal]).await },
     )?;
     let mut outbound = OutboundBatch::default();
     outbound.learn_known(&known)?;
     outbound.learn_followers(&followers)?;
-    Ok((transaction_id, Ledger::new(&rows, LastTurns::read(&last), queues, outbound, guards, clock)))
+    Ok((transaction_id, Ledger::new(&rows, LastTurns::read(&last), queues, &locked_by, outbound, guards, clock)))
 }
 
 async fn write(

@@ -12,23 +12,24 @@ use crate::store::row::{self, Indexed, QueuePlace};
 
 pub(super) const INSERT: &str = "INSERT INTO jobs (uid, requester, job_id, kind, state, ended, instance_id, instance_type,
       cen_id, cen_owner, accepted_us, finished_us, due_us, swept, record, revision, turn, is_first, counted_as, begun_us,
-      held)
+      held, instance_owner)
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bool[], $7::text[], $8::text[],
       $9::text[], $10::text[], $11::int8[], $12::int8[], $13::int8[], $14::bool[], $15::text[], $16::int8[], $17::int8[],
-      $18::bool[], $19::text[], $20::int8[], $21::text[])";
+      $18::bool[], $19::text[], $20::int8[], $21::text[], $22::text[])";
 
 pub(super) const UPDATE: &str = concat!(
     "UPDATE jobs j SET state = n.state, ended = n.ended, finished_us = n.finished_us, due_us = n.due_us,
        swept = n.swept, record = n.record, revision = n.revision, turn = n.turn, is_first = n.is_first,
-       counted_as = n.counted_as, begun_us = n.begun_us, held = n.held,
+       counted_as = n.counted_as, begun_us = n.begun_us, held = n.held, locks = n.locks,
        lease_holder = CASE WHEN n.freed THEN NULL ELSE j.lease_holder END,
        lease_until_us = CASE WHEN n.freed THEN 0 ELSE coalesce(n.until_us, ",
     now_us!(),
     " + n.length_us, j.lease_until_us) END
      FROM unnest($1::uuid[], $2::text[], $3::bool[], $4::int8[], $5::int8[], $6::bool[], $7::text[], $8::int8[],
-       $9::int8[], $10::bool[], $11::bool[], $12::int8[], $13::int8[], $14::text[], $15::int8[], $16::text[])
+       $9::int8[], $10::bool[], $11::bool[], $12::int8[], $13::int8[], $14::text[], $15::int8[], $16::text[],
+       $17::bool[])
        AS n(uid, state, ended, finished_us, due_us, swept, record, revision, turn, is_first, freed, until_us, length_us,
-         counted_as, begun_us, held)
+         counted_as, begun_us, held, locks)
      WHERE j.uid = n.uid"
 );
 
@@ -84,6 +85,7 @@ pub(super) async fn insert(
         column!(rows, row => row.columns.counted_as.as_deref()),
         column!(rows, row => row.columns.begun_us),
         column!(rows, row => row.columns.held),
+        column!(rows, row => row.columns.instance_owner),
     ];
     pipeline.execute(INSERT, values).await
 }
@@ -112,6 +114,7 @@ pub(super) async fn update(pipeline: Pipeline<'_>, jobs: &[(&JobUpdate, QueuePla
         column!(rows, row => row.columns.counted_as.as_deref()),
         column!(rows, row => row.columns.begun_us),
         column!(rows, row => row.columns.held),
+        column!(jobs, (job, _) => job.locks),
     ];
     pipeline.execute(UPDATE, values).await
 }

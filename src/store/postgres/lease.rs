@@ -12,42 +12,75 @@ use super::database_time::DatabaseTime;
 use super::error::PgError;
 use super::lease_clock::now_us;
 use crate::domain::JobUid;
-use crate::engine::ports::store::{Claimed, Lease};
+use crate::engine::ports::store::{Claimed, Lease, Turns};
 use crate::store::row;
 
-/// Jobs that were held for an account that is no longer paused come first: they have waited longest. One whose own time has
-/// come is in both lists.
+/// Leases jobs of each requester in its turn. The index of jobs that can be claimed is in the order of requesters, and each
+/// step to the next one is a search in it. So a hundred thousand jobs of one requester cost a claim no more than one.
+///
+/// Of each requester as many rows are locked as its part of the limit. Those that were held for an account that is no longer
+/// paused come first: they have waited longest. One whose own time has come is in both lists.
 const CLAIM: &str = concat!(
-    "WITH released AS MATERIALIZED (
-       SELECT uid, held FROM jobs
-       WHERE held IS NOT NULL AND held IN (SELECT account FROM pauses WHERE NOT active) AND is_first
-         AND uid <> ALL ($8) AND lease_until_us <= coalesce($2, least($7, ",
+    "WITH RECURSIVE waiting (requester) AS (
+       (SELECT requester FROM jobs WHERE is_first AND NOT swept AND due_us IS NOT NULL ORDER BY requester LIMIT 1)
+       UNION ALL
+       SELECT (SELECT j.requester FROM jobs j WHERE is_first AND NOT swept AND due_us IS NOT NULL
+         AND j.requester > w.requester ORDER BY j.requester LIMIT 1) FROM waiting w WHERE w.requester IS NOT NULL),
+     holding (requester) AS (
+       (SELECT requester FROM jobs WHERE held IS NOT NULL ORDER BY requester LIMIT 1)
+       UNION ALL
+       SELECT (SELECT j.requester FROM jobs j WHERE held IS NOT NULL
+         AND j.requester > h.requester ORDER BY j.requester LIMIT 1) FROM holding h WHERE h.requester IS NOT NULL),
+     in_turn AS MATERIALIZED (
+       SELECT requester, $9 - coalesce(jobs, 0) AS has_left
+       FROM (SELECT requester FROM waiting UNION SELECT requester FROM holding) AS requesters
+         LEFT JOIN unnest($7::text[], $8::int8[]) AS in_work (requester, jobs) USING (requester)
+       WHERE requester IS NOT NULL AND $9 > coalesce(jobs, 0)),
+     part AS MATERIALIZED (SELECT ceil($3::int8::float8 / greatest(count(*), 1))::int8 AS rows FROM in_turn),
+     released AS MATERIALIZED (
+       SELECT requester, has_left, uid, held FROM in_turn CROSS JOIN LATERAL (
+         SELECT uid, held FROM jobs j
+         WHERE j.requester = in_turn.requester AND held IN (SELECT account FROM pauses WHERE NOT active) AND is_first
+           AND uid <> ALL ($11::uuid[]) AND lease_until_us <= coalesce($2, least($12, ",
     now_us!(),
-    ")) ORDER BY held, uid LIMIT $3 FOR NO KEY UPDATE OF jobs SKIP LOCKED),
+    ")) ORDER BY held, uid LIMIT (SELECT rows FROM part) FOR NO KEY UPDATE OF j SKIP LOCKED) AS found),
      due AS MATERIALIZED (
-       SELECT uid, due_us FROM jobs
-       WHERE is_first AND NOT swept AND due_us IS NOT NULL AND due_us <= $1
-         AND uid <> ALL ($8) AND lease_until_us <= coalesce($2, least($7, ",
+       SELECT requester, has_left, uid, due_us FROM in_turn CROSS JOIN LATERAL (
+         SELECT uid, due_us FROM jobs j
+         WHERE j.requester = in_turn.requester AND is_first AND NOT swept AND due_us IS NOT NULL AND due_us <= $1
+           AND uid <> ALL ($11::uuid[]) AND lease_until_us <= coalesce($2, least($12, ",
     now_us!(),
-    ")) ORDER BY due_us, uid LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED),
-     free AS (
-       SELECT uid, min(held) AS held, min(due_us) AS due_us FROM (
-         SELECT uid, held, NULL::int8 AS due_us FROM released UNION ALL SELECT uid, NULL, due_us FROM due) AS found
-       GROUP BY uid ORDER BY held NULLS LAST, due_us, uid LIMIT $3)
+    ")) ORDER BY due_us, uid LIMIT (SELECT rows FROM part) FOR NO KEY UPDATE OF j SKIP LOCKED) AS found),
+     found AS (
+       SELECT requester, has_left, uid,
+         row_number() OVER (PARTITION BY requester ORDER BY min(held) NULLS LAST, min(due_us), uid) AS round
+       FROM (SELECT requester, has_left, uid, held, NULL::int8 AS due_us FROM released
+             UNION ALL SELECT requester, has_left, uid, NULL, due_us FROM due) AS either
+       GROUP BY requester, has_left, uid),
+     next AS (
+       SELECT uid, row_number() OVER (ORDER BY round, requester <= $10, requester) AS place FROM found
+       WHERE round <= has_left ORDER BY place LIMIT $3)
      UPDATE jobs j SET lease_holder = $4, lease_token = lease_token + 1, lease_until_us = coalesce($5, ",
     now_us!(),
-    " + $6) FROM free WHERE j.uid = free.uid RETURNING j.uid, record, lease_token, free.held, free.due_us"
+    " + $6) FROM next WHERE j.uid = next.uid
+     RETURNING j.uid, record, lease_token, place, (SELECT count(*) FROM in_turn) AS requesters"
 );
 
 /// The ends of leases are converted to the caller's clock, unless leases go by that. Nothing is said of them as long as they
 /// cannot be judged.
 const NEXT: &str = concat!(
-    "WITH off AS (SELECT CASE WHEN $1::int8 IS NULL THEN 0 ELSE least($2::int8, ",
+    "WITH RECURSIVE off AS (SELECT CASE WHEN $1::int8 IS NULL THEN 0 ELSE least($2::int8, ",
     now_us!(),
-    ") - $1 END AS by WHERE $1 IS NULL OR $2 IS NOT NULL)
+    ") - $1 END AS by WHERE $1 IS NULL OR $2 IS NOT NULL),
+     requesters (name) AS (
+       (SELECT requester FROM jobs WHERE is_first AND NOT swept AND due_us IS NOT NULL ORDER BY requester LIMIT 1)
+       UNION ALL
+       SELECT (SELECT requester FROM jobs WHERE is_first AND NOT swept AND due_us IS NOT NULL AND requester > name
+         ORDER BY requester LIMIT 1) FROM requesters WHERE name IS NOT NULL)
      SELECT min(at) FROM (
-       (SELECT due_us AS at FROM jobs
-        WHERE is_first AND NOT swept AND due_us IS NOT NULL AND lease_holder IS NULL ORDER BY due_us LIMIT 1)
+       SELECT (SELECT due_us FROM jobs
+         WHERE requester = name AND is_first AND NOT swept AND due_us IS NOT NULL AND lease_holder IS NULL
+         ORDER BY due_us LIMIT 1) AS at FROM requesters
        UNION ALL
        SELECT min(greatest(due_us, lease_until_us - off.by)) FROM jobs, off
        WHERE lease_holder IS NOT NULL AND is_first AND NOT swept AND due_us IS NOT NULL
@@ -60,7 +93,7 @@ const NEXT: &str = concat!(
          AND held IS NOT NULL AND held IN (SELECT account FROM pauses WHERE NOT active)) AS next"
 );
 
-/// Leases jobs that are due.
+/// Leases jobs that are due, each requester in its turn.
 ///
 /// A row that cannot be read is leased too and left out, so that it is logged once in the time of a lease and does not hold
 /// up the jobs behind it.
@@ -71,29 +104,57 @@ pub(super) async fn claim(
     now: Timestamp,
     until: Timestamp,
     limit: usize,
-    in_hand: &[JobUid],
+    turns: &Turns,
 ) -> Result<Vec<Claimed>, PgError> {
-    let (at, end) = (time.clock().now(now), time.clock().end(now, until));
+    let (due, at, end) = (row::at_or_before(now), time.clock().now(now), time.clock().end(now, until));
     // A lease that was released ended at 0, which is past for certain.
     let trusted = time.trusted_us().unwrap_or_default();
-    let in_hand: Vec<Uuid> = in_hand.iter().map(|uid| uid.0).collect();
-    let (due, limit) = (row::at_or_before(now), row::limit(limit));
-    let rows =
-        conn.query(CLAIM, &[&due, &at, &limit, &holder, &end.until_us, &end.length_us, &trusted, &in_hand]).await?;
-    let mut claimed = Vec::with_capacity(rows.len());
-    for row in rows {
-        let uid = JobUid(row.get(0));
-        let (held, due): (Option<String>, Option<i64>) = (row.get(3), row.get(4));
-        match row::read(uid, row.get(1)) {
-            Ok(record) => {
-                let lease = Lease { holder: holder.to_owned(), token: row.get(2), until };
-                claimed.push(((held.is_none(), held, due, uid), Claimed { record, lease }));
+    let after = turns.after.as_ref().map_or("", |requester| requester.as_str());
+    let in_hand: Vec<Uuid> = turns.in_hand.keys().map(|uid| uid.0).collect();
+    let (mut in_work, most) = (turns.in_work(), row::limit(turns.most));
+    let (mut claimed, mut leased) = (Vec::with_capacity(limit), 0);
+    // A requester with few jobs leaves some of its part to the others.
+    loop {
+        let (requesters, jobs): (Vec<&str>, Vec<i64>) =
+            in_work.iter().map(|(requester, jobs)| (requester.as_str(), row::limit(*jobs))).unzip();
+        let left = row::limit(limit - leased);
+        let mut rows = conn
+            .query(
+                CLAIM,
+                &[
+                    &due,
+                    &at,
+                    &left,
+                    &holder,
+                    &end.until_us,
+                    &end.length_us,
+                    &requesters,
+                    &jobs,
+                    &most,
+                    &after,
+                    &in_hand,
+                    &trusted,
+                ],
+            )
+            .await?;
+        rows.sort_unstable_by_key(|row| row.get::<_, i64>("place"));
+        let (found, alone) = (rows.len(), rows.first().is_none_or(|row| row.get::<_, i64>("requesters") == 1));
+        for row in rows {
+            let uid = JobUid(row.get(0));
+            match row::read(uid, row.get(1)) {
+                Ok(record) => {
+                    *in_work.entry(record.requester.clone()).or_default() += 1;
+                    let lease = Lease { holder: holder.to_owned(), token: row.get(2), until };
+                    claimed.push(Claimed { record, lease });
+                }
+                Err(error) => tracing::error!(job.uid = %uid, %error, "cannot read a job that is due; leaves it out"),
             }
-            Err(error) => tracing::error!(job.uid = %uid, %error, "cannot read a job that is due; leaves it out"),
+        }
+        leased += found;
+        if alone || found == 0 || leased >= limit {
+            return Ok(claimed);
         }
     }
-    claimed.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
-    Ok(claimed.into_iter().map(|(_, claimed)| claimed).collect())
 }
 
 pub(super) async fn reclaim(conn: &Connection, holder: &str) -> Result<usize, PgError> {

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::connection::{Connection, Pipeline};
 use super::counts::{self, CountChanges};
 use super::error::PgError;
-use super::instance_queue::{self, LastTurns};
+use super::instance_queue::{self, LastTurns, QueueKey};
 use super::job_rows;
 use super::lock_keys::{self, TRANSACTION_CLASS};
 use super::outbound::{FOLLOWERS, LATEST, OutboundBatch};
@@ -29,20 +29,29 @@ const KEYS: &str = "SELECT requester, job_id, uid, digest FROM keys
 const INSERT_REJECTIONS: &str = "INSERT INTO rejections (uid, at_us, requester, job_id, reasons)
     SELECT * FROM unnest($1::uuid[], $2::int8[], $3::text[], $4::bytea[], $5::text[])
     ON CONFLICT DO NOTHING RETURNING uid";
+const DELETE_KEYS: &str = "DELETE FROM keys WHERE uid = ANY ($1)";
+/// How many jobs of each requester on each instance have not begun, counted up to the number that may be there.
+const UNBEGUN: &str = "SELECT n.instance_id, n.requester, (SELECT count(*) FROM (
+      SELECT FROM jobs j WHERE j.instance_id = n.instance_id AND j.requester = n.requester AND NOT ended
+        AND begun_us IS NULL LIMIT n.most) AS unbegun)
+    FROM unnest($1::text[], $2::text[], $3::int8[]) AS n(instance_id, requester, most)";
 const LOCK_JOBS: &str = "SELECT uid FROM jobs WHERE uid = ANY ($1) ORDER BY uid FOR NO KEY UPDATE";
 const INSERT_LABELS: &str =
     "INSERT INTO labels (name, value, uid) SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::uuid[])";
 
 pub(super) async fn take(conn: &Connection, messages: &[Message], shard: i16) -> Result<(Vec<Taken>, Wakeup), PgError> {
     conn.prepare(&[INSERT_KEYS, KEYS, INSERT_REJECTIONS, LOCK_JOBS, job_rows::INSERT, INSERT_LABELS]).await?;
+    conn.prepare(&[UNBEGUN, DELETE_KEYS]).await?;
     conn.prepare(&[instance_queue::LOCK, instance_queue::LAST, LATEST, FOLLOWERS, counts::COUNT]).await?;
     conn.prepare(&OutboundBatch::PREPARED).await?;
     let pipeline = conn.pipeline();
-    let taken = look_up(pipeline, messages).await?;
+    let mut taken = look_up(pipeline, messages).await?;
     let rejections = Rejections::of(messages, &taken);
-    let jobs: Vec<&Record> = new_jobs(messages, &taken).collect();
-    let Locked { new_rejections, last_turns, mut outbound } =
-        Locked::lock(pipeline, &rejections, &jobs, &taken).await?;
+    let new: Vec<&Arrival> = new_jobs(messages, &taken).collect();
+    let Locked { new_rejections, last_turns, unbegun, mut outbound } =
+        Locked::lock(pipeline, &rejections, &new, &taken).await?;
+    let too_many = leave_out(messages, &mut taken, unbegun);
+    let jobs: Vec<&Record> = new_jobs(messages, &taken).map(|arrival| &*arrival.record).collect();
     answer(messages, &taken, new_rejections, &mut outbound)?;
     let mut changes = CountChanges::new();
     for record in &jobs {
@@ -56,6 +65,7 @@ pub(super) async fn take(conn: &Connection, messages: &[Message], shard: i16) ->
     };
     tokio::try_join!(
         biased;
+        async { if too_many.is_empty() { Ok(()) } else { pipeline.execute(DELETE_KEYS, &[&too_many]).await } },
         job_rows::insert(pipeline, placed(&jobs, last_turns)),
         insert_labels(pipeline, &jobs),
         outbound.write(pipeline),
@@ -77,9 +87,36 @@ fn key(record: &Record) -> (&str, &str) {
     (record.requester.as_str(), record.job.id.as_str())
 }
 
-fn new_jobs<'a>(messages: &'a [Message], taken: &'a [Taken]) -> impl Iterator<Item = &'a Record> {
+fn new_jobs<'a>(messages: &'a [Message], taken: &'a [Taken]) -> impl Iterator<Item = &'a Arrival> {
     let new = messages.iter().zip(taken).filter(|(_, taken)| matches!(taken, Taken::New(_)));
-    new.filter_map(|(message, _)| arrival(message)).map(|arrival| &*arrival.record)
+    new.filter_map(|(message, _)| arrival(message))
+}
+
+/// An instance and a requester, whose jobs on it are counted until they begin.
+type Counted = (String, String);
+
+/// Takes out what would be one job too many, and its repetitions in the same batch. `unbegun` is how many there are; returns
+/// the uids under which keys were inserted.
+fn leave_out(messages: &[Message], taken: &mut [Taken], mut unbegun: HashMap<Counted, i64>) -> Vec<Uuid> {
+    let mut too_many = Vec::new();
+    for (message, taken) in messages.iter().zip(taken) {
+        let Some(Arrival { record, most_unbegun: Some(most), .. }) = arrival(message) else { continue };
+        match *taken {
+            Taken::New(uid) => {
+                let counted = (record.job.instance.id.to_string(), record.requester.to_string());
+                let unbegun = unbegun.entry(counted).or_default();
+                if *unbegun < i64::from(*most) {
+                    *unbegun += 1;
+                } else {
+                    *taken = Taken::TooMany;
+                    too_many.push(uid.0);
+                }
+            }
+            Taken::Repeated(uid) if too_many.contains(&uid.0) => *taken = Taken::TooMany,
+            _ => {}
+        }
+    }
+    too_many
 }
 
 /// Inserts the keys that are not there, and says what each message becomes.
@@ -167,34 +204,42 @@ struct Locked {
     /// Rejections that were not stored before.
     new_rejections: HashSet<Uuid>,
     last_turns: LastTurns,
+    unbegun: HashMap<Counted, i64>,
     outbound: OutboundBatch,
 }
 
 impl Locked {
-    /// Inserts rejections; locks the queues that new jobs enter, and the jobs that are asked for again.
+    /// Inserts rejections; locks the queues of new jobs, and the jobs that are asked for again.
     async fn lock(
         pipeline: Pipeline<'_>,
         rejections: &Rejections<'_>,
-        jobs: &[&Record],
+        jobs: &[&Arrival],
         taken: &[Taken],
     ) -> Result<Self, PgError> {
-        let new: HashSet<Uuid> = jobs.iter().map(|record| record.uid.0).collect();
+        let new: HashSet<Uuid> = jobs.iter().map(|arrival| arrival.record.uid.0).collect();
         let repeated = taken.iter().filter_map(|taken| match taken {
             Taken::Repeated(uid) if !new.contains(&uid.0) => Some(uid.0),
             _ => None,
         });
         let repeated: Vec<Uuid> = repeated.collect::<HashSet<_>>().into_iter().collect();
         let with_events: Vec<Uuid> = repeated.iter().chain(rejections.0.keys()).copied().collect();
-        let entering = jobs.iter().filter(|record| record.phase.in_queue());
-        let instances: HashSet<&str> = entering.map(|record| record.job.instance.id.as_str()).collect();
-        let instances: Vec<&str> = instances.into_iter().collect();
+        let queues: HashSet<QueueKey> = jobs.iter().map(|arrival| QueueKey::of(&arrival.record)).collect();
+        let (instances, owners): (Vec<&str>, Vec<&str>) =
+            queues.iter().map(|queue| (queue.instance.as_str(), queue.owner.as_str())).unzip();
         let locks = lock_keys::of_names(instances.iter().copied());
-        let (inserted, _, locked, last, latest, followers) = tokio::try_join!(
+        let limited = jobs.iter().filter_map(|arrival| Some((&arrival.record, arrival.most_unbegun?)));
+        let limited: BTreeMap<(&str, &str), i64> = limited
+            .map(|(record, most)| ((record.job.instance.id.as_str(), record.requester.as_str()), most.into()))
+            .collect();
+        let (on, of): (Vec<&str>, Vec<&str>) = limited.keys().copied().unzip();
+        let most: Vec<i64> = limited.values().copied().collect();
+        let (inserted, _, locked, last, unbegun, latest, followers) = tokio::try_join!(
             biased;
             rejections.insert(pipeline),
             async { pipeline.query_unless(locks.is_empty(), instance_queue::LOCK, &[&TRANSACTION_CLASS, &locks]).await },
             async { pipeline.query_unless(repeated.is_empty(), LOCK_JOBS, &[&repeated]).await },
-            async { pipeline.query_unless(instances.is_empty(), instance_queue::LAST, &[&instances]).await },
+            async { pipeline.query_unless(instances.is_empty(), instance_queue::LAST, &[&instances, &owners]).await },
+            async { pipeline.query_unless(most.is_empty(), UNBEGUN, &[&on, &of, &most]).await },
             async { pipeline.query_unless(with_events.is_empty(), LATEST, &[&with_events]).await },
             async { pipeline.query_unless(repeated.is_empty(), FOLLOWERS, &[&repeated]).await },
         )?;
@@ -205,7 +250,8 @@ impl Locked {
         outbound.learn_latest(&latest)?;
         outbound.learn_followers(&followers)?;
         let new_rejections = inserted.iter().map(|row| row.get(0)).collect();
-        Ok(Self { new_rejections, last_turns: LastTurns::read(&last), outbound })
+        let unbegun = unbegun.iter().map(|row| ((row.get(0), row.get(1)), row.get(2))).collect();
+        Ok(Self { new_rejections, last_turns: LastTurns::read(&last), unbegun, outbound })
     }
 }
 
@@ -239,6 +285,7 @@ fn answer(
                 outbound.repeat_latest(*uid, &arrival.record.origin)?;
                 outbound.add_follower(*uid, &arrival.record.origin);
             }
+            (Message::Arrival(_), Taken::TooMany) => {}
             (Message::Arrival(arrival), _) => reject(outbound, &arrival.reused)?,
             (Message::Rejection(rejection), _) => reject(outbound, rejection)?,
         }
@@ -249,10 +296,10 @@ fn answer(
 /// New jobs, each with its place behind all others in the queue of its instance.
 fn placed<'a>(jobs: &[&'a Record], mut last_turns: LastTurns) -> impl Iterator<Item = (&'a Record, QueuePlace)> {
     jobs.iter().map(move |record| {
-        let instance = record.job.instance.id.as_str();
         let place = QueuePlace::OUTSIDE.after(record).unwrap_or_else(|| {
-            let is_first = last_turns.is_empty(instance);
-            QueuePlace { turn: Some(last_turns.enter(instance)), is_first }
+            let queue = QueueKey::of(record);
+            let is_first = last_turns.is_empty(&queue);
+            QueuePlace { turn: Some(last_turns.enter(&queue)), is_first }
         });
         (*record, place)
     })

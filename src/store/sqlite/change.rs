@@ -17,6 +17,7 @@ pub(super) struct PreparedChange {
     lease: LeaseUse,
     also: Vec<PreparedJob>,
     admission: Option<Admission>,
+    intends: bool,
 }
 
 struct PreparedJob {
@@ -34,26 +35,32 @@ impl PreparedJob {
 impl PreparedChange {
     /// Fails if a record cannot be written as a text.
     pub(super) fn new(change: Change) -> Result<Self, StoreError> {
-        let Change { record, lease, outbound, also, admission } = change;
+        let Change { record, lease, outbound, also, admission, intends } = change;
         let also =
             also.into_iter().map(|(record, outbound)| PreparedJob::new(record, outbound)).collect::<Result<_, _>>()?;
-        Ok(Self { job: PreparedJob::new(record, outbound)?, lease, also, admission })
+        Ok(Self { job: PreparedJob::new(record, outbound)?, lease, also, admission, intends })
     }
 
     /// Applies the change, whole or not at all.
     pub(super) fn commit(&self, tx: &SharedTransaction<'_>) -> Result<Committed, StoreError> {
         let all = || {
             let Some(stored) = compare(tx, &self.job.record, &self.lease)? else { return Ok(Committed::Conflict) };
-            let admitted =
-                self.admission.map(|admission| guards::check(tx, &self.job.record, admission)).transpose()?;
+            let record = &self.job.record;
+            if self.intends
+                && !stored.0.locks
+                && let Some(other) = instance_queue::locked_by(tx, record.job.instance.id.as_str(), record.uid)?
+            {
+                return Ok(Committed::Locked(other));
+            }
+            let admitted = self.admission.map(|admission| guards::check(tx, record, admission)).transpose()?;
             if let Some(refused) = admitted.filter(|admitted| *admitted != Committed::Done) {
                 return Ok(refused);
             }
-            apply(tx, &self.job, &self.lease, &stored)?;
+            apply(tx, &self.job, &self.lease, self.intends, &stored)?;
             for other in &self.also {
                 let lease = &LeaseUse::None;
                 let Some(stored) = compare(tx, &other.record, lease)? else { return Ok(Committed::Conflict) };
-                apply(tx, other, lease, &stored)?;
+                apply(tx, other, lease, false, &stored)?;
             }
             Ok(Committed::Done)
         };
@@ -72,6 +79,7 @@ struct JobRow {
     revision: i64,
     state: String,
     place: QueuePlace,
+    locks: bool,
     lease_holder: Option<String>,
     lease_token: i64,
     lease_until_us: i64,
@@ -85,7 +93,7 @@ fn stored(conn: &Connection, uid: Uid) -> Result<Option<JobRow>, StoreError> {
     Ok(conn
         .prepare_cached(
             "SELECT rowid, revision, state, turn, is_first, lease_holder, lease_token, lease_until_us, due_us, swept,
-               begun_us, held
+               begun_us, held, locks
              FROM jobs WHERE uid = ?1",
         )?
         .query_row([uid], |row| {
@@ -101,6 +109,7 @@ fn stored(conn: &Connection, uid: Uid) -> Result<Option<JobRow>, StoreError> {
                 swept: row.get(9)?,
                 begun_us: row.get(10)?,
                 held: row.get(11)?,
+                locks: row.get(12)?,
             })
         })
         .optional()?)
@@ -122,25 +131,27 @@ fn apply(
     tx: &SharedTransaction<'_>,
     PreparedJob { record, text, outbound }: &PreparedJob,
     lease: &LeaseUse,
+    intends: bool,
     (old, from): &(JobRow, State),
 ) -> Result<(), StoreError> {
     let new = row::index(record)?;
     let place = match old.place.after(record) {
         Some(place) => place,
-        None => instance_queue::enter(tx, new.instance_id)?,
+        None => instance_queue::enter(tx, &new)?,
     };
+    let locks = row::locks(old.locks, intends, record);
     let (holder, until_us) = match lease {
         LeaseUse::Keep(lease, until) => (Some(lease.holder.as_str()), row::not_before(*until)),
         LeaseUse::Release(_) => (None, 0),
         LeaseUse::None => (old.lease_holder.as_deref(), old.lease_until_us),
     };
-    let before =
-        (&*old.state, old.due_us, old.swept, old.begun_us, old.held.as_deref(), old.place, old.lease_holder.as_deref());
-    if (new.state.as_str(), new.due_us, new.swept, new.begun_us, new.held, place, holder) != before {
+    let (state, held, held_by) = (old.state.as_str(), old.held.as_deref(), old.lease_holder.as_deref());
+    let before = (state, old.due_us, old.swept, old.begun_us, held, old.place, old.locks, held_by);
+    if (new.state.as_str(), new.due_us, new.swept, new.begun_us, new.held, place, locks, holder) != before {
         tx.prepare_cached(
             "UPDATE jobs SET state = ?2, ended = ?3, finished_us = ?4, due_us = ?5, swept = ?6, record = ?7, revision = ?8,
                turn = ?9, is_first = ?10, lease_holder = ?11, lease_until_us = ?12, counted_as = ?13, begun_us = ?14,
-               held = ?15
+               held = ?15, locks = ?16
              WHERE rowid = ?1",
         )?
         .execute(params![
@@ -159,6 +170,7 @@ fn apply(
             new.counted_as,
             new.begun_us,
             new.held,
+            locks,
         ])?;
     } else {
         // SQLite would write the index of every column that the statement names, whether it changes or not.
@@ -170,7 +182,7 @@ fn apply(
         tx.count(new.kind, new.state, 1);
     }
     if old.place.turn.is_some() && place.turn.is_none() {
-        instance_queue::mark_first(tx, new.instance_id)?;
+        instance_queue::mark_first(tx, &new)?;
     }
     outbound::add(tx, record.uid, outbound)
 }

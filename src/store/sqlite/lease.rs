@@ -3,17 +3,14 @@
 //! A lease is exclusive because it is given in the writer's transaction. It is fenced by its token: a worker that was
 //! stopped until after its lease had ended commits with an old token, and that is a conflict.
 
-use std::collections::HashSet;
-
 use jiff::Timestamp;
-use rusqlite::{CachedStatement, Connection, Row, params};
+use rusqlite::{Connection, params};
 
 use super::row::{self, Uid};
-use crate::domain::JobUid;
-use crate::engine::ports::store::{Claimed, Lease, StoreError};
+use super::turns;
+use crate::engine::ports::store::{Claimed, Lease, StoreError, Turns};
 
-/// Leases jobs that are due. Those that were held for an account that is no longer paused come first: they have waited
-/// longest.
+/// Leases jobs that are due, each requester in its turn.
 ///
 /// A row that cannot be read is leased too and left out, so that it is logged once in the time of a lease and does not hold
 /// up the jobs behind it.
@@ -23,42 +20,20 @@ pub(super) fn claim(
     now: Timestamp,
     until: Timestamp,
     limit: usize,
-    in_hand: &HashSet<JobUid>,
+    turns: &Turns,
 ) -> Result<Vec<Claimed>, StoreError> {
-    let now = row::at_or_before(now);
-    let mut released = conn.prepare_cached(
-        "SELECT uid, record FROM jobs INDEXED BY jobs_held
-         WHERE held IN (SELECT account FROM pauses WHERE active = 0) AND is_first = 1 AND lease_until_us <= ?1
-         ORDER BY held, uid LIMIT ?2",
-    )?;
-    let mut due = conn.prepare_cached(
-        "SELECT uid, record FROM jobs INDEXED BY jobs_ready
-         WHERE is_first = 1 AND swept = 0 AND due_us IS NOT NULL AND due_us <= ?1 AND lease_until_us <= ?1
-         ORDER BY due_us, uid LIMIT ?2",
-    )?;
-    let read = |statement: &mut CachedStatement<'_>| {
-        let row = |row: &Row<'_>| Ok((row.get::<_, Uid>(0)?, row.get::<_, String>(1)?));
-        let rows = statement.query_map(params![now, row::limit(limit + in_hand.len())], row)?;
-        let free = |row: &Result<(Uid, String), rusqlite::Error>| {
-            row.as_ref().map_or(true, |(uid, _)| !in_hand.contains(&uid.0))
-        };
-        rows.filter(free).collect::<Result<Vec<_>, _>>()
-    };
-    let mut rows = read(&mut released)?;
-    // A held job whose own time has come is in both.
-    let known: HashSet<JobUid> = rows.iter().map(|(uid, _)| uid.0).collect();
-    rows.extend(read(&mut due)?.into_iter().filter(|(uid, _)| !known.contains(&uid.0)));
-    rows.truncate(limit);
+    let next = turns::next(conn, row::at_or_before(now), limit, turns)?;
     let mut lease = conn.prepare_cached(
         "UPDATE jobs SET lease_holder = ?2, lease_token = lease_token + 1, lease_until_us = ?3
-         WHERE uid = ?1 RETURNING lease_token",
+         WHERE uid = ?1 RETURNING lease_token, record",
     )?;
-    let mut claimed = Vec::with_capacity(rows.len());
-    for (uid, text) in rows {
-        let token = lease.query_row(params![uid, holder, row::not_before(until)], |row| row.get(0))?;
-        match row::read(uid.0, &text) {
+    let mut claimed = Vec::with_capacity(next.len());
+    for uid in next {
+        let leased = params![Uid(uid), holder, row::not_before(until)];
+        let (token, text) = lease.query_row(leased, |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))?;
+        match row::read(uid, &text) {
             Ok(record) => claimed.push(Claimed { record, lease: Lease { holder: holder.to_owned(), token, until } }),
-            Err(error) => tracing::error!(job.uid = %uid.0, %error, "cannot read a job that is due; leaves it out"),
+            Err(error) => tracing::error!(job.uid = %uid, %error, "cannot read a job that is due; leaves it out"),
         }
     }
     Ok(claimed)
@@ -79,11 +54,15 @@ pub(super) fn bring_forward(conn: &Connection, now: Timestamp) -> Result<usize, 
 pub(super) fn next_due(conn: &Connection) -> Result<Option<Timestamp>, StoreError> {
     let next: Option<i64> = conn
         .prepare_cached(
-            "SELECT min(at) FROM (
-               SELECT * FROM (
-                 SELECT due_us AS at FROM jobs INDEXED BY jobs_ready
-                 WHERE is_first = 1 AND swept = 0 AND due_us IS NOT NULL AND lease_holder IS NULL
-                 ORDER BY due_us LIMIT 1)
+            "WITH RECURSIVE requesters (name) AS (
+               SELECT '' UNION ALL
+               SELECT (SELECT requester FROM jobs INDEXED BY jobs_ready
+                 WHERE is_first = 1 AND swept = 0 AND due_us IS NOT NULL AND requester > name
+                 ORDER BY requester LIMIT 1) FROM requesters WHERE name IS NOT NULL)
+             SELECT min(at) FROM (
+               SELECT (SELECT due_us FROM jobs INDEXED BY jobs_ready
+                 WHERE requester = name AND is_first = 1 AND swept = 0 AND due_us IS NOT NULL AND lease_holder IS NULL
+                 ORDER BY due_us LIMIT 1) AS at FROM requesters
                UNION ALL
                SELECT min(max(due_us, lease_until_us)) FROM jobs INDEXED BY jobs_leased
                WHERE lease_holder IS NOT NULL AND is_first = 1 AND swept = 0 AND due_us IS NOT NULL

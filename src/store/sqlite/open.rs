@@ -13,10 +13,11 @@ use crate::store::judge;
 const APPLICATION_ID: i32 = 0x4372_4772;
 
 /// The schema, step by step. A released step is never edited; a change is a new one.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("migrations/0001-jobs.sql"),
     include_str!("migrations/0002-guards.sql"),
     include_str!("migrations/0003-census.sql"),
+    include_str!("migrations/0004-owners.sql"),
     include_str!("migrations/0005-outbox.sql"),
 ];
 

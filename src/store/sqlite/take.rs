@@ -33,6 +33,7 @@ fn take_job(tx: &SharedTransaction<'_>, arrival: &Arrival) -> Result<Taken, Stor
         })
         .optional()?;
     match known {
+        None if instance_queue::is_full(tx, record, arrival.most_unbegun)? => Ok(Taken::TooMany),
         None => {
             insert(tx, record, &arrival.digest)?;
             outbound::add_follower(tx, record.uid, &record.origin)?;
@@ -54,12 +55,13 @@ fn take_job(tx: &SharedTransaction<'_>, arrival: &Arrival) -> Result<Taken, Stor
 fn insert(tx: &SharedTransaction<'_>, record: &Record, digest: &str) -> Result<(), StoreError> {
     let (columns, uid) = (row::index(record)?, Uid(record.uid));
     let in_queue = record.phase.in_queue();
-    let place = if in_queue { instance_queue::enter(tx, columns.instance_id)? } else { QueuePlace::OUTSIDE };
+    let place = if in_queue { instance_queue::enter(tx, &columns)? } else { QueuePlace::OUTSIDE };
     tx.prepare_cached(
         "INSERT INTO jobs (uid, requester, job_id, kind, state, ended, instance_id, instance_type, cen_id, cen_owner,
-           accepted_us, finished_us, due_us, swept, record, revision, turn, is_first, counted_as, begun_us, held)
+           accepted_us, finished_us, due_us, swept, record, revision, turn, is_first, counted_as, begun_us, held,
+           instance_owner)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,
-           ?20, ?21)",
+           ?20, ?21, ?22)",
     )?
     .execute(params![
         uid,
@@ -83,6 +85,7 @@ fn insert(tx: &SharedTransaction<'_>, record: &Record, digest: &str) -> Result<(
         columns.counted_as,
         columns.begun_us,
         columns.held,
+        columns.instance_owner,
     ])?;
     tx.prepare_cached("INSERT INTO keys (requester, job_id, uid, digest, created_us) VALUES (?1, ?2, ?3, ?4, ?5)")?
         .execute(params![columns.requester, columns.job_id, uid, digest, columns.accepted_us])?;

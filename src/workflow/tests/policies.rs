@@ -44,7 +44,7 @@ fn each_mistake_is_found_where_the_operator_made_it() {
         (
             "\n[retry.raed]\ncap = \"1m\"",
             &[
-                "my.toml:2: unknown key `raed` in `[retry]`; did you mean `read`? (known: `read`, `write`, `busy`, `state`)",
+                "my.toml:2: unknown key `raed` in `[retry]`; did you mean `read`? (known: `read`, `write`, `busy`, `state`, `unclear`)",
             ],
         ),
         (

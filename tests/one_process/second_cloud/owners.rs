@@ -13,9 +13,11 @@ enum Mistake {
     Instance,
     Region,
     Swapped,
+    /// As the owner of both, an account that owns neither.
+    BothOwners,
 }
 
-const MISTAKES: [Mistake; 8] = [
+const MISTAKES: [Mistake; 9] = [
     Mistake::CenOwner(STRANGER),
     Mistake::CenOwner(RESOURCE),
     Mistake::Cen,
@@ -24,6 +26,7 @@ const MISTAKES: [Mistake; 8] = [
     Mistake::Instance,
     Mistake::Region,
     Mistake::Swapped,
+    Mistake::BothOwners,
 ];
 
 impl Mistake {
@@ -37,6 +40,10 @@ impl Mistake {
             Self::Swapped => {
                 say("cen", "owner", RESOURCE.into());
                 say("instance", "owner", CEN_OWNER.into());
+            }
+            Self::BothOwners => {
+                say("cen", "owner", STRANGER.into());
+                say("instance", "owner", STRANGER.into());
             }
             Self::Instance => {
                 let id = job["instance"]["id"].as_str().unwrap().to_owned();

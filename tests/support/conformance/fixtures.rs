@@ -158,7 +158,16 @@ pub fn arrival(record: &Record) -> Message {
         digest: record.job.digest(),
         outbound: vec![event(n, 1, false)],
         reused: rejection(n + 1000),
+        most_unbegun: None,
     }))
+}
+
+/// The same, where a requester may have `most` jobs on an instance that have not begun.
+pub fn arrival_among(record: &Record, most: u32) -> Message {
+    match arrival(record) {
+        Message::Arrival(arrival) => Message::Arrival(Box::new(Arrival { most_unbegun: Some(most), ..*arrival })),
+        rejection => rejection,
+    }
 }
 
 /// Takes records in as new jobs.
@@ -184,7 +193,7 @@ pub fn next_of(record: Record) -> Arc<Record> {
 
 /// A change of one job, without outbound.
 pub fn change(record: Record, lease: LeaseUse) -> Change {
-    Change { record: next_of(record), lease, outbound: Vec::new(), also: Vec::new(), admission: None }
+    Change { record: next_of(record), lease, outbound: Vec::new(), also: Vec::new(), admission: None, intends: false }
 }
 
 /// The job as it is stored.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::fixtures::*;
 use crossgrant::domain::Requester;
 use crossgrant::engine::ports::store::{LeaseUse, Message, Rejection, Store, StoreError, Taken};
-use crossgrant::engine::record::{Origin, State};
+use crossgrant::engine::record::{Origin, Phase, Record, State, Turn};
 
 type S = Arc<dyn Store>;
 
@@ -152,4 +152,52 @@ pub async fn simultaneous_repetitions_make_one_job(store: S) {
     let [Taken::New(winner)] = new[..] else { panic!("{new:?}") };
     assert!(taken.iter().all(|t| matches!(t, Taken::New(u) | Taken::Repeated(u) if u == winner)));
     assert_eq!(claimed(&*store, 1).await, [*winner]);
+}
+
+/// What becomes of jobs where a requester may have two on an instance that have not begun.
+async fn taken_among_two(store: &dyn Store, records: &[Record]) -> Vec<Taken> {
+    store.take(records.iter().map(|record| arrival_among(record, 2)).collect()).await.unwrap()
+}
+
+pub async fn one_job_too_many_is_not_taken(store: S) {
+    let mut of_another = record_on(5, 1);
+    of_another.requester = Requester::parse("bots").unwrap();
+    let mut later = record_on(2, 1);
+    later.phase = Phase::Queued(Turn::NotBefore(at(1000)));
+    let mut again = record_on(7, 1);
+    again.job = record_on(3, 1).job;
+    let jobs = [record(1), later, record_on(3, 1), record(4), of_another, again];
+    let [one, two, third, _, _, _] = &jobs;
+    use Taken::{New, Repeated, TooMany};
+    let taken = taken_among_two(&*store, &jobs).await;
+    assert_eq!(taken, [New(uid(1)), New(uid(2)), TooMany, New(uid(4)), New(uid(5)), TooMany]);
+    assert_eq!((store.load(uid(3)).await.unwrap(), store.events(uid(3)).await.unwrap().len()), (None, 0));
+    assert_eq!(
+        taken_among_two(&*store, std::slice::from_ref(two)).await,
+        [Repeated(uid(2))],
+        "what is known is no more"
+    );
+    let mut other_owner = record_on(6, 1);
+    other_owner.job.instance.owner = "1377000000000003".parse().unwrap();
+    assert_eq!(taken_among_two(&*store, &[other_owner]).await, [TooMany], "whatever owner it names");
+
+    set(&*store, 1, |r| Record { begun_at: Some(at(5)), ..running(r) }).await;
+    assert_eq!(taken_among_two(&*store, std::slice::from_ref(third)).await, [New(uid(3))], "one has begun");
+    assert_eq!(taken_among_two(&*store, &[record_on(8, 1)]).await, [TooMany]);
+    set(&*store, 3, |r| at_rest(r, State::Parked)).await;
+    assert_eq!(taken_among_two(&*store, &[record_on(8, 1)]).await, [TooMany], "one that is parked may still begin");
+    fail(&*store, 2).await;
+    assert_eq!(taken_among_two(&*store, &[record_on(8, 1)]).await, [New(uid(8))], "one has ended");
+    assert_eq!(claimed(&*store, 10).await, [one.uid, uid(4)]);
+}
+
+pub async fn messages_that_come_at_once_are_not_too_many_together(store: S) {
+    let mut tasks = tokio::task::JoinSet::new();
+    for n in 1..=30 {
+        let store = Arc::clone(&store);
+        tasks.spawn(async move { store.take(vec![arrival_among(&record_on(n, 1), 7)]).await.unwrap()[0] });
+    }
+    let taken = tasks.join_all().await;
+    assert_eq!(taken.iter().filter(|taken| matches!(taken, Taken::New(_))).count(), 7);
+    assert_eq!(taken.iter().filter(|taken| **taken == Taken::TooMany).count(), 23);
 }

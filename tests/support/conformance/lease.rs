@@ -1,11 +1,13 @@
 //! Promises about leases.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::fixtures::*;
-use crossgrant::engine::ports::store::{Committed, LeaseUse, Store};
-use crossgrant::engine::record::State;
+use crossgrant::domain::Requester;
+use crossgrant::engine::guards::Pause;
+use crossgrant::engine::ports::store::{Committed, LeaseUse, Store, Turns};
+use crossgrant::engine::record::{Phase, State, Turn};
 
 type S = Arc<dyn Store>;
 
@@ -123,6 +125,73 @@ pub async fn simultaneous_claims_share_without_overlap(store: S) {
     let claims: Vec<_> = tasks.join_all().await.into_iter().flatten().map(|c| c.record.uid).collect();
     assert_eq!(claims.len(), 60);
     assert_eq!(claims.into_iter().collect::<BTreeSet<_>>().len(), 60);
+}
+
+/// Jobs of these requesters, due one after the other.
+async fn of_requesters(store: &dyn Store, requesters: &[&str]) {
+    let job = |(n, requester): (u32, &&str)| {
+        let mut record = record(n);
+        record.requester = Requester::parse(*requester).unwrap();
+        record.phase.rest_until(at(n.into()));
+        record
+    };
+    take(store, &(1..).zip(requesters).map(job).collect::<Vec<_>>()).await;
+}
+
+/// The numbers of the jobs that a claim of up to `limit` takes.
+async fn in_turn(store: &dyn Store, limit: usize, turns: &Turns) -> Vec<u128> {
+    let claimed = store.claim_in_turn("w1", at(100), at(200), limit, turns).await.unwrap();
+    claimed.into_iter().map(|claimed| claimed.record.uid.0.as_u128()).collect()
+}
+
+fn after(requester: &str) -> Turns {
+    Turns { after: Some(Requester::parse(requester).unwrap()), ..Turns::default() }
+}
+
+pub async fn requesters_take_turns(store: S) {
+    of_requesters(&*store, &["mallory", "mallory", "mallory", "mallory", "ann", "ann", "zoe", "mallory", "mallory"])
+        .await;
+    assert_eq!(in_turn(&*store, 1, &Turns::default()).await, [5], "by name, each its earliest");
+    assert_eq!(in_turn(&*store, 1, &after("ann")).await, [1]);
+    assert_eq!(in_turn(&*store, 4, &after("mallory")).await, [7, 6, 2, 3]);
+    assert_eq!(in_turn(&*store, 10, &after("zoe")).await, [4, 8, 9], "one that is alone has all");
+    assert_eq!(in_turn(&*store, 10, &Turns::default()).await, [0; 0]);
+}
+
+pub async fn one_requester_has_no_more_than_its_part(store: S) {
+    of_requesters(&*store, &["mallory", "mallory", "mallory", "mallory", "ann"]).await;
+    let mallory =
+        |jobs: &[u32]| jobs.iter().map(|n| (uid(*n), Requester::parse("mallory").unwrap())).collect::<BTreeMap<_, _>>();
+    let turns = Turns { in_hand: mallory(&[77]), most: 3, ..Turns::default() };
+    assert_eq!(in_turn(&*store, 10, &turns).await, [5, 1, 2]);
+    let turns = Turns { in_hand: mallory(&[77, 1, 2]), most: 3, ..Turns::default() };
+    assert_eq!(in_turn(&*store, 10, &turns).await, [0; 0]);
+    assert_eq!(in_turn(&*store, 1, &Turns { most: 4, ..turns }).await, [3]);
+}
+
+pub async fn what_is_in_hand_is_not_claimed(store: S) {
+    take(&*store, &[record(1), record(2)]).await;
+    let in_hand = BTreeMap::from([(uid(1), record(1).requester)]);
+    assert_eq!(in_turn(&*store, 1, &Turns { in_hand, ..Turns::default() }).await, [2]);
+    assert_eq!(in_turn(&*store, 1, &Turns::default()).await, [1]);
+}
+
+pub async fn a_flood_that_was_held_waits_for_its_turn_too(store: S) {
+    of_requesters(&*store, &["mallory", "mallory", "mallory", "ann"]).await;
+    let account = record(1).job.instance.owner;
+    let pause = Pause { account: account.clone(), since: at(5), by: "bob".into(), reason: "an incident".into(), authority: None };
+    store.pause(&pause).await.unwrap();
+    for n in 1..=3 {
+        set(&*store, n, |mut r| {
+            r.phase = Phase::Queued(Turn::Held { account: account.clone(), expires: None });
+            r
+        })
+        .await;
+    }
+    assert_eq!(in_turn(&*store, 1, &Turns::default()).await, [4]);
+    store.reclaim("w1").await.unwrap();
+    store.unpause(&account).await.unwrap();
+    assert_eq!(in_turn(&*store, 3, &Turns::default()).await, [4, 1, 2]);
 }
 
 pub async fn a_worker_never_claims_what_it_has_in_hand(store: S) {
