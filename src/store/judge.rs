@@ -45,7 +45,7 @@ pub(super) fn compare(stored: Compared<'_>, record: &Record, lease: &LeaseUse) -
 /// Makes a refusal a conflict, and logs it: one refused change must not fail those that are committed with it.
 pub(super) fn refusal_as_conflict(uid: JobUid, result: ChangeResult) -> ChangeResult {
     match result {
-        Err(StoreError::Corrupt(error)) => {
+        Err(StoreError::Refused(error) | StoreError::Corrupt(error)) => {
             tracing::error!(job.uid = %uid, error, "the store refused a change");
             Ok(Committed::Conflict)
         }

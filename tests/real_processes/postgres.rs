@@ -244,7 +244,7 @@ async fn what_the_database_refuses_spoils_nothing_else() {
     let (good, bad) = (Committed::Done, Committed::Conflict);
     assert_eq!(done, [good, good, bad, good, good]);
     let alone = store.commit(change(running(record(3)), LeaseUse::None)).await;
-    assert!(matches!(alone, Err(StoreError::Corrupt(_))), "{alone:?}");
+    assert!(matches!(alone, Err(StoreError::Refused(_))), "{alone:?}");
     assert_eq!(load(&*store, 3).await, record(3));
     assert_eq!(
         store.commit(change(at_rest(load(&*store, 4).await, State::Failed), LeaseUse::None)).await.unwrap(),
