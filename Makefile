@@ -6,7 +6,7 @@ PYTHON ?= python3
 # Where the vendor's SDKs are.
 VENV := target/outside
 
-.PHONY: demo test outside bench bench-pure bench-peers lint setup
+.PHONY: demo test attack outside bench bench-pure bench-peers lint setup
 
 ## The main job, live: a private RabbitMQ, a simulated cloud with a short hour, a worker, and the rules of every type.
 demo: setup
@@ -18,6 +18,19 @@ test: setup
 	$(CARGO) test --doc
 	$(CARGO) test --lib --bins --examples
 	$(CARGO) test --test promises
+
+# The promises that were broken once by strangers, clocks, full disks and odd brokers (docs/reliability.md, "Attacks").
+ATTACKS := with_broker::poison real_processes::outbox one_process::outbox real_processes::admin_port one_process::strangers:: \
+  real_processes::intake one_process::intake one_process::clocks real_processes::clock_set one_process::held_file \
+  real_processes::store_lost real_processes::log real_processes::terminal real_processes::users a_job_is_kept_from_its_end_on \
+  real_processes::postgres::preconditions
+
+## What broke the worker once, tried again: the fast ones, in two minutes. `make attack FULL=1` also runs `make chaos` and the
+## flood of 100,000 messages.
+attack: setup
+	$(CARGO) test --lib -- config::load config::tests::endpoints domain::reply_to domain::secret_url domain::visible
+	$(CARGO) test --test promises -- $(ATTACKS)
+	@[ -z "$(FULL)" ] || { $(CARGO) test --test promises -- --ignored a_flood_of_a_hundred_thousand_messages && $(MAKE) chaos; }
 
 ## The vendor's own SDKs and documents judge the worker and the simulated cloud (tests/outside). Fetches the SDKs from the
 ## Python package index, once for each change of what is pinned; needs Python 3.11 or newer.
