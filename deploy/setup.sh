@@ -1,7 +1,7 @@
 #!/bin/sh
-# Installs what the demo and the tests need, if it is missing: the servers of RabbitMQ and PostgreSQL, and a C compiler for
-# the bundled SQLite. Run it as root or with sudo, on Debian or a descendant. It never starts a server, creates no cluster of
-# the system, and touches nothing that runs.
+# Installs what the demo and the tests need, if it is missing: the servers of RabbitMQ and PostgreSQL,
+# pgbouncer, and a C compiler for the bundled SQLite. Run it as root or with sudo, on Debian or a descendant. It never starts
+# a server, creates no cluster of the system, and touches nothing that runs.
 set -eu
 
 missing=
@@ -9,6 +9,7 @@ missing=
     missing="$missing rabbitmq-server"
 ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null 2>&1 ||
     missing="$missing postgresql"
+[ -x /usr/sbin/pgbouncer ] || command -v pgbouncer >/dev/null 2>&1 || missing="$missing pgbouncer"
 command -v cc >/dev/null 2>&1 || missing="$missing gcc libc6-dev"
 [ -d /etc/ssl/certs ] && [ -n "$(ls -A /etc/ssl/certs 2>/dev/null)" ] || missing="$missing ca-certificates"
 [ -n "$missing" ] || exit 0
@@ -28,7 +29,7 @@ fi
 policy=/usr/sbin/policy-rc.d
 made_policy=
 case $missing in
-*rabbitmq-server* | *postgresql*)
+*rabbitmq-server* | *postgresql* | *pgbouncer*)
     if [ ! -e "$policy" ]; then
         printf '#!/bin/sh\nexit 101\n' | $as_root tee "$policy" >/dev/null
         $as_root chmod 755 "$policy"

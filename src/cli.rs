@@ -45,12 +45,13 @@ use crate::telemetry::log;
 /// The message for people, and the exit code for scripts.
 pub async fn execute(cli: Cli, crash_points: Arc<dyn CrashPoints>) -> Result<Exit, CliError> {
     // `serve` logs as its configuration says.
-    if !matches!(cli.command, CliCommand::Serve) {
-        log::start(&LogConfig { format: LogFormat::Text, filter: log_filter(&cli).to_owned() })?;
-    }
+    let _log = match cli.command {
+        CliCommand::Serve(_) => None,
+        _ => Some(log::start(&LogConfig { format: LogFormat::Text, filter: log_filter(&cli).to_owned() })?),
+    };
     let config = || configuration(&cli);
     match &cli.command {
-        CliCommand::Serve => serve::serve(config()?, crash_points).await,
+        CliCommand::Serve(args) => serve::serve(args, config()?, crash_points).await,
         CliCommand::Run(args) => run::run(args, config).await,
         CliCommand::Plan(args) => plan::plan(args, config).await,
         CliCommand::Submit(args) => submit::submit(args, &config()?).await,
@@ -88,13 +89,16 @@ fn log_filter(cli: &Cli) -> &'static str {
 }
 
 fn configuration(cli: &Cli) -> Result<Config, CliError> {
-    let file = cli.config.clone().or_else(Config::default_file);
+    let file = match &cli.config {
+        Some(file) => Some(file.clone()),
+        None => Config::default_file()?,
+    };
     Ok(Config::load_with(file.as_deref(), std::env::vars(), cli.command.profiles())?)
 }
 
 fn completions(shell: clap_complete::Shell) -> Result<Exit, CliError> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut <Cli as clap::CommandFactory>::command(), "crossgrant", &mut script);
-    output::line(String::from_utf8_lossy(&script).trim_end())?;
+    output::lines(String::from_utf8_lossy(&script).trim_end())?;
     Ok(Exit::Ok)
 }

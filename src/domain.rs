@@ -15,6 +15,7 @@ mod order_type;
 mod reason;
 mod site;
 mod strict_json;
+mod visible;
 mod words;
 
 pub use cloud::{Attachment, ChildInstance, Edition, GrantRule, ListedAttachment, TransitRouter};
@@ -30,4 +31,5 @@ pub use operation::{CalledAs, Operation, Product, Purpose};
 pub use order_type::OrderType;
 pub use reason::{REASONS_VERSION, Reason};
 pub use site::Site;
+pub use visible::{visible, visible_lines};
 pub(crate) use words::words;

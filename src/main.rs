@@ -1,11 +1,12 @@
 //! The program: reads the command line, runs the command, returns its exit code.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
 use crossgrant::cli::{Cli, CliError, Exit, execute};
-use crossgrant::domain::Code;
+use crossgrant::domain::{Code, visible_lines};
 use crossgrant::engine::ports::crash_points::NoCrashes;
 
 fn main() -> ExitCode {
@@ -22,11 +23,11 @@ fn main() -> ExitCode {
     match ended {
         Ok(exit) => exit.into(),
         Err(error) if for_programs => {
-            eprintln!("{}", serde_json::json!({"code": error.code, "message": error.message}));
+            complain(&serde_json::json!({"code": error.code, "message": error.message}).to_string());
             error.exit.into()
         }
         Err(error) => {
-            eprintln!("crossgrant: {error}");
+            complain(&format!("crossgrant: {error}"));
             error.exit.into()
         }
     }
@@ -39,6 +40,11 @@ fn not_parsed(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() {
         return Exit::Ok.into();
     }
-    eprintln!("[{}]", Code::CommandLine);
+    complain(&format!("[{}]", Code::CommandLine));
     Exit::Usage.into()
+}
+
+/// Writes to standard error. Where it is closed or full, nothing can be said; the exit code still tells.
+fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{}", visible_lines(text));
 }

@@ -12,6 +12,7 @@ mod deploy;
 mod fault_table;
 mod golden;
 mod guards;
+mod held_file;
 mod layers;
 mod matrix;
 mod outbox;

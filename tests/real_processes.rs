@@ -6,12 +6,15 @@ mod broker_killed;
 mod ccn_plans;
 mod database;
 mod guards;
+mod log;
 mod messages;
 mod postgres;
 mod probe;
 mod running;
 mod shared_budget;
 mod stopped;
+mod store_lost;
+mod terminal;
 mod worker_killed;
 
 use std::sync::Arc;
@@ -61,6 +64,12 @@ pub fn operations(site: &Site, instance: &str) -> Vec<String> {
 pub fn answers(site: &Site, operation: &str) -> String {
     let answers = site.cloud.answers(operation).into_iter().map(|(code, count)| format!("{count} {code}"));
     answers.collect::<Vec<_>>().join(", ")
+}
+
+/// Waits for the end of a job, which must be a good one.
+pub fn completes(site: &Site, id: &str) {
+    let end = site.mail.end(id);
+    assert_eq!(end["type"], "crossgrant.job.completed", "{end}");
 }
 
 /// Waits for the end of a job, which must be a good one, and the only one: in the store and among all that was said.

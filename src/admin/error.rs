@@ -57,6 +57,7 @@ codes! {
     Self::Conflict(_) => CONFLICT "conflict",
     Self::Store(StoreError::Unavailable(_)) => SERVICE_UNAVAILABLE "store-unavailable",
     Self::Store(StoreError::Corrupt(_)) => INTERNAL_SERVER_ERROR "store-corrupt",
+    Self::Store(StoreError::Lost(_)) => INTERNAL_SERVER_ERROR "store-lost",
 }
 
 impl From<CommandError> for ApiError {

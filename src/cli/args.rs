@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 pub(super) use about::{DoctorArgs, ExplainArgs, WorkflowCommand};
-pub(super) use local::{PlanArgs, RunArgs, SimulateArgs, SubmitArgs};
+pub(super) use local::{PlanArgs, RunArgs, ServeArgs, SimulateArgs, SubmitArgs};
 pub(super) use worker::{
     ApproveArgs, DeadCommand, DeadListArgs, DeadReplayArgs, JobArgs, JobsArgs, PauseArgs, PausedArgs, ShowArgs,
     UnpauseArgs, WorkerArgs, WorkerCommand,
@@ -35,7 +35,7 @@ with `code` and `message`.";
 #[derive(Debug, Parser)]
 #[command(name = "crossgrant", version, after_help = EXIT_CODES, subcommand_required = true)]
 pub struct Cli {
-    /// Configuration file [default: ./crossgrant.toml, else /etc/crossgrant/crossgrant.toml].
+    /// Configuration file [default: /etc/crossgrant/crossgrant.toml, else ./crossgrant.toml if it is your own].
     #[arg(long, global = true, display_order = 901, env = "CROSSGRANT_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Log at level info, not only warnings. `serve` and `simulate` ignore it.
@@ -50,7 +50,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum CliCommand {
     /// Run the worker: take jobs from the broker and carry them out, until told to stop.
-    Serve,
+    Serve(ServeArgs),
     /// Carry out jobs without a broker. Their events go to standard output, one JSON object per line.
     Run(RunArgs),
     /// Show what jobs would do. Reads the cloud, writes nothing and keeps nothing.

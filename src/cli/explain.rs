@@ -37,7 +37,7 @@ pub(super) fn explain(args: &ExplainArgs, config: impl FnOnce() -> Result<Config
         None => pages().map(|page| if args.json { page.json() } else { page.heading() }).collect(),
     };
     for line in lines {
-        output::line(&line)?;
+        output::lines(&line)?;
     }
     Ok(Exit::Ok)
 }

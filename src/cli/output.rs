@@ -6,11 +6,17 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 
 use super::exit::CliError;
-use crate::domain::{CONTENT_TYPE, Code};
+use crate::domain::{CONTENT_TYPE, Code, visible};
 use crate::engine::ports::mail::{Delivered, Outgoing, PublishError, Publisher};
 
-/// Writes one line to standard output.
+/// Writes one line to standard output. Control characters in it are written as escapes: it may hold text of strangers, and
+/// a terminal would obey them.
 pub(super) fn line(text: &str) -> Result<(), CliError> {
+    lines(&visible(text))
+}
+
+/// Writes text of this program, of any number of lines, to standard output as it is.
+pub(super) fn lines(text: &str) -> Result<(), CliError> {
     let mut out = std::io::stdout().lock();
     let written = writeln!(out, "{text}").and_then(|()| out.flush());
     written

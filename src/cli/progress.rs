@@ -5,6 +5,7 @@ use std::io::{IsTerminal, Write};
 use jiff::Timestamp;
 
 use crate::clock;
+use crate::domain::visible;
 
 /// The longest line, in characters. A longer one would wrap, and the part above could not be written over.
 const WIDTH: usize = 79;
@@ -23,7 +24,7 @@ impl ProgressLine {
     /// Shows `text` instead of the text before.
     pub fn show(&self, text: &str) {
         if self.live {
-            let text: String = text.chars().take(WIDTH).collect();
+            let text: String = visible(text).chars().take(WIDTH).collect();
             let mut err = std::io::stderr().lock();
             // Progress that cannot be written is not worth an error.
             let _ = write!(err, "\r\x1b[2K{text}").and_then(|()| err.flush());

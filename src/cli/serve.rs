@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use super::args::ServeArgs;
 use super::broker;
 use super::engine::{CloudAccess, EngineSettings, build};
 use super::exit::{CliError, Exit};
@@ -20,8 +21,9 @@ use crate::domain::Code;
 use crate::engine::loops::intake::Inbox;
 use crate::engine::loops::shared::Engine;
 use crate::engine::loops::worker::{Capacity, work};
-use crate::engine::loops::{outbox, retention, wakeups};
+use crate::engine::loops::{outbox, retention, store_watch, wakeups};
 use crate::engine::ports::crash_points::CrashPoints;
+use crate::engine::ports::store::Store;
 use crate::sweep;
 use crate::telemetry::{Metrics, log};
 
@@ -32,15 +34,20 @@ const GOODBYE: Duration = Duration::from_secs(3);
 
 /// Works until a signal, then stops in order: takes no more jobs, lets jobs in work come to rest, publishes the last
 /// messages.
-pub(super) async fn serve(config: Config, crash_points: Arc<dyn CrashPoints>) -> Result<Exit, CliError> {
-    log::start(&config.log)?;
+pub(super) async fn serve(
+    args: &ServeArgs,
+    config: Config,
+    crash_points: Arc<dyn CrashPoints>,
+) -> Result<Exit, CliError> {
+    let _log = log::start(&config.log)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let (began, mut signals) = (clock.uptime(), Signals::listen()?);
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
     let metrics = Arc::new(Metrics::new());
-    let engine = engine(&config, &clock, &metrics, crash_points).await?;
+    let store = store::open(&config.store, &clock, args.accept_store).await?;
+    let engine = engine(&config, store, &clock, &metrics, crash_points).await?;
     let broker = Arc::new(broker::settings(&config));
     let links = Arc::new(BrokerState::new(Arc::clone(&clock)));
     let publisher = Arc::new(AmqpPublisher::new(Arc::clone(&broker), Arc::clone(&clock), Arc::clone(&links)));
@@ -56,6 +63,7 @@ pub(super) async fn serve(config: Config, crash_points: Arc<dyn CrashPoints>) ->
 
     let capacity = Capacity { jobs: config.worker.concurrency, drain: config.worker.drain };
     let mut loops = [
+        Loop::spawn("store", |stop| store_watch::watch(Arc::clone(&engine), stop)),
         Loop::spawn("wakeups", |stop| wakeups::listen(Arc::clone(&engine), stop)),
         Loop::spawn("admin", |stop| admin_http(listener, admin, stop)),
         Loop::spawn("link", |stop| stay_connected(Arc::clone(&publisher), stop)),
@@ -86,8 +94,8 @@ pub(super) async fn serve(config: Config, crash_points: Arc<dyn CrashPoints>) ->
 }
 
 /// Stops the tasks in order. True if each stopped by itself and in time.
-async fn drain(loops: [Loop; 8], config: &Config, broker: &BrokerSettings) -> bool {
-    let [wakeups, admin, link, outbox, sweep, work, retention, intake] = loops;
+async fn drain(loops: [Loop; 9], config: &Config, broker: &BrokerSettings) -> bool {
+    let [store, wakeups, admin, link, outbox, sweep, work, retention, intake] = loops;
     let mut clean = intake.stop(broker.drain + GOODBYE).await;
     let within = config.worker.drain + GOODBYE;
     let (work, sweep, kept) = tokio::join!(work.stop(within), sweep.stop(within), retention.stop(within));
@@ -95,11 +103,13 @@ async fn drain(loops: [Loop; 8], config: &Config, broker: &BrokerSettings) -> bo
     clean &= outbox.stop(FLUSH).await;
     clean &= link.stop(GOODBYE).await;
     clean &= wakeups.stop(GOODBYE).await;
+    clean &= store.stop(GOODBYE).await;
     clean & admin.stop(GOODBYE).await
 }
 
 async fn engine(
     config: &Config,
+    store: Arc<dyn Store>,
     clock: &Arc<dyn Clock>,
     metrics: &Arc<Metrics>,
     crash_points: Arc<dyn CrashPoints>,
@@ -109,7 +119,7 @@ async fn engine(
         tracing::warn!("there is no [[allow]] rule, so every job is refused");
     }
     build(EngineSettings {
-        store: store::open(&config.store, clock).await?,
+        store,
         clock: Arc::clone(clock),
         access,
         policy: config.policy(),

@@ -24,8 +24,8 @@ pub(super) fn workflow(command: &WorkflowCommand) -> Result<Exit, CliError> {
                 output::line(&line)?;
             }
         }
-        WorkflowCommand::Show { kind } => output::line(catalog.definition(known(kind)?).source().trim_end())?,
-        WorkflowCommand::Graph { kind } => output::line(&graph(catalog.definition(known(kind)?)))?,
+        WorkflowCommand::Show { kind } => output::lines(catalog.definition(known(kind)?).source().trim_end())?,
+        WorkflowCommand::Graph { kind } => output::lines(&graph(catalog.definition(known(kind)?)))?,
         WorkflowCommand::Lint { file } => {
             let name = file.display().to_string();
             let text = std::fs::read_to_string(file)

@@ -3,6 +3,7 @@
 //! call, for private hosts such as `vpc-vpc.{region}.aliyuncs.com` (API §K).
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use http::Uri;
@@ -11,6 +12,8 @@ use crate::domain::{Product, Region};
 
 /// The placeholder for the region of the call.
 const REGION: &str = "{region}";
+/// The address of the metadata service, on every machine of the cloud.
+const METADATA: &str = "100.100.100.200";
 
 /// Scheme, host and port of a product. The host that is signed is exactly the one that is sent, port included.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +57,17 @@ impl Endpoint {
         if bare { Ok(Self { tls, authority: authority.to_owned() }) } else { Err(BadEndpoint::Url) }
     }
 
+    /// Whether requests to it can be read on their way: plain HTTP to another machine. The metadata service of the cloud's
+    /// machines has no other, and its address leads nowhere else.
+    fn is_readable_on_the_way(&self) -> bool {
+        let host = self
+            .authority
+            .rsplit_once(':')
+            .filter(|(_, port)| !port.contains(']'))
+            .map_or(&*self.authority, |(host, _)| host);
+        !self.tls && !is_local(host) && host != METADATA
+    }
+
     fn secure(host: String) -> Self {
         Self { tls: true, authority: host }
     }
@@ -61,6 +75,15 @@ impl Endpoint {
     /// The `Host` header, and what is signed as it.
     pub fn authority(&self) -> &str {
         &self.authority
+    }
+}
+
+/// Whether a host is this machine, or an address that routers do not forward.
+pub(super) fn is_local(host: &str) -> bool {
+    match host.trim_matches(['[', ']']).parse() {
+        Ok(IpAddr::V4(address)) => address.is_loopback() || address.is_link_local(),
+        Ok(IpAddr::V6(address)) => address.is_loopback() || address.is_unicast_link_local(),
+        Err(_) => host.eq_ignore_ascii_case("localhost"),
     }
 }
 
@@ -75,6 +98,12 @@ impl fmt::Display for Endpoint {
 pub struct EndpointPattern(String);
 
 impl EndpointPattern {
+    /// Whether requests to it can be read on their way: plain HTTP to another machine.
+    pub fn is_readable_on_the_way(&self) -> bool {
+        self.in_region(Region::parse("cn-hangzhou").ok().as_ref())
+            .is_some_and(|endpoint| endpoint.is_readable_on_the_way())
+    }
+
     /// The endpoint in a region; `None` if it has `{region}` and there is none.
     pub fn in_region(&self, region: Option<&Region>) -> Option<Endpoint> {
         let url = match region {
@@ -159,7 +188,7 @@ impl Endpoints {
 
     /// The metadata service of the machine, without an override at the address it has on every machine.
     pub fn metadata(&self) -> Endpoint {
-        self.metadata.clone().unwrap_or_else(|| Endpoint { tls: false, authority: "100.100.100.200".into() })
+        self.metadata.clone().unwrap_or_else(|| Endpoint { tls: false, authority: METADATA.into() })
     }
 }
 
@@ -224,6 +253,24 @@ mod tests {
             ("https://x/{region}", BadEndpoint::Url),
         ] {
             assert_eq!(bad.parse::<EndpointPattern>(), Err(why), "{bad}");
+        }
+    }
+
+    #[test]
+    fn requests_over_plain_http_to_another_machine_can_be_read_on_the_way() {
+        for (url, readable) in [
+            ("https://cbn.example", false),
+            ("http://127.0.0.1:8080", false),
+            ("http://[::1]:8080", false),
+            ("http://[::1]", false),
+            ("http://localhost", false),
+            ("http://100.100.100.200", false),
+            ("http://192.0.2.1", true),
+            ("http://[2001:db8::1]:80", true),
+            ("http://cbn.{region}.example:80", true),
+            ("http://127.0.0.1.example", true),
+        ] {
+            assert_eq!(url.parse::<EndpointPattern>().unwrap().is_readable_on_the_way(), readable, "{url}");
         }
     }
 

@@ -2,8 +2,9 @@
 
 use super::raw_settings::RawSettings;
 use super::schema::{STS_ENDPOINT, STS_REGION, VENDOR};
+use super::source::Setting;
 use crate::cloud::{Endpoint, EndpointPattern, Endpoints};
-use crate::domain::Region;
+use crate::domain::{Code, Region};
 
 const SECTION: &str = "cloud.endpoints";
 
@@ -19,12 +20,26 @@ pub(super) fn read(raw: &mut RawSettings<'_>) -> Endpoints {
 }
 
 fn pattern(raw: &mut RawSettings<'_>, product: &str) -> Option<EndpointPattern> {
-    raw.parsed(SECTION, product).map(|pattern| pattern.value)
+    let pattern = raw.parsed::<EndpointPattern>(SECTION, product)?;
+    refuse_plain(raw, product, &pattern);
+    Some(pattern.value)
+}
+
+/// Requests carry signatures and tokens, so plain HTTP to another machine has to be asked for.
+fn refuse_plain(raw: &mut RawSettings<'_>, what: &str, endpoint: &Setting<EndpointPattern>) {
+    if endpoint.value.is_readable_on_the_way() && raw.flag("cloud", "plain_http") != Some(true) {
+        let message = format!(
+            "`{what}` is plain http to another machine, so requests and their tokens can be read on the way: write https, or \
+             set `[cloud] plain_http = true` if the way is private"
+        );
+        raw.report_as(Code::ConfigPlainHttp, &endpoint.location, message);
+    }
 }
 
 /// The endpoint of a product that is called in no region.
 fn central(raw: &mut RawSettings<'_>, product: &str) -> Option<Endpoint> {
     let pattern = raw.parsed::<EndpointPattern>(SECTION, product)?;
+    refuse_plain(raw, product, &pattern);
     let endpoint = pattern.value.in_region(None);
     if endpoint.is_none() {
         let message =
@@ -39,6 +54,7 @@ fn central(raw: &mut RawSettings<'_>, product: &str) -> Option<Endpoint> {
 fn sts(raw: &mut RawSettings<'_>) -> Option<Endpoint> {
     let region = raw.parsed::<Region>(VENDOR, "sts_region").map(|region| region.value);
     if let Some(pattern) = raw.parsed::<EndpointPattern>(SECTION, "sts") {
+        refuse_plain(raw, "sts", &pattern);
         let endpoint = pattern.value.in_region(region.as_ref());
         if endpoint.is_none() {
             let message = format!("`sts` has `{{region}}`, and {STS_REGION}, which would replace it, is not set");
@@ -49,11 +65,16 @@ fn sts(raw: &mut RawSettings<'_>) -> Option<Endpoint> {
     if let Some(host) = raw.text(VENDOR, "sts_endpoint") {
         // The vendor's clients expect a host here; people also write a URL.
         let url = if host.value.contains("://") { host.value.clone() } else { format!("https://{}", host.value) };
-        let endpoint = Endpoint::parse(&url);
-        if let Err(error) = &endpoint {
-            raw.report(&host.location, format!("{STS_ENDPOINT} cannot be \"{}\": {error}", host.value));
-        }
-        return endpoint.ok();
+        return match Endpoint::parse(&url) {
+            Ok(endpoint) => {
+                refuse_plain(raw, STS_ENDPOINT, &Setting { value: (&endpoint).into(), location: host.location });
+                Some(endpoint)
+            }
+            Err(error) => {
+                raw.report(&host.location, format!("{STS_ENDPOINT} cannot be \"{}\": {error}", host.value));
+                None
+            }
+        };
     }
     let network = if raw.is_switched_on("vpc_endpoint_enabled") { "sts-vpc" } else { "sts" };
     let host = format!("https://{network}.{}.aliyuncs.com", region?);

@@ -1,5 +1,6 @@
 //! Loading: both sources are read, then every setting. A configuration comes of it only if all of them can be used.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::error::ConfigError;
@@ -11,13 +12,17 @@ use super::{read, secrets};
 use crate::document::{Location, Problem};
 use crate::domain::Code;
 
-impl Config {
-    /// The file that is read when none is named: the first of these that exists.
-    pub const DEFAULT_FILES: [&str; 2] = ["./crossgrant.toml", "/etc/crossgrant/crossgrant.toml"];
+/// The permission of every user to write.
+const OTHERS_WRITE: u32 = 0o002;
 
-    /// The first of [`Config::DEFAULT_FILES`] that exists.
-    pub fn default_file() -> Option<PathBuf> {
-        Self::DEFAULT_FILES.iter().map(PathBuf::from).find(|path| path.exists())
+impl Config {
+    /// The file that is read when none is named: that of the machine, or else that of the working directory.
+    ///
+    /// # Errors
+    /// If the one of the working directory is not the caller's own: it would say where keys and tokens are sent.
+    pub fn default_file() -> Result<Option<PathBuf>, ConfigError> {
+        let machine = Path::new("/etc/crossgrant/crossgrant.toml");
+        if machine.exists() { Ok(Some(machine.to_owned())) } else { own_file_in(Path::new(".")) }
     }
 
     /// Reads `path`, if one is given, with `env` over it, and the files that these name.
@@ -58,5 +63,63 @@ impl Config {
             true => Ok(Self { warnings: raw.warnings, ..config }),
             false => Err(ConfigError::new(raw.problems)),
         }
+    }
+}
+
+/// The `crossgrant.toml` of a folder, if there is one.
+fn own_file_in(folder: &Path) -> Result<Option<PathBuf>, ConfigError> {
+    let path = folder.join("crossgrant.toml");
+    // A link and what it leads to may belong to different users.
+    let (Ok(link), Ok(file), Ok(folder)) = (path.symlink_metadata(), path.metadata(), folder.metadata()) else {
+        return Ok(None);
+    };
+    let caller = rustix::process::geteuid().as_raw();
+    let owners = [link.uid(), file.uid()];
+    let why = if owners != [caller; 2] {
+        format!("it belongs to another user (uid {}, and you are {caller})", file.uid())
+    } else if file.mode() & OTHERS_WRITE != 0 {
+        "every user can write it".to_owned()
+    } else if folder.mode() & OTHERS_WRITE != 0 {
+        "every user can put another one into this folder".to_owned()
+    } else {
+        return Ok(Some(path));
+    };
+    let message =
+        format!("this file is not read without being named: {why}. If you trust it, pass --config {}", path.display());
+    let location = Location::File(path.display().to_string());
+    Err(ConfigError::new(vec![Problem { location, code: Code::ConfigForeignFile, message }]))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
+
+    use super::*;
+
+    #[test]
+    fn a_file_of_the_working_directory_is_read_only_if_it_is_the_callers_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("crossgrant.toml");
+        let refused = || own_file_in(folder.path()).unwrap_err().to_string();
+        assert_eq!(own_file_in(folder.path()).unwrap(), None);
+
+        fs::write(&path, "").unwrap();
+        assert_eq!(own_file_in(folder.path()).unwrap().as_ref(), Some(&path));
+        fs::set_permissions(&path, Permissions::from_mode(0o666)).unwrap();
+        assert!(refused().contains("every user can write it"), "{}", refused());
+        fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+        fs::set_permissions(folder.path(), Permissions::from_mode(0o777)).unwrap();
+        assert!(refused().contains("into this folder"), "{}", refused());
+        fs::set_permissions(folder.path(), Permissions::from_mode(0o700)).unwrap();
+
+        fs::remove_file(&path).unwrap();
+        symlink("/proc/1/status", &path).unwrap();
+        if rustix::process::geteuid().is_root() {
+            fs::remove_file(&path).unwrap();
+            fs::write(&path, "").unwrap();
+            chown(&path, Some(65534), None).unwrap();
+        }
+        assert!(refused().contains("another user") && refused().contains("--config"), "{}", refused());
     }
 }

@@ -18,6 +18,10 @@ use crate::workflow::{Overrides, OverridingFile};
 /// 400 days: the id of a ticket stays taken for more than a year.
 const KEEP: Duration = Duration::from_secs(400 * 86_400);
 
+/// A message may come again long after it was taken: when the broker was down after the acknowledgement was sent, or when a
+/// person puts a dead-lettered one back the next morning.
+const LEAST_KEEP: Duration = Duration::from_secs(24 * 3600);
+
 /// Reads every setting. Problems are added to `raw`; the result is only of use if there are none.
 pub(super) fn config(raw: &mut RawSettings<'_>) -> Config {
     let endpoints = endpoints::read(raw);
@@ -25,7 +29,7 @@ pub(super) fn config(raw: &mut RawSettings<'_>) -> Config {
     Config {
         hour: read_hour(raw, &endpoints),
         store: read_store(raw, &name),
-        keep: raw.duration("store", "keep").map_or(KEEP, |span| span.value),
+        keep: read_keep(raw),
         broker: read_broker(raw),
         admin: read_admin(raw),
         endpoints,
@@ -61,6 +65,15 @@ fn read_hour(raw: &mut RawSettings<'_>, endpoints: &Endpoints) -> Hour {
         raw.report_as(Code::ConfigHour, &span.location, message);
     }
     hour
+}
+
+fn read_keep(raw: &mut RawSettings<'_>) -> Duration {
+    let Some(span) = raw.duration("store", "keep") else { return KEEP };
+    if span.value < LEAST_KEEP {
+        let message = "`keep` must be at least 24h: a message that the broker delivers again must still find its job";
+        raw.report(&span.location, message);
+    }
+    span.value
 }
 
 fn read_store(raw: &mut RawSettings<'_>, name: &str) -> StoreConfig {

@@ -8,7 +8,7 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
     ("store", &["path", "keep", "url", "url_file", "password", "password_file", "ca_file"]),
     ("broker", &["url", "url_file", "prefix", "prefetch", "declare", "ca_file"]),
     ("admin", &["listen", "token", "token_file"]),
-    ("cloud", &[]),
+    ("cloud", &["plain_http"]),
     ("cloud.endpoints", &["cbn", "sts", "smartag", "vpc", "metadata"]),
     ("cloud.budget", &["reads_per_second", "writes_per_second", "burst"]),
     ("cloud.budget.operations", Operation::NAMES),

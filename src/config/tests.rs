@@ -234,6 +234,14 @@ fn another_hour_needs_another_cloud() {
 }
 
 #[test]
+fn a_job_is_kept_for_at_least_a_day() {
+    let keep = |span: &str| format!("[store]\nkeep = \"{span}\"\n{ACCOUNTS}");
+    assert_eq!(load(&keep("24h"), &[]).unwrap().keep, Duration::from_secs(86_400));
+    let found = faults(&keep("5s"), &[]);
+    assert!(found.len() == 1 && found[0].contains("`keep` must be at least 24h"), "{found:?}");
+}
+
+#[test]
 fn rules_are_read_as_the_policy_has_them() {
     let text = "[[allow]]\nrequesters = [\"ticketing\"]\nkinds = [\"grant\"]\n";
     let config = load(text, &[]).unwrap();

@@ -51,6 +51,8 @@ codes! {
         ConfigBadValue = "config-bad-value",
         ConfigContradiction = "config-contradiction",
         ConfigNeedsToken = "config-needs-token",
+        ConfigPlainHttp = "config-plain-http",
+        ConfigForeignFile = "config-foreign-file",
         ConfigHour = "config-hour",
         ConfigCredential = "config-credential",
         ConfigNoAccount = "config-no-account",
@@ -123,6 +125,7 @@ codes! {
         Conflict = "conflict",
         StoreUnavailable = "store-unavailable",
         StoreCorrupt = "store-corrupt",
+        StoreLost = "store-lost",
     }
 }
 

@@ -276,6 +276,14 @@ impl Faults {
             if key.is_empty() || key.len() > MAX_LABEL_KEY {
                 self.add(&at, Code::JobBadLabel, format!("the key of a label has 1 to {MAX_LABEL_KEY} bytes"));
             }
+            let is_controlled = |text: &str| text.contains(char::is_control);
+            if is_controlled(key) || value.as_str().is_some_and(is_controlled) {
+                self.add(
+                    &at,
+                    Code::JobBadLabel,
+                    "the key and the value of a label have no control characters".to_owned(),
+                );
+            }
             match value {
                 Value::String(text) if text.len() <= MAX_LABEL_VALUE => {
                     labels.insert(key.clone(), text.clone());

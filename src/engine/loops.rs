@@ -7,5 +7,6 @@ pub mod outbox;
 pub mod plan;
 pub mod retention;
 pub mod shared;
+pub mod store_watch;
 pub mod wakeups;
 pub mod worker;

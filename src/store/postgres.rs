@@ -28,6 +28,7 @@ mod outbound;
 mod outbox;
 mod outcome;
 mod pool;
+mod preconditions;
 mod presence;
 mod probe;
 mod query;
@@ -98,11 +99,15 @@ impl Postgres {
     /// Connects, and brings the schema up to date. Leases go by `clock`.
     ///
     /// # Errors
-    /// `Unavailable` if the database cannot be reached or used, or if another worker has this name: a worker that starts
+    /// `Unavailable` if the database cannot be reached or used, if it lacks sessions or rights that are needed, or if another worker has this name: a worker that starts
     /// would release the leases of that one. `Corrupt` if a newer program has written the database.
     pub async fn open(settings: &PostgresSettings, clock: LeaseClock) -> Result<Self, StoreError> {
         let connector = connector::Connector::new(settings)?;
-        open::migrate(&connector.connect().await?).await?;
+        let (first, second) = (connector.connect().await?, connector.connect().await?);
+        preconditions::own_sessions(&first, &second).await?;
+        drop(second);
+        open::migrate(&first).await?;
+        drop(first);
         let listener = Arc::new(listener::Listener::new());
         let listening = listener.connect(&connector).await?;
         take_name(&listener, &settings.name).await?;
@@ -339,11 +344,11 @@ impl Store for Postgres {
         }
     }
 
-    async fn prune(&self, keys_before: Timestamp) -> Result<usize, StoreError> {
+    async fn prune(&self, before: Timestamp) -> Result<usize, StoreError> {
         // In pieces, so that the first pass over a large table does not hold up other commits.
         let mut jobs = 0;
         loop {
-            let (pruned, more) = transact!(self, tx => retention::prune(&tx, keys_before, self.shard))?;
+            let (pruned, more) = transact!(self, tx => retention::prune(&tx, before, self.shard))?;
             jobs += pruned;
             if !more {
                 return Ok(jobs);

@@ -1,8 +1,8 @@
 //! The store in one SQLite file.
 //!
 //! All writes go through one thread ([`writer`]), which puts many logical transactions into one physical commit. Reads go
-//! to a few read-only connections ([`readers`]) and see every write that was answered. A lock file keeps a second process
-//! out. Each other module is one part of the port.
+//! to a few read-only connections ([`readers`]) and see every write that was answered. The file is held, so that no second
+//! process has it and none takes it away unseen ([`held_file`]). Each other module is one part of the port.
 
 mod change;
 mod counts;
@@ -10,6 +10,7 @@ mod dead;
 mod definitions;
 mod error;
 mod guards;
+mod held_file;
 mod instance_queue;
 mod lease;
 mod open;
@@ -27,10 +28,11 @@ mod tests;
 mod transaction;
 mod writer;
 
-use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 
 use async_trait::async_trait;
+use held_file::HeldFile;
 use jiff::Timestamp;
 use rusqlite::Connection;
 use transaction::SharedTransaction;
@@ -46,10 +48,10 @@ use crate::engine::record::Record;
 #[derive(Debug)]
 pub struct Sqlite {
     // Dropped in this order: the writer's connection must be the last to close, because it tidies up the file, and the
-    // lock must be held until then.
+    // file must be held until then.
     readers: Option<readers::Readers>,
     writer: writer::Writer,
-    _lock: Option<File>,
+    held: Option<Arc<HeldFile>>,
 }
 
 impl Sqlite {
@@ -57,16 +59,29 @@ impl Sqlite {
     ///
     /// # Errors
     /// `Unavailable` if another process uses it or it cannot be opened; `Corrupt` if it is not ours or was written by a
-    /// newer program.
+    /// newer program; `Lost` if it is older than it was, or empty where there was a store.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let lock = open::lock(path)?;
-        open::create(path)?;
-        let mut conn = open::connect(path)?;
+        Self::open_held(HeldFile::take(path, false)?)
+    }
+
+    /// The same, and accepts a file that is older than it was, or empty where there was a store.
+    pub fn open_as_found(path: &Path) -> Result<Self, StoreError> {
+        Self::open_held(HeldFile::take(path, true)?)
+    }
+
+    fn open_held(held: HeldFile) -> Result<Self, StoreError> {
+        let mut conn = open::connect(held.path())?;
         open::migrate(&mut conn)?;
+        let last = outbox::last_number(&conn)?;
+        held.has_not_gone_back(last)?;
+        held.reached(last)?;
+        held.opened();
+        held.written();
+        let held = Arc::new(held);
         Ok(Self {
-            readers: Some(readers::Readers::new(path)),
-            writer: writer::Writer::start(conn, Some(path))?,
-            _lock: Some(lock),
+            readers: Some(readers::Readers::new(held.path())),
+            writer: writer::Writer::start(conn, Some(Arc::clone(&held)))?,
+            held: Some(held),
         })
     }
 
@@ -75,7 +90,7 @@ impl Sqlite {
         let mut conn = Connection::open_in_memory()?;
         conn.pragma_update(None, "foreign_keys", true)?;
         open::migrate(&mut conn)?;
-        Ok(Self { readers: None, writer: writer::Writer::start(conn, None)?, _lock: None })
+        Ok(Self { readers: None, writer: writer::Writer::start(conn, None)?, held: None })
     }
 
     /// Runs a logical transaction; returns once it is on disk.
@@ -254,11 +269,17 @@ impl Store for Sqlite {
         }
     }
 
-    async fn prune(&self, keys_before: Timestamp) -> Result<usize, StoreError> {
+    async fn check(&self) -> Result<(), StoreError> {
+        let Some(held) = &self.held else { return Ok(()) };
+        held.check()?;
+        held.reached(self.look_up(outbox::last_number).await?)
+    }
+
+    async fn prune(&self, before: Timestamp) -> Result<usize, StoreError> {
         // In pieces, so that the first pass over a large file does not hold up other commits.
         let mut jobs = 0;
         loop {
-            let (pruned, more) = self.write(move |tx| retention::prune(tx, keys_before)).await?;
+            let (pruned, more) = self.write(move |tx| retention::prune(tx, before)).await?;
             jobs += pruned;
             if !more {
                 return Ok(jobs);

@@ -1,15 +1,36 @@
 //! The log, written to standard error. Standard output is for data.
+//!
+//! A thread of its own writes the lines, so a task that logs never waits for what reads them, and never fails with it: a
+//! full disk, a closed pipe, a log driver that hangs. Lines that cannot be written are dropped and counted.
+
+mod line;
 
 use std::io::{self, IsTerminal};
+use std::sync::OnceLock;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt;
+use tracing::Metadata;
+use tracing::level_filters::LevelFilter;
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::filter::FilterFn;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _, fmt};
 
+use self::line::{CutLines, LINE_BYTES, VisibleLines};
 use crate::config::{LogConfig, LogFormat};
 
 /// Libraries that log too much: `tokio_cron_scheduler` at `info`; lapin at `warn` with the whole body of every message that
 /// no queue took, which the outbox counts and keeps. A configured filter that names them overrides this.
 const QUIET: &str = "tokio_cron_scheduler=warn,lapin::returned_messages=error";
+
+/// Lines that may wait for the thread that writes them: with [`LINE_BYTES`] at most 64 MiB, and in practice about one.
+const WAITING_LINES: usize = (64 << 20) / LINE_BYTES;
+
+/// What was lost: lines for which there was no room, and lines that could not be written.
+static NO_ROOM: OnceLock<ErrorCounter> = OnceLock::new();
+static NOT_WRITTEN: AtomicU64 = AtomicU64::new(0);
 
 /// Why logging could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -27,17 +48,42 @@ pub enum LogError {
     Twice,
 }
 
-/// Starts logging for the rest of the process.
+/// Dropped at the end of the process, it writes the lines that still wait, for up to a second.
+#[must_use]
+pub struct LogGuard(#[allow(dead_code, reason = "it is kept to be dropped")] WorkerGuard);
+
+/// Starts logging, until the guard is dropped.
 ///
 /// # Errors
 /// When the filter cannot be read, or logging was started before.
-pub fn start(config: &LogConfig) -> Result<(), LogError> {
+pub fn start(config: &LogConfig) -> Result<LogGuard, LogError> {
     let filter = EnvFilter::try_new(format!("{QUIET},{}", config.filter))
         .map_err(|error| LogError::Filter { filter: config.filter.clone(), why: error.to_string() })?;
-    let builder = fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
-    let started = match config.format {
-        LogFormat::Text => builder.try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    let colours = io::stderr().is_terminal();
+    let to_stderr = VisibleLines::new(io::stderr(), colours, &NOT_WRITTEN);
+    let thread = NonBlockingBuilder::default().buffered_lines_limit(WAITING_LINES).thread_name("log");
+    let (lines, guard) = thread.finish(to_stderr);
+    let no_room = lines.error_counter();
+    let layer = fmt::layer().with_writer(CutLines(lines)).with_ansi(colours).log_internal_errors(false);
+    let layer = match config.format {
+        LogFormat::Text => layer.boxed(),
+        LogFormat::Json => layer.json().flatten_event(true).boxed(),
     };
-    started.map_err(|_| LogError::Twice)
+    let all = tracing_subscriber::registry().with(layer.with_filter(FilterFn::new(keeps_secrets)).with_filter(filter));
+    all.try_init().map_err(|_| LogError::Twice)?;
+    // It is set once, because a second start has failed above.
+    let _ = NO_ROOM.set(no_room);
+    Ok(LogGuard(guard))
+}
+
+/// Log lines that were dropped since the start of the process.
+pub fn dropped_lines() -> u64 {
+    let no_room = NO_ROOM.get().map_or(0, ErrorCounter::dropped_lines);
+    NOT_WRITTEN.load(Relaxed).saturating_add(no_room as u64)
+}
+
+/// Libraries log at `trace` what they send, byte by byte; lapin the broker's password. So `trace` is for this program alone.
+fn keeps_secrets(metadata: &Metadata<'_>) -> bool {
+    let ours = metadata.target() == "crossgrant" || metadata.target().starts_with("crossgrant::");
+    ours || *metadata.level() <= LevelFilter::DEBUG
 }

@@ -23,6 +23,7 @@ use crate::engine::guards::setting;
 use crate::engine::ports::observe::Observer;
 use crate::engine::ports::store::Counts;
 use crate::engine::record::State;
+use crate::telemetry::log;
 
 type Labels<const N: usize> = [(&'static str, Cow<'static, str>); N];
 type CounterFamily<const N: usize> = Family<Labels<N>, Counter>;
@@ -62,6 +63,7 @@ pub struct Metrics {
     connected: GaugeFamily<1>,
     blocked: GaugeFamily<1>,
     broker_messages: CounterFamily<1>,
+    log_lines_dropped: Counter,
 }
 
 /// A new metric, registered.
@@ -138,6 +140,11 @@ impl Metrics {
                 "1 if the connection is up and the broker blocks publishers or deliveries are held, else 0",
             ),
             broker_messages: metric(r, "broker_messages", "Messages to and from the broker, by outcome"),
+            log_lines_dropped: metric(
+                r,
+                "log_lines_dropped",
+                "Lines of the log that could not be written, or found no room",
+            ),
             registry,
         };
         // Present from the start, so that an alert also sees the step from 0 to 1.
@@ -156,6 +163,7 @@ impl Metrics {
         if let Some(broker) = broker {
             self.connect(broker);
         }
+        self.log_lines_dropped.inner().fetch_max(log::dropped_lines(), Relaxed);
         let mut text = String::new();
         encode(&mut text, &self.registry).expect("writing to a String cannot fail");
         text
@@ -278,7 +286,7 @@ mod tests {
     use crate::clock::ManualClock;
 
     /// Every metric: its name, type and unit.
-    const NAMES: [(&str, &str, &str); 24] = [
+    const NAMES: [(&str, &str, &str); 25] = [
         ("crossgrant_jobs", "gauge", ""),
         ("crossgrant_job_transitions", "counter", ""),
         ("crossgrant_jobs_limited", "counter", ""),
@@ -303,6 +311,7 @@ mod tests {
         ("crossgrant_broker_connected", "gauge", ""),
         ("crossgrant_broker_blocked", "gauge", ""),
         ("crossgrant_broker_messages", "counter", ""),
+        ("crossgrant_log_lines_dropped", "counter", ""),
     ];
 
     fn heard() -> Metrics {

@@ -63,3 +63,12 @@ fn the_resource_account_may_make_the_service_linked_role_of_cen_and_no_other() {
     assert_eq!(resource, [expected]);
     assert!(cen.is_empty() && detach.is_empty());
 }
+
+#[test]
+fn the_unit_bounds_descriptors_memory_and_core_files() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/systemd/crossgrant.service");
+    let unit = std::fs::read_to_string(path).unwrap();
+    for line in ["LimitNOFILE=8192", "MemoryMax=1G", "LimitCORE=0", "UMask=0077", "NoNewPrivileges=yes"] {
+        assert!(unit.lines().any(|l| l == line), "{line}");
+    }
+}

@@ -1,5 +1,6 @@
 //! The conformance suite on PostgreSQL, and what only a database of several workers can promise.
 
+mod preconditions;
 mod proxy;
 mod workers;
 

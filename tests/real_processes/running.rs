@@ -103,6 +103,7 @@ fn the_metrics_have_every_family() {
         "crossgrant_broker_connected",
         "crossgrant_broker_blocked",
         "crossgrant_broker_messages",
+        "crossgrant_log_lines_dropped",
     ] {
         for line in ["HELP", "TYPE"] {
             assert!(answer.body.contains(&format!("# {line} {family} ")), "{line} {family}:\n{}", answer.body);

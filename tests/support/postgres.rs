@@ -199,6 +199,50 @@ impl Drop for Cluster {
     }
 }
 
+/// A pgbouncer in front of a cluster. Dropping it kills it.
+pub struct Pooler {
+    port: u16,
+    process: Child,
+}
+
+impl Pooler {
+    /// Starts one whose clients keep their session for a `session`, a `transaction` or a `statement`.
+    pub fn start(cluster: &Cluster, mode: &str) -> io::Result<Self> {
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        let file = cluster.dir.join(format!("pgbouncer-{port}.ini"));
+        let text = format!(
+            "[databases]\n* = host=127.0.0.1 port={} user={USER}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
+             unix_socket_dir =\nauth_type = any\npool_mode = {mode}\n\
+             ignore_startup_parameters = extra_float_digits\n",
+            cluster.port
+        );
+        fs::write(&file, text)?;
+        let mut command = unprivileged(Path::new("/usr/sbin/pgbouncer"))?;
+        command.arg("-q").arg(&file).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+        let pooler = Self { port, process: command.spawn()? };
+        let began = now();
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+            if began.elapsed() > BOOT_LIMIT {
+                return Err(io::Error::other("pgbouncer does not answer"));
+            }
+            pause();
+        }
+        Ok(pooler)
+    }
+
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+impl Drop for Pooler {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
 /// A database of one test. Dropping it removes it, even while it is used.
 pub struct Database {
     cluster: Arc<Cluster>,

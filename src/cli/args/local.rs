@@ -10,6 +10,14 @@ use super::values::{hour, requester};
 use crate::config::ProfileFor;
 use crate::domain::{Hour, Requester, parse_duration};
 
+/// `serve`
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Accept a store file that is empty where there was one, or an older copy: jobs that it does not know are forgotten.
+    #[arg(long)]
+    pub accept_store: bool,
+}
+
 /// `run`
 #[derive(Debug, Args)]
 pub struct RunArgs {

@@ -69,7 +69,7 @@ async fn storage(config: &Config) -> DoctorFinding {
     }
     let place = store::place(&config.store);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let probed = match store::open(&config.store, &clock).await {
+    let probed = match store::open(&config.store, &clock, false).await {
         Ok(store) => store.probe().await,
         Err(error) => Err(error),
     };

@@ -144,7 +144,7 @@ async fn what_this_machine_lacks_is_found_and_the_rest_is_fine() {
     assert!(broker.is_fault() && broker.lines().join("\n").contains("do: "), "{broker:?}");
     assert!(!broker.says.contains("guest:guest"), "{broker:?}");
     assert!(found[1].says.contains("does not exist yet") && !Path::new(&store).exists(), "{found:?}");
-    let held = store::open(&config.store, &(Arc::new(SystemClock) as Arc<dyn Clock>)).await.unwrap();
+    let held = store::open(&config.store, &(Arc::new(SystemClock) as Arc<dyn Clock>), false).await.unwrap();
     assert!(local(&config).await[1].is_fault(), "another process uses the store");
     drop(held);
     assert!(!local(&config).await[1].is_fault(), "the file can be used");

@@ -2,7 +2,6 @@
 //! a GET looks like the metadata service's.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -14,6 +13,7 @@ use http::{Request, Uri};
 use super::CredentialError;
 use super::issued::{self, Issued, Issuer};
 use super::local;
+use crate::cloud::endpoint::is_local;
 use crate::cloud::rpc::Client;
 use crate::cloud::transport::Direct;
 
@@ -54,15 +54,6 @@ impl FromStr for CredentialsUri {
             Some("http") => Err(BadCredentialsUri::Plain),
             _ => Err(BadCredentialsUri::Url),
         }
-    }
-}
-
-/// Whether a host is this machine, or an address that routers do not forward.
-fn is_local(host: &str) -> bool {
-    match host.trim_matches(['[', ']']).parse() {
-        Ok(IpAddr::V4(address)) => address.is_loopback() || address.is_link_local(),
-        Ok(IpAddr::V6(address)) => address.is_loopback() || address.is_unicast_link_local(),
-        Err(_) => host.eq_ignore_ascii_case("localhost"),
     }
 }
 

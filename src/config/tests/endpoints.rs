@@ -36,7 +36,7 @@ fn the_host_of_an_endpoint_may_name_the_region_of_the_call_where_calls_have_one(
     let beijing = crate::domain::Region::parse("cn-beijing").unwrap();
     for (product, name, url, at) in [
         (Product::Vpc, "vpc", "https://vpc-vpc.{region}.aliyuncs.com", "https://vpc-vpc.cn-beijing.aliyuncs.com"),
-        (Product::Smartag, "smartag", "http://{region}.x.example:81", "http://cn-beijing.x.example:81"),
+        (Product::Smartag, "smartag", "https://{region}.x.example:81", "https://cn-beijing.x.example:81"),
         (Product::Cbn, "cbn", "https://cen.vpc-proxy.aliyuncs.com", "https://cen.vpc-proxy.aliyuncs.com"),
     ] {
         let endpoints = load(&text(name, url), &[]).unwrap().endpoints;
@@ -49,11 +49,25 @@ fn the_host_of_an_endpoint_may_name_the_region_of_the_call_where_calls_have_one(
     for (text, fault) in [
         (private, "`sts` has `{region}`, and ALIBABA_CLOUD_STS_REGION, which would replace it, is not set"),
         (text("cbn", "https://cbn.{region}.aliyuncs.com"), "`cbn` has `{region}`, but its calls are made in no region"),
-        (text("metadata", "http://{region}"), "`metadata` has `{region}`, but its calls are made in no region"),
+        (text("metadata", "https://{region}"), "`metadata` has `{region}`, but its calls are made in no region"),
         (text("vpc", "https://vpc.{zone}.aliyuncs.com"), "`{zone}` cannot be filled in; only `{region}` can"),
         (text("vpc", "https://vpc.{region.aliyuncs.com"), "`vpc` cannot be"),
     ] {
         let found = faults(&text, &[]);
         assert!(found.len() == 1 && found[0].contains(fault), "{fault}: {found:?}");
     }
+}
+
+#[test]
+fn plain_http_to_another_machine_has_to_be_asked_for() {
+    let text = |product: &str, url: &str| format!("[cloud.endpoints]\n{product} = \"{url}\"\n");
+    for product in ["cbn", "sts", "smartag", "vpc", "metadata"] {
+        let plain = text(product, "http://192.0.2.1");
+        let found = faults(&plain, &[]);
+        assert!(found.len() == 1 && found[0].contains("set `[cloud] plain_http = true`"), "{product}: {found:?}");
+        assert!(load(&format!("[cloud]\nplain_http = true\n{plain}"), &[]).is_ok(), "{product}");
+        assert!(load(&text(product, "http://127.0.0.1:8080"), &[]).is_ok(), "{product}");
+    }
+    let found = faults("", &[("ALIBABA_CLOUD_STS_ENDPOINT", "http://sts.example")]);
+    assert!(found.len() == 1 && found[0].starts_with("ALIBABA_CLOUD_STS_ENDPOINT: "), "{found:?}");
 }

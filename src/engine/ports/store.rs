@@ -188,6 +188,10 @@ pub enum StoreError {
     /// What is stored cannot be read, or what was to be stored cannot be: a damaged file, rows of a newer version.
     #[error("the store holds something unreadable: {0}")]
     Corrupt(String),
+    /// The store is not the one that it was: its file was removed, replaced, or put back to an older state. Nothing may be
+    /// answered any more, and the process must end.
+    #[error("the store is not what it was: {0}")]
+    Lost(String),
 }
 
 impl StoreError {
@@ -196,6 +200,7 @@ impl StoreError {
         match self {
             Self::Unavailable(_) => Code::StoreUnavailable,
             Self::Corrupt(_) => Code::StoreCorrupt,
+            Self::Lost(_) => Code::StoreLost,
         }
     }
 }
@@ -374,9 +379,17 @@ pub trait Store: Send + Sync + 'static {
     /// Writes something and reads it back, to find out whether the store can be used.
     async fn probe(&self) -> Result<(), StoreError>;
 
-    /// Deletes ended jobs accepted before `keys_before`, with their idempotency keys and events, and rejections of that
-    /// age. What has an unpublished message stays. Returns how many jobs were deleted.
-    async fn prune(&self, keys_before: Timestamp) -> Result<usize, StoreError>;
+    /// Finds out, without a write, whether the store is still the one that was opened.
+    ///
+    /// # Errors
+    /// `Lost` if it is not.
+    async fn check(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Deletes jobs that ended before `before`, with their idempotency keys and events, and rejections of that age. What
+    /// has an unpublished message stays. Returns how many jobs were deleted.
+    async fn prune(&self, before: Timestamp) -> Result<usize, StoreError>;
 
     /// Returns when another process may have changed something. A store that is not shared never returns.
     async fn wakeup(&self) -> Wakeup {

@@ -3,6 +3,7 @@
 use super::connection::Connection;
 use super::error::PgError;
 use super::lock_keys::{MIGRATION, TRANSACTION_CLASS};
+use super::preconditions;
 use crate::engine::ports::store::StoreError;
 use crate::store::judge;
 
@@ -20,6 +21,7 @@ async fn steps(conn: &Connection) -> Result<(), PgError> {
     // `IF NOT EXISTS` would need the privilege to create even where everything is there.
     let there = conn.query_one("SELECT to_regnamespace('crossgrant') IS NOT NULL", &[]).await?;
     if !there.get::<_, bool>(0) {
+        preconditions::may_create(conn).await?;
         conn.batch("CREATE SCHEMA crossgrant").await?;
     }
     let there = conn.query_one("SELECT to_regclass('crossgrant.migrations') IS NOT NULL", &[]).await?;
@@ -31,7 +33,7 @@ async fn steps(conn: &Connection) -> Result<(), PgError> {
         conn.patient_batch(&format!("BEGIN; {sql}; INSERT INTO migrations VALUES ({number}, now()); COMMIT")).await?;
         tracing::info!(migration = number, "migrated the schema of the database");
     }
-    Ok(())
+    preconditions::may_work(conn).await
 }
 
 /// How many migrations the database has seen.

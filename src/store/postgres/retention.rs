@@ -11,13 +11,13 @@ use crate::store::row;
 /// How many jobs, and how many rejections, one transaction deletes.
 const PIECE: usize = 500;
 
-/// Deletes some of the ended jobs and rejections that are older than `before`. One that has an unpublished message stays;
+/// Deletes some of the jobs that ended before `before`, and of the rejections that are older. One that has an unpublished message stays;
 /// one that another transaction has locked stays until the next time. Returns how many jobs were deleted, and whether there
 /// may be more to delete.
 pub(super) async fn prune(conn: &Connection, before: Timestamp, shard: i16) -> Result<(usize, bool), PgError> {
     let before = row::at_or_before(before);
     let jobs = "SELECT j.uid FROM keys k JOIN jobs j ON j.uid = k.uid
-        WHERE k.created_us < $1 AND j.ended AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.uid = k.uid)
+        WHERE j.ended AND j.finished_us < $1 AND k.created_us < $1 AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.uid = k.uid)
         LIMIT $2 FOR UPDATE OF j SKIP LOCKED";
     let rejections = "SELECT uid FROM rejections r
         WHERE at_us < $1 AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.uid = r.uid) LIMIT $2 FOR UPDATE SKIP LOCKED";

@@ -1,14 +1,11 @@
-//! The file: how it is locked and opened, and the version of its schema.
+//! The file: how it is opened, and the version of its schema.
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use super::error::of_the_system;
 use crate::engine::ports::store::StoreError;
 use crate::store::judge;
 
@@ -34,52 +31,6 @@ const CACHE_KIB: i64 = 8 << 10;
 
 /// The size in bytes to which the write-ahead log is cut back after a burst.
 const LOG_BYTES: i64 = 64 << 20;
-
-/// Locks the file for this process, by another file beside it; creates the directory if there is none. The lock file is
-/// never deleted: while another process waits for it, that would let two processes in.
-pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
-    if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(dir)
-            .map_err(|e| of_the_system("cannot create", dir, &e))?;
-    }
-    let beside = beside(path);
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(&beside)
-        .map_err(|e| of_the_system("cannot open", &beside, &e))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => {
-            Err(StoreError::Unavailable(format!("another crossgrant process uses {}", path.display())))
-        }
-        Err(TryLockError::Error(e)) => Err(of_the_system("cannot lock", &beside, &e)),
-    }
-}
-
-fn beside(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    name.into()
-}
-
-/// Creates the file, for this user only. SQLite gives the files beside it the same mode.
-pub(super) fn create(path: &Path) -> Result<(), StoreError> {
-    OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)
-        .map(drop)
-        .map_err(|e| of_the_system("cannot open", path, &e))
-}
 
 /// A connection that writes. It does not create the file: one that has vanished under a running worker must not come back
 /// empty.

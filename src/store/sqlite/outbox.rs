@@ -1,11 +1,18 @@
 //! The outbox: messages that are still to be published.
 
 use bytes::Bytes;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::row;
 use crate::engine::ports::mail::Outgoing;
 use crate::engine::ports::store::{OutboxRow, StoreError};
+
+/// The number of the last message that was ever put in.
+pub(super) fn last_number(conn: &Connection) -> Result<i64, StoreError> {
+    let last =
+        conn.prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'")?.query_row([], |row| row.get(0));
+    Ok(last.optional()?.unwrap_or(0))
+}
 
 pub(super) fn page(conn: &Connection, after: i64, limit: usize) -> Result<Vec<OutboxRow>, StoreError> {
     read(

@@ -10,14 +10,14 @@ use crate::engine::ports::store::StoreError;
 /// How many jobs, and how many rejections, one transaction deletes: it holds up all other writes.
 const PIECE: usize = 500;
 
-/// Deletes some of the ended jobs and rejections that are older than `before`. One that has an unpublished message stays.
+/// Deletes some of the jobs that ended before `before`, and of the rejections that are older. One that has an unpublished message stays.
 /// Returns how many jobs were deleted, and whether there may be more to delete.
 pub(super) fn prune(tx: &SharedTransaction<'_>, before: Timestamp) -> Result<(usize, bool), StoreError> {
     let before = row::at_or_before(before);
     let jobs = uids(
         tx,
         "SELECT k.uid FROM keys k JOIN jobs j ON j.uid = k.uid
-         WHERE k.created_us < ?1 AND j.ended = 1 AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.uid = k.uid) LIMIT ?2",
+         WHERE j.ended = 1 AND j.finished_us < ?1 AND k.created_us < ?1 AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.uid = k.uid) LIMIT ?2",
         before,
     )?;
     for uid in &jobs {

@@ -165,6 +165,7 @@ async fn a_file_that_vanished_does_not_come_back_empty() {
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     assert!(store.probe().await.is_err(), "the writer gives up its connection");
     std::fs::rename(&path, path.with_extension("gone")).unwrap();
-    unavailable(&put(&store, 1).await);
+    let refused = put(&store, 1).await;
+    assert!(matches!(refused, Err(StoreError::Lost(_))), "{refused:?}");
     assert!(!path.exists());
 }

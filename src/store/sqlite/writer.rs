@@ -8,12 +8,13 @@
 //! remembers of the file can be trusted.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use super::held_file::HeldFile;
 use super::open;
 use super::transaction::{LogicalTransaction, SharedTransaction, commit};
 use crate::engine::ports::store::StoreError;
@@ -61,14 +62,14 @@ impl fmt::Debug for Writer {
 }
 
 impl Writer {
-    /// Starts the thread. With a path, it opens the file again after an error.
-    pub(super) fn start(conn: Connection, path: Option<&Path>) -> Result<Self, StoreError> {
+    /// Starts the thread. With a file, it opens it again after an error.
+    pub(super) fn start(conn: Connection, file: Option<Arc<HeldFile>>) -> Result<Self, StoreError> {
         let (requests, queue) = mpsc::channel(QUEUE);
         #[cfg(test)]
         let groups = std::sync::Arc::default();
         let mut thread = WriterThread {
             conn: Some(conn),
-            path: path.map(Path::to_owned),
+            file,
             #[cfg(test)]
             groups: std::sync::Arc::clone(&groups),
         };
@@ -115,7 +116,7 @@ impl Drop for Writer {
 
 struct WriterThread {
     conn: Option<Connection>,
-    path: Option<PathBuf>,
+    file: Option<Arc<HeldFile>>,
     #[cfg(test)]
     groups: std::sync::Arc<std::sync::atomic::AtomicUsize>,
 }
@@ -130,7 +131,7 @@ impl WriterThread {
     fn write(&mut self, mut group: Vec<Box<dyn LogicalTransaction>>) {
         #[cfg(test)]
         self.groups.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-        let committed = self.connection().and_then(|conn| commit(conn, &mut group));
+        let committed = self.commit(&mut group);
         if committed.is_err() {
             self.recover();
         }
@@ -139,12 +140,24 @@ impl WriterThread {
         }
     }
 
+    /// Commits a group to the file that was opened, and to no other: a commit to a file that is gone would be answered, and
+    /// lost.
+    fn commit(&mut self, group: &mut Vec<Box<dyn LogicalTransaction>>) -> Result<(), StoreError> {
+        let Some(file) = self.file.clone() else { return commit(self.connection()?, group) };
+        file.check()?;
+        let committed = commit(self.connection()?, group);
+        file.written();
+        committed?;
+        file.check()
+    }
+
     fn connection(&mut self) -> Result<&Connection, StoreError> {
         if self.conn.is_none()
-            && let Some(path) = &self.path
+            && let Some(file) = &self.file
         {
-            let conn = open::connect(path)?;
+            let conn = open::connect(file.path())?;
             open::check(&conn)?;
+            file.opened();
             self.conn = Some(conn);
         }
         self.conn.as_ref().ok_or_else(|| StoreError::Unavailable("the database in memory is gone".into()))
@@ -152,8 +165,9 @@ impl WriterThread {
 
     /// Leaves no transaction open behind a failed commit.
     fn recover(&mut self) {
-        if self.path.is_some() {
+        if let Some(file) = &self.file {
             self.conn = None;
+            file.closed();
         } else if let Some(conn) = self.conn.as_ref().filter(|conn| !conn.is_autocommit()) {
             // A database in memory cannot be opened again. If even this fails, the next group fails and reports it.
             let _ = conn.execute_batch("ROLLBACK");

@@ -32,6 +32,9 @@ pub fn extras() -> Vec<Bad> {
         Bad::json("a label of no name", &with("/labels", json!({"": "x"})), &["/labels/"]),
         Bad::json("a long label", &with("/labels", json!({"ticket": "x".repeat(257)})), &["/labels/ticket"]),
         Bad::json("a label of a long name", &with("/labels", json!({LONG: "x"})), &[LONG_AT]),
+        Bad::json("a label that clears a screen", &with("/labels", json!({"a": "\u{1b}[2J"})), &["/labels/a"]),
+        Bad::json("a label of two lines", &with("/labels", json!({"a": "x\ny"})), &["/labels/a"]),
+        Bad::json("a label with the control of a name", &with("/labels", json!({"\u{9b}": "x"})), &["/labels/\u{9b}"]),
         Bad::json(
             "everything at once",
             &json!({"id": 1, "kind": "move", "instance": {"type": "VPC", "id": "vbr-bp1svadp4lq38janc0001"}, "cen": [],

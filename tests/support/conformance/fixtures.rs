@@ -104,6 +104,15 @@ pub fn at_rest(mut record: Record, state: State) -> Record {
     record
 }
 
+/// A failed job that ended at `seconds`.
+pub fn ended_at(record: Record, seconds: i64) -> Record {
+    let mut record = at_rest(record, State::Failed);
+    if let Phase::Ended { at: end, .. } = &mut record.phase {
+        *end = at(seconds);
+    }
+    record
+}
+
 pub fn outgoing(message_id: &str, to: &str) -> Outgoing {
     Outgoing {
         message_id: message_id.into(),

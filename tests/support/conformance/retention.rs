@@ -57,9 +57,9 @@ pub async fn old_ended_jobs_are_deleted_whole(store: S) {
     end.outbound = vec![event(1, 2, true)];
     store.commit(end).await.unwrap();
     fail(&*store, 2).await;
-    fail(&*store, 4).await;
+    set(&*store, 4, |record| ended_at(record, 70)).await;
     empty_outbox(&*store).await;
-    assert_eq!(store.prune(at(4)).await.unwrap(), 2, "3 has not ended, and 4 is not old enough");
+    assert_eq!(store.prune(at(61)).await.unwrap(), 2, "3 has not ended, and 4 is not old enough");
     assert_eq!(store.load(uid(1)).await.unwrap(), None);
     assert_eq!(store.events(uid(1)).await.unwrap(), Vec::<String>::new());
     assert_eq!(store.counts().await.unwrap().jobs.values().sum::<u64>(), 2);
@@ -68,6 +68,16 @@ pub async fn old_ended_jobs_are_deleted_whole(store: S) {
     let taken = store.take(vec![arrival(&record(1)), arrival(&record(3))]).await.unwrap();
     assert_eq!(taken, [Taken::New(uid(1)), Taken::Repeated(uid(3))], "the key is free again");
     assert_eq!(store.prune(at(0)).await.unwrap(), 0);
+}
+
+pub async fn a_job_is_kept_from_its_end_on(store: S) {
+    take(&*store, &[record(1)]).await;
+    set(&*store, 1, |record| ended_at(record, 5000)).await;
+    empty_outbox(&*store).await;
+    assert_eq!(store.prune(at(5000)).await.unwrap(), 0, "it was accepted long before, and has just ended");
+    assert_eq!(store.take(vec![arrival(&record(1))]).await.unwrap(), [Taken::Repeated(uid(1))]);
+    empty_outbox(&*store).await;
+    assert_eq!(store.prune(at(5001)).await.unwrap(), 1);
 }
 
 pub async fn what_is_unpublished_is_not_deleted(store: S) {

@@ -1,0 +1,79 @@
+//! What the database must offer, found out before a worker relies on it: sessions of its own, and the rights it needs. Each
+//! refusal names the command that mends it.
+
+use std::time::Duration;
+
+use super::connection::Connection;
+use super::error::PgError;
+use crate::engine::ports::store::StoreError;
+
+/// How long two transactions may take that do nothing. A pooler without a free connection lets the second one wait.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// Refuses a pooler that gives each transaction another session: locks, by which only one worker publishes or sweeps, and
+/// notifications belong to a session.
+pub(super) async fn own_sessions(one: &Connection, other: &Connection) -> Result<(), StoreError> {
+    let shared = one.process == other.process
+        || tokio::time::timeout(LIMIT, both_moved(one, other)).await.unwrap_or(Ok(true))?;
+    if shared {
+        let why = "the database is reached through a pooler that gives each transaction another session (pgbouncer: \
+                   `pool_mode = transaction`), and locks and notifications need one of their own: connect to the database \
+                   itself, or set `pool_mode = session` for this user";
+        return Err(StoreError::Unavailable(why.into()));
+    }
+    Ok(())
+}
+
+/// Whether one of them is now with another server process than when it was opened. While both are in a transaction, a
+/// pooler cannot give them the same.
+async fn both_moved(one: &Connection, other: &Connection) -> Result<bool, PgError> {
+    let mut moved = false;
+    for conn in [one, other] {
+        conn.batch("BEGIN").await?;
+        moved |= conn.query_one("SELECT pg_backend_pid()", &[]).await?.get::<_, i32>(0) != conn.process;
+    }
+    for conn in [one, other] {
+        conn.batch("COMMIT").await?;
+    }
+    Ok(moved)
+}
+
+/// Refuses a role that cannot create the schema where there is none.
+pub(super) async fn may_create(conn: &Connection) -> Result<(), PgError> {
+    let sql =
+        "SELECT has_database_privilege(current_database(), 'CREATE'), current_database()::text, current_user::text";
+    let row = conn.query_one(sql, &[]).await?;
+    if row.get(0) {
+        return Ok(());
+    }
+    let (database, role): (String, String) = (row.get(1), row.get(2));
+    let why = format!(
+        "the role {role} cannot create the schema crossgrant: run `GRANT CREATE ON DATABASE {database} TO {role}` as its owner"
+    );
+    Err(StoreError::Unavailable(why).into())
+}
+
+/// Refuses a role that cannot read and write every table.
+pub(super) async fn may_work(conn: &Connection) -> Result<(), PgError> {
+    let sql = "SELECT coalesce(string_agg(name, ', ' ORDER BY name), ''), current_user::text FROM (
+          SELECT c.relname::text || ' (' || concat_ws(', ',
+              CASE WHEN NOT has_table_privilege(c.oid, 'SELECT') THEN 'SELECT' END,
+              CASE WHEN NOT has_table_privilege(c.oid, 'INSERT') THEN 'INSERT' END,
+              CASE WHEN NOT has_table_privilege(c.oid, 'UPDATE') THEN 'UPDATE' END,
+              CASE WHEN NOT has_table_privilege(c.oid, 'DELETE') THEN 'DELETE' END) || ')' AS name
+          FROM pg_class c WHERE c.relnamespace = 'crossgrant'::regnamespace AND c.relkind = 'r'
+            AND c.relname <> 'migrations'
+            AND NOT (has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')
+              AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE'))
+        ) AS missing";
+    let row = conn.query_one(sql, &[]).await?;
+    let (missing, role): (String, String) = (row.get(0), row.get(1));
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let why = format!(
+        "the role {role} has not every right in the schema crossgrant; missing: {missing}. Run as the owner of the tables: \
+         `GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA crossgrant TO {role}`"
+    );
+    Err(StoreError::Unavailable(why).into())
+}

@@ -1,0 +1,62 @@
+//! What a database must offer is found out at the start, and the refusal names what is missing and what mends it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossgrant::engine::ports::store::{Store as _, StoreError};
+use crossgrant::store::{LeaseClock, Postgres};
+
+use super::{open, outsider, settings};
+use crate::support::postgres::{Cluster, Pooler};
+
+async fn refusal(url: &str) -> String {
+    match Postgres::open(&settings(url, "w1"), LeaseClock::Callers).await {
+        Err(StoreError::Unavailable(why)) => why,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pooler_of_transactions_is_refused_and_one_of_sessions_is_not() {
+    let database = Cluster::shared().database();
+    let pooler = Pooler::start(database.cluster(), "transaction").unwrap();
+    let why = refusal(&database.url_by(pooler.port())).await;
+    assert!(why.contains("`pool_mode = transaction`") && why.contains("set `pool_mode = session`"), "{why}");
+    let pooler = Pooler::start(database.cluster(), "session").unwrap();
+    open(&database.url_by(pooler.port()), "w1").await.probe().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_role_without_a_right_is_told_which_and_how_to_give_it() {
+    let database = Cluster::shared().database();
+    let owner = outsider(&database).await;
+    let role = format!("role_{}", database.url().rsplit('/').next().unwrap().split('?').next().unwrap());
+    owner.batch_execute(&format!("CREATE ROLE {role} LOGIN")).await.unwrap();
+    let url = database.url().replace("crossgrant@", &format!("{role}@"));
+    let why = refusal(&url).await;
+    assert!(why.contains("GRANT CREATE ON DATABASE") && why.contains(&role), "{why}");
+
+    drop(open(&database.url(), "w0").await);
+    let all = format!(
+        "GRANT USAGE ON SCHEMA crossgrant TO {role};
+        GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA crossgrant TO {role}"
+    );
+    owner.batch_execute(&format!("{all}; REVOKE INSERT, DELETE ON crossgrant.outbox FROM {role}")).await.unwrap();
+    let why = refusal(&url).await;
+    assert!(why.contains("missing: outbox (INSERT, DELETE). Run") && why.contains("ON ALL TABLES"), "{why}");
+    owner.batch_execute(&all).await.unwrap();
+    open(&url, "w1").await.probe().await.unwrap();
+    owner.batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_table_that_another_session_has_locked_shows_in_the_probe() {
+    let database = Cluster::shared().database();
+    let store = Arc::new(open(&database.url(), "w1").await);
+    let other = outsider(&database).await;
+    other.batch_execute("BEGIN; LOCK TABLE jobs").await.unwrap();
+    let probe = tokio::time::timeout(Duration::from_secs(1), store.probe()).await;
+    assert!(probe.is_err(), "the worker cannot work: {probe:?}");
+    other.batch_execute("COMMIT").await.unwrap();
+    store.probe().await.unwrap();
+}
