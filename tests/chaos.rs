@@ -89,7 +89,9 @@ fn submit(parts: &Parts, work: &Work, wanted: &Wanted, storm: &Storm) -> Result<
         let part = storm.seconds() / wanted.seconds.max(1) as f64;
         let due = (((work.len() as f64) * part).ceil() as usize).min(work.len());
         let messages: Vec<Message> = (sent..due).map(|n| work.message(n)).collect();
-        parts.requester.submit(&messages)?;
+        if !messages.is_empty() {
+            parts.requester.submit(&messages)?;
+        }
         sent = due;
         storm.rests(STEP, || ());
     }

@@ -7,8 +7,6 @@ use std::time::Duration;
 
 use crossgrant::clock::{Clock as _, SystemClock};
 
-use super::victim::Fault;
-
 /// How often a pause looks whether it is over.
 const POLL: Duration = Duration::from_millis(50);
 
@@ -49,12 +47,7 @@ impl Storm {
         !self.over.load(Ordering::SeqCst)
     }
 
-    /// Counts a fault of a part, and shows it.
-    pub fn strikes(&self, victim: &'static str, fault: Fault) {
-        self.counts(victim, fault.name());
-    }
-
-    /// Counts what a part did by itself, and shows it.
+    /// Counts what happened to a part, and shows it.
     pub fn counts(&self, victim: &'static str, what: &'static str) {
         eprintln!("  {:6.1} s  {victim}: {what}", self.seconds());
         *self.faults.lock().unwrap().entry(victim).or_default().entry(what).or_default() += 1;

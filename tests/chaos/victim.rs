@@ -78,7 +78,7 @@ pub fn torment(victim: &dyn Victim, storm: &Storm, mut dice: Dice) {
     while storm.rests(dice.span(&victim.quiet()), || victim.look_after(storm)) {
         let fault = dice.one_of(victim.faults());
         let lasts = dice.span(fault.lasts());
-        storm.strikes(victim.name(), fault);
+        storm.counts(victim.name(), fault.name());
         if let Err(error) = strike(victim, fault, lasts) {
             storm.problem(format!("{}, {}: {error:#}", victim.name(), fault.name()));
         }
