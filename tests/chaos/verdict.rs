@@ -148,6 +148,6 @@ mod tests {
         assert_eq!(wrong(|_, heard, _| heard.push(event("B-99", "accepted", 1))), 1, "a job of somebody else");
         assert_eq!(wrong(|_, _, ledger| drop(ledger.pop())), 1, "an effect is missing");
         assert_eq!(wrong(|_, _, ledger| ledger.push(ledger[0].clone())), 1, "an effect twice");
-        assert_eq!(wrong(|_, _, ledger| ledger.push(entry("vpc-another", "hour"))), 1, "an effect on another");
+        assert_eq!(wrong(|_, _, ledger| ledger.push(entry("vpc-another00000", "hour"))), 1, "an effect on another");
     }
 }
