@@ -6,7 +6,7 @@ PYTHON ?= python3
 # Where the vendor's SDKs are.
 VENV := target/outside
 
-.PHONY: demo test attack outside bench bench-pure bench-peers lint setup
+.PHONY: demo test attack chaos outside bench bench-pure bench-peers lint setup
 
 ## The main job, live: a private RabbitMQ, a simulated cloud with a short hour, a worker, and the rules of every type.
 demo: setup
@@ -65,6 +65,21 @@ bench-peers:
 	@test -x "$(PEERS)/run.sh" || { echo "PEERS must be the folder of the harness, with run.sh in it" >&2; exit 2; }
 	$(CARGO) build --release --example by_hand
 	$(CARGO) run --release --quiet --example by_hand -- peer-work beside "$(PEERS)" $(BESIDE)
+
+## What holds while workers, RabbitMQ and PostgreSQL are killed and stopped at random: one JSON line for each run, in half an
+## hour. The last run needs RabbitMQ 4, which tests/chaos/rabbit4.sh gets; RABBITMQ4_BIN names the programs of another one.
+## Less, or other ones: `make chaos CHAOS="--store postgres --workers 2 --jobs 80 --seed 7"`; see docs/reliability.md.
+chaos: setup
+	$(CARGO) build --bin crossgrant --example by_hand
+ifdef CHAOS
+	target/debug/examples/by_hand chaos $(CHAOS)
+else
+	target/debug/examples/by_hand chaos --store sqlite --jobs 600
+	target/debug/examples/by_hand chaos --store postgres --workers 2 --jobs 480
+	target/debug/examples/by_hand chaos --cluster 3 --jobs 400
+	@bin=$${RABBITMQ4_BIN:-$$(tests/chaos/rabbit4.sh target/rabbit4)} && \
+	  target/debug/examples/by_hand chaos --cluster 3 --jobs 400 --rabbit "$$bin"
+endif
 
 ## Formatting, and warnings as errors.
 lint:

@@ -16,10 +16,10 @@ mod meter;
 mod recovery;
 mod rig;
 mod steady;
-mod store;
+pub mod store;
 mod the_hour;
 mod usage;
-mod world;
+pub mod world;
 
 use anyhow::Result;
 use case::{Case, Workload, wanted};

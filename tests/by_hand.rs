@@ -1,12 +1,14 @@
-//! Programs that a person starts, on the parts that tests share: `make demo`, `make bench` and `make bench-peers` build
-//! and run them. One binary, so that these parts are compiled and linked once.
+//! Programs that a person starts, on the parts that tests share: `make demo`, `make bench`, `make bench-peers` and
+//! `make chaos` build and run them. One binary, so that these parts are compiled and linked once.
 
 mod bench;
+mod chaos;
 mod demo;
 mod peer_work;
 #[expect(dead_code, reason = "the programs need only a part of what the tests share")]
 mod support {
     pub mod clock_set;
+    pub mod cloud;
     pub mod postgres;
     pub mod process;
     pub mod rabbit;
@@ -34,8 +36,9 @@ async fn run(program: &str, arguments: impl Iterator<Item = String>) -> Result<(
     match program {
         "demo" => unless_interrupted(demo::run()).await,
         "bench" => unless_interrupted(bench::measure(arguments)).await,
+        "chaos" => unless_interrupted(chaos::run(arguments)).await,
         "peer-work" => peer_work::run(arguments).await,
-        _ => bail!("the programs are demo, bench and peer-work"),
+        _ => bail!("the programs are demo, bench, chaos and peer-work"),
     }
 }
 

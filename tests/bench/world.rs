@@ -15,6 +15,8 @@ pub const CENS: usize = 50;
 pub enum Network {
     /// Not granted.
     New,
+    /// Granted, its CEN's owner pays, and not attached.
+    Granted,
     /// Granted, its CEN's owner pays, and attached.
     Attached,
     /// The same, and its own account pays from the top of the hour on.
@@ -66,10 +68,13 @@ pub fn file(networks: &[(Network, Range<usize>)]) -> String {
         ));
         let pays = match like {
             Network::New => continue,
-            Network::Attached => "order_type = \"PayByCenOwner\"",
+            Network::Granted | Network::Attached => "order_type = \"PayByCenOwner\"",
             Network::Changing => "order_type = \"PayByResourceOwner\"\neffective_order_type = \"PayByCenOwner\"",
         };
         add(format_args!("\n[[grants]]\ncen = \"{cen}\"\ninstance = \"{instance}\"\n{pays}\n"));
+        if like == Network::Granted {
+            continue;
+        }
         add(format_args!(
             "\n[[attachments]]\nid = \"{attachment}\"\ntransit_router = \"{router}\"\ninstance = \"{instance}\"\n"
         ));

@@ -183,6 +183,35 @@ impl Cluster {
     }
 }
 
+#[allow(dead_code, reason = "only `by_hand chaos` needs these")]
+impl Cluster {
+    /// Stops the server where it is (SIGSTOP), with all its sessions, until it is woken.
+    pub fn suspend(&self) -> io::Result<()> {
+        self.signal("-STOP")
+    }
+
+    /// Lets the server go on after it was suspended.
+    pub fn wake(&self) -> io::Result<()> {
+        self.signal("-CONT")
+    }
+
+    fn signal(&self, signal: &str) -> io::Result<()> {
+        // The child is not waited for while this lock is held, so the id is still its own.
+        let server = self.server();
+        let id = server.as_ref().ok_or_else(|| io::Error::other("the server does not run"))?.id().to_string();
+        run(Command::new("kill").args([signal, &id]))?;
+        // Each session has a process group of its own. A stopped server waits for none of them, so their ids stay theirs.
+        let is_session = |session: &String| {
+            let stat = fs::read_to_string(format!("/proc/{session}/stat")).unwrap_or_default();
+            stat.rsplit(')').next().and_then(|fields| fields.split_whitespace().nth(1)) == Some(id.as_str())
+        };
+        let entries = fs::read_dir("/proc")?.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+        let sessions: Vec<String> = entries.filter(is_session).collect();
+        // One that ends meanwhile is not missed.
+        Command::new("kill").arg(signal).args(sessions).stderr(Stdio::null()).status().map(drop)
+    }
+}
+
 impl Drop for Cluster {
     fn drop(&mut self) {
         self.kill9();

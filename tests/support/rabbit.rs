@@ -1,22 +1,26 @@
 //! A RabbitMQ node of our own: own ports on 127.0.0.1, own epmd, own cookie, own data. Several can run at once, and
-//! none is ever touched but those started here.
+//! none is ever touched but those started here. A node can join another in a cluster: they share its epmd.
 //!
 //! What makes it private and killable: the scripts under `/usr/lib/rabbitmq/bin` (those in `PATH` switch the user and
 //! the directory); `RUNNING_UNDER_SYSTEMD`, with which the start script becomes the node's process instead of its
-//! parent; an epmd that we start ourselves, since one that a node starts survives it.
+//! parent; an epmd that we start ourselves, since one that a node starts survives it. With `RABBITMQ_BIN` in the
+//! environment, another installation's scripts are used.
 
-use std::fs::{self, File, OpenOptions};
+mod epmd;
+
+use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, OnceLock, mpsc};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::time::Duration;
 
 use super::postgres::janitor;
+use epmd::{Epmd, free_ports, local};
 
 const BIN: &str = "/usr/lib/rabbitmq/bin";
 const USER: &str = "crossgrant";
@@ -27,9 +31,11 @@ const POLL: Duration = Duration::from_millis(20);
 
 /// A running node, or one that was killed and can be started again. Dropping it kills it and removes its files.
 pub struct Rabbit {
+    /// Where the programs of its installation are.
+    bin: PathBuf,
     dir: PathBuf,
     ports: Ports,
-    epmd: Child,
+    epmd: Arc<Epmd>,
     node: Mutex<Option<Child>>,
     _janitor: ChildStdin,
 }
@@ -38,7 +44,6 @@ pub struct Rabbit {
 struct Ports {
     amqp: u16,
     dist: u16,
-    epmd: u16,
 }
 
 impl Rabbit {
@@ -47,16 +52,26 @@ impl Rabbit {
 
     /// Boots a node whose files live in a new directory under `base`.
     pub fn start(base: &Path) -> io::Result<Self> {
-        if !tool("rabbitmq-server").exists() {
-            return Err(io::Error::new(
-                io::ErrorKind::NotFound,
-                format!("no {BIN}/rabbitmq-server: install it (Debian, Ubuntu: apt-get install rabbitmq-server)"),
-            ));
+        let bin = std::env::var_os("RABBITMQ_BIN").map_or_else(|| BIN.into(), PathBuf::from);
+        Self::start_from(&bin, base)
+    }
+
+    /// The same, with the programs in `bin`.
+    pub fn start_from(bin: &Path, base: &Path) -> io::Result<Self> {
+        if !bin.join("rabbitmq-server").exists() {
+            let how = "install it (Debian, Ubuntu: apt-get install rabbitmq-server)";
+            let what = format!("no {}/rabbitmq-server: {how}", bin.display());
+            return Err(io::Error::new(io::ErrorKind::NotFound, what));
         }
+        // A node has a working directory of its own.
+        Self::boot(&bin.canonicalize()?, base, || Epmd::start().map(Arc::new))
+    }
+
+    fn boot(bin: &Path, base: &Path, epmd: impl Fn() -> io::Result<Arc<Epmd>>) -> io::Result<Self> {
         // A port that was free may be taken by the time the node listens on it.
         let mut last = None;
         for _ in 0..3 {
-            match Self::boot(base) {
+            match epmd().and_then(|epmd| Self::boot_once(bin, base, epmd)) {
                 Ok(rabbit) => return Ok(rabbit),
                 Err(e) => last = Some(e),
             }
@@ -64,37 +79,30 @@ impl Rabbit {
         Err(last.expect("at least one attempt was made"))
     }
 
-    fn boot(base: &Path) -> io::Result<Self> {
+    fn boot_once(bin: &Path, base: &Path, epmd: Arc<Epmd>) -> io::Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let ports = Ports::free()?;
+        let [amqp, dist] = free_ports()?;
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let dir = base.join(format!("rabbit-{}-{count}-{}", std::process::id(), ports.amqp));
+        let dir = base.join(format!("rabbit-{}-{count}-{amqp}", std::process::id()));
         for sub in ["home", "mnesia", "log", "schema"] {
             fs::create_dir_all(dir.join(sub))?;
         }
         let dir = dir.canonicalize()?;
         let janitor = janitor(&dir)?;
-        let mut seed = [0; 16];
-        File::open("/dev/urandom")?.read_exact(&mut seed)?;
-        let cookie: String = seed.iter().map(|byte| format!("{byte:02x}")).collect();
         let mut options = OpenOptions::new();
         options.write(true).create_new(true).mode(0o400);
-        options.open(dir.join("home/.erlang.cookie"))?.write_all(cookie.as_bytes())?;
+        options.open(dir.join("home/.erlang.cookie"))?.write_all(epmd.cookie().as_bytes())?;
         fs::write(dir.join("enabled_plugins"), "[].")?;
         fs::write(dir.join("advanced.config"), "[].")?;
         fs::write(
             dir.join("rabbitmq.conf"),
             format!(
-                "listeners.tcp.local = 127.0.0.1:{}\ndefault_user = {USER}\ndefault_pass = {PASSWORD}\n\
-                 vm_memory_high_watermark.absolute = 1GiB\ndisk_free_limit.absolute = 50MB\nlog.console = false\n",
-                ports.amqp
+                "listeners.tcp.local = 127.0.0.1:{amqp}\ndefault_user = {USER}\ndefault_pass = {PASSWORD}\n\
+                 vm_memory_high_watermark.absolute = 1GiB\ndisk_free_limit.absolute = 50MB\nlog.console = false\n"
             ),
         )?;
-        let mut epmd = mortal(Path::new("epmd"));
-        epmd.args(["-address", "127.0.0.1"]).env("ERL_EPMD_PORT", ports.epmd.to_string()).stderr(Stdio::null());
-        let epmd = spawn(epmd, Stdio::null())?;
-        let rabbit = Self { dir, ports, epmd, node: Mutex::new(None), _janitor: janitor };
-        rabbit.wait_until("epmd", || TcpStream::connect(local(ports.epmd)).is_ok())?;
+        let ports = Ports { amqp, dist };
+        let rabbit = Self { bin: bin.into(), dir, ports, epmd, node: Mutex::new(None), _janitor: janitor };
         rabbit.run()?;
         Ok(rabbit)
     }
@@ -107,6 +115,11 @@ impl Rabbit {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         local(self.ports.amqp)
+    }
+
+    /// What the nodes of its cluster call it.
+    pub fn name(&self) -> String {
+        format!("r{}@localhost", self.ports.amqp)
     }
 
     /// Kills the node without a warning; its data stay.
@@ -141,7 +154,8 @@ impl Rabbit {
 
     /// `rabbitmqctl` on this node; an error with its output if it fails.
     pub fn ctl(&self, args: &[&str]) -> io::Result<String> {
-        let Output { status, stdout, stderr } = self.on_node(Command::new(tool("rabbitmqctl"))).args(args).output()?;
+        let Output { status, stdout, stderr } =
+            self.on_node(Command::new(self.bin.join("rabbitmqctl"))).args(args).output()?;
         match status.success() {
             true => Ok(String::from_utf8_lossy(&stdout).into_owned()),
             false => Err(io::Error::other(format!("rabbitmqctl {args:?}: {}", String::from_utf8_lossy(&stderr)))),
@@ -154,7 +168,7 @@ impl Rabbit {
 
     fn run(&self) -> io::Result<()> {
         let log = OpenOptions::new().create(true).append(true).open(self.dir.join("log/console.log"))?;
-        let mut command = self.on_node(mortal(&tool("rabbitmq-server")));
+        let mut command = self.on_node(mortal(&self.bin.join("rabbitmq-server")));
         command.stderr(log.try_clone()?);
         let node = spawn(command, log.into())?;
         *self.node.lock().unwrap_or_else(|e| e.into_inner()) = Some(node);
@@ -206,11 +220,11 @@ impl Rabbit {
             .env("PATH", std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into()))
             .env("LANG", "C.UTF-8")
             .env("HOME", self.dir.join("home"))
-            .env("ERL_EPMD_PORT", self.ports.epmd.to_string())
+            .env("ERL_EPMD_PORT", self.epmd.port().to_string())
             .env("ERL_EPMD_ADDRESS", "127.0.0.1")
             // For the helpers a node starts, too: they would bring up an epmd of their own when ours is gone.
             .env("ERL_FLAGS", "-start_epmd false")
-            .env("RABBITMQ_NODENAME", format!("r{}@localhost", self.ports.amqp))
+            .env("RABBITMQ_NODENAME", self.name())
             .env("RABBITMQ_DIST_PORT", self.ports.dist.to_string())
             .env("RABBITMQ_CTL_DIST_PORT_MIN", "0")
             .env("RABBITMQ_CTL_DIST_PORT_MAX", "0")
@@ -229,41 +243,43 @@ impl Rabbit {
     }
 }
 
+#[allow(dead_code, reason = "only `by_hand chaos` needs these")]
+impl Rabbit {
+    /// Boots another node of the same installation, and makes it one of this node's cluster.
+    pub fn join(&self, base: &Path) -> io::Result<Self> {
+        let node = Self::boot(&self.bin, base, || Ok(Arc::clone(&self.epmd)))?;
+        for step in [&["stop_app"][..], &["reset"], &["join_cluster", &self.name()], &["start_app"]] {
+            node.ctl(step)?;
+        }
+        Ok(node)
+    }
+
+    /// Stops the node where it is (SIGSTOP), until it is woken.
+    pub fn suspend(&self) -> io::Result<()> {
+        self.signal("-STOP")
+    }
+
+    /// Lets the node go on after it was suspended.
+    pub fn wake(&self) -> io::Result<()> {
+        self.signal("-CONT")
+    }
+
+    fn signal(&self, signal: &str) -> io::Result<()> {
+        // The child is not waited for while this lock is held, so the id is still its own.
+        let node = self.node.lock().unwrap_or_else(|e| e.into_inner());
+        let id = node.as_ref().ok_or_else(|| io::Error::other("the node does not run"))?.id().to_string();
+        match Command::new("kill").args([signal, &id]).status()?.success() {
+            true => Ok(()),
+            false => Err(io::Error::other(format!("{} cannot be sent {signal}", self.name()))),
+        }
+    }
+}
+
 impl Drop for Rabbit {
     fn drop(&mut self) {
         self.kill9();
-        kill_group(&mut self.epmd);
         let _ = fs::remove_dir_all(&self.dir);
     }
-}
-
-impl Ports {
-    /// Three free ports below the range that the system takes for outgoing connections.
-    fn free() -> io::Result<Self> {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let mut held = Vec::new();
-        // Processes that start at the same time begin far apart.
-        let start = std::process::id().wrapping_mul(97);
-        while held.len() < 3 {
-            let step = NEXT.fetch_add(1, Ordering::Relaxed);
-            if step > 12_000 {
-                return Err(io::Error::other("no free port between 20000 and 32000"));
-            }
-            let port = 20_000 + u16::try_from(start.wrapping_add(step) % 12_000).expect("less than 12000");
-            if let Ok(listener) = TcpListener::bind(local(port)) {
-                held.push((port, listener));
-            }
-        }
-        Ok(Self { amqp: held[0].0, dist: held[1].0, epmd: held[2].0 })
-    }
-}
-
-fn tool(name: &str) -> PathBuf {
-    Path::new(BIN).join(name)
-}
-
-fn local(port: u16) -> SocketAddr {
-    (Ipv4Addr::LOCALHOST, port).into()
 }
 
 /// Starts a process in a group of its own. What is [`mortal`] dies with the *thread* that started it, and a test's thread
