@@ -20,6 +20,7 @@ mod shared_budget;
 mod stopped;
 mod store_lost;
 mod terminal;
+mod users;
 mod worker_killed;
 
 use std::sync::Arc;

@@ -10,7 +10,7 @@ mod epmd;
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -94,11 +94,14 @@ impl Rabbit {
         options.open(dir.join("home/.erlang.cookie"))?.write_all(epmd.cookie().as_bytes())?;
         fs::write(dir.join("enabled_plugins"), "[].")?;
         fs::write(dir.join("advanced.config"), "[].")?;
+        let definitions = dir.join("definitions.json");
+        fs::write(&definitions, users())?;
         fs::write(
             dir.join("rabbitmq.conf"),
             format!(
-                "listeners.tcp.local = 127.0.0.1:{amqp}\ndefault_user = {USER}\ndefault_pass = {PASSWORD}\n\
-                 vm_memory_high_watermark.absolute = 1GiB\ndisk_free_limit.absolute = 50MB\nlog.console = false\n"
+                "listeners.tcp.local = 127.0.0.1:{amqp}\nload_definitions = {}\n\
+                 vm_memory_high_watermark.absolute = 1GiB\ndisk_free_limit.absolute = 50MB\nlog.console = false\n",
+                definitions.display()
             ),
         )?;
         let ports = Ports { amqp, dist };
@@ -107,9 +110,14 @@ impl Rabbit {
         Ok(rabbit)
     }
 
-    /// What a client connects to.
+    /// What a client connects to that may do everything.
     pub fn amqp_url(&self) -> String {
-        format!("amqp://{USER}:{PASSWORD}@127.0.0.1:{}/%2f", self.ports.amqp)
+        self.url_of(USER)
+    }
+
+    /// What one of the users of `deploy/rabbitmq/definitions.json` connects to, such as `crossgrant-worker`.
+    pub fn url_of(&self, user: &str) -> String {
+        format!("amqp://{user}:{PASSWORD}@127.0.0.1:{}/%2f", self.ports.amqp)
     }
 
     /// Where it listens.
@@ -321,4 +329,27 @@ fn kill_group(child: &mut Child) {
     let _ = Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status();
     let _ = child.kill();
     let _ = child.wait();
+}
+
+/// A user who may do everything, and the users of `deploy/rabbitmq/definitions.json` with the rights that they have there,
+/// for workers whose prefix is that of a site.
+fn users() -> String {
+    let file = include_str!("../../deploy/rabbitmq/definitions.json");
+    let from = file.find("\"users\"").expect("it has users");
+    let until = file.find("\"exchanges\"").expect("it has exchanges");
+    let no_password = "\"password_hash\": \"\", \"hashing_algorithm\": \"rabbit_password_hashing_sha256\"";
+    let of_a_site = |line: &str| match ["configure", "write", "read"].iter().any(|right| line.contains(right)) {
+        true => {
+            line.replace("crossgrant-", "\0").replace("crossgrant", "site[0-9]+-[0-9]+").replace('\0', "crossgrant-")
+        }
+        false => line.replace(no_password, &format!("\"password\": \"{PASSWORD}\"")),
+    };
+    let theirs = file[from..until].lines().map(of_a_site).collect::<Vec<_>>().join("\n");
+    let ours = format!("{{\"name\": \"{USER}\", \"password\": \"{PASSWORD}\", \"tags\": [\"administrator\"]}},");
+    let all = format!(
+        "{{\"user\": \"{USER}\", \"vhost\": \"/\", \"configure\": \".*\", \"write\": \".*\", \"read\": \".*\"}},"
+    );
+    let theirs = theirs.replacen("\"users\": [", &format!("\"users\": [{ours}"), 1);
+    let theirs = theirs.replacen("\"permissions\": [", &format!("\"permissions\": [{all}"), 1);
+    format!("{{\"vhosts\": [{{\"name\": \"/\"}}], {}}}", theirs.trim_end().trim_end_matches(','))
 }

@@ -293,7 +293,7 @@ fn config(
     policies: &Path,
 ) -> String {
     let Options { hour, budget, worker, admin, tokens, .. } = options;
-    let (broker, cloud) = (rabbit.amqp_url(), cloud.url());
+    let (broker, cloud) = (rabbit.url_of("crossgrant-worker"), cloud.url());
     let store = match (options.database, store) {
         (Some(database), _) => format!("url = {:?}", database.url()),
         (None, store) => format!("path = {:?}", store.unwrap()),

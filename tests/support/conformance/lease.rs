@@ -179,7 +179,13 @@ pub async fn what_is_in_hand_is_not_claimed(store: S) {
 pub async fn a_flood_that_was_held_waits_for_its_turn_too(store: S) {
     of_requesters(&*store, &["mallory", "mallory", "mallory", "ann"]).await;
     let account = record(1).job.instance.owner;
-    let pause = Pause { account: account.clone(), since: at(5), by: "bob".into(), reason: "an incident".into(), authority: None };
+    let pause = Pause {
+        account: account.clone(),
+        since: at(5),
+        by: "bob".into(),
+        reason: "an incident".into(),
+        authority: None,
+    };
     store.pause(&pause).await.unwrap();
     for n in 1..=3 {
         set(&*store, n, |mut r| {
