@@ -9,6 +9,7 @@
 //! seed makes the same faults at the same times; what they meet differs.
 
 mod broker;
+mod database;
 mod dice;
 mod parts;
 mod requester;
@@ -24,13 +25,12 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use tokio::sync::oneshot;
 
-use crate::support::postgres::Database;
 use dice::Dice;
 use parts::Parts;
 use requester::Message;
 use storm::Storm;
 use verdict::Verdict;
-use victim::{Victim, torment};
+use victim::torment;
 use wanted::Wanted;
 use work::Work;
 
@@ -96,31 +96,4 @@ fn submit(parts: &Parts, work: &Work, wanted: &Wanted, storm: &Storm) -> Result<
         storm.rests(STEP, || ());
     }
     Ok(())
-}
-
-impl Victim for Database {
-    fn name(&self) -> &'static str {
-        "postgres"
-    }
-
-    fn quiet(&self) -> std::ops::Range<Duration> {
-        Duration::from_secs(6)..Duration::from_secs(22)
-    }
-
-    fn kill9(&self) -> Result<()> {
-        self.cluster().kill9();
-        Ok(())
-    }
-
-    fn start(&self) -> Result<()> {
-        Ok(self.cluster().restart()?)
-    }
-
-    fn suspend(&self) -> Result<()> {
-        Ok(self.cluster().suspend()?)
-    }
-
-    fn wake(&self) -> Result<()> {
-        Ok(self.cluster().wake()?)
-    }
 }
