@@ -58,7 +58,7 @@ fn a_user_without_the_right_to_the_default_exchange_loses_no_event() {
     site.rabbit.ctl(&["set_permissions", "-p", "/", &user, &own, &own, &own]).unwrap();
     let text = std::fs::read_to_string(site.config()).unwrap();
     let credentials = format!("amqp://{user}:secret@");
-    let own_user = format!("amqp://{0}:{0}@", Rabbit::USER);
+    let own_user = format!("amqp://crossgrant-worker:{}@", Rabbit::USER);
     assert!(text.contains(&own_user));
     std::fs::write(site.config(), text.replace(&own_user, &credentials)).unwrap();
     let worker = site.worker();
