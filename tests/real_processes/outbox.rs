@@ -8,7 +8,6 @@ use super::{completes_once, site};
 use crate::support::mailbox::{Place, Post};
 use crate::support::rabbit::Rabbit;
 use crate::support::site::{Options, Site, Worker, another, job, until};
-use crate::support::web;
 
 /// A message that is no job, sent straight to the queue.
 fn bad(body: &str, reply_to: Option<&str>) -> Post {
@@ -85,7 +84,7 @@ fn a_user_without_the_right_to_the_default_exchange_loses_no_event() {
 
     let typed = told.split_once("rabbitmqctl ").unwrap().1.replace(['\'', '"'], "");
     site.rabbit.ctl(&typed.split(' ').collect::<Vec<_>>()).unwrap();
-    let replayed = web::ask(worker.admin, "POST", "/v1/undeliverable/replay?expect=5", &[], "").unwrap();
+    let replayed = worker.post("/v1/undeliverable/replay?expect=5");
     assert_eq!(serde_json::from_str::<Value>(&replayed.body).unwrap(), json!({"replayed": 5}));
     site.mail.wait("the copy and the answers", |all| {
         let count = |place| all.iter().filter(|m| m.place == place).count();

@@ -156,6 +156,11 @@ impl Worker {
         self.ask("GET", path, &[&format!("authorization: Bearer {}", self.token)])
     }
 
+    /// Has the admin HTTP carry out a command.
+    pub fn post(&self, path: &str) -> Answer {
+        self.ask("POST", path, &[&format!("authorization: Bearer {}", self.token)])
+    }
+
     /// Asks the admin HTTP with these headers and no others.
     pub fn ask(&self, method: &str, path: &str, headers: &[&str]) -> Answer {
         web::ask(self.admin, method, path, headers, "").unwrap_or_else(|e| panic!("{method} {path}: {e}"))

@@ -24,16 +24,18 @@ pub(super) async fn own_sessions(one: &Connection, other: &Connection) -> Result
     Ok(())
 }
 
-/// Whether one of them is now with another server process than when it was opened. While both are in a transaction, a
-/// pooler cannot give them the same.
+/// Whether one of them is at times with another server process than when it was opened. A pooler gives the first one the
+/// session that came free last, or the one that has been free longest: after one of the two orders, that is the other's.
 async fn both_moved(one: &Connection, other: &Connection) -> Result<bool, PgError> {
     let mut moved = false;
-    for conn in [one, other] {
-        conn.batch("BEGIN").await?;
-        moved |= conn.query_one("SELECT pg_backend_pid()", &[]).await?.get::<_, i32>(0) != conn.process;
-    }
-    for conn in [one, other] {
-        conn.batch("COMMIT").await?;
+    for freed in [[one, other], [other, one], [one, other]] {
+        for conn in [one, other] {
+            conn.batch("BEGIN").await?;
+            moved |= conn.query_one("SELECT pg_backend_pid()", &[]).await?.get::<_, i32>(0) != conn.process;
+        }
+        for conn in freed {
+            conn.batch("COMMIT").await?;
+        }
     }
     Ok(moved)
 }
