@@ -35,6 +35,9 @@ async fn steps(conn: &Connection) -> Result<(), PgError> {
         conn.batch("CREATE TABLE crossgrant.migrations (number integer PRIMARY KEY, at timestamptz NOT NULL)").await?;
     }
     let found = version(conn).await?;
+    if found < MIGRATIONS.len() {
+        preconditions::no_other_worker(conn).await?;
+    }
     for (sql, number) in MIGRATIONS.iter().zip(1_i32..).skip(found) {
         conn.patient_batch(&format!("BEGIN; {sql}; INSERT INTO migrations VALUES ({number}, now()); COMMIT")).await?;
         tracing::info!(migration = number, "migrated the schema of the database");

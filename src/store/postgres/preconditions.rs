@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::connection::Connection;
 use super::error::PgError;
+use super::lock_keys::{self, WORKER_CLASS};
 use crate::engine::ports::store::StoreError;
 
 /// How long two transactions may take that do nothing. A pooler without a free connection lets the second one wait.
@@ -53,6 +54,23 @@ pub(super) async fn encoding(conn: &Connection) -> Result<(), StoreError> {
     )))
 }
 
+/// Refuses to change the schema under a worker that runs: one of an older version would write rows without the new columns,
+/// and jobs would wait for ever or be written twice.
+pub(super) async fn no_other_worker(conn: &Connection) -> Result<(), PgError> {
+    let sql = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted
+        AND classid = $1::int4::oid AND objid = $2::int4::oid
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    let workers: i64 = conn.query_one(sql, &[&WORKER_CLASS, &lock_keys::presence()]).await?.get(0);
+    if workers == 0 {
+        return Ok(());
+    }
+    let why = format!(
+        "the schema of the database has to be brought up to date, and {workers} workers of an older version use it: stop \
+         them, then start this one"
+    );
+    Err(StoreError::Unavailable(why).into())
+}
+
 /// Refuses a role that cannot create the schema where there is none.
 pub(super) async fn may_create(conn: &Connection) -> Result<(), PgError> {
     let sql =
@@ -68,7 +86,7 @@ pub(super) async fn may_create(conn: &Connection) -> Result<(), PgError> {
     Err(StoreError::Unavailable(why).into())
 }
 
-/// Refuses a role that cannot read and write every table.
+/// Refuses a role that cannot read and write every table, or take the next number of a message.
 pub(super) async fn may_work(conn: &Connection) -> Result<(), PgError> {
     let sql = "SELECT coalesce(string_agg(name, ', ' ORDER BY name), ''), current_user::text FROM (
           SELECT c.relname::text || ' (' || concat_ws(', ',
@@ -80,6 +98,10 @@ pub(super) async fn may_work(conn: &Connection) -> Result<(), PgError> {
             AND c.relname <> 'migrations'
             AND NOT (has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')
               AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE'))
+          UNION ALL
+          SELECT c.relname::text || ' (USAGE)' FROM pg_class c
+          WHERE c.relnamespace = 'crossgrant'::regnamespace
+            AND CASE c.relkind WHEN 'S' THEN NOT has_sequence_privilege(c.oid, 'USAGE') ELSE false END
         ) AS missing";
     let row = conn.query_one(sql, &[]).await?;
     let (missing, role): (String, String) = (row.get(0), row.get(1));
@@ -88,7 +110,8 @@ pub(super) async fn may_work(conn: &Connection) -> Result<(), PgError> {
     }
     let why = format!(
         "the role {role} has not every right in the schema crossgrant; missing: {missing}. Run as the owner of the tables: \
-         `GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA crossgrant TO {role}`"
+         `GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA crossgrant TO {role}; \
+         GRANT USAGE ON ALL SEQUENCES IN SCHEMA crossgrant TO {role}`"
     );
     Err(StoreError::Unavailable(why).into())
 }

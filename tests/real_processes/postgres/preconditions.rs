@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossgrant::engine::ports::store::{Store as _, StoreError};
+use crossgrant::engine::ports::store::{Store as _, StoreError, Taken};
 use crossgrant::store::{LeaseClock, Postgres};
 
 use super::{open, outsider, settings};
+use crate::support::conformance::fixtures::{arrival, record, uid};
 use crate::support::postgres::{Cluster, Pooler};
 
 async fn refusal(url: &str) -> String {
@@ -43,9 +44,14 @@ async fn a_role_without_a_right_is_told_which_and_how_to_give_it() {
     );
     owner.batch_execute(&format!("{all}; REVOKE INSERT, DELETE ON crossgrant.outbox FROM {role}")).await.unwrap();
     let why = refusal(&url).await;
-    assert!(why.contains("missing: outbox (INSERT, DELETE). Run") && why.contains("ON ALL TABLES"), "{why}");
+    assert!(why.contains("outbox (INSERT, DELETE)") && why.contains("ON ALL TABLES"), "{why}");
     owner.batch_execute(&all).await.unwrap();
-    open(&url, "w1").await.probe().await.unwrap();
+    let why = refusal(&url).await;
+    assert!(why.contains("reply_numbers (USAGE)") && why.contains("ON ALL SEQUENCES"), "{why}");
+    owner.batch_execute(&format!("GRANT USAGE ON ALL SEQUENCES IN SCHEMA crossgrant TO {role}")).await.unwrap();
+    let store = open(&url, "w1").await;
+    assert_eq!(store.take(vec![arrival(&record(1))]).await.unwrap(), [Taken::New(uid(1))]);
+    drop(store);
     owner.batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await.unwrap();
 }
 
@@ -59,4 +65,15 @@ async fn a_table_that_another_session_has_locked_shows_in_the_probe() {
     assert!(probe.is_err(), "the worker cannot work: {probe:?}");
     other.batch_execute("COMMIT").await.unwrap();
     store.probe().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_schema_is_not_changed_under_a_worker_that_runs() {
+    let database = Cluster::shared().database();
+    let older = open(&database.url(), "w1").await;
+    let owner = outsider(&database).await;
+    owner.batch_execute("DELETE FROM migrations WHERE number = (SELECT max(number) FROM migrations)").await.unwrap();
+    let why = refusal(&database.url()).await;
+    assert!(why.contains("1 workers of an older version use it: stop them"), "{why}");
+    older.probe().await.unwrap();
 }
