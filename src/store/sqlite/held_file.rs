@@ -95,35 +95,49 @@ impl HeldFile {
         self.seen().content = stat(&self.path).ok().map(|file| content(&file));
     }
 
-    /// Fails if the file is no longer the one that was opened, or another program has written to it.
+    /// Fails if the file is no longer the one that was opened.
     ///
     /// # Errors
     /// `Lost`; then nothing that was answered since may be trusted to be there, and the process must end.
     pub(super) fn check(&self) -> Result<(), StoreError> {
+        self.checked(|| self.is_the_same().map(drop))
+    }
+
+    /// The same, and fails if another program has written to it. Only for the writer, between its commits: a commit also
+    /// changes the file, before it is noted.
+    pub(super) fn check_content(&self) -> Result<(), StoreError> {
+        self.checked(|| {
+            let now = content(&self.is_the_same()?);
+            if self.seen().content.is_some_and(|before| before != now) {
+                return Err(self.lost("another program wrote to it; an older copy was put over it, perhaps"));
+            }
+            Ok(())
+        })
+    }
+
+    /// Once lost, it stays lost.
+    fn checked(&self, look: impl FnOnce() -> Result<(), StoreError>) -> Result<(), StoreError> {
         if let Some(why) = &self.seen().lost {
             return Err(StoreError::Lost(why.clone()));
         }
-        let looked = self.is_as_it_was();
+        let looked = look();
         if let Err(StoreError::Lost(why)) = &looked {
             self.seen().lost = Some(why.clone());
         }
         looked
     }
 
-    fn is_as_it_was(&self) -> Result<(), StoreError> {
+    fn is_the_same(&self) -> Result<Statx, StoreError> {
         let file = self.is_there()?;
         self.has_one_name(&file)?;
-        let seen = self.seen();
-        if seen.content.is_some_and(|before| before != content(&file)) {
-            return Err(self.lost("another program wrote to it; an older copy was put over it, perhaps"));
-        }
-        for (suffix, before) in COMPANIONS.iter().zip(seen.companions) {
+        let companions = self.seen().companions;
+        for (suffix, before) in COMPANIONS.iter().zip(companions) {
             let now = stat(&with_suffix(&self.path, suffix)).ok().map(|file| inode(&file));
             if before.is_some() && now != before {
                 return Err(self.lost(&format!("the file beside it that ends in {suffix} was removed or replaced")));
             }
         }
-        Ok(())
+        Ok(file)
     }
 
     /// Notes the number of the last outbound message, which only grows.
@@ -237,4 +251,24 @@ fn inode(file: &Statx) -> Inode {
 
 fn content(file: &Statx) -> Content {
     (file.stx_size, (file.stx_mtime.tv_sec, file.stx_mtime.tv_nsec))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_that_is_not_noted_yet_is_no_harm_to_those_who_only_look() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("crossgrant.db");
+        let held = HeldFile::take(&path, false).unwrap();
+        held.written();
+        fs::write(&path, "what a checkpoint writes").unwrap();
+        held.check().unwrap();
+        held.written();
+        held.check_content().unwrap();
+        fs::write(&path, "what another program writes").unwrap();
+        assert!(matches!(held.check_content(), Err(StoreError::Lost(_))));
+        assert!(matches!(held.check(), Err(StoreError::Lost(_))), "once lost, it stays lost");
+    }
 }

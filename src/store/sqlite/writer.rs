@@ -144,7 +144,7 @@ impl WriterThread {
     /// lost.
     fn commit(&mut self, group: &mut Vec<Box<dyn LogicalTransaction>>) -> Result<(), StoreError> {
         let Some(file) = self.file.clone() else { return commit(self.connection()?, group) };
-        file.check()?;
+        file.check_content()?;
         let committed = commit(self.connection()?, group);
         file.written();
         committed?;
@@ -166,8 +166,9 @@ impl WriterThread {
     /// Leaves no transaction open behind a failed commit.
     fn recover(&mut self) {
         if let Some(file) = &self.file {
-            self.conn = None;
+            // Before it is closed: SQLite may remove the files beside it, and another thread may look just then.
             file.closed();
+            self.conn = None;
         } else if let Some(conn) = self.conn.as_ref().filter(|conn| !conn.is_autocommit()) {
             // A database in memory cannot be opened again. If even this fails, the next group fails and reports it.
             let _ = conn.execute_batch("ROLLBACK");
