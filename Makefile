@@ -30,7 +30,7 @@ ATTACKS := with_broker::poison real_processes::outbox one_process::outbox real_p
 attack: setup
 	$(CARGO) test --lib -- config::load config::tests::endpoints domain::reply_to domain::secret_url domain::visible
 	$(CARGO) test --test promises -- $(ATTACKS)
-	@[ -z "$(FULL)" ] || { $(CARGO) test --test promises -- --ignored a_flood_of_a_hundred_thousand_messages && $(MAKE) chaos; }
+	@[ -z "$(FULL)" ] || { $(CARGO) test --release --test promises -- --ignored a_flood_of_a_hundred_thousand_messages && $(MAKE) chaos; }
 
 ## The vendor's own SDKs and documents judge the worker and the simulated cloud (tests/outside). Fetches the SDKs from the
 ## Python package index, once for each change of what is pinned; needs Python 3.11 or newer.

@@ -30,6 +30,8 @@ pub struct Role {
     pub place: Place,
     more: &'static str,
     behind: Option<&'static str>,
+    /// The account that its message names as the owner of the instance.
+    owner: &'static str,
     pub cen: usize,
     /// What its record has when the store is closed.
     pub has: fn(&Record) -> bool,
@@ -87,7 +89,7 @@ pub fn cast() -> Vec<Role> {
             .having(|record| !record.objections.is_empty()),
         role("approved", "revoke", VPC, Granted)
             .ended(Completed, Reason::Done)
-            .having(|record| record.approved_at.is_some()),
+            .having(|record| record.approved_at.is_some() && !record.commands.is_empty()),
         role("told-of-none", "revoke", ECR, NotGranted)
             .ended(Completed, Reason::AlreadyAbsent)
             .having(was_told_that_it_is_done),
@@ -209,6 +211,11 @@ pub fn cast() -> Vec<Role> {
             &[],
         ),
         role("later", "grant", ECR, NotGranted).with(LATER).found(Queued).ends(&[GRANT]),
+        role("of-another-owner", "grant", VPC, Attached)
+            .behind("half-put-back")
+            .owned_by(scene::PAUSED)
+            .found(Queued)
+            .by(Person::FreeTheLine, Failed, &[]),
     ]
 }
 
@@ -225,6 +232,7 @@ fn role(id: &'static str, kind: &'static str, of: InstanceType, place: Place) ->
         place,
         more: "{}",
         behind: None,
+        owner: scene::RESOURCE,
         cen: 1,
         has: |_| true,
         found: Queued,
@@ -243,6 +251,10 @@ impl Role {
 
     fn behind(self, other: &'static str) -> Self {
         Self { behind: Some(other), ..self }
+    }
+
+    fn owned_by(self, owner: &'static str) -> Self {
+        Self { owner, ..self }
     }
 
     fn in_cen(self, cen: usize) -> Self {
@@ -281,6 +293,7 @@ impl Role {
     fn by(self, person: Person, end: State, writes: &'static [&'static str]) -> Self {
         let because = match end {
             Cancelled => Reason::CancelledByOperator,
+            Failed if person == Person::FreeTheLine => Reason::PreflightFailed,
             Failed => Reason::RefusedByCloud,
             _ if person == Person::FreeTheLine => Reason::AlreadySatisfied,
             _ => Reason::Done,
@@ -327,7 +340,7 @@ impl Part {
     }
 
     pub fn message(&self) -> String {
-        let (region, owner) = (self.region(), scene::RESOURCE);
+        let (region, owner) = (self.region(), self.role.owner);
         let mut message = json!({
             "id": self.role.id,
             "kind": self.role.kind,

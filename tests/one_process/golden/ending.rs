@@ -1,6 +1,6 @@
 //! A worker of today goes on with a golden store, and every job in it ends right.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use crossgrant::clock::{Clock as _, ManualClock, later};
 use crossgrant::domain::{AccountUid, Hour, InstanceId, Reason};
 use crossgrant::engine::decide::command::Command;
 use crossgrant::engine::policy::Policy;
+use crossgrant::engine::ports::mail::Lane;
 use crossgrant::engine::ports::store::Taken;
 use crossgrant::engine::record::{Record, State};
 use crossgrant::simulator::{Simulator, World, WorldFile};
@@ -159,8 +160,12 @@ impl Ending {
         for (lane, published) in post::published(&self.plant).await {
             let of_lane = |lines: &[String]| lines.iter().filter(|line| lane_of(line) == lane).cloned().collect();
             let (before, kept): (Vec<_>, Vec<_>) = (of_lane(&lines(folder, backend.outbox())), of_lane(&kept));
-            assert_eq!(published[..before.len()], before, "what stood in the outbox goes out first, as it was");
-            assert_eq!(published[published.len() - kept.len()..], kept);
+            for address in addresses(lane, &published) {
+                let to = |lines: &[String]| lines.iter().filter(|line| line.ends_with(&address)).cloned().collect();
+                let (published, before, kept): (Vec<_>, Vec<_>, Vec<_>) = (to(&published), to(&before), to(&kept));
+                assert_eq!(published[..before.len()], before, "what stood in the outbox goes out first, as it was");
+                assert_eq!(published[published.len() - kept.len()..], kept);
+            }
             once.extend(published);
         }
         let published = once.clone();
@@ -179,6 +184,16 @@ impl Ending {
             let taken = self.plant.inbox.accept(vec![entry.incoming(), other.incoming()]).await.unwrap();
             assert_eq!(taken[0], Taken::Repeated(record.uid), "{}", entry.id());
             assert!(matches!(taken[1], Taken::Reused(_)), "{}: {:?}", entry.id(), taken[1]);
+        }
+    }
+}
+
+/// The ends of lines within which order counts: replies to each queue have an order, and the events have one all together.
+fn addresses(lane: Lane, lines: &[String]) -> BTreeSet<String> {
+    match lane {
+        Lane::Events => BTreeSet::from([String::new()]),
+        Lane::Replies => {
+            lines.iter().filter_map(|line| line.split(' ').nth(2)).map(|queue| format!(" {queue}")).collect()
         }
     }
 }

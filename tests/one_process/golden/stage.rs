@@ -260,7 +260,7 @@ impl Stage {
         self.claim(WORKER, 1).await;
         self.send("held").await;
         self.drive("held", |record| record.phase.held().is_some()).await;
-        for id in ["fresh", "second-in-line", "later"] {
+        for id in ["fresh", "second-in-line", "of-another-owner", "later"] {
             self.send(id).await;
         }
         self.plant.store().reclaim(ASIDE).await.unwrap();
