@@ -311,7 +311,7 @@ impl Store for Postgres {
 
     async fn settle(&self, lane: Lane, settlement: &Settlement) -> Result<(), StoreError> {
         if *settlement != Settlement::default() {
-            transact!(self, tx => outbox::settle(&tx, settlement))?;
+            transact!(self, tx => outbox::settle(&tx, lane, settlement))?;
         }
         self.leader.published(lane).await;
         Ok(())

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::connection::Connection;
 use super::error::PgError;
+use super::lock_keys::{self, TRANSACTION_CLASS};
 use super::outbound;
 use crate::engine::ports::mail::Lane;
 use crate::engine::ports::store::{OutboxPage, OutboxRow, SetAside, Settlement, StoreError};
@@ -62,7 +63,11 @@ pub(super) async fn next_retry(conn: &Connection, lane: Lane) -> Result<Option<T
     Ok(row.get::<_, Option<i64>>(0).map(row::time))
 }
 
-pub(super) async fn settle(conn: &Connection, settlement: &Settlement) -> Result<(), PgError> {
+/// Two workers may settle at once, when one has just taken the lane over. One of them goes first: if a reply leaves while
+/// others are put behind it, they have none before them, and nothing would ever free them.
+pub(super) async fn settle(conn: &Connection, lane: Lane, settlement: &Settlement) -> Result<(), PgError> {
+    let lock = "SELECT pg_advisory_xact_lock($1, $2)";
+    conn.query(lock, &[&TRANSACTION_CLASS, &lock_keys::settling(lane)]).await?;
     leave(conn, &settlement.done, false).await?;
     let aside = &settlement.undeliverable;
     if !aside.is_empty() {
