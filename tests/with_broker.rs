@@ -32,6 +32,8 @@ mod consuming;
 mod inspecting;
 mod poison;
 mod publishing;
+mod rights;
+mod unconfirmed;
 
 /// An upper bound, never the reason that something passes.
 async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {

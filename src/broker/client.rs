@@ -73,7 +73,8 @@ impl Submitter {
         let messages = jobs.iter().map(|job| unconfirmed(job, &exchange, &user)).collect::<Result<Vec<_>, _>>()?;
         let mut verdicts = Vec::with_capacity(jobs.len());
         for window in messages.chunks(WINDOW) {
-            verdicts.extend(window::publish(&self.channel, window, &self.settings, &self.connection.health).await?);
+            let published = window::publish(&self.channel, window, &self.settings, &self.connection.health).await?;
+            verdicts.extend(published.in_time(&self.settings)?);
         }
         Ok(verdicts)
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::missing_right::MissingRight;
 use crate::domain::Code;
 
 /// An error of the broker or of the connection to it.
@@ -81,6 +82,9 @@ pub enum BrokerError {
         /// The routing key that no binding matches.
         routing_key: String,
     },
+    /// The user may not publish. An operator must give him the right.
+    #[error(transparent)]
+    NoRight(MissingRight),
     /// The queue refused the message: it is full, or it failed.
     #[error("the queue bound to exchange {exchange:?} refused the message: it is full or it failed")]
     Refused {
@@ -102,6 +106,7 @@ impl BrokerError {
             Self::Held { .. } => Code::BrokerHeld,
             Self::TooLong { .. } => Code::BrokerTooLong,
             Self::NoQueue { .. } => Code::BrokerNoQueue,
+            Self::NoRight(missing) => missing.code(),
             Self::Refused { .. } => Code::BrokerRefused,
         }
     }

@@ -14,10 +14,11 @@ use lapin::{BasicProperties, Connection};
 use super::call::within;
 use super::connection::{BrokerConnection, ConnectionPurpose};
 use super::error::BrokerError;
+use super::missing_right::MissingRight;
 use super::settings::BrokerSettings;
 use super::topology::{Declared, NOT_FOUND, PRECONDITION_FAILED};
 use super::window::confirming;
-use crate::domain::{Code, EventType};
+use crate::domain::EventType;
 use crate::engine::ports::mail::Lane;
 
 const ACCESS_REFUSED: u16 = 403;
@@ -63,45 +64,6 @@ async fn look(conn: &Connection, declared: &Declared, limit: Duration) -> Result
         }
     }
     Ok(Inspected::AsWanted)
-}
-
-/// An exchange that the worker publishes to and its user may not write to.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the user {user:?} may not write to exchange {}, so {} cannot be published ({why}). Give it the right: rabbitmqctl \
-     set_permissions -p {vhost:?} {user:?} {}",
-    self.exchange_name(), self.purpose(), self.permissions()
-)]
-pub struct MissingRight {
-    user: String,
-    vhost: String,
-    exchange: String,
-    prefix: String,
-    why: String,
-}
-
-impl MissingRight {
-    /// The code under which `crossgrant explain` has more.
-    pub fn code(&self) -> Code {
-        Code::BrokerNoRight
-    }
-
-    fn exchange_name(&self) -> &str {
-        if self.exchange.is_empty() { "amq.default" } else { &self.exchange }
-    }
-
-    fn purpose(&self) -> &'static str {
-        match Lane::of(&self.exchange) {
-            Lane::Events => "events",
-            Lane::Replies => "replies and copies of rejected messages",
-        }
-    }
-
-    /// What a worker needs: configure, write, read.
-    fn permissions(&self) -> String {
-        let prefix = self.prefix.replace('.', "[.]");
-        format!("'^{prefix}([.]|$)' '^(amq[.]default$|{prefix}([.]|$))' '^{prefix}([.]|$)'")
-    }
 }
 
 /// Connects, and checks the right to write to each exchange that the worker publishes to.

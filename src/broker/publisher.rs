@@ -4,14 +4,21 @@
 //! dropped half-way, a missing confirm, and any error end the session.
 //!
 //! **One message that the broker takes offence at harms no other.** When the broker closes the channel or the connection
-//! because of something in a window, or does not confirm all of it, the window is published again in pieces, each an eighth
-//! of the one before, and what fails alone on a fresh session is known. A message that was confirmed with its window is not
-//! published again; the others are published four times at most: with 512 messages, 64, 8, and alone. When the broker is
-//! lost, nothing is blamed on any message.
+//! because of something in a window, the window is published again in pieces, each an eighth of the one before, and what
+//! fails alone on a fresh session is known. A message that was confirmed with its window is not published again; the others
+//! are published four times at most: with 512 messages, 64, 8, and alone. When the broker is lost, nothing is blamed on any
+//! message.
+//!
+//! **A queue that never confirms costs a call one wait.** When time runs out, those of the window that were confirmed are
+//! done, and those that were not are known as far as the broker has come ([`window`]). The call ends with that, so that this
+//! is settled before the rest is published.
+//!
+//! **Events wait for a right that is missing.** It concerns all of them alike, and somebody can give it; so it counts as a
+//! broker that is away. Of replies each is known by itself: who asked for one has chosen where it goes.
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::AtomicUsize;
 
 use async_trait::async_trait;
 use lapin::types::{AMQPValue, FieldTable, LongString};
@@ -22,15 +29,20 @@ use super::call::{Backoff, stopped};
 use super::connection::{BrokerConnection, ConnectionPurpose, Health};
 use super::error::BrokerError;
 use super::headers::fitting;
-use super::inspect::{self, MissingRight};
+use super::inspect;
 use super::settings::BrokerSettings;
 use super::state::{BrokerState, Link};
-use super::window::{self, Fault, UnconfirmedMessage, WINDOW, confirming, short};
+use super::window::{self, Fault, Published, UnconfirmedMessage, WINDOW, confirming, short};
 use crate::clock::Clock;
 use crate::engine::ports::mail::{Delivered, Lane, Outgoing, PublishError, Publisher};
 
 /// Into how many pieces a window is cut that failed. More pieces are more waits for confirms, fewer are more copies.
 const PIECES: usize = 8;
+
+/// To how many messages of a window that is not confirmed the broker has come in any case. It stops reading when 32 messages
+/// of a channel wait for one quorum queue, or 400 for a classic one, but it takes those that it had read by then, and it
+/// reads some hundred ahead.
+const BLAMED: usize = 64;
 
 /// Publishes over one connection, opened when it is needed, with a wait between failed attempts.
 pub struct AmqpPublisher {
@@ -39,16 +51,25 @@ pub struct AmqpPublisher {
     clock: Arc<dyn Clock>,
     state: Arc<BrokerState>,
     last_good: AtomicUsize,
-    /// Whether the user's right to publish was looked at.
-    right_checked: AtomicBool,
     slot: Mutex<SessionSlot>,
 }
 
-/// The open session, if there is one, and the wait before the next attempt to open one.
+/// The open session, if there is one, and what is to be known before the next is opened.
 #[derive(Default)]
 struct SessionSlot {
     session: Option<PublisherSession>,
+    /// The wait before the next attempt.
     backoff: Backoff,
+    right: Right,
+}
+
+/// What is known of the user's right to publish.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+enum Right {
+    #[default]
+    Unknown,
+    Given,
+    Missing,
 }
 
 struct PublisherSession {
@@ -73,8 +94,7 @@ impl PublisherSession {
 impl AmqpPublisher {
     /// A publisher that connects at its first call.
     pub fn new(lane: Lane, settings: Arc<BrokerSettings>, clock: Arc<dyn Clock>, state: Arc<BrokerState>) -> Self {
-        let (last_good, right_checked) = (AtomicUsize::new(0), AtomicBool::new(false));
-        Self { lane, settings, clock, state, last_good, right_checked, slot: Mutex::default() }
+        Self { lane, settings, clock, state, last_good: AtomicUsize::new(0), slot: Mutex::default() }
     }
 
     /// Keeps the connection open while there is nothing to publish, so that readiness tells whether publishing would
@@ -120,22 +140,29 @@ impl AmqpPublisher {
             _ => {}
         }
         self.clock.sleep(slot.backoff.span()).await;
-        match self.open().await {
+        match self.open(slot).await {
             Ok(session) => {
                 self.state.set_publishing(self.lane, Link::Connected, None);
                 self.state.count(|counts| counts.publisher_sessions += 1);
                 Ok(session)
             }
-            Err(e) => {
-                slot.backoff.failed();
-                tracing::warn!(lane = ?self.lane, error = %e, "publisher not connected");
-                self.state.set_publishing(self.lane, Link::Down, Some(e.to_string()));
-                Err(e)
-            }
+            Err(e) => Err(self.lost(slot, e)),
         }
     }
 
-    async fn open(&self) -> Result<PublisherSession, BrokerError> {
+    /// Takes note that nothing can be published for this reason.
+    fn lost(&self, slot: &mut SessionSlot, error: BrokerError) -> BrokerError {
+        slot.session = None;
+        slot.backoff.failed();
+        // A missing right was said when it was found.
+        if !matches!(error, BrokerError::NoRight(_)) {
+            tracing::warn!(lane = ?self.lane, %error, "publishing is not possible");
+        }
+        self.state.set_publishing(self.lane, Link::Down, Some(error.to_string()));
+        error
+    }
+
+    async fn open(&self, slot: &mut SessionSlot) -> Result<PublisherSession, BrokerError> {
         let (lane, state) = (self.lane, self.state.clone());
         let follow = move |health: &Health| {
             if let Health::Blocked(reason) = health {
@@ -147,11 +174,11 @@ impl AmqpPublisher {
         let purpose = ConnectionPurpose::Publisher(lane);
         let connection = BrokerConnection::open(&self.settings, purpose, &self.last_good, follow).await?;
         let session = self.on(connection).await?;
-        if !self.right_checked.load(Relaxed) {
-            if let Some(missing) = self.missing_right(&session).await? {
-                tracing::error!(code = %missing.code(), "{missing}");
-            }
-            self.right_checked.store(true, Relaxed);
+        if slot.right != Right::Given
+            && let Err(error) = self.check_right(slot, &session).await
+        {
+            session.connection.close(self.settings.call_timeout).await;
+            return Err(error);
         }
         Ok(session)
     }
@@ -163,20 +190,42 @@ impl AmqpPublisher {
         Ok(PublisherSession { connection, channel, fresh: true, spent: false })
     }
 
-    /// The right that the user lacks to publish in this lane. An answer shows too that the broker takes what is published.
-    async fn missing_right(&self, session: &PublisherSession) -> Result<Option<MissingRight>, BrokerError> {
+    /// Checks that the user may publish in this lane, and says when that changes. An answer shows too that the broker takes
+    /// what is published. An error if nothing can be published; that is not so of replies, which are known one by one.
+    async fn check_right(&self, slot: &mut SessionSlot, session: &PublisherSession) -> Result<(), BrokerError> {
         let exchange = self.settings.topology.exchange_of(self.lane);
-        inspect::missing_right(&session.connection, &self.settings, exchange).await
+        let missing = inspect::missing_right(&session.connection, &self.settings, exchange).await?;
+        let now = if missing.is_some() { Right::Missing } else { Right::Given };
+        let before = std::mem::replace(&mut slot.right, now);
+        match missing {
+            Some(missing) => {
+                if before != Right::Missing {
+                    tracing::error!(code = %missing.code(), "{missing}");
+                }
+                if self.lane == Lane::Events { Err(BrokerError::NoRight(missing)) } else { Ok(()) }
+            }
+            None => {
+                if before == Right::Missing {
+                    tracing::info!(lane = ?self.lane, "the right to publish is there again");
+                }
+                Ok(())
+            }
+        }
     }
 
-    /// A verdict for each message, in order, as far as the broker is there.
+    /// A verdict for each message, in order, as far as the broker is there and no queue keeps the call waiting.
     async fn publish_all(&self, batch: &[Outgoing]) -> Result<Vec<Delivered>, BrokerError> {
         let mut slot = self.slot.lock().await;
         let mut verdicts = Vec::with_capacity(batch.len());
         let mut rest = pieces(0..batch.len(), WINDOW);
         while let Some(range) = rest.pop() {
             match self.publish_window(&mut slot, &batch[range.clone()]).await {
-                Ok(some) => verdicts.extend(some),
+                Ok(published) => {
+                    verdicts.extend(self.counted(published.verdicts));
+                    if published.late.is_some() {
+                        break;
+                    }
+                }
                 Err(Failed::Again) => rest.extend(pieces(range.clone(), range.len().div_ceil(PIECES))),
                 Err(Failed::Lost(e)) if verdicts.is_empty() => return Err(e),
                 Err(Failed::Lost(_)) => return Ok(verdicts),
@@ -189,8 +238,8 @@ impl AmqpPublisher {
         Ok(verdicts)
     }
 
-    async fn publish_window(&self, slot: &mut SessionSlot, window: &[Outgoing]) -> Result<Vec<Delivered>, Failed> {
-        let mut session = self.session(slot).await.map_err(Failed::Lost)?;
+    async fn publish_window(&self, slot: &mut SessionSlot, window: &[Outgoing]) -> Result<Published, Failed> {
+        let mut session = self.session(slot).await?;
         let frame_max = session.connection.amqp.configuration().frame_max();
         let published =
             match window.iter().map(|message| unconfirmed(message, frame_max)).collect::<Result<Vec<_>, _>>() {
@@ -201,41 +250,55 @@ impl AmqpPublisher {
             };
         let fresh = std::mem::replace(&mut session.fresh, false);
         let error = match published {
-            Ok(verdicts) => {
+            Ok(published @ Published { late: None, .. }) => {
                 slot.session = Some(session);
-                return Ok(self.counted(verdicts));
+                return Ok(published);
+            }
+            Ok(Published { verdicts, late: Some(sent) }) => {
+                drop(session);
+                return self.late(slot, verdicts, sent).await;
             }
             Err(error) => error,
         };
-        let fault = Fault::of(&error);
         // Where the broker has closed only the channel, the connection is as it was.
         session.spent = true;
-        slot.session = (fault != Fault::Unconfirmed).then_some(session);
-        let verdict = match fault {
-            Fault::Broker => {
-                slot.session = None;
-                slot.backoff.failed();
-                tracing::warn!(lane = ?self.lane, error = %error, "publishing failed");
-                self.state.set_publishing(self.lane, Link::Down, Some(error.to_string()));
-                return Err(Failed::Lost(error));
-            }
-            _ if window.len() > 1 => return Err(Failed::Again),
-            Fault::Message(_) if !fresh => return Err(Failed::Again),
-            Fault::Message(words) => Delivered::Unpublishable(words),
-            Fault::Unconfirmed => Delivered::Unconfirmed,
-        };
-        // The control: a broker that takes offence at everything says nothing about this message.
-        let session = self.session(slot).await.map_err(Failed::Lost)?;
-        let answered = self.missing_right(&session).await;
         slot.session = Some(session);
-        match answered {
-            Ok(_) => Ok(self.counted(vec![verdict])),
-            Err(e) => {
-                slot.session = None;
-                slot.backoff.failed();
-                Err(Failed::Lost(e))
+        let words = match Fault::of(&error) {
+            Fault::Broker => return Err(self.lost(slot, error).into()),
+            Fault::Message(_) if window.len() > 1 || !fresh => return Err(Failed::Again),
+            Fault::Message(words) => words,
+        };
+        self.control(slot).await?;
+        Ok(Published { verdicts: vec![Delivered::Unpublishable(words)], late: None })
+    }
+
+    /// Time has run out with these verdicts, after as many messages were sent.
+    async fn late(
+        &self,
+        slot: &mut SessionSlot,
+        mut verdicts: Vec<Delivered>,
+        sent: usize,
+    ) -> Result<Published, Failed> {
+        let blamed = sent.min(BLAMED);
+        if verdicts.len() < blamed {
+            match self.control(slot).await {
+                Ok(()) => verdicts.resize(blamed, Delivered::Unconfirmed),
+                Err(failed) if verdicts.is_empty() => return Err(failed),
+                // What was confirmed is known all the same.
+                Err(_) => {}
             }
         }
+        Ok(Published { verdicts, late: Some(sent) })
+    }
+
+    /// The control: a broker that takes offence at everything, or answers nothing, says nothing about a message.
+    async fn control(&self, slot: &mut SessionSlot) -> Result<(), Failed> {
+        let session = self.session(slot).await?;
+        match self.check_right(slot, &session).await {
+            Ok(()) => slot.session = Some(session),
+            Err(error) => return Err(self.lost(slot, error).into()),
+        }
+        Ok(())
     }
 
     fn counted(&self, verdicts: Vec<Delivered>) -> Vec<Delivered> {
@@ -259,6 +322,12 @@ enum Failed {
     Again,
     /// The broker is away.
     Lost(BrokerError),
+}
+
+impl From<BrokerError> for Failed {
+    fn from(error: BrokerError) -> Self {
+        Self::Lost(error)
+    }
 }
 
 /// A range in pieces of `length`, the last first, as a stack is filled.

@@ -1,9 +1,14 @@
 //! A window of published messages: all are published, then every confirm is awaited, then each message has its verdict.
 //!
 //! The library attaches returned messages to confirms in the order in which they arrive, but resolves a `multiple` ack in
-//! no order; so a returned message may be attached to the confirm of another one. Only when every confirm of the window
-//! has arrived are all returned messages known. They are then recognised by their address and message id. Therefore
-//! nothing else may publish on the same channel.
+//! no order; so a returned message may be attached to the confirm of another one. They are recognised by their address and
+//! message id. Therefore nothing else may publish on the same channel.
+//!
+//! **When time runs out**, a message that was confirmed has its verdict all the same. The broker works on a channel in
+//! order, so it has come to every message before the last that it confirmed, and a queue of one that is not confirmed
+//! holds the confirm back. Of the messages after that nothing is known. Each returned message that has arrived is attached
+//! to some confirm that has arrived. If one of them is of a message that is not confirmed, then another one may have arrived
+//! and be attached to none; a broker confirms right after it returns, so that is a broker which is away.
 //!
 //! After an error nothing is known of any message of the window, but what sort of error it was tells whether one of them
 //! caused it ([`Fault`]).
@@ -11,9 +16,10 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::types::ShortString;
-use lapin::{BasicProperties, Channel, Confirmation};
+use lapin::{BasicProperties, Channel, Confirmation, PublisherConfirm};
 use tokio::sync::watch;
 
 use super::call::within;
@@ -39,14 +45,11 @@ pub(super) enum Fault {
     Broker,
     /// The broker took offence at a message, with these words.
     Message(String),
-    /// The broker is there, and has not confirmed all.
-    Unconfirmed,
 }
 
 impl Fault {
     pub fn of(error: &BrokerError) -> Self {
         match error {
-            BrokerError::Timeout { call: CONFIRMS, .. } => Self::Unconfirmed,
             BrokerError::TooLong { .. } => Self::Message(said(error)),
             other if other.reply_code().is_some_and(|code| code != CONNECTION_FORCED) => Self::Message(said(error)),
             _ => Self::Broker,
@@ -62,8 +65,6 @@ fn said(error: &BrokerError) -> String {
     let visible = |c: char| if c.is_control() { c.escape_default().collect() } else { c.to_string() };
     error.to_string().chars().take(LONGEST_WORDS).map(visible).collect()
 }
-
-const CONFIRMS: &str = "publisher confirms";
 
 /// A message to publish, with the properties that every message has.
 pub(super) struct UnconfirmedMessage<'a> {
@@ -106,8 +107,30 @@ pub(super) async fn confirming(connection: &BrokerConnection, limit: Duration) -
     Ok(channel)
 }
 
-/// Publishes up to [`WINDOW`] messages and awaits all their confirms. After an error nothing is known of any of them, and
-/// the channel must not be used again.
+/// What is known of the messages of a window.
+pub(super) struct Published {
+    /// In order: of all of them, or if time ran out, of those up to the last one that the broker has confirmed.
+    pub verdicts: Vec<Delivered>,
+    /// If time ran out: how many messages were sent. The channel must not be used again.
+    pub late: Option<usize>,
+}
+
+impl Published {
+    /// The verdicts, if time did not run out.
+    pub fn in_time(self, settings: &BrokerSettings) -> Result<Vec<Delivered>, BrokerError> {
+        match self.late {
+            Some(_) => Err(not_confirmed(settings)),
+            None => Ok(self.verdicts),
+        }
+    }
+}
+
+fn not_confirmed(settings: &BrokerSettings) -> BrokerError {
+    BrokerError::Timeout { call: "publisher confirms", after: settings.confirm_timeout }
+}
+
+/// Publishes up to [`WINDOW`] messages and awaits their confirms. After an error nothing is known of any of them, and the
+/// channel must not be used again.
 ///
 /// The time limit does not run while the broker blocks publishers: giving up would not take back what was sent, and each
 /// further attempt would add a copy.
@@ -116,74 +139,118 @@ pub(super) async fn publish(
     messages: &[UnconfirmedMessage<'_>],
     settings: &BrokerSettings,
     health: &watch::Receiver<Health>,
-) -> Result<Vec<Delivered>, BrokerError> {
+) -> Result<Published, BrokerError> {
     let mut health = health.clone();
-    let work = send(channel, messages);
-    tokio::pin!(work);
-    loop {
-        let now = health.borrow_and_update().clone();
-        match now.clone() {
-            Health::Broken(why, Some(reply_code)) => return Err(BrokerError::Closed { why, reply_code }),
-            Health::Broken(why, None) => return Err(BrokerError::Ended { why }),
-            Health::Open | Health::Blocked(_) => {}
-        }
-        let step = async {
-            tokio::select! {
-                done = &mut work => Some(done),
-                _ = health.changed() => None,
+    let mut flight = Flight::default();
+    {
+        let work = flight.send(channel, messages);
+        tokio::pin!(work);
+        loop {
+            let now = health.borrow_and_update().clone();
+            match now.clone() {
+                Health::Broken(why, Some(reply_code)) => return Err(BrokerError::Closed { why, reply_code }),
+                Health::Broken(why, None) => return Err(BrokerError::Ended { why }),
+                Health::Open | Health::Blocked(_) => {}
             }
-        };
-        let step = match now {
-            Health::Blocked(_) => step.await,
-            _ => tokio::time::timeout(settings.confirm_timeout, step)
-                .await
-                .map_err(|_| BrokerError::Timeout { call: CONFIRMS, after: settings.confirm_timeout })?,
-        };
-        if let Some(done) = step {
-            return done.map_err(|source| BrokerError::Call { call: "basic.publish", source });
+            let step = async {
+                tokio::select! {
+                    done = &mut work => Some(done),
+                    _ = health.changed() => None,
+                }
+            };
+            let step = match now {
+                Health::Blocked(_) => Ok(step.await),
+                _ => tokio::time::timeout(settings.confirm_timeout, step).await,
+            };
+            match step {
+                Ok(Some(done)) => {
+                    done.map_err(failed)?;
+                    break;
+                }
+                Ok(None) => {}
+                Err(_) => break,
+            }
         }
+    }
+    flight.land(messages)?.ok_or_else(|| not_confirmed(settings))
+}
+
+fn failed(source: lapin::Error) -> BrokerError {
+    BrokerError::Call { call: "basic.publish", source }
+}
+
+/// What was sent of a window, and what has come back.
+#[derive(Default)]
+struct Flight {
+    pending: Vec<PublisherConfirm>,
+    confirmed: Vec<Option<Confirmation>>,
+}
+
+impl Flight {
+    async fn send(&mut self, channel: &Channel, messages: &[UnconfirmedMessage<'_>]) -> lapin::Result<()> {
+        let mut unsent = None;
+        for message in messages {
+            let (exchange, routing_key) = (message.exchange.clone(), message.routing_key.clone());
+            let options = BasicPublishOptions { mandatory: message.mandatory, immediate: false };
+            let properties = message.properties.clone();
+            match channel.basic_publish(exchange, routing_key, options, message.body, properties).await {
+                Ok(confirm) => self.pending.push(confirm),
+                // The channel was closed meanwhile; the confirms know why.
+                Err(error) => {
+                    unsent = Some(error);
+                    break;
+                }
+            }
+        }
+        for confirm in &mut self.pending {
+            self.confirmed.push(Some(confirm.await?));
+        }
+        unsent.map_or(Ok(()), Err)
+    }
+
+    /// The verdicts on what has come back; `None` if they cannot be known, or nothing could be sent.
+    fn land(mut self, messages: &[UnconfirmedMessage<'_>]) -> Result<Option<Published>, BrokerError> {
+        if self.pending.is_empty() && !messages.is_empty() {
+            return Ok(None);
+        }
+        for confirm in self.pending.iter_mut().skip(self.confirmed.len()) {
+            self.confirmed.push(confirm.now_or_never().transpose().map_err(failed)?);
+        }
+        let late = self.confirmed.len() < messages.len() || self.confirmed.contains(&None);
+        let late = late.then_some(self.pending.len());
+        let mut returned = HashSet::new();
+        let mut answers = Vec::with_capacity(messages.len());
+        for confirmation in self.confirmed {
+            answers.push(confirmation.as_ref().map(|confirmation| matches!(confirmation, Confirmation::Ack(_))));
+            if let Some(back) = confirmation.and_then(Confirmation::take_message) {
+                // One event may go to several addresses under one message id, so the address is part of the key.
+                let id = back.properties.message_id().clone().unwrap_or_default();
+                returned.insert((back.exchange.clone(), back.routing_key.clone(), id));
+            }
+        }
+        let is_returned = |message: &UnconfirmedMessage<'_>| {
+            let key = (message.exchange.clone(), message.routing_key.clone(), message.message_id.clone());
+            returned.contains(&key)
+        };
+        let returned: Vec<bool> = messages.iter().map(is_returned).collect();
+        Ok(verdicts(&answers, &returned).map(|verdicts| Published { verdicts, late }))
     }
 }
 
-async fn send(channel: &Channel, messages: &[UnconfirmedMessage<'_>]) -> lapin::Result<Vec<Delivered>> {
-    let mut pending = Vec::with_capacity(messages.len());
-    let mut unsent = None;
-    for message in messages {
-        let (exchange, routing_key) = (message.exchange.clone(), message.routing_key.clone());
-        let options = BasicPublishOptions { mandatory: message.mandatory, immediate: false };
-        let properties = message.properties.clone();
-        match channel.basic_publish(exchange, routing_key, options, message.body, properties).await {
-            Ok(confirm) => pending.push(confirm),
-            // The channel was closed meanwhile; the confirms know why.
-            Err(error) => {
-                unsent = Some(error);
-                break;
-            }
-        }
+/// What follows from the answers, ack or nack, to messages of which some were returned: verdicts up to the last that was
+/// answered. `None` if one was returned and not answered.
+fn verdicts(answers: &[Option<bool>], returned: &[bool]) -> Option<Vec<Delivered>> {
+    let known = answers.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+    if answers.iter().zip(returned).any(|(acked, back)| acked.is_none() && *back) {
+        return None;
     }
-    let mut nacked = Vec::with_capacity(messages.len());
-    let mut returned = HashSet::new();
-    for confirm in pending {
-        let confirmation = confirm.await?;
-        nacked.push(!matches!(confirmation, Confirmation::Ack(_)));
-        if let Some(back) = confirmation.take_message() {
-            // One event may go to several addresses under one message id, so the address is part of the key.
-            let id = back.properties.message_id().clone().unwrap_or_default();
-            returned.insert((back.exchange.clone(), back.routing_key.clone(), id));
-        }
-    }
-    if let Some(error) = unsent {
-        return Err(error);
-    }
-    let verdict = |(message, nacked): (&UnconfirmedMessage<'_>, bool)| {
-        let key = (message.exchange.clone(), message.routing_key.clone(), message.message_id.clone());
-        match (returned.contains(&key), nacked) {
-            (true, _) => Delivered::Undeliverable,
-            (false, true) => Delivered::Refused,
-            (false, false) => Delivered::Confirmed,
-        }
+    let verdict = |(acked, back): (&Option<bool>, &bool)| match (acked, back) {
+        (Some(_), true) => Delivered::Undeliverable,
+        (Some(true), false) => Delivered::Confirmed,
+        (Some(false), false) => Delivered::Refused,
+        (None, _) => Delivered::Unconfirmed,
     };
-    Ok(messages.iter().zip(nacked).map(verdict).collect())
+    Some(answers[..known].iter().zip(returned).map(verdict).collect())
 }
 
 #[cfg(test)]
@@ -209,12 +276,33 @@ mod tests {
         let closed = |reply_code| Fault::of(&BrokerError::Closed { why: "w".into(), reply_code });
         assert!(matches!(closed(541), Fault::Message(_)) && closed(320) == Fault::Broker);
         let gone = BrokerError::Ended { why: "connection reset".into() };
-        let silent = |call| BrokerError::Timeout { call, after: Duration::from_secs(1) };
-        assert_eq!([Fault::of(&gone), Fault::of(&silent("connect"))], [Fault::Broker, Fault::Broker]);
-        assert_eq!(Fault::of(&silent(CONFIRMS)), Fault::Unconfirmed);
+        let silent = BrokerError::Timeout { call: "connect", after: Duration::from_secs(1) };
+        assert_eq!([Fault::of(&gone), Fault::of(&silent)], [Fault::Broker, Fault::Broker]);
         let reset = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
         let reset = BrokerError::Call { call: "basic.publish", source: lapin::Error::from(reset) };
         assert_eq!(Fault::of(&reset), Fault::Broker);
+    }
+
+    #[test]
+    fn what_is_known_ends_with_the_last_answer() {
+        use Delivered::{Confirmed, Refused, Unconfirmed, Undeliverable};
+        let known = |answers: &[Option<bool>], returned: &[bool]| verdicts(answers, returned);
+        let (ack, nack, silent) = (Some(true), Some(false), None);
+        let none = [false; 4];
+        assert_eq!(known(&[ack, nack, ack, ack], &none), Some(vec![Confirmed, Refused, Confirmed, Confirmed]));
+        assert_eq!(known(&[silent, ack, silent, silent], &none), Some(vec![Unconfirmed, Confirmed]));
+        assert_eq!(
+            known(&[silent, nack, silent, ack], &none),
+            Some(vec![Unconfirmed, Refused, Unconfirmed, Confirmed])
+        );
+        assert_eq!(known(&[silent; 4], &none), Some(vec![]));
+        assert_eq!(known(&[silent], &none), Some(vec![]), "the others were not sent");
+        let last = [false, false, false, true];
+        assert_eq!(
+            known(&[ack, ack, silent, ack], &last),
+            Some(vec![Confirmed, Confirmed, Unconfirmed, Undeliverable])
+        );
+        assert_eq!(known(&[ack, ack, ack, silent], &last), None, "one of the others may have been returned as well");
     }
 
     #[test]

@@ -115,13 +115,12 @@ mod tests {
     use crate::engine::loops::intake::Inbox;
     use crate::engine::loops::shared::Engine;
     use crate::engine::ports::mail::{Incoming, Intake, Lane};
-    use crate::engine::ports::store::{OutboxPage, OutboxRow, SetAside, Settlement};
+    use crate::engine::ports::store::{Outbox, OutboxPage, OutboxRow, SetAside, Settlement};
     use crate::telemetry::Metrics;
 
     /// The events that are still to be published.
     async fn queued(engine: &Engine) -> Vec<OutboxRow> {
-        let now = engine.clock.now();
-        let page = OutboxPage { lane: Lane::Events, after: 0, now, messages: 100, bytes: 1 << 20 };
+        let page = OutboxPage { lane: Lane::Events, which: Outbox::Fresh(0), messages: 100, bytes: 1 << 20 };
         engine.store.outbox(page).await.unwrap()
     }
 

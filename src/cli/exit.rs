@@ -108,6 +108,7 @@ impl From<BrokerError> for CliError {
             | BrokerError::Call { .. }
             | BrokerError::Closed { .. }
             | BrokerError::Ended { .. }
+            | BrokerError::NoRight(_)
             | BrokerError::Held { .. } => Self::unreachable(error),
         };
         failure.code(code)

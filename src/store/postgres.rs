@@ -56,8 +56,8 @@ use crate::domain::{AccountUid, CenId, Instance, InstanceId, JobId, JobUid, Requ
 use crate::engine::guards::Pause;
 use crate::engine::ports::mail::Lane;
 use crate::engine::ports::store::{
-    Change, Claimed, Committed, Counts, Filter, Group, Message, OutboxPage, OutboxRow, Rejected, Settlement, Store,
-    StoreError, Taken, Turns, UndeliverableRow, Wakeup,
+    Change, Claimed, Committed, Counts, Filter, Group, Message, Outbox, OutboxPage, OutboxRow, Rejected, Settlement,
+    Store, StoreError, Taken, Turns, UndeliverableRow, Wakeup,
 };
 use crate::engine::record::Record;
 use crate::store::judge;
@@ -301,7 +301,8 @@ impl Store for Postgres {
         let Some(missing) = self.leader.publish(&self.listener, page.lane).await? else { return Ok(Vec::new()) };
         let rows = read!(self, conn => outbox::page(&conn, page, &missing))?;
         let numbers: Vec<i64> = rows.iter().map(|row| row.number).collect();
-        self.leader.read(page.lane, page.after, &numbers).await;
+        let after = if let Outbox::Fresh(after) = page.which { after } else { 0 };
+        self.leader.read(page.lane, after, &numbers).await;
         Ok(rows)
     }
 
@@ -311,7 +312,7 @@ impl Store for Postgres {
 
     async fn settle(&self, lane: Lane, settlement: &Settlement) -> Result<(), StoreError> {
         if *settlement != Settlement::default() {
-            transact!(self, tx => outbox::settle(&tx, settlement))?;
+            transact!(self, tx => outbox::settle(&tx, lane, settlement))?;
         }
         self.leader.published(lane).await;
         Ok(())

@@ -10,7 +10,7 @@ use crossgrant::clock::{Clock as _, SystemClock};
 use crossgrant::domain::{CONTENT_TYPE, JobId, JobUid, Requester};
 use crossgrant::engine::ports::mail::{Lane, Outgoing};
 use crossgrant::engine::ports::store::{
-    Arrival, EventKey, Message, OutboundMessage, OutboxPage, Rejection, Settlement, Store, Taken,
+    Arrival, EventKey, Message, OutboundMessage, Outbox, OutboxPage, Rejection, Settlement, Store, Taken,
 };
 use crossgrant::engine::record::Record;
 use jiff::Timestamp;
@@ -29,7 +29,7 @@ const BATCH: usize = 1_000;
 
 /// The next events that are still to be published.
 fn page(messages: usize) -> OutboxPage {
-    OutboxPage { lane: Lane::Events, after: 0, now: SystemClock.now(), messages, bytes: usize::MAX }
+    OutboxPage { lane: Lane::Events, which: Outbox::Fresh(0), messages, bytes: usize::MAX }
 }
 
 /// Numbers of the jobs that patterns are of: no other number is in their texts.

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use crossgrant::engine::policy::Policy;
 use crossgrant::engine::ports::mail::{DeadLettered, Incoming, WholeBody};
-use crossgrant::engine::ports::store::{OutboxRow, Taken};
+use crossgrant::engine::ports::store::{OutboxRow, Store, Taken};
 use crossgrant::store::Sqlite;
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -87,6 +88,25 @@ async fn if_even_its_rejection_is_refused_one_without_its_texts_is_stored() {
     let copy = outbox.iter().find(|m| m.outgoing.routing_key == "crossgrant.dead").unwrap();
     assert_eq!(copy.outgoing.body, odd.body);
     assert!(!format!("{:?}", copy.outgoing.headers).contains("odd"), "{:?}", copy.outgoing.headers);
+}
+
+#[tokio::test]
+async fn of_jobs_that_are_too_many_only_the_one_is_rejected_otherwise_that_the_store_refuses() {
+    let refuse = "CREATE TRIGGER odd BEFORE INSERT ON rejections WHEN NEW.job_id = 'odd'
+        BEGIN SELECT RAISE(ABORT, 'a text it cannot hold'); END;";
+    let (plant, dir) = plant(refuse).await;
+    let again = || Arc::new(Sqlite::open(&dir.path().join("crossgrant.db")).unwrap()) as Arc<dyn Store>;
+    let plant = plant.restarted(Policy::everybody().with_unbegun(Some(1)), again).await;
+    let batch = ["first", "a", "odd", "b"].map(message).to_vec();
+    let taken = plant.inbox.accept(batch.clone()).await.unwrap();
+    let [Taken::New(_), Taken::Rejected(a), Taken::Rejected(odd), Taken::Rejected(_)] = taken[..] else {
+        panic!("{taken:?}")
+    };
+    let reason = async |uid| plant.events(uid).await[0]["data"]["reason"].clone();
+    assert_eq!((reason(a).await, reason(odd).await), (json!("too-many"), json!("invalid")));
+    let last = outbox(&plant).await.len();
+    assert_eq!(plant.inbox.accept(batch).await.unwrap()[1..], taken[1..], "the same again, and the same rejections");
+    assert!(outbox(&plant).await.len() > last, "each is answered");
 }
 
 #[tokio::test]

@@ -1,17 +1,19 @@
 //! The outbox: it keeps up with what comes, and what cannot be published holds up nothing else.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use crossgrant::clock::Clock as _;
+use crossgrant::clock::{Clock as _, ManualClock, later};
+use crossgrant::engine::loops::intake::Inbox;
 use crossgrant::engine::loops::outbox;
 use crossgrant::engine::policy::{Allow, Policy};
-use crossgrant::engine::ports::mail::{Delivered, Incoming, Lane, Outgoing, PublishError, Publisher};
+use crossgrant::engine::ports::mail::{Delivered, Incoming, Intake, Lane, Outgoing, PublishError, Publisher};
 use crossgrant::engine::ports::store::Taken;
 use crossgrant::store::Sqlite;
+use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 
 use crate::support::idle::Counted;
@@ -99,14 +101,18 @@ async fn publish_due(plant: &Plant, broker: &Arc<Broker>, lane: Lane) {
 
 /// Has answers to one request sent to a queue, under these correlation ids.
 async fn answers(plant: &Plant, queue: &str, ids: impl Iterator<Item = usize>) {
-    let incoming = ids.map(|n| Incoming {
+    plant.inbox.accept(ids.map(|n| answer(queue, n)).collect()).await.unwrap();
+}
+
+/// A request whose answer goes to a queue, under a correlation id.
+fn answer(queue: &str, n: usize) -> Incoming {
+    Incoming {
         body: grant("g", "vpc-bp1h8vbrbcgohcju50001").to_string().into(),
         routing_key: "crossgrant.jobs".into(),
         reply_to: Some(queue.into()),
         correlation_id: Some(format!("{queue}{n:04}")),
         ..Incoming::default()
-    });
-    plant.inbox.accept(incoming.collect()).await.unwrap();
+    }
 }
 
 fn named(queue: &str, ids: std::ops::Range<usize>) -> Vec<String> {
@@ -222,6 +228,125 @@ async fn what_was_confirmed_is_published_once_however_long_the_store_cannot_be_w
     assert_eq!(plant.store().counts().await.unwrap().outbox, 0);
     stop.send_replace(true);
     publishing.await.unwrap();
+}
+
+/// Confirms all but what goes to queues named `asleep…`, for which it waits as long as a broker is waited for: it blames
+/// those before the last that was confirmed, and the first others.
+struct Patient {
+    clock: Arc<ManualClock>,
+    /// When each of the others was published, by correlation id.
+    published: Mutex<BTreeMap<String, Vec<Timestamp>>>,
+}
+
+#[async_trait]
+impl Publisher for Patient {
+    async fn publish(&self, batch: &[Outgoing]) -> Result<Vec<Delivered>, PublishError> {
+        let asleep = |outgoing: &Outgoing| outgoing.routing_key.starts_with("asleep");
+        for outgoing in batch.iter().filter(|outgoing| !asleep(outgoing)) {
+            let id = outgoing.correlation_id.clone().unwrap_or_default();
+            self.published.lock().unwrap().entry(id).or_default().push(self.clock.now());
+        }
+        let verdict = |outgoing| if asleep(outgoing) { Delivered::Unconfirmed } else { Delivered::Confirmed };
+        let mut verdicts: Vec<Delivered> = batch.iter().map(verdict).collect();
+        if verdicts.contains(&Delivered::Unconfirmed) {
+            self.clock.sleep(Duration::from_secs(30)).await;
+            let last = verdicts.iter().rposition(|verdict| *verdict == Delivered::Confirmed);
+            verdicts.truncate(last.map_or(0, |last| last + 1).max(64));
+        }
+        Ok(verdicts)
+    }
+}
+
+#[tokio::test]
+async fn a_fresh_reply_waits_once_for_old_ones_that_no_queue_confirms() {
+    const WINDOW: Duration = Duration::from_secs(30);
+    let store = Counted::new(Sqlite::in_memory().unwrap());
+    let plant = Plant::with(include_str!("../../examples/world.toml"), store.clone(), None).await;
+    let broker = Arc::new(Patient { clock: plant.clock.clone(), published: Mutex::default() });
+    plant.send(&grant("g", "vpc-bp1h8vbrbcgohcju50001")).await;
+    for n in 0..300 {
+        answers(&plant, &format!("asleep{n}-"), 0..2).await;
+    }
+    let (stop, stopped) = watch::channel(false);
+    let publishing = tokio::spawn(outbox::publish(Arc::clone(&plant.engine), broker.clone(), Lane::Replies, stopped));
+    let put_off = async || plant.store().counts().await.unwrap().refused == 600;
+    while !put_off().await {
+        store.idle().await;
+        plant.clock.advance_to(plant.clock.next_wake().expect("it goes on"));
+    }
+    let run_for = async |span| {
+        let until = later(plant.clock.now(), span);
+        store.idle().await;
+        while let Some(wake) = plant.clock.next_wake().filter(|wake| *wake <= until) {
+            plant.clock.advance_to(wake);
+            store.idle().await;
+        }
+        plant.clock.advance_to(until);
+        store.idle().await;
+    };
+    // One every seven seconds, while the old ones are tried again and again.
+    let mut sent = BTreeMap::new();
+    for n in 0..400 {
+        answers(&plant, "good", n..n + 1).await;
+        plant.engine.ring();
+        sent.insert(format!("good{n:04}"), plant.clock.now());
+        run_for(Duration::from_secs(7)).await;
+    }
+    run_for(WINDOW).await;
+    let published = broker.published.lock().unwrap().clone();
+    assert_eq!(published.len(), sent.len());
+    for (id, at) in sent {
+        let [published] = published[&id][..] else { panic!("{id} was published at {:?}", published[&id]) };
+        let waited = Duration::try_from(published.duration_since(at)).unwrap();
+        assert!(waited <= WINDOW, "{id} waited for {waited:?}");
+    }
+    let counts = plant.store().counts().await.unwrap();
+    // The first of each queue is tried, the second stays behind it; and the event is in the other lane.
+    assert_eq!((counts.outbox, counts.refused), (601, 600));
+    stop.send_replace(true);
+    publishing.abort();
+}
+
+/// Refuses what goes to `full`, and has more to do with each call.
+struct Endless {
+    inbox: Arc<dyn Intake>,
+    calls: AtomicUsize,
+    refused: AtomicUsize,
+}
+
+#[async_trait]
+impl Publisher for Endless {
+    async fn publish(&self, batch: &[Outgoing]) -> Result<Vec<Delivered>, PublishError> {
+        self.inbox.take(vec![answer("good", self.calls.fetch_add(1, SeqCst))]).await.unwrap();
+        let verdict = |outgoing: &Outgoing| match outgoing.routing_key.as_str() {
+            "full" => {
+                self.refused.fetch_add(1, SeqCst);
+                Delivered::Refused
+            }
+            _ => Delivered::Confirmed,
+        };
+        Ok(batch.iter().map(verdict).collect())
+    }
+}
+
+#[tokio::test]
+async fn what_was_refused_is_tried_again_though_there_is_always_something_fresh() {
+    let plant = Plant::new().await;
+    plant.send(&grant("g", "vpc-bp1h8vbrbcgohcju50001")).await;
+    answers(&plant, "full", 0..1).await;
+    publish_due(&plant, &Broker::new(true), Lane::Replies).await;
+    plant.clock.advance(Duration::from_secs(1));
+    let inbox = Inbox::new(Arc::clone(&plant.engine), "crossgrant", "crossgrant.dead");
+    let broker =
+        Arc::new(Endless { inbox: Arc::new(inbox), calls: AtomicUsize::default(), refused: AtomicUsize::default() });
+    answers(&plant, "good", 0..1).await;
+    let (_stop, stopped) = watch::channel(false);
+    let publishing = tokio::spawn(outbox::publish(Arc::clone(&plant.engine), broker.clone(), Lane::Replies, stopped));
+    while broker.refused.load(SeqCst) == 0 {
+        assert!(broker.calls.load(SeqCst) < 100, "it is tried now and then");
+        tokio::task::yield_now().await;
+    }
+    publishing.abort();
 }
 
 async fn governed(rules: Vec<Allow>) -> Plant {

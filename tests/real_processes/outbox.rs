@@ -93,6 +93,49 @@ fn a_user_without_the_right_to_the_default_exchange_loses_no_event() {
     site.rabbit.ctl(&["delete_user", &user]).unwrap();
 }
 
+/// Nothing is set aside, and nobody has to have anything sent again.
+#[test]
+fn events_wait_for_the_right_to_their_exchange_and_go_out_when_it_is_there() {
+    let site = site(&Options { more: 4, ..Options::default() });
+    let (prefix, user) = (site.mail.prefix().to_owned(), format!("worker-{}", site.mail.prefix()));
+    let own = format!("^{prefix}");
+    site.rabbit.ctl(&["add_user", &user, "secret"]).unwrap();
+    let without = format!("^(amq[.]default$|{prefix}($|[.](jobs|dead|dlx)))");
+    site.rabbit.ctl(&["set_permissions", "-p", "/", &user, &own, &without, &own]).unwrap();
+    let text = std::fs::read_to_string(site.config()).unwrap();
+    let own_user = format!("amqp://crossgrant-worker:{}@", Rabbit::USER);
+    std::fs::write(site.config(), text.replace(&own_user, &format!("amqp://{user}:secret@"))).unwrap();
+    let worker = site.start();
+    let is_told = |line: &str| {
+        let line: Value = serde_json::from_str(line).ok()?;
+        (line["code"] == "broker-no-right").then(|| line["message"].as_str().unwrap_or_default().to_owned())
+    };
+    let told = worker.process.line("which right is missing", is_told);
+    assert!(told.contains(&format!("exchange {prefix}.events")), "{told}");
+    for n in 0..4 {
+        site.mail.submit(&job(&format!("good-{n}"), "grant", &another(n)));
+    }
+    // The answers go out, in a lane of their own.
+    site.mail.wait("the answers", |all| (all.iter().filter(|m| m.place == Place::Answer).count() == 4).then_some(()));
+    until("the readiness says which", || {
+        let readiness: Value = serde_json::from_str(&worker.get("/readyz").body).ok()?;
+        let check = readiness["checks"].as_array()?.iter().find(|check| check["name"] == "broker-publish")?.clone();
+        let detail = check["detail"].as_str().unwrap_or_default();
+        (check["ok"] == false && detail.contains(&format!("exchange {prefix}.events"))).then_some(())
+    });
+    assert_eq!((undeliverable(&worker)["total"].clone(), site.mail.all().len()), (json!(0), 4), "no event");
+
+    let typed = told.split_once("rabbitmqctl ").unwrap().1.replace(['\'', '"'], "");
+    site.rabbit.ctl(&typed.split(' ').collect::<Vec<_>>()).unwrap();
+    for n in 0..4 {
+        completes_once(&site, &worker, &format!("good-{n}"));
+    }
+    worker.until_ready(true);
+    let times = worker.process.lines().iter().filter(|line| is_told(line).is_some()).count();
+    assert_eq!(times, 1, "said once, however often it was tried");
+    site.rabbit.ctl(&["delete_user", &user]).unwrap();
+}
+
 /// How often the broker has said that a queue refuses a message of this worker.
 fn refusals(worker: &Worker) -> u64 {
     let metrics = worker.get("/metrics").body;

@@ -14,7 +14,7 @@ use crossgrant::clock::{Clock as _, ManualClock, SystemClock, later, until};
 use crossgrant::domain::Kind;
 use crossgrant::engine::guards::Pause;
 use crossgrant::engine::ports::store::{
-    Admission, Change, Claimed, Committed, Filter, LeaseUse, Message, OutboxRow, Store, StoreError, Wakeup,
+    Admission, Change, Claimed, Committed, Filter, LeaseUse, Message, OutboxRow, Settlement, Store, StoreError, Wakeup,
 };
 use crossgrant::engine::record::State;
 use crossgrant::store::{LeaseClock, Postgres, PostgresSettings};
@@ -211,7 +211,7 @@ async fn simultaneous_commits_share_a_transaction() {
         let store = Arc::clone(&store);
         tasks.spawn(async move { store.commit(change(running(record(n)), LeaseUse::None)).await.unwrap() });
         if n == 2 {
-            waits(&database).await;
+            waits(&database, 1).await;
         }
     }
     for _ in 0..100 {
@@ -224,13 +224,46 @@ async fn simultaneous_commits_share_a_transaction() {
     assert_eq!(transactions, 2, "the first alone, and all that waited together");
 }
 
-/// Returns when a session waits for a lock.
-async fn waits(database: &Database) {
+/// Returns when this many sessions wait for locks.
+async fn waits(database: &Database, sessions: i64) {
     let watcher = outsider(database).await;
     let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    while watcher.query_one(sql, &[]).await.unwrap().get::<_, i64>(0) == 0 {
+    while watcher.query_one(sql, &[]).await.unwrap().get::<_, i64>(0) < sessions {
         tokio::task::yield_now().await;
     }
+}
+
+/// One worker has published the first reply to a queue, another has been told that the queue refuses it: both settle that at
+/// the same moment.
+#[tokio::test]
+async fn no_reply_stays_behind_one_that_another_worker_has_settled() {
+    let (database, one, other) = two().await;
+    let to = [("full", "a"), ("full", "b"), ("full", "c"), ("other", "d")];
+    take(&*one, &[record(1)]).await;
+    one.take(to.map(|(queue, id)| arrival(&with_reply(record(1), queue, id))).to_vec()).await.unwrap();
+    let numbers: Vec<i64> =
+        one.outbox(page(Lane::Replies, 0, 9)).await.unwrap().into_iter().map(|row| row.number).collect();
+    let outsider = outsider(&database).await;
+    // The first worker has removed the reply, and waits for the last row of what it settles.
+    outsider
+        .batch_execute(&format!("BEGIN; SELECT 1 FROM outbox WHERE number = {} FOR UPDATE", numbers[3]))
+        .await
+        .unwrap();
+    let settle = |store: &Arc<Postgres>, done: &[i64], refused: i64| {
+        let settlement = Settlement { done: done.to_vec(), refused: vec![(refused, at(20))], ..Settlement::default() };
+        let store = Arc::clone(store);
+        tokio::spawn(async move { store.settle(Lane::Replies, &settlement).await })
+    };
+    let first = settle(&one, &numbers[..1], numbers[3]);
+    waits(&database, 1).await;
+    let second = settle(&other, &[], numbers[0]);
+    waits(&database, 2).await;
+    outsider.batch_execute("COMMIT").await.unwrap();
+    first.await.unwrap().unwrap();
+    second.await.unwrap().unwrap();
+    let left = one.outbox(page(Lane::Replies, 0, 9)).await.unwrap();
+    let ids: Vec<_> = left.iter().map(|row| row.outgoing.correlation_id.as_deref().unwrap()).collect();
+    assert_eq!(ids, ["b", "c"]);
 }
 
 #[tokio::test]

@@ -2,15 +2,14 @@
 
 use async_trait::async_trait;
 use crossgrant::engine::ports::mail::Lane;
-use crossgrant::engine::ports::store::{OutboxPage, OutboxRow, SetAside, Settlement, Store};
-use jiff::Timestamp;
+use crossgrant::engine::ports::store::{Outbox, OutboxPage, OutboxRow, SetAside, Settlement, Store};
 
 /// Why the messages of [`WholeOutbox::mark`] are set aside.
 pub const NO_QUEUE: &str = "no queue takes it";
 
-/// A page of one lane without a limit of bytes.
+/// A page of what no queue has refused in one lane, without a limit of bytes.
 pub fn page(lane: Lane, after: i64, messages: usize) -> OutboxPage {
-    OutboxPage { lane, after, now: Timestamp::UNIX_EPOCH, messages, bytes: usize::MAX }
+    OutboxPage { lane, which: Outbox::Fresh(after), messages, bytes: usize::MAX }
 }
 
 #[async_trait]

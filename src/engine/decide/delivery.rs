@@ -19,8 +19,8 @@ pub const LONGEST_DELAY: Duration = Duration::from_secs(10 * 60);
 /// of an event that reach the other queues of the events exchange, while one of them is full.
 pub const MOST_TRIES: u32 = 40;
 
-/// A message that is not confirmed counts as this many more refusals: finding it holds up its lane for as long as a window
-/// may take, four times, and should not be done every few seconds.
+/// A message that is not confirmed counts as this many more refusals: trying it again holds up its lane for as long as a
+/// window may take, and should not be done every few seconds.
 const UNCONFIRMED_COUNTS: u32 = 6;
 
 const NO_QUEUE: &str = "no queue takes it";
@@ -32,22 +32,19 @@ const UNCONFIRMED: &str = "a queue that it went to did not confirm it in time";
 pub struct Judged {
     /// What the store is to be told.
     pub settlement: Settlement,
-    /// Whether replies that stayed behind one of these may go out now, so that the outbox is to be read from its beginning.
-    pub frees: bool,
     /// What an operator should know, one line for each sort of thing.
     pub warnings: Vec<String>,
 }
 
 /// Judges a page by the verdicts on its messages, of which the last may be missing.
 pub fn judge(page: &[OutboxRow], verdicts: &[Delivered], now: Timestamp) -> Judged {
-    let (mut settlement, mut frees) = (Settlement::default(), false);
+    let mut settlement = Settlement::default();
     let [mut begun, mut given_up, mut unpublishable, mut lost] = <[Sort; 4]>::default();
     let mut refusing = BTreeSet::new();
     for (row, verdict) in page.iter().zip(verdicts) {
         let (lane, to) = (Lane::of(&row.outgoing.exchange), &row.outgoing.routing_key);
         let (reason, last) = match verdict {
             Delivered::Confirmed => {
-                frees |= lane == Lane::Replies && row.put_off;
                 settlement.done.push(row.number);
                 continue;
             }
@@ -70,12 +67,10 @@ pub fn judge(page: &[OutboxRow], verdicts: &[Delivered], now: Timestamp) -> Judg
             }
             // It names a client's channel: when that is gone, so is all that could be sent again.
             None if direct => {
-                frees |= row.put_off;
                 lost.add(&row.outgoing, reason);
                 settlement.done.push(row.number);
             }
             None => {
-                frees |= lane == Lane::Replies && row.put_off;
                 match verdict {
                     Delivered::Unpublishable(_) => unpublishable.add(&row.outgoing, reason),
                     Delivered::Refused | Delivered::Unconfirmed => given_up.add(&row.outgoing, reason),
@@ -94,7 +89,7 @@ pub fn judge(page: &[OutboxRow], verdicts: &[Delivered], now: Timestamp) -> Judg
         (lost, "cannot be delivered to a direct reply-to; dropped"),
     ];
     let warnings = said.into_iter().filter_map(|(sort, what)| sort.line(what)).collect();
-    Judged { settlement, frees, warnings }
+    Judged { settlement, warnings }
 }
 
 /// The wait after this many refusals in a row.

@@ -41,7 +41,8 @@ impl Inbox {
         let now = self.engine.clock.now();
         let batch: Vec<Incoming> = batch.into_iter().map(|incoming| incoming.bounded(MAX_BODY)).collect();
         let held = |error: StoreError| IntakeError { why: error.to_string() };
-        let taken = self.commit(&batch, now).await.map_err(held)?;
+        let all: Vec<&Incoming> = batch.iter().collect();
+        let taken = self.commit(&all, now, |incoming| self.read(incoming, now)).await.map_err(held)?;
         let taken = self.reject_too_many(&batch, taken, now).await.map_err(held)?;
         let mut fresh = false;
         for (incoming, taken) in batch.iter().zip(&taken) {
@@ -63,16 +64,21 @@ impl Inbox {
         Ok(taken)
     }
 
-    /// Commits a batch together, or each message for itself if the store refuses one for what is in it.
-    async fn commit(&self, batch: &[Incoming], now: Timestamp) -> Result<Vec<Taken>, StoreError> {
-        let store = &self.engine.store;
-        match store.take(batch.iter().map(|incoming| self.read(incoming, now)).collect()).await {
+    /// Commits messages together, each as what `made` makes of it; or each for itself if the store refuses one for what is in
+    /// it.
+    async fn commit(
+        &self,
+        batch: &[&Incoming],
+        now: Timestamp,
+        made: impl Fn(&Incoming) -> Message,
+    ) -> Result<Vec<Taken>, StoreError> {
+        match self.engine.store.take(batch.iter().map(|incoming| made(incoming)).collect()).await {
             Err(StoreError::Refused(_)) => {}
             taken => return taken,
         }
         let mut taken = Vec::with_capacity(batch.len());
         for incoming in batch {
-            taken.extend(self.commit_alone(incoming, now).await?);
+            taken.extend(self.commit_alone(made(incoming), incoming, now).await?);
         }
         Ok(taken)
     }
@@ -85,12 +91,12 @@ impl Inbox {
         now: Timestamp,
     ) -> Result<Vec<Taken>, StoreError> {
         let of = batch.iter().zip(&taken).enumerate().filter(|(_, (_, taken))| **taken == Taken::TooMany);
-        let (places, messages): (Vec<usize>, Vec<Message>) =
-            of.map(|(place, (incoming, _))| (place, self.too_many(incoming, now))).unzip();
+        let (places, messages): (Vec<usize>, Vec<&Incoming>) =
+            of.map(|(place, (incoming, _))| (place, incoming)).unzip();
         if places.is_empty() {
             return Ok(taken);
         }
-        let rejected = self.engine.store.take(messages).await?;
+        let rejected = self.commit(&messages, now, |incoming| self.too_many(incoming, now)).await?;
         for (place, rejected) in places.into_iter().zip(rejected) {
             taken[place] = rejected;
         }
@@ -118,9 +124,14 @@ impl Inbox {
 
     /// Commits one message. If the store refuses it, it becomes a rejection, and if the store refuses even that, a rejection
     /// without any of its texts.
-    async fn commit_alone(&self, incoming: &Incoming, now: Timestamp) -> Result<Vec<Taken>, StoreError> {
+    async fn commit_alone(
+        &self,
+        message: Message,
+        incoming: &Incoming,
+        now: Timestamp,
+    ) -> Result<Vec<Taken>, StoreError> {
         let store = &self.engine.store;
-        let why = match store.take(vec![self.read(incoming, now)]).await {
+        let why = match store.take(vec![message]).await {
             Err(StoreError::Refused(why)) => why,
             taken => return taken,
         };

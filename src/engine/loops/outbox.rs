@@ -8,8 +8,8 @@ use tokio::sync::watch;
 
 use crate::engine::decide::delivery::{Judged, LONGEST_DELAY, judge};
 use crate::engine::loops::shared::Engine;
-use crate::engine::ports::mail::{Lane, PublishError, Publisher};
-use crate::engine::ports::store::{OutboxPage, OutboxRow, Settlement, StoreError};
+use crate::engine::ports::mail::{Delivered, Lane, Outgoing, PublishError, Publisher};
+use crate::engine::ports::store::{Outbox, OutboxPage, OutboxRow, Settlement, StoreError};
 
 /// Messages that are published together. The verdicts of those before may not be committed yet: so a broken connection
 /// repeats two batches at most, and as many are in memory.
@@ -17,6 +17,9 @@ const BATCH: usize = 512;
 /// The most bytes of bodies in a batch, beyond the first message: an event has a few KiB, so this bounds only what others
 /// wrote, in copies of rejected messages.
 const BATCH_BYTES: usize = 8 << 20;
+/// Batches of fresh messages, after which one of those is published that were put off: they get their turn however much
+/// comes, and a pass ends long before the longest wait.
+const BATCHES: usize = 8;
 /// After a broken connection or the first failure of the store, before trying again.
 const PAUSE: Duration = Duration::from_millis(500);
 /// The longest wait for a store that cannot be used: the pauses double up to it.
@@ -24,17 +27,26 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Publishes a lane until `stop` says true and what was said before it is out, or cannot be published.
 pub async fn publish(engine: Arc<Engine>, publisher: Arc<dyn Publisher>, lane: Lane, mut stop: watch::Receiver<bool>) {
-    let mut outbox = Outbox { engine: &engine, publisher: publisher.as_ref(), lane, unsettled: Settlement::default() };
-    let mut failures = 0_u32;
+    let mut outbox =
+        Outbound { engine: &engine, publisher: publisher.as_ref(), lane, unsettled: Settlement::default() };
+    let (mut failures, mut said) = (0_u32, None);
     loop {
         let stopping = *stop.borrow();
         let pass = outbox.pass().await;
         failures = if matches!(pass, Err(OutboxError::Store(_))) { failures + 1 } else { 0 };
         let wait = match &pass {
-            Ok(wait) => *wait,
+            Ok(Left::More) => continue,
+            Ok(Left::Until(wait)) => {
+                said = None;
+                *wait
+            }
             Err(error) => {
                 let pause = PAUSE.saturating_mul(1 << failures.saturating_sub(1).min(8)).min(LONGEST_PAUSE);
-                tracing::warn!(%error, ?lane, "cannot publish; the outbox keeps the messages, and they are tried again");
+                let why = Some(error.to_string());
+                if said != why {
+                    tracing::warn!(%error, ?lane, "cannot publish; the outbox keeps the messages, and they are tried again");
+                    said = why;
+                }
                 Some(pause)
             }
         };
@@ -49,59 +61,81 @@ pub async fn publish(engine: Arc<Engine>, publisher: Arc<dyn Publisher>, lane: L
     }
 }
 
+/// What a pass has left.
+enum Left {
+    /// There may be more to publish now.
+    More,
+    /// Nothing until a message that was put off is due; `None` if there is none.
+    Until(Option<Duration>),
+}
+
 /// One lane, and what is known of its messages and not in the store yet. While the store cannot be written, nothing is
 /// published and this stays in memory, two batches at most; so this process never publishes again what was confirmed.
-struct Outbox<'a> {
+struct Outbound<'a> {
     engine: &'a Engine,
     publisher: &'a dyn Publisher,
     lane: Lane,
     unsettled: Settlement,
 }
 
-impl Outbox<'_> {
-    /// Publishes what is due, batch by batch: while one is published, the verdicts of the one before are committed and the
-    /// next is read. Returns how long to wait before a refused message is tried again; `None` if there is none.
-    async fn pass(&mut self) -> Result<Option<Duration>, OutboxError> {
-        while self.publish_from_the_beginning().await? {}
-        let due = self.engine.store.next_retry(self.lane).await?;
-        let now = self.engine.clock.now();
-        Ok(due.map(|due| Duration::try_from(due.duration_since(now)).unwrap_or_default().clamp(PAUSE, LONGEST_DELAY)))
+impl Outbound<'_> {
+    /// Publishes fresh messages, and then a batch of those that were put off and are due. So a fresh message waits for one
+    /// such batch at most, and each message is in one batch of a pass.
+    async fn pass(&mut self) -> Result<Left, OutboxError> {
+        let began = self.engine.clock.now();
+        self.settle().await?;
+        let more = self.publish_fresh().await?;
+        if let Some(due) = self.engine.store.next_retry(self.lane).await? {
+            let page = self.read(Outbox::PutOff(began)).await?;
+            if !page.is_empty() {
+                let verdicts = self.publisher.publish(&outgoing(&page)).await?;
+                self.take_note(&page, &verdicts);
+                self.settle().await?;
+                return Ok(Left::More);
+            }
+            if !more {
+                let wait = Duration::try_from(due.duration_since(self.engine.clock.now())).unwrap_or_default();
+                return Ok(Left::Until(Some(wait.clamp(PAUSE, LONGEST_DELAY))));
+            }
+        }
+        Ok(if more { Left::More } else { Left::Until(None) })
     }
 
-    /// True if the outbox is to be read from its beginning again: replies that stayed behind a refused one may go out now,
-    /// and they have lower numbers.
-    async fn publish_from_the_beginning(&mut self) -> Result<bool, OutboxError> {
-        self.settle().await?;
-        let (mut page, mut again) = (self.read(0).await?, false);
-        while let Some(end) = page.last().map(|row| row.number) {
-            let messages: Vec<_> = page.iter().map(|row| row.outgoing.clone()).collect();
-            let publisher = self.publisher;
+    /// Publishes batch by batch: while one is published, the verdicts of the one before are committed and the next is read.
+    /// True if there may be more, because some of a batch have no verdict, or others have their turn.
+    async fn publish_fresh(&mut self) -> Result<bool, OutboxError> {
+        let mut page = self.read(Outbox::Fresh(0)).await?;
+        for _ in 0..BATCHES {
+            let Some(end) = page.last().map(|row| row.number) else { break };
+            let (messages, publisher) = (outgoing(&page), self.publisher);
             let published = publisher.publish(&messages);
             let next = async {
                 self.settle().await?;
-                if again { Ok(vec![]) } else { self.read(end).await }
+                self.read(Outbox::Fresh(end)).await
             };
             let (published, next) = tokio::join!(published, next);
             let verdicts = published?;
-            let Judged { settlement, frees, warnings } = judge(&page, &verdicts, self.engine.clock.now());
-            warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-            self.unsettled.done.extend(settlement.done);
-            self.unsettled.undeliverable.extend(settlement.undeliverable);
-            self.unsettled.refused.extend(settlement.refused);
-            again |= frees;
+            self.take_note(&page, &verdicts);
             if verdicts.len() < page.len() {
                 self.settle().await?;
-                return Err(PublishError { why: "the broker was lost before it had confirmed all".into() }.into());
+                return Ok(true);
             }
             page = next?;
         }
         self.settle().await?;
-        Ok(again)
+        Ok(!page.is_empty())
     }
 
-    async fn read(&self, after: i64) -> Result<Vec<OutboxRow>, StoreError> {
-        let now = self.engine.clock.now();
-        let page = OutboxPage { lane: self.lane, after, now, messages: BATCH, bytes: BATCH_BYTES };
+    fn take_note(&mut self, page: &[OutboxRow], verdicts: &[Delivered]) {
+        let Judged { settlement, warnings } = judge(page, verdicts, self.engine.clock.now());
+        warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+        self.unsettled.done.extend(settlement.done);
+        self.unsettled.undeliverable.extend(settlement.undeliverable);
+        self.unsettled.refused.extend(settlement.refused);
+    }
+
+    async fn read(&self, which: Outbox) -> Result<Vec<OutboxRow>, StoreError> {
+        let page = OutboxPage { lane: self.lane, which, messages: BATCH, bytes: BATCH_BYTES };
         self.engine.store.outbox(page).await
     }
 
@@ -114,6 +148,10 @@ impl Outbox<'_> {
         self.engine.observer.published(done.len(), undeliverable.len(), refused.len());
         Ok(())
     }
+}
+
+fn outgoing(page: &[OutboxRow]) -> Vec<Outgoing> {
+    page.iter().map(|row| row.outgoing.clone()).collect()
 }
 
 #[derive(Debug, thiserror::Error)]

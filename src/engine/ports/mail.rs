@@ -173,7 +173,7 @@ pub enum Delivered {
     Undeliverable,
     /// A queue it was routed to refused it (`basic.nack`: it is full, or it failed). Another one may have it.
     Refused,
-    /// Published alone, it was not confirmed in time, while the broker answered everything else. It may have arrived.
+    /// It was not confirmed in time, while the broker confirmed later ones, or answered everything else. It may have arrived.
     Unconfirmed,
     /// Published alone, it made the broker close the channel or the connection, with these words. Others can be published.
     Unpublishable(String),
@@ -190,7 +190,8 @@ pub struct PublishError {
 /// Sends messages.
 #[async_trait]
 pub trait Publisher: Send + Sync + 'static {
-    /// Publishes a batch and waits for every confirm: one verdict for each message, in order. There are fewer verdicts than
-    /// messages if the broker was lost on the way; nothing may be assumed about the messages without one.
+    /// Publishes a batch and waits for confirms: one verdict for each message, in order. There are fewer verdicts than
+    /// messages if the broker was lost on the way, or if some were not confirmed in time: what is known of them should be
+    /// settled before the rest is published. Nothing may be assumed about the messages without a verdict.
     async fn publish(&self, batch: &[Outgoing]) -> Result<Vec<Delivered>, PublishError>;
 }

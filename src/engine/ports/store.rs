@@ -252,15 +252,23 @@ impl StoreError {
     }
 }
 
+/// Fresh messages are read apart from those that were put off, so that they do not wait behind them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outbox {
+    /// Those that no queue has refused, with a number higher than this. Of replies only if their queue has refused no other
+    /// that is still there.
+    Fresh(i64),
+    /// Those that were put off, by themselves or behind another, and are due at this time.
+    PutOff(Timestamp),
+}
+
 /// A part of a lane of the outbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OutboxPage {
     /// The lane.
     pub lane: Lane,
-    /// Only messages with a higher number.
-    pub after: i64,
-    /// Refused messages only if they are due at this time.
-    pub now: Timestamp,
+    /// Which of its messages.
+    pub which: Outbox,
     /// The most messages.
     pub messages: usize,
     /// The most bytes of their bodies; but the first message whatever its size.
@@ -276,9 +284,6 @@ pub struct OutboxRow {
     pub outgoing: Outgoing,
     /// How often in a row a queue has refused it.
     pub tries: u32,
-    /// Whether it was put off, by itself or behind another. As long as it is there, other replies to its queue may stay
-    /// behind it.
-    pub put_off: bool,
 }
 
 /// A message that could not be published, kept aside.
@@ -469,7 +474,7 @@ pub trait Store: Send + Sync + 'static {
     async fn events(&self, uid: JobUid) -> Result<Vec<String>, StoreError>;
 
     /// The next messages to publish, in order. Where a queue has refused a reply, every other reply to it stays behind that
-    /// one, until it has left the outbox.
+    /// one, until it has left the outbox. Then those that were put behind it are due, before the fresh ones to that queue.
     async fn outbox(&self, page: OutboxPage) -> Result<Vec<OutboxRow>, StoreError>;
 
     /// When the first refused message of a lane is due.

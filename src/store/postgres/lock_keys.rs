@@ -25,6 +25,14 @@ pub(super) const PAUSES: i32 = 1 << 16;
 /// In the transaction class. The worker that changes the schema takes it alone.
 pub(super) const MIGRATION: i32 = 1 << 20;
 
+/// In the transaction class. A transaction that settles messages of this lane takes it alone.
+pub(super) fn settling(lane: Lane) -> i32 {
+    match lane {
+        Lane::Events => 1 << 18,
+        Lane::Replies => (1 << 18) + 1,
+    }
+}
+
 /// The keys of the transaction class for queues of instances, and for what jobs are counted as: without repetition, in
 /// the order in which every transaction takes them.
 pub(super) fn of_names<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<i32> {
@@ -94,6 +102,7 @@ mod tests {
             of_names(["vpc-bp1h8vbrbcgohcju50001", "revoke cen-44m0p68spvlrqq0001", "vpc-bp1h8vbrbcgohcju50001"]);
         assert_eq!(names, [357, 591]);
         assert_eq!([TRANSACTION_CLASS, WORKER_CLASS, PAUSES, MIGRATION], [0x4372_4773, 0x4372_4774, 65_536, 1_048_576]);
+        assert_eq!(Lane::ALL.map(settling), [262_144, 262_145]);
         assert!(i64::from(QUEUE_LOCKS) < i64::from(PAUSES));
     }
 }

@@ -4,30 +4,33 @@ use jiff::Timestamp;
 
 use super::connection::Connection;
 use super::error::PgError;
+use super::lock_keys::{self, TRANSACTION_CLASS};
 use super::outbound;
 use crate::engine::ports::mail::Lane;
-use crate::engine::ports::store::{OutboxPage, OutboxRow, SetAside, Settlement, StoreError};
+use crate::engine::ports::store::{Outbox, OutboxPage, OutboxRow, SetAside, Settlement, StoreError};
 use crate::store::row;
 
-/// Messages that no queue has refused: those of the numbers in `$5` that have appeared, and those after number `$1`. Then
-/// those that were refused and are due. In place of `{lane}` stands which lane.
-const PAGE: &str = "WITH due AS (
-      (SELECT number, uid, sequence, body FROM outbox o WHERE {lane} AND due_us IS NULL AND number = ANY ($5) AND number <= $1)
-      UNION ALL
-      (SELECT number, uid, sequence, body FROM outbox o WHERE {lane} AND due_us IS NULL AND number > $1
-       ORDER BY number LIMIT $6)
-      UNION ALL
-      (SELECT number, uid, sequence, body FROM outbox o
-       WHERE {kind} AND due_us IS NOT NULL AND due_us <= $4 AND (due_us <= $2 OR due_us >= $3) AND number > $1
-       ORDER BY number LIMIT $6)),
+/// Of the messages that `{which}` selects, as many as a page takes.
+const PAGE: &str = "WITH due AS ({which}),
     page AS (
       SELECT number, sum(size) OVER (ORDER BY number) - size AS before
       FROM (SELECT number, coalesce(octet_length(e.body), octet_length(due.body)) AS size
             FROM due LEFT JOIN events e ON e.uid = due.uid AND e.sequence = due.sequence
-            ORDER BY number LIMIT $6) AS sizes)
-    SELECT m.number, m.address, m.about, m.body, o.tries, o.due_us IS NOT NULL
+            ORDER BY number LIMIT $1) AS sizes)
+    SELECT m.number, m.address, m.about, m.body, o.tries
     FROM page JOIN mail m ON m.number = page.number JOIN outbox o ON o.number = page.number
-    WHERE before = 0 OR before + octet_length(m.body) <= $7 ORDER BY m.number";
+    WHERE before = 0 OR before + octet_length(m.body) <= $2 ORDER BY m.number";
+
+/// Messages that no queue has refused: those of the numbers in `$4` that have appeared, and those after number `$3`.
+const FRESH: &str = "
+    (SELECT number, uid, sequence, body FROM outbox o WHERE {lane} AND due_us IS NULL AND number = ANY ($4) AND number <= $3)
+    UNION ALL
+    (SELECT number, uid, sequence, body FROM outbox o WHERE {lane} AND due_us IS NULL AND number > $3
+     ORDER BY number LIMIT $1)";
+
+/// Messages that were put off and are due.
+const PUT_OFF: &str = "SELECT number, uid, sequence, body FROM outbox o
+    WHERE {lane} AND due_us IS NOT NULL AND (due_us <= $3 OR due_us BETWEEN $4 AND $5) ORDER BY number LIMIT $1";
 
 const EVENTS: &str = "queue IS NULL";
 const REPLIES: &str = "queue IS NOT NULL";
@@ -35,34 +38,47 @@ const REPLIES: &str = "queue IS NOT NULL";
 const FRESH_REPLIES: &str = "queue IS NOT NULL
     AND NOT EXISTS (SELECT 1 FROM outbox w WHERE w.queue = o.queue AND w.due_us IS NOT NULL)";
 
-/// The next messages of a page, and those of the numbers in `missing` that have appeared; in order.
+/// The next messages of a page, and of fresh ones those of the numbers in `missing` that have appeared; in order.
 pub(super) async fn page(conn: &Connection, page: OutboxPage, missing: &[i64]) -> Result<Vec<OutboxRow>, PgError> {
-    let (fresh, kind) = match page.lane {
-        Lane::Events => (EVENTS, EVENTS),
-        Lane::Replies => (FRESH_REPLIES, REPLIES),
-    };
-    let sql = PAGE.replace("{lane}", fresh).replace("{kind}", kind);
-    let (now, put_off) = (row::at_or_before(page.now), row::put_off_too_far(page.now));
     let (limit, bytes) = (row::limit(page.messages), row::limit(page.bytes));
-    let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 7] =
-        [&page.after, &now, put_off.start(), put_off.end(), &missing, &limit, &bytes];
-    let rows = conn.query(&sql, &parameters).await?;
+    let rows = match page.which {
+        Outbox::Fresh(after) => {
+            let lane = if page.lane == Lane::Events { EVENTS } else { FRESH_REPLIES };
+            let sql = PAGE.replace("{which}", FRESH).replace("{lane}", lane);
+            conn.query(&sql, &[&limit, &bytes, &after, &missing]).await?
+        }
+        Outbox::PutOff(now) => {
+            let sql = PAGE.replace("{which}", PUT_OFF).replace("{lane}", kind(page.lane));
+            let (now, far) = (row::at_or_before(now), row::put_off_too_far(now));
+            conn.query(&sql, &[&limit, &bytes, &now, far.start(), far.end()]).await?
+        }
+    };
     let rows = rows.into_iter().map(|row| {
         let tries = u32::try_from(row.get::<_, i32>(4)).unwrap_or_default();
         let (number, outgoing) = outbound::numbered(&row)?;
-        Ok(OutboxRow { number, outgoing, tries, put_off: row.get(5) })
+        Ok(OutboxRow { number, outgoing, tries })
     });
     Ok(rows.collect::<Result<_, StoreError>>()?)
 }
 
+fn kind(lane: Lane) -> &'static str {
+    match lane {
+        Lane::Events => EVENTS,
+        Lane::Replies => REPLIES,
+    }
+}
+
 pub(super) async fn next_retry(conn: &Connection, lane: Lane) -> Result<Option<Timestamp>, PgError> {
-    let kind = if lane == Lane::Events { EVENTS } else { REPLIES };
-    let row =
-        conn.query_one(&format!("SELECT min(due_us) FROM outbox WHERE {kind} AND due_us IS NOT NULL"), &[]).await?;
+    let sql = format!("SELECT min(due_us) FROM outbox WHERE {} AND due_us IS NOT NULL", kind(lane));
+    let row = conn.query_one(&sql, &[]).await?;
     Ok(row.get::<_, Option<i64>>(0).map(row::time))
 }
 
-pub(super) async fn settle(conn: &Connection, settlement: &Settlement) -> Result<(), PgError> {
+/// Two workers may settle at once, when one has just taken the lane over. One of them goes first: if a reply leaves while
+/// others are put behind it, they have none before them, and nothing would ever free them.
+pub(super) async fn settle(conn: &Connection, lane: Lane, settlement: &Settlement) -> Result<(), PgError> {
+    let lock = "SELECT pg_advisory_xact_lock($1, $2)";
+    conn.query(lock, &[&TRANSACTION_CLASS, &lock_keys::settling(lane)]).await?;
     leave(conn, &settlement.done, false).await?;
     let aside = &settlement.undeliverable;
     if !aside.is_empty() {

@@ -2,23 +2,25 @@
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params};
 
 use super::row;
 use crate::engine::ports::mail::{Lane, Outgoing};
-use crate::engine::ports::store::{OutboxPage, OutboxRow, SetAside, Settlement, StoreError};
+use crate::engine::ports::store::{Outbox, OutboxPage, OutboxRow, SetAside, Settlement, StoreError};
 
-/// The numbers of a page: messages that are due, and of those that no queue has refused the ones whose queue refuses no
-/// other.
-const NUMBERS: &str = "
+/// The numbers of messages that no queue has refused; of replies, those whose queue refuses no other.
+const FRESH: &str = "
     SELECT number FROM outbox o
     WHERE (exchange = '') = ?1 AND due_us IS NULL AND number > ?2
       AND NOT (?1 AND EXISTS (SELECT 1 FROM outbox w
                               WHERE w.exchange = '' AND w.routing_key = o.routing_key AND w.due_us IS NOT NULL))
-    UNION ALL
+    ORDER BY number LIMIT ?3";
+
+/// The numbers of messages that were put off and are due.
+const PUT_OFF: &str = "
     SELECT number FROM outbox
-    WHERE (exchange = '') = ?1 AND due_us IS NOT NULL AND (due_us <= ?3 OR due_us BETWEEN ?4 AND ?5) AND number > ?2
-    ORDER BY number LIMIT ?6";
+    WHERE (exchange = '') = ?1 AND due_us IS NOT NULL AND (due_us <= ?2 OR due_us BETWEEN ?4 AND ?5)
+    ORDER BY number LIMIT ?3";
 
 /// The number of the last message that was ever put in.
 pub(super) fn last_number(conn: &Connection) -> Result<i64, StoreError> {
@@ -28,14 +30,17 @@ pub(super) fn last_number(conn: &Connection) -> Result<i64, StoreError> {
 }
 
 pub(super) fn page(conn: &Connection, page: OutboxPage) -> Result<Vec<OutboxRow>, StoreError> {
-    let mut numbers = conn.prepare_cached(NUMBERS)?;
-    let (now, put_off) = (row::at_or_before(page.now), row::put_off_too_far(page.now));
-    let found =
-        params![page.lane == Lane::Replies, page.after, now, put_off.start(), put_off.end(), row::limit(page.messages)];
-    let numbers: Vec<i64> = numbers.query_map(found, |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let (replies, limit) = (page.lane == Lane::Replies, row::limit(page.messages));
+    let numbers = match page.which {
+        Outbox::Fresh(after) => numbers(conn, FRESH, params![replies, after, limit])?,
+        Outbox::PutOff(now) => {
+            let (now, far) = (row::at_or_before(now), row::put_off_too_far(now));
+            numbers(conn, PUT_OFF, params![replies, now, limit, far.start(), far.end()])?
+        }
+    };
     let mut read = conn.prepare_cached(
         "SELECT m.number, m.message_id, m.exchange, m.routing_key, m.correlation_id, m.content_type, m.headers, m.body,
-                o.tries, o.due_us IS NOT NULL
+                o.tries
          FROM mail m JOIN outbox o ON o.number = m.number WHERE m.number = ?1",
     )?;
     let (mut rows, mut bytes) = (Vec::new(), 0);
@@ -51,6 +56,10 @@ pub(super) fn page(conn: &Connection, page: OutboxPage) -> Result<Vec<OutboxRow>
     Ok(rows)
 }
 
+fn numbers(conn: &Connection, sql: &str, of: &[&dyn ToSql]) -> Result<Vec<i64>, StoreError> {
+    Ok(conn.prepare_cached(sql)?.query_map(of, |row| row.get(0))?.collect::<Result<_, _>>()?)
+}
+
 pub(super) fn next_retry(conn: &Connection, lane: Lane) -> Result<Option<Timestamp>, StoreError> {
     let due: Option<i64> = conn
         .prepare_cached("SELECT min(due_us) FROM outbox WHERE (exchange = '') = ?1 AND due_us IS NOT NULL")?
@@ -59,7 +68,7 @@ pub(super) fn next_retry(conn: &Connection, lane: Lane) -> Result<Option<Timesta
 }
 
 fn outbox_row(row: &Row<'_>) -> Result<OutboxRow, StoreError> {
-    Ok(OutboxRow { number: row.get(0)?, outgoing: outgoing(row)?, tries: row.get(8)?, put_off: row.get(9)? })
+    Ok(OutboxRow { number: row.get(0)?, outgoing: outgoing(row)?, tries: row.get(8)? })
 }
 
 /// A message from the columns after the first: message id, exchange, routing key, correlation id, content type, headers and

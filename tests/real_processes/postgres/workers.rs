@@ -164,7 +164,7 @@ async fn a_pause_waits_for_jobs_that_are_beginning() {
     job.begun_at = Some(at(10));
     let change = Change { admission: Some(Admission { since: at(0), most: None }), ..change(job, LeaseUse::None) };
     let beginning = tokio::spawn(async move { one.commit(change).await.unwrap() });
-    waits(&database).await;
+    waits(&database, 1).await;
     let pause = Pause {
         account: record(1).job.cen.owner,
         since: at(5),

@@ -1,12 +1,12 @@
 //! Promises about messages to publish.
 
-use super::super::outbox::WholeOutbox as _;
+use super::super::outbox::{WholeOutbox as _, page};
 use std::sync::Arc;
 
 use super::fixtures::*;
 use crossgrant::engine::ports::mail::Lane;
 use crossgrant::engine::ports::store::{
-    LeaseUse, OutboundMessage, OutboxPage, SetAside, Settlement, Store, StoreError,
+    LeaseUse, OutboundMessage, Outbox, OutboxPage, OutboxRow, SetAside, Settlement, Store, StoreError,
 };
 use crossgrant::engine::record::State;
 
@@ -118,15 +118,25 @@ pub async fn an_event_never_changes_its_content(store: S) {
     assert_eq!(load(&*store, 1).await, record(1), "nothing of the change is kept");
 }
 
-/// A page of a lane at `seconds`.
-fn page(lane: Lane, after: i64, seconds: i64) -> OutboxPage {
-    OutboxPage { lane, after, now: at(seconds), messages: 100, bytes: usize::MAX }
+fn put_off(lane: Lane, seconds: i64) -> OutboxPage {
+    OutboxPage { which: Outbox::PutOff(at(seconds)), ..page(lane, 0, 100) }
+}
+
+/// What may go out of a lane at `seconds`, fresh or put off before.
+async fn due(store: &dyn Store, lane: Lane, seconds: i64) -> Vec<OutboxRow> {
+    let mut rows = store.outbox(page(lane, 0, 100)).await.unwrap();
+    rows.extend(store.outbox(put_off(lane, seconds)).await.unwrap());
+    rows.sort_by_key(|row| row.number);
+    rows
 }
 
 /// The correlation ids of the replies that may go out at `seconds`, with how often each was refused.
 async fn replies(store: &dyn Store, seconds: i64) -> Vec<(String, u32)> {
-    let rows = store.outbox(page(Lane::Replies, 0, seconds)).await.unwrap();
-    rows.into_iter().map(|row| (row.outgoing.correlation_id.unwrap(), row.tries)).collect()
+    due(store, Lane::Replies, seconds)
+        .await
+        .into_iter()
+        .map(|row| (row.outgoing.correlation_id.unwrap(), row.tries))
+        .collect()
 }
 
 fn expected(ids: &[(&str, u32)]) -> Vec<(String, u32)> {
@@ -141,7 +151,7 @@ async fn answer(store: &dyn Store, to: &[(&str, &str)]) {
 
 /// Settles one reply, by its correlation id; every reply is in the page of `seconds`.
 async fn settle(store: &dyn Store, seconds: i64, id: &str, settlement: impl Fn(i64) -> Settlement) {
-    let rows = store.outbox(page(Lane::Replies, 0, seconds)).await.unwrap();
+    let rows = due(store, Lane::Replies, seconds).await;
     let number = rows.iter().find(|row| row.outgoing.correlation_id.as_deref() == Some(id)).unwrap().number;
     store.settle(Lane::Replies, &settlement(number)).await.unwrap();
 }
@@ -158,7 +168,7 @@ pub async fn lanes_are_read_apart(store: S) {
     take(&*store, &[record(1)]).await;
     answer(&*store, &[("q1", "a"), ("q2", "b")]).await;
     take(&*store, &[record(2)]).await;
-    let events = store.outbox(page(Lane::Events, 0, 1)).await.unwrap();
+    let events = store.outbox(page(Lane::Events, 0, 100)).await.unwrap();
     assert_eq!(
         events.iter().map(|row| &row.outgoing.message_id).collect::<Vec<_>>(),
         [&format!("{}.1", uid(1)), &format!("{}.1", uid(2))]
@@ -172,30 +182,28 @@ pub async fn lanes_are_read_apart(store: S) {
 
 pub async fn a_page_is_bounded_in_bytes(store: S) {
     take(&*store, &[record(1), record(2), record(3)]).await;
-    let whole = store.outbox(page(Lane::Events, 0, 1)).await.unwrap();
+    let whole = store.outbox(page(Lane::Events, 0, 100)).await.unwrap();
     let body = whole[0].outgoing.body.len();
     for (bytes, messages) in [(0, 1), (body, 1), (2 * body - 1, 1), (2 * body, 2), (3 * body, 3)] {
-        let some = store.outbox(OutboxPage { bytes, ..page(Lane::Events, 0, 1) }).await.unwrap();
+        let some = store.outbox(OutboxPage { bytes, ..page(Lane::Events, 0, 100) }).await.unwrap();
         assert_eq!(some, whole[..messages], "{bytes} bytes");
     }
 }
 
 pub async fn a_refused_event_waits_alone(store: S) {
     take(&*store, &[record(1), record(2), record(3)]).await;
-    let all = store.outbox(page(Lane::Events, 0, 1)).await.unwrap();
+    let all = store.outbox(page(Lane::Events, 0, 100)).await.unwrap();
     assert_eq!(store.next_retry(Lane::Events).await.unwrap(), None);
     store.settle(Lane::Events, &refused(20)(all[1].number)).await.unwrap();
-    assert_eq!(store.outbox(page(Lane::Events, 0, 19)).await.unwrap(), [all[0].clone(), all[2].clone()]);
+    assert_eq!(due(&*store, Lane::Events, 19).await, [all[0].clone(), all[2].clone()]);
     assert_eq!(store.next_retry(Lane::Events).await.unwrap(), Some(at(20)));
     assert_eq!(store.next_retry(Lane::Replies).await.unwrap(), None);
     let counts = store.counts().await.unwrap();
     assert_eq!((counts.outbox, counts.refused), (3, 1));
-    let due = store.outbox(page(Lane::Events, 0, 20)).await.unwrap();
-    assert_eq!(
-        due.iter().map(|row| (row.number, row.tries)).collect::<Vec<_>>(),
-        [(all[0].number, 0), (all[1].number, 1), (all[2].number, 0)]
-    );
-    assert_eq!(store.outbox(page(Lane::Events, all[1].number, 20)).await.unwrap().len(), 1, "not twice in a pass");
+    let due = store.outbox(put_off(Lane::Events, 20)).await.unwrap();
+    assert_eq!(due.iter().map(|row| (row.number, row.tries)).collect::<Vec<_>>(), [(all[1].number, 1)]);
+    let fresh = store.outbox(page(Lane::Events, 0, 100)).await.unwrap();
+    assert_eq!(fresh, [all[0].clone(), all[2].clone()], "apart from it");
 }
 
 pub async fn replies_stay_behind_the_refused_one(store: S) {
@@ -220,7 +228,7 @@ pub async fn replies_stay_behind_the_refused_one(store: S) {
 pub async fn the_first_reply_that_was_refused_stays_the_first(store: S) {
     take(&*store, &[record(1)]).await;
     answer(&*store, &[("full", "a"), ("full", "b"), ("full", "c")]).await;
-    let rows = store.outbox(page(Lane::Replies, 0, 1)).await.unwrap();
+    let rows = store.outbox(page(Lane::Replies, 0, 100)).await.unwrap();
     let numbers: Vec<i64> = rows.iter().map(|row| row.number).collect();
     store.settle(Lane::Replies, &refused(20)(numbers[1])).await.unwrap();
     // One that was published before that was known.

@@ -5,7 +5,7 @@ const DIRECT: &str = "amq.rabbitmq.reply-to.g1h2AA5yZXBseUA5NTI1OTk1NAAAC3YAAAAA
 fn row(number: i64, to: (&str, &str), tries: u32) -> OutboxRow {
     let (exchange, routing_key) = (to.0.to_owned(), to.1.to_owned());
     let outgoing = Outgoing { message_id: format!("m{number}"), exchange, routing_key, ..Outgoing::default() };
-    OutboxRow { number, outgoing, tries, put_off: tries > 0 }
+    OutboxRow { number, outgoing, tries }
 }
 
 fn now() -> Timestamp {
@@ -23,12 +23,11 @@ fn each_message_meets_with_its_own_verdict() {
     let words = "ACCESS_REFUSED - write access refused";
     let verdicts =
         [Delivered::Confirmed, Delivered::Undeliverable, Delivered::Unpublishable(words.into()), Delivered::Refused];
-    let Judged { settlement, frees, warnings } = judge(&page, &verdicts, now());
+    let Judged { settlement, warnings } = judge(&page, &verdicts, now());
     assert_eq!(settlement.done, [1]);
     let aside = |number, reason: &str| SetAside { number, reason: reason.into(), tries: 0, given_up: false };
     assert_eq!(settlement.undeliverable, [aside(2, NO_QUEUE), aside(3, words)]);
     assert_eq!(settlement.refused, [(4, after(1))]);
-    assert!(!frees, "nothing stayed behind them");
     assert!(
         warnings.len() == 2 && warnings[0].contains("m4 to queue \"q3\"") && warnings[1].contains(words),
         "{warnings:?}"
@@ -58,28 +57,18 @@ fn waits_double_up_to_the_longest_and_end_after_some_hours() {
     assert!(all > Duration::from_secs(4 * 3600) && all < Duration::from_secs(8 * 3600), "{all:?}");
 
     let tried = |tries, verdict| judge(&[row(1, ("", "full"), tries)], &[verdict], now());
-    let Judged { settlement, warnings, .. } = tried(1, Delivered::Refused);
+    let Judged { settlement, warnings } = tried(1, Delivered::Refused);
     assert_eq!((settlement.refused, warnings.len()), (vec![(1, after(2))], 0), "said once, at the first refusal");
-    let Judged { settlement, frees, warnings } = tried(MOST_TRIES - 1, Delivered::Unconfirmed);
+    let Judged { settlement, warnings } = tried(MOST_TRIES - 1, Delivered::Unconfirmed);
     let aside = SetAside { number: 1, reason: UNCONFIRMED.into(), tries: MOST_TRIES, given_up: true };
     assert_eq!((settlement.undeliverable, settlement.refused), (vec![aside], vec![]));
-    assert!(frees && warnings[0].contains("for the last time"), "{warnings:?}");
+    assert!(warnings[0].contains("for the last time"), "{warnings:?}");
 }
 
 #[test]
 fn what_is_not_confirmed_is_not_looked_for_every_few_seconds() {
     let waits = |tries| judge(&[row(1, ("", "q"), tries)], &[Delivered::Unconfirmed], now()).settlement.refused;
     assert_eq!((waits(0), waits(1), waits(9)), (vec![(1, after(64))], vec![(1, after(128))], vec![(1, after(600))]));
-}
-
-#[test]
-fn a_reply_that_gets_through_frees_those_behind_it() {
-    let behind = OutboxRow { put_off: true, ..row(1, ("", "full"), 0) };
-    assert!(judge(&[behind], &[Delivered::Confirmed], now()).frees, "it was behind another, and others are behind it");
-    assert!(judge(&[row(1, ("", "full"), 3)], &[Delivered::Confirmed], now()).frees);
-    assert!(judge(&[row(1, ("", "full"), 3)], &[Delivered::Undeliverable], now()).frees, "its queue is gone");
-    assert!(!judge(&[row(1, ("", "full"), 3)], &[Delivered::Refused], now()).frees);
-    assert!(!judge(&[row(1, ("events", "job.failed"), 3)], &[Delivered::Confirmed], now()).frees);
 }
 
 #[test]
