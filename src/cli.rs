@@ -14,6 +14,7 @@ mod follow;
 mod input;
 mod jobs;
 mod loops;
+mod moments;
 mod output;
 mod pause;
 mod plan;

@@ -70,6 +70,9 @@ pub struct Record {
     pub attempt: u32,
     /// Since when there was no progress: `give-up` is counted from here.
     pub trying_since: Timestamp,
+    /// When it parks if the tries of this step bring no progress until then. Set by a try that brought none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gives_up_at: Option<Timestamp>,
     /// Since when the cloud refuses the keys of the account that the step acts as, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys_refused_since: Option<Timestamp>,
@@ -150,6 +153,7 @@ impl Record {
             undo: None,
             attempt: 0,
             trying_since: now,
+            gives_up_at: None,
             keys_refused_since: None,
             attempts: 0,
             calls: 0,
