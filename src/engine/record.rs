@@ -113,6 +113,10 @@ pub struct Record {
     /// When an operator approved it. No hourly limit stops it after that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approved_at: Option<Timestamp>,
+    /// When the store was put back from a backup, if nobody has let the job go on since: what happened after the backup is not
+    /// known, so it makes no write.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restored_at: Option<Timestamp>,
     /// The latest commands of operators, in the order in which they were carried out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub commands: Vec<Commanded>,
@@ -167,6 +171,7 @@ impl Record {
             unchecked: vec![],
             begun_at: None,
             approved_at: None,
+            restored_at: None,
             commands: vec![],
             empty_since: EmptySince::default(),
             mended: false,
