@@ -109,12 +109,12 @@ impl Client {
             return Ok(());
         }
         let Err(UsedUp { opens_in, ahead, .. }) = self.take(account, operation).await else { return Ok(()) };
-        self.observer.called(operation, account, "not-sent", Duration::ZERO);
+        self.observer.deferred(operation, account);
         let about = spoken(opens_in);
         let why = format!(
             "this worker's own limit on {operation} as account {account} is reached: {ahead} calls ahead, about {about}"
         );
-        Err(CloudError { retry_after: Some(opens_in), ..CloudError::not_sent(operation, why) })
+        Err(CloudError::deferred(operation, why, opens_in))
     }
 
     /// Sends a request and waits for its answer as long as it may take.
