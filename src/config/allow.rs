@@ -7,7 +7,7 @@ use crate::engine::policy::Allow;
 
 /// Reads one rule to its end; `None` if something is wrong with it.
 pub(super) fn rule(table: &Table<'_, '_>) -> Option<Allow> {
-    let known = table.only(schema::ALLOW_KEYS) & table.requires("requesters");
+    let known = table.only(schema::ALLOW_KEYS) && table.requires("requesters");
     let strings = |key| table.list_of(key, |key, found| value::string(key, found).map(str::to_owned));
     let requesters = strings("requesters");
     let kinds =

@@ -91,7 +91,6 @@ fn the_metrics_have_every_family() {
         "crossgrant_step_duration_seconds",
         "crossgrant_cloud_calls",
         "crossgrant_cloud_call_duration_seconds",
-        "crossgrant_cloud_budget_deferred",
         "crossgrant_cloud_budget_waited_seconds",
         "crossgrant_cloud_budget_rate",
         "crossgrant_sweep_jobs",
