@@ -2,6 +2,7 @@
 
 mod approve;
 mod args;
+mod backup;
 mod broker;
 mod client;
 mod dead;
@@ -14,6 +15,7 @@ mod follow;
 mod input;
 mod jobs;
 mod loops;
+mod moments;
 mod output;
 mod pause;
 mod plan;
@@ -62,6 +64,8 @@ pub async fn execute(cli: Cli, crash_points: Arc<dyn CrashPoints>) -> Result<Exi
         CliCommand::Plan(args) => plan::plan(args, config).await,
         CliCommand::Submit(args) => submit::submit(args, &config()?).await,
         CliCommand::PutBack(args) => put_back::put_back(args, &config()?).await,
+        CliCommand::Backup(args) => backup::backup(args, &config()?),
+        CliCommand::Restore(args) => backup::restore(args, &config()?).await,
         CliCommand::Simulate(args) => simulate::simulate(args).await,
         CliCommand::Worker(command) => ask_worker(command, &config()?).await,
         CliCommand::Doctor(args) => doctor::doctor(args, config).await,

@@ -10,6 +10,7 @@
 //!
 //! Every secret can be given as `<key>_file` instead. Relative paths are relative to the working directory.
 
+mod allow;
 mod credentials;
 mod endpoints;
 mod error;

@@ -9,4 +9,4 @@ mod row;
 mod sqlite;
 
 pub use postgres::{LeaseClock, Postgres, PostgresSettings};
-pub use sqlite::Sqlite;
+pub use sqlite::{Sqlite, back_up, unpack};

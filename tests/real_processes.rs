@@ -3,6 +3,7 @@
 //! exactly once; and what the requester gets: one end.
 
 mod admin_port;
+mod backup;
 mod broker_killed;
 mod ccn_plans;
 mod clock_set;

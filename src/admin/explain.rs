@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{AccountUid, JobUid};
-use crate::engine::record::{Ending, Phase, Record, State, Turn};
+use crate::engine::record::{Ending, Phase, Record, State, Turn, Undo};
 
 /// What an operator is told of a job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +14,9 @@ pub struct Explanation {
     /// When something happens next by itself. `None` when that is now or never, or when another job decides it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
+    /// When it parks if the tries of its step bring no progress until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gives_up: Option<Timestamp>,
     /// What happens next, or what a person can do, in one sentence.
     pub next: String,
     /// The job on the same instance that comes first.
@@ -68,19 +71,50 @@ fn queued(record: &Record, blocker: Option<&Record>, now: Timestamp) -> Explanat
         let next = format!("starts when {} has ended or waits for the hour", first.uid);
         (format!("{job} on the same instance comes first"), next)
     };
-    Explanation { why, until: None, next, blocker: Some(first.uid) }
+    Explanation { why, until: None, gives_up: None, next, blocker: Some(first.uid) }
 }
 
 fn running(record: &Record, now: Timestamp) -> Explanation {
     let step = &record.step;
-    let doing = if record.undo.is_some() { "is undoing" } else { "is working on" };
-    let why = if record.why.is_empty() { format!("a worker {doing} step {step}") } else { record.why.clone() };
-    match record.phase.due().filter(|due| *due > now) {
-        Some(until) if record.attempt > 0 => {
-            explanation(why, Some(until), format!("then it tries step {step} again (try {})", record.attempt + 1))
+    let until = record.phase.due().filter(|due| *due > now);
+    let why = match &record.undo {
+        Some(undo) if record.why.is_empty() || record.why.ends_with(&undo.message) => cause(undo),
+        Some(undo) => format!("{}; now: {}", cause(undo), record.why),
+        None if record.why.is_empty() => format!("a worker is working on step {step}"),
+        None => record.why.clone(),
+    };
+    let next = match (&record.undo, until) {
+        (Some(undo), _) => {
+            let again = if until.is_some() && record.attempt > 0 { "tries again: " } else { "" };
+            let Undo { ends, reason, .. } = undo;
+            format!("{again}{}, then ends as {} ({reason})", puts_back(record), ends.as_str())
         }
-        Some(until) => explanation(why, Some(until), format!("then it checks step {step} again")),
-        None => explanation(why, None, format!("a worker {doing} step {step} now")),
+        (None, Some(_)) if record.attempt > 0 => {
+            format!("then it tries step {step} again (try {})", record.attempt + 1)
+        }
+        (None, Some(_)) => format!("then it checks step {step} again"),
+        (None, None) => format!("a worker is working on step {step} now"),
+    };
+    let gives_up = record.gives_up_at.filter(|_| until.is_some() && record.attempt > 0);
+    Explanation { gives_up, ..explanation(why, until, next) }
+}
+
+/// Why a job goes back.
+fn cause(undo: &Undo) -> String {
+    format!("it goes back, because {}", undo.message.trim_end_matches('.'))
+}
+
+/// What the present step of a job that goes back does.
+fn puts_back(record: &Record) -> String {
+    let payer = record.before.as_ref().and_then(|before| before.order_type);
+    let undone = record.writes.iter().rfind(|write| !write.undo && write.step == record.step);
+    match (undone, payer) {
+        // Of the calls that name a payer, those with a ClientToken change that of a grant or an attachment that is there.
+        (Some(write), Some(payer)) if write.order_type.is_some() && write.operation.takes_client_token() => {
+            format!("puts {payer} back in account {}", write.account)
+        }
+        (Some(write), _) => format!("undoes {} in account {}", write.operation, write.account),
+        (None, _) => "puts back what was written".to_owned(),
     }
 }
 
@@ -105,15 +139,28 @@ fn waiting(record: &Record, now: Timestamp) -> Explanation {
 }
 
 fn parked(record: &Record, ending: &Ending, can_cancel: bool) -> Explanation {
-    let why = format!("{} ({})", ending.message.trim_end_matches('.'), ending.reason);
+    let stopped = format!("{} ({})", ending.message.trim_end_matches('.'), ending.reason);
+    let why = match &record.undo {
+        Some(undo) => format!("{}; going back stopped: {stopped}", cause(undo)),
+        None => stopped,
+    };
+    if let Some(undo) = record.undo.as_ref().filter(|_| record.is_half_done()) {
+        let next = format!(
+            "half done, and other jobs on the instance wait. Remove the cause, then `resume` goes on going back: it {}, then \
+             ends as {}. `cancel` does nothing more, because the job goes back already",
+            puts_back(record),
+            undo.ends.as_str()
+        );
+        return explanation(why, None, further(ending, &next));
+    }
     let next = if record.needs_approval() {
         "`approve` starts it, `cancel` ends it. Nothing was written, and it does not start by itself in the next hour"
     } else if record.is_half_done() && !can_cancel {
-        "half done, and other jobs on the instance wait. Remove the cause, then `resume` goes on from here. It cannot be \
-         cancelled, because not everything that was written can be put back"
+        "half done, and other jobs on the instance wait. Remove the cause, then `resume` goes on to what the job asks for. It \
+         cannot be cancelled, because not everything that was written can be put back"
     } else if record.is_half_done() {
-        "half done, and other jobs on the instance wait. Remove the cause, then `resume` goes on from here, or `cancel` puts \
-         back what was written"
+        "half done, and other jobs on the instance wait. Remove the cause, then `resume` goes on to what the job asks for, or \
+         `cancel` puts back what was written"
     } else if record.wait.is_some() {
         "remove the cause, then `resume` continues the wait. Both writes are made, so it cannot be cancelled"
     } else {
@@ -138,7 +185,7 @@ fn further(ending: &Ending, next: &str) -> String {
 }
 
 fn explanation(why: impl Into<String>, until: Option<Timestamp>, next: impl Into<String>) -> Explanation {
-    Explanation { why: why.into(), until, next: next.into(), blocker: None }
+    Explanation { why: why.into(), until, gives_up: None, next: next.into(), blocker: None }
 }
 
 #[cfg(test)]
@@ -146,7 +193,7 @@ mod tests {
     use super::*;
     use crate::admin::testing::{at, record};
     use crate::domain::{Operation, OrderType, Reason};
-    use crate::engine::record::{Outcome, Wait, Write};
+    use crate::engine::record::{Image, Outcome, Wait, Write};
 
     const NOW: &str = "2026-11-21T10:20:00Z";
 
@@ -225,17 +272,53 @@ mod tests {
         let busy = Record { why: "calls ModifyGrant".into(), ..active(Phase::Running, NOW) };
         assert_eq!((of(&busy).until, of(&busy).why.as_str()), (None, "calls ModifyGrant"));
         assert!(of(&busy).next.contains("is working on step survey now"));
-        let undoing = Record { undo: Some(undo()), why: String::new(), ..busy };
-        assert!(of(&undoing).why.contains("is undoing step survey"));
-        let trying = Record { attempt: 1, ..active(Phase::Running, "2026-11-21T10:21:00Z") };
-        assert_eq!(of(&trying).until, trying.phase.due());
+        let gives_up_at = Some(at("2026-11-21T16:20:00Z"));
+        let trying = Record { attempt: 1, gives_up_at, ..active(Phase::Running, "2026-11-21T10:21:00Z") };
+        assert_eq!((of(&trying).until, of(&trying).gives_up), (trying.phase.due(), gives_up_at));
         assert!(of(&trying).next.contains("tries step survey again (try 2)"));
         let looking = Record { attempt: 0, ..trying };
         assert!(of(&looking).next.contains("checks step survey again"));
     }
 
-    fn undo() -> crate::engine::record::Undo {
-        crate::engine::record::Undo { ends: State::Cancelled, reason: Reason::CancelledByOperator, message: "m".into() }
+    /// The grant is modified in the resource account, the other account has refused, and the job goes back.
+    fn going_back(record: Record) -> Record {
+        let refused =
+            "UpdateTransitRouterVpcAttachmentAttribute was refused in account 1250123456123456: Forbidden.RAM";
+        let undo = Undo { ends: State::Failed, reason: Reason::RefusedByCloud, message: refused.into() };
+        let mut record = written(Record { undo: Some(undo), step: "modify-grant".into(), ..record });
+        record.writes[0].step = "modify-grant".into();
+        record.writes[0].operation = Operation::ModifyGrantInstanceToTransitRouter;
+        record.writes[0].order_type = Some(OrderType::PayByResourceOwner);
+        record.before = Some(Image {
+            at: at(NOW),
+            granted: true,
+            order_type: Some(OrderType::PayByCenOwner),
+            effective_order_type: Some(OrderType::PayByCenOwner),
+            attachments: None,
+        });
+        record
+    }
+
+    #[test]
+    fn a_job_that_goes_back_says_so_and_why_and_how_it_ends() {
+        let why = "it goes back, because UpdateTransitRouterVpcAttachmentAttribute was refused in account 1250123456123456: \
+                   Forbidden.RAM";
+        let puts_back = "puts PayByCenOwner back in account 1688000000000001, then ends as failed (refused-by-cloud)";
+        let back = going_back(Record { why: String::new(), ..active(Phase::Running, NOW) });
+        assert_eq!((of(&back).why.as_str(), of(&back).next.as_str()), (why, puts_back));
+        let again = "the last write may not be shown yet";
+        let tries =
+            Record { attempt: 2, why: again.into(), ..going_back(active(Phase::Running, "2026-11-21T10:21:00Z")) };
+        assert_eq!(
+            (of(&tries).why, of(&tries).next),
+            (format!("{why}; now: {again}"), format!("tries again: {puts_back}"))
+        );
+
+        let parked = going_back(parked(Reason::HalfDone, true));
+        let said = explain(&parked, None, false, at(NOW));
+        assert_eq!(said.why, format!("{why}; going back stopped: the cloud said no (half-done)"));
+        assert!(said.next.contains("`resume` goes on going back: it puts PayByCenOwner back"), "{said:?}");
+        assert!(said.next.contains("`cancel` does nothing more"), "{said:?}");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 pub(super) use about::{DoctorArgs, ExplainArgs, WorkflowCommand};
-pub(super) use local::{PlanArgs, PutBackArgs, RunArgs, ServeArgs, SimulateArgs, SubmitArgs};
+pub(super) use local::{BackupArgs, PlanArgs, PutBackArgs, RestoreArgs, RunArgs, ServeArgs, SimulateArgs, SubmitArgs};
 pub(super) use worker::{
     ApproveArgs, DeadChoiceArgs, DeadCommand, DeadListArgs, JobArgs, JobsArgs, PauseArgs, PausedArgs, ShowArgs,
     UnpauseArgs, WorkerArgs, WorkerCommand,
@@ -59,6 +59,10 @@ pub enum CliCommand {
     Submit(SubmitArgs),
     /// Put messages back that the broker gave up before a worker had accepted them: they expired, or were delivered too often.
     PutBack(PutBackArgs),
+    /// Copy the store's file into a new file. A worker may use the store meanwhile.
+    Backup(BackupArgs),
+    /// Put the store back from a backup. Its jobs look first, and park before they write; `resume` lets a job go on.
+    Restore(RestoreArgs),
     /// Run a simulated cloud.
     Simulate(SimulateArgs),
     /// The commands that ask a running worker.

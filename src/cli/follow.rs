@@ -161,6 +161,6 @@ mod tests {
         assert_eq!(follow.open().len(), 2);
         follow.take("a", &event(EventType::Waiting, 3));
         let now = "2026-11-21T10:59:00Z".parse().unwrap();
-        assert_eq!(follow.line(now), "0 of 2 ended · NET-1 waiting · next check in 1 min 1 s");
+        assert_eq!(follow.line(now), "0 of 2 ended · NET-1 waiting · next check in 1 min 0 s");
     }
 }

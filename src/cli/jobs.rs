@@ -5,6 +5,7 @@ use serde_json::json;
 use super::args::{JobArgs, JobsArgs, ShowArgs};
 use super::client::{AdminClient, segment};
 use super::exit::{CliError, Exit};
+use super::moments::Moments;
 use super::{output, text};
 use crate::admin::{JobPage, JobView};
 use crate::engine::decide::command::Command;
@@ -35,7 +36,7 @@ pub(super) async fn jobs(args: &JobsArgs, worker: &AdminClient) -> Result<Exit, 
 /// Prints one job: what it does or waits for, its images, writes and events.
 pub(super) async fn show(args: &ShowArgs, worker: &AdminClient) -> Result<Exit, CliError> {
     let view: JobView = worker.get(&format!("/v1/jobs/{}", segment(&args.job))).await?;
-    let lines = if args.json { vec![json!(view).to_string()] } else { text::page(&view) };
+    let lines = if args.json { vec![json!(view).to_string()] } else { text::page(&view, &Moments::on_stdout()) };
     lines.iter().try_for_each(|line| output::line(line))?;
     Ok(Exit::Ok)
 }

@@ -5,7 +5,7 @@ use std::io::{IsTerminal, Write};
 use jiff::Timestamp;
 
 use crate::clock;
-use crate::domain::visible;
+use crate::domain::{spoken, visible};
 
 /// The longest line, in characters. A longer one would wrap, and the part above could not be written over.
 const WIDTH: usize = 79;
@@ -63,19 +63,10 @@ pub(super) fn line(ended: usize, total: usize, current: Option<&CurrentJob>, now
             line.push_str(&format!(" at {step}"));
         }
         if let Some(next) = current.next.filter(|next| *next > now) {
-            line.push_str(&format!(" · next check in {}", span(clock::until(now, next).as_secs() + 1)));
+            line.push_str(&format!(" · next check in {}", spoken(clock::until(now, next))));
         }
     }
     line
-}
-
-/// A number of seconds in hours, minutes and seconds.
-fn span(seconds: u64) -> String {
-    match (seconds / 3600, seconds % 3600 / 60, seconds % 60) {
-        (0, 0, s) => format!("{s} s"),
-        (0, m, s) => format!("{m} min {s} s"),
-        (h, m, _) => format!("{h} h {m} min"),
-    }
 }
 
 #[cfg(test)]
@@ -91,10 +82,5 @@ mod tests {
         let past = CurrentJob { next: Some(now), step: None, ..current };
         assert_eq!(line(1, 3, Some(&past), now), "1 of 3 ended · NET-1 waiting");
         assert_eq!(line(3, 3, None, now), "3 of 3 ended");
-    }
-
-    #[test]
-    fn spans_are_read_as_people_say_them() {
-        assert_eq!([7, 61, 3600, 7325].map(span), ["7 s", "1 min 1 s", "1 h 0 min", "2 h 2 min"]);
     }
 }

@@ -1,5 +1,8 @@
 //! Jobs as text for people: rows of a table, and the page of one job.
 
+use serde_json::Value;
+
+use super::moments::Moments;
 use crate::admin::JobView;
 use crate::engine::record::{Commanded, Image, Outcome, Record, Write};
 
@@ -27,10 +30,10 @@ pub(super) fn table(jobs: &[Record]) -> Vec<String> {
 }
 
 /// Everything about one job.
-pub(super) fn page(view: &JobView) -> Vec<String> {
+pub(super) fn page(view: &JobView, moments: &Moments) -> Vec<String> {
     let (record, job) = (&view.job, &view.job.job);
     let mut lines = vec![
-        format!("{} {} · {}", job.kind, job.id, record.state().as_str()),
+        format!("{} {} · {}", job.kind, job.id, standing(record)),
         field("uid", record.uid),
         field("requester", &record.requester),
         field(
@@ -44,20 +47,24 @@ pub(super) fn page(view: &JobView) -> Vec<String> {
     ];
     lines.extend(job.order_type.map(|order_type| field("order type", order_type)));
     lines.extend(job.labels.iter().map(|(name, value)| field("label", format!("{name}={value}"))));
-    lines.push(field("accepted", record.accepted_at));
-    lines.extend(record.approved_at.map(|at| field("approved", at)));
-    lines.extend(record.phase.finished_at().map(|at| field("ended", at)));
+    lines.push(field("accepted", moments.say(record.accepted_at)));
+    lines.extend(record.approved_at.map(|at| field("approved", moments.say(at))));
+    lines.extend(record.phase.finished_at().map(|at| field("ended", moments.say(at))));
     if !record.state().is_terminal() {
         lines.push(field("step", format!("{} ({} attempts in all)", record.step, record.attempts)));
     }
     lines.push(field("why", &view.explanation.why));
     lines.extend(view.explanation.blocker.map(|uid| field("blocked by", uid)));
-    lines.extend(view.explanation.until.map(|until| field("until", until)));
+    lines.extend(view.explanation.until.map(|until| field("until", moments.say(until))));
+    lines.extend(
+        view.explanation.gives_up.map(|at| field("gives up", format!("{}, and is parked then", moments.say(at)))),
+    );
     lines.push(field("next", &view.explanation.next));
     let findings = record.phase.ending().into_iter().flat_map(|ending| &ending.findings);
     lines.extend(findings.map(|finding| field("finding", finding)));
     lines.extend(record.before.as_ref().map(|before| field("before", image(before))));
     lines.extend(record.after.as_ref().map(|after| field("after", image(after))));
+    lines.extend(view.events.last().and_then(in_force).map(|since| field("in force", since)));
     let commanded = |Commanded { command, at, authority }: &Commanded| {
         field("command", format!("{at} {command}, token {authority}"))
     };
@@ -69,6 +76,28 @@ pub(super) fn page(view: &JobView) -> Vec<String> {
     });
     lines.extend(events);
     lines
+}
+
+/// The state of a job, and what makes it special: that it goes back, is held, or is half done.
+fn standing(record: &Record) -> String {
+    let special = [
+        (" · held", record.phase.held().is_some()),
+        (" · going back", record.undo.is_some() && !record.state().is_terminal()),
+        (" · HALF DONE", record.is_half_done()),
+    ];
+    let special = special.iter().filter(|(_, is)| *is).map(|(word, _)| *word);
+    record.state().as_str().to_owned() + &special.collect::<String>()
+}
+
+/// Since when the payer of a completed job is in force, as its last event says.
+fn in_force(event: &Value) -> Option<String> {
+    let data = event.get("data")?;
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    if let Some(at) = data.get("effective_at").and_then(text) {
+        return Some(format!("since {at}"));
+    }
+    let [after, until] = data.get("effective_between")?.as_array()?.as_slice() else { return None };
+    Some(format!("since a moment between {} and {}", text(after)?, text(until)?))
 }
 
 /// A named line of a page.
@@ -91,7 +120,8 @@ fn written(write: &Write) -> String {
     let outcome = match &write.outcome {
         Outcome::Unknown => "it is not known whether it took effect".to_owned(),
         Outcome::Accepted { request_id, .. } => format!("accepted, RequestId {request_id}"),
-        Outcome::Refused { code, .. } => format!("refused: {code}"),
+        Outcome::Refused { code, request_id: Some(id), .. } => format!("refused: {code}, RequestId {id}"),
+        Outcome::Refused { code, request_id: None, .. } => format!("refused: {code}"),
         Outcome::Seen { at } => format!("seen in force at {at}"),
     };
     let undo = if write.undo { " (undo)" } else { "" };
@@ -103,9 +133,67 @@ fn written(write: &Write) -> String {
 mod tests {
     use serde_json::json;
 
+    use super::super::moments::tests::piped;
     use super::*;
     use crate::admin::explain;
     use crate::admin::testing::{at, record};
+    use crate::domain::{AccountUid, Operation, Reason};
+    use crate::engine::record::{Ending, Phase, State, Turn, Undo};
+
+    #[test]
+    fn a_heading_says_what_makes_a_job_special() {
+        let job = record("NET-1");
+        assert_eq!(standing(&job), "queued");
+        let account = AccountUid::parse("1688000000000001").unwrap();
+        let held = Phase::Running(Turn::Held { account, expires: None });
+        assert_eq!(standing(&Record { phase: held, ..job.clone() }), "running · held");
+        let ending = Ending { reason: Reason::HalfDone, message: "m".into(), findings: vec![] };
+        let undo = Undo { ends: State::Failed, reason: Reason::RefusedByCloud, message: "m".into() };
+        let half_done = Phase::Parked { ending: ending.clone(), half_done: true };
+        let back = Record { phase: half_done, undo: Some(undo), ..job };
+        assert_eq!(standing(&back), "parked · going back · HALF DONE");
+        let phase = Phase::Ended { state: State::Failed, ending, at: at("2026-11-21T10:20:00Z") };
+        assert_eq!(standing(&Record { phase, ..back }), "failed");
+    }
+
+    #[test]
+    fn a_refused_write_is_shown_with_its_request_id() {
+        let at = at("2026-11-21T10:20:00Z");
+        let outcome = Outcome::Refused {
+            code: "Forbidden.RAM".into(),
+            message: "no".into(),
+            request_id: Some("R-1".into()),
+            at,
+            retry: false,
+            unclassified: false,
+            judged: None,
+            done: false,
+        };
+        let write = Write {
+            step: "grant".into(),
+            operation: Operation::GrantInstanceToTransitRouter,
+            account: AccountUid::parse("1688000000000001").unwrap(),
+            resource: "vpc-1".into(),
+            order_type: None,
+            undo: false,
+            generation: 0,
+            client_token: None,
+            sends: 1,
+            unsettled: false,
+            intended_at: at,
+            outcome,
+        };
+        assert!(written(&write).ends_with("refused: Forbidden.RAM, RequestId R-1"), "{}", written(&write));
+    }
+
+    #[test]
+    fn a_completed_job_says_since_when_its_payer_is_in_force() {
+        let said = |data| in_force(&json!({ "data": data }));
+        assert_eq!(said(json!({"effective_at": "T1"})).as_deref(), Some("since T1"));
+        let between = json!({"effective_between": ["T1", "T2"]});
+        assert_eq!(said(between).as_deref(), Some("since a moment between T1 and T2"));
+        assert_eq!(said(json!({})), None);
+    }
 
     #[test]
     fn a_table_has_a_heading_and_columns_in_line() {
@@ -120,7 +208,7 @@ mod tests {
         let (job, first) = (record("NET-2"), record("NET-1"));
         let explanation = explain(&job, Some(&first), true, at("2026-11-21T10:20:00Z"));
         let events = vec![json!({"time": "2026-11-21T10:20:00Z", "type": "crossgrant.job.accepted"})];
-        let text = page(&JobView { job, explanation, events }).join("\n");
+        let text = page(&JobView { job, explanation, events }, &piped()).join("\n");
         for part in
             ["payer-change NET-2 · queued", "comes first", &first.uid.to_string(), "job.accepted", "ticket=NET-2"]
         {

@@ -92,6 +92,8 @@ pub(super) struct UsedUp {
     pub waited: Duration,
     /// When there will be room, at the present rate and if no call comes that goes first.
     pub opens_in: Duration,
+    /// How many calls of this worker go before it.
+    pub ahead: u32,
 }
 
 impl Budget {
@@ -129,7 +131,7 @@ impl Budget {
         loop {
             let now = clock.uptime();
             let waited = now.saturating_sub(began);
-            let (first, opens_at) = {
+            let (first, ahead, opens_at) = {
                 let mut queue = waiting.queue();
                 let first = queue.first() == Some(waiting.rank);
                 if first && queue.bucket.take(now) {
@@ -140,12 +142,12 @@ impl Budget {
                     return Ok(Passed { waited, rate });
                 }
                 let ahead = if first { 0 } else { queue.ahead_of(waiting.rank) };
-                (first, queue.bucket.opens_at_for(ahead, now))
+                (first, ahead, queue.bucket.opens_at_for(ahead, now))
             };
             let until = urgency.until.unwrap_or(Duration::MAX);
             // A call that will not be served in time fails at once instead of keeping a worker waiting.
             if now >= until || opens_at > until {
-                return Err(UsedUp { waited, opens_in: opens_at.saturating_sub(now) });
+                return Err(UsedUp { waited, opens_in: opens_at.saturating_sub(now), ahead });
             }
             let wake_at = if first { opens_at.min(until) } else { until };
             tokio::select! {

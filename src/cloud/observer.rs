@@ -10,6 +10,9 @@ pub trait CallObserver: Send + Sync + 'static {
     /// `not-sent`. `took` is the time from signing to the end of the answer.
     fn called(&self, operation: Operation, account: &AccountUid, outcome: &str, took: Duration);
 
+    /// A call was not made, because the account's budget had no room for it in time.
+    fn deferred(&self, _operation: Operation, _account: &AccountUid) {}
+
     /// `waited` is how long a call waited for the budget of its operation, `rate` the operation's present calls per second
     /// (`None` without a limit).
     fn budgeted(&self, _operation: Operation, _account: &AccountUid, _waited: Duration, _rate: Option<f64>) {}

@@ -16,7 +16,7 @@ use super::observer::{CallObserver, Unobserved};
 use super::request::RpcRequest;
 use super::transport::{Transport, TransportError};
 use crate::clock::Clock;
-use crate::domain::{AccountUid, Operation, Product};
+use crate::domain::{AccountUid, Operation, Product, spoken};
 use crate::engine::ports::cloud::{Answer, CloudError, Failure, NoRoom};
 use crate::engine::ports::urgency::Urgency;
 use crate::engine::ports::write_permit::WritePermit;
@@ -108,11 +108,13 @@ impl Client {
         if Urgency::current().room == Some(operation) {
             return Ok(());
         }
-        let Err(UsedUp { waited, opens_in }) = self.take(account, operation).await else { return Ok(()) };
-        self.observer.called(operation, account, "not-sent", Duration::ZERO);
-        let waited = waited.as_secs_f64();
-        let why = format!("the budget of account {account} for {operation} is used up; waited {waited:.1} s for it");
-        Err(CloudError { retry_after: Some(opens_in), ..CloudError::not_sent(operation, why) })
+        let Err(UsedUp { opens_in, ahead, .. }) = self.take(account, operation).await else { return Ok(()) };
+        self.observer.deferred(operation, account);
+        let about = spoken(opens_in);
+        let why = format!(
+            "this worker's own limit on {operation} as account {account} is reached: {ahead} calls ahead, about {about}"
+        );
+        Err(CloudError::deferred(operation, why, opens_in))
     }
 
     /// Sends a request and waits for its answer as long as it may take.
@@ -367,7 +369,10 @@ mod tests {
         within(second).scope(client.call(&request)).await.unwrap_err();
         let error = within(second).scope(client.call(&request)).await.unwrap_err();
         assert_eq!(error.retry_after, Some(7 * second));
-        assert!(matches!(&error.failure, Failure::NotSent { why } if why.contains("AssumeRole is used up")), "{error}");
+        assert!(
+            matches!(&error.failure, Failure::NotSent { why } if why.contains("own limit on AssumeRole as account") && why.ends_with("0 calls ahead, about 7 s")),
+            "{error}"
+        );
         assert_eq!(cloud.requests().len(), 1);
         clock.advance(7 * second);
         within(second).scope(client.call(&request)).await.unwrap();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use toml::de::{DeTable, DeValue};
 
+use super::allow;
 use super::error::Warning;
 use super::schema::{self, Variable};
 use crate::document::{Codes, Location, Problem, Reader, Table};
@@ -121,8 +122,7 @@ impl<'a> Source<'a> {
     }
 
     fn allow(&mut self, root: &Table<'_, 'a>) {
-        let rules = root.tables(schema::ALLOW);
-        self.allow = rules.iter().filter(|rule| rule.only(schema::ALLOW_KEYS)).filter_map(Table::deserialize).collect();
+        self.allow = root.tables(schema::ALLOW).iter().filter_map(allow::rule).collect();
     }
 
     /// Takes one key, if it is a known one.

@@ -310,8 +310,36 @@ fn rules_are_read_as_the_policy_has_them() {
     let config = load(text, &[]).unwrap();
     assert_eq!(config.allow[0].requesters, [Requester::parse("ticketing").unwrap().as_str()]);
     assert_eq!(config.allow[0].kinds.as_deref(), Some(&[crate::domain::Kind::Grant][..]));
-    let found = faults("[[allow]]\nrequesters = [\"*\"]\n\n[[allow]]\nrequesters = [\"*\"]\nkinds = [\"gift\"]\n", &[]);
-    assert!(found.len() == 1 && found[0].starts_with("6: this `[[allow]]` cannot be used: "), "{found:#?}");
+}
+
+#[test]
+fn all_faults_of_a_rule_are_said_together_each_at_its_line() {
+    let rule = "[[allow]]\nrequesters = [\"*\", 5]\nkinds = [\"grants\"]\nresource_accounts = [\"x1688\"]\n\
+                cens = [\"vpc-1\"]\norder_types = \"PayByCenOwner\"\n";
+    let found = faults(rule, &[]);
+    let right = [
+        ("2: `requesters` must be a string, not a number", ""),
+        ("3: `kinds` cannot be `grants`; did you mean `grant`? (known: `grant`, `revoke`, `payer-change`)", ""),
+        ("4: `resource_accounts`: ", "1 to 20 digits"),
+        ("5: `cens`: ", "cen-"),
+        ("6: `order_types` must be a list, not a string", ""),
+    ];
+    assert_eq!(found.len(), right.len(), "{found:#?}");
+    for (said, (begins, holds)) in found.iter().zip(right) {
+        assert!(said.starts_with(begins) && said.contains(holds), "{said}");
+    }
+}
+
+#[test]
+fn a_table_or_a_key_that_is_there_twice_is_said_once_and_by_name() {
+    let account = "[accounts.\"1688000000000001\"]\nsite = \"china\"\nsite = \"china\"\n";
+    let found = faults(account, &[]);
+    assert!(found.len() == 1 && found[0].starts_with("3: the key `site` is in this table twice"), "{found:#?}");
+    let table = "[admin]\nlisten = \"127.0.0.1:1\"\n";
+    let found = faults(&format!("{table}\n{table}[store]\npath = \"a\"\npath = \"b\"\n"), &[]);
+    assert_eq!(found.len(), 2, "{found:#?}");
+    assert!(found[0].starts_with("4: the table [admin] is there already, from line 1"), "{found:#?}");
+    assert!(found[1].starts_with("8: the key `path`"), "{found:#?}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A file while it is read: its syntax, the lines of its values, and what is wrong with it so far.
 
 use std::cell::RefCell;
+use std::ops::Range;
 
 use toml::de::DeTable;
 
@@ -64,11 +65,41 @@ impl<'a> Reader<'a> {
     /// The whole document; `None` after syntax errors, which are reported.
     pub fn document(&self) -> Option<DeTable<'a>> {
         let (table, errors) = DeTable::parse_recoverable(self.text);
+        // Where a table is there twice, so are its keys.
+        let mut twice = 0..0;
         for error in &errors {
-            let at = error.span().map_or(0, |span| span.start);
-            self.report(at, self.codes.syntax, error.message().trim_end().replace('\n', ", "));
+            let span = error.span().unwrap_or_default();
+            let text = error.message().trim_end().replace('\n', ", ");
+            if text != "duplicate key" {
+                self.report(span.start, self.codes.syntax, text);
+            } else if !twice.contains(&span.start) {
+                self.report(span.start, self.codes.syntax, self.duplicate(&span));
+                twice = self.table_from(span.start);
+            }
         }
         errors.is_empty().then(|| table.into_inner())
+    }
+
+    /// What is there twice, and since which line, for the second of them.
+    fn duplicate(&self, key: &Range<usize>) -> String {
+        let line = self.line(key.start);
+        let text = |line: &str| line.trim().to_owned();
+        let Some(header) = self.text.lines().nth(line - 1).map(text).filter(|line| line.starts_with('[')) else {
+            return format!("the key `{}` is in this table twice", self.text.get(key.clone()).unwrap_or_default());
+        };
+        match self.text.lines().take(line - 1).position(|earlier| earlier.trim() == header) {
+            Some(first) => format!("the table {header} is there already, from line {}", first + 1),
+            None => format!("the table {header} is there already"),
+        }
+    }
+
+    /// From a byte offset in the header of a table to the next header; empty where the offset is in no header.
+    fn table_from(&self, at: usize) -> Range<usize> {
+        let begins = self.text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+        if !self.text[begins..].trim_start().starts_with('[') {
+            return at..at;
+        }
+        at..self.text[at..].find("\n[").map_or(self.text.len(), |next| at + next)
     }
 
     /// The line of a byte offset, counted from 1.

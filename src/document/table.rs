@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
 use toml::Spanned;
-use toml::de::{DeTable, DeValue, ValueDeserializer};
+use toml::de::{DeTable, DeValue};
 
 use super::names::{hint, list};
 use super::reader::{Located, Reader};
@@ -151,16 +150,20 @@ impl<'r, 'a> Table<'r, 'a> {
         items.iter().filter_map(table).collect()
     }
 
-    /// The whole table as a `T`.
-    pub fn deserialize<T: Deserialize<'a>>(&self) -> Option<T> {
-        let whole = Spanned::new(self.at..self.at, DeValue::Table(self.table.clone()));
-        let read = T::deserialize(ValueDeserializer::from(whole));
-        read.map_err(|error| {
-            let at = error.span().map_or(self.at, |span| span.start);
-            let message = format!("this {} cannot be used: {}", self.name, error.message().trim_end());
-            self.reader.report(at, self.reader.codes.bad_value, message);
-        })
-        .ok()
+    /// The items of a list, each as `read` reads it; `Some(None)` where the key is not there. Each item that cannot be used is
+    /// reported.
+    pub fn list_of<T>(
+        &self,
+        key: &str,
+        read: impl Fn(&str, &'r DeValue<'a>) -> Result<T, String>,
+    ) -> Option<Option<Vec<T>>> {
+        if !self.has(key) {
+            return Some(None);
+        }
+        let items = self.items(key, "a list")?.value.iter();
+        let read: Vec<_> = items.map(|item| self.reader.usable(item.span().start, read(key, item.get_ref()))).collect();
+        let values: Option<Vec<T>> = read.into_iter().map(|item| item.map(|item| item.value)).collect();
+        values.map(Some)
     }
 
     fn read<T>(&self, key: &str, read: impl Fn(&str, &'r DeValue<'a>) -> Result<T, String>) -> Option<Located<T>> {

@@ -3,7 +3,7 @@
 use super::words::words;
 
 /// Version of the list below; every event carries it. Raised when a reason is added or changes its meaning.
-pub const REASONS_VERSION: u32 = 4;
+pub const REASONS_VERSION: u32 = 5;
 
 words! {
     /// A reason of the closed list.
@@ -46,6 +46,8 @@ words! {
         CancelledByOperator = "cancelled-by-operator",
         /// A limit per hour was reached: it is begun only when a person approves it.
         NeedsApproval = "needs-approval",
+        /// It would write, but the store was put back from a backup, and nobody has let it go on since.
+        Restored = "restored",
         /// Tried for as long as its policy allows; state is kept and `resume` goes on from there.
         GaveUp = "gave-up",
         /// The write was taken and does not show, or a half-done change cannot go on or back by itself.

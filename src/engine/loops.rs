@@ -5,6 +5,7 @@ mod execution;
 pub mod intake;
 pub mod outbox;
 pub mod plan;
+pub mod restored;
 pub mod retention;
 pub mod shared;
 pub mod store_watch;

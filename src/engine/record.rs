@@ -70,6 +70,9 @@ pub struct Record {
     pub attempt: u32,
     /// Since when there was no progress: `give-up` is counted from here.
     pub trying_since: Timestamp,
+    /// When it parks if the tries of this step bring no progress until then. Set by a try that brought none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gives_up_at: Option<Timestamp>,
     /// Since when the cloud refuses the keys of the account that the step acts as, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys_refused_since: Option<Timestamp>,
@@ -110,6 +113,10 @@ pub struct Record {
     /// When an operator approved it. No hourly limit stops it after that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approved_at: Option<Timestamp>,
+    /// When the store was put back from a backup, if nobody has let the job go on since: what happened after the backup is not
+    /// known, so it makes no write.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restored_at: Option<Timestamp>,
     /// The latest commands of operators, in the order in which they were carried out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub commands: Vec<Commanded>,
@@ -150,6 +157,7 @@ impl Record {
             undo: None,
             attempt: 0,
             trying_since: now,
+            gives_up_at: None,
             keys_refused_since: None,
             attempts: 0,
             calls: 0,
@@ -163,6 +171,7 @@ impl Record {
             unchecked: vec![],
             begun_at: None,
             approved_at: None,
+            restored_at: None,
             commands: vec![],
             empty_since: EmptySince::default(),
             mended: false,

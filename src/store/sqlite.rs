@@ -4,6 +4,7 @@
 //! to a few read-only connections ([`readers`]) and see every write that was answered. The file is held, so that no second
 //! process has it and none takes it away unseen ([`held_file`]). Each other module is one part of the port.
 
+mod backup;
 mod change;
 mod counts;
 mod dead;
@@ -33,6 +34,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+pub use backup::{back_up, unpack};
 use held_file::HeldFile;
 use jiff::Timestamp;
 use rusqlite::Connection;

@@ -51,6 +51,7 @@ pub struct Metrics {
     step_duration: HistogramFamily<2>,
     calls: CounterFamily<3>,
     call_duration: HistogramFamily<1>,
+    budget_deferred: CounterFamily<2>,
     budget_waited: Family<Labels<2>, Counter<f64, AtomicU64>>,
     budget_rate: Family<Labels<2>, Gauge<f64, AtomicU64>>,
     sweep_jobs: Counter,
@@ -118,6 +119,11 @@ impl Metrics {
                 "Calls to the cloud, by operation, account, and outcome: ok, not-sent, unanswered, or the error code",
             ),
             call_duration: histograms(r, "cloud_call_duration", "Duration of a call to the cloud"),
+            budget_deferred: metric(
+                r,
+                "cloud_budget_deferred",
+                "Calls that were not made, because the budget of their operation and account had no room in time",
+            ),
             budget_waited: seconds(
                 r,
                 "cloud_budget_waited",
@@ -169,6 +175,20 @@ impl Metrics {
             registry,
         };
         // Present from the start, so that an alert also sees the step from 0 to 1.
+        for event in EventType::ALL {
+            metrics.events.get_or_create(&[("type", event.routing_key().into())]).inc_by(0);
+        }
+        for what in ["new", "repeated", "reused", "rejected"] {
+            metrics.taken.get_or_create(&[("what", what.into())]).inc_by(0);
+        }
+        for what in ["confirmed", "undeliverable", "refused"] {
+            metrics.published.get_or_create(&[("what", what.into())]).inc_by(0);
+        }
+        for kind in Kind::ALL {
+            for state in State::ALL {
+                metrics.transitions.get_or_create(&kind_and_state(kind, state)).inc_by(0);
+            }
+        }
         for setting in Kind::ALL.into_iter().filter_map(setting) {
             metrics.limited.get_or_create(&[("limit", setting.into())]).inc_by(0);
         }
@@ -290,6 +310,11 @@ impl CallObserver for Metrics {
         self.call_duration.get_or_create(&[("operation", operation())]).observe(took.as_secs_f64());
     }
 
+    fn deferred(&self, operation: Operation, account: &AccountUid) {
+        let labels = [("operation", operation.as_str().into()), ("account", account.to_string().into())];
+        self.budget_deferred.get_or_create(&labels).inc();
+    }
+
     fn budgeted(&self, operation: Operation, account: &AccountUid, waited: Duration, rate: Option<f64>) {
         let labels = [("operation", operation.as_str().into()), ("account", account.to_string().into())];
         self.budget_waited.get_or_create(&labels).inc_by(waited.as_secs_f64());
@@ -317,7 +342,7 @@ mod tests {
     use crate::clock::ManualClock;
 
     /// Every metric: its name, type and unit.
-    const NAMES: [(&str, &str, &str); 28] = [
+    const NAMES: [(&str, &str, &str); 29] = [
         ("crossgrant_jobs", "gauge", ""),
         ("crossgrant_job_transitions", "counter", ""),
         ("crossgrant_jobs_limited", "counter", ""),
@@ -328,6 +353,7 @@ mod tests {
         ("crossgrant_step_duration_seconds", "histogram", "seconds"),
         ("crossgrant_cloud_calls", "counter", ""),
         ("crossgrant_cloud_call_duration_seconds", "histogram", "seconds"),
+        ("crossgrant_cloud_budget_deferred", "counter", ""),
         ("crossgrant_cloud_budget_waited_seconds", "counter", "seconds"),
         ("crossgrant_cloud_budget_rate", "gauge", ""),
         ("crossgrant_sweep_jobs", "counter", ""),
@@ -359,6 +385,7 @@ mod tests {
         metrics.published(3, 1, 2);
         let account = AccountUid::parse("1250123456123456").unwrap();
         metrics.called(Operation::DescribeGrantRulesToCen, &account, "Throttling.User", Duration::from_millis(5));
+        metrics.deferred(Operation::DescribeGrantRulesToCen, &account);
         metrics.budgeted(Operation::DescribeGrantRulesToCen, &account, Duration::from_millis(1500), Some(2.5));
         metrics
     }
@@ -397,6 +424,9 @@ mod tests {
             "crossgrant_step_attempts_total{kind=\"payer-change\",step=\"modify-grant\",what=\"write\"} 1",
             "crossgrant_step_duration_seconds_count{kind=\"payer-change\",step=\"modify-grant\"} 1",
             "crossgrant_cloud_calls_total{operation=\"DescribeGrantRulesToCen\",account=\"1250123456123456\",outcome=\"Throttling.User\"} 1",
+            "crossgrant_job_transitions_total{kind=\"revoke\",state=\"parked\"} 0",
+            "crossgrant_events_total{type=\"job.overdue\"} 0",
+            "crossgrant_cloud_budget_deferred_total{operation=\"DescribeGrantRulesToCen\",account=\"1250123456123456\"} 1",
             "crossgrant_cloud_budget_waited_seconds_total{operation=\"DescribeGrantRulesToCen\",account=\"1250123456123456\"} 1.5",
             "crossgrant_cloud_budget_rate{operation=\"DescribeGrantRulesToCen\",account=\"1250123456123456\"} 2.5",
             "crossgrant_sweep_jobs_total 120",

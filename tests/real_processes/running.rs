@@ -91,6 +91,8 @@ fn the_metrics_have_every_family() {
         "crossgrant_step_duration_seconds",
         "crossgrant_cloud_calls",
         "crossgrant_cloud_call_duration_seconds",
+        "crossgrant_cloud_budget_waited_seconds",
+        "crossgrant_cloud_budget_rate",
         "crossgrant_sweep_jobs",
         "crossgrant_sweep_calls",
         "crossgrant_sweep_confirmed",
@@ -108,6 +110,10 @@ fn the_metrics_have_every_family() {
         for line in ["HELP", "TYPE"] {
             assert!(answer.body.contains(&format!("# {line} {family} ")), "{line} {family}:\n{}", answer.body);
         }
+    }
+    for event in ["accepted", "waiting", "completed"] {
+        let line = format!("crossgrant_events_total{{type=\"job.{event}\"}} 1");
+        assert!(answer.body.lines().any(|l| l == line), "{line}:\n{}", answer.body);
     }
     for connected in ["consume", "publish"] {
         let line = format!("crossgrant_broker_connected{{link=\"{connected}\"}} 1");

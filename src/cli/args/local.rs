@@ -96,6 +96,24 @@ pub struct PutBackArgs {
     pub yes: bool,
 }
 
+/// `backup`
+#[derive(Debug, Args)]
+pub struct BackupArgs {
+    /// The new file. It must not exist.
+    pub file: PathBuf,
+}
+
+/// `restore`
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct RestoreArgs {
+    /// The backup. The place of the store must be empty: move its files away first.
+    pub file: Option<PathBuf>,
+    /// The store was put back by other means, such as pg_restore or a snapshot: take it as it is.
+    #[arg(long)]
+    pub as_found: bool,
+}
+
 /// `simulate`
 #[derive(Debug, Args)]
 pub struct SimulateArgs {

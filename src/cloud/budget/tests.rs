@@ -176,7 +176,11 @@ async fn a_call_that_cannot_be_served_in_time_fails_at_once() {
     counter.comes("first", Priority::Job).await;
     let at_once = counter.comes_until("impatient", until(500)).await;
     let opens_in = Duration::from_secs(1);
-    assert_eq!(at_once.await.unwrap(), Err(UsedUp { waited: Duration::ZERO, opens_in }), "it would be first, and late");
+    assert_eq!(
+        at_once.await.unwrap(),
+        Err(UsedUp { waited: Duration::ZERO, opens_in, ahead: 0 }),
+        "it would be first, and late"
+    );
     counter.comes("a", Priority::Job).await;
     let behind = counter.comes_until("behind", until(1_500)).await;
     counter.seconds(1).await;

@@ -37,6 +37,7 @@ pub fn command(
     }
     let commanded = Commanded { command: command.as_str().to_owned(), at: now, authority: authority.to_owned() };
     deciding.record.commanded(commanded);
+    deciding.record.restored_at = None;
     let by = format!("by an operator (token {authority})");
     match command {
         Command::Cancel => cancel(deciding, &by),

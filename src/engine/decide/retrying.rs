@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::clock::later;
-use crate::domain::{AccountUid, Operation, Reason};
+use crate::domain::{AccountUid, Operation, Reason, spoken};
 use crate::engine::decide::backoff;
 use crate::engine::decide::decision::{Deciding, Next};
 use crate::engine::ports::action::Action;
@@ -39,7 +39,10 @@ impl<'a> Deciding<'a> {
         waited: bool,
     ) -> Next {
         self.commit = true;
-        self.record.why = format!("waits for room in the budget of account {account} for {operation}");
+        self.record.why = format!(
+            "waits for this worker's own limit on {operation} as account {account}; there is room in about {}",
+            spoken(opens_in)
+        );
         let patience = self.step().and_then(Step::call).map(|call| call.timeout).unwrap_or_default();
         if !waited && opens_in < patience {
             return Next::AwaitRoom;
@@ -72,6 +75,7 @@ impl<'a> Deciding<'a> {
         let refused = self.record.writes.last().is_some_and(|w| matches!(w.outcome, Outcome::Refused { .. }));
         if !refused || !action.is_some_and(Action::changes_payer) {
             self.record.trying_since = self.now;
+            self.record.gives_up_at = None;
         }
     }
 
@@ -97,6 +101,7 @@ impl<'a> Deciding<'a> {
     pub(super) fn progress(&mut self) {
         self.record.attempt = 0;
         self.record.trying_since = self.now;
+        self.record.gives_up_at = None;
         self.record.keys_refused_since = None;
     }
 
@@ -119,6 +124,7 @@ impl<'a> Deciding<'a> {
         let salt = format!("{}/{}", self.record.uid, self.record.step);
         let delay = backoff::delay(policy, self.record.attempt, &salt).max(asked.unwrap_or_default());
         self.record.phase.rest_until(later(self.now, delay));
+        self.record.gives_up_at = Some(later(self.record.trying_since, policy.give_up()));
         self.record.why = why;
         Next::Rest
     }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::clock::later;
-use crate::domain::{EventType, Kind, Reason};
+use crate::domain::{EventType, Kind, Operation, Reason};
 use crate::engine::decide::decision::{Deciding, Next};
 use crate::engine::ports::action::{Action, Intended};
 use crate::engine::record::{Image, Judged, Outcome, Record, State, Write};
@@ -80,6 +80,9 @@ impl Deciding<'_> {
     /// Commits to a write that was not made before. With the first write a job begins: expiry is tested, and older jobs that
     /// wait on the same grant give way in the same commit.
     fn begin(&mut self, intended: Intended, rivals: &[Record]) -> Next {
+        if let Some(at) = self.record.restored_at {
+            return self.waits_after_restore(intended.operation, at);
+        }
         if self.record.writes.is_empty() {
             if self.is_expired() {
                 return self.expire();
@@ -116,7 +119,20 @@ impl Deciding<'_> {
         self.record.begun_at = Some(self.now);
     }
 
+    /// Parks instead of a write: after the backup that the store was put back from, this job may have made it, and another may
+    /// have taken it back.
+    fn waits_after_restore(&mut self, operation: Operation, at: Timestamp) -> Next {
+        let message = format!(
+            "it would call {operation}, but the store was put back from a backup at {at}, and what happened after that backup \
+             is not known"
+        );
+        self.park(Reason::Restored, message)
+    }
+
     fn send_again(&mut self, place: usize) -> Next {
+        if let Some(at) = self.record.restored_at {
+            return self.waits_after_restore(self.record.writes[place].operation, at);
+        }
         if self.is_expired() {
             return self.expire();
         }

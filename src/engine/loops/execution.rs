@@ -268,7 +268,11 @@ impl<'a> Execution<'a> {
             let failure = Failure::Unanswered { why: format!("a look took longer than {limit:?}") };
             Err(CloudError::new(None, failure))
         });
-        let what = if looked.is_ok() { "look" } else { "look-failed" };
+        let what = match &looked {
+            Ok(_) => "look",
+            Err(error) if error.is_deferred() => "look-deferred",
+            Err(_) => "look-failed",
+        };
         engine.observer.tried(
             self.record.job.kind,
             &self.record.step,

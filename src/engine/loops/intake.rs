@@ -55,6 +55,11 @@ impl Inbox {
             };
             fresh |= matches!(taken, Taken::New(_));
             self.engine.observer.took(what);
+            match taken {
+                Taken::New(_) => self.engine.observer.said(EventType::Accepted),
+                Taken::Reused(_) | Taken::Rejected(_) => self.engine.observer.said(EventType::Rejected),
+                Taken::Repeated(_) | Taken::TooMany => {}
+            }
             tracing::debug!(job.uid = %uid, message.id = incoming.message_id, taken = what, "took a message");
         }
         if fresh {

@@ -95,6 +95,16 @@ impl CloudError {
     pub fn not_sent(operation: impl Into<Option<Operation>>, why: impl Into<String>) -> Self {
         Self::new(operation, Failure::NotSent { why: why.into() })
     }
+
+    /// A call that was not made, because the account's budget has no room for it before `opens_in`.
+    pub fn deferred(operation: Operation, why: impl Into<String>, opens_in: Duration) -> Self {
+        Self { retry_after: Some(opens_in), ..Self::not_sent(operation, why) }
+    }
+
+    /// Whether it was only put off by the account's budget, and nothing failed.
+    pub fn is_deferred(&self) -> bool {
+        matches!(self.failure, Failure::NotSent { .. }) && self.retry_after.is_some()
+    }
 }
 
 /// How a call failed.

@@ -12,7 +12,7 @@ pub trait Observer: Send + Sync + 'static {
     /// A message was taken in: `new`, `repeated`, `reused` or `rejected`.
     fn took(&self, _what: &'static str) {}
 
-    /// A try of a step ended: `look`, `look-failed`, `write` or `write-failed`.
+    /// A try of a step ended: `look`, `look-failed`, `look-deferred` (the budget had no room), `write` or `write-failed`.
     fn tried(&self, _kind: Kind, _step: &str, _what: &'static str, _took: Duration) {}
 
     /// An event was committed, to be published.

@@ -87,6 +87,11 @@ pub(super) fn migrate(conn: &mut Connection) -> Result<(), StoreError> {
     Ok(tx.commit()?)
 }
 
+/// Fails if the file holds no store that this program can read.
+pub(super) fn recognize(conn: &Connection) -> Result<(), StoreError> {
+    if version(conn)? == 0 { Err(not_ours()) } else { Ok(()) }
+}
+
 /// Fails if the file is no longer the one that was opened.
 pub(super) fn check(conn: &Connection) -> Result<(), StoreError> {
     match version(conn)? {

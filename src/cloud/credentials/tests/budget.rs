@@ -34,7 +34,7 @@ async fn the_roles_of_many_accounts_share_the_budget_of_the_hub_that_assumes_the
             refused.extend(urgency.scope(source.keys()).await.err());
         }
         assert_eq!(cloud.actions().len(), BURST as usize, "a burst for all of them together");
-        let said = format!("the budget of account {counted_on} for AssumeRole is used up");
+        let said = format!("own limit on AssumeRole as account {counted_on} is reached");
         assert!(refused.iter().all(|error| error.why.contains(&said)), "{said}: {:?}", refused.first());
     }
 }
