@@ -9,6 +9,7 @@
 //! | `GET /v1/jobs/{reference}` | reader | one job with its explanation and events; by uid, or by `requester/id`, percent-encoded |
 //! | `POST /v1/jobs/{reference}/cancel` | operator | ends a job or undoes it; 409 when the job is not in a state for it |
 //! | `POST /v1/jobs/{reference}/resume` | operator | lets a parked job go on; 409 likewise |
+//! | `POST /v1/jobs/{reference}/release` | operator | lets the other jobs on the instance of a half-done job go on; 409 likewise |
 //! | `POST /v1/jobs/{reference}/approve` | approver | lets a job begin that an hourly limit has parked; 409 likewise |
 //! | `GET /v1/approvals` | reader | the number of jobs that an hourly limit has parked, and the newest; filters as above, or `job=…` |
 //! | `POST /v1/approvals` | approver | lets them begin: those of `job=…`, or with filters and `expect=<count>` if the count is right |

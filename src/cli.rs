@@ -82,6 +82,7 @@ async fn ask_worker(command: &WorkerCommand, config: &Config) -> Result<Exit, Cl
         WorkerCommand::Show(args) => jobs::show(args, &worker).await,
         WorkerCommand::Cancel(args) => jobs::command(args, Command::Cancel, &worker).await,
         WorkerCommand::Resume(args) => jobs::command(args, Command::Resume, &worker).await,
+        WorkerCommand::Release(args) => jobs::command(args, Command::Release, &worker).await,
         WorkerCommand::Approve(args) => approve::approve(args, &worker).await,
         WorkerCommand::Pause(args) => pause::pause(args, &worker).await,
         WorkerCommand::Unpause(args) => pause::unpause(args, &worker).await,

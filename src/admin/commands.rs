@@ -1,4 +1,4 @@
-//! Commands on one job: cancel, resume and approve.
+//! Commands on one job: cancel, resume, approve and release.
 
 use std::sync::Arc;
 
@@ -34,6 +34,14 @@ pub(super) async fn approve(
     reference: Result<Path<String>, PathRejection>,
 ) -> Result<Json<Record>, ApiError> {
     admin.command(reference, Command::Approve, &authority).await
+}
+
+pub(super) async fn release(
+    State(admin): State<Admin>,
+    Extension(authority): Extension<Authority>,
+    reference: Result<Path<String>, PathRejection>,
+) -> Result<Json<Record>, ApiError> {
+    admin.command(reference, Command::Release, &authority).await
 }
 
 impl Admin {

@@ -66,7 +66,7 @@ fn queued(record: &Record, blocker: Option<&Record>, now: Timestamp) -> Explanat
         (why, format!("starts when {} has ended or waits for the hour", first.uid))
     } else if first.is_half_done() {
         let why = format!("{job} on the same instance is parked half done, and must be put right first");
-        (why, format!("starts when {} has ended: `resume` or `cancel` that job", first.uid))
+        (why, format!("starts when {} has ended: `resume` or `cancel` that job, or `release` its instance", first.uid))
     } else {
         let next = format!("starts when {} has ended or waits for the hour", first.uid);
         (format!("{job} on the same instance comes first"), next)
@@ -157,10 +157,13 @@ fn parked(record: &Record, ending: &Ending, can_cancel: bool) -> Explanation {
         "`approve` starts it, `cancel` ends it. Nothing was written, and it does not start by itself in the next hour"
     } else if record.is_half_done() && !can_cancel {
         "half done, and other jobs on the instance wait. Remove the cause, then `resume` goes on to what the job asks for. It \
-         cannot be cancelled, because not everything that was written can be put back"
+         cannot be cancelled, because not everything that was written can be put back. If the cause cannot be removed, see in \
+         both accounts how the instance stands, then `release` lets the other jobs go on"
     } else if record.is_half_done() {
         "half done, and other jobs on the instance wait. Remove the cause, then `resume` goes on to what the job asks for, or \
          `cancel` puts back what was written"
+    } else if record.has_written() && record.wait.is_none() {
+        "an operator has released its instance, and what it wrote stands as it is. `resume` goes on from here"
     } else if record.wait.is_some() {
         "remove the cause, then `resume` continues the wait. Both writes are made, so it cannot be cancelled"
     } else {

@@ -49,6 +49,7 @@ pub(super) fn routes() -> Vec<Route> {
         get("/v1/jobs/{reference}", Needs(Reader), jobs::show),
         post("/v1/jobs/{reference}/cancel", Needs(Operator), commands::cancel),
         post("/v1/jobs/{reference}/resume", Needs(Operator), commands::resume),
+        post("/v1/jobs/{reference}/release", Needs(Operator), commands::release),
         post("/v1/jobs/{reference}/approve", Needs(Approver), commands::approve),
         get("/v1/approvals", Needs(Reader), approvals::list),
         post("/v1/approvals", Needs(Approver), approvals::approve),

@@ -131,17 +131,22 @@ impl Announcer {
         }
     }
 
-    /// When a change took effect: the only boundary between the last read that showed it pending and the first that showed
-    /// it in force. `None` if it was still pending after the expected hour: it either showed late or missed that hour, and no
-    /// read tells which.
+    /// When a change took effect: the only boundary between the last moment at which it was pending for certain and the first
+    /// read that showed it in force. `None` if it was still pending after the expected hour: it either showed late or missed
+    /// that hour, and no read tells which.
     fn instant(&self, record: &Record, pending: Timestamp, seen: Timestamp) -> Option<Timestamp> {
-        let in_time = record.wait.as_ref().is_some_and(|wait| pending < wait.expected_at);
+        let in_time = record.wait.as_ref().is_none_or(|wait| pending < wait.expected_at);
         in_time.then(|| self.hour.only_boundary_between(pending, seen)).flatten()
     }
 
-    /// The two reads between which a change came to show.
+    /// Between when a change came to show: the last read that showed it pending, or the first intent where it was never
+    /// waited for, and the first read that showed it in force.
     fn took_effect(&self, record: &Record) -> Option<[Timestamp; 2]> {
-        Some([record.wait.as_ref()?.last_pending?, record.effective_seen?])
+        let pending = match &record.wait {
+            Some(wait) => wait.last_pending,
+            None => record.ineffective_at,
+        };
+        Some([pending?, record.effective_seen?])
     }
 }
 

@@ -132,6 +132,9 @@ pub struct Record {
     /// The wait for the hour, from the last write on. Kept while the job is parked, so that a resume waits on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait: Option<Wait>,
+    /// When the new payer was not in force yet, for certain, if it came into force before the job could wait for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ineffective_at: Option<Timestamp>,
     /// When a read first showed the new payer in force.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effective_seen: Option<Timestamp>,
@@ -177,6 +180,7 @@ impl Record {
             mended: false,
             writes: vec![],
             wait: None,
+            ineffective_at: None,
             effective_seen: None,
             sequence: 0,
         }

@@ -51,13 +51,13 @@ use tokio::task::AbortHandle;
 pub use self::lease_clock::LeaseClock;
 pub use self::settings::PostgresSettings;
 use self::transaction::Transaction;
-use crate::clock::{self, Clock as _, SystemClock};
+use crate::clock::{Clock as _, SystemClock};
 use crate::domain::{AccountUid, CenId, Instance, InstanceId, JobId, JobUid, Requester};
 use crate::engine::guards::Pause;
 use crate::engine::ports::mail::Lane;
 use crate::engine::ports::store::{
-    Change, Claimed, Committed, Counts, Filter, Group, Message, Outbox, OutboxPage, OutboxRow, Rejected, Settlement,
-    Store, StoreError, Taken, Turns, UndeliverableRow, Wakeup,
+    Change, Claimed, Committed, Counts, Filter, Group, LatestDue, Message, Outbox, OutboxPage, OutboxRow, Rejected,
+    Settlement, Store, StoreError, Taken, Turns, UndeliverableRow, Wakeup,
 };
 use crate::engine::record::Record;
 use crate::store::judge;
@@ -208,17 +208,6 @@ impl Store for Postgres {
         limit: usize,
         turns: &Turns,
     ) -> Result<Vec<Claimed>, StoreError> {
-        self.time.leases_last(clock::until(now, until));
-        if let Some(ahead) = self.time.impossible_us() {
-            let ended = transact!(self, tx => lease::end_impossible(&tx, ahead))?;
-            self.time.ended_impossible();
-            if ended > 0 {
-                tracing::warn!(
-                    leases = ended,
-                    "ended leases that were given before the clock of the database was set back"
-                );
-            }
-        }
         transact!(self, tx => lease::claim(&tx, &self.time, holder, now, until, limit, turns))
     }
 
@@ -226,8 +215,8 @@ impl Store for Postgres {
         transact!(self, tx => lease::reclaim(&tx, holder))
     }
 
-    async fn bring_forward(&self, now: Timestamp) -> Result<usize, StoreError> {
-        transact!(self, tx => lease::bring_forward(&tx, now))
+    async fn bring_forward(&self, now: Timestamp, latest: LatestDue) -> Result<usize, StoreError> {
+        transact!(self, tx => lease::bring_forward(&tx, now, latest))
     }
 
     async fn commit(&self, change: Change) -> Result<Committed, StoreError> {

@@ -44,8 +44,8 @@ use crate::domain::{AccountUid, CenId, Instance, InstanceId, JobId, JobUid, Requ
 use crate::engine::guards::Pause;
 use crate::engine::ports::mail::Lane;
 use crate::engine::ports::store::{
-    Change, Claimed, Committed, Counts, Filter, Group, Message, OutboxPage, OutboxRow, Rejected, Settlement, Store,
-    StoreError, Taken, Turns, UndeliverableRow,
+    Change, Claimed, Committed, Counts, Filter, Group, LatestDue, Message, OutboxPage, OutboxRow, Rejected, Settlement,
+    Store, StoreError, Taken, Turns, UndeliverableRow,
 };
 use crate::engine::record::Record;
 
@@ -153,8 +153,8 @@ impl Store for Sqlite {
         self.write(move |conn| lease::reclaim(conn, &holder)).await
     }
 
-    async fn bring_forward(&self, now: Timestamp) -> Result<usize, StoreError> {
-        self.write(move |conn| lease::bring_forward(conn, now)).await
+    async fn bring_forward(&self, now: Timestamp, latest: LatestDue) -> Result<usize, StoreError> {
+        self.write(move |conn| lease::bring_forward(conn, now, latest)).await
     }
 
     async fn commit(&self, change: Change) -> Result<Committed, StoreError> {

@@ -58,6 +58,13 @@ impl Policies {
         self.request_timeout * 3 / 2
     }
 
+    /// The longest that a job which is worked on puts itself off. Only a cloud that asks for more patience, or a budget that
+    /// many calls wait for, makes it longer.
+    pub fn longest_rest(&self) -> Duration {
+        let caps = self.retry.values().map(RetryPolicy::cap);
+        caps.chain([self.settle_poll, self.attachments_recheck]).max().unwrap_or_default()
+    }
+
     /// The policy of that name.
     pub fn retry(&self, name: &str) -> Option<&RetryPolicy> {
         self.retry.get(name)

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crossgrant::admin::explain;
 use crossgrant::clock::{Clock, later};
 use crossgrant::domain::{JobUid, Reason};
+use crossgrant::engine::decide::command::Command;
 use crossgrant::engine::loops::worker::{Capacity, work};
 use crossgrant::engine::policy::Policy;
 use crossgrant::engine::ports::store::{Store, Taken};
@@ -27,6 +29,7 @@ in_memory_and_in_a_database!(
     a_job_that_names_a_false_owner_holds_up_no_other,
     while_one_job_writes_none_of_another_owner_does,
     a_half_done_job_keeps_the_jobs_of_every_owner_from_the_instance,
+    a_false_owner_that_shuts_the_worker_out_keeps_the_instance_until_an_operator_releases_it,
 );
 
 /// The CEN of nobody: no account is shown it.
@@ -100,6 +103,40 @@ async fn a_half_done_job_keeps_the_jobs_of_every_owner_from_the_instance(stock: 
     assert_eq!(plant.effects(), written);
     let tries = plant.cloud.calls().iter().filter(|call| call.operation == "DescribeGrantRulesToResource").count();
     assert!(tries < 1_000, "it looks again in seconds, not all the time: {tries}");
+}
+
+/// It is not known whether its write landed, and nothing tells any more.
+async fn a_false_owner_that_shuts_the_worker_out_keeps_the_instance_until_an_operator_releases_it(stock: Stock) {
+    let plant = VPC.plant(stock, Stands::NotGranted).await;
+    plant.cloud.inject(InjectedFault::new("GrantInstanceToTransitRouter", FaultKind::DropBefore));
+    let false_one = job_as(&plant, "mallory", of(grant("mine", NOT_GRANTED), STRANGER, CEN_OWNER)).await;
+    plant.work().await;
+    let shut = FaultKind::Error { http: 404, code: "InvalidAccessKeyId.NotFound".into(), message: String::new() };
+    plant.cloud.inject(InjectedFault::new("DescribeGrantRulesToResource", shut).times(100_000));
+    plant.run_on().await;
+    let record = plant.record(false_one).await;
+    assert!(record.is_half_done(), "{}", record.why);
+    plant.cloud.clear_faults();
+    let good = job_as(&plant, "ann", grant("good", NOT_GRANTED)).await;
+    plant.run_until(later(plant.clock.now(), Duration::from_secs(15))).await;
+    let command = |uid| plant.engine.command(uid, Command::Release, "tests");
+    let why = command(false_one).await.unwrap_err().to_string();
+    assert!(why.starts_with("what it sent may still take effect"), "{why}");
+    plant.run_until(later(plant.clock.now(), Duration::from_secs(3600))).await;
+    let record = plant.record(good).await;
+    assert!(record.why.contains(&format!("see `crossgrant show {false_one}`")), "{}", record.why);
+    assert!(command(good).await.unwrap_err().to_string().starts_with("only a job that is parked half done"));
+    command(false_one).await.unwrap();
+    plant.run_on().await;
+    plant.run_until(later(plant.clock.now(), Duration::from_secs(60))).await;
+    assert_eq!(plant.record(good).await.state(), State::Completed, "{}", plant.record(good).await.why);
+    let record = plant.record(false_one).await;
+    assert!(record.state() == State::Parked && record.why.ends_with("released by an operator (token tests)"));
+    assert_eq!(plant.said(false_one).await, ["accepted", "parked", "parked"]);
+    assert_eq!(plant.events(false_one).await.pop().unwrap()["data"]["half_done"], false);
+    let explained = explain(&record, None, false, plant.clock.now());
+    assert!(explained.next.starts_with("an operator has released its instance"), "{}", explained.next);
+    assert_eq!(plant.effects(), [format!("GrantInstanceToTransitRouter {NOT_GRANTED} PayByCenOwner")]);
 }
 
 #[tokio::test]

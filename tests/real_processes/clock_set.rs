@@ -1,5 +1,7 @@
 //! The clock of the worker's machine, or of the database's, is set while a write is under way.
 
+use std::time::Duration;
+
 use crossgrant::simulator::{FaultKind, InjectedFault};
 
 use super::{GRANT, REVOKE, answers, completes_once, operations, site};
@@ -9,7 +11,7 @@ use crate::support::crossgrant;
 use crate::support::plant::{NOT_GRANTED, UNATTACHED};
 use crate::support::postgres::Cluster;
 use crate::support::process::Process;
-use crate::support::site::{Options, SHORT_LEASES, Site, Worker, another, job, until};
+use crate::support::site::{Options, SHORT_LEASES, Site, Worker, another, job, passes, until};
 
 /// Seconds; the clock is behind where they are negative.
 const AHEAD: [i64; 4] = [100, 3 * 86_400, -600, -3 * 86_400];
@@ -102,4 +104,38 @@ fn what_a_dead_worker_held_is_taken_over_although_the_clock_of_the_database_was_
     until("the other takes it over", || lives.terminal_ids("grant").pop().map(drop));
     completes_once(&site, &lives, "grant");
     assert_eq!(operations(&site, NOT_GRANTED), [GRANT]);
+}
+
+/// A request may take longer than another worker, with short leases, needs to judge the lease under which it is made.
+const LONG_LEASES: &str = r#"
+request-timeout = "25s"
+lease = "75s"
+settle = "1s"
+settle-poll = "100ms"
+attachments-recheck = "500ms"
+"#;
+/// Two looks of a worker at the clock of the database, and one of [`SHORT_LEASES`].
+const JUDGED: Duration = Duration::from_secs(14);
+
+#[test]
+fn a_worker_with_short_leases_ends_no_long_one() {
+    let cluster = Cluster::with_clock(SetClock::new());
+    for ahead in [0, 200] {
+        let database = cluster.database();
+        cluster.clock().set(0);
+        let site = site(&Options { timing: LONG_LEASES, database: Some(&database), ..Options::default() });
+        let worker = site.worker();
+        site.cloud.inject(InjectedFault::new(REVOKE, FaultKind::HangBefore));
+        site.mail.submit(&job("change", "payer-change", UNATTACHED));
+        site.cloud.wait_held(REVOKE);
+        let other = site.colleague_with("colleague", SHORT_LEASES);
+        cluster.clock().set(ahead);
+        passes(&site, JUDGED);
+        assert_eq!(holder(&database), "worker", "{ahead}");
+        site.cloud.mend();
+        completes_once(&site, &worker, "change");
+        assert_eq!(operations(&site, UNATTACHED), [REVOKE, GRANT], "{ahead}");
+        let mut lines = worker.process.lines().into_iter().chain(other.process.lines());
+        assert!(!lines.any(|line| line.contains("it was taken over")), "{ahead}");
+    }
 }

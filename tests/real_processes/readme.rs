@@ -13,13 +13,14 @@ use crate::support::site::Options;
 const README: &str = include_str!("../../README.md");
 
 /// What comes of each command, in the order of the README: its exit code and a part of what it says.
-const COMMANDS: [(&str, i32, &str); 21] = [
+const COMMANDS: [(&str, i32, &str); 22] = [
     ("crossgrant --config crossgrant.toml serve", 0, "ready"),
     ("crossgrant submit job.json --wait", 0, "crossgrant.job.completed"),
     ("crossgrant jobs --state parked,waiting", 0, "REQUESTER/ID"),
     ("crossgrant show tickets/NET-4312/1", 0, "payer-change NET-4312/1 · completed"),
     ("crossgrant cancel tickets/NET-4312/1", 1, "the job has ended: completed (HTTP 409) [declined]"),
     ("crossgrant resume tickets/NET-4312/1", 1, "the job has ended: completed (HTTP 409) [declined]"),
+    ("crossgrant release tickets/NET-4312/1", 1, "the job has ended: completed (HTTP 409) [declined]"),
     ("crossgrant approve --expect-count 3", 1, "no job needs approval"),
     ("crossgrant pause 1688000000000001 --reason \"an incident\"", 0, "(token local): an incident"),
     ("crossgrant paused", 0, "account 1688000000000001 is paused since"),

@@ -96,7 +96,17 @@ impl Site {
 
     /// Starts another worker beside it, of this name, and waits until it can work. Needs a database.
     pub fn colleague(&self, name: &str) -> Worker {
-        let text = std::fs::read_to_string(&self.config).unwrap();
+        self.colleague_by(name, &std::fs::read_to_string(&self.config).unwrap())
+    }
+
+    /// The same, with these lines of the `[timing]` table.
+    pub fn colleague_with(&self, name: &str, timing: &str) -> Worker {
+        let (usual, own) = ("policies.toml", format!("{name}-policies.toml"));
+        std::fs::write(self.config.with_file_name(&own), format!("{POLICIES}{timing}")).unwrap();
+        self.colleague_by(name, &std::fs::read_to_string(&self.config).unwrap().replace(usual, &own))
+    }
+
+    fn colleague_by(&self, name: &str, text: &str) -> Worker {
         let config = self.config.with_file_name(format!("{name}.toml"));
         std::fs::write(&config, text.replace(NAME, &format!("name = {name:?}"))).unwrap();
         let worker = self.start_with(config.to_str().unwrap());
@@ -211,6 +221,13 @@ pub fn early_in_the_hour(site: &Site, seconds: i64) {
         let now: jiff::Timestamp = site.cloud.state()["now"].as_str()?.parse().ok()?;
         (now.as_millisecond() % (seconds * 1000) < seconds * 250).then_some(())
     });
+}
+
+/// Waits until so much time of the cloud has passed.
+pub fn passes(site: &Site, span: Duration) {
+    let now = || site.cloud.state()["now"].as_str()?.parse::<jiff::Timestamp>().ok();
+    let began = until("the cloud tells the time", now);
+    until("time passes", || (now()?.duration_since(began).unsigned_abs() >= span).then_some(()));
 }
 
 /// The id of one of the `more` instances.

@@ -14,6 +14,9 @@ pub enum WorkerCommand {
     Cancel(JobArgs),
     /// Let a parked job go on from where it stopped.
     Resume(JobArgs),
+    /// Let the other jobs on the instance of a half-done job go on, and leave what it wrote as it is. See in both accounts first
+    /// how the instance stands.
+    Release(JobArgs),
     /// Approve jobs that an hourly limit has parked, so that they begin: the named jobs, or all that match the filters.
     Approve(ApproveArgs),
     /// Pause an account: none of its jobs begins until it is unpaused. Jobs that have begun go on.
@@ -33,7 +36,7 @@ impl WorkerCommand {
         match self {
             Self::Jobs(args) => &args.worker,
             Self::Show(args) => &args.worker,
-            Self::Cancel(args) | Self::Resume(args) => &args.worker,
+            Self::Cancel(args) | Self::Resume(args) | Self::Release(args) => &args.worker,
             Self::Approve(args) => &args.worker,
             Self::Pause(args) => &args.worker,
             Self::Unpause(args) => &args.worker,

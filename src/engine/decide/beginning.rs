@@ -46,12 +46,18 @@ impl Deciding<'_> {
     fn not_begun(&mut self, refusal: Option<&(Reason, String)>, objections: &[String]) -> Option<Next> {
         let has_time = self.record.job.not_before.is_some() || self.record.job.not_after.is_some();
         if has_time && !self.context.told && !self.record.has_written() {
-            self.record.phase.rest_until(later(self.now, self.context.policies.settle_poll));
+            // Not `NotBefore` a time that the cloud may tell to be wrong: what is put off so is not brought forward.
+            self.record.phase = Phase::Queued(Turn::Due(later(self.now, self.context.policies.settle_poll)));
             self.record.why = "it has a time of its own, and waits until the cloud has told the time".into();
             return Some(Next::Rest);
         }
         if let Some(at) = self.record.job.not_before.filter(|at| *at > self.now) {
-            self.record.phase.rest_until(at);
+            if self.record.has_written() {
+                self.record.phase.rest_until(at);
+            } else {
+                // By a clock that was ahead it has a place in the queue already, and would hold up those behind it.
+                self.record.phase = Phase::Queued(Turn::NotBefore(at));
+            }
             self.record.why = format!("not to be begun before {at}");
             return Some(Next::Rest);
         }
@@ -92,9 +98,11 @@ impl Deciding<'_> {
         // It expires after that instant, not at it.
         let expires = self.record.job.not_after.map(|at| later(at, Duration::from_micros(1)));
         // As long as the time is not known, that may be past, and it does not expire.
-        let soon = later(self.now, self.context.policies.settle_poll);
-        let expires = expires.map(|at| if self.context.told { at } else { at.max(soon) });
-        let turn = Turn::Held { account: pause.account.clone(), expires };
+        let turn = if expires.is_some() && !self.context.told {
+            Turn::Due(later(self.now, self.context.policies.settle_poll))
+        } else {
+            Turn::Held { account: pause.account.clone(), expires }
+        };
         let queued = self.record.state() == State::Queued;
         self.record.phase = if queued { Phase::Queued(turn) } else { Phase::Running(turn) };
         self.record.why = pause.to_string();
@@ -125,8 +133,9 @@ impl Deciding<'_> {
         self.record.trying_since = self.now;
         let delay = backoff::delay(self.context.policies.busy(), self.record.attempt, &self.record.uid.to_string());
         self.record.phase.rest_until(later(self.now, delay));
-        self.record.why =
-            format!("job {other}, which names another owner of the instance, writes to it or has left it half done");
+        self.record.why = format!(
+            "job {other}, which names another owner of the instance, writes to it or has left it half done: see `crossgrant show {other}`"
+        );
         Next::Rest
     }
 

@@ -1,10 +1,10 @@
-//! What an operator can command a job: cancel, resume and approve.
+//! What an operator can command a job: cancel, resume, approve and release.
 
 use jiff::Timestamp;
 
-use crate::domain::{Reason, words};
+use crate::domain::{EventType, Reason, words};
 use crate::engine::decide::decision::{Context, Deciding, Decision, Next};
-use crate::engine::record::{Commanded, Phase, Record, State, Turn, Undo};
+use crate::engine::record::{Commanded, Ending, Phase, Record, State, Turn, Undo};
 
 words! {
     /// A command of an operator to a job.
@@ -15,6 +15,8 @@ words! {
         Resume = "resume",
         /// Begin a job that an hourly limit has parked.
         Approve = "approve",
+        /// Let the other jobs on the instance of a half-done job go on.
+        Release = "release",
     }
 }
 
@@ -43,6 +45,7 @@ pub fn command(
         Command::Cancel => cancel(deciding, &by),
         Command::Resume => resume(deciding, &by),
         Command::Approve => approve(deciding, &by),
+        Command::Release => release(deciding, &by),
     }
 }
 
@@ -106,5 +109,28 @@ fn approve(mut deciding: Deciding<'_>, by: &str) -> Result<Decision, Declined> {
     record.approved_at = Some(deciding.now);
     record.why = format!("approved {by}");
     deciding.progress();
+    Ok(deciding.into_decision(Next::Rest))
+}
+
+/// Only once nothing that the job has sent can take effect any more, or fail to show: then what the cloud shows to the other
+/// jobs is how the instance stands. Whether that is as it should be, the operator has seen.
+fn release(mut deciding: Deciding<'_>, by: &str) -> Result<Decision, Declined> {
+    let record = &deciding.record;
+    let Phase::Parked { ending, half_done: true } = &record.phase else {
+        return Err(Declined(format!(
+            "only a job that is parked half done keeps its instance; this one is {}",
+            record.state().as_str()
+        )));
+    };
+    if let Some(settled) = deciding.settled_at().filter(|settled| *settled > deciding.now) {
+        return Err(Declined(format!(
+            "what it sent may still take effect, or not be shown yet; release it after {settled}"
+        )));
+    }
+    let message = format!("{}; its instance was released {by}", ending.message.trim_end_matches('.'));
+    let ending = Ending { message: message.clone(), ..ending.clone() };
+    deciding.record.phase = Phase::Parked { ending, half_done: false };
+    deciding.record.why = message;
+    deciding.says.push(EventType::Parked);
     Ok(deciding.into_decision(Next::Rest))
 }

@@ -66,13 +66,22 @@ fn disagree(goal: OrderType, list: &[Attachment], past: Over) -> bool {
 }
 
 impl Deciding<'_> {
-    /// Both sides carry the new payer: waits for the boundary after the last write or after the look that first showed
+    /// Both sides carry the new payer. If this look shows it in force already, because the hour came between the writes and the
+    /// look, there is nothing to wait for. Otherwise waits for the boundary after the last write or after the look that first showed
     /// everything attached, whichever is later, by the clock of the cloud. A job that found the writes of another waits for
     /// the hour of that one.
     pub(super) fn await_hour(&mut self, seen: &Seen, rivals: &[Record]) -> Next {
         let Some(goal) = self.goal() else {
             return self.park(Reason::HalfDone, "there is no payer to wait for".into());
         };
+        let effective = |image: &Image| image.effective_order_type == Some(goal);
+        if self.record.after.as_ref().is_some_and(|after| after.order_type == Some(goal) && effective(after)) {
+            // One that was billed all the time came into force at no hour.
+            let other = self.record.before.as_ref().filter(|before| before.effective_order_type.is_some());
+            self.record.ineffective_at =
+                other.filter(|before| !effective(before)).and_then(|before| self.unwritten(before));
+            return self.effective(self.now);
+        }
         let since = self.last_accepted().into_iter().chain([seen.date.unwrap_or(seen.at)]).max().unwrap_or(self.now);
         let boundary = self.context.hour.next_after(since);
         let shared = rivals.iter().filter(|_| self.record.writes.is_empty()).filter_map(|rival| rival.wait.as_ref());
@@ -97,6 +106,13 @@ impl Deciding<'_> {
         });
         self.says.push(EventType::Waiting);
         Next::Rest
+    }
+
+    /// The latest moment at which nothing of this job was written, for certain: its first intent; if that was sent again, which
+    /// moves its time, the look before it.
+    fn unwritten(&self, before: &Image) -> Option<Timestamp> {
+        let first = self.record.writes.first()?;
+        Some(if first.sends == 1 { first.intended_at } else { before.at })
     }
 
     pub(super) fn next_check(&self, expected_at: Timestamp) -> Timestamp {

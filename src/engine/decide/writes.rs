@@ -226,13 +226,19 @@ impl Deciding<'_> {
 
     /// Whether a look is late enough to show every write that landed.
     pub(super) fn is_settled(&self, seen: &Seen) -> bool {
+        self.settled_at().is_none_or(|settled| seen.at >= settled)
+    }
+
+    /// From when on a look shows every write that landed; `None` if there is nothing to wait for.
+    pub(super) fn settled_at(&self) -> Option<Timestamp> {
         let since = |write: &Write| match write.outcome {
             Outcome::Unknown => Some(self.over_by(write)),
             Outcome::Accepted { at, .. } | Outcome::Seen { at } => Some(at),
             Outcome::Refused { unclassified: true, at, .. } => Some(at),
             Outcome::Refused { .. } => None,
         };
-        self.record.writes.iter().filter_map(since).all(|since| seen.at >= later(since, self.context.policies.settle))
+        let last = self.record.writes.iter().filter_map(since).max();
+        last.map(|last| later(last, self.context.policies.settle))
     }
 
     /// Looks again after `settle-poll`. Not a failed try.

@@ -7,7 +7,9 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
+use crate::clock::later;
 use crate::engine::loops::shared::Engine;
+use crate::engine::ports::store::LatestDue;
 
 /// Between two looks at the clocks, and two questions to a cloud that does not answer.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -16,6 +18,9 @@ const NEAR: SignedDuration = SignedDuration::from_secs(5);
 /// From here on it is an error. The cloud's hours begin by its own clock, and at fifteen minutes it refuses every signature
 /// that is made by ours.
 const FAR: SignedDuration = SignedDuration::from_secs(60);
+/// Between two looks for jobs that are put off too far. The first is made as soon as the cloud has told the time; another
+/// worker, with a clock that is ahead, may have put jobs off since and be gone.
+const RECHECK: Duration = Duration::from_secs(3600);
 /// The time moves this little against the uptime by itself.
 const STEADY: SignedDuration = SignedDuration::from_secs(1);
 
@@ -23,6 +28,7 @@ const STEADY: SignedDuration = SignedDuration::from_secs(1);
 pub async fn keep(engine: Arc<Engine>, mut stop: watch::Receiver<bool>) {
     let mut booted = engine.clock.at(Duration::ZERO);
     let mut said = SignedDuration::ZERO;
+    let mut checked = None;
     while !*stop.borrow() {
         if !engine.clock.is_told() {
             tokio::select! {
@@ -31,6 +37,7 @@ pub async fn keep(engine: Arc<Engine>, mut stop: watch::Receiver<bool>) {
             }
         }
         follow(&engine, &mut booted).await;
+        find_put_off(&engine, &mut checked).await;
         let ahead = engine.clock.machine_ahead();
         engine.observer.clock_ahead(ahead);
         if (ahead - said).abs() > NEAR {
@@ -52,7 +59,8 @@ async fn follow(engine: &Engine, booted: &mut Timestamp) {
         return;
     }
     if moved.is_negative() {
-        match engine.store.bring_forward(engine.clock.now()).await {
+        let now = engine.clock.now();
+        match engine.store.bring_forward(now, LatestDue { resting: now, waiting: now }).await {
             Ok(jobs) => {
                 tracing::info!(jobs, back.seconds = -moved.as_secs(), "the time was put right; looks at every job")
             }
@@ -65,6 +73,32 @@ async fn follow(engine: &Engine, booted: &mut Timestamp) {
     *booted = now;
     engine.work.notify_one();
     engine.hours.notify_one();
+}
+
+/// Looks at jobs that are due further ahead than any rest lasts: the process that put them off went by a clock that was ahead,
+/// and is gone, or it would have noticed itself.
+async fn find_put_off(engine: &Engine, checked: &mut Option<Duration>) {
+    let uptime = engine.clock.uptime();
+    if !engine.clock.is_told() || checked.is_some_and(|at| uptime.saturating_sub(at) < RECHECK) {
+        return;
+    }
+    let now = engine.clock.now();
+    let resting = later(now, engine.catalog.policies.longest_rest());
+    // The next check of a wait is at the top of the next hour at the latest.
+    let waiting = later(now, engine.announcer.hour.length());
+    match engine.store.bring_forward(now, LatestDue { resting, waiting }).await {
+        Ok(0) => {}
+        Ok(jobs) => {
+            tracing::warn!(jobs, "a clock that was ahead had put jobs off too far; looks at them");
+            engine.work.notify_one();
+            engine.hours.notify_one();
+        }
+        Err(error) => {
+            tracing::error!(%error, "cannot look for jobs that are put off too far; tries again");
+            return;
+        }
+    }
+    *checked = Some(uptime);
 }
 
 fn tell(ahead: SignedDuration) {

@@ -158,6 +158,15 @@ impl Turns {
     }
 }
 
+/// The latest due times that can be right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LatestDue {
+    /// Of a job that is queued or running.
+    pub resting: Timestamp,
+    /// Of a job that waits for the hour.
+    pub waiting: Timestamp,
+}
+
 /// A job that a worker has leased.
 #[derive(Debug, Clone)]
 pub struct Claimed {
@@ -419,9 +428,10 @@ pub trait Store: Send + Sync + 'static {
     /// there were.
     async fn reclaim(&self, holder: &str) -> Result<usize, StoreError>;
 
-    /// Makes every job that is to be looked at later due at `now`: by a clock that turned out to be ahead, their times were set
-    /// too late, and a look that comes early does no harm. Returns how many there were.
-    async fn bring_forward(&self, now: Timestamp) -> Result<usize, StoreError>;
+    /// Makes jobs due at `now` that are to be looked at later than is right: a clock that was ahead has set their times, and a
+    /// look that comes early does no harm. Jobs outside the queue until their `not_before`, and those that are held, stay: their
+    /// times are their own. Leases stay too. Returns how many jobs there were.
+    async fn bring_forward(&self, now: Timestamp, latest: LatestDue) -> Result<usize, StoreError>;
 
     /// Applies one change. An [`Admission`] is checked in the same commit: of two jobs that race for the last place of an
     /// hour one gets it, and no job begins once a pause was answered.

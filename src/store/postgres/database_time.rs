@@ -2,8 +2,8 @@
 //!
 //! That clock says when the lease of another worker has ended, and it can be set too. Set forward, it ends leases whose
 //! holders are alive and write; set back, it lets those of the dead last. So a worker compares it with its own uptime. It takes
-//! nothing over before it has watched the clock go steadily for the length of a lease: by then every holder that is alive has
-//! prolonged its lease by the clock as it is now.
+//! no lease over before it has watched the clock go steadily for the length of that lease: by then a holder that is alive has
+//! prolonged it by the clock as it is now. Each lease is stored with its length, since workers may be set to different ones.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,9 +14,6 @@ use super::lease_clock::LeaseClock;
 const TOLERANCE_US: i64 = 1_000_000;
 /// An answer that took no longer says what time it is.
 const QUICK: Duration = Duration::from_millis(500);
-/// A lease that ends this many lengths ahead was given before the clock was set back. Workers that are about to be started
-/// with a longer `lease` may have some that end later than one.
-const IMPOSSIBLE: i64 = 4;
 
 /// The clock of the database, as one worker watches it.
 pub(super) struct DatabaseTime {
@@ -29,10 +26,20 @@ struct Known {
     last: Option<Sample>,
     /// The uptime since which it has gone steadily.
     steady_since: Duration,
-    /// Whether leases may be left that were given before that.
-    leaves: bool,
-    /// How long a lease lasts, by the last claim.
-    length: Duration,
+}
+
+/// What the leases of other workers may be judged by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Trusted {
+    /// What the clock shows now, unless it has been set since it was heard of last.
+    pub(super) now_us: i64,
+    /// For how long it has gone steadily: no lease that is longer can be judged yet.
+    pub(super) steady_us: i64,
+}
+
+impl Trusted {
+    /// No lease can be judged.
+    pub(super) const NOTHING: Self = Self { now_us: 0, steady_us: -1 };
 }
 
 #[derive(Clone, Copy)]
@@ -44,9 +51,12 @@ struct Sample {
 impl Sample {
     /// What the clock shows when the uptime is `uptime`, if it goes on as it did.
     fn at(self, uptime: Duration) -> i64 {
-        let micros = |span: Duration| i64::try_from(span.as_micros()).unwrap_or(i64::MAX / 4);
         self.at_us + micros(uptime.saturating_sub(self.uptime)) - micros(self.uptime.saturating_sub(uptime))
     }
+}
+
+fn micros(span: Duration) -> i64 {
+    i64::try_from(span.as_micros()).unwrap_or(i64::MAX / 4)
 }
 
 impl DatabaseTime {
@@ -90,14 +100,12 @@ impl DatabaseTime {
         if off != 0 {
             tracing::error!(
                 ahead.seconds = off / 1_000_000,
-                lease.seconds = known.length.as_secs(),
-                "the clock of the database was set; no job of another worker is taken over for the length of a lease. \
+                "the clock of the database was set; no job of another worker is taken over for the length of its lease. \
                  Set the clock of the database server right (NTP)"
             );
         }
         if off != 0 || known.last.is_none() {
             known.steady_since = uptime;
-            known.leaves = true;
         }
         // A slow answer tells of a step, but not what time it is now.
         if uptime.saturating_sub(asked) <= QUICK {
@@ -107,30 +115,11 @@ impl DatabaseTime {
         }
     }
 
-    /// Remembers how long a lease lasts.
-    pub(super) fn leases_last(&self, length: Duration) {
-        self.known().length = length;
-    }
-
-    /// The time by which the lease of another worker may be taken for ended: what the clock shows now, unless it has been set
-    /// since it was heard of last. `None` as long as it has not gone steadily for the length of a lease.
-    pub(super) fn trusted_us(&self) -> Option<i64> {
+    /// What the leases of other workers may be judged by; `None` before anything was heard.
+    pub(super) fn trusted(&self) -> Option<Trusted> {
         let (uptime, known) = (self.uptime(), self.known());
-        let steady = uptime.saturating_sub(known.steady_since) >= known.length && !known.length.is_zero();
-        known.last.filter(|_| steady).map(|last| last.at(uptime).saturating_add(TOLERANCE_US))
-    }
-
-    /// How far ahead a lease can end at most, if leases beyond that may be left and are to be ended now.
-    pub(super) fn impossible_us(&self) -> Option<i64> {
-        self.trusted_us()?;
-        let known = self.known();
-        let length = i64::try_from(known.length.as_micros()).unwrap_or(i64::MAX / IMPOSSIBLE);
-        known.leaves.then(|| length.saturating_mul(IMPOSSIBLE))
-    }
-
-    /// Those leases were ended.
-    pub(super) fn ended_impossible(&self) {
-        self.known().leaves = false;
+        let steady_us = micros(uptime.saturating_sub(known.steady_since));
+        known.last.map(|last| Trusted { now_us: last.at(uptime).saturating_add(TOLERANCE_US), steady_us })
     }
 }
 
@@ -157,7 +146,6 @@ mod tests {
         fn new() -> Self {
             let clock = Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH));
             let time = DatabaseTime::new(LeaseClock::Database(clock.clone()));
-            time.leases_last(LENGTH);
             let mut watch = Self { clock, time, ahead_us: 1_000_000_000 };
             watch.look();
             watch
@@ -184,9 +172,10 @@ mod tests {
             self.ahead_us += i64::try_from(by.as_micros()).unwrap();
         }
 
-        /// How far from what the clock shows the time is that a lease may be taken for ended by.
+        /// How far from what the clock shows the time is that a lease of that length may be taken for ended by.
         fn trusts(&self) -> Option<i64> {
-            Some((self.time.trusted_us()? - self.now_us()) / 1_000_000)
+            let trusted = self.time.trusted().filter(|trusted| trusted.steady_us >= micros(LENGTH))?;
+            Some((trusted.now_us - self.now_us()) / 1_000_000)
         }
     }
 
@@ -194,11 +183,9 @@ mod tests {
     fn a_worker_that_starts_takes_nothing_over_before_a_lease_is_over() {
         let mut watch = Watch::new();
         watch.watch(LENGTH - POLL);
-        assert_eq!((watch.trusts(), watch.time.impossible_us()), (None, None));
+        assert_eq!(watch.trusts(), None);
         watch.watch(POLL);
-        assert_eq!((watch.trusts(), watch.time.impossible_us()), (Some(1), Some(300_000_000)));
-        watch.time.ended_impossible();
-        assert_eq!(watch.time.impossible_us(), None);
+        assert_eq!(watch.trusts(), Some(1));
     }
 
     #[test]
@@ -207,16 +194,15 @@ mod tests {
             let by = SignedDuration::from_secs(by);
             let mut watch = Watch::new();
             watch.watch(LENGTH);
-            watch.time.ended_impossible();
             watch.clock.advance(POLL / 2);
             watch.step(by);
             assert_eq!(watch.trusts(), Some(1 - by.as_secs()), "{by:#}: not noticed yet, and not followed");
             watch.look();
             assert_eq!(watch.trusts(), None, "{by:#}");
             watch.watch(LENGTH - POLL);
-            assert_eq!((watch.trusts(), watch.time.impossible_us()), (None, None), "{by:#}");
+            assert_eq!(watch.trusts(), None, "{by:#}");
             watch.watch(POLL);
-            assert_eq!((watch.trusts(), watch.time.impossible_us()), (Some(1), Some(300_000_000)), "{by:#}");
+            assert_eq!(watch.trusts(), Some(1), "{by:#}");
         }
     }
 

@@ -24,7 +24,8 @@ pub(super) const UPDATE: &str = concat!(
        lease_holder = CASE WHEN n.freed THEN NULL ELSE j.lease_holder END,
        lease_until_us = CASE WHEN n.freed THEN 0 ELSE coalesce(n.until_us, ",
     now_us!(),
-    " + n.length_us, j.lease_until_us) END
+    " + n.length_us, j.lease_until_us) END,
+       lease_length_us = CASE WHEN n.freed THEN 0 ELSE coalesce(n.length_us, j.lease_length_us) END
      FROM unnest($1::uuid[], $2::text[], $3::bool[], $4::int8[], $5::int8[], $6::bool[], $7::text[], $8::int8[],
        $9::int8[], $10::bool[], $11::bool[], $12::int8[], $13::int8[], $14::text[], $15::int8[], $16::text[],
        $17::bool[])

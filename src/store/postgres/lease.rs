@@ -8,12 +8,29 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::connection::Connection;
-use super::database_time::DatabaseTime;
+use super::database_time::{DatabaseTime, Trusted};
 use super::error::PgError;
 use super::lease_clock::now_us;
 use crate::domain::JobUid;
-use crate::engine::ports::store::{Claimed, Lease, Turns};
+use crate::engine::ports::store::{Claimed, LatestDue, Lease, Turns};
 use crate::store::row;
+
+/// Whether the lease on a row has ended: by the caller's clock, `$2`; else by the time that may be trusted, `$12`, once the clock
+/// of the database has gone steadily for its length, `$13`. Then its holder, if it is alive, has prolonged it by that clock. One
+/// that ends further ahead than it is long was given before the clock was set back.
+macro_rules! ended {
+    () => {
+        concat!(
+            "CASE WHEN $2::int8 IS NOT NULL THEN lease_until_us <= $2 WHEN lease_until_us = 0 THEN true
+               WHEN lease_length_us > $13::int8 THEN false
+               ELSE lease_until_us <= least($12::int8, ",
+            now_us!(),
+            ") OR lease_until_us > greatest($12, ",
+            now_us!(),
+            ") + lease_length_us END"
+        )
+    };
+}
 
 /// Leases jobs of each requester in its turn. The index of jobs that can be claimed is in the order of requesters, and each
 /// step to the next one is a search in it. So a hundred thousand jobs of one requester cost a claim no more than one.
@@ -41,16 +58,16 @@ const CLAIM: &str = concat!(
        SELECT requester, has_left, uid, held FROM in_turn CROSS JOIN LATERAL (
          SELECT uid, held FROM jobs j
          WHERE j.requester = in_turn.requester AND held IN (SELECT account FROM pauses WHERE NOT active) AND is_first
-           AND uid <> ALL ($11::uuid[]) AND lease_until_us <= coalesce($2, least($12, ",
-    now_us!(),
-    ")) ORDER BY held, uid LIMIT (SELECT rows FROM part) FOR NO KEY UPDATE OF j SKIP LOCKED) AS found),
+           AND uid <> ALL ($11::uuid[]) AND ",
+    ended!(),
+    " ORDER BY held, uid LIMIT (SELECT rows FROM part) FOR NO KEY UPDATE OF j SKIP LOCKED) AS found),
      due AS MATERIALIZED (
        SELECT requester, has_left, uid, due_us FROM in_turn CROSS JOIN LATERAL (
          SELECT uid, due_us FROM jobs j
          WHERE j.requester = in_turn.requester AND is_first AND NOT swept AND due_us IS NOT NULL AND due_us <= $1
-           AND uid <> ALL ($11::uuid[]) AND lease_until_us <= coalesce($2, least($12, ",
-    now_us!(),
-    ")) ORDER BY due_us, uid LIMIT (SELECT rows FROM part) FOR NO KEY UPDATE OF j SKIP LOCKED) AS found),
+           AND uid <> ALL ($11::uuid[]) AND ",
+    ended!(),
+    " ORDER BY due_us, uid LIMIT (SELECT rows FROM part) FOR NO KEY UPDATE OF j SKIP LOCKED) AS found),
      found AS (
        SELECT requester, has_left, uid,
          row_number() OVER (PARTITION BY requester ORDER BY min(held) NULLS LAST, min(due_us), uid) AS round
@@ -62,16 +79,22 @@ const CLAIM: &str = concat!(
        WHERE round <= has_left ORDER BY place LIMIT $3)
      UPDATE jobs j SET lease_holder = $4, lease_token = lease_token + 1, lease_until_us = coalesce($5, ",
     now_us!(),
-    " + $6) FROM next WHERE j.uid = next.uid
+    " + $6), lease_length_us = coalesce($6, 0) FROM next WHERE j.uid = next.uid
      RETURNING j.uid, record, lease_token, place, (SELECT count(*) FROM in_turn) AS requesters"
 );
 
-/// The ends of leases are converted to the caller's clock, unless leases go by that. Nothing is said of them as long as they
-/// cannot be judged.
+/// The ends of leases are converted to the caller's clock, unless leases go by that. Nothing is said of those that cannot be
+/// judged yet; see `ended`.
 const NEXT: &str = concat!(
     "WITH RECURSIVE off AS (SELECT CASE WHEN $1::int8 IS NULL THEN 0 ELSE least($2::int8, ",
     now_us!(),
     ") - $1 END AS by WHERE $1 IS NULL OR $2 IS NOT NULL),
+     leased AS (
+       SELECT due_us, swept, held,
+         CASE WHEN $1 IS NOT NULL AND lease_until_us > greatest($2, ",
+    now_us!(),
+    ") + lease_length_us THEN 0 ELSE lease_until_us - off.by END AS ends_us
+       FROM jobs, off WHERE lease_holder IS NOT NULL AND is_first AND ($1 IS NULL OR lease_length_us <= $3::int8)),
      requesters (name) AS (
        (SELECT requester FROM jobs WHERE is_first AND NOT swept AND due_us IS NOT NULL ORDER BY requester LIMIT 1)
        UNION ALL
@@ -82,15 +105,12 @@ const NEXT: &str = concat!(
          WHERE requester = name AND is_first AND NOT swept AND due_us IS NOT NULL AND lease_holder IS NULL
          ORDER BY due_us LIMIT 1) AS at FROM requesters
        UNION ALL
-       SELECT min(greatest(due_us, lease_until_us - off.by)) FROM jobs, off
-       WHERE lease_holder IS NOT NULL AND is_first AND NOT swept AND due_us IS NOT NULL
+       SELECT min(greatest(due_us, ends_us)) FROM leased WHERE NOT swept AND due_us IS NOT NULL
        UNION ALL
        (SELECT 0 FROM jobs WHERE held IS NOT NULL AND held IN (SELECT account FROM pauses WHERE NOT active)
           AND is_first AND lease_holder IS NULL LIMIT 1)
        UNION ALL
-       SELECT min(lease_until_us - off.by) FROM jobs, off
-       WHERE lease_holder IS NOT NULL AND is_first
-         AND held IS NOT NULL AND held IN (SELECT account FROM pauses WHERE NOT active)) AS next"
+       SELECT min(ends_us) FROM leased WHERE held IS NOT NULL AND held IN (SELECT account FROM pauses WHERE NOT active)) AS next"
 );
 
 /// Leases jobs that are due, each requester in its turn.
@@ -107,8 +127,7 @@ pub(super) async fn claim(
     turns: &Turns,
 ) -> Result<Vec<Claimed>, PgError> {
     let (due, at, end) = (row::at_or_before(now), time.clock().now(now), time.clock().end(now, until));
-    // A lease that was released ended at 0, which is past for certain.
-    let trusted = time.trusted_us().unwrap_or_default();
+    let Trusted { now_us: trusted, steady_us } = time.trusted().unwrap_or(Trusted::NOTHING);
     let after = turns.after.as_ref().map_or("", |requester| requester.as_str());
     let in_hand: Vec<Uuid> = turns.in_hand.keys().map(|uid| uid.0).collect();
     let (mut in_work, most) = (turns.in_work(), row::limit(turns.most));
@@ -134,6 +153,7 @@ pub(super) async fn claim(
                     &after,
                     &in_hand,
                     &trusted,
+                    &steady_us,
                 ],
             )
             .await?;
@@ -163,27 +183,21 @@ pub(super) async fn reclaim(conn: &Connection, holder: &str) -> Result<usize, Pg
     conn.execute(sql, &[&holder]).await
 }
 
-/// Ends leases that end more than `ahead_us` from now. Returns how many there were.
-pub(super) async fn end_impossible(conn: &Connection, ahead_us: i64) -> Result<usize, PgError> {
-    let sql = concat!(
-        "UPDATE jobs SET lease_holder = NULL, lease_until_us = 0
-        WHERE uid IN (SELECT uid FROM jobs WHERE lease_holder IS NOT NULL AND lease_until_us > $1 + ",
-        now_us!(),
-        " ORDER BY uid FOR NO KEY UPDATE)"
-    );
-    conn.execute(sql, &[&ahead_us]).await
-}
-
-/// Makes every job that is to be looked at later due now.
-pub(super) async fn bring_forward(conn: &Connection, now: Timestamp) -> Result<usize, PgError> {
-    let sql = "UPDATE jobs SET due_us = $1
-        WHERE uid IN (SELECT uid FROM jobs WHERE due_us > $1 ORDER BY uid FOR NO KEY UPDATE)";
-    conn.execute(sql, &[&row::at_or_before(now)]).await
+/// Makes jobs due now that are to be looked at later than is right. Finds them among those that have not ended.
+pub(super) async fn bring_forward(conn: &Connection, now: Timestamp, latest: LatestDue) -> Result<usize, PgError> {
+    let sql = "UPDATE jobs SET due_us = $1 WHERE uid IN (SELECT uid FROM jobs
+        WHERE state IN ('queued', 'running', 'waiting') AND held IS NULL
+          AND due_us > CASE state WHEN 'waiting' THEN $3::int8 ELSE $2::int8 END AND (state <> 'queued' OR turn IS NOT NULL)
+        ORDER BY uid FOR NO KEY UPDATE)";
+    let [now, resting, waiting] = [now, latest.resting, latest.waiting].map(row::at_or_before);
+    conn.execute(sql, &[&now, &resting, &waiting]).await
 }
 
 /// When a claim will next find a job, by the caller's clock: the first due time of those that are not leased, or the end of
 /// a lease.
 pub(super) async fn next_due(conn: &Connection, time: &DatabaseTime) -> Result<Option<Timestamp>, PgError> {
-    let row = conn.query_one(NEXT, &[&time.clock().caller_us(), &time.trusted_us()]).await?;
+    let trusted = time.trusted();
+    let (by, steady) = (trusted.map(|trusted| trusted.now_us), trusted.map(|trusted| trusted.steady_us));
+    let row = conn.query_one(NEXT, &[&time.clock().caller_us(), &by, &steady]).await?;
     Ok(row.get::<_, Option<i64>>(0).map(row::time))
 }

@@ -4,10 +4,13 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use crossgrant::actions;
 use crossgrant::clock::{Clock, ManualClock, SteadyClock, later};
-use crossgrant::cloud::{AccountCredentials, Accounts, ClientParts, RouterTransport, StaticKeys};
+use crossgrant::cloud::{
+    AccountCredentials, Accounts, ClientParts, RouterTransport, StaticKeys, Transport, TransportError,
+};
 use crossgrant::domain::{AccountUid, Hour, JobUid, Kind};
 use crossgrant::engine::events::Announcer;
 use crossgrant::engine::loops::intake::Inbox;
@@ -46,6 +49,8 @@ pub struct Scene {
     pub truth: Arc<ManualClock>,
     pub machine: Arc<Machine>,
     pub cloud: Simulator,
+    /// Between the worker and the cloud.
+    pub line: Arc<Line>,
     pub store: Arc<Counted>,
     hands: Arc<Hands>,
     worker: Option<Running>,
@@ -96,6 +101,7 @@ impl Scene {
         let machine = Machine::new(&truth, ahead);
         let world = World::from_toml(include_str!("../../../examples/world.toml")).unwrap();
         let cloud = Simulator::new(world, Hour::REAL, truth.clone());
+        let line = Arc::new(Line { cloud: RouterTransport::new(cloud.router()), cut: AtomicBool::new(false) });
         let hands = Hands { machine: Arc::clone(&machine), at: Mutex::default(), state: Mutex::default() };
         let clock = clock(&machine);
         let (store, database) = match stock {
@@ -109,7 +115,7 @@ impl Scene {
             }
         };
         let hands = Arc::new(hands);
-        let mut scene = Self { truth, machine, cloud, store, hands, worker: None, _database: database };
+        let mut scene = Self { truth, machine, cloud, line, store, hands, worker: None, _database: database };
         scene.start(clock).await;
         scene
     }
@@ -120,8 +126,8 @@ impl Scene {
             AccountCredentials::new(AccountUid::parse(uid).unwrap(), keys)
         };
         let keys = vec![key(RESOURCE, "resource-key", "resource-secret"), key(CEN_OWNER, "cen-key", "cen-secret")];
-        let transport = Arc::new(RouterTransport::new(self.cloud.router()));
-        let cloud = Accounts::new(ClientParts::new(Arc::clone(&clock), transport, &usual().classes), keys);
+        let parts = ClientParts::new(Arc::clone(&clock), self.line.clone(), &usual().classes);
+        let cloud = Accounts::new(parts, keys);
         let engine = Engine::new(EngineParts {
             store: self.store.clone(),
             cloud: Arc::new(cloud),
@@ -232,4 +238,26 @@ impl Scene {
 /// What the worker goes by.
 fn clock(machine: &Arc<Machine>) -> Arc<dyn Clock> {
     Arc::new(SteadyClock::new(machine.clone()))
+}
+
+/// The line to the cloud, which can be cut: then no request leaves.
+pub struct Line {
+    cloud: RouterTransport,
+    cut: AtomicBool,
+}
+
+impl Line {
+    pub fn cut(&self, cut: bool) {
+        self.cut.store(cut, SeqCst);
+    }
+}
+
+#[async_trait]
+impl Transport for Line {
+    async fn send(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, TransportError> {
+        if self.cut.load(SeqCst) {
+            return Err(TransportError::NotSent("no route to the cloud".into()));
+        }
+        self.cloud.send(request).await
+    }
 }

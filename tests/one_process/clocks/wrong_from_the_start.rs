@@ -31,6 +31,26 @@ async fn a_job_with_a_time_of_its_own_begins_and_expires_by_the_clouds_clock() {
     }
 }
 
+/// By the wrong clock its time has come, so it gets a place in the queue of its instance, and the cloud then tells otherwise.
+#[tokio::test]
+async fn a_job_whose_time_is_still_to_come_lets_those_behind_it_pass() {
+    for ahead in [SignedDuration::from_hours(1), SignedDuration::from_hours(72)] {
+        let scene = Scene::on(Stock::Memory, ahead).await;
+        scene.line.cut(true);
+        let to_pay = |id: &str| with(grant(id, NOT_GRANTED), "order_type", "PayByCenOwner".into());
+        let later = scene.job(with(to_pay("NET-1"), "not_before", "2026-11-21T10:50:00Z".into())).await;
+        let behind = scene.job(to_pay("NET-2")).await;
+        scene.run_to(at("10:20:20")).await;
+        scene.line.cut(false);
+        scene.run_to(at("10:21:00")).await;
+        let (record, first) = (scene.record(behind).await, scene.record(later).await);
+        assert_eq!(record.state(), State::Completed, "{ahead:#}: {}", record.why);
+        assert!(!first.phase.in_queue() && first.phase.due() == Some(at("10:50:00")), "{ahead:#}: {:?}", first.phase);
+        scene.run_to(at("10:50:10")).await;
+        assert_eq!(scene.record(later).await.state(), State::Completed, "{ahead:#}");
+    }
+}
+
 /// Every call is lost, and the clock is put right before one is answered.
 #[tokio::test]
 async fn what_a_wrong_clock_put_off_is_looked_at_once_the_clock_is_right() {

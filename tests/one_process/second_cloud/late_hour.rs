@@ -1,5 +1,6 @@
 //! A payer change whose hour passes without effect: the cause is found within the hour, and what merely shows late is none.
 
+use crossgrant::engine::ports::crash_points::CrashPoint;
 use crossgrant::sweep;
 
 use super::*;
@@ -10,6 +11,7 @@ in_memory_and_in_a_database! {
     what_shows_late_completes_without_a_moment_and_without_a_needless_write,
     a_write_that_two_empty_lists_hid_is_made_once,
     what_was_attached_meanwhile_with_the_old_payer_is_written_once,
+    what_is_in_force_before_it_is_waited_for_ends_at_once,
 }
 
 /// A worker with a payer change that waits for eleven, half an hour before.
@@ -113,6 +115,30 @@ async fn what_was_attached_meanwhile_with_the_old_payer_is_written_once(stock: S
         let record = plant.record(uid).await;
         assert_eq!(end(&record), (State::Completed, Some(Reason::Done)), "{}: {}", of.kind, record.why);
         assert_eq!(plant.effects().len(), 1, "{}: {:?}", of.kind, plant.effects());
+    }
+}
+
+/// The worker is cut between the second write and its answer, and is back when the hour has passed.
+async fn what_is_in_force_before_it_is_waited_for_ends_at_once(stock: Stock) {
+    for &of in billed(stock) {
+        for (back, moment) in [("11:01:30", json!("2026-11-21T11:00:00Z")), ("12:01:30", json!(null))] {
+            let plant = of.plant(stock, Stands::Attached).await;
+            plant.clock.advance_to(at("10:59:50"));
+            plant.script.cut_at(CrashPoint::AfterWrite, 1);
+            let uid = plant.job(of.job("payer-change")).await;
+            plant.work().await;
+            assert!(plant.script.struck() && plant.effects().len() == 2, "{}: both sides are written", of.kind);
+            plant.clock.advance_to(at(back));
+            plant.run_on().await;
+            let record = plant.record(uid).await;
+            assert_eq!(end(&record), (State::Completed, Some(Reason::Done)), "{} {back}: {}", of.kind, record.why);
+            assert_eq!(plant.said(uid).await, ["accepted", "completed"], "{} {back}", of.kind);
+            let data = plant.events(uid).await.pop().unwrap()["data"].clone();
+            assert_eq!((&data["effective_at"], &data["expected_at"]), (&moment, &json!(null)), "{} {back}", of.kind);
+            let between: [Timestamp; 2] = serde_json::from_value(data["effective_between"].clone()).unwrap();
+            assert_eq!(between[0], record.writes[0].intended_at, "{} {back}", of.kind);
+            assert!((at(back)..=record.phase.finished_at().unwrap()).contains(&between[1]), "{between:?}");
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::fixtures::*;
 use crossgrant::domain::Requester;
 use crossgrant::engine::guards::Pause;
-use crossgrant::engine::ports::store::{Committed, LeaseUse, Store, Turns};
+use crossgrant::engine::ports::store::{Committed, LatestDue, LeaseUse, Store, Turns};
 use crossgrant::engine::record::{Phase, State, Turn};
 
 type S = Arc<dyn Store>;
@@ -216,10 +216,35 @@ pub async fn what_is_brought_forward_is_due_at_once(store: S) {
     far.phase.rest_until(at(300_000));
     take(&*store, &[near, far, at_rest, waiting(record(4), at(400_000))]).await;
     assert_eq!(
-        store.bring_forward(at(10)).await.unwrap(),
+        store.bring_forward(at(10), LatestDue { resting: at(10), waiting: at(10) }).await.unwrap(),
         2,
         "the one that is due stays so, and one at rest has no time"
     );
     assert_eq!(store.next_sweep().await.unwrap(), Some(at(10)));
     assert_eq!(claimed(&*store, 10).await, [uid(1), uid(2)]);
+}
+
+pub async fn only_what_is_put_off_too_far_is_brought_forward(store: S) {
+    let (mut near, mut far, mut later) = (record(1), record(2), record(3));
+    near.phase.rest_until(at(100));
+    far.phase.rest_until(at(101));
+    later.phase = Phase::Queued(Turn::NotBefore(at(300_000)));
+    let mut held = record(4);
+    let account = held.job.instance.owner.clone();
+    held.phase = Phase::Queued(Turn::Held { account, expires: Some(at(300_000)) });
+    // Behind the second in the queue of its instance.
+    let mut behind = record(5);
+    behind.job.instance = far.job.instance.clone();
+    behind.phase.rest_until(at(101));
+    let waits = [waiting(record(6), at(3600)), waiting(record(7), at(3601))];
+    take(&*store, &[near, far, later, held, behind]).await;
+    take(&*store, &waits).await;
+    let leased = store.claim("w1", at(101), at(500), 1, &[]).await.unwrap();
+    assert_eq!(leased[0].record.uid, uid(1));
+    let latest = LatestDue { resting: at(100), waiting: at(3600) };
+    assert_eq!(store.bring_forward(at(10), latest).await.unwrap(), 3);
+    assert_eq!(store.next_sweep().await.unwrap(), Some(at(10)));
+    assert_eq!(claimed(&*store, 10).await, [uid(2)], "the others are as they were, or behind it");
+    let goes_on = change(running(record(1)), LeaseUse::Release(lease_of(&leased, 1)));
+    assert_eq!(store.commit(goes_on).await.unwrap(), Committed::Done, "a lease is kept");
 }
