@@ -384,6 +384,18 @@ impl Store for Postgres {
         }
     }
 
+    async fn trim_rejections(&self, most: usize) -> Result<usize, StoreError> {
+        let Some(before) = read!(self, conn => retention::rejections_beyond(&conn, most))? else { return Ok(0) };
+        let mut deleted = 0;
+        loop {
+            let (rejections, more) = transact!(self, tx => retention::delete_rejections(&tx, before))?;
+            deleted += rejections;
+            if !more {
+                return Ok(deleted);
+            }
+        }
+    }
+
     async fn wakeup(&self) -> Wakeup {
         self.listener.wakeup().await
     }
