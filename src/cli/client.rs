@@ -30,11 +30,14 @@ impl AdminClient {
     /// The worker that the command line or the configuration names.
     pub fn of(args: &WorkerArgs, config: &Config) -> Result<Self, CliError> {
         let url = args.admin.clone().unwrap_or_else(|| local_url(config.admin.listen));
-        Self::new(&url, |host| choose(args, config, host))
+        Self::new(&url, |place| choose(args, config, place))
     }
 
-    /// The worker whose admin API is at `url`. `token` is told the host of the URL.
-    pub(super) fn new(url: &str, token: impl FnOnce(&str) -> Result<ClientToken, CliError>) -> Result<Self, CliError> {
+    /// The worker whose admin API is at `url`. `token` is told the address and port of the URL; `None` if it has a name.
+    pub(super) fn new(
+        url: &str,
+        token: impl FnOnce(Option<SocketAddr>) -> Result<ClientToken, CliError>,
+    ) -> Result<Self, CliError> {
         let bad = |why: String| {
             let url = without_secrets(url);
             CliError::usage(format!("\"{url}\" is not the URL of an admin API: {why}")).code(Code::BadAdminUrl)
@@ -46,7 +49,8 @@ impl AdminClient {
         if !parsed.username().is_empty() || parsed.password().is_some() || parsed.query().is_some() {
             return Err(bad("write scheme, host and port only; a token belongs in CROSSGRANT_ADMIN_TOKEN_FILE".into()));
         }
-        let token = token(parsed.host_str().unwrap_or_default())?;
+        let ip = parsed.host_str().and_then(|host| host.trim_matches(['[', ']']).parse::<IpAddr>().ok());
+        let token = token(ip.zip(parsed.port_or_known_default()).map(SocketAddr::from))?;
         // An error means that a provider is installed already, and any provider will do.
         let _ = rustls::crypto::ring::default_provider().install_default();
         // The worker is near, and a configured proxy is for the way to the internet.
@@ -156,7 +160,7 @@ mod tests {
     use super::*;
     use crate::cli::exit::Exit;
 
-    fn lacking(_: &str) -> Result<ClientToken, CliError> {
+    fn lacking(_: Option<SocketAddr>) -> Result<ClientToken, CliError> {
         Ok(ClientToken::Lacking("there is none".into()))
     }
 

@@ -63,6 +63,7 @@ codes! {
         ConfigNoRule = "config-no-rule",
         ConfigUnknownVariable = "config-unknown-variable",
         ConfigOpenSecret = "config-open-secret",
+        ConfigPlainDatabase = "config-plain-database",
     }
     "Workflow files": {
         WorkflowUnusable = "workflow-unusable",

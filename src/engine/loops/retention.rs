@@ -33,7 +33,9 @@ pub async fn forget(engine: Arc<Engine>, keep: Duration, mut stop: watch::Receiv
         }
         match engine.store.trim_rejections(MOST_REJECTIONS).await {
             Ok(0) => {}
-            Ok(rejections) => tracing::warn!(rejections, kept = MOST_REJECTIONS, "too many rejections; the oldest are deleted"),
+            Ok(rejections) => {
+                tracing::warn!(rejections, kept = MOST_REJECTIONS, "too many rejections; the oldest are deleted")
+            }
             Err(error) => tracing::warn!(%error, "cannot count rejections; tries again in {LOOK_PAUSE:?}"),
         }
         tokio::select! {
