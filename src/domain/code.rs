@@ -122,6 +122,7 @@ codes! {
         ReadFailed = "read-failed",
         MessagesDeadLettered = "messages-dead-lettered",
         BindingUnknown = "binding-unknown",
+        DatabaseOpen = "database-open",
         CloudDiffers = "cloud-differs",
     }
     "Admin HTTP": {

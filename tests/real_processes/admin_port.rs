@@ -243,6 +243,7 @@ fn a_worker_works_without_its_port_and_has_it_once_it_is_free() {
     let words = ["--config", site.config(), "serve"];
     let process = Process::start_with("the worker", crossgrant(), &words, &[("CROSSGRANT_ADMIN_LISTEN", &at)]);
     process.line("that its port is taken", |line| line.contains("another program uses the address").then_some(()));
+    process.line("that it takes jobs", |line| line.contains("consuming jobs").then_some(()));
     site.mail.submit(&job("grant", "grant", &another(0)));
     assert_eq!(site.mail.end("grant")["type"], "crossgrant.job.completed");
     assert!(!site.token_file().unwrap().exists(), "a command would send it to the program that has the port");
