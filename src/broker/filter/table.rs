@@ -7,7 +7,7 @@ use std::borrow::Cow;
 const DEEPEST: usize = 8;
 /// The most values in the headers of a message. In memory one byte of a table can become a hundred.
 const MOST_VALUES: usize = 256;
-/// The headers that are used: why the broker gave a message up, and the trace that it belongs to.
+/// The headers that are used, those that matter most first: why the broker gave a message up, and the trace that it belongs to.
 const USED: [&str; 2] = ["x-death", "traceparent"];
 /// The longest table of headers that goes on, in bytes.
 pub(super) const LONGEST_TABLE: usize = 16 << 10;
@@ -60,7 +60,9 @@ pub(super) fn readable_entries(table: &[u8], except: &[&str], longest: usize) ->
     kept.add(table, |key| !is_in(except, key));
     if kept.left_out {
         kept = Kept { longest, ..Kept::default() };
-        kept.add(table, |key| is_in(&USED, key));
+        for name in USED {
+            kept.add(table, |key| key == name.as_bytes());
+        }
         kept.add(table, |key| !is_in(&USED, key) && !is_in(except, key));
     }
     (kept.entries, kept.left_out)
