@@ -6,8 +6,8 @@ use std::path::Path;
 
 use secrecy::SecretString;
 
+use super::address::{is_its, local_url};
 use super::args::WorkerArgs;
-use super::client::local_url;
 use super::exit::CliError;
 use crate::admin::token_file::{self, BadTokenFile};
 use crate::config::{Config, StoreConfig};
@@ -60,14 +60,6 @@ pub(super) fn choose(args: &WorkerArgs, config: &Config, place: Option<SocketAdd
             ClientToken::Lacking(format!("say which of the configured tokens to use: --as {}", names.join(", --as ")))
         }
     })
-}
-
-/// Whether no program but the worker that made the token beside our store can be at `place`, while that worker listens. A name is
-/// no address: `localhost` can be either loopback, and the worker has one. With port 0 the worker has some port, which only the
-/// command line can tell.
-fn is_its(place: SocketAddr, listen: SocketAddr) -> bool {
-    let everywhere = listen.ip().is_unspecified() && place.ip().is_loopback() && place.is_ipv4() == listen.is_ipv4();
-    (place.ip() == listen.ip() || everywhere) && (place.port() == listen.port() || listen.port() == 0)
 }
 
 /// Why the token beside the store cannot be used, and what to do.
