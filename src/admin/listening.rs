@@ -62,7 +62,17 @@ mod tests {
 
     use super::*;
     use crate::admin::testing::{START, at};
-    use crate::clock::ManualClock;
+    use crate::clock::{ManualClock, until};
+
+    /// How long the next sleeper has yet to sleep, once there is one.
+    async fn asleep_for(clock: &ManualClock) -> Duration {
+        loop {
+            match clock.next_wake().filter(|at| *at > clock.now()) {
+                Some(at) => return until(clock.now(), at),
+                None => tokio::task::yield_now().await,
+            }
+        }
+    }
 
     #[tokio::test]
     async fn a_port_that_another_has_is_waited_for() {
@@ -76,16 +86,10 @@ mod tests {
             async move { await_port(address, &*clock, &mut stopped).await }
         });
         for pause in [1, 2, 4, 8, 16, 32, 60, 60] {
-            while clock.sleepers() == 0 {
-                tokio::task::yield_now().await;
-            }
-            let next = clock.next_wake().unwrap().duration_since(clock.now()).as_secs();
-            assert_eq!(next, pause);
-            clock.advance(Duration::from_secs(pause.unsigned_abs()));
-            while clock.sleepers() == 0 {
-                tokio::task::yield_now().await;
-            }
+            assert_eq!(asleep_for(&clock).await, Duration::from_secs(pause));
+            clock.advance(Duration::from_secs(pause));
         }
+        asleep_for(&clock).await;
         drop(other);
         clock.advance(LONGEST_PAUSE);
         let listener = waiting.await.unwrap().unwrap();

@@ -22,8 +22,8 @@ use super::strict_json::{self, shown};
 pub const MAX_BODY: usize = 64 * 1024;
 /// The most faults that are listed of one message.
 const MAX_FAULTS: usize = 50;
-/// All of them together, in bytes of JSON. A rejection is stored with its faults and an event that has them too, and whoever may
-/// publish can have messages rejected without end. They are also a header of the copy of the message, and all headers of a
+/// All of them together, in bytes of JSON. A rejection is stored with its faults and an event that has them too, and a client that
+/// may publish can have messages rejected without end. They are also a header of the copy of the message, and all headers of a
 /// message have to fit into one frame of AMQP.
 const MAX_FAULTS_BYTES: usize = 6 << 10;
 /// The longest text of all faults together, in bytes.

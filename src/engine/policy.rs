@@ -208,7 +208,7 @@ mod tests {
         assert_eq!(reason("[[allow]]\nrequesters = ['tickets']", "tickets"), None);
         assert_eq!(reason("[[allow]]\nrequesters = ['tickets']", "anonymous"), refused);
         assert_eq!(reason("[[allow]]\nrequesters = ['*']", "anybody"), None);
-        assert_eq!(reason("[[allow]]\nrequesters = ['*']", "anonymous"), refused, "nobody has verified it");
+        assert_eq!(reason("[[allow]]\nrequesters = ['*']", "anonymous"), refused, "the broker has not verified it");
         assert_eq!(reason("[[allow]]\nrequesters = ['*', 'anonymous']", "anonymous"), None);
         for (field, right, wrong) in [
             ("kinds", "['payer-change']", "['grant', 'revoke']"),

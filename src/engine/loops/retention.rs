@@ -1,6 +1,6 @@
 //! Retention: an ended job and its idempotency key are kept as long as a repetition must be recognized, then deleted. Of
-//! rejections only the newest are kept: whoever may publish can have messages rejected as fast as a worker reads them, and
-//! must not fill the disk of the store with that.
+//! rejections only the newest are kept: a client that may publish can have messages rejected as fast as a worker reads them,
+//! and must not fill the disk of the store with that.
 
 use std::sync::Arc;
 use std::time::Duration;

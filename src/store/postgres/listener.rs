@@ -175,7 +175,7 @@ impl Listener {
     /// Counts the workers, which shows the others that this one is alive.
     async fn count(&self, conn: &Connection) -> Result<(), StoreError> {
         let Counted { workers, strangers } = presence::count(conn, &self.time).await?;
-        let news = self.strangers.lock().unwrap_or_else(PoisonError::into_inner).to_tell(strangers);
+        let news = self.strangers.lock().unwrap_or_else(PoisonError::into_inner).news(strangers);
         for session in news {
             tracing::warn!(
                 session,

@@ -57,7 +57,7 @@ pub(super) async fn encoding(conn: &Connection) -> Result<(), StoreError> {
 /// Refuses to change the schema under a worker that runs: one of an older version would write rows without the new columns,
 /// and jobs would wait for ever or be written twice.
 pub(super) async fn no_other_worker(conn: &Connection) -> Result<(), PgError> {
-    // Whoever may connect can take the lock of a worker; a worker may write jobs.
+    // Every role that may connect can take the lock of a worker; a worker may write jobs.
     let sql = "SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
         WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2
         AND l.classid = $1::int4::oid AND l.objid = $2::int4::oid

@@ -7,8 +7,8 @@
 //! ended. If it wakes up, it connects again. Its leases end by themselves. Signs of life of a worker with another database
 //! role cannot be seen: that one counts for as long as it is connected.
 //!
-//! The keys of these locks are no secret, and whoever may connect to the database can take one. So only sessions count whose role
-//! may write jobs, and whoever else holds a lock of workers is told: the locks by which one worker publishes or sweeps would
+//! The keys of these locks are no secret, and every role that may connect to the database can take one. So only sessions count whose role
+//! may write jobs, and other sessions that hold a lock of workers are told of: the locks by which one worker publishes or sweeps would
 //! keep all of them from it, and those of transactions would keep jobs from beginning.
 
 use std::collections::BTreeSet;
@@ -65,11 +65,11 @@ pub(super) struct Strangers {
 
 impl Strangers {
     /// Takes note of those that are there; returns those to tell of, each once.
-    pub(super) fn to_tell(&mut self, there: BTreeSet<String>) -> Vec<String> {
+    pub(super) fn news(&mut self, there: BTreeSet<String>) -> Vec<String> {
         let long: BTreeSet<String> = there.intersection(&self.seen).cloned().collect();
-        let news = long.difference(&self.told).cloned().collect();
+        let untold = long.difference(&self.told).cloned().collect();
         (self.seen, self.told) = (there, long);
-        news
+        untold
     }
 }
 
@@ -103,12 +103,12 @@ mod tests {
     fn a_stranger_that_stays_is_told_of_once() {
         let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
         let mut strangers = Strangers::default();
-        assert_eq!(strangers.to_tell(set(&["1", "2"])), Vec::<String>::new(), "it may be gone in a moment");
-        assert_eq!(strangers.to_tell(set(&["1"])), ["1"]);
-        assert_eq!(strangers.to_tell(set(&["1", "3"])), Vec::<String>::new());
-        assert_eq!(strangers.to_tell(set(&["1", "3"])), ["3"]);
-        assert_eq!(strangers.to_tell(set(&[])), Vec::<String>::new());
-        assert_eq!(strangers.to_tell(set(&["1"])), Vec::<String>::new());
-        assert_eq!(strangers.to_tell(set(&["1"])), ["1"], "it came again");
+        assert_eq!(strangers.news(set(&["1", "2"])), Vec::<String>::new(), "it may be gone in a moment");
+        assert_eq!(strangers.news(set(&["1"])), ["1"]);
+        assert_eq!(strangers.news(set(&["1", "3"])), Vec::<String>::new());
+        assert_eq!(strangers.news(set(&["1", "3"])), ["3"]);
+        assert_eq!(strangers.news(set(&[])), Vec::<String>::new());
+        assert_eq!(strangers.news(set(&["1"])), Vec::<String>::new());
+        assert_eq!(strangers.news(set(&["1"])), ["1"], "it came again");
     }
 }

@@ -68,7 +68,7 @@ impl PostgresSettings {
         Ok(config)
     }
 
-    /// What whoever is on the way to the server could do, because the URL asks for it; `None` if the way is safe, or the URL
+    /// What a program on the way to the server could do, because the URL asks for it; `None` if the way is safe, or the URL
     /// cannot be read.
     pub fn readable_on_the_way(&self) -> Option<&'static str> {
         let config = self.parse().ok().filter(|config| !is_here(config))?;
@@ -78,7 +78,7 @@ impl PostgresSettings {
                  database",
             ),
             SslMode::Prefer => Some(
-                "`url` has sslmode=prefer, so whoever is on the way to the database can have the worker do without TLS and read \
+                "`url` has sslmode=prefer, so a program on the way to the database can have the worker do without TLS and read \
                  and change everything",
             ),
             _ => None,

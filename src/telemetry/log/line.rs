@@ -60,7 +60,7 @@ fn cut_json(line: &[u8]) -> Vec<u8> {
         if let Value::String(text) = value
             && text.len() > TEXT_BYTES
         {
-            *value = format!("{}…", &text[..text.floor_char_boundary(TEXT_BYTES)]).into();
+            *value = format!("{}…", beginning(text, TEXT_BYTES)).into();
         }
     }
     fields.insert("log.cut".into(), true.into());
@@ -69,12 +69,18 @@ fn cut_json(line: &[u8]) -> Vec<u8> {
     if cut.len() >= LINE_BYTES {
         fields.retain(|name, _| ["timestamp", "level", "message", "target", "log.cut"].contains(&name.as_str()));
         if let Some(Value::String(message)) = fields.get_mut("message") {
-            message.truncate(message.floor_char_boundary(TEXT_BYTES / 2));
+            *message = beginning(message, TEXT_BYTES / 2).to_owned();
         }
         cut = serde_json::to_vec(&fields).unwrap_or_default();
     }
     cut.push(b'\n');
     cut
+}
+
+/// The first characters of a text, in at most `most` bytes.
+fn beginning(text: &str, most: usize) -> &str {
+    let end = (0..=most.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
+    &text[..end]
 }
 
 /// Writes each line so that no character of it is obeyed by a terminal or begins another line. It never fails: lines that
