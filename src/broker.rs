@@ -25,7 +25,7 @@ mod window;
 
 pub use client::{EventTap, ExclusiveQueue, Submission, Submitter};
 pub use consumer::{ConsumeReport, consume};
-pub use dead_lettered::{count_dead_lettered, put_back};
+pub use dead_lettered::{PutBack, count_dead_lettered, put_back};
 pub use error::BrokerError;
 pub use inspect::{Inspected, inspect, missing_rights};
 pub use missing_right::MissingRight;

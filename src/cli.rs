@@ -1,5 +1,6 @@
 //! The commands of the program, one file each. Data goes to standard output, everything else to standard error.
 
+mod address;
 mod approve;
 mod args;
 mod backup;

@@ -34,7 +34,7 @@ pub enum ApiError {
     CommandsOff,
     /// 403: the request names the worker as a web page of somebody else would.
     #[error(
-        "Host: {0} is not a name of this worker: use its address or localhost, or add the name to `[admin] hosts` and restart \
+        "Host: {0} is not a name of this worker: use its address, or add the name to `[admin] hosts` and restart \
          the worker"
     )]
     ForeignHost(String),

@@ -14,6 +14,7 @@ use crate::broker::{Link, LinkStatus};
 use crate::domain::{AccountUid, Kind};
 use crate::engine::loops::timekeeping;
 use crate::engine::ports::mail::Lane;
+use crate::engine::ports::store::Counts;
 use crate::telemetry::metrics;
 
 /// The time limit for an answer of the store; after it the store counts as down.
@@ -56,18 +57,7 @@ pub(super) async fn ready(State(admin): State<Admin>, headers: HeaderMap) -> Res
 }
 
 pub(super) async fn metrics(State(admin): State<Admin>) -> Response {
-    let engine = &admin.parts().engine;
-    let count = async {
-        match tokio::time::timeout(PROBE, engine.store.counts()).await {
-            Ok(Ok(counts)) => Some(counts),
-            Ok(Err(error)) => {
-                tracing::warn!(%error, "jobs not counted");
-                None
-            }
-            Err(_) => None,
-        }
-    };
-    let counts = admin.asked().counts.get(&*engine.clock, count).await;
+    let counts = admin.counts().await;
     let text = admin.parts().metrics.render(counts.as_ref(), admin.parts().broker.as_deref());
     ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()
 }
@@ -77,7 +67,9 @@ impl Admin {
     pub async fn readiness(&self) -> Readiness {
         let parts = self.parts();
         let stopping = *parts.stopping.borrow();
-        let mut checks = vec![check("running", stopping.then(|| "told to stop".to_owned())), self.store().await];
+        // Together, so that a store that hangs takes one time limit and not three.
+        let (store, accounts, outbox) = tokio::join!(self.store(), self.accounts(), self.outbox());
+        let mut checks = vec![check("running", stopping.then(|| "told to stop".to_owned())), store];
         if let Some(broker) = &parts.broker {
             checks.push(link("broker-consume", broker.consuming()));
             checks.push(link("broker-publish", broker.publishing(Lane::Events)));
@@ -91,10 +83,10 @@ impl Admin {
             .collect();
         let missing = (!missing.is_empty()).then(|| format!("no definition of {}", missing.join(", ")));
         checks.push(check("definitions", missing));
-        checks.push(self.accounts().await);
+        checks.push(accounts);
         let detail = timekeeping::fault(parts.engine.clock.machine_ahead());
         checks.push(HealthCheck { name: "clock".into(), ok: true, detail });
-        checks.push(self.outbox().await);
+        checks.push(outbox);
         Readiness { ready: checks.iter().all(|check| check.ok), checks }
     }
 
@@ -117,15 +109,28 @@ impl Admin {
     /// Counts what queues refuse and what could not be published. It concerns those who chose the queues, and the worker goes
     /// on.
     async fn outbox(&self) -> HealthCheck {
-        let counts = tokio::time::timeout(PROBE, self.parts().engine.store.counts()).await;
-        let (refused, aside) = match counts {
-            Ok(Ok(counts)) => (counts.refused, counts.undeliverable),
-            Ok(Err(_)) | Err(_) => (0, 0),
-        };
+        let (refused, aside) = self.counts().await.map_or((0, 0), |counts| (counts.refused, counts.undeliverable));
         let refused = (refused > 0).then(|| format!("messages to queues that refuse them, tried again: {refused}"));
         let aside = (aside > 0).then(|| format!("undeliverable messages: {aside}; see `crossgrant dead list`"));
         let detail = [refused, aside].into_iter().flatten().collect::<Vec<_>>().join("; ");
         HealthCheck { name: "outbox".into(), ok: true, detail: (!detail.is_empty()).then_some(detail) }
+    }
+
+    /// What is in the store, counted at most once a second: counting reads every message that waits. `None` if the store does not
+    /// answer.
+    async fn counts(&self) -> Option<Counts> {
+        let engine = &self.parts().engine;
+        let count = async {
+            match tokio::time::timeout(PROBE, engine.store.counts()).await {
+                Ok(Ok(counts)) => Some(counts),
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, "jobs not counted");
+                    None
+                }
+                Err(_) => None,
+            }
+        };
+        self.asked().counts.get(&*engine.clock, count).await
     }
 
     async fn store(&self) -> HealthCheck {

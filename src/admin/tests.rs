@@ -16,7 +16,8 @@ use super::*;
 use crate::broker::BrokerState;
 use crate::engine::loops::intake::Inbox;
 use crate::engine::loops::shared::Engine;
-use crate::engine::ports::mail::Intake;
+use crate::engine::ports::mail::{Intake, Lane};
+use crate::engine::ports::store::{OutboxPage, SetAside, Settlement};
 use crate::telemetry::Metrics;
 
 /// The header of a request with the token of that role.
@@ -338,6 +339,33 @@ async fn readiness_names_each_check() {
     assert!(unconnected.checks.iter().any(|c| c.detail.as_deref().is_some_and(|d| d.contains("down since"))));
     stop.send_replace(true);
     assert_eq!(down(&admin(None).readiness().await), ["running"]);
+}
+
+/// To count reads every message that waits, and everybody may ask.
+#[tokio::test]
+async fn what_waits_is_counted_once_a_second_for_all_who_ask() {
+    let worker = worker(&[("ticketing", "NET-1")]).await;
+    let aside = |worker: &TestWorker| {
+        let store = worker.engine.store.clone();
+        async move {
+            let lane = Lane::Events;
+            let page = OutboxPage { lane, after: 0, now: testing::at(testing::START), messages: 9, bytes: usize::MAX };
+            let number = store.outbox(page).await.unwrap()[0].number;
+            let aside = SetAside { number, reason: "no queue takes it".into(), tries: 0, given_up: false };
+            store.settle(lane, &Settlement { undeliverable: vec![aside], ..Settlement::default() }).await.unwrap();
+        }
+    };
+    let says =
+        async |worker: &TestWorker| worker.get("/readyz").await.1.to_string().contains("undeliverable messages: 1");
+    assert!(!says(&worker).await);
+    aside(&worker).await;
+    assert!(!says(&worker).await, "it was counted in this second, and the clock stands");
+    let text = worker.ask("GET", "/metrics", None).await.1;
+    assert!(text.contains("crossgrant_undeliverable_messages 0\n"), "{text}");
+
+    let other = self::worker(&[("ticketing", "NET-1")]).await;
+    aside(&other).await;
+    assert!(says(&other).await, "a first question is answered anew");
 }
 
 #[tokio::test]

@@ -66,7 +66,8 @@ pub fn make(path: &Path) -> io::Result<AdminToken> {
 /// Reads the token.
 ///
 /// # Errors
-/// Also if others can read the file, or it is a link: then somebody else may know the token, or have chosen it.
+/// Also if others can read the file, or it is a link, or it is neither the caller's nor of the user whose folder it is in: then
+/// somebody else may know the token, or have chosen it.
 pub fn read(path: &Path) -> Result<SecretString, BadTokenFile> {
     let unfit = |why: String| BadTokenFile::Unfit { path: path.to_owned(), why };
     let links = i32::try_from(OFlags::NOFOLLOW.bits() | OFlags::NONBLOCK.bits()).expect("flags are small");
@@ -82,6 +83,13 @@ pub fn read(path: &Path) -> Result<SecretString, BadTokenFile> {
     if !meta.is_file() {
         return Err(unfit("is not a regular file; remove it and restart the worker".into()));
     }
+    let folder = path.parent().and_then(|folder| folder.metadata().ok()).map(|folder| folder.uid());
+    if !is_owner(meta.uid(), rustix::process::geteuid().as_raw(), folder) {
+        return Err(unfit(format!(
+            "belongs to a user (uid {}) who is neither you nor the owner of its folder; remove it and restart the worker",
+            meta.uid()
+        )));
+    }
     if meta.mode() & 0o077 != 0 {
         let mode = meta.mode() & 0o7777;
         return Err(unfit(format!(
@@ -94,6 +102,12 @@ pub fn read(path: &Path) -> Result<SecretString, BadTokenFile> {
         "" => Err(unfit("is empty; restart the worker, which makes a new one".into())),
         secret => Ok(secret.into()),
     }
+}
+
+/// Whether a file of this owner is one that a worker of the caller, or of the user whose `folder` it is in, has made. The root user
+/// reads the files of every user.
+fn is_owner(owner: u32, caller: u32, folder: Option<u32>) -> bool {
+    owner == caller || Some(owner) == folder
 }
 
 #[cfg(test)]
@@ -141,6 +155,19 @@ mod tests {
             assert_eq!(fs::read_to_string(&precious).unwrap(), "as it was");
             assert!(fs::symlink_metadata(&path).unwrap().is_file());
             assert_eq!(read(&path).unwrap().expose_secret(), made.secret.expose_secret());
+        }
+    }
+
+    #[test]
+    fn one_of_a_third_user_is_refused() {
+        assert!(is_owner(7, 7, Some(0)) && is_owner(7, 0, Some(7)) && is_owner(0, 0, Some(7)));
+        assert!(!is_owner(8, 0, Some(7)) && !is_owner(8, 7, Some(7)) && !is_owner(8, 0, None));
+        let (_dir, path) = place();
+        make(&path).unwrap();
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(&path, Some(65534), None).unwrap();
+            let says = read(&path).unwrap_err().to_string();
+            assert!(says.contains("(uid 65534)") && says.contains("restart the worker"), "{says}");
         }
     }
 

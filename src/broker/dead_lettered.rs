@@ -1,5 +1,6 @@
 //! The messages that the broker has dead-lettered: how many it keeps, and putting them back.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::AtomicUsize;
 
 use lapin::options::{BasicGetOptions, BasicRejectOptions, QueueDeclareOptions};
@@ -34,14 +35,27 @@ pub async fn count_dead_lettered(settings: &BrokerSettings) -> Result<u32, Broke
     Ok(count)
 }
 
-/// Has the broker move the oldest of them back to the queue of jobs, `most` of those that are there now; returns how many.
+/// What putting back came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PutBack {
+    /// How many were put back.
+    pub moved: u32,
+    /// The routing keys, ten at most, for which the worker makes no binding: their messages arrive only by a binding that
+    /// somebody else has made, and until then they keep others waiting.
+    pub unbound: BTreeSet<String>,
+}
+
+/// How many routing keys are told.
+const MOST_KEYS: usize = 10;
+
+/// Has the broker move the oldest of them back to the queue of jobs, `most` of those that are there now.
 ///
 /// Each is rejected, and its queue dead-letters to the exchange of jobs: the broker moves the message itself, with its
 /// routing key and the user that it has verified, and forgets it here only when it is there.
 ///
 /// # Errors
 /// When the broker cannot be reached, or the connection breaks. What was rejected until then is moved.
-pub async fn put_back(settings: &BrokerSettings, most: u32) -> Result<u32, BrokerError> {
+pub async fn put_back(settings: &BrokerSettings, most: u32) -> Result<PutBack, BrokerError> {
     let limit = settings.call_timeout;
     let connection =
         BrokerConnection::open(settings, ConnectionPurpose::DeadLettered, &AtomicUsize::new(0), |_| ()).await?;
@@ -49,10 +63,14 @@ pub async fn put_back(settings: &BrokerSettings, most: u32) -> Result<u32, Broke
     let most = count(&connection, settings).await?.min(most);
     let channel = within(limit, "channel.open", connection.amqp.create_channel()).await?;
     let queue = settings.topology.dead_lettered_queue();
-    let mut moved = 0;
+    let (mut moved, mut unbound) = (0, BTreeSet::new());
     while moved < most {
         let next = channel.basic_get(queue.as_str().into(), BasicGetOptions::default());
         let Some(message) = within(limit, "basic.get", next).await? else { break };
+        let key = message.delivery.routing_key.as_str();
+        if !settings.topology.brings_in(key) && unbound.len() < MOST_KEYS {
+            unbound.insert(key.to_owned());
+        }
         let rejected = message.delivery.acker.reject(BasicRejectOptions { requeue: false });
         if !within(limit, "basic.reject", rejected).await? {
             return Err(BrokerError::Ended { why: "the channel closed before a message was put back".into() });
@@ -62,5 +80,5 @@ pub async fn put_back(settings: &BrokerSettings, most: u32) -> Result<u32, Broke
     // Closing in order makes sure that the broker has processed all of it.
     within(limit, "channel.close", channel.close(200, "done".into())).await?;
     connection.close(limit).await;
-    Ok(moved)
+    Ok(PutBack { moved, unbound })
 }

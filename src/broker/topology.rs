@@ -50,7 +50,7 @@ pub(super) struct Queue {
 struct Binding {
     exchange: String,
     queue: String,
-    key: &'static str,
+    key: String,
 }
 
 impl Topology {
@@ -150,12 +150,22 @@ impl Topology {
         ]
     }
 
-    fn bindings(&self) -> [Binding; 3] {
+    /// Two bindings bring jobs in. The second is for what was published straight to the queue of jobs: it keeps the name of the
+    /// queue as its key when it is put back, and would find no way there.
+    fn bindings(&self) -> [Binding; 4] {
+        let binding = |exchange, queue, key: &str| Binding { exchange, queue, key: key.to_owned() };
         [
-            Binding { exchange: self.dlx(), queue: self.dead_lettered_queue(), key: "" },
-            Binding { exchange: self.dlx(), queue: self.dead_lettered_notices(), key: "" },
-            Binding { exchange: self.jobs_exchange(), queue: self.jobs_queue(), key: "job.#" },
+            binding(self.dlx(), self.dead_lettered_queue(), ""),
+            binding(self.dlx(), self.dead_lettered_notices(), ""),
+            binding(self.jobs_exchange(), self.jobs_queue(), "job.#"),
+            binding(self.jobs_exchange(), self.jobs_queue(), &self.jobs_queue()),
         ]
+    }
+
+    /// Whether a message with this routing key comes from the exchange of jobs to their queue, by the bindings that a worker
+    /// declares.
+    pub(super) fn brings_in(&self, key: &str) -> bool {
+        key == "job" || key.starts_with("job.") || key == self.jobs_queue()
     }
 
     /// The exchanges and queues in the order in which they are declared.
@@ -180,7 +190,7 @@ impl Topology {
             for Binding { exchange, queue, key } in self.bindings() {
                 let (queue, exchange) = (short(&queue), short(&exchange));
                 let options = QueueBindOptions::default();
-                let bound = channel.queue_bind(queue, exchange, key.into(), options, FieldTable::default());
+                let bound = channel.queue_bind(queue, exchange, short(&key), options, FieldTable::default());
                 within(limit, "queue.bind", bound).await?;
             }
             // As other versions have bound it, what the broker gives up would lie among the copies as well.
@@ -287,6 +297,24 @@ fn table(arguments: &[(&'static str, Argument)]) -> FieldTable {
 mod tests {
     use super::*;
     use serde_json::{Map, Value, json};
+
+    #[test]
+    fn what_came_to_the_queue_either_way_finds_back_to_it() {
+        let t = Topology::new("cg");
+        for (key, finds) in [
+            ("job.grant", true),
+            ("job", true),
+            ("cg.jobs", true),
+            ("crossgrant.jobs", false),
+            ("jobs", false),
+            ("x.job.grant", false),
+            ("", false),
+        ] {
+            assert_eq!(t.brings_in(key), finds, "{key}");
+        }
+        let keys: Vec<String> = t.bindings().into_iter().filter(|b| b.queue == t.jobs_queue()).map(|b| b.key).collect();
+        assert_eq!(keys, ["job.#", "cg.jobs"]);
+    }
 
     #[test]
     fn the_definitions_for_operators_hold_what_the_worker_declares() {

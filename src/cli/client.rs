@@ -1,6 +1,6 @@
 //! A client of a running worker's admin API.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,6 +9,7 @@ use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::address::local_url;
 use super::args::WorkerArgs;
 use super::exit::CliError;
 use super::token::{ClientToken, choose};
@@ -30,11 +31,14 @@ impl AdminClient {
     /// The worker that the command line or the configuration names.
     pub fn of(args: &WorkerArgs, config: &Config) -> Result<Self, CliError> {
         let url = args.admin.clone().unwrap_or_else(|| local_url(config.admin.listen));
-        Self::new(&url, |host| choose(args, config, host))
+        Self::new(&url, |place| choose(args, config, place))
     }
 
-    /// The worker whose admin API is at `url`. `token` is told the host of the URL.
-    pub(super) fn new(url: &str, token: impl FnOnce(&str) -> Result<ClientToken, CliError>) -> Result<Self, CliError> {
+    /// The worker whose admin API is at `url`. `token` is told the address and port of the URL; `None` if it has a name.
+    pub(super) fn new(
+        url: &str,
+        token: impl FnOnce(Option<SocketAddr>) -> Result<ClientToken, CliError>,
+    ) -> Result<Self, CliError> {
         let bad = |why: String| {
             let url = without_secrets(url);
             CliError::usage(format!("\"{url}\" is not the URL of an admin API: {why}")).code(Code::BadAdminUrl)
@@ -46,7 +50,8 @@ impl AdminClient {
         if !parsed.username().is_empty() || parsed.password().is_some() || parsed.query().is_some() {
             return Err(bad("write scheme, host and port only; a token belongs in CROSSGRANT_ADMIN_TOKEN_FILE".into()));
         }
-        let token = token(parsed.host_str().unwrap_or_default())?;
+        let ip = parsed.host_str().and_then(|host| host.trim_matches(['[', ']']).parse::<IpAddr>().ok());
+        let token = token(ip.zip(parsed.port_or_known_default()).map(SocketAddr::from))?;
         // An error means that a provider is installed already, and any provider will do.
         let _ = rustls::crypto::ring::default_provider().install_default();
         // The worker is near, and a configured proxy is for the way to the internet.
@@ -130,16 +135,6 @@ impl AdminClient {
     }
 }
 
-/// The URL, on this machine, of a worker that listens at this address.
-pub(super) fn local_url(listen: SocketAddr) -> String {
-    let ip = match listen.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
-        ip => ip,
-    };
-    format!("http://{}", SocketAddr::new(ip, listen.port()))
-}
-
 /// Percent-encodes a text as one segment of a path.
 pub(super) fn segment(text: &str) -> String {
     text.bytes().fold(String::new(), |mut path, byte| {
@@ -156,15 +151,8 @@ mod tests {
     use super::*;
     use crate::cli::exit::Exit;
 
-    fn lacking(_: &str) -> Result<ClientToken, CliError> {
+    fn lacking(_: Option<SocketAddr>) -> Result<ClientToken, CliError> {
         Ok(ClientToken::Lacking("there is none".into()))
-    }
-
-    #[test]
-    fn a_worker_that_listens_everywhere_is_asked_here() {
-        assert_eq!(local_url("0.0.0.0:9180".parse().unwrap()), "http://127.0.0.1:9180");
-        assert_eq!(local_url("[::]:1".parse().unwrap()), "http://[::1]:1");
-        assert_eq!(local_url("10.0.0.1:1".parse().unwrap()), "http://10.0.0.1:1");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 mod accounts;
 mod broker;
 mod cloud;
+mod database;
 mod finding;
 mod local;
 mod permissions;
@@ -16,6 +17,7 @@ mod tests;
 use std::sync::Arc;
 
 use self::cloud::{CloudScope, cloud};
+use self::database::database;
 use self::finding::{DoctorFinding, failed, fault, fine, print};
 use self::local::local;
 use super::args::DoctorArgs;
@@ -45,6 +47,7 @@ pub(super) async fn doctor(
             let clock: Arc<dyn Clock> = Arc::new(SystemClock);
             let mut findings = configuration(&config);
             findings.extend(local(&config).await);
+            findings.extend(database(&config).await);
             findings.extend(broker::broker(&config).await);
             match CloudAccess::configured(&config) {
                 Ok(access) => {

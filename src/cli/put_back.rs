@@ -3,7 +3,7 @@
 use super::args::PutBackArgs;
 use super::exit::{CliError, Exit};
 use super::{broker, output};
-use crate::broker::{count_dead_lettered, put_back as move_back};
+use crate::broker::{PutBack, count_dead_lettered, put_back as move_back};
 use crate::config::Config;
 use crate::domain::Code;
 
@@ -11,8 +11,17 @@ use crate::domain::Code;
 pub(super) async fn put_back(args: &PutBackArgs, config: &Config) -> Result<Exit, CliError> {
     let settings = broker::settings(config);
     let kept = count_dead_lettered(&settings).await?;
-    let moved = move_back(&settings, wanted(kept, args)?).await?;
+    let PutBack { moved, unbound } = move_back(&settings, wanted(kept, args)?).await?;
     output::line(&format!("messages put back: {moved} of {kept}"))?;
+    if !unbound.is_empty() {
+        let (exchange, queue) = (settings.topology.jobs_exchange(), settings.topology.jobs_queue());
+        let keys: Vec<String> = unbound.iter().map(|key| format!("{key:?}")).collect();
+        eprintln!(
+            "the worker makes no binding for the routing key {}: such a message arrives once the exchange {exchange} is bound \
+             to the queue {queue} with its key; see `rabbitmqctl list_bindings`",
+            keys.join(", ")
+        );
+    }
     Ok(Exit::Ok)
 }
 

@@ -15,7 +15,8 @@ use super::loops::{Loop, first_to_end};
 use super::signals::Signals;
 use super::store;
 use crate::admin::{
-    self, ADMIN, Admin, AdminParts, AdminRole, AdminToken, AdminTokens, ApiError, Authority, token_file,
+    self, ADMIN, Admin, AdminParts, AdminRole, AdminToken, AdminTokens, ApiError, Authority, ConnectionLimits,
+    token_file,
 };
 use crate::broker::{AmqpPublisher, BrokerSettings, BrokerState, Topology, consume};
 use crate::clock::{Clock, SteadyClock, SystemClock};
@@ -61,26 +62,27 @@ pub(super) async fn serve(
     let [events, replies] = Lane::ALL
         .map(|lane| Arc::new(AmqpPublisher::new(lane, Arc::clone(&broker), Arc::clone(&clock), Arc::clone(&links))));
     let (stopping, is_stopping) = watch::channel(false);
-    let listener = TcpListener::bind(config.admin.listen).await;
+    let listener = admin::bind(config.admin.listen).await;
     let listener = listener.map_err(|error| {
         CliError::usage(format!("cannot listen on {}: {error}", config.admin.listen)).code(Code::CannotListen)
     })?;
-    let address = listener.local_addr().map_err(CliError::failed)?;
-    let admin = Admin::new(AdminParts {
+    let address =
+        listener.as_ref().map_or(Ok(config.admin.listen), TcpListener::local_addr).map_err(CliError::failed)?;
+    let admin = AdminParts {
         engine: Arc::clone(&engine),
         metrics,
         broker: Some(Arc::clone(&links)),
-        tokens: tokens(&config)?,
+        tokens: if listener.is_some() { tokens(&config)? } else { AdminTokens::default() },
         hosts: config.admin.hosts.clone(),
         stopping: is_stopping,
-    });
+    };
 
     let capacity = Capacity { jobs: config.worker.concurrency, drain: config.worker.drain };
     let mut loops = [
         Loop::spawn("store", |stop| store_watch::watch(Arc::clone(&engine), stop)),
         Loop::spawn("timekeeping", |stop| timekeeping::keep(Arc::clone(&engine), stop)),
         Loop::spawn("wakeups", |stop| wakeups::listen(Arc::clone(&engine), stop)),
-        Loop::spawn("admin", |stop| admin::serve(listener, admin, connections, stop)),
+        Loop::spawn("admin", |stop| answer(listener, admin, config.clone(), connections, stop)),
         Loop::spawn("link", |stop| stay_connected(Arc::clone(&events), stop)),
         Loop::spawn("reply-link", |stop| stay_connected(Arc::clone(&replies), stop)),
         Loop::spawn("outbox", |stop| outbox::publish(Arc::clone(&engine), events, Lane::Events, stop)),
@@ -137,6 +139,12 @@ async fn engine(
     if config.allow.is_empty() {
         tracing::warn!("there is no [[allow]] rule, so every job is refused");
     }
+    if config.allow.iter().any(|rule| rule.reply_to.is_none()) {
+        tracing::warn!(
+            "an [[allow]] rule has no `reply_to`, so its requesters can have answers written to every queue of the broker: list \
+             the queues that are theirs"
+        );
+    }
     build(EngineSettings {
         store,
         clock: Arc::clone(clock),
@@ -167,6 +175,30 @@ fn intake(
 
 async fn stay_connected(publisher: Arc<AmqpPublisher>, stop: watch::Receiver<bool>) {
     publisher.stay_connected(stop).await;
+}
+
+/// Serves the admin API, once the worker has its port. The token for commands is made only then: before, a command would send it
+/// to the program that has the port.
+async fn answer(
+    listener: Option<TcpListener>,
+    mut parts: AdminParts,
+    config: Config,
+    limits: ConnectionLimits,
+    mut stop: watch::Receiver<bool>,
+) {
+    let listener = match listener {
+        Some(listener) => listener,
+        None => {
+            let waiting = admin::await_port(config.admin.listen, &*parts.engine.clock, &mut stop);
+            let Some(listener) = waiting.await else { return };
+            match tokens(&config) {
+                Ok(tokens) => parts.tokens = tokens,
+                Err(error) => tracing::error!(error = error.message, "commands are off until the worker starts again"),
+            }
+            listener
+        }
+    };
+    admin::serve(listener, Admin::new(parts), limits, stop).await;
 }
 
 /// The tokens that are configured, and for an SQLite store one that is made. The caller holds the lock of the store.

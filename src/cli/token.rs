@@ -1,11 +1,12 @@
 //! The token with which a command asks a worker.
 
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use secrecy::SecretString;
 
+use super::address::{is_its, local_url};
 use super::args::WorkerArgs;
 use super::exit::CliError;
 use crate::admin::token_file::{self, BadTokenFile};
@@ -19,9 +20,9 @@ pub(super) enum ClientToken {
     Lacking(String),
 }
 
-/// The token to use with the worker at `host`: the one that is named; else the one that is given; else the one beside the store;
-/// else the only one that is configured.
-pub(super) fn choose(args: &WorkerArgs, config: &Config, host: &str) -> Result<ClientToken, CliError> {
+/// The token to use with the worker at `place`, if its URL has an address: the one that is named; else the one that is given; else
+/// the one beside the store; else the only one that is configured.
+pub(super) fn choose(args: &WorkerArgs, config: &Config, place: Option<SocketAddr>) -> Result<ClientToken, CliError> {
     let admin = &config.admin;
     if let Some(name) = &args.token_name {
         let found = admin.tokens.iter().find(|token| token.name == *name);
@@ -36,7 +37,7 @@ pub(super) fn choose(args: &WorkerArgs, config: &Config, host: &str) -> Result<C
         return Ok(ClientToken::Is(token.clone(), "CROSSGRANT_ADMIN_TOKEN or `[admin] token`".into()));
     }
     let lacking = match &config.store {
-        StoreConfig::File(store) if is_here(host, admin.listen.ip()) => {
+        StoreConfig::File(store) if place.is_some_and(|place| is_its(place, admin.listen)) => {
             let store = std::path::absolute(store).unwrap_or_else(|_| store.clone());
             let file = token_file::beside(&store);
             match token_file::read(&file) {
@@ -44,11 +45,11 @@ pub(super) fn choose(args: &WorkerArgs, config: &Config, host: &str) -> Result<C
                 Err(error) => lacking(&error, &store),
             }
         }
-        StoreConfig::File(_) => {
-            "the token beside the store is for the worker of this machine only; for another one set \
-                                 CROSSGRANT_ADMIN_TOKEN_FILE"
-                .to_owned()
-        }
+        StoreConfig::File(_) => format!(
+            "the token beside the store is only sent to the address of its worker, {}, because another user of this machine can \
+             have any other: leave --admin out or write that; for another worker set CROSSGRANT_ADMIN_TOKEN_FILE",
+            local_url(admin.listen)
+        ),
         StoreConfig::Database(_) => "set CROSSGRANT_ADMIN_TOKEN_FILE to the file of your token".to_owned(),
     };
     Ok(match admin.tokens.as_slice() {
@@ -59,12 +60,6 @@ pub(super) fn choose(args: &WorkerArgs, config: &Config, host: &str) -> Result<C
             ClientToken::Lacking(format!("say which of the configured tokens to use: --as {}", names.join(", --as ")))
         }
     })
-}
-
-/// Whether the worker that made the token beside our store can be meant.
-fn is_here(host: &str, listen: IpAddr) -> bool {
-    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback() || address == listen)
 }
 
 /// Why the token beside the store cannot be used, and what to do.
@@ -120,10 +115,10 @@ mod tests {
         Config::load(Some(&file), std::iter::empty()).unwrap()
     }
 
-    /// What is chosen: the secret, or why there is none.
-    fn chosen(text: &str, name: Option<&str>, host: &str) -> Result<String, String> {
+    /// What is chosen for the worker at an address or a name: the secret, or why there is none.
+    fn chosen(text: &str, name: Option<&str>, place: &str) -> Result<String, String> {
         let args = WorkerArgs { token_name: name.map(str::to_owned), ..WorkerArgs::default() };
-        match choose(&args, &config(text), host) {
+        match choose(&args, &config(text), place.parse().ok()) {
             Ok(ClientToken::Is(secret, _)) => Ok(secret.expose_secret().to_owned()),
             Ok(ClientToken::Lacking(why)) => Err(why),
             Err(error) => Err(error.to_string()),
@@ -141,27 +136,50 @@ mod tests {
         let made = token_file::make(&token_file::beside(&store)).unwrap();
         let made = made.secret.expose_secret();
         let file = format!("store.path = {store:?}\n");
-        assert_eq!(chosen(&file, None, "127.0.0.1").unwrap(), *made);
-        assert_eq!(chosen(&format!("{file}{}", listed("a")), None, "localhost").unwrap(), *made);
-        assert_eq!(chosen(&format!("{file}{}", listed("a")), Some("a"), "localhost").unwrap(), "of-a");
-        assert_eq!(chosen(&format!("admin.token = \"given\"\n{file}"), None, "[::1]").unwrap(), "given");
-        assert_eq!(chosen(&format!("admin.listen = \"10.0.0.1:1\"\n{file}"), None, "10.0.0.1").unwrap(), *made);
-        // It is not sent to other machines.
-        for host in ["10.0.0.2", "evil.example", "127.0.0.1.evil.example"] {
-            assert!(chosen(&file, None, host).unwrap_err().contains("of this machine only"), "{host}");
+        let at = "127.0.0.1:9180";
+        assert_eq!(chosen(&file, None, at).unwrap(), *made);
+        assert_eq!(chosen(&format!("{file}{}", listed("a")), None, at).unwrap(), *made);
+        assert_eq!(chosen(&format!("{file}{}", listed("a")), Some("a"), at).unwrap(), "of-a");
+        assert_eq!(chosen(&format!("admin.token = \"given\"\n{file}"), None, "[::1]:80").unwrap(), "given");
+    }
+
+    #[test]
+    fn the_token_beside_the_store_is_sent_to_the_address_of_its_worker_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = dir.path().join("jobs.db");
+        let made = token_file::make(&token_file::beside(&store)).unwrap();
+        for (listen, right, wrong) in [
+            (
+                "127.0.0.1:9180",
+                &["127.0.0.1:9180"][..],
+                &["127.0.0.1:9181", "127.0.0.2:9180", "[::1]:9180", "localhost", "10.0.0.2:9180", "worker.example"][..],
+            ),
+            ("10.0.0.1:1", &["10.0.0.1:1"], &["10.0.0.1:2", "127.0.0.1:1"]),
+            ("0.0.0.0:9180", &["127.0.0.1:9180", "127.0.0.2:9180"], &["127.0.0.1:80", "[::1]:9180", "10.0.0.2:9180"]),
+            ("[::]:9180", &["[::1]:9180"], &["127.0.0.1:9180", "[::2]:9180"]),
+            ("127.0.0.1:0", &["127.0.0.1:40123"], &["127.0.0.2:40123", "[::1]:40123"]),
+        ] {
+            let file = format!("store.path = {store:?}\nadmin.listen = {listen:?}\n");
+            for place in right {
+                assert_eq!(chosen(&file, None, place).as_ref(), Ok(&made.secret.expose_secret().to_owned()), "{place}");
+            }
+            for place in wrong {
+                let why = chosen(&file, None, place).unwrap_err();
+                assert!(why.contains("only sent to the address of its worker, http://"), "{listen} {place}: {why}");
+            }
         }
     }
 
     #[test]
     fn without_one_it_is_said_what_to_do() {
         let database = "store.url = \"postgres://db/jobs\"\n";
-        assert!(chosen(database, None, "127.0.0.1").unwrap_err().contains("CROSSGRANT_ADMIN_TOKEN_FILE"));
-        assert_eq!(chosen(&format!("{database}{}", listed("a")), None, "127.0.0.1").unwrap(), "of-a");
+        assert!(chosen(database, None, "127.0.0.1:9180").unwrap_err().contains("CROSSGRANT_ADMIN_TOKEN_FILE"));
+        assert_eq!(chosen(&format!("{database}{}", listed("a")), None, "127.0.0.1:9180").unwrap(), "of-a");
         let two = format!("{database}{}{}", listed("a"), listed("b"));
-        assert!(chosen(&two, None, "127.0.0.1").unwrap_err().contains("--as a, --as b"));
-        assert_eq!(chosen(&two, Some("b"), "10.0.0.2").unwrap(), "of-b");
-        assert!(chosen(&two, Some("c"), "127.0.0.1").unwrap_err().contains("(known: a, b)"));
-        let absent = chosen("store.path = \"/nowhere/jobs.db\"\n", None, "127.0.0.1").unwrap_err();
+        assert!(chosen(&two, None, "127.0.0.1:9180").unwrap_err().contains("--as a, --as b"));
+        assert_eq!(chosen(&two, Some("b"), "10.0.0.2:9180").unwrap(), "of-b");
+        assert!(chosen(&two, Some("c"), "127.0.0.1:9180").unwrap_err().contains("(known: a, b)"));
+        let absent = chosen("store.path = \"/nowhere/jobs.db\"\n", None, "127.0.0.1:9180").unwrap_err();
         assert!(absent.contains("there is no /nowhere/jobs.db.token"), "{absent}");
     }
 

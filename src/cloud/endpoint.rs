@@ -57,15 +57,20 @@ impl Endpoint {
         if bare { Ok(Self { tls, authority: authority.to_owned() }) } else { Err(BadEndpoint::Url) }
     }
 
-    /// Whether requests to it can be read on their way: plain HTTP to another machine. The metadata service of the cloud's
-    /// machines has no other, and its address leads nowhere else.
+    /// Whether requests to it can be read on their way: plain HTTP to another machine.
     fn is_readable_on_the_way(&self) -> bool {
-        let host = self
-            .authority
-            .rsplit_once(':')
-            .filter(|(_, port)| !port.contains(']'))
-            .map_or(&*self.authority, |(host, _)| host);
-        !self.tls && !is_local(host) && host != METADATA
+        !self.tls && !is_this_machine(self.host())
+    }
+
+    /// Whether requests to it, as the metadata service, can be read on their way. That of the cloud's machines has plain HTTP only,
+    /// and its address, like a link-local one, leads no further than the host of the machine.
+    pub fn is_readable_as_metadata(&self) -> bool {
+        !self.tls && !is_local(self.host()) && self.host() != METADATA
+    }
+
+    fn host(&self) -> &str {
+        let port = self.authority.rsplit_once(':').filter(|(_, port)| !port.contains(']'));
+        port.map_or(&*self.authority, |(host, _)| host)
     }
 
     fn secure(host: String) -> Self {
@@ -78,12 +83,21 @@ impl Endpoint {
     }
 }
 
-/// Whether a host is this machine, or an address that routers do not forward.
+/// Whether a host is this machine.
+pub(super) fn is_this_machine(host: &str) -> bool {
+    match host.trim_matches(['[', ']']).parse::<IpAddr>() {
+        Ok(address) => address.is_loopback(),
+        Err(_) => host.eq_ignore_ascii_case("localhost"),
+    }
+}
+
+/// Whether a host is this machine, or an address that routers do not forward. Every machine on the same wire can answer for the
+/// latter, so it is good only for services that a host offers its own machines and containers there.
 pub(super) fn is_local(host: &str) -> bool {
     match host.trim_matches(['[', ']']).parse() {
         Ok(IpAddr::V4(address)) => address.is_loopback() || address.is_link_local(),
         Ok(IpAddr::V6(address)) => address.is_loopback() || address.is_unicast_link_local(),
-        Err(_) => host.eq_ignore_ascii_case("localhost"),
+        Err(_) => is_this_machine(host),
     }
 }
 
@@ -264,13 +278,26 @@ mod tests {
             ("http://[::1]:8080", false),
             ("http://[::1]", false),
             ("http://localhost", false),
-            ("http://100.100.100.200", false),
+            ("http://100.100.100.200", true),
+            ("http://169.254.7.7", true),
+            ("http://[fe80::1]:80", true),
             ("http://192.0.2.1", true),
             ("http://[2001:db8::1]:80", true),
             ("http://cbn.{region}.example:80", true),
             ("http://127.0.0.1.example", true),
         ] {
             assert_eq!(url.parse::<EndpointPattern>().unwrap().is_readable_on_the_way(), readable, "{url}");
+        }
+        for (url, readable) in [
+            ("http://100.100.100.200", false),
+            ("http://169.254.7.7", false),
+            ("http://[fe80::1]:80", false),
+            ("http://127.0.0.1:8080", false),
+            ("https://metadata.example", false),
+            ("http://192.0.2.1", true),
+            ("http://100.100.100.201", true),
+        ] {
+            assert_eq!(Endpoint::parse(url).unwrap().is_readable_as_metadata(), readable, "{url}");
         }
     }
 

@@ -7,6 +7,7 @@ use crate::cloud::{Endpoint, EndpointPattern, Endpoints};
 use crate::domain::{Code, Region, without_secrets};
 
 const SECTION: &str = "cloud.endpoints";
+const METADATA: &str = "metadata";
 
 /// Reads the endpoints that replace the vendor's own.
 pub(super) fn read(raw: &mut RawSettings<'_>) -> Endpoints {
@@ -15,7 +16,7 @@ pub(super) fn read(raw: &mut RawSettings<'_>) -> Endpoints {
         sts: sts(raw),
         smartag: pattern(raw, "smartag"),
         vpc: pattern(raw, "vpc"),
-        metadata: central(raw, "metadata"),
+        metadata: central(raw, METADATA),
     }
 }
 
@@ -27,7 +28,11 @@ fn pattern(raw: &mut RawSettings<'_>, product: &str) -> Option<EndpointPattern> 
 
 /// Requests carry signatures and tokens, so plain HTTP to another machine has to be asked for.
 fn refuse_plain(raw: &mut RawSettings<'_>, what: &str, endpoint: &Setting<EndpointPattern>) {
-    if endpoint.value.is_readable_on_the_way() && raw.flag("cloud", "plain_http") != Some(true) {
+    let readable = match endpoint.value.in_region(None) {
+        Some(service) if what == METADATA => service.is_readable_as_metadata(),
+        _ => endpoint.value.is_readable_on_the_way(),
+    };
+    if readable && raw.flag("cloud", "plain_http") != Some(true) {
         let message = format!(
             "`{what}` is plain http to another machine, so requests and their tokens can be read on the way: write https, or \
              set `[cloud] plain_http = true` if the way is private"

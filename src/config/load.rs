@@ -12,8 +12,8 @@ use super::{read, secrets};
 use crate::document::{Location, Problem};
 use crate::domain::Code;
 
-/// The permission of every user to write.
-const OTHERS_WRITE: u32 = 0o002;
+/// The permissions of the group and of every user to write.
+const OTHERS_WRITE: u32 = 0o022;
 
 impl Config {
     /// The file that is read when none is named: that of the machine, or else that of the working directory.
@@ -67,20 +67,25 @@ impl Config {
 }
 
 /// The `crossgrant.toml` of a folder, if there is one.
-fn own_file_in(folder: &Path) -> Result<Option<PathBuf>, ConfigError> {
-    let path = folder.join("crossgrant.toml");
+fn own_file_in(at: &Path) -> Result<Option<PathBuf>, ConfigError> {
+    let path = at.join("crossgrant.toml");
     // A link and what it leads to may belong to different users.
-    let (Ok(link), Ok(file), Ok(folder)) = (path.symlink_metadata(), path.metadata(), folder.metadata()) else {
+    let (Ok(link), Ok(file), Ok(folder)) = (path.symlink_metadata(), path.metadata(), at.metadata()) else {
         return Ok(None);
     };
     let caller = rustix::process::geteuid().as_raw();
     let owners = [link.uid(), file.uid()];
+    let open = |what: &str, mode: u32, at: &str| {
+        format!("other users can {what} (mode {:03o}); `chmod go-w {at}` ends that", mode & 0o7777)
+    };
     let why = if owners != [caller; 2] {
         format!("it belongs to another user (uid {}, and you are {caller})", file.uid())
+    } else if ![caller, 0].contains(&folder.uid()) {
+        format!("its folder belongs to another user (uid {}, and you are {caller})", folder.uid())
     } else if file.mode() & OTHERS_WRITE != 0 {
-        "every user can write it".to_owned()
+        open("write it", file.mode(), &path.display().to_string())
     } else if folder.mode() & OTHERS_WRITE != 0 {
-        "every user can put another one into this folder".to_owned()
+        open("put another one into its folder", folder.mode(), &at.display().to_string())
     } else {
         return Ok(Some(path));
     };
@@ -105,13 +110,26 @@ mod tests {
         assert_eq!(own_file_in(folder.path()).unwrap(), None);
 
         fs::write(&path, "").unwrap();
-        assert_eq!(own_file_in(folder.path()).unwrap().as_ref(), Some(&path));
-        fs::set_permissions(&path, Permissions::from_mode(0o666)).unwrap();
-        assert!(refused().contains("every user can write it"), "{}", refused());
         fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
-        fs::set_permissions(folder.path(), Permissions::from_mode(0o777)).unwrap();
-        assert!(refused().contains("into this folder"), "{}", refused());
-        fs::set_permissions(folder.path(), Permissions::from_mode(0o700)).unwrap();
+        assert_eq!(own_file_in(folder.path()).unwrap().as_ref(), Some(&path));
+        for mode in [0o666, 0o664, 0o646] {
+            fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            let mend = format!("(mode {mode:o}); `chmod go-w {}`", path.display());
+            assert!(refused().contains("write it") && refused().contains(&mend), "{}", refused());
+        }
+        fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+        for mode in [0o777, 0o775, 0o1777] {
+            fs::set_permissions(folder.path(), Permissions::from_mode(mode)).unwrap();
+            let mend = format!("(mode {mode:o}); `chmod go-w {}`", folder.path().display());
+            assert!(refused().contains("into its folder") && refused().contains(&mend), "{}", refused());
+        }
+        fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+        assert_eq!(own_file_in(folder.path()).unwrap().as_ref(), Some(&path));
+        if rustix::process::geteuid().is_root() {
+            chown(folder.path(), Some(65534), None).unwrap();
+            assert!(refused().contains("its folder belongs to another user (uid 65534"), "{}", refused());
+            chown(folder.path(), Some(0), None).unwrap();
+        }
 
         fs::remove_file(&path).unwrap();
         symlink("/proc/1/status", &path).unwrap();

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
+use super::error::Warning;
 use super::raw_settings::RawSettings;
 use super::settings::{
     AccountConfig, AdminConfig, BrokerConfig, Config, LogConfig, LogFormat, StoreConfig, WorkerConfig,
@@ -106,6 +107,12 @@ fn read_store(raw: &mut RawSettings<'_>, name: &str) -> StoreConfig {
     // A URL that could not be read is reported already.
     if let (Some(_), Err(why)) = (url, settings.parse()) {
         raw.report(&at, format!("`url` cannot be used: {why}"));
+    }
+    if let Some(why) = settings.readable_on_the_way() {
+        raw.warnings.push(Warning {
+            code: Code::ConfigPlainDatabase,
+            message: format!("{why}: write sslmode=require, or leave it out"),
+        });
     }
     StoreConfig::Database(settings)
 }

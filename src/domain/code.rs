@@ -63,6 +63,7 @@ codes! {
         ConfigNoRule = "config-no-rule",
         ConfigUnknownVariable = "config-unknown-variable",
         ConfigOpenSecret = "config-open-secret",
+        ConfigPlainDatabase = "config-plain-database",
     }
     "Workflow files": {
         WorkflowUnusable = "workflow-unusable",
@@ -121,6 +122,7 @@ codes! {
         ReadFailed = "read-failed",
         MessagesDeadLettered = "messages-dead-lettered",
         BindingUnknown = "binding-unknown",
+        DatabaseOpen = "database-open",
         CloudDiffers = "cloud-differs",
     }
     "Admin HTTP": {

@@ -22,9 +22,12 @@ use super::strict_json::{self, shown};
 pub const MAX_BODY: usize = 64 * 1024;
 /// The most faults that are listed of one message.
 const MAX_FAULTS: usize = 50;
-/// All of them together, in bytes of JSON: they are a header of the copy of the message, and the headers of a message have
-/// to fit into one frame of AMQP, with the smaller ones beside it.
-const MAX_FAULTS_BYTES: usize = 16 << 10;
+/// All of them together, in bytes of JSON. A rejection is stored with its faults and an event that has them too, and a client that
+/// may publish can have messages rejected without end. They are also a header of the copy of the message, and all headers of a
+/// message have to fit into one frame of AMQP.
+const MAX_FAULTS_BYTES: usize = 6 << 10;
+/// The longest text of all faults together, in bytes.
+const MAX_SUMMARY: usize = 1 << 10;
 /// The longest text of one, in characters.
 const MAX_TEXT: usize = 300;
 const MAX_LABELS: usize = 16;
@@ -431,6 +434,19 @@ impl Faults {
     }
 }
 
+/// The faults as one text, for people: as many as fit into 1 KiB, and how many more there are.
+pub fn summary(faults: &[Fault]) -> String {
+    let mut text = String::new();
+    for (place, Fault { at, message, .. }) in faults.iter().enumerate() {
+        let next = format!("{}{at}: {message}", if place == 0 { "" } else { "; " });
+        if place > 0 && text.len() + next.len() > MAX_SUMMARY {
+            return format!("{text}; and {} more", faults.len() - place);
+        }
+        text.push_str(&next);
+    }
+    text
+}
+
 /// A text cut to the length of a fault.
 fn cut(text: String) -> String {
     match text.char_indices().nth(MAX_TEXT) {
@@ -452,5 +468,31 @@ fn sort(value: &Value) -> &'static str {
         Value::String(_) => "a string",
         Value::Array(_) => "an array",
         Value::Object(_) => "an object",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_rejection_stores_is_bounded() {
+        let name = |n: usize| format!("{n:02}{}", "x".repeat(62));
+        let fields: Map<String, Value> = (0..50).map(|n| (name(n), json!(1))).collect();
+        let faults = parse(Value::Object(fields).to_string().as_bytes(), &Envelope::default()).unwrap_err();
+        let bytes = json!(faults).to_string().len();
+        assert!(bytes < MAX_FAULTS_BYTES + 200, "{bytes}");
+        let text = summary(&faults);
+        assert!(text.len() < MAX_SUMMARY + 20 && text.ends_with(" more"), "{} {text}", text.len());
+        let listed = text.matches("there is no field").count();
+        assert!(text.ends_with(&format!("; and {} more", faults.len() - listed)) && listed > 5, "{text}");
+    }
+
+    #[test]
+    fn a_few_faults_are_all_in_the_text() {
+        let fault = |at: &str| Fault { at: at.into(), code: Code::JobMissingField, message: "is missing".into() };
+        assert_eq!(summary(&[fault("/id")]), "/id: is missing");
+        assert_eq!(summary(&[fault("/id"), fault("/cen")]), "/id: is missing; /cen: is missing");
+        assert_eq!(summary(&[]), "");
     }
 }

@@ -12,7 +12,8 @@ use crate::engine::guards::HourlyLimits;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Allow {
-    /// AMQP `user_id`s, which the broker verifies; `anonymous` for messages without one, `*` for all.
+    /// AMQP `user_id`s, which the broker verifies; `*` for every one of them; `anonymous` for messages without one, which `*`
+    /// does not stand for.
     pub requesters: Vec<String>,
     /// Kinds of job that may be asked for.
     #[serde(default)]
@@ -76,7 +77,7 @@ impl Policy {
     /// second person to approve a job.
     pub fn everybody() -> Self {
         let everything = Allow {
-            requesters: vec!["*".into()],
+            requesters: vec!["*".into(), Requester::ANONYMOUS.into()],
             kinds: None,
             resource_accounts: None,
             cens: None,
@@ -105,7 +106,7 @@ impl Policy {
             || self.rules.iter().any(|rule| rule.admits(requester) && allows(rule))
     }
 
-    /// Who may ask for a job: the names in the allow-rules that permit it, with `*` for all.
+    /// Who may ask for a job: the names in the allow-rules that permit it, with `*` for every one that the broker verifies.
     ///
     /// # Errors
     /// The message to show if no rule permits it.
@@ -157,7 +158,8 @@ fn matches(pattern: &str, text: &str) -> bool {
 
 impl Allow {
     fn admits(&self, requester: &Requester) -> bool {
-        self.requesters.iter().any(|name| name == "*" || name == requester.as_str())
+        let verified = requester.as_str() != Requester::ANONYMOUS;
+        self.requesters.iter().any(|name| name == requester.as_str() || (verified && name == "*"))
     }
 
     /// Whether the rule allows the job, for the requesters it names.
@@ -206,6 +208,8 @@ mod tests {
         assert_eq!(reason("[[allow]]\nrequesters = ['tickets']", "tickets"), None);
         assert_eq!(reason("[[allow]]\nrequesters = ['tickets']", "anonymous"), refused);
         assert_eq!(reason("[[allow]]\nrequesters = ['*']", "anybody"), None);
+        assert_eq!(reason("[[allow]]\nrequesters = ['*']", "anonymous"), refused, "the broker has not verified it");
+        assert_eq!(reason("[[allow]]\nrequesters = ['*', 'anonymous']", "anonymous"), None);
         for (field, right, wrong) in [
             ("kinds", "['payer-change']", "['grant', 'revoke']"),
             ("resource_accounts", "['1688000000000001']", "['1688000000000002']"),

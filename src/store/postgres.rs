@@ -51,8 +51,8 @@ use tokio::task::AbortHandle;
 pub use self::lease_clock::LeaseClock;
 pub use self::settings::PostgresSettings;
 use self::transaction::Transaction;
-use crate::clock::{Clock as _, SystemClock};
-use crate::domain::{AccountUid, CenId, Instance, InstanceId, JobId, JobUid, Requester};
+use crate::clock::{self, Clock as _, SystemClock};
+use crate::domain::{AccountUid, CenId, Code, Instance, InstanceId, JobId, JobUid, Requester};
 use crate::engine::guards::Pause;
 use crate::engine::ports::mail::Lane;
 use crate::engine::ports::store::{
@@ -110,6 +110,12 @@ impl Postgres {
         preconditions::own_sessions(&first, &second).await?;
         drop(second);
         open::migrate(&first).await?;
+        if let Some(commands) = preconditions::open_to_all(&first).await? {
+            tracing::warn!(
+                "every role of the server may connect to the database and could hold locks of the worker: run `{commands}` [{}]",
+                Code::DatabaseOpen
+            );
+        }
         drop(first);
         let time = Arc::new(database_time::DatabaseTime::new(clock.clone()));
         let listener = Arc::new(listener::Listener::new(Arc::clone(&time)));
@@ -127,6 +133,15 @@ impl Postgres {
             time,
             shard,
         })
+    }
+
+    /// The commands after which only the worker's role may connect to the database; `None` if it is so.
+    ///
+    /// # Errors
+    /// `Unavailable` if the database cannot be reached.
+    pub async fn open_to_all(settings: &PostgresSettings) -> Result<Option<String>, StoreError> {
+        let conn = connector::Connector::new(settings)?.connect().await?;
+        Ok(preconditions::open_to_all(&conn).await?)
     }
 
     /// The database and its hosts, without secrets.
@@ -370,6 +385,18 @@ impl Store for Postgres {
             jobs += pruned;
             if !more {
                 return Ok(jobs);
+            }
+        }
+    }
+
+    async fn trim_rejections(&self, most: usize) -> Result<usize, StoreError> {
+        let Some(before) = read!(self, conn => retention::rejections_beyond(&conn, most))? else { return Ok(0) };
+        let mut deleted = 0;
+        loop {
+            let (rejections, more) = transact!(self, tx => retention::delete_rejections(&tx, before))?;
+            deleted += rejections;
+            if !more {
+                return Ok(deleted);
             }
         }
     }

@@ -305,4 +305,16 @@ impl Store for Sqlite {
             }
         }
     }
+
+    async fn trim_rejections(&self, most: usize) -> Result<usize, StoreError> {
+        let Some(before) = self.read(move |conn| retention::rejections_beyond(conn, most)).await? else { return Ok(0) };
+        let mut deleted = 0;
+        loop {
+            let (rejections, more) = self.write(move |tx| retention::delete_rejections(tx, before)).await?;
+            deleted += rejections;
+            if !more {
+                return Ok(deleted);
+            }
+        }
+    }
 }

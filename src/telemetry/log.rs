@@ -65,7 +65,10 @@ pub fn start(config: &LogConfig) -> Result<LogGuard, LogError> {
     let thread = NonBlockingBuilder::default().buffered_lines_limit(WAITING_LINES).thread_name("log");
     let (lines, guard) = thread.finish(to_stderr);
     let no_room = lines.error_counter();
-    let layer = fmt::layer().with_writer(CutLines(lines)).with_ansi(colours).log_internal_errors(false);
+    let layer = fmt::layer()
+        .with_writer(CutLines { to: lines, json: config.format == LogFormat::Json })
+        .with_ansi(colours)
+        .log_internal_errors(false);
     let layer = match config.format {
         LogFormat::Text => layer.boxed(),
         LogFormat::Json => layer.json().flatten_event(true).boxed(),

@@ -185,7 +185,7 @@ log = {{ format = "json", filter = "warn,crossgrant::cli=info" }}
 
 {accounts}
 [[allow]]
-requesters = ["*"]
+requesters = ["*", "anonymous"]
 "#
         )
     }

@@ -357,7 +357,7 @@ async fn governed(rules: Vec<Allow>) -> Plant {
 #[tokio::test]
 async fn answers_go_only_where_the_policy_lets_them() {
     let mut rule = Allow {
-        requesters: vec!["*".into()],
+        requesters: vec!["*".into(), "anonymous".into()],
         kinds: None,
         resource_accounts: None,
         cens: None,

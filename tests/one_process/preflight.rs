@@ -19,7 +19,7 @@ const STRANGER: &str = "1999999999999999";
 
 fn anybody() -> Vec<Allow> {
     vec![Allow {
-        requesters: vec!["*".into()],
+        requesters: vec!["*".into(), "anonymous".into()],
         kinds: None,
         resource_accounts: None,
         cens: None,

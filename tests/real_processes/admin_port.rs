@@ -1,7 +1,7 @@
 //! The admin port of a real worker: whom it obeys, whom it answers, and that strangers cannot wear it out.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
@@ -232,4 +232,26 @@ fn without_a_token_a_shared_store_leaves_commands_off_and_jobs_on() {
     assert!(code == 2 && text.contains("[[admin.token]]") && text.ends_with("[commands-off]"), "{code} {text}");
     site.mail.submit(&job("grant", "grant", &another(0)));
     assert_eq!(site.mail.end("grant")["type"], "crossgrant.job.completed");
+}
+
+/// Any user of the machine can take the port while the worker restarts.
+#[test]
+fn a_worker_works_without_its_port_and_has_it_once_it_is_free() {
+    let site = site(&Options { more: 1, ..Options::default() });
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = other.local_addr().unwrap().to_string();
+    let words = ["--config", site.config(), "serve"];
+    let process = Process::start_with("the worker", crossgrant(), &words, &[("CROSSGRANT_ADMIN_LISTEN", &at)]);
+    process.line("that its port is taken", |line| line.contains("another program uses the address").then_some(()));
+    process.line("that it takes jobs", |line| line.contains("consuming jobs").then_some(()));
+    site.mail.submit(&job("grant", "grant", &another(0)));
+    assert_eq!(site.mail.end("grant")["type"], "crossgrant.job.completed");
+    assert!(!site.token_file().unwrap().exists(), "a command would send it to the program that has the port");
+    drop(other);
+    process.line("its token", |line| line.contains("made the token for commands").then_some(()));
+    let worker = site.worker_by(process);
+    assert_eq!(worker.admin.to_string(), at);
+    worker.until_ready(true);
+    let (code, text) = said(&site, &worker, &["jobs"]);
+    assert!(code == 0 && text.contains("crossgrant/grant"), "{code} {text}");
 }

@@ -63,7 +63,8 @@ macro_rules! conformance {
                 undeliverable_messages_have_their_reason_and_can_be_dropped;
             listing: newest_first_in_pages, every_filter_narrows, one_job_by_either_name, waiting_jobs_oldest_first;
             retention: definitions_are_kept_by_digest, jobs_and_messages_are_counted, the_probe_can_be_repeated,
-                old_ended_jobs_are_deleted_whole, a_job_is_kept_from_its_end_on, what_is_unpublished_is_not_deleted, old_rejections_are_deleted;
+                old_ended_jobs_are_deleted_whole, a_job_is_kept_from_its_end_on, what_is_unpublished_is_not_deleted, old_rejections_are_deleted,
+                of_rejections_only_the_newest_are_kept;
         }
     };
     (@ $make:path; $($part:ident: $($promise:ident),+;)+) => {

@@ -134,4 +134,5 @@ counted! {
     fn counts() -> Counts;
     fn probe() -> ();
     fn prune(keys_before: Timestamp) -> usize;
+    fn trim_rejections(most: usize) -> usize;
 }

@@ -340,15 +340,15 @@ async fn a_message_that_the_broker_gives_up_is_kept_and_told_and_can_be_put_back
     assert_eq!(depth(&rabbit, &settings.topology.dead_lettered_notices()).await, 0);
 
     assert_eq!(count_dead_lettered(&settings).await.unwrap(), 3, "telling moves none");
-    assert_eq!(put_back(&settings, 2).await.unwrap(), 2);
+    assert_eq!(put_back(&settings, 2).await.unwrap().moved, 2);
     soon("two are where jobs come in", async {
         while depth(&rabbit, &settings.topology.jobs_queue()).await < 2 {
             tokio::task::yield_now().await;
         }
     })
     .await;
-    assert_eq!(put_back(&settings, 100).await.unwrap(), 1);
-    assert_eq!(put_back(&settings, 100).await.unwrap(), 0);
+    assert_eq!(put_back(&settings, 100).await.unwrap().moved, 1);
+    assert_eq!(put_back(&settings, 100).await.unwrap().moved, 0);
     let journal = Journal::new(true);
     let consuming = Consuming::start(&settings, &journal);
     journal.has(3).await;
@@ -358,6 +358,33 @@ async fn a_message_that_the_broker_gives_up_is_kept_and_told_and_can_be_put_back
     }
     assert_eq!(journal.taken.borrow()[0].message_id.as_deref(), Some("m00000"), "the oldest first");
     consuming.stop().await;
+}
+
+/// What was published straight to the queue has the name of the queue as its routing key, and keeps it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_went_straight_to_the_queue_can_be_put_back_too() {
+    let rabbit = shared_rabbit();
+    let settings = settings(&rabbit);
+    publisher(&settings).0.publish(&[]).await.unwrap();
+    let (_conn, channel) = channel(&rabbit).await;
+    let (jobs, kept) = (settings.topology.jobs_queue(), settings.topology.dead_lettered_queue());
+    let properties = BasicProperties::default().with_delivery_mode(2).with_expiration("1".into());
+    let options = BasicPublishOptions::default();
+    channel.basic_publish("".into(), jobs.as_str().into(), options, b"{}", properties).await.unwrap();
+    soon("it has expired", async {
+        while depth(&rabbit, &kept).await < 1 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let put = put_back(&settings, 100).await.unwrap();
+    assert!(put.moved == 1 && put.unbound.is_empty(), "{put:?}");
+    soon("it is where jobs come in", async {
+        while depth(&rabbit, &jobs).await < 1 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,9 @@ use std::borrow::Cow;
 const DEEPEST: usize = 8;
 /// The most values in the headers of a message. In memory one byte of a table can become a hundred.
 const MOST_VALUES: usize = 256;
-/// The longest table of headers that goes on, in bytes. Of all headers only `traceparent` and the broker's are used.
+/// The headers that are used, those that matter most first: why the broker gave a message up, and the trace that it belongs to.
+const USED: [&str; 2] = ["x-death", "traceparent"];
+/// The longest table of headers that goes on, in bytes.
 pub(super) const LONGEST_TABLE: usize = 16 << 10;
 /// The longest short string, in bytes.
 const LONGEST_TEXT: usize = 255;
@@ -50,30 +52,59 @@ pub(super) fn readable(text: &[u8]) -> Cow<'_, str> {
 }
 
 /// The entries of a table that the library can read, without those named in `except`, in at most `longest` bytes; and
-/// whether an entry was left out because it cannot be read or does not fit.
-pub(super) fn readable_entries(mut table: &[u8], except: &[&str], longest: usize) -> (Vec<u8>, bool) {
-    let (mut kept, mut values, mut left_out) = (Vec::new(), 0, false);
-    while !table.is_empty() {
-        let Some((key, value)) = short_string(table) else { return (kept, true) };
-        let Some(after) = after_value(value) else { return (kept, true) };
-        let (entry, rest) = table.split_at(table.len() - after.len());
-        table = rest;
-        if except.iter().any(|name| name.as_bytes() == key) {
-            continue;
+/// whether an entry was left out because it cannot be read or does not fit. Those that are used are never left out for want of
+/// room that others take.
+pub(super) fn readable_entries(table: &[u8], except: &[&str], longest: usize) -> (Vec<u8>, bool) {
+    let is_in = |names: &[&str], key: &[u8]| names.iter().any(|name| name.as_bytes() == key);
+    let mut kept = Kept { longest, ..Kept::default() };
+    kept.add(table, |key| !is_in(except, key));
+    if kept.left_out {
+        kept = Kept { longest, ..Kept::default() };
+        for name in USED {
+            kept.add(table, |key| key == name.as_bytes());
         }
-        let value = &value[..value.len() - after.len()];
-        let so_far = values;
-        if kept.len() + entry.len() <= longest
-            && std::str::from_utf8(key).is_ok()
-            && is_readable(value, 1, &mut values).is_some_and(<[u8]>::is_empty)
-        {
-            kept.extend_from_slice(entry);
-        } else {
-            values = so_far;
-            left_out = true;
+        kept.add(table, |key| !is_in(&USED, key) && !is_in(except, key));
+    }
+    (kept.entries, kept.left_out)
+}
+
+/// The entries that go on.
+#[derive(Default)]
+struct Kept {
+    entries: Vec<u8>,
+    /// The most bytes of them.
+    longest: usize,
+    values: usize,
+    left_out: bool,
+}
+
+impl Kept {
+    /// Adds those of a table whose key is `wanted`, as far as they can be read and fit.
+    fn add(&mut self, mut table: &[u8], wanted: impl Fn(&[u8]) -> bool) {
+        while !table.is_empty() {
+            let key_and_rest = short_string(table).and_then(|(key, value)| Some((key, value, after_value(value)?)));
+            let Some((key, value, after)) = key_and_rest else {
+                self.left_out = true;
+                return;
+            };
+            let (entry, rest) = table.split_at(table.len() - after.len());
+            table = rest;
+            if !wanted(key) {
+                continue;
+            }
+            let value = &value[..value.len() - after.len()];
+            let so_far = self.values;
+            if self.entries.len() + entry.len() <= self.longest
+                && std::str::from_utf8(key).is_ok()
+                && is_readable(value, 1, &mut self.values).is_some_and(<[u8]>::is_empty)
+            {
+                self.entries.extend_from_slice(entry);
+            } else {
+                self.values = so_far;
+                self.left_out = true;
+            }
         }
     }
-    (kept, left_out)
 }
 
 /// What comes after a value. The length of a table or an array says where it ends, whatever is in it.

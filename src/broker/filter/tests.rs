@@ -227,6 +227,23 @@ fn headers_that_the_library_cannot_read_are_left_out_and_the_others_stay() {
 }
 
 #[test]
+fn what_is_used_of_the_headers_is_not_crowded_out() {
+    let text = |key: &[u8], length: usize| entry(key, &[b"S", &*long(&vec![b'x'; length])].concat());
+    let death = entry(b"reason", &[b"S", &*long(b"expired")].concat());
+    let death = entry(b"x-death", &[b"A", &*long(&[b"F", &*long(&death)].concat())].concat());
+    let trace = text(b"traceparent", 55);
+    let much: Vec<u8> = (0..60).flat_map(|n| text(format!("h{n}").as_bytes(), 400)).collect();
+    let many: Vec<u8> = (0..300).flat_map(|n| entry(format!("h{n}").as_bytes(), b"V")).collect();
+    for crowd in [&much, &many, &text(b"traceparent", 400).repeat(60)] {
+        let table = [&**crowd, &trace, &death].concat();
+        let (_, properties, _) = message(&filtered(&delivery(1, b"k", &with_headers(&table), b"{}", 9), 50));
+        assert_eq!(unreadable(&properties).unwrap(), "headers");
+        assert!(header(&properties, "x-death").is_some() && header(&properties, "traceparent").is_some());
+        assert!(header(&properties, "h0").is_some() || crowd.starts_with(b"\x0btraceparent"), "as many others as fit");
+    }
+}
+
+#[test]
 fn properties_that_end_where_they_should_not_are_left_out() {
     for bad in [&[][..], &[0x80], &[0x80, 0, 5, b'a'], &[0, 0, 1], &[0, 1, 0, 0], &[0x20, 0, 0, 0, 0, 9]] {
         let (_, properties, _) = message(&filtered(&delivery(1, b"k", bad, b"{}", 9), 50));

@@ -5,6 +5,7 @@ use crate::broker::{BrokerError, Inspected, count_dead_lettered, inspect, missin
 use crate::cli::broker::settings;
 use crate::config::Config;
 use crate::domain::Code;
+use crate::engine::ports::mail::Lane;
 
 const CHECK: &str = "broker";
 
@@ -33,6 +34,13 @@ pub(super) async fn broker(config: &Config) -> Vec<DoctorFinding> {
         Ok(missing) if missing.is_empty() => {
             findings.push(fine("rights", "the user may write to the events exchange and to the default exchange"));
         }
+        // The user of an operator, who may look and no more.
+        Ok(missing) if missing.len() == Lane::ALL.len() && sees_nothing(&inspected) => findings.push(unclear(
+            "rights",
+            Code::BrokerNoRight,
+            "nothing can be told of the worker's rights, because this user of the broker has none",
+            "run doctor as the worker's user; if this is that user, give it the rights in docs/security.md",
+        )),
         Ok(missing) => findings.extend(missing.iter().map(|missing| {
             fault("rights", missing.code(), missing, "give the user the right; adapt the patterns if it has others")
         })),
@@ -51,6 +59,12 @@ pub(super) async fn broker(config: &Config) -> Vec<DoctorFinding> {
         }
     });
     findings
+}
+
+/// Whether the user may see the properties of nothing that is there.
+fn sees_nothing(inspected: &[(&'static str, String, Inspected)]) -> bool {
+    let seen = |how: &Inspected| !matches!(how, Inspected::Unseen | Inspected::Missing);
+    !inspected.iter().any(|(_, _, how)| seen(how)) && inspected.iter().any(|(_, _, how)| *how == Inspected::Unseen)
 }
 
 /// The finding about messages that the broker gave up; `None` if there are none.
@@ -101,6 +115,20 @@ fn judged(which: &str, how: &Inspected, declares: bool) -> Option<DoctorFinding>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_user_without_any_right_says_nothing_of_the_workers() {
+        let found = |all: &[Inspected]| -> Vec<(&'static str, String, Inspected)> {
+            all.iter().map(|how| ("queue", "q".to_owned(), how.clone())).collect()
+        };
+        let differs = || Inspected::Differs("why".into());
+        assert!(sees_nothing(&found(&[Inspected::Unseen, Inspected::Missing])));
+        for some in
+            [&[Inspected::Unseen, Inspected::AsWanted][..], &[differs(), Inspected::Unseen], &[Inspected::Missing]]
+        {
+            assert!(!sees_nothing(&found(some)), "{some:?}");
+        }
+    }
 
     #[test]
     fn what_is_missing_or_differs_is_a_fault_if_the_worker_depends_on_it() {

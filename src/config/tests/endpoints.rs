@@ -67,6 +67,9 @@ fn plain_http_to_another_machine_has_to_be_asked_for() {
         assert!(found.len() == 1 && found[0].contains("set `[cloud] plain_http = true`"), "{product}: {found:?}");
         assert!(load(&format!("[cloud]\nplain_http = true\n{plain}"), &[]).is_ok(), "{product}");
         assert!(load(&text(product, "http://127.0.0.1:8080"), &[]).is_ok(), "{product}");
+        for near in ["http://169.254.7.7", "http://[fe80::1]", "http://100.100.100.200"] {
+            assert_eq!(load(&text(product, near), &[]).is_ok(), product == "metadata", "{product} {near}");
+        }
     }
     let found = faults("", &[("ALIBABA_CLOUD_STS_ENDPOINT", "http://sts.example")]);
     assert!(found.len() == 1 && found[0].starts_with("ALIBABA_CLOUD_STS_ENDPOINT: "), "{found:?}");

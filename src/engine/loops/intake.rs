@@ -241,7 +241,7 @@ impl Inbox {
         now: Timestamp,
     ) -> Rejection {
         let reasons = json!(faults);
-        let message = faults.iter().map(|f| format!("{}: {}", f.at, f.message)).collect::<Vec<_>>().join("; ");
+        let message = contract::summary(faults);
         let properties =
             json!([requester, incoming.routing_key, incoming.message_id, incoming.reply_to, reason]).to_string();
         let body = incoming.whole.as_ref().map_or(&*incoming.body, |whole| whole.sha256.as_bytes());

@@ -538,6 +538,10 @@ pub trait Store: Send + Sync + 'static {
     /// has an unpublished message stays. Returns how many jobs were deleted.
     async fn prune(&self, before: Timestamp) -> Result<usize, StoreError>;
 
+    /// Deletes rejections, the oldest first, until `most` are left; those of one instant go together, and what has an
+    /// unpublished message stays. Returns how many were deleted.
+    async fn trim_rejections(&self, most: usize) -> Result<usize, StoreError>;
+
     /// Returns when another process may have changed something. A store that is not shared never returns.
     async fn wakeup(&self) -> Wakeup {
         std::future::pending().await

@@ -20,7 +20,7 @@ use super::connection::Connection;
 use super::connector::{Connector, Notification};
 use super::database_time::DatabaseTime;
 use super::lock_keys::WORKER_CLASS;
-use super::presence;
+use super::presence::{self, Counted, Strangers};
 use super::wakeups::{self, Wakeups};
 use crate::clock::{Clock as _, SystemClock};
 use crate::engine::ports::store::{StoreError, Wakeup};
@@ -48,6 +48,7 @@ pub(super) struct Listener {
     kept: Mutex<BTreeSet<i32>>,
     /// How many workers there were when they were last counted.
     workers: AtomicU32,
+    strangers: Mutex<Strangers>,
     recount: Notify,
 }
 
@@ -67,6 +68,7 @@ impl Listener {
             outgoing: Wakeups::default(),
             kept: Mutex::default(),
             workers: AtomicU32::new(1),
+            strangers: Mutex::default(),
             recount: Notify::new(),
         }
     }
@@ -172,7 +174,15 @@ impl Listener {
 
     /// Counts the workers, which shows the others that this one is alive.
     async fn count(&self, conn: &Connection) -> Result<(), StoreError> {
-        let workers = presence::count(conn, &self.time).await?;
+        let Counted { workers, strangers } = presence::count(conn, &self.time).await?;
+        let news = self.strangers.lock().unwrap_or_else(PoisonError::into_inner).news(strangers);
+        for session in news {
+            tracing::warn!(
+                session,
+                "a session of the database that is no worker's holds locks of workers, so events or jobs may wait for it: end it \
+                 with pg_terminate_backend, and let only roles of workers connect"
+            );
+        }
         if self.workers.swap(workers, Ordering::Relaxed) != workers {
             self.incoming.raise(Wakeup { workers: true, ..Wakeup::default() });
         }

@@ -57,9 +57,12 @@ pub(super) async fn encoding(conn: &Connection) -> Result<(), StoreError> {
 /// Refuses to change the schema under a worker that runs: one of an older version would write rows without the new columns,
 /// and jobs would wait for ever or be written twice.
 pub(super) async fn no_other_worker(conn: &Connection) -> Result<(), PgError> {
-    let sql = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted
-        AND classid = $1::int4::oid AND objid = $2::int4::oid
-        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    // Every role that may connect can take the lock of a worker; a worker may write jobs.
+    let sql = "SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+        WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2
+        AND l.classid = $1::int4::oid AND l.objid = $2::int4::oid
+        AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        AND has_table_privilege(a.usesysid, to_regclass('crossgrant.jobs'), 'UPDATE')";
     let workers: i64 = conn.query_one(sql, &[&WORKER_CLASS, &lock_keys::presence()]).await?.get(0);
     if workers == 0 {
         return Ok(());
@@ -69,6 +72,18 @@ pub(super) async fn no_other_worker(conn: &Connection) -> Result<(), PgError> {
          them, then start this one"
     );
     Err(StoreError::Unavailable(why).into())
+}
+
+/// The commands after which only the worker's role may connect, if every role of the server may: each of them could hold the locks
+/// by which workers share out their work.
+pub(super) async fn open_to_all(conn: &Connection) -> Result<Option<String>, PgError> {
+    let sql = "SELECT has_database_privilege('public', current_database(), 'CONNECT'), quote_ident(current_database()),
+        quote_ident(current_user)";
+    let row = conn.query_one(sql, &[]).await?;
+    let (open, database, role): (bool, String, String) = (row.get(0), row.get(1), row.get(2));
+    Ok(open.then(|| {
+        format!("REVOKE CONNECT ON DATABASE {database} FROM PUBLIC; GRANT CONNECT ON DATABASE {database} TO {role}")
+    }))
 }
 
 /// Refuses a role that cannot create the schema where there is none.

@@ -19,10 +19,7 @@ pub(super) async fn prune(conn: &Connection, before: Timestamp, shard: i16) -> R
     let jobs = "SELECT j.uid FROM keys k JOIN jobs j ON j.uid = k.uid
         WHERE j.ended AND j.finished_us < $1 AND k.created_us < $1 AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.uid = k.uid)
         LIMIT $2 FOR UPDATE OF j SKIP LOCKED";
-    let rejections = "SELECT uid FROM rejections r
-        WHERE at_us < $1 AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.uid = r.uid) LIMIT $2 FOR UPDATE SKIP LOCKED";
-    let (jobs, rejections) = (lock(conn, jobs, before).await?, lock(conn, rejections, before).await?);
-    let more = jobs.len() == PIECE || rejections.len() == PIECE;
+    let jobs = lock(conn, jobs, before).await?;
     let pruned = conn.query("DELETE FROM jobs WHERE uid = ANY ($1) RETURNING kind, state", &[&jobs]).await?;
     for sql in [
         "DELETE FROM keys WHERE uid = ANY ($1)",
@@ -31,18 +28,41 @@ pub(super) async fn prune(conn: &Connection, before: Timestamp, shard: i16) -> R
     ] {
         conn.execute(sql, &[&jobs]).await?;
     }
-    conn.execute("DELETE FROM rejections WHERE uid = ANY ($1)", &[&rejections]).await?;
-    let all: Vec<Uuid> = jobs.iter().chain(&rejections).copied().collect();
-    for sql in ["DELETE FROM events WHERE uid = ANY ($1)", "DELETE FROM undeliverable WHERE uid = ANY ($1)"] {
-        conn.execute(sql, &[&all]).await?;
-    }
+    delete_messages(conn, &jobs).await?;
+    let (_, more) = delete_rejections(conn, before).await?;
     let mut changes = CountChanges::new();
     for row in &pruned {
         *changes.entry((row.get(0), row.get(1))).or_default() -= 1;
     }
     conn.prepare(&[counts::COUNT]).await?;
     counts::write(conn.pipeline(), &changes, shard).await?;
-    Ok((pruned.len(), more))
+    Ok((pruned.len(), more || jobs.len() == PIECE))
+}
+
+/// Deletes some of the rejections before `before`, the oldest first. One that has an unpublished message stays, and one that another
+/// transaction has locked. Returns how many, and whether there may be more.
+pub(super) async fn delete_rejections(conn: &Connection, before: i64) -> Result<(usize, bool), PgError> {
+    let sql = "SELECT uid FROM rejections r
+        WHERE at_us < $1 AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.uid = r.uid)
+        ORDER BY at_us, uid LIMIT $2 FOR UPDATE SKIP LOCKED";
+    let rejections = lock(conn, sql, before).await?;
+    conn.execute("DELETE FROM rejections WHERE uid = ANY ($1)", &[&rejections]).await?;
+    delete_messages(conn, &rejections).await?;
+    Ok((rejections.len(), rejections.len() == PIECE))
+}
+
+/// Before which time the rejections are more than `most`; `None` if they are not.
+pub(super) async fn rejections_beyond(conn: &Connection, most: usize) -> Result<Option<i64>, PgError> {
+    let sql = "SELECT at_us FROM rejections ORDER BY at_us DESC, uid DESC LIMIT 1 OFFSET $1";
+    let rows = conn.query(sql, &[&row::limit(most)]).await?;
+    Ok(rows.first().map(|row| row.get::<_, i64>(0).saturating_add(1)))
+}
+
+async fn delete_messages(conn: &Connection, uids: &[Uuid]) -> Result<(), PgError> {
+    for sql in ["DELETE FROM events WHERE uid = ANY ($1)", "DELETE FROM undeliverable WHERE uid = ANY ($1)"] {
+        conn.execute(sql, &[&uids]).await?;
+    }
+    Ok(())
 }
 
 /// Locks what `sql` selects, and leaves out what was asked for again before it was locked: it has a new message.

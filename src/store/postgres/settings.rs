@@ -1,10 +1,11 @@
 //! Where the database is, and how to connect to it.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio_postgres::Config;
-use tokio_postgres::config::{Host, TargetSessionAttrs};
+use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 
 use super::error::causes;
 use crate::engine::ports::store::StoreError;
@@ -20,8 +21,9 @@ const SILENCE: Duration = Duration::from_secs(15);
 #[derive(Debug, Clone)]
 pub struct PostgresSettings {
     /// `postgres://user@host:port/database`, or the same as `host=… user=… dbname=…`. Several hosts are tried in turn until
-    /// one of them can be written. `sslmode` is `disable`, `prefer` (the default) or `require`. Whenever TLS is used, the
-    /// server's certificate and name are verified, so `verify-full` is the same as `require`. May hold the password.
+    /// one of them can be written. `sslmode` is `disable`, `prefer` or `require`: without it `prefer` for a server on this
+    /// machine, and `require` for any other. Whenever TLS is used, the server's certificate and name are verified, so
+    /// `verify-full` is the same as `require`. May hold the password.
     pub url: SecretString,
     /// The password, if the URL has none.
     pub password: Option<SecretString>,
@@ -47,6 +49,9 @@ impl PostgresSettings {
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
             return Err("it names no host".into());
         }
+        if !says_mode(&url) && !is_here(&config) {
+            config.ssl_mode(SslMode::Require);
+        }
         if let Some(password) = &self.password {
             if config.get_password().is_some() {
                 return Err("there is a password in the URL and another beside it; remove one".into());
@@ -63,6 +68,23 @@ impl PostgresSettings {
         Ok(config)
     }
 
+    /// What a program on the way to the server could do, because the URL asks for it; `None` if the way is safe, or the URL
+    /// cannot be read.
+    pub fn readable_on_the_way(&self) -> Option<&'static str> {
+        let config = self.parse().ok().filter(|config| !is_here(config))?;
+        match config.get_ssl_mode() {
+            SslMode::Disable => Some(
+                "`url` has sslmode=disable, so all jobs and perhaps the password can be read and changed on the way to the \
+                 database",
+            ),
+            SslMode::Prefer => Some(
+                "`url` has sslmode=prefer, so a program on the way to the database can have the worker do without TLS and read \
+                 and change everything",
+            ),
+            _ => None,
+        }
+    }
+
     /// The database and its hosts, without secrets; if the URL cannot be read, why.
     pub fn place(&self) -> String {
         self.parse().map_or_else(|why| why, |config| place(&config))
@@ -71,6 +93,24 @@ impl PostgresSettings {
     pub(super) fn config(&self) -> Result<Config, StoreError> {
         self.parse().map_err(|why| StoreError::Unavailable(format!("cannot use the URL of the database: {why}")))
     }
+}
+
+/// Whether a URL says how TLS is used. A password that has this word in it makes the mode that of the library, `prefer`, and is
+/// warned of like one that is written.
+fn says_mode(url: &str) -> bool {
+    url.contains("sslmode")
+}
+
+/// Whether the server is on this machine, whichever of its addresses answers.
+fn is_here(config: &Config) -> bool {
+    let is_loopback = |name: &str| {
+        name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    };
+    let named = config.get_hosts().iter().all(|host| match host {
+        Host::Tcp(name) => is_loopback(name),
+        Host::Unix(_) => true,
+    });
+    named && config.get_hostaddrs().iter().all(IpAddr::is_loopback)
 }
 
 /// The database and its hosts, without secrets.
@@ -104,6 +144,31 @@ mod tests {
         let shown = format!("{settings:?} {config:?} {}", place(&config));
         assert!(!shown.contains("geheim"), "{shown}");
         assert!(shown.ends_with("jobs at db.example"), "{shown}");
+    }
+
+    #[test]
+    fn the_way_to_another_machine_is_encrypted_unless_the_url_says_otherwise() {
+        use SslMode::{Disable, Prefer, Require};
+        for (url, mode, warned) in [
+            ("postgres://db.example/jobs", Require, false),
+            ("postgres://192.0.2.1/jobs", Require, false),
+            ("host=db.example dbname=jobs", Require, false),
+            ("postgres://localhost,db.example/jobs", Require, false),
+            ("host=localhost hostaddr=192.0.2.1 dbname=jobs", Require, false),
+            ("postgres://localhost/jobs", Prefer, false),
+            ("postgres://127.0.0.1:5433/jobs", Prefer, false),
+            ("postgres://[::1]/jobs", Prefer, false),
+            ("host=/run/postgresql dbname=jobs", Prefer, false),
+            ("postgres://db.example/jobs?sslmode=require", Require, false),
+            ("postgres://db.example/jobs?sslmode=verify-full", Require, false),
+            ("postgres://db.example/jobs?sslmode=prefer", Prefer, true),
+            ("host=db.example sslmode = disable", Disable, true),
+            ("postgres://127.0.0.1/jobs?sslmode=disable", Disable, false),
+        ] {
+            let settings = settings(url, None);
+            assert_eq!(settings.parse().unwrap().get_ssl_mode(), mode, "{url}");
+            assert_eq!(settings.readable_on_the_way().is_some(), warned, "{url}");
+        }
     }
 
     #[test]

@@ -69,7 +69,12 @@ impl HeldFile {
         let file = open(&path)?;
         lock(&file, &path)?;
         let held = Self { path, file, beside, seen: Mutex::default() };
-        held.has_one_name(&held.is_there()?)?;
+        let found = held.is_there()?;
+        held.has_one_name(&found)?;
+        let folder = held.path.parent().and_then(|folder| stat(folder).ok());
+        if let Some(why) = too_open(&held.path, found.stx_mode, folder.map(|folder| folder.stx_mode)) {
+            tracing::warn!("{why}");
+        }
         Ok(held)
     }
 
@@ -241,6 +246,24 @@ fn lock(file: &File, path: &Path) -> Result<(), StoreError> {
     }
 }
 
+/// What other users can do with a file of these modes, and how to end that. One that a worker has made is for its user alone, but
+/// a file may have been restored, or its folder made, by hand.
+fn too_open(path: &Path, file: u16, folder: Option<u16>) -> Option<String> {
+    let at = path.display();
+    if file & 0o077 != 0 {
+        return Some(format!(
+            "other users can use the store {at} (mode {:03o}), and read every job: run `chmod 600` on it and the files beside it",
+            file & 0o7777
+        ));
+    }
+    folder.filter(|mode| mode & 0o022 != 0).map(|mode| {
+        format!(
+            "other users can replace the store {at}, because they can write its folder (mode {:03o}): run `chmod 700` on the folder",
+            mode & 0o7777
+        )
+    })
+}
+
 fn stat(path: &Path) -> rustix::io::Result<Statx> {
     statx(CWD, path, AtFlags::empty(), StatxFlags::BASIC_STATS)
 }
@@ -256,6 +279,24 @@ fn content(file: &Statx) -> Content {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_store_that_others_can_use_or_replace_is_warned_of() {
+        let at = Path::new("/var/lib/jobs.db");
+        for (file, folder, says) in [
+            (0o100_600, Some(0o40_700), None),
+            (0o100_600, Some(0o40_755), None),
+            (0o100_600, None, None),
+            (0o100_644, Some(0o40_700), Some("(mode 644), and read every job: run `chmod 600`")),
+            (0o100_660, Some(0o40_700), Some("(mode 660)")),
+            (0o100_600, Some(0o40_775), Some("replace the store /var/lib/jobs.db")),
+            (0o100_600, Some(0o41_777), Some("(mode 1777): run `chmod 700` on the folder")),
+        ] {
+            let why = too_open(at, file, folder);
+            assert_eq!(why.is_some(), says.is_some(), "{file:o} {folder:?}: {why:?}");
+            assert!(why.is_none_or(|why| why.contains(says.unwrap())), "{file:o} {folder:?}");
+        }
+    }
 
     #[test]
     fn a_commit_that_is_not_noted_yet_is_no_harm_to_those_who_only_look() {

@@ -1,7 +1,7 @@
 //! Retention: old jobs and rejections are deleted, with all that belongs to them.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::row::{self, Uid};
 use super::transaction::SharedTransaction;
@@ -31,17 +31,33 @@ pub(super) fn prune(tx: &SharedTransaction<'_>, before: Timestamp) -> Result<(us
         }
         delete_messages(tx, *uid)?;
     }
+    let (_, more) = delete_rejections(tx, before)?;
+    Ok((jobs.len(), more || jobs.len() == PIECE))
+}
+
+/// Deletes some of the rejections before `before`, the oldest first. One that has an unpublished message stays. Returns how many, and
+/// whether there may be more.
+pub(super) fn delete_rejections(tx: &SharedTransaction<'_>, before: i64) -> Result<(usize, bool), StoreError> {
     let rejections = uids(
         tx,
         "SELECT uid FROM rejections r
-         WHERE at_us < ?1 AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.uid = r.uid) LIMIT ?2",
+         WHERE at_us < ?1 AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.uid = r.uid) ORDER BY at_us LIMIT ?2",
         before,
     )?;
     for uid in &rejections {
         tx.prepare_cached("DELETE FROM rejections WHERE uid = ?1")?.execute([uid])?;
         delete_messages(tx, *uid)?;
     }
-    Ok((jobs.len(), jobs.len() == PIECE || rejections.len() == PIECE))
+    Ok((rejections.len(), rejections.len() == PIECE))
+}
+
+/// Before which time the rejections are more than `most`; `None` if they are not.
+pub(super) fn rejections_beyond(conn: &Connection, most: usize) -> Result<Option<i64>, StoreError> {
+    let newest = conn
+        .prepare_cached("SELECT at_us FROM rejections ORDER BY at_us DESC LIMIT 1 OFFSET ?1")?
+        .query_row([row::limit(most)], |row| row.get::<_, i64>(0))
+        .optional()?;
+    Ok(newest.map(|at| at.saturating_add(1)))
 }
 
 fn uids(conn: &Connection, sql: &str, before: i64) -> Result<Vec<Uid>, StoreError> {

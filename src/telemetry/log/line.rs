@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
+use serde_json::{Map, Value};
 use tracing_appender::non_blocking::NonBlocking;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -13,9 +14,16 @@ use crate::domain::visible;
 /// answers cut at a few KiB.
 pub(super) const LINE_BYTES: usize = 16 << 10;
 
+/// The longest text that stays whole in a JSON line that is too long.
+const TEXT_BYTES: usize = 2 << 10;
+
 /// Cuts a line before it waits to be written, so that what waits is bounded in bytes.
 #[derive(Clone)]
-pub(super) struct CutLines(pub NonBlocking);
+pub(super) struct CutLines {
+    pub to: NonBlocking,
+    /// Lines are JSON, and stay so.
+    pub json: bool,
+}
 
 impl<'a> MakeWriter<'a> for CutLines {
     type Writer = Self;
@@ -28,11 +36,13 @@ impl<'a> MakeWriter<'a> for CutLines {
 impl Write for CutLines {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         if line.len() <= LINE_BYTES {
-            self.0.write_all(line)?;
+            self.to.write_all(line)?;
+        } else if self.json {
+            self.to.write_all(&cut_json(line))?;
         } else {
             let mut cut = line[..LINE_BYTES - 16].to_vec();
             cut.extend_from_slice("… (cut)\n".as_bytes());
-            self.0.write_all(&cut)?;
+            self.to.write_all(&cut)?;
         }
         Ok(line.len())
     }
@@ -40,6 +50,37 @@ impl Write for CutLines {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// A JSON line that is too long, as a shorter one: with its long texts cut; and if it is still too long, only with the fields
+/// that every line has. `log.cut` says so.
+fn cut_json(line: &[u8]) -> Vec<u8> {
+    let mut fields: Map<String, Value> = serde_json::from_slice(line).unwrap_or_default();
+    for value in fields.values_mut() {
+        if let Value::String(text) = value
+            && text.len() > TEXT_BYTES
+        {
+            *value = format!("{}…", beginning(text, TEXT_BYTES)).into();
+        }
+    }
+    fields.insert("log.cut".into(), true.into());
+    let mut cut = serde_json::to_vec(&fields).unwrap_or_default();
+    // Escapes can make a text six times as long.
+    if cut.len() >= LINE_BYTES {
+        fields.retain(|name, _| ["timestamp", "level", "message", "target", "log.cut"].contains(&name.as_str()));
+        if let Some(Value::String(message)) = fields.get_mut("message") {
+            *message = beginning(message, TEXT_BYTES / 2).to_owned();
+        }
+        cut = serde_json::to_vec(&fields).unwrap_or_default();
+    }
+    cut.push(b'\n');
+    cut
+}
+
+/// The first characters of a text, in at most `most` bytes.
+fn beginning(text: &str, most: usize) -> &str {
+    let end = (0..=most.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
+    &text[..end]
 }
 
 /// Writes each line so that no character of it is obeyed by a terminal or begins another line. It never fails: lines that
@@ -127,7 +168,7 @@ mod tests {
         let (wake, hangs) = std::sync::mpsc::channel();
         let thread = tracing_appender::non_blocking::NonBlockingBuilder::default().buffered_lines_limit(4);
         let (lines, _guard) = thread.finish(Hangs(hangs));
-        let mut to = CutLines(lines.clone());
+        let mut to = CutLines { to: lines.clone(), json: false };
         (0..10).for_each(|_| to.write_all(b"line\n").unwrap());
         // One is being written, four wait.
         assert!((5..=6).contains(&lines.error_counter().dropped_lines()));
@@ -138,6 +179,42 @@ mod tests {
     fn a_line_is_cut_before_it_waits() {
         let (lines, _guard) = tracing_appender::non_blocking(io::sink());
         let long = [b'x'; LINE_BYTES * 3];
-        assert_eq!(CutLines(lines).write(&long).unwrap(), long.len());
+        assert_eq!(CutLines { to: lines, json: false }.write(&long).unwrap(), long.len());
+    }
+
+    #[test]
+    fn a_json_line_that_is_cut_is_json() {
+        struct Kept(std::sync::mpsc::Sender<Vec<u8>>);
+        impl Write for Kept {
+            fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+                self.0.send(line.to_vec()).unwrap();
+                Ok(line.len())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let (kept, written) = std::sync::mpsc::channel();
+        let (lines, _guard) = tracing_appender::non_blocking(Kept(kept));
+        let mut to = CutLines { to: lines, json: true };
+        let cut = |to: &mut CutLines, fields: Value| {
+            to.write_all(format!("{fields}\n").as_bytes()).unwrap();
+            let line = written.recv().unwrap();
+            assert!(line.len() <= LINE_BYTES && line.ends_with(b"\n"), "{}", line.len());
+            serde_json::from_slice::<Value>(&line).unwrap()
+        };
+        let usual = serde_json::json!({"level": "WARN", "message": "m", "job.id": "j"});
+        assert_eq!(cut(&mut to, usual.clone()), usual);
+        let mut long = usual.clone();
+        long["error"] = "ä".repeat(LINE_BYTES).into();
+        let shown = cut(&mut to, long);
+        assert_eq!((&shown["job.id"], &shown["log.cut"], &shown["message"]), (&"j".into(), &true.into(), &"m".into()));
+        assert!(shown["error"].as_str().unwrap().ends_with('…'), "{shown}");
+        let mut wide = usual;
+        (0..100).for_each(|n| wide[format!("field-{n}")] = "\u{1}".repeat(TEXT_BYTES).into());
+        wide["message"] = "\u{1}".repeat(LINE_BYTES).into();
+        let shown = cut(&mut to, wide);
+        assert_eq!((&shown["level"], &shown["field-1"]), (&"WARN".into(), &Value::Null));
+        assert_eq!(shown["message"].as_str().unwrap().len(), TEXT_BYTES / 2);
     }
 }

@@ -134,7 +134,7 @@ impl Stage {
     /// What the policy refuses, what an hourly limit parks, and accounts that cannot be connected.
     async fn what_the_policy_stops(mut self) -> Self {
         let allow = |kind| Allow {
-            requesters: vec!["*".into()],
+            requesters: vec!["*".into(), "anonymous".into()],
             kinds: Some(vec![kind]),
             resource_accounts: None,
             cens: None,

@@ -46,6 +46,30 @@ async fn workers_count_each_other() {
     assert!(SystemClock.uptime() - began < Duration::from_secs(12), "and finds out that some are gone");
 }
 
+/// The keys of the locks are no secret, and PostgreSQL lets every role take every advisory lock.
+#[tokio::test]
+async fn a_role_that_may_only_connect_counts_as_no_worker() {
+    let database = Cluster::shared().database();
+    let owner = outsider(&database).await;
+    let role = format!("role_{}", database.url().rsplit('/').next().unwrap().split('?').next().unwrap());
+    owner.batch_execute(&format!("CREATE ROLE {role} LOGIN")).await.unwrap();
+    let url = database.url().replace("crossgrant@", &format!("{role}@"));
+    let (stranger, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let one = open(&database.url(), "w1").await;
+    // What a worker holds to be counted.
+    stranger.batch_execute("SELECT pg_advisory_lock_shared(1131562868, -1912097226)").await.unwrap();
+    let two = open(&database.url(), "w2").await;
+    assert_eq!(two.workers(), 2);
+    assert!(Postgres::open_to_all(&settings(&database.url(), "w3")).await.unwrap().unwrap().contains("FROM PUBLIC"));
+    owner.batch_execute("SELECT pg_advisory_lock_shared(1131562868, -1912097226)").await.unwrap();
+    let three = open(&database.url(), "w3").await;
+    assert_eq!(three.workers(), 4, "one that may write jobs counts");
+    drop((one, two, three, stranger));
+    connection.await.unwrap().unwrap();
+    owner.batch_execute(&format!("DROP ROLE {role}")).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_silent_worker_is_not_counted_and_loses_its_locks() {
     let database = Cluster::shared().database();

@@ -102,3 +102,20 @@ pub async fn old_rejections_are_deleted(store: S) {
     assert_eq!(store.events(uid(1)).await.unwrap(), Vec::<String>::new());
     assert_eq!(store.events(uid(3)).await.unwrap().len(), 1);
 }
+
+pub async fn of_rejections_only_the_newest_are_kept(store: S) {
+    let messages = [1, 2, 3, 4].map(|n| Message::Rejection(Box::new(rejection(n)))).into();
+    store.take(messages).await.unwrap();
+    assert_eq!(store.trim_rejections(2).await.unwrap(), 0, "their events are still to be published");
+    empty_outbox(&*store).await;
+    store.take(vec![Message::Rejection(Box::new(rejection(5)))]).await.unwrap();
+    assert_eq!(store.trim_rejections(5).await.unwrap(), 0);
+    assert_eq!(store.trim_rejections(2).await.unwrap(), 3);
+    let left: Vec<_> = store.rejections(9, None).await.unwrap().iter().map(|rejected| rejected.uid).collect();
+    assert_eq!(left, [uid(5), uid(4)]);
+    assert_eq!(store.events(uid(1)).await.unwrap(), Vec::<String>::new());
+    assert_eq!(store.events(uid(4)).await.unwrap().len(), 1);
+    take(&*store, &[record(9)]).await;
+    assert_eq!(store.trim_rejections(0).await.unwrap(), 1, "5 has an unpublished event");
+    assert_eq!(store.counts().await.unwrap().jobs.values().sum::<u64>(), 1, "jobs stay");
+}
