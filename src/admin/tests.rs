@@ -17,7 +17,7 @@ use crate::broker::BrokerState;
 use crate::engine::loops::intake::Inbox;
 use crate::engine::loops::shared::Engine;
 use crate::engine::ports::mail::{Intake, Lane};
-use crate::engine::ports::store::{OutboxPage, SetAside, Settlement};
+use crate::engine::ports::store::{Outbox, OutboxPage, SetAside, Settlement};
 use crate::telemetry::Metrics;
 
 /// The header of a request with the token of that role.
@@ -349,7 +349,7 @@ async fn what_waits_is_counted_once_a_second_for_all_who_ask() {
         let store = worker.engine.store.clone();
         async move {
             let lane = Lane::Events;
-            let page = OutboxPage { lane, after: 0, now: testing::at(testing::START), messages: 9, bytes: usize::MAX };
+            let page = OutboxPage { lane, which: Outbox::Fresh(0), messages: 9, bytes: usize::MAX };
             let number = store.outbox(page).await.unwrap()[0].number;
             let aside = SetAside { number, reason: "no queue takes it".into(), tries: 0, given_up: false };
             store.settle(lane, &Settlement { undeliverable: vec![aside], ..Settlement::default() }).await.unwrap();

@@ -51,7 +51,7 @@ use tokio::task::AbortHandle;
 pub use self::lease_clock::LeaseClock;
 pub use self::settings::PostgresSettings;
 use self::transaction::Transaction;
-use crate::clock::{self, Clock as _, SystemClock};
+use crate::clock::{Clock as _, SystemClock};
 use crate::domain::{AccountUid, CenId, Code, Instance, InstanceId, JobId, JobUid, Requester};
 use crate::engine::guards::Pause;
 use crate::engine::ports::mail::Lane;
