@@ -16,6 +16,7 @@ mod postgres;
 mod probe;
 mod readme;
 mod running;
+mod service;
 mod shared_budget;
 mod stopped;
 mod store_lost;

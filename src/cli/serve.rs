@@ -1,5 +1,6 @@
 //! `serve`, the life of a worker: log, parts, tasks, a signal, and a stop in order.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use super::descriptors;
 use super::engine::{CloudAccess, EngineSettings, build};
 use super::exit::{CliError, Exit};
 use super::loops::{Loop, first_to_end};
+use super::service_manager::ServiceManager;
 use super::signals::Signals;
 use super::store;
 use crate::admin::{
@@ -74,6 +76,7 @@ pub(super) async fn serve(
         hosts: config.admin.hosts.clone(),
         stopping: is_stopping,
     });
+    let (manager, told_of) = (ServiceManager::of_this_process(), admin.clone());
 
     let capacity = Capacity { jobs: config.worker.concurrency, drain: config.worker.drain };
     let mut loops = [
@@ -93,13 +96,16 @@ pub(super) async fn serve(
     let took = clock.uptime().saturating_sub(began);
     tracing::info!(admin.address = %address, took.seconds = took.as_secs_f64(), "ready");
 
+    let mut accompanied = pin!(manager.accompany(&engine, &told_of));
     let told = tokio::select! {
         name = signals.next() => name,
         name = first_to_end(&mut loops) => {
             tracing::error!(task = name, "task ended unexpectedly; the worker stops");
             "failure"
         }
+        never = &mut accompanied => match never {},
     };
+    manager.stopping(broker.drain + config.worker.drain + FLUSH + 6 * GOODBYE);
     tracing::info!(reason = told, drain.seconds = config.worker.drain.as_secs_f64(), "stopping");
     stopping.send_replace(true);
     let clean = tokio::select! {
