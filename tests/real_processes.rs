@@ -6,6 +6,7 @@ mod admin_port;
 mod broker_killed;
 mod ccn_plans;
 mod clock_set;
+mod commands;
 mod database;
 mod guards;
 mod intake;
