@@ -6,7 +6,7 @@ PYTHON ?= python3
 # Where the vendor's SDKs are.
 VENV := target/outside
 
-.PHONY: demo test attack chaos outside bench bench-pure bench-peers lint setup
+.PHONY: demo test attack chaos outside bench bench-pure bench-peers image image-files package lint setup
 
 ## The main job, live: a private RabbitMQ, a simulated cloud with a short hour, a worker, and the rules of every type.
 demo: setup
@@ -80,6 +80,22 @@ else
 	@bin=$${RABBITMQ4_BIN:-$$(tests/chaos/rabbit4.sh target/rabbit4)} && \
 	  target/debug/examples/by_hand chaos --cluster 3 --jobs 400 --rabbit "$$bin"
 endif
+
+## The compiler finds every file that it needs among those that deploy/Dockerfile copies.
+image-files:
+	$(CARGO) test --test promises -- --ignored the_compiler_needs_no_file_that_the_build_stage_does_not_copy
+
+## The image, with docker, podman or buildah. Fetches the base images.
+image:
+	@tool=$$(command -v docker || command -v podman || command -v buildah) || \
+	  { echo "image: needs docker, podman or buildah" >&2; exit 1; }; \
+	  $$tool build -f deploy/Dockerfile -t crossgrant .
+
+## What a package holds, in target/package: the program without symbols (under 25 MiB), the manual, completions, the unit and the
+## documents; the symbols apart.
+package:
+	$(CARGO) build --release --locked --bin crossgrant
+	deploy/package.sh target/release/crossgrant target/package
 
 ## Formatting, and warnings as errors.
 lint:

@@ -13,9 +13,11 @@ mod engine;
 mod exit;
 mod explain;
 mod follow;
+mod health;
 mod input;
 mod jobs;
 mod loops;
+mod manual;
 mod moments;
 mod output;
 mod pause;
@@ -24,12 +26,14 @@ mod progress;
 mod put_back;
 mod run;
 mod serve;
+mod service_manager;
 mod signals;
 mod simulate;
 mod store;
 mod submit;
 mod text;
 mod token;
+mod version;
 mod workflow;
 mod world;
 
@@ -44,9 +48,15 @@ use client::AdminClient;
 pub use exit::{CliError, Exit};
 
 use crate::config::{Config, LogConfig, LogFormat};
+use crate::domain::Code;
 use crate::engine::decide::command::Command;
 use crate::engine::ports::crash_points::CrashPoints;
 use crate::telemetry::log;
+
+/// What is said where there is no configuration at all.
+const NO_CONFIGURATION: &str = "there is no configuration: neither /etc/crossgrant/crossgrant.toml nor ./crossgrant.toml \
+                                exists, and neither --config nor CROSSGRANT_CONFIG names a file; deploy/crossgrant.toml is \
+                                a sample";
 
 /// Carries out the command. `crash_points` can stop `serve` at chosen points, for tests.
 ///
@@ -70,9 +80,12 @@ pub async fn execute(cli: Cli, crash_points: Arc<dyn CrashPoints>) -> Result<Exi
         CliCommand::Simulate(args) => simulate::simulate(args).await,
         CliCommand::Worker(command) => ask_worker(command, &config()?).await,
         CliCommand::Doctor(args) => doctor::doctor(args, config).await,
+        CliCommand::Health(args) => health::health(args, config).await,
         CliCommand::Explain(args) => explain::explain(args, config),
         CliCommand::Workflow(command) => workflow::workflow(command),
-        CliCommand::Completions { shell } => completions(*shell),
+        CliCommand::Completions { shell } => manual::completions(*shell),
+        CliCommand::Man { folder } => manual::man(folder.as_deref()),
+        CliCommand::Version { json } => version::version(*json),
     }
 }
 
@@ -102,23 +115,23 @@ fn log_filter(cli: &Cli) -> &'static str {
 }
 
 fn configuration(cli: &Cli) -> Result<Config, CliError> {
-    let file = match &cli.config {
-        Some(file) => Some(file.clone()),
+    let file = match cli.named_config() {
+        Some(file) => Some(file),
         None => Config::default_file()?,
     };
     let denied = |path: &PathBuf| File::open(path).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied);
-    Config::load_with(file.as_deref(), std::env::vars(), cli.command.profiles()).map_err(|error| {
+    let none = file.is_none();
+    let config = Config::load_with(file.as_deref(), std::env::vars(), cli.command.profiles()).map_err(|error| {
         let error = CliError::from(error);
         match file.filter(denied) {
             Some(path) => error.hint(&token::as_owner(&path, std::env::args())),
             None => error,
         }
-    })
-}
-
-fn completions(shell: clap_complete::Shell) -> Result<Exit, CliError> {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut <Cli as clap::CommandFactory>::command(), "crossgrant", &mut script);
-    output::lines(String::from_utf8_lossy(&script).trim_end())?;
-    Ok(Exit::Ok)
+    })?;
+    let needs_accounts =
+        matches!(cli.command, CliCommand::Serve(_) | CliCommand::Run(_) | CliCommand::Plan(_) | CliCommand::Doctor(_));
+    if none && needs_accounts && config.accounts.is_empty() {
+        return Err(CliError::usage(NO_CONFIGURATION).code(Code::ConfigNoAccount));
+    }
+    Ok(config)
 }

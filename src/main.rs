@@ -4,13 +4,12 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::Parser;
 use crossgrant::cli::{Cli, CliError, Exit, execute};
 use crossgrant::domain::{Code, visible_lines, without_secrets};
 use crossgrant::engine::ports::crash_points::NoCrashes;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::read(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => return not_parsed(&error),
     };
@@ -22,6 +21,7 @@ fn main() -> ExitCode {
         .and_then(|runtime| runtime.block_on(execute(cli, Arc::new(NoCrashes))));
     match ended {
         Ok(exit) => exit.into(),
+        Err(CliError { exit: Exit::ReaderGone, .. }) => Exit::ReaderGone.into(),
         Err(error) if for_programs => {
             complain(&serde_json::json!({"code": error.code, "message": error.message}).to_string());
             error.exit.into()
@@ -68,7 +68,7 @@ mod tests {
     fn a_password_of_the_command_line_is_not_repeated() {
         for line in ["crossgrant jobs http://ann:s3cr3t@host", "crossgrant jobs --limit http://ann:s3cr3t@host"] {
             let words = || line.split(' ').map(str::to_owned);
-            let error = Cli::try_parse_from(words()).unwrap_err().to_string();
+            let error = Cli::read(words()).unwrap_err().to_string();
             assert!(error.contains("s3cr3t"), "otherwise there is nothing to hide: {error}");
             let shown = with_secrets(words(), &error).unwrap();
             assert!(shown.contains("http://***@host") && !shown.contains("s3cr3t"), "{shown}");

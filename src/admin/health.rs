@@ -43,6 +43,18 @@ pub struct Readiness {
     pub checks: Vec<HealthCheck>,
 }
 
+impl Readiness {
+    /// The failed checks, for people.
+    pub fn failed(&self) -> String {
+        let failed = self.checks.iter().filter(|check| !check.ok);
+        let text = |HealthCheck { name, detail, .. }: &HealthCheck| match detail {
+            Some(detail) => format!("{name}: {detail}"),
+            None => name.clone(),
+        };
+        failed.map(text).collect::<Vec<_>>().join("; ")
+    }
+}
+
 pub(super) async fn alive() -> &'static str {
     "ok\n"
 }

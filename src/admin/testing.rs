@@ -48,7 +48,11 @@ pub fn record(id: &str) -> Record {
 }
 
 pub async fn engine(observer: Arc<dyn Observer>) -> Arc<Engine> {
-    let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(at(START)));
+    engine_by(Arc::new(ManualClock::new(at(START))), observer).await
+}
+
+/// An engine that goes by this clock.
+pub async fn engine_by(clock: Arc<dyn Clock>, observer: Arc<dyn Observer>) -> Arc<Engine> {
     let registry = Arc::new(crate::actions::registry());
     let transport = Arc::new(RouterTransport::new(axum::Router::new()));
     let timeouts = Timeouts { connect: Duration::from_secs(1), request: Duration::from_secs(1) };
@@ -101,7 +105,11 @@ pub fn tokens() -> AdminTokens {
 /// The admin API of a worker without a broker.
 pub async fn admin() -> Admin {
     let metrics = Arc::new(Metrics::new());
-    let engine = engine(metrics.clone()).await;
+    admin_of(engine(metrics.clone()).await, metrics)
+}
+
+/// The same, of this engine.
+pub fn admin_of(engine: Arc<Engine>, metrics: Arc<Metrics>) -> Admin {
     let (_, stopping) = watch::channel(false);
     Admin::new(AdminParts { engine, metrics, broker: None, tokens: tokens(), hosts: vec![], stopping })
 }

@@ -20,6 +20,8 @@ pub enum Exit {
     Usage = 2,
     /// The worker or the broker cannot be reached.
     Unreachable = 3,
+    /// What reads the output has gone, as `head` does. Nothing is said, and the code is that of a program that SIGPIPE ends.
+    ReaderGone = 141,
 }
 
 impl From<Exit> for ExitCode {

@@ -97,7 +97,15 @@ impl WordPage {
     }
 
     fn json(&self) -> String {
-        json!({"word": self.word, "part": self.part, "text": self.text}).to_string()
+        let (meaning, advice) = self.meaning_and_advice();
+        json!({"word": self.word, "part": self.part, "meaning": meaning, "do": advice, "text": self.text}).to_string()
+    }
+
+    /// What the word means, and what to do. The pages begin a line with the latter, and a sentence ends before it.
+    fn meaning_and_advice(&self) -> (String, String) {
+        let (meaning, advice) = self.text.trim_end_matches('.').rsplit_once(".\n").unwrap_or((self.text, ""));
+        let one_line = |text: &str| format!("{}.", text.trim_end_matches('.').replace('\n', " "));
+        (one_line(meaning), one_line(advice))
     }
 }
 
@@ -176,7 +184,17 @@ mod tests {
     fn every_page_says_what_it_means_and_what_to_do() {
         for page in pages() {
             assert!(page.text.lines().count() >= 2 && page.text.ends_with('.'), "{page:?}");
+            let (meaning, advice) = page.meaning_and_advice();
+            assert_eq!(format!("{meaning} {advice}"), page.text.replace('\n', " "), "{page:?}");
+            assert!(meaning.len() > 20 && advice.len() > 10, "{page:?}");
         }
+        let page = pages().find(|page| page.word == "expired").unwrap();
+        let (meaning, advice) = page.meaning_and_advice();
+        assert!(
+            meaning.starts_with("The job had not started") && meaning.ends_with("before its first write."),
+            "{meaning}"
+        );
+        assert!(advice.starts_with("Find out what the job waited for"), "{advice}");
     }
 
     #[test]
@@ -216,7 +234,10 @@ mod tests {
         assert_eq!(failure.exit, Exit::Usage);
         assert!(failure.message.contains("did you mean attached?"), "{failure}");
         assert!(explained("OperationConflicts").unwrap_err().message.contains("did you mean OperationConflict?"));
-        assert!(!explained("zzz").unwrap_err().message.contains("did you mean"));
+        for nonsense in ["zzz", "nonsense"] {
+            let failure = explained(nonsense).unwrap_err();
+            assert!(!failure.message.contains("did you mean"), "{failure}");
+        }
     }
 
     #[test]

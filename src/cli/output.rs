@@ -1,11 +1,11 @@
 //! Standard output: data line by line, and a publisher that prints events there.
 
-use std::io::Write;
+use std::io::{self, ErrorKind, Write};
 
 use async_trait::async_trait;
 use tokio::sync::Notify;
 
-use super::exit::CliError;
+use super::exit::{CliError, Exit};
 use crate::domain::{CONTENT_TYPE, Code, visible};
 use crate::engine::ports::mail::{Delivered, Outgoing, PublishError, Publisher};
 
@@ -19,8 +19,13 @@ pub(super) fn line(text: &str) -> Result<(), CliError> {
 pub(super) fn lines(text: &str) -> Result<(), CliError> {
     let mut out = std::io::stdout().lock();
     let written = writeln!(out, "{text}").and_then(|()| out.flush());
-    written
-        .map_err(|error| CliError::failed(format!("cannot write to standard output: {error}")).code(Code::OutputFailed))
+    written.map_err(failed)
+}
+
+fn failed(error: io::Error) -> CliError {
+    let exit = if error.kind() == ErrorKind::BrokenPipe { Exit::ReaderGone } else { Exit::Failed };
+    let failed = CliError::failed(format!("cannot write to standard output: {error}")).code(Code::OutputFailed);
+    CliError { exit, ..failed }
 }
 
 /// Publishes events by writing them to standard output.
@@ -35,9 +40,10 @@ impl Publisher for Printer {
     async fn publish(&self, batch: &[Outgoing]) -> Result<Vec<Delivered>, PublishError> {
         // A copy of a rejected message is for a queue, and here is none; the event has its faults.
         for event in batch.iter().filter(|outgoing| outgoing.content_type == CONTENT_TYPE) {
-            if let Err(error) = line(&String::from_utf8_lossy(&event.body)) {
-                // The reader is gone; the jobs are still carried out.
-                tracing::warn!(%error, "event not printed");
+            // If the reader is gone, the jobs are still carried out.
+            match line(&String::from_utf8_lossy(&event.body)) {
+                Err(error) if error.exit != Exit::ReaderGone => tracing::warn!(%error, "event not printed"),
+                _ => {}
             }
         }
         self.published.notify_one();

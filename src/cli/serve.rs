@@ -1,5 +1,6 @@
 //! `serve`, the life of a worker: log, parts, tasks, a signal, and a stop in order.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use super::descriptors;
 use super::engine::{CloudAccess, EngineSettings, build};
 use super::exit::{CliError, Exit};
 use super::loops::{Loop, first_to_end};
+use super::service_manager::ServiceManager;
 use super::signals::Signals;
 use super::store;
 use crate::admin::{
@@ -68,14 +70,16 @@ pub(super) async fn serve(
     })?;
     let address =
         listener.as_ref().map_or(Ok(config.admin.listen), TcpListener::local_addr).map_err(CliError::failed)?;
-    let admin = AdminParts {
+    let parts = |tokens| AdminParts {
         engine: Arc::clone(&engine),
-        metrics,
+        metrics: Arc::clone(&metrics),
         broker: Some(Arc::clone(&links)),
-        tokens: if listener.is_some() { tokens(&config)? } else { AdminTokens::default() },
+        tokens,
         hosts: config.admin.hosts.clone(),
-        stopping: is_stopping,
+        stopping: is_stopping.clone(),
     };
+    let admin = parts(if listener.is_some() { tokens(&config)? } else { AdminTokens::default() });
+    let (manager, told_of) = (ServiceManager::of_this_process(), Admin::new(parts(AdminTokens::default())));
 
     let capacity = Capacity { jobs: config.worker.concurrency, drain: config.worker.drain };
     let mut loops = [
@@ -95,13 +99,16 @@ pub(super) async fn serve(
     let took = clock.uptime().saturating_sub(began);
     tracing::info!(admin.address = %address, took.seconds = took.as_secs_f64(), "ready");
 
+    let mut accompanied = pin!(manager.accompany(&engine, &told_of));
     let told = tokio::select! {
         name = signals.next() => name,
         name = first_to_end(&mut loops) => {
             tracing::error!(task = name, "task ended unexpectedly; the worker stops");
             "failure"
         }
+        never = &mut accompanied => match never {},
     };
+    manager.stopping(broker.drain + config.worker.drain + FLUSH + 6 * GOODBYE);
     tracing::info!(reason = told, drain.seconds = config.worker.drain.as_secs_f64(), "stopping");
     stopping.send_replace(true);
     let clean = tokio::select! {

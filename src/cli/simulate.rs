@@ -1,5 +1,6 @@
 //! `simulate`: serves a simulated cloud.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::args::SimulateArgs;
@@ -12,7 +13,7 @@ use crate::simulator;
 
 /// Serves it until told to stop. Prints its URL once it listens.
 pub(super) async fn simulate(args: &SimulateArgs) -> Result<Exit, CliError> {
-    let (world, _) = world::read(args.world.as_deref())?;
+    let (world, _) = world::read(args.world.as_ref().or(args.world_option.as_ref()).map(PathBuf::as_path))?;
     let mut signals = Signals::listen()?;
     let mut printed = Ok(());
     let stop = async move {

@@ -99,6 +99,9 @@ impl Drop for Postgres {
 }
 
 impl Postgres {
+    /// The version of the schema that this program writes.
+    pub const SCHEMA: usize = open::MIGRATIONS.len();
+
     /// Connects, and brings the schema up to date. Leases go by `clock`.
     ///
     /// # Errors

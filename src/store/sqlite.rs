@@ -10,6 +10,7 @@ mod counts;
 mod dead;
 mod definitions;
 mod error;
+mod examine;
 mod guards;
 mod held_file;
 mod instance_queue;
@@ -60,6 +61,9 @@ pub struct Sqlite {
 }
 
 impl Sqlite {
+    /// The version of the schema that this program writes.
+    pub const SCHEMA: usize = open::MIGRATIONS.len();
+
     /// Opens the file and brings its schema up to date. Creates the file and its directory, for this user only.
     ///
     /// # Errors
@@ -72,6 +76,14 @@ impl Sqlite {
     /// The same, and accepts a file that is older than it was, or empty where there was a store.
     pub fn open_as_found(path: &Path) -> Result<Self, StoreError> {
         Self::open_held(HeldFile::take(path, true)?)
+    }
+
+    /// Whether a worker could use the file; changes nothing. Returns the version of its schema, which a worker brings up to date.
+    ///
+    /// # Errors
+    /// As those of [`Sqlite::open`].
+    pub fn examine(path: &Path) -> Result<usize, StoreError> {
+        examine::examine(path)
     }
 
     fn open_held(held: HeldFile) -> Result<Self, StoreError> {

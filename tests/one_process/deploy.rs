@@ -1,10 +1,15 @@
 //! What is in deploy/ fits the program.
 
+mod image;
+
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::process::Command;
 
 use crossgrant::domain::{CalledAs, Operation, Product};
 use serde_json::{Value, json};
+
+use crate::support::crossgrant;
 
 const FILES: [&str; 3] = ["resource-account.json", "transit-router-account.json", "transit-router-account-detach.json"];
 
@@ -64,11 +69,35 @@ fn the_resource_account_may_make_the_service_linked_role_of_cen_and_no_other() {
     assert!(cen.is_empty() && detach.is_empty());
 }
 
+fn unit() -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/systemd/crossgrant.service")).unwrap()
+}
+
 #[test]
 fn the_unit_bounds_descriptors_memory_and_core_files() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/systemd/crossgrant.service");
-    let unit = std::fs::read_to_string(path).unwrap();
     for line in ["LimitNOFILE=8192", "MemoryMax=1G", "LimitCORE=0", "UMask=0077", "NoNewPrivileges=yes"] {
-        assert!(unit.lines().any(|l| l == line), "{line}");
+        assert!(unit().lines().any(|l| l == line), "{line}");
     }
+}
+
+/// `systemd-analyze` reads the unit as the manager does. The program is not installed here, so it is told of ours.
+#[test]
+fn the_unit_is_one_that_systemd_takes() {
+    let analyze = |words: &[&str]| Command::new("systemd-analyze").args(words).output();
+    if analyze(&["--version"]).is_err() {
+        println!("NOT TESTED: there is no systemd-analyze here");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("crossgrant.service");
+    let says = |unit: &str| {
+        std::fs::write(&path, unit.replace("/usr/local/bin/crossgrant", crossgrant().to_str().unwrap())).unwrap();
+        let done = analyze(&["verify", "--man=no", path.to_str().unwrap()]).unwrap();
+        let text = String::from_utf8_lossy(&done.stderr).into_owned();
+        let of_ours: Vec<&str> = text.lines().filter(|line| line.contains("crossgrant.service")).collect();
+        (done.status.success(), of_ours.join("\n"))
+    };
+    assert_eq!(says(&unit()), (true, String::new()));
+    let (_, text) = says(&unit().replace("WatchdogSec=120", "WatchdogSec=often"));
+    assert!(text.contains("Failed to parse sec value"), "a fault is found: {text}");
 }

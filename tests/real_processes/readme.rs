@@ -13,7 +13,7 @@ use crate::support::site::Options;
 const README: &str = include_str!("../../README.md");
 
 /// What comes of each command, in the order of the README: its exit code and a part of what it says.
-const COMMANDS: [(&str, i32, &str); 22] = [
+const COMMANDS: [(&str, i32, &str); 24] = [
     ("crossgrant --config crossgrant.toml serve", 0, "ready"),
     ("crossgrant submit job.json --wait", 0, "crossgrant.job.completed"),
     ("crossgrant jobs --state parked,waiting", 0, "REQUESTER/ID"),
@@ -33,8 +33,10 @@ const COMMANDS: [(&str, i32, &str); 22] = [
     ("crossgrant put-back --limit 1", 0, "messages put back: 0 of 0"),
     ("crossgrant doctor", 0, "a worker answers at"),
     ("crossgrant doctor --probe job.json", 0, ""),
+    ("crossgrant health", 0, "ready"),
     ("crossgrant explain attached", 0, "attached"),
     ("crossgrant simulate --hour 10s", 0, "listen"),
+    ("crossgrant version", 0, "schema of the store: SQLite "),
     ("sudo -u crossgrant crossgrant jobs", 0, ""),
 ];
 

@@ -1,4 +1,4 @@
-//! Commands that check or explain the program and its surroundings: doctor, explain and workflow.
+//! Commands that check or explain the program and its surroundings: doctor, health, explain and workflow.
 
 use std::path::PathBuf;
 
@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::local::ProfileArgs;
 use super::values::cen;
+use super::worker::WorkerArgs;
 use crate::domain::Cen;
 
 /// `doctor`
@@ -26,6 +27,16 @@ pub struct DoctorArgs {
     /// Print one JSON object per line.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `health`
+#[derive(Debug, Args)]
+pub struct HealthArgs {
+    /// Print the answer of the worker as one JSON object.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub worker: WorkerArgs,
 }
 
 /// `explain`

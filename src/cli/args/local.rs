@@ -121,8 +121,11 @@ pub struct SimulateArgs {
     #[arg(long, default_value = "127.0.0.1:18080", value_name = "ADDRESS")]
     pub listen: SocketAddr,
     /// World file: the accounts, networks and grants to start with. Without it, a small example.
-    #[arg(long, value_name = "FILE")]
+    #[arg(value_name = "WORLD")]
     pub world: Option<PathBuf>,
+    /// The same world file, as an option.
+    #[arg(id = "world_option", long = "world", value_name = "FILE", hide = true, conflicts_with = "world")]
+    pub world_option: Option<PathBuf>,
     /// Length of the billing hour.
     #[arg(long, default_value = "1h", value_parser = hour)]
     pub hour: Hour,

@@ -1,12 +1,13 @@
 //! This machine: the worker that runs here; if there is none, the address and the store that one would use.
 
+use std::fmt::Display;
 use std::path::Path;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
 use super::finding::{DoctorFinding, failed, fault, fine};
-use crate::admin::{HealthCheck, JobPage, Readiness};
+use crate::admin::JobPage;
 use crate::cli::args::WorkerArgs;
 use crate::cli::client::AdminClient;
 use crate::cli::exit::Exit;
@@ -14,6 +15,8 @@ use crate::cli::store;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, StoreConfig};
 use crate::domain::Code;
+use crate::engine::ports::store::StoreError;
+use crate::store::Sqlite;
 
 pub(super) async fn local(config: &Config) -> Vec<DoctorFinding> {
     let worker = match AdminClient::of(&WorkerArgs::default(), config) {
@@ -34,20 +37,13 @@ pub(super) async fn local(config: &Config) -> Vec<DoctorFinding> {
     let advice = format!("see {}/readyz and the worker's log", worker.url());
     let ready = match worker.readiness().await {
         Ok(readiness) if readiness.ready => fine("worker", "is ready: store, broker and definitions"),
-        Ok(readiness) => fault("worker", Code::WorkerNotReady, not_ready(&readiness), advice),
+        Ok(readiness) => {
+            let says = format!("runs but is not ready: {}", readiness.failed());
+            fault("worker", Code::WorkerNotReady, says, advice)
+        }
         Err(error) => failed("worker", error, advice),
     };
     vec![answers, ready]
-}
-
-/// The failed checks of a worker that runs.
-fn not_ready(readiness: &Readiness) -> String {
-    let failed = readiness.checks.iter().filter(|check| !check.ok);
-    let text = |HealthCheck { name, detail, .. }: &HealthCheck| match detail {
-        Some(detail) => format!("{name}: {detail}"),
-        None => name.clone(),
-    };
-    format!("runs but is not ready: {}", failed.map(text).collect::<Vec<_>>().join("; "))
 }
 
 /// Whether a worker could listen at its address.
@@ -62,12 +58,10 @@ async fn address(config: &Config) -> DoctorFinding {
     }
 }
 
-/// Whether a worker could use the store. A file that does not exist is not created.
+/// Whether a worker could use the store. A file is not created, and not changed.
 async fn storage(config: &Config) -> DoctorFinding {
-    if let StoreConfig::File(path) = &config.store
-        && !path.exists()
-    {
-        return absent(path);
+    if let StoreConfig::File(path) = &config.store {
+        return if path.exists() { examined(path) } else { absent(path) };
     }
     let place = store::place(&config.store);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -77,10 +71,27 @@ async fn storage(config: &Config) -> DoctorFinding {
     };
     match probed {
         Ok(()) => fine("store", format!("{place} can be written and read")),
-        Err(error) => {
-            let advice = format!("`crossgrant explain {}`", error.code());
-            fault("store", error.code(), format!("{place}: {error}"), advice)
+        Err(error) => unusable(place, &error),
+    }
+}
+
+fn unusable(place: impl Display, error: &StoreError) -> DoctorFinding {
+    let advice = format!("`crossgrant explain {}`", error.code());
+    fault("store", error.code(), format!("{place}: {error}"), advice)
+}
+
+/// A file that is there.
+fn examined(path: &Path) -> DoctorFinding {
+    let place = path.display();
+    match Sqlite::examine(path) {
+        Ok(Sqlite::SCHEMA) => fine("store", format!("{place} can be written and read")),
+        Ok(found) => {
+            let ours = Sqlite::SCHEMA;
+            let says =
+                format!("{place} can be written and read; the worker brings its schema from version {found} to {ours}");
+            fine("store", says)
         }
+        Err(error) => unusable(place, &error),
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::clock::{Clock, earlier};
 use crate::domain::{EventType, Kind};
@@ -59,6 +59,8 @@ pub struct Engine {
     pub hours: Notify,
     /// Reads that looks share.
     pub reads: SharedReads,
+    /// How often the loop that claims jobs has come round. That it goes on shows that this worker lives.
+    pub rounds: watch::Sender<u64>,
     pinned: RwLock<HashMap<String, Arc<Definition>>>,
 }
 
@@ -105,6 +107,7 @@ impl Engine {
             mail: Lanes::new(Notify::new),
             hours: Notify::new(),
             reads: SharedReads::default(),
+            rounds: watch::Sender::default(),
             pinned: RwLock::new(HashMap::new()),
         };
         for definition in engine.catalog.definitions.values() {

@@ -8,7 +8,7 @@ use crate::engine::ports::store::StoreError;
 use crate::store::judge;
 
 /// The schema, step by step. A released step is never edited; a change is a new one.
-const MIGRATIONS: [&str; 5] = [
+pub(super) const MIGRATIONS: [&str; 5] = [
     include_str!("migrations/0001-jobs.sql"),
     include_str!("migrations/0002-guards.sql"),
     include_str!("migrations/0003-owners.sql"),

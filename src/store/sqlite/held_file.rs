@@ -78,6 +78,11 @@ impl HeldFile {
         Ok(held)
     }
 
+    /// Whether a worker has used the file of this name.
+    pub(super) fn is_known(path: &Path) -> bool {
+        real(path).is_ok_and(|path| with_suffix(&path, LOCK).exists())
+    }
+
     /// Where it really is.
     pub(super) fn path(&self) -> &Path {
         &self.path

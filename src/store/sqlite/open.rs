@@ -10,10 +10,10 @@ use crate::engine::ports::store::StoreError;
 use crate::store::judge;
 
 /// In the header of the file, to recognize it as ours: "CrGr".
-const APPLICATION_ID: i32 = 0x4372_4772;
+pub(super) const APPLICATION_ID: i32 = 0x4372_4772;
 
 /// The schema, step by step. A released step is never edited; a change is a new one.
-const MIGRATIONS: [&str; 5] = [
+pub(super) const MIGRATIONS: [&str; 5] = [
     include_str!("migrations/0001-jobs.sql"),
     include_str!("migrations/0002-guards.sql"),
     include_str!("migrations/0003-census.sql"),
@@ -101,7 +101,7 @@ pub(super) fn check(conn: &Connection) -> Result<(), StoreError> {
 }
 
 /// How many migrations the file has seen.
-fn version(conn: &Connection) -> Result<usize, StoreError> {
+pub(super) fn version(conn: &Connection) -> Result<usize, StoreError> {
     let found: i64 = conn.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     let application: i32 = conn.query_row("PRAGMA application_id", [], |row| row.get(0))?;
     if application != APPLICATION_ID && (application != 0 || found != 0) {

@@ -1,0 +1,207 @@
+//! Examples for each command, at the end of its `--help` and of its page of the manual.
+
+use clap::Command;
+
+/// A command line, and what it does.
+type Example = (&'static str, &'static str);
+
+/// The examples of the commands, in the order of `--help`.
+const EXAMPLES: [(&str, &[Example]); 30] = [
+    (
+        "serve",
+        &[
+            ("crossgrant --config crossgrant.toml serve", "Run a worker with this configuration."),
+            ("crossgrant serve --accept-store", "Start on a store that was put back from a copy."),
+        ],
+    ),
+    (
+        "run",
+        &[
+            (
+                "crossgrant run examples/payer-change.json --simulate",
+                "Try a job on a simulated cloud, without any server.",
+            ),
+            (
+                "crossgrant run jobs.json --store jobs.db",
+                "Carry out jobs in the configured accounts; go on where the last run stopped.",
+            ),
+        ],
+    ),
+    (
+        "plan",
+        &[
+            ("crossgrant plan job.json", "Show the calls that the job would make, in the configured accounts."),
+            (
+                "crossgrant plan job.json --requester tickets --json",
+                "The same for programs, as this requester may ask.",
+            ),
+        ],
+    ),
+    (
+        "submit",
+        &[
+            ("crossgrant submit job.json --wait", "Publish jobs, print their events, and return when all have ended."),
+            (
+                "crossgrant submit - --wait --timeout 90s",
+                "The jobs come from standard input; stop following after 90 seconds.",
+            ),
+        ],
+    ),
+    ("put-back", &[("crossgrant put-back --limit 1", "Put back the oldest message that the broker gave up.")]),
+    ("backup", &[("crossgrant backup /var/backups/crossgrant.db", "Copy the store while the worker works.")]),
+    (
+        "restore",
+        &[
+            ("crossgrant restore /var/backups/crossgrant.db", "Put the copy in the place of a store that is lost."),
+            ("crossgrant restore --as-found", "The same for a database that pg_restore has put back."),
+        ],
+    ),
+    (
+        "simulate",
+        &[
+            ("crossgrant simulate --hour 10s", "A cloud with the example world, whose hour takes ten seconds."),
+            ("crossgrant simulate examples/world.toml --listen 127.0.0.1:0", "A world of your own, on a free port."),
+        ],
+    ),
+    (
+        "jobs",
+        &[
+            ("crossgrant jobs --state parked,waiting", "Jobs that need a person, or wait for the hour."),
+            ("crossgrant jobs --label ticket=NET-4312 --json", "The jobs of a ticket, for programs."),
+        ],
+    ),
+    ("show", &[("crossgrant show tickets/NET-4312/1", "Why a job waits, until when, and what comes next.")]),
+    ("cancel", &[("crossgrant cancel tickets/NET-4312/1", "End a job; undo it if one side is written.")]),
+    ("release", &[("crossgrant release tickets/NET-4312/1", "Let the other jobs on its instance go on.")]),
+    ("resume", &[("crossgrant resume tickets/NET-4312/1", "Let a parked job go on.")]),
+    (
+        "approve",
+        &[
+            ("crossgrant approve tickets/NET-4312/1", "Approve one job."),
+            (
+                "crossgrant approve --kind revoke --expect-count 3",
+                "Approve all revokes that wait for it, if there are three.",
+            ),
+        ],
+    ),
+    ("pause", &[("crossgrant pause 1688000000000001 --reason \"an incident\"", "Start no more jobs in an account.")]),
+    ("unpause", &[("crossgrant unpause 1688000000000001", "Start its jobs again.")]),
+    ("paused", &[("crossgrant paused --json", "The paused accounts, for programs.")]),
+    ("dead list", &[("crossgrant dead list", "Rejected jobs with their faults, and undelivered messages.")]),
+    ("dead replay", &[("crossgrant dead replay 17 18", "Send two undelivered messages again.")]),
+    ("dead drop", &[("crossgrant dead drop --yes", "Delete all undelivered messages.")]),
+    (
+        "doctor",
+        &[
+            ("crossgrant doctor", "Check everything that a worker with this configuration needs."),
+            ("crossgrant doctor --job job.json", "Check also what the jobs in this file would read."),
+            ("crossgrant doctor --cen 1250123456123456/cen-44m0p68spvlrqq0001", "Check the owner of this CEN."),
+        ],
+    ),
+    (
+        "health",
+        &[
+            ("crossgrant health", "The worker of this configuration."),
+            ("crossgrant health --admin http://127.0.0.1:9180", "The worker at this address."),
+        ],
+    ),
+    (
+        "explain",
+        &[
+            ("crossgrant explain attached", "A reason of an event."),
+            ("crossgrant explain Throttling.User", "An error code of the cloud."),
+        ],
+    ),
+    ("workflow list", &[("crossgrant workflow list", "The kinds of jobs.")]),
+    ("workflow show", &[("crossgrant workflow show payer-change", "The steps of a payer change, as data.")]),
+    ("workflow graph", &[("crossgrant workflow graph revoke", "The steps of a revoke, for `dot -Tsvg`.")]),
+    ("workflow lint", &[("crossgrant workflow lint mine.toml", "Check a definition of your own.")]),
+    ("completions", &[("crossgrant completions bash", "For /usr/share/bash-completion/completions/crossgrant.")]),
+    (
+        "man",
+        &[("crossgrant man /usr/local/share/man/man1", "Install the manual; then `man crossgrant-jobs` shows a page.")],
+    ),
+    ("version", &[("crossgrant version --json", "The versions, for programs.")]),
+];
+
+/// The same command line, with the examples.
+pub(super) fn added(command: Command) -> Command {
+    EXAMPLES.iter().fold(command, |command, (path, examples)| {
+        let lines = examples.iter().map(|(line, does)| format!("  {line}\n      {does}"));
+        let text = format!("Examples:\n{}", lines.collect::<Vec<_>>().join("\n"));
+        with(command, path.split(' '), &text)
+    })
+}
+
+fn with<'a>(command: Command, mut path: impl Iterator<Item = &'a str>, text: &str) -> Command {
+    match path.next() {
+        Some(name) => command.mut_subcommand(name, |command| with(command, path, text)),
+        None => command.after_help(text.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::Cli;
+
+    fn leaves(command: &Command, above: &str, found: &mut Vec<(String, Command)>) {
+        for command in command.get_subcommands().filter(|command| command.get_name() != "help") {
+            let path = format!("{above}{}", command.get_name());
+            match command.has_subcommands() {
+                true => leaves(command, &format!("{path} "), found),
+                false => found.push((path, command.clone())),
+            }
+        }
+    }
+
+    /// Every command with what belongs to it, such as `dead list`.
+    fn commands() -> Vec<(String, Command)> {
+        let (mut all, mut found) = (Cli::described(), Vec::new());
+        all.build();
+        leaves(&all, "", &mut found);
+        found
+    }
+
+    /// The words of a line, as a shell reads it.
+    fn words(line: &str) -> Vec<String> {
+        let quoted = line.split('"').enumerate();
+        let words = quoted.flat_map(|(n, part)| match n % 2 {
+            0 => part.split_whitespace().map(str::to_owned).collect(),
+            _ => vec![part.to_owned()],
+        });
+        words.collect()
+    }
+
+    #[test]
+    fn every_command_has_an_example_and_every_example_is_a_command_line() {
+        for (path, command) in commands() {
+            let (_, examples) =
+                EXAMPLES.iter().find(|(known, _)| *known == path).unwrap_or_else(|| panic!("{path} has no example"));
+            let help = command.get_after_help().unwrap().to_string();
+            for (line, does) in *examples {
+                assert!(help.contains(line) && help.contains(does), "{path}");
+                assert!(line.contains(&path) && does.ends_with('.'), "{line}");
+                Cli::read(words(line)).unwrap_or_else(|error| panic!("{line}: {error}"));
+            }
+        }
+    }
+
+    #[test]
+    fn help_fits_a_terminal_of_80_columns_with_what_every_command_has_at_its_end() {
+        let mut all = commands();
+        all.push(("crossgrant".into(), Cli::described()));
+        for (path, command) in all {
+            let help = command.term_width(80).render_long_help().to_string();
+            for line in help.lines() {
+                assert!(
+                    line.chars().count() <= 80 || line.contains("://") || line.starts_with("  crossgrant "),
+                    "{path}: {line}"
+                );
+            }
+            let global = help.find("\nGlobal options:\n").unwrap_or_else(|| panic!("{path}: {help}"));
+            let options = help.find("\nOptions:\n").unwrap();
+            assert!(options < global && !help[options..global].contains("--config"), "{path}: {help}");
+        }
+    }
+}
