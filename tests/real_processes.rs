@@ -4,6 +4,7 @@
 
 mod admin_port;
 mod broker_killed;
+mod brokers;
 mod ccn_plans;
 mod clock_set;
 mod database;

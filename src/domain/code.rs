@@ -42,6 +42,7 @@ codes! {
         JobReplyToNotAllowed = "job-reply-to-not-allowed",
         JobRoutingKey = "job-routing-key",
         JobBadUser = "job-bad-user",
+        JobBadSignature = "job-bad-signature",
         JobIdReused = "job-id-reused",
         JobUnreadable = "job-unreadable",
         JobNotStorable = "job-not-storable",
@@ -61,6 +62,7 @@ codes! {
         ConfigCredential = "config-credential",
         ConfigNoAccount = "config-no-account",
         ConfigNoRule = "config-no-rule",
+        ConfigNoRequester = "config-no-requester",
         ConfigUnknownVariable = "config-unknown-variable",
         ConfigOpenSecret = "config-open-secret",
     }
@@ -81,6 +83,8 @@ codes! {
     "Broker": {
         BrokerBadUrl = "broker-bad-url",
         BrokerUnreachable = "broker-unreachable",
+        BrokerLogin = "broker-login",
+        BrokerVhost = "broker-vhost",
         BrokerTopology = "broker-topology",
         BrokerTimeout = "broker-timeout",
         BrokerCallFailed = "broker-call-failed",
