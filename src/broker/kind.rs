@@ -19,8 +19,8 @@ words! {
     }
 }
 
-/// The arguments of queues that ApsaraMQ has on every instance: *QueueHasDiffField* and *Message TTL*. Those that an instance has on
-/// request only are left out.
+/// The arguments of queues that ApsaraMQ has on every instance: *QueueHasDiffField* and *Message TTL*. Those that an instance has
+/// on request only are left out.
 const OF_APSARAMQ: [&str; 3] = ["x-dead-letter-exchange", "x-dead-letter-routing-key", "x-message-ttl"];
 
 impl BrokerKind {

@@ -230,17 +230,17 @@ async fn serve(client: TcpStream, node: SocketAddr, instance: Arc<Instance>) {
     let Ok(node) = TcpStream::connect(node).await else { return };
     let ((mut from_client, to_client), (mut from_node, to_node)) = (client.into_split(), node.into_split());
     let link = Link { instance, channels: Mutex::default(), client: to_client.into(), node: to_node.into() };
-    let upward = async {
+    let up = async {
         let mut greeting = [0; 8];
         from_client.read_exact(&mut greeting).await?;
         link.node.lock().await.write_all(&greeting).await?;
         loop {
-            link.from_client(Frame::read(&mut from_client).await?).await?;
+            link.upward(Frame::read(&mut from_client).await?).await?;
         }
     };
-    let downward = async {
+    let down = async {
         loop {
-            link.from_node(Frame::read(&mut from_node).await?).await?;
+            link.downward(Frame::read(&mut from_node).await?).await?;
         }
     };
     let overdue = async {
@@ -250,7 +250,7 @@ async fn serve(client: TcpStream, node: SocketAddr, instance: Arc<Instance>) {
         }
     };
     // Whichever side goes, the other sees the end of the stream.
-    let _: io::Result<()> = tokio::select! { end = upward => end, end = downward => end, end = overdue => end };
+    let _: io::Result<()> = tokio::select! { end = up => end, end = down => end, end = overdue => end };
 }
 
 impl Link {
@@ -262,7 +262,8 @@ impl Link {
         self.client.lock().await.write_all(&frame.bytes()).await
     }
 
-    async fn from_client(&self, frame: Frame) -> io::Result<()> {
+    /// A frame of the client.
+    async fn upward(&self, frame: Frame) -> io::Result<()> {
         let Some((method, mut arguments)) = frame.read_method() else { return self.to_node(&frame).await };
         match method {
             (40, 10) | (50, 10) if !self.instance.may_declare() => {
@@ -344,17 +345,14 @@ impl Link {
         Ok(())
     }
 
-    async fn from_node(&self, frame: Frame) -> io::Result<()> {
+    /// A frame of the node.
+    async fn downward(&self, frame: Frame) -> io::Result<()> {
         match frame.read_method() {
             Some(((60, 60), mut arguments)) => {
                 arguments.short();
                 self.channels.lock().unwrap().begun.insert(frame.channel, arguments.u64());
             }
-            Some(((20, 41), _)) => {
-                if one_less(&mut self.channels.lock().unwrap().ended, frame.channel) {
-                    return Ok(());
-                }
-            }
+            Some(((20, 41), _)) if one_less(&mut self.channels.lock().unwrap().ended, frame.channel) => return Ok(()),
             Some(((20, 40), _)) => self.forget(frame.channel),
             Some(_) => {}
             None if frame.kind == HEADER => self.delivered(&frame),
