@@ -23,7 +23,7 @@ test: setup
 ON_RABBIT4 := real_processes::broker_killed real_processes::outbox real_processes::intake real_processes::messages
 
 # The promises that were broken once by strangers, clocks, full disks and odd brokers (docs/reliability.md, "Attacks").
-ATTACKS := with_broker::poison real_processes::outbox one_process::outbox real_processes::admin_port one_process::strangers:: \
+ATTACKS := with_broker::poison with_broker::apsaramq real_processes::outbox one_process::outbox real_processes::admin_port one_process::strangers:: \
   real_processes::intake one_process::intake one_process::clocks real_processes::clock_set one_process::held_file \
   real_processes::store_lost real_processes::log real_processes::terminal real_processes::users a_job_is_kept_from_its_end_on \
   real_processes::postgres::preconditions
