@@ -5,6 +5,7 @@ use crate::broker::{BrokerError, BrokerKind, Inspected, Senders, count_dead_lett
 use crate::cli::broker::settings;
 use crate::config::Config;
 use crate::domain::{Code, Requester};
+use crate::engine::ports::mail::Lane;
 
 const CHECK: &str = "broker";
 
@@ -22,6 +23,7 @@ pub(super) async fn broker(config: &Config) -> Vec<DoctorFinding> {
         }
     };
     let declares = config.broker.declare;
+    let stranger = sees_nothing(&inspected);
     let nothing_yet = declares && inspected.iter().all(|(_, _, how)| *how == Inspected::Missing);
     let mut findings: Vec<DoctorFinding> = match nothing_yet {
         true => {
@@ -29,7 +31,9 @@ pub(super) async fn broker(config: &Config) -> Vec<DoctorFinding> {
             vec![unclear(CHECK, Code::BrokerTopology, says, "start the worker, which declares them")]
         }
         false => {
-            let judged = |(what, name, how): &(&str, String, _)| judged(&format!("{what} {name}"), how, declares);
+            let judged = |(what, name, how): &(&str, String, _)| {
+                judged(&format!("{what} {name}"), how, declares && !(stranger && *how == Inspected::Unseen))
+            };
             inspected.iter().filter_map(judged).collect()
         }
     };
@@ -47,6 +51,13 @@ pub(super) async fn broker(config: &Config) -> Vec<DoctorFinding> {
         Ok(missing) if missing.is_empty() => {
             findings.push(fine("rights", said_of_rights(settings.topology.kind())));
         }
+        // The user of an operator, who may look and no more.
+        Ok(missing) if stranger && missing.len() >= Lane::ALL.len() => findings.push(unclear(
+            "rights",
+            Code::BrokerNoRight,
+            "nothing can be told of the worker's rights, because this user of the broker has none",
+            "run doctor as the worker's user; if this is that user, give it the rights in docs/security.md",
+        )),
         Ok(missing) => findings.extend(missing.iter().map(|missing| {
             fault("rights", missing.code(), missing, "give the user the right; adapt the patterns if it has others")
         })),
@@ -66,6 +77,12 @@ pub(super) async fn broker(config: &Config) -> Vec<DoctorFinding> {
         }
     });
     findings
+}
+
+/// Whether the user may see the properties of nothing that is there.
+fn sees_nothing(inspected: &[(&'static str, String, Inspected)]) -> bool {
+    let seen = |how: &Inspected| !matches!(how, Inspected::Unseen | Inspected::Missing);
+    !inspected.iter().any(|(_, _, how)| seen(how)) && inspected.iter().any(|(_, _, how)| *how == Inspected::Unseen)
 }
 
 /// What was looked at, at this kind of broker.
@@ -154,6 +171,20 @@ fn judged(which: &str, how: &Inspected, declares: bool) -> Option<DoctorFinding>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_user_without_any_right_says_nothing_of_the_workers() {
+        let found = |all: &[Inspected]| -> Vec<(&'static str, String, Inspected)> {
+            all.iter().map(|how| ("queue", "q".to_owned(), how.clone())).collect()
+        };
+        let differs = || Inspected::Differs("why".into());
+        assert!(sees_nothing(&found(&[Inspected::Unseen, Inspected::Missing])));
+        for some in
+            [&[Inspected::Unseen, Inspected::AsWanted][..], &[differs(), Inspected::Unseen], &[Inspected::Missing]]
+        {
+            assert!(!sees_nothing(&found(some)), "{some:?}");
+        }
+    }
 
     #[test]
     fn what_is_missing_or_differs_is_a_fault_if_the_worker_depends_on_it() {
