@@ -6,7 +6,7 @@ PYTHON ?= python3
 # Where the vendor's SDKs are.
 VENV := target/outside
 
-.PHONY: demo test attack chaos outside bench bench-pure bench-peers image image-files package lint setup
+.PHONY: demo test rabbit4 attack chaos outside bench bench-pure bench-peers image image-files package lint setup
 
 ## The main job, live: a private RabbitMQ, a simulated cloud with a short hour, a worker, and the rules of every type.
 demo: setup
@@ -19,11 +19,23 @@ test: setup
 	$(CARGO) test --lib --bins --examples
 	$(CARGO) test --test promises
 
+# Whole installations that lose the broker, send it what it chokes on, or have it give messages up.
+ON_RABBIT4 := real_processes::broker_killed real_processes::outbox real_processes::intake real_processes::messages
+
 # The promises that were broken once by strangers, clocks, full disks and odd brokers (docs/reliability.md, "Attacks").
-ATTACKS := with_broker::poison real_processes::outbox one_process::outbox real_processes::admin_port one_process::strangers:: \
+ATTACKS := with_broker::poison with_broker::apsaramq real_processes::outbox one_process::outbox real_processes::admin_port one_process::strangers:: \
   real_processes::intake one_process::intake one_process::clocks real_processes::clock_set one_process::held_file \
   real_processes::store_lost real_processes::log real_processes::terminal real_processes::users a_job_is_kept_from_its_end_on \
   real_processes::postgres::preconditions
+
+## The broker tests and the demo on RabbitMQ 4, which tests/chaos/rabbit4.sh gets; RABBITMQ4_BIN names the programs of another
+## one. `make test` and `make demo` use the RabbitMQ of the system; RABBITMQ_BIN names the programs of another one for these.
+rabbit4: setup
+	$(CARGO) build --bin crossgrant --example by_hand
+	bin=$${RABBITMQ4_BIN:-$$(tests/chaos/rabbit4.sh target/rabbit4)} && \
+	  export RABBITMQ_BIN="$$bin" && \
+	  $(CARGO) test --test promises -- with_broker:: $(ON_RABBIT4) && \
+	  $(CARGO) run --quiet --example by_hand -- demo
 
 ## What broke the worker once, tried again: the fast ones, in two minutes. `make attack FULL=1` also runs `make chaos` and the
 ## flood of 100,000 messages.

@@ -5,6 +5,7 @@
 mod admin_port;
 mod backup;
 mod broker_killed;
+mod brokers;
 mod ccn_plans;
 mod clock_set;
 mod commands;

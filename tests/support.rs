@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+pub mod apsaramq;
 pub mod bad_messages;
 pub mod clock_set;
 pub mod cloud;

@@ -28,6 +28,7 @@ use crate::support::rabbit::Rabbit;
 use crate::support::raw_amqp::{self, header, long, nested, short};
 use crate::support::{scratch, shared_rabbit};
 
+mod apsaramq;
 mod consuming;
 mod inspecting;
 mod poison;
@@ -108,11 +109,14 @@ struct Consuming {
 
 impl Consuming {
     fn start(settings: &BrokerSettings, journal: &Arc<Journal>) -> Self {
+        Self::into(settings, journal.clone())
+    }
+
+    fn into(settings: &BrokerSettings, intake: Arc<dyn Intake>) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let state = Arc::new(BrokerState::new(clock.clone()));
         let stop = watch::Sender::new(false);
-        let task =
-            tokio::spawn(consume(Arc::new(settings.clone()), journal.clone(), clock, state.clone(), stop.subscribe()));
+        let task = tokio::spawn(consume(Arc::new(settings.clone()), intake, clock, state.clone(), stop.subscribe()));
         Self { state, stop, task }
     }
 

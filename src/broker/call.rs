@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::error::BrokerError;
+use super::error::{BrokerError, NOT_ALLOWED};
+use crate::clock::{Clock as _, SystemClock};
 
 const BACKOFF_FIRST: Duration = Duration::from_millis(50);
 const BACKOFF_CAP: Duration = Duration::from_secs(2);
@@ -22,6 +23,27 @@ pub(super) async fn within<T>(
         Ok(Ok(value)) => Ok(value),
         Ok(Err(source)) => Err(BrokerError::Call { call, source }),
         Err(_) => Err(BrokerError::Timeout { call, after: limit }),
+    }
+}
+
+/// The waits before a call is made again that was one of too many. *Best practices for instance throttling* of ApsaraMQ, the one
+/// broker that refuses for this, counts by the second.
+const UNHURRIED: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
+
+/// Patience with a broker that refuses calls as too many (530). It closes the channel for that, so each call opens its own.
+#[derive(Debug, Default)]
+pub(super) struct Patience {
+    waits: usize,
+}
+
+impl Patience {
+    /// Waits if the call was one of too many; whether to make it again.
+    pub async fn again<T>(&mut self, done: &Result<T, BrokerError>) -> bool {
+        let too_many = done.as_ref().err().and_then(BrokerError::reply_code) == Some(NOT_ALLOWED);
+        let Some(wait) = UNHURRIED.get(self.waits).filter(|_| too_many) else { return false };
+        self.waits += 1;
+        SystemClock.sleep(*wait).await;
+        true
     }
 }
 

@@ -5,20 +5,25 @@ use std::sync::atomic::AtomicUsize;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
+use jiff::Timestamp;
 use lapin::options::{BasicConsumeOptions, QueueBindOptions, QueueDeclareOptions};
-use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
+use lapin::types::{AMQPValue, FieldTable, LongString};
 use lapin::{BasicProperties, Channel, Consumer, ExchangeKind};
+use sha2::{Digest as _, Sha256};
 
 use super::call::within;
 use super::connection::{BrokerConnection, ConnectionPurpose};
+use super::declared::declare_exchange;
 use super::error::BrokerError;
 use super::incoming::to_incoming;
+use super::sender::{SIGNATURE, Senders, Signed, Signer, signature};
 use super::settings::BrokerSettings;
-use super::topology::declare_exchange;
 use super::window::{self, UnconfirmedMessage, WINDOW, confirming, short};
+use crate::clock::{Clock as _, SystemClock};
+use crate::domain::hex;
 use crate::engine::ports::mail::{Delivered, Incoming};
 
-/// A job to publish. Its `user_id` is the user of the connection: the broker refuses any other.
+/// A job to publish. Where the broker verifies it, its `user_id` is the user of the connection; with a signer it is signed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Submission {
     /// `job.<kind>`.
@@ -70,7 +75,24 @@ impl Submitter {
     pub async fn submit_all(&mut self, jobs: &[Submission]) -> Result<Vec<Delivered>, BrokerError> {
         let exchange = self.settings.topology.jobs_exchange();
         let user = short("user name", &self.connection.user)?;
-        let messages = jobs.iter().map(|job| unconfirmed(job, &exchange, &user)).collect::<Result<Vec<_>, _>>()?;
+        let mut messages = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            let (properties, headers) = properties(job)?;
+            let properties = match &self.settings.senders {
+                Senders::ByUserId => properties.with_user_id(user.clone()),
+                Senders::BySignature { .. } => properties,
+            };
+            let properties = match &self.settings.signer {
+                Some(signer) => signed(signer, job, properties, headers, SystemClock.now())?,
+                None if headers.inner().is_empty() => properties,
+                None => properties.with_headers(headers),
+            };
+            messages.push(UnconfirmedMessage::new(
+                (&exchange, &job.routing_key, &job.message_id),
+                properties,
+                &job.body,
+            )?);
+        }
         let mut verdicts = Vec::with_capacity(jobs.len());
         for window in messages.chunks(WINDOW) {
             let published = window::publish(&self.channel, window, &self.settings, &self.connection.health).await?;
@@ -90,12 +112,8 @@ impl Submitter {
     }
 }
 
-fn unconfirmed<'a>(
-    job: &'a Submission,
-    exchange: &str,
-    user: &ShortString,
-) -> Result<UnconfirmedMessage<'a>, BrokerError> {
-    let mut p = BasicProperties::default().with_content_type("application/json".into()).with_user_id(user.clone());
+fn properties(job: &Submission) -> Result<(BasicProperties, FieldTable), BrokerError> {
+    let mut p = BasicProperties::default().with_content_type("application/json".into());
     if let Some(id) = &job.correlation_id {
         p = p.with_correlation_id(short("correlation_id", id)?);
     }
@@ -105,12 +123,31 @@ fn unconfirmed<'a>(
     if let Some(app) = &job.app_id {
         p = p.with_app_id(short("app_id", app)?);
     }
+    let mut headers = FieldTable::default();
     if let Some(parent) = &job.traceparent {
-        let mut headers = FieldTable::default();
         headers.insert("traceparent".into(), AMQPValue::LongString(LongString::from(parent.as_str())));
-        p = p.with_headers(headers);
     }
-    UnconfirmedMessage::new((exchange, &job.routing_key, &job.message_id), p, &job.body)
+    Ok((p, headers))
+}
+
+fn signed(
+    signer: &Signer,
+    job: &Submission,
+    properties: BasicProperties,
+    mut headers: FieldTable,
+    now: Timestamp,
+) -> Result<BasicProperties, BrokerError> {
+    let timestamp = now.as_second().unsigned_abs();
+    let signed = Signed {
+        timestamp,
+        message_id: &job.message_id,
+        correlation_id: job.correlation_id.as_deref().unwrap_or_default(),
+        reply_to: job.reply_to.as_deref().unwrap_or_default(),
+        body_sha256: &hex(&Sha256::digest(&job.body)),
+    };
+    let signature = signature(signer, &signed).ok_or(BrokerError::LineFeed)?;
+    headers.insert(SIGNATURE.into(), AMQPValue::LongString(LongString::from(signature)));
+    Ok(properties.with_timestamp(timestamp).with_headers(headers))
 }
 
 /// A queue that only this connection reads, and its messages as they arrive.

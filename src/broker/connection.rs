@@ -13,18 +13,18 @@ use std::time::Duration;
 use futures_util::{Stream, StreamExt};
 use lapin::tcp::OwnedTLSConfig;
 use lapin::uri::{AMQPScheme, AMQPUri};
-use lapin::{AsyncTcpStream, Connection, ConnectionProperties, Event};
+use lapin::{AsyncTcpStream, Connection, ConnectionProperties, ConnectionStatus, Event};
 use secrecy::ExposeSecret;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::call::within;
-use super::error::{BrokerError, reply_code};
+use super::error::{ACCESS_REFUSED, BrokerError, NOT_ALLOWED, reply_code};
 use super::filter::{FilteredStream, FilteredTokio};
 use super::settings::BrokerSettings;
 use super::state::Link;
 use crate::domain::contract::MAX_BODY;
-use crate::domain::without_secrets;
+use crate::domain::{Code, without_secrets};
 use crate::engine::ports::mail::Lane;
 
 /// What a connection is for. It decides the name at the broker and the size of a frame.
@@ -123,25 +123,34 @@ impl BrokerConnection {
         for index in (0..count).map(|i| (first + i) % count) {
             let uri = parse(settings, purpose, index)?;
             let at = format!("{}:{}", uri.authority.host, uri.authority.port);
+            let (user, vhost) = (uri.authority.userinfo.username.clone(), uri.vhost.clone());
             match dial(settings, purpose, uri).await {
                 Ok(amqp) => {
                     last_good.store(index, Relaxed);
                     return Ok(Self::over(amqp, on_health));
                 }
-                Err(e) => tries.push(format!("{at}: {e}")),
+                Err(e) => {
+                    let code = not_let_in(&e);
+                    let what = match code {
+                        Code::BrokerLogin => format!("the user {user:?} or its password is wrong: "),
+                        Code::BrokerVhost => format!("the vhost {vhost:?} is not there for the user {user:?}: "),
+                        _ => String::new(),
+                    };
+                    tries.push((code, format!("{at}: {what}{e}")));
+                }
             }
         }
         if tries.is_empty() {
-            tries.push("no URL is configured".into());
+            tries.push((Code::BrokerUnreachable, "no URL is configured".into()));
         }
-        Err(BrokerError::Unreachable { tries })
+        Err(BrokerError::unreachable(tries))
     }
 
     fn over(amqp: Connection, on_health: impl Fn(&Health) + Send + 'static) -> Self {
         let events: Pin<Box<dyn Stream<Item = Event> + Send>> = Box::pin(amqp.events_listener());
         let (sender, health) = watch::channel(Health::Open);
-        let user = amqp.status().username();
-        Self { user, amqp, health, listener: tokio::spawn(listen(events, sender, on_health)) }
+        let (user, status) = (amqp.status().username(), amqp.status().clone());
+        Self { user, amqp, health, listener: tokio::spawn(listen(events, status, sender, on_health)) }
     }
 
     /// Returns when the connection is broken, with the reason.
@@ -161,6 +170,7 @@ impl BrokerConnection {
 
 async fn listen(
     mut events: Pin<Box<dyn Stream<Item = Event> + Send>>,
+    connection: ConnectionStatus,
     health: watch::Sender<Health>,
     on_health: impl Fn(&Health),
 ) {
@@ -168,8 +178,9 @@ async fn listen(
         let now = match event {
             Event::ConnectionBlocked(reason) => Health::Blocked(reason),
             Event::ConnectionUnblocked => Health::Open,
-            // Only one channel has ended; the next call on it fails.
-            Event::Error(e) if e.is_amqp_soft_error() => continue,
+            // Only one channel has ended; the next call on it fails. Its reply code can be one of those that AMQP has for
+            // the end of a connection: ApsaraMQ answers 530 to too many calls.
+            Event::Error(e) if e.is_amqp_soft_error() || connection.connected() => continue,
             Event::Error(e) => Health::Broken(e.to_string(), reply_code(&e)),
             _ => continue,
         };
@@ -184,11 +195,28 @@ async fn listen(
     }
 }
 
+/// What is wrong with a URL of a broker, without the secrets in it; `None` if it can be used.
+pub fn url_fault(url: &str) -> Option<String> {
+    read_url(url).err()
+}
+
+fn read_url(url: &str) -> Result<AMQPUri, String> {
+    // One of the parser's errors repeats the whole URL.
+    url.parse().map_err(|why: String| why.replace(url, &without_secrets(url)))
+}
+
+/// What keeps a broker that answers from letting the user in, if that is it.
+fn not_let_in(error: &BrokerError) -> Code {
+    match error.reply_code() {
+        Some(ACCESS_REFUSED) => Code::BrokerLogin,
+        Some(NOT_ALLOWED) => Code::BrokerVhost,
+        _ => Code::BrokerUnreachable,
+    }
+}
+
 fn parse(settings: &BrokerSettings, purpose: ConnectionPurpose, index: usize) -> Result<AMQPUri, BrokerError> {
     let url = settings.urls[index].expose_secret();
-    // One of the parser's errors repeats the whole URL.
-    let bad = |why: String| BrokerError::Url { number: index + 1, why: why.replace(url, &without_secrets(url)) };
-    let mut uri: AMQPUri = url.parse().map_err(bad)?;
+    let mut uri = read_url(url).map_err(|why| BrokerError::Url { number: index + 1, why })?;
     let heartbeat = u16::try_from(settings.heartbeat.as_secs()).unwrap_or(u16::MAX);
     uri.query.heartbeat.get_or_insert(heartbeat);
     uri.query.frame_max.get_or_insert(purpose.frame_max());

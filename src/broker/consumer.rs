@@ -15,6 +15,9 @@
 //! delivers again and the intake finds a duplicate. While the store cannot be written, deliveries are held rather than
 //! returned: each return costs a unit of their delivery limit, and a full disk must not dead-letter good messages.
 //!
+//! Where the broker gives the messages of a queue to several consumers, only the worker that leads consumes; the others have a
+//! connection and wait. A worker that begins to lead waits until the broker has taken back what the one before it had.
+//!
 //! In memory are at most the prefetched deliveries, each of at most 64 KiB of body and as much again of the rest
 //! (`filter.rs`): with the default prefetch 28 MB, whatever is published.
 
@@ -35,6 +38,7 @@ use super::connection::{BrokerConnection, ConnectionPurpose, Health};
 use super::dead_lettered;
 use super::error::BrokerError;
 use super::incoming::{self, to_incoming};
+use super::lead::{Lead, lead_lost};
 use super::settings::BrokerSettings;
 use super::state::{BrokerState, Link};
 use crate::clock::Clock;
@@ -64,7 +68,8 @@ pub async fn consume(
     state: Arc<BrokerState>,
     stop: watch::Receiver<bool>,
 ) -> ConsumeReport {
-    let consumer = JobConsumer { settings, intake, clock, state, stop };
+    let lead = Lead::new(&settings, &intake, &clock, &state);
+    let consumer = JobConsumer { settings, intake, clock, state, lead, stop };
     let last_good = AtomicUsize::new(0);
     let mut report = ConsumeReport { sessions: 0, taken: 0, clean: true };
     let mut backoff = Backoff::default();
@@ -102,6 +107,7 @@ struct JobConsumer {
     intake: Arc<dyn Intake>,
     clock: Arc<dyn Clock>,
     state: Arc<BrokerState>,
+    lead: Lead,
     stop: watch::Receiver<bool>,
 }
 
@@ -136,9 +142,21 @@ struct DeliveryBatch {
 impl JobConsumer {
     /// Consumes on one connection, from opening to closing it. `Ok` when it was told to stop.
     async fn session(&self, last_good: &AtomicUsize, report: &mut ConsumeReport) -> Result<(), BrokerError> {
+        let ended = self.consume_on_one(last_good, report).await;
+        self.lead.end().await;
+        ended
+    }
+
+    async fn consume_on_one(&self, last_good: &AtomicUsize, report: &mut ConsumeReport) -> Result<(), BrokerError> {
         let opened = async {
             self.store_ready().await;
-            self.open(last_good).await
+            let connection = self.open(last_good).await?;
+            tokio::select! {
+                biased;
+                broken = connection.broken() => return Err(broken),
+                began = self.lead.begin(&connection) => began?,
+            }
+            self.consume(connection).await
         };
         let mut session = tokio::select! {
             () = stopped(&self.stop) => return Ok(()),
@@ -161,6 +179,7 @@ impl JobConsumer {
                 biased;
                 () = stopped(&self.stop) => return self.finish(session, report).await,
                 broken = connection.broken() => return Err(broken),
+                () = self.lead.lost() => return Err(lead_lost()),
                 () = self.clock.sleep(COUNT_AGAIN) => {
                     self.count_dead_lettered(connection).await?;
                     continue;
@@ -185,7 +204,7 @@ impl JobConsumer {
         }
     }
 
-    async fn open(&self, last_good: &AtomicUsize) -> Result<ConsumerSession, BrokerError> {
+    async fn open(&self, last_good: &AtomicUsize) -> Result<BrokerConnection, BrokerError> {
         let topology = &self.settings.topology;
         let state = self.state.clone();
         let follow = move |health: &Health| {
@@ -195,6 +214,11 @@ impl JobConsumer {
         let connection = BrokerConnection::open(&self.settings, ConnectionPurpose::Consumer, last_good, follow).await?;
         topology.declare(&connection.amqp, self.settings.call_timeout, !self.settings.declare).await?;
         self.count_dead_lettered(&connection).await?;
+        Ok(connection)
+    }
+
+    async fn consume(&self, connection: BrokerConnection) -> Result<ConsumerSession, BrokerError> {
+        let topology = &self.settings.topology;
         let notices = self.subscribe(&connection, &topology.dead_lettered_notices(), NOTICES, true).await?;
         // 0 would mean no limit at all.
         let jobs = self.subscribe(&connection, &topology.jobs_queue(), self.settings.prefetch.max(1), false).await?;
@@ -232,6 +256,9 @@ impl JobConsumer {
         report: &mut ConsumeReport,
     ) -> Result<(), BrokerError> {
         let batch = self.gather(subscription, first)?;
+        if !self.lead.lasts().await {
+            return Err(lead_lost());
+        }
         self.commit(connection, &batch.messages).await?;
         let limit = self.settings.call_timeout;
         match within(limit, "basic.ack", batch.last.ack(BasicAckOptions { multiple: true })).await? {
@@ -266,7 +293,8 @@ impl JobConsumer {
             counts.dead_lettered += u64::from(dead_lettered);
         });
         let dead_lettered = dead_lettered.then(|| incoming::dead_lettered(&delivery));
-        let incoming = to_incoming(delivery);
+        let signature = incoming::signature(&delivery);
+        let incoming = self.settings.senders.identify(signature.as_deref(), to_incoming(delivery), self.clock.now());
         if let Some(DeadLettered { reason }) = &dead_lettered {
             tracing::warn!(
                 message.id = incoming.message_id,

@@ -3,24 +3,18 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicUsize;
 
-use lapin::options::{BasicGetOptions, BasicRejectOptions, QueueDeclareOptions};
-use lapin::types::FieldTable;
+use lapin::options::{BasicGetOptions, BasicRejectOptions};
 
 use super::call::within;
 use super::connection::{BrokerConnection, ConnectionPurpose};
+use super::declared::counts;
 use super::error::BrokerError;
 use super::settings::BrokerSettings;
 
 /// How many the broker keeps.
 pub(super) async fn count(connection: &BrokerConnection, settings: &BrokerSettings) -> Result<u32, BrokerError> {
-    let limit = settings.call_timeout;
-    // The broker closes the channel of a refused call, so this one has its own.
-    let channel = within(limit, "channel.open", connection.amqp.create_channel()).await?;
-    let (queue, options) = (settings.topology.dead_lettered_queue(), QueueDeclareOptions::durable().passive());
-    let declared = channel.queue_declare(queue.into(), options, FieldTable::default());
-    let count = within(limit, "queue.declare", declared).await?.message_count();
-    within(limit, "channel.close", channel.close(200, "done".into())).await?;
-    Ok(count)
+    let queue = settings.topology.dead_lettered_queue();
+    Ok(counts(&connection.amqp, settings.call_timeout, &queue).await?.messages)
 }
 
 /// Connects, and counts those that the broker keeps.

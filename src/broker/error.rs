@@ -5,6 +5,15 @@ use std::time::Duration;
 use super::missing_right::MissingRight;
 use crate::domain::Code;
 
+/// AMQP reply codes: the user may not do this; to `connection.start-ok`, nor log in.
+pub(super) const ACCESS_REFUSED: u16 = 403;
+/// There is no such exchange or queue.
+pub(super) const NOT_FOUND: u16 = 404;
+/// It is there, and otherwise.
+pub(super) const PRECONDITION_FAILED: u16 = 406;
+/// To `connection.open`, that the user cannot have this vhost. ApsaraMQ answers it to too many calls.
+pub(super) const NOT_ALLOWED: u16 = 530;
+
 /// An error of the broker or of the connection to it.
 #[derive(Debug, thiserror::Error)]
 pub enum BrokerError {
@@ -16,11 +25,13 @@ pub enum BrokerError {
         /// The parser's error.
         why: String,
     },
-    /// No URL of the list led to a broker. Trying later may help.
+    /// No URL of the list led to a broker that let the user in. Trying later may help.
     #[error("no broker can be reached: {}", .tries.join("; "))]
     Unreachable {
         /// One text for each URL, with host and port.
         tries: Vec<String>,
+        /// What is to be done about it.
+        code: Code,
     },
     /// The broker's exchanges and queues are not what this worker needs. An operator must fix it.
     #[error("the broker's exchanges and queues do not fit: {}", .faults.join("; "))]
@@ -74,6 +85,9 @@ pub enum BrokerError {
         /// The name of the property.
         property: &'static str,
     },
+    /// A property of a message has a line feed, and is to be signed.
+    #[error("a job whose message_id, correlation_id or reply_to has a line feed cannot be signed")]
+    LineFeed,
     /// The exchange routed the message to no queue.
     #[error("no queue is bound to exchange {exchange:?} for routing key {routing_key:?}")]
     NoQueue {
@@ -94,17 +108,26 @@ pub enum BrokerError {
 }
 
 impl BrokerError {
+    /// What came of each URL. It has a code of its own if all have the same.
+    pub(super) fn unreachable(tries: Vec<(Code, String)>) -> Self {
+        let first = tries.first().map(|(code, _)| *code);
+        let code = first.filter(|first| tries.iter().all(|(code, _)| code == first));
+        let tries = tries.into_iter().map(|(_, what)| what).collect();
+        Self::Unreachable { tries, code: code.unwrap_or(Code::BrokerUnreachable) }
+    }
+
     /// The code under which `crossgrant explain` has more.
     pub fn code(&self) -> Code {
         match self {
             Self::Url { .. } => Code::BrokerBadUrl,
-            Self::Unreachable { .. } => Code::BrokerUnreachable,
+            Self::Unreachable { code, .. } => *code,
             Self::Topology { .. } => Code::BrokerTopology,
             Self::Timeout { .. } => Code::BrokerTimeout,
             Self::Call { .. } => Code::BrokerCallFailed,
             Self::Ended { .. } | Self::Closed { .. } => Code::BrokerSessionEnded,
             Self::Held { .. } => Code::BrokerHeld,
             Self::TooLong { .. } => Code::BrokerTooLong,
+            Self::LineFeed => Code::JobBadSignature,
             Self::NoQueue { .. } => Code::BrokerNoQueue,
             Self::NoRight(missing) => missing.code(),
             Self::Refused { .. } => Code::BrokerRefused,

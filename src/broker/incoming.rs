@@ -5,6 +5,7 @@ use lapin::message::Delivery;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 
 use super::filter::{BODY_LENGTH, BODY_SHA256, UNREADABLE};
+use super::sender::SIGNATURE;
 use crate::engine::ports::mail::{DeadLettered, Incoming, WholeBody};
 
 /// A `traceparent` has 55 bytes, in a later version perhaps more. A longer one is ignored: it travels on in one frame
@@ -37,7 +38,13 @@ pub(super) fn to_incoming(delivery: Delivery) -> Incoming {
         whole: length.zip(header(BODY_SHA256)).map(|(length, sha256)| WholeBody { length, sha256 }),
         unreadable: header(UNREADABLE).map(|names| names.split(' ').map(str::to_owned).collect()).unwrap_or_default(),
         dead_lettered: None,
+        unproven: None,
     }
+}
+
+/// The header in which its sender has signed a message.
+pub(super) fn signature(delivery: &Delivery) -> Option<String> {
+    delivery.properties.headers().as_ref().and_then(|headers| text_of(headers, SIGNATURE))
 }
 
 /// Why the broker dead-lettered a message: the newest entry of `x-death`, which only the broker writes into a message that it

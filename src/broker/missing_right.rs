@@ -1,38 +1,60 @@
-//! A right to publish that the broker does not give to the worker's user.
+//! A right that the broker does not give to the worker's user.
+
+use std::fmt;
 
 use crate::domain::Code;
 use crate::engine::ports::mail::Lane;
 
-/// An exchange that the worker publishes to and its user may not write to.
+/// A right that the worker needs and its user does not have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the user {user:?} may not write to exchange {}, so {} cannot be published ({why}). Give it the right: rabbitmqctl \
-     set_permissions -p {vhost:?} {user:?} {}",
-    self.exchange_name(), self.purpose(), self.permissions()
+    "the user {user:?} may not {right}, so {} ({why}). Give it the right: rabbitmqctl set_permissions -p {vhost:?} {user:?} {}",
+    right.without(), self.permissions()
 )]
 pub struct MissingRight {
     pub(super) user: String,
     pub(super) vhost: String,
-    pub(super) exchange: String,
+    pub(super) right: Right,
     pub(super) prefix: String,
     pub(super) why: String,
+}
+
+/// What can be done with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Right {
+    /// Publish to an exchange.
+    Write(String),
+    /// Consume a queue.
+    Read(String),
+}
+
+impl fmt::Display for Right {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Write(exchange) if exchange.is_empty() => f.write_str("write to exchange amq.default"),
+            Self::Write(exchange) => write!(f, "write to exchange {exchange}"),
+            Self::Read(queue) => write!(f, "read queue {queue}"),
+        }
+    }
+}
+
+impl Right {
+    /// What comes of it if it is missing.
+    fn without(&self) -> &'static str {
+        match self {
+            Self::Write(exchange) => match Lane::of(exchange) {
+                Lane::Events => "events cannot be published",
+                Lane::Replies => "replies and copies of rejected messages cannot be published",
+            },
+            Self::Read(_) => "its messages cannot be taken",
+        }
+    }
 }
 
 impl MissingRight {
     /// The code under which `crossgrant explain` has more.
     pub fn code(&self) -> Code {
         Code::BrokerNoRight
-    }
-
-    fn exchange_name(&self) -> &str {
-        if self.exchange.is_empty() { "amq.default" } else { &self.exchange }
-    }
-
-    fn purpose(&self) -> &'static str {
-        match Lane::of(&self.exchange) {
-            Lane::Events => "events",
-            Lane::Replies => "replies and copies of rejected messages",
-        }
     }
 
     /// What a worker needs: configure, write, read.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use super::sender::{Senders, Signer};
 use super::topology::Topology;
 
 /// Settings of every connection to the broker.
@@ -33,8 +34,13 @@ pub struct BrokerSettings {
     /// Time limit for the confirms of one window of messages. It does not run while the broker blocks publishers.
     pub confirm_timeout: Duration,
     /// How long deliveries are held while the store cannot be written, before they are given back at the cost of one unit
-    /// of their delivery limit. It must stay below the broker's `consumer_timeout` of 30 minutes.
+    /// of their delivery limit. It must stay below the time after which the broker takes them back itself, which costs a unit
+    /// each time ([`BrokerKind::redelivery`](super::BrokerKind::redelivery)).
     pub hold: Duration,
+    /// How the senders of jobs are known.
+    pub senders: Senders,
+    /// Who signs the jobs that are submitted.
+    pub signer: Option<Signer>,
     /// How long a stop may take for messages that were already delivered.
     pub drain: Duration,
 }
@@ -54,6 +60,8 @@ impl Default for BrokerSettings {
             call_timeout: Duration::from_secs(10),
             confirm_timeout: Duration::from_secs(30),
             hold: Duration::from_secs(20 * 60),
+            senders: Senders::ByUserId,
+            signer: None,
             drain: Duration::from_secs(10),
         }
     }

@@ -70,10 +70,47 @@ pub struct BrokerCounts {
 /// The state of all connections. The consumer and the publishers write it; `/readyz` and the metrics read it.
 pub struct BrokerState {
     clock: Arc<dyn Clock>,
-    consuming: watch::Sender<LinkStatus>,
-    publishing: Lanes<watch::Sender<LinkStatus>>,
+    consuming: Watched,
+    publishing: Lanes<Watched>,
     counts: Mutex<BrokerCounts>,
     dead_lettered: AtomicU32,
+}
+
+/// The condition of a connection, and since when it was down if it is not up since then.
+struct Watched {
+    status: watch::Sender<LinkStatus>,
+    down: Mutex<Option<Timestamp>>,
+}
+
+impl Watched {
+    fn new(status: LinkStatus) -> Self {
+        Self { down: Mutex::new(Some(status.since)), status: watch::Sender::new(status) }
+    }
+
+    /// Changes the condition at `now`. A connection that is down stays down since the moment it went down, also if it waits
+    /// for the store between two tries.
+    fn set(&self, link: Link, error: Option<String>, now: Timestamp) {
+        let mut down = self.down.lock().expect("no holder of this lock panics");
+        let since = match link {
+            Link::Down => *down.get_or_insert(now),
+            Link::Held { .. } => now,
+            Link::Connected | Link::Blocked { .. } => {
+                *down = None;
+                now
+            }
+        };
+        self.status.send_if_modified(|status| {
+            let changed = status.link != link || error.is_some();
+            if status.link != link {
+                status.link = link;
+                status.since = since;
+            }
+            if error.is_some() {
+                status.last_error = error;
+            }
+            changed
+        });
+    }
 }
 
 impl BrokerState {
@@ -82,8 +119,8 @@ impl BrokerState {
         let down = LinkStatus { link: Link::Down, since: clock.now(), last_error: None };
         Self {
             clock,
-            consuming: watch::Sender::new(down.clone()),
-            publishing: Lanes::new(|| watch::Sender::new(down.clone())),
+            consuming: Watched::new(down.clone()),
+            publishing: Lanes::new(|| Watched::new(down.clone())),
             counts: Mutex::default(),
             dead_lettered: AtomicU32::new(0),
         }
@@ -91,22 +128,22 @@ impl BrokerState {
 
     /// The condition of the consumer's connection.
     pub fn consuming(&self) -> LinkStatus {
-        self.consuming.borrow().clone()
+        self.consuming.status.borrow().clone()
     }
 
     /// The condition of a publisher's connection.
     pub fn publishing(&self, lane: Lane) -> LinkStatus {
-        self.publishing.of(lane).borrow().clone()
+        self.publishing.of(lane).status.borrow().clone()
     }
 
     /// Watches the condition of the consumer's connection.
     pub fn watch_consuming(&self) -> watch::Receiver<LinkStatus> {
-        self.consuming.subscribe()
+        self.consuming.status.subscribe()
     }
 
     /// Watches the condition of a publisher's connection.
     pub fn watch_publishing(&self, lane: Lane) -> watch::Receiver<LinkStatus> {
-        self.publishing.of(lane).subscribe()
+        self.publishing.of(lane).status.subscribe()
     }
 
     /// The counts up to now.
@@ -128,26 +165,11 @@ impl BrokerState {
     }
 
     pub(super) fn set_consuming(&self, link: Link, error: Option<String>) {
-        self.set(&self.consuming, link, error);
+        self.consuming.set(link, error, self.clock.now());
     }
 
     pub(super) fn set_publishing(&self, lane: Lane, link: Link, error: Option<String>) {
-        self.set(self.publishing.of(lane), link, error);
-    }
-
-    fn set(&self, status: &watch::Sender<LinkStatus>, link: Link, error: Option<String>) {
-        let now = self.clock.now();
-        status.send_if_modified(|status| {
-            let changed = status.link != link || error.is_some();
-            if status.link != link {
-                status.link = link;
-                status.since = now;
-            }
-            if error.is_some() {
-                status.last_error = error;
-            }
-            changed
-        });
+        self.publishing.of(lane).set(link, error, self.clock.now());
     }
 }
 
@@ -169,5 +191,28 @@ mod tests {
         let status = state.consuming();
         assert_eq!((status.since, status.last_error), (clock.now(), Some("refused".into())));
         assert_eq!(state.publishing(Lane::Events).last_error, None);
+    }
+
+    #[test]
+    fn a_connection_is_down_since_it_went_down_whatever_was_tried_since() {
+        let clock = Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH));
+        let state = BrokerState::new(clock.clone());
+        state.set_consuming(Link::Connected, None);
+        clock.advance(Duration::from_secs(5));
+        let went_down = clock.now();
+        state.set_consuming(Link::Down, Some("reset".into()));
+        for _ in 0..3 {
+            clock.advance(Duration::from_secs(2));
+            let held = Link::Held { reason: "waiting for the store".into() };
+            state.set_consuming(held.clone(), None);
+            assert_eq!((state.consuming().link, state.consuming().since), (held, clock.now()));
+            state.set_consuming(Link::Down, None);
+            state.set_consuming(Link::Down, Some("refused".into()));
+            assert_eq!(state.consuming().since, went_down);
+        }
+        state.set_consuming(Link::Connected, None);
+        clock.advance(Duration::from_secs(1));
+        state.set_consuming(Link::Down, Some("again".into()));
+        assert_eq!(state.consuming().since, clock.now());
     }
 }

@@ -11,40 +11,23 @@
 
 use std::time::Duration;
 
-use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
-use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
-use lapin::{Channel, Connection, ExchangeKind};
+use lapin::options::QueueBindOptions;
+use lapin::types::FieldTable;
+use lapin::{Connection, ExchangeKind};
 
 use super::call::within;
-use super::error::BrokerError;
+use super::declared::{Argument, Declared, Queue, close, short};
+use super::error::{BrokerError, NOT_FOUND, PRECONDITION_FAILED};
+use super::kind::BrokerKind;
 use crate::engine::ports::mail::Lane;
 
-pub(super) const PRECONDITION_FAILED: u16 = 406;
-pub(super) const NOT_FOUND: u16 = 404;
+const SINGLE_ACTIVE_CONSUMER: &str = "x-single-active-consumer";
 
-/// The names of exchanges and queues under one prefix.
+/// The names of exchanges and queues under one prefix, and their arguments at one kind of broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Topology {
     prefix: String,
-}
-
-/// The value of a queue's argument.
-#[derive(Debug, Clone, PartialEq)]
-enum Argument {
-    Text(String),
-    Number(i64),
-    Flag(bool),
-}
-
-/// An exchange or a queue.
-pub(super) enum Declared {
-    Exchange(String, ExchangeKind),
-    Queue(Queue),
-}
-
-pub(super) struct Queue {
-    name: String,
-    arguments: Vec<(&'static str, Argument)>,
+    kind: BrokerKind,
 }
 
 struct Binding {
@@ -58,7 +41,18 @@ impl Topology {
     pub fn new(prefix: impl Into<String>) -> Self {
         let prefix = prefix.into();
         debug_assert!(prefix.len() <= 100, "the prefix of exchange and queue names is too long");
-        Self { prefix }
+        Self { prefix, kind: BrokerKind::default() }
+    }
+
+    /// The same at another kind of broker.
+    #[must_use]
+    pub fn at(self, kind: BrokerKind) -> Self {
+        Self { kind, ..self }
+    }
+
+    /// The kind of broker.
+    pub fn kind(&self) -> BrokerKind {
+        self.kind
     }
 
     /// The first part of every name.
@@ -120,7 +114,7 @@ impl Topology {
     // The queue of jobs comes last: a message that is dead-lettered before its queue exists waits three minutes for a retry.
     fn queues(&self) -> [Queue; 4] {
         use Argument::{Flag, Number, Text};
-        [
+        let queues = [
             Queue { name: self.dead_queue(), arguments: vec![("x-queue-type", Text("quorum".into()))] },
             Queue {
                 name: self.dead_lettered_notices(),
@@ -140,14 +134,24 @@ impl Topology {
                 name: self.jobs_queue(),
                 arguments: vec![
                     ("x-queue-type", Text("quorum".into())),
-                    ("x-single-active-consumer", Flag(true)),
+                    (SINGLE_ACTIVE_CONSUMER, Flag(true)),
                     ("x-delivery-limit", Number(50)),
                     ("x-dead-letter-exchange", Text(self.dlx())),
                     ("x-dead-letter-strategy", Text("at-least-once".into())),
                     ("x-overflow", Text("reject-publish".into())),
                 ],
             },
-        ]
+        ];
+        let known = |(argument, _): &(&str, _)| self.kind.knows(argument);
+        queues.map(|queue| Queue { arguments: queue.arguments.into_iter().filter(known).collect(), ..queue })
+    }
+
+    /// The queue of jobs with an argument that is another. A broker that knows the argument says that the two differ.
+    pub(super) fn jobs_queue_with_another_argument(&self) -> Option<Declared> {
+        let [.., mut queue] = self.queues();
+        let (_, value) = queue.arguments.iter_mut().find(|(argument, _)| *argument == SINGLE_ACTIVE_CONSUMER)?;
+        *value = Argument::Flag(false);
+        Some(Declared::Queue(queue))
     }
 
     /// Two bindings bring jobs in. The second is for what was published straight to the queue of jobs: it keeps the name of the
@@ -174,14 +178,48 @@ impl Topology {
         exchanges.chain(self.queues().into_iter().map(Declared::Queue)).collect()
     }
 
+    /// The text for those of `all` that do not exist.
+    fn missing(&self, missing: &[&Declared], all: usize) -> Option<String> {
+        let names =
+            || missing.iter().map(|one| format!("{} {}", one.what(), one.name())).collect::<Vec<_>>().join(", ");
+        let which = match missing.len() {
+            0 => return None,
+            count if count == all => format!("the broker has none of those of {:?} yet", self.prefix),
+            _ => format!("these do not exist: {}", names()),
+        };
+        Some(format!("{which}; start a worker that may declare them, or import deploy/rabbitmq/definitions.json"))
+    }
+
+    /// The text for one that the broker does not make as it is declared.
+    fn refuses(&self, declared: &Declared, error: &BrokerError) -> String {
+        format!(
+            "the broker does not make {} {} with what kind = \"{}\" offers ({error}); if it is another kind of broker, name it by \
+             `[broker] kind`",
+            declared.what(),
+            declared.name(),
+            self.kind
+        )
+    }
+
     /// Declares the exchanges, queues and bindings. With `passive` it only checks that the exchanges and queues exist, with
     /// any properties; bindings cannot be checked. Reports together all that are missing or differ, and changes none.
     pub(super) async fn declare(&self, conn: &Connection, limit: Duration, passive: bool) -> Result<(), BrokerError> {
-        let mut faults = Vec::new();
-        for declared in self.declared() {
-            let done = declared.ask(conn, limit, passive).await;
-            note(&mut faults, declared.what(), declared.name(), done)?;
+        let (mut faults, mut missing) = (Vec::new(), Vec::new());
+        let all = self.declared();
+        for declared in &all {
+            match declared.ask(conn, limit, passive).await {
+                Ok(()) => {}
+                Err(e) if e.has_reply_code(PRECONDITION_FAILED) => {
+                    faults.push(match declared.ask(conn, limit, true).await {
+                        Err(missing) if missing.has_reply_code(NOT_FOUND) => self.refuses(declared, &e),
+                        _ => differs(declared, &e),
+                    });
+                }
+                Err(e) if e.has_reply_code(NOT_FOUND) => missing.push(declared),
+                Err(e) => return Err(e),
+            }
         }
+        faults.extend(self.missing(&missing, all.len()));
         if !faults.is_empty() {
             return Err(BrokerError::Topology { faults });
         }
@@ -193,104 +231,25 @@ impl Topology {
                 let bound = channel.queue_bind(queue, exchange, short(&key), options, FieldTable::default());
                 within(limit, "queue.bind", bound).await?;
             }
-            // As other versions have bound it, what the broker gives up would lie among the copies as well.
-            let (queue, exchange) = (short(&self.dead_queue()), short(&self.dlx()));
-            let unbound = channel.queue_unbind(queue, exchange, "".into(), FieldTable::default());
-            within(limit, "queue.unbind", unbound).await?;
+            if self.kind.unbinds_what_is_not_bound() {
+                // As other versions have bound it, what the broker gives up would lie among the copies as well.
+                let (queue, exchange) = (short(&self.dead_queue()), short(&self.dlx()));
+                let unbound = channel.queue_unbind(queue, exchange, "".into(), FieldTable::default());
+                within(limit, "queue.unbind", unbound).await?;
+            }
             close(channel, limit).await;
         }
         Ok(())
     }
 }
 
-impl Declared {
-    pub(super) fn what(&self) -> &'static str {
-        match self {
-            Self::Exchange(..) => "exchange",
-            Self::Queue(_) => "queue",
-        }
-    }
-
-    pub(super) fn name(&self) -> &str {
-        match self {
-            Self::Exchange(name, _) => name,
-            Self::Queue(queue) => &queue.name,
-        }
-    }
-
-    /// Declares it, or with `passive` checks that it exists. The broker closes the channel of a refused call, so each call
-    /// has its own.
-    pub(super) async fn ask(&self, conn: &Connection, limit: Duration, passive: bool) -> Result<(), BrokerError> {
-        let channel = within(limit, "channel.open", conn.create_channel()).await?;
-        match self {
-            Self::Exchange(name, kind) => {
-                declare_exchange(&channel, name, kind.clone(), limit, passive).await?;
-            }
-            Self::Queue(queue) => {
-                let options =
-                    if passive { QueueDeclareOptions::durable().passive() } else { QueueDeclareOptions::durable() };
-                let done = channel.queue_declare(short(&queue.name), options, table(&queue.arguments));
-                within(limit, "queue.declare", done).await?;
-            }
-        }
-        close(channel, limit).await;
-        Ok(())
-    }
-}
-
-pub(super) async fn declare_exchange(
-    channel: &Channel,
-    name: &str,
-    kind: ExchangeKind,
-    limit: Duration,
-    passive: bool,
-) -> Result<(), BrokerError> {
-    let options = ExchangeDeclareOptions { passive, durable: true, ..ExchangeDeclareOptions::default() };
-    within(limit, "exchange.declare", channel.exchange_declare(short(name), kind, options, FieldTable::default())).await
-}
-
-/// Collects the faults that an operator must fix, so that all are reported at once; returns every other error.
-fn note(faults: &mut Vec<String>, what: &str, name: &str, done: Result<(), BrokerError>) -> Result<(), BrokerError> {
-    match done {
-        Ok(()) => Ok(()),
-        Err(e) if e.has_reply_code(PRECONDITION_FAILED) => {
-            faults.push(format!(
-                "{what} {name} exists with other properties ({e}). Either keep it with `declare = false` (and set limits by \
-                 a policy), or empty it, delete it and let the worker declare it again"
-            ));
-            Ok(())
-        }
-        Err(e) if e.has_reply_code(NOT_FOUND) => {
-            faults.push(format!(
-                "{what} {name} does not exist: start a worker that may declare it, or import \
-                 deploy/rabbitmq/definitions.json"
-            ));
-            Ok(())
-        }
-        Err(e) => Err(e),
-    }
-}
-
-async fn close(channel: Channel, limit: Duration) {
-    // An error changes nothing: a refusal may have closed the channel already, and the connection goes on.
-    let _ = within(limit, "channel.close", channel.close(200, "done".into())).await;
-}
-
-fn short(name: &str) -> ShortString {
-    ShortString::try_new(name).expect("names have a bounded prefix and a short suffix")
-}
-
-fn table(arguments: &[(&'static str, Argument)]) -> FieldTable {
-    let mut table = FieldTable::default();
-    for (key, value) in arguments {
-        let value = match value {
-            Argument::Text(text) => AMQPValue::LongString(LongString::from(text.as_str())),
-            Argument::Number(number) => AMQPValue::LongLongInt(*number),
-            Argument::Flag(flag) => AMQPValue::Boolean(*flag),
-        };
-        table.insert((*key).into(), value);
-    }
-    table
+fn differs(declared: &Declared, error: &BrokerError) -> String {
+    format!(
+        "{} {} exists with other properties ({error}). Either keep it with `declare = false` (and set limits by a policy), or \
+         empty it, delete it and let the worker declare it again",
+        declared.what(),
+        declared.name()
+    )
 }
 
 #[cfg(test)]
@@ -314,6 +273,21 @@ mod tests {
         }
         let keys: Vec<String> = t.bindings().into_iter().filter(|b| b.queue == t.jobs_queue()).map(|b| b.key).collect();
         assert_eq!(keys, ["job.#", "cg.jobs"]);
+    }
+
+    #[test]
+    fn a_queue_has_the_arguments_that_its_broker_knows() {
+        let arguments = |kind| {
+            let of = |queue: Queue| queue.arguments.into_iter().map(|(argument, _)| argument).collect::<Vec<_>>();
+            Topology::new("p").at(kind).queues().map(of)
+        };
+        let dlx = "x-dead-letter-exchange";
+        assert_eq!(arguments(BrokerKind::ApsaraMq), [vec![], vec![], vec![dlx], vec![dlx]]);
+        assert_eq!(arguments(BrokerKind::AmazonMq), arguments(BrokerKind::RabbitMq));
+        for kind in BrokerKind::ALL {
+            let other = Topology::new("p").at(kind).jobs_queue_with_another_argument();
+            assert_eq!(other.is_some(), kind.has_single_active_consumer(), "{kind}");
+        }
     }
 
     #[test]

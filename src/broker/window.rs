@@ -24,7 +24,7 @@ use tokio::sync::watch;
 
 use super::call::within;
 use super::connection::{BrokerConnection, Health};
-use super::error::BrokerError;
+use super::error::{BrokerError, NOT_ALLOWED};
 use super::settings::BrokerSettings;
 use crate::domain::reply_to::is_direct;
 use crate::engine::ports::mail::Delivered;
@@ -51,8 +51,11 @@ impl Fault {
     pub fn of(error: &BrokerError) -> Self {
         match error {
             BrokerError::TooLong { .. } => Self::Message(said(error)),
-            other if other.reply_code().is_some_and(|code| code != CONNECTION_FORCED) => Self::Message(said(error)),
-            _ => Self::Broker,
+            other => match other.reply_code() {
+                // The broker stops, or there are too many messages.
+                None | Some(CONNECTION_FORCED | NOT_ALLOWED) => Self::Broker,
+                Some(_) => Self::Message(said(error)),
+            },
         }
     }
 }
@@ -266,13 +269,15 @@ mod tests {
 
     #[test]
     fn only_what_the_broker_says_of_what_was_sent_is_blamed_on_a_message() {
-        for kind in [AMQPHardError::INTERNALERROR, AMQPHardError::FRAMEERROR, AMQPHardError::NOTALLOWED] {
+        for kind in [AMQPHardError::INTERNALERROR, AMQPHardError::FRAMEERROR, AMQPHardError::NOTIMPLEMENTED] {
             assert!(matches!(call(AMQPErrorKind::Hard(kind), "w"), Fault::Message(_)));
         }
         for kind in [AMQPSoftError::ACCESSREFUSED, AMQPSoftError::NOTFOUND, AMQPSoftError::PRECONDITIONFAILED] {
             assert!(matches!(call(AMQPErrorKind::Soft(kind), "w"), Fault::Message(_)));
         }
-        assert_eq!(call(AMQPErrorKind::Hard(AMQPHardError::CONNECTIONFORCED), "shutdown"), Fault::Broker);
+        for kind in [AMQPHardError::CONNECTIONFORCED, AMQPHardError::NOTALLOWED] {
+            assert_eq!(call(AMQPErrorKind::Hard(kind), "shutdown, or denied for too many requests"), Fault::Broker);
+        }
         let closed = |reply_code| Fault::of(&BrokerError::Closed { why: "w".into(), reply_code });
         assert!(matches!(closed(541), Fault::Message(_)) && closed(320) == Fault::Broker);
         let gone = BrokerError::Ended { why: "connection reset".into() };

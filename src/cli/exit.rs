@@ -102,7 +102,7 @@ impl From<BrokerError> for CliError {
     fn from(error: BrokerError) -> Self {
         let code = error.code();
         let failure = match error {
-            BrokerError::Url { .. } | BrokerError::TooLong { .. } => Self::usage(error),
+            BrokerError::Url { .. } | BrokerError::TooLong { .. } | BrokerError::LineFeed => Self::usage(error),
             BrokerError::NoQueue { .. } | BrokerError::Refused { .. } => Self::failed(error),
             BrokerError::Unreachable { .. }
             | BrokerError::Topology { .. }

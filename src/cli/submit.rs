@@ -1,10 +1,11 @@
 //! `submit`: publishes jobs, and follows them until they end.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use secrecy::SecretString;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -14,10 +15,10 @@ use super::follow::{Follow, NewEvent};
 use super::progress::ProgressLine;
 use super::signals::Signals;
 use super::{broker, input, output};
-use crate::broker::{BrokerError, BrokerSettings, EventTap, ExclusiveQueue, Submission, Submitter};
+use crate::broker::{BrokerError, BrokerSettings, EventTap, ExclusiveQueue, Signer, Submission, Submitter};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::domain::Code;
+use crate::domain::{Code, Requester};
 use crate::engine::ports::mail::{Delivered, Incoming};
 
 /// How often the progress line is renewed.
@@ -29,7 +30,9 @@ pub(super) async fn submit(args: &SubmitArgs, config: &Config) -> Result<Exit, C
     if jobs.is_empty() {
         return Err(CliError::usage("there is no job to submit").code(Code::NoJob));
     }
-    let settings = Arc::new(BrokerSettings { name: "crossgrant submit".into(), ..broker::settings(config) });
+    let signer = signer(args.requester.as_deref(), &config.broker.requesters)?;
+    let settings = BrokerSettings { name: "crossgrant submit".into(), signer, ..broker::settings(config) };
+    let settings = Arc::new(settings);
     let mut submitter = Submitter::connect(Arc::clone(&settings)).await?;
     // Both are opened before the first job is published, so that no event is missed.
     let mut events = match args.wait {
@@ -70,6 +73,28 @@ pub(super) async fn submit(args: &SubmitArgs, config: &Config) -> Result<Exit, C
     let completed = follow_to_end(&mut follow, replies, tap.as_mut(), args.timeout).await?;
     submitter.close().await;
     Ok(if all && completed { Exit::Ok } else { Exit::Failed })
+}
+
+/// Who signs the jobs: the requester that is named, or the only one that has a key.
+fn signer(named: Option<&str>, keys: &BTreeMap<Requester, Vec<SecretString>>) -> Result<Option<Signer>, CliError> {
+    let names = || keys.keys().map(Requester::as_str).collect::<Vec<_>>().join(", ");
+    let found = match named {
+        Some(name) => keys.iter().find(|(requester, _)| requester.as_str() == name),
+        None if keys.len() <= 1 => keys.iter().next(),
+        None => {
+            return Err(CliError::usage(format!("several requesters have keys; name one by --requester: {}", names())));
+        }
+    };
+    match (found, named) {
+        (Some((requester, keys)), _) => {
+            let signer = |key: &SecretString| Signer { requester: requester.clone(), key: key.clone() };
+            Ok(keys.first().map(signer))
+        }
+        (None, Some(name)) => {
+            Err(CliError::usage(format!("there is no [[broker.requester]] named {name:?}; there are: {}", names())))
+        }
+        (None, None) => Ok(None),
+    }
 }
 
 /// All events of jobs. The reply queue gets only terminal ones, but not every user may read from the exchange.
@@ -154,5 +179,28 @@ async fn next(tap: &mut Option<&mut EventTap>) -> Result<Incoming, BrokerError> 
     match tap {
         Some(tap) => tap.next().await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_only_requester_signs_or_the_one_that_is_named() {
+        let keys = |names: &[&str]| -> BTreeMap<Requester, Vec<SecretString>> {
+            let of =
+                |name: &&str| (Requester::parse(*name).unwrap(), vec![format!("key of {name}").into(), "old".into()]);
+            names.iter().map(of).collect()
+        };
+        let signs = |named, names: &[&str]| {
+            signer(named, &keys(names)).map(|signer| signer.map(|signer| signer.requester.to_string()))
+        };
+        assert_eq!(signs(None, &[]).unwrap(), None);
+        assert_eq!(signs(None, &["a"]).unwrap(), Some("a".into()));
+        assert_eq!(signs(Some("b"), &["a", "b"]).unwrap(), Some("b".into()));
+        assert!(signs(None, &["a", "b"]).unwrap_err().to_string().contains("name one by --requester: a, b"));
+        assert!(signs(Some("c"), &["a", "b"]).unwrap_err().to_string().contains("named \"c\"; there are: a, b"));
+        assert!(signs(Some("c"), &[]).is_err());
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::error::Warning;
 use super::raw_settings::RawSettings;
@@ -14,8 +14,9 @@ use super::settings::{
 use super::source::Setting;
 use super::{credentials, endpoints, schema};
 use crate::admin::{ADMIN, AdminRole, AdminToken, LOCAL, is_name};
+use crate::broker::{BrokerKind, url_fault};
 use crate::cloud::{Endpoints, Limits};
-use crate::domain::{AccountUid, Code, Hour, Operation, Site, without_secrets};
+use crate::domain::{AccountUid, Code, Hour, Operation, Requester, Site, without_secrets};
 use crate::engine::guards::HourlyLimits;
 use crate::store::PostgresSettings;
 use crate::workflow::{Overrides, OverridingFile};
@@ -119,21 +120,95 @@ fn read_store(raw: &mut RawSettings<'_>, name: &str) -> StoreConfig {
 
 fn read_broker(raw: &mut RawSettings<'_>) -> BrokerConfig {
     let urls = raw.secrets("broker", "url");
+    for (number, url) in urls.iter().flatten().enumerate() {
+        if let (Some(why), Some(at)) = (url_fault(url.expose_secret()), raw.location("broker", &["url", "url_file"])) {
+            let which = if number == 0 { String::new() } else { format!(", URL number {}", number + 1) };
+            let message = format!(
+                "`url`{which} is not that of a broker ({why}); write it as \"amqps://user:password@host:5671/%2f\""
+            );
+            raw.report(&at, message);
+        }
+    }
     let prefix = raw.text("broker", "prefix").map_or("crossgrant".to_owned(), |prefix| {
         if prefix.value.len() > 100 {
             raw.report(&prefix.location, "`prefix` must not be longer than 100 bytes");
         }
         prefix.value
     });
+    let kinds = BrokerKind::ALL.map(|kind| (kind.as_str(), kind));
+    let kind = raw.word("broker", "kind", &kinds).unwrap_or_default();
     BrokerConfig {
+        kind,
+        hold: read_hold(raw, kind),
+        requesters: read_requesters(raw, kind),
         urls: urls.unwrap_or_else(|| vec!["amqp://guest:guest@127.0.0.1:5672/%2f".into()]),
         prefix,
         prefetch: raw
             .number("broker", "prefetch", 1, 65_535)
             .map_or(200, |n| u16::try_from(n).expect("bounded just above")),
-        declare: raw.flag("broker", "declare").unwrap_or(true),
+        declare: raw.flag("broker", "declare").unwrap_or_else(|| kind.declares()),
         ca_pem: raw.contents("broker", "ca_file").map(|(_, pem)| pem),
     }
+}
+
+/// Below this the broker would take deliveries back faster than a busy store can commit them.
+const LEAST_REDELIVERY: Duration = Duration::from_secs(10);
+
+/// How long deliveries are held: by default two thirds of the time after which the broker takes them back, at most five sixths. The
+/// rest is for those that had arrived before, and for giving them back.
+fn read_hold(raw: &mut RawSettings<'_>, kind: BrokerKind) -> Duration {
+    let redelivery = raw.duration("broker", "redelivery").map_or(kind.redelivery(), |span| {
+        if span.value < LEAST_REDELIVERY {
+            raw.report(&span.location, format!("`redelivery` must be at least {LEAST_REDELIVERY:?}"));
+        }
+        span.value
+    });
+    let Some(hold) = raw.duration("broker", "hold") else { return redelivery * 2 / 3 };
+    let most = redelivery * 5 / 6;
+    if hold.value > most {
+        let message = format!(
+            "`hold` must be at most {most:?}: after {redelivery:?} the broker takes back what is not acknowledged (`redelivery`; by \
+             default that of kind \"{kind}\")"
+        );
+        raw.report(&hold.location, message);
+    }
+    hold.value
+}
+
+/// As many bytes as the hash of HMAC-SHA-256 has. `openssl rand -hex 32` makes a good one.
+const LEAST_KEY: usize = 32;
+
+fn read_requesters(raw: &mut RawSettings<'_>, kind: BrokerKind) -> BTreeMap<Requester, Vec<SecretString>> {
+    let mut requesters = BTreeMap::new();
+    for number in 0.. {
+        let section = format!("{}.{number}", schema::REQUESTERS);
+        let Some(at) = raw.beginning(&section) else { break };
+        if raw.location(&section, &["key", "key_file"]).is_none() {
+            raw.report(&at, "this `[[broker.requester]]` has neither `key` nor `key_file`");
+        }
+        let (Some(name), Some(keys)) = (raw.text(&section, "name"), raw.secrets(&section, "key")) else { continue };
+        if keys.iter().any(|key| key.expose_secret().len() < LEAST_KEY) {
+            let message =
+                format!("`key` must have at least {LEAST_KEY} characters, as `openssl rand -hex 32` makes it");
+            raw.report(&at, message);
+        }
+        match Requester::parse(&*name.value) {
+            Ok(requester) => {
+                if requesters.insert(requester, keys).is_some() {
+                    let message = format!("`name` is \"{}\", as that of another requester is", name.value);
+                    raw.report_as(Code::ConfigContradiction, &name.location, message);
+                }
+            }
+            Err(error) => raw.report(&name.location, format!("`name` cannot be used: {error}")),
+        }
+    }
+    if requesters.is_empty() && !kind.verifies_user_id() {
+        let message = format!(
+            "kind \"{kind}\" verifies no user_id and there is no [[broker.requester]], so every job comes from `anonymous`"
+        );
+        raw.warnings.push(Warning { code: Code::ConfigNoRequester, message });
+    }
+    requesters
 }
 
 fn read_admin(raw: &mut RawSettings<'_>) -> AdminConfig {

@@ -6,7 +6,7 @@ use crate::domain::Operation;
 pub(super) const SECTIONS: &[(&str, &[&str])] = &[
     ("", &["hour"]),
     ("store", &["path", "keep", "url", "url_file", "password", "password_file", "ca_file"]),
-    ("broker", &["url", "url_file", "prefix", "prefetch", "declare", "ca_file"]),
+    ("broker", &["kind", "url", "url_file", "prefix", "prefetch", "declare", "redelivery", "hold", "ca_file"]),
     ("admin", &["listen", "hosts", "token", "token_file"]),
     ("cloud", &["plain_http"]),
     ("cloud.endpoints", &["cbn", "sts", "smartag", "vpc", "metadata"]),
@@ -86,6 +86,15 @@ pub(super) const TOKENS: &str = "admin.token";
 /// The keys of a token.
 pub(super) const TOKEN_KEYS: &[&str] = &["name", "role", "token", "token_file"];
 
+/// The list of requesters that sign, `[[broker.requester]]`, with the settings of each like those of tokens.
+pub(super) const REQUESTERS: &str = "broker.requester";
+/// The keys of a requester.
+pub(super) const REQUESTER_KEYS: &[&str] = &["name", "key", "key_file"];
+
+/// The lists in a section: the keys of each element, and those of them that it must have.
+pub(super) const LISTS: [(&str, &[&str], &[&str]); 2] =
+    [(TOKENS, TOKEN_KEYS, &["name", "role"]), (REQUESTERS, REQUESTER_KEYS, &["name"])];
+
 /// The list of allow-rules, `[[allow]]`.
 pub(super) const ALLOW: &str = "allow";
 /// The keys of an allow-rule.
@@ -106,6 +115,12 @@ pub(super) fn subsections(section: &str) -> impl Iterator<Item = &'static str> {
         Some((parent, name)) => (parent == section).then_some(name),
         None => (section.is_empty() && !path.is_empty()).then_some(*path),
     })
+}
+
+/// The names of the lists inside of a section that are no keys of it as well.
+pub(super) fn lists_of(section: &str) -> impl Iterator<Item = &'static str> {
+    let names = LISTS.iter().filter_map(|(path, ..)| path.rsplit_once('.'));
+    names.filter(move |(parent, name)| *parent == section && !keys_of(section).contains(name)).map(|(_, name)| name)
 }
 
 /// What can be at the top of the file.

@@ -13,7 +13,7 @@ use crate::document::value;
 use crate::domain::Code;
 
 /// Keys that hold a secret themselves.
-const KEYS: [&str; 5] = ["url", "password", "token", "access_key_secret", "security_token"];
+const KEYS: [&str; 6] = ["url", "password", "token", "key", "access_key_secret", "security_token"];
 
 /// Whether a source itself holds a secret.
 pub(super) fn are_in(source: &Source<'_>) -> bool {

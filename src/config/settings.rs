@@ -9,8 +9,9 @@ use secrecy::SecretString;
 
 use super::error::Warning;
 use crate::admin::AdminToken;
+use crate::broker::BrokerKind;
 use crate::cloud::{AccountCredentials, Credential, Endpoints, Limits};
-use crate::domain::{AccountUid, Hour, Site};
+use crate::domain::{AccountUid, Hour, Requester, Site};
 use crate::engine::guards::HourlyLimits;
 use crate::engine::policy::{Allow, Policy};
 use crate::store::PostgresSettings;
@@ -73,6 +74,12 @@ pub struct BrokerConfig {
     pub declare: bool,
     /// PEM certificates that `amqps` trusts instead of those of the machine.
     pub ca_pem: Option<String>,
+    /// What sort of broker it is.
+    pub kind: BrokerKind,
+    /// How long deliveries are held while the store cannot be written.
+    pub hold: Duration,
+    /// Each `[[broker.requester]]`: its keys.
+    pub requesters: BTreeMap<Requester, Vec<SecretString>>,
 }
 
 /// `[admin]`

@@ -82,28 +82,30 @@ impl<'a> Source<'a> {
     fn section(&mut self, parent: &Table<'_, 'a>, key: &str, section: &str) {
         let Some(table) = parent.table(key) else { return };
         let keys = schema::keys_of(section);
-        table.only(&keys.iter().copied().chain(schema::subsections(section)).collect::<Vec<_>>());
+        let known = keys.iter().copied().chain(schema::subsections(section)).chain(schema::lists_of(section));
+        table.only(&known.collect::<Vec<_>>());
         for key in table.keys() {
             let nested = format!("{section}.{}", key.value);
             let is_list = matches!(table.value(key.value).map(|value| value.get_ref()), Some(DeValue::Array(_)));
+            let list = schema::LISTS.iter().find(|(name, ..)| *name == nested && is_list);
             if schema::is_section(&nested) {
                 self.section(&table, key.value, &nested);
-            } else if nested == schema::TOKENS && is_list {
-                self.tokens(&table, key.value);
+            } else if let Some((name, keys, required)) = list {
+                self.list(&table, key.value, name, keys, required);
             } else {
                 self.key(&table, section, keys, key.value);
             }
         }
     }
 
-    /// Reads each `[[admin.token]]`.
-    fn tokens(&mut self, admin: &Table<'_, 'a>, key: &str) {
-        let tables = admin.tables(key).into_iter().map(|table| table.named(format!("`[[{}]]`", schema::TOKENS)));
-        let whole =
-            tables.filter(|table| table.only(schema::TOKEN_KEYS) & table.requires("name") & table.requires("role"));
+    /// Reads each element of a list, such as `[[admin.token]]`.
+    fn list(&mut self, parent: &Table<'_, 'a>, key: &str, name: &str, keys: &[&str], required: &[&str]) {
+        let tables = parent.tables(key).into_iter().map(|table| table.named(format!("`[[{name}]]`")));
+        let whole = tables
+            .filter(|table| required.iter().fold(table.only(keys), |whole, required| table.requires(required) & whole));
         for (number, table) in whole.enumerate() {
             for key in table.keys() {
-                self.key(&table, &format!("{}.{number}", schema::TOKENS), schema::TOKEN_KEYS, key.value);
+                self.key(&table, &format!("{name}.{number}"), keys, key.value);
             }
         }
     }

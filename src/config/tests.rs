@@ -84,9 +84,9 @@ fn everything_but_the_accounts_has_a_default() {
 fn the_sample_is_read_and_says_the_defaults() {
     let sample = include_str!("../../deploy/crossgrant.toml");
     let dir = tempfile::tempdir().unwrap();
-    for secret in ["broker-url", "hub", "1250123456123456"] {
-        let path = dir.path().join(secret);
-        std::fs::write(&path, "s3cr3t\n").unwrap();
+    for (file, secret) in [("broker-url", "amqp://u:s3cr3t@h"), ("hub", "s3cr3t"), ("1250123456123456", "s3cr3t")] {
+        let path = dir.path().join(file);
+        std::fs::write(&path, format!("{secret}\n")).unwrap();
         private(&path);
     }
     let config = load(&sample.replace("/etc/crossgrant/secrets", &dir.path().display().to_string()), &[]).unwrap();
@@ -96,6 +96,7 @@ fn the_sample_is_read_and_says_the_defaults() {
         .iter()
         .copied()
         .chain(schema::TOKEN_KEYS.iter().copied())
+        .chain(schema::REQUESTER_KEYS.iter().copied())
         .chain(schema::account_keys())
         .chain(schema::ALLOW_KEYS.iter().copied())
     {
@@ -392,4 +393,66 @@ fn a_database_is_named_by_its_url_and_its_password_is_a_secret() {
     assert!(found.len() == 1 && found[0].contains("`url` cannot be used"), "{found:?}");
     let alone = faults(&format!("[store]\npassword = \"s3cr3t\"\n{ACCOUNTS}"), &[]);
     assert!(alone.len() == 1 && alone[0].contains("belong to `url`"), "{alone:?}");
+}
+
+#[test]
+fn a_broker_url_that_is_none_is_refused_with_its_line_and_without_its_password() {
+    for (urls, says) in [
+        ("\"rabbit.example.com\"", "`url` is not that of a broker (relative URL without a base)"),
+        ("\"http://u:s3cr3t@h:5672\"", "`url` is not that of a broker ("),
+        ("[\"amqp://a\", \"amqp://u:s3cr3t@[b\"]", "`url`, URL number 2 is not that of a broker ("),
+    ] {
+        let found = faults(&format!("[broker]\nurl = {urls}\n"), &[]);
+        assert!(found.len() == 1 && found[0].starts_with(&format!("2: {says}")), "{found:?}");
+        assert!(found[0].ends_with("amqps://user:password@host:5671/%2f\" [config-bad-value]"), "{found:?}");
+        assert!(!found[0].contains("s3cr3t"), "{found:?}");
+    }
+    assert!(faults("", &[("CROSSGRANT_BROKER_URL", "rabbit")])[0].starts_with("CROSSGRANT_BROKER_URL: `url` is not"));
+}
+
+#[test]
+fn deliveries_are_held_for_less_than_the_broker_waits_for_them() {
+    let hold = |text: &str| load(&format!("[broker]\n{text}"), &[]).unwrap().broker.hold.as_secs();
+    let kind = "kind = \"apsaramq\"\n";
+    assert_eq!((hold(""), hold(kind), hold("kind = \"amazonmq\"")), (1200, 40, 1200));
+    assert_eq!(hold(&format!("{kind}redelivery = \"5m\"")), 200);
+    assert_eq!((hold("hold = \"25m\""), hold(&format!("{kind}hold = \"50s\""))), (1500, 50));
+    for (text, says) in [
+        ("hold = \"26m\"\n", "2: `hold` must be at most 1500s: after 1800s the broker takes back"),
+        ("hold = \"51s\"\nkind = \"apsaramq\"\n", "2: `hold` must be at most 50s: after 60s"),
+        ("redelivery = \"9s\"\n", "2: `redelivery` must be at least 10s"),
+        (
+            "kind = \"apsara\"\n",
+            "2: `kind` cannot be `apsara`; did you mean `apsaramq`? (known: `rabbitmq`, `apsaramq`, `amazonmq`)",
+        ),
+    ] {
+        let found = faults(&format!("[broker]\n{text}"), &[]);
+        assert!(found.len() == 1 && found[0].starts_with(says), "{says}: {found:?}");
+    }
+}
+
+#[test]
+fn a_requester_that_signs_has_a_name_of_its_own_and_a_long_key() {
+    let key = "0123456789abcdef0123456789abcdef";
+    let one = format!("[[broker.requester]]\nname = \"ticketing\"\nkey = \"{key}\"\n");
+    let config = load(&format!("[broker]\nkind = \"apsaramq\"\n{one}"), &[]).unwrap();
+    assert_eq!((config.broker.declare, config.warnings.len()), (false, 0));
+    let keys = &config.broker.requesters[&Requester::parse("ticketing").unwrap()];
+    assert_eq!(keys.iter().map(ExposeSecret::expose_secret).collect::<Vec<_>>(), [key]);
+    assert!(!format!("{config:?}").contains(key));
+    let two = one.replace(&format!("\"{key}\""), &format!("[\"{key}\", \"{key}-old\"]"));
+    assert_eq!(load(&two, &[]).unwrap().broker.requesters.values().next().unwrap().len(), 2);
+    for (text, says) in [
+        (format!("{one}{one}"), "`name` is \"ticketing\", as that of another requester is"),
+        (one.replace(key, "short"), "`key` must have at least 32 characters"),
+        (one.replace("key =", "kye ="), "unknown key `kye`"),
+        (one.replace(&format!("key = \"{key}\"\n"), ""), "has neither `key` nor `key_file`"),
+        (one.replace("name = \"ticketing\"\n", ""), "is missing in `[[broker.requester]]`"),
+    ] {
+        let found = faults(&text, &[]);
+        assert!(found.iter().any(|fault| fault.contains(says)), "{says}: {found:?}");
+        assert!(!found.concat().contains(key), "{found:?}");
+    }
+    let warnings = load("[broker]\nkind = \"apsaramq\"\n", &[]).unwrap().warnings;
+    assert!(warnings.len() == 1 && warnings[0].code == Code::ConfigNoRequester, "{warnings:?}");
 }

@@ -276,6 +276,14 @@ impl Store for Postgres {
         read!(self, conn => sweep::page(&conn, group, now, after.as_ref(), limit))
     }
 
+    async fn lead_intake(&self) -> Result<bool, StoreError> {
+        self.listener.try_lock(lock_keys::intake()).await
+    }
+
+    async fn resign_intake(&self) -> Result<(), StoreError> {
+        self.listener.unlock(lock_keys::intake()).await
+    }
+
     async fn release_group(&self, group: &Group) -> Result<(), StoreError> {
         self.leader.release_group(&self.listener, group).await
     }

@@ -153,6 +153,7 @@ async fn a_message_arrives_with_its_properties_and_of_a_large_body_the_beginning
         traceparent: Some("00-1".into()),
         unreadable: vec![],
         dead_lettered: None,
+        unproven: None,
     };
     assert_eq!(*journal.taken.borrow(), [expected]);
     consuming.stop().await;

@@ -1,4 +1,5 @@
 use crossgrant::broker::{Inspected, inspect};
+use crossgrant::domain::Code;
 
 use super::*;
 use crate::support::crossgrant;
@@ -74,7 +75,56 @@ fn doctor_says_calmly_what_is_missing_and_logs_no_errors() {
     let doctor = Process::start_with("doctor", crossgrant(), &["doctor"], &environment);
     doctor.end(LIMIT).expect("it ends");
     let lines = doctor.lines();
-    let missing = format!("queue {} does not exist yet", settings.topology.jobs_queue());
-    assert!(lines.iter().any(|line| line.contains(&missing)), "{lines:#?}");
+    let missing = lines.iter().filter(|line| line.contains("broker-topology")).collect::<Vec<_>>();
+    let says = format!("has none of the exchanges and queues of {:?} yet", settings.topology.prefix());
+    assert!(missing.len() == 1 && missing[0].contains(&says), "{lines:#?}");
     assert!(!lines.iter().any(|line| line.contains("ERROR") || line.contains("lapin")), "{lines:#?}");
+}
+
+/// What the first look of a command says to a user that the broker does not let in.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_that_is_not_let_in_is_told_why() {
+    let rabbit = shared_rabbit();
+    let settings = settings(&rabbit);
+    let address = rabbit.address();
+    let refused = async |url: String| {
+        let settings = BrokerSettings { urls: vec![SecretString::from(url)], ..settings.clone() };
+        let error = soon("the refusal", inspect(&settings)).await.unwrap_err();
+        assert!(!error.to_string().contains("wrong-one"), "{error}");
+        (error.code(), error.to_string())
+    };
+    let user = Rabbit::USER;
+    for (url, code, says) in [
+        (
+            format!("amqp://{user}:wrong-one@{address}/%2f"),
+            Code::BrokerLogin,
+            format!("the user {user:?} or its password"),
+        ),
+        (
+            format!("amqp://{user}:{user}@{address}/nosuch"),
+            Code::BrokerVhost,
+            "the vhost \"nosuch\" is not there".into(),
+        ),
+        (format!("amqp://{user}:{user}@{address}/"), Code::BrokerVhost, "the vhost \"\" is not there".into()),
+        ("amqp://u:wrong-one@127.0.0.1:1/%2f".into(), Code::BrokerUnreachable, "127.0.0.1:1: ".into()),
+    ] {
+        let (found, error) = refused(url).await;
+        assert!(found == code && error.contains(&says), "{code}: {found} {error}");
+    }
+}
+
+/// One thing is wrong, and it is said once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_before_the_first_worker_is_told_once_that_nothing_is_there() {
+    let rabbit = shared_rabbit();
+    let settings = settings(&rabbit);
+    let error = soon("connect", Submitter::connect(Arc::new(settings.clone()))).await.err().unwrap().to_string();
+    assert!(error.contains("has none of those of"), "{error}");
+    assert_eq!(error.matches("start a worker").count(), 1, "{error}");
+    let (_conn, channel) = channel(&rabbit).await;
+    let dead = settings.topology.dead_queue();
+    channel.queue_declare(dead.as_str().into(), QueueDeclareOptions::durable(), FieldTable::default()).await.unwrap();
+    let error = soon("connect", Submitter::connect(Arc::new(settings.clone()))).await.err().unwrap().to_string();
+    assert!(error.contains(&format!("queue {},", settings.topology.dead_lettered_notices())), "{error}");
+    assert!(!error.contains(&format!("queue {dead},")) && error.matches("start a worker").count() == 1, "{error}");
 }

@@ -146,13 +146,17 @@ async fn a_direct_reply_arrives_and_is_never_called_undeliverable() {
 async fn the_right_to_publish_is_checked_and_nothing_is_delivered_by_that() {
     let rabbit = shared_rabbit();
     let mut settings = settings(&rabbit);
+    let settings_of_all = settings.clone();
     publisher(&settings).0.publish(&[]).await.unwrap(); // declares
     assert_eq!(missing_rights(&settings).await.unwrap(), []);
     let prefix = settings.topology.prefix().to_owned();
     let user = format!("least-{prefix}");
     rabbit.ctl(&["add_user", &user, "secret"]).unwrap();
     let own = format!("^{prefix}");
-    let rights = |write: &str| rabbit.ctl(&["set_permissions", "-p", "/", &user, &own, write, &own]).unwrap();
+    let rights_to = |write: &str, read: &str| {
+        rabbit.ctl(&["set_permissions", "-p", "/", &user, &own, write, read]).unwrap();
+    };
+    let rights = |write: &str| rights_to(write, &own);
 
     // Everything is taken down that reaches the events exchange.
     let (_conn, channel) = channel(&rabbit).await;
@@ -178,6 +182,16 @@ async fn the_right_to_publish_is_checked_and_nothing_is_delivered_by_that() {
     let missing = said().await;
     assert!(missing.len() == 1 && missing[0].contains(&format!("exchange {events}")), "{missing:?}");
     assert!(missing[0].contains("ACCESS_REFUSED") && !missing[0].contains("secret"), "{missing:?}");
+
+    // To take messages is another right; nothing is taken to find out.
+    submit(&settings_of_all, 0..1).await;
+    rights_to(&format!("^(amq[.]default$|{prefix})"), &format!("^{prefix}[.]dead-lettered"));
+    let missing = said().await;
+    assert!(missing.len() == 1 && missing[0].contains(&format!("read queue {prefix}.jobs, so its")), "{missing:?}");
+    rights_to(&format!("^(amq[.]default$|{prefix})"), &own);
+    assert_eq!((said().await, depth(&rabbit, &settings.topology.jobs_queue()).await), (vec![], 1));
+    rights("^(amq[.]default|none)$");
+    let missing = said().await;
 
     // What it says to type is what is missing.
     let typed = missing[0].split_once("rabbitmqctl ").unwrap().1.replace(['\'', '"'], "");

@@ -80,6 +80,9 @@ pub struct SubmitArgs {
     /// Follow the jobs until they end. Their events go to standard output. Exits with 0 only if all jobs completed.
     #[arg(long)]
     pub wait: bool,
+    /// Requester whose key signs the jobs [default: the only [[broker.requester]]].
+    #[arg(long, value_name = "NAME")]
+    pub requester: Option<String>,
     /// Stop following after this time, such as 90s or "1h 30m". The jobs go on.
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, requires = "wait")]
     pub timeout: Option<Duration>,

@@ -1,10 +1,10 @@
 //! The broker: whether it can be reached, and has the exchanges and queues that a worker needs. Nothing is changed.
 
 use super::finding::{DoctorFinding, fault, fine, unclear};
-use crate::broker::{BrokerError, Inspected, count_dead_lettered, inspect, missing_rights};
+use crate::broker::{BrokerError, BrokerKind, Inspected, Senders, count_dead_lettered, inspect, missing_rights};
 use crate::cli::broker::settings;
 use crate::config::Config;
-use crate::domain::Code;
+use crate::domain::{Code, Requester};
 use crate::engine::ports::mail::Lane;
 
 const CHECK: &str = "broker";
@@ -14,12 +14,29 @@ pub(super) async fn broker(config: &Config) -> Vec<DoctorFinding> {
     let inspected = match inspect(&settings).await {
         Ok(inspected) => inspected,
         Err(error) => {
-            return vec![fault(CHECK, error.code(), error, "check that it runs, and that `[broker] url` is right")];
+            let advice = match error.code() {
+                Code::BrokerLogin => "compare user and password in `[broker] url` with the users of the broker",
+                Code::BrokerVhost => "compare the vhost in `[broker] url`, percent-encoded, with those of the broker",
+                _ => "check that it runs, and that `[broker] url` is right",
+            };
+            return vec![fault(CHECK, error.code(), error, advice)];
         }
     };
     let declares = config.broker.declare;
-    let mut findings: Vec<DoctorFinding> =
-        inspected.iter().filter_map(|(what, name, how)| judged(&format!("{what} {name}"), how, declares)).collect();
+    let stranger = sees_nothing(&inspected);
+    let nothing_yet = declares && inspected.iter().all(|(_, _, how)| *how == Inspected::Missing);
+    let mut findings: Vec<DoctorFinding> = match nothing_yet {
+        true => {
+            let says = format!("has none of the exchanges and queues of {:?} yet", settings.topology.prefix());
+            vec![unclear(CHECK, Code::BrokerTopology, says, "start the worker, which declares them")]
+        }
+        false => {
+            let judged = |(what, name, how): &(&str, String, _)| {
+                judged(&format!("{what} {name}"), how, declares && !(stranger && *how == Inspected::Unseen))
+            };
+            inspected.iter().filter_map(judged).collect()
+        }
+    };
     if findings.is_empty() {
         let names: Vec<&str> = inspected.iter().map(|(_, name, _)| name.as_str()).collect();
         findings.push(fine(CHECK, format!("can be reached, and has {} as the worker declares them", names.join(", "))));
@@ -32,10 +49,10 @@ pub(super) async fn broker(config: &Config) -> Vec<DoctorFinding> {
     }
     match missing_rights(&settings).await {
         Ok(missing) if missing.is_empty() => {
-            findings.push(fine("rights", "the user may write to the events exchange and to the default exchange"));
+            findings.push(fine("rights", said_of_rights(settings.topology.kind())));
         }
         // The user of an operator, who may look and no more.
-        Ok(missing) if missing.len() == Lane::ALL.len() && sees_nothing(&inspected) => findings.push(unclear(
+        Ok(missing) if stranger && missing.len() >= Lane::ALL.len() => findings.push(unclear(
             "rights",
             Code::BrokerNoRight,
             "nothing can be told of the worker's rights, because this user of the broker has none",
@@ -46,6 +63,7 @@ pub(super) async fn broker(config: &Config) -> Vec<DoctorFinding> {
         })),
         Err(error) => findings.push(fault("rights", error.code(), error, "check that the broker runs")),
     }
+    findings.extend(senders(&settings.senders));
     findings.push(match declares {
         true => fine("bindings", "the worker makes them each time it connects"),
         false => {
@@ -65,6 +83,34 @@ pub(super) async fn broker(config: &Config) -> Vec<DoctorFinding> {
 fn sees_nothing(inspected: &[(&'static str, String, Inspected)]) -> bool {
     let seen = |how: &Inspected| !matches!(how, Inspected::Unseen | Inspected::Missing);
     !inspected.iter().any(|(_, _, how)| seen(how)) && inspected.iter().any(|(_, _, how)| *how == Inspected::Unseen)
+}
+
+/// What was looked at, at this kind of broker.
+fn said_of_rights(kind: BrokerKind) -> &'static str {
+    match kind {
+        BrokerKind::RabbitMq | BrokerKind::AmazonMq => {
+            "the user may write to the events exchange and to the default exchange, and read the queues of jobs and of notices"
+        }
+        BrokerKind::ApsaraMq => "the user may write to the events exchange and to the default exchange",
+    }
+}
+
+/// The finding about how senders are known; `None` if that is by the broker.
+fn senders(senders: &Senders) -> Option<DoctorFinding> {
+    const CHECK: &str = "requesters";
+    match senders {
+        Senders::ByUserId => None,
+        Senders::BySignature { keys, .. } if keys.is_empty() => Some(unclear(
+            CHECK,
+            Code::ConfigNoRequester,
+            "the broker verifies no user_id and no requester has a key, so every job comes from `anonymous`",
+            "give each requester a key by `[[broker.requester]]`",
+        )),
+        Senders::BySignature { keys, .. } => {
+            let names: Vec<&str> = keys.keys().map(Requester::as_str).collect();
+            Some(fine(CHECK, format!("known by their signatures: {}", names.join(", "))))
+        }
+    }
 }
 
 /// The finding about messages that the broker gave up; `None` if there are none.
@@ -105,6 +151,16 @@ fn judged(which: &str, how: &Inspected, declares: bool) -> Option<DoctorFinding>
             let advice = "check that this is wanted: with `[broker] declare = false` the worker uses it as it is";
             unclear(CHECK, code, format!("{which} differs from what a worker would declare: {why}"), advice)
         }
+        Inspected::Ignored => {
+            let says =
+                format!("{which} may be otherwise: the broker ignores arguments of queues that it does not know");
+            fault(CHECK, code, says, "name the kind of broker by `[broker] kind`")
+        }
+        Inspected::Unseen if declares => {
+            let says = format!("{which} exists, and this user may not declare it, as the worker does");
+            let advice = "grant the user the configure permission on it, or set `[broker] declare = false`";
+            fault(CHECK, Code::BrokerNoRight, says, advice)
+        }
         Inspected::Unseen => {
             let says = format!("{which} exists, but this user may not see its properties");
             unclear(CHECK, code, says, "grant the user the configure permission on it, or compare it by `rabbitmqctl`")
@@ -138,7 +194,9 @@ mod tests {
             (Inspected::Missing, false, Some(false)),
             (differs(), true, Some(false)),
             (differs(), false, None),
-            (Inspected::Unseen, true, None),
+            (Inspected::Unseen, true, Some(false)),
+            (Inspected::Unseen, false, None),
+            (Inspected::Ignored, true, Some(false)),
         ] {
             let finding = judged("queue q", &how, declares).unwrap();
             assert!(finding.ok == ok && finding.advice.is_some(), "{how:?}, {declares}: {finding:?}");

@@ -195,6 +195,9 @@ impl Inbox {
                 Err(faults) => faults.push(fault),
             }
         };
+        if let Some(why) = &incoming.unproven {
+            refuse("amqp:headers/x-crossgrant-signature", Code::JobBadSignature, why.clone());
+        }
         if let Some(Err(bad)) = incoming.user_id.as_deref().map(Requester::parse) {
             refuse("amqp:user_id", Code::JobBadUser, bad.to_string());
         }
@@ -307,7 +310,7 @@ impl Inbox {
     }
 }
 
-/// Who sent it, as far as the broker has verified that.
+/// Who sent it, as far as that is proven.
 fn requester(incoming: &Incoming) -> Requester {
     let named = incoming.user_id.as_deref().map(Requester::parse);
     named.and_then(Result::ok).unwrap_or_else(Requester::anonymous)
@@ -347,6 +350,17 @@ impl Intake for Inbox {
         while let Err(error) = self.engine.store.probe().await {
             tracing::error!(%error, "the store cannot be written; takes no messages until it can");
             self.engine.clock.sleep(PROBE_PAUSE).await;
+        }
+    }
+
+    async fn lead(&self) -> bool {
+        // A worker that cannot tell does not.
+        self.engine.store.lead_intake().await.unwrap_or(false)
+    }
+
+    async fn resign(&self) {
+        if let Err(error) = self.engine.store.resign_intake().await {
+            tracing::debug!(%error, "cannot let another worker consume; it can when this connection ends");
         }
     }
 }

@@ -24,7 +24,7 @@ pub struct Incoming {
     pub correlation_id: Option<String>,
     /// AMQP `reply_to`.
     pub reply_to: Option<String>,
-    /// AMQP `user_id`; the broker has verified that it is the connection's user.
+    /// Who sent it: AMQP `user_id`, which the broker has verified to be the connection's user, or who has signed it.
     pub user_id: Option<String>,
     /// AMQP `app_id`; anyone may write anything there.
     pub app_id: Option<String>,
@@ -46,6 +46,8 @@ pub struct Incoming {
     pub unreadable: Vec<String>,
     /// Why the broker gave the message up, if it did.
     pub dead_lettered: Option<DeadLettered>,
+    /// Why its signature is not believed, if it has one that is not.
+    pub unproven: Option<String>,
 }
 
 /// A body that was too large to be kept.
@@ -101,6 +103,15 @@ pub trait Intake: Send + Sync + 'static {
 
     /// Returns when the store can be written; at once when it can be now.
     async fn ready(&self);
+
+    /// Whether this worker may consume: of those that share a store one leads, until it resigns or is lost. Asked again and
+    /// again.
+    async fn lead(&self) -> bool {
+        true
+    }
+
+    /// Lets another worker lead.
+    async fn resign(&self) {}
 }
 
 /// What is to be published: persistent, and mandatory unless it is for a direct reply-to.

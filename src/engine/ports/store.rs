@@ -460,6 +460,17 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<Record>, StoreError>;
 
+    /// Whether this worker may take messages from the broker: of those that share the store, the first to ask may until it
+    /// resigns, or until its connection ends.
+    async fn lead_intake(&self) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+
+    /// Lets another worker that shares the store take messages.
+    async fn resign_intake(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// Lets another worker that shares the store sweep this group.
     async fn release_group(&self, _group: &Group) -> Result<(), StoreError> {
         Ok(())

@@ -61,6 +61,11 @@ pub(super) fn outbox(lane: Lane) -> i32 {
     }
 }
 
+/// Held by the worker that takes messages from the broker.
+pub(super) fn intake() -> i32 {
+    of_worker("intake", "")
+}
+
 /// Held by the worker that sweeps this group.
 pub(super) fn group(group: &Group) -> i32 {
     of_worker("sweep", &format!("{} {} {}", group.cen.owner, group.cen.id, group.kind.as_str()))
@@ -95,8 +100,8 @@ mod tests {
         };
         let swept = group(&Group { cen, kind: InstanceType::VPC });
         assert_eq!(
-            [presence(), name("w1"), outbox(Lane::Events), swept, shard("w1", 64).into()],
-            [-1912097226, -1630057445, 1273829582, -945260907, 16]
+            [presence(), name("w1"), outbox(Lane::Events), intake(), swept, shard("w1", 64).into()],
+            [-1912097226, -1630057445, 1273829582, -1711881263, -945260907, 16]
         );
         let names =
             of_names(["vpc-bp1h8vbrbcgohcju50001", "revoke cen-44m0p68spvlrqq0001", "vpc-bp1h8vbrbcgohcju50001"]);

@@ -146,6 +146,20 @@ async fn a_group_is_swept_by_one_worker_at_a_time() {
 }
 
 #[tokio::test]
+async fn messages_are_taken_by_one_worker_until_it_resigns_or_is_gone() {
+    let (_database, one, other) = two().await;
+    for _ in 0..2 {
+        assert_eq!((one.lead_intake().await.unwrap(), other.lead_intake().await.unwrap()), (true, false));
+    }
+    one.resign_intake().await.unwrap();
+    assert_eq!((other.lead_intake().await.unwrap(), one.lead_intake().await.unwrap()), (true, false));
+    drop(other);
+    while !one.lead_intake().await.unwrap() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
 async fn two_workers_cannot_have_the_same_name() {
     let (database, one, _) = two().await;
     take(&*one, &[record(1)]).await;
