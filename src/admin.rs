@@ -5,12 +5,12 @@
 //! | `GET /healthz` | nothing | the process is alive |
 //! | `GET /readyz` | nothing | a check each of the store, the broker and the definitions; 503 when one fails |
 //! | `GET /metrics` | nothing | OpenMetrics |
-//! | `GET /v1/jobs` | reader | jobs, newest first; `state`, `kind`, `instance`, `cen`, `requester`, `label=k=v`, `before`, `limit` |
+//! | `GET /v1/jobs` | reader | jobs with their explanations, newest first; filters as below, `before`, `limit` |
 //! | `GET /v1/jobs/{reference}` | reader | one job with its explanation and events; by uid, or by `requester/id`, percent-encoded |
 //! | `POST /v1/jobs/{reference}/cancel` | operator | ends a job or undoes it; 409 when the job is not in a state for it |
 //! | `POST /v1/jobs/{reference}/resume` | operator | lets a parked job go on; 409 likewise |
 //! | `POST /v1/jobs/{reference}/approve` | approver | lets a job begin that an hourly limit has parked; 409 likewise |
-//! | `GET /v1/approvals` | reader | the number of jobs that an hourly limit has parked, and the newest; filters as above, or `job=…` |
+//! | `GET /v1/approvals` | reader | the number of jobs that an hourly limit has parked, and the newest; with filters, or `job=…` |
 //! | `POST /v1/approvals` | approver | lets them begin: those of `job=…`, or with filters and `expect=<count>` if the count is right |
 //! | `GET /v1/accounts/paused` | reader | the paused accounts |
 //! | `POST /v1/accounts/{uid}/pause` | operator | pauses an account with `by=…&reason=…` |
@@ -19,6 +19,10 @@
 //! | `GET /v1/undeliverable` | reader | messages of the worker that could not be published, with the reason, oldest first; `after`, `limit` |
 //! | `POST /v1/undeliverable/replay` | operator | sends them again: those of `number=…`, or with `expect=<count>` all if the count is right |
 //! | `POST /v1/undeliverable/drop` | operator | deletes them, chosen in the same way |
+//!
+//! Filters are the parameters `state` and `for` (a reason of the closed list), each with words separated by commas, `kind`,
+//! `half-done=true`, `held=true`, `account`, `cen`, `instance`, `requester`, `label=k=v`, `since`, `until` and `older-than`. A
+//! list reads at most 10,000 records for one answer.
 //!
 //! A role comes with a token (`Authorization: Bearer …`), on the loopback too, and includes the roles before it: reader, operator,
 //! approver. Probes and scrapers carry no secrets, so what needs nothing shows nothing of a job: `/readyz` without a token names
@@ -58,6 +62,6 @@ pub use dead::{Dropped, RejectionPage, Replayed, Undeliverable, UndeliverablePag
 pub use error::ApiError;
 pub use explain::{Explanation, explain};
 pub use health::{HealthCheck, Readiness};
-pub use jobs::{JobPage, JobView};
+pub use jobs::{JobPage, JobRow, JobView};
 pub use parts::{Admin, AdminParts};
 pub use tokens::{ADMIN, AdminRole, AdminToken, AdminTokens, Authority, LOCAL, is_name};

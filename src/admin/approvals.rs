@@ -5,9 +5,10 @@ use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 
 use super::error::ApiError;
-use super::filter::{FILTERS, narrow};
+use super::filter;
+use super::jobs::JobRow;
 use super::parts::Admin;
-use super::query::{LARGEST_PAGE, PAGE, limit, pairs, parsed, unknown};
+use super::query::{LARGEST_PAGE, limit, parsed};
 use super::tokens::Authority;
 use crate::domain::JobUid;
 use crate::engine::ports::store::{Filter, StoreError};
@@ -19,7 +20,7 @@ pub struct Approvals {
     /// The number of jobs that match.
     pub total: usize,
     /// The newest of them, at most `limit`.
-    pub jobs: Vec<Record>,
+    pub jobs: Vec<JobRow>,
 }
 
 /// The answer to `POST /v1/approvals`.
@@ -39,14 +40,14 @@ struct ApprovalQuery {
 }
 
 pub(super) async fn list(State(admin): State<Admin>, RawQuery(query): RawQuery) -> Result<Json<Approvals>, ApiError> {
-    let asked = read(query.as_deref())?;
+    let asked = admin.asked_for(query.as_deref())?;
     if asked.expect.is_some() {
         return Err(ApiError::BadRequest("expect=… is for POST, which approves; GET only lists".into()));
     }
     let mut jobs = admin.needing(&asked).await?;
     let total = jobs.len();
     jobs.truncate(asked.filter.limit);
-    Ok(Json(Approvals { total, jobs }))
+    Ok(Json(Approvals { total, jobs: admin.rows(jobs).await? }))
 }
 
 /// Approves the jobs of `job=…`, each of which must need approval; or all that match the filters, if their number is that
@@ -56,7 +57,7 @@ pub(super) async fn approve(
     Extension(authority): Extension<Authority>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Approved>, ApiError> {
-    let asked = read(query.as_deref())?;
+    let asked = admin.asked_for(query.as_deref())?;
     let jobs = admin.needing(&asked).await?;
     let found = jobs.len();
     let expected = match asked.expect {
@@ -77,31 +78,24 @@ pub(super) async fn approve(
     Ok(Json(Approved { left: found - approved.len(), approved }))
 }
 
-fn read(query: Option<&str>) -> Result<ApprovalQuery, ApiError> {
-    let mut asked =
-        ApprovalQuery { named: Vec::new(), filter: Filter { limit: PAGE, ..Filter::default() }, expect: None };
-    let mut filtered = false;
-    for (key, value) in pairs(query) {
-        match key.as_str() {
-            "job" => asked.named.push(value),
-            "expect" => asked.expect = Some(parsed(&key, &value, "a count")?),
-            "limit" => asked.filter.limit = limit(&value)?,
-            "state" | "before" => {
-                return Err(ApiError::BadRequest(format!(
-                    "{key} cannot be used here: the jobs that need approval are all parked, and all of them are counted"
-                )));
-            }
-            _ if narrow(&mut asked.filter, &key, &value)? => filtered = true,
-            _ => return Err(unknown(&key, &[&["job", "expect", "limit"], &FILTERS[..]].concat())),
-        }
-    }
-    if filtered && !asked.named.is_empty() {
-        return Err(ApiError::BadRequest("either job=… or filters can be given, not both".into()));
-    }
-    Ok(asked)
-}
-
 impl Admin {
+    fn asked_for(&self, query: Option<&str>) -> Result<ApprovalQuery, ApiError> {
+        let (mut named, mut expect) = (Vec::new(), None);
+        let now = self.parts().engine.clock.now();
+        let filter = filter::read(query, now, &["job", "expect", "limit"], |filter, key, value| {
+            match key {
+                "job" => named.push(value.to_owned()),
+                "expect" => expect = Some(parsed(key, value, "a count")?),
+                _ => filter.limit = limit(value)?,
+            }
+            Ok(())
+        })?;
+        if !named.is_empty() && filter != (Filter { limit: filter.limit, ..Filter::default() }) {
+            return Err(ApiError::BadRequest("either job=… or filters can be given, not both".into()));
+        }
+        Ok(ApprovalQuery { named, filter, expect })
+    }
+
     /// The jobs that need approval, newest first. A named job that needs none is declined.
     async fn needing(&self, asked: &ApprovalQuery) -> Result<Vec<Record>, ApiError> {
         if asked.named.is_empty() {
@@ -129,7 +123,7 @@ impl Admin {
             let parked = self.parts().engine.store.list(&page).await?;
             page.before = parked.last().map(|last| last.uid);
             let more = parked.len() == LARGEST_PAGE;
-            jobs.extend(parked.into_iter().filter(Record::needs_approval));
+            jobs.extend(parked.into_iter().filter(|job| job.needs_approval() && filter.matches(job)));
             if !more {
                 return Ok(jobs);
             }

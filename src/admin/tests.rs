@@ -93,6 +93,21 @@ async fn jobs_are_listed_newest_first_by_what_was_asked() {
     assert_eq!(page["next"], page["jobs"][1]["uid"]);
     let before = page["next"].as_str().unwrap();
     assert_eq!(worker.listed(&format!("limit=2&before={before}")).await, ["NET-1"]);
+    worker.post("/v1/jobs/ticketing%2FNET-1/cancel").await;
+    assert_eq!(worker.listed("for=cancelled-by-operator").await, ["NET-1"]);
+    assert_eq!(worker.listed("account=1250123456123456&older-than=1s").await, Vec::<String>::new());
+    assert_eq!(worker.listed("account=1250123456123456&since=1h&state=queued").await, ["NET-3", "NET-2"]);
+}
+
+#[tokio::test]
+async fn a_list_explains_a_job_like_its_page() {
+    let worker = worker(&[("ticketing", "NET-1"), ("ticketing", "NET-2")]).await;
+    let (_, page) = worker.get("/v1/jobs").await;
+    for row in page["jobs"].as_array().unwrap() {
+        let (_, view) = worker.get(&format!("/v1/jobs/{}", row["uid"].as_str().unwrap())).await;
+        assert_eq!(row["explanation"], view["explanation"]);
+    }
+    assert!(page["jobs"][0]["explanation"]["why"].as_str().unwrap().contains("job NET-1"), "{page}");
 }
 
 #[tokio::test]

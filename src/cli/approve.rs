@@ -40,6 +40,6 @@ fn query(args: &ApproveArgs) -> String {
     for job in &args.jobs {
         query.append_pair("job", job);
     }
-    args.filter.append_to(&mut query);
+    query.extend_pairs(args.filter.pairs());
     query.finish()
 }

@@ -13,12 +13,8 @@ use crate::engine::record::Record;
 /// Lists jobs.
 pub(super) async fn jobs(args: &JobsArgs, worker: &AdminClient) -> Result<Exit, CliError> {
     let mut query = form_urlencoded::Serializer::new(String::new());
-    for (name, value) in [("state", &args.state), ("before", &args.before)] {
-        if let Some(value) = value {
-            query.append_pair(name, value);
-        }
-    }
-    args.filter.append_to(&mut query);
+    query.extend_pairs(args.filter.pairs());
+    query.extend_pairs(args.before.as_ref().map(|before| ("before", before)));
     query.append_pair("limit", &args.limit.to_string());
     let page: JobPage = worker.get(&format!("/v1/jobs?{}", query.finish())).await?;
     let lines = match args.json {

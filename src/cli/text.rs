@@ -1,19 +1,19 @@
 //! Jobs as text for people: rows of a table, and the page of one job.
 
-use crate::admin::JobView;
+use crate::admin::{JobRow, JobView};
 use crate::engine::record::{Commanded, Image, Outcome, Record, Write};
 
 /// One row for each job, under a heading.
-pub(super) fn table(jobs: &[Record]) -> Vec<String> {
+pub(super) fn table(jobs: &[JobRow]) -> Vec<String> {
     let heading = ["UID", "STATE", "KIND", "REQUESTER/ID", "INSTANCE", "WHY"].map(str::to_owned);
-    let row = |job: &Record| {
+    let row = |JobRow { job, explanation }: &JobRow| {
         [
             job.uid.to_string(),
-            job.state().as_str().to_owned(),
+            state(job).to_owned(),
             job.job.kind.to_string(),
             format!("{}/{}", job.requester, job.job.id),
             job.job.instance.id.to_string(),
-            job.why.clone(),
+            explanation.why.clone(),
         ]
     };
     let rows: Vec<[String; 6]> = std::iter::once(heading).chain(jobs.iter().map(row)).collect();
@@ -26,11 +26,16 @@ pub(super) fn table(jobs: &[Record]) -> Vec<String> {
     rows.iter().map(line).collect()
 }
 
+/// The state of a job for people: one that is held is neither waiting for its turn nor worked on.
+fn state(record: &Record) -> &'static str {
+    if record.phase.held().is_some() { "held" } else { record.state().as_str() }
+}
+
 /// Everything about one job.
 pub(super) fn page(view: &JobView) -> Vec<String> {
     let (record, job) = (&view.job, &view.job.job);
     let mut lines = vec![
-        format!("{} {} · {}", job.kind, job.id, record.state().as_str()),
+        format!("{} {} · {}", job.kind, job.id, state(record)),
         field("uid", record.uid),
         field("requester", &record.requester),
         field(
@@ -106,10 +111,19 @@ mod tests {
     use super::*;
     use crate::admin::explain;
     use crate::admin::testing::{at, record};
+    use crate::engine::record::{Phase, Turn};
 
     #[test]
     fn a_table_has_a_heading_and_columns_in_line() {
-        let rows = table(&[record("NET-1"), record("NET-4312/1")]);
+        let row = |id: &str| {
+            let job = record(id);
+            JobRow { explanation: explain(&job, None, true, at("2026-11-21T10:20:00Z")), job }
+        };
+        let mut held = row("NET-1");
+        let account = held.job.job.cen.owner.clone();
+        held.job.phase = Phase::Running(Turn::Held { account, expires: None });
+        let rows = table(&[held, row("NET-4312/1")]);
+        assert!(rows[1].contains(" held ") && rows[2].ends_with("it is the first job on its instance"), "{rows:#?}");
         let column = rows[0].find("INSTANCE").unwrap();
         assert_eq!(rows.len(), 3);
         assert!(rows[1..].iter().all(|row| row[column..].starts_with("vpc-")), "{rows:#?}");

@@ -67,46 +67,76 @@ pub struct WorkerArgs {
     pub token_name: Option<String>,
 }
 
-/// The filters of `jobs` and `approve`. The worker parses their values.
+/// Which jobs are meant; every option narrows. The worker parses their values.
 #[derive(Debug, Default, Args)]
 pub struct FilterArgs {
+    /// Only jobs in these states, separated by commas.
+    #[arg(long)]
+    pub state: Option<String>,
     /// Only jobs of this kind: grant, revoke or payer-change.
     #[arg(long)]
     pub kind: Option<String>,
-    /// Only jobs on this instance.
+    /// Only jobs that are parked, or have ended, for these reasons, separated by commas.
+    #[arg(long = "for", value_name = "REASON")]
+    pub reasons: Option<String>,
+    /// Only jobs that are parked half done.
     #[arg(long)]
-    pub instance: Option<String>,
+    pub half_done: bool,
+    /// Only jobs that are held, because one of their accounts is paused.
+    #[arg(long)]
+    pub held: bool,
+    /// Only jobs that act in this account, which owns their instance or their CEN.
+    #[arg(long, value_name = "UID")]
+    pub account: Option<String>,
     /// Only jobs in this CEN.
     #[arg(long)]
     pub cen: Option<String>,
+    /// Only jobs on this instance.
+    #[arg(long)]
+    pub instance: Option<String>,
     /// Only jobs from this requester.
     #[arg(long)]
     pub requester: Option<String>,
     /// Only jobs with this label.
     #[arg(long, value_name = "NAME=VALUE")]
     pub label: Option<String>,
+    /// Only jobs accepted at this time or later: an RFC 3339 time, or how long ago, such as 2h.
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Only jobs accepted before this time.
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// Only jobs accepted longer ago than this, such as 30m.
+    #[arg(long, value_name = "SPAN")]
+    pub older_than: Option<String>,
 }
 
 impl FilterArgs {
-    /// Appends the filters that are set to a query.
-    pub fn append_to(&self, query: &mut form_urlencoded::Serializer<'_, String>) {
-        let Self { kind, instance, cen, requester, label } = self;
-        for (name, value) in
-            [("kind", kind), ("instance", instance), ("cen", cen), ("requester", requester), ("label", label)]
-        {
-            if let Some(value) = value {
-                query.append_pair(name, value);
-            }
-        }
+    /// The filters that are set, with the names of their parameters.
+    pub fn pairs(&self) -> Vec<(&'static str, &str)> {
+        let switch = |on: bool| on.then_some("true");
+        let options = [
+            ("state", self.state.as_deref()),
+            ("kind", self.kind.as_deref()),
+            ("for", self.reasons.as_deref()),
+            ("half-done", switch(self.half_done)),
+            ("held", switch(self.held)),
+            ("account", self.account.as_deref()),
+            ("cen", self.cen.as_deref()),
+            ("instance", self.instance.as_deref()),
+            ("requester", self.requester.as_deref()),
+            ("label", self.label.as_deref()),
+            ("since", self.since.as_deref()),
+            ("until", self.until.as_deref()),
+            ("older-than", self.older_than.as_deref()),
+        ];
+        options.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
     }
 }
 
 /// `jobs`
 #[derive(Debug, Args)]
 pub struct JobsArgs {
-    /// Only jobs in these states, separated by commas.
-    #[arg(long)]
-    pub state: Option<String>,
     #[command(flatten)]
     pub filter: FilterArgs,
     /// Only jobs older than this one, to get the next page.

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::domain::{AccountUid, Cen, CenId, Code, Instance, InstanceId, InstanceType, JobId, JobUid, Kind, Requester};
 use crate::engine::guards::Pause;
+pub use crate::engine::ports::filter::Filter;
 use crate::engine::ports::mail::{Lane, Outgoing};
 use crate::engine::record::{Origin, Record, State};
 
@@ -327,27 +328,6 @@ pub struct Group {
     pub kind: InstanceType,
 }
 
-/// Which jobs to list. A field that is left empty excludes no job.
-#[derive(Debug, Clone, Default)]
-pub struct Filter {
-    /// Jobs in one of these states.
-    pub states: Vec<State>,
-    /// Jobs of this kind.
-    pub kind: Option<Kind>,
-    /// Jobs on this instance.
-    pub instance: Option<InstanceId>,
-    /// Jobs on this CEN.
-    pub cen: Option<CenId>,
-    /// Jobs from this requester.
-    pub requester: Option<Requester>,
-    /// Jobs with this label: its name and value.
-    pub label: Option<(String, String)>,
-    /// Jobs accepted before this one: the last job of the previous page.
-    pub before: Option<JobUid>,
-    /// The length of a page, newest first; 0 lists nothing.
-    pub limit: usize,
-}
-
 /// Counts for the metrics.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -462,7 +442,8 @@ pub trait Store: Send + Sync + 'static {
     /// The first job in the queue of an instance and its owner.
     async fn first_in_queue(&self, instance: &Instance) -> Result<Option<JobUid>, StoreError>;
 
-    /// A page of jobs, newest first.
+    /// A page of jobs, newest first. `reasons` of the filter only narrow the states that they can be found in: the reason is in
+    /// the record alone, and [`Filter::matches`] tells.
     async fn list(&self, filter: &Filter) -> Result<Vec<Record>, StoreError>;
 
     /// The events of a job, in order, as JSON texts.

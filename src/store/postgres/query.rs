@@ -28,11 +28,11 @@ pub(super) async fn waiting_on(conn: &Connection, instance: &InstanceId, cen: &C
 }
 
 pub(super) async fn list(conn: &Connection, filter: &Filter) -> Result<Vec<Record>, PgError> {
-    let [first, rest @ ..] = filter.states.as_slice() else { return in_state(conn, filter, None).await };
-    let mut records = in_state(conn, filter, Some(*first)).await?;
+    let Some(states) = filter.possible_states() else { return in_state(conn, filter, None).await };
     // For one state the rows come from an index in order, up to the limit. One query for several would sort all of them.
-    for state in rest {
-        records.extend(in_state(conn, filter, Some(*state)).await?);
+    let mut records = Vec::new();
+    for state in states {
+        records.extend(in_state(conn, filter, Some(state)).await?);
     }
     records.sort_unstable_by_key(|record| std::cmp::Reverse(record.uid));
     records.dedup_by_key(|record| record.uid);
@@ -64,6 +64,23 @@ async fn in_state(conn: &Connection, filter: &Filter, state: Option<State>) -> R
     }
     if let Some(kind) = filter.kind {
         clauses.push("j.kind = ", kind.as_str());
+    }
+    if let Some(account) = &filter.account {
+        clauses.values.push(Box::new(account.as_str()));
+        let number = clauses.values.len();
+        clauses.sql.push_str(&format!(" AND (j.instance_owner = ${number} OR j.cen_owner = ${number})"));
+    }
+    if filter.half_done {
+        clauses.sql.push_str(" AND j.turn IS NOT NULL");
+    }
+    if filter.held {
+        clauses.sql.push_str(" AND j.held IS NOT NULL");
+    }
+    if let Some(since) = filter.since {
+        clauses.push("j.accepted_us >= ", row::at_or_before(since));
+    }
+    if let Some(until) = filter.until {
+        clauses.push("j.accepted_us < ", row::at_or_before(until));
     }
     if let Some(before) = filter.before {
         clauses.push(if filter.label.is_some() { "l.uid < " } else { "j.uid < " }, before.0);

@@ -34,11 +34,11 @@ pub(super) fn waiting_on(conn: &Connection, instance: &InstanceId, cen: &CenId) 
 }
 
 pub(super) fn list(conn: &Connection, filter: &Filter) -> Result<Vec<Record>, StoreError> {
-    let [first, rest @ ..] = filter.states.as_slice() else { return in_state(conn, filter, None) };
-    let mut records = in_state(conn, filter, Some(*first))?;
+    let Some(states) = filter.possible_states() else { return in_state(conn, filter, None) };
     // For one state the rows come from an index in order, up to the limit. One query for several would sort all of them.
-    for state in rest {
-        records.extend(in_state(conn, filter, Some(*state))?);
+    let mut records = Vec::new();
+    for state in states {
+        records.extend(in_state(conn, filter, Some(state))?);
     }
     records.sort_unstable_by_key(|record| std::cmp::Reverse(record.uid));
     records.dedup_by_key(|record| record.uid);
@@ -74,6 +74,23 @@ fn in_state(conn: &Connection, filter: &Filter, state: Option<State>) -> Result<
         clauses.equal("j.kind", kind.as_str());
     }
     let Clauses { mut sql, mut values } = clauses;
+    // No index is for these.
+    if let Some(account) = &filter.account {
+        sql.push_str(" AND ? IN (j.instance_owner, j.cen_owner)");
+        values.push(Value::Text(account.to_string()));
+    }
+    if filter.half_done {
+        sql.push_str(" AND +j.turn IS NOT NULL");
+    }
+    if filter.held {
+        sql.push_str(" AND +j.held IS NOT NULL");
+    }
+    for (condition, at) in [("j.accepted_us >= ?", filter.since), ("j.accepted_us < ?", filter.until)] {
+        if let Some(at) = at {
+            sql.push_str(&format!(" AND {condition}"));
+            values.push(Value::Integer(row::at_or_before(at)));
+        }
+    }
     if let Some(before) = filter.before {
         sql.push_str(&format!(" AND {uid} < ?"));
         values.push(Value::Blob(before.0.as_bytes().to_vec()));
