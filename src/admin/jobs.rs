@@ -98,7 +98,8 @@ impl Admin {
         Ok(rows)
     }
 
-    /// The job that a path names: by uid, or by requester and id. Both of them may contain a `/`.
+    /// The job that a path names: by uid, by requester and id, which both may contain a `/`, or by an id that only one requester
+    /// has.
     pub(super) async fn find(&self, reference: Result<Path<String>, PathRejection>) -> Result<Record, ApiError> {
         let Path(reference) = reference.map_err(|error| ApiError::BadRequest(error.body_text()))?;
         let store = &self.parts().engine.store;
@@ -106,13 +107,16 @@ impl Admin {
         if let Ok(uid) = reference.parse::<JobUid>() {
             return store.load(uid).await?.ok_or_else(none);
         }
-        let readings = readings(&reference);
-        if readings.is_empty() {
-            return Err(ApiError::BadRequest(format!("\"{reference}\" names no job: give its uid, or requester/id")));
-        }
         let mut found = Vec::new();
-        for (requester, id) in readings {
+        for (requester, id) in readings(&reference) {
             found.extend(store.find(&requester, &id).await?);
+        }
+        // Only then: a requester must not make the name of another one's job ambiguous.
+        if found.is_empty() {
+            let id = JobId::parse(reference.as_str()).map_err(|_| {
+                ApiError::BadRequest(format!("\"{reference}\" names no job: give its uid, requester/id, or its id"))
+            })?;
+            found = store.find_by_id(&id).await?;
         }
         match found.len() {
             0 => Err(none()),

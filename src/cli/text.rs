@@ -1,7 +1,7 @@
 //! Jobs as text for people: rows of a table, and the page of one job.
 
 use crate::admin::{JobRow, JobView};
-use crate::engine::record::{Commanded, Image, Outcome, Record, Write};
+use crate::engine::record::{Commanded, Image, Outcome, Overtaker, Record, Write};
 
 /// One row for each job, under a heading.
 pub(super) fn table(jobs: &[JobRow]) -> Vec<String> {
@@ -59,13 +59,15 @@ pub(super) fn page(view: &JobView) -> Vec<String> {
     lines.extend(view.explanation.blocker.map(|uid| field("blocked by", uid)));
     lines.extend(view.explanation.until.map(|until| field("until", until)));
     lines.push(field("next", &view.explanation.next));
+    let overtaken =
+        |by: &Overtaker| field("overtaken", format!("{} by {} {}/{} {}", by.at, by.kind, by.requester, by.id, by.uid));
+    lines.extend(record.overtaken_by.as_ref().map(overtaken));
     let findings = record.phase.ending().into_iter().flat_map(|ending| &ending.findings);
     lines.extend(findings.map(|finding| field("finding", finding)));
     lines.extend(record.before.as_ref().map(|before| field("before", image(before))));
     lines.extend(record.after.as_ref().map(|after| field("after", image(after))));
-    let commanded = |Commanded { command, at, authority }: &Commanded| {
-        field("command", format!("{at} {command}, token {authority}"))
-    };
+    let commanded =
+        |Commanded { command, at, mandate }: &Commanded| field("command", format!("{at} {command} {mandate}"));
     lines.extend(record.commands.iter().map(commanded));
     lines.extend(record.writes.iter().map(|write| field("write", written(write))));
     let events = view.events.iter().map(|event| {

@@ -56,8 +56,8 @@ use crate::domain::{AccountUid, CenId, Instance, InstanceId, JobId, JobUid, Requ
 use crate::engine::guards::Pause;
 use crate::engine::ports::mail::Lane;
 use crate::engine::ports::store::{
-    Change, Claimed, Committed, Counts, Filter, Group, Message, OutboxPage, OutboxRow, Rejected, Settlement, Store,
-    StoreError, Taken, Turns, UndeliverableRow, Wakeup,
+    Change, Claimed, Committed, Counts, Filter, Group, Message, OutboxPage, OutboxRow, Outlook, Rejected, Settlement,
+    Store, StoreError, Taken, Turns, UndeliverableRow, Wakeup,
 };
 use crate::engine::record::Record;
 use crate::store::judge;
@@ -281,6 +281,10 @@ impl Store for Postgres {
         read!(self, conn => query::find(&conn, requester, id))
     }
 
+    async fn find_by_id(&self, id: &JobId) -> Result<Vec<Record>, StoreError> {
+        read!(self, conn => query::find_by_id(&conn, id))
+    }
+
     async fn waiting_on(&self, instance: &InstanceId, cen: &CenId) -> Result<Vec<Record>, StoreError> {
         read!(self, conn => query::waiting_on(&conn, instance, cen))
     }
@@ -355,6 +359,10 @@ impl Store for Postgres {
 
     async fn pauses(&self) -> Result<Vec<Pause>, StoreError> {
         read!(self, conn => guards::pauses(&conn))
+    }
+
+    async fn outlook(&self) -> Result<Vec<Outlook>, StoreError> {
+        read!(self, conn => counts::outlook(&conn))
     }
 
     async fn counts(&self) -> Result<Counts, StoreError> {

@@ -42,8 +42,8 @@ use crate::domain::{AccountUid, CenId, Instance, InstanceId, JobId, JobUid, Requ
 use crate::engine::guards::Pause;
 use crate::engine::ports::mail::Lane;
 use crate::engine::ports::store::{
-    Change, Claimed, Committed, Counts, Filter, Group, Message, OutboxPage, OutboxRow, Rejected, Settlement, Store,
-    StoreError, Taken, Turns, UndeliverableRow,
+    Change, Claimed, Committed, Counts, Filter, Group, Message, OutboxPage, OutboxRow, Outlook, Rejected, Settlement,
+    Store, StoreError, Taken, Turns, UndeliverableRow,
 };
 use crate::engine::record::Record;
 
@@ -197,6 +197,11 @@ impl Store for Sqlite {
         self.read(move |conn| query::find(conn, &requester, &id)).await
     }
 
+    async fn find_by_id(&self, id: &JobId) -> Result<Vec<Record>, StoreError> {
+        let id = id.clone();
+        self.read(move |conn| query::find_by_id(conn, &id)).await
+    }
+
     async fn waiting_on(&self, instance: &InstanceId, cen: &CenId) -> Result<Vec<Record>, StoreError> {
         let (instance, cen) = (instance.clone(), cen.clone());
         self.look_up(move |conn| query::waiting_on(conn, &instance, &cen)).await
@@ -269,6 +274,10 @@ impl Store for Sqlite {
 
     async fn pauses(&self) -> Result<Vec<Pause>, StoreError> {
         self.look_up(guards::pauses).await
+    }
+
+    async fn outlook(&self) -> Result<Vec<Outlook>, StoreError> {
+        self.read(counts::outlook).await
     }
 
     async fn counts(&self) -> Result<Counts, StoreError> {

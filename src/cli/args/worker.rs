@@ -1,21 +1,30 @@
 //! Commands that ask a running worker over its admin API.
 
+use std::time::Duration;
+
 use clap::{Args, Subcommand};
+
+use crate::domain::parse_duration;
 
 /// A command for a running worker.
 #[derive(Debug, Subcommand)]
 pub enum WorkerCommand {
+    /// Show what needs a person, with the command for it, and what goes on by itself. Exits 1 if something needs a person.
+    Status(StatusArgs),
     /// List the jobs of a running worker, newest first.
     Jobs(JobsArgs),
     /// Show one job: why it is in its state, what happens next, and what was written.
     Show(ShowArgs),
-    /// Cancel a job. If nothing was written, it ends at once. If one side was written, that is undone. If both were, the
+    /// Wait until no job matches the filters: without --state, --for, --half-done and --held, until none of the jobs is queued,
+    /// running or waiting. Jobs that no worker has accepted yet do not count.
+    Wait(WaitArgs),
+    /// Cancel jobs. If nothing was written, a job ends at once. If one side was written, that is undone. If both were, the
     /// command is declined.
-    Cancel(JobArgs),
-    /// Let a parked job go on from where it stopped.
-    Resume(JobArgs),
-    /// Approve jobs that an hourly limit has parked, so that they begin: the named jobs, or all that match the filters.
-    Approve(ApproveArgs),
+    Cancel(CommandArgs),
+    /// Let parked jobs go on from where they stopped.
+    Resume(CommandArgs),
+    /// Approve jobs that an hourly limit has parked, so that they begin.
+    Approve(CommandArgs),
     /// Pause an account: none of its jobs begins until it is unpaused. Jobs that have begun go on.
     Pause(PauseArgs),
     /// End the pause of an account: its jobs begin again.
@@ -31,10 +40,11 @@ impl WorkerCommand {
     /// Where to find the worker.
     pub fn worker(&self) -> &WorkerArgs {
         match self {
+            Self::Status(args) => &args.worker,
+            Self::Wait(args) => &args.worker,
             Self::Jobs(args) => &args.worker,
             Self::Show(args) => &args.worker,
-            Self::Cancel(args) | Self::Resume(args) => &args.worker,
-            Self::Approve(args) => &args.worker,
+            Self::Cancel(args) | Self::Resume(args) | Self::Approve(args) => &args.worker,
             Self::Pause(args) => &args.worker,
             Self::Unpause(args) => &args.worker,
             Self::Paused(args) => &args.worker,
@@ -46,11 +56,16 @@ impl WorkerCommand {
     /// Whether output and errors are JSON.
     pub fn is_for_programs(&self) -> bool {
         match self {
+            Self::Status(args) => args.json,
+            Self::Wait(args) => args.json,
             Self::Jobs(args) => args.json,
             Self::Show(args) => args.json,
+            Self::Cancel(args) | Self::Resume(args) | Self::Approve(args) => args.json,
+            Self::Pause(args) => args.json,
+            Self::Unpause(args) => args.json,
             Self::Paused(args) => args.json,
             Self::Dead(DeadCommand::List(args)) => args.json,
-            _ => false,
+            Self::Dead(DeadCommand::Replay(args) | DeadCommand::Drop(args)) => args.json,
         }
     }
 }
@@ -134,6 +149,34 @@ impl FilterArgs {
     }
 }
 
+/// `status`
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// Show it again every two seconds, until it is interrupted.
+    #[arg(long)]
+    pub watch: bool,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub worker: WorkerArgs,
+}
+
+/// `wait`
+#[derive(Debug, Args)]
+pub struct WaitArgs {
+    #[command(flatten)]
+    pub filter: FilterArgs,
+    /// Give up after this time, such as 90m, with exit code 1.
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub timeout: Option<Duration>,
+    /// Print one JSON object at the end: how many jobs are in each state.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub worker: WorkerArgs,
+}
+
 /// `jobs`
 #[derive(Debug, Args)]
 pub struct JobsArgs {
@@ -155,8 +198,11 @@ pub struct JobsArgs {
 /// `show`
 #[derive(Debug, Args)]
 pub struct ShowArgs {
-    /// The job, by its uid or as requester/id.
+    /// The job: by its uid, as requester/id, or by its id if only one requester has that.
     pub job: String,
+    /// Show it again as it changes, until the job has ended or needs a person.
+    #[arg(long)]
+    pub watch: bool,
     /// Print one JSON object, with the events.
     #[arg(long)]
     pub json: bool,
@@ -164,26 +210,44 @@ pub struct ShowArgs {
     pub worker: WorkerArgs,
 }
 
-/// `cancel` and `resume`
-#[derive(Debug, Args)]
-pub struct JobArgs {
-    /// The job, by its uid or as requester/id.
-    pub job: String,
-    #[command(flatten)]
-    pub worker: WorkerArgs,
+/// What is said with a command. It is kept and told with the name of the token, which alone is verified.
+#[derive(Debug, Default, Args)]
+pub struct MandateArgs {
+    /// Your name.
+    #[arg(long, value_name = "NAME", env = "USER", hide_env_values = true)]
+    pub by: Option<String>,
+    /// Why the command is given.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
 }
 
-/// `approve`
+impl MandateArgs {
+    /// What is said, with the names of the parameters.
+    pub fn pairs(&self) -> Vec<(&'static str, &str)> {
+        let said = [("by", &self.by), ("reason", &self.reason)];
+        let said = said.into_iter().filter_map(|(name, text)| Some((name, text.as_deref()?)));
+        // An environment can have an empty USER.
+        said.filter(|(name, text)| *name != "by" || !text.trim().is_empty()).collect()
+    }
+}
+
+/// `cancel`, `resume` and `approve`
 #[derive(Debug, Args)]
-pub struct ApproveArgs {
-    /// The jobs, each by its uid or as requester/id. Without any, all jobs that match the filters.
+pub struct CommandArgs {
+    /// The jobs, each by its uid, as requester/id, or by its id if only one requester has that. Without any, all jobs that match
+    /// the filters.
     #[arg(value_name = "JOB", conflicts_with = "FilterArgs")]
     pub jobs: Vec<String>,
     #[command(flatten)]
     pub filter: FilterArgs,
-    /// Approve only if exactly N jobs match. Without this option, list and count them.
-    #[arg(long, value_name = "N")]
+    /// Command the jobs that match the filters if there are exactly N. Without this option, list and count them.
+    #[arg(long, value_name = "N", conflicts_with = "jobs")]
     pub expect_count: Option<usize>,
+    #[command(flatten)]
+    pub mandate: MandateArgs,
+    /// Print one JSON object per line.
+    #[arg(long)]
+    pub json: bool,
     #[command(flatten)]
     pub worker: WorkerArgs,
 }
@@ -197,8 +261,11 @@ pub struct PauseArgs {
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
     /// Your name, shown with the reason.
-    #[arg(long, value_name = "NAME", env = "USER", default_value = "an operator")]
+    #[arg(long, value_name = "NAME", env = "USER", default_value = "an operator", hide_env_values = true)]
     pub by: String,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
     #[command(flatten)]
     pub worker: WorkerArgs,
 }
@@ -208,6 +275,11 @@ pub struct PauseArgs {
 pub struct UnpauseArgs {
     /// Uid of the account.
     pub account: String,
+    #[command(flatten)]
+    pub mandate: MandateArgs,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
     #[command(flatten)]
     pub worker: WorkerArgs,
 }
@@ -255,6 +327,11 @@ pub struct DeadChoiceArgs {
     /// Choose all messages, even if there are several.
     #[arg(long)]
     pub yes: bool,
+    #[command(flatten)]
+    pub mandate: MandateArgs,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
     #[command(flatten)]
     pub worker: WorkerArgs,
 }

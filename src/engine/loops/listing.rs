@@ -8,7 +8,7 @@ use crate::engine::record::Record;
 /// The most records that are read to answer one request. A record has about 7 kB, so this takes half a second and 70 MB of
 /// reading; what has no column in the store, the reason, would else be looked for in a million of them.
 pub const MOST_READ: usize = 10_000;
-/// How many are read at once where not every one is an answer: what is in memory beside the answers.
+/// How many are read at once: what is in memory beside the answers.
 const AT_ONCE: usize = 500;
 
 /// The jobs that were found.
@@ -20,6 +20,15 @@ pub struct Listing {
     pub next: Option<JobUid>,
 }
 
+/// How many jobs match.
+#[derive(Debug, Clone)]
+pub struct Count {
+    /// All of them.
+    pub total: usize,
+    /// The newest of them.
+    pub jobs: Vec<Record>,
+}
+
 impl Engine {
     /// Up to `limit` jobs of the filter that match it. There may be further ones also where it finds fewer: it stops after
     /// [`MOST_READ`] records.
@@ -28,21 +37,63 @@ impl Engine {
     }
 
     async fn find_among(&self, filter: &Filter, most: usize) -> Result<Listing, StoreError> {
-        let (mut page, mut jobs, mut read) = (filter.clone(), Vec::new(), 0);
+        let mut jobs = Vec::new();
+        let at_once = if filter.reasons.is_empty() { filter.limit.min(AT_ONCE) } else { AT_ONCE };
+        let walk = self.walk(filter, at_once, most, |record| {
+            jobs.push(record);
+            jobs.len() < filter.limit
+        });
+        let next = walk.await?;
+        Ok(Listing { jobs, next })
+    }
+
+    /// Counts the jobs that match and keeps the newest `keep` of them. `None` if more than [`MOST_READ`] would have to be read.
+    pub async fn count(&self, filter: &Filter, keep: usize) -> Result<Option<Count>, StoreError> {
+        let mut count = Count { total: 0, jobs: Vec::new() };
+        let walk = self.walk(filter, AT_ONCE, MOST_READ, |record| {
+            count.total += 1;
+            if count.jobs.len() < keep {
+                count.jobs.push(record);
+            }
+            true
+        });
+        let rest = walk.await?;
+        Ok(rest.is_none().then_some(count))
+    }
+
+    /// Shows `visit` the jobs that match, newest first, until `most` records were read.
+    pub async fn visit(&self, filter: &Filter, most: usize, mut visit: impl FnMut(&Record)) -> Result<(), StoreError> {
+        let walk = self.walk(filter, AT_ONCE, most, |record| {
+            visit(&record);
+            true
+        });
+        walk.await?;
+        Ok(())
+    }
+
+    /// Shows `visit` the jobs that match, newest first, until it returns false or `most` records were read. Returns the last
+    /// one that it came to, if there may be further ones.
+    async fn walk(
+        &self,
+        filter: &Filter,
+        at_once: usize,
+        most: usize,
+        mut visit: impl FnMut(Record) -> bool,
+    ) -> Result<Option<JobUid>, StoreError> {
+        let (mut page, mut read) = (filter.clone(), 0);
         loop {
-            let wanted = filter.limit - jobs.len();
-            page.limit = if filter.reasons.is_empty() { wanted } else { AT_ONCE }.min(most - read);
+            page.limit = at_once.min(most - read);
             let found = self.store.list(&page).await?;
             let is_last = found.len() < page.limit;
             read += found.len();
-            page.before = found.last().map(|record| record.uid).or(page.before);
-            jobs.extend(found.into_iter().filter(|record| filter.matches(record)).take(wanted));
-            if jobs.len() == filter.limit {
-                let next = jobs.last().map(|last| last.uid);
-                return Ok(Listing { jobs, next });
+            for record in found {
+                page.before = Some(record.uid);
+                if filter.matches(&record) && !visit(record) {
+                    return Ok(page.before);
+                }
             }
             if is_last || read == most {
-                return Ok(Listing { jobs, next: page.before.filter(|_| !is_last) });
+                return Ok(page.before.filter(|_| !is_last));
             }
         }
     }

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _, Params, params_from_iter};
 
 use super::row::{self, Uid};
 use crate::domain::{CenId, InstanceId, JobId, JobUid, Requester};
-use crate::engine::ports::store::{Filter, StoreError};
+use crate::engine::ports::store::{Filter, REQUESTERS_ASKED, StoreError};
 use crate::engine::record::{Record, State};
 
 pub(super) fn load(conn: &Connection, uid: JobUid) -> Result<Option<Record>, StoreError> {
@@ -22,6 +22,19 @@ pub(super) fn find(conn: &Connection, requester: &Requester, id: &JobId) -> Resu
         .query_row([requester.as_str(), id.as_str()], |row| row.get::<_, Uid>(0))
         .optional()?;
     uid.map_or(Ok(None), |uid| load(conn, uid.0))
+}
+
+pub(super) fn find_by_id(conn: &Connection, id: &JobId) -> Result<Vec<Record>, StoreError> {
+    // The index is by requester first: one step for each of them, not for each job.
+    let sql = "WITH RECURSIVE requesters (name) AS (
+            SELECT min(requester) FROM keys
+            UNION ALL
+            SELECT (SELECT min(requester) FROM keys WHERE requester > name) FROM requesters WHERE name IS NOT NULL
+            LIMIT ?1)
+        SELECT j.uid, j.record FROM requesters
+        CROSS JOIN keys k ON k.requester = name AND k.job_id = ?2
+        CROSS JOIN jobs j ON j.uid = k.uid";
+    many(conn, sql, (REQUESTERS_ASKED, id.as_str()))
 }
 
 pub(super) fn waiting_on(conn: &Connection, instance: &InstanceId, cen: &CenId) -> Result<Vec<Record>, StoreError> {

@@ -130,6 +130,20 @@ pub async fn one_job_by_either_name(store: S) {
     assert_eq!(store.load(uid(3)).await.unwrap(), None);
 }
 
+pub async fn jobs_of_all_requesters_by_an_id(store: S) {
+    let id = JobId::parse("shared").unwrap();
+    let mut records: Vec<Record> = (1..=4).map(record).collect();
+    for (n, requester) in [(0, "anonymous"), (1, "bots"), (3, "zed")] {
+        records[n].requester = Requester::parse(requester).unwrap();
+        records[n].job.id = id.clone();
+    }
+    take(&*store, &records).await;
+    let found = store.find_by_id(&id).await.unwrap();
+    assert_eq!(found.iter().map(|record| record.uid).collect::<Vec<_>>(), [uid(1), uid(2), uid(4)]);
+    assert_eq!(store.find_by_id(&record(3).job.id).await.unwrap().len(), 1);
+    assert_eq!(store.find_by_id(&JobId::parse("none").unwrap()).await.unwrap(), []);
+}
+
 pub async fn waiting_jobs_oldest_first(store: S) {
     let mut elsewhere = waiting(record_on(4, 1), at(100));
     elsewhere.job.cen.id = CenId::parse("cen-44m0p68spvlrqq0009").unwrap();
