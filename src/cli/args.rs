@@ -63,7 +63,7 @@ pub enum CliCommand {
     Simulate(SimulateArgs),
     /// The commands that ask a running worker.
     #[command(flatten)]
-    Worker(WorkerCommand),
+    Worker(Box<WorkerCommand>),
     /// Check the store, the broker, the credentials, the permissions and the clock, and tell how to fix what is wrong. The
     /// broker and the cloud are only read.
     Doctor(DoctorArgs),
