@@ -5,21 +5,32 @@
 //! | `GET /healthz` | nothing | the process is alive |
 //! | `GET /readyz` | nothing | a check each of the store, the broker and the definitions; 503 when one fails |
 //! | `GET /metrics` | nothing | OpenMetrics |
-//! | `GET /v1/jobs` | reader | jobs, newest first; `state`, `kind`, `instance`, `cen`, `requester`, `label=k=v`, `before`, `limit` |
-//! | `GET /v1/jobs/{reference}` | reader | one job with its explanation and events; by uid, or by `requester/id`, percent-encoded |
+//! | `GET /v1/status` | reader | what needs a person, with the command for it; what goes on by itself; accounts, checks, messages |
+//! | `GET /v1/jobs` | reader | jobs with their explanations, newest first; filters as below, `before`, `limit` |
+//! | `GET /v1/jobs/{reference}` | reader | one job with its explanation and events; by uid, by `requester/id`, or by an id that only one requester has, percent-encoded |
 //! | `POST /v1/jobs/{reference}/cancel` | operator | ends a job or undoes it; 409 when the job is not in a state for it |
 //! | `POST /v1/jobs/{reference}/resume` | operator | lets a parked job go on; 409 likewise |
 //! | `POST /v1/jobs/{reference}/release` | operator | lets the other jobs on the instance of a half-done job go on; 409 likewise |
 //! | `POST /v1/jobs/{reference}/approve` | approver | lets a job begin that an hourly limit has parked; 409 likewise |
-//! | `GET /v1/approvals` | reader | the number of jobs that an hourly limit has parked, and the newest; filters as above, or `job=…` |
-//! | `POST /v1/approvals` | approver | lets them begin: those of `job=…`, or with filters and `expect=<count>` if the count is right |
+//! | `GET /v1/bulk/cancel` | reader | the number of jobs that `POST` would cancel, and the newest `limit`; filters as below |
+//! | `POST /v1/bulk/cancel` | operator | cancels the jobs of a filter if their number is that of `expect=<count>`, 409 if not; 1,000 a call, the next ones with `before` |
+//! | `GET /v1/bulk/resume` | reader | likewise |
+//! | `POST /v1/bulk/resume` | operator | likewise, of the parked jobs |
+//! | `GET /v1/bulk/approve` | reader | likewise |
+//! | `POST /v1/bulk/approve` | approver | likewise, of the jobs that an hourly limit has parked |
 //! | `GET /v1/accounts/paused` | reader | the paused accounts |
-//! | `POST /v1/accounts/{uid}/pause` | operator | pauses an account with `by=…&reason=…` |
+//! | `POST /v1/accounts/{uid}/pause` | operator | pauses an account; needs `by` and `reason` |
 //! | `POST /v1/accounts/{uid}/unpause` | operator | ends the pause of an account |
 //! | `GET /v1/rejections` | reader | rejected messages with their faults, newest first; `before`, `limit` |
 //! | `GET /v1/undeliverable` | reader | messages of the worker that could not be published, with the reason, oldest first; `after`, `limit` |
 //! | `POST /v1/undeliverable/replay` | operator | sends them again: those of `number=…`, or with `expect=<count>` all if the count is right |
 //! | `POST /v1/undeliverable/drop` | operator | deletes them, chosen in the same way |
+//!
+//! Every command takes `by` and `reason`, which are kept and told with the name of the token.
+//!
+//! Filters are the parameters `state` and `for` (a reason of the closed list), each with words separated by commas, `kind`,
+//! `half-done=true`, `held=true`, `account`, `cen`, `instance`, `requester`, `label=k=v`, `since`, `until` and `older-than`. A
+//! list reads at most 10,000 records for one answer.
 //!
 //! A role comes with a token (`Authorization: Bearer …`), on the loopback too, and includes the roles before it: reader, operator,
 //! approver. Probes and scrapers carry no secrets, so what needs nothing shows nothing of a job: `/readyz` without a token names
@@ -30,8 +41,9 @@
 //! refused, except `/healthz`.
 
 mod accounts;
-mod approvals;
 mod auth;
+mod bulk;
+mod checks;
 mod commands;
 mod connections;
 mod dead;
@@ -42,10 +54,14 @@ mod foreign;
 mod health;
 mod jobs;
 mod listening;
+mod mandate;
+mod needs;
+mod overview;
 mod parts;
 mod query;
 mod recent;
 mod routes;
+mod status;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -54,13 +70,15 @@ pub mod token_file;
 mod tokens;
 
 pub use accounts::{Paused, Unpaused};
-pub use approvals::{Approvals, Approved};
+pub use bulk::{BulkDone, DeclinedJob, Matching};
+pub use checks::{HealthCheck, Readiness};
 pub use connections::{ConnectionLimits, serve};
 pub use dead::{Dropped, RejectionPage, Replayed, Undeliverable, UndeliverablePage};
 pub use error::ApiError;
 pub use explain::{Explanation, explain};
-pub use health::{HealthCheck, Readiness};
-pub use jobs::{JobPage, JobView};
+pub use jobs::{JobPage, JobRow, JobView};
 pub use listening::{await_port, bind};
+pub use needs::Need;
 pub use parts::{Admin, AdminParts};
+pub use status::{AccountStatus, GoesOn, Status};
 pub use tokens::{ADMIN, AdminRole, AdminToken, AdminTokens, Authority, LOCAL, is_name};

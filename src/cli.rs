@@ -1,11 +1,11 @@
 //! The commands of the program, one file each. Data goes to standard output, everything else to standard error.
 
 mod address;
-mod approve;
 mod args;
 mod backup;
 mod broker;
 mod client;
+mod command;
 mod dead;
 mod descriptors;
 mod doctor;
@@ -25,15 +25,18 @@ mod plan;
 mod progress;
 mod put_back;
 mod run;
+mod screen;
 mod serve;
 mod service_manager;
 mod signals;
 mod simulate;
+mod status;
 mod store;
 mod submit;
 mod text;
 mod token;
 mod version;
+mod wait;
 mod workflow;
 mod world;
 
@@ -92,12 +95,14 @@ pub async fn execute(cli: Cli, crash_points: Arc<dyn CrashPoints>) -> Result<Exi
 async fn ask_worker(command: &WorkerCommand, config: &Config) -> Result<Exit, CliError> {
     let worker = AdminClient::of(command.worker(), config)?;
     match command {
+        WorkerCommand::Status(args) => status::status(args, &worker).await,
+        WorkerCommand::Wait(args) => wait::wait(args, &worker).await,
         WorkerCommand::Jobs(args) => jobs::jobs(args, &worker).await,
         WorkerCommand::Show(args) => jobs::show(args, &worker).await,
-        WorkerCommand::Cancel(args) => jobs::command(args, Command::Cancel, &worker).await,
-        WorkerCommand::Resume(args) => jobs::command(args, Command::Resume, &worker).await,
-        WorkerCommand::Release(args) => jobs::command(args, Command::Release, &worker).await,
-        WorkerCommand::Approve(args) => approve::approve(args, &worker).await,
+        WorkerCommand::Cancel(args) => command::command(args, Command::Cancel, &worker).await,
+        WorkerCommand::Resume(args) => command::command(args, Command::Resume, &worker).await,
+        WorkerCommand::Release(args) => command::release(args, &worker).await,
+        WorkerCommand::Approve(args) => command::command(args, Command::Approve, &worker).await,
         WorkerCommand::Pause(args) => pause::pause(args, &worker).await,
         WorkerCommand::Unpause(args) => pause::unpause(args, &worker).await,
         WorkerCommand::Paused(args) => pause::paused(args, &worker).await,

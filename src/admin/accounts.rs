@@ -6,14 +6,11 @@ use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 
 use super::error::ApiError;
+use super::mandate;
 use super::parts::Admin;
-use super::query::{pairs, unknown};
 use super::tokens::Authority;
 use crate::domain::AccountUid;
 use crate::engine::guards::Pause;
-
-/// The longest `by` and `reason`, in bytes.
-const LONGEST: usize = 500;
 
 /// The answer to `GET /v1/accounts/paused`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,21 +38,10 @@ pub(super) async fn pause(
     RawQuery(query): RawQuery,
 ) -> Result<Json<Pause>, ApiError> {
     let account = account(uid)?;
-    let (mut by, mut reason) = (String::new(), String::new());
-    for (key, value) in pairs(query.as_deref()) {
-        let text = match key.as_str() {
-            "by" => &mut by,
-            "reason" => &mut reason,
-            _ => return Err(unknown(&key, &["by", "reason"])),
-        };
-        *text = value.trim().to_owned();
-    }
-    for (name, text) in [("by", &by), ("reason", &reason)] {
-        if text.is_empty() || text.len() > LONGEST || text.contains(char::is_control) {
-            let message = format!("{name}=… is required: one line of text, at most {LONGEST} bytes");
-            return Err(ApiError::BadRequest(message));
-        }
-    }
+    let said = mandate::read(query.as_deref())?;
+    let (Some(by), Some(reason)) = (said.by, said.reason) else {
+        return Err(ApiError::BadRequest("by=… and reason=… are required: jobs that are held show both".into()));
+    };
     Ok(Json(admin.parts().engine.pause(account, by, reason, &authority.token).await?))
 }
 
@@ -63,9 +49,11 @@ pub(super) async fn unpause(
     State(admin): State<Admin>,
     Extension(authority): Extension<Authority>,
     uid: Result<Path<String>, PathRejection>,
+    RawQuery(query): RawQuery,
 ) -> Result<Json<Unpaused>, ApiError> {
     let account = account(uid)?;
-    admin.parts().engine.unpause(&account, &authority.token).await?;
+    let said = mandate::read(query.as_deref())?;
+    admin.parts().engine.unpause(&account, said.with(&authority)).await?;
     Ok(Json(Unpaused { account }))
 }
 

@@ -26,7 +26,7 @@ pub(super) async fn require(
             // told to the loops.
             tokio::spawn(next.run(request)).await.unwrap_or_else(|_| ApiError::TimedOut.into_response())
         }
-        Ok(Authority { token, role: has }) => ApiError::Forbidden { token, has, needs: role }.into_response(),
+        Ok(Authority { token, role: has, .. }) => ApiError::Forbidden { token, has, needs: role }.into_response(),
         Err(error) => error.into_response(),
     }
 }

@@ -6,11 +6,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::error::ApiError;
+use super::mandate::{SAID, Said};
 use super::parts::Admin;
 use super::query::{LARGEST_PAGE, PAGE, limit, pairs, parsed, unknown};
 use super::tokens::Authority;
 use crate::domain::JobUid;
 use crate::engine::ports::store::{Rejected, Store, UndeliverableRow};
+use crate::engine::record::Mandate;
 
 /// A page of rejections.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -113,9 +115,11 @@ pub(super) async fn replay(
     RawQuery(query): RawQuery,
 ) -> Result<Json<Replayed>, ApiError> {
     let engine = &admin.parts().engine;
-    let numbers = chosen(engine.store.as_ref(), query.as_deref(), "sent").await?;
+    let (numbers, said) = chosen(engine.store.as_ref(), query.as_deref(), "sent").await?;
     let replayed = engine.store.replay(&numbers).await?;
-    tracing::info!(messages = replayed, token = authority.token, "undeliverable messages put into the outbox again");
+    let Mandate { authority, by, reason } = said.with(&authority);
+    let what = "undeliverable messages put into the outbox again";
+    tracing::info!(messages = replayed, by, token = authority, reason, "{what}");
     engine.ring();
     Ok(Json(Replayed { replayed }))
 }
@@ -127,25 +131,27 @@ pub(super) async fn drop_undeliverable(
     RawQuery(query): RawQuery,
 ) -> Result<Json<Dropped>, ApiError> {
     let engine = &admin.parts().engine;
-    let numbers = chosen(engine.store.as_ref(), query.as_deref(), "deleted").await?;
+    let (numbers, said) = chosen(engine.store.as_ref(), query.as_deref(), "deleted").await?;
     let dropped = engine.store.drop_undeliverable(&numbers).await?;
-    tracing::info!(messages = dropped, token = authority.token, "undeliverable messages deleted");
+    let Mandate { authority, by, reason } = said.with(&authority);
+    tracing::info!(messages = dropped, by, token = authority, reason, "undeliverable messages deleted");
     Ok(Json(Dropped { dropped }))
 }
 
-/// The numbers of the messages that a query names.
-async fn chosen(store: &dyn Store, query: Option<&str>, what: &str) -> Result<Vec<i64>, ApiError> {
-    let (mut numbers, mut expected) = (Vec::new(), None);
+/// The numbers of the messages that a query names, and what is said with it.
+async fn chosen(store: &dyn Store, query: Option<&str>, what: &str) -> Result<(Vec<i64>, Said), ApiError> {
+    let (mut numbers, mut expected, mut said) = (Vec::new(), None, Said::default());
     for (key, value) in pairs(query) {
         match key.as_str() {
+            _ if said.take(&key, &value)? => {}
             "number" => numbers.push(parsed(&key, &value, "the number of a message")?),
             "expect" => expected = Some(parsed::<usize>(&key, &value, "a count")?),
-            _ => return Err(unknown(&key, &["number", "expect"])),
+            _ => return Err(unknown(&key, &[&["number", "expect"], &SAID[..]].concat())),
         }
     }
     let Some(expected) = expected else {
         let missing = || ApiError::BadRequest("number=… or expect=<count> is missing".into());
-        return if numbers.is_empty() { Err(missing()) } else { Ok(numbers) };
+        return if numbers.is_empty() { Err(missing()) } else { Ok((numbers, said)) };
     };
     if !numbers.is_empty() {
         return Err(ApiError::BadRequest("either number=… or expect=<count> can be given, not both".into()));
@@ -158,7 +164,7 @@ async fn chosen(store: &dyn Store, query: Option<&str>, what: &str) -> Result<Ve
         numbers.extend(page.iter().map(|row| row.number));
     }
     match numbers.len() {
-        found if found == expected => Ok(numbers),
+        found if found == expected => Ok((numbers, said)),
         found => {
             Err(ApiError::Conflict(format!("undeliverable messages: {found}, not {expected}; nothing was {what}")))
         }

@@ -59,6 +59,9 @@ pub enum ApiError {
     /// 409: the job is not in a state for the command; the message says which command would be.
     #[error("{0}")]
     Declined(String),
+    /// 409: the approver has asked for the job, and another person has to approve it.
+    #[error("{0}")]
+    SamePerson(String),
     /// 409: something changed at the same moment, or a count was not the expected one.
     #[error("{0}")]
     Conflict(String),
@@ -92,6 +95,7 @@ codes! {
     Self::NotFound(_) => NOT_FOUND "not-found",
     Self::BadMethod(_) => METHOD_NOT_ALLOWED "bad-method",
     Self::Declined(_) => CONFLICT "declined",
+    Self::SamePerson(_) => CONFLICT "same-person",
     Self::Conflict(_) => CONFLICT "conflict",
     Self::Store(StoreError::Unavailable(_)) => SERVICE_UNAVAILABLE "store-unavailable",
     Self::Store(StoreError::Refused(_)) => INTERNAL_SERVER_ERROR "store-refused",

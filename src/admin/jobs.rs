@@ -8,21 +8,33 @@ use serde_json::Value;
 
 use super::error::ApiError;
 use super::explain::{Explanation, explain};
-use super::filter::{FILTERS, narrow, one_of};
+use super::filter;
 use super::parts::Admin;
-use super::query::{PAGE, limit, pairs, parsed, unknown};
+use super::query::{limit, parsed};
 use crate::domain::{JobId, JobUid, Requester};
 use crate::engine::decide::command::Command;
-use crate::engine::ports::store::Filter;
+use crate::engine::loops::listing::Listing;
+use crate::engine::ports::store::StoreError;
 use crate::engine::record::{Record, State as JobState};
 
 /// A page of jobs.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct JobPage {
     /// Newest first.
-    pub jobs: Vec<Record>,
-    /// The `before` of the next page; `None` on the last one.
+    pub jobs: Vec<JobRow>,
+    /// The `before` of the next page; `None` on the last one. A page with a `next` can be short: few records matched of as
+    /// many as one request reads.
     pub next: Option<JobUid>,
+}
+
+/// A job of a page.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct JobRow {
+    /// The record, as the store has it.
+    #[serde(flatten)]
+    pub job: Record,
+    /// Why the job is in its state, and what happens next.
+    pub explanation: Explanation,
 }
 
 /// The answer to `GET /v1/jobs/{ref}`.
@@ -37,10 +49,16 @@ pub struct JobView {
 }
 
 pub(super) async fn list(State(admin): State<Admin>, RawQuery(query): RawQuery) -> Result<Json<JobPage>, ApiError> {
-    let filter = read(query.as_deref())?;
-    let jobs = admin.parts().engine.store.list(&filter).await?;
-    let next = jobs.last().filter(|_| jobs.len() == filter.limit).map(|last| last.uid);
-    Ok(Json(JobPage { jobs, next }))
+    let engine = &admin.parts().engine;
+    let filter = filter::read(query.as_deref(), engine.clock.now(), &["before", "limit"], |filter, key, value| {
+        match key {
+            "before" => filter.before = Some(parsed(key, value, "the uid of a job")?),
+            _ => filter.limit = limit(value)?,
+        }
+        Ok(())
+    })?;
+    let Listing { jobs, next } = engine.find(&filter).await?;
+    Ok(Json(JobPage { jobs: admin.rows(jobs).await?, next }))
 }
 
 pub(super) async fn show(
@@ -48,22 +66,40 @@ pub(super) async fn show(
     reference: Result<Path<String>, PathRejection>,
 ) -> Result<Json<JobView>, ApiError> {
     let job = admin.find(reference).await?;
-    let engine = &admin.parts().engine;
-    let store = &engine.store;
-    let first = match store.first_in_queue(&job.job.instance).await? {
-        Some(uid) if uid != job.uid => store.load(uid).await?,
-        _ => None,
-    };
-    let now = engine.clock.now();
-    let can_cancel = engine.would_obey(&job, Command::Cancel).await?;
-    let explanation = explain(&job, first.as_ref(), can_cancel, now);
-    let events = store.events(job.uid).await?;
+    let explanation = admin.explained(&job).await?;
+    let events = admin.parts().engine.store.events(job.uid).await?;
     let events = events.iter().map(|text| serde_json::from_str(text).unwrap_or_else(|_| text.as_str().into()));
     Ok(Json(JobView { events: events.collect(), explanation, job }))
 }
 
 impl Admin {
-    /// The job that a path names: by uid, or by requester and id. Both of them may contain a `/`.
+    /// Why a job is in its state, and what happens next.
+    async fn explained(&self, job: &Record) -> Result<Explanation, StoreError> {
+        let engine = &self.parts().engine;
+        // Only a queued job can wait for another one.
+        let first = match job.state() {
+            JobState::Queued => engine.store.first_in_queue(&job.job.instance).await?,
+            _ => None,
+        };
+        let first = match first {
+            Some(uid) if uid != job.uid => engine.store.load(uid).await?,
+            _ => None,
+        };
+        let can_cancel = engine.would_obey(job, Command::Cancel).await?;
+        Ok(explain(job, first.as_ref(), can_cancel, engine.clock.now()))
+    }
+
+    /// Explains every job of a page.
+    pub(super) async fn rows(&self, jobs: Vec<Record>) -> Result<Vec<JobRow>, StoreError> {
+        let mut rows = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            rows.push(JobRow { explanation: self.explained(&job).await?, job });
+        }
+        Ok(rows)
+    }
+
+    /// The job that a path names: by uid, by requester and id, which both may contain a `/`, or by an id that only one requester
+    /// has.
     pub(super) async fn find(&self, reference: Result<Path<String>, PathRejection>) -> Result<Record, ApiError> {
         let Path(reference) = reference.map_err(|error| ApiError::BadRequest(error.body_text()))?;
         let store = &self.parts().engine.store;
@@ -71,13 +107,16 @@ impl Admin {
         if let Ok(uid) = reference.parse::<JobUid>() {
             return store.load(uid).await?.ok_or_else(none);
         }
-        let readings = readings(&reference);
-        if readings.is_empty() {
-            return Err(ApiError::BadRequest(format!("\"{reference}\" names no job: give its uid, or requester/id")));
-        }
         let mut found = Vec::new();
-        for (requester, id) in readings {
+        for (requester, id) in readings(&reference) {
             found.extend(store.find(&requester, &id).await?);
+        }
+        // Only then: a requester must not make the name of another one's job ambiguous.
+        if found.is_empty() {
+            let id = JobId::parse(reference.as_str()).map_err(|_| {
+                ApiError::BadRequest(format!("\"{reference}\" names no job: give its uid, requester/id, or its id"))
+            })?;
+            found = store.find_by_id(&id).await?;
         }
         match found.len() {
             0 => Err(none()),
@@ -97,21 +136,4 @@ fn ambiguous(reference: &str, found: &[Record]) -> String {
     let each = |record: &Record| format!("{} (id {} of requester {})", record.uid, record.job.id, record.requester);
     let each: Vec<String> = found.iter().map(each).collect();
     format!("{reference} names {} jobs: {}; give the uid of the one that is meant", found.len(), each.join(", "))
-}
-
-fn read(query: Option<&str>) -> Result<Filter, ApiError> {
-    let mut filter = Filter { limit: PAGE, ..Filter::default() };
-    for (key, value) in pairs(query) {
-        match key.as_str() {
-            "state" => {
-                let states = value.split(',').map(JobState::parse).collect::<Option<Vec<_>>>();
-                filter.states.extend(states.ok_or_else(|| one_of(&key, &value, &JobState::ALL.map(JobState::as_str)))?);
-            }
-            "before" => filter.before = Some(parsed(&key, &value, "the uid of a job")?),
-            "limit" => filter.limit = limit(&value)?,
-            _ if narrow(&mut filter, &key, &value)? => {}
-            _ => return Err(unknown(&key, &[&["state"], &FILTERS[..], &["before", "limit"]].concat())),
-        }
-    }
-    Ok(filter)
 }

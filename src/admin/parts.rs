@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
 use super::recent::Recent;
+use super::status::Status;
 use super::tokens::AdminTokens;
 use crate::broker::BrokerState;
 use crate::domain::AccountUid;
 use crate::engine::loops::shared::Engine;
-use crate::engine::ports::store::Counts;
+use crate::engine::ports::store::{Counts, StoreError};
 use crate::telemetry::Metrics;
 
 /// The admin API of one worker.
@@ -40,6 +41,10 @@ pub(super) struct Asked {
     pub fault: Recent<Option<String>>,
     /// The paused accounts.
     pub paused: Recent<Vec<AccountUid>>,
+    /// Everything at a glance.
+    pub status: Recent<Result<Status, StoreError>>,
+    /// Held by the one command on many jobs that is carried out.
+    pub bulk: Mutex<()>,
 }
 
 impl Admin {

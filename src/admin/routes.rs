@@ -8,7 +8,7 @@ use axum::routing::{self, MethodRouter};
 
 use super::parts::Admin;
 use super::tokens::AdminRole;
-use super::{accounts, approvals, auth, commands, dead, error, foreign, health, jobs};
+use super::{accounts, auth, bulk, commands, dead, error, foreign, health, jobs, overview};
 
 /// The largest body of a request. Every parameter is in the path or the query, so that none has a body today.
 const LARGEST_BODY: usize = 64 << 10;
@@ -45,14 +45,19 @@ pub(super) fn routes() -> Vec<Route> {
         get(ALIVE, Open, health::alive),
         get("/readyz", Open, health::ready),
         get("/metrics", Open, health::metrics),
+        get("/v1/status", Needs(Reader), overview::status),
         get("/v1/jobs", Needs(Reader), jobs::list),
         get("/v1/jobs/{reference}", Needs(Reader), jobs::show),
         post("/v1/jobs/{reference}/cancel", Needs(Operator), commands::cancel),
         post("/v1/jobs/{reference}/resume", Needs(Operator), commands::resume),
         post("/v1/jobs/{reference}/release", Needs(Operator), commands::release),
         post("/v1/jobs/{reference}/approve", Needs(Approver), commands::approve),
-        get("/v1/approvals", Needs(Reader), approvals::list),
-        post("/v1/approvals", Needs(Approver), approvals::approve),
+        get("/v1/bulk/cancel", Needs(Reader), bulk::would_cancel),
+        post("/v1/bulk/cancel", Needs(Operator), bulk::cancel),
+        get("/v1/bulk/resume", Needs(Reader), bulk::would_resume),
+        post("/v1/bulk/resume", Needs(Operator), bulk::resume),
+        get("/v1/bulk/approve", Needs(Reader), bulk::would_approve),
+        post("/v1/bulk/approve", Needs(Approver), bulk::approve),
         get("/v1/accounts/paused", Needs(Reader), accounts::paused),
         post("/v1/accounts/{uid}/pause", Needs(Operator), accounts::pause),
         post("/v1/accounts/{uid}/unpause", Needs(Operator), accounts::unpause),

@@ -99,6 +99,7 @@ pub fn tokens() -> AdminTokens {
         name: role.to_string(),
         role,
         secret: secret(role).into(),
+        requesters: vec![],
     }))
 }
 

@@ -94,6 +94,21 @@ async fn jobs_are_listed_newest_first_by_what_was_asked() {
     assert_eq!(page["next"], page["jobs"][1]["uid"]);
     let before = page["next"].as_str().unwrap();
     assert_eq!(worker.listed(&format!("limit=2&before={before}")).await, ["NET-1"]);
+    worker.post("/v1/jobs/ticketing%2FNET-1/cancel").await;
+    assert_eq!(worker.listed("for=cancelled-by-operator").await, ["NET-1"]);
+    assert_eq!(worker.listed("account=1250123456123456&older-than=1s").await, Vec::<String>::new());
+    assert_eq!(worker.listed("account=1250123456123456&since=1h&state=queued").await, ["NET-3", "NET-2"]);
+}
+
+#[tokio::test]
+async fn a_list_explains_a_job_like_its_page() {
+    let worker = worker(&[("ticketing", "NET-1"), ("ticketing", "NET-2")]).await;
+    let (_, page) = worker.get("/v1/jobs").await;
+    for row in page["jobs"].as_array().unwrap() {
+        let (_, view) = worker.get(&format!("/v1/jobs/{}", row["uid"].as_str().unwrap())).await;
+        assert_eq!(row["explanation"], view["explanation"]);
+    }
+    assert!(page["jobs"][0]["explanation"]["why"].as_str().unwrap().contains("job NET-1"), "{page}");
 }
 
 #[tokio::test]
@@ -128,12 +143,66 @@ async fn a_job_is_shown_with_its_blocker_and_events_under_either_name() {
     for (path, expected) in [
         ("/v1/jobs/ticketing%2FNET-9", StatusCode::NOT_FOUND),
         ("/v1/jobs/018f0000-0000-7000-8000-000000000000", StatusCode::NOT_FOUND),
-        ("/v1/jobs/NET-1", StatusCode::BAD_REQUEST),
+        ("/v1/jobs/NET-1", StatusCode::OK),
+        ("/v1/jobs/NET%0A1", StatusCode::BAD_REQUEST),
         ("/v2/jobs", StatusCode::NOT_FOUND),
     ] {
         let (status, body) = worker.get(path).await;
-        assert!(status == expected && body["message"].is_string(), "{path}: {status} {body}");
+        assert!(status == expected && body["message"].is_string() != status.is_success(), "{path}: {status} {body}");
     }
+    assert_eq!(
+        worker.get("/v1/jobs/NET-2%2Fa").await.1["job"]["job"]["id"],
+        "NET-2/a",
+        "an id alone, with a slash in it"
+    );
+}
+
+#[tokio::test]
+async fn an_id_alone_is_enough_where_only_one_requester_has_it() {
+    let worker =
+        worker(&[("ticketing", "NET-1"), ("bot", "NET-1"), ("bot", "ticketing/NET-1"), ("bot", "NET-2")]).await;
+    let (status, body) = worker.get("/v1/jobs/NET-1").await;
+    assert_eq!((status, &body["code"]), (StatusCode::CONFLICT, &"ambiguous".into()));
+    assert!(body["message"].as_str().unwrap().contains("(id NET-1 of requester bot)"), "{body}");
+    let (_, named) = worker.get("/v1/jobs/ticketing%2FNET-1").await;
+    assert_eq!(named["job"]["requester"], "ticketing", "no other requester can take its name away");
+    assert_eq!(worker.get("/v1/jobs/NET-2").await.1["job"]["requester"], "bot");
+    assert_eq!(worker.get("/v1/jobs/NET-3").await.0, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_command_on_many_jobs_touches_what_the_list_shows_and_nothing_else() {
+    let worker = worker(&[("ticketing", "NET-1"), ("bot", "NET-2"), ("bot", "NET-3"), ("bot", "NET-4")]).await;
+    worker.post("/v1/jobs/NET-4/cancel").await;
+    assert_eq!(worker.listed("requester=bot&state=queued").await, ["NET-3", "NET-2"]);
+    let (_, found) = worker.get("/v1/bulk/cancel?requester=bot").await;
+    assert_eq!((&found["total"], found["jobs"].as_array().unwrap().len()), (&2.into(), 2));
+    let (status, body) = worker.post("/v1/bulk/cancel?requester=bot&expect=3").await;
+    assert_eq!((status, &body["code"]), (StatusCode::CONFLICT, &"conflict".into()), "{body}");
+    let (status, body) = worker.post("/v1/bulk/cancel?requester=bot&expect=2&by=ann&reason=wrong+file").await;
+    assert_eq!((status, &body["done"]), (StatusCode::OK, &2.into()), "{body}");
+    assert_eq!(worker.listed("for=cancelled-by-operator").await, ["NET-4", "NET-3", "NET-2"]);
+    assert_eq!(worker.listed("state=queued").await, ["NET-1"]);
+    let (_, view) = worker.get("/v1/jobs/NET-3").await;
+    let end = view["events"].as_array().unwrap().last().unwrap();
+    let command = &end["data"]["command"];
+    assert_eq!(
+        (&command["by"], &command["reason"], &command["authority"]),
+        (&"ann".into(), &"wrong file".into(), &"approver".into())
+    );
+    for (query, hint) in [
+        ("by=&expect=1", "one line of text"),
+        ("reason=a%0Ab&expect=1", "one line of text"),
+        ("job=x&expect=1", "no parameter job"),
+    ] {
+        let (status, body) = worker.post(&format!("/v1/bulk/cancel?{query}")).await;
+        assert!(
+            status == StatusCode::BAD_REQUEST && body["message"].as_str().unwrap().contains(hint),
+            "{query}: {body}"
+        );
+    }
+    let (status, _) = worker.get("/v1/bulk/cancel?expect=1").await;
+    assert_eq!(status, StatusCode::BAD_REQUEST, "a GET changes nothing");
 }
 
 #[tokio::test]
@@ -241,7 +310,7 @@ async fn web_pages_are_refused_also_with_the_token() {
     let token = bearer(AdminRole::Approver);
     let right = [("authorization", token.as_str()), ("host", "127.0.0.1:9180")];
     for (method, path) in [
-        ("POST", "/v1/approvals?expect=0"),
+        ("POST", "/v1/bulk/approve?expect=0"),
         ("POST", "/v1/accounts/1688000000000001/pause?by=x&reason=y"),
         ("GET", "/v1/jobs"),
         ("GET", "/metrics"),
@@ -366,6 +435,22 @@ async fn what_waits_is_counted_once_a_second_for_all_who_ask() {
     let other = self::worker(&[("ticketing", "NET-1")]).await;
     aside(&other).await;
     assert!(says(&other).await, "a first question is answered anew");
+}
+
+#[tokio::test]
+async fn the_status_says_what_goes_on_and_which_account_is_paused() {
+    let worker = worker(&[("ticketing", "NET-1"), ("ticketing", "NET-2")]).await;
+    worker.post("/v1/accounts/1688000000000001/pause?by=ann&reason=an+incident").await;
+    let (status, body) = worker.get("/v1/status").await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+    let read: Status = serde_json::from_value(body).unwrap();
+    assert_eq!((read.needs.as_slice(), read.jobs.values().sum::<u64>()), ([].as_slice(), 2));
+    let [queued] = read.goes_on.as_slice() else { panic!("{read:?}") };
+    assert_eq!((queued.jobs, queued.until, queued.oldest), (2, None, testing::at(testing::START)));
+    let [paused] = read.accounts.as_slice() else { panic!("{read:?}") };
+    assert_eq!((paused.state.as_str(), paused.held), ("paused", 0));
+    assert_eq!(paused.detail, "by ann (token approver): an incident");
+    worker.stop.send_replace(true);
 }
 
 #[tokio::test]

@@ -60,7 +60,7 @@ pub fn make(path: &Path) -> io::Result<AdminToken> {
     writeln!(file, "{secret}")?;
     file.sync_all()?;
     rename(&new, path)?;
-    Ok(AdminToken { name: LOCAL.to_owned(), role: AdminRole::Approver, secret: secret.into() })
+    Ok(AdminToken { name: LOCAL.to_owned(), role: AdminRole::Approver, secret: secret.into(), requesters: vec![] })
 }
 
 /// Reads the token.

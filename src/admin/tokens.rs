@@ -4,7 +4,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::domain::words;
+use crate::domain::{Requester, words};
 
 words! {
     /// What a token allows. Each role includes those before it.
@@ -32,6 +32,8 @@ pub struct AdminToken {
     pub role: AdminRole,
     /// What requests carry.
     pub secret: SecretString,
+    /// The requesters that its owner submits jobs as, besides the one of its own name.
+    pub requesters: Vec<Requester>,
 }
 
 /// Whether a text can be the name of a token: one word, so that it can stand in sentences and in one column of the store.
@@ -47,6 +49,15 @@ pub struct Authority {
     pub token: String,
     /// What the token allows.
     pub role: AdminRole,
+    /// The requesters that its owner submits jobs as, besides the one of its own name.
+    pub requesters: Vec<Requester>,
+}
+
+impl Authority {
+    /// Whether the owner of the token is this requester, as far as is configured.
+    pub fn is_of(&self, requester: &Requester) -> bool {
+        self.token == requester.as_str() || self.requesters.contains(requester)
+    }
 }
 
 /// The tokens that a worker knows: their names and roles, and only a digest of each.
@@ -57,10 +68,10 @@ impl AdminTokens {
     /// Of two tokens with the same secret, the first counts.
     pub fn new(tokens: impl IntoIterator<Item = AdminToken>) -> Self {
         let mut known: Vec<(Authority, [u8; 32])> = Vec::new();
-        for AdminToken { name, role, secret } in tokens {
+        for AdminToken { name, role, secret, requesters } in tokens {
             let digest = digest(secret.expose_secret());
             if known.iter().all(|(_, other)| *other != digest) {
-                known.push((Authority { token: name, role }, digest));
+                known.push((Authority { token: name, role, requesters }, digest));
             }
         }
         Self(known)
@@ -99,7 +110,7 @@ mod tests {
     use super::*;
 
     fn token(name: &str, role: AdminRole, secret: &str) -> AdminToken {
-        AdminToken { name: name.into(), role, secret: secret.into() }
+        AdminToken { name: name.into(), role, secret: secret.into(), requesters: vec![] }
     }
 
     #[test]
@@ -117,6 +128,15 @@ mod tests {
         }
         assert!(AdminTokens::default().authority("").is_none() && AdminTokens::default().is_empty());
         assert!(!format!("{tokens:?}").contains("s3cr3t"));
+    }
+
+    #[test]
+    fn a_token_stands_for_the_requester_of_its_name_and_for_those_that_are_configured() {
+        let requester = |name: &str| Requester::parse(name).unwrap();
+        let ann = AdminToken { requesters: vec![requester("tickets")], ..token("ann", AdminRole::Approver, "s") };
+        let tokens = AdminTokens::new([ann]);
+        let ann = tokens.authority("s").unwrap();
+        assert!(ann.is_of(&requester("ann")) && ann.is_of(&requester("tickets")) && !ann.is_of(&requester("bot")));
     }
 
     #[test]

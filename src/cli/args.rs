@@ -16,8 +16,8 @@ use clap::{Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand
 pub(super) use about::{DoctorArgs, ExplainArgs, HealthArgs, WorkflowCommand};
 pub(super) use local::{BackupArgs, PlanArgs, PutBackArgs, RestoreArgs, RunArgs, ServeArgs, SimulateArgs, SubmitArgs};
 pub(super) use worker::{
-    ApproveArgs, DeadChoiceArgs, DeadCommand, DeadListArgs, JobArgs, JobsArgs, PauseArgs, PausedArgs, ShowArgs,
-    UnpauseArgs, WorkerArgs, WorkerCommand,
+    CommandArgs, DeadChoiceArgs, DeadCommand, DeadListArgs, JobsArgs, MandateArgs, PauseArgs, PausedArgs, ReleaseArgs, ShowArgs,
+    StatusArgs, UnpauseArgs, WaitArgs, WorkerArgs, WorkerCommand,
 };
 
 use crate::config::ProfileFor;
@@ -75,7 +75,7 @@ pub enum CliCommand {
     Simulate(SimulateArgs),
     /// The commands that ask a running worker.
     #[command(flatten)]
-    Worker(WorkerCommand),
+    Worker(Box<WorkerCommand>),
     /// Check the store, the broker, the credentials, the permissions and the clock, and tell how to fix what is wrong. The
     /// broker and the cloud are only read.
     Doctor(DoctorArgs),

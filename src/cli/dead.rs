@@ -63,39 +63,58 @@ fn lines(rejected: &[Rejected], undelivered: &[Undeliverable], json: bool) -> Ve
 }
 
 async fn replay(args: &DeadChoiceArgs, worker: &AdminClient) -> Result<Exit, CliError> {
-    let Some(query) = chosen(args, worker, "send", "again").await? else { return Ok(Exit::Ok) };
-    let Replayed { replayed } = worker.post(&format!("/v1/undeliverable/replay?{query}")).await?;
-    output::line(&format!("messages to be sent again: {replayed}"))?;
-    Ok(all_of(args, replayed))
+    let answer: Replayed = match chosen(args, worker, "send", "again").await? {
+        Some(query) => worker.post(&format!("/v1/undeliverable/replay?{query}")).await?,
+        None if args.json => Replayed { replayed: 0 },
+        None => return none(),
+    };
+    output::line(&match args.json {
+        true => json!(answer).to_string(),
+        false => format!("messages to be sent again: {}", answer.replayed),
+    })?;
+    Ok(all_of(args, answer.replayed))
 }
 
 async fn drop_messages(args: &DeadChoiceArgs, worker: &AdminClient) -> Result<Exit, CliError> {
-    let Some(query) = chosen(args, worker, "delete", "for good").await? else { return Ok(Exit::Ok) };
-    let Dropped { dropped } = worker.post(&format!("/v1/undeliverable/drop?{query}")).await?;
-    output::line(&format!("messages deleted: {dropped}"))?;
-    Ok(all_of(args, dropped))
+    let answer: Dropped = match chosen(args, worker, "delete", "for good").await? {
+        Some(query) => worker.post(&format!("/v1/undeliverable/drop?{query}")).await?,
+        None if args.json => Dropped { dropped: 0 },
+        None => return none(),
+    };
+    output::line(&match args.json {
+        true => json!(answer).to_string(),
+        false => format!("messages deleted: {}", answer.dropped),
+    })?;
+    Ok(all_of(args, answer.dropped))
 }
 
-/// The query that names the chosen messages; `None` if there are none to choose.
+fn none() -> Result<Exit, CliError> {
+    output::line("there are no undelivered messages")?;
+    Ok(Exit::Ok)
+}
+
+/// The query that names the chosen messages, with what is said with the command; `None` if there are none to choose.
 async fn chosen(
     args: &DeadChoiceArgs,
     worker: &AdminClient,
     verb: &str,
     how: &str,
 ) -> Result<Option<String>, CliError> {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(args.mandate.pairs());
     if !args.numbers.is_empty() {
-        return Ok(Some(args.numbers.iter().map(|number| format!("number={number}")).collect::<Vec<_>>().join("&")));
+        query.extend_pairs(args.numbers.iter().map(|number| ("number", number.to_string())));
+        return Ok(Some(query.finish()));
     }
     let total = worker.get::<UndeliverablePage>("/v1/undeliverable?limit=1").await?.total;
     if total == 0 {
-        output::line("there are no undelivered messages")?;
         return Ok(None);
     }
     if total > 1 && !args.yes {
         let message = format!("this would {verb} all {total} undelivered messages {how}; confirm with --yes");
         return Err(CliError::failed(message).code(Code::NeedsYes));
     }
-    Ok(Some(format!("expect={total}")))
+    Ok(Some(query.append_pair("expect", &total.to_string()).finish()))
 }
 
 fn all_of(args: &DeadChoiceArgs, done: usize) -> Exit {
@@ -170,7 +189,13 @@ mod tests {
         let (engine, worker, _stop) = worker(&["NET-1", "NET-2", "NET-3"]).await;
         let numbers: Vec<i64> =
             engine.store.undeliverable(0, 9).await.unwrap().iter().map(|message| message.number).collect();
-        let mut args = DeadChoiceArgs { numbers: vec![numbers[1]], yes: false, worker: Default::default() };
+        let mut args = DeadChoiceArgs {
+            numbers: vec![numbers[1]],
+            yes: false,
+            json: false,
+            mandate: Default::default(),
+            worker: Default::default(),
+        };
         assert_eq!(drop_messages(&args, &worker).await.unwrap(), Exit::Ok);
         assert_eq!(drop_messages(&args, &worker).await.unwrap(), Exit::Failed, "it is not there any more");
         args.numbers.clear();
@@ -188,7 +213,13 @@ mod tests {
     async fn many_events_are_sent_again_only_with_yes() {
         let (engine, worker, _stop) = worker(&["NET-1", "NET-2"]).await;
         let before = queued(&engine).await.len();
-        let mut args = DeadChoiceArgs { numbers: vec![], yes: false, worker: Default::default() };
+        let mut args = DeadChoiceArgs {
+            numbers: vec![],
+            yes: false,
+            json: false,
+            mandate: Default::default(),
+            worker: Default::default(),
+        };
         let error = replay(&args, &worker).await.unwrap_err();
         assert!(error.message.contains("all 2 undelivered messages again; confirm with --yes"), "{error}");
         let other = worker.post::<Replayed>("/v1/undeliverable/replay?expect=3").await.unwrap_err();

@@ -1,25 +1,21 @@
-//! `jobs`, `show`, `cancel` and `resume`: jobs of a running worker.
+//! `jobs` and `show`: jobs of a running worker.
 
 use serde_json::json;
 
-use super::args::{JobArgs, JobsArgs, ShowArgs};
+use super::args::{JobsArgs, ShowArgs};
 use super::client::{AdminClient, segment};
 use super::exit::{CliError, Exit};
 use super::moments::Moments;
+use super::screen::Screen;
 use super::{output, text};
 use crate::admin::{JobPage, JobView};
-use crate::engine::decide::command::Command;
-use crate::engine::record::Record;
+use crate::engine::record::State;
 
 /// Lists jobs.
 pub(super) async fn jobs(args: &JobsArgs, worker: &AdminClient) -> Result<Exit, CliError> {
     let mut query = form_urlencoded::Serializer::new(String::new());
-    for (name, value) in [("state", &args.state), ("before", &args.before)] {
-        if let Some(value) = value {
-            query.append_pair(name, value);
-        }
-    }
-    args.filter.append_to(&mut query);
+    query.extend_pairs(args.filter.pairs());
+    query.extend_pairs(args.before.as_ref().map(|before| ("before", before)));
     query.append_pair("limit", &args.limit.to_string());
     let page: JobPage = worker.get(&format!("/v1/jobs?{}", query.finish())).await?;
     let lines = match args.json {
@@ -33,18 +29,15 @@ pub(super) async fn jobs(args: &JobsArgs, worker: &AdminClient) -> Result<Exit, 
     Ok(Exit::Ok)
 }
 
-/// Prints one job: what it does or waits for, its images, writes and events.
+/// Prints one job: what it does or waits for, its images, writes and events. With `--watch` again, as it changes.
 pub(super) async fn show(args: &ShowArgs, worker: &AdminClient) -> Result<Exit, CliError> {
-    let view: JobView = worker.get(&format!("/v1/jobs/{}", segment(&args.job))).await?;
-    let lines = if args.json { vec![json!(view).to_string()] } else { text::page(&view, &Moments::on_stdout()) };
-    lines.iter().try_for_each(|line| output::line(line))?;
-    Ok(Exit::Ok)
-}
-
-/// Sends a command about a job.
-pub(super) async fn command(args: &JobArgs, command: Command, worker: &AdminClient) -> Result<Exit, CliError> {
-    let path = format!("/v1/jobs/{}/{}", segment(&args.job), command.as_str());
-    let record: Record = worker.post(&path).await?;
-    output::line(&format!("{} {}: {}", record.uid, record.state().as_str(), record.why))?;
-    Ok(Exit::Ok)
+    let mut screen = Screen::new(args.watch);
+    loop {
+        let view: JobView = worker.get(&format!("/v1/jobs/{}", segment(&args.job))).await?;
+        let state = view.job.state();
+        screen.show(&if args.json { vec![json!(view).to_string()] } else { text::page(&view, &Moments::on_stdout()) })?;
+        if state.is_terminal() || state == State::Parked || !screen.again().await {
+            return Ok(Exit::Ok);
+        }
+    }
 }

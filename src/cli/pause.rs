@@ -15,14 +15,18 @@ pub(super) async fn pause(args: &PauseArgs, worker: &AdminClient) -> Result<Exit
     query.append_pair("by", &args.by).append_pair("reason", &args.reason);
     let path = format!("/v1/accounts/{}/pause?{}", segment(&args.account), query.finish());
     let pause: Pause = worker.post(&path).await?;
-    output::line(&pause.to_string())?;
+    output::line(&if args.json { json!(pause).to_string() } else { pause.to_string() })?;
     Ok(Exit::Ok)
 }
 
 /// Ends the pause of an account.
 pub(super) async fn unpause(args: &UnpauseArgs, worker: &AdminClient) -> Result<Exit, CliError> {
-    let Unpaused { account } = worker.post(&format!("/v1/accounts/{}/unpause", segment(&args.account))).await?;
-    output::line(&format!("account {account} is no longer paused; its jobs begin"))?;
+    let said = form_urlencoded::Serializer::new(String::new()).extend_pairs(args.mandate.pairs()).finish();
+    let answer: Unpaused = worker.post(&format!("/v1/accounts/{}/unpause?{said}", segment(&args.account))).await?;
+    output::line(&match args.json {
+        true => json!(answer).to_string(),
+        false => format!("account {} is no longer paused; its jobs begin", answer.account),
+    })?;
     Ok(Exit::Ok)
 }
 

@@ -211,7 +211,12 @@ async fn answer(
 /// The tokens that are configured, and for an SQLite store one that is made. The caller holds the lock of the store.
 fn tokens(config: &Config) -> Result<AdminTokens, CliError> {
     let AdminConfig { tokens, token, .. } = &config.admin;
-    let unnamed = token.clone().map(|secret| AdminToken { name: ADMIN.to_owned(), role: AdminRole::Approver, secret });
+    let unnamed = token.clone().map(|secret| AdminToken {
+        name: ADMIN.to_owned(),
+        role: AdminRole::Approver,
+        secret,
+        requesters: vec![],
+    });
     let made = match &config.store {
         StoreConfig::File(store) => {
             let path = token_file::beside(store);
@@ -225,7 +230,7 @@ fn tokens(config: &Config) -> Result<AdminTokens, CliError> {
         StoreConfig::Database(_) => None,
     };
     let tokens = AdminTokens::new(tokens.iter().cloned().chain(unnamed).chain(made));
-    for Authority { token, role } in tokens.authorities() {
+    for Authority { token, role, .. } in tokens.authorities() {
         tracing::info!(token, role = role.as_str(), "the admin API knows a token");
     }
     if tokens.is_empty() {

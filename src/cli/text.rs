@@ -3,20 +3,20 @@
 use serde_json::Value;
 
 use super::moments::Moments;
-use crate::admin::JobView;
-use crate::engine::record::{Commanded, Image, Outcome, Record, Write};
+use crate::admin::{JobRow, JobView};
+use crate::engine::record::{Commanded, Image, Outcome, Overtaker, Record, Write};
 
 /// One row for each job, under a heading.
-pub(super) fn table(jobs: &[Record]) -> Vec<String> {
+pub(super) fn table(jobs: &[JobRow]) -> Vec<String> {
     let heading = ["UID", "STATE", "KIND", "REQUESTER/ID", "INSTANCE", "WHY"].map(str::to_owned);
-    let row = |job: &Record| {
+    let row = |JobRow { job, explanation }: &JobRow| {
         [
             job.uid.to_string(),
-            job.state().as_str().to_owned(),
+            state(job).to_owned(),
             job.job.kind.to_string(),
             format!("{}/{}", job.requester, job.job.id),
             job.job.instance.id.to_string(),
-            job.why.clone(),
+            explanation.why.clone(),
         ]
     };
     let rows: Vec<[String; 6]> = std::iter::once(heading).chain(jobs.iter().map(row)).collect();
@@ -27,6 +27,11 @@ pub(super) fn table(jobs: &[Record]) -> Vec<String> {
         cells.collect::<String>() + &row[5]
     };
     rows.iter().map(line).collect()
+}
+
+/// The state of a job for people: one that is held is neither waiting for its turn nor worked on.
+fn state(record: &Record) -> &'static str {
+    if record.phase.held().is_some() { "held" } else { record.state().as_str() }
 }
 
 /// Everything about one job.
@@ -60,14 +65,16 @@ pub(super) fn page(view: &JobView, moments: &Moments) -> Vec<String> {
         view.explanation.gives_up.map(|at| field("gives up", format!("{}, and is parked then", moments.say(at)))),
     );
     lines.push(field("next", &view.explanation.next));
+    let overtaken =
+        |by: &Overtaker| field("overtaken", format!("{} by {} {}/{} {}", by.at, by.kind, by.requester, by.id, by.uid));
+    lines.extend(record.overtaken_by.as_ref().map(overtaken));
     let findings = record.phase.ending().into_iter().flat_map(|ending| &ending.findings);
     lines.extend(findings.map(|finding| field("finding", finding)));
     lines.extend(record.before.as_ref().map(|before| field("before", image(before))));
     lines.extend(record.after.as_ref().map(|after| field("after", image(after))));
     lines.extend(view.events.last().and_then(in_force).map(|since| field("in force", since)));
-    let commanded = |Commanded { command, at, authority }: &Commanded| {
-        field("command", format!("{at} {command}, token {authority}"))
-    };
+    let commanded =
+        |Commanded { command, at, mandate }: &Commanded| field("command", format!("{at} {command} {mandate}"));
     lines.extend(record.commands.iter().map(commanded));
     lines.extend(record.writes.iter().map(|write| field("write", written(write))));
     let events = view.events.iter().map(|event| {
@@ -197,7 +204,15 @@ mod tests {
 
     #[test]
     fn a_table_has_a_heading_and_columns_in_line() {
-        let rows = table(&[record("NET-1"), record("NET-4312/1")]);
+        let row = |id: &str| {
+            let job = record(id);
+            JobRow { explanation: explain(&job, None, true, at("2026-11-21T10:20:00Z")), job }
+        };
+        let mut held = row("NET-1");
+        let account = held.job.job.cen.owner.clone();
+        held.job.phase = Phase::Running(Turn::Held { account, expires: None });
+        let rows = table(&[held, row("NET-4312/1")]);
+        assert!(rows[1].contains(" held ") && rows[2].ends_with("it is the first job on its instance"), "{rows:#?}");
         let column = rows[0].find("INSTANCE").unwrap();
         assert_eq!(rows.len(), 3);
         assert!(rows[1..].iter().all(|row| row[column..].starts_with("vpc-")), "{rows:#?}");

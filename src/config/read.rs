@@ -50,6 +50,7 @@ pub(super) fn config(raw: &mut RawSettings<'_>) -> Config {
         allow: std::mem::take(&mut raw.file.allow),
         hourly: read_hourly(raw),
         unbegun_per_instance: read_unbegun(raw),
+        two_persons: raw.flag("approval", "two_persons").unwrap_or(false),
         log: LogConfig {
             format: raw
                 .word("log", "format", &[("text", LogFormat::Text), ("json", LogFormat::Json)])
@@ -241,6 +242,7 @@ fn read_tokens(raw: &mut RawSettings<'_>) -> Vec<AdminToken> {
         if raw.location(&section, &["token", "token_file"]).is_none() {
             raw.report(&at, "this `[[admin.token]]` has neither `token` nor `token_file`");
         }
+        let requesters = read_requesters(raw, &section);
         let (Some(name), Some(role), Some(secret)) = (name, role, raw.secret(&section, "token")) else { continue };
         let Setting { value: name, location } = name;
         let twice = |other: &&AdminToken| other.secret.expose_secret() == secret.expose_secret();
@@ -253,9 +255,21 @@ fn read_tokens(raw: &mut RawSettings<'_>) -> Vec<AdminToken> {
             let message = format!("the tokens {} and {name} are the same; every token needs its own", other.name);
             raw.report_as(Code::ConfigContradiction, &at, message);
         }
-        tokens.push(AdminToken { name, role, secret });
+        tokens.push(AdminToken { name, role, secret, requesters });
     }
     tokens
+}
+
+fn read_requesters(raw: &mut RawSettings<'_>, section: &str) -> Vec<Requester> {
+    let Some(Setting { value: names, location }) = raw.strings(section, "requesters") else { return Vec::new() };
+    let parsed = |name: &String| match Requester::parse(name.as_str()) {
+        Ok(requester) => Some(requester),
+        Err(error) => {
+            raw.report(&location, format!("`requesters` cannot have \"{name}\": {error}"));
+            None
+        }
+    };
+    names.iter().filter_map(parsed).collect()
 }
 
 fn read_limits(raw: &mut RawSettings<'_>) -> Limits {

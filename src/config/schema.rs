@@ -13,6 +13,7 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
     ("cloud.budget", &["reads_per_second", "writes_per_second", "burst"]),
     ("cloud.budget.operations", Operation::NAMES),
     ("limits", &["revokes_per_cen", "payer_changes_per_account", "unbegun_per_instance"]),
+    ("approval", &["two_persons"]),
     ("credentials", &[]),
     (HUB, CREDENTIAL),
     ("worker", &["concurrency", "drain", "name"]),
@@ -84,7 +85,7 @@ pub(super) fn account_keys() -> impl Iterator<Item = &'static str> + Clone {
 /// The list of tokens, `[[admin.token]]`. The settings of each are a section of that name and its number.
 pub(super) const TOKENS: &str = "admin.token";
 /// The keys of a token.
-pub(super) const TOKEN_KEYS: &[&str] = &["name", "role", "token", "token_file"];
+pub(super) const TOKEN_KEYS: &[&str] = &["name", "role", "token", "token_file", "requesters"];
 
 /// The list of requesters that sign, `[[broker.requester]]`, with the settings of each like those of tokens.
 pub(super) const REQUESTERS: &str = "broker.requester";

@@ -46,6 +46,8 @@ pub struct Config {
     pub hourly: HourlyLimits,
     /// How many jobs of a requester on an instance may be there that have not begun to write.
     pub unbegun_per_instance: Option<u32>,
+    /// Whether another person than the requester has to approve a job.
+    pub two_persons: bool,
     /// The form of the log, and what is logged.
     pub log: LogConfig,
     /// What is odd and not wrong, to be logged as soon as there is a log.
@@ -146,6 +148,9 @@ impl Config {
     /// The policy of these allow-rules, accounts and limits.
     pub fn policy(&self) -> Policy {
         let sites = self.accounts.iter().map(|(uid, account)| (uid.clone(), account.site));
-        Policy::new(self.allow.clone(), sites.collect()).limited(self.hourly).with_unbegun(self.unbegun_per_instance)
+        Policy::new(self.allow.clone(), sites.collect())
+            .limited(self.hourly)
+            .with_unbegun(self.unbegun_per_instance)
+            .with_two_persons(self.two_persons)
     }
 }

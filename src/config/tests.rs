@@ -243,6 +243,11 @@ fn a_token_has_a_name_of_its_own_and_a_role() {
     assert_eq!((admin.hosts, admin.token.unwrap().expose_secret()), (vec!["a.internal".into(), "b".into()], "mine"));
     let admin = load(other, &[("CROSSGRANT_ADMIN_HOSTS", "a b")]).unwrap().admin;
     assert!(admin.token.is_none() && admin.hosts == ["a", "b"]);
+    let of_ann = format!("{other}requesters = [\"tickets\", \"bot\"]\n[approval]\ntwo_persons = true\n");
+    let config = load(&of_ann, &[]).unwrap();
+    let requesters: Vec<&str> = config.admin.tokens[0].requesters.iter().map(|requester| requester.as_str()).collect();
+    assert_eq!((requesters, config.policy().needs_two_persons()), (vec!["tickets", "bot"], true));
+    assert!(!load(other, &[]).unwrap().policy().needs_two_persons());
 
     for (changed, line, says) in [
         (other.replace("dashboard", "night-shift"), "6: `name`", "every token needs its own"),
@@ -252,6 +257,7 @@ fn a_token_has_a_name_of_its_own_and_a_role() {
         (other.replace("reader", "redaer"), "7: `role`", "did you mean `reader`?"),
         (other.replace("token = \"0ther\"\n", ""), "", "has neither `token` nor `token_file`"),
         (other.replace("role = \"reader\"\n", ""), "5: `role`", "is missing in `[[admin.token]]`"),
+        (other.replace("role =", "requesters = [\"ö\"]\nrole ="), "7: `requesters`", "printable ASCII"),
         (other.replace("role", "rol"), "7: unknown key `rol`", "did you mean `role`?"),
         ("[admin]\nhosts = [\"http://a\"]".to_owned(), "6: `hosts`", "the name alone"),
     ] {

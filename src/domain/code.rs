@@ -141,6 +141,7 @@ codes! {
         NotFound = "not-found",
         BadMethod = "bad-method",
         Declined = "declined",
+        SamePerson = "same-person",
         Conflict = "conflict",
         StoreUnavailable = "store-unavailable",
         StoreRefused = "store-refused",

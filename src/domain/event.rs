@@ -26,6 +26,14 @@ words! {
         Overdue = "overdue",
         /// The job waits for an operator.
         Parked = "parked",
+        /// Another job began to write to the instance while this one, which was asked for earlier, is parked.
+        Overtaken = "overtaken",
+        /// An operator approved the job, which an hourly limit had parked.
+        Approved = "approved",
+        /// An operator let the parked job go on.
+        Resumed = "resumed",
+        /// An operator cancels the job, and what it has written is being put back.
+        Cancelling = "cancelling",
         /// The cloud was read back and shows the result.
         Completed = "completed",
         /// A plan was answered: the writes that would be made.

@@ -10,9 +10,10 @@ use crate::domain::{
     AccountUid, CONTENT_TYPE, Event, EventType, Hour, InstanceId, InstanceType, Job, JobUid, Kind, Operation,
     OrderType, REASONS_VERSION, Reason, Requester,
 };
+use crate::engine::decide::command::Command;
 use crate::engine::ports::mail::Outgoing;
 use crate::engine::ports::store::{EventKey, OutboundMessage};
-use crate::engine::record::{Image, Outcome, PlannedCall, Record, State, Write};
+use crate::engine::record::{Commanded, Image, Outcome, Overtaker, PlannedCall, Record, State, Write};
 
 /// Makes events and addresses them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,10 +80,14 @@ impl Announcer {
             plan: None,
             end: None,
             half_done: None,
+            command: None,
+            overtaken_by: None,
         };
         if kind == EventType::Accepted {
             return data;
         }
+        data.command = commanded(record, kind);
+        data.overtaken_by = record.overtaken_by.as_ref().filter(|_| kind == EventType::Overtaken);
         data.progress = Some(Progress {
             attempts: record.attempts,
             api_calls: record.calls,
@@ -150,6 +155,17 @@ impl Announcer {
     }
 }
 
+/// The command that an event tells of: the latest with its word.
+fn commanded(record: &Record, kind: EventType) -> Option<&Commanded> {
+    let command = match kind {
+        EventType::Approved => Command::Approve,
+        EventType::Resumed => Command::Resume,
+        EventType::Cancelling | EventType::Cancelled => Command::Cancel,
+        _ => return None,
+    };
+    record.commands.iter().rev().find(|commanded| commanded.command == command.as_str())
+}
+
 /// The `data` of every event but `rejected`: the job, its state, and what this event adds.
 #[derive(Serialize)]
 struct Data<'a> {
@@ -177,6 +193,10 @@ struct Data<'a> {
     end: Option<Completed<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     half_done: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    command: Option<&'a Commanded>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    overtaken_by: Option<&'a Overtaker>,
 }
 
 /// The fields of every event but the first.

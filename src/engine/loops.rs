@@ -3,6 +3,7 @@
 pub mod commands;
 mod execution;
 pub mod intake;
+pub mod listing;
 pub mod outbox;
 pub mod plan;
 pub mod restored;

@@ -39,13 +39,14 @@ pub struct Policy {
     sites: BTreeMap<AccountUid, Site>,
     limits: HourlyLimits,
     unbegun: Option<u32>,
+    two_persons: bool,
 }
 
 impl Policy {
     /// A policy of these allow-rules and the sites of the configured accounts, without hourly limits. Without any account,
     /// accounts are not checked.
     pub fn new(rules: Vec<Allow>, sites: BTreeMap<AccountUid, Site>) -> Self {
-        Self { rules, sites, limits: HourlyLimits::NONE, unbegun: None }
+        Self { rules, sites, limits: HourlyLimits::NONE, unbegun: None, two_persons: false }
     }
 
     /// The same with these hourly limits.
@@ -56,6 +57,16 @@ impl Policy {
     /// The same with at most this many jobs of a requester on an instance that have not begun to write.
     pub fn with_unbegun(self, most: Option<u32>) -> Self {
         Self { unbegun: most, ..self }
+    }
+
+    /// The same where another person than the requester has to approve a job, if `needed`.
+    pub fn with_two_persons(self, needed: bool) -> Self {
+        Self { two_persons: needed, ..self }
+    }
+
+    /// Whether another person than the requester has to approve a job.
+    pub fn needs_two_persons(&self) -> bool {
+        self.two_persons
     }
 
     /// How many jobs of a requester on an instance may be there that have not begun to write.

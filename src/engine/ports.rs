@@ -3,6 +3,7 @@
 pub mod action;
 pub mod cloud;
 pub mod crash_points;
+pub mod filter;
 pub mod mail;
 pub mod observe;
 pub mod store;

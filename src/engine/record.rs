@@ -3,6 +3,7 @@
 mod commanded;
 mod ending;
 mod image;
+mod overtaken;
 mod phase;
 mod plan;
 mod state;
@@ -12,9 +13,10 @@ mod write;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use commanded::Commanded;
+pub use commanded::{Commanded, Mandate};
 pub use ending::{Ending, Undo};
 pub use image::{EmptySince, Image};
+pub use overtaken::Overtaker;
 pub use phase::{Phase, Turn};
 pub use plan::{Plan, PlannedCall};
 pub use state::State;
@@ -120,6 +122,9 @@ pub struct Record {
     /// The latest commands of operators, in the order in which they were carried out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub commands: Vec<Commanded>,
+    /// The latest job that began to write to the instance while this one was parked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overtaken_by: Option<Overtaker>,
     /// Since when looks have been empty where that matters.
     #[serde(default, skip_serializing_if = "EmptySince::is_never")]
     pub empty_since: EmptySince,
@@ -176,6 +181,7 @@ impl Record {
             approved_at: None,
             restored_at: None,
             commands: vec![],
+            overtaken_by: None,
             empty_since: EmptySince::default(),
             mended: false,
             writes: vec![],

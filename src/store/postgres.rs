@@ -56,7 +56,7 @@ use crate::domain::{AccountUid, CenId, Code, Instance, InstanceId, JobId, JobUid
 use crate::engine::guards::Pause;
 use crate::engine::ports::mail::Lane;
 use crate::engine::ports::store::{
-    Change, Claimed, Committed, Counts, Filter, Group, LatestDue, Message, Outbox, OutboxPage, OutboxRow, Rejected,
+    Change, Claimed, Committed, Counts, Filter, Group, LatestDue, Message, Outbox, OutboxPage, OutboxRow, Outlook, Rejected,
     Settlement, Store, StoreError, Taken, Turns, UndeliverableRow, Wakeup,
 };
 use crate::engine::record::Record;
@@ -296,6 +296,10 @@ impl Store for Postgres {
         read!(self, conn => query::find(&conn, requester, id))
     }
 
+    async fn find_by_id(&self, id: &JobId) -> Result<Vec<Record>, StoreError> {
+        read!(self, conn => query::find_by_id(&conn, id))
+    }
+
     async fn waiting_on(&self, instance: &InstanceId, cen: &CenId) -> Result<Vec<Record>, StoreError> {
         read!(self, conn => query::waiting_on(&conn, instance, cen))
     }
@@ -371,6 +375,10 @@ impl Store for Postgres {
 
     async fn pauses(&self) -> Result<Vec<Pause>, StoreError> {
         read!(self, conn => guards::pauses(&conn))
+    }
+
+    async fn outlook(&self) -> Result<Vec<Outlook>, StoreError> {
+        read!(self, conn => counts::outlook(&conn))
     }
 
     async fn counts(&self) -> Result<Counts, StoreError> {

@@ -1,14 +1,15 @@
 //! Between records and rows: what every store writes and reads alike.
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use jiff::Timestamp;
 
 use crate::clock::later;
-use crate::domain::{AccountUid, BadName, Cen, CenId, InstanceType, JobUid, Kind, Requester};
+use crate::domain::{AccountUid, BadName, Cen, CenId, InstanceType, JobUid, Kind, Reason, Requester};
 use crate::engine::decide::delivery::LONGEST_DELAY;
 use crate::engine::guards::{Pause, counted_as};
-use crate::engine::ports::store::{Group, Rejected, StoreError};
+use crate::engine::ports::store::{Group, Outlook, Rejected, StoreError};
 use crate::engine::record::{Record, State};
 
 /// How many further `reply_to` a job's terminal event goes to. A later one still gets the latest event at once.
@@ -144,6 +145,43 @@ pub(super) fn rejected(
     Ok(Rejected { uid, at: time(at_us), requester, job_id, reasons })
 }
 
+/// What comes before the reason in the text of a record that is parked. No text inside of a record reads like it, because its
+/// quotes are escaped there.
+pub(super) const ENDING: &str = "\"ending\":{\"reason\":\"";
+/// The length of [`ENDING`].
+pub(super) const ENDING_LENGTH: i32 = 20;
+/// How many characters after [`ENDING`] hold every reason, with the quote that ends it.
+pub(super) const REASON_LENGTH: i32 = 40;
+
+/// The reason at the beginning of a part of a record that comes after [`ENDING`].
+pub(super) fn reason(text: &str) -> Option<Reason> {
+    Reason::parse(text.split_once('"')?.0)
+}
+
+/// Counts parked jobs by reason and whether they are half done. `total` are all; those that were not read count without a reason.
+pub(super) fn count_parked(read: &[(Option<Reason>, bool)], total: u64) -> BTreeMap<(Option<Reason>, bool), u64> {
+    let mut parked = BTreeMap::new();
+    for key in read {
+        *parked.entry(*key).or_default() += 1;
+    }
+    let unread = total.saturating_sub(read.len() as u64);
+    if unread > 0 {
+        *parked.entry((None, false)).or_default() += unread;
+    }
+    parked
+}
+
+/// The uid of an account that is a column.
+pub(super) fn account(uid: &str) -> Result<AccountUid, StoreError> {
+    AccountUid::parse(uid).map_err(|error| StoreError::Corrupt(error.to_string()))
+}
+
+/// What is known of the jobs of a state.
+pub(super) fn outlook(state: &str, jobs: i64, due_us: Option<i64>, oldest_us: i64) -> Result<Outlook, StoreError> {
+    let state = State::parse(state).ok_or_else(|| StoreError::Corrupt(format!("unknown state {state}")))?;
+    Ok(Outlook { state, jobs: jobs.unsigned_abs(), due: due_us.map(time), oldest: time(oldest_us) })
+}
+
 /// What jobs are counted by.
 pub(super) fn kind_and_state(kind: &str, state: &str) -> Result<(Kind, State), StoreError> {
     let unknown = || StoreError::Corrupt(format!("unknown kind {kind} or state {state}"));
@@ -190,6 +228,26 @@ impl QueuePlace {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_reason_of_a_parked_job_is_found_in_its_text_whatever_else_it_holds() {
+        use crate::admin::testing;
+        use crate::engine::record::{Ending, Phase};
+        assert_eq!(ENDING.len(), ENDING_LENGTH as usize);
+        for parked in Reason::ALL {
+            let mut record = testing::record("NET-1");
+            let message = r#"said "ending":{"reason":"done" and more"#.to_owned();
+            record.job.labels.insert("ending".into(), r#"{"reason":"done""#.into());
+            record.why = message.clone();
+            let ending = Ending { reason: parked, message, findings: vec![] };
+            record.phase = Phase::Parked { ending, half_done: true };
+            let text = write(&record).unwrap();
+            let at = text.find(ENDING).unwrap() + ENDING.len();
+            let end = text.len().min(at + REASON_LENGTH as usize);
+            assert_eq!(reason(&text[at..end]), Some(parked));
+        }
+        assert_eq!((reason("{"), reason("unheard-of\"")), (None, None));
+    }
 
     #[test]
     fn nothing_is_due_before_its_time() {

@@ -45,7 +45,7 @@ use crate::domain::{AccountUid, CenId, Instance, InstanceId, JobId, JobUid, Requ
 use crate::engine::guards::Pause;
 use crate::engine::ports::mail::Lane;
 use crate::engine::ports::store::{
-    Change, Claimed, Committed, Counts, Filter, Group, LatestDue, Message, OutboxPage, OutboxRow, Rejected, Settlement,
+    Change, Claimed, Committed, Counts, Filter, Group, LatestDue, Message, OutboxPage, OutboxRow, Outlook, Rejected, Settlement,
     Store, StoreError, Taken, Turns, UndeliverableRow,
 };
 use crate::engine::record::Record;
@@ -211,6 +211,11 @@ impl Store for Sqlite {
         self.read(move |conn| query::find(conn, &requester, &id)).await
     }
 
+    async fn find_by_id(&self, id: &JobId) -> Result<Vec<Record>, StoreError> {
+        let id = id.clone();
+        self.read(move |conn| query::find_by_id(conn, &id)).await
+    }
+
     async fn waiting_on(&self, instance: &InstanceId, cen: &CenId) -> Result<Vec<Record>, StoreError> {
         let (instance, cen) = (instance.clone(), cen.clone());
         self.look_up(move |conn| query::waiting_on(conn, &instance, &cen)).await
@@ -283,6 +288,10 @@ impl Store for Sqlite {
 
     async fn pauses(&self) -> Result<Vec<Pause>, StoreError> {
         self.look_up(guards::pauses).await
+    }
+
+    async fn outlook(&self) -> Result<Vec<Outlook>, StoreError> {
+        self.read(counts::outlook).await
     }
 
     async fn counts(&self) -> Result<Counts, StoreError> {

@@ -19,7 +19,7 @@ use prometheus_client::registry::{Metric, Registry, Unit};
 
 use crate::broker::{BrokerState, Link, LinkStatus};
 use crate::cloud::CallObserver;
-use crate::domain::{AccountUid, EventType, Kind, Operation};
+use crate::domain::{AccountUid, EventType, Kind, Operation, Reason};
 use crate::engine::guards::setting;
 use crate::engine::ports::mail::Lane;
 use crate::engine::ports::observe::Observer;
@@ -38,6 +38,10 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 /// Buckets for steps, calls and sweeps, in seconds: from a fast answer to a request that times out.
 const BUCKETS: [f64; 12] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
+/// The reasons for which jobs are parked: each has a gauge at 0 from the start.
+const PARKING: [Reason; 5] =
+    [Reason::NeedsApproval, Reason::CredentialRefused, Reason::GaveUp, Reason::HalfDone, Reason::UnknownCall];
+
 /// The metrics of this process.
 pub struct Metrics {
     registry: Registry,
@@ -45,6 +49,8 @@ pub struct Metrics {
     transitions: CounterFamily<2>,
     limited: CounterFamily<1>,
     paused: Gauge,
+    held: Gauge,
+    parked: GaugeFamily<2>,
     taken: CounterFamily<1>,
     rejected: Gauge,
     attempts: CounterFamily<3>,
@@ -109,6 +115,12 @@ impl Metrics {
             transitions: metric(r, "job_transitions", "Commits that left a job in a state"),
             limited: metric(r, "jobs_limited", "Jobs that an hourly limit parked for approval, by limit"),
             paused: metric(r, "paused_accounts", "Accounts that are paused"),
+            held: metric(r, "held_jobs", "Jobs that are held, because one of their accounts is paused"),
+            parked: metric(
+                r,
+                "parked_jobs",
+                "Parked jobs, which need a person, by reason and whether they are half done; reason other where it was not read",
+            ),
             taken: metric(r, "messages_taken", "Messages taken in: new, repeated, with a reused id, or rejected"),
             rejected: metric(r, "messages_rejected", "Rejections in the store"),
             attempts: metric(r, "step_attempts", "Attempts at a step: looks, writes, and the failed ones of each"),
@@ -222,6 +234,18 @@ impl Metrics {
         self.undeliverable.set(signed(counts.undeliverable));
         self.rejected.set(signed(counts.rejected));
         self.paused.set(signed(counts.paused));
+        self.held.set(signed(counts.held.values().sum()));
+        for reason in PARKING.into_iter().map(Some).chain([None]) {
+            for half_done in [false, true] {
+                let same = |(key, _): &(&(Option<Reason>, bool), &u64)| {
+                    key.1 == half_done && key.0.filter(|reason| PARKING.contains(reason)) == reason
+                };
+                let jobs = counts.parked.iter().filter(same).map(|(_, jobs)| jobs).sum();
+                let reason = reason.map_or("other", Reason::as_str);
+                let labels = [("reason", reason.into()), ("half_done", half_done.to_string().into())];
+                self.parked.get_or_create(&labels).set(signed(jobs));
+            }
+        }
     }
 
     fn connect(&self, broker: &BrokerState) {
@@ -342,11 +366,13 @@ mod tests {
     use crate::clock::ManualClock;
 
     /// Every metric: its name, type and unit.
-    const NAMES: [(&str, &str, &str); 29] = [
+    const NAMES: [(&str, &str, &str); 31] = [
         ("crossgrant_jobs", "gauge", ""),
         ("crossgrant_job_transitions", "counter", ""),
         ("crossgrant_jobs_limited", "counter", ""),
         ("crossgrant_paused_accounts", "gauge", ""),
+        ("crossgrant_held_jobs", "gauge", ""),
+        ("crossgrant_parked_jobs", "gauge", ""),
         ("crossgrant_messages_taken", "counter", ""),
         ("crossgrant_messages_rejected", "gauge", ""),
         ("crossgrant_step_attempts", "counter", ""),
@@ -392,7 +418,15 @@ mod tests {
 
     fn rendered() -> String {
         let jobs = [((Kind::Grant, State::Parked), 2)].into();
-        let counts = Counts { jobs, outbox: 7, refused: 5, undeliverable: 1, rejected: 4, paused: 2 };
+        let held = [(AccountUid::parse("1250123456123456").unwrap(), 6)].into();
+        let parked = [
+            ((Some(Reason::HalfDone), true), 3),
+            ((None, false), 1),
+            // No reason to park for: a newer program has written it.
+            ((Some(Reason::Attached), false), 2),
+        ];
+        let parked = parked.into();
+        let counts = Counts { jobs, outbox: 7, refused: 5, undeliverable: 1, rejected: 4, paused: 2, held, parked };
         let broker = BrokerState::new(Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH)));
         heard().render(Some(&counts), Some(&broker))
     }
@@ -419,6 +453,10 @@ mod tests {
             "crossgrant_jobs_limited_total{limit=\"revokes_per_cen\"} 1",
             "crossgrant_jobs_limited_total{limit=\"payer_changes_per_account\"} 0",
             "crossgrant_paused_accounts 2",
+            "crossgrant_held_jobs 6",
+            "crossgrant_parked_jobs{reason=\"half-done\",half_done=\"true\"} 3",
+            "crossgrant_parked_jobs{reason=\"credential-refused\",half_done=\"false\"} 0",
+            "crossgrant_parked_jobs{reason=\"other\",half_done=\"false\"} 3",
             "crossgrant_messages_taken_total{what=\"new\"} 1",
             "crossgrant_messages_rejected 4",
             "crossgrant_step_attempts_total{kind=\"payer-change\",step=\"modify-grant\",what=\"write\"} 1",

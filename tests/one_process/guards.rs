@@ -23,6 +23,7 @@ use crate::support::plant::{
 mod approving;
 mod deciding;
 mod limits;
+mod overtaking;
 mod pauses;
 
 fn at(text: &str) -> Timestamp {

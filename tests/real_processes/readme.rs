@@ -13,15 +13,22 @@ use crate::support::site::Options;
 const README: &str = include_str!("../../README.md");
 
 /// What comes of each command, in the order of the README: its exit code and a part of what it says.
-const COMMANDS: [(&str, i32, &str); 24] = [
+const COMMANDS: [(&str, i32, &str); 27] = [
     ("crossgrant --config crossgrant.toml serve", 0, "ready"),
     ("crossgrant submit job.json --wait", 0, "crossgrant.job.completed"),
+    ("crossgrant status", 0, "NEEDS A PERSON  nothing"),
     ("crossgrant jobs --state parked,waiting", 0, "REQUESTER/ID"),
     ("crossgrant show tickets/NET-4312/1", 0, "payer-change NET-4312/1 · completed"),
+    ("crossgrant wait --label ticket=4312 --timeout 2h", 1, "no job matches"),
     ("crossgrant cancel tickets/NET-4312/1", 1, "the job has ended: completed (HTTP 409) [declined]"),
     ("crossgrant resume tickets/NET-4312/1", 1, "the job has ended: completed (HTTP 409) [declined]"),
     ("crossgrant release tickets/NET-4312/1", 1, "the job has ended: completed (HTTP 409) [declined]"),
-    ("crossgrant approve --expect-count 3", 1, "no job needs approval"),
+    (
+        "crossgrant resume --for gave-up --expect-count 2",
+        1,
+        "jobs that match: 0, not 2; nothing was done (HTTP 409) [conflict]",
+    ),
+    ("crossgrant approve --expect-count 3", 1, "jobs that match: 0, not 3; nothing was done"),
     ("crossgrant pause 1688000000000001 --reason \"an incident\"", 0, "(token local): an incident"),
     ("crossgrant paused", 0, "account 1688000000000001 is paused since"),
     ("crossgrant unpause 1688000000000001", 0, "is no longer paused"),

@@ -115,6 +115,7 @@ counted! {
     fn release_group(group: &Group) -> ();
     fn load(uid: JobUid) -> Option<Record>;
     fn find(requester: &Requester, id: &JobId) -> Option<Record>;
+    fn find_by_id(id: &JobId) -> Vec<Record>;
     fn waiting_on(instance: &InstanceId, cen: &CenId) -> Vec<Record>;
     fn first_in_queue(instance: &Instance) -> Option<JobUid>;
     fn list(filter: &Filter) -> Vec<Record>;
@@ -131,6 +132,7 @@ counted! {
     fn pause(pause: &Pause) -> bool;
     fn unpause(account: &AccountUid) -> bool;
     fn pauses() -> Vec<Pause>;
+    fn outlook() -> Vec<Outlook>;
     fn counts() -> Counts;
     fn probe() -> ();
     fn prune(keys_before: Timestamp) -> usize;

@@ -32,6 +32,9 @@ fn what_cannot_be_meant_exits_with_2_and_help_with_0() {
         "crossgrant doctor --probe f --job f",
         "crossgrant doctor --cen cen-1",
         "crossgrant approve job --kind revoke",
+        "crossgrant cancel job --half-done",
+        "crossgrant resume job --expect-count 1",
+        "crossgrant wait --timeout soon",
     ] {
         assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
     }

@@ -1,24 +1,33 @@
 //! Commands that ask a running worker over its admin API.
 
+use std::time::Duration;
+
 use clap::{Args, Subcommand};
+
+use crate::domain::parse_duration;
 
 /// A command for a running worker.
 #[derive(Debug, Subcommand)]
 pub enum WorkerCommand {
+    /// Show what needs a person, with the command for it, and what goes on by itself. Exits 1 if something needs a person.
+    Status(StatusArgs),
     /// List the jobs of a running worker, newest first.
     Jobs(JobsArgs),
     /// Show one job: why it is in its state, what happens next, and what was written.
     Show(ShowArgs),
-    /// Cancel a job. If nothing was written, it ends at once. If one side was written, that is undone. If both were, the
+    /// Wait until no job matches the filters: without --state, --for, --half-done and --held, until none of the jobs is queued,
+    /// running or waiting. Jobs that no worker has accepted yet do not count.
+    Wait(WaitArgs),
+    /// Cancel jobs. If nothing was written, a job ends at once. If one side was written, that is undone. If both were, the
     /// command is declined.
-    Cancel(JobArgs),
-    /// Let a parked job go on from where it stopped.
-    Resume(JobArgs),
+    Cancel(CommandArgs),
+    /// Let parked jobs go on from where they stopped.
+    Resume(CommandArgs),
     /// Let the other jobs on the instance of a half-done job go on, and leave what it wrote as it is. See in both accounts first
     /// how the instance stands.
-    Release(JobArgs),
-    /// Approve jobs that an hourly limit has parked, so that they begin: the named jobs, or all that match the filters.
-    Approve(ApproveArgs),
+    Release(ReleaseArgs),
+    /// Approve jobs that an hourly limit has parked, so that they begin.
+    Approve(CommandArgs),
     /// Pause an account: none of its jobs begins until it is unpaused. Jobs that have begun go on.
     Pause(PauseArgs),
     /// End the pause of an account: its jobs begin again.
@@ -34,10 +43,12 @@ impl WorkerCommand {
     /// Where to find the worker.
     pub fn worker(&self) -> &WorkerArgs {
         match self {
+            Self::Status(args) => &args.worker,
+            Self::Wait(args) => &args.worker,
             Self::Jobs(args) => &args.worker,
             Self::Show(args) => &args.worker,
-            Self::Cancel(args) | Self::Resume(args) | Self::Release(args) => &args.worker,
-            Self::Approve(args) => &args.worker,
+            Self::Cancel(args) | Self::Resume(args) | Self::Approve(args) => &args.worker,
+            Self::Release(args) => &args.worker,
             Self::Pause(args) => &args.worker,
             Self::Unpause(args) => &args.worker,
             Self::Paused(args) => &args.worker,
@@ -49,11 +60,16 @@ impl WorkerCommand {
     /// Whether output and errors are JSON.
     pub fn is_for_programs(&self) -> bool {
         match self {
+            Self::Status(args) => args.json,
+            Self::Wait(args) => args.json,
             Self::Jobs(args) => args.json,
             Self::Show(args) => args.json,
+            Self::Cancel(args) | Self::Resume(args) | Self::Approve(args) => args.json,
+            Self::Pause(args) => args.json,
+            Self::Unpause(args) => args.json,
             Self::Paused(args) => args.json,
             Self::Dead(DeadCommand::List(args)) => args.json,
-            _ => false,
+            Self::Dead(DeadCommand::Replay(args) | DeadCommand::Drop(args)) => args.json,
         }
     }
 }
@@ -70,46 +86,104 @@ pub struct WorkerArgs {
     pub token_name: Option<String>,
 }
 
-/// The filters of `jobs` and `approve`. The worker parses their values.
+/// Which jobs are meant; every option narrows. The worker parses their values.
 #[derive(Debug, Default, Args)]
 pub struct FilterArgs {
+    /// Only jobs in these states, separated by commas.
+    #[arg(long)]
+    pub state: Option<String>,
     /// Only jobs of this kind: grant, revoke or payer-change.
     #[arg(long)]
     pub kind: Option<String>,
-    /// Only jobs on this instance.
+    /// Only jobs that are parked, or have ended, for these reasons, separated by commas.
+    #[arg(long = "for", value_name = "REASON")]
+    pub reasons: Option<String>,
+    /// Only jobs that are parked half done.
     #[arg(long)]
-    pub instance: Option<String>,
+    pub half_done: bool,
+    /// Only jobs that are held, because one of their accounts is paused.
+    #[arg(long)]
+    pub held: bool,
+    /// Only jobs that act in this account, which owns their instance or their CEN.
+    #[arg(long, value_name = "UID")]
+    pub account: Option<String>,
     /// Only jobs in this CEN.
     #[arg(long)]
     pub cen: Option<String>,
+    /// Only jobs on this instance.
+    #[arg(long)]
+    pub instance: Option<String>,
     /// Only jobs from this requester.
     #[arg(long)]
     pub requester: Option<String>,
     /// Only jobs with this label.
     #[arg(long, value_name = "NAME=VALUE")]
     pub label: Option<String>,
+    /// Only jobs accepted at this time or later: an RFC 3339 time, or how long ago, such as 2h.
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Only jobs accepted before this time.
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// Only jobs accepted longer ago than this, such as 30m.
+    #[arg(long, value_name = "SPAN")]
+    pub older_than: Option<String>,
 }
 
 impl FilterArgs {
-    /// Appends the filters that are set to a query.
-    pub fn append_to(&self, query: &mut form_urlencoded::Serializer<'_, String>) {
-        let Self { kind, instance, cen, requester, label } = self;
-        for (name, value) in
-            [("kind", kind), ("instance", instance), ("cen", cen), ("requester", requester), ("label", label)]
-        {
-            if let Some(value) = value {
-                query.append_pair(name, value);
-            }
-        }
+    /// The filters that are set, with the names of their parameters.
+    pub fn pairs(&self) -> Vec<(&'static str, &str)> {
+        let switch = |on: bool| on.then_some("true");
+        let options = [
+            ("state", self.state.as_deref()),
+            ("kind", self.kind.as_deref()),
+            ("for", self.reasons.as_deref()),
+            ("half-done", switch(self.half_done)),
+            ("held", switch(self.held)),
+            ("account", self.account.as_deref()),
+            ("cen", self.cen.as_deref()),
+            ("instance", self.instance.as_deref()),
+            ("requester", self.requester.as_deref()),
+            ("label", self.label.as_deref()),
+            ("since", self.since.as_deref()),
+            ("until", self.until.as_deref()),
+            ("older-than", self.older_than.as_deref()),
+        ];
+        options.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
     }
+}
+
+/// `status`
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// Show it again every two seconds, until it is interrupted.
+    #[arg(long)]
+    pub watch: bool,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub worker: WorkerArgs,
+}
+
+/// `wait`
+#[derive(Debug, Args)]
+pub struct WaitArgs {
+    #[command(flatten)]
+    pub filter: FilterArgs,
+    /// Give up after this time, such as 90m, with exit code 1.
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub timeout: Option<Duration>,
+    /// Print one JSON object at the end: how many jobs are in each state.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub worker: WorkerArgs,
 }
 
 /// `jobs`
 #[derive(Debug, Args)]
 pub struct JobsArgs {
-    /// Only jobs in these states, separated by commas.
-    #[arg(long)]
-    pub state: Option<String>,
     #[command(flatten)]
     pub filter: FilterArgs,
     /// Only jobs older than this one, to get the next page.
@@ -128,8 +202,11 @@ pub struct JobsArgs {
 /// `show`
 #[derive(Debug, Args)]
 pub struct ShowArgs {
-    /// The job, by its uid or as requester/id.
+    /// The job: by its uid, as requester/id, or by its id if only one requester has that.
     pub job: String,
+    /// Show it again as it changes, until the job has ended or needs a person.
+    #[arg(long)]
+    pub watch: bool,
     /// Print one JSON object, with the events.
     #[arg(long)]
     pub json: bool,
@@ -137,26 +214,58 @@ pub struct ShowArgs {
     pub worker: WorkerArgs,
 }
 
-/// `cancel` and `resume`
-#[derive(Debug, Args)]
-pub struct JobArgs {
-    /// The job, by its uid or as requester/id.
-    pub job: String,
-    #[command(flatten)]
-    pub worker: WorkerArgs,
+/// What is said with a command. It is kept and told with the name of the token, which alone is verified.
+#[derive(Debug, Default, Args)]
+pub struct MandateArgs {
+    /// Your name.
+    #[arg(long, value_name = "NAME", env = "USER", hide_env_values = true)]
+    pub by: Option<String>,
+    /// Why the command is given.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
 }
 
-/// `approve`
+impl MandateArgs {
+    /// What is said, with the names of the parameters.
+    pub fn pairs(&self) -> Vec<(&'static str, &str)> {
+        let said = [("by", &self.by), ("reason", &self.reason)];
+        let said = said.into_iter().filter_map(|(name, text)| Some((name, text.as_deref()?)));
+        // An environment can have an empty USER.
+        said.filter(|(name, text)| *name != "by" || !text.trim().is_empty()).collect()
+    }
+}
+
+/// `cancel`, `resume` and `approve`
 #[derive(Debug, Args)]
-pub struct ApproveArgs {
-    /// The jobs, each by its uid or as requester/id. Without any, all jobs that match the filters.
+pub struct CommandArgs {
+    /// The jobs, each by its uid, as requester/id, or by its id if only one requester has that. Without any, all jobs that match
+    /// the filters.
     #[arg(value_name = "JOB", conflicts_with = "FilterArgs")]
     pub jobs: Vec<String>,
     #[command(flatten)]
     pub filter: FilterArgs,
-    /// Approve only if exactly N jobs match. Without this option, list and count them.
-    #[arg(long, value_name = "N")]
+    /// Command the jobs that match the filters if there are exactly N. Without this option, list and count them.
+    #[arg(long, value_name = "N", conflicts_with = "jobs")]
     pub expect_count: Option<usize>,
+    #[command(flatten)]
+    pub mandate: MandateArgs,
+    /// Print one JSON object per line.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub worker: WorkerArgs,
+}
+
+/// `release`
+#[derive(Debug, Args)]
+pub struct ReleaseArgs {
+    /// The job, by its uid, as requester/id, or by its id if only one requester has that.
+    pub job: String,
+    #[command(flatten)]
+    pub mandate: MandateArgs,
+    /// Print the job as JSON.
+    #[arg(long)]
+    pub json: bool,
     #[command(flatten)]
     pub worker: WorkerArgs,
 }
@@ -170,8 +279,11 @@ pub struct PauseArgs {
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
     /// Your name, shown with the reason.
-    #[arg(long, value_name = "NAME", env = "USER", default_value = "an operator")]
+    #[arg(long, value_name = "NAME", env = "USER", default_value = "an operator", hide_env_values = true)]
     pub by: String,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
     #[command(flatten)]
     pub worker: WorkerArgs,
 }
@@ -181,6 +293,11 @@ pub struct PauseArgs {
 pub struct UnpauseArgs {
     /// Uid of the account.
     pub account: String,
+    #[command(flatten)]
+    pub mandate: MandateArgs,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
     #[command(flatten)]
     pub worker: WorkerArgs,
 }
@@ -228,6 +345,11 @@ pub struct DeadChoiceArgs {
     /// Choose all messages, even if there are several.
     #[arg(long)]
     pub yes: bool,
+    #[command(flatten)]
+    pub mandate: MandateArgs,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
     #[command(flatten)]
     pub worker: WorkerArgs,
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::domain::{EventType, Reason, words};
 use crate::engine::decide::decision::{Context, Deciding, Decision, Next};
-use crate::engine::record::{Commanded, Ending, Phase, Record, State, Turn, Undo};
+use crate::engine::record::{Commanded, Ending, Mandate, Phase, Record, State, Turn, Undo};
 
 words! {
     /// A command of an operator to a job.
@@ -25,22 +25,22 @@ words! {
 #[error("{0}")]
 pub struct Declined(pub String);
 
-/// Decides on a command at `now`. `authority` is the name of the token that it came with.
+/// Decides on a command at `now`, given on the word of `mandate`.
 pub fn command(
     context: &Context<'_>,
     record: &Record,
     command: Command,
-    authority: &str,
+    mandate: &Mandate,
     now: Timestamp,
 ) -> Result<Decision, Declined> {
     let mut deciding = Deciding::new(context, record.clone(), now);
     if record.state().is_terminal() {
         return Err(Declined(format!("the job has ended: {}", record.state().as_str())));
     }
-    let commanded = Commanded { command: command.as_str().to_owned(), at: now, authority: authority.to_owned() };
+    let commanded = Commanded { command: command.as_str().to_owned(), at: now, mandate: mandate.clone() };
     deciding.record.commanded(commanded);
     deciding.record.restored_at = None;
-    let by = format!("by an operator (token {authority})");
+    let by = mandate.to_string();
     match command {
         Command::Cancel => cancel(deciding, &by),
         Command::Resume => resume(deciding, &by),
@@ -72,6 +72,7 @@ fn cancel(mut deciding: Deciding<'_>, by: &str) -> Result<Decision, Declined> {
     if record.state() == State::Parked {
         deciding.record.phase = Phase::Queued(Turn::Due(deciding.now));
     }
+    deciding.says.push(EventType::Cancelling);
     let next = deciding.go_back(Undo { ends: State::Cancelled, reason: Reason::CancelledByOperator, message });
     Ok(deciding.into_decision(next))
 }
@@ -93,6 +94,7 @@ fn resume(mut deciding: Deciding<'_>, by: &str) -> Result<Decision, Declined> {
         wait.unmet_since = None;
     }
     deciding.record.why = format!("resumed {by}");
+    deciding.says.push(EventType::Resumed);
     deciding.progress();
     Ok(deciding.into_decision(Next::Rest))
 }
@@ -108,6 +110,7 @@ fn approve(mut deciding: Deciding<'_>, by: &str) -> Result<Decision, Declined> {
     record.phase = Phase::Queued(Turn::Due(deciding.now));
     record.approved_at = Some(deciding.now);
     record.why = format!("approved {by}");
+    deciding.says.push(EventType::Approved);
     deciding.progress();
     Ok(deciding.into_decision(Next::Rest))
 }

@@ -72,7 +72,8 @@ pub enum Observation {
     Looked {
         /// What the look shows.
         seen: Seen,
-        /// Payer changes of the same instance in the same CEN that wait for the hour.
+        /// Payer changes of the same instance in the same CEN that wait for the hour, and earlier jobs on the instance that are
+        /// parked and let this one pass.
         rivals: Vec<Record>,
     },
     /// A look for a job that will not begin, because of its objections.

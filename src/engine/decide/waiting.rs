@@ -84,7 +84,10 @@ impl Deciding<'_> {
         }
         let since = self.last_accepted().into_iter().chain([seen.date.unwrap_or(seen.at)]).max().unwrap_or(self.now);
         let boundary = self.context.hour.next_after(since);
-        let shared = rivals.iter().filter(|_| self.record.writes.is_empty()).filter_map(|rival| rival.wait.as_ref());
+        let shared = rivals
+            .iter()
+            .filter(|rival| self.record.writes.is_empty() && rival.state() == State::Waiting)
+            .filter_map(|rival| rival.wait.as_ref());
         let expected_at = shared.filter(|w| w.goal == goal).map(|w| w.expected_at).min().unwrap_or(boundary);
         self.wait_for(goal, expected_at)
     }

@@ -12,7 +12,7 @@ use crate::clock::later;
 use crate::domain::{EventType, Kind, Operation, Reason};
 use crate::engine::decide::decision::{Deciding, Next};
 use crate::engine::ports::action::{Action, Intended};
-use crate::engine::record::{Image, Judged, Outcome, Record, State, Write};
+use crate::engine::record::{Image, Judged, Outcome, Overtaker, Record, State, Write};
 use crate::engine::seen::{Reads, Seen};
 use crate::workflow::{Call, Class, Finding, Refused};
 
@@ -92,6 +92,7 @@ impl Deciding<'_> {
         }
         if !self.record.has_written() {
             self.supersede(rivals);
+            self.overtake(rivals);
             self.begins();
         }
         let generation = self.record.generation;
@@ -273,7 +274,7 @@ impl Deciding<'_> {
         if self.record.job.kind == Kind::Grant || self.record.undo.is_some() {
             return;
         }
-        for rival in rivals {
+        for rival in rivals.iter().filter(|rival| rival.state() == State::Waiting) {
             let mut old = Deciding::new(self.context, rival.clone(), self.now);
             match self.shows_effective(rival) {
                 Some(after) => {
@@ -289,6 +290,18 @@ impl Deciding<'_> {
             }
             let record = old.record;
             self.also.extend(old.says.into_iter().map(|said| (record.clone(), said)));
+        }
+    }
+
+    /// Earlier jobs that are parked are told that this one begins before them.
+    fn overtake(&mut self, rivals: &[Record]) {
+        let Record { uid, requester, job, .. } = &self.record;
+        let (id, requester, kind) = (job.id.clone(), requester.clone(), job.kind);
+        let overtaker = Overtaker { uid: *uid, id, requester, kind, at: self.now };
+        let told = |rival: &Record| rival.overtaken_by.as_ref().is_some_and(|by| by.uid == overtaker.uid);
+        for rival in rivals.iter().filter(|rival| rival.state() == State::Parked && !told(rival)) {
+            let record = Record { overtaken_by: Some(overtaker.clone()), ..rival.clone() };
+            self.also.push((record, EventType::Overtaken));
         }
     }
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use crate::domain::{AccountUid, JobUid};
 use crate::engine::decide::command::{Command, Declined, command};
 use crate::engine::guards::Pause;
-use crate::engine::loops::shared::Engine;
-use crate::engine::ports::store::{Committed, LeaseUse, StoreError};
-use crate::engine::record::Record;
+use crate::engine::loops::shared::{Engine, Moved};
+use crate::engine::ports::store::{Change, Committed, LeaseUse, StoreError};
+use crate::engine::record::{Mandate, Record};
 
 /// Why a command of an operator was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -26,28 +26,33 @@ pub enum CommandError {
     Store(#[from] StoreError),
 }
 
+/// How many commands share a commit. A group is locked and judged whole, so a larger one would keep workers waiting.
+const AT_ONCE: usize = 100;
+
 impl Engine {
     /// Whether a command on a job would be carried out now.
     pub async fn would_obey(&self, record: &Record, what: Command) -> Result<bool, StoreError> {
         let (definition, _) = self.definition_of(record).await?;
-        Ok(command(&self.context(&definition), record, what, "", self.clock.now()).is_ok())
+        Ok(command(&self.context(&definition), record, what, &Mandate::from(""), self.clock.now()).is_ok())
     }
 
-    /// Carries out a command on a job, given with the token of this name.
-    pub async fn command(&self, uid: JobUid, what: Command, authority: &str) -> Result<Arc<Record>, CommandError> {
+    /// Carries out a command on a job, given on the word of `mandate`.
+    pub async fn command(
+        &self,
+        uid: JobUid,
+        what: Command,
+        mandate: impl Into<Mandate>,
+    ) -> Result<Arc<Record>, CommandError> {
+        let mandate = mandate.into();
         let record = self.store.load(uid).await?.ok_or(CommandError::NotFound)?;
-        let definition = self.definition(&record.definition).await?;
-        let now = self.clock.now();
-        let decision = command(&self.context(&definition), &record, what, authority, now)?;
-        let (change, moved) = self.change(decision, LeaseUse::None, now);
+        let (change, moved) = self.decided(&record, what, &mandate).await?;
         let decided = Arc::clone(&change.record);
         match self.store.commit(change).await? {
             Committed::Conflict | Committed::Paused | Committed::OverLimit(_) | Committed::Locked(_) => {
                 Err(CommandError::Conflict)
             }
             Committed::Done => {
-                let command = what.as_str();
-                tracing::info!(job.uid = %uid, command, token = authority, "an operator's command was carried out");
+                tell(&decided, what, &mandate);
                 self.moved(&moved);
                 self.work.notify_one();
                 Ok(decided)
@@ -55,29 +60,56 @@ impl Engine {
         }
     }
 
-    /// Approves these jobs in one commit, each for itself. Returns those that were approved: a job that changed at the same
-    /// moment is not among them.
-    pub async fn approve(&self, jobs: &[Record], authority: &str) -> Result<Vec<JobUid>, CommandError> {
-        let now = self.clock.now();
-        let (mut changes, mut moves) = (Vec::with_capacity(jobs.len()), Vec::with_capacity(jobs.len()));
-        for record in jobs {
-            let definition = self.definition(&record.definition).await?;
-            let decision = command(&self.context(&definition), record, Command::Approve, authority, now)?;
-            let (change, moved) = self.change(decision, LeaseUse::None, now);
-            changes.push(change);
-            moves.push((record.uid, moved));
+    /// Carries out a command on each of these jobs, for itself; one result for each, in order.
+    ///
+    /// # Errors
+    /// The store's. Then the command may have been carried out on some of them.
+    pub async fn command_all(
+        &self,
+        jobs: &[Record],
+        what: Command,
+        mandate: &Mandate,
+    ) -> Result<Vec<Result<(), CommandError>>, StoreError> {
+        let mut results = Vec::with_capacity(jobs.len());
+        for group in jobs.chunks(AT_ONCE) {
+            let (mut decided, mut changes) = (Vec::new(), Vec::new());
+            for record in group {
+                decided.push(match self.decided(record, what, mandate).await {
+                    Ok((change, moved)) => {
+                        changes.push(change);
+                        Ok(moved)
+                    }
+                    Err(CommandError::Store(error)) => return Err(error),
+                    Err(error) => Err(error),
+                });
+            }
+            let records: Vec<_> = changes.iter().map(|change| Arc::clone(&change.record)).collect();
+            let mut committed = records.into_iter().zip(self.store.commit_all(changes).await?);
+            for decision in decided {
+                results.push(decision.and_then(|moved| match committed.next() {
+                    Some((record, Committed::Done)) => {
+                        tell(&record, what, mandate);
+                        self.moved(&moved);
+                        Ok(())
+                    }
+                    _ => Err(CommandError::Conflict),
+                }));
+            }
+            self.work.notify_one();
         }
-        let committed = self.store.commit_all(changes).await?;
-        let done = moves.iter().zip(committed).filter(|(_, committed)| *committed == Committed::Done);
-        let approved: Vec<JobUid> = done
-            .map(|((uid, moved), _)| {
-                self.moved(moved);
-                *uid
-            })
-            .collect();
-        tracing::info!(jobs = approved.len(), token = authority, "an operator approved jobs");
-        self.work.notify_one();
-        Ok(approved)
+        Ok(results)
+    }
+
+    async fn decided(
+        &self,
+        record: &Record,
+        what: Command,
+        mandate: &Mandate,
+    ) -> Result<(Change, Moved), CommandError> {
+        let definition = self.definition(&record.definition).await?;
+        let now = self.clock.now();
+        let decision = command(&self.context(&definition), record, what, mandate, now)?;
+        Ok(self.change(decision, LeaseUse::None, now))
     }
 
     /// Pauses an account: no further job on it begins. Jobs that have written go on, and the sweep goes on reading. `by` is
@@ -106,12 +138,21 @@ impl Engine {
     }
 
     /// Ends the pause of an account: the jobs held for it begin.
-    pub async fn unpause(&self, account: &AccountUid, authority: &str) -> Result<(), CommandError> {
+    pub async fn unpause(&self, account: &AccountUid, mandate: impl Into<Mandate>) -> Result<(), CommandError> {
+        let Mandate { authority, by, reason } = mandate.into();
         if !self.store.unpause(account).await? {
             return Err(Declined(format!("account {account} is not paused")).into());
         }
-        tracing::warn!(account.uid = %account, token = authority, "an account was unpaused");
+        tracing::warn!(account.uid = %account, by, token = authority, reason, "an account was unpaused");
         self.work.notify_one();
         Ok(())
     }
+}
+
+fn tell(record: &Record, what: Command, mandate: &Mandate) {
+    let Mandate { authority, by, reason } = mandate;
+    let (uid, id, command) = (record.uid, &record.job.id, what.as_str());
+    tracing::info!(
+        job.uid = %uid, job.id = %id, command, by, token = authority, reason, "an operator's command was carried out"
+    );
 }

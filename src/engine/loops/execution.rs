@@ -8,14 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::later;
-use crate::domain::{AccountUid, Kind, Operation};
+use crate::domain::{AccountUid, Kind, Mode, Operation};
 use crate::engine::decide::decision::{Decision, Next, Observation, decide};
 use crate::engine::guards::Pause;
 use crate::engine::loops::shared::Engine;
 use crate::engine::ports::action::Side;
 use crate::engine::ports::cloud::{Answer, CloudError, Failure, NoRoom};
 use crate::engine::ports::crash_points::CrashPoint;
-use crate::engine::ports::store::{Claimed, Committed, Lease, LeaseUse, StoreError};
+use crate::engine::ports::store::{Claimed, Committed, Filter, Lease, LeaseUse, StoreError};
 use crate::engine::ports::urgency::{OnBehalf, Priority, Urgency};
 use crate::engine::ports::write_permit::WritePermit;
 use crate::engine::record::{Record, State, Write};
@@ -47,6 +47,9 @@ enum Decided {
     /// The job was changed meanwhile.
     Conflict,
 }
+
+/// How many parked jobs are told at most that another one begins before them: they change in the commit with which it begins.
+const MOST_OVERTAKEN: usize = 20;
 
 /// How often a decision is made anew because the job was changed meanwhile: by a command, a pause, a limit.
 const DECISIONS: u32 = 3;
@@ -212,7 +215,7 @@ impl<'a> Execution<'a> {
         }
         self.lease.until = until;
         self.deadline = uptime + self.engine.lease();
-        if record.state().is_terminal() || record.state() == State::Parked {
+        if record.state().is_terminal() {
             tracing::info!(
                 job.uid = %record.uid, job.id = %record.job.id, job.kind = %record.job.kind, cen.id = %record.job.cen.id,
                 instance.id = %record.job.instance.id, job.state = record.state().as_str(), "{}", record.why
@@ -286,12 +289,35 @@ impl<'a> Execution<'a> {
         Ok(Observation::Looked { seen, rivals: self.rivals().await? })
     }
 
-    /// The jobs that wait on the same grant, of the same two accounts. Only a job that has not written can take over from them or share their hour, and
-    /// no job of kind grant does either.
+    /// The jobs that a job meets when it begins: the earlier ones on the instance that are parked and let it pass, and those that
+    /// wait on the same grant, of the same two accounts. Only a job that has not written can take over from the latter or share
+    /// their hour, and no job of kind grant does either.
     async fn rivals(&self) -> Result<Vec<Record>, StoreError> {
-        if self.record.has_written() || self.record.job.kind == Kind::Grant {
+        if self.record.has_written() {
             return Ok(vec![]);
         }
+        let mut rivals = self.overtaken().await?;
+        if self.record.job.kind != Kind::Grant {
+            rivals.extend(self.waiting_on_the_grant().await?);
+        }
+        Ok(rivals)
+    }
+
+    /// The jobs on the instance, of the same owner, that were accepted before this one, are parked and do not block it. A plan
+    /// overtakes no job.
+    async fn overtaken(&self) -> Result<Vec<Record>, StoreError> {
+        let Record { uid, job, .. } = &*self.record;
+        if job.mode == Mode::Plan {
+            return Ok(vec![]);
+        }
+        let (states, instance) = (vec![State::Parked], Some(job.instance.id.clone()));
+        let parked = Filter { states, instance, before: Some(*uid), limit: MOST_OVERTAKEN, ..Filter::default() };
+        let parked = self.engine.store.list(&parked).await?;
+        let passed = |other: &Record| other.job.instance.owner == job.instance.owner && !other.phase.in_queue();
+        Ok(parked.into_iter().filter(passed).collect())
+    }
+
+    async fn waiting_on_the_grant(&self) -> Result<Vec<Record>, StoreError> {
         let job = &self.record.job;
         let waiting = self.engine.store.waiting_on(&job.instance.id, &job.cen.id).await?;
         let same =

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 
 use crate::clock::{Clock, earlier};
-use crate::domain::{EventType, Kind};
+use crate::domain::{EventType, InstanceId, JobId, JobUid, Kind};
 use crate::engine::decide::decision::{Context, Decision, Next};
 use crate::engine::events::Announcer;
 use crate::engine::guards::{WINDOW, setting};
@@ -21,7 +21,7 @@ use crate::engine::ports::crash_points::CrashPoints;
 use crate::engine::ports::mail::{Lane, Lanes};
 use crate::engine::ports::observe::Observer;
 use crate::engine::ports::store::{Admission, Change, LeaseUse, OutboundMessage, Store, StoreError};
-use crate::engine::record::{Record, State};
+use crate::engine::record::{Ending, Record, State};
 use crate::workflow::{Catalog, Definition};
 
 /// The parts an engine is made of.
@@ -83,6 +83,17 @@ pub struct Moved {
     says: Vec<EventType>,
     swept: bool,
     limited: Option<&'static str>,
+    parked: Option<Parked>,
+}
+
+/// A job that a decision has parked, as the log tells of it.
+#[derive(Debug, Clone)]
+struct Parked {
+    uid: JobUid,
+    id: JobId,
+    instance: InstanceId,
+    half_done: bool,
+    ending: Ending,
 }
 
 impl Moved {
@@ -94,6 +105,13 @@ impl Moved {
             says: says.iter().copied().chain(also.iter().map(|(_, said)| *said)).collect(),
             swept: record.is_swept(),
             limited: setting(record.job.kind).filter(|_| record.needs_approval()),
+            parked: record.phase.ending().filter(|_| says.contains(&EventType::Parked)).map(|ending| Parked {
+                uid: record.uid,
+                id: record.job.id.clone(),
+                instance: record.job.instance.id.clone(),
+                half_done: record.is_half_done(),
+                ending: ending.clone(),
+            }),
         }
     }
 }
@@ -209,8 +227,14 @@ impl Engine {
         Lane::ALL.into_iter().for_each(|lane| self.mail.of(lane).notify_one());
     }
 
-    /// Counts a committed decision and notifies the loops that have work by it.
+    /// Counts a committed decision, warns if it needs a person, and notifies the loops that have work by it.
     pub fn moved(&self, moved: &Moved) {
+        if let Some(Parked { uid, id, instance, half_done, ending }) = &moved.parked {
+            tracing::warn!(
+                job.uid = %uid, job.id = %id, job.kind = %moved.kind, instance.id = %instance, job.reason = %ending.reason,
+                job.half_done = half_done, "a job is parked and needs a person: {}", ending.message
+            );
+        }
         for said in &moved.says {
             self.observer.said(*said);
         }

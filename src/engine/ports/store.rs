@@ -9,8 +9,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::domain::{AccountUid, Cen, CenId, Code, Instance, InstanceId, InstanceType, JobId, JobUid, Kind, Requester};
+use crate::domain::{
+    AccountUid, Cen, CenId, Code, Instance, InstanceId, InstanceType, JobId, JobUid, Kind, Reason, Requester,
+};
 use crate::engine::guards::Pause;
+pub use crate::engine::ports::filter::Filter;
 use crate::engine::ports::mail::{Lane, Outgoing};
 use crate::engine::record::{Origin, Record, State};
 
@@ -341,27 +344,6 @@ pub struct Group {
     pub kind: InstanceType,
 }
 
-/// Which jobs to list. A field that is left empty excludes no job.
-#[derive(Debug, Clone, Default)]
-pub struct Filter {
-    /// Jobs in one of these states.
-    pub states: Vec<State>,
-    /// Jobs of this kind.
-    pub kind: Option<Kind>,
-    /// Jobs on this instance.
-    pub instance: Option<InstanceId>,
-    /// Jobs on this CEN.
-    pub cen: Option<CenId>,
-    /// Jobs from this requester.
-    pub requester: Option<Requester>,
-    /// Jobs with this label: its name and value.
-    pub label: Option<(String, String)>,
-    /// Jobs accepted before this one: the last job of the previous page.
-    pub before: Option<JobUid>,
-    /// The length of a page, newest first; 0 lists nothing.
-    pub limit: usize,
-}
-
 /// Counts for the metrics.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -377,6 +359,28 @@ pub struct Counts {
     pub rejected: u64,
     /// Accounts that are paused.
     pub paused: u64,
+    /// Jobs that are held, by the account that is paused.
+    pub held: BTreeMap<AccountUid, u64>,
+    /// Parked jobs, by reason and whether they are half done; without a reason those beyond [`PARKED_READ`], and those whose
+    /// reason this program does not know.
+    pub parked: BTreeMap<(Option<Reason>, bool), u64>,
+}
+
+/// Of how many parked jobs the reason is read for [`Counts`], first of those that are half done. It is in the record alone, and
+/// metrics are read every few seconds.
+pub const PARKED_READ: u32 = 10_000;
+
+/// The jobs of a state that go on by themselves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outlook {
+    /// Queued, running or waiting.
+    pub state: State,
+    /// How many there are.
+    pub jobs: u64,
+    /// When the first of them is due, if that is known.
+    pub due: Option<Timestamp>,
+    /// When the oldest of them was accepted.
+    pub oldest: Timestamp,
 }
 
 /// What another process that shares the store may have changed.
@@ -391,6 +395,10 @@ pub struct Wakeup {
     /// The number of workers has changed.
     pub workers: bool,
 }
+
+/// Among how many requesters, in the order of their names, a job is looked for by its id alone. Each costs a lookup by the index,
+/// and there are as many as there are users of the broker.
+pub const REQUESTERS_ASKED: u32 = 1000;
 
 /// Everything durable.
 #[async_trait]
@@ -482,13 +490,17 @@ pub trait Store: Send + Sync + 'static {
     /// The job that a requester knows by this id.
     async fn find(&self, requester: &Requester, id: &JobId) -> Result<Option<Record>, StoreError>;
 
+    /// The jobs that requesters know by this id, of at most [`REQUESTERS_ASKED`] requesters.
+    async fn find_by_id(&self, id: &JobId) -> Result<Vec<Record>, StoreError>;
+
     /// The waiting jobs on this instance in this CEN, oldest first.
     async fn waiting_on(&self, instance: &InstanceId, cen: &CenId) -> Result<Vec<Record>, StoreError>;
 
     /// The first job in the queue of an instance and its owner.
     async fn first_in_queue(&self, instance: &Instance) -> Result<Option<JobUid>, StoreError>;
 
-    /// A page of jobs, newest first.
+    /// A page of jobs, newest first. `reasons` of the filter only narrow the states that they can be found in: the reason is in
+    /// the record alone, and [`Filter::matches`] tells.
     async fn list(&self, filter: &Filter) -> Result<Vec<Record>, StoreError>;
 
     /// The events of a job, in order, as JSON texts.
@@ -530,6 +542,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// The accounts that are paused, by uid.
     async fn pauses(&self) -> Result<Vec<Pause>, StoreError>;
+
+    /// What goes on by itself: one for each state that has such jobs.
+    async fn outlook(&self) -> Result<Vec<Outlook>, StoreError>;
 
     /// Counts for the metrics.
     async fn counts(&self) -> Result<Counts, StoreError>;

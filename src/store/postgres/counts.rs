@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use tokio_postgres::Row;
 
-use super::connection::{Connection, Pipeline};
+use super::connection::{Connection, Pipeline, Values};
 use super::error::PgError;
-use crate::engine::ports::store::Counts;
+use crate::engine::ports::store::{Counts, Outlook, PARKED_READ};
+use crate::engine::record::State;
 use crate::store::row;
 
 /// By how much each count of jobs changes, by kind and state.
@@ -48,5 +49,25 @@ pub(super) async fn read(conn: &Connection) -> Result<Counts, PgError> {
     for row in conn.query(sql, &[]).await? {
         counts.jobs.insert(row::kind_and_state(row.get(0), row.get(1))?, count(&row, 2));
     }
+    for row in conn.query("SELECT held, count(*) FROM jobs WHERE held IS NOT NULL GROUP BY held", &[]).await? {
+        counts.held.insert(row::account(row.get(0))?, count(&row, 1));
+    }
+    let parked = counts.jobs.iter().filter(|((_, state), _)| *state == State::Parked).map(|(_, jobs)| jobs).sum();
+    if parked > 0 {
+        let sql = "SELECT substr(record, strpos(record, $1) + $2, $3), turn IS NOT NULL FROM jobs
+            WHERE state = 'parked' ORDER BY turn IS NULL LIMIT $4";
+        let values: Values<'_> = &[&row::ENDING, &row::ENDING_LENGTH, &row::REASON_LENGTH, &i64::from(PARKED_READ)];
+        let read: Vec<_> =
+            conn.query(sql, values).await?.iter().map(|row| (row::reason(row.get(0)), row.get(1))).collect();
+        counts.parked = row::count_parked(&read, parked);
+    }
     Ok(counts)
+}
+
+/// What goes on by itself.
+pub(super) async fn outlook(conn: &Connection) -> Result<Vec<Outlook>, PgError> {
+    let sql = "SELECT state, count(*), min(due_us), min(accepted_us) FROM jobs
+        WHERE state IN ('queued', 'running', 'waiting') GROUP BY state ORDER BY state";
+    let rows = conn.query(sql, &[]).await?;
+    Ok(rows.iter().map(|row| row::outlook(row.get(0), row.get(1), row.get(2), row.get(3))).collect::<Result<_, _>>()?)
 }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::connection::{Connection, Values};
 use super::error::PgError;
 use crate::domain::{CenId, InstanceId, JobId, JobUid, Requester};
-use crate::engine::ports::store::Filter;
+use crate::engine::ports::store::{Filter, REQUESTERS_ASKED};
 use crate::engine::record::{Record, State};
 use crate::store::row;
 
@@ -21,6 +21,20 @@ pub(super) async fn find(conn: &Connection, requester: &Requester, id: &JobId) -
     Ok(many(conn, sql, &[&requester.as_str(), &id.as_str()]).await?.pop())
 }
 
+pub(super) async fn find_by_id(conn: &Connection, id: &JobId) -> Result<Vec<Record>, PgError> {
+    // The index is by requester first: one step for each of them, not for each job.
+    let sql = "WITH RECURSIVE requesters (name, number) AS (
+            SELECT min(requester), 1 FROM keys
+            UNION ALL
+            SELECT (SELECT min(requester) FROM keys WHERE requester > name), number + 1
+            FROM requesters WHERE name IS NOT NULL AND number < $1)
+        SELECT j.uid, j.record FROM requesters
+        JOIN keys k ON k.requester = name AND k.job_id = $2
+        JOIN jobs j ON j.uid = k.uid";
+    let most = i32::try_from(REQUESTERS_ASKED).unwrap_or(i32::MAX);
+    many(conn, sql, &[&most, &id.as_str()]).await
+}
+
 pub(super) async fn waiting_on(conn: &Connection, instance: &InstanceId, cen: &CenId) -> Result<Vec<Record>, PgError> {
     let sql = "SELECT uid, record FROM jobs WHERE state = 'waiting' AND instance_id = $1 AND cen_id = $2
         ORDER BY accepted_us, uid";
@@ -28,11 +42,11 @@ pub(super) async fn waiting_on(conn: &Connection, instance: &InstanceId, cen: &C
 }
 
 pub(super) async fn list(conn: &Connection, filter: &Filter) -> Result<Vec<Record>, PgError> {
-    let [first, rest @ ..] = filter.states.as_slice() else { return in_state(conn, filter, None).await };
-    let mut records = in_state(conn, filter, Some(*first)).await?;
+    let Some(states) = filter.possible_states() else { return in_state(conn, filter, None).await };
     // For one state the rows come from an index in order, up to the limit. One query for several would sort all of them.
-    for state in rest {
-        records.extend(in_state(conn, filter, Some(*state)).await?);
+    let mut records = Vec::new();
+    for state in states {
+        records.extend(in_state(conn, filter, Some(state)).await?);
     }
     records.sort_unstable_by_key(|record| std::cmp::Reverse(record.uid));
     records.dedup_by_key(|record| record.uid);
@@ -64,6 +78,23 @@ async fn in_state(conn: &Connection, filter: &Filter, state: Option<State>) -> R
     }
     if let Some(kind) = filter.kind {
         clauses.push("j.kind = ", kind.as_str());
+    }
+    if let Some(account) = &filter.account {
+        clauses.values.push(Box::new(account.as_str()));
+        let number = clauses.values.len();
+        clauses.sql.push_str(&format!(" AND (j.instance_owner = ${number} OR j.cen_owner = ${number})"));
+    }
+    if filter.half_done {
+        clauses.sql.push_str(" AND j.turn IS NOT NULL");
+    }
+    if filter.held {
+        clauses.sql.push_str(" AND j.held IS NOT NULL");
+    }
+    if let Some(since) = filter.since {
+        clauses.push("j.accepted_us >= ", row::at_or_before(since));
+    }
+    if let Some(until) = filter.until {
+        clauses.push("j.accepted_us < ", row::at_or_before(until));
     }
     if let Some(before) = filter.before {
         clauses.push(if filter.label.is_some() { "l.uid < " } else { "j.uid < " }, before.0);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, params};
 
 use crate::domain::Kind;
-use crate::engine::ports::store::{Counts, StoreError};
+use crate::engine::ports::store::{Counts, Outlook, PARKED_READ, StoreError};
 use crate::engine::record::State;
 use crate::store::row;
 
@@ -40,5 +40,34 @@ pub(super) fn read(conn: &Connection) -> Result<Counts, StoreError> {
         let (kind, state): (String, String) = (row.get(0)?, row.get(1)?);
         counts.jobs.insert(row::kind_and_state(&kind, &state)?, row.get::<_, i64>(2)?.unsigned_abs());
     }
+    let mut statement = conn.prepare_cached("SELECT held, count(*) FROM jobs WHERE held IS NOT NULL GROUP BY held")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        counts.held.insert(row::account(&row.get::<_, String>(0)?)?, row.get::<_, i64>(1)?.unsigned_abs());
+    }
+    let parked = counts.jobs.iter().filter(|((_, state), _)| *state == State::Parked).map(|(_, jobs)| jobs).sum();
+    if parked > 0 {
+        let mut statement = conn.prepare_cached(
+            "SELECT substr(record, instr(record, ?1) + ?2, ?3), turn IS NOT NULL FROM jobs
+             WHERE state = 'parked' ORDER BY turn IS NULL LIMIT ?4",
+        )?;
+        let values = params![row::ENDING, row::ENDING_LENGTH, row::REASON_LENGTH, PARKED_READ];
+        let read = statement.query_map(values, |row| Ok((row::reason(&row.get::<_, String>(0)?), row.get(1)?)))?;
+        counts.parked = row::count_parked(&read.collect::<rusqlite::Result<Vec<_>>>()?, parked);
+    }
     Ok(counts)
+}
+
+/// What goes on by itself.
+pub(super) fn outlook(conn: &Connection) -> Result<Vec<Outlook>, StoreError> {
+    let mut statement = conn.prepare_cached(
+        "SELECT state, count(*), min(due_us), min(accepted_us) FROM jobs
+         WHERE state IN ('queued', 'running', 'waiting') GROUP BY state",
+    )?;
+    let mut rows = statement.query([])?;
+    let mut outlook = Vec::new();
+    while let Some(row) = rows.next()? {
+        outlook.push(row::outlook(&row.get::<_, String>(0)?, row.get(1)?, row.get(2)?, row.get(3)?)?);
+    }
+    Ok(outlook)
 }

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _, Params, params_from_iter};
 
 use super::row::{self, Uid};
 use crate::domain::{CenId, InstanceId, JobId, JobUid, Requester};
-use crate::engine::ports::store::{Filter, StoreError};
+use crate::engine::ports::store::{Filter, REQUESTERS_ASKED, StoreError};
 use crate::engine::record::{Record, State};
 
 pub(super) fn load(conn: &Connection, uid: JobUid) -> Result<Option<Record>, StoreError> {
@@ -24,6 +24,19 @@ pub(super) fn find(conn: &Connection, requester: &Requester, id: &JobId) -> Resu
     uid.map_or(Ok(None), |uid| load(conn, uid.0))
 }
 
+pub(super) fn find_by_id(conn: &Connection, id: &JobId) -> Result<Vec<Record>, StoreError> {
+    // The index is by requester first: one step for each of them, not for each job.
+    let sql = "WITH RECURSIVE requesters (name) AS (
+            SELECT min(requester) FROM keys
+            UNION ALL
+            SELECT (SELECT min(requester) FROM keys WHERE requester > name) FROM requesters WHERE name IS NOT NULL
+            LIMIT ?1)
+        SELECT j.uid, j.record FROM requesters
+        CROSS JOIN keys k ON k.requester = name AND k.job_id = ?2
+        CROSS JOIN jobs j ON j.uid = k.uid";
+    many(conn, sql, (REQUESTERS_ASKED, id.as_str()))
+}
+
 pub(super) fn waiting_on(conn: &Connection, instance: &InstanceId, cen: &CenId) -> Result<Vec<Record>, StoreError> {
     many(
         conn,
@@ -34,11 +47,11 @@ pub(super) fn waiting_on(conn: &Connection, instance: &InstanceId, cen: &CenId) 
 }
 
 pub(super) fn list(conn: &Connection, filter: &Filter) -> Result<Vec<Record>, StoreError> {
-    let [first, rest @ ..] = filter.states.as_slice() else { return in_state(conn, filter, None) };
-    let mut records = in_state(conn, filter, Some(*first))?;
+    let Some(states) = filter.possible_states() else { return in_state(conn, filter, None) };
     // For one state the rows come from an index in order, up to the limit. One query for several would sort all of them.
-    for state in rest {
-        records.extend(in_state(conn, filter, Some(*state))?);
+    let mut records = Vec::new();
+    for state in states {
+        records.extend(in_state(conn, filter, Some(state))?);
     }
     records.sort_unstable_by_key(|record| std::cmp::Reverse(record.uid));
     records.dedup_by_key(|record| record.uid);
@@ -74,6 +87,23 @@ fn in_state(conn: &Connection, filter: &Filter, state: Option<State>) -> Result<
         clauses.equal("j.kind", kind.as_str());
     }
     let Clauses { mut sql, mut values } = clauses;
+    // No index is for these.
+    if let Some(account) = &filter.account {
+        sql.push_str(" AND ? IN (j.instance_owner, j.cen_owner)");
+        values.push(Value::Text(account.to_string()));
+    }
+    if filter.half_done {
+        sql.push_str(" AND +j.turn IS NOT NULL");
+    }
+    if filter.held {
+        sql.push_str(" AND +j.held IS NOT NULL");
+    }
+    for (condition, at) in [("j.accepted_us >= ?", filter.since), ("j.accepted_us < ?", filter.until)] {
+        if let Some(at) = at {
+            sql.push_str(&format!(" AND {condition}"));
+            values.push(Value::Integer(row::at_or_before(at)));
+        }
+    }
     if let Some(before) = filter.before {
         sql.push_str(&format!(" AND {uid} < ?"));
         values.push(Value::Blob(before.0.as_bytes().to_vec()));

@@ -18,8 +18,12 @@ use crate::support::plant::Plant;
 pub async fn shows(plant: &Plant, record: &Record) {
     let (_stop, stopping) = watch::channel(false);
     let metrics = Arc::new(Metrics::new());
-    let tokens =
-        AdminTokens::new([AdminToken { name: "tests".into(), role: AdminRole::Approver, secret: "s3cr3t".into() }]);
+    let tokens = AdminTokens::new([AdminToken {
+        name: "tests".into(),
+        role: AdminRole::Approver,
+        secret: "s3cr3t".into(),
+        requesters: vec![],
+    }]);
     let (engine, hosts) = (plant.engine.clone(), vec![]);
     let admin = Admin::new(AdminParts { engine, metrics, broker: None, tokens, hosts, stopping });
     let request = Request::builder()

@@ -90,7 +90,7 @@ async fn a_cancel_within_the_hour_waits_for_it_and_puts_back_what_was_written() 
         let record = plant.record(uid).await;
         assert_eq!(end(&record), (State::Cancelled, Some(Reason::CancelledByOperator)), "{code}: {}", record.why);
         assert_eq!(plant.effects().len(), 2, "{code}: {:?}", plant.effects());
-        assert_eq!(plant.said(uid).await, ["accepted", "waiting", "cancelled"], "{code}");
+        assert_eq!(plant.said(uid).await, ["accepted", "cancelling", "waiting", "cancelled"], "{code}");
     }
 }
 

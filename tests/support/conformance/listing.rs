@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::fixtures::*;
-use crossgrant::domain::{CenId, JobId, Kind, Requester};
+use crossgrant::domain::{AccountUid, CenId, JobId, Kind, Reason, Requester};
 use crossgrant::engine::ports::store::{Filter, Store};
-use crossgrant::engine::record::{Record, State};
+use crossgrant::engine::record::{Ending, Phase, Record, State, Turn};
 
 type S = Arc<dyn Store>;
 
@@ -60,6 +60,65 @@ pub async fn every_filter_narrows(store: S) {
     assert_eq!(list(&*store, Filter { states: vec![State::Waiting], ..none() }).await, []);
 }
 
+/// What a store finds is what the filter says of each record, but for the reason, which no column has.
+pub async fn a_store_and_a_record_agree_on_a_filter(store: S) {
+    let other = AccountUid::parse("1688000000000002").unwrap();
+    let mut records: Vec<Record> = (1..=9).map(record).collect();
+    records[0].job.instance.owner = other.clone();
+    records[1].job.cen.owner = other.clone();
+    records[2].job.kind = Kind::Grant;
+    take(&*store, &records).await;
+    set(&*store, 3, running).await;
+    set(&*store, 4, |record| parked(record, Reason::GaveUp, true)).await;
+    set(&*store, 5, |record| parked(record, Reason::NeedsApproval, false)).await;
+    set(&*store, 6, |record| hold(record, Turn::Held { account: other.clone(), expires: None })).await;
+    set(&*store, 7, |record| waiting(record, at(100))).await;
+    fail(&*store, 8).await;
+
+    let (none, account) = (Filter::default, |uid: &str| Some(AccountUid::parse(uid).unwrap()));
+    let filters = [
+        none(),
+        Filter { states: vec![State::Parked, State::Queued], ..none() },
+        Filter { half_done: true, ..none() },
+        Filter { held: true, ..none() },
+        Filter { held: true, half_done: true, ..none() },
+        Filter { account: account("1688000000000001"), ..none() },
+        Filter { account: account("1688000000000002"), ..none() },
+        Filter { account: account("1250123456123456"), half_done: true, ..none() },
+        Filter { since: Some(at(4)), ..none() },
+        Filter { until: Some(at(4)), ..none() },
+        Filter { since: Some(at(2)), until: Some(at(8)), kind: Some(Kind::PayerChange), ..none() },
+        Filter { since: Some(at(2)), before: Some(uid(7)), account: account("1688000000000001"), ..none() },
+        Filter { held: true, states: vec![State::Parked], ..none() },
+    ];
+    let mut stored = Vec::new();
+    for n in 1..=9 {
+        stored.push(load(&*store, n).await);
+    }
+    let mut found = 0;
+    for filter in filters {
+        let right: Vec<u128> =
+            stored.iter().rev().filter(|record| filter.matches(record)).map(|record| record.uid.0.as_u128()).collect();
+        found += right.len();
+        assert_eq!(list(&*store, filter.clone()).await, right, "{filter:?}");
+    }
+    assert_eq!(found, 9 + 6 + 1 + 1 + 8 + 2 + 1 + 6 + 3 + 5 + 5, "the filters mean something");
+    let reasons = Filter { reasons: vec![Reason::GaveUp], ..none() };
+    assert_eq!(list(&*store, reasons.clone()).await, [8, 5, 4], "what can have a reason");
+    assert_eq!(stored.iter().filter(|record| reasons.matches(record)).count(), 1);
+}
+
+fn parked(mut record: Record, reason: Reason, half_done: bool) -> Record {
+    let ending = Ending { reason, message: "it stopped".into(), findings: vec![] };
+    record.phase = Phase::Parked { ending, half_done };
+    record
+}
+
+fn hold(mut record: Record, turn: Turn) -> Record {
+    record.phase = Phase::Queued(turn);
+    record
+}
+
 pub async fn one_job_by_either_name(store: S) {
     take(&*store, &[record(1), record(2)]).await;
     set(&*store, 2, running).await;
@@ -69,6 +128,20 @@ pub async fn one_job_by_either_name(store: S) {
     assert_eq!(store.find(&Requester::anonymous(), &record(2).job.id).await.unwrap(), None);
     assert_eq!(store.find(&record(2).requester, &JobId::parse("none").unwrap()).await.unwrap(), None);
     assert_eq!(store.load(uid(3)).await.unwrap(), None);
+}
+
+pub async fn jobs_of_all_requesters_by_an_id(store: S) {
+    let id = JobId::parse("shared").unwrap();
+    let mut records: Vec<Record> = (1..=4).map(record).collect();
+    for (n, requester) in [(0, "anonymous"), (1, "bots"), (3, "zed")] {
+        records[n].requester = Requester::parse(requester).unwrap();
+        records[n].job.id = id.clone();
+    }
+    take(&*store, &records).await;
+    let found = store.find_by_id(&id).await.unwrap();
+    assert_eq!(found.iter().map(|record| record.uid).collect::<Vec<_>>(), [uid(1), uid(2), uid(4)]);
+    assert_eq!(store.find_by_id(&record(3).job.id).await.unwrap().len(), 1);
+    assert_eq!(store.find_by_id(&JobId::parse("none").unwrap()).await.unwrap(), []);
 }
 
 pub async fn waiting_jobs_oldest_first(store: S) {

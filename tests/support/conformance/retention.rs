@@ -1,12 +1,13 @@
 //! Promises about what is stored, counted and deleted.
 
 use super::super::outbox::WholeOutbox as _;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::fixtures::*;
-use crossgrant::domain::Kind;
-use crossgrant::engine::ports::store::{Counts, Filter, LeaseUse, Message, Store, Taken};
-use crossgrant::engine::record::State;
+use crossgrant::domain::{AccountUid, Kind, Reason};
+use crossgrant::engine::ports::store::{Counts, Filter, LeaseUse, Message, Outlook, Store, Taken};
+use crossgrant::engine::record::{Ending, Phase, Record, State, Turn};
 
 type S = Arc<dyn Store>;
 
@@ -41,8 +42,47 @@ pub async fn jobs_and_messages_are_counted(store: S) {
             undeliverable: 0,
             rejected: 1,
             paused: 0,
+            held: BTreeMap::new(),
+            parked: BTreeMap::new(),
         }
     );
+}
+
+pub async fn parked_and_held_jobs_are_counted_by_cause(store: S) {
+    let account = |uid: &str| AccountUid::parse(uid).unwrap();
+    take(&*store, &(1..=6).map(record).collect::<Vec<_>>()).await;
+    let park = |reason, half_done| {
+        move |record| {
+            let ending = Ending { reason, message: "it \"ending\":{\"reason\":\"done\"".into(), findings: vec![] };
+            Record { phase: Phase::Parked { ending, half_done }, ..record }
+        }
+    };
+    set(&*store, 1, park(Reason::GaveUp, true)).await;
+    set(&*store, 2, park(Reason::GaveUp, false)).await;
+    set(&*store, 3, park(Reason::GaveUp, false)).await;
+    set(&*store, 4, park(Reason::CredentialRefused, false)).await;
+    let held = |record| {
+        let turn = Turn::Held { account: account("1688000000000001"), expires: None };
+        Record { phase: Phase::Queued(turn), ..record }
+    };
+    set(&*store, 5, held).await;
+    let counts = store.counts().await.unwrap();
+    let parked = [((Some(Reason::GaveUp), true), 1), ((Some(Reason::GaveUp), false), 2)];
+    let parked = parked.into_iter().chain([((Some(Reason::CredentialRefused), false), 1)]).collect();
+    assert_eq!((counts.parked, counts.held), (parked, [(account("1688000000000001"), 1)].into()));
+}
+
+pub async fn what_goes_on_by_itself_is_told(store: S) {
+    assert_eq!(store.outlook().await.unwrap(), []);
+    take(&*store, &(1..=5).map(record).collect::<Vec<_>>()).await;
+    let_wait(&*store, 2, 100).await;
+    let_wait(&*store, 3, 200).await;
+    set(&*store, 4, running).await;
+    fail(&*store, 5).await;
+    let outlook = |state, jobs, due, oldest| Outlook { state, jobs, due: Some(at(due)), oldest: at(oldest) };
+    let expected =
+        [outlook(State::Queued, 1, 0, 1), outlook(State::Running, 1, 0, 4), outlook(State::Waiting, 2, 100, 2)];
+    assert_eq!(store.outlook().await.unwrap(), expected);
 }
 
 pub async fn the_probe_can_be_repeated(store: S) {

@@ -1,0 +1,236 @@
+//! What needs a person, grouped by cause and account, each with the command to paste. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::checks::HealthCheck;
+use crate::domain::{AccountUid, JobUid, Kind, Reason};
+use crate::engine::record::Record;
+
+/// Jobs, or something else, that need a person for the same cause.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Need {
+    /// `half-done`, `overdue`, the reason for which jobs are parked, `parked` for those that were not read, `undeliverable`, or the
+    /// name of a check that fails.
+    pub cause: String,
+    /// How many jobs or messages; 1 for a check.
+    pub count: u64,
+    /// The account that it is about, if it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<AccountUid>,
+    /// What one of the jobs says, or the check.
+    pub says: String,
+    /// When the oldest of the jobs was accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oldest: Option<Timestamp>,
+    /// What to type. It shows the jobs, or lists them with the command that is to be confirmed.
+    pub command: String,
+}
+
+/// What a group of jobs has in common. In the order of how bad it is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Cause {
+    HalfDone(AccountUid),
+    Parked(Reason, AccountUid),
+    NeedsApproval(Kind, String),
+    Overdue(AccountUid),
+}
+
+/// A group of jobs.
+#[derive(Debug)]
+struct Group {
+    jobs: u64,
+    oldest: Timestamp,
+    /// The newest, which is read first.
+    example: JobUid,
+    says: String,
+    account: AccountUid,
+}
+
+/// What needs a person, as the jobs are read.
+#[derive(Debug, Default)]
+pub(super) struct Needs {
+    groups: BTreeMap<Cause, Group>,
+    /// The parked jobs that were added.
+    parked: BTreeSet<JobUid>,
+}
+
+impl Needs {
+    /// Adds a job if it needs a person, once.
+    pub fn add(&mut self, record: &Record) {
+        let Some((cause, says)) = cause(record) else { return };
+        if record.phase.ending().is_some() && !self.parked.insert(record.uid) {
+            return;
+        }
+        let group = self.groups.entry(cause).or_insert_with(|| Group {
+            jobs: 0,
+            oldest: record.accepted_at,
+            example: record.uid,
+            says,
+            account: blamed(record).clone(),
+        });
+        group.jobs += 1;
+        group.oldest = group.oldest.min(record.accepted_at);
+    }
+
+    /// All of it. `parked` is how many jobs are parked, also of those that were not added.
+    pub fn all(self, parked: u64, undeliverable: u64, checks: &[HealthCheck]) -> Vec<Need> {
+        let failing = checks.iter().filter(|check| !check.ok);
+        let mut needs: Vec<Need> = failing
+            .map(|check| {
+                let says = check.detail.clone().unwrap_or_default();
+                of_the_worker(&check.name, 1, says, "crossgrant doctor")
+            })
+            .collect();
+        let unread = parked.saturating_sub(self.parked.len() as u64);
+        needs.extend(self.groups.into_iter().map(|(cause, group)| need(cause, group)));
+        if unread > 0 {
+            let says = "older ones, which were not read".to_owned();
+            needs.push(of_the_worker("parked", unread, says, "crossgrant jobs --state parked"));
+        }
+        if undeliverable > 0 {
+            let says = "messages that could not be published".to_owned();
+            needs.push(of_the_worker("undeliverable", undeliverable, says, "crossgrant dead list"));
+        }
+        needs
+    }
+}
+
+fn of_the_worker(cause: &str, count: u64, says: String, command: &str) -> Need {
+    Need { cause: cause.to_owned(), count, account: None, says, oldest: None, command: command.to_owned() }
+}
+
+fn cause(record: &Record) -> Option<(Cause, String)> {
+    let job = &record.job;
+    if let Some(wait) = record.wait.as_ref().filter(|wait| wait.overdue && record.phase.ending().is_none()) {
+        let says = format!("{} should be in force since {}", wait.goal, wait.expected_at);
+        return Some((Cause::Overdue(job.instance.owner.clone()), says));
+    }
+    let ending = record.phase.ending().filter(|_| !record.state().is_terminal())?;
+    let cause = match ending.reason {
+        _ if record.is_half_done() => Cause::HalfDone(blamed(record).clone()),
+        Reason::NeedsApproval if job.kind == Kind::Revoke => Cause::NeedsApproval(job.kind, job.cen.id.to_string()),
+        Reason::NeedsApproval => Cause::NeedsApproval(job.kind, job.instance.owner.to_string()),
+        reason => Cause::Parked(reason, blamed(record).clone()),
+    };
+    Some((cause, ending.message.clone()))
+}
+
+/// The account of a job that its message names, if it names one of the two; otherwise the one of its instance.
+fn blamed(record: &Record) -> &AccountUid {
+    let (instance, cen) = (&record.job.instance.owner, &record.job.cen.owner);
+    let names = |uid: &AccountUid| record.phase.ending().is_some_and(|ending| ending.message.contains(uid.as_str()));
+    if names(cen) && !names(instance) { cen } else { instance }
+}
+
+fn need(cause: Cause, group: Group) -> Need {
+    let Group { jobs, oldest, example, says, account } = group;
+    let (cause, command) = match cause {
+        Cause::HalfDone(_) if jobs == 1 => ("half-done".to_owned(), format!("crossgrant show {example}")),
+        Cause::HalfDone(uid) => ("half-done".to_owned(), format!("crossgrant jobs --half-done --account {uid}")),
+        Cause::Parked(reason, uid) => (reason.to_string(), format!("crossgrant resume --for {reason} --account {uid}")),
+        Cause::NeedsApproval(kind, key) => {
+            let by = if kind == Kind::Revoke { "cen" } else { "account" };
+            (Reason::NeedsApproval.to_string(), format!("crossgrant approve --kind {kind} --{by} {key}"))
+        }
+        Cause::Overdue(_) if jobs == 1 => ("overdue".to_owned(), format!("crossgrant show {example}")),
+        Cause::Overdue(uid) => {
+            ("overdue".to_owned(), format!("crossgrant jobs --state waiting --account {uid} --older-than 1h"))
+        }
+    };
+    Need { cause, count: jobs, account: Some(account), says, oldest: Some(oldest), command }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admin::testing::{at, record};
+    use crate::engine::record::{Ending, Phase, Wait};
+
+    const CEN_OWNER: &str = "1250123456123456";
+
+    fn parked(id: &str, reason: Reason, half_done: bool, message: &str) -> Record {
+        let ending = Ending { reason, message: message.into(), findings: vec![] };
+        Record { phase: Phase::Parked { ending, half_done }, ..record(id) }
+    }
+
+    fn of(records: &[Record]) -> Vec<Need> {
+        let mut needs = Needs::default();
+        records.iter().for_each(|record| needs.add(record));
+        needs.all(records.len() as u64, 0, &[])
+    }
+
+    #[test]
+    fn jobs_are_grouped_by_cause_and_account_and_the_worst_come_first() {
+        let refused = format!("account {CEN_OWNER}: SignatureDoesNotMatch");
+        let mut revoke = parked("R", Reason::NeedsApproval, false, "revokes begun: 20");
+        revoke.job.kind = Kind::Revoke;
+        let half = parked("H", Reason::HalfDone, true, "one side is written");
+        let mut older = parked("C2", Reason::CredentialRefused, false, &refused);
+        older.accepted_at = at("2026-11-20T10:00:00Z");
+        let needs = of(&[
+            revoke.clone(),
+            parked("P", Reason::NeedsApproval, false, "payer changes begun: 50"),
+            parked("C1", Reason::CredentialRefused, false, &refused),
+            older,
+            half.clone(),
+            half.clone(),
+        ]);
+        let said: Vec<_> = needs.iter().map(|need| (need.cause.as_str(), need.count, need.command.clone())).collect();
+        assert_eq!(
+            said,
+            [
+                ("half-done", 1, format!("crossgrant show {}", half.uid)),
+                ("credential-refused", 2, format!("crossgrant resume --for credential-refused --account {CEN_OWNER}")),
+                ("needs-approval", 1, format!("crossgrant approve --kind revoke --cen {}", revoke.job.cen.id)),
+                ("needs-approval", 1, "crossgrant approve --kind payer-change --account 1688000000000001".to_owned()),
+                // One was given twice, so one of the six counted was not read.
+                ("parked", 1, "crossgrant jobs --state parked".to_owned()),
+            ]
+        );
+        assert_eq!((needs[1].oldest, needs[1].says.as_str()), (Some(at("2026-11-20T10:00:00Z")), refused.as_str()));
+        assert_eq!(needs[1].account.as_ref().unwrap().as_str(), CEN_OWNER);
+    }
+
+    #[test]
+    fn what_goes_on_by_itself_needs_no_person_until_it_is_overdue() {
+        let wait = |overdue| {
+            let goal = crate::domain::OrderType::PayByCenOwner;
+            let (expected_at, since) = (at("2026-11-21T07:00:00Z"), at("2026-11-21T06:20:00Z"));
+            Some(Wait { goal, expected_at, since, last_pending: None, unmet_since: None, doubt: false, overdue })
+        };
+        let waiting = |overdue| Record {
+            phase: Phase::Waiting { due: at("2026-11-21T11:00:00Z") },
+            wait: wait(overdue),
+            ..record("W")
+        };
+        let mut needs = Needs::default();
+        [record("Q"), waiting(false)].iter().for_each(|record| needs.add(record));
+        assert_eq!(needs.all(0, 0, &[]), []);
+        let mut needs = Needs::default();
+        needs.add(&waiting(true));
+        let all = needs.all(0, 3, &[]);
+        assert_eq!((all[0].cause.as_str(), all[1].cause.as_str(), all[1].count), ("overdue", "undeliverable", 3));
+        let resumed = Record { wait: wait(true), ..parked("G", Reason::GaveUp, false, "long after") };
+        assert_eq!(of(&[resumed])[0].cause, "gave-up", "it is parked, and that is all to say");
+    }
+
+    #[test]
+    fn a_check_that_fails_comes_before_all_jobs() {
+        let check = |name: &str, ok, detail: Option<&str>| HealthCheck {
+            name: name.into(),
+            ok,
+            detail: detail.map(str::to_owned),
+        };
+        let checks = [check("store", true, Some("fine")), check("broker-publish", false, Some("down since then"))];
+        let mut needs = Needs::default();
+        needs.add(&parked("H", Reason::HalfDone, true, "x"));
+        let all = needs.all(1, 0, &checks);
+        assert_eq!(
+            (all[0].cause.as_str(), all[0].says.as_str(), all[1].cause.as_str()),
+            ("broker-publish", "down since then", "half-done")
+        );
+    }
+}

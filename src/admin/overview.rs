@@ -1,0 +1,72 @@
+//! Makes the status: from counts, and from the records of the jobs that need a person.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::State;
+
+use super::error::ApiError;
+use super::needs::Needs;
+use super::parts::Admin;
+use super::status::{AccountStatus, GoesOn, Status};
+use crate::clock::earlier;
+use crate::engine::guards::Pause;
+use crate::engine::loops::listing::MOST_READ;
+use crate::engine::ports::store::{Filter, StoreError};
+use crate::engine::record::State as JobState;
+
+pub(super) async fn status(State(admin): State<Admin>) -> Result<Json<Status>, ApiError> {
+    let clock = &*admin.parts().engine.clock;
+    Ok(Json(admin.asked().status.get(clock, admin.status()).await?))
+}
+
+impl Admin {
+    async fn status(&self) -> Result<Status, StoreError> {
+        let engine = &self.parts().engine;
+        let (store, now) = (&engine.store, engine.clock.now());
+        let counts = store.counts().await?;
+        let mut jobs = BTreeMap::new();
+        for ((_, state), count) in &counts.jobs {
+            *jobs.entry(*state).or_default() += count;
+        }
+        let mut needs = Needs::default();
+        let parked = jobs.get(&JobState::Parked).copied().unwrap_or_default();
+        if parked > 0 {
+            // Half done is worse than anything, so it is read first, and again with the others.
+            let half_done = Filter { half_done: true, ..Filter::default() };
+            engine.visit(&half_done, MOST_READ, |record| needs.add(record)).await?;
+            let others = Filter { states: vec![JobState::Parked], ..Filter::default() };
+            engine.visit(&others, MOST_READ, |record| needs.add(record)).await?;
+        }
+        // A wait is overdue hours after the hour, and no wait is before its job was accepted.
+        let until = Some(earlier(now, engine.announcer.hour.length()));
+        let late = Filter { states: vec![JobState::Waiting], until, ..Filter::default() };
+        engine.visit(&late, MOST_READ, |record| needs.add(record)).await?;
+        let checks = self.readiness().await.checks;
+        let accounts = store.pauses().await?.into_iter().map(|pause| {
+            let held = counts.held.get(&pause.account).copied().unwrap_or_default();
+            let Pause { account, since, by, authority, reason } = pause;
+            let token = authority.map(|name| format!(" (token {name})")).unwrap_or_default();
+            AccountStatus { account, state: "paused".into(), since, detail: format!("by {by}{token}: {reason}"), held }
+        });
+        let goes_on = store.outlook().await?.into_iter().map(|outlook| GoesOn {
+            state: outlook.state,
+            jobs: outlook.jobs,
+            until: outlook.due.filter(|due| *due > now),
+            oldest: outlook.oldest,
+        });
+        Ok(Status {
+            version: env!("CARGO_PKG_VERSION").into(),
+            workers: store.workers(),
+            now,
+            next_hour: engine.announcer.hour.next_after(now),
+            needs: needs.all(parked, counts.undeliverable, &checks),
+            goes_on: goes_on.collect(),
+            accounts: accounts.collect(),
+            checks,
+            outbox: counts.outbox,
+            rejected: counts.rejected,
+            jobs,
+        })
+    }
+}

@@ -1,0 +1,67 @@
+//! The whole worker at a glance: what needs a person and with which command, what goes on by itself and until when.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::checks::HealthCheck;
+use super::needs::Need;
+use crate::domain::AccountUid;
+use crate::engine::record::State as JobState;
+
+/// The answer to `GET /v1/status`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The version of the program.
+    pub version: String,
+    /// How many workers share the store.
+    pub workers: u32,
+    /// The time, by the cloud's clock.
+    pub now: Timestamp,
+    /// The next top of an hour.
+    pub next_hour: Timestamp,
+    /// What needs a person, the worst first.
+    pub needs: Vec<Need>,
+    /// What goes on by itself: one for each state that has such jobs.
+    pub goes_on: Vec<GoesOn>,
+    /// The accounts about which there is something to say: today those that are paused.
+    pub accounts: Vec<AccountStatus>,
+    /// The checks of `/readyz`.
+    pub checks: Vec<HealthCheck>,
+    /// Messages that are still to be published.
+    pub outbox: u64,
+    /// Stored rejections.
+    pub rejected: u64,
+    /// Jobs by state.
+    pub jobs: BTreeMap<JobState, u64>,
+}
+
+/// The jobs of a state that go on by themselves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GoesOn {
+    /// Queued, running or waiting.
+    pub state: JobState,
+    /// How many there are.
+    pub jobs: u64,
+    /// When the first of them is looked at next; `None` for now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// When the oldest of them was accepted.
+    pub oldest: Timestamp,
+}
+
+/// An account about which there is something to say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountStatus {
+    /// Its uid.
+    pub account: AccountUid,
+    /// `paused`.
+    pub state: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// By whom, and why.
+    pub detail: String,
+    /// How many jobs are held for it.
+    pub held: u64,
+}

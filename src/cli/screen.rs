@@ -1,0 +1,54 @@
+//! Output that is shown once, or again and again until the user ends it.
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use super::exit::CliError;
+use super::output;
+use crate::clock::{Clock, SystemClock};
+
+/// How long what is watched stays on the screen: the worker keeps its answers for a second.
+const EVERY: Duration = Duration::from_secs(2);
+/// The width where there is no terminal, or one that does not say.
+const WIDTH: usize = 120;
+
+/// Where the output goes.
+pub(super) struct Screen {
+    watch: bool,
+    terminal: bool,
+    shown: Vec<String>,
+}
+
+impl Screen {
+    /// `watch` if it is shown more than once.
+    pub fn new(watch: bool) -> Self {
+        Self { watch, terminal: std::io::stdout().is_terminal(), shown: Vec::new() }
+    }
+
+    /// How many characters fit on a line.
+    pub fn width(&self) -> usize {
+        let size = self.terminal.then(|| rustix::termios::tcgetwinsize(std::io::stdout()).ok()).flatten();
+        size.map(|size| usize::from(size.ws_col)).filter(|width| *width >= 40).unwrap_or(WIDTH)
+    }
+
+    /// Shows these lines: on a terminal instead of those before, elsewhere below them and only if they are others.
+    pub fn show(&mut self, lines: &[String]) -> Result<(), CliError> {
+        if self.shown == lines {
+            return Ok(());
+        }
+        if self.watch && self.terminal {
+            output::lines("\x1b[H\x1b[2J")?;
+        }
+        lines.iter().try_for_each(|line| output::line(line))?;
+        self.shown = lines.to_vec();
+        Ok(())
+    }
+
+    /// Waits for the next time. False at once if it is shown once.
+    pub async fn again(&self) -> bool {
+        if self.watch {
+            SystemClock.sleep(EVERY).await;
+        }
+        self.watch
+    }
+}

@@ -1,0 +1,266 @@
+//! `status`: the whole worker at a glance, as text of a given width.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::args::StatusArgs;
+use super::client::AdminClient;
+use super::exit::{CliError, Exit};
+use super::screen::Screen;
+use crate::admin::{AccountStatus, GoesOn, Need, Status};
+use crate::clock::until;
+use crate::domain::visible;
+
+/// The most groups that are shown: what is below them would scroll the worst off the screen.
+const GROUPS: usize = 12;
+
+/// Shows the status once, or again and again. The exit code is that of the last one shown: 1 if something needs a person.
+pub(super) async fn status(args: &StatusArgs, worker: &AdminClient) -> Result<Exit, CliError> {
+    let mut screen = Screen::new(args.watch);
+    loop {
+        let status: Status = worker.get("/v1/status").await?;
+        let lines = if args.json { vec![json!(status).to_string()] } else { lines(&status, screen.width()) };
+        screen.show(&lines)?;
+        if !screen.again().await {
+            return Ok(if status.needs.is_empty() { Exit::Ok } else { Exit::Failed });
+        }
+    }
+}
+
+/// The status in lines of at most `width` characters. Only a command may be longer, because it is there to be copied.
+fn lines(status: &Status, width: usize) -> Vec<String> {
+    let now = status.now;
+    let workers = if status.workers == 1 { "1 worker".to_owned() } else { format!("{} workers", status.workers) };
+    let jobs: u64 = status.jobs.values().sum();
+    let hour = span(until(now, status.next_hour));
+    let mut lines = vec![
+        format!("crossgrant {} · {workers} · jobs: {jobs} · {}, next hour in {hour}", status.version, time(now, now)),
+        match status.needs.iter().map(|need| need.count).sum::<u64>() {
+            0 => "NEEDS A PERSON  nothing".to_owned(),
+            count => format!("NEEDS A PERSON  {count}"),
+        },
+    ];
+    let mut commands = Vec::new();
+    for need in status.needs.iter().take(GROUPS) {
+        let Need { cause, count, account, says, oldest, command } = need;
+        let account = account.as_ref().map(|uid| format!("  account {uid}")).unwrap_or_default();
+        let oldest = oldest.map(|at| format!("  oldest from {}", time(at, now))).unwrap_or_default();
+        lines.push(format!("{count:>7}  {cause}{account}{oldest}"));
+        if !says.is_empty() {
+            lines.push(format!("         {says}"));
+        }
+        commands.push(lines.len());
+        lines.push(format!("         {command}"));
+    }
+    if status.needs.len() > GROUPS {
+        lines.push(format!("         and {} more causes: crossgrant status --json", status.needs.len() - GROUPS));
+    }
+    lines.push(if status.goes_on.is_empty() {
+        "GOES ON BY ITSELF  nothing".into()
+    } else {
+        "GOES ON BY ITSELF".into()
+    });
+    for GoesOn { state, jobs, until, oldest } in &status.goes_on {
+        let next = until.map_or("now".to_owned(), |at| format!("from {}", time(at, now)));
+        lines.push(format!("{jobs:>7}  {:<8} next {next}, oldest from {}", state.as_str(), time(*oldest, now)));
+    }
+    if !status.accounts.is_empty() {
+        lines.push("ACCOUNTS".into());
+    }
+    for AccountStatus { account, state, since, detail, held } in &status.accounts {
+        lines.push(format!("         {account} {state} since {}, jobs held: {held}, {detail}", time(*since, now)));
+    }
+    let checks = status.checks.iter().map(|check| format!("{} {}", check.name, if check.ok { "ok" } else { "FAILS" }));
+    lines.push(format!("CHECKS   {}", checks.collect::<Vec<_>>().join(", ")));
+    let notes = status.checks.iter().filter(|check| check.ok && check.name != "accounts");
+    lines.extend(notes.filter_map(|check| Some(format!("         {}: {}", check.name, check.detail.as_ref()?))));
+    lines.push(format!("OUTBOX   {}, rejected jobs kept: {}", status.outbox, status.rejected));
+    let fit =
+        |(n, line): (usize, &String)| if commands.contains(&n) { visible(line).into_owned() } else { cut(line, width) };
+    lines.iter().enumerate().map(fit).collect()
+}
+
+/// A line of strangers' text that fits.
+fn cut(line: &str, width: usize) -> String {
+    let line = visible(line);
+    match line.char_indices().nth(width) {
+        None => line.into_owned(),
+        Some(_) => line.chars().take(width.saturating_sub(1)).chain(['…']).collect(),
+    }
+}
+
+/// A time in whole seconds: of the day if it is near, as at `now`.
+fn time(at: Timestamp, now: Timestamp) -> String {
+    let near = until(at, now).max(until(now, at)) < Duration::from_secs(20 * 3600);
+    at.strftime(if near { "%H:%M:%SZ" } else { "%Y-%m-%dT%H:%MZ" }).to_string()
+}
+
+/// A span in its two largest units.
+fn span(span: Duration) -> String {
+    let minutes = span.as_secs().div_ceil(60);
+    match (minutes / 60, minutes % 60) {
+        (0, minutes) => format!("{minutes} min"),
+        (hours, 0) => format!("{hours} h"),
+        (hours, minutes) => format!("{hours} h {minutes} min"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::admin::HealthCheck;
+    use crate::admin::testing::at;
+    use crate::domain::AccountUid;
+    use crate::engine::record::State;
+
+    fn account(uid: &str) -> AccountUid {
+        AccountUid::parse(uid).unwrap()
+    }
+
+    fn check(name: &str, ok: bool, detail: Option<&str>) -> HealthCheck {
+        HealthCheck { name: name.into(), ok, detail: detail.map(str::to_owned) }
+    }
+
+    fn idle() -> Status {
+        Status {
+            version: "0.1.0".into(),
+            workers: 1,
+            now: at("2026-11-28T16:24:31.605671196Z"),
+            next_hour: at("2026-11-28T17:00:00Z"),
+            needs: vec![],
+            goes_on: vec![],
+            accounts: vec![],
+            checks: vec![check("running", true, None), check("store", true, None)],
+            outbox: 0,
+            rejected: 0,
+            jobs: BTreeMap::new(),
+        }
+    }
+
+    fn need(cause: &str, count: u64, says: &str, command: &str) -> Need {
+        Need {
+            cause: cause.into(),
+            count,
+            account: Some(account("1688000000000001")),
+            says: says.into(),
+            oldest: Some(at("2026-11-28T16:02:10.5Z")),
+            command: command.into(),
+        }
+    }
+
+    fn text(status: &Status, width: usize) -> String {
+        lines(status, width).join("\n")
+    }
+
+    #[test]
+    fn nothing_to_do_is_said_in_few_lines() {
+        let expected = "\
+crossgrant 0.1.0 · 1 worker · jobs: 0 · 16:24:31Z, next hour in 36 min
+NEEDS A PERSON  nothing
+GOES ON BY ITSELF  nothing
+CHECKS   running ok, store ok
+OUTBOX   0, rejected jobs kept: 0";
+        assert_eq!(text(&idle(), 80), expected);
+        assert_eq!(text(&idle(), 120), expected);
+    }
+
+    #[test]
+    fn one_job_is_shown_with_its_command() {
+        let command = "crossgrant show 01a2b3c4-0000-7000-8000-000000000000";
+        let status = Status {
+            needs: vec![need(
+                "half-done",
+                1,
+                "1688000000000001 says PayByResourceOwner, 1250123456123456 says PayByCenOwner",
+                command,
+            )],
+            jobs: [(State::Parked, 1)].into(),
+            ..idle()
+        };
+        assert_eq!(
+            text(&status, 80),
+            "\
+crossgrant 0.1.0 · 1 worker · jobs: 1 · 16:24:31Z, next hour in 36 min
+NEEDS A PERSON  1
+      1  half-done  account 1688000000000001  oldest from 16:02:10Z
+         1688000000000001 says PayByResourceOwner, 1250123456123456 says PayByC…
+         crossgrant show 01a2b3c4-0000-7000-8000-000000000000
+GOES ON BY ITSELF  nothing
+CHECKS   running ok, store ok
+OUTBOX   0, rejected jobs kept: 0"
+        );
+        assert!(text(&status, 120).contains("1250123456123456 says PayByCenOwner\n"));
+    }
+
+    #[test]
+    fn a_hundred_thousand_jobs_take_no_more_room() {
+        let resume = "crossgrant resume --for credential-refused --account 1688000000000001";
+        let waiting = |state, jobs, until: Option<&str>| GoesOn {
+            state,
+            jobs,
+            until: until.map(at),
+            oldest: at("2026-11-25T09:00:00Z"),
+        };
+        let status = Status {
+            workers: 2,
+            needs: vec![need("credential-refused", 60_000, "SignatureDoesNotMatch", resume)],
+            goes_on: vec![
+                waiting(State::Queued, 20_000, None),
+                waiting(State::Waiting, 20_000, Some("2026-11-28T17:00:00Z")),
+            ],
+            accounts: vec![AccountStatus {
+                account: account("1250123456123456"),
+                state: "paused".into(),
+                since: at("2026-11-28T16:00:00Z"),
+                detail: "by ann (token night-shift): an incident".into(),
+                held: 12_000,
+            }],
+            checks: vec![
+                check("running", true, None),
+                check("broker-publish", false, Some("down")),
+                check("accounts", true, Some("1 paused: 1250123456123456")),
+                check("clock", true, Some("40 s ahead")),
+            ],
+            outbox: 77,
+            rejected: 3,
+            jobs: [(State::Parked, 60_000), (State::Queued, 20_000), (State::Waiting, 20_000)].into(),
+            ..idle()
+        };
+        assert_eq!(
+            text(&status, 120),
+            "\
+crossgrant 0.1.0 · 2 workers · jobs: 100000 · 16:24:31Z, next hour in 36 min
+NEEDS A PERSON  60000
+  60000  credential-refused  account 1688000000000001  oldest from 16:02:10Z
+         SignatureDoesNotMatch
+         crossgrant resume --for credential-refused --account 1688000000000001
+GOES ON BY ITSELF
+  20000  queued   next now, oldest from 2026-11-25T09:00Z
+  20000  waiting  next from 17:00:00Z, oldest from 2026-11-25T09:00Z
+ACCOUNTS
+         1250123456123456 paused since 16:00:00Z, jobs held: 12000, by ann (token night-shift): an incident
+CHECKS   running ok, broker-publish FAILS, accounts ok, clock ok
+         clock: 40 s ahead
+OUTBOX   77, rejected jobs kept: 3"
+        );
+        assert!(lines(&status, 80).iter().all(|line| line.chars().count() <= 80), "{}", text(&status, 80));
+        let many = Status { needs: (0..40).map(|_| need("gave-up", 1, "x", resume)).collect(), ..status };
+        assert!(text(&many, 80).contains("and 28 more causes") && lines(&many, 80).len() < 60);
+    }
+
+    #[test]
+    fn text_of_strangers_moves_no_cursor_and_makes_no_lines() {
+        let evil = "no\nNEEDS A PERSON  nothing\u{1b}[2J\u{202e}\u{7}";
+        let mut status = Status { needs: vec![need("gave-up", 1, evil, "crossgrant jobs")], ..idle() };
+        status.checks.push(check("clock", true, Some(evil)));
+        for width in [1, 80, 120] {
+            let lines = lines(&status, width);
+            assert_eq!(lines.len(), 9, "{lines:#?}");
+            assert!(lines.iter().all(|line| !line.contains(|c: char| c.is_control() || c == '\u{202e}')), "{lines:?}");
+        }
+    }
+}
