@@ -35,7 +35,11 @@ pub(super) async fn show(args: &ShowArgs, worker: &AdminClient) -> Result<Exit, 
     loop {
         let view: JobView = worker.get(&format!("/v1/jobs/{}", segment(&args.job))).await?;
         let state = view.job.state();
-        screen.show(&if args.json { vec![json!(view).to_string()] } else { text::page(&view, &Moments::on_stdout()) })?;
+        screen.show(&if args.json {
+            vec![json!(view).to_string()]
+        } else {
+            text::page(&view, &Moments::on_stdout())
+        })?;
         if state.is_terminal() || state == State::Parked || !screen.again().await {
             return Ok(Exit::Ok);
         }

@@ -242,7 +242,7 @@ fn read_tokens(raw: &mut RawSettings<'_>) -> Vec<AdminToken> {
         if raw.location(&section, &["token", "token_file"]).is_none() {
             raw.report(&at, "this `[[admin.token]]` has neither `token` nor `token_file`");
         }
-        let requesters = read_requesters(raw, &section);
+        let requesters = requesters_of(raw, &section);
         let (Some(name), Some(role), Some(secret)) = (name, role, raw.secret(&section, "token")) else { continue };
         let Setting { value: name, location } = name;
         let twice = |other: &&AdminToken| other.secret.expose_secret() == secret.expose_secret();
@@ -260,7 +260,7 @@ fn read_tokens(raw: &mut RawSettings<'_>) -> Vec<AdminToken> {
     tokens
 }
 
-fn read_requesters(raw: &mut RawSettings<'_>, section: &str) -> Vec<Requester> {
+fn requesters_of(raw: &mut RawSettings<'_>, section: &str) -> Vec<Requester> {
     let Some(Setting { value: names, location }) = raw.strings(section, "requesters") else { return Vec::new() };
     let parsed = |name: &String| match Requester::parse(name.as_str()) {
         Ok(requester) => Some(requester),

@@ -56,8 +56,8 @@ use crate::domain::{AccountUid, CenId, Code, Instance, InstanceId, JobId, JobUid
 use crate::engine::guards::Pause;
 use crate::engine::ports::mail::Lane;
 use crate::engine::ports::store::{
-    Change, Claimed, Committed, Counts, Filter, Group, LatestDue, Message, Outbox, OutboxPage, OutboxRow, Outlook, Rejected,
-    Settlement, Store, StoreError, Taken, Turns, UndeliverableRow, Wakeup,
+    Change, Claimed, Committed, Counts, Filter, Group, LatestDue, Message, Outbox, OutboxPage, OutboxRow, Outlook,
+    Rejected, Settlement, Store, StoreError, Taken, Turns, UndeliverableRow, Wakeup,
 };
 use crate::engine::record::Record;
 use crate::store::judge;

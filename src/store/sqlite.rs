@@ -45,8 +45,8 @@ use crate::domain::{AccountUid, CenId, Instance, InstanceId, JobId, JobUid, Requ
 use crate::engine::guards::Pause;
 use crate::engine::ports::mail::Lane;
 use crate::engine::ports::store::{
-    Change, Claimed, Committed, Counts, Filter, Group, LatestDue, Message, OutboxPage, OutboxRow, Outlook, Rejected, Settlement,
-    Store, StoreError, Taken, Turns, UndeliverableRow,
+    Change, Claimed, Committed, Counts, Filter, Group, LatestDue, Message, OutboxPage, OutboxRow, Outlook, Rejected,
+    Settlement, Store, StoreError, Taken, Turns, UndeliverableRow,
 };
 use crate::engine::record::Record;
 

@@ -6,7 +6,7 @@ use clap::Command;
 type Example = (&'static str, &'static str);
 
 /// The examples of the commands, in the order of `--help`.
-const EXAMPLES: [(&str, &[Example]); 30] = [
+const EXAMPLES: [(&str, &[Example]); 32] = [
     (
         "serve",
         &[
@@ -64,6 +64,13 @@ const EXAMPLES: [(&str, &[Example]); 30] = [
         ],
     ),
     (
+        "status",
+        &[
+            ("crossgrant status", "What needs a person, with the command for it, and what goes on by itself."),
+            ("crossgrant status --watch", "The same, again and again."),
+        ],
+    ),
+    (
         "jobs",
         &[
             ("crossgrant jobs --state parked,waiting", "Jobs that need a person, or wait for the hour."),
@@ -71,9 +78,22 @@ const EXAMPLES: [(&str, &[Example]); 30] = [
         ],
     ),
     ("show", &[("crossgrant show tickets/NET-4312/1", "Why a job waits, until when, and what comes next.")]),
+    (
+        "wait",
+        &[(
+            "crossgrant wait --label ticket=4312 --timeout 2h",
+            "Until none of these jobs goes on; 0 only if all completed.",
+        )],
+    ),
     ("cancel", &[("crossgrant cancel tickets/NET-4312/1", "End a job; undo it if one side is written.")]),
     ("release", &[("crossgrant release tickets/NET-4312/1", "Let the other jobs on its instance go on.")]),
-    ("resume", &[("crossgrant resume tickets/NET-4312/1", "Let a parked job go on.")]),
+    (
+        "resume",
+        &[
+            ("crossgrant resume tickets/NET-4312/1", "Let a parked job go on."),
+            ("crossgrant resume --for gave-up --expect-count 2", "Let all go on that gave up, if there are two."),
+        ],
+    ),
     (
         "approve",
         &[

@@ -70,6 +70,7 @@ impl WorkerCommand {
             Self::Paused(args) => args.json,
             Self::Dead(DeadCommand::List(args)) => args.json,
             Self::Dead(DeadCommand::Replay(args) | DeadCommand::Drop(args)) => args.json,
+            Self::Release(args) => args.json,
         }
     }
 }
