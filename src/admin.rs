@@ -12,9 +12,11 @@
 //! | `POST /v1/jobs/{reference}/approve` | approver | lets a job begin that an hourly limit has parked; 409 likewise |
 //! | `GET /v1/approvals` | reader | the number of jobs that an hourly limit has parked, and the newest; filters as above, or `job=…` |
 //! | `POST /v1/approvals` | approver | lets them begin: those of `job=…`, or with filters and `expect=<count>` if the count is right |
+//! | `GET /v1/accounts` | reader | the accounts: their site, kind and end of their keys, whether the cloud takes these, their budget |
 //! | `GET /v1/accounts/paused` | reader | the paused accounts |
 //! | `POST /v1/accounts/{uid}/pause` | operator | pauses an account with `by=…&reason=…` |
 //! | `POST /v1/accounts/{uid}/unpause` | operator | ends the pause of an account |
+//! | `POST /v1/reload` | operator | reads the configuration again; tells what has changed, and what needs a restart |
 //! | `GET /v1/rejections` | reader | rejected messages with their faults, newest first; `before`, `limit` |
 //! | `GET /v1/undeliverable` | reader | messages of the worker that could not be published, with the reason, oldest first; `after`, `limit` |
 //! | `POST /v1/undeliverable/replay` | operator | sends them again: those of `number=…`, or with `expect=<count>` all if the count is right |
@@ -32,6 +34,7 @@ mod accounts;
 mod approvals;
 mod auth;
 mod commands;
+mod configuration;
 mod connections;
 mod dead;
 mod error;
@@ -43,6 +46,7 @@ mod jobs;
 mod parts;
 mod query;
 mod recent;
+mod reload;
 mod routes;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -51,7 +55,7 @@ mod tests;
 pub mod token_file;
 mod tokens;
 
-pub use accounts::{Paused, Unpaused};
+pub use accounts::{AccountView, AccountsView, Paused, Unpaused};
 pub use approvals::{Approvals, Approved};
 pub use connections::{ConnectionLimits, serve};
 pub use dead::{Dropped, RejectionPage, Replayed, Undeliverable, UndeliverablePage};
@@ -60,4 +64,5 @@ pub use explain::{Explanation, explain};
 pub use health::{HealthCheck, Readiness};
 pub use jobs::{JobPage, JobView};
 pub use parts::{Admin, AdminParts};
+pub use reload::{ConfigChange, Reload, Reloaded};
 pub use tokens::{ADMIN, AdminRole, AdminToken, AdminTokens, Authority, LOCAL, is_name};

@@ -13,6 +13,7 @@ use super::parts::Admin;
 use super::query::{PAGE, limit, pairs, parsed, unknown};
 use crate::domain::{JobId, JobUid, Requester};
 use crate::engine::decide::command::Command;
+use crate::engine::ports::account::held_by;
 use crate::engine::ports::store::Filter;
 use crate::engine::record::{Record, State as JobState};
 
@@ -56,7 +57,9 @@ pub(super) async fn show(
     };
     let now = engine.clock.now();
     let can_cancel = engine.would_obey(&job, Command::Cancel).await?;
-    let explanation = explain(&job, first.as_ref(), can_cancel, now);
+    let owners = [&job.job.instance.owner, &job.job.cen.owner];
+    let refused = owners.into_iter().find_map(|uid| Some(held_by(uid, &engine.cloud.refusal(uid)?)));
+    let explanation = explain(&job, first.as_ref(), can_cancel, now).held(&job, refused);
     let events = store.events(job.uid).await?;
     let events = events.iter().map(|text| serde_json::from_str(text).unwrap_or_else(|_| text.as_str().into()));
     Ok(Json(JobView { events: events.collect(), explanation, job }))

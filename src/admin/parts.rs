@@ -1,10 +1,12 @@
 //! What every handler works with.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
 use super::recent::Recent;
+use super::reload::Reload;
 use super::tokens::AdminTokens;
 use crate::broker::BrokerState;
 use crate::domain::AccountUid;
@@ -14,7 +16,13 @@ use crate::telemetry::Metrics;
 
 /// The admin API of one worker.
 #[derive(Clone)]
-pub struct Admin(Arc<(AdminParts, Asked)>);
+pub struct Admin(Arc<AdminState>);
+
+struct AdminState {
+    parts: AdminParts,
+    asked: Asked,
+    reload: Option<Arc<dyn Reload>>,
+}
 
 /// The parts of an [`Admin`].
 pub struct AdminParts {
@@ -32,7 +40,7 @@ pub struct AdminParts {
     pub stopping: watch::Receiver<bool>,
 }
 
-/// What has been asked of the store for everybody.
+/// What has been asked of the store and of files for everybody.
 #[derive(Default)]
 pub(super) struct Asked {
     pub counts: Recent<Option<Counts>>,
@@ -40,19 +48,30 @@ pub(super) struct Asked {
     pub fault: Recent<Option<String>>,
     /// The paused accounts.
     pub paused: Recent<Vec<AccountUid>>,
+    /// The accounts whose configured credential is not the one in use; `Err`: the faults of the configuration.
+    pub outdated: Recent<Result<BTreeSet<AccountUid>, Vec<String>>>,
 }
 
 impl Admin {
     /// Makes the API; [`Admin::router`] serves it.
     pub fn new(parts: AdminParts) -> Self {
-        Self(Arc::new((parts, Asked::default())))
+        Self(Arc::new(AdminState { parts, asked: Asked::default(), reload: None }))
+    }
+
+    /// The API of a worker that can read its configuration again.
+    pub fn reloading(parts: AdminParts, reload: Arc<dyn Reload>) -> Self {
+        Self(Arc::new(AdminState { parts, asked: Asked::default(), reload: Some(reload) }))
     }
 
     pub(super) fn parts(&self) -> &AdminParts {
-        &self.0.0
+        &self.0.parts
     }
 
     pub(super) fn asked(&self) -> &Asked {
-        &self.0.1
+        &self.0.asked
+    }
+
+    pub(super) fn reload(&self) -> Option<Arc<dyn Reload>> {
+        self.0.reload.clone()
     }
 }

@@ -8,7 +8,7 @@ use axum::routing::{self, MethodRouter};
 
 use super::parts::Admin;
 use super::tokens::AdminRole;
-use super::{accounts, approvals, auth, commands, dead, error, foreign, health, jobs};
+use super::{accounts, approvals, auth, commands, configuration, dead, error, foreign, health, jobs};
 
 /// The largest body of a request. Every parameter is in the path or the query, so that none has a body today.
 const LARGEST_BODY: usize = 64 << 10;
@@ -52,9 +52,11 @@ pub(super) fn routes() -> Vec<Route> {
         post("/v1/jobs/{reference}/approve", Needs(Approver), commands::approve),
         get("/v1/approvals", Needs(Reader), approvals::list),
         post("/v1/approvals", Needs(Approver), approvals::approve),
+        get("/v1/accounts", Needs(Reader), accounts::accounts),
         get("/v1/accounts/paused", Needs(Reader), accounts::paused),
         post("/v1/accounts/{uid}/pause", Needs(Operator), accounts::pause),
         post("/v1/accounts/{uid}/unpause", Needs(Operator), accounts::unpause),
+        post("/v1/reload", Needs(Operator), configuration::reload),
         get("/v1/rejections", Needs(Reader), dead::rejections),
         get("/v1/undeliverable", Needs(Reader), dead::undeliverable),
         post("/v1/undeliverable/replay", Needs(Operator), dead::replay),

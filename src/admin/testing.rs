@@ -61,7 +61,7 @@ pub async fn engine(observer: Arc<dyn Observer>) -> Arc<Engine> {
         catalog: Arc::new(catalog),
         clock,
         registry,
-        policy: Policy::everybody(),
+        policy: Policy::everybody().into(),
         announcer: Announcer { exchange: "crossgrant.events".into(), hour: Hour::REAL },
         crash_points: Arc::new(NoCrashes),
         observer,

@@ -14,8 +14,8 @@ use clap::{Parser, Subcommand};
 pub(super) use about::{DoctorArgs, ExplainArgs, WorkflowCommand};
 pub(super) use local::{PlanArgs, PutBackArgs, RunArgs, ServeArgs, SimulateArgs, SubmitArgs};
 pub(super) use worker::{
-    ApproveArgs, DeadChoiceArgs, DeadCommand, DeadListArgs, JobArgs, JobsArgs, PauseArgs, PausedArgs, ShowArgs,
-    UnpauseArgs, WorkerArgs, WorkerCommand,
+    AccountsArgs, ApproveArgs, DeadChoiceArgs, DeadCommand, DeadListArgs, JobArgs, JobsArgs, PauseArgs, PausedArgs,
+    ReloadArgs, ShowArgs, UnpauseArgs, WorkerArgs, WorkerCommand,
 };
 
 use crate::config::ProfileFor;

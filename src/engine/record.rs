@@ -70,7 +70,7 @@ pub struct Record {
     pub attempt: u32,
     /// Since when there was no progress: `give-up` is counted from here.
     pub trying_since: Timestamp,
-    /// Since when the cloud refuses the keys of the account that the step acts as, if it does.
+    /// Since when the cloud refuses the credential of an account that the step needs, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys_refused_since: Option<Timestamp>,
     /// Tries of all its steps together.

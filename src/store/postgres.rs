@@ -226,8 +226,8 @@ impl Store for Postgres {
         transact!(self, tx => lease::reclaim(&tx, holder))
     }
 
-    async fn bring_forward(&self, now: Timestamp) -> Result<usize, StoreError> {
-        transact!(self, tx => lease::bring_forward(&tx, now))
+    async fn bring_forward(&self, now: Timestamp, of: Option<&AccountUid>) -> Result<usize, StoreError> {
+        transact!(self, tx => lease::bring_forward(&tx, now, of))
     }
 
     async fn commit(&self, change: Change) -> Result<Committed, StoreError> {

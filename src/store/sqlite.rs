@@ -151,8 +151,9 @@ impl Store for Sqlite {
         self.write(move |conn| lease::reclaim(conn, &holder)).await
     }
 
-    async fn bring_forward(&self, now: Timestamp) -> Result<usize, StoreError> {
-        self.write(move |conn| lease::bring_forward(conn, now)).await
+    async fn bring_forward(&self, now: Timestamp, of: Option<&AccountUid>) -> Result<usize, StoreError> {
+        let of = of.cloned();
+        self.write(move |conn| lease::bring_forward(conn, now, of.as_ref())).await
     }
 
     async fn commit(&self, change: Change) -> Result<Committed, StoreError> {

@@ -52,7 +52,7 @@ async fn follow(engine: &Engine, booted: &mut Timestamp) {
         return;
     }
     if moved.is_negative() {
-        match engine.store.bring_forward(engine.clock.now()).await {
+        match engine.store.bring_forward(engine.clock.now(), None).await {
             Ok(jobs) => {
                 tracing::info!(jobs, back.seconds = -moved.as_secs(), "the time was put right; looks at every job")
             }

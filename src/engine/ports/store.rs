@@ -414,9 +414,10 @@ pub trait Store: Send + Sync + 'static {
     /// there were.
     async fn reclaim(&self, holder: &str) -> Result<usize, StoreError>;
 
-    /// Makes every job that is to be looked at later due at `now`: by a clock that turned out to be ahead, their times were set
-    /// too late, and a look that comes early does no harm. Returns how many there were.
-    async fn bring_forward(&self, now: Timestamp) -> Result<usize, StoreError>;
+    /// Makes every job that is to be looked at later due at `now`, or only those of an account: by a clock that turned out to be
+    /// ahead, their times were set too late, or what they waited for has come. A look that comes early does no harm. Returns
+    /// how many there were.
+    async fn bring_forward(&self, now: Timestamp, of: Option<&AccountUid>) -> Result<usize, StoreError>;
 
     /// Applies one change. An [`Admission`] is checked in the same commit: of two jobs that race for the last place of an
     /// hour one gets it, and no job begins once a pause was answered.

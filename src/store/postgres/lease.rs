@@ -11,7 +11,7 @@ use super::connection::Connection;
 use super::database_time::DatabaseTime;
 use super::error::PgError;
 use super::lease_clock::now_us;
-use crate::domain::JobUid;
+use crate::domain::{AccountUid, JobUid};
 use crate::engine::ports::store::{Claimed, Lease, Turns};
 use crate::store::row;
 
@@ -174,11 +174,17 @@ pub(super) async fn end_impossible(conn: &Connection, ahead_us: i64) -> Result<u
     conn.execute(sql, &[&ahead_us]).await
 }
 
-/// Makes every job that is to be looked at later due now.
-pub(super) async fn bring_forward(conn: &Connection, now: Timestamp) -> Result<usize, PgError> {
+/// Makes every job that is to be looked at later due now, or only those of an account.
+pub(super) async fn bring_forward(
+    conn: &Connection,
+    now: Timestamp,
+    of: Option<&AccountUid>,
+) -> Result<usize, PgError> {
     let sql = "UPDATE jobs SET due_us = $1
-        WHERE uid IN (SELECT uid FROM jobs WHERE due_us > $1 ORDER BY uid FOR NO KEY UPDATE)";
-    conn.execute(sql, &[&row::at_or_before(now)]).await
+        WHERE uid IN (SELECT uid FROM jobs
+          WHERE due_us > $1 AND ($2::text IS NULL OR instance_owner = $2 OR cen_owner = $2)
+          ORDER BY uid FOR NO KEY UPDATE)";
+    conn.execute(sql, &[&row::at_or_before(now), &of.map(AccountUid::as_str)]).await
 }
 
 /// When a claim will next find a job, by the caller's clock: the first due time of those that are not leased, or the end of

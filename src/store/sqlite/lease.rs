@@ -8,6 +8,7 @@ use rusqlite::{Connection, params};
 
 use super::row::{self, Uid};
 use super::turns;
+use crate::domain::AccountUid;
 use crate::engine::ports::store::{Claimed, Lease, StoreError, Turns};
 
 /// Leases jobs that are due, each requester in its turn.
@@ -45,9 +46,12 @@ pub(super) fn reclaim(conn: &Connection, holder: &str) -> Result<usize, StoreErr
         .execute([holder])?)
 }
 
-/// Makes every job that is to be looked at later due now.
-pub(super) fn bring_forward(conn: &Connection, now: Timestamp) -> Result<usize, StoreError> {
-    Ok(conn.prepare_cached("UPDATE jobs SET due_us = ?1 WHERE due_us > ?1")?.execute([row::at_or_before(now)])?)
+/// Makes every job that is to be looked at later due now, or only those of an account.
+pub(super) fn bring_forward(conn: &Connection, now: Timestamp, of: Option<&AccountUid>) -> Result<usize, StoreError> {
+    let mut update = conn.prepare_cached(
+        "UPDATE jobs SET due_us = ?1 WHERE due_us > ?1 AND (?2 IS NULL OR instance_owner = ?2 OR cen_owner = ?2)",
+    )?;
+    Ok(update.execute(params![row::at_or_before(now), of.map(AccountUid::as_str)])?)
 }
 
 /// When a claim will next find a job: the first due time of those that are not leased, or the end of a lease.
