@@ -51,14 +51,17 @@ pub struct Authority {
     pub role: AdminRole,
 }
 
+/// A token that a worker knows, and the digest of its secret.
+type KnownToken = (Authority, [u8; 32]);
+
 /// The tokens that a worker knows: their names and roles, and only a digest of each. Clones are the same tokens.
 #[derive(Debug, Clone, Default)]
-pub struct AdminTokens(Arc<Live<Vec<(Authority, [u8; 32])>>>);
+pub struct AdminTokens(Arc<Live<Vec<KnownToken>>>);
 
 impl AdminTokens {
     /// Of two tokens with the same secret, the first counts.
     pub fn new(tokens: impl IntoIterator<Item = AdminToken>) -> Self {
-        let mut known: Vec<(Authority, [u8; 32])> = Vec::new();
+        let mut known: Vec<KnownToken> = Vec::new();
         for AdminToken { name, role, secret } in tokens {
             let digest = digest(secret.expose_secret());
             if known.iter().all(|(_, other)| *other != digest) {

@@ -236,3 +236,55 @@ fn broker(config: &BrokerConfig) -> (Vec<&str>, (&str, u16, bool), Option<&str>)
     let urls = config.urls.iter().map(SecretString::expose_secret).collect();
     (urls, (&config.prefix, config.prefetch, config.declare), config.ca_pem.as_deref())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(settings: &[(&str, &str)]) -> Config {
+        let env = settings.iter().map(|(name, value)| (format!("CROSSGRANT_{name}"), (*value).to_owned()));
+        Config::load(None, env).unwrap()
+    }
+
+    #[test]
+    fn what_only_a_restart_takes_over_is_named_and_nothing_else() {
+        let (url, other) = (("BROKER_URL", "amqp://a:s3cr3t@h/%2f"), ("BROKER_URL", "amqp://a:0ther@h/%2f"));
+        for (old, new, section) in [
+            (vec![url], vec![other], vec!["[broker]"]),
+            (vec![], vec![("STORE_PATH", "/other.db")], vec!["[store]"]),
+            (vec![("STORE_URL", "postgres://u:a@h/d")], vec![("STORE_URL", "postgres://u:b@h/d")], vec!["[store]"]),
+            (vec![], vec![("STORE_KEEP", "48h")], vec!["[store]"]),
+            (vec![], vec![("ADMIN_LISTEN", "127.0.0.1:1")], vec!["[admin] listen, hosts"]),
+            (vec![], vec![("WORKER_CONCURRENCY", "7")], vec!["[worker]"]),
+            (vec![], vec![("CLOUD_ENDPOINTS_STS", "https://sts.example")], vec!["[cloud.endpoints]"]),
+            (vec![], vec![("LOG_FORMAT", "json")], vec!["[log] format"]),
+            (vec![], vec![("LOG_FILTER", "debug"), ("ADMIN_TOKEN", "t0ken"), ("LIMITS_REVOKES_PER_CEN", "3")], vec![]),
+        ] {
+            assert_eq!(restarts(&config(&old), &config(&new)), section, "{new:?}");
+        }
+    }
+
+    #[test]
+    fn a_limit_that_differs_is_told_with_what_it_was() {
+        let said = limits(&config(&[]), &config(&[("LIMITS_REVOKES_PER_CEN", "3")]));
+        assert_eq!(said, ["revokes_per_cen: 3, and 20 before"]);
+        assert!(limits(&config(&[]), &config(&[])).is_empty());
+    }
+
+    #[test]
+    fn what_is_in_force_is_remembered_and_what_needs_a_restart_is_told_again() {
+        let new = [("LOG_FILTER", "debug"), ("WORKER_CONCURRENCY", "7"), ("LIMITS_REVOKES_PER_CEN", "3")];
+        let mut present = config(&[]);
+        remember(&mut present, config(&new));
+        assert_eq!(present.log.filter, "debug");
+        assert!(limits(&present, &config(&new)).is_empty());
+        assert_eq!(restarts(&present, &config(&new)), ["[worker]"]);
+    }
+
+    #[test]
+    fn each_fault_is_one_line() {
+        let error = CliError::usage("faults in the configuration: 2\na:1: x\nb:2: y");
+        assert_eq!(faults(&error), ["a:1: x", "b:2: y"]);
+        assert_eq!(faults(&CliError::usage("no")), ["no [bad-input]"]);
+    }
+}

@@ -493,6 +493,7 @@ mod tests {
 
     use super::*;
     use crate::clock::Clock;
+    use crate::cloud::credentials::StaticKeys;
     use crate::cloud::observer::{CallObserver, Unobserved};
     use crate::cloud::testing::{
         self, RESOURCE_ACCOUNT, SECRET, Scripted, TOKEN, TR_ACCOUNT, cen, instance, permit, uid,
@@ -534,6 +535,76 @@ mod tests {
         let read = reader.describe_grant_rules_to_resource(&instance(InstanceType::VPC)).await;
         assert!(why(read.unwrap_err()).contains("belongs to another account"));
         assert_eq!(cloud.actions(), ["GetCallerIdentity"], "what is known to be refused is not asked again");
+    }
+
+    #[tokio::test]
+    async fn other_credentials_are_told_from_those_in_use() {
+        let accounts = testing::accounts(&Scripted::new(), Unobserved);
+        let both = || vec![testing::credentials(RESOURCE_ACCOUNT), testing::credentials(TR_ACCOUNT)];
+        assert!(accounts.differing(&both()).is_empty() && accounts.reconfigure(&both()).is_empty());
+        let secret = StaticKeys::new(format!("key-of-{RESOURCE_ACCOUNT}"), "0ther".into(), None);
+        let new = [AccountCredentials::new(uid(RESOURCE_ACCOUNT), secret), testing::credentials("1999999999999999")];
+        let differ = BTreeSet::from([RESOURCE_ACCOUNT, TR_ACCOUNT, "1999999999999999"].map(uid));
+        assert_eq!(accounts.differing(&new), differ);
+        let changes = [
+            (uid(TR_ACCOUNT), CredentialChange::Removed),
+            (uid(RESOURCE_ACCOUNT), CredentialChange::Replaced),
+            (uid("1999999999999999"), CredentialChange::Added),
+        ];
+        assert_eq!(accounts.reconfigure(&new), changes);
+        assert_eq!(accounts.next_question(), Some(Duration::ZERO), "whose the new ones are is asked at once");
+        accounts.ask_accounts(false).await;
+        assert_eq!(accounts.next_question(), None);
+        let known: Vec<_> = accounts.accounts().into_iter().map(|known| (known.uid, known.standing)).collect();
+        assert_eq!(known, [(uid(RESOURCE_ACCOUNT), Standing::Ok), (uid("1999999999999999"), Standing::Ok)]);
+    }
+
+    #[tokio::test]
+    async fn of_an_account_no_more_of_its_key_is_told_than_the_end() {
+        let known = testing::accounts(&Scripted::new(), Unobserved).accounts();
+        assert_eq!(known[1].key_end.as_deref(), Some("0001"));
+        assert_eq!((known[1].credential.as_str(), known[1].expires_at), ("access-key", None));
+        assert!(!serde_json::to_string(&known).unwrap().contains(SECRET));
+        for (id, told) in
+            [("", None), ("abc", None), ("abcdefg", None), ("abcdefgh", Some("efgh")), ("abcdéfgh", Some("éfgh"))]
+        {
+            assert_eq!(end(id).as_deref(), told, "{id}");
+        }
+    }
+
+    /// While it is refused no call is made, however many ask; the file is read anew, and a role is assumed anew.
+    #[tokio::test]
+    async fn a_refused_account_is_asked_once_a_minute_with_its_credential_read_anew() {
+        let no = || json!({"RequestId": "R", "Code": "SignatureDoesNotMatch", "Message": "no"});
+        let yes = || json!({"RequestId": "R", "AccountId": RESOURCE_ACCOUNT});
+        let cloud = Scripted::new().identities_too().json(400, no()).json(400, no()).json(400, no()).json(200, yes());
+        let clock = Arc::new(testing::clock());
+        let configured = Arc::new(Mutex::new(testing::credentials(RESOURCE_ACCOUNT)));
+        let read = configured.clone();
+        let parts = ClientParts { clock: clock.clone(), ..testing::parts(cloud.clone()) };
+        let accounts = Accounts::new(parts, vec![testing::credentials(RESOURCE_ACCOUNT)])
+            .reading(Arc::new(move || Some(vec![read.lock().unwrap().clone()])));
+        let account = uid(RESOURCE_ACCOUNT);
+        accounts.verify(&account).await.unwrap_err();
+        for _ in 0..300 {
+            let error = accounts.resource_writer(&account, permit()).await.err().unwrap();
+            assert!(matches!(error.failure, Failure::AccountRefused { .. }), "{error}");
+        }
+        assert_eq!(cloud.actions().len(), 1);
+        accounts.ask_accounts(false).await;
+        accounts.ask_accounts(false).await;
+        assert_eq!(cloud.actions().len(), 2, "at once, and not again within the minute");
+        clock.advance(Duration::from_secs(60));
+        accounts.ask_accounts(false).await;
+        assert_eq!((cloud.actions().len(), accounts.freed_accounts()), (3, vec![]));
+
+        let keys = StaticKeys::new(format!("key-of-{RESOURCE_ACCOUNT}"), "0ther".into(), None);
+        configured.lock().unwrap().credential = keys.into();
+        accounts.ask_accounts(false).await;
+        assert_eq!(cloud.actions().len(), 4, "another credential is tried at once");
+        assert_eq!((accounts.freed_accounts(), accounts.freed_accounts()), (vec![account.clone()], vec![]));
+        accounts.resource_writer(&account, permit()).await.unwrap();
+        assert_eq!(cloud.actions().len(), 4);
     }
 
     #[tokio::test]

@@ -11,7 +11,7 @@ use crossgrant::engine::record::State;
 use crossgrant::simulator::{FaultKind, InjectedFault, OutsideChange, Simulator, World};
 use crossgrant::store::Sqlite;
 
-use crate::support::plant::{ATTACHED, CEN_OWNER, NOT_GRANTED, Plant, RESOURCE, grant, payer_change, usual};
+use crate::support::plant::{ATTACHED, CEN_OWNER, NOT_GRANTED, Plant, RESOURCE, grant, payer_change, usual, with};
 use crate::support::site::another;
 
 const UPDATE: &str = "UpdateTransitRouterVpcAttachmentAttribute";
@@ -111,6 +111,15 @@ async fn between_two_writes_it_waits_half_done_and_goes_on_from_there() {
     plant.run().await;
     assert_eq!(plant.said(job).await, ["accepted", "waiting", "completed"]);
     assert_eq!(plant.effects().len(), 2, "{:?}", plant.effects());
+}
+
+#[tokio::test]
+async fn a_job_whose_time_is_over_fails_although_its_account_is_refused() {
+    let plant = plant(key("resource-key", "wrong")).await;
+    let job = plant.job(with(grant("g", NOT_GRANTED), "not_after", "2026-11-21T10:30:00Z".into())).await;
+    plant.run_until("2026-11-21T10:32:00Z".parse().unwrap()).await;
+    let end = plant.events(job).await.pop().unwrap();
+    assert_eq!((&end["type"], &end["data"]["reason"]), (&"crossgrant.job.failed".into(), &"expired".into()), "{end}");
 }
 
 /// One product refuses what `GetCallerIdentity` takes: the account is tried again each minute, by one round of jobs.

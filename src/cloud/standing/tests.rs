@@ -35,6 +35,9 @@ fn name(account: &AccountStanding) -> &'static str {
     account.standing().as_str()
 }
 
+/// The calls before, what is heard then, the state, and what has turned.
+type Row<'a> = (&'a [(u64, Heard<'a>)], Heard<'a>, &'a str, Turned);
+
 /// The call before each state: what is heard in it, and what becomes of it. Every state with everything that can be heard.
 #[test]
 fn every_state_with_everything_that_can_be_heard() {
@@ -50,7 +53,7 @@ fn every_state_with_everything_that_can_be_heard() {
     let probing = vec![(90, credential(READ)), (100, Heard::Identified)];
     let unreachable = vec![(60, silence()), (100, silence())];
     let doubted = vec![(90, answered(READ)), (100, auth(READ))];
-    let rows: Vec<(&[(u64, Heard<'_>)], Heard<'_>, &str, Turned)> = vec![
+    let rows: Vec<Row<'_>> = vec![
         (&unknown, answered(READ), "ok", Turned::Not),
         (&unknown, Heard::Identified, "ok", Turned::Not),
         (&unknown, credential(READ), "refused", Turned::Refused),
