@@ -1,6 +1,5 @@
 //! What every handler works with.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -40,7 +39,7 @@ pub struct AdminParts {
     pub stopping: watch::Receiver<bool>,
 }
 
-/// What has been asked of the store and of files for everybody.
+/// What has been asked of the store for everybody.
 #[derive(Default)]
 pub(super) struct Asked {
     pub counts: Recent<Option<Counts>>,
@@ -48,8 +47,6 @@ pub(super) struct Asked {
     pub fault: Recent<Option<String>>,
     /// The paused accounts.
     pub paused: Recent<Vec<AccountUid>>,
-    /// The accounts whose configured credential is not the one in use; `Err`: the faults of the configuration.
-    pub outdated: Recent<Result<BTreeSet<AccountUid>, Vec<String>>>,
 }
 
 impl Admin {
