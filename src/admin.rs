@@ -18,9 +18,11 @@
 //! | `POST /v1/bulk/resume` | operator | likewise, of the parked jobs |
 //! | `GET /v1/bulk/approve` | reader | likewise |
 //! | `POST /v1/bulk/approve` | approver | likewise, of the jobs that an hourly limit has parked |
+//! | `GET /v1/accounts` | reader | the accounts: their site, kind and end of their keys, whether the cloud takes these, their budget |
 //! | `GET /v1/accounts/paused` | reader | the paused accounts |
 //! | `POST /v1/accounts/{uid}/pause` | operator | pauses an account; needs `by` and `reason` |
 //! | `POST /v1/accounts/{uid}/unpause` | operator | ends the pause of an account |
+//! | `POST /v1/reload` | operator | reads the configuration again; tells what has changed, and what needs a restart |
 //! | `GET /v1/rejections` | reader | rejected messages with their faults, newest first; `before`, `limit` |
 //! | `GET /v1/undeliverable` | reader | messages of the worker that could not be published, with the reason, oldest first; `after`, `limit` |
 //! | `POST /v1/undeliverable/replay` | operator | sends them again: those of `number=…`, or with `expect=<count>` all if the count is right |
@@ -45,6 +47,7 @@ mod auth;
 mod bulk;
 mod checks;
 mod commands;
+mod configuration;
 mod connections;
 mod dead;
 mod error;
@@ -60,6 +63,7 @@ mod overview;
 mod parts;
 mod query;
 mod recent;
+mod reload;
 mod routes;
 mod status;
 #[cfg(test)]
@@ -69,7 +73,7 @@ mod tests;
 pub mod token_file;
 mod tokens;
 
-pub use accounts::{Paused, Unpaused};
+pub use accounts::{AccountView, AccountsView, Paused, Unpaused};
 pub use bulk::{BulkDone, DeclinedJob, Matching};
 pub use checks::{HealthCheck, Readiness};
 pub use connections::{ConnectionLimits, serve};
@@ -80,5 +84,6 @@ pub use jobs::{JobPage, JobRow, JobView};
 pub use listening::{await_port, bind};
 pub use needs::Need;
 pub use parts::{Admin, AdminParts};
+pub use reload::{ConfigChange, Reload, Reloaded};
 pub use status::{AccountStatus, GoesOn, Status};
 pub use tokens::{ADMIN, AdminRole, AdminToken, AdminTokens, Authority, LOCAL, is_name};

@@ -1,5 +1,6 @@
 //! The commands of the program, one file each. Data goes to standard output, everything else to standard error.
 
+mod accounts;
 mod address;
 mod args;
 mod backup;
@@ -24,6 +25,7 @@ mod pause;
 mod plan;
 mod progress;
 mod put_back;
+mod reload;
 mod run;
 mod screen;
 mod serve;
@@ -50,7 +52,7 @@ pub use args::{Cli, CliCommand};
 use client::AdminClient;
 pub use exit::{CliError, Exit};
 
-use crate::config::{Config, LogConfig, LogFormat};
+use crate::config::{Config, LogConfig, LogFormat, ProfileFor};
 use crate::domain::Code;
 use crate::engine::decide::command::Command;
 use crate::engine::ports::crash_points::CrashPoints;
@@ -73,7 +75,10 @@ pub async fn execute(cli: Cli, crash_points: Arc<dyn CrashPoints>) -> Result<Exi
     };
     let config = || configuration(&cli);
     match &cli.command {
-        CliCommand::Serve(args) => serve::serve(args, config()?, crash_points).await,
+        CliCommand::Serve(args) => {
+            let (file, first) = (cli.named_config(), config()?);
+            serve::serve(args, first, Arc::new(move || configuration_of(file.clone(), &[])), crash_points).await
+        }
         CliCommand::Run(args) => run::run(args, config).await,
         CliCommand::Plan(args) => plan::plan(args, config).await,
         CliCommand::Submit(args) => submit::submit(args, &config()?).await,
@@ -106,6 +111,8 @@ async fn ask_worker(command: &WorkerCommand, config: &Config) -> Result<Exit, Cl
         WorkerCommand::Pause(args) => pause::pause(args, &worker).await,
         WorkerCommand::Unpause(args) => pause::unpause(args, &worker).await,
         WorkerCommand::Paused(args) => pause::paused(args, &worker).await,
+        WorkerCommand::Accounts(args) => accounts::accounts(args, &worker).await,
+        WorkerCommand::Reload(args) => accounts::reload(args, &worker).await,
         WorkerCommand::Dead(command) => dead::dead(command, &worker).await,
     }
 }
@@ -115,28 +122,35 @@ fn log_filter(cli: &Cli) -> &'static str {
         _ if cli.verbose => "info",
         CliCommand::Simulate(_) => "info",
         CliCommand::Doctor(_) => doctor::LOG_FILTER,
+        // The answer says which account is refused.
+        CliCommand::Plan(_) => "warn,crossgrant::cloud::watch=off",
         _ => "warn",
     }
 }
 
 fn configuration(cli: &Cli) -> Result<Config, CliError> {
-    let file = match cli.named_config() {
-        Some(file) => Some(file),
-        None => Config::default_file()?,
-    };
-    let denied = |path: &PathBuf| File::open(path).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied);
-    let none = file.is_none();
-    let config = Config::load_with(file.as_deref(), std::env::vars(), cli.command.profiles()).map_err(|error| {
-        let error = CliError::from(error);
-        match file.filter(denied) {
-            Some(path) => error.hint(&token::as_owner(&path, std::env::args())),
-            None => error,
-        }
-    })?;
+    let file = cli.named_config();
+    let none = file.is_none() && Config::default_file()?.is_none();
+    let config = configuration_of(file, cli.command.profiles())?;
     let needs_accounts =
         matches!(cli.command, CliCommand::Serve(_) | CliCommand::Run(_) | CliCommand::Plan(_) | CliCommand::Doctor(_));
     if none && needs_accounts && config.accounts.is_empty() {
         return Err(CliError::usage(NO_CONFIGURATION).code(Code::ConfigNoAccount));
     }
     Ok(config)
+}
+
+fn configuration_of(file: Option<PathBuf>, profiles: &[ProfileFor]) -> Result<Config, CliError> {
+    let file = match file {
+        Some(file) => Some(file),
+        None => Config::default_file()?,
+    };
+    let denied = |path: &PathBuf| File::open(path).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied);
+    Config::load_with(file.as_deref(), std::env::vars(), profiles).map_err(|error| {
+        let error = CliError::from(error);
+        match file.filter(denied) {
+            Some(path) => error.hint(&token::as_owner(&path, std::env::args())),
+            None => error,
+        }
+    })
 }

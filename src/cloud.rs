@@ -8,6 +8,8 @@
 //!   probe       single reads, answered as they come, for `doctor --probe`
 //!   credentials where the keys come from, and when they are renewed
 //!   identity    before keys are used: are they the expected account's?
+//!   standing    whether the cloud takes an account's credential                       (pure)
+//!   watch       hears how calls end, and keeps them back while it does not
 //!   budget      when a call may go out: a bucket for each account and operation
 //!   rpc         one attempt: keys, nonce, date, signature, send, read the answer, tell the observer
 //!   request sign endpoint envelope                                                   (pure)
@@ -35,18 +37,20 @@ mod sign;
 mod single_flight;
 mod smartag;
 pub mod spelling;
+mod standing;
 mod transport;
 mod vpc;
+mod watch;
 mod wire;
 
 #[cfg(test)]
 mod testing;
 
-pub use accounts::Accounts;
+pub use accounts::{Accounts, CredentialChange, CredentialReader};
 pub use budget::Limits;
 pub use credentials::{
     AccountCredentials, BadCredentialsUri, BadRole, Credential, CredentialError, CredentialSource, CredentialsUri,
-    ExternalId, Keys, MachineRole, OidcRole, Role, RoleArn, SessionLength, SessionName, StaticKeys,
+    ExternalId, HeldKeys, Keys, MachineRole, OidcRole, Role, RoleArn, SessionLength, SessionName, StaticKeys,
 };
 pub use endpoint::{BadEndpoint, Endpoint, EndpointPattern, Endpoints};
 pub use observer::{CallObserver, Unobserved};

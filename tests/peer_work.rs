@@ -121,7 +121,7 @@ async fn engine(
         clock,
         catalog: Arc::new(Catalog { definitions, ..embedded }),
         registry: Arc::new(registry),
-        policy: Policy::everybody(),
+        policy: Policy::everybody().into(),
         announcer: Announcer { exchange: String::new(), hour: Hour::REAL },
         crash_points: Arc::new(NoCrashes),
         observer: Arc::new(NoObserver),

@@ -2,6 +2,7 @@
 //! and a RabbitMQ node, talking AMQP and HTTP on the loopback. What counts is the ledger of the cloud: every effect
 //! exactly once; and what the requester gets: one end.
 
+mod accounts;
 mod admin_port;
 mod backup;
 mod broker_killed;
@@ -18,6 +19,7 @@ mod outbox;
 mod postgres;
 mod probe;
 mod readme;
+mod reload;
 mod running;
 mod service;
 mod shared_budget;

@@ -43,7 +43,7 @@ impl Admin {
             scheme.eq_ignore_ascii_case("bearer").then_some(given.trim())
         });
         let given = given.ok_or(ApiError::Unauthorized("a token is required: Authorization: Bearer <token>"))?;
-        let known = tokens.authority(given).cloned();
+        let known = tokens.authority(given);
         known.ok_or(ApiError::Unauthorized(
             "the worker has no such token: it is mistyped, of another worker, or outdated",
         ))

@@ -237,7 +237,7 @@ impl Admin {
 
     /// Whether the approver of a job is another person than the one who asked for it, where that has to be so.
     pub(super) fn may_command(&self, job: &Record, command: Command, authority: &Authority) -> Result<(), ApiError> {
-        let needs_two = self.parts().engine.policy.needs_two_persons() && command == Command::Approve;
+        let needs_two = self.parts().engine.policy.get().needs_two_persons() && command == Command::Approve;
         if needs_two && authority.is_of(&job.requester) {
             return Err(ApiError::SamePerson(format!(
                 "token {} stands for {}, who asked for this job; another person has to approve it",

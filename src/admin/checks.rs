@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HealthCheck {
     /// `store`, `broker-consume`, `broker-publish`, `broker-reply`, `definitions` or `running`; or one that never fails:
-    /// `accounts` lists those that are paused, `outbox` counts messages that a queue refuses and those that were kept aside,
-    /// `dead-lettered` the messages that the broker gave up, and `clock` says how far off this machine's is.
+    /// `accounts` lists those that are paused, refused or not reached, `outbox` counts messages that a queue refuses and those that
+    /// were kept aside, `dead-lettered` the messages that the broker gave up, and `clock` says how far off this machine's is.
     pub name: String,
     /// Whether the check passed.
     pub ok: bool,

@@ -39,6 +39,21 @@ pub fn explain(record: &Record, first: Option<&Record>, can_cancel: bool, now: T
     }
 }
 
+impl Explanation {
+    /// The same, of a job one of whose accounts is refused, as the sentence `why` says. A job that waits for a person or has ended
+    /// does not wait for that.
+    pub fn held(self, record: &Record, why: Option<String>) -> Self {
+        let goes_on = matches!(record.state(), State::Queued | State::Running | State::Waiting);
+        match why.filter(|_| goes_on && record.phase.held().is_none()) {
+            Some(why) => {
+                let next = "correct the credential of the account; the worker reads it anew each minute".to_owned();
+                Self { why, until: None, next, ..self }
+            }
+            None => self,
+        }
+    }
+}
+
 fn held(record: &Record, account: &AccountUid, now: Timestamp) -> Explanation {
     let next = match record.job.not_after {
         Some(at) => format!("starts after `crossgrant unpause {account}`; fails as expired if that is not by {at}"),
@@ -371,6 +386,20 @@ mod tests {
         let said = of(&expiring);
         assert_eq!(said.until, expiring.phase.due());
         assert!(said.next.contains("fails as expired if that is not by 2026-11-21T12:00:00Z"), "{said:?}");
+    }
+
+    #[test]
+    fn a_job_of_a_refused_account_says_so_as_long_as_it_goes_on_by_itself() {
+        let why = "account 1688000000000001 is refused since then (SignatureDoesNotMatch); goes on by itself";
+        let of = |record: &Record| of(record).held(record, Some(why.into())).why;
+        let wait = wait(false, false);
+        let waiting = Record { phase: Phase::Waiting { due: at(NOW) }, wait, ..record("NET-1") };
+        for record in [record("NET-1"), active(Phase::Running, NOW), waiting] {
+            assert_eq!(of(&record), why);
+        }
+        for record in [parked(Reason::GaveUp, false), ended(State::Completed, Reason::Done)] {
+            assert_ne!(of(&record), why);
+        }
     }
 
     #[test]

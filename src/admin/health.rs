@@ -13,6 +13,7 @@ use super::parts::Admin;
 use crate::broker::{Link, LinkStatus};
 use crate::domain::{AccountUid, Kind};
 use crate::engine::loops::timekeeping;
+use crate::engine::ports::account::{AccountReport, Standing};
 use crate::engine::ports::mail::Lane;
 use crate::engine::ports::store::Counts;
 use crate::telemetry::metrics;
@@ -35,7 +36,8 @@ pub(super) async fn ready(State(admin): State<Admin>, headers: HeaderMap) -> Res
 
 pub(super) async fn metrics(State(admin): State<Admin>) -> Response {
     let counts = admin.counts().await;
-    let text = admin.parts().metrics.render(counts.as_ref(), admin.parts().broker.as_deref());
+    let accounts = admin.parts().engine.cloud.accounts();
+    let text = admin.parts().metrics.render(counts.as_ref(), admin.parts().broker.as_deref(), &accounts);
     ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()
 }
 
@@ -67,7 +69,9 @@ impl Admin {
         Readiness { ready: checks.iter().all(|check| check.ok), checks }
     }
 
-    /// Lists the paused accounts. An operator paused them on purpose, so the worker is still ready.
+    /// Lists the accounts that are paused, refused or not reached. An operator paused them on purpose; and where the cloud refuses
+    /// a credential, the worker still takes jobs, holds them and works for the other accounts, which a restart would not do
+    /// better. So it is still ready.
     async fn accounts(&self) -> HealthCheck {
         let engine = &self.parts().engine;
         let ask = async {
@@ -79,8 +83,10 @@ impl Admin {
         };
         let paused = self.asked().paused.get(&*engine.clock, ask).await;
         let names = || paused.iter().map(AccountUid::as_str).collect::<Vec<_>>().join(", ");
-        let detail = (!paused.is_empty()).then(|| format!("{} paused: {}", paused.len(), names()));
-        HealthCheck { name: "accounts".into(), ok: true, detail }
+        let paused = (!paused.is_empty()).then(|| format!("{} paused: {}", paused.len(), names()));
+        let known = engine.cloud.accounts();
+        let detail: Vec<String> = paused.into_iter().chain(known.iter().filter_map(in_trouble)).collect();
+        HealthCheck { name: "accounts".into(), ok: true, detail: (!detail.is_empty()).then(|| detail.join("; ")) }
     }
 
     /// Counts what queues refuse and what could not be published. It concerns those who chose the queues, and the worker goes
@@ -120,6 +126,17 @@ impl Admin {
             }
         };
         check("store", self.asked().fault.get(&*engine.clock, ask).await)
+    }
+}
+
+/// What is wrong with the credential of an account.
+fn in_trouble(account: &AccountReport) -> Option<String> {
+    let uid = &account.uid;
+    match &account.standing {
+        Standing::Unknown | Standing::Ok => None,
+        Standing::Refused(refusal) => Some(format!("{uid} {refusal}")),
+        Standing::Probing(refusal) => Some(format!("{uid} tried again, after it was {refusal}")),
+        Standing::Unreachable { since, message } => Some(format!("{uid} unreachable since {since}: {message}")),
     }
 }
 

@@ -14,6 +14,7 @@ use super::query::{limit, parsed};
 use crate::domain::{JobId, JobUid, Requester};
 use crate::engine::decide::command::Command;
 use crate::engine::loops::listing::Listing;
+use crate::engine::ports::account::held_by;
 use crate::engine::ports::store::StoreError;
 use crate::engine::record::{Record, State as JobState};
 
@@ -86,7 +87,9 @@ impl Admin {
             _ => None,
         };
         let can_cancel = engine.would_obey(job, Command::Cancel).await?;
-        Ok(explain(job, first.as_ref(), can_cancel, engine.clock.now()))
+        let owners = [&job.job.instance.owner, &job.job.cen.owner];
+        let refused = owners.into_iter().find_map(|uid| Some(held_by(uid, &engine.cloud.refusal(uid)?)));
+        Ok(explain(job, first.as_ref(), can_cancel, engine.clock.now()).held(job, refused))
     }
 
     /// Explains every job of a page.

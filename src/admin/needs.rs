@@ -6,23 +6,24 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::checks::HealthCheck;
-use crate::domain::{AccountUid, JobUid, Kind, Reason};
+use crate::domain::{AccountUid, Code, JobUid, Kind, Reason};
+use crate::engine::ports::account::AccountReport;
 use crate::engine::record::Record;
 
 /// Jobs, or something else, that need a person for the same cause.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Need {
-    /// `half-done`, `overdue`, the reason for which jobs are parked, `parked` for those that were not read, `undeliverable`, or the
-    /// name of a check that fails.
+    /// `half-done`, `overdue`, the reason for which jobs are parked, `parked` for those that were not read, `undeliverable`,
+    /// `account-refused`, or the name of a check that fails.
     pub cause: String,
-    /// How many jobs or messages; 1 for a check.
+    /// How many jobs or messages; 1 for a check and for an account.
     pub count: u64,
     /// The account that it is about, if it is about one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<AccountUid>,
-    /// What one of the jobs says, or the check.
+    /// What one of the jobs says, the check, or the cloud of the account.
     pub says: String,
-    /// When the oldest of the jobs was accepted.
+    /// When the oldest of the jobs was accepted, or since when the account is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oldest: Option<Timestamp>,
     /// What to type. It shows the jobs, or lists them with the command that is to be confirmed.
@@ -76,7 +77,7 @@ impl Needs {
     }
 
     /// All of it. `parked` is how many jobs are parked, also of those that were not added.
-    pub fn all(self, parked: u64, undeliverable: u64, checks: &[HealthCheck]) -> Vec<Need> {
+    pub fn all(self, parked: u64, undeliverable: u64, checks: &[HealthCheck], accounts: &[AccountReport]) -> Vec<Need> {
         let failing = checks.iter().filter(|check| !check.ok);
         let mut needs: Vec<Need> = failing
             .map(|check| {
@@ -84,6 +85,7 @@ impl Needs {
                 of_the_worker(&check.name, 1, says, "crossgrant doctor")
             })
             .collect();
+        needs.extend(accounts.iter().filter_map(refused));
         let unread = parked.saturating_sub(self.parked.len() as u64);
         needs.extend(self.groups.into_iter().map(|(cause, group)| need(cause, group)));
         if unread > 0 {
@@ -100,6 +102,19 @@ impl Needs {
 
 fn of_the_worker(cause: &str, count: u64, says: String, command: &str) -> Need {
     Need { cause: cause.to_owned(), count, account: None, says, oldest: None, command: command.to_owned() }
+}
+
+/// Its jobs wait, and go on by themselves only when someone corrects the credential.
+fn refused(known: &AccountReport) -> Option<Need> {
+    let refusal = known.standing.refusal()?;
+    Some(Need {
+        cause: Code::AccountRefused.to_string(),
+        count: 1,
+        account: Some(known.uid.clone()),
+        says: format!("{}: {}", refusal.code, refusal.message),
+        oldest: Some(refusal.since),
+        command: "crossgrant doctor".to_owned(),
+    })
 }
 
 fn cause(record: &Record) -> Option<(Cause, String)> {
@@ -147,6 +162,7 @@ fn need(cause: Cause, group: Group) -> Need {
 mod tests {
     use super::*;
     use crate::admin::testing::{at, record};
+    use crate::engine::ports::account::{RefusedCredential, Standing};
     use crate::engine::record::{Ending, Phase, Wait};
 
     const CEN_OWNER: &str = "1250123456123456";
@@ -159,7 +175,7 @@ mod tests {
     fn of(records: &[Record]) -> Vec<Need> {
         let mut needs = Needs::default();
         records.iter().for_each(|record| needs.add(record));
-        needs.all(records.len() as u64, 0, &[])
+        needs.all(records.len() as u64, 0, &[], &[])
     }
 
     #[test]
@@ -208,10 +224,10 @@ mod tests {
         };
         let mut needs = Needs::default();
         [record("Q"), waiting(false)].iter().for_each(|record| needs.add(record));
-        assert_eq!(needs.all(0, 0, &[]), []);
+        assert_eq!(needs.all(0, 0, &[], &[]), []);
         let mut needs = Needs::default();
         needs.add(&waiting(true));
-        let all = needs.all(0, 3, &[]);
+        let all = needs.all(0, 3, &[], &[]);
         assert_eq!((all[0].cause.as_str(), all[1].cause.as_str(), all[1].count), ("overdue", "undeliverable", 3));
         let resumed = Record { wait: wait(true), ..parked("G", Reason::GaveUp, false, "long after") };
         assert_eq!(of(&[resumed])[0].cause, "gave-up", "it is parked, and that is all to say");
@@ -227,10 +243,34 @@ mod tests {
         let checks = [check("store", true, Some("fine")), check("broker-publish", false, Some("down since then"))];
         let mut needs = Needs::default();
         needs.add(&parked("H", Reason::HalfDone, true, "x"));
-        let all = needs.all(1, 0, &checks);
+        let all = needs.all(1, 0, &checks, &[]);
         assert_eq!(
             (all[0].cause.as_str(), all[0].says.as_str(), all[1].cause.as_str()),
             ("broker-publish", "down since then", "half-done")
         );
+    }
+
+    #[test]
+    fn an_account_that_is_refused_needs_a_person_and_one_that_is_tried_again_does_not() {
+        let refusal = RefusedCredential {
+            since: at("2026-11-21T07:00:00Z"),
+            code: "SignatureDoesNotMatch".into(),
+            asked: "GetCallerIdentity".into(),
+            message: "no".into(),
+        };
+        let known = |standing| AccountReport {
+            uid: AccountUid::parse(CEN_OWNER).unwrap(),
+            credential: "access-key".into(),
+            key_end: None,
+            expires_at: None,
+            last_success: None,
+            standing,
+            budget: None,
+        };
+        let all = |standing| Needs::default().all(0, 0, &[], &[known(standing)]);
+        let needs = all(Standing::Refused(refusal.clone()));
+        let said = (needs[0].cause.as_str(), needs[0].says.as_str(), needs[0].oldest);
+        assert_eq!(said, ("account-refused", "SignatureDoesNotMatch: no", Some(refusal.since)));
+        assert_eq!((all(Standing::Probing(refusal)), all(Standing::Ok)), (vec![], vec![]));
     }
 }

@@ -12,6 +12,7 @@ use super::status::{AccountStatus, GoesOn, Status};
 use crate::clock::earlier;
 use crate::engine::guards::Pause;
 use crate::engine::loops::listing::MOST_READ;
+use crate::engine::ports::account::{AccountReport, Standing};
 use crate::engine::ports::store::{Filter, StoreError};
 use crate::engine::record::State as JobState;
 
@@ -44,11 +45,13 @@ impl Admin {
         engine.visit(&late, MOST_READ, |record| needs.add(record)).await?;
         let checks = self.readiness().await.checks;
         let accounts = store.pauses().await?.into_iter().map(|pause| {
-            let held = counts.held.get(&pause.account).copied().unwrap_or_default();
+            let held = Some(counts.held.get(&pause.account).copied().unwrap_or_default());
             let Pause { account, since, by, authority, reason } = pause;
             let token = authority.map(|name| format!(" (token {name})")).unwrap_or_default();
             AccountStatus { account, state: "paused".into(), since, detail: format!("by {by}{token}: {reason}"), held }
         });
+        let known = engine.cloud.accounts();
+        let accounts = accounts.chain(known.iter().filter_map(in_trouble)).collect();
         let goes_on = store.outlook().await?.into_iter().map(|outlook| GoesOn {
             state: outlook.state,
             jobs: outlook.jobs,
@@ -60,13 +63,25 @@ impl Admin {
             workers: store.workers(),
             now,
             next_hour: engine.announcer.hour.next_after(now),
-            needs: needs.all(parked, counts.undeliverable, &checks),
+            needs: needs.all(parked, counts.undeliverable, &checks, &known),
             goes_on: goes_on.collect(),
-            accounts: accounts.collect(),
+            accounts,
             checks,
             outbox: counts.outbox,
             rejected: counts.rejected,
             jobs,
         })
     }
+}
+
+/// An account with which the worker cannot do everything.
+fn in_trouble(known: &AccountReport) -> Option<AccountStatus> {
+    let (since, detail) = match &known.standing {
+        Standing::Unknown | Standing::Ok => return None,
+        Standing::Refused(refusal) | Standing::Probing(refusal) => {
+            (refusal.since, format!("{}: {}", refusal.code, refusal.message))
+        }
+        Standing::Unreachable { since, message } => (*since, message.clone()),
+    };
+    Some(AccountStatus { account: known.uid.clone(), state: known.standing.as_str().into(), since, detail, held: None })
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{Mutex, watch};
 
 use super::recent::Recent;
+use super::reload::Reload;
 use super::status::Status;
 use super::tokens::AdminTokens;
 use crate::broker::BrokerState;
@@ -15,7 +16,13 @@ use crate::telemetry::Metrics;
 
 /// The admin API of one worker.
 #[derive(Clone)]
-pub struct Admin(Arc<(AdminParts, Asked)>);
+pub struct Admin(Arc<AdminState>);
+
+struct AdminState {
+    parts: AdminParts,
+    asked: Asked,
+    reload: Option<Arc<dyn Reload>>,
+}
 
 /// The parts of an [`Admin`].
 pub struct AdminParts {
@@ -50,14 +57,23 @@ pub(super) struct Asked {
 impl Admin {
     /// Makes the API; [`Admin::router`] serves it.
     pub fn new(parts: AdminParts) -> Self {
-        Self(Arc::new((parts, Asked::default())))
+        Self(Arc::new(AdminState { parts, asked: Asked::default(), reload: None }))
+    }
+
+    /// The API of a worker that can read its configuration again.
+    pub fn reloading(parts: AdminParts, reload: Arc<dyn Reload>) -> Self {
+        Self(Arc::new(AdminState { parts, asked: Asked::default(), reload: Some(reload) }))
     }
 
     pub(super) fn parts(&self) -> &AdminParts {
-        &self.0.0
+        &self.0.parts
     }
 
     pub(super) fn asked(&self) -> &Asked {
-        &self.0.1
+        &self.0.asked
+    }
+
+    pub(super) fn reload(&self) -> Option<Arc<dyn Reload>> {
+        self.0.reload.clone()
     }
 }

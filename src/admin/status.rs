@@ -25,7 +25,7 @@ pub struct Status {
     pub needs: Vec<Need>,
     /// What goes on by itself: one for each state that has such jobs.
     pub goes_on: Vec<GoesOn>,
-    /// The accounts about which there is something to say: today those that are paused.
+    /// The accounts about which there is something to say: those that are paused, refused or not reached.
     pub accounts: Vec<AccountStatus>,
     /// The checks of `/readyz`.
     pub checks: Vec<HealthCheck>,
@@ -56,12 +56,13 @@ pub struct GoesOn {
 pub struct AccountStatus {
     /// Its uid.
     pub account: AccountUid,
-    /// `paused`.
+    /// `paused`, or what this worker knows of it: `refused`, `probing` or `unreachable`.
     pub state: String,
     /// Since when.
     pub since: Timestamp,
-    /// By whom, and why.
+    /// By whom, and why; or what the cloud says.
     pub detail: String,
-    /// How many jobs are held for it.
-    pub held: u64,
+    /// How many jobs are held for a paused account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<u64>,
 }

@@ -65,7 +65,7 @@ pub async fn engine_by(clock: Arc<dyn Clock>, observer: Arc<dyn Observer>) -> Ar
         catalog: Arc::new(catalog),
         clock,
         registry,
-        policy: Policy::everybody(),
+        policy: Policy::everybody().into(),
         announcer: Announcer { exchange: "crossgrant.events".into(), hour: Hour::REAL },
         crash_points: Arc::new(NoCrashes),
         observer,

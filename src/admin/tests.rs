@@ -448,7 +448,7 @@ async fn the_status_says_what_goes_on_and_which_account_is_paused() {
     let [queued] = read.goes_on.as_slice() else { panic!("{read:?}") };
     assert_eq!((queued.jobs, queued.until, queued.oldest), (2, None, testing::at(testing::START)));
     let [paused] = read.accounts.as_slice() else { panic!("{read:?}") };
-    assert_eq!((paused.state.as_str(), paused.held), ("paused", 0));
+    assert_eq!((paused.state.as_str(), paused.held), ("paused", Some(0)));
     assert_eq!(paused.detail, "by ann (token approver): an incident");
     worker.stop.send_replace(true);
 }

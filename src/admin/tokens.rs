@@ -1,10 +1,12 @@
 //! The tokens that requests carry, and what each of them allows.
 
+use std::sync::Arc;
+
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::domain::{Requester, words};
+use crate::domain::{Live, Requester, words};
 
 words! {
     /// What a token allows. Each role includes those before it.
@@ -60,41 +62,51 @@ impl Authority {
     }
 }
 
-/// The tokens that a worker knows: their names and roles, and only a digest of each.
+/// A token that a worker knows, and the digest of its secret.
+type KnownToken = (Authority, [u8; 32]);
+
+/// The tokens that a worker knows: their names and roles, and only a digest of each. Clones are the same tokens.
 #[derive(Debug, Clone, Default)]
-pub struct AdminTokens(Vec<(Authority, [u8; 32])>);
+pub struct AdminTokens(Arc<Live<Vec<KnownToken>>>);
 
 impl AdminTokens {
     /// Of two tokens with the same secret, the first counts.
     pub fn new(tokens: impl IntoIterator<Item = AdminToken>) -> Self {
-        let mut known: Vec<(Authority, [u8; 32])> = Vec::new();
+        let mut known: Vec<KnownToken> = Vec::new();
         for AdminToken { name, role, secret, requesters } in tokens {
             let digest = digest(secret.expose_secret());
             if known.iter().all(|(_, other)| *other != digest) {
                 known.push((Authority { token: name, role, requesters }, digest));
             }
         }
-        Self(known)
+        Self(Arc::new(known.into()))
+    }
+
+    /// Knows the tokens of `other` instead, from now on. Returns whether these are others.
+    pub fn replace(&self, other: &Self) -> bool {
+        let differ = self.0.get() != other.0.get();
+        self.0.set(other.0.get().to_vec());
+        differ
     }
 
     /// Whether there is none, so that no request can have one.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.get().is_empty()
     }
 
     /// The names and roles, for the log.
-    pub fn authorities(&self) -> impl Iterator<Item = &Authority> {
-        self.0.iter().map(|(authority, _)| authority)
+    pub fn authorities(&self) -> Vec<Authority> {
+        self.0.get().iter().map(|(authority, _)| authority.clone()).collect()
     }
 
     /// What a request with this secret may do; `None` if no token has it. Every token is compared, each in constant time and by
     /// a digest of fixed length, so that the time tells nothing of the tokens.
-    pub fn authority(&self, secret: &str) -> Option<&Authority> {
+    pub fn authority(&self, secret: &str) -> Option<Authority> {
         let given = digest(secret);
         let mut found = None;
-        for (authority, known) in &self.0 {
+        for (authority, known) in self.0.get().iter() {
             if known.ct_eq(&given).into() {
-                found = Some(authority);
+                found = Some(authority.clone());
             }
         }
         found
@@ -122,7 +134,7 @@ mod tests {
         ]);
         assert_eq!(tokens.authority("s3cr3t").unwrap().token, "night-shift");
         assert_eq!(tokens.authority("0ther").unwrap().role, AdminRole::Reader);
-        assert_eq!(tokens.authorities().count(), 2);
+        assert_eq!(tokens.authorities().len(), 2);
         for wrong in ["", "s3cr3", "s3cr3tt", "S3CR3T", "0ther "] {
             assert_eq!(tokens.authority(wrong), None, "{wrong:?}");
         }
@@ -137,6 +149,19 @@ mod tests {
         let tokens = AdminTokens::new([ann]);
         let ann = tokens.authority("s").unwrap();
         assert!(ann.is_of(&requester("ann")) && ann.is_of(&requester("tickets")) && !ann.is_of(&requester("bot")));
+    }
+
+    #[test]
+    fn tokens_that_are_replaced_are_replaced_for_all_who_have_them() {
+        let one = || AdminTokens::new([token("night-shift", AdminRole::Operator, "s3cr3t")]);
+        let (tokens, served) = (one(), one());
+        let served = {
+            tokens.replace(&served);
+            tokens.clone()
+        };
+        assert!(!tokens.replace(&one()), "the same tokens are no change");
+        assert!(tokens.replace(&AdminTokens::new([token("night-shift", AdminRole::Operator, "0ther")])));
+        assert!(served.authority("s3cr3t").is_none() && served.authority("0ther").is_some());
     }
 
     #[test]

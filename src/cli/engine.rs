@@ -6,8 +6,8 @@ use std::sync::Arc;
 use crate::actions;
 use crate::clock::Clock;
 use crate::cloud::{
-    AccountCredentials, Accounts, CallObserver, ClientParts, Endpoints, HttpTransport, Limits, RouterTransport,
-    Timeouts, Transport,
+    AccountCredentials, Accounts, CallObserver, ClientParts, CredentialReader, Endpoints, HttpTransport, Limits,
+    RouterTransport, Timeouts, Transport,
 };
 use crate::config::Config;
 use crate::domain::{Code, Hour};
@@ -43,6 +43,8 @@ pub(super) struct CloudAccess {
     pub transport: Option<Arc<dyn Transport>>,
     pub endpoints: Endpoints,
     pub credentials: Vec<AccountCredentials>,
+    /// Reads the credentials anew, for accounts that the cloud refuses; `None` if they are not read from anywhere.
+    pub reader: Option<CredentialReader>,
     /// The budgets of calls; `None` for a simulated cloud, which needs none.
     pub limits: Option<Limits>,
     pub overrides: Overrides,
@@ -60,6 +62,7 @@ impl CloudAccess {
             transport: None,
             endpoints: config.endpoints.clone(),
             credentials: config.credentials(),
+            reader: None,
             limits: Some(config.limits.clone()),
             overrides: config.overrides.clone(),
             hour: config.hour,
@@ -74,6 +77,7 @@ impl CloudAccess {
             transport: Some(Arc::new(RouterTransport::new(cloud.router()))),
             endpoints: Endpoints::default(),
             credentials,
+            reader: None,
             limits: None,
             overrides: Overrides::default(),
             hour,
@@ -96,29 +100,34 @@ pub(super) fn accounts(
                 .map_err(|error| CliError::failed(format!("cannot set up the HTTP client for the cloud: {error}")))?,
         ),
     };
-    let CloudAccess { endpoints, credentials, limits, .. } = access;
+    let CloudAccess { endpoints, credentials, reader, limits, .. } = access;
     let parts = ClientParts::new(Arc::clone(clock), transport, &catalog.classes);
-    Ok(Accounts::new(ClientParts { endpoints, timeouts, observer, limits, ..parts }, credentials))
+    let accounts = Accounts::new(ClientParts { endpoints, timeouts, observer, limits, ..parts }, credentials);
+    Ok(match reader {
+        Some(reader) => accounts.reading(reader),
+        None => accounts,
+    })
 }
 
-/// Checks the workflow files with the operator's overrides, sets up the client of the cloud, and stores the definitions.
-pub(super) async fn build(settings: EngineSettings) -> Result<Arc<Engine>, CliError> {
+/// Checks the workflow files with the operator's overrides, sets up the client of the cloud, and stores the definitions. The
+/// engine uses the accounts that are returned beside it.
+pub(super) async fn build(settings: EngineSettings) -> Result<(Arc<Engine>, Arc<Accounts>), CliError> {
     let registry = actions::registry();
     let (catalog, hour) = (catalog(&settings.access.overrides)?, settings.access.hour);
-    let cloud = accounts(settings.access, &catalog, &settings.clock, settings.metrics.clone())?;
+    let cloud = Arc::new(accounts(settings.access, &catalog, &settings.clock, settings.metrics.clone())?);
     let parts = EngineParts {
         store: settings.store,
-        cloud: Arc::new(cloud),
+        cloud: Arc::clone(&cloud) as _,
         clock: settings.clock,
         catalog: Arc::new(catalog),
         registry: Arc::new(registry),
-        policy: settings.policy,
+        policy: settings.policy.into(),
         announcer: Announcer { exchange: settings.exchange, hour },
         crash_points: settings.crash_points,
         observer: settings.metrics,
         holder: settings.holder,
     };
-    Ok(Arc::new(Engine::new(parts).await?))
+    Ok((Arc::new(Engine::new(parts).await?), cloud))
 }
 
 /// The definitions of this program, with the operator's own policies and error classes. All faults of these are reported

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::args::RunArgs;
 use super::engine::{CloudAccess, EngineSettings, build};
 use super::exit::{CliError, Exit};
@@ -13,13 +15,13 @@ use super::progress::{self, CurrentJob, ProgressLine};
 use super::signals::Signals;
 use crate::admin::explain;
 use crate::broker::Topology;
-use crate::clock::{Clock, SteadyClock, SystemClock};
+use crate::clock::{Clock, SteadyClock, SystemClock, until};
 use crate::config::Config;
 use crate::domain::{Code, JobUid, Mode};
 use crate::engine::loops::intake::Inbox;
 use crate::engine::loops::shared::Engine;
 use crate::engine::loops::worker::{Capacity, work};
-use crate::engine::loops::{outbox, timekeeping};
+use crate::engine::loops::{accounts, outbox, timekeeping};
 use crate::engine::policy::Policy;
 use crate::engine::ports::crash_points::NoCrashes;
 use crate::engine::ports::mail::{Incoming, Lane};
@@ -54,10 +56,16 @@ pub(super) async fn run(args: &RunArgs, config: impl FnOnce() -> Result<Config, 
     let print = |lane, stop| outbox::publish(Arc::clone(&engine), Arc::clone(&printer) as _, lane, stop);
     let mut loops = [
         Loop::spawn("timekeeping", |stop| timekeeping::keep(Arc::clone(&engine), stop)),
+        Loop::spawn("accounts", |stop| accounts::follow(Arc::clone(&engine), stop)),
         Loop::spawn("outbox", |stop| print(Lane::Events, stop)),
         Loop::spawn("replies", |stop| print(Lane::Replies, stop)),
         Loop::spawn("sweep", |stop| sweep::run(Arc::clone(&engine), stop)),
-        Loop::spawn("work", |stop| work(Arc::clone(&engine), capacity, stop)),
+        Loop::spawn("work", |stop| {
+            let engine = Arc::clone(&engine);
+            async move {
+                let _cut = work(engine, capacity, stop).await;
+            }
+        }),
     ];
     let progress = ProgressLine::new();
     let told = tokio::select! {
@@ -66,8 +74,9 @@ pub(super) async fn run(args: &RunArgs, config: impl FnOnce() -> Result<Config, 
         name = first_to_end(&mut loops) => return Err(CliError::failed(format!("the {name} task ended unexpectedly")).code(Code::LoopEnded)),
     };
     progress.clear();
-    let [timekeeping, outbox, replies, sweep, work] = loops;
-    let (work, sweep, _) = tokio::join!(work.stop(DRAIN), sweep.stop(DRAIN), timekeeping.stop(DRAIN));
+    let [timekeeping, accounts, outbox, replies, sweep, work] = loops;
+    let (work, sweep, _, _) =
+        tokio::join!(work.stop(DRAIN), sweep.stop(DRAIN), timekeeping.stop(DRAIN), accounts.stop(DRAIN));
     let (outbox, replies) = tokio::join!(outbox.stop(DRAIN), replies.stop(DRAIN));
     let clean = work & sweep & outbox & replies;
     if let Some(name) = told {
@@ -93,7 +102,7 @@ async fn engine(args: &RunArgs, config: impl FnOnce() -> Result<Config, CliError
         Some(file) => CloudAccess::simulated(file.as_deref(), args.hour, machine)?,
         None => CloudAccess::configured(&config()?).map_err(|failure| failure.hint("--simulate works without one"))?,
     };
-    build(EngineSettings {
+    let (engine, _) = build(EngineSettings {
         store,
         clock,
         access,
@@ -103,7 +112,8 @@ async fn engine(args: &RunArgs, config: impl FnOnce() -> Result<Config, CliError
         metrics: Arc::new(Metrics::new()),
         crash_points: Arc::new(NoCrashes),
     })
-    .await
+    .await?;
+    Ok(engine)
 }
 
 async fn take(engine: &Arc<Engine>, jobs: Vec<bytes::Bytes>) -> Result<Vec<Taken>, CliError> {
@@ -135,6 +145,9 @@ async fn rest(engine: &Engine, printer: &Printer, progress: &ProgressLine) -> Re
             return Ok(());
         }
         let now = engine.clock.now();
+        if let Some(why) = refused_for_long(engine, now) {
+            return Err(CliError::failed(why).code(Code::AccountRefused));
+        }
         let current = unfinished(engine).await?.map(|record| CurrentJob {
             next: explain(&record, None, true, now).until,
             id: record.job.id.to_string(),
@@ -147,6 +160,16 @@ async fn rest(engine: &Engine, printer: &Printer, progress: &ProgressLine) -> Re
             () = engine.clock.sleep(TICK) => {}
         }
     }
+}
+
+/// What to say of an account that the cloud has refused for `keys-patience`: this command does not read its credential anew,
+/// and its jobs would wait for ever.
+fn refused_for_long(engine: &Engine, now: Timestamp) -> Option<String> {
+    let patience = engine.catalog.policies.keys_patience;
+    engine.cloud.accounts().into_iter().find_map(|account| {
+        let refusal = account.standing.refusal().filter(|refusal| until(refusal.since, now) >= patience)?;
+        Some(format!("account {} is {refusal}: {}; jobs are left", account.uid, refusal.message))
+    })
 }
 
 /// The newest job that has not come to rest.

@@ -1,7 +1,10 @@
 //! `serve`, the life of a worker: log, parts, tasks, a signal, and a stop in order.
 
+use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -13,21 +16,20 @@ use super::descriptors;
 use super::engine::{CloudAccess, EngineSettings, build};
 use super::exit::{CliError, Exit};
 use super::loops::{Loop, first_to_end};
+use super::reload::{ConfigReader, Reloader, credentials, tokens};
 use super::service_manager::ServiceManager;
-use super::signals::Signals;
+use super::signals::{Told, WorkerSignals};
 use super::store;
-use crate::admin::{
-    self, ADMIN, Admin, AdminParts, AdminRole, AdminToken, AdminTokens, ApiError, Authority, ConnectionLimits,
-    token_file,
-};
+use crate::admin::{self, Admin, AdminParts, AdminTokens, ApiError, Authority, ConnectionLimits, Reload, token_file};
 use crate::broker::{AmqpPublisher, BrokerSettings, BrokerState, Topology, consume};
 use crate::clock::{Clock, SteadyClock, SystemClock};
-use crate::config::{AdminConfig, Config, StoreConfig};
+use crate::cloud::Accounts;
+use crate::config::{Config, StoreConfig};
 use crate::domain::Code;
 use crate::engine::loops::intake::Inbox;
 use crate::engine::loops::shared::Engine;
 use crate::engine::loops::worker::{Capacity, work};
-use crate::engine::loops::{outbox, retention, store_watch, timekeeping, wakeups};
+use crate::engine::loops::{accounts, outbox, retention, store_watch, timekeeping, wakeups};
 use crate::engine::ports::crash_points::CrashPoints;
 use crate::engine::ports::mail::Lane;
 use crate::engine::ports::store::Store;
@@ -44,11 +46,12 @@ const GOODBYE: Duration = Duration::from_secs(3);
 pub(super) async fn serve(
     args: &ServeArgs,
     config: Config,
+    read: ConfigReader,
     crash_points: Arc<dyn CrashPoints>,
 ) -> Result<Exit, CliError> {
-    let _log = log::start(&config.log)?;
+    let log = log::start(&config.log)?;
     let clock: Arc<dyn Clock> = Arc::new(SteadyClock::new(Arc::new(SystemClock)));
-    let (began, mut signals) = (clock.uptime(), Signals::listen()?);
+    let (began, mut signals) = (clock.uptime(), WorkerSignals::listen()?);
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
@@ -58,7 +61,7 @@ pub(super) async fn serve(
     }
     let metrics = Arc::new(Metrics::new());
     let store = store::open(&config.store, &clock, args.accept_store).await?;
-    let engine = engine(&config, store, &clock, &metrics, crash_points).await?;
+    let (engine, accounts) = engine(&config, &read, store, &clock, &metrics, crash_points).await?;
     let broker = Arc::new(broker::settings(&config));
     let links = Arc::new(BrokerState::new(Arc::clone(&clock)));
     let [events, replies] = Lane::ALL
@@ -70,6 +73,18 @@ pub(super) async fn serve(
     })?;
     let address =
         listener.as_ref().map_or(Ok(config.admin.listen), TcpListener::local_addr).map_err(CliError::failed)?;
+    let reloader = Arc::new(Reloader {
+        read,
+        engine: Arc::clone(&engine),
+        accounts,
+        tokens: AdminTokens::default(),
+        made: OnceLock::new(),
+        log: log.filter(),
+        present: Mutex::new(config.clone()),
+    });
+    if listener.is_some() {
+        know_tokens(&reloader)?;
+    }
     let parts = |tokens| AdminParts {
         engine: Arc::clone(&engine),
         metrics: Arc::clone(&metrics),
@@ -78,21 +93,28 @@ pub(super) async fn serve(
         hosts: config.admin.hosts.clone(),
         stopping: is_stopping.clone(),
     };
-    let admin = parts(if listener.is_some() { tokens(&config)? } else { AdminTokens::default() });
+    let admin = Admin::reloading(parts(reloader.tokens.clone()), Arc::clone(&reloader) as Arc<dyn Reload>);
     let (manager, told_of) = (ServiceManager::of_this_process(), Admin::new(parts(AdminTokens::default())));
+    let cut = Arc::new(AtomicUsize::new(0));
 
     let capacity = Capacity { jobs: config.worker.concurrency, drain: config.worker.drain };
     let mut loops = [
         Loop::spawn("store", |stop| store_watch::watch(Arc::clone(&engine), stop)),
         Loop::spawn("timekeeping", |stop| timekeeping::keep(Arc::clone(&engine), stop)),
+        Loop::spawn("accounts", |stop| accounts::follow(Arc::clone(&engine), stop)),
         Loop::spawn("wakeups", |stop| wakeups::listen(Arc::clone(&engine), stop)),
-        Loop::spawn("admin", |stop| answer(listener, admin, config.clone(), connections, stop)),
+        Loop::spawn("admin", |stop| {
+            answer(listener, admin, Arc::clone(&reloader), config.admin.listen, connections, stop)
+        }),
         Loop::spawn("link", |stop| stay_connected(Arc::clone(&events), stop)),
         Loop::spawn("reply-link", |stop| stay_connected(Arc::clone(&replies), stop)),
         Loop::spawn("outbox", |stop| outbox::publish(Arc::clone(&engine), events, Lane::Events, stop)),
         Loop::spawn("replies", |stop| outbox::publish(Arc::clone(&engine), replies, Lane::Replies, stop)),
         Loop::spawn("sweep", |stop| sweep::run(Arc::clone(&engine), stop)),
-        Loop::spawn("work", |stop| work(Arc::clone(&engine), capacity, stop)),
+        Loop::spawn("work", |stop| {
+            let (engine, cut) = (Arc::clone(&engine), Arc::clone(&cut));
+            async move { cut.store(work(engine, capacity, stop).await, Relaxed) }
+        }),
         Loop::spawn("retention", |stop| retention::forget(Arc::clone(&engine), config.keep, stop)),
         Loop::spawn("intake", |stop| intake(&broker, Arc::clone(&engine), links, stop)),
     ];
@@ -100,28 +122,55 @@ pub(super) async fn serve(
     tracing::info!(admin.address = %address, took.seconds = took.as_secs_f64(), "ready");
 
     let mut accompanied = pin!(manager.accompany(&engine, &told_of));
-    let told = tokio::select! {
-        name = signals.next() => name,
-        name = first_to_end(&mut loops) => {
-            tracing::error!(task = name, "task ended unexpectedly; the worker stops");
-            "failure"
+    let told = loop {
+        tokio::select! {
+            told = signals.next() => match told {
+                Told::Stop(name) => break name,
+                Told::Reload => reload(&reloader),
+            },
+            name = first_to_end(&mut loops) => {
+                tracing::error!(task = name, "task ended unexpectedly; the worker stops");
+                break "failure";
+            }
+            never = &mut accompanied => match never {},
         }
-        never = &mut accompanied => match never {},
     };
     manager.stopping(broker.drain + config.worker.drain + FLUSH + 6 * GOODBYE);
     tracing::info!(reason = told, drain.seconds = config.worker.drain.as_secs_f64(), "stopping");
     stopping.send_replace(true);
     let clean = tokio::select! {
         clean = drain(loops, &config, &broker) => clean,
-        name = signals.next() => return Err(CliError::failed(format!("a second {name} ended the stop early")).code(Code::Interrupted)),
+        name = signals.next_stop() => return Err(CliError::failed(format!("a second {name} ended the stop early")).code(Code::Interrupted)),
     };
-    tracing::info!(clean, "stopped");
+    // Jobs that were cut lose nothing, so they are no failure of the process.
+    let cut = cut.load(Relaxed);
+    tracing::info!(clean = clean && cut == 0, cut, "stopped");
     Ok(if clean { Exit::Ok } else { Exit::Failed })
 }
 
+/// Reads the configuration again beside everything else. What came of it is in the log.
+fn reload(reloader: &Arc<Reloader>) {
+    let reloader = Arc::clone(reloader);
+    drop(tokio::task::spawn_blocking(move || reloader.reload("SIGHUP").is_ok()));
+}
+
 /// Stops the tasks in order. True if each stopped by itself and in time.
-async fn drain(loops: [Loop; 12], config: &Config, broker: &BrokerSettings) -> bool {
-    let [store, timekeeping, wakeups, admin, link, reply_link, outbox, replies, sweep, work, retention, intake] = loops;
+async fn drain(loops: [Loop; 13], config: &Config, broker: &BrokerSettings) -> bool {
+    let [
+        store,
+        timekeeping,
+        accounts,
+        wakeups,
+        admin,
+        link,
+        reply_link,
+        outbox,
+        replies,
+        sweep,
+        work,
+        retention,
+        intake,
+    ] = loops;
     let mut clean = intake.stop(broker.drain + GOODBYE).await;
     let within = config.worker.drain + GOODBYE;
     let (work, sweep, kept) = tokio::join!(work.stop(within), sweep.stop(within), retention.stop(within));
@@ -132,17 +181,19 @@ async fn drain(loops: [Loop; 12], config: &Config, broker: &BrokerSettings) -> b
     clean &= wakeups.stop(GOODBYE).await;
     clean &= store.stop(GOODBYE).await;
     clean &= timekeeping.stop(GOODBYE).await;
+    clean &= accounts.stop(GOODBYE).await;
     clean & admin.stop(GOODBYE).await
 }
 
 async fn engine(
     config: &Config,
+    read: &ConfigReader,
     store: Arc<dyn Store>,
     clock: &Arc<dyn Clock>,
     metrics: &Arc<Metrics>,
     crash_points: Arc<dyn CrashPoints>,
-) -> Result<Arc<Engine>, CliError> {
-    let access = CloudAccess::configured(config)?;
+) -> Result<(Arc<Engine>, Arc<Accounts>), CliError> {
+    let access = CloudAccess { reader: Some(credentials(read)), ..CloudAccess::configured(config)? };
     if config.allow.is_empty() {
         tracing::warn!("there is no [[allow]] rule, so every job is refused");
     }
@@ -184,57 +235,49 @@ async fn stay_connected(publisher: Arc<AmqpPublisher>, stop: watch::Receiver<boo
     publisher.stay_connected(stop).await;
 }
 
-/// Serves the admin API, once the worker has its port. The token for commands is made only then: before, a command would send it
-/// to the program that has the port.
+/// Serves the admin API, once the worker has its port.
 async fn answer(
     listener: Option<TcpListener>,
-    mut parts: AdminParts,
-    config: Config,
+    admin: Admin,
+    reloader: Arc<Reloader>,
+    address: SocketAddr,
     limits: ConnectionLimits,
     mut stop: watch::Receiver<bool>,
 ) {
     let listener = match listener {
         Some(listener) => listener,
         None => {
-            let waiting = admin::await_port(config.admin.listen, &*parts.engine.clock, &mut stop);
+            let waiting = admin::await_port(address, &*reloader.engine.clock, &mut stop);
             let Some(listener) = waiting.await else { return };
-            match tokens(&config) {
-                Ok(tokens) => parts.tokens = tokens,
-                Err(error) => tracing::error!(error = error.message, "commands are off until the worker starts again"),
+            if let Err(error) = know_tokens(&reloader) {
+                tracing::error!(error = error.message, "commands are off until the worker starts again");
             }
             listener
         }
     };
-    admin::serve(listener, Admin::new(parts), limits, stop).await;
+    admin::serve(listener, admin, limits, stop).await;
 }
 
-/// The tokens that are configured, and for an SQLite store one that is made. The caller holds the lock of the store.
-fn tokens(config: &Config) -> Result<AdminTokens, CliError> {
-    let AdminConfig { tokens, token, .. } = &config.admin;
-    let unnamed = token.clone().map(|secret| AdminToken {
-        name: ADMIN.to_owned(),
-        role: AdminRole::Approver,
-        secret,
-        requesters: vec![],
-    });
-    let made = match &config.store {
-        StoreConfig::File(store) => {
-            let path = token_file::beside(store);
-            let made = token_file::make(&path).map_err(|error| {
-                let message = format!("cannot make the token of the admin API, {}: {error}", path.display());
-                CliError::failed(message).code(Code::TokenNotMade)
-            })?;
-            tracing::info!(file = %path.display(), "made the token for commands of this user");
-            Some(made)
-        }
-        StoreConfig::Database(_) => None,
-    };
-    let tokens = AdminTokens::new(tokens.iter().cloned().chain(unnamed).chain(made));
+/// From here on the worker knows the tokens that are configured, and for an SQLite store one that is made. The caller holds the
+/// lock of the store, and has the port: before, a command would send the token to the program that has it.
+fn know_tokens(reloader: &Reloader) -> Result<(), CliError> {
+    let present = reloader.present.lock().unwrap_or_else(PoisonError::into_inner);
+    if let StoreConfig::File(store) = &present.store {
+        let path = token_file::beside(store);
+        let made = token_file::make(&path).map_err(|error| {
+            let message = format!("cannot make the token of the admin API, {}: {error}", path.display());
+            CliError::failed(message).code(Code::TokenNotMade)
+        })?;
+        tracing::info!(file = %path.display(), "made the token for commands of this user");
+        reloader.made.get_or_init(|| made);
+    }
+    let tokens = tokens(&present.admin, reloader.made.get());
     for Authority { token, role, .. } in tokens.authorities() {
         tracing::info!(token, role = role.as_str(), "the admin API knows a token");
     }
     if tokens.is_empty() {
         tracing::warn!("{} [{}]", ApiError::CommandsOff, Code::CommandsOff);
     }
-    Ok(tokens)
+    reloader.tokens.replace(&tokens);
+    Ok(())
 }

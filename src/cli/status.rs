@@ -70,7 +70,8 @@ fn lines(status: &Status, width: usize) -> Vec<String> {
         lines.push("ACCOUNTS".into());
     }
     for AccountStatus { account, state, since, detail, held } in &status.accounts {
-        lines.push(format!("         {account} {state} since {}, jobs held: {held}, {detail}", time(*since, now)));
+        let held = held.map(|jobs| format!(" jobs held: {jobs},")).unwrap_or_default();
+        lines.push(format!("         {account} {state} since {},{held} {detail}", time(*since, now)));
     }
     let checks = status.checks.iter().map(|check| format!("{} {}", check.name, if check.ok { "ok" } else { "FAILS" }));
     lines.push(format!("CHECKS   {}", checks.collect::<Vec<_>>().join(", ")));
@@ -217,7 +218,7 @@ OUTBOX   0, rejected jobs kept: 0"
                 state: "paused".into(),
                 since: at("2026-11-28T16:00:00Z"),
                 detail: "by ann (token night-shift): an incident".into(),
-                held: 12_000,
+                held: Some(12_000),
             }],
             checks: vec![
                 check("running", true, None),

@@ -1,35 +1,53 @@
 //! The accounts this worker has credentials for, as the engine's [`Cloud`]. Reading and writing, as the owner of an
 //! instance and as the owner of a CEN, are four types: what one may do, the others cannot name.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 
 use super::budget::Limits;
 use super::cbn::Cbn;
-use super::credentials::{AccountCredentials, Sources};
+use super::credentials::{AccountCredentials, CredentialDigest, Sources};
 use super::probe::{self, ProbeRead, RawAnswer};
 use super::rpc::{AccountClient, Client, ClientParts};
 use super::smartag::Smartag;
 use super::vpc::Vpc;
+use super::watch::{AccountNews, AccountWatch};
 use crate::domain::{
     AccountUid, Cen, CenId, ChildInstance, GrantRule, Instance, InstanceId, InstanceType, ListedAttachment, Operation,
     OrderType, TransitRouter,
 };
+use crate::engine::ports::account::{AccountReport, RefusedCredential, Standing};
 use crate::engine::ports::cloud::{
     Answer, Cloud, CloudError, Listing, NoRoom, Readers, ResourceReader, ResourceWriter, RuleFilter, RulePage,
     TransitRouterReader, TransitRouterWriter,
 };
 use crate::engine::ports::write_permit::WritePermit;
 
+/// Reads the credentials as they are configured now; `None` if the configuration cannot be used at the moment.
+pub type CredentialReader = Arc<dyn Fn() -> Option<Vec<AccountCredentials>> + Send + Sync>;
+
+/// Questions about accounts that are out at a time. An account that does not answer must not hold up the others.
+const AT_ONCE: usize = 8;
+
 /// The cloud, through one transport, as several accounts.
 pub struct Accounts {
-    accounts: HashMap<AccountUid, Products>,
+    accounts: RwLock<HashMap<AccountUid, Account>>,
     shared: Arc<Client>,
-    read_interval: Duration,
+    news: Arc<AccountNews>,
+    configured: Option<CredentialReader>,
+}
+
+/// An account with the credential it is called with.
+struct Account {
+    products: Products,
+    watch: Arc<AccountWatch>,
+    kind: &'static str,
+    digest: CredentialDigest,
 }
 
 /// The products, called as one account.
@@ -41,19 +59,159 @@ struct Products {
     vpc: Vpc,
 }
 
+/// What became of an account by other credentials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CredentialChange {
+    /// It has a credential, and had none.
+    Added,
+    /// It has another one.
+    Replaced,
+    /// It has none any more.
+    Removed,
+}
+
 impl Accounts {
     /// If an account has several credentials, the last one counts.
     pub fn new(parts: ClientParts, credentials: Vec<AccountCredentials>) -> Self {
-        let interval = |limits: &Limits| limits.interval(Operation::DescribeGrantRulesToCen);
-        let read_interval = parts.limits.as_ref().map(interval).unwrap_or_default();
-        let shared = Client::new(parts);
-        let mut sources = Sources::new(shared.clone()).knowing(&credentials);
-        let account = |AccountCredentials { uid, credential }| {
-            let client = Arc::new(AccountClient::new(AccountUid::clone(&uid), sources.of(&credential), shared.clone()));
+        let accounts =
+            Self { accounts: RwLock::default(), shared: Client::new(parts), news: Arc::default(), configured: None };
+        accounts.replace(&credentials, |_, _| true);
+        accounts
+    }
+
+    /// The same, with a way to read the credentials anew. It is used for accounts that the cloud refuses, and blocks.
+    pub fn reading(self, configured: CredentialReader) -> Self {
+        Self { configured: Some(configured), ..self }
+    }
+
+    /// Takes other credentials. Those that are the same keep their session. Returns what became of each account that differs.
+    pub fn reconfigure(&self, credentials: &[AccountCredentials]) -> Vec<(AccountUid, CredentialChange)> {
+        let mut changes = self.replace(credentials, |_, _| true);
+        let mut accounts = self.write();
+        let gone = |uid: &AccountUid| credentials.iter().all(|new| new.uid != *uid);
+        // Whose credential a new one is, is asked before a job needs it.
+        for (uid, _) in changes.iter().filter(|(_, change)| *change == CredentialChange::Added) {
+            accounts.get(uid).into_iter().for_each(|account| account.watch.replaced());
+        }
+        let removed: Vec<AccountUid> = accounts.keys().filter(|uid| gone(uid)).cloned().collect();
+        for uid in removed {
+            accounts.remove(&uid);
+            changes.push((uid, CredentialChange::Removed));
+        }
+        changes.sort_by(|(one, _), (other, _)| one.cmp(other));
+        changes
+    }
+
+    /// Takes other limits for calls. Returns whether they differ.
+    pub fn limit(&self, limits: &Limits) -> bool {
+        let differ = self.shared.budget.limits().is_some_and(|present| present != *limits);
+        if differ {
+            self.shared.budget.limit(limits, self.shared.clock.as_ref());
+        }
+        differ
+    }
+
+    /// The accounts whose credential is another one than these.
+    pub fn differing(&self, credentials: &[AccountCredentials]) -> BTreeSet<AccountUid> {
+        let accounts = self.read();
+        let held = |uid| accounts.get(uid).map(|account: &Account| account.digest);
+        let other = credentials.iter().filter(|new| held(&new.uid) != Some(new.credential.digest()));
+        let gone = accounts.keys().filter(|uid| credentials.iter().all(|new| new.uid != **uid));
+        other.map(|new| &new.uid).chain(gone).cloned().collect()
+    }
+
+    /// Gives the accounts that `takes` chooses their credential of these, where it is another one.
+    fn replace(
+        &self,
+        credentials: &[AccountCredentials],
+        takes: impl Fn(&AccountUid, Option<&Account>) -> bool,
+    ) -> Vec<(AccountUid, CredentialChange)> {
+        let mut accounts = self.write();
+        // The sources that accounts share are made once for all of them.
+        let mut sources = Sources::new(self.shared.clone()).knowing(credentials);
+        let mut changes = Vec::new();
+        for AccountCredentials { uid, credential } in credentials {
+            let (present, digest) = (accounts.get(uid), credential.digest());
+            if present.is_some_and(|present| present.digest == digest) || !takes(uid, present) {
+                continue;
+            }
+            let change = if present.is_some() { CredentialChange::Replaced } else { CredentialChange::Added };
+            let watch = present.map(|present| present.watch.clone());
+            let new = || AccountWatch::new(uid.clone(), self.news.clone(), self.shared.clock.clone());
+            let watch = watch.unwrap_or_else(new);
+            let client = AccountClient::new(uid.clone(), sources.of(credential), self.shared.clone());
+            let client = Arc::new(client.watched(watch.clone()));
             let (cbn, smartag) = (Cbn::new(client.clone()), Smartag::new(client.clone()));
-            (uid, Products { cbn, smartag, vpc: Vpc::new(client.clone()), client })
+            let products = Products { cbn, smartag, vpc: Vpc::new(client.clone()), client };
+            if change == CredentialChange::Replaced {
+                watch.replaced();
+            }
+            let account = Account { products, watch, kind: credential.kind(), digest };
+            accounts.insert(uid.clone(), account);
+            changes.push((uid.clone(), change));
+        }
+        changes
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, HashMap<AccountUid, Account>> {
+        self.accounts.read().expect("no holder of this lock panics")
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, HashMap<AccountUid, Account>> {
+        self.accounts.write().expect("no holder of this lock panics")
+    }
+
+    /// The accounts to be asked for their identity now.
+    fn due(&self, unknown: bool) -> Vec<AccountUid> {
+        let now = self.shared.clock.uptime();
+        let is_due = |account: &Account| {
+            let standing = account.watch.standing();
+            standing.next_question().is_some_and(|due| due <= now)
+                || (unknown && *standing.standing() == Standing::Unknown)
         };
-        Self { accounts: credentials.into_iter().map(account).collect(), shared, read_interval }
+        let mut due: Vec<AccountUid> =
+            self.read().iter().filter(|(_, account)| is_due(account)).map(|(uid, _)| uid.clone()).collect();
+        due.sort_unstable();
+        due
+    }
+
+    /// Reads the credentials of refused accounts anew. Another one is asked for at once.
+    async fn renew(&self) {
+        let refused: BTreeSet<AccountUid> = {
+            let accounts = self.read();
+            let refused = |account: &Account| account.watch.standing().standing().refusal().is_some();
+            accounts.iter().filter(|(_, account)| refused(account)).map(|(uid, _)| uid.clone()).collect()
+        };
+        let Some(configured) = self.configured.clone().filter(|_| !refused.is_empty()) else { return };
+        let read = tokio::task::spawn_blocking(move || configured()).await;
+        let Ok(Some(credentials)) = read else { return };
+        for (uid, _) in self.replace(&credentials, |uid, present| present.is_some() && refused.contains(uid)) {
+            tracing::info!(account.uid = %uid, "another credential of account {uid} is configured; tries it");
+        }
+    }
+
+    /// Ends the sessions of refused accounts that are asked now: the role may be another by now.
+    fn end_sessions(&self, due: &[AccountUid]) {
+        for uid in due.iter().filter(|uid| self.refusal(uid).is_some()) {
+            if let Ok(Products { client, .. }) = self.products(uid)
+                && let Some(held) = client.source().held()
+            {
+                client.source().invalidate(&held.keys);
+            }
+        }
+    }
+
+    async fn ask(&self, uid: &AccountUid) {
+        let Some((client, watch)) =
+            self.read().get(uid).map(|account| (account.products.client.clone(), account.watch.clone()))
+        else {
+            return;
+        };
+        watch.asks();
+        // The watch has heard of a refusal.
+        if let Err(error) = client.identify().await {
+            tracing::debug!(account.uid = %uid, %error, "the credential of the account is not confirmed");
+        }
     }
 
     /// Checks that the credential configured for an account belongs to it (API §A.13). Success is remembered.
@@ -80,24 +238,26 @@ impl Accounts {
         probe::probe(&self.products(account)?.client, read).await
     }
 
-    fn products(&self, account: &AccountUid) -> Result<&Products, CloudError> {
-        self.accounts
+    fn products(&self, account: &AccountUid) -> Result<Products, CloudError> {
+        self.read()
             .get(account)
+            .map(|account| account.products.clone())
             .ok_or_else(|| CloudError::not_sent(None, format!("no credential is configured for account {account}")))
     }
 }
 
 impl Readers for Accounts {
     fn resource_reader(&self, account: &AccountUid) -> Result<Arc<dyn ResourceReader>, CloudError> {
-        Ok(Arc::new(ReadAsResource(self.products(account)?.clone())))
+        Ok(Arc::new(ReadAsResource(self.products(account)?)))
     }
 
     fn transit_router_reader(&self, account: &AccountUid) -> Result<Arc<dyn TransitRouterReader>, CloudError> {
-        Ok(Arc::new(ReadAsTransitRouter(self.products(account)?.cbn.clone())))
+        Ok(Arc::new(ReadAsTransitRouter(self.products(account)?.cbn)))
     }
 
     fn read_interval(&self) -> Duration {
-        self.read_interval * self.shared.budget.workers()
+        let interval = |limits: Limits| limits.interval(Operation::DescribeGrantRulesToCen);
+        self.shared.budget.limits().map(interval).unwrap_or_default() * self.shared.budget.workers()
     }
 }
 
@@ -108,7 +268,7 @@ impl Cloud for Accounts {
         account: &AccountUid,
         permit: Arc<WritePermit>,
     ) -> Result<Arc<dyn ResourceWriter>, CloudError> {
-        let Products { cbn, smartag, .. } = self.products(account)?.clone();
+        let Products { cbn, smartag, .. } = self.products(account)?;
         cbn.client.verify().await?;
         Ok(Arc::new(WriteAsResource { cbn, smartag, permit }))
     }
@@ -118,7 +278,7 @@ impl Cloud for Accounts {
         account: &AccountUid,
         permit: Arc<WritePermit>,
     ) -> Result<Arc<dyn TransitRouterWriter>, CloudError> {
-        let cbn = self.products(account)?.cbn.clone();
+        let cbn = self.products(account)?.cbn;
         cbn.client.verify().await?;
         Ok(Arc::new(WriteAsTransitRouter { cbn, permit }))
     }
@@ -129,10 +289,10 @@ impl Cloud for Accounts {
 
     /// Asks whose a credential is, which has to be asked in any case; the next one, if that was not answered.
     async fn ask_time(&self) {
-        let mut accounts: Vec<&AccountUid> = self.accounts.keys().collect();
+        let mut accounts: Vec<AccountUid> = self.read().keys().cloned().collect();
         accounts.sort_unstable();
         for account in accounts {
-            match self.verify(account).await {
+            match self.verify(&account).await {
                 _ if self.shared.clock.is_told() => return,
                 Ok(()) => {}
                 Err(error) => tracing::debug!(account.uid = %account, %error, "the cloud did not tell the time"),
@@ -143,6 +303,58 @@ impl Cloud for Accounts {
     fn share(&self, workers: u32) {
         self.shared.budget.share(workers, self.shared.clock.as_ref());
     }
+
+    fn accounts(&self) -> Vec<AccountReport> {
+        let now = self.shared.clock.uptime();
+        let report = |(uid, account): (&AccountUid, &Account)| {
+            let (standing, held) = (account.watch.standing(), account.products.client.source().held());
+            AccountReport {
+                uid: uid.clone(),
+                credential: account.kind.to_owned(),
+                key_end: held.as_ref().and_then(|held| end(&held.keys.access_key_id)),
+                expires_at: held.and_then(|held| held.ends),
+                last_success: standing.last_success(),
+                standing: standing.standing().clone(),
+                budget: self.shared.budget.report(uid, now),
+            }
+        };
+        let mut accounts: Vec<AccountReport> = self.read().iter().map(report).collect();
+        accounts.sort_unstable_by(|one, other| one.uid.cmp(&other.uid));
+        accounts
+    }
+
+    fn refusal(&self, account: &AccountUid) -> Option<RefusedCredential> {
+        self.read().get(account)?.watch.standing().standing().refusal().cloned()
+    }
+
+    fn admits(&self, account: &AccountUid) -> Result<(), CloudError> {
+        self.read().get(account).map_or(Ok(()), |account| account.watch.gate())
+    }
+
+    async fn ask_accounts(&self, unknown: bool) {
+        self.renew().await;
+        let due = self.due(unknown);
+        self.end_sessions(&due);
+        stream::iter(&due).for_each_concurrent(AT_ONCE, |uid| self.ask(uid)).await;
+    }
+
+    fn next_question(&self) -> Option<Duration> {
+        self.read().values().filter_map(|account| account.watch.standing().next_question()).min()
+    }
+
+    async fn account_turned(&self) {
+        self.news.notify.notified().await;
+    }
+
+    fn freed_accounts(&self) -> Vec<AccountUid> {
+        self.news.freed()
+    }
+}
+
+/// The last four characters of the id of a key; of a short one nothing, which would be all of it.
+fn end(id: &str) -> Option<String> {
+    let from = id.char_indices().rev().nth(3).map(|(at, _)| at).filter(|from| *from >= 4)?;
+    Some(id[from..].to_owned())
 }
 
 struct ReadAsResource(Products);
@@ -281,6 +493,7 @@ mod tests {
 
     use super::*;
     use crate::clock::Clock;
+    use crate::cloud::credentials::StaticKeys;
     use crate::cloud::observer::{CallObserver, Unobserved};
     use crate::cloud::testing::{
         self, RESOURCE_ACCOUNT, SECRET, Scripted, TOKEN, TR_ACCOUNT, cen, instance, permit, uid,
@@ -291,7 +504,7 @@ mod tests {
 
     fn why(error: CloudError) -> String {
         match error.failure {
-            Failure::NotSent { why } | Failure::Credential { why, .. } => why,
+            Failure::NotSent { why } | Failure::Credential { why, .. } | Failure::AccountRefused { why } => why,
             other => panic!("{other:?}"),
         }
     }
@@ -313,15 +526,85 @@ mod tests {
     #[tokio::test]
     async fn with_the_wrong_credential_nothing_is_written_and_nothing_is_read() {
         let stranger = || json!({"RequestId": "I", "AccountId": TR_ACCOUNT});
-        let cloud = Scripted::new().identities_too().json(200, stranger()).json(200, stranger());
+        let cloud = Scripted::new().identities_too().json(200, stranger());
         let accounts = testing::accounts(&cloud, Unobserved);
         let account = uid(RESOURCE_ACCOUNT);
         assert!(why(accounts.resource_writer(&account, permit()).await.err().unwrap()).contains("belongs to account"));
         // An empty list, read with the key of another account, would prove an absence falsely.
         let reader = accounts.resource_reader(&account).unwrap();
         let read = reader.describe_grant_rules_to_resource(&instance(InstanceType::VPC)).await;
-        assert!(why(read.unwrap_err()).contains("belongs to account"));
-        assert_eq!(cloud.actions(), ["GetCallerIdentity", "GetCallerIdentity"]);
+        assert!(why(read.unwrap_err()).contains("belongs to another account"));
+        assert_eq!(cloud.actions(), ["GetCallerIdentity"], "what is known to be refused is not asked again");
+    }
+
+    #[tokio::test]
+    async fn other_credentials_are_told_from_those_in_use() {
+        let accounts = testing::accounts(&Scripted::new(), Unobserved);
+        let both = || vec![testing::credentials(RESOURCE_ACCOUNT), testing::credentials(TR_ACCOUNT)];
+        assert!(accounts.differing(&both()).is_empty() && accounts.reconfigure(&both()).is_empty());
+        let secret = StaticKeys::new(format!("key-of-{RESOURCE_ACCOUNT}"), "0ther".into(), None);
+        let new = [AccountCredentials::new(uid(RESOURCE_ACCOUNT), secret), testing::credentials("1999999999999999")];
+        let differ = BTreeSet::from([RESOURCE_ACCOUNT, TR_ACCOUNT, "1999999999999999"].map(uid));
+        assert_eq!(accounts.differing(&new), differ);
+        let changes = [
+            (uid(TR_ACCOUNT), CredentialChange::Removed),
+            (uid(RESOURCE_ACCOUNT), CredentialChange::Replaced),
+            (uid("1999999999999999"), CredentialChange::Added),
+        ];
+        assert_eq!(accounts.reconfigure(&new), changes);
+        assert_eq!(accounts.next_question(), Some(Duration::ZERO), "whose the new ones are is asked at once");
+        accounts.ask_accounts(false).await;
+        assert_eq!(accounts.next_question(), None);
+        let known: Vec<_> = accounts.accounts().into_iter().map(|known| (known.uid, known.standing)).collect();
+        assert_eq!(known, [(uid(RESOURCE_ACCOUNT), Standing::Ok), (uid("1999999999999999"), Standing::Ok)]);
+    }
+
+    #[tokio::test]
+    async fn of_an_account_no_more_of_its_key_is_told_than_the_end() {
+        let known = testing::accounts(&Scripted::new(), Unobserved).accounts();
+        assert_eq!(known[1].key_end.as_deref(), Some("0001"));
+        assert_eq!((known[1].credential.as_str(), known[1].expires_at), ("access-key", None));
+        assert!(!serde_json::to_string(&known).unwrap().contains(SECRET));
+        for (id, told) in
+            [("", None), ("abc", None), ("abcdefg", None), ("abcdefgh", Some("efgh")), ("abcdéfgh", Some("éfgh"))]
+        {
+            assert_eq!(end(id).as_deref(), told, "{id}");
+        }
+    }
+
+    /// While it is refused no call is made, however many ask; the file is read anew, and a role is assumed anew.
+    #[tokio::test]
+    async fn a_refused_account_is_asked_once_a_minute_with_its_credential_read_anew() {
+        let no = || json!({"RequestId": "R", "Code": "SignatureDoesNotMatch", "Message": "no"});
+        let yes = || json!({"RequestId": "R", "AccountId": RESOURCE_ACCOUNT});
+        let cloud = Scripted::new().identities_too().json(400, no()).json(400, no()).json(400, no()).json(200, yes());
+        let clock = Arc::new(testing::clock());
+        let configured = Arc::new(Mutex::new(testing::credentials(RESOURCE_ACCOUNT)));
+        let read = configured.clone();
+        let parts = ClientParts { clock: clock.clone(), ..testing::parts(cloud.clone()) };
+        let accounts = Accounts::new(parts, vec![testing::credentials(RESOURCE_ACCOUNT)])
+            .reading(Arc::new(move || Some(vec![read.lock().unwrap().clone()])));
+        let account = uid(RESOURCE_ACCOUNT);
+        accounts.verify(&account).await.unwrap_err();
+        for _ in 0..300 {
+            let error = accounts.resource_writer(&account, permit()).await.err().unwrap();
+            assert!(matches!(error.failure, Failure::AccountRefused { .. }), "{error}");
+        }
+        assert_eq!(cloud.actions().len(), 1);
+        accounts.ask_accounts(false).await;
+        accounts.ask_accounts(false).await;
+        assert_eq!(cloud.actions().len(), 2, "at once, and not again within the minute");
+        clock.advance(Duration::from_secs(60));
+        accounts.ask_accounts(false).await;
+        assert_eq!((cloud.actions().len(), accounts.freed_accounts()), (3, vec![]));
+
+        let keys = StaticKeys::new(format!("key-of-{RESOURCE_ACCOUNT}"), "0ther".into(), None);
+        configured.lock().unwrap().credential = keys.into();
+        accounts.ask_accounts(false).await;
+        assert_eq!(cloud.actions().len(), 4, "another credential is tried at once");
+        assert_eq!((accounts.freed_accounts(), accounts.freed_accounts()), (vec![account.clone()], vec![]));
+        accounts.resource_writer(&account, permit()).await.unwrap();
+        assert_eq!(cloud.actions().len(), 4);
     }
 
     #[tokio::test]

@@ -59,6 +59,17 @@ impl Bucket {
         self.full_at = nanos(opens_at).saturating_add(self.ahead);
     }
 
+    /// Takes other limits, for the same number of workers. The bucket opens when it would have opened anyway, without its burst.
+    pub fn limit(&mut self, per_second: u32, burst: u32, workers: u32, now: Duration) {
+        (self.per_second, self.burst) = (per_second, burst);
+        self.share(workers, now);
+    }
+
+    /// This worker's part of the configured rate, in calls per second.
+    pub fn ceiling(&self) -> f64 {
+        self.ceiling
+    }
+
     /// Calls per second now.
     pub fn rate(&self, now: Duration) -> f64 {
         let since = nanos(now).saturating_sub(self.since);

@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -17,6 +17,7 @@ use tokio::sync::Notify;
 use super::bucket::Bucket;
 use crate::clock::Clock;
 use crate::domain::{AccountUid, CalledAs, Operation, Purpose};
+use crate::engine::ports::account::AccountBudget;
 use crate::engine::ports::urgency::{OnBehalf, Priority, Urgency};
 
 /// Calls per second of `AssumeRole`, which the roles of all accounts behind one hub share: a fifth of what STS takes of
@@ -70,7 +71,7 @@ type CallQueues = HashMap<(AccountUid, Operation), Arc<Mutex<CallQueue>>>;
 #[derive(Default)]
 pub(super) struct Budget {
     /// `None`: every call goes out at once.
-    limits: Option<Limits>,
+    limits: RwLock<Option<Limits>>,
     queues: Mutex<CallQueues>,
     /// How many workers share the limits. 0, before that is known, counts as one.
     workers: AtomicU32,
@@ -98,7 +99,7 @@ pub(super) struct UsedUp {
 
 impl Budget {
     pub fn new(limits: Option<Limits>) -> Self {
-        Self { limits, ..Self::default() }
+        Self { limits: RwLock::new(limits), ..Self::default() }
     }
 
     /// Divides the limits by a new number of workers.
@@ -108,6 +109,40 @@ impl Budget {
         for queue in queues.values() {
             locked(queue).bucket.share(workers, clock.uptime());
         }
+    }
+
+    /// Takes other limits. What was without a limit gets none: that is a cloud in this process.
+    pub fn limit(&self, limits: &Limits, clock: &dyn Clock) {
+        let queues = locked(&self.queues);
+        let mut present = self.limits.write().expect("no holder of this lock panics");
+        if present.is_none() {
+            return;
+        }
+        for ((_, operation), queue) in queues.iter() {
+            locked(queue).bucket.limit(limits.of(*operation), limits.burst, self.workers(), clock.uptime());
+        }
+        *present = Some(limits.clone());
+    }
+
+    /// The limits of all workers together; `None` without any.
+    pub fn limits(&self) -> Option<Limits> {
+        self.limits.read().expect("no holder of this lock panics").clone()
+    }
+
+    /// What this worker may call as an account; `None` without limits.
+    pub fn report(&self, account: &AccountUid, now: Duration) -> Option<AccountBudget> {
+        let limits = self.limits()?;
+        let part = |of_all: u32| f64::from(of_all) / f64::from(self.workers());
+        let queues = locked(&self.queues);
+        let slowed = queues.iter().filter(|((of, _), _)| of == account).filter_map(|((_, operation), queue)| {
+            let bucket = &locked(queue).bucket;
+            (bucket.rate(now) < bucket.ceiling()).then(|| (*operation, bucket.rate(now)))
+        });
+        Some(AccountBudget {
+            reads_per_second: part(limits.reads_per_second),
+            writes_per_second: part(limits.writes_per_second),
+            slowed: slowed.collect(),
+        })
     }
 
     /// How many workers share the limits.
@@ -173,8 +208,9 @@ impl Budget {
     }
 
     fn queue(&self, account: &AccountUid, operation: Operation, now: Duration) -> Option<Arc<Mutex<CallQueue>>> {
-        let limits = self.limits.as_ref()?;
         let mut queues = locked(&self.queues);
+        let limits = self.limits.read().expect("no holder of this lock panics");
+        let limits = limits.as_ref()?;
         let queue = queues.entry((account.clone(), operation)).or_insert_with(|| {
             let mut bucket = Bucket::new(limits.of(operation), limits.burst);
             if self.workers() > 1 {

@@ -26,12 +26,12 @@ mod static_keys;
 mod tests;
 mod uri;
 
-pub(super) use credential::Sources;
 pub use credential::{AccountCredentials, Credential};
+pub(super) use credential::{CredentialDigest, Sources};
 pub use instance::MachineRole;
 pub use keys::Keys;
 pub use oidc::OidcRole;
 pub use role::{BadRole, ExternalId, Role, RoleArn, SessionLength, SessionName};
-pub use source::{CredentialError, CredentialSource};
+pub use source::{CredentialError, CredentialSource, HeldKeys};
 pub use static_keys::StaticKeys;
 pub use uri::{BadCredentialsUri, CredentialsUri};

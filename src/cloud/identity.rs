@@ -13,9 +13,11 @@ use super::credentials::Keys;
 use super::request::RpcRequest;
 use super::rpc::AccountClient;
 use super::single_flight::SingleFlight;
+use super::standing::{Heard, RefusedCall};
 use super::wire;
 use crate::domain::Operation;
 use crate::engine::ports::cloud::{CloudError, Failure, Refusal};
+use crate::workflow::Class;
 
 const OPERATION: Operation = Operation::GetCallerIdentity;
 
@@ -40,6 +42,7 @@ impl Identity {
 impl AccountClient {
     /// Returns once the credential is proven to belong to the expected account.
     pub async fn verify(&self) -> Result<(), CloudError> {
+        self.gate()?;
         self.verified(OPERATION).await.map(drop)
     }
 
@@ -56,21 +59,28 @@ impl AccountClient {
         Ok(keys)
     }
 
-    /// Makes the check anew, whatever was found before; returns the `Date` of the answer.
+    /// Makes the check anew, whatever was found before, and also while the credential is refused; returns the `Date` of the answer.
     pub async fn identify(&self) -> Result<Option<Timestamp>, CloudError> {
-        self.ask(&self.keys(OPERATION).await?).await
+        let keys = self.keys(OPERATION).await?;
+        let date = self.ask(&keys).await?;
+        *self.identity.verified() = Some(keys.principal.clone());
+        Ok(date)
     }
 
     async fn ask(&self, keys: &Arc<Keys>) -> Result<Option<Timestamp>, CloudError> {
         let expected = self.account();
         self.shared().pass(self.account(), OPERATION).await?;
+        let began = self.shared().clock.uptime();
         // Without an answer to this, the call it was made for is not sent, so its effect is not in doubt.
         let reply = self.call_with(keys, &RpcRequest::new(OPERATION), None).await.map_err(|error| {
             let why = format!("cannot find out whose credential is configured for account {expected}: {error}");
             let failure = match error.failure {
                 Failure::Unanswered { .. } => Failure::NotSent { why },
                 Failure::Refused { status, code, .. } => Failure::Credential { why, refusal: refusal(status, code) },
-                failure @ (Failure::NotSent { .. } | Failure::Held { .. } | Failure::Credential { .. }) => failure,
+                failure @ (Failure::NotSent { .. }
+                | Failure::Held { .. }
+                | Failure::AccountRefused { .. }
+                | Failure::Credential { .. }) => failure,
             };
             CloudError { failure, ..error }
         })?;
@@ -79,11 +89,18 @@ impl AccountClient {
             Err(CloudError { request_id, ..CloudError::new(OPERATION, failure) })
         };
         match wire::uid(&reply.body, "AccountId") {
-            Ok(Some(actual)) if actual == *expected => Ok(reply.date),
-            Ok(Some(actual)) => answered(Failure::Credential {
-                why: format!("the credential configured for account {expected} belongs to account {actual}"),
-                refusal: refusal(200, String::new()),
-            }),
+            Ok(Some(actual)) if actual == *expected => {
+                self.hear(&Heard::Identified, began);
+                Ok(reply.date)
+            }
+            Ok(Some(actual)) => {
+                let why = format!("the credential configured for account {expected} belongs to account {actual}");
+                let refusal = refusal(200, String::new());
+                let (asked, code) = (refusal.asked, &refusal.shown_code());
+                let call = RefusedCall { asked, code, message: &why, as_such: true };
+                self.hear(&Heard::Refused { class: Class::Credential, refusal: call }, began);
+                answered(Failure::Credential { why, refusal })
+            }
             _ => answered(Failure::NotSent {
                 why: format!("the cloud did not say whose the credential configured for account {expected} is"),
             }),

@@ -14,10 +14,12 @@ use super::envelope::{self, Bad, Reply};
 use super::identity::Identity;
 use super::observer::{CallObserver, Unobserved};
 use super::request::RpcRequest;
+use super::standing::{Heard, RefusedCall};
 use super::transport::{Transport, TransportError};
+use super::watch::AccountWatch;
 use crate::clock::Clock;
 use crate::domain::{AccountUid, Operation, Product, spoken};
-use crate::engine::ports::cloud::{Answer, CloudError, Failure, NoRoom};
+use crate::engine::ports::cloud::{Answer, CloudError, Failure, NoRoom, Refusal, shown_code};
 use crate::engine::ports::urgency::Urgency;
 use crate::engine::ports::write_permit::WritePermit;
 use crate::workflow::{Class, ErrorClasses};
@@ -166,11 +168,18 @@ pub(super) struct AccountClient {
     source: Arc<dyn CredentialSource>,
     pub identity: Identity,
     shared: Arc<Client>,
+    /// `None` for a client that only assumes roles: that is told of the accounts of the roles.
+    watch: Option<Arc<AccountWatch>>,
 }
 
 impl AccountClient {
     pub fn new(account: AccountUid, source: Arc<dyn CredentialSource>, shared: Arc<Client>) -> Self {
-        Self { account, source, identity: Identity::default(), shared }
+        Self { account, source, identity: Identity::default(), shared, watch: None }
+    }
+
+    /// The same, under watch.
+    pub fn watched(self, watch: Arc<AccountWatch>) -> Self {
+        Self { watch: Some(watch), ..self }
     }
 
     /// The account whose budget the calls use, and whose keys are expected.
@@ -200,7 +209,10 @@ impl AccountClient {
     /// Sends a request when the budget of its operation has room for it: with keys that are known to be the account's,
     /// except to STS, which says whose they are. The keys are fetched after the wait, which they might not outlive.
     async fn make(&self, request: &RpcRequest, permit: Option<&WritePermit>) -> Result<Reply, CloudError> {
+        self.gate()?;
         self.shared.pass(&self.account, request.operation).await?;
+        // It may have been refused while this call waited.
+        self.gate()?;
         let keys = match request.operation.product() {
             Product::Sts => self.keys(request.operation).await?,
             Product::Cbn | Product::Smartag | Product::Vpc => self.verified(request.operation).await?,
@@ -208,11 +220,25 @@ impl AccountClient {
         self.call_with(&keys, request, permit).await
     }
 
+    /// Keeps a call back while the cloud refuses the credential.
+    pub(super) fn gate(&self) -> Result<(), CloudError> {
+        self.watch.as_ref().map_or(Ok(()), |watch| watch.gate())
+    }
+
+    /// Tells the watch how a call ended that began at the uptime `began`.
+    pub(super) fn hear(&self, heard: &Heard<'_>, began: Duration) {
+        if let Some(watch) = &self.watch {
+            watch.hear(heard, began);
+        }
+    }
+
     /// Keys to sign a request of `operation` with. An error says that the request was not sent.
     pub(super) async fn keys(&self, operation: Operation) -> Result<Arc<Keys>, CloudError> {
+        let began = self.shared.clock.uptime();
         self.source
             .keys()
             .await
+            .inspect_err(|error| self.hear_of_keys(error, began))
             .map_err(|CredentialError { why, retry_after, refusal }| {
                 let failure = match refusal {
                     Some(refusal) => Failure::Credential { why, refusal: Box::new(refusal) },
@@ -223,6 +249,24 @@ impl AccountClient {
             .map_err(|bad| bad.of(operation))
     }
 
+    /// There are no keys: because what issues them refuses, or does not answer. A full budget says nothing of them.
+    fn hear_of_keys(&self, error: &CredentialError, began: Duration) {
+        let CredentialError { why, retry_after, refusal } = error;
+        match refusal {
+            Some(refusal) => {
+                let Refusal { asked, status, code } = refusal;
+                let class = self.shared.classes.classify(asked, *status, code, retry_after.is_some()).class;
+                if matches!(class, Class::Auth | Class::Credential) {
+                    let code = &refusal.shown_code();
+                    let refusal = RefusedCall { asked, code, message: why, as_such: true };
+                    self.hear(&Heard::Refused { class, refusal }, began);
+                }
+            }
+            None if retry_after.is_none() => self.hear(&Heard::NoAnswer { why }, began),
+            None => {}
+        }
+    }
+
     pub(super) async fn call_with(
         &self,
         keys: &Arc<Keys>,
@@ -231,7 +275,11 @@ impl AccountClient {
     ) -> Result<Reply, CloudError> {
         let began = self.shared.clock.uptime();
         let result = self.attempt(keys, request, permit).await;
-        let result = result.map_err(|bad| self.of_keys(keys, bad.of(request.operation)));
+        let result = result.map_err(|bad| self.of_keys(keys, bad.of(request.operation), began));
+        // Whose the credential is, `GetCallerIdentity` says only when its answer is read.
+        if result.is_ok() && request.operation != Operation::GetCallerIdentity {
+            self.hear(&Heard::Answered { operation: request.operation.as_str() }, began);
+        }
         self.shared.told(&self.account, request.operation, began, result)
     }
 
@@ -250,7 +298,8 @@ impl AccountClient {
         if let Some(why) = forbidden {
             return Err(bad(Failure::NotSent { why: why.into() }));
         }
-        let response = self.shared.send(http).await?;
+        let sent = self.shared.send(http).await;
+        let response = sent.inspect_err(|bad| self.hear(&Heard::NoAnswer { why: &bad.failure.to_string() }, asked))?;
         self.shared.clock.heard(envelope::date(response.headers()), asked);
         envelope::read(&response).map_err(|mut bad| {
             if let Failure::Refused { message, .. } = &mut bad.failure {
@@ -262,13 +311,24 @@ impl AccountClient {
 
     /// Names the keys that a refusal is about. Keys that may have ended are given up, and that is all: whether the call
     /// is made again is the engine's to decide, by the class of the same refusal.
-    fn of_keys(&self, keys: &Arc<Keys>, mut error: CloudError) -> CloudError {
+    fn of_keys(&self, keys: &Arc<Keys>, mut error: CloudError, began: Duration) -> CloudError {
         let class = error.class(&self.shared.classes);
         if class == Class::Auth {
             self.source.invalidate(keys);
         }
         if let (Failure::Refused { message, .. }, Class::Auth | Class::Credential) = (&mut error.failure, class) {
             message.push_str(&format!(" (access key {} of account {})", keys.access_key_id, self.account));
+        }
+        if let (Failure::Refused { status, code, message }, Some(operation)) = (&error.failure, error.operation) {
+            let code = &shown_code(*status, code);
+            let (asked, as_such) = (operation.as_str(), operation.product() == Product::Sts);
+            let refusal = RefusedCall { asked, code, message, as_such };
+            match class {
+                Class::Auth | Class::Credential => self.hear(&Heard::Refused { class, refusal }, began),
+                // A proxy may have answered, or a service that has not looked at the signature.
+                Class::Throttled | Class::Transient | Class::Unknown => {}
+                _ => self.hear(&Heard::Answered { operation: asked }, began),
+            }
         }
         error
     }
@@ -287,7 +347,10 @@ impl Bad {
 
 fn outcome(failure: &Failure) -> String {
     match failure {
-        Failure::NotSent { .. } | Failure::Held { .. } | Failure::Credential { .. } => "not-sent".into(),
+        Failure::NotSent { .. }
+        | Failure::Held { .. }
+        | Failure::AccountRefused { .. }
+        | Failure::Credential { .. } => "not-sent".into(),
         Failure::Unanswered { .. } => "unanswered".into(),
         Failure::Refused { status, code, .. } if code.is_empty() => format!("http-{status}"),
         Failure::Refused { code, .. } => code.clone(),

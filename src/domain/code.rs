@@ -119,6 +119,9 @@ codes! {
     "Findings": {
         WorkerNotReady = "worker-not-ready",
         CredentialUnusable = "credential-unusable",
+        CredentialOutdated = "credential-outdated",
+        AccountRefused = "account-refused",
+        CloudUnreachable = "cloud-unreachable",
         ClockSkew = "clock-skew",
         ServiceNotActivated = "service-not-activated",
         PermissionMissing = "permission-missing",

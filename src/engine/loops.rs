@@ -1,5 +1,6 @@
 //! The loops of a worker, and what they share.
 
+pub mod accounts;
 pub mod commands;
 mod execution;
 pub mod intake;

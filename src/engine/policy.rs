@@ -79,6 +79,11 @@ impl Policy {
         &self.limits
     }
 
+    /// The site of a configured account.
+    pub fn site(&self, account: &AccountUid) -> Option<Site> {
+        self.sites.get(account).copied()
+    }
+
     /// Whether credentials are configured for an account, or accounts are not checked.
     pub fn knows(&self, account: &AccountUid) -> bool {
         self.sites.is_empty() || self.sites.contains_key(account)

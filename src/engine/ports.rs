@@ -1,5 +1,6 @@
 //! What the engine needs of the outside, as traits and the values that cross them.
 
+pub mod account;
 pub mod action;
 pub mod cloud;
 pub mod crash_points;

@@ -75,7 +75,7 @@ pub struct Record {
     /// When it parks if the tries of this step bring no progress until then. Set by a try that brought none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gives_up_at: Option<Timestamp>,
-    /// Since when the cloud refuses the keys of the account that the step acts as, if it does.
+    /// Since when the cloud refuses the credential of an account that the step needs, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys_refused_since: Option<Timestamp>,
     /// Tries of all its steps together.

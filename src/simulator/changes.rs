@@ -71,6 +71,13 @@ pub enum OutsideChange {
         #[serde(default)]
         service_linked_role: Option<bool>,
     },
+    /// Gives a long-lived key another secret.
+    SetSecret {
+        /// The id of the key.
+        access_key_id: String,
+        /// What requests have to be signed with from now on.
+        secret: String,
+    },
     /// Ends a session, or disables a long-lived key.
     EndKey {
         /// The id of the key.
@@ -148,6 +155,11 @@ impl SimulatorState {
                 account.transit_router_service = transit_router_service.unwrap_or(account.transit_router_service);
                 account.service_linked_role = service_linked_role.unwrap_or(account.service_linked_role);
                 Ok(("sim:set_account", LedgerEffect::default()))
+            }
+            OutsideChange::SetSecret { access_key_id, secret } => {
+                let (_, key) = world.keys.get_mut(&access_key_id).ok_or("there is no such access key")?;
+                key.secret = secret;
+                Ok(("sim:set_secret", LedgerEffect::default()))
             }
             OutsideChange::EndKey { access_key_id } => {
                 let (_, key): &mut (_, AccessKey) =

@@ -233,8 +233,13 @@ impl Store for Postgres {
         transact!(self, tx => lease::reclaim(&tx, holder))
     }
 
-    async fn bring_forward(&self, now: Timestamp, latest: LatestDue) -> Result<usize, StoreError> {
-        transact!(self, tx => lease::bring_forward(&tx, now, latest))
+    async fn bring_forward(
+        &self,
+        now: Timestamp,
+        latest: LatestDue,
+        of: Option<&AccountUid>,
+    ) -> Result<usize, StoreError> {
+        transact!(self, tx => lease::bring_forward(&tx, now, latest, of))
     }
 
     async fn commit(&self, change: Change) -> Result<Committed, StoreError> {

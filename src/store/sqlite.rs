@@ -165,8 +165,14 @@ impl Store for Sqlite {
         self.write(move |conn| lease::reclaim(conn, &holder)).await
     }
 
-    async fn bring_forward(&self, now: Timestamp, latest: LatestDue) -> Result<usize, StoreError> {
-        self.write(move |conn| lease::bring_forward(conn, now, latest)).await
+    async fn bring_forward(
+        &self,
+        now: Timestamp,
+        latest: LatestDue,
+        of: Option<&AccountUid>,
+    ) -> Result<usize, StoreError> {
+        let of = of.cloned();
+        self.write(move |conn| lease::bring_forward(conn, now, latest, of.as_ref())).await
     }
 
     async fn commit(&self, change: Change) -> Result<Committed, StoreError> {

@@ -10,6 +10,7 @@ use crate::engine::decide::decision::{Decision, Observation, decide};
 use crate::engine::decide::waiting::{decide_swept, is_late};
 use crate::engine::look::cen_rules::{CenSearch, FoundRules};
 use crate::engine::loops::shared::Engine;
+use crate::engine::ports::cloud::Failure;
 use crate::engine::ports::store::{Committed, Group, LeaseUse, StoreError};
 use crate::engine::record::{Record, State};
 
@@ -92,7 +93,12 @@ async fn sweep(engine: &Engine, group: Group, jobs: usize, now: Timestamp) -> Re
         if report.failed == 0
             && let Some(error) = found.values().find_map(|(_, told)| told.as_ref().err())
         {
-            tracing::warn!(cen.id = %group.cen.id, account.uid = %group.cen.owner, %error, "cannot read the grants");
+            // A refused credential is said once, of the account.
+            if matches!(error.failure, Failure::AccountRefused { .. }) {
+                tracing::debug!(cen.id = %group.cen.id, %error, "cannot read the grants");
+            } else {
+                tracing::warn!(cen.id = %group.cen.id, account.uid = %group.cen.owner, %error, "cannot read the grants");
+            }
             report.failed = 1;
         }
         report.confirmed += confirm(engine, &group, records, &found, &mut attachments).await?;

@@ -5,6 +5,7 @@
 
 mod line;
 
+use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
@@ -16,7 +17,7 @@ use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGua
 use tracing_subscriber::filter::FilterFn;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Layer as _, fmt};
+use tracing_subscriber::{EnvFilter, Layer as _, Registry, fmt, reload};
 
 use self::line::{CutLines, LINE_BYTES, VisibleLines};
 use crate::config::{LogConfig, LogFormat};
@@ -51,16 +52,51 @@ pub enum LogError {
 
 /// Dropped at the end of the process, it writes the lines that still wait, for up to a second.
 #[must_use]
-pub struct LogGuard(#[allow(dead_code, reason = "it is kept to be dropped")] WorkerGuard);
+pub struct LogGuard {
+    filter: LogFilter,
+    _lines: WorkerGuard,
+}
+
+impl LogGuard {
+    /// What is logged, to be changed while the process logs.
+    pub fn filter(&self) -> LogFilter {
+        self.filter.clone()
+    }
+}
+
+/// What is logged.
+#[derive(Clone)]
+pub struct LogFilter(reload::Handle<EnvFilter, Registry>);
+
+/// A filter that can be used.
+pub struct ParsedFilter(EnvFilter);
+
+impl LogFilter {
+    /// Reads a filter, in the syntax of `RUST_LOG`.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn parse(filter: &str) -> Result<ParsedFilter, LogError> {
+        EnvFilter::try_new(format!("{QUIET},{filter}"))
+            .map(ParsedFilter)
+            .map_err(|error| LogError::Filter { filter: filter.to_owned(), why: error.to_string() })
+    }
+
+    /// Logs by another filter from now on.
+    pub fn set(&self, filter: ParsedFilter) {
+        // It fails only when nothing is logged any more.
+        let _ = self.0.reload(filter.0);
+    }
+}
 
 /// Starts logging, until the guard is dropped.
 ///
 /// # Errors
 /// When the filter cannot be read, or logging was started before.
 pub fn start(config: &LogConfig) -> Result<LogGuard, LogError> {
-    let filter = EnvFilter::try_new(format!("{QUIET},{}", config.filter))
-        .map_err(|error| LogError::Filter { filter: config.filter.clone(), why: error.to_string() })?;
-    let colours = io::stderr().is_terminal();
+    let (filter, handle) = reload::Layer::new(LogFilter::parse(&config.filter)?.0);
+    let variable = |name: &str| std::env::var_os(name);
+    let colours = io::stderr().is_terminal() && has_colours(variable("NO_COLOR"), variable("TERM"));
     let to_stderr = VisibleLines::new(io::stderr(), colours, &NOT_WRITTEN);
     let thread = NonBlockingBuilder::default().buffered_lines_limit(WAITING_LINES).thread_name("log");
     let (lines, guard) = thread.finish(to_stderr);
@@ -77,7 +113,12 @@ pub fn start(config: &LogConfig) -> Result<LogGuard, LogError> {
     all.try_init().map_err(|_| LogError::Twice)?;
     // It is set once, because a second start has failed above.
     let _ = NO_ROOM.set(no_room);
-    Ok(LogGuard(guard))
+    Ok(LogGuard { filter: LogFilter(handle), _lines: guard })
+}
+
+/// Whether a terminal is to show colours. Any text in `NO_COLOR` says no (no-color.org), and a dumb terminal has none.
+fn has_colours(no_color: Option<OsString>, term: Option<OsString>) -> bool {
+    no_color.is_none_or(|text| text.is_empty()) && term.is_none_or(|term| term != "dumb")
 }
 
 /// Log lines that were dropped since the start of the process.
@@ -90,4 +131,27 @@ pub fn dropped_lines() -> u64 {
 fn keeps_secrets(metadata: &Metadata<'_>) -> bool {
     let ours = metadata.target() == "crossgrant" || metadata.target().starts_with("crossgrant::");
     ours || *metadata.level() <= LevelFilter::DEBUG
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_for_terminals_that_have_them_and_users_who_want_them() {
+        let shown = |no_color: Option<&str>, term: Option<&str>| {
+            has_colours(no_color.map(OsString::from), term.map(OsString::from))
+        };
+        assert!(shown(None, Some("xterm-256color")) && shown(None, None));
+        assert!(shown(Some(""), Some("xterm")), "an empty NO_COLOR says nothing");
+        assert!(!shown(Some("1"), Some("xterm")) && !shown(Some("0"), None));
+        assert!(!shown(None, Some("dumb")));
+    }
+
+    #[test]
+    fn a_filter_that_cannot_be_read_is_named() {
+        assert!(LogFilter::parse("info,crossgrant=debug").is_ok());
+        let error = LogFilter::parse("crossgrant=loud").err().unwrap().to_string();
+        assert!(error.contains("crossgrant=loud"), "{error}");
+    }
 }

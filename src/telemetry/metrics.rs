@@ -21,6 +21,7 @@ use crate::broker::{BrokerState, Link, LinkStatus};
 use crate::cloud::CallObserver;
 use crate::domain::{AccountUid, EventType, Kind, Operation, Reason};
 use crate::engine::guards::setting;
+use crate::engine::ports::account::AccountReport;
 use crate::engine::ports::mail::Lane;
 use crate::engine::ports::observe::Observer;
 use crate::engine::ports::store::Counts;
@@ -74,6 +75,8 @@ pub struct Metrics {
     blocked: GaugeFamily<1>,
     dead_lettered: Gauge,
     clock_ahead: Gauge,
+    account_usable: GaugeFamily<1>,
+    credential_expires: Family<Labels<1>, Gauge<f64, AtomicU64>>,
     broker_messages: CounterFamily<1>,
     log_lines_dropped: Counter,
 }
@@ -178,6 +181,17 @@ impl Metrics {
                 "How far this machine's clock is ahead of the cloud's; negative if it is behind",
                 Gauge::default(),
             ),
+            account_usable: metric(
+                r,
+                "account_usable",
+                "0 if the cloud refuses the credential of the account or does not answer, else 1",
+            ),
+            credential_expires: seconds(
+                r,
+                "account_credential_expires",
+                "Unix time at which the keys in use of the account end; +Inf for keys that do not",
+                Family::default(),
+            ),
             broker_messages: metric(r, "broker_messages", "Messages to and from the broker, by outcome"),
             log_lines_dropped: metric(
                 r,
@@ -208,7 +222,7 @@ impl Metrics {
     }
 
     /// The text for a scrape. `counts` is `None` when the store could not be read.
-    pub fn render(&self, counts: Option<&Counts>, broker: Option<&BrokerState>) -> String {
+    pub fn render(&self, counts: Option<&Counts>, broker: Option<&BrokerState>, accounts: &[AccountReport]) -> String {
         self.store_usable.set(i64::from(counts.is_some()));
         if let Some(counts) = counts {
             self.count(counts);
@@ -216,6 +230,7 @@ impl Metrics {
         if let Some(broker) = broker {
             self.connect(broker);
         }
+        self.know(accounts);
         self.log_lines_dropped.inner().fetch_max(log::dropped_lines(), Relaxed);
         let mut text = String::new();
         encode(&mut text, &self.registry).expect("writing to a String cannot fail");
@@ -245,6 +260,18 @@ impl Metrics {
                 let labels = [("reason", reason.into()), ("half_done", half_done.to_string().into())];
                 self.parked.get_or_create(&labels).set(signed(jobs));
             }
+        }
+    }
+
+    fn know(&self, accounts: &[AccountReport]) {
+        // An account that was taken out of the configuration goes.
+        self.account_usable.clear();
+        self.credential_expires.clear();
+        for account in accounts {
+            let labels = [("account", account.uid.to_string().into())];
+            self.account_usable.get_or_create(&labels).set(i64::from(account.standing.is_usable()));
+            let expires = account.expires_at.map_or(f64::INFINITY, |at| at.as_second() as f64);
+            self.credential_expires.get_or_create(&labels).set(expires);
         }
     }
 
@@ -364,9 +391,10 @@ mod tests {
 
     use super::*;
     use crate::clock::ManualClock;
+    use crate::engine::ports::account::{RefusedCredential, Standing};
 
     /// Every metric: its name, type and unit.
-    const NAMES: [(&str, &str, &str); 31] = [
+    const NAMES: [(&str, &str, &str); 33] = [
         ("crossgrant_jobs", "gauge", ""),
         ("crossgrant_job_transitions", "counter", ""),
         ("crossgrant_jobs_limited", "counter", ""),
@@ -396,6 +424,8 @@ mod tests {
         ("crossgrant_broker_blocked", "gauge", ""),
         ("crossgrant_broker_dead_lettered_messages", "gauge", ""),
         ("crossgrant_clock_ahead_seconds", "gauge", "seconds"),
+        ("crossgrant_account_usable", "gauge", ""),
+        ("crossgrant_account_credential_expires_seconds", "gauge", "seconds"),
         ("crossgrant_broker_messages", "counter", ""),
         ("crossgrant_log_lines_dropped", "counter", ""),
     ];
@@ -428,7 +458,30 @@ mod tests {
         let parked = parked.into();
         let counts = Counts { jobs, outbox: 7, refused: 5, undeliverable: 1, rejected: 4, paused: 2, held, parked };
         let broker = BrokerState::new(Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH)));
-        heard().render(Some(&counts), Some(&broker))
+        heard().render(Some(&counts), Some(&broker), &accounts())
+    }
+
+    fn accounts() -> [AccountReport; 2] {
+        let refusal = RefusedCredential {
+            since: Timestamp::UNIX_EPOCH,
+            code: "SignatureDoesNotMatch".into(),
+            asked: "GetCallerIdentity".into(),
+            message: "no".into(),
+        };
+        let known = |uid: &str, standing, expires_at| AccountReport {
+            uid: AccountUid::parse(uid).unwrap(),
+            credential: "assumed-role".into(),
+            key_end: None,
+            expires_at,
+            last_success: None,
+            standing,
+            budget: None,
+        };
+        let ends = "2026-11-21T11:00:00Z".parse().unwrap();
+        [
+            known("1250123456123456", Standing::Unknown, None),
+            known("1688000000000001", Standing::Refused(refusal), Some(ends)),
+        ]
     }
 
     #[test]
@@ -481,14 +534,27 @@ mod tests {
             "crossgrant_broker_blocked{link=\"publish\"} 0",
             "crossgrant_broker_connected{link=\"reply\"} 0",
             "crossgrant_broker_messages_total{what=\"delivered\"} 0",
+            "crossgrant_account_usable{account=\"1250123456123456\"} 1",
+            "crossgrant_account_usable{account=\"1688000000000001\"} 0",
+            "crossgrant_account_credential_expires_seconds{account=\"1250123456123456\"} inf",
+            "crossgrant_account_credential_expires_seconds{account=\"1688000000000001\"} 1795258800.0",
         ] {
             assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
         }
     }
 
     #[test]
+    fn an_account_that_is_not_configured_any_more_goes() {
+        let metrics = heard();
+        let shown = |accounts: &[AccountReport]| {
+            metrics.render(None, None, accounts).matches("crossgrant_account_usable{").count()
+        };
+        assert_eq!((shown(&accounts()), shown(&accounts()[..1])), (2, 1));
+    }
+
+    #[test]
     fn a_store_that_cannot_be_read_shows_and_hides_nothing_else() {
-        let text = heard().render(None, None);
+        let text = heard().render(None, None, &[]);
         assert!(text.contains("crossgrant_store_usable 0\n") && text.contains("crossgrant_sweep_jobs_total 120\n"));
     }
 }

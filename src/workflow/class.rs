@@ -12,9 +12,9 @@ words! {
         Transient = "transient",
         /// Try again, more slowly and for longer: the resource has to change its state first.
         State = "state",
-        /// Renew the credential, then try again.
+        /// Renew the credential, then try again; refused once more, the jobs of the account are held.
         Auth = "auth",
-        /// Park the job: the credential of the account is refused for good, and only an operator can repair it.
+        /// Hold the jobs of the account: its credential is refused for good, and only an operator can repair it.
         Credential = "credential",
         /// Hold the operation for this account, with one alert, and try it again later; no job ends over it. Such a refusal of a
         /// read can only mean that the worker's own request was malformed, or that the account's policy lacks a permission which

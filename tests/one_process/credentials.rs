@@ -1,17 +1,18 @@
-//! What becomes of a job when the credential of an account is no good. Refused for good it parks the job at once, and
-//! says which credential; a service that cannot be reached, or has a bad moment, is asked again.
+//! What becomes of jobs when the credential of an account is no good. While it is refused they wait, which costs one question a
+//! minute, and they go on by themselves; a service that cannot be reached, or has a bad moment, is asked again.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 
 use crossgrant::clock::ManualClock;
 use crossgrant::cloud::{AccountCredentials, Accounts, ClientParts, Credential, Role, RouterTransport, StaticKeys};
-use crossgrant::domain::{AccountUid, Hour, Reason};
-use crossgrant::engine::decide::command::Command;
+use crossgrant::domain::{AccountUid, Hour};
 use crossgrant::engine::record::State;
-use crossgrant::simulator::{FaultKind, InjectedFault, Simulator, World};
+use crossgrant::simulator::{FaultKind, InjectedFault, OutsideChange, Simulator, World};
 use crossgrant::store::Sqlite;
 
-use crate::support::plant::{ATTACHED, CEN_OWNER, NOT_GRANTED, Plant, RESOURCE, grant, payer_change, usual};
+use crate::support::plant::{ATTACHED, CEN_OWNER, NOT_GRANTED, Plant, RESOURCE, grant, payer_change, usual, with};
+use crate::support::site::another;
 
 const UPDATE: &str = "UpdateTransitRouterVpcAttachmentAttribute";
 
@@ -49,64 +50,161 @@ fn refused(http: u16, code: &str) -> FaultKind {
 }
 
 #[tokio::test]
-async fn a_credential_that_is_refused_for_good_parks_the_job_at_once_and_is_named() {
-    for (credential, named) in [
-        (role("closed"), vec!["role/closed", "NoPermission"]),
-        (role("nowhere"), vec!["role/nowhere", "EntityNotExist.Role"]),
-        (key("no-key", "x"), vec!["no-key", RESOURCE, "InvalidAccessKeyId.NotFound"]),
-        (key("resource-key", "wrong"), vec!["resource-key", RESOURCE, "SignatureDoesNotMatch"]),
-        (key("cen-key", "cen-secret"), vec![RESOURCE, "belongs to account", CEN_OWNER]),
+async fn a_credential_that_is_refused_for_good_holds_the_job_and_is_named() {
+    for (credential, code, named) in [
+        (role("closed"), "NoPermission", vec!["role/closed", "NoPermission"]),
+        (role("nowhere"), "EntityNotExist.Role", vec!["role/nowhere", "EntityNotExist.Role"]),
+        (key("no-key", "x"), "InvalidAccessKeyId.NotFound", vec!["no-key", RESOURCE, "InvalidAccessKeyId.NotFound"]),
+        (
+            key("resource-key", "wrong"),
+            "SignatureDoesNotMatch",
+            vec!["resource-key", RESOURCE, "SignatureDoesNotMatch"],
+        ),
+        (key("cen-key", "cen-secret"), "belongs to another account", vec![RESOURCE, "belongs to account", CEN_OWNER]),
     ] {
         let plant = plant(credential).await;
-        let uid = plant.job(grant("g", NOT_GRANTED)).await;
-        plant.work().await;
-        let event = plant.events(uid).await.pop().unwrap();
-        let (data, said) = (&event["data"], &event["type"]);
-        assert_eq!(said, "crossgrant.job.parked", "{named:?}: {data}");
-        assert_eq!((&data["reason"], &data["half_done"]), (&"credential-refused".into(), &false.into()), "{data}");
-        let message = data["message"].as_str().unwrap();
-        assert!(named.iter().all(|name| message.contains(name)), "{named:?}: {message}");
+        let job = plant.job(grant("g", NOT_GRANTED)).await;
+        plant.run_until("2026-11-21T11:20:00Z".parse().unwrap()).await;
+        let record = plant.record(job).await;
+        assert_eq!((record.state(), record.has_written()), (State::Running, false), "{named:?}: {}", record.why);
+        let says = format!("account {RESOURCE} is refused since 2026-11-21T10:20:00Z ({code}); goes on by itself");
+        assert!(record.why.starts_with(&says), "{}", record.why);
+        let refusal = plant.engine.cloud.refusal(&uid(RESOURCE)).unwrap();
+        let known = format!("{} {}", refusal.code, refusal.message);
+        assert!(named.iter().all(|name| known.contains(name)), "{named:?}: {known}");
+        assert_eq!(plant.said(job).await, ["accepted"]);
         assert_eq!(plant.effects(), Vec::<String>::new());
+        let asked = plant.cloud.counts().into_iter().filter(|count| !count.operation.starts_with("List"));
+        let asked: u64 = asked.map(|count| count.count).sum();
+        assert!(asked <= 2 * 61 + 4, "an hour of it is a question a minute: {asked}");
     }
 }
 
 #[tokio::test]
-async fn once_it_is_repaired_the_job_goes_on() {
+async fn what_passes_again_delays_the_job_and_parks_nothing() {
     for (operation, kind) in [
         ("AssumeRole", refused(403, "NoPermission")),
         ("AssumeRole", refused(400, "InvalidParameter.DurationSeconds")),
         ("GetCallerIdentity", refused(404, "InvalidAccessKeyId.NotFound")),
         ("GetCallerIdentity", refused(403, "Forbidden.AccessKeyDisabled")),
         ("GrantInstanceToTransitRouter", refused(400, "InvalidAccessKeyId.Inactive")),
+        ("GrantInstanceToTransitRouter", refused(400, "InvalidSecurityToken.Expired")),
+        ("DescribeGrantRulesToResource", refused(400, "SignatureDoesNotMatch")),
     ] {
         let plant = plant(role("crossgrant")).await;
         plant.cloud.inject(InjectedFault::new(operation, kind));
-        let uid = plant.job(grant("g", NOT_GRANTED)).await;
-        plant.run().await;
-        let record = plant.record(uid).await;
-        let reason = record.phase.ending().as_ref().map(|ending| ending.reason);
-        assert_eq!((record.state(), reason), (State::Parked, Some(Reason::CredentialRefused)), "{}", record.why);
-        assert!(!record.is_half_done(), "{operation}: the write was never carried out");
-        plant.engine.command(uid, Command::Resume, "tests").await.unwrap();
-        plant.run().await;
-        assert_eq!(plant.said(uid).await, ["accepted", "parked", "completed"], "{operation}");
+        let job = plant.job(grant("g", NOT_GRANTED)).await;
+        plant.run_until("2026-11-21T10:25:00Z".parse().unwrap()).await;
+        assert_eq!(plant.said(job).await, ["accepted", "completed"], "{operation}");
         assert_eq!(plant.effects().len(), 1, "{operation}");
+        assert!(plant.engine.cloud.refusal(&uid(RESOURCE)).is_none());
     }
 }
 
 #[tokio::test]
-async fn between_two_writes_it_parks_half_done_and_goes_on_from_there() {
+async fn between_two_writes_it_waits_half_done_and_goes_on_from_there() {
     let plant = plant(role("crossgrant")).await;
-    plant.cloud.inject(InjectedFault::new(UPDATE, refused(404, "InvalidAccessKeyId.NotFound")));
-    let uid = plant.job(payer_change("p", ATTACHED, "PayByResourceOwner")).await;
-    plant.run_until("2026-11-21T10:30:00Z".parse().unwrap()).await;
-    let parked = plant.events(uid).await.pop().unwrap()["data"].clone();
-    assert_eq!((&parked["reason"], &parked["half_done"]), (&"credential-refused".into(), &true.into()), "{parked}");
-    assert_eq!(plant.effects().len(), 1);
-    plant.engine.command(uid, Command::Resume, "tests").await.unwrap();
+    plant.cloud.inject(InjectedFault::new(UPDATE, refused(404, "InvalidAccessKeyId.NotFound")).times(3));
+    let job = plant.job(payer_change("p", ATTACHED, "PayByResourceOwner")).await;
+    plant.run_until("2026-11-21T10:21:00Z".parse().unwrap()).await;
+    assert_eq!((plant.effects().len(), plant.record(job).await.state()), (1, State::Running));
     plant.run().await;
-    assert_eq!(plant.said(uid).await, ["accepted", "parked", "waiting", "completed"]);
+    assert_eq!(plant.said(job).await, ["accepted", "waiting", "completed"]);
     assert_eq!(plant.effects().len(), 2, "{:?}", plant.effects());
+}
+
+#[tokio::test]
+async fn a_job_whose_time_is_over_fails_although_its_account_is_refused() {
+    let plant = plant(key("resource-key", "wrong")).await;
+    let job = plant.job(with(grant("g", NOT_GRANTED), "not_after", "2026-11-21T10:30:00Z".into())).await;
+    plant.run_until("2026-11-21T10:32:00Z".parse().unwrap()).await;
+    let end = plant.events(job).await.pop().unwrap();
+    assert_eq!((&end["type"], &end["data"]["reason"]), (&"crossgrant.job.failed".into(), &"expired".into()), "{end}");
+}
+
+/// One product refuses what `GetCallerIdentity` takes: the account is tried again each minute, by one round of jobs.
+#[tokio::test]
+async fn a_key_that_is_refused_for_one_operation_alone_costs_a_try_a_minute() {
+    let plant = plant(key("resource-key", "resource-secret")).await;
+    let fault = InjectedFault::new("DescribeGrantRulesToResource", refused(400, "SignatureDoesNotMatch"));
+    plant.cloud.inject(fault.times(u32::MAX));
+    let job = plant.job(grant("g", NOT_GRANTED)).await;
+    plant.run_until("2026-11-21T11:20:00Z".parse().unwrap()).await;
+    assert!((55..=65).contains(&plant.cloud.strikes("DescribeGrantRulesToResource")));
+    let since = plant.engine.cloud.refusal(&uid(RESOURCE)).unwrap().since;
+    assert_eq!(since, "2026-11-21T10:20:00Z".parse().unwrap(), "it is one refusal all the time");
+    plant.cloud.clear_faults();
+    plant.run_until("2026-11-21T11:25:00Z".parse().unwrap()).await;
+    assert_eq!(plant.said(job).await, ["accepted", "completed"]);
+}
+
+/// The world with many instances, and a worker whose credentials are read anew from what the test writes.
+async fn many(jobs: usize) -> (Plant, Arc<Mutex<Credential>>) {
+    let more: String = (0..jobs)
+        .map(|n| {
+            format!(
+                "\n[[instances]]\ntype = \"VPC\"\nid = \"{}\"\nregion = \"cn-hangzhou\"\nowner = {RESOURCE:?}\n",
+                another(n)
+            )
+        })
+        .collect();
+    let world = World::from_toml(&format!("{}{more}", include_str!("../../examples/world.toml"))).unwrap();
+    let clock = Arc::new(ManualClock::new("2026-11-21T10:20:00Z".parse().unwrap()));
+    let cloud = Simulator::new(world, Hour::REAL, clock.clone());
+    let configured = Arc::new(Mutex::new(key("resource-key", "resource-secret")));
+    let read = {
+        let configured = Arc::clone(&configured);
+        move || {
+            vec![
+                AccountCredentials { uid: uid(RESOURCE), credential: configured.lock().unwrap().clone() },
+                AccountCredentials { uid: uid(CEN_OWNER), credential: key("cen-key", "cen-secret") },
+            ]
+        }
+    };
+    let transport = Arc::new(RouterTransport::new(cloud.router()));
+    let accounts = Accounts::new(ClientParts::new(clock.clone(), transport, &usual().classes), read());
+    let accounts = accounts.reading(Arc::new(move || Some(read())));
+    (Plant::of(clock, cloud, accounts, Arc::new(Sqlite::in_memory().unwrap())).await, configured)
+}
+
+#[tokio::test]
+async fn a_revoked_key_holds_300_jobs_and_a_new_one_lets_them_all_go_on() {
+    const JOBS: usize = 300;
+    let (plant, configured) = many(JOBS).await;
+    // A payer change rests between its two writes.
+    plant.cloud.inject(InjectedFault::new(UPDATE, FaultKind::Conflict));
+    let half = plant.job(payer_change("p", ATTACHED, "PayByResourceOwner")).await;
+    plant.work().await;
+    assert_eq!(plant.effects().len(), 1);
+    let mut jobs = Vec::with_capacity(JOBS);
+    for n in 0..JOBS {
+        jobs.push(plant.job(grant(&format!("g{n}"), &another(n))).await);
+    }
+    let secret = "rotated".to_owned();
+    plant.cloud.change(OutsideChange::SetSecret { access_key_id: "resource-key".into(), secret }).unwrap();
+    plant.run_until("2026-11-21T10:40:00Z".parse().unwrap()).await;
+    let refused: u64 = plant
+        .cloud
+        .counts()
+        .iter()
+        .filter(|count| count.code == "SignatureDoesNotMatch")
+        .map(|count| count.count)
+        .sum();
+    assert!((20..=23).contains(&refused), "no call for each job, and a question a minute: {refused}");
+    for job in jobs.iter().chain([&half]) {
+        let record = plant.record(*job).await;
+        assert_eq!(record.state(), State::Running, "{}", record.why);
+        assert!(record.why.contains("refused since 2026-11-21T10:20"), "{}", record.why);
+    }
+
+    *configured.lock().unwrap() = key("resource-key", "rotated");
+    plant.run_until("2026-11-21T10:43:00Z".parse().unwrap()).await;
+    for job in &jobs {
+        assert_eq!(plant.said(*job).await, ["accepted", "completed"]);
+    }
+    assert_eq!(plant.said(half).await, ["accepted", "waiting"]);
+    assert_eq!(plant.effects().into_iter().collect::<BTreeSet<_>>().len(), JOBS + 2);
+    assert_eq!(plant.effects().len(), JOBS + 2, "no write came twice");
 }
 
 #[tokio::test]
@@ -120,6 +218,20 @@ async fn a_job_that_waits_for_its_hour_waits_on() {
     plant.run().await;
     assert_eq!(plant.said(uid).await, ["accepted", "waiting", "completed"]);
     assert!(plant.record(uid).await.phase.finished_at().unwrap() > "2026-11-21T11:00:00Z".parse().unwrap());
+}
+
+#[tokio::test]
+async fn a_job_that_waits_for_its_hour_is_not_given_up_however_long_the_key_is_refused() {
+    let plant = plant(role("crossgrant")).await;
+    let job = plant.job(payer_change("p", ATTACHED, "PayByResourceOwner")).await;
+    plant.run_until("2026-11-21T10:30:00Z".parse().unwrap()).await;
+    let fault = InjectedFault::new("DescribeGrantRulesToCen", refused(404, "InvalidAccessKeyId.NotFound"));
+    plant.cloud.inject(fault.times(u32::MAX));
+    plant.run_until("2026-11-22T10:30:00Z".parse().unwrap()).await;
+    assert_eq!(plant.said(job).await, ["accepted", "waiting"]);
+    plant.cloud.clear_faults();
+    plant.run_until("2026-11-22T10:33:00Z".parse().unwrap()).await;
+    assert_eq!(plant.said(job).await, ["accepted", "waiting", "completed"], "it is looked at once the key is good");
 }
 
 #[tokio::test]

@@ -139,6 +139,7 @@ fn printed(cells: &[Cell], ended: &[(Record, Vec<String>)]) -> String {
             (State::Completed, ..) => "completes",
             (State::Parked, true, _) => "parks, half done",
             (State::Parked, false, _) => "parks",
+            (State::Running, ..) => "waits",
             _ => "ends otherwise",
         };
         ends.entry(cell.operation).or_default().entry(cell.column).or_default().insert(word);

@@ -224,7 +224,7 @@ async fn no_secret_shows(way: Way, can_be_renewed: bool) {
     plant.run().await;
 
     assert_eq!(plant.said(granted).await, ["accepted", "completed"]);
-    assert_eq!(plant.said(refused).await, ["accepted", "parked"]);
+    assert_eq!(plant.said(refused).await, ["accepted", "completed"]);
     assert_eq!(plant.said(changed).await.last().unwrap(), "completed");
     let writes = ["GrantInstance", "ModifyGrant", "UpdateTransit"];
     for write in writes {

@@ -13,7 +13,7 @@ use crate::support::site::Options;
 const README: &str = include_str!("../../README.md");
 
 /// What comes of each command, in the order of the README: its exit code and a part of what it says.
-const COMMANDS: [(&str, i32, &str); 27] = [
+const COMMANDS: [(&str, i32, &str); 29] = [
     ("crossgrant --config crossgrant.toml serve", 0, "ready"),
     ("crossgrant submit job.json --wait", 0, "crossgrant.job.completed"),
     ("crossgrant status", 0, "NEEDS A PERSON  nothing"),
@@ -32,6 +32,8 @@ const COMMANDS: [(&str, i32, &str); 27] = [
     ("crossgrant pause 1688000000000001 --reason \"an incident\"", 0, "(token local): an incident"),
     ("crossgrant paused", 0, "account 1688000000000001 is paused since"),
     ("crossgrant unpause 1688000000000001", 0, "is no longer paused"),
+    ("crossgrant accounts", 0, "1688000000000001"),
+    ("crossgrant reload", 0, "nothing has changed"),
     ("crossgrant plan job.json", 0, "NET-4312/1"),
     ("crossgrant plan job.json --profile 1688000000000001=network", 0, "NET-4312/1"),
     ("crossgrant dead list", 0, ""),

@@ -38,6 +38,24 @@ fn a_stop_with_jobs_in_work_is_clean_and_in_time_and_loses_nothing(crew: Crew) {
 }
 
 #[test]
+fn a_stop_that_cuts_jobs_says_how_many() {
+    let site = site(&Options { more: 2, worker: "drain = \"500ms\"", ..Options::default() });
+    site.cloud.inject(InjectedFault::new(GRANT, FaultKind::HangBefore).times(2));
+    let worker = site.worker();
+    site.mail.submit_all(&[job("one", "grant", &another(0)), job("two", "grant", &another(1))]);
+    site.cloud.wait_held(GRANT);
+    worker.process.terminate();
+    let status = worker.process.end(Duration::from_secs(60)).unwrap();
+    let stopped = worker
+        .process
+        .line("that it stopped", |line| line.contains("\"message\":\"stopped\"").then(|| line.to_owned()));
+    let stopped: Value = serde_json::from_str(&stopped).unwrap();
+    assert!(stopped["clean"] == false && stopped["cut"].as_u64().is_some_and(|cut| cut >= 1), "{stopped}");
+    assert!(status.success(), "a cut job loses nothing: {status}");
+    site.cloud.mend();
+}
+
+#[test]
 fn an_empty_worker_is_ready_within_two_seconds() {
     let times = (0..3).map(|_| {
         let site = site(&Options::default());
@@ -106,6 +124,8 @@ fn the_metrics_have_every_family() {
         "crossgrant_broker_blocked",
         "crossgrant_broker_messages",
         "crossgrant_log_lines_dropped",
+        "crossgrant_account_usable",
+        "crossgrant_account_credential_expires_seconds",
     ] {
         for line in ["HELP", "TYPE"] {
             assert!(answer.body.contains(&format!("# {line} {family} ")), "{line} {family}:\n{}", answer.body);

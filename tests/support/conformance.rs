@@ -38,7 +38,7 @@ macro_rules! conformance {
                 requesters_take_turns, one_requester_has_no_more_than_its_part, what_is_in_hand_is_not_claimed,
                 a_flood_that_was_held_waits_for_its_turn_too,
                 a_worker_never_claims_what_it_has_in_hand, what_is_brought_forward_is_due_at_once,
-                only_what_is_put_off_too_far_is_brought_forward;
+                of_an_account_only_its_own_jobs_are_brought_forward, only_what_is_put_off_too_far_is_brought_forward;
             change: a_commit_raises_the_revision, a_commit_on_an_old_revision_changes_nothing,
                 a_conflict_of_another_leaves_nothing_behind, others_change_in_the_same_commit,
                 only_the_table_of_transitions_is_allowed, an_illegal_change_harms_no_other,

@@ -100,6 +100,11 @@ impl Staff<'_> {
         &self.workers[0]
     }
 
+    /// All of them.
+    pub fn all(&self) -> &[Worker] {
+        &self.workers
+    }
+
     /// Kills the worker that has a job in work, or if there is none, some worker.
     pub fn kill_one(&mut self) {
         let colleague = self.place.database.as_ref().is_some_and(|database| holder(database) == "colleague");

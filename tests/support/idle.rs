@@ -104,7 +104,7 @@ macro_rules! counted {
 counted! {
     fn take(messages: Vec<Message>) -> Vec<Taken>;
     fn claim_in_turn(holder: &str, now: Timestamp, until: Timestamp, limit: usize, turns: &Turns) -> Vec<Claimed>;
-    fn bring_forward(now: Timestamp, latest: LatestDue) -> usize;
+    fn bring_forward(now: Timestamp, latest: LatestDue, of: Option<&AccountUid>) -> usize;
     fn reclaim(holder: &str) -> usize;
     fn commit(change: Change) -> Committed;
     fn commit_all(changes: Vec<Change>) -> Vec<Committed>;

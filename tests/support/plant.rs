@@ -10,6 +10,7 @@ use crossgrant::clock::{Clock, ManualClock};
 use crossgrant::cloud::{AccountCredentials, Accounts, ClientParts, Limits, RouterTransport, StaticKeys};
 use crossgrant::domain::{AccountUid, Hour, JobUid};
 use crossgrant::engine::events::Announcer;
+use crossgrant::engine::loops::accounts::Rounds;
 use crossgrant::engine::loops::intake::Inbox;
 use crossgrant::engine::loops::shared::{Engine, EngineParts};
 use crossgrant::engine::loops::worker;
@@ -119,7 +120,7 @@ impl Plant {
             clock: plant.clock.clone(),
             catalog: plant.engine.catalog.clone(),
             registry: plant.engine.registry.clone(),
-            policy: Policy::everybody(),
+            policy: Policy::everybody().into(),
             announcer: announcer(),
             crash_points: plant.script.clone(),
             observer: Arc::new(NoObserver),
@@ -203,7 +204,7 @@ impl Plant {
             clock: clock.clone(),
             catalog,
             registry,
-            policy,
+            policy: policy.into(),
             announcer: announcer(),
             crash_points: script.clone(),
             observer: Arc::new(NoObserver),
@@ -306,8 +307,11 @@ impl Plant {
         loop {
             self.work().await;
             sweep::pass(&self.engine).await.unwrap();
+            self.engine.cloud.ask_accounts(false).await;
+            let question = Rounds::default().settle(&self.engine).await;
             self.work().await;
-            let dues = [self.store().next_due().await.unwrap(), self.store().next_sweep().await.unwrap()];
+            let question = question.map(|span| crossgrant::clock::later(self.clock.now(), span));
+            let dues = [self.store().next_due().await.unwrap(), self.store().next_sweep().await.unwrap(), question];
             let Some(next) = dues.into_iter().flatten().min() else { return };
             if next > horizon {
                 return;

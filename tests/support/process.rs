@@ -113,6 +113,16 @@ impl Process {
         self.signal("-TERM");
     }
 
+    /// Has it read its configuration again (SIGHUP).
+    pub fn hang_up(&self) {
+        self.signal("-HUP");
+    }
+
+    /// Sends it SIGUSR1.
+    pub fn user_signal(&self) {
+        self.signal("-USR1");
+    }
+
     /// Stops it where it is (SIGSTOP), until it is woken.
     pub fn stop(&self) {
         self.signal("-STOP");

@@ -140,6 +140,12 @@ impl Site {
         self.store.as_deref().map(token_file::beside)
     }
 
+    /// Changes the worker's configuration where it is written.
+    pub fn reconfigure(&self, change: impl FnOnce(String) -> String) {
+        let text = std::fs::read_to_string(&self.config).unwrap();
+        std::fs::write(&self.config, change(text)).unwrap();
+    }
+
     /// Starts a worker, and waits until it can work.
     pub fn worker(&self) -> Worker {
         let worker = self.start();

@@ -6,7 +6,7 @@ use clap::Command;
 type Example = (&'static str, &'static str);
 
 /// The examples of the commands, in the order of `--help`.
-const EXAMPLES: [(&str, &[Example]); 32] = [
+const EXAMPLES: [(&str, &[Example]); 34] = [
     (
         "serve",
         &[
@@ -107,6 +107,8 @@ const EXAMPLES: [(&str, &[Example]); 32] = [
     ("pause", &[("crossgrant pause 1688000000000001 --reason \"an incident\"", "Start no more jobs in an account.")]),
     ("unpause", &[("crossgrant unpause 1688000000000001", "Start its jobs again.")]),
     ("paused", &[("crossgrant paused --json", "The paused accounts, for programs.")]),
+    ("accounts", &[("crossgrant accounts", "Whether the cloud takes the keys of each account, and when these end.")]),
+    ("reload", &[("crossgrant reload", "Take over new secrets, rules, limits, tokens and the log filter.")]),
     ("dead list", &[("crossgrant dead list", "Rejected jobs with their faults, and undelivered messages.")]),
     ("dead replay", &[("crossgrant dead replay 17 18", "Send two undelivered messages again.")]),
     ("dead drop", &[("crossgrant dead drop --yes", "Delete all undelivered messages.")]),

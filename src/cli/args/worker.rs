@@ -34,6 +34,10 @@ pub enum WorkerCommand {
     Unpause(UnpauseArgs),
     /// List the paused accounts.
     Paused(PausedArgs),
+    /// List the accounts of a running worker: whether the cloud takes their keys, when these end, and their budget.
+    Accounts(AccountsArgs),
+    /// Let a running worker read its configuration again: secrets, allow-rules, limits, tokens and the log filter.
+    Reload(ReloadArgs),
     /// List rejected jobs and undelivered messages; send undelivered messages again, or drop them.
     #[command(subcommand)]
     Dead(DeadCommand),
@@ -52,6 +56,8 @@ impl WorkerCommand {
             Self::Pause(args) => &args.worker,
             Self::Unpause(args) => &args.worker,
             Self::Paused(args) => &args.worker,
+            Self::Accounts(args) => &args.worker,
+            Self::Reload(args) => &args.worker,
             Self::Dead(DeadCommand::List(args)) => &args.worker,
             Self::Dead(DeadCommand::Replay(args) | DeadCommand::Drop(args)) => &args.worker,
         }
@@ -68,6 +74,8 @@ impl WorkerCommand {
             Self::Pause(args) => args.json,
             Self::Unpause(args) => args.json,
             Self::Paused(args) => args.json,
+            Self::Accounts(args) => args.json,
+            Self::Reload(args) => args.json,
             Self::Dead(DeadCommand::List(args)) => args.json,
             Self::Dead(DeadCommand::Replay(args) | DeadCommand::Drop(args)) => args.json,
             Self::Release(args) => args.json,
@@ -307,6 +315,26 @@ pub struct UnpauseArgs {
 #[derive(Debug, Args)]
 pub struct PausedArgs {
     /// Print one JSON object per line.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub worker: WorkerArgs,
+}
+
+/// `accounts`
+#[derive(Debug, Args)]
+pub struct AccountsArgs {
+    /// Print one JSON object per line.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub worker: WorkerArgs,
+}
+
+/// `reload`
+#[derive(Debug, Args)]
+pub struct ReloadArgs {
+    /// Print one JSON object per line, one for each change.
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]

@@ -23,6 +23,7 @@ pub(super) struct CloudScope<'a> {
 
 /// Checks each account, then what it can read.
 pub(super) async fn cloud(access: CloudAccess, clock: &Arc<dyn Clock>, scope: &CloudScope<'_>) -> Vec<DoctorFinding> {
+    let endpoint = access.endpoints.sts().to_string();
     let made = catalog(&access.overrides).and_then(|catalog| {
         let accounts = client(access, &catalog, clock, Arc::new(Unobserved))?;
         Ok((catalog, accounts))
@@ -34,7 +35,7 @@ pub(super) async fn cloud(access: CloudAccess, clock: &Arc<dyn Clock>, scope: &C
     let (classes, readers) = (&catalog.classes, &accounts as &dyn Readers);
     let (mut findings, mut identified) = (Vec::new(), Vec::new());
     for uid in &scope.uids {
-        let found = accounts::account(&accounts, uid, clock.as_ref(), classes).await;
+        let found = accounts::account(&accounts, uid, &endpoint, clock.as_ref(), classes).await;
         // Without its own credential, nothing can be found out about the permissions of an account.
         let identifies = found.first().is_some_and(|credential| !credential.is_fault());
         findings.extend(found);

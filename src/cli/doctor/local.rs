@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 
 use super::finding::{DoctorFinding, failed, fault, fine};
-use crate::admin::JobPage;
+use crate::admin::{AccountView, AccountsView, JobPage};
 use crate::cli::args::WorkerArgs;
 use crate::cli::client::AdminClient;
 use crate::cli::exit::Exit;
@@ -15,6 +15,7 @@ use crate::cli::store;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, StoreConfig};
 use crate::domain::Code;
+use crate::engine::ports::account::Standing;
 use crate::engine::ports::store::StoreError;
 use crate::store::Sqlite;
 
@@ -43,7 +44,55 @@ pub(super) async fn local(config: &Config) -> Vec<DoctorFinding> {
         }
         Err(error) => failed("worker", error, advice),
     };
-    vec![answers, ready]
+    let known = worker.get::<AccountsView>("/v1/accounts").await;
+    let known =
+        known.map_or_else(|error| vec![failed("accounts", error, "restart the worker")], |view| accounts(&view));
+    [vec![answers, ready], known].concat()
+}
+
+/// The accounts as the running worker knows them.
+fn accounts(view: &AccountsView) -> Vec<DoctorFinding> {
+    let mut findings = Vec::new();
+    for AccountView { report, outdated, .. } in &view.accounts {
+        let uid = &report.uid;
+        if *outdated {
+            let says =
+                format!("the worker still holds the old key of account {uid}; the configuration has another one");
+            findings.push(fault("accounts", Code::CredentialOutdated, says, "crossgrant reload"));
+        }
+        match &report.standing {
+            Standing::Unknown | Standing::Ok => {}
+            Standing::Refused(refusal) | Standing::Probing(refusal) => {
+                let says =
+                    format!("the worker holds the jobs of account {uid}, which is {refusal}: {}", refusal.message);
+                let advice = "correct the credential of the account; the worker reads it anew each minute, or at once after \
+                              `crossgrant reload`";
+                findings.push(fault("accounts", Code::AccountRefused, says, advice));
+            }
+            Standing::Unreachable { since, message } => {
+                let says = format!("the worker gets no answer as account {uid} since {since}: {message}");
+                findings.push(fault(
+                    "accounts",
+                    Code::CloudUnreachable,
+                    says,
+                    "check the network and `[cloud.endpoints]`",
+                ));
+            }
+        }
+    }
+    findings.extend(view.faults.first().map(|fault| {
+        let says = format!("the worker cannot use its configuration as it is now: {fault}");
+        self::fault(
+            "accounts",
+            Code::ConfigUnusable,
+            says,
+            "correct it: until then the worker goes on with what it has",
+        )
+    }));
+    if findings.is_empty() {
+        findings.push(fine("accounts", format!("the worker can use its accounts: {}", view.accounts.len())));
+    }
+    findings
 }
 
 /// Whether a worker could listen at its address.
@@ -108,5 +157,49 @@ fn absent(path: &Path) -> DoctorFinding {
             let says = format!("{} cannot be created: {above} is no directory that can be written", path.display());
             fault("store", Code::StoreUnavailable, says, "set `[store] path` to a file that the worker can create")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::AccountUid;
+    use crate::engine::ports::account::{AccountReport, RefusedCredential};
+
+    #[test]
+    fn what_the_worker_knows_of_its_accounts_is_found() {
+        let known = |standing, outdated| {
+            let report = AccountReport {
+                uid: AccountUid::parse("1688000000000001").unwrap(),
+                credential: "access-key".into(),
+                key_end: None,
+                expires_at: None,
+                last_success: None,
+                standing,
+                budget: None,
+            };
+            AccountsView { accounts: vec![AccountView { report, site: None, outdated }], faults: vec![] }
+        };
+        let codes = |view: &AccountsView| accounts(view).iter().map(|finding| finding.code).collect::<Vec<_>>();
+        let refusal = RefusedCredential {
+            since: "2026-11-28T16:25:16Z".parse().unwrap(),
+            code: "SignatureDoesNotMatch".into(),
+            asked: "GetCallerIdentity".into(),
+            message: "no".into(),
+        };
+        let silent = Standing::Unreachable { since: refusal.since, message: "reset".into() };
+        assert_eq!(codes(&known(Standing::Ok, false)), [None]);
+        assert_eq!(codes(&known(Standing::Ok, true)), [Some(Code::CredentialOutdated)]);
+        assert_eq!(codes(&known(silent, false)), [Some(Code::CloudUnreachable)]);
+        let refused = known(Standing::Refused(refusal), true);
+        assert_eq!(codes(&refused), [Some(Code::CredentialOutdated), Some(Code::AccountRefused)]);
+        let said: String = accounts(&refused).iter().flat_map(DoctorFinding::lines).collect();
+        assert!(said.contains("the worker still holds the old key of account 1688000000000001"), "{said}");
+        assert!(
+            said.contains("do: crossgrant reload") && said.contains("refused since 2026-11-28T16:25:16Z"),
+            "{said}"
+        );
+        let faulty = AccountsView { faults: vec!["c.toml:3: no".into()], ..known(Standing::Ok, false) };
+        assert_eq!(codes(&faulty), [Some(Code::ConfigUnusable)]);
     }
 }

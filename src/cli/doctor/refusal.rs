@@ -72,7 +72,9 @@ mod tests {
             assert!(!advice.is_empty() && !advice.contains("doctor"), "{}: {advice}", entry.advice);
         }
         let advised = advice(&refused(Operation::DescribeVpnAttachments, "InvalidAccessKeyId.NotFound"), &classes());
-        assert_eq!(advised, "Correct the account's credential in the configuration, then `resume` what has parked.");
+        let expected = "Correct the account's credential in the configuration. The worker reads it anew within a minute, or at once \
+                        after `crossgrant reload`, and the account's jobs go on by themselves.";
+        assert_eq!(advised, expected);
     }
 
     #[test]

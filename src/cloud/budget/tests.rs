@@ -222,3 +222,27 @@ fn reads_and_writes_have_limits_and_an_operation_its_own() {
     let of = [Operation::ListTransitRouterVpcAttachments, WRITE, READ].map(|operation| limits.of(operation));
     assert_eq!(of, [5, 2, 20]);
 }
+
+#[tokio::test]
+async fn other_limits_hold_for_what_is_called_already_and_for_what_is_not() {
+    let limits =
+        |rate| Limits { reads_per_second: rate, writes_per_second: rate, burst: 1, operations: BTreeMap::new() };
+    let clock = ManualClock::new(Timestamp::UNIX_EPOCH);
+    let budget = Budget::new(Some(limits(4)));
+    let rate = async |operation| budget.pass(&clock, &account('1'), operation, Urgency::default()).await.unwrap().rate;
+    assert_eq!(rate(READ).await, Some(4.0));
+    budget.share(2, &clock);
+    budget.limit(&limits(10), &clock);
+    clock.advance(Duration::from_secs(10));
+    assert_eq!((rate(READ).await, rate(WRITE).await), (Some(5.0), Some(5.0)), "a half of the new rate");
+    assert_eq!(budget.limits(), Some(limits(10)));
+    let report = budget.report(&account('1'), clock.uptime()).unwrap();
+    assert_eq!((report.reads_per_second, report.writes_per_second, report.slowed), (5.0, 5.0, BTreeMap::new()));
+    budget.throttled(&account('1'), READ, clock.uptime(), clock.uptime(), None);
+    let report = budget.report(&account('1'), clock.uptime()).unwrap();
+    assert_eq!(report.slowed, BTreeMap::from([(READ, 2.5)]));
+
+    let endless = Budget::new(None);
+    endless.limit(&limits(1), &clock);
+    assert_eq!(endless.limits(), None);
+}

@@ -56,7 +56,10 @@ pub(super) fn refused(role: &Role, error: CloudError) -> CredentialError {
         }
         // The credential it is assumed with was refused itself.
         Failure::Credential { refusal, .. } => Some(*refusal),
-        Failure::NotSent { .. } | Failure::Held { .. } | Failure::Unanswered { .. } => None,
+        Failure::NotSent { .. }
+        | Failure::AccountRefused { .. }
+        | Failure::Held { .. }
+        | Failure::Unanswered { .. } => None,
     };
     CredentialError { why, retry_after: error.retry_after, refusal }
 }

@@ -4,6 +4,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use secrecy::ExposeSecret;
+use sha2::{Digest, Sha256};
+
 use super::CredentialSource;
 use super::assume_role::AssumeRole;
 use super::instance::{InstanceRole, MachineRole};
@@ -34,6 +37,44 @@ pub enum Credential {
     Uri(CredentialsUri),
     /// The same as other accounts that name it: they share one source.
     Shared(Arc<Credential>),
+}
+
+/// A digest of a credential as it is configured, secrets included.
+pub(in crate::cloud) type CredentialDigest = [u8; 32];
+
+impl Credential {
+    /// The word for how the keys are had.
+    pub(in crate::cloud) fn kind(&self) -> &'static str {
+        match self {
+            Self::Source(_) => "access-key",
+            Self::AssumeRole { .. } => "assumed-role",
+            Self::Oidc(_) => "oidc-role",
+            Self::InstanceRole(_) => "ecs-role",
+            Self::Uri(_) => "credentials-uri",
+            Self::Shared(_) => "hub",
+        }
+    }
+
+    /// Tells two credentials apart without keeping what they hold.
+    pub(in crate::cloud) fn digest(&self) -> CredentialDigest {
+        let mut hash = Sha256::new_with_prefix(self.kind());
+        let mut add = |text: &str| {
+            hash.update(text.len().to_be_bytes());
+            hash.update(text);
+        };
+        match self {
+            Self::Source(source) => source.configured().iter().for_each(|part| add(part.expose_secret())),
+            Self::AssumeRole { role, .. } => add(&format!("{role:?}")),
+            Self::Oidc(oidc) => add(&format!("{oidc:?}")),
+            Self::InstanceRole(role) => add(&format!("{role:?}")),
+            Self::Uri(uri) => add(uri.secret().expose_secret()),
+            Self::Shared(_) => {}
+        }
+        if let Self::AssumeRole { with, .. } | Self::Shared(with) = self {
+            hash.update(with.digest());
+        }
+        hash.finalize().into()
+    }
 }
 
 impl<S: CredentialSource> From<S> for Credential {

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use super::issued::{Issued, Issuer};
 use super::keys::Keys;
-use super::{CredentialError, CredentialSource};
+use super::{CredentialError, CredentialSource, HeldKeys};
 use crate::clock::{Clock, later};
 use crate::cloud::single_flight::SingleFlight;
 
@@ -91,6 +91,10 @@ impl<I: Issuer> std::fmt::Debug for Renewing<I> {
 impl<I: Issuer> CredentialSource for Renewing<I> {
     async fn keys(&self) -> Result<Arc<Keys>, CredentialError> {
         self.flight.run(|| self.fresh(), || self.renew()).await
+    }
+
+    fn held(&self) -> Option<HeldKeys> {
+        self.current().as_ref().map(|current| HeldKeys { keys: current.keys.clone(), ends: Some(current.ends) })
     }
 
     fn invalidate(&self, refused: &Arc<Keys>) {

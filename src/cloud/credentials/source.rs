@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
+use secrecy::SecretString;
 
 use super::keys::Keys;
 use crate::engine::ports::cloud::Refusal;
@@ -28,11 +30,31 @@ impl CredentialError {
     }
 }
 
+/// Keys that a source has handed out.
+#[derive(Debug, Clone)]
+pub struct HeldKeys {
+    /// What signs.
+    pub keys: Arc<Keys>,
+    /// When they end; `None` if they do not.
+    pub ends: Option<Timestamp>,
+}
+
 /// A source of keys.
 #[async_trait]
 pub trait CredentialSource: fmt::Debug + Send + Sync + 'static {
     /// Keys that are good for a request sent now. Called before every attempt, so an implementation caches.
     async fn keys(&self) -> Result<Arc<Keys>, CredentialError>;
+
+    /// The keys that were handed out last, and when they end; `None` before there were any.
+    fn held(&self) -> Option<HeldKeys> {
+        None
+    }
+
+    /// What is configured, with its secrets, to tell two sources apart; empty for one that is not told apart. Only its digest is
+    /// kept.
+    fn configured(&self) -> Vec<SecretString> {
+        vec![]
+    }
 
     /// The cloud refused a request because these keys are no longer good: the next call of [`Self::keys`] gets others, if
     /// there are any. If the keys were replaced meanwhile, nothing changes.

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 
 use super::keys::Keys;
-use super::source::{CredentialError, CredentialSource};
+use super::source::{CredentialError, CredentialSource, HeldKeys};
 
 /// An access key of the configuration or the environment.
 #[derive(Debug, Clone)]
@@ -25,5 +25,15 @@ impl StaticKeys {
 impl CredentialSource for StaticKeys {
     async fn keys(&self) -> Result<Arc<Keys>, CredentialError> {
         Ok(self.0.clone())
+    }
+
+    fn held(&self) -> Option<HeldKeys> {
+        Some(HeldKeys { keys: self.0.clone(), ends: None })
+    }
+
+    fn configured(&self) -> Vec<SecretString> {
+        let Keys { access_key_id, access_key_secret, security_token, .. } = self.0.as_ref();
+        let secrets = [Some(access_key_secret.clone()), security_token.clone()];
+        std::iter::once(access_key_id.as_str().into()).chain(secrets.into_iter().flatten()).collect()
     }
 }

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::{ACCEPT, HOST, USER_AGENT};
 use http::{Request, Uri};
+use secrecy::SecretString;
 
 use super::CredentialError;
 use super::issued::{self, Issued, Issuer};
@@ -38,6 +39,13 @@ pub enum BadCredentialsUri {
          from anywhere else use https"
     )]
     Plain,
+}
+
+impl CredentialsUri {
+    /// The whole URL, which may hold a secret.
+    pub(super) fn secret(&self) -> SecretString {
+        self.uri.to_string().into()
+    }
 }
 
 impl FromStr for CredentialsUri {

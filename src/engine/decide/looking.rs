@@ -4,6 +4,7 @@
 use crate::clock::later;
 use crate::domain::{Mode, Reason};
 use crate::engine::decide::decision::{Deciding, Next};
+use crate::engine::decide::retrying::is_about_credential;
 use crate::engine::ports::action::{Certain, Judgement};
 use crate::engine::ports::cloud::CloudError;
 use crate::engine::record::{Image, Outcome, Record, State, Write};
@@ -60,7 +61,7 @@ impl Deciding<'_> {
         // Good keys of readers say nothing of those that a write was refused with.
         let refused = |write: &Write| {
             matches!(write.outcome, Outcome::Refused { retry: true, .. })
-                && self.judged(write).is_some_and(|judged| judged.class == Class::Auth)
+                && self.judged(write).is_some_and(|judged| is_about_credential(judged.class))
         };
         if !self.record.writes.iter().any(|write| write.step == self.record.step && refused(write)) {
             self.record.keys_refused_since = None;
@@ -158,6 +159,9 @@ impl Deciding<'_> {
         let verdict = error.verdict(self.context.classes);
         let message = error.to_string();
         if self.record.state() == State::Waiting {
+            if is_about_credential(verdict.class) {
+                self.cannot_look();
+            }
             let next = self.still_unclear(message);
             // Its next check may come sooner than the server wants to be asked.
             if let (Some(asked), Some(due)) = (error.retry_after, self.record.phase.due()) {

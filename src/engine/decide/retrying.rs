@@ -12,19 +12,15 @@ use crate::engine::record::{Judged, Outcome, Write};
 use crate::workflow::{Class, Step, Verdict};
 
 impl<'a> Deciding<'a> {
-    /// After a failed call: tries again as `policy` says. If the keys of the account are refused, the job parks: at once if they
-    /// are refused for good, and otherwise after `keys-patience`.
+    /// After a failed call: tries again as `policy` says. If the credential of the account is refused, no job is to blame, so
+    /// none ends or parks over it, however long it lasts.
     pub(super) fn after_failure(&mut self, policy: &str, verdict: &Verdict<'_>, error: &CloudError) -> Next {
-        let refused_for_good = match verdict.class {
-            Class::Credential => true,
-            Class::Auth => {
-                let since = *self.record.keys_refused_since.get_or_insert(self.now);
-                self.now >= later(since, self.context.policies.keys_patience)
+        if is_about_credential(verdict.class) {
+            if self.is_expired() {
+                return self.expire();
             }
-            _ => false,
-        };
-        if refused_for_good {
-            return self.park(Reason::CredentialRefused, format!("{error}: {}", verdict.meaning));
+            self.record.trying_since = self.now;
+            self.record.keys_refused_since.get_or_insert(self.now);
         }
         self.again_after(policy, error.to_string(), error.retry_after)
     }
@@ -85,7 +81,7 @@ impl<'a> Deciding<'a> {
         let (late, now) = (self.late(), self.now);
         let record = &mut self.record;
         record.trying_since = later(record.trying_since, late).min(now);
-        record.keys_refused_since = record.keys_refused_since.map(|since| later(since, late).min(now));
+        record.keys_refused_since = record.keys_refused_since.map(|since| since.min(now));
         for write in &mut record.writes {
             write.intended_at = write.intended_at.min(now);
             match &mut write.outcome {
@@ -128,6 +124,11 @@ impl<'a> Deciding<'a> {
         self.record.why = why;
         Next::Rest
     }
+}
+
+/// Whether a refusal says something of the account's credential, and nothing of the job.
+pub(super) fn is_about_credential(class: Class) -> bool {
+    matches!(class, Class::Auth | Class::Credential)
 }
 
 #[cfg(test)]

@@ -241,6 +241,13 @@ impl Deciding<'_> {
         until(since, self.now)
     }
 
+    /// The credential that the look needs is refused: it was not in vain, since it was not made.
+    pub(super) fn cannot_look(&mut self) {
+        if let Some(wait) = &mut self.record.wait {
+            wait.unmet_since = None;
+        }
+    }
+
     fn wait_on(&mut self, what: String) -> Next {
         let Some(wait) = self.record.wait.clone() else {
             return self.park(Reason::HalfDone, "it is at a wait and waits for nothing".into());

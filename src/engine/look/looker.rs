@@ -254,6 +254,9 @@ fn refuses_to_tell(classes: &ErrorClasses, error: &CloudError) -> bool {
         }
         // The budget of this worker holds it back; it goes out later.
         Failure::NotSent { .. } => error.retry_after.is_none(),
-        Failure::Credential { .. } | Failure::Held { .. } | Failure::Unanswered { .. } => false,
+        Failure::Credential { .. }
+        | Failure::AccountRefused { .. }
+        | Failure::Held { .. }
+        | Failure::Unanswered { .. } => false,
     }
 }

@@ -121,7 +121,7 @@ impl Engine {
         reason: String,
         authority: &str,
     ) -> Result<Pause, CommandError> {
-        if !self.policy.knows(&account) {
+        if !self.policy.get().knows(&account) {
             return Err(
                 Declined(format!("no credentials are configured for account {account}; is it mistyped?")).into()
             );

@@ -20,7 +20,7 @@ use crate::engine::ports::urgency::{OnBehalf, Priority, Urgency};
 use crate::engine::ports::write_permit::WritePermit;
 use crate::engine::record::{Record, State, Write};
 use crate::engine::seen::{Reads, Seen};
-use crate::workflow::{Call, Definition};
+use crate::workflow::{Call, Class, Definition};
 
 /// Pause after a store that could not be used.
 pub(super) const STORE_PAUSE: Duration = Duration::from_secs(1);
@@ -91,7 +91,7 @@ impl<'a> Execution<'a> {
                 Committed::Done => return Ok(next),
                 Committed::OverLimit(begun) => {
                     self.keep_look(&decided);
-                    let most = self.engine.policy.limits().of(self.record.job.kind).unwrap_or_default();
+                    let most = self.engine.policy.get().limits().of(self.record.job.kind).unwrap_or_default();
                     observation = Observation::OverLimit { begun, most };
                 }
                 Committed::Locked(other) => {
@@ -266,6 +266,12 @@ impl<'a> Execution<'a> {
             });
             return Ok(Observation::SeenInPart { seen, unread, asked: reads });
         }
+        // What one account reads is of no use without the other.
+        if let Some(refused) =
+            [&job.instance.owner, &job.cen.owner].map(|uid| engine.cloud.admits(uid)).into_iter().find_map(Result::err)
+        {
+            return Ok(Observation::LookFailed(refused));
+        }
         let look = looker.look(job, reads);
         let looked = tokio::time::timeout(limit, self.urgency(began, limit).scope(look)).await.unwrap_or_else(|_| {
             let failure = Failure::Unanswered { why: format!("a look took longer than {limit:?}") };
@@ -361,6 +367,10 @@ impl<'a> Execution<'a> {
                 job.uid = %self.record.uid, cloud.operation = %write.operation, cloud.request_id = %answer.request_id,
                 account.uid = %write.account, resource.id = %write.resource, "wrote"
             ),
+            // What refuses the credential of an account is said once, of the account.
+            Err(error) if matches!(error.class(&engine.catalog.classes), Class::Auth | Class::Credential) => {
+                tracing::debug!(job.uid = %self.record.uid, account.uid = %write.account, %error, "a write was refused");
+            }
             Err(error) => tracing::warn!(
                 job.uid = %self.record.uid, cloud.operation = %write.operation, account.uid = %write.account,
                 resource.id = %write.resource, %error, "a write failed"

@@ -201,7 +201,8 @@ impl Inbox {
         if let Some(Err(bad)) = incoming.user_id.as_deref().map(Requester::parse) {
             refuse("amqp:user_id", Code::JobBadUser, bad.to_string());
         }
-        if let Some(queue) = incoming.reply_to.as_deref().filter(|queue| !self.engine.policy.answers(&requester, queue))
+        if let Some(queue) =
+            incoming.reply_to.as_deref().filter(|queue| !self.engine.policy.get().answers(&requester, queue))
         {
             let why = format!("no rule of the policy allows {requester} to have its answers sent to {queue:?}");
             refuse("amqp:reply_to", Code::JobReplyToNotAllowed, why);
@@ -228,7 +229,7 @@ impl Inbox {
             message: format!("the id {id:?} was used by {requester} before, for another request; take a new one"),
         };
         let reused = self.rejection(Reason::IdReused, Some(id), &[fault], requester, incoming, now);
-        let most_unbegun = self.engine.policy.unbegun();
+        let most_unbegun = self.engine.policy.get().unbegun();
         Arrival { record: Box::new(record), digest, outbound: vec![message], reused, most_unbegun }
     }
 
@@ -263,7 +264,7 @@ impl Inbox {
         let copy = incoming.dead_lettered.is_none().then(|| self.dead_copy(uid, &reasons.to_string(), incoming));
         let outbound = copy.into_iter().chain([said]).collect();
         let answers = |queue: &String| {
-            reply_to_fault(queue, &self.reserved).is_none() && self.engine.policy.answers(&requester, queue)
+            reply_to_fault(queue, &self.reserved).is_none() && self.engine.policy.get().answers(&requester, queue)
         };
         let reply_to = incoming.reply_to.clone().filter(answers);
         let origin = Origin { reply_to, ..origin(incoming) };

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 
 use crate::clock::{Clock, earlier};
-use crate::domain::{EventType, InstanceId, JobId, JobUid, Kind};
+use crate::domain::{EventType, InstanceId, JobId, JobUid, Kind, Live};
 use crate::engine::decide::decision::{Context, Decision, Next};
 use crate::engine::events::Announcer;
 use crate::engine::guards::{WINDOW, setting};
@@ -36,8 +36,8 @@ pub struct EngineParts {
     pub catalog: Arc<Catalog>,
     /// The actions that steps can call.
     pub registry: Arc<Registry>,
-    /// Allow-rules, sites and hourly limits.
-    pub policy: Policy,
+    /// Allow-rules, sites and hourly limits, as they are configured now.
+    pub policy: Live<Policy>,
     /// Makes events and addresses them.
     pub announcer: Announcer,
     /// Where a test cuts the engine; in production nowhere.
@@ -209,7 +209,7 @@ impl Engine {
         let also = also.into_iter().map(|(other, said)| self.next(other, &[said], now));
         let admission = begins.then(|| Admission {
             since: earlier(now, WINDOW),
-            most: self.policy.limits().of(record.job.kind).filter(|_| record.approved_at.is_none()),
+            most: self.policy.get().limits().of(record.job.kind).filter(|_| record.approved_at.is_none()),
         });
         let intends = matches!(next, Next::Write(_));
         (Change { also: also.collect(), record, lease, outbound, admission, intends }, moved)

@@ -60,7 +60,7 @@ async fn follow(engine: &Engine, booted: &mut Timestamp) {
     }
     if moved.is_negative() {
         let now = engine.clock.now();
-        match engine.store.bring_forward(now, LatestDue { resting: now, waiting: now }).await {
+        match engine.store.bring_forward(now, LatestDue::all(now), None).await {
             Ok(jobs) => {
                 tracing::info!(jobs, back.seconds = -moved.as_secs(), "the time was put right; looks at every job")
             }
@@ -86,7 +86,7 @@ async fn find_put_off(engine: &Engine, checked: &mut Option<Duration>) {
     let resting = later(now, engine.catalog.policies.longest_rest());
     // The next check of a wait is at the top of the next hour at the latest.
     let waiting = later(now, engine.announcer.hour.length());
-    match engine.store.bring_forward(now, LatestDue { resting, waiting }).await {
+    match engine.store.bring_forward(now, LatestDue { resting, waiting }, None).await {
         Ok(0) => {}
         Ok(jobs) => {
             tracing::warn!(jobs, "a clock that was ahead had put jobs off too far; looks at them");

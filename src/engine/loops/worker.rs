@@ -78,8 +78,8 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
 const ASK_PAUSE: Duration = Duration::from_millis(20);
 
 /// Works until `stop` says true, then waits up to `drain` for the jobs in work to come to rest. Jobs that do not are cut
-/// off, as in a crash.
-pub async fn work(engine: Arc<Engine>, capacity: Capacity, mut stop: watch::Receiver<bool>) {
+/// off, as in a crash; returns how many.
+pub async fn work(engine: Arc<Engine>, capacity: Capacity, mut stop: watch::Receiver<bool>) -> usize {
     let mut jobs = JoinSet::new();
     match engine.store.reclaim(&engine.holder).await {
         Ok(0) => {}
@@ -113,6 +113,7 @@ pub async fn work(engine: Arc<Engine>, capacity: Capacity, mut stop: watch::Rece
             "the drain time is over; jobs still in work are cut off and taken up again after their lease"
         ),
     }
+    jobs.len()
 }
 
 /// Claims what is due. Returns after how long to look again; `None` if only a notification brings more.
@@ -161,8 +162,9 @@ async fn fill(
 
 /// Works on one claimed job until it rests. `deadline` is the end of its lease on the uptime clock.
 pub async fn run(engine: &Engine, claimed: Claimed, deadline: Duration) -> Result<(), StoreError> {
-    let refusal = engine.policy.refuses(&claimed.record.requester, &claimed.record.job);
-    let objections = engine.policy.objections(&claimed.record.job);
+    let policy = engine.policy.get();
+    let refusal = policy.refuses(&claimed.record.requester, &claimed.record.job);
+    let objections = policy.objections(&claimed.record.job);
     let mut execution = Execution::new(engine, claimed, deadline);
     let paused = execution.pause().await?;
     let mut observation = Observation::TakenUp { refusal, objections, paused };

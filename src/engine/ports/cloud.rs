@@ -12,6 +12,7 @@ use crate::domain::{
     AccountUid, Cen, CenId, ChildInstance, GrantRule, Instance, InstanceId, InstanceType, ListedAttachment, Operation,
     OrderType, TransitRouter,
 };
+use crate::engine::ports::account::{AccountReport, RefusedCredential};
 use crate::engine::ports::write_permit::WritePermit;
 
 /// An answer of the cloud, put together from one call or several.
@@ -118,12 +119,19 @@ pub enum Failure {
     },
     /// It never left this machine, because the issuer of the account's credential, or the check of its owner, refused. It has
     /// had no effect.
-    #[error("not sent: {why}")]
+    #[error("{why}")]
     Credential {
         /// Which credential, and what was wrong with it.
         why: String,
         /// The refusal that the error table classifies.
         refusal: Box<Refusal>,
+    },
+    /// It never left this machine, because the cloud refuses the credential of the account: see
+    /// [`Standing::Refused`](crate::engine::ports::account::Standing::Refused). It has had no effect.
+    #[error("{why}")]
+    AccountRefused {
+        /// Which account, since when, and the code.
+        why: String,
     },
     /// A read that the cloud refused to the account for a reason that concerns no job (class `held`), just now or a short while
     /// ago. In the second case it was not made. It is tried again later, and had no effect.
@@ -159,6 +167,22 @@ pub struct Refusal {
     pub status: u16,
     /// `Code`; empty when the answer had none.
     pub code: String,
+}
+
+impl Refusal {
+    /// Its code for people.
+    pub fn shown_code(&self) -> String {
+        shown_code(self.status, &self.code)
+    }
+}
+
+/// The code of a refusal for people; in words where the answer has none.
+pub fn shown_code(status: u16, code: &str) -> String {
+    match (code, status) {
+        ("", 200) => "belongs to another account".to_owned(),
+        ("", _) => format!("HTTP {status}"),
+        _ => code.to_owned(),
+    }
 }
 
 /// Reads of the account that owns the network instance.
@@ -297,4 +321,41 @@ pub trait Cloud: Readers {
 
     /// Divides the budgets by a new number of workers, of which each keeps to its part.
     fn share(&self, workers: u32);
+
+    /// What is known of each account, in the order of the uids.
+    fn accounts(&self) -> Vec<AccountReport> {
+        vec![]
+    }
+
+    /// The refusal, if the cloud refuses the credential of an account: then no call is made as it.
+    fn refusal(&self, _account: &AccountUid) -> Option<RefusedCredential> {
+        None
+    }
+
+    /// What a call as the account would be answered without being made, if the cloud refuses its credential.
+    ///
+    /// # Errors
+    /// [`Failure::AccountRefused`], with the time until the account is asked again.
+    fn admits(&self, _account: &AccountUid) -> Result<(), CloudError> {
+        Ok(())
+    }
+
+    /// Asks for the identity of the accounts for which that is due, each with its secret file and its role read anew; with
+    /// `unknown` also of those that were not used yet. Answered or not, it returns.
+    async fn ask_accounts(&self, _unknown: bool) {}
+
+    /// When [`Cloud::ask_accounts`] has something to ask next, by the uptime clock; `None` while nothing is wrong.
+    fn next_question(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Returns when a question may be due earlier than it was, or accounts were freed.
+    async fn account_turned(&self) {
+        std::future::pending().await
+    }
+
+    /// The accounts whose jobs go on, because their credential is taken again; each is told once.
+    fn freed_accounts(&self) -> Vec<AccountUid> {
+        vec![]
+    }
 }

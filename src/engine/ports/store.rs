@@ -170,6 +170,13 @@ pub struct LatestDue {
     pub waiting: Timestamp,
 }
 
+impl LatestDue {
+    /// At `at`, every job is to be looked at.
+    pub fn all(at: Timestamp) -> Self {
+        Self { resting: at, waiting: at }
+    }
+}
+
 /// A job that a worker has leased.
 #[derive(Debug, Clone)]
 pub struct Claimed {
@@ -436,10 +443,16 @@ pub trait Store: Send + Sync + 'static {
     /// there were.
     async fn reclaim(&self, holder: &str) -> Result<usize, StoreError>;
 
-    /// Makes jobs due at `now` that are to be looked at later than is right: a clock that was ahead has set their times, and a
-    /// look that comes early does no harm. Jobs outside the queue until their `not_before`, and those that are held, stay: their
-    /// times are their own. Leases stay too. Returns how many jobs there were.
-    async fn bring_forward(&self, now: Timestamp, latest: LatestDue) -> Result<usize, StoreError>;
+    /// Makes jobs due at `now` that are to be looked at later than is right, or only those of an account: a clock that was ahead
+    /// has set their times, or what they waited for has come, and a look that comes early does no harm. Jobs outside the queue
+    /// until their `not_before`, and those that are held, stay: their times are their own. Leases stay too. Returns how many jobs
+    /// there were.
+    async fn bring_forward(
+        &self,
+        now: Timestamp,
+        latest: LatestDue,
+        of: Option<&AccountUid>,
+    ) -> Result<usize, StoreError>;
 
     /// Applies one change. An [`Admission`] is checked in the same commit: of two jobs that race for the last place of an
     /// hour one gets it, and no job begins once a pause was answered.

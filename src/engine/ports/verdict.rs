@@ -10,6 +10,7 @@ impl CloudError {
         match &self.failure {
             Failure::NotSent { .. } => classes.not_sent(),
             Failure::Held { .. } => Verdict { class: Class::Held, ..classes.not_sent() },
+            Failure::AccountRefused { .. } => Verdict { class: Class::Credential, ..classes.not_sent() },
             Failure::Unanswered { .. } => classes.unanswered(),
             Failure::Credential { refusal, .. } => {
                 let Refusal { asked, status, code } = refusal.as_ref();
@@ -37,9 +38,11 @@ impl Failure {
         match self {
             Self::Refused { status, code, message } if code.is_empty() => (format!("HTTP {status}"), message.clone()),
             Self::Refused { code, message, .. } => (code.clone(), message.clone()),
-            Self::Credential { why, .. } | Self::NotSent { why } | Self::Held { why } | Self::Unanswered { why } => {
-                ("not sent".to_owned(), why.clone())
-            }
+            Self::Credential { why, .. }
+            | Self::NotSent { why }
+            | Self::AccountRefused { why }
+            | Self::Held { why }
+            | Self::Unanswered { why } => ("not sent".to_owned(), why.clone()),
         }
     }
 }

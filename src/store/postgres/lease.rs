@@ -11,7 +11,7 @@ use super::connection::Connection;
 use super::database_time::{DatabaseTime, Trusted};
 use super::error::PgError;
 use super::lease_clock::now_us;
-use crate::domain::JobUid;
+use crate::domain::{AccountUid, JobUid};
 use crate::engine::ports::store::{Claimed, LatestDue, Lease, Turns};
 use crate::store::row;
 
@@ -183,14 +183,21 @@ pub(super) async fn reclaim(conn: &Connection, holder: &str) -> Result<usize, Pg
     conn.execute(sql, &[&holder]).await
 }
 
-/// Makes jobs due now that are to be looked at later than is right. Finds them among those that have not ended.
-pub(super) async fn bring_forward(conn: &Connection, now: Timestamp, latest: LatestDue) -> Result<usize, PgError> {
+/// Makes jobs due now that are to be looked at later than is right, or only those of an account. Finds them among those that have
+/// not ended.
+pub(super) async fn bring_forward(
+    conn: &Connection,
+    now: Timestamp,
+    latest: LatestDue,
+    of: Option<&AccountUid>,
+) -> Result<usize, PgError> {
     let sql = "UPDATE jobs SET due_us = $1 WHERE uid IN (SELECT uid FROM jobs
         WHERE state IN ('queued', 'running', 'waiting') AND held IS NULL
           AND due_us > CASE state WHEN 'waiting' THEN $3::int8 ELSE $2::int8 END AND (state <> 'queued' OR turn IS NOT NULL)
+          AND ($4::text IS NULL OR instance_owner = $4 OR cen_owner = $4)
         ORDER BY uid FOR NO KEY UPDATE)";
     let [now, resting, waiting] = [now, latest.resting, latest.waiting].map(row::at_or_before);
-    conn.execute(sql, &[&now, &resting, &waiting]).await
+    conn.execute(sql, &[&now, &resting, &waiting, &of.map(AccountUid::as_str)]).await
 }
 
 /// When a claim will next find a job, by the caller's clock: the first due time of those that are not leased, or the end of

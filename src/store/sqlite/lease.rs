@@ -8,6 +8,7 @@ use rusqlite::{Connection, params};
 
 use super::row::{self, Uid};
 use super::turns;
+use crate::domain::AccountUid;
 use crate::engine::ports::store::{Claimed, LatestDue, Lease, StoreError, Turns};
 
 /// Leases jobs that are due, each requester in its turn.
@@ -45,14 +46,21 @@ pub(super) fn reclaim(conn: &Connection, holder: &str) -> Result<usize, StoreErr
         .execute([holder])?)
 }
 
-/// Makes jobs due now that are to be looked at later than is right. Finds them among those that have not ended.
-pub(super) fn bring_forward(conn: &Connection, now: Timestamp, latest: LatestDue) -> Result<usize, StoreError> {
-    Ok(conn
-        .prepare_cached(
-            "UPDATE jobs SET due_us = ?1 WHERE state IN ('queued', 'running', 'waiting') AND held IS NULL
-               AND due_us > CASE state WHEN 'waiting' THEN ?3 ELSE ?2 END AND (state <> 'queued' OR turn IS NOT NULL)",
-        )?
-        .execute([now, latest.resting, latest.waiting].map(row::at_or_before))?)
+/// Makes jobs due now that are to be looked at later than is right, or only those of an account. Finds them among those that have
+/// not ended.
+pub(super) fn bring_forward(
+    conn: &Connection,
+    now: Timestamp,
+    latest: LatestDue,
+    of: Option<&AccountUid>,
+) -> Result<usize, StoreError> {
+    let mut update = conn.prepare_cached(
+        "UPDATE jobs SET due_us = ?1 WHERE state IN ('queued', 'running', 'waiting') AND held IS NULL
+           AND due_us > CASE state WHEN 'waiting' THEN ?3 ELSE ?2 END AND (state <> 'queued' OR turn IS NOT NULL)
+           AND (?4 IS NULL OR instance_owner = ?4 OR cen_owner = ?4)",
+    )?;
+    let [now, resting, waiting] = [now, latest.resting, latest.waiting].map(row::at_or_before);
+    Ok(update.execute(params![now, resting, waiting, of.map(AccountUid::as_str)])?)
 }
 
 /// When a claim will next find a job: the first due time of those that are not leased, or the end of a lease.

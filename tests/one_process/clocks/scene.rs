@@ -134,7 +134,7 @@ impl Scene {
             clock,
             catalog: usual(),
             registry: Arc::new(actions::registry()),
-            policy: Policy::everybody(),
+            policy: Policy::everybody().into(),
             announcer: Announcer { exchange: "crossgrant.events".into(), hour: Hour::REAL },
             crash_points: self.hands.clone(),
             observer: self.hands.clone(),
@@ -145,7 +145,7 @@ impl Scene {
         let capacity = Capacity { jobs: 16, drain: Duration::from_secs(1) };
         let loops = vec![
             tokio::spawn(timekeeping::keep(Arc::clone(&engine), stopped.clone())),
-            tokio::spawn(work(Arc::clone(&engine), capacity, stopped.clone())),
+            tokio::spawn(work(Arc::clone(&engine), capacity, stopped.clone()).map(drop)),
             tokio::spawn(sweep::run(Arc::clone(&engine), stopped)),
         ];
         self.worker = Some(Running { engine, loops, _stop: stop });

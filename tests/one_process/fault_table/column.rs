@@ -39,13 +39,6 @@ pub enum Length {
     WhileWaiting,
 }
 
-impl Length {
-    /// Whether the cloud refuses an account's keys for longer than a job puts up with.
-    pub fn outlasts_keys(self) -> bool {
-        matches!(self, Self::TenMinutes | Self::ForGood)
-    }
-}
-
 /// The delay that [`Column::ThrottleWithDelay`] asks for: longer than any pause a retry policy makes by itself.
 pub const DELAY_SECONDS: u64 = 119;
 

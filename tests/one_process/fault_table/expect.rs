@@ -1,5 +1,5 @@
 //! The right end of a cell, from the rules of the design and not from the engine: what passes changes nothing, what
-//! lasts parks, and half done is said of exactly what may have been written.
+//! lasts parks, and half done is said of exactly what may have been written. Refused keys park nothing: the job waits for them.
 
 use crossgrant::domain::Reason;
 
@@ -12,6 +12,8 @@ pub enum End {
     AsUndisturbed,
     /// Parked, with this number of its effects, the first ones.
     Parked(Reason, usize),
+    /// Still waiting for the credential of an account to be taken, with this number of its effects, the first ones.
+    Held(usize),
 }
 
 /// What there is to know about a cell: the operation, the type of the instance, and the operations of the effects that
@@ -27,7 +29,7 @@ fn write(column: Column, length: Length, place: usize) -> End {
     match column {
         // The cloud said yes and nothing came of it: not believed, and not sent again.
         Column::Empty => End::Parked(Reason::HalfDone, place),
-        Column::ExpiredToken if length.outlasts_keys() => End::Parked(Reason::CredentialRefused, place),
+        Column::ExpiredToken if length == Length::ForGood => End::Held(place),
         _ if length != Length::ForGood || column.is_carried_out() => End::AsUndisturbed,
         // Each answer says that nothing was done, so only what was written before is left half done.
         _ if column.is_turned_away() && place == 0 => End::Parked(Reason::GaveUp, 0),
@@ -36,8 +38,12 @@ fn write(column: Column, length: Length, place: usize) -> End {
 }
 
 fn read(operation: &str, column: Column, length: Length, of: &str, effects: &[&str]) -> End {
-    if column == Column::ExpiredToken && length.outlasts_keys() {
-        return End::Parked(Reason::CredentialRefused, 0);
+    if column == Column::ExpiredToken {
+        match length {
+            Length::ForGood => return End::Held(0),
+            Length::WhileWaiting => return End::Held(effects.len()),
+            Length::Once(_) | Length::Twice | Length::TenMinutes => {}
+        }
     }
     if !matches!(length, Length::ForGood | Length::WhileWaiting) || column == Column::Slow {
         return End::AsUndisturbed;

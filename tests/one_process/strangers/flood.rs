@@ -102,7 +102,7 @@ async fn measured(messages_before: usize) -> Vec<f64> {
         clock,
         catalog: usual(),
         registry: Arc::new(actions::registry()),
-        policy: Policy::everybody().with_unbegun(Some(100)),
+        policy: Policy::everybody().with_unbegun(Some(100)).into(),
         announcer: announcer(),
         crash_points: Arc::new(NoCrashes),
         observer: Arc::new(NoObserver),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::fixtures::*;
-use crossgrant::domain::Requester;
+use crossgrant::domain::{AccountUid, Requester};
 use crossgrant::engine::guards::Pause;
 use crossgrant::engine::ports::store::{Committed, LatestDue, LeaseUse, Store, Turns};
 use crossgrant::engine::record::{Phase, State, Turn};
@@ -210,13 +210,24 @@ pub async fn a_worker_never_claims_what_it_has_in_hand(store: S) {
     assert_eq!(store.commit(goes_on).await.unwrap(), Committed::Done, "its lease ended, and no other took it");
 }
 
+pub async fn of_an_account_only_its_own_jobs_are_brought_forward(store: S) {
+    let mut jobs = [record(1), record(2), record(3), record(4)];
+    jobs.iter_mut().for_each(|job| job.phase.rest_until(at(300_000)));
+    let account = AccountUid::parse("1688000000000009").unwrap();
+    jobs[1].job.instance.owner = account.clone();
+    jobs[2].job.cen.owner = account.clone();
+    take(&*store, &jobs).await;
+    assert_eq!(store.bring_forward(at(10), LatestDue::all(at(10)), Some(&account)).await.unwrap(), 2);
+    assert_eq!(claimed(&*store, 10).await, [uid(2), uid(3)]);
+}
+
 pub async fn what_is_brought_forward_is_due_at_once(store: S) {
     let (mut near, mut far, at_rest) = (record(1), record(2), at_rest(record(3), State::Parked));
     near.phase.rest_until(at(5));
     far.phase.rest_until(at(300_000));
     take(&*store, &[near, far, at_rest, waiting(record(4), at(400_000))]).await;
     assert_eq!(
-        store.bring_forward(at(10), LatestDue { resting: at(10), waiting: at(10) }).await.unwrap(),
+        store.bring_forward(at(10), LatestDue::all(at(10)), None).await.unwrap(),
         2,
         "the one that is due stays so, and one at rest has no time"
     );
@@ -242,7 +253,7 @@ pub async fn only_what_is_put_off_too_far_is_brought_forward(store: S) {
     let leased = store.claim("w1", at(101), at(500), 1, &[]).await.unwrap();
     assert_eq!(leased[0].record.uid, uid(1));
     let latest = LatestDue { resting: at(100), waiting: at(3600) };
-    assert_eq!(store.bring_forward(at(10), latest).await.unwrap(), 3);
+    assert_eq!(store.bring_forward(at(10), latest, None).await.unwrap(), 3);
     assert_eq!(store.next_sweep().await.unwrap(), Some(at(10)));
     assert_eq!(claimed(&*store, 10).await, [uid(2)], "the others are as they were, or behind it");
     let goes_on = change(running(record(1)), LeaseUse::Release(lease_of(&leased, 1)));

@@ -1,0 +1,304 @@
+//! Reading the configuration again while the worker runs: what can be taken over at once is, and the rest is named.
+//!
+//! A configuration with a fault changes nothing. What waits or is in work goes on by the rules that hold when it is looked at next:
+//! a job that has not begun can be refused by new allow-rules.
+
+use std::collections::BTreeSet;
+use std::iter;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::engine::catalog;
+use super::exit::CliError;
+use crate::admin::{ADMIN, AdminRole, AdminToken, AdminTokens, ConfigChange, Reload, Reloaded};
+use crate::broker::BrokerKind;
+use crate::cloud::{Accounts, CredentialChange, CredentialReader};
+use crate::config::{AdminConfig, BrokerConfig, Config, StoreConfig};
+use crate::domain::AccountUid;
+use crate::engine::guards::HourlyLimits;
+use crate::engine::loops::shared::Engine;
+use crate::telemetry::log::LogFilter;
+
+/// Reads the configuration of the process.
+pub(super) type ConfigReader = Arc<dyn Fn() -> Result<Config, CliError> + Send + Sync>;
+
+/// What the configuration of a running worker is put into.
+pub(super) struct Reloader {
+    pub read: ConfigReader,
+    pub engine: Arc<Engine>,
+    pub accounts: Arc<Accounts>,
+    pub tokens: AdminTokens,
+    /// The token beside the store, which is none of the configuration; made once the worker has its port.
+    pub made: OnceLock<AdminToken>,
+    pub log: LogFilter,
+    /// The configuration in force.
+    pub present: Mutex<Config>,
+}
+
+/// The credentials as they are configured at the moment.
+pub(super) fn credentials(read: &ConfigReader) -> CredentialReader {
+    let read = Arc::clone(read);
+    Arc::new(move || match read() {
+        Ok(config) => Some(config.credentials()),
+        Err(error) => {
+            tracing::debug!(%error, "the configuration cannot be used; keeps the credentials");
+            None
+        }
+    })
+}
+
+/// The tokens of a configuration, and the one that was made.
+pub(super) fn tokens(config: &AdminConfig, made: Option<&AdminToken>) -> AdminTokens {
+    let unnamed = |secret: &SecretString| AdminToken {
+        name: ADMIN.to_owned(),
+        role: AdminRole::Approver,
+        secret: secret.clone(),
+        requesters: vec![],
+    };
+    let unnamed = config.token.as_ref().map(unnamed);
+    AdminTokens::new(config.tokens.iter().cloned().chain(unnamed).chain(made.cloned()))
+}
+
+impl Reload for Reloader {
+    fn reload(&self, by: &str) -> Result<Reloaded, Vec<String>> {
+        let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
+        let reloaded = self.take_over(&mut present);
+        match &reloaded {
+            Err(faults) => tracing::error!(
+                by,
+                faults = faults.len(),
+                "the configuration cannot be used, and nothing was changed: {}",
+                faults.join("; ")
+            ),
+            Ok(Reloaded { changes }) if changes.is_empty() => {
+                tracing::info!(by, "the configuration was read again; nothing has changed");
+            }
+            Ok(Reloaded { changes }) => changes.iter().for_each(|change| {
+                let effect = if change.in_force { "is in force" } else { "needs a restart" };
+                tracing::info!(
+                    by,
+                    part = change.part,
+                    "the configuration has changed, which {effect}: {}",
+                    change.says
+                );
+            }),
+        }
+        reloaded
+    }
+
+    fn outdated(&self) -> Result<BTreeSet<AccountUid>, Vec<String>> {
+        let config = (self.read)().map_err(|error| faults(&error))?;
+        Ok(self.accounts.differing(&config.credentials()))
+    }
+}
+
+fn faults(error: &CliError) -> Vec<String> {
+    let lines: Vec<String> = error.message.lines().map(str::to_owned).collect();
+    // The first line only introduces the others.
+    if lines.len() > 1 { lines[1..].to_vec() } else { vec![error.to_string()] }
+}
+
+impl Reloader {
+    /// Everything that may fail comes before the first change.
+    fn take_over(&self, present: &mut MutexGuard<'_, Config>) -> Result<Reloaded, Vec<String>> {
+        let new = (self.read)().map_err(|error| faults(&error))?;
+        catalog(&new.overrides).map_err(|error| faults(&error))?;
+        let filter = LogFilter::parse(&new.log.filter).map_err(|error| vec![error.to_string()])?;
+        if new.accounts.is_empty() {
+            return Err(vec!["no account is configured".to_owned()]);
+        }
+        let mut changes = Vec::new();
+        let mut now = |part: &str, says: String| {
+            changes.push(ConfigChange { part: part.to_owned(), in_force: true, says });
+        };
+        let accounts = self.accounts.reconfigure(&new.credentials());
+        if !accounts.is_empty() {
+            now("accounts", accounts.iter().map(credential_change).collect::<Vec<_>>().join("; "));
+        }
+        if let Some(says) = sites(present, &new) {
+            now("accounts", says);
+        }
+        if new.allow != present.allow {
+            now("allow", format!("{} rules, and {} before", new.allow.len(), present.allow.len()));
+        }
+        if new.two_persons != present.two_persons {
+            now("approval", format!("two_persons: {}, and {} before", new.two_persons, present.two_persons));
+        }
+        let limits = limits(present, &new);
+        if !limits.is_empty() {
+            now("limits", limits.join("; "));
+        }
+        if self.accounts.limit(&new.limits) {
+            let (old, new) = (&present.limits, &new.limits);
+            now(
+                "budget",
+                format!(
+                    "{} reads and {} writes per second, bursts of {}; {}, {} and {} before",
+                    new.reads_per_second,
+                    new.writes_per_second,
+                    new.burst,
+                    old.reads_per_second,
+                    old.writes_per_second,
+                    old.burst
+                ),
+            );
+        }
+        if self.tokens.replace(&tokens(&new.admin, self.made.get())) {
+            let known = self.tokens.authorities();
+            let known = known.iter().map(|known| format!("{} ({})", known.token, known.role)).collect::<Vec<_>>();
+            now("tokens", format!("the admin API knows {}", known.join(", ")));
+        }
+        if new.log.filter != present.log.filter {
+            now("log", format!("filter \"{}\", and \"{}\" before", new.log.filter, present.log.filter));
+            self.log.set(filter);
+        }
+        self.engine.policy.set(new.policy());
+        let restarts = restarts(present, &new);
+        changes.extend(restarts.into_iter().map(|section| ConfigChange {
+            part: section.to_owned(),
+            in_force: false,
+            says: format!("{section} differs from what the worker was started with"),
+        }));
+        remember(present, new);
+        Ok(Reloaded { changes })
+    }
+}
+
+/// Keeps what is in force now: of the rest, the worker still has what it was started with.
+fn remember(present: &mut Config, new: Config) {
+    let Config { accounts, allow, hourly, unbegun_per_instance, two_persons, limits, admin, log, .. } = new;
+    present.log.filter = log.filter;
+    (present.admin.token, present.admin.tokens) = (admin.token, admin.tokens);
+    (present.accounts, present.allow, present.limits) = (accounts, allow, limits);
+    (present.hourly, present.unbegun_per_instance) = (hourly, unbegun_per_instance);
+    present.two_persons = two_persons;
+}
+
+fn credential_change((uid, change): &(AccountUid, CredentialChange)) -> String {
+    match change {
+        CredentialChange::Added => format!("account {uid} is new"),
+        CredentialChange::Replaced => format!("account {uid} has another credential, which is tried at once"),
+        CredentialChange::Removed => format!("account {uid} is gone, and its jobs cannot go on"),
+    }
+}
+
+/// Accounts that are on another site by now.
+fn sites(old: &Config, new: &Config) -> Option<String> {
+    let moved = new.accounts.iter().filter_map(|(uid, account)| {
+        let before = old.accounts.get(uid)?.site;
+        (before != account.site)
+            .then(|| format!("account {uid} is on the {} site, and on the {before} site before", account.site))
+    });
+    let moved: Vec<String> = moved.collect();
+    (!moved.is_empty()).then(|| moved.join("; "))
+}
+
+fn limits(old: &Config, new: &Config) -> Vec<String> {
+    let of = |config: &Config| {
+        let HourlyLimits { revokes_per_cen, payer_changes_per_account } = config.hourly;
+        [
+            ("revokes_per_cen", revokes_per_cen),
+            ("payer_changes_per_account", payer_changes_per_account),
+            ("unbegun_per_instance", config.unbegun_per_instance),
+        ]
+    };
+    let shown = |limit: Option<u32>| limit.map_or_else(|| "no limit".to_owned(), |limit| limit.to_string());
+    let pairs = of(new).into_iter().zip(of(old));
+    let changed = pairs.filter(|((_, new), (_, old))| new != old);
+    changed.map(|((name, new), (_, old))| format!("{name}: {}, and {} before", shown(new), shown(old))).collect()
+}
+
+/// The sections that differ, and that only a restart takes over.
+fn restarts(old: &Config, new: &Config) -> Vec<&'static str> {
+    let worker = |config: &Config| (config.worker.concurrency, config.worker.drain, config.worker.name.clone());
+    [
+        ("hour", old.hour != new.hour),
+        ("[store]", store(old) != store(new) || old.keep != new.keep),
+        ("[broker]", broker(&old.broker) != broker(&new.broker)),
+        ("[admin] listen, hosts", (old.admin.listen, &old.admin.hosts) != (new.admin.listen, &new.admin.hosts)),
+        ("[cloud.endpoints]", old.endpoints != new.endpoints),
+        ("[worker]", worker(old) != worker(new)),
+        ("[workflows]", old.overrides != new.overrides),
+        ("[log] format", old.log.format != new.log.format),
+    ]
+    .into_iter()
+    .filter_map(|(section, differs)| differs.then_some(section))
+    .collect()
+}
+
+/// Where the store is, with its secrets.
+fn store(config: &Config) -> Vec<String> {
+    match &config.store {
+        StoreConfig::File(path) => vec![path.display().to_string()],
+        StoreConfig::Database(settings) => {
+            let secrets = [Some(&settings.url), settings.password.as_ref()];
+            let secrets = secrets.into_iter().flatten().map(|secret| secret.expose_secret().to_owned());
+            secrets.chain(settings.ca_pem.clone()).collect()
+        }
+    }
+}
+
+/// How the broker is reached and who may publish, with the secrets.
+fn broker(config: &BrokerConfig) -> (Vec<&str>, (&str, u16, bool), (BrokerKind, Duration), Option<&str>) {
+    let urls = config.urls.iter().map(SecretString::expose_secret);
+    let signers = config.requesters.iter().flat_map(|(requester, keys)| {
+        iter::once(requester.as_str()).chain(keys.iter().map(SecretString::expose_secret))
+    });
+    let BrokerConfig { prefix, prefetch, declare, kind, hold, ca_pem, .. } = config;
+    (urls.chain(signers).collect(), (prefix, *prefetch, *declare), (*kind, *hold), ca_pem.as_deref())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(settings: &[(&str, &str)]) -> Config {
+        let env = settings.iter().map(|(name, value)| (format!("CROSSGRANT_{name}"), (*value).to_owned()));
+        Config::load(None, env).unwrap()
+    }
+
+    #[test]
+    fn what_only_a_restart_takes_over_is_named_and_nothing_else() {
+        let (url, other) = (("BROKER_URL", "amqp://a:s3cr3t@h/%2f"), ("BROKER_URL", "amqp://a:0ther@h/%2f"));
+        for (old, new, section) in [
+            (vec![url], vec![other], vec!["[broker]"]),
+            (vec![], vec![("STORE_PATH", "/other.db")], vec!["[store]"]),
+            (vec![("STORE_URL", "postgres://u:a@h/d")], vec![("STORE_URL", "postgres://u:b@h/d")], vec!["[store]"]),
+            (vec![], vec![("STORE_KEEP", "48h")], vec!["[store]"]),
+            (vec![], vec![("ADMIN_LISTEN", "127.0.0.1:1")], vec!["[admin] listen, hosts"]),
+            (vec![], vec![("BROKER_KIND", "apsaramq")], vec!["[broker]"]),
+            (vec![], vec![("WORKER_CONCURRENCY", "7")], vec!["[worker]"]),
+            (vec![], vec![("CLOUD_ENDPOINTS_STS", "https://sts.example")], vec!["[cloud.endpoints]"]),
+            (vec![], vec![("LOG_FORMAT", "json")], vec!["[log] format"]),
+            (vec![], vec![("LOG_FILTER", "debug"), ("ADMIN_TOKEN", "t0ken"), ("LIMITS_REVOKES_PER_CEN", "3")], vec![]),
+        ] {
+            assert_eq!(restarts(&config(&old), &config(&new)), section, "{new:?}");
+        }
+    }
+
+    #[test]
+    fn a_limit_that_differs_is_told_with_what_it_was() {
+        let said = limits(&config(&[]), &config(&[("LIMITS_REVOKES_PER_CEN", "3")]));
+        assert_eq!(said, ["revokes_per_cen: 3, and 20 before"]);
+        assert!(limits(&config(&[]), &config(&[])).is_empty());
+    }
+
+    #[test]
+    fn what_is_in_force_is_remembered_and_what_needs_a_restart_is_told_again() {
+        let new = [("LOG_FILTER", "debug"), ("WORKER_CONCURRENCY", "7"), ("LIMITS_REVOKES_PER_CEN", "3")];
+        let mut present = config(&[]);
+        remember(&mut present, config(&new));
+        assert_eq!(present.log.filter, "debug");
+        assert!(limits(&present, &config(&new)).is_empty());
+        assert_eq!(restarts(&present, &config(&new)), ["[worker]"]);
+    }
+
+    #[test]
+    fn each_fault_is_one_line() {
+        let error = CliError::usage("faults in the configuration: 2\na:1: x\nb:2: y");
+        assert_eq!(faults(&error), ["a:1: x", "b:2: y"]);
+        assert_eq!(faults(&CliError::usage("no")), ["no [bad-input]"]);
+    }
+}
