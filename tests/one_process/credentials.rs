@@ -89,7 +89,7 @@ async fn once_it_is_repaired_the_job_goes_on() {
         assert!(!record.is_half_done(), "{operation}: the write was never carried out");
         plant.engine.command(uid, Command::Resume, "tests").await.unwrap();
         plant.run().await;
-        assert_eq!(plant.said(uid).await, ["accepted", "parked", "completed"], "{operation}");
+        assert_eq!(plant.said(uid).await, ["accepted", "parked", "resumed", "completed"], "{operation}");
         assert_eq!(plant.effects().len(), 1, "{operation}");
     }
 }
@@ -105,7 +105,7 @@ async fn between_two_writes_it_parks_half_done_and_goes_on_from_there() {
     assert_eq!(plant.effects().len(), 1);
     plant.engine.command(uid, Command::Resume, "tests").await.unwrap();
     plant.run().await;
-    assert_eq!(plant.said(uid).await, ["accepted", "parked", "waiting", "completed"]);
+    assert_eq!(plant.said(uid).await, ["accepted", "parked", "resumed", "waiting", "completed"]);
     assert_eq!(plant.effects().len(), 2, "{:?}", plant.effects());
 }
 
