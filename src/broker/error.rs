@@ -98,7 +98,7 @@ pub enum BrokerError {
     },
     /// The user may not publish. An operator must give him the right.
     #[error(transparent)]
-    NoRight(MissingRight),
+    NoRight(Box<MissingRight>),
     /// The queue refused the message: it is full, or it failed.
     #[error("the queue bound to exchange {exchange:?} refused the message: it is full or it failed")]
     Refused {

@@ -202,7 +202,7 @@ impl AmqpPublisher {
                 if before != Right::Missing {
                     tracing::error!(code = %missing.code(), "{missing}");
                 }
-                if self.lane == Lane::Events { Err(BrokerError::NoRight(missing)) } else { Ok(()) }
+                if self.lane == Lane::Events { Err(BrokerError::NoRight(Box::new(missing))) } else { Ok(()) }
             }
             None => {
                 if before == Right::Missing {

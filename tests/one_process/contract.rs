@@ -49,6 +49,7 @@ fn every_code_of_a_fault_is_met() {
     // broker. And the last is in no body.
     let found_elsewhere = [
         Code::JobBadUser,
+        Code::JobBadSignature,
         Code::JobReplyToNotAllowed,
         Code::JobIdReused,
         Code::JobTooMany,
