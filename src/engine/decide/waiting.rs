@@ -75,11 +75,13 @@ impl Deciding<'_> {
             return self.park(Reason::HalfDone, "there is no payer to wait for".into());
         };
         let effective = |image: &Image| image.effective_order_type == Some(goal);
-        if self.record.after.as_ref().is_some_and(|after| after.order_type == Some(goal) && effective(after)) {
-            // One that was billed all the time came into force at no hour.
-            let other = self.record.before.as_ref().filter(|before| before.effective_order_type.is_some());
-            self.record.ineffective_at =
-                other.filter(|before| !effective(before)).and_then(|before| self.unwritten(before));
+        // One that was billed all the time comes into force at no hour that could be seen, so its hour is waited for.
+        let before =
+            self.record.before.as_ref().filter(|before| before.effective_order_type.is_some_and(|was| was != goal));
+        if let Some(before) = before
+            && self.record.after.as_ref().is_some_and(|after| after.order_type == Some(goal) && effective(after))
+        {
+            self.record.ineffective_at = self.unwritten(before);
             return self.effective(self.now);
         }
         let since = self.last_accepted().into_iter().chain([seen.date.unwrap_or(seen.at)]).max().unwrap_or(self.now);
