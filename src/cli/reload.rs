@@ -6,14 +6,12 @@
 use std::collections::BTreeSet;
 use std::iter;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
 use super::engine::catalog;
 use super::exit::CliError;
 use crate::admin::{ADMIN, AdminRole, AdminToken, AdminTokens, ConfigChange, Reload, Reloaded};
-use crate::broker::BrokerKind;
 use crate::cloud::{Accounts, CredentialChange, CredentialReader};
 use crate::config::{AdminConfig, BrokerConfig, Config, StoreConfig};
 use crate::domain::AccountUid;
@@ -240,14 +238,14 @@ fn store(config: &Config) -> Vec<String> {
     }
 }
 
-/// How the broker is reached and who may publish, with the secrets.
-fn broker(config: &BrokerConfig) -> (Vec<&str>, (&str, u16, bool), (BrokerKind, Duration), Option<&str>) {
+/// How the broker is reached and who may publish, with the secrets; and everything else, as text.
+fn broker(config: &BrokerConfig) -> (Vec<&str>, String) {
     let urls = config.urls.iter().map(SecretString::expose_secret);
     let signers = config.requesters.iter().flat_map(|(requester, keys)| {
         iter::once(requester.as_str()).chain(keys.iter().map(SecretString::expose_secret))
     });
     let BrokerConfig { prefix, prefetch, declare, kind, hold, ca_pem, .. } = config;
-    (urls.chain(signers).collect(), (prefix, *prefetch, *declare), (*kind, *hold), ca_pem.as_deref())
+    (urls.chain(signers).collect(), format!("{prefix} {prefetch} {declare} {kind:?} {hold:?} {ca_pem:?}"))
 }
 
 #[cfg(test)]
