@@ -46,7 +46,7 @@ words! {
         CancelledByOperator = "cancelled-by-operator",
         /// A limit per hour was reached: it is begun only when a person approves it.
         NeedsApproval = "needs-approval",
-        /// It would write, but the store was put back from a backup, and nobody has let it go on since.
+        /// It would write, but the store was put back from a backup, and no command has let it go on since.
         Restored = "restored",
         /// Tried for as long as its policy allows; state is kept and `resume` goes on from there.
         GaveUp = "gave-up",

@@ -115,8 +115,8 @@ pub struct Record {
     /// When an operator approved it. No hourly limit stops it after that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approved_at: Option<Timestamp>,
-    /// When the store was put back from a backup, if nobody has let the job go on since: what happened after the backup is not
-    /// known, so it makes no write.
+    /// When the store was put back from a backup, if no command has let the job go on since: what happened after the backup is
+    /// not known, so it makes no write.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restored_at: Option<Timestamp>,
     /// The latest commands of operators, in the order in which they were carried out.
