@@ -59,7 +59,7 @@ async fn one_job() -> (Vec<Request>, Outgoing) {
     let publisher = Arc::new(Completions(Sent(sender)));
     let finished = async {
         tokio::select! {
-        () = work(Arc::clone(&engine), CAPACITY, stopped.clone()) => panic!("it was not told to stop"),
+        _ = work(Arc::clone(&engine), CAPACITY, stopped.clone()) => panic!("it was not told to stop"),
         () = outbox::publish(Arc::clone(&engine), publisher, Lane::Replies, stopped) => panic!("it was not told to stop"),
         completion = sent.recv() => completion.unwrap(),
         }
