@@ -42,6 +42,7 @@ mod wait;
 mod workflow;
 mod world;
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::ErrorKind;
 use std::path::PathBuf;
@@ -130,7 +131,10 @@ fn log_filter(cli: &Cli) -> &'static str {
 
 fn configuration(cli: &Cli) -> Result<Config, CliError> {
     let file = cli.named_config();
-    let none = file.is_none() && Config::default_file()?.is_none();
+    let set = |name: OsString| {
+        name.to_str().is_some_and(|name| name.starts_with("CROSSGRANT_") && name != "CROSSGRANT_CONFIG")
+    };
+    let none = file.is_none() && Config::default_file()?.is_none() && !std::env::vars_os().any(|(name, _)| set(name));
     let config = configuration_of(file, cli.command.profiles())?;
     let needs_accounts =
         matches!(cli.command, CliCommand::Serve(_) | CliCommand::Run(_) | CliCommand::Plan(_) | CliCommand::Doctor(_));
