@@ -46,7 +46,13 @@ impl Explanation {
         let goes_on = matches!(record.state(), State::Queued | State::Running | State::Waiting);
         match why.filter(|_| goes_on && record.phase.held().is_none()) {
             Some(why) => {
-                let next = "correct the credential of the account; the worker reads it anew each minute".to_owned();
+                let mut next = "correct the credential of the account; the worker reads it anew each minute".to_owned();
+                if record.has_written() {
+                    next.push_str(
+                        ". If it will not be taken again, see in both accounts how the instance stands, then `release` lets \
+                         the other jobs on it go on",
+                    );
+                }
                 Self { why, until: None, next, ..self }
             }
             None => self,

@@ -119,11 +119,20 @@ fn approve(mut deciding: Deciding<'_>, by: &str) -> Result<Decision, Declined> {
 /// jobs is how the instance stands. Whether that is as it should be, the operator has seen.
 fn release(mut deciding: Deciding<'_>, by: &str) -> Result<Decision, Declined> {
     let record = &deciding.record;
-    let Phase::Parked { ending, half_done: true } = &record.phase else {
-        return Err(Declined(format!(
-            "only a job that is parked half done keeps its instance; this one is {}",
-            record.state().as_str()
-        )));
+    let refused = record.has_written() && record.keys_refused_since.is_some();
+    let ending = match &record.phase {
+        Phase::Parked { ending, half_done: true } => ending.clone(),
+        // It waits for a credential as long as that is refused, which may be for ever.
+        Phase::Queued(_) | Phase::Running(_) if refused => {
+            Ending { reason: Reason::CredentialRefused, message: record.why.clone(), findings: vec![] }
+        }
+        _ => {
+            return Err(Declined(format!(
+                "only a job that is parked half done, or has written and waits for a refused credential, keeps its instance; \
+                 this one is {}",
+                record.state().as_str()
+            )));
+        }
     };
     if let Some(settled) = deciding.settled_at().filter(|settled| *settled > deciding.now) {
         return Err(Declined(format!(
@@ -131,7 +140,7 @@ fn release(mut deciding: Deciding<'_>, by: &str) -> Result<Decision, Declined> {
         )));
     }
     let message = format!("{}; its instance was released {by}", ending.message.trim_end_matches('.'));
-    let ending = Ending { message: message.clone(), ..ending.clone() };
+    let ending = Ending { message: message.clone(), ..ending };
     deciding.record.phase = Phase::Parked { ending, half_done: false };
     deciding.record.why = message;
     deciding.says.push(EventType::Parked);
