@@ -53,7 +53,7 @@ impl Explanation {
                          the other jobs on it go on",
                     );
                 }
-                Self { why, until: None, next, ..self }
+                Self { why, until: None, gives_up: None, next, ..self }
             }
             None => self,
         }
@@ -406,6 +406,9 @@ mod tests {
         for record in [parked(Reason::GaveUp, false), ended(State::Completed, Reason::Done)] {
             assert_ne!(of(&record), why);
         }
+        let tries = Record { attempt: 1, gives_up_at: Some(at(NOW)), ..active(Phase::Running, "2026-11-21T10:21:00Z") };
+        assert!(explain(&tries, None, true, at(NOW)).gives_up.is_some());
+        assert_eq!(explain(&tries, None, true, at(NOW)).held(&tries, Some(why.into())).gives_up, None);
     }
 
     #[test]

@@ -39,7 +39,10 @@ pub fn command(
     }
     let commanded = Commanded { command: command.as_str().to_owned(), at: now, mandate: mandate.clone() };
     deciding.record.commanded(commanded);
-    deciding.record.restored_at = None;
+    // Only who has read what it would write lets it write. To all others a job of a restored store says so first.
+    if record.phase.ending().is_some_and(|ending| ending.reason == Reason::Restored) {
+        deciding.record.restored_at = None;
+    }
     let by = mandate.to_string();
     match command {
         Command::Cancel => cancel(deciding, &by),

@@ -10,14 +10,14 @@ use crate::engine::record::{Record, State};
 /// Jobs that are changed in one commit.
 const PAGE: usize = 200;
 
-/// Marks every job that goes on by itself, so that it parks instead of a write. No worker may use the store meanwhile. Returns how
+/// Marks every job that has not ended, so that it parks instead of a write, also if it is resumed without knowing of the backup. No worker may use the store meanwhile. Returns how
 /// many there are.
 ///
 /// # Errors
 /// Those of the store, and `Unavailable` if a job changed meanwhile: a worker uses the store, then.
 pub async fn mark(store: &dyn Store, now: Timestamp) -> Result<usize, StoreError> {
     let mut filter = Filter {
-        states: State::ALL.into_iter().filter(|state| goes_on(*state)).collect(),
+        states: State::ALL.into_iter().filter(|state| !state.is_terminal()).collect(),
         limit: PAGE,
         ..Filter::default()
     };
@@ -34,11 +34,6 @@ pub async fn mark(store: &dyn Store, now: Timestamp) -> Result<usize, StoreError
     }
 }
 
-/// Whether a job in this state is worked on without a person.
-fn goes_on(state: State) -> bool {
-    !state.is_terminal() && state != State::Parked
-}
-
 fn change(mut record: Record, now: Timestamp) -> Change {
     record.revision += 1;
     record.restored_at = Some(now);
@@ -49,5 +44,40 @@ fn change(mut record: Record, now: Timestamp) -> Change {
         also: vec![],
         admission: None,
         intends: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admin::testing::{START, at, engine, incoming};
+    use crate::domain::Reason;
+    use crate::engine::decide::command::Command;
+    use crate::engine::loops::intake::Inbox;
+    use crate::engine::ports::mail::Intake as _;
+    use crate::engine::record::{Ending, Phase};
+    use crate::telemetry::Metrics;
+
+    #[tokio::test]
+    async fn only_who_has_read_what_a_job_would_write_lets_it_write() {
+        let engine = engine(Arc::new(Metrics::new())).await;
+        let inbox = Inbox::new(engine.clone(), "crossgrant", "crossgrant.dead");
+        inbox.take(vec![incoming("bot", "1")]).await.unwrap();
+        let uid = engine.store.list(&Filter { limit: 1, ..Filter::default() }).await.unwrap()[0].uid;
+        let parks = async |reason| {
+            let record = engine.store.load(uid).await.unwrap().unwrap();
+            let ending = Ending { reason, message: "m".into(), findings: vec![] };
+            let restored_at = record.restored_at;
+            let parked = Record { phase: Phase::Parked { ending, half_done: false }, ..record };
+            let mut parked = change(parked, at(START));
+            Arc::make_mut(&mut parked.record).restored_at = restored_at;
+            assert_eq!(engine.store.commit(parked).await.unwrap(), Committed::Done);
+        };
+        let resumed = async || engine.command(uid, Command::Resume, "t").await.unwrap().restored_at;
+        parks(Reason::GaveUp).await;
+        assert_eq!(mark(engine.store.as_ref(), at(START)).await.unwrap(), 1, "a parked one, too");
+        assert!(resumed().await.is_some(), "it gave up before, and says nothing of the backup");
+        parks(Reason::Restored).await;
+        assert_eq!(resumed().await, None);
     }
 }
