@@ -32,6 +32,7 @@ mod observer;
 mod paging;
 mod probe;
 mod request;
+mod roles;
 mod rpc;
 mod sign;
 mod single_flight;

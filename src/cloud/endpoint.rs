@@ -62,8 +62,8 @@ impl Endpoint {
         !self.tls && !is_this_machine(self.host())
     }
 
-    /// Whether requests to it, as the metadata service, can be read on their way. That of the cloud's machines has plain HTTP only,
-    /// and its address, like a link-local one, leads no further than the host of the machine.
+    /// Whether others can read what is sent to it as the metadata service. The metadata service of the cloud has plain HTTP only. Its
+    /// address, like every link-local one, leads no further than the host of the machine.
     pub fn is_readable_as_metadata(&self) -> bool {
         !self.tls && !is_local(self.host()) && self.host() != METADATA
     }
