@@ -215,7 +215,7 @@ fn explanation(why: impl Into<String>, until: Option<Timestamp>, next: impl Into
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::admin::testing::{at, record};
+    use crate::admin::testing::{at, record, write};
     use crate::domain::{Operation, OrderType, Reason};
     use crate::engine::record::{Image, Outcome, Wait, Write};
 
@@ -238,21 +238,8 @@ mod tests {
     }
 
     fn written(record: Record) -> Record {
-        let write = Write {
-            step: "revoke".into(),
-            operation: Operation::RevokeInstanceFromTransitRouter,
-            account: AccountUid::parse("1688000000000001").unwrap(),
-            resource: "vpc-bp1h8vbrbcgohcju50001".into(),
-            order_type: None,
-            undo: false,
-            generation: 0,
-            client_token: None,
-            sends: 1,
-            unsettled: false,
-            intended_at: at(NOW),
-            outcome: Outcome::Unknown,
-        };
-        Record { writes: vec![write], ..record }
+        let revoked = write(Operation::RevokeInstanceFromTransitRouter, Outcome::Unknown);
+        Record { writes: vec![Write { step: "revoke".into(), ..revoked }], ..record }
     }
 
     fn wait(overdue: bool, doubt: bool) -> Option<Wait> {

@@ -12,13 +12,13 @@ use super::parts::{Admin, AdminParts};
 use super::tokens::{AdminRole, AdminToken, AdminTokens};
 use crate::clock::{Clock, ManualClock};
 use crate::cloud::{Accounts, ClientParts, RouterTransport, Timeouts};
-use crate::domain::{Hour, JobUid, Requester};
+use crate::domain::{AccountUid, Hour, JobUid, Operation, Requester};
 use crate::engine::events::Announcer;
 use crate::engine::loops::shared::{Engine, EngineParts};
 use crate::engine::policy::Policy;
 use crate::engine::ports::crash_points::NoCrashes;
 use crate::engine::ports::observe::Observer;
-use crate::engine::record::Record;
+use crate::engine::record::{Outcome, Record, Write};
 use crate::store::Sqlite;
 use crate::telemetry::Metrics;
 use crate::workflow::{Catalog, Overrides};
@@ -28,6 +28,24 @@ pub const START: &str = "2026-11-21T10:20:00Z";
 
 pub fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
+}
+
+/// A call that a job has made at [`START`], with this outcome.
+pub fn write(operation: Operation, outcome: Outcome) -> Write {
+    Write {
+        step: "grant".into(),
+        operation,
+        account: AccountUid::parse("1688000000000001").unwrap(),
+        resource: "vpc-bp1h8vbrbcgohcju50001".into(),
+        order_type: None,
+        undo: false,
+        generation: 0,
+        client_token: None,
+        sends: 1,
+        unsettled: false,
+        intended_at: at(START),
+        outcome,
+    }
 }
 
 /// A queued payer change.

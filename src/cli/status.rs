@@ -16,7 +16,8 @@ use crate::domain::visible;
 /// The most groups that are shown: what is below them would scroll the worst off the screen.
 const GROUPS: usize = 12;
 
-/// Shows the status once, or again and again. The exit code is that of the last one shown: 1 if something needs a person.
+/// Shows the status; with `--watch`, every few seconds. The exit code belongs to the last status that was shown: 1 if something needs
+/// a person.
 pub(super) async fn status(args: &StatusArgs, worker: &AdminClient) -> Result<Exit, CliError> {
     let mut screen = Screen::new(args.watch);
     loop {

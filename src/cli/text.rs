@@ -143,7 +143,7 @@ mod tests {
     use super::super::moments::tests::piped;
     use super::*;
     use crate::admin::explain;
-    use crate::admin::testing::{at, record};
+    use crate::admin::testing::{at, record, write};
     use crate::domain::{AccountUid, Operation, Reason};
     use crate::engine::record::{Ending, Phase, State, Turn, Undo};
 
@@ -176,20 +176,7 @@ mod tests {
             judged: None,
             done: false,
         };
-        let write = Write {
-            step: "grant".into(),
-            operation: Operation::GrantInstanceToTransitRouter,
-            account: AccountUid::parse("1688000000000001").unwrap(),
-            resource: "vpc-1".into(),
-            order_type: None,
-            undo: false,
-            generation: 0,
-            client_token: None,
-            sends: 1,
-            unsettled: false,
-            intended_at: at,
-            outcome,
-        };
+        let write = write(Operation::GrantInstanceToTransitRouter, outcome);
         assert!(written(&write).ends_with("refused: Forbidden.RAM, RequestId R-1"), "{}", written(&write));
     }
 

@@ -93,7 +93,7 @@ fn a_user_without_the_right_to_the_default_exchange_loses_no_event() {
     site.rabbit.ctl(&["delete_user", &user]).unwrap();
 }
 
-/// Nothing is set aside, and nobody has to have anything sent again.
+/// No event is set aside, so an operator has nothing to replay.
 #[test]
 fn events_wait_for_the_right_to_their_exchange_and_go_out_when_it_is_there() {
     let site = site(&Options { more: 4, ..Options::default() });

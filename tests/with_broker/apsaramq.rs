@@ -223,7 +223,7 @@ async fn a_user_id_is_not_believed_where_the_broker_does_not_verify_it() {
     lie().await;
     assert_eq!(taken(&careful, 1).await, [(None, None)]);
 
-    // The requester signs. Whoever has another key cannot.
+    // Only a signature with the key of the requester is believed.
     for (key, proven) in [(KEY, true), ("another key, which the worker does not have", false)] {
         let signer = Some(Signer { requester: tickets.clone(), key: key.into() });
         submit(&BrokerSettings { signer, ..careful.clone() }, 0..1).await;

@@ -134,7 +134,7 @@ pub(super) fn is_about_credential(class: Class) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::admin::testing::{at, record};
+    use crate::admin::testing::{at, record, write};
     use crate::domain::{Hour, Kind, Operation};
     use crate::engine::decide::decision::Context;
     use crate::engine::ports::cloud::Failure;
@@ -170,20 +170,7 @@ do = "Ask its owner."
             told: true,
         };
         let mut job = record("NET-1");
-        job.writes.push(Write {
-            step: "grant".into(),
-            operation: Operation::GrantInstanceToTransitRouter,
-            account: job.job.instance.owner.clone(),
-            resource: job.job.instance.id.to_string(),
-            order_type: job.job.order_type,
-            undo: false,
-            generation: 0,
-            client_token: None,
-            sends: 1,
-            unsettled: false,
-            intended_at: at(NOW),
-            outcome: Outcome::Unknown,
-        });
+        job.writes.push(write(Operation::GrantInstanceToTransitRouter, Outcome::Unknown));
         let failure = Failure::Refused { status: 409, code: "Odd.Code".into(), message: "no".into() };
         let answer = Err(CloudError::new(Operation::GrantInstanceToTransitRouter, failure));
         let context_then = context(&own.classes);

@@ -49,7 +49,7 @@ impl PostgresSettings {
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
             return Err("it names no host".into());
         }
-        if !says_mode(&url) && !is_here(&config) {
+        if config.get_ssl_mode() == SslMode::Prefer && !asks_to_prefer(&url) && !is_here(&config) {
             config.ssl_mode(SslMode::Require);
         }
         if let Some(password) = &self.password {
@@ -95,10 +95,13 @@ impl PostgresSettings {
     }
 }
 
-/// Whether a URL says how TLS is used. A password that has this word in it makes the mode that of the library, `prefer`, and is
-/// warned of like one that is written.
-fn says_mode(url: &str) -> bool {
-    url.contains("sslmode")
+/// Whether a URL asks for `sslmode=prefer`. The library takes that mode also where the URL asks for none.
+fn asks_to_prefer(url: &str) -> bool {
+    let prefer = |rest: &str| {
+        let value = rest.trim_start().strip_prefix('=').map(str::trim_start);
+        value.is_some_and(|value| value.trim_start_matches('\'').starts_with("prefer"))
+    };
+    url.split("sslmode").skip(1).any(prefer)
 }
 
 /// Whether the server is on this machine, whichever of its addresses answers.
@@ -162,6 +165,8 @@ mod tests {
             ("postgres://db.example/jobs?sslmode=require", Require, false),
             ("postgres://db.example/jobs?sslmode=verify-full", Require, false),
             ("postgres://db.example/jobs?sslmode=prefer", Prefer, true),
+            ("host=db.example sslmode = 'prefer'", Prefer, true),
+            ("postgres://u:the-sslmode-word@db.example/jobs", Require, false),
             ("host=db.example sslmode = disable", Disable, true),
             ("postgres://127.0.0.1/jobs?sslmode=disable", Disable, false),
         ] {
