@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -117,7 +118,8 @@ fn read_text(body: &[u8]) -> Result<Map<String, Value>, Fault> {
     let text = std::str::from_utf8(body).map_err(|error| {
         fault(Code::JobNotJson, format!("the body is not UTF-8 from byte {} on", error.valid_up_to()))
     })?;
-    match strict_json::parse(text) {
+    // Programs of Windows put a byte order mark before the text. RFC 8259, section 8.1, lets a reader pass over it.
+    match strict_json::parse(text.strip_prefix('\u{feff}').unwrap_or(text)) {
         Ok(Value::Object(fields)) => Ok(fields),
         Ok(other) => Err(fault(Code::JobNotJson, format!("a job is a JSON object, not {}", sort(&other)))),
         Err(why) => Err(fault(Code::JobNotJson, format!("the body is not valid JSON: {why}"))),
@@ -416,13 +418,13 @@ impl Faults {
 
     fn time(&mut self, fields: &Map<String, Value>, name: &str) -> Option<Timestamp> {
         let text = self.string(fields, "", name, false)?;
-        let time = text.parse::<Timestamp>();
-        if time.is_err() {
+        let time = instant(text);
+        if time.is_none() {
             let text = shown(text);
             let message = format!("{text:?} is not an RFC 3339 time such as \"2026-11-21T09:00:00Z\"");
             self.add(&format!("/{name}"), Code::JobBadValue, message);
         }
-        time.ok()
+        time
     }
 
     fn unknown(&mut self, at: &str, fields: &Map<String, Value>, known: &[&str]) {
@@ -432,6 +434,17 @@ impl Faults {
             self.add(&format!("{at}/{}", escape(name)), Code::JobUnknownField, message);
         }
     }
+}
+
+/// The instant that an RFC 3339 time names. The last 26 hours of the year 9999, with which many programs say "never", are
+/// beyond what the library of times can hold: they are its last instant.
+fn instant(text: &str) -> Option<Timestamp> {
+    let last_hours = || {
+        let pieces = jiff::fmt::temporal::Pieces::parse(text).ok()?;
+        let whole = pieces.time().is_some() && pieces.offset().is_some() && pieces.time_zone_annotation().is_none();
+        (whole && pieces.date() >= Timestamp::MAX.to_zoned(TimeZone::UTC).date()).then_some(Timestamp::MAX)
+    };
+    text.parse().ok().or_else(last_hours)
 }
 
 /// The faults as one text, for people: as many as fit into 1 KiB, and how many more there are.

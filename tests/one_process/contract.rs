@@ -113,6 +113,27 @@ fn what_is_left_out_has_its_default() {
 }
 
 #[test]
+fn a_byte_order_mark_before_a_job_is_passed_over() {
+    let marked = [b"\xef\xbb\xbf", good().to_string().as_bytes()].concat();
+    let envelope = Envelope { routing_key: "job.grant", ..Envelope::default() };
+    assert_eq!(parse(&marked, &envelope).unwrap(), read(&good()).unwrap());
+}
+
+#[test]
+fn a_time_that_means_never_is_the_last_instant_there_is() {
+    let until = |text: &str| read(&with("/not_after", json!(text))).map(|job| job.not_after.unwrap().to_string());
+    for never in
+        ["9999-12-31T23:59:59Z", "9999-12-31T23:59:59.9999999Z", "9999-12-31T23:59:59-05:00", "9999-12-30T23:00:00Z"]
+    {
+        assert_eq!(until(never).unwrap(), jiff::Timestamp::MAX.to_string(), "{never}");
+    }
+    assert_eq!(until("9999-12-30T21:00:00Z").unwrap(), "9999-12-30T21:00:00Z");
+    for wrong in ["9999-12-31", "9999-12-31T23:59:59", "9999-12-31T25:00:00Z", "10000-01-01T00:00:00Z"] {
+        until(wrong).unwrap_err();
+    }
+}
+
+#[test]
 fn the_id_is_that_of_the_body_or_else_of_the_message() {
     let id = |body: &Value, message_id| {
         let envelope = Envelope { message_id, routing_key: "job.grant", ..Envelope::default() };

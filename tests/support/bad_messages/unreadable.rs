@@ -24,7 +24,7 @@ pub fn unreadable() -> Vec<Bad> {
         Bad::raw("single quotes", text.replace('"', "'")),
         Bad::raw("a trailing comma", text.replacen("\"kind\":\"grant\"", "\"kind\":\"grant\",", 1) + ","),
         Bad::raw("a comment", format!("// urgent\n{text}")),
-        Bad::raw("a byte order mark", [b"\xef\xbb\xbf", text.as_bytes()].concat()),
+        Bad::raw("two byte order marks", [b"\xef\xbb\xbf\xef\xbb\xbf", text.as_bytes()].concat()),
         Bad::raw("UTF-16", text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>()),
         Bad::raw("Latin-1", inside("\"labels\":{\"who\":\"J\u{fc}rgen\"}").replace('\u{fc}', "\x01").into_bytes())
             .latin_1(),
