@@ -37,6 +37,6 @@ pub use order_type::OrderType;
 pub use reason::{REASONS_VERSION, Reason};
 pub use secret_url::without_secrets;
 pub use site::Site;
-pub use spoken::spoken;
+pub use spoken::{spoken, whole_second};
 pub use visible::{visible, visible_lines};
 pub(crate) use words::words;

@@ -20,6 +20,7 @@ pub mod rabbit;
 pub mod raw_amqp;
 pub mod site;
 pub mod stepping;
+pub mod terminal;
 pub mod web;
 
 use rabbit::Rabbit;

@@ -97,7 +97,7 @@ codes! {
     Self::Declined(_) => CONFLICT "declined",
     Self::SamePerson(_) => CONFLICT "same-person",
     Self::Conflict(_) => CONFLICT "conflict",
-    Self::Store(StoreError::Unavailable(_)) => SERVICE_UNAVAILABLE "store-unavailable",
+    Self::Store(StoreError::Unavailable(_) | StoreError::Unusable(..)) => SERVICE_UNAVAILABLE "store-unavailable",
     Self::Store(StoreError::Refused(_)) => INTERNAL_SERVER_ERROR "store-refused",
     Self::Store(StoreError::Corrupt(_)) => INTERNAL_SERVER_ERROR "store-corrupt",
     Self::Store(StoreError::Lost(_)) => INTERNAL_SERVER_ERROR "store-lost",

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{AccountUid, JobUid};
+use crate::domain::{AccountUid, JobUid, whole_second};
 use crate::engine::record::{Ending, Phase, Record, State, Turn, Undo};
 
 /// What an operator is told of a job.
@@ -62,7 +62,10 @@ impl Explanation {
 
 fn held(record: &Record, account: &AccountUid, now: Timestamp) -> Explanation {
     let next = match record.job.not_after {
-        Some(at) => format!("starts after `crossgrant unpause {account}`; fails as expired if that is not by {at}"),
+        Some(at) => format!(
+            "starts after `crossgrant unpause {account}`; fails as expired if that is not by {}",
+            whole_second(at)
+        ),
         None => format!("starts after `crossgrant unpause {account}`"),
     };
     explanation(record.why.clone(), record.phase.due().filter(|due| *due > now), next)
@@ -72,7 +75,7 @@ fn queued(record: &Record, blocker: Option<&Record>, now: Timestamp) -> Explanat
     let due = record.phase.due().filter(|due| *due > now);
     if let Some(until) = due {
         let why = if record.why.is_empty() {
-            format!("the job asks not to start before {until}")
+            format!("the job asks not to start before {}", whole_second(until))
         } else {
             record.why.clone()
         };
@@ -84,12 +87,13 @@ fn queued(record: &Record, blocker: Option<&Record>, now: Timestamp) -> Explanat
     let job = format!("job {} ({} {})", first.job.id, first.job.kind, first.state().as_str());
     let (why, next) = if first.phase.held().is_some() {
         let why = format!("{job} on the same instance comes first, and {}", first.why);
-        (why, format!("starts when {} has ended or waits for the hour", first.uid))
+        (why, format!("starts when job {} has ended or waits for the hour", first.job.id))
     } else if first.is_half_done() {
         let why = format!("{job} on the same instance is parked half done, and must be put right first");
-        (why, format!("starts when {} has ended: `resume` or `cancel` that job, or `release` its instance", first.uid))
+        let id = &first.job.id;
+        (why, format!("starts when job {id} has ended: `resume` or `cancel` that job, or `release` its instance"))
     } else {
-        let next = format!("starts when {} has ended or waits for the hour", first.uid);
+        let next = format!("starts when job {} has ended or waits for the hour", first.job.id);
         (format!("{job} on the same instance comes first"), next)
     };
     Explanation { why, until: None, gives_up: None, next, blocker: Some(first.uid) }
@@ -145,9 +149,9 @@ fn waiting(record: &Record, now: Timestamp) -> Explanation {
     };
     let goal = wait.goal;
     let why = if wait.overdue {
-        format!("{goal} is written, and is overdue: it should be in force since {}", wait.expected_at)
+        format!("{goal} is written, and is overdue: it should be in force since {}", whole_second(wait.expected_at))
     } else {
-        format!("{goal} is written and takes effect at {}", wait.expected_at)
+        format!("{goal} is written and takes effect at {}", whole_second(wait.expected_at))
     };
     let until = record.phase.due().unwrap_or(wait.expected_at);
     let until = (until > now).then_some(until);

@@ -73,7 +73,8 @@ fn narrow(filter: &mut Filter, key: &str, value: &str, now: Timestamp) -> Result
         "cen" => filter.cen = Some(named(key, value, CenId::parse(value))?),
         "requester" => filter.requester = Some(named(key, value, Requester::parse(value))?),
         "label" => {
-            let (name, value) = value.split_once('=').ok_or_else(|| bad(key, value, "must be label=name=value"))?;
+            let (name, value) =
+                value.split_once('=').ok_or_else(|| bad(key, value, "must be name=value, such as ticket=NET-4312"))?;
             filter.label = Some((name.to_owned(), value.to_owned()));
         }
         "since" => filter.since = Some(time(key, value, now)?),
@@ -182,7 +183,7 @@ mod tests {
             ("account=x", "1 to 20 digits"),
             ("cen=x", "cen-"),
             ("instance=x", "vpc-"),
-            ("label=x", "label=name=value"),
+            ("label=x", "must be name=value, such as ticket=NET-4312"),
             ("since=yesterday", "2h"),
             ("until=-2h", "2h"),
             ("older-than=0s", "longer than zero"),

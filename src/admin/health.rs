@@ -11,7 +11,7 @@ use http::{HeaderMap, StatusCode};
 use super::checks::{HealthCheck, Readiness};
 use super::parts::Admin;
 use crate::broker::{Link, LinkStatus};
-use crate::domain::{AccountUid, Kind};
+use crate::domain::{AccountUid, Kind, whole_second};
 use crate::engine::loops::timekeeping;
 use crate::engine::ports::account::{AccountReport, Standing};
 use crate::engine::ports::mail::Lane;
@@ -136,7 +136,9 @@ fn in_trouble(account: &AccountReport) -> Option<String> {
         Standing::Unknown | Standing::Ok => None,
         Standing::Refused(refusal) => Some(format!("{uid} {refusal}")),
         Standing::Probing(refusal) => Some(format!("{uid} tried again, after it was {refusal}")),
-        Standing::Unreachable { since, message } => Some(format!("{uid} unreachable since {since}: {message}")),
+        Standing::Unreachable { since, message } => {
+            Some(format!("{uid} unreachable since {}: {message}", whole_second(*since)))
+        }
     }
 }
 
@@ -148,11 +150,12 @@ fn dead_lettered(kept: u32) -> HealthCheck {
 }
 
 fn link(name: &str, status: LinkStatus) -> HealthCheck {
+    let since = whole_second(status.since);
     let fault = match status.link {
         Link::Connected => None,
-        Link::Down => Some(format!("down since {}", status.since)),
-        Link::Blocked { reason } => Some(format!("blocked since {}: {reason}", status.since)),
-        Link::Held { reason } => Some(format!("holding deliveries since {}: {reason}", status.since)),
+        Link::Down => Some(format!("down since {since}")),
+        Link::Blocked { reason } => Some(format!("blocked since {since}: {reason}")),
+        Link::Held { reason } => Some(format!("holding deliveries since {since}: {reason}")),
     };
     let fault = fault.map(|fault| match status.last_error {
         Some(error) => format!("{fault}; last error: {error}"),

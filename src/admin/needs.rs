@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::checks::HealthCheck;
-use crate::domain::{AccountUid, Code, JobUid, Kind, Reason};
+use crate::domain::{AccountUid, Code, JobUid, Kind, Reason, whole_second};
 use crate::engine::ports::account::AccountReport;
 use crate::engine::record::Record;
 
@@ -14,7 +14,7 @@ use crate::engine::record::Record;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Need {
     /// `half-done`, `overdue`, the reason for which jobs are parked, `parked` for those that were not read, `undeliverable`,
-    /// `account-refused`, or the name of a check that fails.
+    /// `messages-dead-lettered`, `account-refused`, or the name of a check that fails.
     pub cause: String,
     /// How many jobs or messages; 1 for a check and for an account.
     pub count: u64,
@@ -100,6 +100,13 @@ impl Needs {
     }
 }
 
+/// Messages that the broker gave up wait for someone who has them put back.
+pub(super) fn dead_lettered(kept: u32) -> Option<Need> {
+    let says = "messages that the broker gave up before a worker had accepted them".to_owned();
+    let cause = Code::MessagesDeadLettered.as_str();
+    (kept > 0).then(|| of_the_worker(cause, kept.into(), says, "crossgrant put-back"))
+}
+
 fn of_the_worker(cause: &str, count: u64, says: String, command: &str) -> Need {
     Need { cause: cause.to_owned(), count, account: None, says, oldest: None, command: command.to_owned() }
 }
@@ -120,7 +127,7 @@ fn refused(known: &AccountReport) -> Option<Need> {
 fn cause(record: &Record) -> Option<(Cause, String)> {
     let job = &record.job;
     if let Some(wait) = record.wait.as_ref().filter(|wait| wait.overdue && record.phase.ending().is_none()) {
-        let says = format!("{} should be in force since {}", wait.goal, wait.expected_at);
+        let says = format!("{} should be in force since {}", wait.goal, whole_second(wait.expected_at));
         return Some((Cause::Overdue(job.instance.owner.clone()), says));
     }
     let ending = record.phase.ending().filter(|_| !record.state().is_terminal())?;
@@ -231,6 +238,16 @@ mod tests {
         assert_eq!((all[0].cause.as_str(), all[1].cause.as_str(), all[1].count), ("overdue", "undeliverable", 3));
         let resumed = Record { wait: wait(true), ..parked("G", Reason::GaveUp, false, "long after") };
         assert_eq!(of(&[resumed])[0].cause, "gave-up", "it is parked, and that is all to say");
+    }
+
+    #[test]
+    fn messages_that_the_broker_gave_up_need_a_person() {
+        assert_eq!(dead_lettered(0), None);
+        let need = dead_lettered(3).unwrap();
+        assert_eq!(
+            (need.cause.as_str(), need.count, need.command.as_str()),
+            ("messages-dead-lettered", 3, "crossgrant put-back")
+        );
     }
 
     #[test]

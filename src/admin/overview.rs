@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 
 use super::error::ApiError;
-use super::needs::Needs;
+use super::needs::{Needs, dead_lettered};
 use super::parts::Admin;
 use super::status::{AccountStatus, GoesOn, Status};
 use crate::clock::earlier;
@@ -58,12 +58,17 @@ impl Admin {
             until: outlook.due.filter(|due| *due > now),
             oldest: outlook.oldest,
         });
+        let kept = self.parts().broker.as_ref().map_or(0, |broker| broker.dead_lettered());
+        let mut needs = needs.all(parked, counts.undeliverable, &checks, &known);
+        needs.extend(dead_lettered(kept));
         Ok(Status {
             version: env!("CARGO_PKG_VERSION").into(),
             workers: store.workers(),
+            running_seconds: self.running().as_secs(),
+            store_bytes: store.size().await?,
             now,
             next_hour: engine.announcer.hour.next_after(now),
-            needs: needs.all(parked, counts.undeliverable, &checks, &known),
+            needs,
             goes_on: goes_on.collect(),
             accounts,
             checks,

@@ -1,6 +1,7 @@
 //! What every handler works with.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{Mutex, watch};
 
@@ -22,6 +23,8 @@ struct AdminState {
     parts: AdminParts,
     asked: Asked,
     reload: Option<Arc<dyn Reload>>,
+    /// The uptime of the clock when the worker began.
+    began: Duration,
 }
 
 /// The parts of an [`Admin`].
@@ -57,12 +60,22 @@ pub(super) struct Asked {
 impl Admin {
     /// Makes the API; [`Admin::router`] serves it.
     pub fn new(parts: AdminParts) -> Self {
-        Self(Arc::new(AdminState { parts, asked: Asked::default(), reload: None }))
+        Self::made(parts, None)
     }
 
     /// The API of a worker that can read its configuration again.
     pub fn reloading(parts: AdminParts, reload: Arc<dyn Reload>) -> Self {
-        Self(Arc::new(AdminState { parts, asked: Asked::default(), reload: Some(reload) }))
+        Self::made(parts, Some(reload))
+    }
+
+    fn made(parts: AdminParts, reload: Option<Arc<dyn Reload>>) -> Self {
+        let began = parts.engine.clock.uptime();
+        Self(Arc::new(AdminState { parts, asked: Asked::default(), reload, began }))
+    }
+
+    /// For how long the worker has been running.
+    pub(super) fn running(&self) -> Duration {
+        self.0.parts.engine.clock.uptime().saturating_sub(self.0.began)
     }
 
     pub(super) fn parts(&self) -> &AdminParts {

@@ -17,6 +17,12 @@ pub struct Status {
     pub version: String,
     /// How many workers share the store.
     pub workers: u32,
+    /// For how many seconds the worker that answers has been running.
+    #[serde(default)]
+    pub running_seconds: u64,
+    /// How many bytes the store takes.
+    #[serde(default)]
+    pub store_bytes: u64,
     /// The time, by the cloud's clock.
     pub now: Timestamp,
     /// The next top of an hour.

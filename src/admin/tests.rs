@@ -119,7 +119,7 @@ async fn a_filter_that_cannot_be_meant_is_refused() {
         ("state=queud", "must be one of queued"),
         ("kind=gift", "payer-change"),
         ("instance=x", "vpc-"),
-        ("label=x", "label=name=value"),
+        ("label=x", "must be name=value, such as ticket=NET-4312"),
         ("limit=0", "from 1 to 1000"),
         ("before=x", "uid"),
     ] {

@@ -29,7 +29,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest as _, Sha256};
 
 use crate::clock::later;
-use crate::domain::{Requester, hex};
+use crate::domain::{Requester, hex, whole_second};
 use crate::engine::ports::mail::Incoming;
 
 /// The header with the requester and the signature.
@@ -120,7 +120,10 @@ fn proven(
     let at = i64::try_from(timestamp).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
     let at = at.ok_or("the timestamp is not seconds since 1970")?;
     if at > later(now, AHEAD) {
-        return Err(format!("it is from {at}, and the worker's time is {now}: set the clock of the sender"));
+        return Err(format!(
+            "it is from {at}, and the worker's time is {}: set the clock of the sender",
+            whole_second(now)
+        ));
     }
     if now > later(at, within) {
         return Err(format!(

@@ -21,7 +21,7 @@ pub(super) async fn accounts(args: &AccountsArgs, worker: &AdminClient) -> Resul
     };
     lines.iter().try_for_each(|line| output::line(line))?;
     for fault in view.faults {
-        tracing::warn!("the worker cannot use its configuration as it is now: {fault}");
+        output::note(&format!("the worker cannot use its configuration as it is now: {fault}"));
     }
     Ok(Exit::Ok)
 }

@@ -59,7 +59,7 @@ pub struct Cli {
 pub enum CliCommand {
     /// Run the worker: take jobs from the broker and carry them out, until told to stop.
     Serve(ServeArgs),
-    /// Carry out jobs without a broker. Their events go to standard output, one JSON object per line.
+    /// Carry out jobs without a broker. Their events go to standard output: one JSON object per line, on a terminal text.
     Run(RunArgs),
     /// Show what jobs would do. Reads the cloud, writes nothing and keeps nothing.
     Plan(PlanArgs),

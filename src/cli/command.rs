@@ -5,10 +5,11 @@ use serde_json::json;
 use super::args::{CommandArgs, MandateArgs, ReleaseArgs};
 use super::client::{AdminClient, segment};
 use super::exit::{CliError, Exit};
-use super::{output, text};
+use super::job_table::{JobTable, TableStyle};
+use super::{output, shell};
 use crate::admin::{BulkDone, DeclinedJob, Matching};
 use crate::engine::decide::command::Command;
-use crate::engine::record::Record;
+use crate::engine::record::{Record, State};
 
 /// Carries out a command.
 pub(super) async fn command(args: &CommandArgs, command: Command, worker: &AdminClient) -> Result<Exit, CliError> {
@@ -37,9 +38,20 @@ async fn named(
     let record: Record = worker.post(&path).await?;
     let line = match as_json {
         true => json!(record).to_string(),
-        false => format!("{} {}: {}", record.uid, record.state().as_str(), record.why),
+        false => told(&record, command),
     };
     output::line(&line)
+}
+
+/// What became of a job, and on whose word.
+fn told(record: &Record, command: Command) -> String {
+    let mandate = record.commands.last().map(|commanded| format!(" {}", commanded.mandate)).unwrap_or_default();
+    let goes_on = match (command, record.state()) {
+        (Command::Cancel, State::Cancelled) => String::new(),
+        (Command::Cancel, _) => "; what it wrote is being put back".to_owned(),
+        (_, state) => format!("; it is {} now", state.as_str()),
+    };
+    format!("{}/{} {}{mandate}{goes_on} (uid {})", record.requester, record.job.id, past(command), record.uid)
 }
 
 /// Commands several named jobs, each for itself. What concerns one of them does not stop the others.
@@ -69,16 +81,25 @@ async fn list(args: &CommandArgs, command: Command, worker: &AdminClient) -> Res
     let lines = match args.json {
         true => found.jobs.iter().map(|row| json!(row).to_string()).collect(),
         false if total == 0 => vec!["no job matches".to_owned()],
-        false => text::table(&found.jobs),
+        false => JobTable::new(TableStyle::on_stdout(false)).rows(&found.jobs),
     };
     lines.iter().try_for_each(|line| output::line(line))?;
     if total == 0 {
         return Ok(Exit::Ok);
     }
     if shown < total {
-        tracing::warn!(shown, total, "only the newest jobs are shown");
+        output::note(&format!("the newest {shown} of {total} jobs are shown"));
     }
-    Err(CliError::failed(format!("jobs that match: {total}; to {command} them, add --expect-count {total}")))
+    let confirmed = confirmed(args, command, total);
+    Err(CliError::failed(format!("jobs that match: {total}; nothing was done. To {command} them: {confirmed}")))
+}
+
+/// The command line that commands the jobs that match.
+fn confirmed(args: &CommandArgs, command: Command, total: usize) -> String {
+    let mut words = vec!["crossgrant".to_owned(), command.to_string()];
+    words.extend(args.filter.words());
+    words.extend(["--expect-count".to_owned(), total.to_string()]);
+    shell::line(&words)
 }
 
 /// Commands the jobs that match. The worker takes up to a thousand a call, and says how many are left for the next one.
@@ -116,15 +137,54 @@ fn tell(args: &CommandArgs, command: Command, all: &BulkDone) -> Result<(), CliE
     for DeclinedJob { uid, requester, id, code, message } in &all.declined {
         output::line(&format!("{uid} {requester}/{id} declined: {message} [{code}]"))?;
     }
-    let done = match command {
+    output::line(&format!("{}: {}, declined: {}", past(command), all.done, all.declined.len()))
+}
+
+fn past(command: Command) -> &'static str {
+    match command {
         Command::Cancel => "cancelled",
         Command::Resume => "resumed",
         Command::Approve => "approved",
         Command::Release => "released",
-    };
-    output::line(&format!("{done}: {}, declined: {}", all.done, all.declined.len()))
+    }
 }
 
 fn query(pairs: &[Vec<(&str, &str)>]) -> String {
     form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs.iter().flatten()).finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::admin::testing::{at, record};
+    use crate::cli::args::{Cli, CliCommand, WorkerCommand};
+    use crate::domain::Reason;
+    use crate::engine::record::{Commanded, Ending, Mandate, Phase};
+
+    #[test]
+    fn the_command_that_confirms_can_be_pasted() {
+        let typed = ["crossgrant", "resume", "--for", "gave-up", "--half-done", "--label", "by=the bot", "--json"];
+        let CliCommand::Worker(command) = Cli::parse_from(typed).command else { unreachable!("it asks the worker") };
+        let WorkerCommand::Resume(args) = *command else { unreachable!("it resumes") };
+        assert_eq!(
+            confirmed(&args, Command::Resume, 3),
+            "crossgrant resume --for gave-up --half-done --label 'by=the bot' --expect-count 3"
+        );
+    }
+
+    #[test]
+    fn what_became_of_a_job_is_said_once() {
+        let mandate = Mandate { by: Some("ann".into()), ..Mandate::from("lead") };
+        let commands = vec![Commanded { command: "resume".into(), at: at("2026-11-21T10:20:00Z"), mandate }];
+        let job = Record { commands, ..record("NET-1") };
+        let said = |job: &Record, command| told(job, command).replace(&format!(" (uid {})", job.uid), "");
+        assert_eq!(said(&job, Command::Resume), "ticketing/NET-1 resumed by ann (token lead); it is queued now");
+        let back = "ticketing/NET-1 cancelled by ann (token lead); what it wrote is being put back";
+        assert_eq!(said(&job, Command::Cancel), back);
+        let ending = Ending { reason: Reason::CancelledByOperator, message: "cancelled".into(), findings: vec![] };
+        let phase = Phase::Ended { state: State::Cancelled, ending, at: at("2026-11-21T10:20:00Z") };
+        assert_eq!(said(&Record { phase, ..job }, Command::Cancel), "ticketing/NET-1 cancelled by ann (token lead)");
+    }
 }

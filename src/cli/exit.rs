@@ -94,7 +94,11 @@ impl From<LogError> for CliError {
 impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {
         let code = error.code();
-        Self::failed(error).code(code)
+        let failure = match error {
+            StoreError::Unusable(..) => Self::usage(error),
+            _ => Self::failed(error),
+        };
+        failure.code(code)
     }
 }
 
@@ -131,5 +135,7 @@ mod tests {
             "faults in the configuration: 2 [config-unusable]\na:1: x [config-bad-value]\na:2: y [config-syntax]"
         );
         assert_eq!(CliError::from(StoreError::Corrupt("x".into())).code, Code::StoreCorrupt);
+        let unusable = CliError::from(StoreError::Unusable(Code::StoreLogin, "x".into()));
+        assert_eq!((unusable.exit, unusable.code, unusable.message.as_str()), (Exit::Usage, Code::StoreLogin, "x"));
     }
 }

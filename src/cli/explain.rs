@@ -8,11 +8,15 @@ use super::args::ExplainArgs;
 use super::engine::catalog;
 use super::exit::{CliError, Exit};
 use super::output;
+use super::terminal::{columns, wrapped};
 use crate::config::Config;
 use crate::domain::{Code, did_you_mean};
 use crate::workflow::{Effect, ErrorClass, ErrorClasses, Finding};
 
 const FILES: [&str; 2] = [include_str!("../../docs/reasons.md"), include_str!("../../docs/codes.md")];
+
+/// The width of the list of all words. It is for people and pipes alike.
+const LIST_WIDTH: usize = 79;
 
 /// A section of these files: what `explain` prints for a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,13 +32,16 @@ struct WordPage {
 pub(super) fn explain(args: &ExplainArgs, config: impl FnOnce() -> Result<Config, CliError>) -> Result<Exit, CliError> {
     // Only the operator's own error table depends on the configuration, which may be missing or broken.
     let overrides = config().map(|config| config.overrides).unwrap_or_else(|error| {
-        tracing::warn!(%error, "the configuration cannot be used, so the error classes it adds are not explained");
+        output::note(&format!(
+            "the error classes that the configuration adds are not explained, because it cannot be used: {error}"
+        ));
         Default::default()
     });
     let catalog = catalog(&overrides)?;
     let lines = match &args.code {
         Some(code) => of(code, &catalog.classes, args.json)?,
-        None => pages().map(|page| if args.json { page.json() } else { page.heading() }).collect(),
+        None if args.json => pages().map(|page| page.json()).collect(),
+        None => words_by_part(),
     };
     for line in lines {
         output::lines(&line)?;
@@ -47,7 +54,11 @@ fn of(code: &str, classes: &ErrorClasses, json: bool) -> Result<Vec<String>, Cli
     let word = code.to_ascii_lowercase();
     let mut lines = Vec::new();
     for page in pages().filter(|page| page.word == word) {
-        lines.push(if json { page.json() } else { format!("{}\n\n{}\n", page.heading(), page.text) });
+        lines.push(if json {
+            page.json()
+        } else {
+            format!("{}\n\n{}\n", page.heading(), page.shown(columns(std::io::stdout())))
+        });
     }
     let entries = classes.explain(code);
     let known = entries.iter().any(|entry| !entry.codes.is_empty());
@@ -68,6 +79,28 @@ fn of(code: &str, classes: &ErrorClasses, json: bool) -> Result<Vec<String>, Cli
     Ok(lines)
 }
 
+/// All words, under what they are. As many stand on a line as fit.
+fn words_by_part() -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    let mut part = "";
+    for page in pages() {
+        if page.part != part {
+            part = page.part;
+            let blank = (!lines.is_empty()).then(String::new);
+            lines.extend(blank);
+            lines.push(format!("{}:", page.kind()));
+            lines.push(String::new());
+        }
+        let last = lines.pop().unwrap_or_default();
+        if last.chars().count() + page.word.len() + 2 <= LIST_WIDTH {
+            lines.push(format!("{last}  {}", page.word));
+        } else {
+            lines.extend([last, format!("  {}", page.word)]);
+        }
+    }
+    lines
+}
+
 fn pages() -> impl Iterator<Item = WordPage> {
     FILES.into_iter().flat_map(|file| file.split("\n# ")).flat_map(|part| {
         let part = part.trim_start_matches("# ");
@@ -81,7 +114,12 @@ fn pages() -> impl Iterator<Item = WordPage> {
 
 impl WordPage {
     fn heading(&self) -> String {
-        let kind = match self.part {
+        format!("{} ({})", self.word, self.kind())
+    }
+
+    /// What sort of word it is.
+    fn kind(&self) -> &'static str {
+        match self.part {
             "Reasons" => "reason of an event",
             "Classes" => "class of error codes of the cloud",
             "Admin HTTP" => "answer of the admin API",
@@ -90,15 +128,22 @@ impl WordPage {
             "Configuration" => "fault of the configuration",
             "Workflow files" => "fault of a workflow file",
             "Broker" => "error of the broker or of the connection to it",
+            "Store" => "error of opening the store",
             "Findings" => "finding of doctor",
             _ => "error of a command",
-        };
-        format!("{} ({kind})", self.word)
+        }
     }
 
     fn json(&self) -> String {
         let (meaning, advice) = self.meaning_and_advice();
         json!({"word": self.word, "part": self.part, "meaning": meaning, "do": advice, "text": self.text}).to_string()
+    }
+
+    /// What the word means, and what to do, as it fits a terminal; elsewhere as it stands in the page.
+    fn shown(&self, columns: Option<usize>) -> String {
+        let Some(columns) = columns else { return self.text.to_owned() };
+        let (meaning, advice) = self.meaning_and_advice();
+        format!("{}\n\n{}", wrapped(&meaning, columns), wrapped(&advice, columns))
     }
 
     /// What the word means, and what to do. The pages begin a line with the latter, and a sentence ends before it.
@@ -195,6 +240,27 @@ mod tests {
             "{meaning}"
         );
         assert!(advice.starts_with("Find out what the job waited for"), "{advice}");
+    }
+
+    #[test]
+    fn a_page_fits_the_terminal_and_stands_elsewhere_as_it_is_written() {
+        for page in pages() {
+            assert_eq!(page.shown(None), page.text);
+            let shown = page.shown(Some(80));
+            assert!(shown.lines().all(|line| line.chars().count() <= 80 || !line.contains(' ')), "{shown}");
+            assert_eq!(shown.split_whitespace().collect::<String>(), page.text.split_whitespace().collect::<String>());
+        }
+    }
+
+    #[test]
+    fn the_list_of_all_words_is_grouped_and_fits() {
+        let lines = words_by_part();
+        assert!(lines.iter().all(|line| line.len() <= LIST_WIDTH), "{lines:#?}");
+        assert_eq!(lines[0], "reason of an event:");
+        assert!(lines[1].starts_with("  done  "), "{lines:#?}");
+        let words: Vec<&str> =
+            lines.iter().filter(|line| line.starts_with("  ")).flat_map(|line| line.split_whitespace()).collect();
+        assert_eq!(words, pages().map(|page| page.word).collect::<Vec<_>>());
     }
 
     #[test]

@@ -3,25 +3,58 @@
 //! The same event may arrive several times: on the reply queue, from the exchange, and once more after a lost connection.
 //! It is shown once. Events are matched by their correlation id, which is made for one submission, so another requester's
 //! job with the same id is not mistaken for one of these.
+//!
+//! No event tells when a job begins, so what only events tell of is `accepted` until it waits or ends. A worker that can be
+//! asked tells the rest ([`Follow::hear`]).
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::progress::{self, CurrentJob};
-use crate::domain::{Event, EventType};
+use super::progress::{CurrentJob, Tally};
+use crate::domain::{Event, EventType, JobUid, spoken};
+use crate::engine::record::State;
 
-/// The submitted jobs by correlation id, and the events that were seen.
+/// The states of jobs that have not ended, as they are said, in this order.
+const STATES: [&str; 7] = ["parked", "waiting", "in work", "queued", HELD, ACCEPTED, PUBLISHED];
+const HELD: &str = "held";
+/// By a worker; whether it has begun is not known.
+const ACCEPTED: &str = "accepted";
+/// To the broker; no worker has said anything yet.
+const PUBLISHED: &str = "published";
+
+/// The most jobs that are named one by one, so that they fit on a screen or in a mail.
+const NAMED: usize = 50;
+
+/// The submitted jobs in their order, and the events that were seen.
 pub(super) struct Follow {
-    jobs: BTreeMap<String, FollowedJob>,
+    jobs: Vec<FollowedJob>,
+    places: HashMap<String, usize>,
     seen: HashSet<(String, String)>,
+    /// How many jobs of the submission were not published.
+    unpublished: usize,
 }
 
 struct FollowedJob {
     id: String,
+    /// Once a worker has accepted it.
+    uid: Option<JobUid>,
     /// The highest sequence number among its events.
     sequence: u64,
-    last: Option<(EventType, CurrentJob)>,
+    state: &'static str,
+    next: Option<Timestamp>,
+    end: Option<JobEnd>,
+}
+
+/// How a job ended.
+struct JobEnd {
+    kind: EventType,
+    reason: Option<String>,
+    message: String,
 }
 
 /// An event that was not seen before.
@@ -32,37 +65,57 @@ pub(super) struct NewEvent {
     pub notice: Option<String>,
 }
 
+/// A job as a worker knows it.
+pub(super) struct KnownJob {
+    pub uid: JobUid,
+    pub state: State,
+    pub held: bool,
+    pub next: Option<Timestamp>,
+}
+
 /// Whether an event ends a submission: a terminal one, or a rejection.
 fn ends(event: EventType) -> bool {
     event.is_terminal() || event == EventType::Rejected
 }
 
 impl Follow {
-    /// Follows the jobs with these ids, given by correlation id.
-    pub fn new(ids: HashMap<String, String>) -> Self {
-        let job = |(correlation, id)| (correlation, FollowedJob { id, sequence: 0, last: None });
-        Self { jobs: ids.into_iter().map(job).collect(), seen: HashSet::new() }
+    /// Follows jobs, each given by its correlation id and its own, in the order of the submission. `unpublished` more could not
+    /// be published.
+    pub fn new(ids: Vec<(String, String)>, unpublished: usize) -> Self {
+        let places = ids.iter().enumerate().map(|(place, (correlation, _))| (correlation.clone(), place)).collect();
+        let job = |(_, id)| FollowedJob { id, uid: None, sequence: 0, state: PUBLISHED, next: None, end: None };
+        Self { jobs: ids.into_iter().map(job).collect(), places, seen: HashSet::new(), unpublished }
     }
 
     /// Takes in a message. `None` when it is about no followed job, is no event, or was seen before.
     pub fn take(&mut self, correlation: &str, body: &[u8]) -> Option<NewEvent> {
-        let job = self.jobs.get_mut(correlation)?;
+        let job = &mut self.jobs[*self.places.get(correlation)?];
         let event: Event = serde_json::from_slice(body).ok()?;
         let kind = event_type(&event.kind)?;
         if !self.seen.insert((correlation.to_owned(), event.id.clone())) {
             return None;
         }
+        let text = |name: &str| event.data.get(name).and_then(|value| value.as_str());
+        let message = text("message").unwrap_or_default();
+        let uid = text("uid").unwrap_or_default();
+        job.uid = uid.parse().ok().or(job.uid);
         // Events may arrive in any order; the sequence tells which is the latest.
         let sequence = event.sequence.parse().unwrap_or(0);
         if sequence >= job.sequence {
             job.sequence = sequence;
-            let text = |name: &str| event.data.get(name).and_then(|value| value.as_str());
-            let next = text("expected_at").filter(|_| kind == EventType::Waiting).and_then(|at| at.parse().ok());
-            let state = text("state").unwrap_or_else(|| kind.as_str()).to_owned();
-            job.last = Some((kind, CurrentJob { id: job.id.clone(), state, step: None, next }));
+            job.next = text("expected_at").filter(|_| kind == EventType::Waiting).and_then(|at| at.parse().ok());
+            job.state = match text("state").and_then(State::parse) {
+                Some(State::Parked) => "parked",
+                Some(State::Waiting) => "waiting",
+                Some(State::Running) => "in work",
+                // It is older than the event is, and may have begun.
+                _ => ACCEPTED,
+            };
         }
-        let message = event.data.get("message").and_then(|message| message.as_str()).unwrap_or_default();
-        let uid = event.data.get("uid").and_then(|uid| uid.as_str()).unwrap_or_default();
+        if ends(kind) {
+            let reason = text("reason").map(str::to_owned);
+            job.end = Some(JobEnd { kind, reason, message: message.to_owned() });
+        }
         let notice = match kind {
             EventType::Parked => {
                 Some(format!("{} needs a person: {message} (details: `crossgrant show {uid}`)", job.id))
@@ -73,94 +126,106 @@ impl Follow {
         Some(NewEvent { text: String::from_utf8_lossy(body).into_owned(), notice })
     }
 
+    /// Takes in how a worker says that jobs stand. Jobs that are not followed are passed over.
+    pub fn hear(&mut self, known: &[KnownJob]) {
+        let known: HashMap<JobUid, &KnownJob> = known.iter().map(|job| (job.uid, job)).collect();
+        for job in self.jobs.iter_mut().filter(|job| job.end.is_none()) {
+            let Some(known) = job.uid.and_then(|uid| known.get(&uid)) else { continue };
+            job.next = known.next;
+            job.state = match known.state {
+                _ if known.held => HELD,
+                State::Queued => "queued",
+                State::Running => "in work",
+                State::Waiting => "waiting",
+                State::Parked => "parked",
+                // Its event is on the way.
+                _ => continue,
+            };
+        }
+    }
+
     /// Whether all jobs have ended.
     pub fn ended(&self) -> bool {
-        self.jobs.values().all(FollowedJob::ended)
+        self.jobs.iter().all(|job| job.end.is_some())
     }
 
     /// Whether every job has the wanted result: completed, or for a plan planned.
     pub fn completed(&self) -> bool {
-        let good = |job: &FollowedJob| matches!(job.last, Some((EventType::Completed | EventType::Planned, _)));
-        self.jobs.values().all(good)
+        self.unpublished == 0 && self.jobs.iter().all(|job| job.end.as_ref().is_some_and(JobEnd::is_good))
     }
 
-    /// The ids of the jobs that have not ended.
-    pub fn open(&self) -> Vec<String> {
-        self.jobs.values().filter(|job| !job.ended()).map(|job| job.id.clone()).collect()
+    /// The ids of the jobs that have not ended, the first ones only.
+    pub fn open(&self) -> String {
+        let open: Vec<&str> = self.jobs.iter().filter(|job| job.end.is_none()).map(|job| job.id.as_str()).collect();
+        let shown = open[..open.len().min(NAMED)].join(", ");
+        if open.len() > NAMED { format!("{shown} and {} more", open.len() - NAMED) } else { shown }
     }
 
-    /// The progress line.
-    pub fn line(&self, now: Timestamp) -> String {
-        let ended = self.jobs.values().filter(|job| job.ended()).count();
-        let open = self.jobs.values().filter(|job| !job.ended());
-        let current = open.filter_map(|job| job.last.as_ref()).map(|(_, current)| current).next();
-        progress::line(ended, self.jobs.len(), current, now)
+    /// How far they are.
+    pub fn tally(&self) -> Tally {
+        let open = || self.jobs.iter().filter(|job| job.end.is_none());
+        let count = |state: &'static str| (state, open().filter(|job| job.state == state).count());
+        Tally {
+            ended: self.jobs.len() - open().count(),
+            total: self.jobs.len(),
+            states: STATES.map(count).to_vec(),
+            oldest: open().next().map(|job| CurrentJob { id: job.id.clone(), state: job.state, step: None }),
+            next: open().filter_map(|job| job.next).min(),
+        }
+    }
+
+    /// What became of them after `took`: a line for all, and one for each that has not the wanted result.
+    pub fn summary(&self, took: Duration) -> Vec<String> {
+        let ends: Vec<(&FollowedJob, &JobEnd)> =
+            self.jobs.iter().filter_map(|job| Some((job, job.end.as_ref()?))).collect();
+        let mut groups = BTreeMap::<(usize, Option<&str>), usize>::new();
+        for (_, end) in &ends {
+            let reason = end.reason.as_deref().filter(|_| !end.is_good() && end.kind != EventType::Rejected);
+            *groups.entry((rank(end.kind), reason)).or_default() += 1;
+        }
+        let group = |((rank, reason), jobs): (&(usize, Option<&str>), &usize)| {
+            let reason = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
+            format!("{jobs} {}{reason}", ENDS[*rank])
+        };
+        let mut says: Vec<String> = groups.iter().map(group).collect();
+        says.extend((self.unpublished > 0).then(|| format!("{} not published", self.unpublished)));
+        let says = if says.is_empty() { String::new() } else { format!(": {}", says.join(", ")) };
+        let all = self.jobs.len() + self.unpublished;
+        let mut lines = vec![format!("{} of {all} ended in {}{says}", ends.len(), spoken(took))];
+        let bad = || ends.iter().filter(|(_, end)| !end.is_good());
+        lines.extend(
+            bad().take(NAMED).map(|(job, end)| format!("{} {}{}: {}", job.id, end.kind, end.why(), end.message)),
+        );
+        let more = bad().count().saturating_sub(NAMED);
+        lines.extend((more > 0).then(|| format!("and {more} more that did not complete")));
+        lines
     }
 }
 
-impl FollowedJob {
-    fn ended(&self) -> bool {
-        self.last.as_ref().is_some_and(|(kind, _)| ends(*kind))
+/// How jobs end, as it is told.
+const ENDS: [EventType; 6] = [
+    EventType::Completed,
+    EventType::Planned,
+    EventType::Failed,
+    EventType::Superseded,
+    EventType::Cancelled,
+    EventType::Rejected,
+];
+
+fn rank(kind: EventType) -> usize {
+    ENDS.iter().position(|end| *end == kind).unwrap_or(ENDS.len() - 1)
+}
+
+impl JobEnd {
+    fn is_good(&self) -> bool {
+        matches!(self.kind, EventType::Completed | EventType::Planned)
+    }
+
+    fn why(&self) -> String {
+        self.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default()
     }
 }
 
 fn event_type(name: &str) -> Option<EventType> {
     EventType::ALL.into_iter().find(|kind| kind.name() == name)
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-    use uuid::Uuid;
-
-    use super::*;
-    use crate::domain::JobUid;
-
-    fn event(kind: EventType, sequence: u32) -> Vec<u8> {
-        let data = json!({
-            "uid": "u", "state": "waiting", "message": "the cloud said no", "expected_at": "2026-11-21T11:00:00Z"
-        });
-        serde_json::to_vec(&Event::new(kind, JobUid(Uuid::nil()), sequence, Timestamp::UNIX_EPOCH, data)).unwrap()
-    }
-
-    fn two() -> Follow {
-        Follow::new([("a".to_owned(), "NET-1".to_owned()), ("b".to_owned(), "NET-2".to_owned())].into())
-    }
-
-    #[test]
-    fn it_ends_when_every_job_has_ended_and_is_good_only_if_all_completed() {
-        let mut follow = two();
-        assert!(follow.take("a", &event(EventType::Completed, 3)).is_some());
-        assert!(!follow.ended() && follow.open() == ["NET-2"]);
-        follow.take("b", &event(EventType::Completed, 2));
-        assert!(follow.ended() && follow.completed());
-        for bad in [EventType::Failed, EventType::Rejected, EventType::Superseded, EventType::Cancelled] {
-            let mut follow = two();
-            follow.take("a", &event(EventType::Completed, 3));
-            follow.take("b", &event(bad, 2));
-            assert!(follow.ended() && !follow.completed(), "{bad:?}");
-        }
-    }
-
-    #[test]
-    fn an_event_counts_once_and_late_ones_change_nothing() {
-        let mut follow = two();
-        assert!(follow.take("a", &event(EventType::Completed, 3)).is_some());
-        assert!(follow.take("a", &event(EventType::Completed, 3)).is_none());
-        assert!(follow.take("a", &event(EventType::Waiting, 2)).is_some(), "shown, though it comes late");
-        assert_eq!(follow.open(), ["NET-2"]);
-        assert!(follow.take("c", &event(EventType::Completed, 1)).is_none(), "of another submission");
-        assert!(follow.take("b", b"{}").is_none());
-    }
-
-    #[test]
-    fn a_job_that_needs_a_person_is_told_of_and_followed_on() {
-        let mut follow = two();
-        let notice = follow.take("a", &event(EventType::Parked, 2)).unwrap().notice.unwrap();
-        assert!(notice.contains("NET-1 needs a person: the cloud said no"), "{notice}");
-        assert_eq!(follow.open().len(), 2);
-        follow.take("a", &event(EventType::Waiting, 3));
-        let now = "2026-11-21T10:59:00Z".parse().unwrap();
-        assert_eq!(follow.line(now), "0 of 2 ended · NET-1 waiting · next check in 1 min 0 s");
-    }
 }

@@ -1,11 +1,14 @@
 //! Standard output: data line by line, and a publisher that prints events there.
 
 use std::io::{self, ErrorKind, Write};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio::sync::Notify;
 
+use super::event_line::EventLines;
 use super::exit::{CliError, Exit};
+use super::progress::ProgressLine;
 use crate::domain::{CONTENT_TYPE, Code, visible};
 use crate::engine::ports::mail::{Delivered, Outgoing, PublishError, Publisher};
 
@@ -13,6 +16,11 @@ use crate::engine::ports::mail::{Delivered, Outgoing, PublishError, Publisher};
 /// a terminal would obey them.
 pub(super) fn line(text: &str) -> Result<(), CliError> {
     lines(&visible(text))
+}
+
+/// Writes one line for a person to standard error. Where that is closed or full, nothing can be said.
+pub(super) fn note(text: &str) {
+    let _ = writeln!(io::stderr(), "{}", visible(text));
 }
 
 /// Writes text of this program, of any number of lines, to standard output as it is.
@@ -29,19 +37,28 @@ fn failed(error: io::Error) -> CliError {
 }
 
 /// Publishes events by writing them to standard output.
-#[derive(Default)]
 pub(super) struct Printer {
     /// Notified after every batch.
     pub published: Notify,
+    lines: EventLines,
+    progress: Arc<ProgressLine>,
+}
+
+impl Printer {
+    /// Writes them where this progress line may stand.
+    pub fn new(progress: Arc<ProgressLine>) -> Self {
+        Self { published: Notify::new(), lines: EventLines::on_stdout(), progress }
+    }
 }
 
 #[async_trait]
 impl Publisher for Printer {
     async fn publish(&self, batch: &[Outgoing]) -> Result<Vec<Delivered>, PublishError> {
+        self.progress.clear();
         // A copy of a rejected message is for a queue, and here is none; the event has its faults.
         for event in batch.iter().filter(|outgoing| outgoing.content_type == CONTENT_TYPE) {
             // If the reader is gone, the jobs are still carried out.
-            match line(&String::from_utf8_lossy(&event.body)) {
+            match line(&self.lines.of(&String::from_utf8_lossy(&event.body))) {
                 Err(error) if error.exit != Exit::ReaderGone => tracing::warn!(%error, "event not printed"),
                 _ => {}
             }

@@ -1,4 +1,7 @@
-//! `plan`: shows what jobs would do. The cloud is read once for each job; nothing is written and nothing kept.
+//! `plan`: shows what jobs would do, and their sum. The cloud is read once for each job; nothing is written and nothing kept.
+
+mod job_plan;
+mod sum;
 
 use std::sync::Arc;
 
@@ -9,19 +12,22 @@ use super::args::PlanArgs;
 use super::engine::{CloudAccess, accounts, catalog};
 use super::exit::{CliError, Exit};
 use super::input::{self, REQUESTER};
+use super::moments::Moments;
 use super::output;
+use super::progress::ProgressLine;
 use super::text::{field, image};
 use crate::actions;
 use crate::clock::{Clock, SystemClock};
 use crate::cloud::Unobserved;
 use crate::config::Config;
-use crate::domain::contract::Fault;
 use crate::domain::{Code, JobUid, Reason, Requester};
 use crate::engine::decide::decision::Context;
 use crate::engine::loops::plan;
 use crate::engine::policy::Policy;
 use crate::engine::ports::cloud::Readers;
 use crate::engine::record::{Record, State};
+use job_plan::{JobPlan, Planning};
+use sum::Sum;
 
 /// Plans each job of a file.
 pub(super) async fn plan(args: &PlanArgs, config: impl FnOnce() -> Result<Config, CliError>) -> Result<Exit, CliError> {
@@ -39,44 +45,43 @@ pub(super) async fn plan(args: &PlanArgs, config: impl FnOnce() -> Result<Config
             (access, config.policy())
         }
     };
-    let mut exit = Exit::Ok;
-    for plan in plans(&jobs, access, &policy, args.requester.as_ref(), clock).await? {
-        if !matches!(&plan, Ok(plan) if plan.admitted.is_ok() && plan.record.state() == State::Planned) {
-            exit = Exit::Failed;
-        }
-        let lines = if args.json { vec![object(&plan).to_string()] } else { page(&plan) };
+    let (progress, total, limits) = (ProgressLine::new(), jobs.len(), access.limits.clone());
+    let mut sum = Sum::default();
+    progress.show(&format!("0 of {total} planned"));
+    plans(&jobs, access, &policy, args.requester.as_ref(), clock, |plan| {
+        sum.add(&plan);
+        progress.clear();
+        let lines = if args.json { vec![object(&plan).to_string()] } else { page(&plan, &Moments::on_stdout()) };
         lines.iter().try_for_each(|line| output::line(line))?;
+        progress.show(&format!("{} of {total} planned", sum.jobs()));
+        Ok(())
+    })
+    .await?;
+    progress.clear();
+    if total > 1 {
+        output::note(&sum.text(limits.as_ref()));
     }
-    Ok(exit)
+    Ok(if sum.all_would_be_done() { Exit::Ok } else { Exit::Failed })
 }
 
-/// The plan of a job, or the faults of its message.
-type Planning = Result<JobPlan, Vec<Fault>>;
-
-struct JobPlan {
-    /// The requesters that may ask for the job, as the allow-rules name them; or why the policy refuses it.
-    admitted: Result<Vec<String>, String>,
-    /// The record with the plan. A refused job is planned as well, as if the policy allowed it.
-    record: Box<Record>,
-}
-
+/// Plans jobs one after another, and gives each plan to `each` when it is made.
 async fn plans(
     jobs: &[bytes::Bytes],
     access: CloudAccess,
     policy: &Policy,
     asks: Option<&Requester>,
     clock: Arc<dyn Clock>,
-) -> Result<Vec<Planning>, CliError> {
+    mut each: impl FnMut(Planning) -> Result<(), CliError>,
+) -> Result<(), CliError> {
     let (catalog, registry, hour) = (catalog(&access.overrides)?, actions::registry(), access.hour);
     // Planning gets readers only, so it cannot write.
     let readers: Arc<dyn Readers> = Arc::new(accounts(access, &catalog, &clock, Arc::new(Unobserved))?);
     let local = Requester::parse(REQUESTER).map_err(CliError::failed)?;
-    let mut plans = Vec::with_capacity(jobs.len());
     for body in jobs {
         let mut job = match input::parse(body) {
             Ok(job) => job,
             Err(faults) => {
-                plans.push(Err(faults));
+                each(Err(faults))?;
                 continue;
             }
         };
@@ -103,9 +108,9 @@ async fn plans(
         let record = Record::new(JobUid(Uuid::nil()), requester, job, digest, first, clock.now());
         // The user of this command has the keys of the accounts, so the cloud is read even if the policy refuses the job.
         let record = plan::plan(readers.as_ref(), clock.as_ref(), &rules, objections, record).await;
-        plans.push(Ok(JobPlan { admitted, record: Box::new(record) }));
+        each(Ok(JobPlan { admitted, record: Box::new(record) }))?;
     }
-    Ok(plans)
+    Ok(())
 }
 
 fn verdict(record: &Record) -> &'static str {
@@ -137,7 +142,7 @@ fn object(planning: &Planning) -> Value {
     })
 }
 
-fn page(planning: &Planning) -> Vec<String> {
+fn page(planning: &Planning, moments: &Moments) -> Vec<String> {
     let JobPlan { admitted, record } = match planning {
         Ok(plan) => plan,
         Err(faults) => {
@@ -167,9 +172,11 @@ fn page(planning: &Planning) -> Vec<String> {
         let what = format!("{} on {} as account {}{payer}", call.operation, call.resource, call.account);
         lines.push(field(&format!("call {}", place + 1), what));
     }
-    lines.extend(record.before.as_ref().map(|before| field("before", image(before))));
-    lines.extend(record.after.as_ref().map(|after| field("after", image(after))));
-    lines.extend(plan.effective_from.map(|at| field("in force", format!("from {at}, if the job starts now"))));
+    lines.extend(record.before.as_ref().map(|before| field("before", image(before, moments))));
+    lines.extend(record.after.as_ref().map(|after| field("after", image(after, moments))));
+    lines.extend(
+        plan.effective_from.map(|at| field("in force", format!("from {}, if the job starts now", moments.say(at)))),
+    );
     lines
 }
 
@@ -177,8 +184,10 @@ fn page(planning: &Planning) -> Vec<String> {
 mod tests {
     use std::collections::BTreeMap;
 
+    use super::super::moments::tests::piped;
     use super::*;
     use crate::clock::ManualClock;
+    use crate::cloud::Limits;
     use crate::domain::{AccountUid, Hour, Site};
 
     async fn answered(jobs: &[&str]) -> Vec<Planning> {
@@ -189,7 +198,27 @@ mod tests {
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::new("2026-11-21T10:20:00Z".parse().unwrap()));
         let access = CloudAccess::simulated(world, Hour::REAL, Arc::clone(&clock)).unwrap();
         let jobs: Vec<bytes::Bytes> = jobs.iter().map(|job| bytes::Bytes::from((*job).to_owned())).collect();
-        plans(&jobs, access, &Policy::everybody(), None, clock).await.unwrap()
+        all(&jobs, access, &Policy::everybody(), None, clock).await
+    }
+
+    async fn all(
+        jobs: &[bytes::Bytes],
+        access: CloudAccess,
+        policy: &Policy,
+        asks: Option<&Requester>,
+        clock: Arc<dyn Clock>,
+    ) -> Vec<Planning> {
+        let mut all = Vec::new();
+        let keep = |plan| {
+            all.push(plan);
+            Ok(())
+        };
+        plans(jobs, access, policy, asks, clock, keep).await.unwrap();
+        all
+    }
+
+    fn page(planning: &Planning) -> Vec<String> {
+        super::page(planning, &piped())
     }
 
     #[tokio::test]
@@ -220,6 +249,13 @@ mod tests {
         assert!(page(&answers[0])[2].contains("`crossgrant explain not-granted`"), "{:?}", page(&answers[0]));
         assert!(answers[1].is_err() && page(&answers[1]).len() > 3);
         assert_eq!(object(&answers[2])["verdict"], "planned", "one bad job does not spoil the others");
+        let mut sum = Sum::default();
+        answers.iter().for_each(|plan| sum.add(plan));
+        assert!(!sum.all_would_be_done());
+        assert_eq!(
+            sum.text(Some(&Limits::default())),
+            "3 jobs: 1 would change the payer (2 calls, about 1 s at 2/s), 1 refused: not-granted, 1 not a valid job"
+        );
     }
 
     /// The README promises it of an IPsec-VPN connection.
@@ -253,7 +289,7 @@ mod tests {
             let access = CloudAccess::simulated(None, Hour::REAL, Arc::clone(&clock)).unwrap();
             let job = bytes::Bytes::from_static(include_bytes!("../../examples/payer-change.json"));
             let asks = asks.map(|name| Requester::parse(name).unwrap());
-            plans(&[job], access, &policy, asks.as_ref(), Arc::clone(&clock)).await.unwrap().remove(0)
+            all(&[job], access, &policy, asks.as_ref(), Arc::clone(&clock)).await.remove(0)
         };
         let tickets = || vec![toml::from_str("requesters = ['tickets']").unwrap()];
 

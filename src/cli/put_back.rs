@@ -5,7 +5,6 @@ use super::exit::{CliError, Exit};
 use super::{broker, output};
 use crate::broker::{PutBack, count_dead_lettered, put_back as move_back};
 use crate::config::Config;
-use crate::domain::Code;
 
 /// Puts them back: those that are there now, or the oldest of them.
 pub(super) async fn put_back(args: &PutBackArgs, config: &Config) -> Result<Exit, CliError> {
@@ -16,11 +15,11 @@ pub(super) async fn put_back(args: &PutBackArgs, config: &Config) -> Result<Exit
     if !unbound.is_empty() {
         let (exchange, queue) = (settings.topology.jobs_exchange(), settings.topology.jobs_queue());
         let keys: Vec<String> = unbound.iter().map(|key| format!("{key:?}")).collect();
-        eprintln!(
+        output::note(&format!(
             "the worker makes no binding for the routing key {}: such a message arrives once the exchange {exchange} is bound \
              to the queue {queue} with its key; see `rabbitmqctl list_bindings`",
             keys.join(", ")
-        );
+        ));
     }
     Ok(Exit::Ok)
 }
@@ -29,10 +28,14 @@ pub(super) async fn put_back(args: &PutBackArgs, config: &Config) -> Result<Exit
 fn wanted(kept: u32, args: &PutBackArgs) -> Result<u32, CliError> {
     match args.limit {
         Some(limit) => Ok(limit.min(kept)),
-        None if kept <= 1 || args.yes => Ok(kept),
+        None if kept <= 1 || args.expect_count == Some(kept) => Ok(kept),
         None => {
-            let why = format!("this would put all {kept} messages back; confirm with --yes, or take some with --limit");
-            Err(CliError::failed(why).code(Code::NeedsYes))
+            let found = match args.expect_count {
+                Some(expected) => format!("messages to put back: {kept}, not {expected}; nothing was done"),
+                None => format!("messages to put back: {kept}; nothing was done"),
+            };
+            let how = format!("To put all of them back: crossgrant put-back --expect-count {kept}");
+            Err(CliError::failed(format!("{found}. {how}")))
         }
     }
 }
@@ -42,13 +45,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn many_are_put_back_only_with_yes_or_a_limit() {
-        let wanted = |kept, limit, yes| wanted(kept, &PutBackArgs { limit, yes });
-        assert_eq!(wanted(0, None, false).unwrap(), 0);
-        assert_eq!(wanted(1, None, false).unwrap(), 1);
-        assert_eq!(wanted(2, None, true).unwrap(), 2);
-        assert_eq!(wanted(9, Some(3), false).unwrap(), 3);
-        assert_eq!(wanted(2, Some(3), false).unwrap(), 2);
-        assert_eq!(wanted(2, None, false).unwrap_err().code, Code::NeedsYes);
+    fn many_are_put_back_only_by_their_number_or_a_limit() {
+        let wanted = |kept, limit, expect_count| wanted(kept, &PutBackArgs { limit, expect_count });
+        assert_eq!(wanted(0, None, None).unwrap(), 0);
+        assert_eq!(wanted(1, None, None).unwrap(), 1);
+        assert_eq!(wanted(2, None, Some(2)).unwrap(), 2);
+        assert_eq!(wanted(9, Some(3), None).unwrap(), 3);
+        assert_eq!(wanted(2, Some(3), None).unwrap(), 2);
+        let error = wanted(2, None, None).unwrap_err();
+        assert!(error.message.ends_with("crossgrant put-back --expect-count 2"), "{error}");
+        let error = wanted(2, None, Some(3)).unwrap_err();
+        assert!(error.message.starts_with("messages to put back: 2, not 3; nothing was done"), "{error}");
     }
 }

@@ -10,8 +10,8 @@ use super::engine::{CloudAccess, EngineSettings, build};
 use super::exit::{CliError, Exit};
 use super::input::{self, PREFIX, REQUESTER};
 use super::loops::{Loop, first_to_end};
-use super::output::Printer;
-use super::progress::{self, CurrentJob, ProgressLine};
+use super::output::{self, Printer};
+use super::progress::{CurrentJob, ProgressLine, Tally};
 use super::signals::Signals;
 use crate::admin::explain;
 use crate::broker::Topology;
@@ -48,10 +48,11 @@ pub(super) async fn run(args: &RunArgs, config: impl FnOnce() -> Result<Config, 
     let mut signals = Signals::listen()?;
     let engine = engine(args, config).await?;
     if args.cloud.simulate.is_some() && unfinished(&engine).await?.is_some() {
-        tracing::warn!("the store holds jobs of an earlier run, but the simulated cloud has started anew");
+        output::note("the store holds jobs of an earlier run, but the simulated cloud has started anew");
     }
     let taken = take(&engine, jobs).await?;
-    let printer = Arc::new(Printer::default());
+    let progress = Arc::new(ProgressLine::new());
+    let printer = Arc::new(Printer::new(Arc::clone(&progress)));
     let capacity = Capacity { jobs: BATCH, drain: DRAIN };
     let print = |lane, stop| outbox::publish(Arc::clone(&engine), Arc::clone(&printer) as _, lane, stop);
     let mut loops = [
@@ -67,7 +68,6 @@ pub(super) async fn run(args: &RunArgs, config: impl FnOnce() -> Result<Config, 
             }
         }),
     ];
-    let progress = ProgressLine::new();
     let told = tokio::select! {
         rested = rest(&engine, &printer, &progress) => rested.map(|()| None)?,
         name = signals.next() => Some(name),
@@ -148,13 +148,24 @@ async fn rest(engine: &Engine, printer: &Printer, progress: &ProgressLine) -> Re
         if let Some(why) = refused_for_long(engine, now) {
             return Err(CliError::failed(why).code(Code::AccountRefused));
         }
-        let current = unfinished(engine).await?.map(|record| CurrentJob {
-            next: explain(&record, None, true, now).until,
-            id: record.job.id.to_string(),
-            state: record.state().as_str().to_owned(),
-            step: Some(record.step),
+        let newest = unfinished(engine).await?;
+        let states = UNFINISHED.map(|state| {
+            let of = counts.jobs.iter().filter(|((_, of), _)| *of == state).map(|(_, count)| count);
+            (in_words(state), usize::try_from(of.sum::<u64>()).unwrap_or(usize::MAX))
         });
-        progress.show(&progress::line(ended, ended.saturating_add(left), current.as_ref(), now));
+        let tally = Tally {
+            ended,
+            total: ended.saturating_add(left),
+            states: states.to_vec(),
+            next: newest.as_ref().and_then(|record| explain(record, None, true, now).until),
+            // Which one is the oldest is not known, unless there is only one.
+            oldest: newest.filter(|_| left == 1).map(|record| CurrentJob {
+                id: record.job.id.to_string(),
+                state: in_words(record.state()),
+                step: Some(record.step),
+            }),
+        };
+        progress.show(&tally.line(now, progress.width()));
         tokio::select! {
             () = printer.published.notified() => {}
             () = engine.clock.sleep(TICK) => {}
@@ -170,6 +181,10 @@ fn refused_for_long(engine: &Engine, now: Timestamp) -> Option<String> {
         let refusal = account.standing.refusal().filter(|refusal| until(refusal.since, now) >= patience)?;
         Some(format!("account {} is {refusal}: {}; jobs are left", account.uid, refusal.message))
     })
+}
+
+fn in_words(state: State) -> &'static str {
+    if state == State::Running { "in work" } else { state.as_str() }
 }
 
 /// The newest job that has not come to rest.
@@ -188,7 +203,10 @@ async fn judge(engine: &Engine, taken: &[Taken]) -> Result<bool, CliError> {
         }
     }
     if done < taken.len() {
-        tracing::warn!(jobs = taken.len(), done, "not every job has the wanted result; the events tell why");
+        output::note(&format!(
+            "{done} of {} jobs have the wanted result; the events of the others tell why",
+            taken.len()
+        ));
     }
     Ok(done == taken.len())
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::exit::CliError;
 use super::output;
+use super::terminal::{columns, moves_cursor};
 use crate::clock::{Clock, SystemClock};
 
 /// How long what is watched stays on the screen: the worker keeps its answers for a second.
@@ -15,20 +16,21 @@ const WIDTH: usize = 120;
 /// Where the output goes.
 pub(super) struct Screen {
     watch: bool,
-    terminal: bool,
+    /// What was shown can be written over.
+    clears: bool,
     shown: Vec<String>,
 }
 
 impl Screen {
     /// `watch` if it is shown more than once.
     pub fn new(watch: bool) -> Self {
-        Self { watch, terminal: std::io::stdout().is_terminal(), shown: Vec::new() }
+        let clears = watch && std::io::stdout().is_terminal() && moves_cursor(std::env::var_os("TERM"));
+        Self { watch, clears, shown: Vec::new() }
     }
 
     /// How many characters fit on a line.
     pub fn width(&self) -> usize {
-        let size = self.terminal.then(|| rustix::termios::tcgetwinsize(std::io::stdout()).ok()).flatten();
-        size.map(|size| usize::from(size.ws_col)).filter(|width| *width >= 40).unwrap_or(WIDTH)
+        columns(std::io::stdout()).unwrap_or(WIDTH)
     }
 
     /// Shows these lines: on a terminal instead of those before, elsewhere below them and only if they are others.
@@ -36,7 +38,7 @@ impl Screen {
         if self.shown == lines {
             return Ok(());
         }
-        if self.watch && self.terminal {
+        if self.clears {
             output::lines("\x1b[H\x1b[2J")?;
         }
         lines.iter().try_for_each(|line| output::line(line))?;

@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use serde_json::json;
 
 use super::args::StatusArgs;
 use super::client::AdminClient;
 use super::exit::{CliError, Exit};
+use super::moments::Moments;
 use super::screen::Screen;
+use super::terminal::cut;
 use crate::admin::{AccountStatus, GoesOn, Need, Status};
 use crate::clock::until;
-use crate::domain::visible;
+use crate::domain::{spoken, visible};
 
 /// The most groups that are shown: what is below them would scroll the worst off the screen.
 const GROUPS: usize = 12;
@@ -22,7 +23,11 @@ pub(super) async fn status(args: &StatusArgs, worker: &AdminClient) -> Result<Ex
     let mut screen = Screen::new(args.watch);
     loop {
         let status: Status = worker.get("/v1/status").await?;
-        let lines = if args.json { vec![json!(status).to_string()] } else { lines(&status, screen.width()) };
+        let lines = if args.json {
+            vec![json!(status).to_string()]
+        } else {
+            lines(&status, &Moments::on_stdout_at(status.now), screen.width())
+        };
         screen.show(&lines)?;
         if !screen.again().await {
             return Ok(if status.needs.is_empty() { Exit::Ok } else { Exit::Failed });
@@ -31,13 +36,23 @@ pub(super) async fn status(args: &StatusArgs, worker: &AdminClient) -> Result<Ex
 }
 
 /// The status in lines of at most `width` characters. Only a command may be longer, because it is there to be copied.
-fn lines(status: &Status, width: usize) -> Vec<String> {
+fn lines(status: &Status, moments: &Moments, width: usize) -> Vec<String> {
     let now = status.now;
     let workers = if status.workers == 1 { "1 worker".to_owned() } else { format!("{} workers", status.workers) };
     let jobs: u64 = status.jobs.values().sum();
     let hour = span(until(now, status.next_hour));
     let mut lines = vec![
-        format!("crossgrant {} · {workers} · jobs: {jobs} · {}, next hour in {hour}", status.version, time(now, now)),
+        format!(
+            "crossgrant {} · {workers} · jobs: {jobs} · {}{}, next hour in {hour}",
+            status.version,
+            moments.short(now),
+            moments.offset()
+        ),
+        format!(
+            "RUNNING  for {}, the store takes {}",
+            spoken(Duration::from_secs(status.running_seconds)),
+            bytes(status.store_bytes)
+        ),
         match status.needs.iter().map(|need| need.count).sum::<u64>() {
             0 => "NEEDS A PERSON  nothing".to_owned(),
             count => format!("NEEDS A PERSON  {count}"),
@@ -47,7 +62,7 @@ fn lines(status: &Status, width: usize) -> Vec<String> {
     for need in status.needs.iter().take(GROUPS) {
         let Need { cause, count, account, says, oldest, command } = need;
         let account = account.as_ref().map(|uid| format!("  account {uid}")).unwrap_or_default();
-        let oldest = oldest.map(|at| format!("  oldest from {}", time(at, now))).unwrap_or_default();
+        let oldest = oldest.map(|at| format!("  oldest from {}", moments.short(at))).unwrap_or_default();
         lines.push(format!("{count:>7}  {cause}{account}{oldest}"));
         if !says.is_empty() {
             lines.push(format!("         {says}"));
@@ -64,15 +79,15 @@ fn lines(status: &Status, width: usize) -> Vec<String> {
         "GOES ON BY ITSELF".into()
     });
     for GoesOn { state, jobs, until, oldest } in &status.goes_on {
-        let next = until.map_or("now".to_owned(), |at| format!("from {}", time(at, now)));
-        lines.push(format!("{jobs:>7}  {:<8} next {next}, oldest from {}", state.as_str(), time(*oldest, now)));
+        let next = until.map_or("now".to_owned(), |at| format!("from {}", moments.short(at)));
+        lines.push(format!("{jobs:>7}  {:<8} next {next}, oldest from {}", state.as_str(), moments.short(*oldest)));
     }
     if !status.accounts.is_empty() {
         lines.push("ACCOUNTS".into());
     }
     for AccountStatus { account, state, since, detail, held } in &status.accounts {
         let held = held.map(|jobs| format!(" jobs held: {jobs},")).unwrap_or_default();
-        lines.push(format!("         {account} {state} since {},{held} {detail}", time(*since, now)));
+        lines.push(format!("         {account} {state} since {},{held} {detail}", moments.short(*since)));
     }
     let checks = status.checks.iter().map(|check| format!("{} {}", check.name, if check.ok { "ok" } else { "FAILS" }));
     lines.push(format!("CHECKS   {}", checks.collect::<Vec<_>>().join(", ")));
@@ -84,19 +99,16 @@ fn lines(status: &Status, width: usize) -> Vec<String> {
     lines.iter().enumerate().map(fit).collect()
 }
 
-/// A line of strangers' text that fits.
-fn cut(line: &str, width: usize) -> String {
-    let line = visible(line);
-    match line.char_indices().nth(width) {
-        None => line.into_owned(),
-        Some(_) => line.chars().take(width.saturating_sub(1)).chain(['…']).collect(),
+/// A size in the largest unit of which there is one at least.
+fn bytes(size: u64) -> String {
+    let mut size = size as f64;
+    for unit in ["bytes", "KiB", "MiB"] {
+        if size < 1024.0 {
+            return if unit == "bytes" { format!("{size} {unit}") } else { format!("{size:.1} {unit}") };
+        }
+        size /= 1024.0;
     }
-}
-
-/// A time in whole seconds: of the day if it is near, as at `now`.
-fn time(at: Timestamp, now: Timestamp) -> String {
-    let near = until(at, now).max(until(now, at)) < Duration::from_secs(20 * 3600);
-    at.strftime(if near { "%H:%M:%SZ" } else { "%Y-%m-%dT%H:%MZ" }).to_string()
+    format!("{size:.1} GiB")
 }
 
 /// A span in its two largest units.
@@ -113,6 +125,7 @@ fn span(span: Duration) -> String {
 mod tests {
     use std::collections::BTreeMap;
 
+    use super::super::moments::tests::piped_at;
     use super::*;
     use crate::admin::HealthCheck;
     use crate::admin::testing::at;
@@ -131,6 +144,8 @@ mod tests {
         Status {
             version: "0.1.0".into(),
             workers: 1,
+            running_seconds: 93_784,
+            store_bytes: 7_340_032,
             now: at("2026-11-28T16:24:31.605671196Z"),
             next_hour: at("2026-11-28T17:00:00Z"),
             needs: vec![],
@@ -154,20 +169,31 @@ mod tests {
         }
     }
 
+    fn utc() -> Moments {
+        piped_at(at("2026-11-28T16:24:31.605671196Z"))
+    }
+
     fn text(status: &Status, width: usize) -> String {
-        lines(status, width).join("\n")
+        lines(status, &utc(), width).join("\n")
     }
 
     #[test]
     fn nothing_to_do_is_said_in_few_lines() {
         let expected = "\
 crossgrant 0.1.0 · 1 worker · jobs: 0 · 16:24:31Z, next hour in 36 min
+RUNNING  for 1 d 2 h, the store takes 7.0 MiB
 NEEDS A PERSON  nothing
 GOES ON BY ITSELF  nothing
 CHECKS   running ok, store ok
 OUTBOX   0, rejected jobs kept: 0";
         assert_eq!(text(&idle(), 80), expected);
         assert_eq!(text(&idle(), 120), expected);
+    }
+
+    #[test]
+    fn a_size_has_the_unit_that_people_would_use() {
+        let said = [0, 1023, 1024, 1_572_864, 1 << 30, 5 << 40].map(bytes);
+        assert_eq!(said, ["0 bytes", "1023 bytes", "1.0 KiB", "1.5 MiB", "1.0 GiB", "5120.0 GiB"]);
     }
 
     #[test]
@@ -187,6 +213,7 @@ OUTBOX   0, rejected jobs kept: 0";
             text(&status, 80),
             "\
 crossgrant 0.1.0 · 1 worker · jobs: 1 · 16:24:31Z, next hour in 36 min
+RUNNING  for 1 d 2 h, the store takes 7.0 MiB
 NEEDS A PERSON  1
       1  half-done  account 1688000000000001  oldest from 16:02:10Z
          1688000000000001 says PayByResourceOwner, 1250123456123456 says PayByC…
@@ -236,6 +263,7 @@ OUTBOX   0, rejected jobs kept: 0"
             text(&status, 120),
             "\
 crossgrant 0.1.0 · 2 workers · jobs: 100000 · 16:24:31Z, next hour in 36 min
+RUNNING  for 1 d 2 h, the store takes 7.0 MiB
 NEEDS A PERSON  60000
   60000  credential-refused  account 1688000000000001  oldest from 16:02:10Z
          SignatureDoesNotMatch
@@ -249,9 +277,9 @@ CHECKS   running ok, broker-publish FAILS, accounts ok, clock ok
          clock: 40 s ahead
 OUTBOX   77, rejected jobs kept: 3"
         );
-        assert!(lines(&status, 80).iter().all(|line| line.chars().count() <= 80), "{}", text(&status, 80));
+        assert!(lines(&status, &utc(), 80).iter().all(|line| line.chars().count() <= 80), "{}", text(&status, 80));
         let many = Status { needs: (0..40).map(|_| need("gave-up", 1, "x", resume)).collect(), ..status };
-        assert!(text(&many, 80).contains("and 28 more causes") && lines(&many, 80).len() < 60);
+        assert!(text(&many, 80).contains("and 28 more causes") && lines(&many, &utc(), 80).len() < 60);
     }
 
     #[test]
@@ -260,8 +288,8 @@ OUTBOX   77, rejected jobs kept: 3"
         let mut status = Status { needs: vec![need("gave-up", 1, evil, "crossgrant jobs")], ..idle() };
         status.checks.push(check("clock", true, Some(evil)));
         for width in [1, 80, 120] {
-            let lines = lines(&status, width);
-            assert_eq!(lines.len(), 9, "{lines:#?}");
+            let lines = lines(&status, &utc(), width);
+            assert_eq!(lines.len(), 10, "{lines:#?}");
             assert!(lines.iter().all(|line| !line.contains(|c: char| c.is_control() || c == '\u{202e}')), "{lines:?}");
         }
     }

@@ -1,6 +1,6 @@
 //! `submit`: publishes jobs, and follows them until they end.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,8 +10,10 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::args::SubmitArgs;
+use super::event_line::EventLines;
 use super::exit::{CliError, Exit};
 use super::follow::{Follow, NewEvent};
+use super::inquiry::Inquiry;
 use super::progress::ProgressLine;
 use super::signals::Signals;
 use super::{broker, input, output};
@@ -23,10 +25,12 @@ use crate::engine::ports::mail::{Delivered, Incoming};
 
 /// How often the progress line is renewed.
 const TICK: Duration = Duration::from_millis(500);
+/// How long it stays at least: of thousands of events each would have all jobs counted.
+const PACE: Duration = Duration::from_millis(100);
 
 /// Publishes the jobs of a file.
 pub(super) async fn submit(args: &SubmitArgs, config: &Config) -> Result<Exit, CliError> {
-    let jobs = input::jobs(&args.file)?;
+    let (clock, jobs) = (SystemClock, input::jobs(&args.file)?);
     if jobs.is_empty() {
         return Err(CliError::usage("there is no job to submit").code(Code::NoJob));
     }
@@ -42,12 +46,13 @@ pub(super) async fn submit(args: &SubmitArgs, config: &Config) -> Result<Exit, C
     let reply_to = events.as_ref().map(|(replies, _)| replies.name().to_owned());
     let submissions: Vec<Submission> = jobs.into_iter().map(|job| submission(job, reply_to.as_deref())).collect();
     let verdicts = submitter.submit_all(&submissions).await?;
-    let mut ids = HashMap::new();
+    let published = clock.uptime();
+    let mut ids = Vec::new();
     for (submission, verdict) in submissions.iter().zip(&verdicts) {
         match verdict {
             Delivered::Confirmed => {
                 let correlation = submission.correlation_id.clone().unwrap_or_default();
-                ids.insert(correlation, submission.message_id.clone());
+                ids.push((correlation, submission.message_id.clone()));
             }
             Delivered::Undeliverable => {
                 tracing::error!(job.id = %submission.message_id, "job not published: no queue takes it")
@@ -64,15 +69,20 @@ pub(super) async fn submit(args: &SubmitArgs, config: &Config) -> Result<Exit, C
             output::line(&json!({"id": submission.message_id, "published": confirmed}).to_string())?;
         }
     }
-    let all = ids.len() == submissions.len();
+    let unpublished = submissions.len() - ids.len();
     let Some((replies, tap)) = &mut events else {
         submitter.close().await;
-        return Ok(if all { Exit::Ok } else { Exit::Failed });
+        return Ok(if unpublished == 0 { Exit::Ok } else { Exit::Failed });
     };
-    let mut follow = Follow::new(ids);
-    let completed = follow_to_end(&mut follow, replies, tap.as_mut(), args.timeout).await?;
+    let progress = ProgressLine::new();
+    let mut inquiry = Inquiry::begin(config, ids.len(), progress.is_live());
+    let mut follow = Follow::new(ids, unpublished);
+    let followed = follow_to_end(&mut follow, replies, tap.as_mut(), &mut inquiry, &progress, args.timeout).await;
+    progress.clear();
+    follow.summary(clock.uptime().saturating_sub(published)).iter().for_each(|line| output::note(line));
+    followed?;
     submitter.close().await;
-    Ok(if all && completed { Exit::Ok } else { Exit::Failed })
+    Ok(if follow.completed() { Exit::Ok } else { Exit::Failed })
 }
 
 /// Who signs the jobs: the requester that is named, or the only one that has a key.
@@ -102,7 +112,7 @@ async fn tap(settings: &BrokerSettings) -> Option<EventTap> {
     match EventTap::open(settings, "job.#").await {
         Ok(tap) => Some(tap),
         Err(error) => {
-            tracing::warn!(%error, "events cannot be followed; only terminal events are shown");
+            output::note(&format!("events cannot be followed, so only the last one of each job is shown: {error}"));
             None
         }
     }
@@ -121,58 +131,61 @@ fn submission(job: Bytes, reply_to: Option<&str>) -> Submission {
     }
 }
 
-/// Prints each event once, until every job has ended. True if every job has the wanted result.
+/// Prints each event once, until every job has ended.
 async fn follow_to_end(
     follow: &mut Follow,
     replies: &mut ExclusiveQueue,
     mut tap: Option<&mut EventTap>,
+    inquiry: &mut Inquiry,
+    progress: &ProgressLine,
     timeout: Option<Duration>,
-) -> Result<bool, CliError> {
-    let (clock, progress, mut signals) = (SystemClock, ProgressLine::new(), Signals::listen()?);
+) -> Result<(), CliError> {
+    let (clock, lines, mut signals) = (SystemClock, EventLines::on_stdout(), Signals::listen()?);
     let deadline = timeout.map(|timeout| clock.uptime() + timeout);
+    let mut renewed = None;
     while !follow.ended() {
-        progress.show(&follow.line(clock.now()));
+        if progress.is_live() && renewed.is_none_or(|at| clock.uptime() >= at + PACE) {
+            progress.show(&follow.tally().line(clock.now(), progress.width()));
+            renewed = Some(clock.uptime());
+        }
         let tick = deadline.map_or(TICK, |deadline| deadline.saturating_sub(clock.uptime()).min(TICK));
         let message = tokio::select! {
             message = replies.next() => message,
             message = next(&mut tap) => message,
+            known = inquiry.next() => {
+                follow.hear(&known);
+                continue;
+            }
             () = clock.sleep(tick) => {
                 if deadline.is_some_and(|deadline| clock.uptime() >= deadline) {
-                    progress.clear();
-                    return Err(CliError::failed(format!("timed out; jobs that have not ended: {}", open(follow))).code(Code::WaitedEnough));
+                    let error = CliError::failed(format!("timed out; jobs that have not ended: {}", follow.open()));
+                    return Err(error.code(Code::WaitedEnough));
                 }
                 continue;
             }
             name = signals.next() => {
-                progress.clear();
-                let open = open(follow);
-                return Err(CliError::failed(format!("interrupted by {name}; jobs that go on: {open}")).code(Code::Interrupted));
+                let error = CliError::failed(format!("interrupted by {name}; jobs that go on: {}", follow.open()));
+                return Err(error.code(Code::Interrupted));
             }
         };
         let message = message.map_err(|error| {
             CliError::unreachable(format!(
                 "lost the connection to the broker ({error}); jobs that go on: {}",
-                open(follow)
+                follow.open()
             ))
             .code(Code::BrokerSessionEnded)
         })?;
         if let Some(NewEvent { text, notice }) = take(follow, &message) {
             progress.clear();
-            output::line(&text)?;
-            if let Some(notice) = notice {
-                tracing::warn!("{notice}");
-            }
+            output::line(&lines.of(&text))?;
+            notice.iter().for_each(|notice| output::note(notice));
         }
     }
-    Ok(follow.completed())
+    Ok(())
 }
 
 fn take(follow: &mut Follow, message: &Incoming) -> Option<NewEvent> {
     follow.take(message.correlation_id.as_deref()?, &message.body)
-}
-
-fn open(follow: &Follow) -> String {
-    follow.open().into_iter().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", ")
 }
 
 async fn next(tap: &mut Option<&mut EventTap>) -> Result<Incoming, BrokerError> {

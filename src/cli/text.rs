@@ -1,38 +1,10 @@
-//! Jobs as text for people: rows of a table, and the page of one job.
+//! Jobs as text for people: the page of one job.
 
 use serde_json::Value;
 
 use super::moments::Moments;
-use crate::admin::{JobRow, JobView};
+use crate::admin::JobView;
 use crate::engine::record::{Commanded, Image, Outcome, Overtaker, Record, Write};
-
-/// One row for each job, under a heading.
-pub(super) fn table(jobs: &[JobRow]) -> Vec<String> {
-    let heading = ["UID", "STATE", "KIND", "REQUESTER/ID", "INSTANCE", "WHY"].map(str::to_owned);
-    let row = |JobRow { job, explanation }: &JobRow| {
-        [
-            job.uid.to_string(),
-            state(job).to_owned(),
-            job.job.kind.to_string(),
-            format!("{}/{}", job.requester, job.job.id),
-            job.job.instance.id.to_string(),
-            explanation.why.clone(),
-        ]
-    };
-    let rows: Vec<[String; 6]> = std::iter::once(heading).chain(jobs.iter().map(row)).collect();
-    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..5).map(width).collect();
-    let line = |row: &[String; 6]| {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}  "));
-        cells.collect::<String>() + &row[5]
-    };
-    rows.iter().map(line).collect()
-}
-
-/// The state of a job for people: one that is held is neither waiting for its turn nor worked on.
-fn state(record: &Record) -> &'static str {
-    if record.phase.held().is_some() { "held" } else { record.state().as_str() }
-}
 
 /// Everything about one job.
 pub(super) fn page(view: &JobView, moments: &Moments) -> Vec<String> {
@@ -56,7 +28,9 @@ pub(super) fn page(view: &JobView, moments: &Moments) -> Vec<String> {
     lines.extend(record.approved_at.map(|at| field("approved", moments.say(at))));
     lines.extend(record.phase.finished_at().map(|at| field("ended", moments.say(at))));
     if !record.state().is_terminal() {
-        lines.push(field("step", format!("{} ({} attempts in all)", record.step, record.attempts)));
+        let attempts =
+            if record.attempts == 1 { "1 attempt".to_owned() } else { format!("{} attempts", record.attempts) };
+        lines.push(field("step", format!("{} ({attempts} in all)", record.step)));
     }
     lines.push(field("why", &view.explanation.why));
     lines.extend(view.explanation.blocker.map(|uid| field("blocked by", uid)));
@@ -65,21 +39,23 @@ pub(super) fn page(view: &JobView, moments: &Moments) -> Vec<String> {
         view.explanation.gives_up.map(|at| field("gives up", format!("{}, and is parked then", moments.say(at)))),
     );
     lines.push(field("next", &view.explanation.next));
-    let overtaken =
-        |by: &Overtaker| field("overtaken", format!("{} by {} {}/{} {}", by.at, by.kind, by.requester, by.id, by.uid));
+    let overtaken = |by: &Overtaker| {
+        field("overtaken", format!("{} by {} {}/{} {}", moments.stamp(by.at), by.kind, by.requester, by.id, by.uid))
+    };
     lines.extend(record.overtaken_by.as_ref().map(overtaken));
     let findings = record.phase.ending().into_iter().flat_map(|ending| &ending.findings);
     lines.extend(findings.map(|finding| field("finding", finding)));
-    lines.extend(record.before.as_ref().map(|before| field("before", image(before))));
-    lines.extend(record.after.as_ref().map(|after| field("after", image(after))));
-    lines.extend(view.events.last().and_then(in_force).map(|since| field("in force", since)));
-    let commanded =
-        |Commanded { command, at, mandate }: &Commanded| field("command", format!("{at} {command} {mandate}"));
+    lines.extend(record.before.as_ref().map(|before| field("before", image(before, moments))));
+    lines.extend(record.after.as_ref().map(|after| field("after", image(after, moments))));
+    lines.extend(view.events.last().and_then(|event| in_force(event, moments)).map(|since| field("in force", since)));
+    let commanded = |Commanded { command, at, mandate }: &Commanded| {
+        field("command", format!("{} {command} {mandate}", moments.stamp(*at)))
+    };
     lines.extend(record.commands.iter().map(commanded));
-    lines.extend(record.writes.iter().map(|write| field("write", written(write))));
+    lines.extend(record.writes.iter().map(|write| field("write", written(write, moments))));
     let events = view.events.iter().map(|event| {
         let text = |name: &str| event.get(name).and_then(|value| value.as_str()).unwrap_or("?");
-        field("event", format!("{} {}", text("time"), text("type")))
+        field("event", format!("{} {}", stamped(text("time"), moments), text("type")))
     });
     lines.extend(events);
     lines
@@ -97,14 +73,19 @@ fn standing(record: &Record) -> String {
 }
 
 /// Since when the payer of a completed job is in force, as its last event says.
-fn in_force(event: &Value) -> Option<String> {
+fn in_force(event: &Value, moments: &Moments) -> Option<String> {
     let data = event.get("data")?;
-    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let text = |value: &Value| value.as_str().map(|at| stamped(at, moments));
     if let Some(at) = data.get("effective_at").and_then(text) {
         return Some(format!("since {at}"));
     }
     let [after, until] = data.get("effective_between")?.as_array()?.as_slice() else { return None };
     Some(format!("since a moment between {} and {}", text(after)?, text(until)?))
+}
+
+/// A point in time of an event.
+fn stamped(text: &str, moments: &Moments) -> String {
+    text.parse().map_or_else(|_| text.to_owned(), |at| moments.stamp(at))
 }
 
 /// A named line of a page.
@@ -113,26 +94,27 @@ pub(super) fn field(name: &str, value: impl std::fmt::Display) -> String {
 }
 
 /// What was seen of a grant, as one line.
-pub(super) fn image(image: &Image) -> String {
+pub(super) fn image(image: &Image, moments: &Moments) -> String {
     let shown = |order_type: Option<crate::domain::OrderType>| order_type.map_or("not shown", |o| o.as_str());
     let grant = match image.granted {
         true => format!("{}, in force {}", shown(image.order_type), shown(image.effective_order_type)),
         false => "not granted".to_owned(),
     };
     let attachments = image.attachments.as_ref().map(|list| format!(", attachments: {}", list.len()));
-    format!("{} {grant}{}", image.at, attachments.unwrap_or_default())
+    format!("{} {grant}{}", moments.stamp(image.at), attachments.unwrap_or_default())
 }
 
-fn written(write: &Write) -> String {
+fn written(write: &Write, moments: &Moments) -> String {
     let outcome = match &write.outcome {
         Outcome::Unknown => "it is not known whether it took effect".to_owned(),
         Outcome::Accepted { request_id, .. } => format!("accepted, RequestId {request_id}"),
         Outcome::Refused { code, request_id: Some(id), .. } => format!("refused: {code}, RequestId {id}"),
         Outcome::Refused { code, request_id: None, .. } => format!("refused: {code}"),
-        Outcome::Seen { at } => format!("seen in force at {at}"),
+        Outcome::Seen { at } => format!("seen in force at {}", moments.stamp(*at)),
     };
     let undo = if write.undo { " (undo)" } else { "" };
     let Write { intended_at, operation, resource, account, .. } = write;
+    let intended_at = moments.stamp(*intended_at);
     format!("{intended_at} {operation}{undo} on {resource} as {account}: {outcome}")
 }
 
@@ -177,32 +159,20 @@ mod tests {
             done: false,
         };
         let write = write(Operation::GrantInstanceToTransitRouter, outcome);
-        assert!(written(&write).ends_with("refused: Forbidden.RAM, RequestId R-1"), "{}", written(&write));
+        assert!(
+            written(&write, &piped()).ends_with("refused: Forbidden.RAM, RequestId R-1"),
+            "{}",
+            written(&write, &piped())
+        );
     }
 
     #[test]
     fn a_completed_job_says_since_when_its_payer_is_in_force() {
-        let said = |data| in_force(&json!({ "data": data }));
+        let said = |data| in_force(&json!({ "data": data }), &piped());
         assert_eq!(said(json!({"effective_at": "T1"})).as_deref(), Some("since T1"));
         let between = json!({"effective_between": ["T1", "T2"]});
         assert_eq!(said(between).as_deref(), Some("since a moment between T1 and T2"));
         assert_eq!(said(json!({})), None);
-    }
-
-    #[test]
-    fn a_table_has_a_heading_and_columns_in_line() {
-        let row = |id: &str| {
-            let job = record(id);
-            JobRow { explanation: explain(&job, None, true, at("2026-11-21T10:20:00Z")), job }
-        };
-        let mut held = row("NET-1");
-        let account = held.job.job.cen.owner.clone();
-        held.job.phase = Phase::Running(Turn::Held { account, expires: None });
-        let rows = table(&[held, row("NET-4312/1")]);
-        assert!(rows[1].contains(" held ") && rows[2].ends_with("it is the first job on its instance"), "{rows:#?}");
-        let column = rows[0].find("INSTANCE").unwrap();
-        assert_eq!(rows.len(), 3);
-        assert!(rows[1..].iter().all(|row| row[column..].starts_with("vpc-")), "{rows:#?}");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::output;
 use super::progress::ProgressLine;
 use crate::admin::JobPage;
 use crate::clock::{Clock, SystemClock};
-use crate::domain::Code;
+use crate::domain::{Code, Job, spoken};
 use crate::engine::record::State;
 
 /// How often the worker is asked.
@@ -42,11 +42,12 @@ pub(super) async fn wait(args: &WaitArgs, worker: &AdminClient) -> Result<Exit, 
             }
             break;
         };
-        progress.show(&format!("{} {} · {}", first.job.kind, first.job.id, first.state().as_str()));
+        progress.show(&format!("{} · {} {}", first.state().as_str(), first.job.kind, first.job.id));
         if args.timeout.is_some_and(|timeout| clock.uptime().saturating_sub(began) >= timeout) {
             progress.clear();
+            let (waited, Job { kind, id, .. }) = (spoken(args.timeout.unwrap_or_default()), &first.job);
             let message =
-                format!("jobs still match after {:?}, such as {}", args.timeout.unwrap_or_default(), first.uid);
+                format!("jobs still match after {waited}, such as {kind} {}/{id} (uid {})", first.requester, first.uid);
             return Err(CliError::failed(message).code(Code::WaitedEnough));
         }
         clock.sleep(EVERY).await;

@@ -48,7 +48,8 @@ impl Default for Limits {
 }
 
 impl Limits {
-    fn of(&self, operation: Operation) -> u32 {
+    /// Calls per second of an operation, for each account.
+    pub fn of(&self, operation: Operation) -> u32 {
         let general = match operation.purpose() {
             Purpose::Read => self.reads_per_second,
             Purpose::Write | Purpose::WriteWithToken => self.writes_per_second,

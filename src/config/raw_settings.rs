@@ -51,10 +51,11 @@ impl<'a> RawSettings<'a> {
         settings.map(|(_, setting)| setting.location.clone()).min()
     }
 
-    /// The accounts that have settings, as they are written.
+    /// The accounts that have a table or settings, as they are written.
     pub fn accounts(&self) -> BTreeSet<String> {
         let uid = |section: &str| section.strip_prefix(schema::ACCOUNTS)?.strip_prefix('.').map(str::to_owned);
-        self.settings().filter_map(|((section, _), _)| uid(section)).collect()
+        let set = self.settings().filter_map(|((section, _), _)| uid(section));
+        set.chain(self.file.bare_accounts.keys().cloned()).collect()
     }
 
     fn settings(&self) -> impl Iterator<Item = (&(String, String), &Setting<DeValue<'a>>)> {

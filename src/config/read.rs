@@ -320,7 +320,8 @@ fn read_accounts(raw: &mut RawSettings<'_>) -> BTreeMap<AccountUid, AccountConfi
     let mut accounts = BTreeMap::new();
     for text in raw.accounts() {
         let section = format!("{}.{text}", schema::ACCOUNTS);
-        let Some(location) = raw.beginning(&section) else { continue };
+        let bare = raw.file.bare_accounts.get(&text).cloned();
+        let Some(location) = raw.beginning(&section).or(bare) else { continue };
         let sites = [("china", Site::China), ("international", Site::International)];
         let site = raw.word(&section, "site", &sites).unwrap_or(Site::China);
         match AccountUid::parse(&*text) {

@@ -23,6 +23,8 @@ pub(super) struct Setting<T> {
 pub(super) struct Source<'a> {
     /// By section and key.
     pub settings: BTreeMap<(String, String), Setting<DeValue<'a>>>,
+    /// The accounts whose table has no key, with where it begins.
+    pub bare_accounts: BTreeMap<String, Location>,
     /// The allow-rules.
     pub allow: Vec<Allow>,
 }
@@ -70,7 +72,7 @@ impl<'a> Source<'a> {
         root.only(&schema::top_names());
         for key in root.keys() {
             match key.value {
-                schema::ACCOUNTS => self.accounts(&root),
+                schema::ACCOUNTS => self.accounts(reader, &root),
                 schema::ALLOW => self.allow(&root),
                 name if schema::is_section(name) => self.section(&root, name, name),
                 name => self.key(&root, "", schema::keys_of(""), name),
@@ -110,13 +112,16 @@ impl<'a> Source<'a> {
         }
     }
 
-    fn accounts(&mut self, root: &Table<'_, 'a>) {
+    fn accounts(&mut self, reader: &Reader<'a>, root: &Table<'_, 'a>) {
         let Some(accounts) = root.table(schema::ACCOUNTS) else { return };
         let keys: Vec<_> = schema::account_keys().collect();
         for uid in accounts.keys().map(|uid| uid.value) {
             let Some(table) = accounts.table(uid) else { continue };
             let table = table.named(format!("`[accounts.\"{uid}\"]`"));
             table.only(&keys);
+            if table.keys().next().is_none() {
+                self.bare_accounts.insert(uid.to_owned(), reader.location(table.at));
+            }
             for key in table.keys() {
                 self.key(&table, &format!("{}.{uid}", schema::ACCOUNTS), &keys, key.value);
             }

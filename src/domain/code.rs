@@ -96,6 +96,12 @@ codes! {
         BrokerRefused = "broker-refused",
         BrokerNoRight = "broker-no-right",
     }
+    "Store": {
+        StoreLogin = "store-login",
+        StoreMissing = "store-missing",
+        StoreNotAFile = "store-not-a-file",
+        WorkerNameTaken = "worker-name-taken",
+    }
     "Command line": {
         CommandLine = "command-line",
         BadInput = "bad-input",

@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{AccountUid, Job, Kind};
+use crate::domain::{AccountUid, Job, Kind, whole_second};
 use crate::engine::record::Record;
 
 /// The span that limits count within: an hour by the clock, also where a simulated cloud has a shorter billing hour.
@@ -89,6 +89,7 @@ impl fmt::Display for Pause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { account, since, by, authority, reason } = self;
         let authority = authority.as_ref().map(|name| format!(" (token {name})")).unwrap_or_default();
+        let since = whole_second(*since);
         write!(f, "account {account} is paused since {since} by {by}{authority}: {reason}")
     }
 }

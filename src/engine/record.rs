@@ -23,7 +23,7 @@ pub use state::State;
 pub use wait::Wait;
 pub use write::{Judged, Outcome, Write};
 
-use crate::domain::{Edition, Job, JobUid, Reason, Requester};
+use crate::domain::{Edition, Job, JobUid, Reason, Requester, whole_second};
 
 /// What the AMQP properties of the message say about answers.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -170,7 +170,7 @@ impl Record {
             attempts: 0,
             calls: 0,
             generation: 0,
-            why: later.map_or("accepted".into(), |at| format!("not to be begun before {at}")),
+            why: later.map_or("accepted".into(), |at| format!("not to be begun before {}", whole_second(at))),
             before: None,
             after: None,
             plan: None,

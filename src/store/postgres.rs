@@ -15,6 +15,7 @@ mod database_time;
 mod dead;
 mod definitions;
 mod error;
+mod examine;
 mod group;
 mod guards;
 mod instance_queue;
@@ -105,11 +106,12 @@ impl Postgres {
     /// Connects, and brings the schema up to date. Leases go by `clock`.
     ///
     /// # Errors
-    /// `Unavailable` if the database cannot be reached or used, if it lacks sessions or rights that are needed, or if another worker has this name: a worker that starts
-    /// would release the leases of that one. `Corrupt` if a newer program has written the database.
+    /// `Unusable` if there is no such database, if it refuses the login, or if another worker has this name: a worker that starts
+    /// would release the leases of that one. `Unavailable` if the database cannot be reached or used, or lacks sessions or rights that
+    /// are needed. `Corrupt` if a newer program has written the database.
     pub async fn open(settings: &PostgresSettings, clock: LeaseClock) -> Result<Self, StoreError> {
         let connector = connector::Connector::new(settings)?;
-        let (first, second) = (connector.connect().await?, connector.connect().await?);
+        let (first, second) = (connector.connect_first().await?, connector.connect_first().await?);
         preconditions::own_sessions(&first, &second).await?;
         drop(second);
         open::migrate(&first).await?;
@@ -138,6 +140,15 @@ impl Postgres {
         })
     }
 
+    /// Whether a worker could use the database; changes nothing. Returns the version of its schema, which a worker brings up to
+    /// date; 0 if there is none.
+    ///
+    /// # Errors
+    /// As those of [`Postgres::open`], except that a worker may have the name.
+    pub async fn examine(settings: &PostgresSettings) -> Result<usize, StoreError> {
+        examine::examine(&connector::Connector::new(settings)?).await
+    }
+
     /// The commands after which only the worker's role may connect to the database; `None` if it is so.
     ///
     /// # Errors
@@ -164,8 +175,11 @@ async fn take_name(listener: &listener::Listener, name: &str) -> Result<(), Stor
     if listener.try_keep_locked(key).await? {
         return Ok(());
     }
-    let why = format!("another worker of this database is named {name}; no two may have the same name");
-    Err(StoreError::Unavailable(why))
+    let why = format!(
+        "another worker of this database is named {name}, and no two may have the same name; stop that one, or set `[worker] name` \
+         of this one"
+    );
+    Err(StoreError::Unusable(Code::WorkerNameTaken, why))
 }
 
 /// Runs `work` in a transaction, again if another collided with it: `transact!(self, tx => work)`.
@@ -388,6 +402,10 @@ impl Store for Postgres {
 
     async fn counts(&self) -> Result<Counts, StoreError> {
         read!(self, conn => counts::read(&conn))
+    }
+
+    async fn size(&self) -> Result<u64, StoreError> {
+        read!(self, conn => counts::size(&conn))
     }
 
     async fn probe(&self) -> Result<(), StoreError> {

@@ -60,6 +60,9 @@ pub struct Sqlite {
     held: Option<Arc<HeldFile>>,
 }
 
+/// The bytes of a database in memory.
+const PAGES: &str = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()";
+
 impl Sqlite {
     /// The version of the schema that this program writes.
     pub const SCHEMA: usize = open::MIGRATIONS.len();
@@ -67,7 +70,7 @@ impl Sqlite {
     /// Opens the file and brings its schema up to date. Creates the file and its directory, for this user only.
     ///
     /// # Errors
-    /// `Unavailable` if another process uses it or it cannot be opened; `Corrupt` if it is not ours or was written by a
+    /// `Unusable` if it is no file, or its folder cannot be made; `Unavailable` if another process uses it or it cannot be opened; `Corrupt` if it is not ours or was written by a
     /// newer program; `Lost` if it is older than it was, or empty where there was a store.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         Self::open_held(HeldFile::take(path, false)?)
@@ -302,6 +305,13 @@ impl Store for Sqlite {
 
     async fn counts(&self) -> Result<Counts, StoreError> {
         self.read(counts::read).await
+    }
+
+    async fn size(&self) -> Result<u64, StoreError> {
+        match &self.held {
+            Some(held) => Ok(held.size()),
+            None => self.read(|conn| Ok(conn.query_row(PAGES, [], |row| row.get::<_, i64>(0))?.unsigned_abs())).await,
+        }
     }
 
     async fn probe(&self) -> Result<(), StoreError> {

@@ -61,7 +61,12 @@ fn a_pause_outlives_the_worker_and_what_a_limit_parked_is_approved_by_number(cre
     site.mail.submit(&job("revoke", "revoke", UNATTACHED));
     until("the revoke is parked", || (shown(worker, "revoke")?["state"] == "parked").then_some(()));
     let (code, text) = said(&site, worker, &["approve"]);
-    assert!(code == 1 && text.contains("jobs that match: 1; to approve them, add --expect-count 1"), "{code} {text}");
+    assert!(
+        code == 1
+            && text
+                .contains("jobs that match: 1; nothing was done. To approve them: crossgrant approve --expect-count 1"),
+        "{code} {text}"
+    );
     let (code, text) = said(&site, worker, &["approve", "--kind", "revoke", "--expect-count", "2"]);
     assert!(code == 1 && text.contains("jobs that match: 1, not 2; nothing was done"), "{code} {text}");
     assert_eq!(operations(&site, UNATTACHED), Vec::<String>::new());

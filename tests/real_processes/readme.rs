@@ -17,7 +17,7 @@ const COMMANDS: [(&str, i32, &str); 29] = [
     ("crossgrant --config crossgrant.toml serve", 0, "ready"),
     ("crossgrant submit job.json --wait", 0, "crossgrant.job.completed"),
     ("crossgrant status", 0, "NEEDS A PERSON  nothing"),
-    ("crossgrant jobs --state parked,waiting", 0, "REQUESTER/ID"),
+    ("crossgrant jobs --state parked,waiting", 0, "no job matches"),
     ("crossgrant show tickets/NET-4312/1", 0, "payer-change NET-4312/1 · completed"),
     ("crossgrant wait --label ticket=4312 --timeout 2h", 1, "no job matches"),
     ("crossgrant cancel tickets/NET-4312/1", 1, "the job has ended: completed (HTTP 409) [declined]"),

@@ -134,6 +134,7 @@ counted! {
     fn pauses() -> Vec<Pause>;
     fn outlook() -> Vec<Outlook>;
     fn counts() -> Counts;
+    fn size() -> u64;
     fn probe() -> ();
     fn prune(keys_before: Timestamp) -> usize;
     fn trim_rejections(most: usize) -> usize;

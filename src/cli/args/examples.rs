@@ -47,7 +47,13 @@ const EXAMPLES: [(&str, &[Example]); 34] = [
             ),
         ],
     ),
-    ("put-back", &[("crossgrant put-back --limit 1", "Put back the oldest message that the broker gave up.")]),
+    (
+        "put-back",
+        &[
+            ("crossgrant put-back --limit 1", "Put back the oldest message that the broker gave up."),
+            ("crossgrant put-back --expect-count 3", "Put all of them back, if there are three."),
+        ],
+    ),
     ("backup", &[("crossgrant backup /var/backups/crossgrant.db", "Copy the store while the worker works.")]),
     (
         "restore",
@@ -75,6 +81,7 @@ const EXAMPLES: [(&str, &[Example]); 34] = [
         &[
             ("crossgrant jobs --state parked,waiting", "Jobs that need a person, or wait for the hour."),
             ("crossgrant jobs --label ticket=NET-4312 --json", "The jobs of a ticket, for programs."),
+            ("crossgrant jobs --all -o wide", "Every job, with its uid and requester."),
         ],
     ),
     ("show", &[("crossgrant show tickets/NET-4312/1", "Why a job waits, until when, and what comes next.")]),

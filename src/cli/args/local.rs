@@ -77,7 +77,8 @@ pub struct ProfileArgs {
 pub struct SubmitArgs {
     /// File with jobs, or - for standard input: JSON objects one after another, or an array of them.
     pub file: PathBuf,
-    /// Follow the jobs until they end. Their events go to standard output. Exits with 0 only if all jobs completed.
+    /// Follow the jobs until they end. Their events go to standard output: one JSON object per line, on a terminal text. What
+    /// became of the jobs is said at the end. Exits with 0 only if all jobs completed.
     #[arg(long)]
     pub wait: bool,
     /// Requester whose key signs the jobs [default: the only [[broker.requester]]].
@@ -94,9 +95,9 @@ pub struct PutBackArgs {
     /// Put back at most this many, the oldest first. Without it, all.
     #[arg(long, value_name = "N")]
     pub limit: Option<u32>,
-    /// Put back all, even if there are several.
-    #[arg(long)]
-    pub yes: bool,
+    /// Put all of them back if there are exactly N. Without this option and --limit, only count them.
+    #[arg(long, value_name = "N", conflicts_with = "limit")]
+    pub expect_count: Option<u32>,
 }
 
 /// `backup`

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use crate::domain::parse_duration;
 
@@ -160,6 +160,16 @@ impl FilterArgs {
         ];
         options.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
     }
+
+    /// The options of a command line with these filters.
+    pub fn words(&self) -> Vec<String> {
+        let switch = |name: &str| (name == "half-done" && self.half_done) || (name == "held" && self.held);
+        let option = |(name, value): (&str, &str)| {
+            let value = (!switch(name)).then(|| value.to_owned());
+            std::iter::once(format!("--{name}")).chain(value)
+        };
+        self.pairs().into_iter().flat_map(option).collect()
+    }
 }
 
 /// `status`
@@ -201,11 +211,24 @@ pub struct JobsArgs {
     /// Maximum number of jobs to list.
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub limit: usize,
+    /// List all of them, however many there are.
+    #[arg(long, conflicts_with = "limit")]
+    pub all: bool,
+    /// `wide` adds uid and requester, and cuts nothing. Without it, a row fits the width of the terminal.
+    #[arg(short, long, value_name = "FORMAT", conflicts_with = "json")]
+    pub output: Option<TableFormat>,
     /// Print one JSON object per line.
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
     pub worker: WorkerArgs,
+}
+
+/// How a table is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TableFormat {
+    /// With every column, and each in full.
+    Wide,
 }
 
 /// `show`

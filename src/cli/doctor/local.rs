@@ -2,7 +2,6 @@
 
 use std::fmt::Display;
 use std::path::Path;
-use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
@@ -12,12 +11,11 @@ use crate::cli::args::WorkerArgs;
 use crate::cli::client::AdminClient;
 use crate::cli::exit::Exit;
 use crate::cli::store;
-use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, StoreConfig};
 use crate::domain::Code;
 use crate::engine::ports::account::Standing;
 use crate::engine::ports::store::StoreError;
-use crate::store::Sqlite;
+use crate::store::{Postgres, Sqlite};
 
 pub(super) async fn local(config: &Config) -> Vec<DoctorFinding> {
     let worker = match AdminClient::of(&WorkerArgs::default(), config) {
@@ -107,20 +105,13 @@ async fn address(config: &Config) -> DoctorFinding {
     }
 }
 
-/// Whether a worker could use the store. A file is not created, and not changed.
+/// Whether a worker could use the store, which is not created and not changed.
 async fn storage(config: &Config) -> DoctorFinding {
-    if let StoreConfig::File(path) = &config.store {
-        return if path.exists() { examined(path) } else { absent(path) };
-    }
     let place = store::place(&config.store);
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let probed = match store::open(&config.store, &clock, false).await {
-        Ok(store) => store.probe().await,
-        Err(error) => Err(error),
-    };
-    match probed {
-        Ok(()) => fine("store", format!("{place} can be written and read")),
-        Err(error) => unusable(place, &error),
+    match &config.store {
+        StoreConfig::File(path) if !path.exists() && !path.is_symlink() => absent(path),
+        StoreConfig::File(path) => examined(place, Sqlite::examine(path), Sqlite::SCHEMA),
+        StoreConfig::Database(settings) => examined(place, Postgres::examine(settings).await, Postgres::SCHEMA),
     }
 }
 
@@ -129,19 +120,17 @@ fn unusable(place: impl Display, error: &StoreError) -> DoctorFinding {
     fault("store", error.code(), format!("{place}: {error}"), advice)
 }
 
-/// A file that is there.
-fn examined(path: &Path) -> DoctorFinding {
-    let place = path.display();
-    match Sqlite::examine(path) {
-        Ok(Sqlite::SCHEMA) => fine("store", format!("{place} can be written and read")),
+/// A store that is there, with the version of its schema.
+fn examined(place: String, found: Result<usize, StoreError>, ours: usize) -> DoctorFinding {
+    let says = match found {
+        Err(error) => return unusable(place, &error),
+        Ok(found) if found == ours => format!("{place} can be written and read"),
+        Ok(0) => format!("{place} can be written and read, and is empty; a worker makes its schema"),
         Ok(found) => {
-            let ours = Sqlite::SCHEMA;
-            let says =
-                format!("{place} can be written and read; the worker brings its schema from version {found} to {ours}");
-            fine("store", says)
+            format!("{place} can be written and read; it would be migrated from {found} to {ours} when a worker starts")
         }
-        Err(error) => unusable(place, &error),
-    }
+    };
+    fine("store", says)
 }
 
 /// A file that the worker would create, with its directories.

@@ -33,6 +33,19 @@ fn an_account_is_whole_or_a_fault() {
 }
 
 #[test]
+fn an_account_whose_table_is_empty_is_not_passed_over() {
+    let text = "[accounts.\"1688000000000001\"]\naccess_key_id = \"k\"\naccess_key_secret = \"s\"\n\n[accounts.\"1250123456123456\"]\n";
+    let found = faults(text, &[]);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert!(found[0].starts_with("5: account 1250123456123456 has no keys: set `hub = true`"), "{found:#?}");
+    let keys = [
+        ("CROSSGRANT_ACCOUNT_1250123456123456_ACCESS_KEY_ID", "k"),
+        ("CROSSGRANT_ACCOUNT_1250123456123456_ACCESS_KEY_SECRET", "s"),
+    ];
+    assert_eq!(load(text, &keys).unwrap().accounts.len(), 2, "the environment has its keys");
+}
+
+#[test]
 fn a_role_is_assumed_with_the_hubs_keys_or_its_own() {
     let hub = "[credentials.hub]\naccess_key_id = \"hub-key\"\naccess_key_secret = \"s3cr3t\"\n";
     let text = format!("{hub}{ROLE}external_id = \"x1\"\nsession_name = \"me\"\nsession_length = \"30m\"\n{ACCOUNTS}");

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::clock::later;
-use crate::domain::{JobUid, Kind, Reason};
+use crate::domain::{JobUid, Kind, Reason, whole_second};
 use crate::engine::decide::backoff;
 use crate::engine::decide::decision::{Deciding, Next};
 use crate::engine::guards::{Pause, setting};
@@ -58,7 +58,7 @@ impl Deciding<'_> {
                 // By a clock that was ahead it has a place in the queue already, and would hold up those behind it.
                 self.record.phase = Phase::Queued(Turn::NotBefore(at));
             }
-            self.record.why = format!("not to be begun before {at}");
+            self.record.why = format!("not to be begun before {}", whole_second(at));
             return Some(Next::Rest);
         }
         if !self.record.phase.in_queue() {

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::domain::{EventType, Reason, words};
+use crate::domain::{EventType, Reason, whole_second, words};
 use crate::engine::decide::decision::{Context, Deciding, Decision, Next};
 use crate::engine::record::{Commanded, Ending, Mandate, Phase, Record, State, Turn, Undo};
 
@@ -139,7 +139,8 @@ fn release(mut deciding: Deciding<'_>, by: &str) -> Result<Decision, Declined> {
     };
     if let Some(settled) = deciding.settled_at().filter(|settled| *settled > deciding.now) {
         return Err(Declined(format!(
-            "what it sent may still take effect, or not be shown yet; release it after {settled}"
+            "what it sent may still take effect, or not be shown yet; release it after {}",
+            whole_second(settled)
         )));
     }
     let message = format!("{}; its instance was released {by}", ending.message.trim_end_matches('.'));

@@ -3,7 +3,7 @@
 //! The same actions judge, step by step, as when the job is carried out. The effect of each write they ask for is put into
 //! the look, as if it had been made.
 
-use crate::domain::Reason;
+use crate::domain::{Reason, whole_second};
 use crate::engine::decide::decision::{Deciding, Next};
 use crate::engine::ports::action::{Certain, Judgement, View};
 use crate::engine::record::{Image, Plan, PlannedCall, State};
@@ -34,7 +34,9 @@ impl Deciding<'_> {
         });
         let message = match (plan.calls.len(), plan.effective_from) {
             (0, None) => "nothing would be written: the cloud shows the result already".to_owned(),
-            (0, Some(at)) => format!("nothing would be written: what is written already takes effect at {at}"),
+            (0, Some(at)) => {
+                format!("nothing would be written: what is written already takes effect at {}", whole_second(at))
+            }
             (1, _) => "1 call would follow".to_owned(),
             (n, _) => format!("{n} calls would follow"),
         };

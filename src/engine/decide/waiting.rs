@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::clock::{later, until};
-use crate::domain::{Attachment, EventType, GrantRule, OrderType, Reason};
+use crate::domain::{Attachment, EventType, GrantRule, OrderType, Reason, whole_second};
 use crate::engine::decide::decision::{Context, Deciding, Decision, Next};
 use crate::engine::decide::effective::{Over, Swept, Waited, judge_rule, judge_wait, over};
 use crate::engine::decide::sweep_times::next_check;
@@ -99,7 +99,7 @@ impl Deciding<'_> {
         let pending = |after: &Image| after.effective_order_type.is_some_and(|effective| effective != goal);
         self.record.phase = Phase::Waiting { due: self.next_check(expected_at) };
         self.record.empty_since = EmptySince::default();
-        self.record.why = format!("{goal} is written and takes effect at {expected_at}");
+        self.record.why = format!("{goal} is written and takes effect at {}", whole_second(expected_at));
         self.record.wait = Some(Wait {
             goal,
             expected_at,
@@ -257,7 +257,8 @@ impl Deciding<'_> {
         let (hour, policies) = (self.context.hour, self.context.policies);
         let unmet = self.unmet(&wait);
         if unmet >= hour.scale(policies.give_up_after) {
-            return self.park(Reason::GaveUp, format!("{} {what}, long after {}", wait.goal, wait.expected_at));
+            return self
+                .park(Reason::GaveUp, format!("{} {what}, long after {}", wait.goal, whole_second(wait.expected_at)));
         }
         if !wait.overdue && unmet >= hour.scale(policies.overdue_after) {
             if let Some(wait) = &mut self.record.wait {
@@ -267,7 +268,7 @@ impl Deciding<'_> {
         }
         let due = self.next_check(wait.expected_at);
         self.record.phase.rest_until(due);
-        self.record.why = format!("{} {what}; expected at {}", wait.goal, wait.expected_at);
+        self.record.why = format!("{} {what}; expected at {}", wait.goal, whole_second(wait.expected_at));
         self.commit = true;
         Next::Rest
     }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::clock::later;
-use crate::domain::{EventType, Kind, Operation, Reason};
+use crate::domain::{EventType, Kind, Operation, Reason, whole_second};
 use crate::engine::decide::decision::{Deciding, Next};
 use crate::engine::ports::action::{Action, Intended};
 use crate::engine::record::{Image, Judged, Outcome, Overtaker, Record, State, Write};
@@ -162,7 +162,10 @@ impl Deciding<'_> {
         let half = self.tells_half_done(0);
         self.again(
             "state",
-            format!("{half}{text}; asks again until {until}, as a payer may not change twice in an hour"),
+            format!(
+                "{half}{text}; asks again until {}, as a payer may not change twice in an hour",
+                whole_second(until)
+            ),
         )
     }
 

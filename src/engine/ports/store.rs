@@ -244,6 +244,9 @@ pub enum Committed {
 /// Why a method of the store failed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
+    /// It cannot be opened as it is configured, and waiting does not help. Only opening says so.
+    #[error("{1}")]
+    Unusable(Code, String),
     /// Nothing was changed, and it may work later: disk full, file locked, connection lost.
     #[error("the store cannot be used at the moment: {0}")]
     Unavailable(String),
@@ -263,6 +266,7 @@ impl StoreError {
     /// The code under which operators find it explained.
     pub fn code(&self) -> Code {
         match self {
+            Self::Unusable(code, _) => *code,
             Self::Unavailable(_) => Code::StoreUnavailable,
             Self::Refused(_) => Code::StoreRefused,
             Self::Corrupt(_) => Code::StoreCorrupt,
@@ -561,6 +565,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Counts for the metrics.
     async fn counts(&self) -> Result<Counts, StoreError>;
+
+    /// How much room it takes where it is kept, in bytes.
+    async fn size(&self) -> Result<u64, StoreError>;
 
     /// Writes something and reads it back, to find out whether the store can be used.
     async fn probe(&self) -> Result<(), StoreError>;

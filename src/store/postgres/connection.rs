@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use futures_util::future::poll_fn;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Row, Statement};
+use tokio_postgres::{Client, Row, SimpleQueryMessage, Statement};
 
 use super::error::PgError;
 use crate::engine::ports::store::StoreError;
@@ -81,6 +81,17 @@ impl Connection {
         let statement = self.statement(sql).await?;
         let rows = within(self.client.execute(&statement, values)).await?;
         Ok(usize::try_from(rows).unwrap_or(usize::MAX))
+    }
+
+    /// The server's process that answers at this moment. It is asked without preparing a statement: a pooler that gives each
+    /// transaction another session would let that one execute what this one has prepared.
+    pub(super) async fn present_process(&self) -> Result<Option<i32>, PgError> {
+        let answer = within(self.client.simple_query("SELECT pg_backend_pid()")).await?;
+        let pid = answer.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => row.get(0),
+            _ => None,
+        });
+        Ok(pid.and_then(|pid| pid.parse().ok()))
     }
 
     /// To send several statements at once.

@@ -9,12 +9,15 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::mpsc;
 use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::error::SqlState;
 use tokio_postgres::{AsyncMessage, Client, Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::connection::Connection;
 use super::error::causes;
+use super::preconditions::shared_sessions;
 use super::settings::{PostgresSettings, place};
+use crate::domain::Code;
 use crate::engine::ports::store::StoreError;
 
 /// How every connection is set up.
@@ -73,15 +76,20 @@ impl Connector {
         place(&self.config)
     }
 
-    /// Opens a connection for statements.
-    pub(super) async fn connect(&self) -> Result<Connection, StoreError> {
+    /// Opens the first connection for statements. What is wrong with the configuration is `Unusable`.
+    pub(super) async fn connect_first(&self) -> Result<Connection, StoreError> {
         self.open(None).await
+    }
+
+    /// Opens a connection for statements, to a database that has been open: what has changed there can be changed back.
+    pub(super) async fn connect(&self) -> Result<Connection, StoreError> {
+        self.open(None).await.map_err(for_now)
     }
 
     /// Opens a connection that also receives notifications.
     pub(super) async fn connect_to_listen(&self) -> Result<(Connection, mpsc::Receiver<Notification>), StoreError> {
         let (notify, notifications) = mpsc::channel(WAITING);
-        Ok((self.open(Some(notify)).await?, notifications))
+        Ok((self.open(Some(notify)).await.map_err(for_now)?, notifications))
     }
 
     async fn open(&self, notify: Option<mpsc::Sender<Notification>>) -> Result<Connection, StoreError> {
@@ -98,12 +106,48 @@ impl Connector {
             Ok::<_, tokio_postgres::Error>((client, row.get(0), row.get::<_, i32>(1)))
         });
         let opened = opened.await.map_err(|_| unavailable("no answer".into()))?;
-        let (client, process, version) = opened.map_err(|error| unavailable(causes(&error)))?;
+        let (client, process, version) = opened.map_err(|error| match unusable(error.code()) {
+            _ if is_of_another_session(error.code()) => shared_sessions(),
+            Some((code, advice)) => {
+                let place = self.place();
+                StoreError::Unusable(code, format!("the database {place} cannot be used: {}; {advice}", causes(&error)))
+            }
+            None => unavailable(causes(&error)),
+        })?;
         if version / 10_000 < OLDEST_VERSION {
             let why = format!("it is PostgreSQL {}, and at least {OLDEST_VERSION} is needed", version / 10_000);
             return Err(unavailable(why));
         }
         Ok(Connection::new(client, process))
+    }
+}
+
+/// What a refused connection says of the configuration, and what to do.
+fn unusable(code: Option<&SqlState>) -> Option<(Code, &'static str)> {
+    let code = code?;
+    // Class 28: who connects is not believed, or has no entry in pg_hba.conf. The last: it may not connect to this database.
+    let login = code.code().starts_with("28") || *code == SqlState::INSUFFICIENT_PRIVILEGE;
+    if login {
+        let advice =
+            "correct user and password in `[store] url`, or what the server lets in (pg_hba.conf, GRANT CONNECT)";
+        return Some((Code::StoreLogin, advice));
+    }
+    let missing = *code == SqlState::INVALID_CATALOG_NAME;
+    missing.then_some((
+        Code::StoreMissing,
+        "make it with `createdb --encoding UTF8 --locale C --template template0 NAME`, or correct the name in `[store] url`",
+    ))
+}
+
+/// Whether the session does not know what was prepared on it, or knows already what was not: it is not the same as before.
+fn is_of_another_session(code: Option<&SqlState>) -> bool {
+    code.is_some_and(|code| [SqlState::INVALID_SQL_STATEMENT_NAME, SqlState::DUPLICATE_PSTATEMENT].contains(code))
+}
+
+fn for_now(error: StoreError) -> StoreError {
+    match error {
+        StoreError::Unusable(_, why) => StoreError::Unavailable(why),
+        other => other,
     }
 }
 
@@ -158,4 +202,28 @@ where
         }
     });
     client
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_the_configuration_has_wrong_is_unusable() {
+        for (state, code) in [
+            ("28P01", Some(Code::StoreLogin)),   // the password
+            ("28000", Some(Code::StoreLogin)),   // no entry in pg_hba.conf, or no such role
+            ("42501", Some(Code::StoreLogin)),   // no right to connect
+            ("3D000", Some(Code::StoreMissing)), // no such database
+            ("53300", None),                     // too many connections
+            ("57P03", None),                     // it starts up
+        ] {
+            assert_eq!(unusable(Some(&SqlState::from_code(state))).map(|(code, _)| code), code, "{state}");
+        }
+        assert_eq!(unusable(None), None, "nothing answers");
+        let other = |state| is_of_another_session(Some(&SqlState::from_code(state)));
+        assert!(other("26000") && other("42P05") && !other("28P01") && !is_of_another_session(None));
+        let lost = for_now(StoreError::Unusable(Code::StoreLogin, "x".into()));
+        assert!(matches!(lost, StoreError::Unavailable(why) if why == "x"), "a running worker waits");
+    }
 }

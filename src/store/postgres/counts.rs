@@ -30,6 +30,13 @@ pub(super) async fn write(pipeline: Pipeline<'_>, changes: &CountChanges<'_>, sh
     pipeline.execute(COUNT, &[&shard, &kinds, &states, &jobs]).await
 }
 
+/// The bytes of all tables, with their indexes.
+pub(super) async fn size(conn: &Connection) -> Result<u64, PgError> {
+    let sql = "SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::int8 FROM pg_class
+        WHERE relnamespace = 'crossgrant'::regnamespace AND relkind = 'r'";
+    Ok(conn.query_one(sql, &[]).await?.get::<_, i64>(0).unsigned_abs())
+}
+
 /// Counts for the metrics; a kind and state without a job is left out.
 pub(super) async fn read(conn: &Connection) -> Result<Counts, PgError> {
     let count = |row: &Row, column: usize| row.get::<_, i64>(column).unsigned_abs();

@@ -26,13 +26,11 @@ pub(super) async fn migrate(conn: &Connection) -> Result<(), StoreError> {
 
 async fn steps(conn: &Connection) -> Result<(), PgError> {
     // `IF NOT EXISTS` would need the privilege to create even where everything is there.
-    let there = conn.query_one("SELECT to_regnamespace('crossgrant') IS NOT NULL", &[]).await?;
-    if !there.get::<_, bool>(0) {
+    if !has_schema(conn).await? {
         preconditions::may_create(conn).await?;
         conn.batch("CREATE SCHEMA crossgrant").await?;
     }
-    let there = conn.query_one("SELECT to_regclass('crossgrant.migrations') IS NOT NULL", &[]).await?;
-    if !there.get::<_, bool>(0) {
+    if !has_migrations(conn).await? {
         conn.batch("CREATE TABLE crossgrant.migrations (number integer PRIMARY KEY, at timestamptz NOT NULL)").await?;
     }
     let found = version(conn).await?;
@@ -44,6 +42,20 @@ async fn steps(conn: &Connection) -> Result<(), PgError> {
         tracing::info!(migration = number, "migrated the schema of the database");
     }
     preconditions::may_work(conn).await
+}
+
+/// Whether the schema is there, with or without anything in it.
+pub(super) async fn has_schema(conn: &Connection) -> Result<bool, PgError> {
+    Ok(conn.query_one("SELECT to_regnamespace('crossgrant') IS NOT NULL", &[]).await?.get(0))
+}
+
+async fn has_migrations(conn: &Connection) -> Result<bool, PgError> {
+    Ok(conn.query_one("SELECT to_regclass('crossgrant.migrations') IS NOT NULL", &[]).await?.get(0))
+}
+
+/// How many migrations the database has seen; 0 also if it holds no list of them.
+pub(super) async fn found(conn: &Connection) -> Result<usize, PgError> {
+    if has_migrations(conn).await? { version(conn).await } else { Ok(0) }
 }
 
 /// How many migrations the database has seen.

@@ -16,13 +16,15 @@ const LIMIT: Duration = Duration::from_secs(10);
 pub(super) async fn own_sessions(one: &Connection, other: &Connection) -> Result<(), StoreError> {
     let shared = one.process == other.process
         || tokio::time::timeout(LIMIT, both_moved(one, other)).await.unwrap_or(Ok(true))?;
-    if shared {
-        let why = "the database is reached through a pooler that gives each transaction another session (pgbouncer: \
-                   `pool_mode = transaction`), and locks and notifications need one of their own: connect to the database \
-                   itself, or set `pool_mode = session` for this user";
-        return Err(StoreError::Unavailable(why.into()));
-    }
-    Ok(())
+    if shared { Err(shared_sessions()) } else { Ok(()) }
+}
+
+/// What is said of such a pooler.
+pub(super) fn shared_sessions() -> StoreError {
+    let why = "the database is reached through a pooler that gives each transaction another session (pgbouncer: \
+               `pool_mode = transaction`), and locks and notifications need one of their own: connect to the database \
+               itself, or set `pool_mode = session` for this user";
+    StoreError::Unavailable(why.into())
 }
 
 /// Whether one of them is at times with another server process than when it was opened. A pooler gives the first one the
@@ -32,7 +34,7 @@ async fn both_moved(one: &Connection, other: &Connection) -> Result<bool, PgErro
     for freed in [[one, other], [other, one], [one, other]] {
         for conn in [one, other] {
             conn.batch("BEGIN").await?;
-            moved |= conn.query_one("SELECT pg_backend_pid()", &[]).await?.get::<_, i32>(0) != conn.process;
+            moved |= conn.present_process().await? != Some(conn.process);
         }
         for conn in freed {
             conn.batch("COMMIT").await?;

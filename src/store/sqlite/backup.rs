@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::error::of_the_system;
+use super::error::{missing, of_another_kind, of_the_system};
 use super::open::{connect_to_read, recognize};
 use crate::engine::ports::store::StoreError;
 
@@ -16,6 +16,10 @@ use crate::engine::ports::store::StoreError;
 /// # Errors
 /// `Unavailable` if `to` exists or one of the files cannot be used; `Corrupt` if the store or the copy is not sound.
 pub fn back_up(path: &Path, to: &Path) -> Result<(), StoreError> {
+    of_another_kind(path)?;
+    if !path.exists() {
+        return Err(missing(path));
+    }
     let store = connect_to_read(path)?;
     recognize(&store)?;
     create(to)?;

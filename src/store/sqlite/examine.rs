@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags};
 use rustix::fs::{Access, access};
 
-use super::error::of_the_system;
+use super::error::{of_another_kind, of_the_system};
 use super::held_file::HeldFile;
 use super::{open, outbox};
 use crate::engine::ports::store::StoreError;
@@ -15,6 +15,7 @@ use crate::engine::ports::store::StoreError;
 /// # Errors
 /// As those of opening it.
 pub(super) fn examine(path: &Path) -> Result<usize, StoreError> {
+    of_another_kind(path)?;
     // Without the file beside it no worker has ever used it under this name, and to lock it would create that file.
     let held = HeldFile::is_known(path).then(|| HeldFile::take(path, false)).transpose()?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

@@ -11,7 +11,8 @@ use std::sync::Mutex;
 
 use rustix::fs::{AtFlags, CWD, Statx, StatxAttributes, StatxFlags, statx};
 
-use super::error::of_the_system;
+use super::error::{of_another_kind, of_the_system};
+use crate::domain::Code;
 use crate::engine::ports::store::StoreError;
 
 /// The file and what belongs to it.
@@ -53,7 +54,7 @@ impl HeldFile {
     /// that is older than it was, or none where one was.
     ///
     /// # Errors
-    /// `Unavailable` if another process has it; `Lost` if there was a file and is none, or it has a second name under which
+    /// `Unusable` if it is no file, or its folder cannot be made; `Unavailable` if another process has it; `Lost` if there was a file and is none, or it has a second name under which
     /// another process could have it.
     pub(super) fn take(path: &Path, as_found: bool) -> Result<Self, StoreError> {
         let path = real(path)?;
@@ -86,6 +87,12 @@ impl HeldFile {
     /// Where it really is.
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The bytes of the file and of those beside it.
+    pub(super) fn size(&self) -> u64 {
+        let files = std::iter::once("").chain(COMPANIONS).map(|suffix| with_suffix(&self.path, suffix));
+        files.filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum()
     }
 
     /// Notes the files beside it, after SQLite has opened them.
@@ -219,13 +226,20 @@ fn has_not_gone_back(path: &Path, number: Option<i64>) -> Result<(), StoreError>
 
 /// The path without links, so that each name of the file leads to the same lock. Creates the directory.
 fn real(path: &Path) -> Result<PathBuf, StoreError> {
+    of_another_kind(path)?;
     let resolve = |path: &Path| fs::canonicalize(path).map_err(|e| of_the_system("cannot resolve", path, &e));
     if path.symlink_metadata().is_ok() {
         return resolve(path);
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let created = DirBuilder::new().recursive(true).mode(0o700).create(folder);
-    created.map_err(|e| of_the_system("cannot create", folder, &e))?;
+    created.map_err(|e| {
+        let why = format!(
+            "the folder {} of the store cannot be made: {e}; make it, for the user of the worker",
+            folder.display()
+        );
+        StoreError::Unusable(Code::StoreMissing, why)
+    })?;
     Ok(resolve(folder)?.join(path.file_name().unwrap_or_default()))
 }
 

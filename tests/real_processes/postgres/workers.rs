@@ -166,7 +166,10 @@ async fn two_workers_cannot_have_the_same_name() {
     one.reclaim("w1").await.unwrap();
     let held = claim(&*one, 1).await;
     let refused = Postgres::open(&settings(&database.url(), "w1"), LeaseClock::Callers).await.map(drop);
-    assert!(matches!(&refused, Err(StoreError::Unavailable(why)) if why.contains("same name")), "{refused:?}");
+    assert!(
+        matches!(&refused, Err(StoreError::Unusable(crossgrant::domain::Code::WorkerNameTaken, why)) if why.contains("same name")),
+        "{refused:?}"
+    );
     let kept = change(running(record(1)), LeaseUse::Keep(lease_of(&held, 1), at(200)));
     assert_eq!(one.commit(kept).await.unwrap(), Committed::Done, "its leases are its own");
     drop(one);
