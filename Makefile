@@ -114,11 +114,12 @@ endif
 image-files:
 	$(CARGO) test --test promises -- --ignored the_compiler_needs_no_file_that_the_build_stage_does_not_copy
 
-## The image, with docker, podman or buildah. Fetches the base images.
+## The image, with docker, podman or buildah. Fetches the base images. Only the format of docker has the health check.
 image:
 	@tool=$$(command -v docker || command -v podman || command -v buildah) || \
 	  { echo "image: needs docker, podman or buildah" >&2; exit 1; }; \
-	  $$tool build -f deploy/Dockerfile -t crossgrant .
+	case $$tool in */docker) format= ;; *) format="--format docker" ;; esac; \
+	  $$tool build $$format -f deploy/Dockerfile -t crossgrant .
 
 ## What a package holds, in target/package: the program without symbols (under 25 MiB), the manual, completions, the unit and the
 ## documents; the symbols apart.
