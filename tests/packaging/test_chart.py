@@ -122,6 +122,15 @@ class Rendered(unittest.TestCase):
                     # Helm 3 writes dots for slashes.
                     self.assertIn(says.strip("/").replace("/", "."), done.stderr.replace("/", "."))
 
+    def test_the_example_of_the_documents_is_rendered(self):
+        (example,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/operations.md").read_text(), re.DOTALL)
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+            file.write(example)
+            file.flush()
+            for version in PACKAGES:
+                done = template(version, "--values", file.name)
+                self.assertEqual(done.returncode, 0, done.stderr)
+
     def test_versions_and_users_are_those_of_the_program_and_the_image(self):
         chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
         manifest = tomllib.loads((ROOT / "Cargo.toml").read_text())
