@@ -125,6 +125,7 @@ image:
 ## documents; the symbols apart.
 package:
 	$(CARGO) build --release --locked --bin crossgrant
+	rm -rf target/package
 	deploy/package.sh target/release/crossgrant target/package
 
 # Compression is the work of xz, so the tool itself need not be fast. What is in $(TOOLS) says which version it has.
@@ -134,7 +135,8 @@ $(TOOLS)/cargo-deb-3.8.0:
 $(TOOLS)/cargo-cyclonedx-0.5.9:
 	$(CARGO) install --quiet --debug --locked --version 0.5.9 --root $(TOOLS) --force cargo-cyclonedx
 	touch $@
-CARGO_DEB := PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" $(CARGO) deb --quiet --no-build --no-strip --compress-system
+CARGO_DEB := command -v dpkg-shlibdeps >/dev/null || { echo "deb: on Debian, needs the package dpkg-dev" >&2; exit 1; }; \
+  PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" $(CARGO) deb --quiet --no-build --no-strip --compress-system
 
 ## The package of Debian, in target/package, of what `make package` lays out there.
 deb: package $(TOOLS)/cargo-deb-3.8.0
@@ -143,9 +145,10 @@ deb: package $(TOOLS)/cargo-deb-3.8.0
 ## The same of a program that is not a release, unpacked into a throw-away root and run there.
 deb-test: $(TOOLS)/cargo-deb-3.8.0
 	$(CARGO) build --bin crossgrant
+	rm -rf target/package
 	MOST_BYTES=1000000000 deploy/package.sh target/debug/crossgrant target/package
-	$(CARGO_DEB) --fast --output target/package/crossgrant-test.deb
-	tests/packaging/deb.sh target/package/crossgrant-test.deb
+	$(CARGO_DEB) --fast --output target/deb-test.deb
+	tests/packaging/deb.sh target/deb-test.deb
 
 ## All that is published of a version, in target/dist: the archive, its symbols, the package of Debian, the chart, what the program is
 ## made of (CycloneDX), and the checksums of all of these.

@@ -14,7 +14,7 @@ cp "$package"/*.tar.gz "$package"/*.deb "$folder"
 
 # The tool writes beside the manifest, and knows only names there.
 name=$(basename "$(ls "$folder"/*.deb)" .deb)
-PATH="$tools:$PATH" cargo cyclonedx --quiet --format json --spec-version 1.5 --target x86_64-unknown-linux-gnu \
+PATH="$tools:$PATH" cargo cyclonedx --quiet --format json --spec-version 1.5 --target "$(rustc -vV | sed -n 's/^host: //p')" \
     --override-filename crossgrant-sbom
 mv "$here/../crossgrant-sbom.json" "$folder/$name.cdx.json"
 
