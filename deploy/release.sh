@@ -5,8 +5,9 @@ set -eu
 
 package=$1
 folder=$2
-here=$(dirname "$0")
-tools=$(pwd)/target/tools/bin
+root=$(cd "$(dirname "$0")/.." && pwd)
+here=$root/deploy
+tools=$root/target/tools/bin
 
 rm -rf "$folder"
 mkdir -p "$folder"
@@ -16,7 +17,9 @@ cp "$package"/*.tar.gz "$package"/*.deb "$folder"
 name=$(basename "$(ls "$folder"/*.deb)" .deb)
 PATH="$tools:$PATH" cargo cyclonedx --quiet --format json --spec-version 1.5 --target "$(rustc -vV | sed -n 's/^host: //p')" \
     --override-filename crossgrant-sbom
-mv "$here/../crossgrant-sbom.json" "$folder/$name.cdx.json"
+# Without the path where it was built.
+sed "s|file://$root|file:///crossgrant|g" "$root/crossgrant-sbom.json" >"$folder/$name.cdx.json"
+rm "$root/crossgrant-sbom.json"
 
 # An archive of the chart is the folder, with the program's version.
 version=$(sed -n 's/^version: //p' "$here/helm/crossgrant/Chart.yaml")
