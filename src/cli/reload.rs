@@ -11,6 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::engine::catalog;
 use super::exit::CliError;
+use super::service_manager::ServiceManager;
 use crate::admin::{ADMIN, AdminRole, AdminToken, AdminTokens, ConfigChange, Reload, Reloaded};
 use crate::cloud::{Accounts, CredentialChange, CredentialReader};
 use crate::config::{AdminConfig, BrokerConfig, Config, StoreConfig};
@@ -31,6 +32,8 @@ pub(super) struct Reloader {
     /// The token beside the store, which is none of the configuration; made once the worker has its port.
     pub made: OnceLock<AdminToken>,
     pub log: LogFilter,
+    /// Is told when the configuration is read again.
+    pub manager: Arc<ServiceManager>,
     /// The configuration in force.
     pub present: Mutex<Config>,
 }
@@ -62,6 +65,7 @@ pub(super) fn tokens(config: &AdminConfig, made: Option<&AdminToken>) -> AdminTo
 impl Reload for Reloader {
     fn reload(&self, by: &str) -> Result<Reloaded, Vec<String>> {
         let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
+        self.manager.reloading();
         let reloaded = self.take_over(&mut present);
         match &reloaded {
             Err(faults) => tracing::error!(
@@ -83,6 +87,7 @@ impl Reload for Reloader {
                 );
             }),
         }
+        self.manager.reloaded(reloaded.is_ok());
         reloaded
     }
 

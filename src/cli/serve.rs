@@ -73,6 +73,7 @@ pub(super) async fn serve(
     })?;
     let address =
         listener.as_ref().map_or(Ok(config.admin.listen), TcpListener::local_addr).map_err(CliError::failed)?;
+    let manager = Arc::new(ServiceManager::of_this_process());
     let reloader = Arc::new(Reloader {
         read,
         engine: Arc::clone(&engine),
@@ -80,6 +81,7 @@ pub(super) async fn serve(
         tokens: AdminTokens::default(),
         made: OnceLock::new(),
         log: log.filter(),
+        manager: Arc::clone(&manager),
         present: Mutex::new(config.clone()),
     });
     if listener.is_some() {
@@ -94,7 +96,7 @@ pub(super) async fn serve(
         stopping: is_stopping.clone(),
     };
     let admin = Admin::reloading(parts(reloader.tokens.clone()), Arc::clone(&reloader) as Arc<dyn Reload>);
-    let (manager, told_of) = (ServiceManager::of_this_process(), Admin::new(parts(AdminTokens::default())));
+    let told_of = Admin::new(parts(AdminTokens::default()));
     let cut = Arc::new(AtomicUsize::new(0));
 
     let capacity = Capacity { jobs: config.worker.concurrency, drain: config.worker.drain };

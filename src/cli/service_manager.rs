@@ -1,5 +1,5 @@
 //! What the service manager is told that started this process (systemd's `Type=notify`): that the worker is ready, that it
-//! lives, how it is, and that it stops.
+//! lives, how it is, that it reads its configuration again, and that it stops.
 //!
 //! A timer would go on in a worker that does nothing any more. So the loop that claims jobs is woken, and only when it has
 //! come round, with the store asked, the manager hears that the worker lives. A store or a broker that is down is no reason
@@ -11,7 +11,10 @@ use std::io;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::admin::Admin;
 use crate::domain::visible;
@@ -31,6 +34,17 @@ pub(super) struct ServiceManager {
     socket: Option<OsString>,
     /// It ends the worker after so long without a word.
     watchdog: Option<Duration>,
+    /// What it was told last.
+    heard: Mutex<Heard>,
+}
+
+/// What the manager has heard of the life of the worker.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Heard {
+    #[default]
+    Nothing,
+    Ready,
+    Stopping,
 }
 
 impl ServiceManager {
@@ -43,7 +57,8 @@ impl ServiceManager {
         let number = |name| variable(name)?.to_str()?.parse::<u64>().ok();
         let watched = number("WATCHDOG_PID").is_none_or(|watched| watched == u64::from(process));
         let watchdog = number("WATCHDOG_USEC").filter(|span| watched && *span > 0).map(Duration::from_micros);
-        Self { socket: variable("NOTIFY_SOCKET").filter(|socket| !socket.is_empty()), watchdog }
+        let socket = variable("NOTIFY_SOCKET").filter(|socket| !socket.is_empty());
+        Self { socket, watchdog, heard: Mutex::default() }
     }
 
     /// Tells it of a worker from its start on.
@@ -59,7 +74,7 @@ impl ServiceManager {
             self.tell(&format!("STATUS=starting; {}", visible(&readiness.failed())));
             engine.clock.sleep(STARTING).await;
         }
-        self.tell("READY=1\nSTATUS=ready");
+        self.now(Heard::Ready, "READY=1\nSTATUS=ready");
         let pause = self.watchdog.map_or(RUNNING, |watchdog| watchdog / WORDS);
         loop {
             come_round(engine, pause).await;
@@ -73,7 +88,42 @@ impl ServiceManager {
 
     /// Tells it that the worker stops, and how long that may take: the manager waits for longer than it would, if need be.
     pub fn stopping(&self, longest: Duration) {
-        self.tell(&format!("STOPPING=1\nSTATUS=stopping\nEXTEND_TIMEOUT_USEC={}", longest.as_micros()));
+        let state = format!("STOPPING=1\nSTATUS=stopping\nEXTEND_TIMEOUT_USEC={}", longest.as_micros());
+        self.now(Heard::Stopping, &state);
+    }
+
+    /// Tells it that the worker reads its configuration again, until [`Self::reloaded`]. The protocol asks for the time of the
+    /// kernel's clock that the manager goes by; nothing here is decided by it.
+    pub fn reloading(&self) {
+        let now = clock_gettime(ClockId::Monotonic);
+        let microseconds = now.tv_sec * 1_000_000 + now.tv_nsec / 1_000;
+        self.tell_between(&format!("RELOADING=1\nMONOTONIC_USEC={microseconds}"));
+    }
+
+    /// Tells it that the configuration was read again, and whether it could be used.
+    pub fn reloaded(&self, taken_over: bool) {
+        let status = if taken_over {
+            "the configuration was read again"
+        } else {
+            "the configuration cannot be used, and nothing was changed; the log says why"
+        };
+        self.tell_between(&format!("READY=1\nSTATUS={status}"));
+    }
+
+    /// Tells it what changes the life of the worker.
+    fn now(&self, heard: Heard, state: &str) {
+        let mut last = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        *last = heard;
+        self.tell(state);
+    }
+
+    /// Tells it something while the worker is ready. Before, READY=1 would end a start that still waits for the broker; after,
+    /// it would contradict STOPPING=1.
+    fn tell_between(&self, state: &str) {
+        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        if *heard == Heard::Ready {
+            self.tell(state);
+        }
     }
 
     fn tell(&self, state: &str) {
@@ -117,6 +167,7 @@ fn send(socket: &OsStr, state: &str) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
     use std::sync::Arc;
 
     use tokio::sync::watch;
@@ -130,6 +181,44 @@ mod tests {
     fn named(variables: &[(&str, &str)]) -> ServiceManager {
         let value = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into());
         ServiceManager::named_by(value, 7)
+    }
+
+    fn listening_at(path: PathBuf) -> ServiceManager {
+        ServiceManager { socket: Some(path.into()), ..ServiceManager::default() }
+    }
+
+    /// Otherwise a hangup would end a start that still waits, or a stop would look like a start.
+    #[test]
+    fn of_a_reload_it_hears_only_between_ready_and_stopping() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("notify");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let hears = || {
+            let mut text = [0; 200];
+            let length = socket.recv(&mut text).ok()?;
+            Some(String::from_utf8_lossy(&text[..length]).into_owned())
+        };
+        let manager = listening_at(path);
+        let reload = |taken_over| {
+            manager.reloading();
+            manager.reloaded(taken_over);
+        };
+        reload(true);
+        assert_eq!(hears(), None, "it starts");
+        manager.now(Heard::Ready, "READY=1");
+        assert_eq!(hears().unwrap(), "READY=1");
+        for (taken_over, says) in [(true, "STATUS=the configuration was read again"), (false, "nothing was changed")] {
+            reload(taken_over);
+            let (begins, ends) = (hears().unwrap(), hears().unwrap());
+            let since = begins.strip_prefix("RELOADING=1\nMONOTONIC_USEC=").map(str::parse::<u64>);
+            assert!(matches!(since, Some(Ok(1..))), "{begins}");
+            assert!(ends.starts_with("READY=1\nSTATUS=") && ends.contains(says), "{ends}");
+        }
+        manager.stopping(Duration::from_secs(1));
+        assert!(hears().unwrap().starts_with("STOPPING=1\n"));
+        reload(true);
+        assert_eq!(hears(), None, "it stops");
     }
 
     #[test]
@@ -168,7 +257,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("notify");
         let socket = tokio::net::UnixDatagram::bind(&path).unwrap();
-        let manager = ServiceManager { socket: Some(path.into()), watchdog: Some(Duration::from_secs(30)) };
+        let manager = ServiceManager { watchdog: Some(Duration::from_secs(30)), ..listening_at(path) };
         let (clock, metrics) = (Arc::new(ManualClock::new(at(START))), Arc::new(Metrics::new()));
         let engine = engine_by(clock.clone(), metrics.clone()).await;
         let admin = admin_of(Arc::clone(&engine), metrics);

@@ -73,6 +73,24 @@ fn the_manager_hears_when_the_worker_is_ready_that_it_lives_and_that_it_stops() 
     for _ in 0..2 {
         assert_eq!((manager.hears(), manager.hears()), ("WATCHDOG=1".into(), "STATUS=ready".into()));
     }
+    // Both ways to a reload are told, and that a configuration with a fault changes nothing.
+    let soon_hears = |begin: &str| {
+        let said = std::iter::repeat_with(|| manager.hears()).take(40).find(|said| said.starts_with(begin));
+        said.unwrap_or_else(|| panic!("the manager does not hear {begin}"))
+    };
+    let reload_is_told = |ends: &str| {
+        let begins = soon_hears("RELOADING=1\n");
+        assert!(begins.contains("\nMONOTONIC_USEC="), "{begins}");
+        assert_eq!(soon_hears("READY=1\n"), format!("READY=1\nSTATUS=the configuration {ends}"));
+    };
+    worker.process.hang_up();
+    reload_is_told("was read again");
+    let good = std::fs::read_to_string(site.config()).unwrap();
+    site.reconfigure(|text| format!("houre = \"1h\"\n{text}"));
+    assert_eq!(worker.post("/v1/reload").status, 409);
+    reload_is_told("cannot be used, and nothing was changed; the log says why");
+    std::fs::write(site.config(), good).unwrap();
+
     // A broker that is down shows in the status, and the worker lives on.
     site.rabbit.ctl(&["stop_app"]).unwrap();
     let said: Vec<String> = std::iter::repeat_with(|| manager.hears())

@@ -79,6 +79,17 @@ fn the_build_stage_copies_every_file_that_the_program_is_made_of() {
     assert!(lacking.is_empty(), "deploy/Dockerfile does not copy {lacking:?}");
 }
 
+/// A volume takes over the mode and the owner of the folder, and Kubernetes tells a user that is not root by its number alone.
+#[test]
+fn the_folder_of_the_store_is_for_the_user_of_the_image_alone() {
+    let dockerfile = fs::read_to_string(root().join("deploy/Dockerfile")).unwrap();
+    let last = dockerfile.split("\nFROM ").last().unwrap();
+    let after = |what: &str| last.find(what).unwrap_or_else(|| panic!("deploy/Dockerfile lacks `{what}`"));
+    assert!(after("--create-home crossgrant") < after("&& chmod 0700 /var/lib/crossgrant"));
+    assert!(after("--uid 10001 --gid 10001") < after("\nUSER 10001:10001\n"));
+    assert!(after("\nUSER ") < after("\nVOLUME /var/lib/crossgrant\n"));
+}
+
 /// `make image-files`: some seconds of cargo, and more if it has not checked the libraries before.
 #[test]
 #[ignore = "runs cargo"]
