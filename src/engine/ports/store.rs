@@ -14,28 +14,11 @@ use crate::domain::{
 };
 use crate::engine::guards::Pause;
 pub use crate::engine::ports::filter::Filter;
-use crate::engine::ports::mail::{Lane, Outgoing};
+use crate::engine::ports::mail::Lane;
+pub use crate::engine::ports::outbox::{
+    EventKey, OutboundMessage, Outbox, OutboxPage, OutboxRow, SetAside, Settlement, UndeliverableRow,
+};
 use crate::engine::record::{Origin, Record, State};
-
-/// A message to publish. It is committed together with the change that it reports.
-#[derive(Debug, Clone, PartialEq)]
-pub struct OutboundMessage {
-    /// The message as the broker gets it.
-    pub outgoing: Outgoing,
-    /// The event it carries; `None` for a dead-letter copy.
-    pub event: Option<EventKey>,
-}
-
-/// Names an event of a job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EventKey {
-    /// The job; for a `rejected` event, the uid of the rejection.
-    pub uid: JobUid,
-    /// Counts the events of the job, from 1.
-    pub sequence: u32,
-    /// Whether it is the job's last event. That one also goes to every `reply_to` under which the job was asked for.
-    pub terminal: bool,
-}
 
 /// A valid request.
 #[derive(Debug, Clone)]
@@ -269,77 +252,6 @@ impl StoreError {
             Self::Lost(_) => Code::StoreLost,
         }
     }
-}
-
-/// Fresh messages are read apart from those that were put off, so that they do not wait behind them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outbox {
-    /// Those that no queue has refused, with a number higher than this. Of replies only if their queue has refused no other
-    /// that is still there.
-    Fresh(i64),
-    /// Those that were put off, by themselves or behind another, and are due at this time.
-    PutOff(Timestamp),
-}
-
-/// A part of a lane of the outbox.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OutboxPage {
-    /// The lane.
-    pub lane: Lane,
-    /// Which of its messages.
-    pub which: Outbox,
-    /// The most messages.
-    pub messages: usize,
-    /// The most bytes of their bodies; but the first message whatever its size.
-    pub bytes: usize,
-}
-
-/// A message that is still to be published.
-#[derive(Debug, Clone, PartialEq)]
-pub struct OutboxRow {
-    /// Messages of a lane are published in the order of their numbers. A number is never used again.
-    pub number: i64,
-    /// The message as the broker gets it.
-    pub outgoing: Outgoing,
-    /// How often in a row a queue has refused it.
-    pub tries: u32,
-}
-
-/// A message that could not be published, kept aside.
-#[derive(Debug, Clone, PartialEq)]
-pub struct UndeliverableRow {
-    /// The number it had in the outbox.
-    pub number: i64,
-    /// The message as the broker got it.
-    pub outgoing: Outgoing,
-    /// Why, in the broker's words if it has said any.
-    pub reason: String,
-    /// How often a queue has refused it.
-    pub tries: u32,
-}
-
-/// What became of published messages.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Settlement {
-    /// The numbers of those that leave the outbox for good.
-    pub done: Vec<i64>,
-    /// Those that are kept aside.
-    pub undeliverable: Vec<SetAside>,
-    /// Those that a queue has refused: number, and when to try again. Replies to one queue are refused together.
-    pub refused: Vec<(i64, Timestamp)>,
-}
-
-/// A message to keep aside.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SetAside {
-    /// Its number.
-    pub number: i64,
-    /// Why, in the broker's words if it has said any.
-    pub reason: String,
-    /// How often a queue has refused it.
-    pub tries: u32,
-    /// Its queue has refused it for the last time, and gets one more chance with each of the messages behind it.
-    pub given_up: bool,
 }
 
 /// The jobs that the sweep checks together, because the same calls answer for all of them.
