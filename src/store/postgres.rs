@@ -125,6 +125,16 @@ impl Postgres {
         let listening = listener.connect(&connector).await?;
         take_name(&listener, &settings.name).await?;
         let pool = Arc::new(pool::Pool::new(connector.clone()));
+        let freed = error::retry(|| async {
+            let tx = Transaction::begin(&pool).await?;
+            let freed = outbox::free_what_waits_for_nothing(&tx).await?;
+            tx.commit().await?;
+            Ok(freed)
+        });
+        match freed.await? {
+            0 => {}
+            replies => tracing::info!(replies, "replies that waited behind no other are tried again"),
+        }
         let shard = lock_keys::shard(&settings.name, SHARDS);
         Ok(Self {
             writer: writer::Writer::start(Arc::clone(&pool), Arc::clone(&listener), clock, shard),
