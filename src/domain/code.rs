@@ -128,6 +128,7 @@ codes! {
         PermissionUnknown = "permission-unknown",
         ReadFailed = "read-failed",
         MessagesDeadLettered = "messages-dead-lettered",
+        EventsUnrouted = "events-unrouted",
         BindingUnknown = "binding-unknown",
         DatabaseOpen = "database-open",
         CloudDiffers = "cloud-differs",
