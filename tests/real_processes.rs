@@ -11,6 +11,7 @@ mod ccn_plans;
 mod clock_set;
 mod commands;
 mod database;
+mod events;
 mod guards;
 mod intake;
 mod log;

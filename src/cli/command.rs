@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::args::{CommandArgs, MandateArgs, ReleaseArgs};
-use super::client::{AdminClient, segment};
+use super::client::{AdminClient, query, segment};
 use super::exit::{CliError, Exit};
 use super::{output, text};
 use crate::admin::{BulkDone, DeclinedJob, Matching};
@@ -123,8 +123,4 @@ fn tell(args: &CommandArgs, command: Command, all: &BulkDone) -> Result<(), CliE
         Command::Release => "released",
     };
     output::line(&format!("{done}: {}, declined: {}", all.done, all.declined.len()))
-}
-
-fn query(pairs: &[Vec<(&str, &str)>]) -> String {
-    form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs.iter().flatten()).finish()
 }

@@ -2,6 +2,7 @@
 //! aside.
 
 use jiff::Timestamp;
+use serde::Deserialize;
 
 use crate::domain::JobUid;
 use crate::engine::ports::mail::{Lane, Outgoing};
@@ -26,13 +27,41 @@ pub struct EventKey {
     pub terminal: bool,
 }
 
+/// An event as it is kept with its job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptEvent {
+    /// The job.
+    pub uid: JobUid,
+    /// Its place among the events of the job, from 1.
+    pub sequence: u32,
+    /// The event, as JSON.
+    pub text: String,
+}
+
+/// What every version of the program can read of an event.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct EventHead {
+    /// When it happened.
+    pub time: Timestamp,
+    /// Its type, such as `crossgrant.job.completed`.
+    #[serde(rename = "type")]
+    pub kind: String,
+}
+
+impl EventHead {
+    /// Reads it from a body; `None` if that is no event.
+    pub fn read(body: &[u8]) -> Option<Self> {
+        serde_json::from_slice(body).ok()
+    }
+}
+
 /// Fresh messages are read apart from those that were put off, so that they do not wait behind them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outbox {
     /// Those that no queue has refused, with a number higher than this. Of replies only if their queue has refused no other
     /// that is still there.
     Fresh(i64),
-    /// Those that were put off, by themselves or behind another, and are due at this time.
+    /// Those that were put off, by themselves or behind another, and are due at this time; and events that are published again.
     PutOff(Timestamp),
 }
 

@@ -14,9 +14,10 @@ use crate::domain::{
 };
 use crate::engine::guards::Pause;
 pub use crate::engine::ports::filter::Filter;
-use crate::engine::ports::mail::Lane;
+use crate::engine::ports::mail::{Lane, Outgoing};
 pub use crate::engine::ports::outbox::{
-    EventKey, OutboundMessage, Outbox, OutboxPage, OutboxRow, SetAside, Settlement, UndeliverableRow,
+    EventHead, EventKey, KeptEvent, OutboundMessage, Outbox, OutboxPage, OutboxRow, SetAside, Settlement,
+    UndeliverableRow,
 };
 use crate::engine::record::{Origin, Record, State};
 
@@ -55,6 +56,8 @@ pub struct Rejection {
     pub origin: Origin,
     /// The copy for the dead-letter queue and the `rejected` event.
     pub outbound: Vec<OutboundMessage>,
+    /// The message as far as it is kept, with its properties as headers. It is never published.
+    pub kept: Option<Outgoing>,
 }
 
 /// A rejection as it is stored.
@@ -71,6 +74,15 @@ pub struct Rejected {
     pub job_id: Option<String>,
     /// An array of everything that is wrong with the message, each with `at`, `code` and `message`.
     pub reasons: Value,
+}
+
+/// A rejection with its message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RejectedMessage {
+    /// The rejection.
+    pub rejected: Rejected,
+    /// [`Rejection::kept`]; `None` if the rejection is from before messages were kept.
+    pub kept: Option<Outgoing>,
 }
 
 /// A message that was delivered, after it was checked.
@@ -270,7 +282,7 @@ pub struct Counts {
     pub jobs: BTreeMap<(Kind, State), u64>,
     /// Messages that are still to be published.
     pub outbox: u64,
-    /// Of these, messages that a queue refused, and those that wait behind them.
+    /// Of these, messages that a queue refused and that are to be tried again, and those that wait behind them.
     pub refused: u64,
     /// Messages that could not be published, kept aside.
     pub undeliverable: u64,
@@ -443,6 +455,29 @@ pub trait Store: Send + Sync + 'static {
 
     /// Rejections, newest first, older than the one named `before`.
     async fn rejections(&self, limit: usize, before: Option<JobUid>) -> Result<Vec<Rejected>, StoreError>;
+
+    /// A rejection, with its message as far as that is kept.
+    async fn rejection(&self, uid: JobUid) -> Result<Option<RejectedMessage>, StoreError>;
+
+    /// Deletes rejections, except those with an unpublished message. Returns how many there were.
+    async fn drop_rejections(&self, uids: &[JobUid]) -> Result<usize, StoreError>;
+
+    /// Up to `limit` jobs that were accepted before `until` and had not ended before `since`, so that they can have events in
+    /// between; by uid, which is the order of acceptance, after `after`.
+    async fn jobs_between(
+        &self,
+        since: Timestamp,
+        until: Timestamp,
+        after: Option<JobUid>,
+        limit: usize,
+    ) -> Result<Vec<JobUid>, StoreError>;
+
+    /// The events of these jobs, by uid and sequence.
+    async fn kept_events(&self, uids: &[JobUid]) -> Result<Vec<KeptEvent>, StoreError>;
+
+    /// Puts events of jobs and of rejections into the outbox again, in this order, to where they went first. They count as put
+    /// off and due at once, so that fresh messages do not wait behind them. Returns how many there were.
+    async fn publish_again(&self, events: &[(JobUid, u32)]) -> Result<usize, StoreError>;
 
     /// Undeliverable messages after number `after`, in order.
     async fn undeliverable(&self, after: i64, limit: usize) -> Result<Vec<UndeliverableRow>, StoreError>;
