@@ -23,16 +23,24 @@
 //! | `POST /v1/accounts/{uid}/pause` | operator | pauses an account; needs `by` and `reason` |
 //! | `POST /v1/accounts/{uid}/unpause` | operator | ends the pause of an account |
 //! | `POST /v1/reload` | operator | reads the configuration again; tells what has changed, and what needs a restart |
-//! | `GET /v1/rejections` | reader | rejected messages with their faults, newest first; `before`, `limit` |
-//! | `GET /v1/undeliverable` | reader | messages of the worker that could not be published, with the reason, oldest first; `after`, `limit` |
-//! | `POST /v1/undeliverable/replay` | operator | sends them again: those of `number=…`, or with `expect=<count>` all if the count is right |
+//! | `GET /v1/dead` | reader | rejected and undeliverable messages in groups, each with the command for it; filters as below |
+//! | `GET /v1/rejections` | reader | rejected messages with their faults, newest first; filters as below, `before`, `limit` |
+//! | `GET /v1/rejections/{uid}` | reader | one of them, with its body as far as it is kept |
+//! | `POST /v1/rejections/drop` | operator | deletes those of `uid=…`, except those with an unpublished message |
+//! | `GET /v1/undeliverable` | reader | messages of the worker that could not be published, with the reason, oldest first; filters as below, `after`, `limit` |
+//! | `POST /v1/undeliverable/replay` | operator | sends them again: those of `number=…`, or with `expect=<count>` those that match if the count is right |
 //! | `POST /v1/undeliverable/drop` | operator | deletes them, chosen in the same way |
+//! | `GET /v1/events/replay` | reader | the number of kept events that `POST` would publish again; `since`, `until`, `job`, `type` |
+//! | `POST /v1/events/replay` | operator | publishes them again, with the same ids, if their number is that of `expect=<count>`, 409 if not |
 //!
 //! Every command takes `by` and `reason`, which are kept and told with the name of the token.
 //!
 //! Filters are the parameters `state` and `for` (a reason of the closed list), each with words separated by commas, `kind`,
 //! `half-done=true`, `held=true`, `account`, `cen`, `instance`, `requester`, `label=k=v`, `since`, `until` and `older-than`. A
 //! list reads at most 10,000 records for one answer.
+//!
+//! Filters of dead messages are `to` (a queue or an exchange), `for` (`no-queue`, `refused`, `unconfirmed`, `unpublishable`, or the
+//! code of a fault), `requester`, `since` and `until`.
 //!
 //! A role comes with a token (`Authorization: Bearer …`), on the loopback too, and includes the roles before it: reader, operator,
 //! approver. Probes and scrapers carry no secrets, so what needs nothing shows nothing of a job: `/readyz` without a token names
@@ -50,11 +58,15 @@ mod commands;
 mod configuration;
 mod connections;
 mod dead;
+mod dead_filter;
+mod dead_groups;
+mod dead_view;
 mod error;
 mod explain;
 mod filter;
 mod foreign;
 mod health;
+mod history;
 mod jobs;
 mod listening;
 mod mandate;
@@ -77,9 +89,11 @@ pub use accounts::{AccountView, AccountsView, Paused, Unpaused};
 pub use bulk::{BulkDone, DeclinedJob, Matching};
 pub use checks::{HealthCheck, Readiness};
 pub use connections::{ConnectionLimits, serve};
-pub use dead::{Dropped, RejectionPage, Replayed, Undeliverable, UndeliverablePage};
+pub use dead_groups::{DeadGroup, DeadGroups};
+pub use dead_view::{Dropped, KeptMessage, RejectionPage, RejectionView, Replayed, Undeliverable, UndeliverablePage};
 pub use error::ApiError;
 pub use explain::{Explanation, explain};
+pub use history::{MatchingEvents, ReplayedEvents};
 pub use jobs::{JobPage, JobRow, JobView};
 pub use listening::{await_port, bind};
 pub use needs::Need;

@@ -8,10 +8,13 @@ mod broker;
 mod client;
 mod command;
 mod dead;
+mod dead_show;
+mod dead_text;
 mod descriptors;
 mod doctor;
 mod engine;
 mod event_line;
+mod events;
 mod exit;
 mod explain;
 mod follow;
@@ -22,6 +25,7 @@ mod job_table;
 mod jobs;
 mod loops;
 mod manual;
+mod marked;
 mod moments;
 mod output;
 mod pause;
@@ -53,8 +57,8 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use args::WorkerCommand;
 pub use args::{Cli, CliCommand};
+use args::{EventsCommand, WorkerCommand};
 use client::AdminClient;
 pub use exit::{CliError, Exit};
 
@@ -120,6 +124,7 @@ async fn ask_worker(command: &WorkerCommand, config: &Config) -> Result<Exit, Cl
         WorkerCommand::Accounts(args) => accounts::accounts(args, &worker).await,
         WorkerCommand::Reload(args) => accounts::reload(args, &worker).await,
         WorkerCommand::Dead(command) => dead::dead(command, &worker).await,
+        WorkerCommand::Events(EventsCommand::Replay(args)) => events::replay(args, &worker).await,
     }
 }
 

@@ -10,6 +10,7 @@ mod contract;
 mod crash_everywhere;
 mod credentials;
 mod deploy;
+mod events;
 mod fault_table;
 mod golden;
 mod guards;

@@ -12,6 +12,7 @@ mod cli_json;
 mod clock_set;
 mod commands;
 mod database;
+mod events;
 mod guards;
 mod intake;
 mod log;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub struct HealthCheck {
     /// `store`, `broker-consume`, `broker-publish`, `broker-reply`, `definitions` or `running`; or one that never fails:
     /// `accounts` lists those that are paused, refused or not reached, `outbox` counts messages that a queue refuses and those that
-    /// were kept aside, `dead-lettered` the messages that the broker gave up, and `clock` says how far off this machine's is.
+    /// were kept aside, `events` says which events no queue takes, `dead-lettered` the messages that the broker gave up, and `clock` says how far off this machine's is.
     pub name: String,
     /// Whether the check passed.
     pub ok: bool,

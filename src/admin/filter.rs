@@ -110,7 +110,7 @@ fn only_true(key: &str, value: &str) -> Result<bool, ApiError> {
 }
 
 /// A time, or how long ago it was.
-fn time(key: &str, value: &str, now: Timestamp) -> Result<Timestamp, ApiError> {
+pub(super) fn time(key: &str, value: &str, now: Timestamp) -> Result<Timestamp, ApiError> {
     if let Ok(time) = value.parse() {
         return Ok(time);
     }

@@ -66,6 +66,7 @@ impl Admin {
         let detail = timekeeping::fault(parts.engine.clock.machine_ahead());
         checks.push(HealthCheck { name: "clock".into(), ok: true, detail });
         checks.push(outbox);
+        checks.push(self.events());
         Readiness { ready: checks.iter().all(|check| check.ok), checks }
     }
 
@@ -97,6 +98,13 @@ impl Admin {
         let aside = (aside > 0).then(|| format!("undeliverable messages: {aside}; see `crossgrant dead list`"));
         let detail = [refused, aside].into_iter().flatten().collect::<Vec<_>>().join("; ");
         HealthCheck { name: "outbox".into(), ok: true, detail: (!detail.is_empty()).then_some(detail) }
+    }
+
+    /// Says which events no queue takes. Subscribers are a choice, so the worker is ready.
+    fn events(&self) -> HealthCheck {
+        let engine = &self.parts().engine;
+        let detail = engine.routes().unrouted(&engine.announcer.exchange);
+        HealthCheck { name: "events".into(), ok: true, detail }
     }
 
     /// What is in the store, counted at most once a second: counting reads every message that waits. `None` if the store does not

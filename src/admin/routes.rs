@@ -8,7 +8,7 @@ use axum::routing::{self, MethodRouter};
 
 use super::parts::Admin;
 use super::tokens::AdminRole;
-use super::{accounts, auth, bulk, commands, configuration, dead, error, foreign, health, jobs, overview};
+use super::{accounts, auth, bulk, commands, configuration, dead, error, foreign, health, history, jobs, overview};
 
 /// The largest body of a request. Every parameter is in the path or the query, so that none has a body today.
 const LARGEST_BODY: usize = 64 << 10;
@@ -63,10 +63,15 @@ pub(super) fn routes() -> Vec<Route> {
         post("/v1/accounts/{uid}/pause", Needs(Operator), accounts::pause),
         post("/v1/accounts/{uid}/unpause", Needs(Operator), accounts::unpause),
         post("/v1/reload", Needs(Operator), configuration::reload),
+        get("/v1/dead", Needs(Reader), dead::groups),
         get("/v1/rejections", Needs(Reader), dead::rejections),
+        get("/v1/rejections/{uid}", Needs(Reader), dead::rejection),
+        post("/v1/rejections/drop", Needs(Operator), dead::drop_rejections),
         get("/v1/undeliverable", Needs(Reader), dead::undeliverable),
         post("/v1/undeliverable/replay", Needs(Operator), dead::replay),
         post("/v1/undeliverable/drop", Needs(Operator), dead::drop_undeliverable),
+        get("/v1/events/replay", Needs(Reader), history::would_replay),
+        post("/v1/events/replay", Needs(Operator), history::replay),
     ]
 }
 

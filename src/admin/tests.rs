@@ -400,7 +400,7 @@ async fn readiness_names_each_check() {
     };
     let ready = admin(None).readiness().await;
     let names: Vec<&str> = ready.checks.iter().map(|check| check.name.as_str()).collect();
-    assert_eq!(names, ["running", "store", "definitions", "accounts", "clock", "outbox"]);
+    assert_eq!(names, ["running", "store", "definitions", "accounts", "clock", "outbox", "events"]);
     assert!(ready.ready, "{ready:?}");
     let unconnected = admin(broker).readiness().await;
     assert!(!unconnected.ready);

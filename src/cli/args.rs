@@ -1,8 +1,10 @@
 //! The command line.
 
 mod about;
+mod dead;
 mod examples;
 mod local;
+mod shared;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -14,10 +16,15 @@ use std::path::PathBuf;
 use clap::{Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 pub(super) use about::{DoctorArgs, ExplainArgs, HealthArgs, WorkflowCommand};
+pub(super) use dead::{
+    DeadCommand, DeadDropArgs, DeadFilterArgs, DeadListArgs, DeadReplayArgs, DeadShowArgs, EventsCommand,
+    EventsReplayArgs,
+};
 pub(super) use local::{BackupArgs, PlanArgs, PutBackArgs, RestoreArgs, RunArgs, ServeArgs, SimulateArgs, SubmitArgs};
+pub(super) use shared::{MandateArgs, WorkerArgs};
 pub(super) use worker::{
-    AccountsArgs, CommandArgs, DeadChoiceArgs, DeadCommand, DeadListArgs, JobsArgs, MandateArgs, PauseArgs, PausedArgs,
-    ReleaseArgs, ReloadArgs, ShowArgs, StatusArgs, UnpauseArgs, WaitArgs, WorkerArgs, WorkerCommand,
+    AccountsArgs, CommandArgs, JobsArgs, PauseArgs, PausedArgs, ReleaseArgs, ReloadArgs, ShowArgs, StatusArgs,
+    UnpauseArgs, WaitArgs, WorkerCommand,
 };
 
 use crate::config::ProfileFor;

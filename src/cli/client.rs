@@ -135,6 +135,11 @@ impl AdminClient {
     }
 }
 
+/// A query string of these parameters.
+pub(super) fn query(pairs: &[Vec<(&str, &str)>]) -> String {
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs.iter().flatten()).finish()
+}
+
 /// Percent-encodes a text as one segment of a path.
 pub(super) fn segment(text: &str) -> String {
     text.bytes().fold(String::new(), |mut path, byte| {

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::args::{CommandArgs, MandateArgs, ReleaseArgs};
-use super::client::{AdminClient, segment};
+use super::client::{AdminClient, query, segment};
 use super::exit::{CliError, Exit};
 use super::job_table::{JobTable, TableStyle};
 use super::{output, shell};
@@ -147,10 +147,6 @@ fn past(command: Command) -> &'static str {
         Command::Approve => "approved",
         Command::Release => "released",
     }
-}
-
-fn query(pairs: &[Vec<(&str, &str)>]) -> String {
-    form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs.iter().flatten()).finish()
 }
 
 #[cfg(test)]

@@ -30,6 +30,12 @@ pub(super) fn lines(text: &str) -> Result<(), CliError> {
     written.map_err(failed)
 }
 
+/// Writes bytes to standard output as they are, for a file.
+pub(super) fn bytes(bytes: &[u8]) -> Result<(), CliError> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(bytes).and_then(|()| out.flush()).map_err(failed)
+}
+
 fn failed(error: io::Error) -> CliError {
     let exit = if error.kind() == ErrorKind::BrokenPipe { Exit::ReaderGone } else { Exit::Failed };
     let failed = CliError::failed(format!("cannot write to standard output: {error}")).code(Code::OutputFailed);

@@ -10,6 +10,7 @@ pub mod decision;
 pub mod delivery;
 pub mod effective;
 mod endings;
+pub mod event_routes;
 mod forecast;
 mod looking;
 mod retrying;

@@ -7,6 +7,7 @@ pub mod intake;
 pub mod listing;
 pub mod outbox;
 pub mod plan;
+pub mod replay;
 pub mod restored;
 pub mod retention;
 pub mod shared;

@@ -7,6 +7,7 @@ pub mod crash_points;
 pub mod filter;
 pub mod mail;
 pub mod observe;
+pub mod outbox;
 pub mod store;
 pub mod urgency;
 mod verdict;

@@ -18,6 +18,7 @@ mod error;
 mod examine;
 mod group;
 mod guards;
+mod history;
 mod instance_queue;
 mod job_rows;
 mod leader_locks;
@@ -57,8 +58,8 @@ use crate::domain::{AccountUid, CenId, Code, Instance, InstanceId, JobId, JobUid
 use crate::engine::guards::Pause;
 use crate::engine::ports::mail::Lane;
 use crate::engine::ports::store::{
-    Change, Claimed, Committed, Counts, Filter, Group, LatestDue, Message, Outbox, OutboxPage, OutboxRow, Outlook,
-    Rejected, Settlement, Store, StoreError, Taken, Turns, UndeliverableRow, Wakeup,
+    Change, Claimed, Committed, Counts, Filter, Group, KeptEvent, LatestDue, Message, Outbox, OutboxPage, OutboxRow,
+    Outlook, Rejected, RejectedMessage, Settlement, Store, StoreError, Taken, Turns, UndeliverableRow, Wakeup,
 };
 use crate::engine::record::Record;
 use crate::store::judge;
@@ -127,6 +128,16 @@ impl Postgres {
         let listening = listener.connect(&connector).await?;
         take_name(&listener, &settings.name).await?;
         let pool = Arc::new(pool::Pool::new(connector.clone()));
+        let freed = error::retry(|| async {
+            let tx = Transaction::begin(&pool).await?;
+            let freed = outbox::free_what_waits_for_nothing(&tx).await?;
+            tx.commit().await?;
+            Ok(freed)
+        });
+        match freed.await? {
+            0 => {}
+            replies => tracing::info!(replies, "replies that waited behind no other are tried again"),
+        }
         let shard = lock_keys::shard(&settings.name, SHARDS);
         Ok(Self {
             writer: writer::Writer::start(Arc::clone(&pool), Arc::clone(&listener), clock, shard),
@@ -358,6 +369,34 @@ impl Store for Postgres {
 
     async fn rejections(&self, limit: usize, before: Option<JobUid>) -> Result<Vec<Rejected>, StoreError> {
         read!(self, conn => dead::rejections(&conn, limit, before))
+    }
+
+    async fn rejection(&self, uid: JobUid) -> Result<Option<RejectedMessage>, StoreError> {
+        read!(self, conn => dead::rejection(&conn, uid))
+    }
+
+    async fn drop_rejections(&self, uids: &[JobUid]) -> Result<usize, StoreError> {
+        transact!(self, tx => retention::drop_rejections(&tx, uids))
+    }
+
+    async fn jobs_between(
+        &self,
+        since: Timestamp,
+        until: Timestamp,
+        after: Option<JobUid>,
+        limit: usize,
+    ) -> Result<Vec<JobUid>, StoreError> {
+        read!(self, conn => history::jobs_between(&conn, since, until, after, limit))
+    }
+
+    async fn kept_events(&self, uids: &[JobUid]) -> Result<Vec<KeptEvent>, StoreError> {
+        read!(self, conn => history::events(&conn, uids))
+    }
+
+    async fn publish_again(&self, events: &[(JobUid, u32)]) -> Result<usize, StoreError> {
+        let published = transact!(self, tx => history::publish_again(&tx, events))?;
+        self.listener.notify(Wakeup { mail: published > 0, ..Wakeup::default() });
+        Ok(published)
     }
 
     async fn undeliverable(&self, after: i64, limit: usize) -> Result<Vec<UndeliverableRow>, StoreError> {

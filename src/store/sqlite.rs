@@ -13,6 +13,7 @@ mod error;
 mod examine;
 mod guards;
 mod held_file;
+mod history;
 mod instance_queue;
 mod lease;
 mod open;
@@ -45,8 +46,8 @@ use crate::domain::{AccountUid, CenId, Instance, InstanceId, JobId, JobUid, Requ
 use crate::engine::guards::Pause;
 use crate::engine::ports::mail::Lane;
 use crate::engine::ports::store::{
-    Change, Claimed, Committed, Counts, Filter, Group, LatestDue, Message, OutboxPage, OutboxRow, Outlook, Rejected,
-    Settlement, Store, StoreError, Taken, Turns, UndeliverableRow,
+    Change, Claimed, Committed, Counts, Filter, Group, KeptEvent, LatestDue, Message, OutboxPage, OutboxRow, Outlook,
+    Rejected, RejectedMessage, Settlement, Store, StoreError, Taken, Turns, UndeliverableRow,
 };
 use crate::engine::record::Record;
 
@@ -259,6 +260,35 @@ impl Store for Sqlite {
 
     async fn rejections(&self, limit: usize, before: Option<JobUid>) -> Result<Vec<Rejected>, StoreError> {
         self.read(move |conn| dead::rejections(conn, limit, before)).await
+    }
+
+    async fn rejection(&self, uid: JobUid) -> Result<Option<RejectedMessage>, StoreError> {
+        self.read(move |conn| dead::rejection(conn, uid)).await
+    }
+
+    async fn drop_rejections(&self, uids: &[JobUid]) -> Result<usize, StoreError> {
+        let uids = uids.to_vec();
+        self.write(move |conn| retention::drop_rejections(conn, &uids)).await
+    }
+
+    async fn jobs_between(
+        &self,
+        since: Timestamp,
+        until: Timestamp,
+        after: Option<JobUid>,
+        limit: usize,
+    ) -> Result<Vec<JobUid>, StoreError> {
+        self.read(move |conn| history::jobs_between(conn, since, until, after, limit)).await
+    }
+
+    async fn kept_events(&self, uids: &[JobUid]) -> Result<Vec<KeptEvent>, StoreError> {
+        let uids = uids.to_vec();
+        self.read(move |conn| history::events(conn, &uids)).await
+    }
+
+    async fn publish_again(&self, events: &[(JobUid, u32)]) -> Result<usize, StoreError> {
+        let events = events.to_vec();
+        self.write(move |conn| history::publish_again(conn, &events)).await
     }
 
     async fn undeliverable(&self, after: i64, limit: usize) -> Result<Vec<UndeliverableRow>, StoreError> {

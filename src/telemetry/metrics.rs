@@ -66,6 +66,7 @@ pub struct Metrics {
     sweep_confirmed: Counter,
     sweep_duration: Histogram,
     events: CounterFamily<1>,
+    events_unrouted: Counter,
     published: CounterFamily<1>,
     outbox: Gauge,
     refused: Gauge,
@@ -155,6 +156,11 @@ impl Metrics {
             sweep_confirmed: metric(r, "sweep_confirmed", "Waiting jobs that sweeps confirmed"),
             sweep_duration: seconds(r, "sweep_duration", "Duration of a pass of the sweep", histogram()),
             events: metric(r, "events", "Events committed, by type"),
+            events_unrouted: metric(
+                r,
+                "events_unrouted",
+                "Events published that no queue took; they stay with their jobs",
+            ),
             published: metric(r, "published", "Messages published: confirmed, kept aside, or refused by a queue"),
             outbox: metric(r, "outbox_messages", "Messages waiting to be published"),
             refused: metric(
@@ -347,6 +353,10 @@ impl Observer for Metrics {
             self.published.get_or_create(&[("what", what.into())]).inc_by(count as u64);
         }
     }
+
+    fn unrouted(&self, events: usize) {
+        self.events_unrouted.inc_by(events as u64);
+    }
 }
 
 impl CallObserver for Metrics {
@@ -394,7 +404,7 @@ mod tests {
     use crate::engine::ports::account::{RefusedCredential, Standing};
 
     /// Every metric: its name, type and unit.
-    const NAMES: [(&str, &str, &str); 33] = [
+    const NAMES: [(&str, &str, &str); 34] = [
         ("crossgrant_jobs", "gauge", ""),
         ("crossgrant_job_transitions", "counter", ""),
         ("crossgrant_jobs_limited", "counter", ""),
@@ -415,6 +425,7 @@ mod tests {
         ("crossgrant_sweep_confirmed", "counter", ""),
         ("crossgrant_sweep_duration_seconds", "histogram", "seconds"),
         ("crossgrant_events", "counter", ""),
+        ("crossgrant_events_unrouted", "counter", ""),
         ("crossgrant_published", "counter", ""),
         ("crossgrant_outbox_messages", "gauge", ""),
         ("crossgrant_outbox_refused_messages", "gauge", ""),
@@ -439,6 +450,7 @@ mod tests {
         metrics.limited("revokes_per_cen");
         metrics.swept(120, 2, 119, Duration::from_secs(1));
         metrics.published(3, 1, 2);
+        metrics.unrouted(4);
         let account = AccountUid::parse("1250123456123456").unwrap();
         metrics.called(Operation::DescribeGrantRulesToCen, &account, "Throttling.User", Duration::from_millis(5));
         metrics.deferred(Operation::DescribeGrantRulesToCen, &account);
@@ -524,6 +536,7 @@ mod tests {
             "crossgrant_sweep_confirmed_total 119",
             "crossgrant_sweep_duration_seconds_sum 1.0",
             "crossgrant_events_total{type=\"job.waiting\"} 1",
+            "crossgrant_events_unrouted_total 4",
             "crossgrant_published_total{what=\"undeliverable\"} 1",
             "crossgrant_published_total{what=\"refused\"} 2",
             "crossgrant_outbox_refused_messages 5",

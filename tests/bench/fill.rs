@@ -142,6 +142,7 @@ impl Pattern {
             reasons: "[]".into(),
             origin: Default::default(),
             outbound: vec![],
+            kept: None,
         };
         Ok(Message::Arrival(Box::new(Arrival {
             record: Box::new(record),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use crossgrant::engine::loops::intake::{BODY_LENGTH, KEPT_BODY};
 use crossgrant::engine::policy::Policy;
 use crossgrant::engine::ports::mail::{DeadLettered, Incoming, WholeBody};
 use crossgrant::engine::ports::store::{OutboxRow, Store, Taken};
@@ -203,4 +204,32 @@ async fn what_the_broker_gave_up_is_told_to_its_sender_and_no_job() {
     assert_eq!(queues, ["job.rejected", "answers"], "and no copy: the broker keeps the message");
     // Put back, it is a message like any other.
     assert!(matches!(plant.inbox.accept(vec![message("late")]).await.unwrap()[..], [Taken::New(_)]));
+}
+
+#[tokio::test]
+async fn of_a_rejected_message_the_store_keeps_the_beginning_and_says_how_long_it_was() {
+    let plant = Plant::new().await;
+    let kept = async |incoming: Incoming| {
+        let taken = plant.inbox.accept(vec![incoming]).await.unwrap();
+        let [Taken::Rejected(uid)] = taken[..] else { panic!("{taken:?}") };
+        plant.store().rejection(uid).await.unwrap().unwrap().kept.unwrap()
+    };
+    let body = |length: usize| {
+        let mut text = "{\"no\": \"job\"}".to_owned();
+        text.push_str(&" ".repeat(length - text.len()));
+        Bytes::from(text)
+    };
+    let of = |body: Bytes| Incoming { body, ..message("R") };
+    let length = |kept: &crossgrant::engine::ports::mail::Outgoing| kept.headers.get(BODY_LENGTH).cloned();
+    let whole = kept(of(body(KEPT_BODY))).await;
+    assert_eq!((whole.body.clone(), length(&whole)), (body(KEPT_BODY), None));
+    assert_eq!(whole.headers["x-crossgrant-user-id"], "bot");
+    assert!(!whole.headers.contains_key("x-crossgrant-reasons"), "they are kept once");
+    let cut = kept(of(body(KEPT_BODY + 1))).await;
+    assert_eq!((cut.body.clone(), length(&cut)), (body(KEPT_BODY), Some((KEPT_BODY + 1).to_string())));
+    let large = Incoming { whole: Some(WholeBody { length: 15 << 20, sha256: "ab".into() }), ..of(body(64 << 10)) };
+    let large = kept(large).await;
+    assert_eq!((large.body.len(), length(&large)), (KEPT_BODY, Some((15 << 20).to_string())));
+    let given_up = Incoming { dead_lettered: Some(DeadLettered { reason: "expired".into() }), ..message("G") };
+    assert_eq!(kept(given_up).await.body, message("G").body, "also where the broker keeps it");
 }

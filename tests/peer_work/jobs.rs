@@ -100,6 +100,7 @@ fn arrival(engine: &Engine, body: Vec<u8>) -> Result<Arrival> {
         reasons: serde_json::to_string(&[Reason::IdReused])?,
         origin: Origin::default(),
         outbound: vec![],
+        kept: None,
     };
     let definition = engine.catalog.definition(job.kind);
     let first = &definition.first().name;

@@ -14,7 +14,8 @@ use crossgrant::clock::{Clock as _, ManualClock, SystemClock, later, until};
 use crossgrant::domain::Kind;
 use crossgrant::engine::guards::Pause;
 use crossgrant::engine::ports::store::{
-    Admission, Change, Claimed, Committed, Filter, LeaseUse, Message, OutboxRow, Settlement, Store, StoreError, Wakeup,
+    Admission, Change, Claimed, Committed, Filter, LeaseUse, Message, Outbox, OutboxPage, OutboxRow, Settlement, Store,
+    StoreError, Wakeup,
 };
 use crossgrant::engine::record::State;
 use crossgrant::store::{LeaseClock, Postgres, PostgresSettings};
@@ -264,6 +265,34 @@ async fn no_reply_stays_behind_one_that_another_worker_has_settled() {
     let left = one.outbox(page(Lane::Replies, 0, 9)).await.unwrap();
     let ids: Vec<_> = left.iter().map(|row| row.outgoing.correlation_id.as_deref().unwrap()).collect();
     assert_eq!(ids, ["b", "c"]);
+}
+
+/// As an earlier version could leave them, whose workers settled at the same moment.
+#[tokio::test]
+async fn replies_that_wait_behind_nothing_are_freed_at_the_start() {
+    let database = Cluster::shared().database();
+    let store = open(&database.url(), "w1").await;
+    let to = [("gone", "a"), ("gone", "b"), ("full", "c"), ("full", "d"), ("good", "e")];
+    take(&store, &[record(1)]).await;
+    store.take(to.map(|(queue, id)| arrival(&with_reply(record(1), queue, id))).to_vec()).await.unwrap();
+    let rows = store.outbox(page(Lane::Replies, 0, 9)).await.unwrap();
+    let refused = vec![(rows[0].number, at(20)), (rows[2].number, at(20))];
+    store.settle(Lane::Replies, &Settlement { refused, ..Settlement::default() }).await.unwrap();
+    // The one that the others to its queue wait behind has left, and they were told nothing.
+    let outsider = outsider(&database).await;
+    let left = "UPDATE outbox SET due_us = 9223372036854775807, tries = 0 WHERE queue = '\"gone\"'";
+    assert_eq!(outsider.execute(left, &[]).await.unwrap(), 2);
+    drop(store);
+
+    let store = open(&database.url(), "w1").await;
+    let ids = async |which| {
+        let page = OutboxPage { lane: Lane::Replies, which, messages: 9, bytes: usize::MAX };
+        let rows = store.outbox(page).await.unwrap();
+        rows.into_iter().map(|row| row.outgoing.correlation_id.unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(Outbox::PutOff(at(0))).await, ["a", "b"], "they are due");
+    assert_eq!(ids(Outbox::PutOff(at(20))).await, ["a", "b", "c"], "and what stays behind another does");
+    assert_eq!(ids(Outbox::Fresh(0)).await, ["e"]);
 }
 
 #[tokio::test]

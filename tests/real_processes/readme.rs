@@ -13,7 +13,7 @@ use crate::support::site::Options;
 const README: &str = include_str!("../../README.md");
 
 /// What comes of each command, in the order of the README: its exit code and a part of what it says.
-const COMMANDS: [(&str, i32, &str); 29] = [
+const COMMANDS: [(&str, i32, &str); 31] = [
     ("crossgrant --config crossgrant.toml serve", 0, "ready"),
     ("crossgrant submit job.json --wait", 0, "crossgrant.job.completed"),
     ("crossgrant status", 0, "NEEDS A PERSON  nothing"),
@@ -36,9 +36,11 @@ const COMMANDS: [(&str, i32, &str); 29] = [
     ("crossgrant reload", 0, "nothing has changed"),
     ("crossgrant plan job.json", 0, "NET-4312/1"),
     ("crossgrant plan job.json --profile 1688000000000001=network", 0, "NET-4312/1"),
-    ("crossgrant dead list", 0, ""),
-    ("crossgrant dead replay", 0, "there are no undelivered messages"),
-    ("crossgrant dead drop", 0, "there are no undelivered messages"),
+    ("crossgrant dead list", 0, "UNDELIVERED MESSAGES  0"),
+    ("crossgrant dead show 17", 1, "there is no undelivered message 17 [not-found]"),
+    ("crossgrant dead replay", 0, "no message matches"),
+    ("crossgrant dead drop", 0, "no message matches"),
+    ("crossgrant events replay --since 2h", 1, "to publish them again, give --since "),
     ("crossgrant put-back --limit 1", 0, "messages put back: 0 of 0"),
     ("crossgrant doctor", 0, "a worker answers at"),
     ("crossgrant doctor --probe job.json", 0, ""),

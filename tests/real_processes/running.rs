@@ -116,6 +116,7 @@ fn the_metrics_have_every_family() {
         "crossgrant_sweep_confirmed",
         "crossgrant_sweep_duration_seconds",
         "crossgrant_events",
+        "crossgrant_events_unrouted",
         "crossgrant_published",
         "crossgrant_outbox_messages",
         "crossgrant_undeliverable_messages",

@@ -6,6 +6,7 @@ pub mod change;
 pub mod dead;
 pub mod fixtures;
 pub mod guards;
+pub mod history;
 pub mod intake;
 pub mod lease;
 pub mod listing;
@@ -60,7 +61,9 @@ macro_rules! conformance {
             sweep: swept_jobs_are_not_claimed, a_group_is_one_cen_and_one_type, pages_cover_a_group_without_overlap,
                 pages_stay_put_while_jobs_leave, next_sweep_is_the_first_due, a_job_in_doubt_is_not_swept;
             dead: rejections_are_listed_newest_first_in_pages, undeliverable_messages_are_replayed_as_they_were,
-                undeliverable_messages_have_their_reason_and_can_be_dropped;
+                undeliverable_messages_have_their_reason_and_can_be_dropped,
+                a_rejection_has_its_message_until_both_are_dropped;
+            history: events_are_published_again_as_they_were_behind_fresh_ones, jobs_that_can_have_events_of_a_time_are_found;
             listing: newest_first_in_pages, every_filter_narrows, a_store_and_a_record_agree_on_a_filter,
                 one_job_by_either_name, jobs_of_all_requesters_by_an_id, waiting_jobs_oldest_first;
             retention: definitions_are_kept_by_digest, jobs_and_messages_are_counted,

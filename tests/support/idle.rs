@@ -124,6 +124,11 @@ counted! {
     fn next_retry(lane: Lane) -> Option<Timestamp>;
     fn settle(lane: Lane, settlement: &Settlement) -> ();
     fn rejections(limit: usize, before: Option<JobUid>) -> Vec<Rejected>;
+    fn rejection(uid: JobUid) -> Option<RejectedMessage>;
+    fn drop_rejections(uids: &[JobUid]) -> usize;
+    fn jobs_between(since: Timestamp, until: Timestamp, after: Option<JobUid>, limit: usize) -> Vec<JobUid>;
+    fn kept_events(uids: &[JobUid]) -> Vec<KeptEvent>;
+    fn publish_again(events: &[(JobUid, u32)]) -> usize;
     fn undeliverable(after: i64, limit: usize) -> Vec<UndeliverableRow>;
     fn replay(numbers: &[i64]) -> usize;
     fn drop_undeliverable(numbers: &[i64]) -> usize;

@@ -181,6 +181,24 @@ impl Mailbox {
         self.publish(&jobs.iter().map(post).collect::<Vec<_>>());
     }
 
+    /// Binds the queue of events to their exchange, or takes it away.
+    pub fn listens(&self, listens: bool) {
+        let bind = async {
+            let connection = Connection::connect(&self.url, ConnectionProperties::default()).await?;
+            let channel = connection.create_channel().await?;
+            let (queue, events) = (self.events_queue().into(), self.topology.events_exchange().into());
+            match listens {
+                true => {
+                    let options = QueueBindOptions::default();
+                    channel.queue_bind(queue, events, "#".into(), options, FieldTable::default()).await?;
+                }
+                false => channel.queue_unbind(queue, events, "#".into(), FieldTable::default()).await?,
+            }
+            connection.close(200, "done".into()).await
+        };
+        self.runtime.block_on(bind).unwrap();
+    }
+
     /// Everything that has arrived.
     pub fn all(&self) -> Vec<Mail> {
         self.arrived.mail.lock().unwrap().clone()

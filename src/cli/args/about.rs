@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::local::ProfileArgs;
+use super::shared::WorkerArgs;
 use super::values::cen;
-use super::worker::WorkerArgs;
 use crate::domain::Cen;
 
 /// `doctor`

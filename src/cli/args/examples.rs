@@ -6,7 +6,7 @@ use clap::Command;
 type Example = (&'static str, &'static str);
 
 /// The examples of the commands, in the order of `--help`.
-const EXAMPLES: [(&str, &[Example]); 34] = [
+const EXAMPLES: [(&str, &[Example]); 36] = [
     (
         "serve",
         &[
@@ -116,9 +116,47 @@ const EXAMPLES: [(&str, &[Example]); 34] = [
     ("paused", &[("crossgrant paused --json", "The paused accounts, for programs.")]),
     ("accounts", &[("crossgrant accounts", "Whether the cloud takes the keys of each account, and when these end.")]),
     ("reload", &[("crossgrant reload", "Take over new secrets, rules, limits, tokens and the log filter.")]),
-    ("dead list", &[("crossgrant dead list", "Rejected jobs with their faults, and undelivered messages.")]),
-    ("dead replay", &[("crossgrant dead replay 17 18", "Send two undelivered messages again.")]),
-    ("dead drop", &[("crossgrant dead drop --yes", "Delete all undelivered messages.")]),
+    (
+        "dead list",
+        &[
+            ("crossgrant dead list", "What is wrong, how often, since when, and the command for it."),
+            ("crossgrant dead list --each --requester tickets", "Each rejected job of a requester, with its faults."),
+        ],
+    ),
+    (
+        "dead show",
+        &[
+            ("crossgrant dead show 01a2b3c4-0000-5000-8000-000000000000", "A rejected job, its faults marked in it."),
+            (
+                "crossgrant dead show --body 01a2b3c4-0000-5000-8000-000000000000",
+                "Its body alone, to mend it and submit it.",
+            ),
+        ],
+    ),
+    (
+        "dead replay",
+        &[
+            ("crossgrant dead replay 17 18", "Send two undelivered messages again."),
+            ("crossgrant dead replay --to answers --expect-count 3", "Send all to a queue again, if there are three."),
+        ],
+    ),
+    (
+        "dead drop",
+        &[
+            ("crossgrant dead drop 17", "Delete an undelivered message."),
+            ("crossgrant dead drop --until 30d --expect-count 3", "Delete all that are older, if there are three."),
+        ],
+    ),
+    (
+        "events replay",
+        &[
+            ("crossgrant events replay --since 2h", "Count the events of the last two hours."),
+            (
+                "crossgrant events replay --job tickets/NET-4312/1 --expect-count 3",
+                "Publish the events of a job again, if there are three.",
+            ),
+        ],
+    ),
     (
         "doctor",
         &[

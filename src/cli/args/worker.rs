@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::dead::{DeadCommand, EventsCommand};
+use super::shared::{MandateArgs, WorkerArgs};
 use crate::domain::parse_duration;
 
 /// A command for a running worker.
@@ -38,9 +40,12 @@ pub enum WorkerCommand {
     Accounts(AccountsArgs),
     /// Let a running worker read its configuration again: secrets, allow-rules, limits, tokens and the log filter.
     Reload(ReloadArgs),
-    /// List rejected jobs and undelivered messages; send undelivered messages again, or drop them.
+    /// Rejected jobs and undelivered messages: list them, show one, send undelivered messages again, or drop them.
     #[command(subcommand)]
     Dead(DeadCommand),
+    /// Events that are kept with their jobs.
+    #[command(subcommand)]
+    Events(EventsCommand),
 }
 
 impl WorkerCommand {
@@ -58,8 +63,8 @@ impl WorkerCommand {
             Self::Paused(args) => &args.worker,
             Self::Accounts(args) => &args.worker,
             Self::Reload(args) => &args.worker,
-            Self::Dead(DeadCommand::List(args)) => &args.worker,
-            Self::Dead(DeadCommand::Replay(args) | DeadCommand::Drop(args)) => &args.worker,
+            Self::Dead(command) => command.worker(),
+            Self::Events(EventsCommand::Replay(args)) => &args.worker,
         }
     }
 
@@ -76,23 +81,11 @@ impl WorkerCommand {
             Self::Paused(args) => args.json,
             Self::Accounts(args) => args.json,
             Self::Reload(args) => args.json,
-            Self::Dead(DeadCommand::List(args)) => args.json,
-            Self::Dead(DeadCommand::Replay(args) | DeadCommand::Drop(args)) => args.json,
+            Self::Dead(command) => command.is_for_programs(),
+            Self::Events(EventsCommand::Replay(args)) => args.json,
             Self::Release(args) => args.json,
         }
     }
-}
-
-/// Where the running worker is.
-#[derive(Debug, Default, Args)]
-pub struct WorkerArgs {
-    /// URL of the worker's admin API [default: `[admin] listen`].
-    #[arg(long, display_order = 900, value_name = "URL")]
-    pub admin: Option<String>,
-    /// Name of the [[admin.token]] to use [default: `[admin] token`, else the token that a worker makes beside its SQLite
-    /// store, else the only [[admin.token]]].
-    #[arg(long = "as", display_order = 900, value_name = "NAME")]
-    pub token_name: Option<String>,
 }
 
 /// Which jobs are meant; every option narrows. The worker parses their values.
@@ -246,27 +239,6 @@ pub struct ShowArgs {
     pub worker: WorkerArgs,
 }
 
-/// What is said with a command. It is kept and told with the name of the token, which alone is verified.
-#[derive(Debug, Default, Args)]
-pub struct MandateArgs {
-    /// Your name.
-    #[arg(long, value_name = "NAME", env = "USER", hide_env_values = true)]
-    pub by: Option<String>,
-    /// Why the command is given.
-    #[arg(long, value_name = "TEXT")]
-    pub reason: Option<String>,
-}
-
-impl MandateArgs {
-    /// What is said, with the names of the parameters.
-    pub fn pairs(&self) -> Vec<(&'static str, &str)> {
-        let said = [("by", &self.by), ("reason", &self.reason)];
-        let said = said.into_iter().filter_map(|(name, text)| Some((name, text.as_deref()?)));
-        // An environment can have an empty USER.
-        said.filter(|(name, text)| *name != "by" || !text.trim().is_empty()).collect()
-    }
-}
-
 /// `cancel`, `resume` and `approve`
 #[derive(Debug, Args)]
 pub struct CommandArgs {
@@ -358,48 +330,6 @@ pub struct AccountsArgs {
 #[derive(Debug, Args)]
 pub struct ReloadArgs {
     /// Print one JSON object per line, one for each change.
-    #[arg(long)]
-    pub json: bool,
-    #[command(flatten)]
-    pub worker: WorkerArgs,
-}
-
-/// `dead`
-#[derive(Debug, Subcommand)]
-pub enum DeadCommand {
-    /// List rejected jobs with their faults, and undelivered messages with the reason.
-    List(DeadListArgs),
-    /// Send undelivered messages again. Rejected jobs are not included: fix and submit them.
-    Replay(DeadChoiceArgs),
-    /// Delete undelivered messages. The events of jobs stay in their history.
-    Drop(DeadChoiceArgs),
-}
-
-/// `dead list`
-#[derive(Debug, Args)]
-pub struct DeadListArgs {
-    /// Maximum number of jobs, and of messages, to list.
-    #[arg(long, value_name = "N", default_value_t = 50)]
-    pub limit: usize,
-    /// Print one JSON object per line.
-    #[arg(long)]
-    pub json: bool,
-    #[command(flatten)]
-    pub worker: WorkerArgs,
-}
-
-/// `dead replay` and `dead drop`
-#[derive(Debug, Args)]
-pub struct DeadChoiceArgs {
-    /// Numbers of the messages, as `dead list` shows them. Without any, all messages.
-    #[arg(value_name = "NUMBER")]
-    pub numbers: Vec<i64>,
-    /// Choose all messages, even if there are several.
-    #[arg(long)]
-    pub yes: bool,
-    #[command(flatten)]
-    pub mandate: MandateArgs,
-    /// Print one JSON object.
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]

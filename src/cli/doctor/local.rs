@@ -5,8 +5,8 @@ use std::path::Path;
 
 use tokio::net::TcpListener;
 
-use super::finding::{DoctorFinding, failed, fault, fine};
-use crate::admin::{AccountView, AccountsView, JobPage};
+use super::finding::{DoctorFinding, failed, fault, fine, unclear};
+use crate::admin::{AccountView, AccountsView, JobPage, Readiness};
 use crate::cli::args::WorkerArgs;
 use crate::cli::client::AdminClient;
 use crate::cli::exit::Exit;
@@ -35,17 +35,31 @@ pub(super) async fn local(config: &Config) -> Vec<DoctorFinding> {
     };
     let advice = format!("see {}/readyz and the worker's log", worker.url());
     let ready = match worker.readiness().await {
-        Ok(readiness) if readiness.ready => fine("worker", "is ready: store, broker and definitions"),
-        Ok(readiness) => {
-            let says = format!("runs but is not ready: {}", readiness.failed());
-            fault("worker", Code::WorkerNotReady, says, advice)
-        }
-        Err(error) => failed("worker", error, advice),
+        Ok(readiness) => ready(&readiness, &advice),
+        Err(error) => vec![failed("worker", error, advice)],
     };
     let known = worker.get::<AccountsView>("/v1/accounts").await;
     let known =
         known.map_or_else(|error| vec![failed("accounts", error, "restart the worker")], |view| accounts(&view));
-    [vec![answers, ready], known].concat()
+    [vec![answers], ready, known].concat()
+}
+
+/// Whether the running worker is ready, and what it has seen of the queues for events: AMQP has no list of them.
+fn ready(readiness: &Readiness, advice: &str) -> Vec<DoctorFinding> {
+    let worker = match readiness.ready {
+        true => fine("worker", "is ready: store, broker and definitions"),
+        false => {
+            let says = format!("runs but is not ready: {}", readiness.failed());
+            fault("worker", Code::WorkerNotReady, says, advice)
+        }
+    };
+    let events = readiness.checks.iter().find(|check| check.name == "events").and_then(|check| check.detail.as_ref());
+    let unrouted = events.map(|says| {
+        let advice = "nothing, if answers go to `reply_to` alone. Otherwise bind a queue to the exchange; then `crossgrant events \
+                      replay --since TIME` publishes again what it missed";
+        unclear("events", Code::EventsUnrouted, says, advice)
+    });
+    std::iter::once(worker).chain(unrouted).collect()
 }
 
 /// The accounts as the running worker knows them.
@@ -152,8 +166,28 @@ fn absent(path: &Path) -> DoctorFinding {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::admin::HealthCheck;
     use crate::domain::AccountUid;
     use crate::engine::ports::account::{AccountReport, RefusedCredential};
+
+    #[test]
+    fn events_that_no_queue_takes_are_no_fault() {
+        let check = |ok, name: &str, detail: Option<&str>| HealthCheck {
+            name: name.into(),
+            ok,
+            detail: detail.map(str::to_owned),
+        };
+        let found = |ready, detail| {
+            let checks = vec![check(ready, "store", Some("down")), check(true, "events", detail)];
+            let findings = super::ready(&Readiness { ready, checks }, "see the log");
+            findings.iter().map(|finding| (finding.check, finding.ok, finding.code)).collect::<Vec<_>>()
+        };
+        let unrouted = ("events", None, Some(Code::EventsUnrouted));
+        assert_eq!(found(true, None), [("worker", Some(true), None)]);
+        assert_eq!(found(true, Some("no queue is bound to x")), [("worker", Some(true), None), unrouted]);
+        let not_ready = ("worker", Some(false), Some(Code::WorkerNotReady));
+        assert_eq!(found(false, Some("no queue is bound to x")), [not_ready, unrouted]);
+    }
 
     #[test]
     fn what_the_worker_knows_of_its_accounts_is_found() {

@@ -1,5 +1,8 @@
 //! What follows from the broker's verdicts on published messages: which leave the outbox, which are kept aside, and when a
 //! refused one is tried again.
+//!
+//! An event that no queue takes leaves the outbox like one that was taken: it was not asked for, and it stays with its job, from
+//! where it can be published again. A reply that no queue takes was asked for, so it is kept aside.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -8,6 +11,7 @@ use jiff::Timestamp;
 
 use crate::clock::later;
 use crate::domain::reply_to::is_direct;
+use crate::domain::words;
 use crate::engine::ports::mail::{Delivered, Lane, Outgoing};
 use crate::engine::ports::store::{OutboxRow, SetAside, Settlement};
 
@@ -27,6 +31,32 @@ const NO_QUEUE: &str = "no queue takes it";
 const REFUSED: &str = "a queue refused it: it is full, or it failed";
 const UNCONFIRMED: &str = "a queue that it went to did not confirm it in time";
 
+words! {
+    /// Why a message could not be published, in a word.
+    pub enum Cause {
+        /// No queue has the name that it is for.
+        NoQueue = "no-queue",
+        /// Its queue refused it, until it was given up.
+        Refused = "refused",
+        /// Its queue did not confirm it, until it was given up.
+        Unconfirmed = "unconfirmed",
+        /// The broker took offence at it.
+        Unpublishable = "unpublishable",
+    }
+}
+
+impl Cause {
+    /// The cause behind the reason that a message was kept aside with.
+    pub fn of(reason: &str) -> Self {
+        match reason {
+            NO_QUEUE => Self::NoQueue,
+            REFUSED => Self::Refused,
+            UNCONFIRMED => Self::Unconfirmed,
+            _ => Self::Unpublishable,
+        }
+    }
+}
+
 /// What became of a page of messages.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Judged {
@@ -45,6 +75,10 @@ pub fn judge(page: &[OutboxRow], verdicts: &[Delivered], now: Timestamp) -> Judg
         let (lane, to) = (Lane::of(&row.outgoing.exchange), &row.outgoing.routing_key);
         let (reason, last) = match verdict {
             Delivered::Confirmed => {
+                settlement.done.push(row.number);
+                continue;
+            }
+            Delivered::Undeliverable if lane == Lane::Events => {
                 settlement.done.push(row.number);
                 continue;
             }

@@ -1,5 +1,6 @@
 //! The intake: each message becomes a job, a repetition or a rejection, and that is committed before it is acknowledged.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +20,13 @@ use crate::engine::record::{Origin, Record};
 
 /// After a store that could not be written, before trying it again.
 const PROBE_PAUSE: Duration = Duration::from_secs(1);
+
+/// How much of the body of a rejected message is kept in the store, in bytes, so that an operator can see and mend it. A job has some
+/// hundred. The copy for the dead-letter queue has all that came in.
+pub const KEPT_BODY: usize = 4 << 10;
+
+/// The header with the length of a body that is not there whole.
+pub const BODY_LENGTH: &str = "x-crossgrant-body-length";
 
 /// The intake of a worker.
 pub struct Inbox {
@@ -263,39 +271,27 @@ impl Inbox {
         // The broker keeps what it has dead-lettered.
         let copy = incoming.dead_lettered.is_none().then(|| self.dead_copy(uid, &reasons.to_string(), incoming));
         let outbound = copy.into_iter().chain([said]).collect();
+        let kept = Some(kept(uid, incoming));
         let answers = |queue: &String| {
             reply_to_fault(queue, &self.reserved).is_none() && self.engine.policy.get().answers(&requester, queue)
         };
         let reply_to = incoming.reply_to.clone().filter(answers);
         let origin = Origin { reply_to, ..origin(incoming) };
-        Rejection { uid, at: now, requester, job_id: id, reasons: reasons.to_string(), origin, outbound }
+        Rejection { uid, at: now, requester, job_id: id, reasons: reasons.to_string(), origin, outbound, kept }
     }
 
     fn dead_copy(&self, uid: JobUid, reasons: &str, incoming: &Incoming) -> OutboundMessage {
-        let whole = incoming.whole.as_ref();
-        let headers = [
-            ("x-crossgrant-reasons", Some(reasons.to_owned())),
-            ("x-crossgrant-uid", Some(uid.to_string())),
-            ("x-crossgrant-routing-key", Some(incoming.routing_key.clone())),
-            ("x-crossgrant-message-id", incoming.message_id.clone()),
-            ("x-crossgrant-user-id", incoming.user_id.clone()),
-            ("x-crossgrant-reply-to", incoming.reply_to.clone()),
-            ("x-crossgrant-app-id", incoming.app_id.clone()),
-            ("x-crossgrant-type", incoming.kind.clone()),
-            ("x-crossgrant-content-encoding", incoming.content_encoding.clone()),
-            ("x-crossgrant-timestamp", incoming.timestamp.map(|seconds| seconds.to_string())),
-            ("x-crossgrant-priority", incoming.priority.map(|priority| priority.to_string())),
-            ("x-crossgrant-body-length", whole.map(|whole| whole.length.to_string())),
-            ("x-crossgrant-body-sha256", whole.map(|whole| whole.sha256.clone())),
-        ];
+        let mut headers = properties(incoming, incoming.whole.as_ref());
+        headers.insert("x-crossgrant-reasons".into(), reasons.to_owned());
+        headers.insert("x-crossgrant-uid".into(), uid.to_string());
         OutboundMessage {
             outgoing: Outgoing {
                 message_id: format!("{uid}.dead"),
                 exchange: String::new(),
                 routing_key: self.dead.clone(),
                 correlation_id: incoming.correlation_id.clone(),
-                content_type: incoming.content_type.clone().unwrap_or_else(|| "application/octet-stream".into()),
-                headers: headers.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect(),
+                content_type: content_type(incoming),
+                headers,
                 body: Bytes::clone(&incoming.body),
             },
             event: None,
@@ -309,6 +305,43 @@ impl Inbox {
         let nanos = u32::try_from(now.subsec_nanosecond()).unwrap_or(0);
         JobUid(Uuid::new_v7(uuid::Timestamp::from_unix(&*order, seconds, nanos)))
     }
+}
+
+/// The message of a rejection, as the store keeps it.
+fn kept(uid: JobUid, incoming: &Incoming) -> Outgoing {
+    let cut = incoming.body.len() > KEPT_BODY;
+    let whole = incoming.whole.clone().or_else(|| cut.then(|| WholeBody::of(&incoming.body)));
+    Outgoing {
+        message_id: format!("{uid}.message"),
+        exchange: String::new(),
+        routing_key: incoming.routing_key.clone(),
+        correlation_id: incoming.correlation_id.clone(),
+        content_type: content_type(incoming),
+        headers: properties(incoming, whole.as_ref()),
+        body: incoming.body.slice(..incoming.body.len().min(KEPT_BODY)),
+    }
+}
+
+/// The properties of a message as headers. `whole` is what its body was, where that is not there whole.
+fn properties(incoming: &Incoming, whole: Option<&WholeBody>) -> BTreeMap<String, String> {
+    let properties = [
+        ("x-crossgrant-routing-key", Some(incoming.routing_key.clone())),
+        ("x-crossgrant-message-id", incoming.message_id.clone()),
+        ("x-crossgrant-user-id", incoming.user_id.clone()),
+        ("x-crossgrant-reply-to", incoming.reply_to.clone()),
+        ("x-crossgrant-app-id", incoming.app_id.clone()),
+        ("x-crossgrant-type", incoming.kind.clone()),
+        ("x-crossgrant-content-encoding", incoming.content_encoding.clone()),
+        ("x-crossgrant-timestamp", incoming.timestamp.map(|seconds| seconds.to_string())),
+        ("x-crossgrant-priority", incoming.priority.map(|priority| priority.to_string())),
+        (BODY_LENGTH, whole.map(|whole| whole.length.to_string())),
+        ("x-crossgrant-body-sha256", whole.map(|whole| whole.sha256.clone())),
+    ];
+    properties.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+}
+
+fn content_type(incoming: &Incoming) -> String {
+    incoming.content_type.clone().unwrap_or_else(|| "application/octet-stream".into())
 }
 
 /// Who sent it, as far as that is proven.

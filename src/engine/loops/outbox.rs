@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::engine::decide::delivery::{Judged, LONGEST_DELAY, judge};
+use crate::engine::decide::event_routes::RouteChanges;
 use crate::engine::loops::shared::Engine;
 use crate::engine::ports::mail::{Delivered, Lane, Outgoing, PublishError, Publisher};
 use crate::engine::ports::store::{Outbox, OutboxPage, OutboxRow, Settlement, StoreError};
@@ -27,8 +28,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Publishes a lane until `stop` says true and what was said before it is out, or cannot be published.
 pub async fn publish(engine: Arc<Engine>, publisher: Arc<dyn Publisher>, lane: Lane, mut stop: watch::Receiver<bool>) {
-    let mut outbox =
-        Outbound { engine: &engine, publisher: publisher.as_ref(), lane, unsettled: Settlement::default() };
+    let publisher = publisher.as_ref();
+    let mut outbox = Outbound { engine: &engine, publisher, lane, unsettled: Settlement::default(), unrouted: 0 };
     let (mut failures, mut said) = (0_u32, None);
     loop {
         let stopping = *stop.borrow();
@@ -76,6 +77,8 @@ struct Outbound<'a> {
     publisher: &'a dyn Publisher,
     lane: Lane,
     unsettled: Settlement,
+    /// Of the messages that are done, the events that no queue took.
+    unrouted: usize,
 }
 
 impl Outbound<'_> {
@@ -127,8 +130,21 @@ impl Outbound<'_> {
     }
 
     fn take_note(&mut self, page: &[OutboxRow], verdicts: &[Delivered]) {
-        let Judged { settlement, warnings } = judge(page, verdicts, self.engine.clock.now());
+        let now = self.engine.clock.now();
+        let Judged { settlement, warnings } = judge(page, verdicts, now);
         warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+        let RouteChanges { unrouted, lost, found } = self.engine.routes().note(page, verdicts, now);
+        if !lost.is_empty() {
+            let keys = lost.join(", ");
+            tracing::warn!(
+                "no queue takes these events any more: {keys}; they stay with their jobs, and `crossgrant events replay` publishes \
+                 them again"
+            );
+        }
+        if !found.is_empty() {
+            tracing::info!("a queue takes these events again: {}", found.join(", "));
+        }
+        self.unrouted += unrouted;
         self.unsettled.done.extend(settlement.done);
         self.unsettled.undeliverable.extend(settlement.undeliverable);
         self.unsettled.refused.extend(settlement.refused);
@@ -145,7 +161,9 @@ impl Outbound<'_> {
         }
         self.engine.store.settle(self.lane, &self.unsettled).await?;
         let Settlement { done, undeliverable, refused } = std::mem::take(&mut self.unsettled);
-        self.engine.observer.published(done.len(), undeliverable.len(), refused.len());
+        let unrouted = std::mem::take(&mut self.unrouted);
+        self.engine.observer.published(done.len().saturating_sub(unrouted), undeliverable.len(), refused.len());
+        self.engine.observer.unrouted(unrouted);
         Ok(())
     }
 }

@@ -16,7 +16,7 @@ const PAUSE: Duration = Duration::from_secs(3600);
 /// Between two looks at the number of rejections. A worker rejects some 1,500 messages a second at most, so 45,000 come in
 /// between.
 const LOOK_PAUSE: Duration = Duration::from_secs(30);
-/// How many rejections are kept. With what is stored of one, 16 KiB at most, they have less than 1 GiB.
+/// How many rejections are kept. With what is stored of one, 24 KiB at most, they have some 1.1 GiB at most.
 const MOST_REJECTIONS: usize = 50_000;
 
 /// Deletes ended jobs older than `keep`, once an hour, and all but the newest rejections, until `stop` says true.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::ops::Deref;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -11,6 +11,7 @@ use tokio::sync::{Notify, watch};
 use crate::clock::{Clock, earlier};
 use crate::domain::{EventType, InstanceId, JobId, JobUid, Kind, Live};
 use crate::engine::decide::decision::{Context, Decision, Next};
+use crate::engine::decide::event_routes::EventRoutes;
 use crate::engine::events::Announcer;
 use crate::engine::guards::{WINDOW, setting};
 use crate::engine::look::looker::{Looker, SharedReads};
@@ -62,6 +63,7 @@ pub struct Engine {
     /// How often the loop that claims jobs has come round. That it goes on shows that this worker lives.
     pub rounds: watch::Sender<u64>,
     pinned: RwLock<HashMap<String, Arc<Definition>>>,
+    routes: Mutex<EventRoutes>,
 }
 
 impl Deref for Engine {
@@ -127,6 +129,7 @@ impl Engine {
             reads: SharedReads::default(),
             rounds: watch::Sender::default(),
             pinned: RwLock::new(HashMap::new()),
+            routes: Mutex::default(),
         };
         for definition in engine.catalog.definitions.values() {
             engine.store.put_definition(definition.digest(), definition.kind.as_str(), definition.source()).await?;
@@ -220,6 +223,11 @@ impl Engine {
         let outbound = says.iter().map(|kind| self.announcer.message(&mut record, *kind, now)).collect();
         record.revision += 1;
         (Arc::new(record), outbound)
+    }
+
+    /// Whether queues take the events that this worker publishes.
+    pub fn routes(&self) -> MutexGuard<'_, EventRoutes> {
+        self.routes.lock().expect("no holder of this lock panics")
     }
 
     /// Notifies both lanes of the outbox.

@@ -32,6 +32,9 @@ pub trait Observer: Send + Sync + 'static {
 
     /// A batch was published: messages that were confirmed, that were kept aside, and that a queue refused.
     fn published(&self, _confirmed: usize, _undeliverable: usize, _refused: usize) {}
+
+    /// Events were published that no queue took.
+    fn unrouted(&self, _events: usize) {}
 }
 
 /// Ignores everything.

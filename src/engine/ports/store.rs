@@ -15,27 +15,11 @@ use crate::domain::{
 use crate::engine::guards::Pause;
 pub use crate::engine::ports::filter::Filter;
 use crate::engine::ports::mail::{Lane, Outgoing};
+pub use crate::engine::ports::outbox::{
+    EventHead, EventKey, KeptEvent, OutboundMessage, Outbox, OutboxPage, OutboxRow, SetAside, Settlement,
+    UndeliverableRow,
+};
 use crate::engine::record::{Origin, Record, State};
-
-/// A message to publish. It is committed together with the change that it reports.
-#[derive(Debug, Clone, PartialEq)]
-pub struct OutboundMessage {
-    /// The message as the broker gets it.
-    pub outgoing: Outgoing,
-    /// The event it carries; `None` for a dead-letter copy.
-    pub event: Option<EventKey>,
-}
-
-/// Names an event of a job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EventKey {
-    /// The job; for a `rejected` event, the uid of the rejection.
-    pub uid: JobUid,
-    /// Counts the events of the job, from 1.
-    pub sequence: u32,
-    /// Whether it is the job's last event. That one also goes to every `reply_to` under which the job was asked for.
-    pub terminal: bool,
-}
 
 /// A valid request.
 #[derive(Debug, Clone)]
@@ -72,6 +56,8 @@ pub struct Rejection {
     pub origin: Origin,
     /// The copy for the dead-letter queue and the `rejected` event.
     pub outbound: Vec<OutboundMessage>,
+    /// The message as far as it is kept, with its properties as headers. It is never published.
+    pub kept: Option<Outgoing>,
 }
 
 /// A rejection as it is stored.
@@ -88,6 +74,15 @@ pub struct Rejected {
     pub job_id: Option<String>,
     /// An array of everything that is wrong with the message, each with `at`, `code` and `message`.
     pub reasons: Value,
+}
+
+/// A rejection with its message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RejectedMessage {
+    /// The rejection.
+    pub rejected: Rejected,
+    /// [`Rejection::kept`]; `None` if the rejection is from before messages were kept.
+    pub kept: Option<Outgoing>,
 }
 
 /// A message that was delivered, after it was checked.
@@ -275,77 +270,6 @@ impl StoreError {
     }
 }
 
-/// Fresh messages are read apart from those that were put off, so that they do not wait behind them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outbox {
-    /// Those that no queue has refused, with a number higher than this. Of replies only if their queue has refused no other
-    /// that is still there.
-    Fresh(i64),
-    /// Those that were put off, by themselves or behind another, and are due at this time.
-    PutOff(Timestamp),
-}
-
-/// A part of a lane of the outbox.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OutboxPage {
-    /// The lane.
-    pub lane: Lane,
-    /// Which of its messages.
-    pub which: Outbox,
-    /// The most messages.
-    pub messages: usize,
-    /// The most bytes of their bodies; but the first message whatever its size.
-    pub bytes: usize,
-}
-
-/// A message that is still to be published.
-#[derive(Debug, Clone, PartialEq)]
-pub struct OutboxRow {
-    /// Messages of a lane are published in the order of their numbers. A number is never used again.
-    pub number: i64,
-    /// The message as the broker gets it.
-    pub outgoing: Outgoing,
-    /// How often in a row a queue has refused it.
-    pub tries: u32,
-}
-
-/// A message that could not be published, kept aside.
-#[derive(Debug, Clone, PartialEq)]
-pub struct UndeliverableRow {
-    /// The number it had in the outbox.
-    pub number: i64,
-    /// The message as the broker got it.
-    pub outgoing: Outgoing,
-    /// Why, in the broker's words if it has said any.
-    pub reason: String,
-    /// How often a queue has refused it.
-    pub tries: u32,
-}
-
-/// What became of published messages.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Settlement {
-    /// The numbers of those that leave the outbox for good.
-    pub done: Vec<i64>,
-    /// Those that are kept aside.
-    pub undeliverable: Vec<SetAside>,
-    /// Those that a queue has refused: number, and when to try again. Replies to one queue are refused together.
-    pub refused: Vec<(i64, Timestamp)>,
-}
-
-/// A message to keep aside.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SetAside {
-    /// Its number.
-    pub number: i64,
-    /// Why, in the broker's words if it has said any.
-    pub reason: String,
-    /// How often a queue has refused it.
-    pub tries: u32,
-    /// Its queue has refused it for the last time, and gets one more chance with each of the messages behind it.
-    pub given_up: bool,
-}
-
 /// The jobs that the sweep checks together, because the same calls answer for all of them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Group {
@@ -362,7 +286,7 @@ pub struct Counts {
     pub jobs: BTreeMap<(Kind, State), u64>,
     /// Messages that are still to be published.
     pub outbox: u64,
-    /// Of these, messages that a queue refused, and those that wait behind them.
+    /// Of these, messages that a queue refused and that are to be tried again, and those that wait behind them.
     pub refused: u64,
     /// Messages that could not be published, kept aside.
     pub undeliverable: u64,
@@ -535,6 +459,29 @@ pub trait Store: Send + Sync + 'static {
 
     /// Rejections, newest first, older than the one named `before`.
     async fn rejections(&self, limit: usize, before: Option<JobUid>) -> Result<Vec<Rejected>, StoreError>;
+
+    /// A rejection, with its message as far as that is kept.
+    async fn rejection(&self, uid: JobUid) -> Result<Option<RejectedMessage>, StoreError>;
+
+    /// Deletes rejections, except those with an unpublished message. Returns how many there were.
+    async fn drop_rejections(&self, uids: &[JobUid]) -> Result<usize, StoreError>;
+
+    /// Up to `limit` jobs that were accepted before `until` and had not ended before `since`, so that they can have events in
+    /// between; by uid, which is the order of acceptance, after `after`.
+    async fn jobs_between(
+        &self,
+        since: Timestamp,
+        until: Timestamp,
+        after: Option<JobUid>,
+        limit: usize,
+    ) -> Result<Vec<JobUid>, StoreError>;
+
+    /// The events of these jobs, by uid and sequence.
+    async fn kept_events(&self, uids: &[JobUid]) -> Result<Vec<KeptEvent>, StoreError>;
+
+    /// Puts events of jobs and of rejections into the outbox again, in this order, to where they went first. They count as put
+    /// off and due at once, so that fresh messages do not wait behind them. Returns how many there were.
+    async fn publish_again(&self, events: &[(JobUid, u32)]) -> Result<usize, StoreError>;
 
     /// Undeliverable messages after number `after`, in order.
     async fn undeliverable(&self, after: i64, limit: usize) -> Result<Vec<UndeliverableRow>, StoreError>;

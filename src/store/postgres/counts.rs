@@ -42,7 +42,7 @@ pub(super) async fn read(conn: &Connection) -> Result<Counts, PgError> {
     let count = |row: &Row, column: usize| row.get::<_, i64>(column).unsigned_abs();
     let sql = "SELECT (SELECT count(*) FROM outbox), (SELECT count(*) FROM undeliverable),
         (SELECT count(*) FROM rejections), (SELECT count(*) FROM pauses WHERE active),
-        (SELECT count(*) FROM outbox WHERE due_us IS NOT NULL)";
+        (SELECT count(*) FROM outbox WHERE due_us > 0)";
     let row = conn.query_one(sql, &[]).await?;
     let mut counts = Counts {
         outbox: count(&row, 0),

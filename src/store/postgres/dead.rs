@@ -1,10 +1,12 @@
 //! Dead letters: rejected messages, and messages that could not be published.
 
+use tokio_postgres::Row;
+
 use super::connection::Connection;
 use super::error::PgError;
 use super::outbound;
 use crate::domain::JobUid;
-use crate::engine::ports::store::{Rejected, StoreError, UndeliverableRow};
+use crate::engine::ports::store::{Rejected, RejectedMessage, StoreError, UndeliverableRow};
 use crate::store::row;
 
 pub(super) async fn rejections(
@@ -17,13 +19,29 @@ pub(super) async fn rejections(
         ORDER BY at_us DESC, uid DESC LIMIT $2";
     let rows = conn.query(sql, &[&before.map(|uid| uid.0), &row::limit(limit)]).await?;
     let mut rejections = Vec::with_capacity(rows.len());
-    for row in rows {
-        let uid = JobUid(row.get(0));
-        let unreadable = |error| StoreError::Corrupt(format!("rejection {uid}: {error}"));
-        let job_id = row.get::<_, Option<Vec<u8>>>(3).map(String::from_utf8).transpose().map_err(unreadable)?;
-        rejections.push(row::rejected(uid, row.get(1), row.get(2), job_id, row.get(4))?);
+    for row in &rows {
+        rejections.push(rejected(row)?);
     }
     Ok(rejections)
+}
+
+/// A rejection, from the columns uid, time, requester, job id and reasons.
+fn rejected(row: &Row) -> Result<Rejected, StoreError> {
+    let uid = JobUid(row.get(0));
+    let unreadable = |error| StoreError::Corrupt(format!("rejection {uid}: {error}"));
+    let job_id = row.get::<_, Option<Vec<u8>>>(3).map(String::from_utf8).transpose().map_err(unreadable)?;
+    row::rejected(uid, row.get(1), row.get(2), job_id, row.get(4))
+}
+
+pub(super) async fn rejection(conn: &Connection, uid: JobUid) -> Result<Option<RejectedMessage>, PgError> {
+    let sql = "SELECT uid, at_us, requester, job_id, reasons FROM rejections WHERE uid = $1";
+    let rows = conn.query(sql, &[&uid.0]).await?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    let rejected = rejected(row)?;
+    let sql = "SELECT 0::int8, address, about, body FROM events WHERE uid = $1 AND sequence = 0";
+    let rows = conn.query(sql, &[&uid.0]).await?;
+    let kept = rows.first().map(outbound::numbered).transpose()?;
+    Ok(Some(RejectedMessage { rejected, kept: kept.map(|(_, message)| message) }))
 }
 
 pub(super) async fn undeliverable(

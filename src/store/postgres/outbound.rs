@@ -214,6 +214,13 @@ impl OutboundBatch {
         Ok(())
     }
 
+    /// Keeps the message of a rejection that is new. Among what is kept of a uid it is number 0: the events count from 1.
+    pub(super) fn keep(&mut self, uid: JobUid, message: &Outgoing) -> Result<(), StoreError> {
+        let (address, about) = (write(&Address::of(message))?, about(message)?);
+        self.events.push(NewEvent { key: (uid.0, 0), address, about, body: message.body.clone() });
+        Ok(())
+    }
+
     fn add_event(&mut self, key: EventKey, outgoing: &Outgoing) -> Result<(), StoreError> {
         let address = Address::of(outgoing);
         let (uid, sequence) = (key.uid.0, sequence(key.sequence)?);
@@ -312,6 +319,7 @@ pub(super) fn sequence(sequence: u32) -> Result<i32, StoreError> {
 }
 
 pub(super) async fn events(conn: &Connection, uid: JobUid) -> Result<Vec<String>, PgError> {
-    let rows = conn.query("SELECT body FROM events WHERE uid = $1 ORDER BY sequence", &[&uid.0]).await?;
+    let sql = "SELECT body FROM events WHERE uid = $1 AND sequence > 0 ORDER BY sequence";
+    let rows = conn.query(sql, &[&uid.0]).await?;
     rows.iter().map(|row| Ok(row::event_text(uid, row.get(0))?)).collect()
 }

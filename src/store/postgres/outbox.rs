@@ -114,6 +114,17 @@ async fn leave(conn: &Connection, numbers: &[i64], given_up: bool) -> Result<(),
     conn.execute(sql, &[&numbers, &given_up, &row::BEHIND]).await.map(drop)
 }
 
+/// Frees replies that stay behind a message which is not there. Before `settle` took a lock, two workers that settled at once
+/// could leave such replies, and nothing else would ever free them. Returns how many there were.
+pub(super) async fn free_what_waits_for_nothing(conn: &Connection) -> Result<usize, PgError> {
+    let lock = "SELECT pg_advisory_xact_lock($1, $2)";
+    conn.query(lock, &[&TRANSACTION_CLASS, &lock_keys::settling(Lane::Replies)]).await?;
+    let sql = "UPDATE outbox o SET due_us = 0
+        WHERE o.due_us = $1 AND NOT EXISTS (
+          SELECT FROM outbox w WHERE w.queue = o.queue AND w.due_us < $1 AND w.tries > 0)";
+    conn.execute(sql, &[&row::BEHIND]).await
+}
+
 /// Puts a refused message off; a reply together with all others to its queue, which stay behind the first that was refused.
 async fn refuse(conn: &Connection, number: i64, due_us: i64) -> Result<(), PgError> {
     let sql = "WITH refused AS (SELECT number, queue FROM outbox WHERE number = $1::int8),

@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::connection::Connection;
 use super::counts::{self, CountChanges};
 use super::error::PgError;
+use crate::domain::JobUid;
 use crate::store::row;
 
 /// How many jobs, and how many rejections, one transaction deletes.
@@ -51,6 +52,17 @@ pub(super) async fn delete_rejections(conn: &Connection, before: i64) -> Result<
     Ok((rejections.len(), rejections.len() == PIECE))
 }
 
+/// Deletes these rejections, except those with an unpublished message. Returns how many there were.
+pub(super) async fn drop_rejections(conn: &Connection, uids: &[JobUid]) -> Result<usize, PgError> {
+    let uids: Vec<Uuid> = uids.iter().map(|uid| uid.0).collect();
+    let locked =
+        conn.query("SELECT uid FROM rejections WHERE uid = ANY ($1) ORDER BY uid FOR UPDATE", &[&uids]).await?;
+    let free = without_mail(conn, &locked.iter().map(|row| row.get(0)).collect::<Vec<_>>()).await?;
+    conn.execute("DELETE FROM rejections WHERE uid = ANY ($1)", &[&free]).await?;
+    delete_messages(conn, &free).await?;
+    Ok(free.len())
+}
+
 /// Before which time the rejections are more than `most`; `None` if they are not.
 pub(super) async fn rejections_beyond(conn: &Connection, most: usize) -> Result<Option<i64>, PgError> {
     let sql = "SELECT at_us FROM rejections ORDER BY at_us DESC, uid DESC LIMIT 1 OFFSET $1";
@@ -68,9 +80,13 @@ async fn delete_messages(conn: &Connection, uids: &[Uuid]) -> Result<(), PgError
 /// Locks what `sql` selects, and leaves out what was asked for again before it was locked: it has a new message.
 async fn lock(conn: &Connection, sql: &str, before: i64) -> Result<Vec<Uuid>, PgError> {
     let rows = conn.query(sql, &[&before, &row::limit(PIECE)]).await?;
-    let locked: Vec<Uuid> = rows.iter().map(|row| row.get(0)).collect();
+    without_mail(conn, &rows.iter().map(|row| row.get(0)).collect::<Vec<_>>()).await
+}
+
+/// Those of which no message is to be published.
+async fn without_mail(conn: &Connection, uids: &[Uuid]) -> Result<Vec<Uuid>, PgError> {
     let sql = "SELECT uid FROM unnest($1::uuid[]) AS n(uid)
         WHERE NOT EXISTS (SELECT 1 FROM outbox o WHERE o.uid = n.uid)";
-    let rows = conn.query(sql, &[&locked]).await?;
+    let rows = conn.query(sql, &[&uids]).await?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }

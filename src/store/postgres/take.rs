@@ -266,6 +266,7 @@ fn answer(
     // answered again and stored once.
     let mut reject = |outbound: &mut OutboundBatch, rejection: &Rejection| {
         if new_rejections.remove(&rejection.uid.0) {
+            rejection.kept.iter().try_for_each(|message| outbound.keep(rejection.uid, message))?;
             outbound.add(rejection.uid, &rejection.outbound)?;
         } else {
             outbound.repeat_latest(rejection.uid, &Origin::default())?;

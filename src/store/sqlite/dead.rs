@@ -1,11 +1,11 @@
 //! Dead letters: rejected messages, and messages that could not be published.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::outbox;
 use super::row::{self, Uid};
 use crate::domain::JobUid;
-use crate::engine::ports::store::{Rejected, StoreError, UndeliverableRow};
+use crate::engine::ports::store::{Rejected, RejectedMessage, StoreError, UndeliverableRow};
 
 pub(super) fn rejections(conn: &Connection, limit: usize, before: Option<JobUid>) -> Result<Vec<Rejected>, StoreError> {
     let mut statement = conn.prepare_cached(
@@ -20,6 +20,25 @@ pub(super) fn rejections(conn: &Connection, limit: usize, before: Option<JobUid>
         rejections.push(row::rejected(uid.0, row.get(1)?, &requester, row.get(3)?, &reasons)?);
     }
     Ok(rejections)
+}
+
+pub(super) fn rejection(conn: &Connection, uid: JobUid) -> Result<Option<RejectedMessage>, StoreError> {
+    let found = conn
+        .prepare_cached("SELECT at_us, requester, job_id, reasons FROM rejections WHERE uid = ?1")?
+        .query_row([Uid(uid)], |row| {
+            let (requester, reasons): (String, String) = (row.get(1)?, row.get(3)?);
+            Ok(row::rejected(uid, row.get(0)?, &requester, row.get(2)?, &reasons))
+        })
+        .optional()?;
+    let Some(rejected) = found.transpose()? else { return Ok(None) };
+    let kept = conn
+        .prepare_cached(
+            "SELECT sequence, message_id, exchange, routing_key, correlation_id, content_type, headers, body
+             FROM events WHERE uid = ?1 AND sequence = 0",
+        )?
+        .query_row([Uid(uid)], |row| Ok(outbox::outgoing(row)))
+        .optional()?;
+    Ok(Some(RejectedMessage { rejected, kept: kept.transpose()? }))
 }
 
 pub(super) fn undeliverable(conn: &Connection, after: i64, limit: usize) -> Result<Vec<UndeliverableRow>, StoreError> {

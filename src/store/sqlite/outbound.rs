@@ -45,16 +45,22 @@ fn add_copy(conn: &Connection, about: JobUid, outgoing: &Outgoing) -> Result<(),
     Ok(())
 }
 
-fn add_event(conn: &Connection, key: EventKey, outgoing: &Outgoing) -> Result<(), StoreError> {
-    let new =
-        conn.prepare_cached(
+/// Keeps the message of a rejection. Among what is kept of a uid it is number 0: the events count from 1.
+pub(super) fn keep(conn: &Connection, uid: JobUid, message: &Outgoing) -> Result<(), StoreError> {
+    insert_event(conn, uid, 0, message).map(drop)
+}
+
+/// Whether it is new.
+fn insert_event(conn: &Connection, uid: JobUid, sequence: u32, outgoing: &Outgoing) -> Result<bool, StoreError> {
+    let inserted = conn
+        .prepare_cached(
             "INSERT INTO events
                (uid, sequence, message_id, exchange, routing_key, correlation_id, content_type, headers, body)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING",
         )?
         .execute(params![
-            Uid(key.uid),
-            key.sequence,
+            Uid(uid),
+            sequence,
             outgoing.message_id,
             outgoing.exchange,
             outgoing.routing_key,
@@ -62,7 +68,12 @@ fn add_event(conn: &Connection, key: EventKey, outgoing: &Outgoing) -> Result<()
             outgoing.content_type,
             headers(outgoing)?,
             outgoing.body.as_ref(),
-        ])? == 1;
+        ])?;
+    Ok(inserted == 1)
+}
+
+fn add_event(conn: &Connection, key: EventKey, outgoing: &Outgoing) -> Result<(), StoreError> {
+    let new = insert_event(conn, key.uid, key.sequence, outgoing)?;
     if !new {
         let (message_id, body) = stored(conn, key)?;
         judge::same_event(key, (&message_id, &body), outgoing)?;
@@ -135,7 +146,8 @@ pub(super) fn add_follower(conn: &Connection, uid: JobUid, origin: &Origin) -> R
 }
 
 pub(super) fn events(conn: &Connection, uid: JobUid) -> Result<Vec<String>, StoreError> {
-    let mut statement = conn.prepare_cached("SELECT body FROM events WHERE uid = ?1 ORDER BY sequence")?;
+    let mut statement =
+        conn.prepare_cached("SELECT body FROM events WHERE uid = ?1 AND sequence > 0 ORDER BY sequence")?;
     let mut rows = statement.query([Uid(uid)])?;
     let mut texts = Vec::new();
     while let Some(row) = rows.next()? {

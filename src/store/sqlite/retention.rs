@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::row::{self, Uid};
 use super::transaction::SharedTransaction;
+use crate::domain::JobUid;
 use crate::engine::ports::store::StoreError;
 
 /// How many jobs, and how many rejections, one transaction deletes: it holds up all other writes.
@@ -49,6 +50,20 @@ pub(super) fn delete_rejections(tx: &SharedTransaction<'_>, before: i64) -> Resu
         delete_messages(tx, *uid)?;
     }
     Ok((rejections.len(), rejections.len() == PIECE))
+}
+
+/// Deletes these rejections, except those with an unpublished message. Returns how many there were.
+pub(super) fn drop_rejections(conn: &Connection, uids: &[JobUid]) -> Result<usize, StoreError> {
+    let mut delete = conn
+        .prepare_cached("DELETE FROM rejections WHERE uid = ?1 AND NOT EXISTS (SELECT 1 FROM outbox WHERE uid = ?1)")?;
+    let mut dropped = 0;
+    for uid in uids {
+        if delete.execute([Uid(*uid)])? == 1 {
+            delete_messages(conn, Uid(*uid))?;
+            dropped += 1;
+        }
+    }
+    Ok(dropped)
 }
 
 /// Before which time the rejections are more than `most`; `None` if they are not.

@@ -114,6 +114,7 @@ fn reject(tx: &Connection, rejection: &Rejection) -> Result<(), StoreError> {
             rejection.reasons,
         ])? == 1;
     if new {
+        rejection.kept.iter().try_for_each(|message| outbound::keep(tx, uid, message))?;
         outbound::add(tx, uid, &rejection.outbound)?;
     } else {
         outbound::repeat_latest(tx, uid, &Origin::default())?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::fixtures::*;
 use crossgrant::engine::ports::mail::Lane;
-use crossgrant::engine::ports::store::{Message, OutboxRow, SetAside, Settlement, Store};
+use crossgrant::engine::ports::store::{Message, OutboxRow, Rejection, SetAside, Settlement, Store};
 
 type S = Arc<dyn Store>;
 
@@ -63,4 +63,24 @@ pub async fn undeliverable_messages_have_their_reason_and_can_be_dropped(store: 
     assert_eq!(store.undeliverable(0, 10).await.unwrap(), []);
     assert_eq!(store.queued(0, 10).await.len(), 1, "what is still to be published is not dropped");
     assert_eq!(store.events(uid(1)).await.unwrap().len(), 1, "the history stays");
+}
+
+pub async fn a_rejection_has_its_message_until_both_are_dropped(store: S) {
+    assert_eq!(store.rejection(uid(7)).await.unwrap(), None);
+    let older = Rejection { kept: None, ..rejection(8) };
+    store.take([rejection(7), older].map(|rejection| Message::Rejection(Box::new(rejection))).to_vec()).await.unwrap();
+    let found = store.rejection(uid(7)).await.unwrap().unwrap();
+    assert_eq!((found.rejected.uid, found.rejected.at, found.kept), (uid(7), at(7), rejection(7).kept));
+    assert_eq!(store.rejection(uid(8)).await.unwrap().unwrap().kept, None);
+    assert_eq!(store.events(uid(7)).await.unwrap().len(), 1, "the message is no event");
+
+    let both = [uid(7), uid(8), uid(9)];
+    assert_eq!(store.drop_rejections(&both).await.unwrap(), 0, "their events are still to be published");
+    empty_outbox(&*store).await;
+    assert_eq!(store.drop_rejections(&both).await.unwrap(), 2);
+    assert_eq!(store.rejection(uid(7)).await.unwrap(), None);
+    assert_eq!((store.events(uid(7)).await.unwrap().len(), store.counts().await.unwrap().rejected), (0, 0));
+    // The same message again is a new rejection.
+    store.take(vec![Message::Rejection(Box::new(rejection(7)))]).await.unwrap();
+    assert_eq!(store.rejection(uid(7)).await.unwrap().unwrap().kept, rejection(7).kept);
 }

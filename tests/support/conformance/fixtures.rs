@@ -147,6 +147,10 @@ pub fn rejection(n: u32) -> Rejection {
         reasons: "[]".into(),
         origin: Origin::default(),
         outbound: vec![OutboundMessage { outgoing: copy, event: None }, event(n, 1, false)],
+        kept: Some(Outgoing {
+            body: Bytes::from_static(b"{\"no\": \"job\\0\xff"),
+            ..outgoing(&format!("message-{n}"), "job.grant")
+        }),
     }
 }
 

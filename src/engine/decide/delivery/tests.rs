@@ -34,6 +34,22 @@ fn each_message_meets_with_its_own_verdict() {
     );
 }
 
+/// The event was not asked for, and it stays with its job.
+#[test]
+fn an_event_that_no_queue_takes_is_done_and_a_reply_is_kept_aside() {
+    let page = [row(1, ("events", "job.completed"), 0), row(2, ("", "gone"), 0)];
+    let Judged { settlement, warnings } = judge(&page, &[Delivered::Undeliverable, Delivered::Undeliverable], now());
+    let aside = SetAside { number: 2, reason: NO_QUEUE.into(), tries: 0, given_up: false };
+    assert_eq!(settlement, Settlement { done: vec![1], undeliverable: vec![aside], refused: vec![] });
+    assert!(warnings.is_empty(), "{warnings:?}");
+}
+
+#[test]
+fn every_reason_has_its_cause() {
+    let causes = [NO_QUEUE, REFUSED, UNCONFIRMED, "NOT_FOUND - no exchange"].map(Cause::of);
+    assert_eq!(causes, Cause::ALL);
+}
+
 #[test]
 fn what_has_no_verdict_stays_as_it_is() {
     let page = [row(1, ("", "q"), 0), row(2, ("", "q"), 0)];
@@ -79,6 +95,7 @@ fn a_direct_reply_is_never_kept() {
     }
     let lost = judge(&[row(1, ("", DIRECT), 0)], &[Delivered::Refused], now()).warnings;
     assert!(lost.len() == 1 && lost[0].contains("dropped"), "{lost:?}");
-    let event = judge(&[row(1, ("events", DIRECT), 0)], &[Delivered::Undeliverable], now());
+    let words = [Delivered::Unpublishable("541".into())];
+    let event = judge(&[row(1, ("events", DIRECT), 0)], &words, now());
     assert_eq!(event.settlement.undeliverable.len(), 1, "a routing key of another exchange is no reply-to");
 }
