@@ -26,6 +26,7 @@ mod shared_budget;
 mod stopped;
 mod store_lost;
 mod terminal;
+mod terraform;
 mod users;
 mod worker_killed;
 

@@ -2,6 +2,7 @@
 
 mod about;
 mod examples;
+mod import;
 mod local;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use clap::{Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 pub(super) use about::{DoctorArgs, ExplainArgs, HealthArgs, WorkflowCommand};
+pub(super) use import::{ImportCommand, ImportTerraformArgs};
 pub(super) use local::{BackupArgs, PlanArgs, PutBackArgs, RestoreArgs, RunArgs, ServeArgs, SimulateArgs, SubmitArgs};
 pub(super) use worker::{
     AccountsArgs, CommandArgs, DeadChoiceArgs, DeadCommand, DeadListArgs, JobsArgs, MandateArgs, PauseArgs, PausedArgs,
@@ -76,6 +78,9 @@ pub enum CliCommand {
     /// The commands that ask a running worker.
     #[command(flatten)]
     Worker(Box<WorkerCommand>),
+    /// List what another tool owns of that which a worker would own. Changes nothing.
+    #[command(subcommand)]
+    Import(ImportCommand),
     /// Check the store, the broker, the credentials, the permissions and the clock, and tell how to fix what is wrong. The
     /// broker and the cloud are only read.
     Doctor(DoctorArgs),
@@ -133,6 +138,7 @@ impl CliCommand {
         match self {
             Self::Run(args) => &args.cloud.profiles.list,
             Self::Plan(args) => &args.cloud.profiles.list,
+            Self::Import(ImportCommand::Terraform(args)) => &args.cloud.profiles.list,
             Self::Doctor(args) => &args.profiles.list,
             _ => &[],
         }
@@ -143,6 +149,7 @@ impl CliCommand {
         match self {
             Self::Plan(args) => args.json,
             Self::Worker(command) => command.is_for_programs(),
+            Self::Import(ImportCommand::Terraform(args)) => args.json,
             Self::Doctor(args) => args.json,
             Self::Health(args) => args.json,
             Self::Explain(args) => args.json,

@@ -6,7 +6,7 @@ use clap::Command;
 type Example = (&'static str, &'static str);
 
 /// The examples of the commands, in the order of `--help`.
-const EXAMPLES: [(&str, &[Example]); 34] = [
+const EXAMPLES: [(&str, &[Example]); 35] = [
     (
         "serve",
         &[
@@ -112,6 +112,13 @@ const EXAMPLES: [(&str, &[Example]); 34] = [
     ("dead list", &[("crossgrant dead list", "Rejected jobs with their faults, and undelivered messages.")]),
     ("dead replay", &[("crossgrant dead replay 17 18", "Send two undelivered messages again.")]),
     ("dead drop", &[("crossgrant dead drop --yes", "Delete all undelivered messages.")]),
+    (
+        "import terraform",
+        &[
+            ("crossgrant import terraform terraform.tfstate", "What both Terraform and a worker would own."),
+            ("crossgrant import terraform - --json", "The same for programs, of `terraform state pull`."),
+        ],
+    ),
     (
         "doctor",
         &[
