@@ -6,7 +6,7 @@ PYTHON ?= python3
 # Where the vendor's SDKs are.
 VENV := target/outside
 
-.PHONY: demo test rabbit4 attack chaos outside bench bench-pure bench-peers image image-files package lint setup
+.PHONY: demo test rabbit4 attack chaos outside clients bench bench-pure bench-peers image image-files package lint setup
 
 ## The main job, live: a private RabbitMQ, a simulated cloud with a short hour, a worker, and the rules of every type.
 demo: setup
@@ -58,6 +58,12 @@ outside:
 	  cp tests/outside/requirements.txt $(VENV)/requirements.txt; }
 	env -u HTTP_PROXY -u HTTPS_PROXY -u http_proxy -u https_proxy \
 	  $(VENV)/bin/python -B -W error::ResourceWarning -m unittest discover -s tests/outside
+
+## The example clients (examples/clients) on a real broker: 300 grants each, and the client killed among them. Installs Node.js and
+## Python's venv from Debian if they are missing, and what the clients pin from the package indexes of their languages.
+clients: setup
+	$(CARGO) build --bin crossgrant
+	tests/outside/clients.sh target/clients $(CARGO) test --test promises -- --ignored real_processes::clients
 
 ## What it costs, on this machine: one JSON line for each workload and store, in a quarter of an hour. Less, more, or other
 ## ones: `make bench WORKLOADS="W1 --store postgres --rounds 5"`; docs/performance.md says what there is.

@@ -8,6 +8,7 @@ mod backup;
 mod broker_killed;
 mod brokers;
 mod ccn_plans;
+mod clients;
 mod clock_set;
 mod commands;
 mod database;
