@@ -62,7 +62,8 @@ fn completed(lines: &[String]) -> Vec<&str> {
 
 /// Kills it in the middle of 300 grants, and asks for all of them again.
 fn counts_each_answer_once(client: &Client) {
-    let (site, queue) = (a_site(), format!("{USER}.{}", std::process::id()));
+    let site = a_site();
+    let queue = format!("{USER}.{}", site.mail.prefix());
     let _worker = site.worker();
     let jobs: Vec<Value> = (0..MANY).map(|n| job(&format!("C-{n}"), "grant", &another(n))).collect();
     let (jobs, queue) = (file(&jobs), [("ANSWERS", queue.as_str())]);

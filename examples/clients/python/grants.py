@@ -48,8 +48,9 @@ def main():
 
     def handle(job, event):
         print(job, event["type"], event["data"].get("message", ""), flush=True)
-        if job in wanted:
-            ends[event["type"].removeprefix("crossgrant.job.")] += 1
+        end = event["type"].removeprefix("crossgrant.job.")
+        if job in wanted and end in ENDS:
+            ends[end] += 1
 
     ask(jobs, handle)
     print(f"{len(jobs)} jobs:", ", ".join(f"{count} {end}" for end, count in sorted(ends.items())))

@@ -49,7 +49,8 @@ const [wanted, counts] = [new Set(jobs.map((job) => job.id)), new Map<string, nu
 if (jobs.length > 0) {
   await ask(jobs, (job, event) => {
     console.log(job, event.type, event.data.message ?? "");
-    if (wanted.has(job)) counts.set(endOf(event), (counts.get(endOf(event)) ?? 0) + 1);
+    const end = endOf(event);
+    if (wanted.has(job) && ENDS.includes(end)) counts.set(end, (counts.get(end) ?? 0) + 1);
   });
 }
 console.log(`${jobs.length} jobs: ${[...counts].sort().map(([end, count]) => `${count} ${end}`).join(", ")}`);
