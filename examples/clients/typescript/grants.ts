@@ -30,6 +30,7 @@ export async function ask(jobs: Job[], handle: (job: string, event: JobEvent) =>
   await channel.prefetch(100);
   await new Promise<void>((resolve) => {
     const take = async (message: ConsumeMessage | null) => {
+      if (waiting.size === 0) return; // What comes later stays in the queue.
       if (message === null) throw new Error("the queue of answers was deleted");
       const event: JobEvent = JSON.parse(message.content.toString());
       if (!seen.has(event.id)) await handle(message.properties.correlationId, event);
