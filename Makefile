@@ -9,7 +9,7 @@ VENV := target/outside
 JUDGES := target/packaging
 TOOLS := target/tools
 
-.PHONY: demo test rabbit4 attack chaos outside packaging bench bench-pure bench-peers image image-files package deb deb-test release lint setup
+.PHONY: demo test rabbit4 attack chaos outside clients packaging bench bench-pure bench-peers image image-files package deb deb-test release lint setup
 
 ## The main job, live: a private RabbitMQ, a simulated cloud with a short hour, a worker, and the rules of every type.
 demo: setup
@@ -75,6 +75,12 @@ packaging:
 	  cat tests/packaging/requirements.txt tests/packaging/programs.txt >$(JUDGES)/pinned.txt; }
 	env -u HTTP_PROXY -u HTTPS_PROXY -u http_proxy -u https_proxy PYTHONPATH=tests/outside \
 	  $(JUDGES)/bin/python -B -W error::ResourceWarning -m unittest discover -s tests/packaging
+
+## The example clients (examples/clients) on a real broker: 300 grants each, and the client killed among them. Installs Node.js and
+## Python's venv from Debian if they are missing, and what the clients pin from the package indexes of their languages.
+clients: setup
+	$(CARGO) build --bin crossgrant
+	tests/outside/clients.sh target/clients $(CARGO) test --test promises -- --ignored real_processes::clients
 
 ## What it costs, on this machine: one JSON line for each workload and store, in a quarter of an hour. Less, more, or other
 ## ones: `make bench WORKLOADS="W1 --store postgres --rounds 5"`; docs/performance.md says what there is.

@@ -19,6 +19,7 @@ mod exit;
 mod explain;
 mod follow;
 mod health;
+mod import;
 mod input;
 mod inquiry;
 mod job_table;
@@ -97,6 +98,7 @@ pub async fn execute(cli: Cli, crash_points: Arc<dyn CrashPoints>) -> Result<Exi
         CliCommand::Restore(args) => backup::restore(args, &config()?).await,
         CliCommand::Simulate(args) => simulate::simulate(args).await,
         CliCommand::Worker(command) => ask_worker(command, &config()?).await,
+        CliCommand::Import(command) => import::import(command, config).await,
         CliCommand::Doctor(args) => doctor::doctor(args, config).await,
         CliCommand::Health(args) => health::health(args, config).await,
         CliCommand::Explain(args) => explain::explain(args, config),
@@ -134,7 +136,7 @@ fn log_filter(cli: &Cli) -> &'static str {
         CliCommand::Simulate(_) => "info",
         CliCommand::Doctor(_) => doctor::LOG_FILTER,
         // The answer says which account is refused.
-        CliCommand::Plan(_) => "warn,crossgrant::cloud::watch=off",
+        CliCommand::Plan(_) | CliCommand::Import(_) => "warn,crossgrant::cloud::watch=off",
         _ => "warn",
     }
 }

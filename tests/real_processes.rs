@@ -9,6 +9,7 @@ mod broker_killed;
 mod brokers;
 mod ccn_plans;
 mod cli_json;
+mod clients;
 mod clock_set;
 mod commands;
 mod database;
@@ -29,6 +30,7 @@ mod shared_budget;
 mod stopped;
 mod store_lost;
 mod terminal;
+mod terraform;
 mod users;
 mod worker_killed;
 

@@ -3,6 +3,7 @@
 mod about;
 mod dead;
 mod examples;
+mod import;
 mod local;
 mod shared;
 #[cfg(test)]
@@ -20,6 +21,7 @@ pub(super) use dead::{
     DeadCommand, DeadDropArgs, DeadFilterArgs, DeadListArgs, DeadReplayArgs, DeadShowArgs, EventsCommand,
     EventsReplayArgs,
 };
+pub(super) use import::{ImportCommand, ImportTerraformArgs};
 pub(super) use local::{BackupArgs, PlanArgs, PutBackArgs, RestoreArgs, RunArgs, ServeArgs, SimulateArgs, SubmitArgs};
 pub(super) use shared::{MandateArgs, WorkerArgs};
 pub(super) use worker::{
@@ -83,6 +85,9 @@ pub enum CliCommand {
     /// The commands that ask a running worker.
     #[command(flatten)]
     Worker(Box<WorkerCommand>),
+    /// List what another tool owns of that which a worker would own. Changes nothing.
+    #[command(subcommand)]
+    Import(ImportCommand),
     /// Check the store, the broker, the credentials, the permissions and the clock, and tell how to fix what is wrong. The
     /// broker and the cloud are only read.
     Doctor(DoctorArgs),
@@ -140,6 +145,7 @@ impl CliCommand {
         match self {
             Self::Run(args) => &args.cloud.profiles.list,
             Self::Plan(args) => &args.cloud.profiles.list,
+            Self::Import(ImportCommand::Terraform(args)) => &args.cloud.profiles.list,
             Self::Doctor(args) => &args.profiles.list,
             _ => &[],
         }
@@ -150,6 +156,7 @@ impl CliCommand {
         match self {
             Self::Plan(args) => args.json,
             Self::Worker(command) => command.is_for_programs(),
+            Self::Import(ImportCommand::Terraform(args)) => args.json,
             Self::Doctor(args) => args.json,
             Self::Health(args) => args.json,
             Self::Explain(args) => args.json,

@@ -58,7 +58,12 @@ impl CloudAccess {
             let message = "no account is configured; add `[accounts.\"<uid>\"]`, as in deploy/crossgrant.toml";
             return Err(CliError::usage(message).code(Code::ConfigNoAccount));
         }
-        Ok(Self {
+        Ok(Self::of(config))
+    }
+
+    /// The accounts that are configured, which may be none.
+    pub fn of(config: &Config) -> Self {
+        Self {
             transport: None,
             endpoints: config.endpoints.clone(),
             credentials: config.credentials(),
@@ -66,7 +71,7 @@ impl CloudAccess {
             limits: Some(config.limits.clone()),
             overrides: config.overrides.clone(),
             hour: config.hour,
-        })
+        }
     }
 
     /// A simulated cloud in this process, made from a world file or from the example, with the credentials of its accounts.

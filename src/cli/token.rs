@@ -81,7 +81,7 @@ pub(super) fn as_owner(path: &Path, words: impl Iterator<Item = String>) -> Stri
 }
 
 /// A word of a command line as a shell reads it.
-fn quoted(word: String) -> String {
+pub(super) fn quoted(word: String) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./=:,@%+".contains(&byte);
     if !word.is_empty() && word.bytes().all(plain) { word } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }

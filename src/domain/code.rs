@@ -112,6 +112,7 @@ codes! {
         NoJob = "no-job",
         UnknownWord = "unknown-word",
         BadWorld = "bad-world",
+        BadTerraformState = "bad-terraform-state",
         CannotListen = "cannot-listen",
         TokenNotMade = "token-not-made",
         BadAdminUrl = "bad-admin-url",

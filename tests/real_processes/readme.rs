@@ -12,8 +12,13 @@ use crate::support::site::Options;
 
 const README: &str = include_str!("../../README.md");
 
+/// A state with a grant of the example world.
+const TERRAFORM_STATE: &str = r#"{"version": 4, "resources": [{"mode": "managed", "type": "alicloud_cen_instance_grant", "name": "a",
+    "instances": [{"attributes": {"cen_id": "cen-44m0p68spvlrqq0001", "cen_owner_id": "1250123456123456",
+    "child_instance_id": "vpc-bp1h8vbrbcgohcju50005"}}]}]}"#;
+
 /// What comes of each command, in the order of the README: its exit code and a part of what it says.
-const COMMANDS: [(&str, i32, &str); 31] = [
+const COMMANDS: [(&str, i32, &str); 32] = [
     ("crossgrant --config crossgrant.toml serve", 0, "ready"),
     ("crossgrant submit job.json --wait", 0, "crossgrant.job.completed"),
     ("crossgrant status", 0, "NEEDS A PERSON  nothing"),
@@ -42,6 +47,11 @@ const COMMANDS: [(&str, i32, &str); 31] = [
     ("crossgrant dead drop", 0, "no message matches"),
     ("crossgrant events replay --since 2h", 1, "to publish them again, give --since "),
     ("crossgrant put-back --limit 1", 0, "messages put back: 0 of 0"),
+    (
+        "crossgrant import terraform terraform.tfstate",
+        0,
+        "1 take-over, in a state file of format 4. Nothing was changed.",
+    ),
     ("crossgrant doctor", 0, "a worker answers at"),
     ("crossgrant doctor --probe job.json", 0, ""),
     ("crossgrant health", 0, "ready"),
@@ -81,6 +91,7 @@ fn the_commands_of_the_readme_work_as_typed() {
     std::fs::copy(site.config(), &config).unwrap();
     std::fs::set_permissions(&config, PermissionsExt::from_mode(0o600)).unwrap();
     std::fs::write(dir.path().join("job.json"), job()).unwrap();
+    std::fs::write(dir.path().join("terraform.tfstate"), TERRAFORM_STATE).unwrap();
     let profiles = r#"{"profiles": [{"name": "network", "mode": "AK", "access_key_id": "resource-key",
         "access_key_secret": "resource-secret"}]}"#;
     std::fs::create_dir(dir.path().join(".aliyun")).unwrap();

@@ -6,7 +6,7 @@ use clap::Command;
 type Example = (&'static str, &'static str);
 
 /// The examples of the commands, in the order of `--help`.
-const EXAMPLES: [(&str, &[Example]); 36] = [
+const EXAMPLES: [(&str, &[Example]); 37] = [
     (
         "serve",
         &[
@@ -155,6 +155,13 @@ const EXAMPLES: [(&str, &[Example]); 36] = [
                 "crossgrant events replay --job tickets/NET-4312/1 --expect-count 3",
                 "Publish the events of a job again, if there are three.",
             ),
+        ],
+    ),
+    (
+        "import terraform",
+        &[
+            ("crossgrant import terraform terraform.tfstate", "What both Terraform and a worker would own."),
+            ("crossgrant import terraform - --json", "The same for programs, of `terraform state pull`."),
         ],
     ),
     (

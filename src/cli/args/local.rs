@@ -52,7 +52,7 @@ pub struct PlanArgs {
     pub hour: Hour,
 }
 
-/// The cloud of `run` and `plan`: the configured accounts, or a simulated one.
+/// The cloud of a command that carries out or reads: the configured accounts, or a simulated one.
 #[derive(Debug, Args)]
 pub struct CloudArgs {
     #[command(flatten)]
