@@ -25,7 +25,7 @@ mod words;
 pub use cloud::{Attachment, ChildInstance, Edition, GrantRule, ListedAttachment, TransitRouter};
 pub use code::Code;
 pub use duration::{BadDuration, parse_duration};
-pub use event::{CONTENT_TYPE, Event, EventType, TYPE_PREFIX};
+pub use event::{CONTENT_TYPE, Event, EventType, TYPE_PREFIX, event_source};
 pub use hours::Hour;
 pub use ids::{AccountUid, BadName, CenId, InstanceId, JobId, JobUid, Region, Requester};
 pub use instance::{Cen, Instance, InstanceType};

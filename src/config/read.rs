@@ -32,11 +32,13 @@ const LEAST_KEEP: Duration = Duration::from_secs(24 * 3600);
 pub(super) fn config(raw: &mut RawSettings<'_>) -> Config {
     let endpoints = endpoints::read(raw);
     let name = raw.text("worker", "name").map_or_else(host_name, |name| name.value);
+    let broker = read_broker(raw);
     Config {
         hour: read_hour(raw, &endpoints),
         store: read_store(raw, &name),
         keep: read_keep(raw),
-        broker: read_broker(raw),
+        installation: read_installation(raw, &broker.prefix),
+        broker,
         admin: read_admin(raw),
         endpoints,
         limits: read_limits(raw),
@@ -150,6 +152,22 @@ fn read_broker(raw: &mut RawSettings<'_>) -> BrokerConfig {
         declare: raw.flag("broker", "declare").unwrap_or_else(|| kind.declares()),
         ca_pem: raw.contents("broker", "ca_file").map(|(_, pem)| pem),
     }
+}
+
+/// The longest name of an installation: it is in every event.
+const LONGEST_INSTALLATION: usize = 64;
+
+/// By default the prefix: of two installations at one broker, each has its own.
+fn read_installation(raw: &mut RawSettings<'_>, prefix: &str) -> String {
+    let Some(Setting { value: name, location }) = raw.text("events", "installation") else { return prefix.to_owned() };
+    let of_a_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    if name.len() > LONGEST_INSTALLATION || !name.bytes().all(of_a_name) {
+        let message = format!(
+            "`installation` must be one word of at most {LONGEST_INSTALLATION} letters, digits, `-`, `_` and `.`, such as \"prod-hangzhou\""
+        );
+        raw.report(&location, message);
+    }
+    name
 }
 
 /// Below this the broker would take deliveries back faster than a busy store can commit them.

@@ -64,6 +64,19 @@ impl EventType {
     }
 }
 
+/// The CloudEvents `source` of an installation: `/crossgrant/` and its name, as a URI reference (RFC 3986 section 3.3).
+pub fn event_source(installation: &str) -> String {
+    let mut source = "/crossgrant/".to_owned();
+    for byte in installation.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            source.push(char::from(byte));
+        } else {
+            source.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    source
+}
+
 /// One event. Its id is made of the job's uid and the number of the event, so a repetition has the same id.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event<D = Value> {
@@ -71,7 +84,7 @@ pub struct Event<D = Value> {
     pub specversion: String,
     /// `<uid>.<number>`; a receiver tells a repetition by it.
     pub id: String,
-    /// The producer: `crossgrant`.
+    /// The producer: an installation of this program, that is the workers which share a store; see [`event_source`].
     pub source: String,
     /// The event type, `crossgrant.job.…`.
     #[serde(rename = "type")]
@@ -81,7 +94,8 @@ pub struct Event<D = Value> {
     pub subject: Option<String>,
     /// When the decision it tells of was made.
     pub time: Timestamp,
-    /// Its place among the events of its job, counting from 1 (CloudEvents sequence extension: a string).
+    /// Its place among the events of its job, counting from 1, in ten digits, as many as the largest number has: receivers
+    /// sort it as text (CloudEvents sequence extension).
     pub sequence: String,
     /// W3C trace context of the request (CloudEvents distributed tracing extension).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -93,19 +107,43 @@ pub struct Event<D = Value> {
 }
 
 impl<D> Event<D> {
-    /// The event of `kind` that is number `sequence` of job `uid`.
-    pub fn new(kind: EventType, uid: JobUid, sequence: u32, time: Timestamp, data: D) -> Self {
+    /// The event of `kind` that is number `sequence` of job `uid`, said by `source`.
+    pub fn new(source: &str, kind: EventType, uid: JobUid, sequence: u32, time: Timestamp, data: D) -> Self {
         Self {
             specversion: "1.0".into(),
             id: format!("{uid}.{sequence}"),
-            source: "crossgrant".into(),
+            source: source.to_owned(),
             kind: kind.name(),
             subject: None,
             time,
-            sequence: sequence.to_string(),
+            sequence: format!("{sequence:010}"),
             traceparent: None,
             datacontenttype: "application/json".into(),
             data,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_later_event_is_greater_as_text_too() {
+        let sequence = |number| {
+            let (uid, time) = (JobUid(uuid::Uuid::nil()), Timestamp::UNIX_EPOCH);
+            let event = Event::new("/crossgrant/x", EventType::Waiting, uid, number, time, ());
+            assert_eq!(event.id, format!("{uid}.{number}"), "the id is not padded");
+            event.sequence
+        };
+        let numbers = [1, 2, 9, 10, 11, 99, 100, 4_294_967_295];
+        let texts: Vec<String> = numbers.into_iter().map(sequence).collect();
+        assert!(texts.is_sorted() && texts.iter().all(|text| text.len() == 10), "{texts:?}");
+    }
+
+    #[test]
+    fn a_source_is_a_path_whatever_the_name() {
+        assert_eq!(event_source("prod-1"), "/crossgrant/prod-1");
+        assert_eq!(event_source("a b/ü?#%"), "/crossgrant/a%20b%2F%C3%BC%3F%23%25");
     }
 }

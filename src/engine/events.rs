@@ -1,7 +1,5 @@
 //! The events of a job, made of its record.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -11,7 +9,7 @@ use crate::domain::{
     OrderType, REASONS_VERSION, Reason, Requester,
 };
 use crate::engine::decide::command::Command;
-use crate::engine::ports::mail::Outgoing;
+use crate::engine::ports::mail::{Outgoing, TIMESTAMP, TYPE};
 use crate::engine::ports::store::{EventKey, OutboundMessage};
 use crate::engine::record::{Commanded, Image, Outcome, Overtaker, PlannedCall, Record, State, Write};
 
@@ -20,6 +18,8 @@ use crate::engine::record::{Commanded, Image, Outcome, Overtaker, PlannedCall, R
 pub struct Announcer {
     /// The topic exchange of events.
     pub exchange: String,
+    /// Who says them, as [`event_source`](crate::domain::event_source) makes it.
+    pub source: String,
     /// The billing hour, to tell at which boundary a change took effect.
     pub hour: Hour,
 }
@@ -29,21 +29,29 @@ impl Announcer {
     pub fn message(&self, record: &mut Record, kind: EventType, now: Timestamp) -> OutboundMessage {
         record.sequence += 1;
         let record = &*record;
-        let mut event = Event::new(kind, record.uid, record.sequence, now, self.data(record, kind));
+        let mut event = Event::new(&self.source, kind, record.uid, record.sequence, now, self.data(record, kind));
         event.subject = Some(record.job.instance.id.to_string());
         event.traceparent.clone_from(&record.origin.traceparent);
         let key = EventKey { uid: record.uid, sequence: record.sequence, terminal: kind.is_terminal() };
-        self.post(&event, kind, record.origin.correlation_id.clone(), Some(key))
+        let Job { kind: of, cen, .. } = &record.job;
+        let about = [("kind", of.as_str()), ("requester", record.requester.as_str()), ("cen", cen.id.as_str())];
+        self.post(&event, kind, &about, record.origin.correlation_id.clone(), Some(key))
     }
 
-    /// An event as a message to the exchange of events.
+    /// An event as a message to the exchange of events. `about` are headers by which a headers exchange can choose: names of the
+    /// field, which are printable and have at most 255 bytes.
     pub fn post<D: Serialize>(
         &self,
         event: &Event<D>,
         kind: EventType,
+        about: &[(&str, &str)],
         correlation: Option<String>,
         key: Option<EventKey>,
     ) -> OutboundMessage {
+        let properties = [(TYPE, event.kind.clone()), (TIMESTAMP, event.time.as_second().max(0).to_string())];
+        let about = about.iter().map(|(name, text)| (*name, (*text).to_owned()));
+        let traceparent = event.traceparent.iter().map(|parent| ("traceparent", parent.clone()));
+        let headers = properties.into_iter().chain(about).chain(traceparent);
         let body = serde_json::to_vec(event).expect("an event is plain data and always serializes");
         OutboundMessage {
             outgoing: Outgoing {
@@ -52,11 +60,7 @@ impl Announcer {
                 routing_key: kind.routing_key(),
                 correlation_id: correlation,
                 content_type: CONTENT_TYPE.to_owned(),
-                headers: event
-                    .traceparent
-                    .iter()
-                    .map(|t| ("traceparent".to_owned(), t.clone()))
-                    .collect::<BTreeMap<_, _>>(),
+                headers: headers.map(|(name, text)| (name.to_owned(), text)).collect(),
                 body: Bytes::from(body),
             },
             event: key,

@@ -366,7 +366,7 @@ impl Plant {
 }
 
 pub fn announcer() -> Announcer {
-    Announcer { exchange: "crossgrant.events".into(), hour: Hour::REAL }
+    Announcer { exchange: "crossgrant.events".into(), source: "/crossgrant/test".into(), hour: Hour::REAL }
 }
 
 /// Without overrides. Read once: it is the same for all tests.

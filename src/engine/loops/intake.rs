@@ -255,11 +255,12 @@ impl Inbox {
             "uid": uid, "requester": requester, "job_id": id, "reason": reason, "reasons_version": REASONS_VERSION,
             "message": message, "faults": reasons,
         });
-        let mut event = Event::new(EventType::Rejected, uid, 1, now, data);
+        let mut event = Event::new(&self.engine.announcer.source, EventType::Rejected, uid, 1, now, data);
         event.traceparent.clone_from(&incoming.traceparent);
         let key = EventKey { uid, sequence: 1, terminal: false };
         let correlation = incoming.correlation_id.clone();
-        let said = self.engine.announcer.post(&event, EventType::Rejected, correlation, Some(key));
+        let about = [("requester", requester.as_str())];
+        let said = self.engine.announcer.post(&event, EventType::Rejected, &about, correlation, Some(key));
         // The broker keeps what it has dead-lettered.
         let copy = incoming.dead_lettered.is_none().then(|| self.dead_copy(uid, &reasons.to_string(), incoming));
         let outbound = copy.into_iter().chain([said]).collect();
