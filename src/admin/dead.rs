@@ -3,6 +3,7 @@
 use axum::extract::{RawQuery, State};
 use axum::{Extension, Json};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::error::ApiError;
@@ -15,7 +16,7 @@ use crate::engine::ports::store::{Rejected, Store, UndeliverableRow};
 use crate::engine::record::Mandate;
 
 /// A page of rejections.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct RejectionPage {
     /// The number of rejections in the store.
     pub total: u64,
@@ -26,7 +27,7 @@ pub struct RejectionPage {
 }
 
 /// A page of messages that could not be published.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct UndeliverablePage {
     /// The number of such messages in the store.
     pub total: u64,
@@ -37,7 +38,7 @@ pub struct UndeliverablePage {
 }
 
 /// A message that could not be published.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Undeliverable {
     /// Its number in the outbox, by which `replay` and `drop` name it.
     pub number: i64,
@@ -59,14 +60,14 @@ pub struct Undeliverable {
 }
 
 /// The answer to `POST /v1/undeliverable/replay`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Replayed {
     /// The number of messages that will be sent again.
     pub replayed: usize,
 }
 
 /// The answer to `POST /v1/undeliverable/drop`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Dropped {
     /// The number of messages that were deleted.
     pub dropped: usize,

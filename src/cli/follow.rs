@@ -120,7 +120,15 @@ mod tests {
         let data = json!({
             "uid": "u", "state": "waiting", "message": "the cloud said no", "expected_at": "2026-11-21T11:00:00Z"
         });
-        serde_json::to_vec(&Event::new("/crossgrant/x", kind, JobUid(Uuid::nil()), sequence, Timestamp::UNIX_EPOCH, data)).unwrap()
+        serde_json::to_vec(&Event::new(
+            "/crossgrant/x",
+            kind,
+            JobUid(Uuid::nil()),
+            sequence,
+            Timestamp::UNIX_EPOCH,
+            data,
+        ))
+        .unwrap()
     }
 
     fn two() -> Follow {

@@ -119,6 +119,9 @@ pub struct LogConfig {
     pub filter: String,
 }
 
+/// What the names of exchanges and queues begin with where no other prefix is configured.
+pub const DEFAULT_PREFIX: &str = "crossgrant";
+
 /// The form of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
@@ -126,6 +129,11 @@ pub enum LogFormat {
     Text,
     /// For programs: one object on each line.
     Json,
+}
+
+impl LogFormat {
+    /// The words for both.
+    pub(super) const WORDS: [(&'static str, Self); 2] = [("text", Self::Text), ("json", Self::Json)];
 }
 
 /// `[accounts."<uid>"]`

@@ -13,7 +13,7 @@ use crate::support::site::Options;
 const README: &str = include_str!("../../README.md");
 
 /// What comes of each command, in the order of the README: its exit code and a part of what it says.
-const COMMANDS: [(&str, i32, &str); 29] = [
+const COMMANDS: [(&str, i32, &str); 30] = [
     ("crossgrant --config crossgrant.toml serve", 0, "ready"),
     ("crossgrant submit job.json --wait", 0, "crossgrant.job.completed"),
     ("crossgrant status", 0, "NEEDS A PERSON  nothing"),
@@ -44,6 +44,7 @@ const COMMANDS: [(&str, i32, &str); 29] = [
     ("crossgrant doctor --probe job.json", 0, ""),
     ("crossgrant health", 0, "ready"),
     ("crossgrant explain attached", 0, "attached"),
+    ("crossgrant schema job", 0, "\"urn:crossgrant:schema:job:v1\""),
     ("crossgrant simulate --hour 10s", 0, "listen"),
     ("crossgrant version", 0, "schema of the store: SQLite "),
     ("sudo -u crossgrant crossgrant jobs", 0, ""),
