@@ -3,8 +3,9 @@
 
 CARGO ?= cargo
 PYTHON ?= python3
-# Where the vendor's SDKs are.
+# Where the vendor's SDKs are, and the tools that judge the contract.
 VENV := target/outside
+NODE := target/outside-node
 # Where the tools are that judge what is installed, and those that pack it.
 JUDGES := target/packaging
 TOOLS := target/tools
@@ -47,9 +48,11 @@ attack: setup
 	$(CARGO) test --test promises -- $(ATTACKS)
 	@[ -z "$(FULL)" ] || { $(CARGO) test --release --test promises -- --ignored a_flood_of_a_hundred_thousand_messages && $(MAKE) chaos; }
 
-## The vendor's own SDKs and documents judge the worker and the simulated cloud (tests/outside). Fetches the SDKs from the
-## Python package index, once for each change of what is pinned; needs Python 3.11 or newer.
+## The vendor's own SDKs and documents judge the worker and the simulated cloud, and the tools of AsyncAPI, OpenAPI and CloudEvents
+## judge the contract (tests/outside). Fetches them from the Python and npm package indexes, once for each change of what is
+## pinned; needs Python 3.11 or newer, and Node.js 20.19 or newer, which it installs if there is none.
 outside:
+	@WITH_NODE=1 deploy/setup.sh
 	$(CARGO) build --bin crossgrant
 	@cmp -s tests/outside/requirements.txt $(VENV)/requirements.txt || { \
 	  rm -rf $(VENV) && \
@@ -59,6 +62,12 @@ outside:
 	    $(VENV)/bin/pip check --disable-pip-version-check || \
 	    { echo "outside: cannot fetch what tests/outside/requirements.txt pins; is the Python package index reached?" >&2; exit 1; }; } && \
 	  cp tests/outside/requirements.txt $(VENV)/requirements.txt; }
+	@cmp -s tests/outside/contract/package-lock.json $(NODE)/fetched.json || { \
+	  rm -rf $(NODE) && mkdir -p $(NODE) && cp tests/outside/contract/package.json tests/outside/contract/package-lock.json $(NODE) && \
+	  { (cd $(NODE) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) || \
+	    { echo "outside: cannot fetch what tests/outside/contract/package-lock.json pins; is the npm package index reached?" >&2; \
+	      exit 1; }; } && \
+	  cp tests/outside/contract/package-lock.json $(NODE)/fetched.json; }
 	env -u HTTP_PROXY -u HTTPS_PROXY -u http_proxy -u https_proxy \
 	  $(VENV)/bin/python -B -W error::ResourceWarning -m unittest discover -s tests/outside
 

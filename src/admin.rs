@@ -51,6 +51,7 @@
 //! refused, except `/healthz`.
 
 mod accounts;
+pub(crate) mod api;
 mod auth;
 mod bulk;
 mod checks;

@@ -31,10 +31,12 @@ mod moments;
 mod output;
 mod pause;
 mod plan;
+pub mod planned;
 mod progress;
 mod put_back;
 mod reload;
 mod run;
+mod schema;
 mod screen;
 mod serve;
 mod service_manager;
@@ -102,6 +104,7 @@ pub async fn execute(cli: Cli, crash_points: Arc<dyn CrashPoints>) -> Result<Exi
         CliCommand::Doctor(args) => doctor::doctor(args, config).await,
         CliCommand::Health(args) => health::health(args, config).await,
         CliCommand::Explain(args) => explain::explain(args, config),
+        CliCommand::Schema { name } => schema::schema(name.as_deref()),
         CliCommand::Workflow(command) => workflow::workflow(command),
         CliCommand::Completions { shell } => manual::completions(*shell),
         CliCommand::Man { folder } => manual::man(folder.as_deref()),

@@ -14,6 +14,7 @@ mod allow;
 mod credentials;
 mod endpoints;
 mod error;
+mod json_schema;
 mod load;
 mod profile;
 mod raw_settings;
@@ -26,5 +27,8 @@ mod source;
 mod tests;
 
 pub use error::{ConfigError, Warning};
+pub use json_schema::json_schema;
 pub use profile::ProfileFor;
-pub use settings::{AccountConfig, AdminConfig, BrokerConfig, Config, LogConfig, LogFormat, StoreConfig, WorkerConfig};
+pub use settings::{
+    AccountConfig, AdminConfig, BrokerConfig, Config, DEFAULT_PREFIX, LogConfig, LogFormat, StoreConfig, WorkerConfig,
+};

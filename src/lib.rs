@@ -17,7 +17,7 @@
 //! | [`store`] | what is durable | engine and within |
 //! | [`broker`] | RabbitMQ | engine and within |
 //! | [`simulator`] | a cloud of one's own, behind real HTTP | domain, clock |
-//! | [`config`], [`telemetry`], [`admin`], [`cli`] | the process around it all | everything |
+//! | [`config`], [`telemetry`], [`admin`], [`schema`], [`cli`] | the process around it all | everything |
 
 pub mod actions;
 pub mod admin;
@@ -30,6 +30,7 @@ pub mod config;
 pub mod document;
 pub mod domain;
 pub mod engine;
+pub mod schema;
 pub mod simulator;
 pub mod store;
 pub mod sweep;

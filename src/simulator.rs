@@ -76,6 +76,7 @@ pub use building::BadWorld;
 pub use call_log::{CallCount, CallRecord, ParameterSet};
 pub use changes::OutsideChange;
 pub use combinations::{Combination, combinations};
+pub use control::CONTROL;
 pub use faults::{FaultKind, InjectedFault};
 pub use handle::Simulator;
 pub use ledger::{LedgerEffect, LedgerEntry};

@@ -21,6 +21,7 @@ mod matrix;
 mod outbox;
 mod plans;
 mod preflight;
+mod schemas;
 pub mod second_cloud;
 mod secrets;
 mod sources;

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+pub mod additive;
 pub mod apsaramq;
 pub mod bad_messages;
 pub mod clock_set;
@@ -18,6 +19,7 @@ pub mod postgres;
 pub mod process;
 pub mod rabbit;
 pub mod raw_amqp;
+pub mod schemas;
 pub mod site;
 pub mod stepping;
 pub mod terminal;

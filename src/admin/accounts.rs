@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::{Extension, Json};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::error::ApiError;
@@ -17,7 +18,7 @@ use crate::engine::guards::Pause;
 use crate::engine::ports::account::AccountReport;
 
 /// The answer to `GET /v1/accounts`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AccountsView {
     /// In the order of the uids.
     pub accounts: Vec<AccountView>,
@@ -27,7 +28,7 @@ pub struct AccountsView {
 }
 
 /// An account of a worker.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AccountView {
     /// What this worker knows of it.
     #[serde(flatten)]
@@ -41,14 +42,14 @@ pub struct AccountView {
 }
 
 /// The answer to `GET /v1/accounts/paused`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Paused {
     /// The pauses, in the order of their accounts' uids.
     pub accounts: Vec<Pause>,
 }
 
 /// The answer to `POST /v1/accounts/{uid}/unpause`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Unpaused {
     /// The account whose pause has ended.
     pub account: AccountUid,

@@ -2,6 +2,7 @@
 
 use axum::extract::{RawQuery, State};
 use axum::{Extension, Json};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::error::ApiError;
@@ -22,7 +23,7 @@ use crate::engine::record::{Mandate, Record, State as JobState};
 const MOST: usize = 1000;
 
 /// The answer to `GET /v1/bulk/…`: the jobs that a command with this filter would be about.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Matching {
     /// How many there are.
     pub total: usize,
@@ -31,7 +32,7 @@ pub struct Matching {
 }
 
 /// The answer to `POST /v1/bulk/…`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BulkDone {
     /// How many jobs the command was carried out on.
     pub done: usize,
@@ -45,7 +46,7 @@ pub struct BulkDone {
 }
 
 /// A job that a command was declined for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DeclinedJob {
     /// The job.
     pub uid: JobUid,

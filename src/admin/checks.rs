@@ -1,9 +1,10 @@
 //! What `/readyz` answers.
+use schemars::JsonSchema;
 
 use serde::{Deserialize, Serialize};
 
 /// The result of one check.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HealthCheck {
     /// `store`, `broker-consume`, `broker-publish`, `broker-reply`, `definitions` or `running`; or one that never fails:
     /// `accounts` lists those that are paused, refused or not reached, `outbox` counts messages that a queue refuses and those that
@@ -17,7 +18,7 @@ pub struct HealthCheck {
 }
 
 /// The answer to `GET /readyz`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Readiness {
     /// Whether all checks passed.
     pub ready: bool,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::JobUid;
@@ -12,7 +13,7 @@ use crate::engine::ports::mail::Outgoing;
 use crate::engine::ports::store::{EventHead, Rejected, UndeliverableRow};
 
 /// A page of rejections.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct RejectionPage {
     /// The number of rejections that match.
     pub total: u64,
@@ -23,7 +24,7 @@ pub struct RejectionPage {
 }
 
 /// A page of messages that could not be published.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct UndeliverablePage {
     /// The number of such messages that match.
     pub total: u64,
@@ -34,7 +35,7 @@ pub struct UndeliverablePage {
 }
 
 /// A message that could not be published.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Undeliverable {
     /// Its number in the outbox, by which `replay` and `drop` name it.
     pub number: i64,
@@ -76,7 +77,7 @@ impl Undeliverable {
 }
 
 /// The answer to `GET /v1/rejections/{uid}`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RejectionView {
     /// The rejection.
     #[serde(flatten)]
@@ -86,7 +87,7 @@ pub struct RejectionView {
 }
 
 /// A rejected message, as far as it is kept.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct KeptMessage {
     /// The body, or its beginning. What is no UTF-8 is replaced by U+FFFD.
     pub body: String,
@@ -123,14 +124,14 @@ impl KeptMessage {
 }
 
 /// The answer to `POST /v1/undeliverable/replay`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Replayed {
     /// The number of messages that will be sent again.
     pub replayed: usize,
 }
 
 /// The answer to `POST /v1/undeliverable/drop`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Dropped {
     /// The number of messages that were deleted.
     pub dropped: usize,

@@ -1,13 +1,14 @@
 //! Explains a job to an operator: why it is in its state, until when, and what happens next. Pure.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{AccountUid, JobUid, whole_second};
 use crate::engine::record::{Ending, Phase, Record, State, Turn, Undo};
 
 /// What an operator is told of a job.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Explanation {
     /// Why the job is in its state, in one sentence.
     pub why: String,

@@ -12,7 +12,7 @@ use crate::engine::ports::store::Filter;
 use crate::engine::record::State;
 
 /// The parameters of the language.
-const FILTERS: [&str; 13] = [
+pub(super) const FILTERS: [&str; 13] = [
     "state",
     "kind",
     "for",

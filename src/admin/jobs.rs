@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -19,7 +20,7 @@ use crate::engine::ports::store::StoreError;
 use crate::engine::record::{Record, State as JobState};
 
 /// A page of jobs.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct JobPage {
     /// Newest first.
     pub jobs: Vec<JobRow>,
@@ -29,7 +30,7 @@ pub struct JobPage {
 }
 
 /// A job of a page.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct JobRow {
     /// The record, as the store has it.
     #[serde(flatten)]
@@ -39,7 +40,7 @@ pub struct JobRow {
 }
 
 /// The answer to `GET /v1/jobs/{ref}`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct JobView {
     /// The record, as the store has it.
     pub job: Record,

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::checks::HealthCheck;
@@ -11,7 +12,7 @@ use crate::engine::ports::account::AccountReport;
 use crate::engine::record::Record;
 
 /// Jobs, or something else, that need a person for the same cause.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Need {
     /// `half-done`, `overdue`, the reason for which jobs are parked, `parked` for those that were not read, `undeliverable`,
     /// `messages-dead-lettered`, `account-refused`, or the name of a check that fails.

@@ -1,5 +1,6 @@
 //! Reading the configuration again while the worker runs, as a port: what reads it is no part of the API.
 
+use schemars::JsonSchema;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -9,14 +10,14 @@ use super::error::ApiError;
 use crate::domain::AccountUid;
 
 /// The answer to `POST /v1/reload`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Reloaded {
     /// What differs from before; empty if nothing does.
     pub changes: Vec<ConfigChange>,
 }
 
 /// A part of the configuration that is not what it was.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ConfigChange {
     /// `accounts`, `allow`, `approval`, `limits`, `budget`, `tokens`, `log`, or the section that needs a restart.
     pub part: String,

@@ -24,17 +24,19 @@ pub(super) enum Access {
 
 /// A path and its handler for one method.
 pub(super) struct Route {
+    /// `get` or `post`.
+    pub method: &'static str,
     pub path: &'static str,
     pub access: Access,
     handler: MethodRouter<Admin>,
 }
 
 fn get<H: Handler<T, Admin>, T: 'static>(path: &'static str, access: Access, handler: H) -> Route {
-    Route { path, access, handler: routing::get(handler) }
+    Route { method: "get", path, access, handler: routing::get(handler) }
 }
 
 fn post<H: Handler<T, Admin>, T: 'static>(path: &'static str, access: Access, handler: H) -> Route {
-    Route { path, access, handler: routing::post(handler) }
+    Route { method: "post", path, access, handler: routing::post(handler) }
 }
 
 /// Every path.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::checks::HealthCheck;
@@ -11,7 +12,7 @@ use crate::domain::AccountUid;
 use crate::engine::record::State as JobState;
 
 /// The answer to `GET /v1/status`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Status {
     /// The version of the program.
     pub version: String,
@@ -44,7 +45,7 @@ pub struct Status {
 }
 
 /// The jobs of a state that go on by themselves.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GoesOn {
     /// Queued, running or waiting.
     pub state: JobState,
@@ -58,7 +59,7 @@ pub struct GoesOn {
 }
 
 /// An account about which there is something to say.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AccountStatus {
     /// Its uid.
     pub account: AccountUid,

@@ -84,7 +84,11 @@ pub async fn engine_by(clock: Arc<dyn Clock>, observer: Arc<dyn Observer>) -> Ar
         clock,
         registry,
         policy: Policy::everybody().into(),
-        announcer: Announcer { exchange: "crossgrant.events".into(), hour: Hour::REAL },
+        announcer: Announcer {
+            exchange: "crossgrant.events".into(),
+            source: "/crossgrant/test".into(),
+            hour: Hour::REAL,
+        },
         crash_points: Arc::new(NoCrashes),
         observer,
         holder: "test".into(),

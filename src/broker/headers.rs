@@ -9,8 +9,8 @@ use serde_json::Value;
 const CUT: &str = "x-crossgrant-cut";
 
 /// What a frame holds besides headers: its own frame, the fixed part of the header, and the other properties, of which none
-/// is longer than 255 bytes (content type, correlation id, message id, delivery mode).
-const BESIDE: usize = 8 + 14 + 3 * 256 + 1 + 4;
+/// is longer than 255 bytes (content type, correlation id, message id, type, app id; timestamp, delivery mode).
+const BESIDE: usize = 8 + 14 + 5 * 256 + 8 + 1 + 4;
 
 /// The headers as they fit into a frame of `frame_max` bytes (0 is without limit). The largest are cut: a JSON array loses
 /// its last elements, so that it can still be read, and anything else is left out. A header of its own says which.

@@ -34,10 +34,13 @@ use super::settings::BrokerSettings;
 use super::state::{BrokerState, Link};
 use super::window::{self, Fault, Published, UnconfirmedMessage, WINDOW, confirming, short};
 use crate::clock::Clock;
-use crate::engine::ports::mail::{Delivered, Lane, Outgoing, PublishError, Publisher};
+use crate::engine::ports::mail::{Delivered, Lane, Outgoing, PublishError, Publisher, TIMESTAMP, TYPE};
 
 /// Into how many pieces a window is cut that failed. More pieces are more waits for confirms, fewer are more copies.
 const PIECES: usize = 8;
+
+/// AMQP `app_id` of everything that the worker publishes.
+const APP_ID: &str = "crossgrant";
 
 /// To how many messages of a window that is not confirmed the broker has come in any case. It stops reading when 32 messages
 /// of a channel wait for one quorum queue, or 400 for a classic one, but it takes those that it had read by then, and it
@@ -346,13 +349,22 @@ impl Publisher for AmqpPublisher {
 }
 
 fn unconfirmed(message: &Outgoing, frame_max: u32) -> Result<UnconfirmedMessage<'_>, BrokerError> {
-    let mut properties = BasicProperties::default().with_content_type(short("content_type", &message.content_type)?);
+    let mut properties = BasicProperties::default()
+        .with_content_type(short("content_type", &message.content_type)?)
+        .with_app_id(short("app_id", APP_ID)?);
+    let mut about = message.headers.clone();
+    if let Some(kind) = about.remove(TYPE) {
+        properties = properties.with_type(short("type", &kind)?);
+    }
+    if let Some(seconds) = about.remove(TIMESTAMP).and_then(|seconds| seconds.parse().ok()) {
+        properties = properties.with_timestamp(seconds);
+    }
     if let Some(id) = &message.correlation_id {
         properties = properties.with_correlation_id(short("correlation_id", id)?);
     }
-    if !message.headers.is_empty() {
+    if !about.is_empty() {
         let mut headers = FieldTable::default();
-        for (key, value) in fitting(&message.headers, frame_max) {
+        for (key, value) in fitting(&about, frame_max) {
             headers.insert(short("header name", &key)?, AMQPValue::LongString(LongString::from(value)));
         }
         properties = properties.with_headers(headers);

@@ -81,6 +81,7 @@ pub enum CliCommand {
     /// Put the store back from a backup. Its jobs look first, and park before they write; `resume` lets a job go on.
     Restore(RestoreArgs),
     /// Run a simulated cloud.
+    #[command(long_about = local::simulate())]
     Simulate(SimulateArgs),
     /// The commands that ask a running worker.
     #[command(flatten)]
@@ -95,6 +96,11 @@ pub enum CliCommand {
     Health(HealthArgs),
     /// Explain a reason or an error code, and what to do about it.
     Explain(ExplainArgs),
+    /// Print the contract for programs: a JSON Schema of jobs, events and answers, or AsyncAPI, or OpenAPI.
+    Schema {
+        /// The name of a schema, such as job, event.completed, asyncapi or openapi. Without one, list them.
+        name: Option<String>,
+    },
     /// Show the workflows, or check a workflow file.
     #[command(subcommand)]
     Workflow(WorkflowCommand),

@@ -10,7 +10,7 @@ use crate::cloud::{
     RouterTransport, Timeouts, Transport,
 };
 use crate::config::Config;
-use crate::domain::{Code, Hour};
+use crate::domain::{Code, Hour, event_source};
 use crate::engine::events::Announcer;
 use crate::engine::loops::shared::{Engine, EngineParts};
 use crate::engine::policy::Policy;
@@ -31,6 +31,8 @@ pub(super) struct EngineSettings {
     pub policy: Policy,
     /// The exchange that events are published to.
     pub exchange: String,
+    /// The name of the installation, which events tell.
+    pub installation: String,
     /// The name of this worker, as the holder of its leases.
     pub holder: String,
     pub metrics: Arc<Metrics>,
@@ -127,7 +129,7 @@ pub(super) async fn build(settings: EngineSettings) -> Result<(Arc<Engine>, Arc<
         catalog: Arc::new(catalog),
         registry: Arc::new(registry),
         policy: settings.policy.into(),
-        announcer: Announcer { exchange: settings.exchange, hour },
+        announcer: Announcer { exchange: settings.exchange, source: event_source(&settings.installation), hour },
         crash_points: settings.crash_points,
         observer: settings.metrics,
         holder: settings.holder,

@@ -14,6 +14,7 @@ use super::exit::{CliError, Exit};
 use super::input::{self, REQUESTER};
 use super::moments::Moments;
 use super::output;
+use super::planned::{Invalid, JobAnswer, NoJobAnswer, PlanAnswer, Refused, Verdict};
 use super::progress::ProgressLine;
 use super::text::{field, image};
 use crate::actions;
@@ -113,33 +114,33 @@ async fn plans(
     Ok(())
 }
 
-fn verdict(record: &Record) -> &'static str {
+fn verdict(record: &Record) -> Verdict {
     match record.state() {
-        State::Planned => "planned",
-        State::Failed => "failed",
-        _ => "unclear",
+        State::Planned => Verdict::Planned,
+        State::Failed => Verdict::Failed,
+        _ => Verdict::Unclear,
     }
 }
 
 fn object(planning: &Planning) -> Value {
     let JobPlan { admitted, record } = match planning {
         Ok(plan) => plan,
-        Err(faults) => return json!({"verdict": "invalid", "faults": faults}),
+        Err(faults) => return json!(PlanAnswer::NoJob(NoJobAnswer { verdict: Invalid::Invalid, faults })),
     };
-    let plan = record.plan.as_ref();
-    json!({
-        "id": record.job.id,
-        "requesters": admitted.as_ref().ok(),
-        "refused": admitted.as_ref().err().map(|why| json!({"reason": Reason::RefusedByPolicy, "message": why})),
-        "verdict": verdict(record),
-        "reason": record.phase.ending().map(|ending| ending.reason),
-        "message": record.why,
-        "findings": record.phase.ending().map(|ending| &ending.findings),
-        "plan": plan.map(|plan| &plan.calls),
-        "before": record.before,
-        "after": plan.and(record.after.as_ref()),
-        "effective_from": plan.and_then(|plan| plan.effective_from),
-    })
+    let (plan, ending) = (record.plan.as_ref(), record.phase.ending());
+    json!(PlanAnswer::Job(Box::new(JobAnswer {
+        id: &record.job.id,
+        requesters: admitted.as_deref().ok(),
+        refused: admitted.as_ref().err().map(|message| Refused { reason: Reason::RefusedByPolicy, message }),
+        verdict: verdict(record),
+        reason: ending.map(|ending| ending.reason),
+        message: &record.why,
+        findings: ending.map(|ending| &*ending.findings),
+        plan: plan.map(|plan| &*plan.calls),
+        before: record.before.as_ref(),
+        after: plan.and(record.after.as_ref()),
+        effective_from: plan.and_then(|plan| plan.effective_from),
+    })))
 }
 
 fn page(planning: &Planning, moments: &Moments) -> Vec<String> {
@@ -160,7 +161,7 @@ fn page(planning: &Planning, moments: &Moments) -> Vec<String> {
     let reason = record.phase.ending().filter(|_| record.state() != State::Planned);
     let reason = reason.map(|ending| format!(" ({}; `crossgrant explain {0}`)", ending.reason));
     let otherwise = if admitted.is_err() { "otherwise: " } else { "" };
-    lines.push(field(verdict(record), format!("{otherwise}{}{}", record.why, reason.unwrap_or_default())));
+    lines.push(field(verdict(record).as_str(), format!("{otherwise}{}{}", record.why, reason.unwrap_or_default())));
     // The findings of a planned job begin with its calls, which are listed below.
     let calls = record.plan.iter().filter(|_| record.state() == State::Planned).map(|plan| plan.calls.len()).sum();
     let findings = record.phase.ending().into_iter().flat_map(|ending| &ending.findings).skip(calls);

@@ -220,6 +220,7 @@ fn restarts(old: &Config, new: &Config) -> Vec<&'static str> {
         ("hour", old.hour != new.hour),
         ("[store]", store(old) != store(new) || old.keep != new.keep),
         ("[broker]", broker(&old.broker) != broker(&new.broker)),
+        ("[events]", old.installation != new.installation),
         ("[admin] listen, hosts", (old.admin.listen, &old.admin.hosts) != (new.admin.listen, &new.admin.hosts)),
         ("[cloud.endpoints]", old.endpoints != new.endpoints),
         ("[worker]", worker(old) != worker(new)),

@@ -108,6 +108,7 @@ async fn engine(args: &RunArgs, config: impl FnOnce() -> Result<Config, CliError
         access,
         policy: Policy::everybody(),
         exchange: Topology::new(PREFIX).events_exchange(),
+        installation: REQUESTER.into(),
         holder: REQUESTER.into(),
         metrics: Arc::new(Metrics::new()),
         crash_points: Arc::new(NoCrashes),

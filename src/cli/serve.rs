@@ -211,6 +211,7 @@ async fn engine(
         access,
         policy: config.policy(),
         exchange: Topology::new(config.broker.prefix.as_str()).events_exchange(),
+        installation: config.installation.clone(),
         holder: config.worker.name.clone(),
         metrics: Arc::clone(metrics),
         crash_points,

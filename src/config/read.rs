@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::error::Warning;
 use super::raw_settings::RawSettings;
 use super::settings::{
-    AccountConfig, AdminConfig, BrokerConfig, Config, LogConfig, LogFormat, StoreConfig, WorkerConfig,
+    AccountConfig, AdminConfig, BrokerConfig, Config, DEFAULT_PREFIX, LogConfig, LogFormat, StoreConfig, WorkerConfig,
 };
 use super::source::Setting;
 use super::{credentials, endpoints, schema};
@@ -24,6 +24,12 @@ use crate::workflow::{Overrides, OverridingFile};
 /// 400 days: the id of a ticket stays taken for more than a year.
 const KEEP: Duration = Duration::from_secs(400 * 86_400);
 
+/// The largest values of some numbers.
+pub(super) const MOST_CONCURRENCY: u64 = 65_536;
+pub(super) const MOST_PREFETCH: u64 = 65_535;
+pub(super) const MOST_CALLS: u64 = 10_000;
+pub(super) const MOST_LIMIT: u64 = 1_000_000;
+
 /// A message may come again long after it was taken: when the broker was down after the acknowledgement was sent, or when a
 /// person puts a dead-lettered one back the next morning.
 const LEAST_KEEP: Duration = Duration::from_secs(24 * 3600);
@@ -32,16 +38,18 @@ const LEAST_KEEP: Duration = Duration::from_secs(24 * 3600);
 pub(super) fn config(raw: &mut RawSettings<'_>) -> Config {
     let endpoints = endpoints::read(raw);
     let name = raw.text("worker", "name").map_or_else(host_name, |name| name.value);
+    let broker = read_broker(raw);
     Config {
         hour: read_hour(raw, &endpoints),
         store: read_store(raw, &name),
         keep: read_keep(raw),
-        broker: read_broker(raw),
+        installation: read_installation(raw, &broker.prefix),
+        broker,
         admin: read_admin(raw),
         endpoints,
         limits: read_limits(raw),
         worker: WorkerConfig {
-            concurrency: raw.number("worker", "concurrency", 1, 65_536).map_or(256, |n| n as usize),
+            concurrency: raw.number("worker", "concurrency", 1, MOST_CONCURRENCY).map_or(256, |n| n as usize),
             drain: raw.duration("worker", "drain").map_or(Duration::from_secs(20), |span| span.value),
             name,
         },
@@ -52,9 +60,7 @@ pub(super) fn config(raw: &mut RawSettings<'_>) -> Config {
         unbegun_per_instance: read_unbegun(raw),
         two_persons: raw.flag("approval", "two_persons").unwrap_or(false),
         log: LogConfig {
-            format: raw
-                .word("log", "format", &[("text", LogFormat::Text), ("json", LogFormat::Json)])
-                .unwrap_or(LogFormat::Text),
+            format: raw.word("log", "format", &LogFormat::WORDS).unwrap_or(LogFormat::Text),
             filter: raw.text("log", "filter").map_or("info".into(), |filter| filter.value),
         },
         warnings: Vec::new(),
@@ -130,7 +136,7 @@ fn read_broker(raw: &mut RawSettings<'_>) -> BrokerConfig {
             raw.report(&at, message);
         }
     }
-    let prefix = raw.text("broker", "prefix").map_or("crossgrant".to_owned(), |prefix| {
+    let prefix = raw.text("broker", "prefix").map_or(DEFAULT_PREFIX.to_owned(), |prefix| {
         if prefix.value.len() > 100 {
             raw.report(&prefix.location, "`prefix` must not be longer than 100 bytes");
         }
@@ -145,11 +151,27 @@ fn read_broker(raw: &mut RawSettings<'_>) -> BrokerConfig {
         urls: urls.unwrap_or_else(|| vec!["amqp://guest:guest@127.0.0.1:5672/%2f".into()]),
         prefix,
         prefetch: raw
-            .number("broker", "prefetch", 1, 65_535)
+            .number("broker", "prefetch", 1, MOST_PREFETCH)
             .map_or(200, |n| u16::try_from(n).expect("bounded just above")),
         declare: raw.flag("broker", "declare").unwrap_or_else(|| kind.declares()),
         ca_pem: raw.contents("broker", "ca_file").map(|(_, pem)| pem),
     }
+}
+
+/// The longest name of an installation: it is in every event.
+const LONGEST_INSTALLATION: usize = 64;
+
+/// By default the prefix: of two installations at one broker, each has its own.
+fn read_installation(raw: &mut RawSettings<'_>, prefix: &str) -> String {
+    let Some(Setting { value: name, location }) = raw.text("events", "installation") else { return prefix.to_owned() };
+    let of_a_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    if name.len() > LONGEST_INSTALLATION || !name.bytes().all(of_a_name) {
+        let message = format!(
+            "`installation` must be one word of at most {LONGEST_INSTALLATION} letters, digits, `-`, `_` and `.`, such as \"prod-hangzhou\""
+        );
+        raw.report(&location, message);
+    }
+    name
 }
 
 /// Below this the broker would take deliveries back faster than a busy store can commit them.
@@ -275,7 +297,7 @@ fn requesters_of(raw: &mut RawSettings<'_>, section: &str) -> Vec<Requester> {
 fn read_limits(raw: &mut RawSettings<'_>) -> Limits {
     let usual = Limits::default();
     let mut number = |section: &str, key: &str| {
-        let number = raw.number(section, key, 1, 10_000)?;
+        let number = raw.number(section, key, 1, MOST_CALLS)?;
         Some(u32::try_from(number).expect("bounded just above"))
     };
     Limits {
@@ -292,7 +314,7 @@ fn read_limits(raw: &mut RawSettings<'_>) -> Limits {
 fn read_hourly(raw: &mut RawSettings<'_>) -> HourlyLimits {
     let usual = HourlyLimits::default();
     let mut limit = |key: &str| {
-        let limit = raw.limit("limits", key, 1_000_000)?;
+        let limit = raw.limit("limits", key, MOST_LIMIT)?;
         Some(limit.map(|number| u32::try_from(number).expect("bounded just above")))
     };
     HourlyLimits {
@@ -306,7 +328,7 @@ fn read_hourly(raw: &mut RawSettings<'_>) -> HourlyLimits {
 const UNBEGUN_PER_INSTANCE: u32 = 100;
 
 fn read_unbegun(raw: &mut RawSettings<'_>) -> Option<u32> {
-    let limit = raw.limit("limits", "unbegun_per_instance", 1_000_000);
+    let limit = raw.limit("limits", "unbegun_per_instance", MOST_LIMIT);
     let limit = limit.map(|limit| limit.map(|number| u32::try_from(number).expect("bounded just above")));
     limit.unwrap_or(Some(UNBEGUN_PER_INSTANCE))
 }
@@ -322,7 +344,7 @@ fn read_accounts(raw: &mut RawSettings<'_>) -> BTreeMap<AccountUid, AccountConfi
         let section = format!("{}.{text}", schema::ACCOUNTS);
         let bare = raw.file.bare_accounts.get(&text).cloned();
         let Some(location) = raw.beginning(&section).or(bare) else { continue };
-        let sites = [("china", Site::China), ("international", Site::International)];
+        let sites = Site::ALL.map(|site| (site.as_str(), site));
         let site = raw.word(&section, "site", &sites).unwrap_or(Site::China);
         match AccountUid::parse(&*text) {
             Ok(uid) => {

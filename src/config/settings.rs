@@ -28,6 +28,8 @@ pub struct Config {
     pub keep: Duration,
     /// How to reach RabbitMQ.
     pub broker: BrokerConfig,
+    /// The name that events have for the workers which share the store: the same after a restart.
+    pub installation: String,
     /// Where the admin HTTP listens, and for whom.
     pub admin: AdminConfig,
     /// The endpoints of the cloud's products, where they replace the vendor's.
@@ -117,6 +119,9 @@ pub struct LogConfig {
     pub filter: String,
 }
 
+/// What the names of exchanges and queues begin with where no other prefix is configured.
+pub const DEFAULT_PREFIX: &str = "crossgrant";
+
 /// The form of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
@@ -124,6 +129,11 @@ pub enum LogFormat {
     Text,
     /// For programs: one object on each line.
     Json,
+}
+
+impl LogFormat {
+    /// The words for both.
+    pub(super) const WORDS: [(&'static str, Self); 2] = [("text", Self::Text), ("json", Self::Json)];
 }
 
 /// `[accounts."<uid>"]`

@@ -1,5 +1,6 @@
 mod credentials;
 mod endpoints;
+mod forms;
 mod profiles;
 
 use std::os::unix::fs::PermissionsExt;
@@ -78,6 +79,18 @@ fn everything_but_the_accounts_has_a_default() {
     assert!(!config.worker.name.is_empty());
     assert_eq!(config.endpoints, Endpoints::default());
     assert_eq!(config.warnings, vec![]);
+}
+
+#[test]
+fn an_installation_has_the_name_it_is_given_or_its_prefix() {
+    let installation = |text: &str| load(text, &[]).unwrap().installation;
+    assert_eq!(installation(""), "crossgrant");
+    assert_eq!(installation("[broker]\nprefix = \"cg\""), "cg");
+    assert_eq!(installation("[broker]\nprefix = \"cg\"\n[events]\ninstallation = \"prod.1_a-b\""), "prod.1_a-b");
+    for wrong in ["a b".to_owned(), "a/b".into(), "ü".into(), "x".repeat(65)] {
+        let found = faults(&format!("[events]\ninstallation = \"{wrong}\""), &[]);
+        assert!(found.len() == 1 && found[0].starts_with("2: `installation` must be one word"), "{found:?}");
+    }
 }
 
 #[test]

@@ -1,4 +1,5 @@
 //! What the cloud shows, in the API's own words: grant rules and attachments.
+use schemars::JsonSchema;
 
 use serde::{Deserialize, Serialize};
 
@@ -29,7 +30,7 @@ pub struct GrantRule {
 }
 
 /// The edition of the transit router an attachment belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Edition {
     /// Listed by `ListTransitRouter*Attachments` (API §A.8); has a payer.
@@ -81,7 +82,7 @@ pub struct ChildInstance {
 }
 
 /// One attachment of an instance in a CEN.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Attachment {
     /// `tr-attach-…`; for the Basic Edition, which has no attachment ids, the instance id.
     pub id: String,

@@ -3,13 +3,17 @@
 //! Every fault says where (a JSON Pointer into the body, or `amqp:` and a property), what is wrong and what would be
 //! right. Nothing here depends on time, policy or version, so the same message always gets the same answer.
 
+pub mod moment;
+mod schema;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+pub use self::schema::{BEYOND, Beyond, schema};
 use super::code::Code;
 use super::ids::{AccountUid, BadName, CenId, InstanceId, JobId, Region};
 use super::instance::{Cen, Instance, InstanceType};
@@ -39,7 +43,7 @@ const FIELDS: [&str; 10] =
     ["id", "kind", "instance", "cen", "order_type", "options", "not_before", "not_after", "mode", "labels"];
 
 /// One thing that is wrong with a message.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Fault {
     /// A JSON Pointer, or `amqp:` and the name of a property.
     pub at: String,
@@ -160,7 +164,7 @@ impl Faults {
         let instance = self.instance(fields);
         let cen = self.cen(fields);
         let asked = self.word(fields, "", "order_type", OrderType::ALL.map(OrderType::as_str), OrderType::parse, false);
-        let mode = self.word(fields, "", "mode", ["apply", "plan"], Mode::parse, false);
+        let mode = self.word(fields, "", "mode", Mode::ALL.map(Mode::as_str), Mode::parse, false);
         let not_before = self.time(fields, "not_before");
         let not_after = self.time(fields, "not_after");
         if not_before.zip(not_after).is_some_and(|(from, to)| from > to) {
@@ -269,15 +273,11 @@ impl Faults {
         let Some(options) = self.object(fields, "options") else { return Attachments::default() };
         let known: &[&str] = if kind == Some(Kind::Revoke) { &["attachments"] } else { &[] };
         self.unknown("/options", options, known);
-        let parse = |word: &str| match word {
-            "refuse" => Some(Attachments::Refuse),
-            "delete" => Some(Attachments::Delete),
-            _ => None,
-        };
         if known.is_empty() {
             return Attachments::default();
         }
-        self.word(options, "/options", "attachments", ["refuse", "delete"], parse, false).unwrap_or_default()
+        let words = Attachments::ALL.map(Attachments::as_str);
+        self.word(options, "/options", "attachments", words, Attachments::parse, false).unwrap_or_default()
     }
 
     fn labels(&mut self, fields: &Map<String, Value>) -> BTreeMap<String, String> {
@@ -418,7 +418,7 @@ impl Faults {
 
     fn time(&mut self, fields: &Map<String, Value>, name: &str) -> Option<Timestamp> {
         let text = self.string(fields, "", name, false)?;
-        let time = instant(text);
+        let time = moment::parse(text);
         if time.is_none() {
             let text = shown(text);
             let message = format!("{text:?} is not an RFC 3339 time such as \"2026-11-21T09:00:00Z\"");
@@ -434,17 +434,6 @@ impl Faults {
             self.add(&format!("{at}/{}", escape(name)), Code::JobUnknownField, message);
         }
     }
-}
-
-/// The instant that an RFC 3339 time names. The last 26 hours of the year 9999, with which many programs say "never", are
-/// beyond what the library of times can hold: they are its last instant.
-fn instant(text: &str) -> Option<Timestamp> {
-    let last_hours = || {
-        let pieces = jiff::fmt::temporal::Pieces::parse(text).ok()?;
-        let whole = pieces.time().is_some() && pieces.offset().is_some() && pieces.time_zone_annotation().is_none();
-        (whole && pieces.date() >= Timestamp::MAX.to_zoned(TimeZone::UTC).date()).then_some(Timestamp::MAX)
-    };
-    text.parse().ok().or_else(last_hours)
 }
 
 /// The faults as one text, for people: as many as fit into 1 KiB, and how many more there are.

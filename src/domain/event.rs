@@ -1,4 +1,5 @@
 //! Events: CloudEvents 1.0 in structured JSON, over the AMQP binding.
+use schemars::JsonSchema;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -58,20 +59,48 @@ impl EventType {
         format!("{TYPE_PREFIX}{}", self.routing_key())
     }
 
+    /// The name of the schema of its `data`, such as `event.completed`.
+    pub fn schema(self) -> String {
+        format!("event.{self}")
+    }
+
     /// Whether it is the last event of its job. A job has exactly one such event.
     pub fn is_terminal(self) -> bool {
         matches!(self, Self::Completed | Self::Planned | Self::Failed | Self::Superseded | Self::Cancelled)
     }
 }
 
+/// Version of the schemas of jobs, events, answers and the configuration. Raised with the first change that is not an addition.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// The URI of a schema: a name, since it must stay the same wherever the document lies. `crossgrant schema` prints the document.
+pub fn schema_uri(name: &str) -> String {
+    format!("urn:crossgrant:schema:{name}:v{SCHEMA_VERSION}")
+}
+
+/// The CloudEvents `source` of an installation: `/crossgrant/` and its name, as a URI reference (RFC 3986 section 3.3).
+pub fn event_source(installation: &str) -> String {
+    let mut source = "/crossgrant/".to_owned();
+    for byte in installation.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            source.push(char::from(byte));
+        } else {
+            source.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    source
+}
+
 /// One event. Its id is made of the job's uid and the number of the event, so a repetition has the same id.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Event<D = Value> {
     /// Version of CloudEvents: `1.0`.
+    #[schemars(extend("const" = "1.0"))]
     pub specversion: String,
     /// `<uid>.<number>`; a receiver tells a repetition by it.
     pub id: String,
-    /// The producer: `crossgrant`.
+    /// The producer: an installation of this program, that is the workers which share a store; see [`event_source`].
+    #[schemars(regex(pattern = "^/crossgrant/.+$"))]
     pub source: String,
     /// The event type, `crossgrant.job.…`.
     #[serde(rename = "type")]
@@ -81,31 +110,62 @@ pub struct Event<D = Value> {
     pub subject: Option<String>,
     /// When the decision it tells of was made.
     pub time: Timestamp,
-    /// Its place among the events of its job, counting from 1 (CloudEvents sequence extension: a string).
+    /// Its place among the events of its job, counting from 1, in ten digits, as many as the largest number has: receivers
+    /// sort it as text (CloudEvents sequence extension).
+    #[schemars(regex(pattern = "^[0-9]{10}$"))]
     pub sequence: String,
     /// W3C trace context of the request (CloudEvents distributed tracing extension).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
     /// Media type of `data`: `application/json`.
+    #[schemars(extend("const" = "application/json"))]
     pub datacontenttype: String,
+    /// Which schema `data` has: `urn:crossgrant:schema:event.<type>:v1`. `crossgrant schema event.<type>` prints it.
+    #[serde(default)]
+    pub dataschema: String,
     /// The job as it is after what happened.
     pub data: D,
 }
 
 impl<D> Event<D> {
-    /// The event of `kind` that is number `sequence` of job `uid`.
-    pub fn new(kind: EventType, uid: JobUid, sequence: u32, time: Timestamp, data: D) -> Self {
+    /// The event of `kind` that is number `sequence` of job `uid`, said by `source`.
+    pub fn new(source: &str, kind: EventType, uid: JobUid, sequence: u32, time: Timestamp, data: D) -> Self {
         Self {
             specversion: "1.0".into(),
             id: format!("{uid}.{sequence}"),
-            source: "crossgrant".into(),
+            source: source.to_owned(),
             kind: kind.name(),
             subject: None,
             time,
-            sequence: sequence.to_string(),
+            sequence: format!("{sequence:010}"),
             traceparent: None,
             datacontenttype: "application/json".into(),
+            dataschema: schema_uri(&kind.schema()),
             data,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_later_event_is_greater_as_text_too() {
+        let sequence = |number| {
+            let (uid, time) = (JobUid(uuid::Uuid::nil()), Timestamp::UNIX_EPOCH);
+            let event = Event::new("/crossgrant/x", EventType::Waiting, uid, number, time, ());
+            assert_eq!(event.id, format!("{uid}.{number}"), "the id is not padded");
+            event.sequence
+        };
+        let numbers = [1, 2, 9, 10, 11, 99, 100, 4_294_967_295];
+        let texts: Vec<String> = numbers.into_iter().map(sequence).collect();
+        assert!(texts.is_sorted() && texts.iter().all(|text| text.len() == 10), "{texts:?}");
+    }
+
+    #[test]
+    fn a_source_is_a_path_whatever_the_name() {
+        assert_eq!(event_source("prod-1"), "/crossgrant/prod-1");
+        assert_eq!(event_source("a b/ü?#%"), "/crossgrant/a%20b%2F%C3%BC%3F%23%25");
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! The shapes are those of the API document, section F. Every type reads and writes itself as a plain JSON string.
 
+use schemars::JsonSchema;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -13,13 +14,19 @@ use uuid::Uuid;
 pub struct BadName(pub(crate) String);
 
 macro_rules! name {
-    ($(#[$doc:meta])* $name:ident, $check:expr) => {
+    ($(#[$doc:meta])* $name:ident, $pattern:literal, $longest:literal, $check:expr) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
         #[serde(try_from = "String", into = "String")]
+        #[schemars(extend("pattern" = $pattern, "maxLength" = $longest))]
         pub struct $name(String);
 
         impl $name {
+            /// Its shape as a regular expression (ECMA-262), for schemas.
+            pub const PATTERN: &'static str = $pattern;
+            /// How many characters it has at most.
+            pub const LONGEST: usize = $longest;
+
             /// Makes a name of a text of the right shape; the error says what would be right.
             pub fn parse(text: impl Into<String>) -> Result<Self, BadName> {
                 let text = text.into();
@@ -65,6 +72,8 @@ macro_rules! name {
 name!(
     /// The uid of an Alibaba Cloud account: digits, usually 16 (API §F), so it does not fit a JSON double.
     AccountUid,
+    "^[1-9][0-9]{0,19}$",
+    20,
     |s| if (1..=20).contains(&s.len()) && s.bytes().all(|b| b.is_ascii_digit()) && !s.starts_with('0') {
         Ok(())
     } else {
@@ -75,12 +84,16 @@ name!(
 name!(
     /// A Cloud Enterprise Network instance, `cen-…` (API §F).
     CenId,
+    "^cen-[0-9a-z]{8,40}$",
+    44,
     |s| tail(s, "cen-").ok_or_else(|| "a CEN id looks like \"cen-44m0p68spvlrqq0001\"".into())
 );
 
 name!(
     /// A network instance, of any type: `vpc-…`, `vbr-…`, `ccn-…`, `vco-…`, `ecr-…` (API §F).
     InstanceId,
+    "^(vpc|vbr|ccn|vco|ecr)-[0-9a-z]{8,40}$",
+    44,
     |s| ["vpc-", "vbr-", "ccn-", "vco-", "ecr-"].iter().find_map(|p| tail(s, p)).ok_or_else(|| {
         "an instance id is one of vpc-, vbr-, ccn-, vco-, ecr- and 8 to 40 of 0-9 a-z, such as \
          \"vpc-bp1h8vbrbcgohcju50001\""
@@ -91,6 +104,8 @@ name!(
 name!(
     /// A region of the cloud, such as `cn-hangzhou` (API §F).
     Region,
+    "^[a-z]{2,4}(-[0-9a-z]+)+$",
+    64,
     |s| {
         let mut parts = s.split('-');
         let head = parts.next().unwrap_or("");
@@ -107,12 +122,16 @@ name!(
 name!(
     /// The requester's own idempotency key of a job: 1 to 128 printable ASCII characters.
     JobId,
+    "^[ -~]+$",
+    128,
     |s| printable(s, 128).ok_or_else(|| "a job id is 1 to 128 printable ASCII characters".into())
 );
 
 name!(
     /// Who asked: the `user_id` that the broker verified, or [`Requester::ANONYMOUS`].
     Requester,
+    "^[ -~]+$",
+    255,
     |s| printable(s, 255).ok_or_else(|| "a requester is 1 to 255 printable ASCII characters".into())
 );
 
@@ -127,7 +146,7 @@ impl Requester {
 }
 
 /// Our own name of a job: a UUIDv7, so that rows of one time lie together on disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct JobUid(pub Uuid);
 

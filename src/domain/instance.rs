@@ -1,4 +1,5 @@
 //! What is granted, and to whom.
+use schemars::JsonSchema;
 
 use serde::{Deserialize, Serialize};
 
@@ -39,7 +40,7 @@ impl InstanceType {
 /// A network instance and the account that owns it, the *resource account*.
 ///
 /// Invariant (kept by the contract): the id has the prefix of the type.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Instance {
     /// `VPC`, `VBR`, `CCN`, `VPN` or `ECR`.
     #[serde(rename = "type")]
@@ -53,7 +54,7 @@ pub struct Instance {
 }
 
 /// A CEN instance and the account that owns it, the *transit-router account*.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Cen {
     /// Its id.
     pub id: CenId,

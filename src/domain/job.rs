@@ -1,6 +1,7 @@
 //! A job as accepted: the normalized form of a message that passed the contract.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
@@ -48,7 +49,7 @@ words! {
 
 /// A valid request. Invariants, kept by the contract: `order_type` is present for payer-change, for grant of anything
 /// but a CCN, and absent otherwise; `attachments` is `Refuse` unless the kind is revoke; `not_before ≤ not_after`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Job {
     /// The idempotency key, unique for each requester.
     pub id: JobId,

@@ -4,6 +4,7 @@
 //! The metadata service of a machine and a credentials URI are no operations: they have no product, no budget and no
 //! permission. The error table alone names them, as `metadata`.
 
+use schemars::JsonSchema;
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize};
@@ -66,7 +67,8 @@ pub enum Purpose {
 macro_rules! operations {
     ($($(#[doc = $doc:literal])+ $name:ident: $product:ident, $called_as:ident, $purpose:ident;)+) => {
         /// An operation, under the name that the API has for it.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, JsonSchema)]
+        #[schemars(transform = crate::domain::listed)]
         pub enum Operation {
             $($(#[doc = $doc])+ $name,)+
         }

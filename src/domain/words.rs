@@ -4,7 +4,8 @@
 macro_rules! words {
     ($(#[$meta:meta])* $visibility:vis enum $name:ident { $($(#[$of_variant:meta])* $variant:ident = $word:literal,)+ }) => {
         $(#[$meta])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+        #[schemars(transform = crate::domain::listed)]
         $visibility enum $name {
             $($(#[$of_variant])* #[serde(rename = $word)] $variant,)+
         }
@@ -32,3 +33,16 @@ macro_rules! words {
     };
 }
 pub(crate) use words;
+
+/// Makes the schema of a list of words short: the words alone, since the documents say what each means.
+pub(crate) fn listed(schema: &mut schemars::Schema) {
+    let Some(fields) = schema.as_object_mut() else { return };
+    let Some(serde_json::Value::Array(each)) = fields.remove("oneOf") else { return };
+    let words = each.iter().flat_map(|one| match &one["enum"] {
+        serde_json::Value::Array(words) => words.clone(),
+        _ => vec![one["const"].clone()],
+    });
+    let words: Vec<serde_json::Value> = words.collect();
+    fields.insert("type".into(), "string".into());
+    fields.insert("enum".into(), words.into());
+}

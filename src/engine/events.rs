@@ -1,17 +1,17 @@
 //! The events of a job, made of its record.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::domain::contract::Fault;
 use crate::domain::{
     AccountUid, CONTENT_TYPE, Event, EventType, Hour, InstanceId, InstanceType, Job, JobUid, Kind, Operation,
     OrderType, REASONS_VERSION, Reason, Requester,
 };
 use crate::engine::decide::command::Command;
-use crate::engine::ports::mail::Outgoing;
+use crate::engine::ports::mail::{Outgoing, TIMESTAMP, TYPE};
 use crate::engine::ports::store::{EventKey, OutboundMessage};
 use crate::engine::record::{Commanded, Image, Outcome, Overtaker, PlannedCall, Record, State, Write};
 
@@ -20,6 +20,8 @@ use crate::engine::record::{Commanded, Image, Outcome, Overtaker, PlannedCall, R
 pub struct Announcer {
     /// The topic exchange of events.
     pub exchange: String,
+    /// Who says them, as [`event_source`](crate::domain::event_source) makes it.
+    pub source: String,
     /// The billing hour, to tell at which boundary a change took effect.
     pub hour: Hour,
 }
@@ -29,21 +31,29 @@ impl Announcer {
     pub fn message(&self, record: &mut Record, kind: EventType, now: Timestamp) -> OutboundMessage {
         record.sequence += 1;
         let record = &*record;
-        let mut event = Event::new(kind, record.uid, record.sequence, now, self.data(record, kind));
+        let mut event = Event::new(&self.source, kind, record.uid, record.sequence, now, self.data(record, kind));
         event.subject = Some(record.job.instance.id.to_string());
         event.traceparent.clone_from(&record.origin.traceparent);
         let key = EventKey { uid: record.uid, sequence: record.sequence, terminal: kind.is_terminal() };
-        self.post(&event, kind, record.origin.correlation_id.clone(), Some(key))
+        let Job { kind: of, cen, .. } = &record.job;
+        let about = [("kind", of.as_str()), ("requester", record.requester.as_str()), ("cen", cen.id.as_str())];
+        self.post(&event, kind, &about, record.origin.correlation_id.clone(), Some(key))
     }
 
-    /// An event as a message to the exchange of events.
+    /// An event as a message to the exchange of events. `about` are headers by which a headers exchange can choose: names of the
+    /// field, which are printable and have at most 255 bytes.
     pub fn post<D: Serialize>(
         &self,
         event: &Event<D>,
         kind: EventType,
+        about: &[(&str, &str)],
         correlation: Option<String>,
         key: Option<EventKey>,
     ) -> OutboundMessage {
+        let properties = [(TYPE, event.kind.clone()), (TIMESTAMP, event.time.as_second().max(0).to_string())];
+        let about = about.iter().map(|(name, text)| (*name, (*text).to_owned()));
+        let traceparent = event.traceparent.iter().map(|parent| ("traceparent", parent.clone()));
+        let headers = properties.into_iter().chain(about).chain(traceparent);
         let body = serde_json::to_vec(event).expect("an event is plain data and always serializes");
         OutboundMessage {
             outgoing: Outgoing {
@@ -52,11 +62,7 @@ impl Announcer {
                 routing_key: kind.routing_key(),
                 correlation_id: correlation,
                 content_type: CONTENT_TYPE.to_owned(),
-                headers: event
-                    .traceparent
-                    .iter()
-                    .map(|t| ("traceparent".to_owned(), t.clone()))
-                    .collect::<BTreeMap<_, _>>(),
+                headers: headers.map(|(name, text)| (name.to_owned(), text)).collect(),
                 body: Bytes::from(body),
             },
             event: key,
@@ -166,69 +172,134 @@ fn commanded(record: &Record, kind: EventType) -> Option<&Commanded> {
     record.commands.iter().rev().find(|commanded| commanded.command == command.as_str())
 }
 
+/// The fields that every event after the first has.
+const PROGRESS: &[&str] = &["attempts", "api_calls", "before", "after", "writes"];
+/// The fields of the event of a job that has ended or is parked.
+const REASON: &[&str] = &["reason", "reasons_version"];
+
+/// The fields that the data of such an event always has, besides those that all have.
+pub(crate) fn always(kind: EventType) -> Vec<&'static str> {
+    match kind {
+        EventType::Accepted | EventType::Rejected => vec![],
+        EventType::Waiting => PROGRESS.to_vec(),
+        EventType::Overdue => [PROGRESS, &["expected_at", "waiting_for"]].concat(),
+        EventType::Parked => [PROGRESS, REASON, &["half_done"]].concat(),
+        EventType::Overtaken => [PROGRESS, REASON, &["half_done", "overtaken_by"]].concat(),
+        EventType::Approved | EventType::Resumed | EventType::Cancelling => [PROGRESS, &["command"]].concat(),
+        EventType::Completed => [PROGRESS, REASON, &["verified_at"]].concat(),
+        EventType::Planned => [PROGRESS, REASON, &["plan", "effective_from"]].concat(),
+        EventType::Failed | EventType::Superseded | EventType::Cancelled => [PROGRESS, REASON].concat(),
+    }
+}
+
+/// The `data` of a `rejected` event.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct RejectedData<'a> {
+    /// Derived from the message: the same message again is the same rejection.
+    pub uid: JobUid,
+    /// Who has sent it.
+    pub requester: &'a Requester,
+    /// The id in the message; null if it has none that can be read.
+    pub job_id: Option<&'a str>,
+    /// Why it is no job: `invalid`, `id-reused`, `too-many` or `dead-lettered`.
+    pub reason: Reason,
+    /// Version of the list of reasons.
+    pub reasons_version: u32,
+    /// The faults as one text, for people.
+    pub message: &'a str,
+    /// Everything that is wrong with the message.
+    pub faults: &'a [Fault],
+}
+
 /// The `data` of every event but `rejected`: the job, its state, and what this event adds.
-#[derive(Serialize)]
-struct Data<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Data<'a> {
+    /// The id of the job here.
     uid: JobUid,
+    /// Who asked for it.
     requester: &'a Requester,
+    /// The job as it was asked for, with its defaults.
     job: &'a Job,
+    /// Its state after what happened.
     state: State,
+    /// When it was stored.
     accepted_at: Timestamp,
+    /// What happened, in one sentence for people.
     message: &'a str,
+    /// Why it ended or is parked: a reason of the closed list.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<Reason>,
+    /// Version of the list of reasons.
     #[serde(skip_serializing_if = "Option::is_none")]
     reasons_version: Option<u32>,
+    /// Each obstacle that was found, if there is more to say than `message`.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     findings: &'a [String],
     #[serde(flatten)]
     progress: Option<Progress<'a>>,
+    /// The top of the hour at which the new payer should be in force.
     #[serde(skip_serializing_if = "Option::is_none")]
     expected_at: Option<Timestamp>,
+    /// The new payer.
     #[serde(skip_serializing_if = "Option::is_none")]
     waiting_for: Option<OrderType>,
     #[serde(flatten)]
     plan: Option<Planned<'a>>,
     #[serde(flatten)]
     end: Option<Completed<'a>>,
+    /// Whether it wrote something and not everything is as it should be.
     #[serde(skip_serializing_if = "Option::is_none")]
     half_done: Option<bool>,
+    /// The operator's command that this tells of.
     #[serde(skip_serializing_if = "Option::is_none")]
     command: Option<&'a Commanded>,
+    /// The job that has begun on the same instance.
     #[serde(skip_serializing_if = "Option::is_none")]
     overtaken_by: Option<&'a Overtaker>,
 }
 
 /// The fields of every event but the first.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Progress<'a> {
+    /// Tries of all its steps together.
     attempts: u32,
+    /// Calls of the API made for this job. One that several jobs shared is counted once.
     api_calls: u32,
+    /// What the cloud showed before the first write; null if that is not known.
     before: Option<&'a Image>,
+    /// What the cloud showed last; of a plan, what it would show once everything is in force.
     after: Option<&'a Image>,
+    /// Every write, in order.
     writes: Vec<Written<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Planned<'a> {
+    /// The writes that would be made, in order.
     plan: &'a [PlannedCall],
+    /// When the new payer would be in force if the job began now; null if nothing waits for an hour.
     effective_from: Option<Timestamp>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Completed<'a> {
+    /// When the read began that showed the result.
     verified_at: Option<Timestamp>,
+    /// The other CENs that the instance is granted to, where they were read.
     #[serde(skip_serializing_if = "Option::is_none")]
     granted_to: Option<&'a Vec<String>>,
+    /// What the owner of the CEN needs to attach the instance. After a grant.
     #[serde(skip_serializing_if = "Option::is_none")]
     attach: Option<Attach<'a>>,
+    /// The last moment at which the change was not in force, and the first at which it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     effective_between: Option<[Timestamp; 2]>,
+    /// The top of the hour at which it came into force, if only one is possible.
     #[serde(skip_serializing_if = "Option::is_none")]
     effective_at: Option<Timestamp>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Attach<'a> {
     #[serde(rename = "type")]
     kind: InstanceType,
@@ -237,15 +308,23 @@ struct Attach<'a> {
 }
 
 /// A write, as events show it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Written<'a> {
+    /// Name of the step that wanted it.
     step: &'a str,
+    /// The operation that was called.
     operation: Operation,
+    /// The account it was made in.
     account: &'a AccountUid,
+    /// Id of the instance or the attachment it changes.
     resource: &'a str,
+    /// Whether it puts back what was there before the job.
     undo: bool,
+    /// How often it was sent.
     sends: u32,
+    /// When it was decided on.
     intended_at: Timestamp,
+    /// The payer it sets, if it sets one.
     #[serde(skip_serializing_if = "Option::is_none")]
     order_type: Option<OrderType>,
     #[serde(flatten)]
@@ -253,7 +332,7 @@ struct Written<'a> {
 }
 
 /// What is known of the effect of a write, as events show it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
 enum WrittenOutcome<'a> {
     Unknown,

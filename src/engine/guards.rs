@@ -7,6 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{AccountUid, Job, Kind, whole_second};
@@ -63,7 +64,7 @@ pub fn counted_as(job: &Job) -> Option<String> {
 }
 
 /// A paused account: jobs that act in it do not begin.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Pause {
     /// The paused account.
     pub account: AccountUid,

@@ -11,6 +11,7 @@ mod wait;
 mod write;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use commanded::{Commanded, Mandate};
@@ -26,7 +27,7 @@ pub use write::{Judged, Outcome, Write};
 use crate::domain::{Edition, Job, JobUid, Reason, Requester, whole_second};
 
 /// What the AMQP properties of the message say about answers.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Origin {
     /// AMQP `correlation_id`: echoed on every message about the job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -43,7 +44,7 @@ pub struct Origin {
 }
 
 /// Everything about one job. The store keeps it whole and takes what it indexes from it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Record {
     /// The id of the job here: a UUIDv7, so that ids ascend in the order of acceptance.
     pub uid: JobUid,

@@ -1,17 +1,6 @@
 //! The control endpoints: how a test or a person watches and changes the simulated cloud. They take no signature, so they are
 //! for the loopback only.
-//!
-//! | Request | Answer or effect |
-//! |---|---|
-//! | `GET /_sim/ledger` | every effect so far |
-//! | `GET /_sim/calls` | `{"total", "counts"}` |
-//! | `GET /_sim/parameter-sets` | the sets of parameters that each operation was called with |
-//! | `GET /_sim/state` | the present grants and attachments |
-//! | `POST /_sim/faults` | adds one fault or a list of faults · `DELETE` removes all faults |
-//! | `POST /_sim/release` | lets every held request go on |
-//! | `GET /_sim/switches` · `PUT` | the switches · changes those in the body |
-//! | `POST /_sim/do` | makes an [`OutsideChange`](super::OutsideChange) |
-//! | `GET /_sim/wait?…` | waits for `ledger=N` entries, a held request (`held=OPERATION`) or a number of calls (`calls=OPERATION:N`); after `timeout_ms` (30000) it answers 504 |
+//! [`CONTROL`] lists them.
 
 use std::time::Duration;
 
@@ -30,6 +19,25 @@ use super::handle::Simulator;
 use super::history::AsOf;
 use super::served::Served;
 use super::world::RouterEdition;
+
+/// What can be asked, and the answer or the effect.
+pub const CONTROL: [(&str, &str); 11] = [
+    ("GET /_sim/ledger", "Every effect so far."),
+    ("GET /_sim/calls", "How many calls came: `total`, and `counts` by operation."),
+    ("GET /_sim/parameter-sets", "The sets of parameters that each operation was called with."),
+    ("GET /_sim/state", "The present grants and attachments."),
+    ("POST /_sim/faults", "Adds the fault in the body, or a list of faults, such as a refused key."),
+    ("DELETE /_sim/faults", "Removes all faults."),
+    ("POST /_sim/release", "Lets every held request go on."),
+    ("GET /_sim/switches", "The switches: how the cloud behaves where its documents are silent."),
+    ("PUT /_sim/switches", "Changes the switches in the body."),
+    ("POST /_sim/do", "Makes the change in the body, as somebody else would."),
+    (
+        "GET /_sim/wait",
+        "Waits for `ledger=N` entries, a held request (`held=OPERATION`) or a number of calls (`calls=OPERATION:N`); \
+         after `timeout_ms` (30000) it answers 504.",
+    ),
+];
 
 pub(super) fn routes() -> Router<Served> {
     Router::new()
@@ -157,5 +165,20 @@ impl Simulator {
             });
             json!({"now": now, "grants": grants.collect::<Vec<_>>(), "attachments": attachments.collect::<Vec<_>>()})
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_endpoint_is_listed() {
+        let source = include_str!("control.rs").split("#[cfg(test)]").next().unwrap();
+        let served = source.split(".route(\"").skip(1).map(|rest| rest.split('"').next().unwrap().to_owned());
+        let listed = CONTROL.iter().map(|(request, _)| request.split_once("/_sim").unwrap().1.to_owned());
+        assert_eq!(served.collect::<BTreeSet<_>>(), listed.collect());
     }
 }

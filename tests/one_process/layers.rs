@@ -11,8 +11,19 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
     let workflow = [document.clone(), vec!["workflow"]].concat();
     let engine = [workflow.clone(), vec!["clock", "engine"]].concat();
     let outer = |own: &'static str| [engine.clone(), vec![own]].concat();
-    let process =
-        vec!["admin", "cli", "config", "telemetry", "actions", "sweep", "cloud", "store", "broker", "simulator"];
+    let process = vec![
+        "admin",
+        "cli",
+        "config",
+        "schema",
+        "telemetry",
+        "actions",
+        "sweep",
+        "cloud",
+        "store",
+        "broker",
+        "simulator",
+    ];
     let process = [engine.clone(), process].concat();
     BTreeMap::from([
         ("allocator", vec!["allocator"]),
@@ -30,6 +41,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("admin", process.clone()),
         ("cli", process.clone()),
         ("config", process.clone()),
+        ("schema", process.clone()),
         ("telemetry", process),
     ])
 }

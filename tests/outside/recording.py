@@ -138,6 +138,8 @@ class Recording(typing.NamedTuple):
     secrets: dict
     # What was said of the jobs that did not complete.
     failed: list
+    # Every event.
+    events: list
 
 
 def secrets_of(exchanges):
@@ -157,16 +159,18 @@ def secrets_of(exchanges):
 @functools.cache
 def recording():
     """Runs the worker through the proxy: jobs of every sort, plans and the doctor, with each sort of keys."""
-    exchanges, failed = [], []
+    exchanges, failed, events = [], [], []
     with tempfile.TemporaryDirectory() as folder:
         for credentials, work in ((of_roles(folder), jobs()), (of_the_machine(), many())):
             with Simulator(world(attachments=MANY)) as simulator, Proxy(simulator.host) as proxy:
                 config = configuration(proxy.url, folder, credentials)
                 for command in (["doctor", "--job", "JOBS", "--json"], ["doctor"], ["plan", "JOBS", "--json"]):
                     worker(command, config, work[:3])
-                failed += ends(worker(["run", "JOBS"], config, work))
+                done = worker(["run", "JOBS"], config, work)
+                failed += ends(done)
+                events += lines(done)
                 exchanges += proxy.exchanges
-    return Recording(exchanges, secrets_of(exchanges), failed)
+    return Recording(exchanges, secrets_of(exchanges), failed, events)
 
 
 def told(event):

@@ -18,7 +18,7 @@ const TERRAFORM_STATE: &str = r#"{"version": 4, "resources": [{"mode": "managed"
     "child_instance_id": "vpc-bp1h8vbrbcgohcju50005"}}]}]}"#;
 
 /// What comes of each command, in the order of the README: its exit code and a part of what it says.
-const COMMANDS: [(&str, i32, &str); 32] = [
+const COMMANDS: [(&str, i33, &str); 33] = [
     ("crossgrant --config crossgrant.toml serve", 0, "ready"),
     ("crossgrant submit job.json --wait", 0, "crossgrant.job.completed"),
     ("crossgrant status", 0, "NEEDS A PERSON  nothing"),
@@ -56,6 +56,7 @@ const COMMANDS: [(&str, i32, &str); 32] = [
     ("crossgrant doctor --probe job.json", 0, ""),
     ("crossgrant health", 0, "ready"),
     ("crossgrant explain attached", 0, "attached"),
+    ("crossgrant schema job", 0, "\"urn:crossgrant:schema:job:v1\""),
     ("crossgrant simulate --hour 10s", 0, "listen"),
     ("crossgrant version", 0, "schema of the store: SQLite "),
     ("sudo -u crossgrant crossgrant jobs", 0, ""),

@@ -29,6 +29,7 @@ use serde_json::{Value, json};
 
 use super::crash_script::Script;
 use super::postgres::{Cluster, Database};
+use super::schemas::check_event;
 
 pub const RESOURCE: &str = "1688000000000001";
 pub const CEN_OWNER: &str = "1250123456123456";
@@ -336,10 +337,12 @@ impl Plant {
         self.run_until(week).await;
     }
 
-    /// Every event of every job, in the order they were said.
+    /// Every event of a job, in the order they were said. Each has the schemas that it names.
     pub async fn events(&self, uid: JobUid) -> Vec<Value> {
         let events = self.store().events(uid).await.unwrap();
-        events.iter().map(|event| serde_json::from_str(event).unwrap()).collect()
+        let events: Vec<Value> = events.iter().map(|event| serde_json::from_str(event).unwrap()).collect();
+        events.iter().for_each(check_event);
+        events
     }
 
     /// The types of the events of a job, without their common prefix.
@@ -366,7 +369,7 @@ impl Plant {
 }
 
 pub fn announcer() -> Announcer {
-    Announcer { exchange: "crossgrant.events".into(), hour: Hour::REAL }
+    Announcer { exchange: "crossgrant.events".into(), source: "/crossgrant/test".into(), hour: Hour::REAL }
 }
 
 /// Without overrides. Read once: it is the same for all tests.

@@ -1,5 +1,10 @@
 //! The way out, and the other side of the contract.
 
+use crossgrant::engine::ports::mail::{TIMESTAMP, TYPE};
+use lapin::ExchangeKind;
+use lapin::options::{ExchangeBindOptions, ExchangeDeclareOptions, QueueBindOptions};
+use lapin::types::ShortString;
+
 use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -147,4 +152,54 @@ async fn a_message_that_a_client_rejects_is_kept() {
     let mut dead = take(settings.topology.dead_lettered_queue()).await;
     let rejected = soon("the rejected message", dead.next()).await.unwrap().unwrap();
     assert_eq!(rejected.properties.message_id().as_ref().map(|id| id.as_str()), Some("m00000"));
+}
+
+/// A consumer chooses by headers, without reading bodies, and finds what it is and when it was in the properties.
+#[tokio::test(flavor = "multi_thread")]
+async fn events_have_properties_and_can_be_chosen_by_their_headers() {
+    let rabbit = shared_rabbit();
+    let settings = settings(&rabbit);
+    let (publisher, _) = publisher(&settings);
+    publisher.publish(&[]).await.unwrap(); // declares
+    let (_conn, channel) = channel(&rabbit).await;
+    let (events, chosen) = (settings.topology.events_exchange(), format!("{}-chosen", settings.topology.prefix()));
+    let (transient, none) = (ExchangeDeclareOptions { auto_delete: true, ..Default::default() }, FieldTable::default());
+    channel.exchange_declare(chosen.as_str().into(), ExchangeKind::Headers, transient, none.clone()).await.unwrap();
+    let bind = ExchangeBindOptions::default();
+    channel
+        .exchange_bind(chosen.as_str().into(), events.as_str().into(), "job.#".into(), bind, none.clone())
+        .await
+        .unwrap();
+    let queue = channel.queue_declare("".into(), QueueDeclareOptions::exclusive(), none).await.unwrap();
+    let mut wanted = FieldTable::default();
+    for (name, value) in [("x-match", "all"), ("kind", "grant"), ("requester", "ticketing")] {
+        wanted.insert(name.into(), AMQPValue::LongString(value.into()));
+    }
+    let bind = QueueBindOptions::default();
+    channel.queue_bind(queue.name().clone(), chosen.as_str().into(), "".into(), bind, wanted).await.unwrap();
+
+    let of = |id: &str, kind: &str, requester: &str| {
+        let mut event = event(id, &events, "job.completed");
+        let about =
+            [("kind", kind), ("requester", requester), (TYPE, "crossgrant.job.completed"), (TIMESTAMP, "1764403200")];
+        event.headers.extend(about.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        event
+    };
+    let batch = [of("a", "revoke", "ticketing"), of("b", "grant", "ticketing"), of("c", "grant", "bot")];
+    soon("publish", publisher.publish(&batch)).await.unwrap();
+    let options = BasicConsumeOptions { no_ack: true, ..Default::default() };
+    let mut consumer =
+        channel.basic_consume(queue.name().clone(), "".into(), options, FieldTable::default()).await.unwrap();
+    let delivery = soon("event", consumer.next()).await.unwrap().unwrap();
+    let properties = delivery.properties;
+    let text = |text: &Option<ShortString>| text.as_ref().map(ToString::to_string);
+    assert_eq!(text(properties.message_id()).as_deref(), Some("b"), "the first that is bound is the only one");
+    assert_eq!(text(properties.kind()).as_deref(), Some("crossgrant.job.completed"));
+    assert_eq!(text(properties.app_id()).as_deref(), Some("crossgrant"));
+    assert_eq!(*properties.timestamp(), Some(1_764_403_200));
+    let headers: BTreeSet<String> = properties.headers().iter().flatten().map(|(name, _)| name.to_string()).collect();
+    assert_eq!(headers, ["kind", "requester", "traceparent"].map(str::to_owned).into(), "properties are no headers");
+    let depth = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::exclusive() };
+    let left = channel.queue_declare(queue.name().clone(), depth, FieldTable::default()).await.unwrap();
+    assert_eq!(left.message_count(), 0, "the others went elsewhere");
 }

@@ -6,7 +6,7 @@ use clap::Command;
 type Example = (&'static str, &'static str);
 
 /// The examples of the commands, in the order of `--help`.
-const EXAMPLES: [(&str, &[Example]); 37] = [
+const EXAMPLES: [(&str, &[Example]); 38] = [
     (
         "serve",
         &[
@@ -184,6 +184,14 @@ const EXAMPLES: [(&str, &[Example]); 37] = [
         &[
             ("crossgrant explain attached", "A reason of an event."),
             ("crossgrant explain Throttling.User", "An error code of the cloud."),
+        ],
+    ),
+    (
+        "schema",
+        &[
+            ("crossgrant schema", "The names of the schemas."),
+            ("crossgrant schema job", "The JSON Schema of a job."),
+            ("crossgrant schema asyncapi", "The messages, as AsyncAPI."),
         ],
     ),
     ("workflow list", &[("crossgrant workflow list", "The kinds of jobs.")]),

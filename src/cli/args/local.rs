@@ -9,6 +9,7 @@ use clap::Args;
 use super::values::{hour, requester};
 use crate::config::ProfileFor;
 use crate::domain::{Hour, Requester, parse_duration};
+use crate::simulator::CONTROL;
 
 /// `serve`
 #[derive(Debug, Args)]
@@ -116,6 +117,16 @@ pub struct RestoreArgs {
     /// The store was put back by other means, such as pg_restore or a snapshot: take it as it is.
     #[arg(long)]
     pub as_found: bool,
+}
+
+/// What `simulate --help` says, with what the simulated cloud can be asked besides the API.
+pub(super) fn simulate() -> String {
+    let listed = CONTROL.map(|(request, says)| format!("  {request}\n      {says}"));
+    format!(
+        "Run a simulated cloud.\n\nBesides the API it answers, without any key and for this machine only:\n{}\n\n\
+         A world file can have the same faults and switches from the start, as `[[faults]]` and `[switches]`.",
+        listed.join("\n")
+    )
 }
 
 /// `simulate`

@@ -10,7 +10,7 @@ fn uid(number: u128) -> JobUid {
 fn event_of(number: u128, kind: EventType, sequence: u32, more: Value) -> Vec<u8> {
     let mut data = json!({"uid": uid(number), "message": "the cloud said no"});
     data.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    serde_json::to_vec(&Event::new(kind, uid(number), sequence, Timestamp::UNIX_EPOCH, data)).unwrap()
+    serde_json::to_vec(&Event::new("/crossgrant/x", kind, uid(number), sequence, Timestamp::UNIX_EPOCH, data)).unwrap()
 }
 
 fn event(kind: EventType, sequence: u32) -> Vec<u8> {

@@ -13,6 +13,7 @@ use uuid::{ContextV7, Uuid};
 use crate::domain::contract::{self, Envelope, Fault, MAX_BODY};
 use crate::domain::reply_to::reply_to_fault;
 use crate::domain::{Code, Event, EventType, Job, JobUid, REASONS_VERSION, Reason, Requester};
+use crate::engine::events::RejectedData;
 use crate::engine::loops::shared::Engine;
 use crate::engine::ports::mail::{DeadLettered, Incoming, Intake, IntakeError, Outgoing, WholeBody};
 use crate::engine::ports::store::{Arrival, EventKey, Message, OutboundMessage, Rejection, StoreError, Taken};
@@ -259,15 +260,21 @@ impl Inbox {
         let body = incoming.whole.as_ref().map_or(&*incoming.body, |whole| whole.sha256.as_bytes());
         let name = [properties.as_bytes(), body].join(&0);
         let uid = JobUid(Uuid::new_v5(&Uuid::NAMESPACE_OID, &name));
-        let data = json!({
-            "uid": uid, "requester": requester, "job_id": id, "reason": reason, "reasons_version": REASONS_VERSION,
-            "message": message, "faults": reasons,
-        });
-        let mut event = Event::new(EventType::Rejected, uid, 1, now, data);
+        let data = RejectedData {
+            uid,
+            requester: &requester,
+            job_id: id.as_deref(),
+            reason,
+            reasons_version: REASONS_VERSION,
+            message: &message,
+            faults,
+        };
+        let mut event = Event::new(&self.engine.announcer.source, EventType::Rejected, uid, 1, now, data);
         event.traceparent.clone_from(&incoming.traceparent);
         let key = EventKey { uid, sequence: 1, terminal: false };
         let correlation = incoming.correlation_id.clone();
-        let said = self.engine.announcer.post(&event, EventType::Rejected, correlation, Some(key));
+        let about = [("requester", requester.as_str())];
+        let said = self.engine.announcer.post(&event, EventType::Rejected, &about, correlation, Some(key));
         // The broker keeps what it has dead-lettered.
         let copy = incoming.dead_lettered.is_none().then(|| self.dead_copy(uid, &reasons.to_string(), incoming));
         let outbound = copy.into_iter().chain([said]).collect();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{AccountUid, Operation};
@@ -12,7 +13,7 @@ use crate::domain::{AccountUid, Operation};
 ///
 /// Each worker knows it for itself, and does not tell the others: another worker may hold another credential for the same
 /// account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "state", rename_all = "kebab-case")]
 pub enum Standing {
     /// The credential was not used yet.
@@ -33,7 +34,7 @@ pub enum Standing {
 }
 
 /// The refusal of a credential.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RefusedCredential {
     /// The first refusal.
     pub since: Timestamp,
@@ -83,7 +84,7 @@ pub fn held_by(account: &AccountUid, refusal: &RefusedCredential) -> String {
 }
 
 /// An account, and what is known of it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AccountReport {
     /// Whose it is.
     pub uid: AccountUid,
@@ -107,7 +108,7 @@ pub struct AccountReport {
 }
 
 /// Calls per second of this worker as one account.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AccountBudget {
     /// Of each operation that reads.
     pub reads_per_second: f64,

@@ -114,6 +114,11 @@ pub trait Intake: Send + Sync + 'static {
     async fn resign(&self) {}
 }
 
+/// The name under which [`Outgoing::headers`] has AMQP `type`: what the message is.
+pub const TYPE: &str = "amqp:type";
+/// The name under which [`Outgoing::headers`] has AMQP `timestamp`, in seconds since 1970.
+pub const TIMESTAMP: &str = "amqp:timestamp";
+
 /// What is to be published: persistent, and mandatory unless it is for a direct reply-to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Outgoing {
@@ -127,7 +132,7 @@ pub struct Outgoing {
     pub correlation_id: Option<String>,
     /// AMQP `content_type`.
     pub content_type: String,
-    /// AMQP headers, as strings.
+    /// AMQP headers, as strings; [`TYPE`] and [`TIMESTAMP`] are properties among them. A store keeps all of them alike.
     pub headers: BTreeMap<String, String>,
     /// The payload.
     pub body: Bytes,

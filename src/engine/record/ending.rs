@@ -1,4 +1,5 @@
 //! Why a job goes back, is parked or has ended.
+use schemars::JsonSchema;
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +7,7 @@ use super::state::State;
 use crate::domain::Reason;
 
 /// Why a job that had begun to write goes back, and how it ends then.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Undo {
     /// Its state once everything is put back: failed or cancelled.
     pub ends: State,
@@ -17,7 +18,7 @@ pub struct Undo {
 }
 
 /// How a job ended, or why it is parked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Ending {
     /// One of the closed list of reasons, which the contract publishes.
     pub reason: Reason,

@@ -1,12 +1,13 @@
 //! What a look showed, as it is remembered.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{Attachment, OrderType};
 
 /// What one look showed of a grant: the `before` and `after` of events.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Image {
     /// When the look began.
     pub at: Timestamp,
@@ -24,7 +25,7 @@ pub struct Image {
 }
 
 /// Since when looks have been empty where an empty answer matters. The first of them is never believed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct EmptySince {
     /// No attachments at all, or fewer than were shown before: when the first such look was answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]

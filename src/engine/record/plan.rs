@@ -1,12 +1,13 @@
 //! The answer to a plan.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{AccountUid, Operation, OrderType};
 
 /// What carrying out a job would do, as the cloud is at the look.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Plan {
     /// The writes, in the order they would be made.
     pub calls: Vec<PlannedCall>,
@@ -17,7 +18,7 @@ pub struct Plan {
 }
 
 /// A write that would be made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PlannedCall {
     /// Name of the step that would make it.
     pub step: String,

@@ -1,12 +1,13 @@
 //! A wait for the top of an hour.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::OrderType;
 
 /// A wait for the top of an hour.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Wait {
     /// The payer that must come into force.
     pub goal: OrderType,

@@ -1,13 +1,14 @@
 //! A write and what is known of it: the audit trail.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{AccountUid, Operation, OrderType};
 use crate::workflow::{Class, Finding, Verdict};
 
 /// A write, from its intent, which is committed before it is sent, to what is known of it now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Write {
     /// Name of the step that wants it.
     pub step: String,
@@ -49,7 +50,7 @@ impl Write {
 }
 
 /// What the table of error classes said of a refusal when it was answered: it stays so when an operator changes the table.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Judged {
     /// What to do about it.
     pub class: Class,
@@ -67,7 +68,7 @@ impl From<Verdict<'_>> for Judged {
 }
 
 /// What is known of the effect of a write.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
 pub enum Outcome {
     /// The intent is committed. Whether it was sent and took effect is not known.

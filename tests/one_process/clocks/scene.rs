@@ -135,7 +135,11 @@ impl Scene {
             catalog: usual(),
             registry: Arc::new(actions::registry()),
             policy: Policy::everybody().into(),
-            announcer: Announcer { exchange: "crossgrant.events".into(), hour: Hour::REAL },
+            announcer: Announcer {
+                exchange: "crossgrant.events".into(),
+                source: "/crossgrant/test".into(),
+                hour: Hour::REAL,
+            },
             crash_points: self.hands.clone(),
             observer: self.hands.clone(),
             holder: "plant".into(),

@@ -1,0 +1,207 @@
+//! What each path is for, what it takes and what it answers: what OpenAPI and `docs/http.md` are made of. The roles are those of
+//! the routes.
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+
+use super::accounts::{AccountsView, Paused, Unpaused};
+use super::bulk::{BulkDone, Matching};
+use super::checks::Readiness;
+use super::dead::{Dropped, RejectionPage, Replayed, UndeliverablePage};
+use super::filter::FILTERS;
+use super::jobs::{JobPage, JobView};
+use super::mandate::SAID;
+use super::reload::Reloaded;
+use super::routes::{Access, routes};
+use super::status::Status;
+use super::tokens::AdminRole;
+use crate::engine::guards::Pause;
+use crate::engine::record::Record;
+
+/// An operation of the admin API.
+pub(crate) struct ApiOperation {
+    /// Its name, for programs made from the description.
+    pub name: &'static str,
+    /// `get` or `post`.
+    pub method: &'static str,
+    /// With its parameters in braces.
+    pub path: &'static str,
+    /// The lowest role that may call it; `None` for everybody.
+    pub role: Option<AdminRole>,
+    /// What it does, in one sentence.
+    pub says: &'static str,
+    /// The names of its query parameters.
+    pub takes: Vec<&'static str>,
+    /// What it answers when all is well.
+    pub answers: Answer,
+}
+
+/// The body of an answer.
+pub(crate) enum Answer {
+    /// JSON of this schema.
+    Json(fn(&mut SchemaGenerator) -> Schema),
+    /// Text of this media type.
+    Text(&'static str),
+}
+
+fn json<T: JsonSchema>() -> Answer {
+    Answer::Json(SchemaGenerator::subschema_for::<T>)
+}
+
+/// A row of the table: path and method, a name, what it does, what it takes, what it answers.
+type Row = (&'static str, &'static str, &'static str, &'static str, Vec<&'static str>, Answer);
+
+fn rows() -> Vec<Row> {
+    let filters = |also: &[&'static str]| [&FILTERS[..], also].concat();
+    let said = || SAID.to_vec();
+    let with_said = |also: &[&'static str]| [also, &SAID[..]].concat();
+    let bulk = || filters(&["before", "limit"]);
+    let command = || filters(&["expect", "before", "by", "reason"]);
+    vec![
+        ("get", "/healthz", "alive", "Tells that the process is alive.", vec![], Answer::Text("text/plain")),
+        ("get", "/readyz", "ready", "Runs the checks of every part; 503 when one fails.", vec![], json::<Readiness>()),
+        ("get", "/metrics", "metrics", "Gives the metrics.", vec![], Answer::Text("application/openmetrics-text")),
+        (
+            "get",
+            "/v1/status",
+            "status",
+            "Tells what needs a person, and what goes on by itself.",
+            vec![],
+            json::<Status>(),
+        ),
+        ("get", "/v1/jobs", "listJobs", "Lists jobs, newest first.", bulk(), json::<JobPage>()),
+        ("get", "/v1/jobs/{reference}", "showJob", "Shows a job with its events.", vec![], json::<JobView>()),
+        ("post", "/v1/jobs/{reference}/cancel", "cancelJob", "Ends a job, or undoes it.", said(), json::<Record>()),
+        ("post", "/v1/jobs/{reference}/resume", "resumeJob", "Lets a parked job go on.", said(), json::<Record>()),
+        (
+            "post",
+            "/v1/jobs/{reference}/release",
+            "releaseJob",
+            "Lets other jobs on the instance of a half-done job go on.",
+            said(),
+            json::<Record>(),
+        ),
+        (
+            "post",
+            "/v1/jobs/{reference}/approve",
+            "approveJob",
+            "Lets a job begin that an hourly limit has parked.",
+            said(),
+            json::<Record>(),
+        ),
+        (
+            "get",
+            "/v1/bulk/cancel",
+            "wouldCancel",
+            "Lists the jobs that a cancel would be about.",
+            bulk(),
+            json::<Matching>(),
+        ),
+        ("post", "/v1/bulk/cancel", "cancelJobs", "Cancels the jobs of a filter.", command(), json::<BulkDone>()),
+        (
+            "get",
+            "/v1/bulk/resume",
+            "wouldResume",
+            "Lists the jobs that a resume would be about.",
+            bulk(),
+            json::<Matching>(),
+        ),
+        (
+            "post",
+            "/v1/bulk/resume",
+            "resumeJobs",
+            "Lets the parked jobs of a filter go on.",
+            command(),
+            json::<BulkDone>(),
+        ),
+        ("get", "/v1/bulk/approve", "wouldApprove", "Lists the jobs that need approval.", bulk(), json::<Matching>()),
+        ("post", "/v1/bulk/approve", "approveJobs", "Approves the jobs of a filter.", command(), json::<BulkDone>()),
+        ("get", "/v1/accounts", "listAccounts", "Lists the accounts of this worker.", vec![], json::<AccountsView>()),
+        ("get", "/v1/accounts/paused", "listPaused", "Lists the paused accounts.", vec![], json::<Paused>()),
+        (
+            "post",
+            "/v1/accounts/{uid}/pause",
+            "pauseAccount",
+            "Pauses an account; `by` and `reason` are required.",
+            said(),
+            json::<Pause>(),
+        ),
+        ("post", "/v1/accounts/{uid}/unpause", "unpauseAccount", "Ends a pause.", said(), json::<Unpaused>()),
+        ("post", "/v1/reload", "reload", "Reads the configuration again.", vec![], json::<Reloaded>()),
+        (
+            "get",
+            "/v1/rejections",
+            "listRejections",
+            "Lists rejected messages.",
+            vec!["before", "limit"],
+            json::<RejectionPage>(),
+        ),
+        (
+            "get",
+            "/v1/undeliverable",
+            "listUndeliverable",
+            "Lists messages of the worker that could not be published.",
+            vec!["after", "limit"],
+            json::<UndeliverablePage>(),
+        ),
+        (
+            "post",
+            "/v1/undeliverable/replay",
+            "replayUndeliverable",
+            "Sends such messages again.",
+            with_said(&["number", "expect"]),
+            json::<Replayed>(),
+        ),
+        (
+            "post",
+            "/v1/undeliverable/drop",
+            "dropUndeliverable",
+            "Deletes such messages.",
+            with_said(&["number", "expect"]),
+            json::<Dropped>(),
+        ),
+    ]
+}
+
+/// Every operation, in the order of the routes. A route without a row here is left out, which a test sees.
+pub(crate) fn operations() -> Vec<ApiOperation> {
+    let mut rows = rows();
+    let described = |route: super::routes::Route| {
+        let at = rows.iter().position(|(method, path, ..)| (*method, *path) == (route.method, route.path))?;
+        let (method, path, name, says, takes, answers) = rows.remove(at);
+        let role = match route.access {
+            Access::Open => None,
+            Access::Needs(role) => Some(role),
+        };
+        Some(ApiOperation { name, method, path, role, says, takes, answers })
+    };
+    routes().into_iter().filter_map(described).collect()
+}
+
+/// What a parameter of a path or a query says.
+pub(crate) fn parameter(name: &str) -> &'static str {
+    match name {
+        "reference" => "The job: its uid, `requester/id`, or an id that only one requester has; percent-encoded.",
+        "uid" => "The uid of the account.",
+        "state" => "States, separated by commas.",
+        "kind" => "A kind of job.",
+        "for" => "Reasons of the closed list, separated by commas.",
+        "half-done" => "`true`: only jobs that are half done.",
+        "held" => "`true`: only jobs that a paused account holds.",
+        "account" => "The owner of the instance or of the CEN.",
+        "cen" => "The id of the CEN.",
+        "instance" => "The id of the instance.",
+        "requester" => "Who asked for the job.",
+        "label" => "A label, as `name=value`.",
+        "since" => "Accepted at or after this time, or as long ago.",
+        "until" => "Accepted before this time, or as long ago.",
+        "older-than" => "Accepted as long ago, or longer.",
+        "before" => "The `next` of the page before, or the `before` of the call before.",
+        "after" => "The `next` of the page before.",
+        "limit" => "The size of the page, 1 to 1000.",
+        "expect" => "How many there have to be; otherwise nothing is done (409).",
+        "number" => "The number of a message; may be there several times.",
+        "by" => "Who gives the command. Kept, and not verified.",
+        "reason" => "Why. Kept.",
+        other => unreachable!("a parameter that is not described: {other}"),
+    }
+}
