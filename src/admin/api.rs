@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use super::accounts::{AccountsView, Paused, Unpaused};
 use super::bulk::{BulkDone, Matching};
 use super::checks::Readiness;
-use super::dead::{Dropped, RejectionPage, Replayed, UndeliverablePage};
+use super::dead_view::{Dropped, RejectionPage, Replayed, UndeliverablePage};
 use super::filter::FILTERS;
 use super::jobs::{JobPage, JobView};
 use super::mandate::SAID;

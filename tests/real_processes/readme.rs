@@ -18,7 +18,7 @@ const TERRAFORM_STATE: &str = r#"{"version": 4, "resources": [{"mode": "managed"
     "child_instance_id": "vpc-bp1h8vbrbcgohcju50005"}}]}]}"#;
 
 /// What comes of each command, in the order of the README: its exit code and a part of what it says.
-const COMMANDS: [(&str, i33, &str); 33] = [
+const COMMANDS: [(&str, i32, &str); 33] = [
     ("crossgrant --config crossgrant.toml serve", 0, "ready"),
     ("crossgrant submit job.json --wait", 0, "crossgrant.job.completed"),
     ("crossgrant status", 0, "NEEDS A PERSON  nothing"),

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::local::CloudArgs;
 use super::values::cen;
-use super::worker::WorkerArgs;
+use super::shared::WorkerArgs;
 use crate::domain::Cen;
 
 /// `import`
