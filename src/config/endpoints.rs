@@ -11,28 +11,30 @@ const METADATA: &str = "metadata";
 
 /// Reads the endpoints that replace the vendor's own.
 pub(super) fn read(raw: &mut RawSettings<'_>) -> Endpoints {
+    // Read in any case, so that a value that is neither true nor false is reported, and once.
+    let plain = raw.flag("cloud", "plain_http") == Some(true);
     Endpoints {
-        cbn: central(raw, "cbn"),
-        sts: sts(raw),
-        smartag: pattern(raw, "smartag"),
-        vpc: pattern(raw, "vpc"),
-        metadata: central(raw, METADATA),
+        cbn: central(raw, "cbn", plain),
+        sts: sts(raw, plain),
+        smartag: pattern(raw, "smartag", plain),
+        vpc: pattern(raw, "vpc", plain),
+        metadata: central(raw, METADATA, plain),
     }
 }
 
-fn pattern(raw: &mut RawSettings<'_>, product: &str) -> Option<EndpointPattern> {
+fn pattern(raw: &mut RawSettings<'_>, product: &str, plain: bool) -> Option<EndpointPattern> {
     let pattern = raw.parsed::<EndpointPattern>(SECTION, product)?;
-    refuse_plain(raw, product, &pattern);
+    refuse_plain(raw, product, &pattern, plain);
     Some(pattern.value)
 }
 
 /// Requests carry signatures and tokens, so plain HTTP to another machine has to be asked for.
-fn refuse_plain(raw: &mut RawSettings<'_>, what: &str, endpoint: &Setting<EndpointPattern>) {
+fn refuse_plain(raw: &mut RawSettings<'_>, what: &str, endpoint: &Setting<EndpointPattern>, plain: bool) {
     let readable = match endpoint.value.in_region(None) {
         Some(service) if what == METADATA => service.is_readable_as_metadata(),
         _ => endpoint.value.is_readable_on_the_way(),
     };
-    if readable && raw.flag("cloud", "plain_http") != Some(true) {
+    if readable && !plain {
         let message = format!(
             "`{what}` is plain http to another machine, so requests and their tokens can be read on the way: write https, or \
              set `[cloud] plain_http = true` if the way is private"
@@ -42,9 +44,9 @@ fn refuse_plain(raw: &mut RawSettings<'_>, what: &str, endpoint: &Setting<Endpoi
 }
 
 /// The endpoint of a product that is called in no region.
-fn central(raw: &mut RawSettings<'_>, product: &str) -> Option<Endpoint> {
+fn central(raw: &mut RawSettings<'_>, product: &str, plain: bool) -> Option<Endpoint> {
     let pattern = raw.parsed::<EndpointPattern>(SECTION, product)?;
-    refuse_plain(raw, product, &pattern);
+    refuse_plain(raw, product, &pattern, plain);
     let endpoint = pattern.value.in_region(None);
     if endpoint.is_none() {
         let message =
@@ -56,10 +58,10 @@ fn central(raw: &mut RawSettings<'_>, product: &str) -> Option<Endpoint> {
 
 /// By the vendor's rule (API §K): the configured endpoint; else the host that a variable names; else the host in the region
 /// that a variable names, on the private network if a third variable says so; else the central one.
-fn sts(raw: &mut RawSettings<'_>) -> Option<Endpoint> {
+fn sts(raw: &mut RawSettings<'_>, plain: bool) -> Option<Endpoint> {
     let region = raw.parsed::<Region>(VENDOR, "sts_region").map(|region| region.value);
     if let Some(pattern) = raw.parsed::<EndpointPattern>(SECTION, "sts") {
-        refuse_plain(raw, "sts", &pattern);
+        refuse_plain(raw, "sts", &pattern, plain);
         let endpoint = pattern.value.in_region(region.as_ref());
         if endpoint.is_none() {
             let message = format!("`sts` has `{{region}}`, and {STS_REGION}, which would replace it, is not set");
@@ -72,7 +74,7 @@ fn sts(raw: &mut RawSettings<'_>) -> Option<Endpoint> {
         let url = if host.value.contains("://") { host.value.clone() } else { format!("https://{}", host.value) };
         return match Endpoint::parse(&url) {
             Ok(endpoint) => {
-                refuse_plain(raw, STS_ENDPOINT, &Setting { value: (&endpoint).into(), location: host.location });
+                refuse_plain(raw, STS_ENDPOINT, &Setting { value: (&endpoint).into(), location: host.location }, plain);
                 Some(endpoint)
             }
             Err(error) => {
