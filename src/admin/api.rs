@@ -6,8 +6,11 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use super::accounts::{AccountsView, Paused, Unpaused};
 use super::bulk::{BulkDone, Matching};
 use super::checks::Readiness;
-use super::dead_view::{Dropped, RejectionPage, Replayed, UndeliverablePage};
+use super::dead_filter::DEAD_FILTERS;
+use super::dead_groups::DeadGroups;
+use super::dead_view::{Dropped, RejectionPage, RejectionView, Replayed, UndeliverablePage};
 use super::filter::FILTERS;
+use super::history::{MatchingEvents, ReplayedEvents};
 use super::jobs::{JobPage, JobView};
 use super::mandate::SAID;
 use super::reload::Reloaded;
@@ -55,6 +58,8 @@ fn rows() -> Vec<Row> {
     let said = || SAID.to_vec();
     let with_said = |also: &[&'static str]| [also, &SAID[..]].concat();
     let bulk = || filters(&["before", "limit"]);
+    let dead = |also: &[&'static str]| [&DEAD_FILTERS[..], also].concat();
+    let dead_command = || with_said(&dead(&["number", "expect"]));
     let command = || filters(&["expect", "before", "by", "reason"]);
     vec![
         ("get", "/healthz", "alive", "Tells that the process is alive.", vec![], Answer::Text("text/plain")),
@@ -129,35 +134,75 @@ fn rows() -> Vec<Row> {
         ("post", "/v1/reload", "reload", "Reads the configuration again.", vec![], json::<Reloaded>()),
         (
             "get",
+            "/v1/dead",
+            "groupDead",
+            "Groups rejected and undeliverable messages by their cause.",
+            DEAD_FILTERS.to_vec(),
+            json::<DeadGroups>(),
+        ),
+        (
+            "get",
             "/v1/rejections",
             "listRejections",
             "Lists rejected messages.",
-            vec!["before", "limit"],
+            dead(&["before", "limit"]),
             json::<RejectionPage>(),
+        ),
+        (
+            "get",
+            "/v1/rejections/{uid}",
+            "showRejection",
+            "Shows a rejected message, as far as it is kept.",
+            vec![],
+            json::<RejectionView>(),
+        ),
+        (
+            "post",
+            "/v1/rejections/drop",
+            "dropRejections",
+            "Deletes rejected messages.",
+            with_said(&["uid"]),
+            json::<Dropped>(),
         ),
         (
             "get",
             "/v1/undeliverable",
             "listUndeliverable",
             "Lists messages of the worker that could not be published.",
-            vec!["after", "limit"],
+            dead(&["after", "limit"]),
             json::<UndeliverablePage>(),
         ),
         (
             "post",
             "/v1/undeliverable/replay",
             "replayUndeliverable",
-            "Sends such messages again.",
-            with_said(&["number", "expect"]),
+            "Sends such messages again: those that are numbered, or those that match.",
+            dead_command(),
             json::<Replayed>(),
         ),
         (
             "post",
             "/v1/undeliverable/drop",
             "dropUndeliverable",
-            "Deletes such messages.",
-            with_said(&["number", "expect"]),
+            "Deletes such messages: those that are numbered, or those that match.",
+            dead_command(),
             json::<Dropped>(),
+        ),
+        (
+            "get",
+            "/v1/events/replay",
+            "wouldReplayEvents",
+            "Counts the kept events that would be published again.",
+            vec!["since", "until", "job", "type"],
+            json::<MatchingEvents>(),
+        ),
+        (
+            "post",
+            "/v1/events/replay",
+            "replayEvents",
+            "Publishes kept events again.",
+            with_said(&["since", "until", "job", "type", "expect"]),
+            json::<ReplayedEvents>(),
         ),
     ]
 }
@@ -181,10 +226,10 @@ pub(crate) fn operations() -> Vec<ApiOperation> {
 pub(crate) fn parameter(name: &str) -> &'static str {
     match name {
         "reference" => "The job: its uid, `requester/id`, or an id that only one requester has; percent-encoded.",
-        "uid" => "The uid of the account.",
+        "uid" => "The uid of the account, or of the rejected message.",
         "state" => "States, separated by commas.",
         "kind" => "A kind of job.",
-        "for" => "Reasons of the closed list, separated by commas.",
+        "for" => "Reasons of the closed list, separated by commas; of dead messages the cause, or the code of a fault.",
         "half-done" => "`true`: only jobs that are half done.",
         "held" => "`true`: only jobs that a paused account holds.",
         "account" => "The owner of the instance or of the CEN.",
@@ -192,8 +237,11 @@ pub(crate) fn parameter(name: &str) -> &'static str {
         "instance" => "The id of the instance.",
         "requester" => "Who asked for the job.",
         "label" => "A label, as `name=value`.",
-        "since" => "Accepted at or after this time, or as long ago.",
-        "until" => "Accepted before this time, or as long ago.",
+        "since" => "From this time on, or from as long ago: when the job was accepted, or the event happened.",
+        "until" => "Before this time, or as long ago.",
+        "to" => "The queue or exchange that a message was for.",
+        "job" => "The job that the events are about.",
+        "type" => "The type of the events.",
         "older-than" => "Accepted as long ago, or longer.",
         "before" => "The `next` of the page before, or the `before` of the call before.",
         "after" => "The `next` of the page before.",

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::dead_filter::codes;
@@ -14,7 +15,7 @@ use crate::engine::ports::store::Rejected;
 const MOST_GROUPS: usize = 100;
 
 /// The answer to `GET /v1/dead`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DeadGroups {
     /// How many rejected messages match.
     pub rejected: u64,
@@ -28,7 +29,7 @@ pub struct DeadGroups {
 }
 
 /// Dead messages with one cause.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DeadGroup {
     /// `rejected` or `undeliverable`.
     pub what: String,

@@ -3,6 +3,7 @@
 use axum::extract::{Path, RawQuery, State};
 use axum::{Extension, Json};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::error::ApiError;
@@ -16,7 +17,7 @@ use crate::engine::loops::replay::{ChosenEvents, EventChoice, MOST_EVENTS};
 use crate::engine::record::Mandate;
 
 /// The answer to `GET /v1/events/replay`: the events that `POST` would publish again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MatchingEvents {
     /// How many there are.
     pub total: usize,
@@ -35,7 +36,7 @@ pub struct MatchingEvents {
 }
 
 /// The answer to `POST /v1/events/replay`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReplayedEvents {
     /// How many events will be published again.
     pub replayed: usize,

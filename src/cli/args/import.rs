@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::local::CloudArgs;
-use super::values::cen;
 use super::shared::WorkerArgs;
+use super::values::cen;
 use crate::domain::Cen;
 
 /// `import`
