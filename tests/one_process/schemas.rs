@@ -271,13 +271,14 @@ fn every_rule_that_no_schema_says_is_one() {
     let bodies = [
         (Code::JobWrongType, "/instance/owner", with("/instance/owner", json!(1_688_000_000_000_001.0))),
         (Code::JobWrongType, "/cen/owner", with("/cen/owner", json!(1e15))),
-        (Code::JobBadValue, "/not_before", with("/not_before", json!("9999-12-31T23:59:59-12:00"))),
-        (Code::JobBadValue, "/not_after", with("/not_after", json!("9999-12-31T23:59:59-12:00"))),
+        (Code::JobBadValue, "/not_before", with("/not_before", json!("2026-02-30T09:00:00Z"))),
+        (Code::JobBadValue, "/not_after", with("/not_after", json!("2026-02-30T09:00:00Z"))),
         (Code::JobNeverBegins, "/not_after", never),
         (Code::JobBadLabel, "/labels", with("/labels", json!({"ü".repeat(60): "ä".repeat(200)}))),
     ];
+    let by_shape = jsonschema::draft202012::options().build(&document("job").unwrap()).unwrap();
     for (code, at, body) in &bodies {
-        assert_eq!(faults("job", body), Vec::<String>::new(), "{at}");
+        assert!(by_shape.is_valid(body), "{at}");
         let found = read(body);
         let rule = BEYOND.iter().find(|rule| (rule.code, rule.at) == (*code, *at)).unwrap();
         assert!(!found.is_empty() && found.iter().all(|fault| rule.covers(fault.code, &fault.at)), "{at}: {found:?}");

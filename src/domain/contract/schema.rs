@@ -46,7 +46,7 @@ pub const BEYOND: [Beyond; 18] = {
         beyond(
             Code::JobBadValue,
             "/not_before",
-            "Its month has the day, and in UTC it is before the last day of the year 9999.",
+            "Its month has the day; a validator that checks `format` sees that too.",
         ),
         beyond(Code::JobBadValue, "/not_after", "The same."),
         beyond(Code::JobNeverBegins, "/not_after", "It is not before `not_before`."),
