@@ -64,6 +64,54 @@ impl EventType {
     }
 }
 
+words! {
+    /// What happened to a batch.
+    pub enum BatchEventType {
+        /// Its first job is stored. It will end in exactly one `ended`.
+        Accepted = "accepted",
+        /// Jobs have moved on. At most once a minute.
+        Progress = "progress",
+        /// All its jobs have ended.
+        Ended = "ended",
+    }
+}
+
+/// The type of any event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Topic {
+    /// Of a job.
+    Job(EventType),
+    /// Of a batch.
+    Batch(BatchEventType),
+}
+
+impl Topic {
+    /// The routing key: the type without its prefix, such as `batch.ended`.
+    pub fn routing_key(self) -> String {
+        match self {
+            Self::Job(kind) => kind.routing_key(),
+            Self::Batch(kind) => format!("batch.{kind}"),
+        }
+    }
+
+    /// The CloudEvents `type`, such as `crossgrant.batch.ended`.
+    pub fn name(self) -> String {
+        format!("{TYPE_PREFIX}{}", self.routing_key())
+    }
+}
+
+impl From<EventType> for Topic {
+    fn from(kind: EventType) -> Self {
+        Self::Job(kind)
+    }
+}
+
+impl From<BatchEventType> for Topic {
+    fn from(kind: BatchEventType) -> Self {
+        Self::Batch(kind)
+    }
+}
+
 /// One event. Its id is made of the job's uid and the number of the event, so a repetition has the same id.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event<D = Value> {
@@ -73,7 +121,7 @@ pub struct Event<D = Value> {
     pub id: String,
     /// The producer: `crossgrant`.
     pub source: String,
-    /// The event type, `crossgrant.job.…`.
+    /// The event type, `crossgrant.job.…` or `crossgrant.batch.…`.
     #[serde(rename = "type")]
     pub kind: String,
     /// The instance id, where one is known.
@@ -93,13 +141,13 @@ pub struct Event<D = Value> {
 }
 
 impl<D> Event<D> {
-    /// The event of `kind` that is number `sequence` of job `uid`.
-    pub fn new(kind: EventType, uid: JobUid, sequence: u32, time: Timestamp, data: D) -> Self {
+    /// The event of `kind` that is number `sequence` of the job or batch `uid`.
+    pub fn new(kind: impl Into<Topic>, uid: JobUid, sequence: u32, time: Timestamp, data: D) -> Self {
         Self {
             specversion: "1.0".into(),
             id: format!("{uid}.{sequence}"),
             source: "crossgrant".into(),
-            kind: kind.name(),
+            kind: kind.into().name(),
             subject: None,
             time,
             sequence: sequence.to_string(),

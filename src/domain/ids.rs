@@ -111,6 +111,12 @@ name!(
 );
 
 name!(
+    /// The requester's own name of a batch of jobs: 1 to 128 printable ASCII characters.
+    BatchId,
+    |s| printable(s, 128).ok_or_else(|| "a batch id is 1 to 128 printable ASCII characters".into())
+);
+
+name!(
     /// Who asked: the `user_id` that the broker verified, or [`Requester::ANONYMOUS`].
     Requester,
     |s| printable(s, 255).ok_or_else(|| "a requester is 1 to 255 printable ASCII characters".into())

@@ -149,6 +149,7 @@ impl Pattern {
             outbound,
             reused,
             most_unbegun: None,
+            batch: None,
         })))
     }
 }
