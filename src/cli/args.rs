@@ -16,8 +16,9 @@ use clap::{Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand
 pub(super) use about::{DoctorArgs, ExplainArgs, HealthArgs, WorkflowCommand};
 pub(super) use local::{BackupArgs, PlanArgs, PutBackArgs, RestoreArgs, RunArgs, ServeArgs, SimulateArgs, SubmitArgs};
 pub(super) use worker::{
-    AccountsArgs, CommandArgs, DeadChoiceArgs, DeadCommand, DeadListArgs, JobsArgs, MandateArgs, PauseArgs, PausedArgs,
-    ReleaseArgs, ReloadArgs, ShowArgs, StatusArgs, UnpauseArgs, WaitArgs, WorkerArgs, WorkerCommand,
+    AccountsArgs, BatchCommand, BatchListArgs, BatchShowArgs, CommandArgs, DeadChoiceArgs, DeadCommand, DeadListArgs,
+    JobsArgs, MandateArgs, PauseArgs, PausedArgs, ReleaseArgs, ReloadArgs, ShowArgs, StatusArgs, UnpauseArgs, WaitArgs,
+    WorkerArgs, WorkerCommand,
 };
 
 use crate::config::ProfileFor;

@@ -84,6 +84,11 @@ impl Follow {
         self.jobs.values().all(good)
     }
 
+    /// How many jobs were rejected.
+    pub fn rejected(&self) -> usize {
+        self.jobs.values().filter(|job| matches!(job.last, Some((EventType::Rejected, _)))).count()
+    }
+
     /// The ids of the jobs that have not ended.
     pub fn open(&self) -> Vec<String> {
         self.jobs.values().filter(|job| !job.ended()).map(|job| job.id.clone()).collect()

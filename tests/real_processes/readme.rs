@@ -13,9 +13,10 @@ use crate::support::site::Options;
 const README: &str = include_str!("../../README.md");
 
 /// What comes of each command, in the order of the README: its exit code and a part of what it says.
-const COMMANDS: [(&str, i32, &str); 29] = [
+const COMMANDS: [(&str, i32, &str); 31] = [
     ("crossgrant --config crossgrant.toml serve", 0, "ready"),
     ("crossgrant submit job.json --wait", 0, "crossgrant.job.completed"),
+    ("crossgrant submit job.json --batch MOVE-7", 1, "jobs were rejected"),
     ("crossgrant status", 0, "NEEDS A PERSON  nothing"),
     ("crossgrant jobs --state parked,waiting", 0, "REQUESTER/ID"),
     ("crossgrant show tickets/NET-4312/1", 0, "payer-change NET-4312/1 · completed"),
@@ -29,6 +30,7 @@ const COMMANDS: [(&str, i32, &str); 29] = [
         "jobs that match: 0, not 2; nothing was done (HTTP 409) [conflict]",
     ),
     ("crossgrant approve --expect-count 3", 1, "jobs that match: 0, not 3; nothing was done"),
+    ("crossgrant batch list --open", 0, "REQUESTER/ID"),
     ("crossgrant pause 1688000000000001 --reason \"an incident\"", 0, "(token local): an incident"),
     ("crossgrant paused", 0, "account 1688000000000001 is paused since"),
     ("crossgrant unpause 1688000000000001", 0, "is no longer paused"),
