@@ -18,6 +18,8 @@
 //! | `POST /v1/bulk/resume` | operator | likewise, of the parked jobs |
 //! | `GET /v1/bulk/approve` | reader | likewise |
 //! | `POST /v1/bulk/approve` | approver | likewise, of the jobs that an hourly limit has parked |
+//! | `GET /v1/batches` | reader | batches with their jobs counted by state, the last accepted first; `open=true` those that have not ended; `before`, `limit` |
+//! | `GET /v1/batches/{reference}` | reader | one batch with its events; by uid, by `requester/id`, or by an id that only one requester has, percent-encoded |
 //! | `GET /v1/accounts` | reader | the accounts: their site, kind and end of their keys, whether the cloud takes these, their budget |
 //! | `GET /v1/accounts/paused` | reader | the paused accounts |
 //! | `POST /v1/accounts/{uid}/pause` | operator | pauses an account; needs `by` and `reason` |
@@ -36,7 +38,7 @@
 //! Every command takes `by` and `reason`, which are kept and told with the name of the token.
 //!
 //! Filters are the parameters `state` and `for` (a reason of the closed list), each with words separated by commas, `kind`,
-//! `half-done=true`, `held=true`, `account`, `cen`, `instance`, `requester`, `label=k=v`, `since`, `until` and `older-than`. A
+//! `half-done=true`, `held=true`, `account`, `cen`, `instance`, `requester`, `batch`, `label=k=v`, `since`, `until` and `older-than`. A
 //! list reads at most 10,000 records for one answer.
 //!
 //! Filters of dead messages are `to` (a queue or an exchange), `for` (`no-queue`, `refused`, `unconfirmed`, `unpublishable`, or the
@@ -53,6 +55,7 @@
 mod accounts;
 pub(crate) mod api;
 mod auth;
+mod batches;
 mod bulk;
 mod checks;
 mod commands;
@@ -87,6 +90,7 @@ pub mod token_file;
 mod tokens;
 
 pub use accounts::{AccountView, AccountsView, Paused, Unpaused};
+pub use batches::{BatchPage, BatchRow, BatchView};
 pub use bulk::{BulkDone, DeclinedJob, Matching};
 pub use checks::{HealthCheck, Readiness};
 pub use connections::{ConnectionLimits, serve};

@@ -4,6 +4,7 @@ mod accounts;
 mod address;
 mod args;
 mod backup;
+mod batch;
 mod broker;
 mod client;
 mod command;
@@ -46,6 +47,7 @@ mod simulate;
 mod status;
 mod store;
 mod submit;
+mod submit_batch;
 mod terminal;
 mod text;
 mod token;
@@ -94,7 +96,10 @@ pub async fn execute(cli: Cli, crash_points: Arc<dyn CrashPoints>) -> Result<Exi
         }
         CliCommand::Run(args) => run::run(args, config).await,
         CliCommand::Plan(args) => plan::plan(args, config).await,
-        CliCommand::Submit(args) => submit::submit(args, &config()?).await,
+        CliCommand::Submit(args) => match &args.batch {
+            Some(id) => submit_batch::submit(args, id, &config()?).await,
+            None => submit::submit(args, &config()?).await,
+        },
         CliCommand::PutBack(args) => put_back::put_back(args, &config()?).await,
         CliCommand::Backup(args) => backup::backup(args, &config()?),
         CliCommand::Restore(args) => backup::restore(args, &config()?).await,
@@ -123,6 +128,7 @@ async fn ask_worker(command: &WorkerCommand, config: &Config) -> Result<Exit, Cl
         WorkerCommand::Resume(args) => command::command(args, Command::Resume, &worker).await,
         WorkerCommand::Release(args) => command::release(args, &worker).await,
         WorkerCommand::Approve(args) => command::command(args, Command::Approve, &worker).await,
+        WorkerCommand::Batch(command) => batch::batch(command, &worker).await,
         WorkerCommand::Pause(args) => pause::pause(args, &worker).await,
         WorkerCommand::Unpause(args) => pause::unpause(args, &worker).await,
         WorkerCommand::Paused(args) => pause::paused(args, &worker).await,

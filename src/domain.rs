@@ -1,5 +1,6 @@
 //! The words of the field, as types: ids, order types, hours, the job contract and its events. No IO, no clock, no tokio.
 
+mod batch;
 mod cloud;
 mod code;
 pub mod contract;
@@ -22,12 +23,15 @@ mod strict_json;
 mod visible;
 mod words;
 
+pub use batch::{BatchTerms, MAX_BATCH, OnFailure};
 pub use cloud::{Attachment, ChildInstance, Edition, GrantRule, ListedAttachment, TransitRouter};
 pub use code::Code;
 pub use duration::{BadDuration, parse_duration};
-pub use event::{CONTENT_TYPE, Event, EventType, SCHEMA_VERSION, TYPE_PREFIX, event_source, schema_uri};
+pub use event::{
+    BatchEventType, CONTENT_TYPE, Event, EventType, SCHEMA_VERSION, TYPE_PREFIX, Topic, event_source, schema_uri,
+};
 pub use hours::Hour;
-pub use ids::{AccountUid, BadName, CenId, InstanceId, JobId, JobUid, Region, Requester};
+pub use ids::{AccountUid, BadName, BatchId, CenId, InstanceId, JobId, JobUid, Region, Requester};
 pub use instance::{Cen, Instance, InstanceType};
 pub use job::{Attachments, Job, Kind, Mode, hex};
 pub use live::Live;

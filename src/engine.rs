@@ -7,6 +7,8 @@
 //! | [`look`] | what is read from the cloud, and how concurrent reads are shared |
 //! | [`loops`] | the thin loops: fetch, decide, commit, act |
 
+pub mod batch;
+pub mod batch_events;
 pub mod decide;
 pub mod events;
 pub mod guards;

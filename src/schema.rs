@@ -4,6 +4,7 @@
 //! | Name | Describes |
 //! |---|---|
 //! | `job` | the body of a job |
+//! | `batch` | the body of a message that brings all jobs of a batch |
 //! | `event` | the CloudEvents attributes of every event |
 //! | `event.<type>` | `data` of the events of that type; its URI is their `dataschema` |
 //! | `plan` | a line of `crossgrant plan --json` |
@@ -28,7 +29,7 @@ use serde_json::Value;
 use crate::admin::{JobRow, JobView, Status};
 use crate::cli::planned::PlanAnswer;
 use crate::config;
-use crate::domain::{EventType, contract};
+use crate::domain::{Topic, contract};
 
 pub use page::http_page;
 
@@ -44,9 +45,13 @@ pub struct Document {
 /// Every document, in the order in which they are listed.
 pub fn documents() -> Vec<Document> {
     let document = |(name, says): (&str, &str)| Document { name: name.to_owned(), says: says.to_owned() };
-    let first = [("job", "the body of a job"), ("event", "the attributes of every event")].map(document);
+    let first = [
+        ("job", "the body of a job"),
+        ("batch", "the body of a message with all jobs of a batch"),
+        ("event", "the attributes of every event"),
+    ];
     let events =
-        EventType::ALL.map(|kind| Document { name: kind.schema(), says: format!("`data` of {}", kind.name()) });
+        Topic::all().map(|topic| Document { name: topic.schema(), says: format!("`data` of {}", topic.name()) });
     let others = [
         ("plan", "a line of `crossgrant plan --json`"),
         ("jobs", "a line of `crossgrant jobs --json`"),
@@ -56,16 +61,17 @@ pub fn documents() -> Vec<Document> {
         ("asyncapi", "the messages, as AsyncAPI 3.0"),
         ("openapi", "the admin HTTP, as OpenAPI 3.1"),
     ];
-    first.into_iter().chain(events).chain(others.map(document)).collect()
+    first.map(document).into_iter().chain(events).chain(others.map(document)).collect()
 }
 
 /// The document of a name; `None` if there is none.
 pub fn document(name: &str) -> Option<Value> {
-    if let Some(kind) = EventType::ALL.into_iter().find(|kind| kind.schema() == name) {
-        return Some(events::data(kind));
+    if let Some(topic) = Topic::all().find(|topic| topic.schema() == name) {
+        return Some(events::data(topic));
     }
     Some(match name {
         "job" => generate::named(name, contract::schema()),
+        "batch" => generate::named(name, contract::whole_schema()),
         "event" => events::envelope(),
         "plan" => generate::of::<PlanAnswer<'_>>(name),
         "jobs" => generate::of::<JobRow>(name),

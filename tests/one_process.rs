@@ -2,6 +2,7 @@
 //! something: one PostgreSQL server for all of them. `cargo test one_process -- --skip in_a_database` needs none.
 
 mod adversary;
+mod batches;
 mod budget;
 mod chaos;
 mod circles;

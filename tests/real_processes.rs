@@ -5,6 +5,7 @@
 mod accounts;
 mod admin_port;
 mod backup;
+mod batches;
 mod broker_killed;
 mod brokers;
 mod ccn_plans;

@@ -4,6 +4,7 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::accounts::{AccountsView, Paused, Unpaused};
+use super::batches::{BatchPage, BatchView};
 use super::bulk::{BulkDone, Matching};
 use super::checks::Readiness;
 use super::dead_filter::DEAD_FILTERS;
@@ -120,6 +121,15 @@ fn rows() -> Vec<Row> {
         ),
         ("get", "/v1/bulk/approve", "wouldApprove", "Lists the jobs that need approval.", bulk(), json::<Matching>()),
         ("post", "/v1/bulk/approve", "approveJobs", "Approves the jobs of a filter.", command(), json::<BulkDone>()),
+        (
+            "get",
+            "/v1/batches",
+            "listBatches",
+            "Lists batches, newest first.",
+            vec!["open", "before", "limit"],
+            json::<BatchPage>(),
+        ),
+        ("get", "/v1/batches/{reference}", "showBatch", "Shows a batch with its events.", vec![], json::<BatchView>()),
         ("get", "/v1/accounts", "listAccounts", "Lists the accounts of this worker.", vec![], json::<AccountsView>()),
         ("get", "/v1/accounts/paused", "listPaused", "Lists the paused accounts.", vec![], json::<Paused>()),
         (
@@ -225,7 +235,9 @@ pub(crate) fn operations() -> Vec<ApiOperation> {
 /// What a parameter of a path or a query says.
 pub(crate) fn parameter(name: &str) -> &'static str {
     match name {
-        "reference" => "The job: its uid, `requester/id`, or an id that only one requester has; percent-encoded.",
+        "reference" => {
+            "The job or batch: its uid, `requester/id`, or an id that only one requester has; percent-encoded."
+        }
         "uid" => "The uid of the account, or of the rejected message.",
         "state" => "States, separated by commas.",
         "kind" => "A kind of job.",
@@ -236,6 +248,8 @@ pub(crate) fn parameter(name: &str) -> &'static str {
         "cen" => "The id of the CEN.",
         "instance" => "The id of the instance.",
         "requester" => "Who asked for the job.",
+        "batch" => "The batch of the job: its uid, `requester/id`, or an id that only one requester has.",
+        "open" => "`true`: only batches that have not ended.",
         "label" => "A label, as `name=value`.",
         "since" => "From this time on, or from as long ago: when the job was accepted, or the event happened.",
         "until" => "Before this time, or as long ago.",

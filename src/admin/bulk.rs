@@ -6,7 +6,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::error::ApiError;
-use super::filter;
 use super::jobs::JobRow;
 use super::mandate::{SAID, Said};
 use super::parts::Admin;
@@ -132,11 +131,10 @@ fn meant(mut filter: Filter, command: Command) -> Filter {
 }
 
 impl Admin {
-    fn asked_for(&self, query: Option<&str>, command: Command) -> Result<Asked, ApiError> {
+    async fn asked_for(&self, query: Option<&str>, command: Command) -> Result<Asked, ApiError> {
         let (mut expect, mut said) = (None, Said::default());
         let also = [&["expect", "before", "limit"], &SAID[..]].concat();
-        let now = self.parts().engine.clock.now();
-        let filter = filter::read(query, now, &also, |filter, key, value| {
+        let take = |filter: &mut Filter, key: &str, value: &str| {
             match key {
                 "expect" => expect = Some(parsed(key, value, "a count")?),
                 "before" => filter.before = Some(parsed(key, value, "the uid of a job")?),
@@ -146,7 +144,8 @@ impl Admin {
                 }
             }
             Ok(())
-        })?;
+        };
+        let filter = self.filter(query, &also, take).await?;
         if let Some(reason) = said.reason.as_deref().and_then(Reason::parse) {
             let message = format!(
                 "reason={reason}: this is a reason of jobs; choose jobs by it with for={reason} (--for {reason}), and say in \
@@ -167,7 +166,7 @@ impl Admin {
     }
 
     async fn matching(&self, query: Option<&str>, command: Command) -> Result<Json<Matching>, ApiError> {
-        let Asked { filter, expect, said } = self.asked_for(query, command)?;
+        let Asked { filter, expect, said } = self.asked_for(query, command).await?;
         if expect.is_some() || said.by.is_some() || said.reason.is_some() {
             return Err(ApiError::BadRequest(
                 "expect, by and reason are for POST, which commands; GET only lists".into(),
@@ -184,7 +183,7 @@ impl Admin {
         command: Command,
         authority: &Authority,
     ) -> Result<Json<BulkDone>, ApiError> {
-        let Asked { filter, expect, said } = self.asked_for(query, command)?;
+        let Asked { filter, expect, said } = self.asked_for(query, command).await?;
         // Of two that expect the same jobs at the same time, the second finds what the first has left.
         let _turn = self.asked().bulk.lock().await;
         let Count { total, jobs } = self.count(&filter, MOST).await?;

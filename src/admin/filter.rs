@@ -12,7 +12,7 @@ use crate::engine::ports::store::Filter;
 use crate::engine::record::State;
 
 /// The parameters of the language.
-pub(super) const FILTERS: [&str; 13] = [
+pub(super) const FILTERS: [&str; 14] = [
     "state",
     "kind",
     "for",
@@ -22,6 +22,7 @@ pub(super) const FILTERS: [&str; 13] = [
     "cen",
     "instance",
     "requester",
+    "batch",
     "label",
     "since",
     "until",
@@ -72,6 +73,8 @@ fn narrow(filter: &mut Filter, key: &str, value: &str, now: Timestamp) -> Result
         "instance" => filter.instance = Some(named(key, value, InstanceId::parse(value))?),
         "cen" => filter.cen = Some(named(key, value, CenId::parse(value))?),
         "requester" => filter.requester = Some(named(key, value, Requester::parse(value))?),
+        // Looked up in the store by `Admin::filter`.
+        "batch" => {}
         "label" => {
             let (name, value) =
                 value.split_once('=').ok_or_else(|| bad(key, value, "must be name=value, such as ticket=NET-4312"))?;
@@ -150,6 +153,7 @@ mod tests {
             cen: Some(CenId::parse("cen-44m0p68spvlrqq0001").unwrap()),
             account: Some(AccountUid::parse("1688000000000001").unwrap()),
             requester: Some(Requester::parse("bot").unwrap()),
+            batch: None,
             label: Some(("team".into(), "a=b".into())),
             since: Some(at("2026-11-19T16:00:00Z")),
             until: Some(at("2026-11-21T10:10:00Z")),

@@ -9,14 +9,13 @@ use serde_json::Value;
 
 use super::error::ApiError;
 use super::explain::{Explanation, explain};
-use super::filter;
 use super::parts::Admin;
 use super::query::{limit, parsed};
 use crate::domain::{JobId, JobUid, Requester};
 use crate::engine::decide::command::Command;
 use crate::engine::loops::listing::Listing;
 use crate::engine::ports::account::held_by;
-use crate::engine::ports::store::StoreError;
+use crate::engine::ports::store::{Filter, StoreError};
 use crate::engine::record::{Record, State as JobState};
 
 /// A page of jobs.
@@ -52,13 +51,14 @@ pub struct JobView {
 
 pub(super) async fn list(State(admin): State<Admin>, RawQuery(query): RawQuery) -> Result<Json<JobPage>, ApiError> {
     let engine = &admin.parts().engine;
-    let filter = filter::read(query.as_deref(), engine.clock.now(), &["before", "limit"], |filter, key, value| {
+    let narrow = |filter: &mut Filter, key: &str, value: &str| {
         match key {
             "before" => filter.before = Some(parsed(key, value, "the uid of a job")?),
             _ => filter.limit = limit(value)?,
         }
         Ok(())
-    })?;
+    };
+    let filter = admin.filter(query.as_deref(), &["before", "limit"], narrow).await?;
     let Listing { jobs, next } = engine.find(&filter).await?;
     Ok(Json(JobPage { jobs: admin.rows(jobs).await?, next }))
 }

@@ -8,7 +8,9 @@ use axum::routing::{self, MethodRouter};
 
 use super::parts::Admin;
 use super::tokens::AdminRole;
-use super::{accounts, auth, bulk, commands, configuration, dead, error, foreign, health, history, jobs, overview};
+use super::{
+    accounts, auth, batches, bulk, commands, configuration, dead, error, foreign, health, history, jobs, overview,
+};
 
 /// The largest body of a request. Every parameter is in the path or the query, so that none has a body today.
 const LARGEST_BODY: usize = 64 << 10;
@@ -60,6 +62,8 @@ pub(super) fn routes() -> Vec<Route> {
         post("/v1/bulk/resume", Needs(Operator), bulk::resume),
         get("/v1/bulk/approve", Needs(Reader), bulk::would_approve),
         post("/v1/bulk/approve", Needs(Approver), bulk::approve),
+        get("/v1/batches", Needs(Reader), batches::list),
+        get("/v1/batches/{reference}", Needs(Reader), batches::show),
         get("/v1/accounts", Needs(Reader), accounts::accounts),
         get("/v1/accounts/paused", Needs(Reader), accounts::paused),
         post("/v1/accounts/{uid}/pause", Needs(Operator), accounts::pause),

@@ -8,7 +8,7 @@ use axum::body::Body;
 use futures_util::FutureExt;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::watch;
 use tower::ServiceExt;
 
@@ -77,6 +77,16 @@ impl TestWorker {
         (status, serde_json::from_str(&body).unwrap_or_else(|_| panic!("{path}: {body}")))
     }
 
+    /// Takes in a job of a batch of two.
+    async fn takes_in_batch(&self, user: &str, id: &str, batch: &str) {
+        let mut message = incoming(user, id);
+        let mut body: Value = serde_json::from_slice(&message.body).unwrap();
+        body["batch"] = json!({"id": batch, "size": 2});
+        message.body = body.to_string().into();
+        let inbox = Inbox::new(self.engine.clone(), "crossgrant", "crossgrant.dead");
+        inbox.take(vec![message]).await.unwrap();
+    }
+
     async fn listed(&self, query: &str) -> Vec<String> {
         let (status, page) = self.get(&format!("/v1/jobs?{query}")).await;
         assert_eq!(status, StatusCode::OK, "{query}: {page}");
@@ -100,6 +110,34 @@ async fn jobs_are_listed_newest_first_by_what_was_asked() {
     assert_eq!(worker.listed("for=cancelled-by-operator").await, ["NET-1"]);
     assert_eq!(worker.listed("account=1250123456123456&older-than=1s").await, Vec::<String>::new());
     assert_eq!(worker.listed("account=1250123456123456&since=1h&state=queued").await, ["NET-3", "NET-2"]);
+}
+
+#[tokio::test]
+async fn a_batch_is_found_by_each_of_its_names_and_narrows_every_list() {
+    let worker = worker(&[("ticketing", "NET-9")]).await;
+    for (user, id) in [("ticketing", "NET-1"), ("ticketing", "NET-2"), ("bot", "NET-3")] {
+        worker.takes_in_batch(user, id, "MOVE/7").await;
+    }
+    assert_eq!(worker.listed("batch=ticketing/MOVE/7").await, ["NET-2", "NET-1"]);
+    let (_, view) = worker.get("/v1/batches/bot%2FMOVE%2F7").await;
+    assert_eq!((&view["batch"]["accepted"], &view["batch"]["states"]), (&json!(1), &json!({"queued": 1})));
+    assert_eq!(view["events"][0]["type"], "crossgrant.batch.accepted");
+    let uid = view["batch"]["uid"].as_str().unwrap();
+    assert_eq!(worker.listed(&format!("batch={uid}")).await, ["NET-3"]);
+    let (status, why) = worker.get("/v1/batches/MOVE%2F7").await;
+    assert_eq!((status, &why["code"]), (StatusCode::CONFLICT, &json!("ambiguous")));
+    let (status, why) = worker.get("/v1/jobs?batch=MOVE-8").await;
+    assert_eq!((status, &why["code"]), (StatusCode::NOT_FOUND, &json!("not-found")));
+
+    let (_, page) = worker.get("/v1/batches?limit=1").await;
+    assert_eq!((page["batches"].as_array().unwrap().len(), &page["next"]), (1, &page["batches"][0]["uid"]));
+    let (_, done) = worker.post("/v1/bulk/cancel?batch=ticketing/MOVE/7&expect=2").await;
+    assert_eq!(done["done"], 2, "{done}");
+    worker.engine.look_at_batches().await.unwrap();
+    let (_, page) = worker.get("/v1/batches?open=true").await;
+    let open: Vec<&Value> = page["batches"].as_array().unwrap().iter().map(|batch| &batch["requester"]).collect();
+    assert_eq!(open, ["bot"]);
+    assert_eq!(worker.get("/v1/batches?opn=true").await.0, StatusCode::BAD_REQUEST);
 }
 
 #[tokio::test]
@@ -248,7 +286,8 @@ async fn every_path_asks_for_the_role_that_the_table_says() {
     found.sort();
     assert_eq!(said, found, "the table in admin.rs and the routes");
 
-    let worker = worker(&[("ticketing", "NET-1")]).await;
+    let worker = worker(&[]).await;
+    worker.takes_in_batch("ticketing", "NET-1", "NET-1").await;
     for (method, path, needs) in table() {
         let path = path.replace("{reference}", "ticketing%2FNET-1").replace("{uid}", "1688000000000001");
         for has in AdminRole::ALL.into_iter().map(Some).chain([None]) {

@@ -25,8 +25,8 @@ pub(super) use import::{ImportCommand, ImportTerraformArgs};
 pub(super) use local::{BackupArgs, PlanArgs, PutBackArgs, RestoreArgs, RunArgs, ServeArgs, SimulateArgs, SubmitArgs};
 pub(super) use shared::{MandateArgs, WorkerArgs};
 pub(super) use worker::{
-    AccountsArgs, CommandArgs, JobsArgs, PauseArgs, PausedArgs, ReleaseArgs, ReloadArgs, ShowArgs, StatusArgs,
-    UnpauseArgs, WaitArgs, WorkerCommand,
+    AccountsArgs, BatchCommand, BatchListArgs, BatchShowArgs, CommandArgs, JobsArgs, PauseArgs, PausedArgs,
+    ReleaseArgs, ReloadArgs, ShowArgs, StatusArgs, UnpauseArgs, WaitArgs, WorkerCommand,
 };
 
 use crate::config::ProfileFor;
@@ -161,6 +161,7 @@ impl CliCommand {
     pub fn is_for_programs(&self) -> bool {
         match self {
             Self::Plan(args) => args.json,
+            Self::Submit(args) => args.json,
             Self::Worker(command) => command.is_for_programs(),
             Self::Import(ImportCommand::Terraform(args)) => args.json,
             Self::Doctor(args) => args.json,

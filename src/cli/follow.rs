@@ -154,6 +154,12 @@ impl Follow {
         self.unpublished == 0 && self.jobs.iter().all(|job| job.end.as_ref().is_some_and(JobEnd::is_good))
     }
 
+    /// How many jobs were rejected.
+    pub fn rejected(&self) -> usize {
+        let rejected = |end: &JobEnd| end.kind == EventType::Rejected;
+        self.jobs.iter().filter(|job| job.end.as_ref().is_some_and(rejected)).count()
+    }
+
     /// The ids of the jobs that have not ended, the first ones only.
     pub fn open(&self) -> String {
         let open: Vec<&str> = self.jobs.iter().filter(|job| job.end.is_none()).map(|job| job.id.as_str()).collect();

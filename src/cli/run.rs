@@ -21,7 +21,7 @@ use crate::domain::{Code, JobUid, Mode};
 use crate::engine::loops::intake::Inbox;
 use crate::engine::loops::shared::Engine;
 use crate::engine::loops::worker::{Capacity, work};
-use crate::engine::loops::{accounts, outbox, timekeeping};
+use crate::engine::loops::{accounts, batches, outbox, timekeeping};
 use crate::engine::policy::Policy;
 use crate::engine::ports::crash_points::NoCrashes;
 use crate::engine::ports::mail::{Incoming, Lane};
@@ -61,6 +61,7 @@ pub(super) async fn run(args: &RunArgs, config: impl FnOnce() -> Result<Config, 
         Loop::spawn("outbox", |stop| print(Lane::Events, stop)),
         Loop::spawn("replies", |stop| print(Lane::Replies, stop)),
         Loop::spawn("sweep", |stop| sweep::run(Arc::clone(&engine), stop)),
+        Loop::spawn("batches", |stop| batches::follow(Arc::clone(&engine), stop)),
         Loop::spawn("work", |stop| {
             let engine = Arc::clone(&engine);
             async move {
@@ -74,11 +75,12 @@ pub(super) async fn run(args: &RunArgs, config: impl FnOnce() -> Result<Config, 
         name = first_to_end(&mut loops) => return Err(CliError::failed(format!("the {name} task ended unexpectedly")).code(Code::LoopEnded)),
     };
     progress.clear();
-    let [timekeeping, accounts, outbox, replies, sweep, work] = loops;
+    let [timekeeping, accounts, outbox, replies, sweep, batches, work] = loops;
     let (work, sweep, _, _) =
         tokio::join!(work.stop(DRAIN), sweep.stop(DRAIN), timekeeping.stop(DRAIN), accounts.stop(DRAIN));
+    let batches = batches.stop(DRAIN).await;
     let (outbox, replies) = tokio::join!(outbox.stop(DRAIN), replies.stop(DRAIN));
-    let clean = work & sweep & outbox & replies;
+    let clean = work & sweep & batches & outbox & replies;
     if let Some(name) = told {
         let kept = if args.store.is_some() {
             "run the same command again to continue"
@@ -143,7 +145,11 @@ async fn rest(engine: &Engine, printer: &Printer, progress: &ProgressLine) -> Re
         };
         let (left, ended) = (count(true), count(false));
         if left == 0 && counts.outbox == 0 {
-            return Ok(());
+            // The end of a batch comes after that of its last job.
+            engine.look_at_batches().await?;
+            if engine.store.counts().await?.outbox == 0 {
+                return Ok(());
+            }
         }
         let now = engine.clock.now();
         if let Some(why) = refused_for_long(engine, now) {
@@ -200,7 +206,7 @@ async fn judge(engine: &Engine, taken: &[Taken]) -> Result<bool, CliError> {
     for taken in taken {
         match taken {
             Taken::New(uid) | Taken::Repeated(uid) => done += usize::from(has_result(engine, *uid).await?),
-            Taken::Reused(_) | Taken::Rejected(_) | Taken::TooMany => {}
+            Taken::Reused(_) | Taken::Rejected(_) | Taken::TooMany | Taken::Misfit(_) => {}
         }
     }
     if done < taken.len() {

@@ -29,7 +29,7 @@ use crate::domain::Code;
 use crate::engine::loops::intake::Inbox;
 use crate::engine::loops::shared::Engine;
 use crate::engine::loops::worker::{Capacity, work};
-use crate::engine::loops::{accounts, outbox, retention, store_watch, timekeeping, wakeups};
+use crate::engine::loops::{accounts, batches, outbox, retention, store_watch, timekeeping, wakeups};
 use crate::engine::ports::crash_points::CrashPoints;
 use crate::engine::ports::mail::Lane;
 use crate::engine::ports::store::Store;
@@ -117,6 +117,7 @@ pub(super) async fn serve(
             let (engine, cut) = (Arc::clone(&engine), Arc::clone(&cut));
             async move { cut.store(work(engine, capacity, stop).await, Relaxed) }
         }),
+        Loop::spawn("batches", |stop| batches::follow(Arc::clone(&engine), stop)),
         Loop::spawn("retention", |stop| retention::forget(Arc::clone(&engine), config.keep, stop)),
         Loop::spawn("intake", |stop| intake(&broker, Arc::clone(&engine), links, stop)),
     ];
@@ -157,7 +158,7 @@ fn reload(reloader: &Arc<Reloader>) {
 }
 
 /// Stops the tasks in order. True if each stopped by itself and in time.
-async fn drain(loops: [Loop; 13], config: &Config, broker: &BrokerSettings) -> bool {
+async fn drain(loops: [Loop; 14], config: &Config, broker: &BrokerSettings) -> bool {
     let [
         store,
         timekeeping,
@@ -170,6 +171,7 @@ async fn drain(loops: [Loop; 13], config: &Config, broker: &BrokerSettings) -> b
         replies,
         sweep,
         work,
+        batches,
         retention,
         intake,
     ] = loops;
@@ -177,6 +179,7 @@ async fn drain(loops: [Loop; 13], config: &Config, broker: &BrokerSettings) -> b
     let within = config.worker.drain + GOODBYE;
     let (work, sweep, kept) = tokio::join!(work.stop(within), sweep.stop(within), retention.stop(within));
     clean &= work & sweep & kept;
+    clean &= batches.stop(within).await;
     let (outbox, replies) = tokio::join!(outbox.stop(FLUSH), replies.stop(FLUSH));
     let (link, reply_link) = tokio::join!(link.stop(GOODBYE), reply_link.stop(GOODBYE));
     clean &= outbox & replies & link & reply_link;

@@ -24,19 +24,14 @@ use crate::domain::{Code, Requester};
 use crate::engine::ports::mail::{Delivered, Incoming};
 
 /// How often the progress line is renewed.
-const TICK: Duration = Duration::from_millis(500);
+pub(super) const TICK: Duration = Duration::from_millis(500);
 /// How long it stays at least: of thousands of events each would have all jobs counted.
 const PACE: Duration = Duration::from_millis(100);
 
 /// Publishes the jobs of a file.
 pub(super) async fn submit(args: &SubmitArgs, config: &Config) -> Result<Exit, CliError> {
-    let (clock, jobs) = (SystemClock, input::jobs(&args.file)?);
-    if jobs.is_empty() {
-        return Err(CliError::usage("there is no job to submit").code(Code::NoJob));
-    }
-    let signer = signer(args.requester.as_deref(), &config.broker.requesters)?;
-    let settings = BrokerSettings { name: "crossgrant submit".into(), signer, ..broker::settings(config) };
-    let settings = Arc::new(settings);
+    let clock = SystemClock;
+    let (jobs, settings) = read(args, config)?;
     let mut submitter = Submitter::connect(Arc::clone(&settings)).await?;
     // Both are opened before the first job is published, so that no event is missed.
     let mut events = match args.wait {
@@ -85,6 +80,17 @@ pub(super) async fn submit(args: &SubmitArgs, config: &Config) -> Result<Exit, C
     Ok(if follow.completed() { Exit::Ok } else { Exit::Failed })
 }
 
+/// The jobs of the file, and how the broker is reached.
+pub(super) fn read(args: &SubmitArgs, config: &Config) -> Result<(Vec<Bytes>, Arc<BrokerSettings>), CliError> {
+    let jobs = input::jobs(&args.file)?;
+    if jobs.is_empty() {
+        return Err(CliError::usage("there is no job to submit").code(Code::NoJob));
+    }
+    let signer = signer(args.requester.as_deref(), &config.broker.requesters)?;
+    let settings = BrokerSettings { name: "crossgrant submit".into(), signer, ..broker::settings(config) };
+    Ok((jobs, Arc::new(settings)))
+}
+
 /// Who signs the jobs: the requester that is named, or the only one that has a key.
 fn signer(named: Option<&str>, keys: &BTreeMap<Requester, Vec<SecretString>>) -> Result<Option<Signer>, CliError> {
     let names = || keys.keys().map(Requester::as_str).collect::<Vec<_>>().join(", ");
@@ -118,7 +124,7 @@ async fn tap(settings: &BrokerSettings) -> Option<EventTap> {
     }
 }
 
-fn submission(job: Bytes, reply_to: Option<&str>) -> Submission {
+pub(super) fn submission(job: Bytes, reply_to: Option<&str>) -> Submission {
     let unique = Uuid::new_v4().to_string();
     Submission {
         routing_key: input::routing_key(&job),

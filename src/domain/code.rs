@@ -48,6 +48,9 @@ codes! {
         JobNotStorable = "job-not-storable",
         JobDeadLettered = "job-dead-lettered",
         JobTooMany = "job-too-many",
+        JobBatchDiffers = "job-batch-differs",
+        JobBatchFull = "job-batch-full",
+        JobBatchClosed = "job-batch-closed",
     }
     "Configuration": {
         ConfigUnusable = "config-unusable",

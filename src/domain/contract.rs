@@ -13,9 +13,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-pub use self::schema::{BEYOND, Beyond, schema};
+pub use self::schema::{BEYOND, Beyond, schema, whole_schema};
+use super::batch::{BatchTerms, MAX_BATCH, OnFailure};
 use super::code::Code;
-use super::ids::{AccountUid, BadName, CenId, InstanceId, JobId, Region};
+use super::ids::{AccountUid, BadName, BatchId, CenId, InstanceId, JobId, Region};
 use super::instance::{Cen, Instance, InstanceType};
 use super::job::{Attachments, Job, Kind, Mode};
 use super::nearest::did_you_mean;
@@ -39,8 +40,8 @@ const MAX_LABELS: usize = 16;
 const MAX_LABEL_KEY: usize = 64;
 const MAX_LABEL_VALUE: usize = 256;
 
-const FIELDS: [&str; 10] =
-    ["id", "kind", "instance", "cen", "order_type", "options", "not_before", "not_after", "mode", "labels"];
+const FIELDS: [&str; 11] =
+    ["id", "kind", "instance", "cen", "order_type", "options", "not_before", "not_after", "mode", "batch", "labels"];
 
 /// One thing that is wrong with a message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -85,6 +86,29 @@ pub fn parse(body: &[u8], envelope: &Envelope<'_>) -> Result<Job, Vec<Fault>> {
     };
     match job {
         Some(job) if faults.list.is_empty() => Ok(job),
+        _ => Err(faults.list),
+    }
+}
+
+/// Whether a message brings the jobs of a batch, all together.
+pub fn is_whole(body: &[u8]) -> bool {
+    const JOBS: &[u8] = b"\"jobs\"";
+    body.windows(JOBS.len()).any(|part| part == JOBS) && read_text(body).is_ok_and(|fields| fields.contains_key("jobs"))
+}
+
+/// Reads a message that brings the jobs of a batch: all of them, or everything that is wrong with it.
+pub fn parse_whole(body: &[u8], envelope: &Envelope<'_>) -> Result<Vec<Job>, Vec<Fault>> {
+    let mut faults = Faults::default();
+    faults.envelope(envelope);
+    let jobs = match read(body, envelope) {
+        Ok(fields) => faults.jobs(&fields, envelope),
+        Err(fault) => {
+            faults.add(&fault.at, fault.code, fault.message);
+            None
+        }
+    };
+    match jobs {
+        Some(jobs) if faults.list.is_empty() => Ok(jobs),
         _ => Err(faults.list),
     }
 }
@@ -134,11 +158,14 @@ fn read_text(body: &[u8]) -> Result<Map<String, Value>, Fault> {
 struct Faults {
     list: Vec<Fault>,
     bytes: usize,
+    /// The place in the message of the job that is read.
+    within: String,
 }
 
 impl Faults {
     fn add(&mut self, at: &str, code: Code, message: impl Into<String>) {
-        let fault = Fault { at: at.to_owned(), code, message: cut(message.into()) };
+        let within = if at.starts_with("amqp:") { "" } else { &self.within };
+        let fault = Fault { at: format!("{within}{at}"), code, message: cut(message.into()) };
         let bytes = self.bytes + json!(fault).to_string().len();
         if self.list.is_empty() || (self.list.len() < MAX_FAULTS && bytes <= MAX_FAULTS_BYTES) {
             self.list.push(fault);
@@ -157,6 +184,41 @@ impl Faults {
         }
     }
 
+    fn jobs(&mut self, fields: &Map<String, Value>, envelope: &Envelope<'_>) -> Option<Vec<Job>> {
+        self.unknown("", fields, &["batch", "jobs"]);
+        let Some(Value::Array(jobs)) = fields.get("jobs") else {
+            self.add("/jobs", Code::JobWrongType, "jobs is a list of jobs");
+            return None;
+        };
+        let size = u32::try_from(jobs.len()).ok().filter(|size| (1..=MAX_BATCH).contains(size));
+        if size.is_none() {
+            self.add("/jobs", Code::JobBadValue, format!("a batch has 1 to {MAX_BATCH} jobs, not {}", jobs.len()));
+        }
+        let terms = self.object(fields, "batch").and_then(|fields| {
+            self.unknown("/batch", fields, &["id", "on_failure", "not_after"]);
+            self.terms(fields, size)
+        });
+        let alone = Envelope { message_id: None, routing_key: "", ..*envelope };
+        let (mut read, mut places) = (Vec::with_capacity(jobs.len()), BTreeMap::new());
+        for (place, job) in jobs.iter().enumerate() {
+            self.within = format!("/jobs/{place}");
+            let Value::Object(fields) = job else {
+                self.add("", Code::JobWrongType, format!("a job is an object, not {}", sort(job)));
+                continue;
+            };
+            if fields.contains_key("batch") {
+                self.add("/batch", Code::JobUnknownField, "the message says the batch of all its jobs, once");
+            }
+            let Some(job) = self.job(fields, &alone) else { continue };
+            if let Some(first) = places.insert(job.id.clone(), place) {
+                self.add("/id", Code::JobIdReused, format!("the job at /jobs/{first} has this id too"));
+            }
+            read.push(Job { batch: terms.clone(), ..job });
+        }
+        self.within.clear();
+        terms.map(|_| read)
+    }
+
     fn job(&mut self, fields: &Map<String, Value>, envelope: &Envelope<'_>) -> Option<Job> {
         self.unknown("", fields, &FIELDS);
         let id = self.id(fields, envelope);
@@ -165,8 +227,8 @@ impl Faults {
         let cen = self.cen(fields);
         let asked = self.word(fields, "", "order_type", OrderType::ALL.map(OrderType::as_str), OrderType::parse, false);
         let mode = self.word(fields, "", "mode", Mode::ALL.map(Mode::as_str), Mode::parse, false);
-        let not_before = self.time(fields, "not_before");
-        let not_after = self.time(fields, "not_after");
+        let not_before = self.time(fields, "", "not_before");
+        let not_after = self.time(fields, "", "not_after");
         if not_before.zip(not_after).is_some_and(|(from, to)| from > to) {
             self.add(
                 "/not_after",
@@ -174,6 +236,7 @@ impl Faults {
                 "not_after is before not_before, so the job could never begin",
             );
         }
+        let batch = self.batch(fields);
         let labels = self.labels(fields);
         let attachments = self.options(fields, kind);
         let has_order_type = fields.contains_key("order_type");
@@ -199,6 +262,7 @@ impl Faults {
             not_before,
             not_after,
             mode: mode.unwrap_or_default(),
+            batch,
             labels,
         })
     }
@@ -244,6 +308,44 @@ impl Faults {
         let id = self.name(fields, "/cen", "id", CenId::parse);
         let owner = self.owner(fields, "/cen");
         Some(Cen { id: id?, owner: owner? })
+    }
+
+    fn batch(&mut self, fields: &Map<String, Value>) -> Option<BatchTerms> {
+        fields.get("batch")?;
+        let fields = self.object(fields, "batch")?;
+        self.unknown("/batch", fields, &["id", "size", "on_failure", "not_after"]);
+        let size = self.batch_size(fields);
+        self.terms(fields, size)
+    }
+
+    /// The terms of a batch of `size`.
+    fn terms(&mut self, fields: &Map<String, Value>, size: Option<u32>) -> Option<BatchTerms> {
+        let at = "/batch";
+        let id = self.name(fields, at, "id", BatchId::parse);
+        let words = OnFailure::ALL.map(OnFailure::as_str);
+        let on_failure = self.word(fields, at, "on_failure", words, OnFailure::parse, false).unwrap_or_default();
+        let not_after = self.time(fields, at, "not_after");
+        Some(BatchTerms { id: id?, size: size?, on_failure, not_after })
+    }
+
+    fn batch_size(&mut self, fields: &Map<String, Value>) -> Option<u32> {
+        let at = "/batch/size";
+        let Some(given) = fields.get("size") else {
+            self.add(at, Code::JobMissingField, "size is missing: how many jobs the batch has");
+            return None;
+        };
+        let size =
+            given.as_u64().and_then(|size| u32::try_from(size).ok()).filter(|size| (1..=MAX_BATCH).contains(size));
+        match (given, size) {
+            (Value::Number(_), None) => {
+                self.add(at, Code::JobBadValue, format!("a batch has 1 to {MAX_BATCH} jobs, as a whole number"));
+            }
+            (other, None) => {
+                self.add(at, Code::JobWrongType, format!("size is a whole number, not {}", sort(other)));
+            }
+            (_, Some(_)) => {}
+        }
+        size
     }
 
     fn payer(&mut self, kind: Option<Kind>, of: Option<InstanceType>, given: bool) {
@@ -416,13 +518,13 @@ impl Faults {
         AccountUid::parse(text).map_err(|BadName(why)| self.add(&format!("{at}/owner"), Code::JobBadValue, why)).ok()
     }
 
-    fn time(&mut self, fields: &Map<String, Value>, name: &str) -> Option<Timestamp> {
-        let text = self.string(fields, "", name, false)?;
+    fn time(&mut self, fields: &Map<String, Value>, at: &str, name: &str) -> Option<Timestamp> {
+        let text = self.string(fields, at, name, false)?;
         let time = moment::parse(text);
         if time.is_none() {
             let text = shown(text);
             let message = format!("{text:?} is not an RFC 3339 time such as \"2026-11-21T09:00:00Z\"");
-            self.add(&format!("/{name}"), Code::JobBadValue, message);
+            self.add(&format!("{at}/{name}"), Code::JobBadValue, message);
         }
         time
     }
@@ -434,6 +536,15 @@ impl Faults {
             self.add(&format!("{at}/{}", escape(name)), Code::JobUnknownField, message);
         }
     }
+}
+
+/// As many of the faults as a rejection lists.
+pub fn listed(faults: impl IntoIterator<Item = Fault>) -> Vec<Fault> {
+    let mut listed = Faults::default();
+    for Fault { at, code, message } in faults {
+        listed.add(&at, code, message);
+    }
+    listed.list
 }
 
 /// The faults as one text, for people: as many as fit into 1 KiB, and how many more there are.

@@ -91,7 +91,84 @@ pub fn event_source(installation: &str) -> String {
     source
 }
 
-/// One event. Its id is made of the job's uid and the number of the event, so a repetition has the same id.
+words! {
+    /// What happened to a batch.
+    pub enum BatchEventType {
+        /// Its first job is stored. It will end in exactly one `ended`.
+        Accepted = "accepted",
+        /// Jobs have moved on. At most once a minute.
+        Progress = "progress",
+        /// All its jobs have ended.
+        Ended = "ended",
+    }
+}
+
+impl BatchEventType {
+    /// The name of the schema of its `data`, such as `event.batch-ended`.
+    pub fn schema(self) -> String {
+        format!("event.batch-{self}")
+    }
+}
+
+/// The type of any event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Topic {
+    /// Of a job.
+    Job(EventType),
+    /// Of a batch.
+    Batch(BatchEventType),
+}
+
+impl Topic {
+    /// Every one: those of jobs, then those of batches.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let of_jobs = EventType::ALL.into_iter().map(Self::Job);
+        of_jobs.chain(BatchEventType::ALL.into_iter().map(Self::Batch))
+    }
+
+    /// The routing key: the type without its prefix, such as `batch.ended`.
+    pub fn routing_key(self) -> String {
+        match self {
+            Self::Job(kind) => kind.routing_key(),
+            Self::Batch(kind) => format!("batch.{kind}"),
+        }
+    }
+
+    /// The CloudEvents `type`, such as `crossgrant.batch.ended`.
+    pub fn name(self) -> String {
+        format!("{TYPE_PREFIX}{}", self.routing_key())
+    }
+
+    /// The name of the schema of its `data`.
+    pub fn schema(self) -> String {
+        match self {
+            Self::Job(kind) => kind.schema(),
+            Self::Batch(kind) => kind.schema(),
+        }
+    }
+
+    /// Whether it is the last event of its job or batch, which has exactly one such.
+    pub fn is_terminal(self) -> bool {
+        match self {
+            Self::Job(kind) => kind.is_terminal(),
+            Self::Batch(kind) => kind == BatchEventType::Ended,
+        }
+    }
+}
+
+impl From<EventType> for Topic {
+    fn from(kind: EventType) -> Self {
+        Self::Job(kind)
+    }
+}
+
+impl From<BatchEventType> for Topic {
+    fn from(kind: BatchEventType) -> Self {
+        Self::Batch(kind)
+    }
+}
+
+/// One event. Its id is made of the uid of the job or batch and the number of the event, so a repetition has the same id.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Event<D = Value> {
     /// Version of CloudEvents: `1.0`.
@@ -102,15 +179,15 @@ pub struct Event<D = Value> {
     /// The producer: an installation of this program, that is the workers which share a store; see [`event_source`].
     #[schemars(regex(pattern = "^/crossgrant/.+$"))]
     pub source: String,
-    /// The event type, `crossgrant.job.…`.
+    /// The event type, `crossgrant.job.…` or `crossgrant.batch.…`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// The instance id, where one is known.
+    /// The instance id, where one is known; of a batch its id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
     /// When the decision it tells of was made.
     pub time: Timestamp,
-    /// Its place among the events of its job, counting from 1, in ten digits, as many as the largest number has: receivers
+    /// Its place among the events of its job or batch, counting from 1, in ten digits, as many as the largest number has: receivers
     /// sort it as text (CloudEvents sequence extension).
     #[schemars(regex(pattern = "^[0-9]{10}$"))]
     pub sequence: String,
@@ -123,13 +200,14 @@ pub struct Event<D = Value> {
     /// Which schema `data` has: `urn:crossgrant:schema:event.<type>:v1`. `crossgrant schema event.<type>` prints it.
     #[serde(default)]
     pub dataschema: String,
-    /// The job as it is after what happened.
+    /// The job or batch as it is after what happened.
     pub data: D,
 }
 
 impl<D> Event<D> {
-    /// The event of `kind` that is number `sequence` of job `uid`, said by `source`.
-    pub fn new(source: &str, kind: EventType, uid: JobUid, sequence: u32, time: Timestamp, data: D) -> Self {
+    /// The event of `kind` that is number `sequence` of the job or batch `uid`, said by `source`.
+    pub fn new(source: &str, kind: impl Into<Topic>, uid: JobUid, sequence: u32, time: Timestamp, data: D) -> Self {
+        let kind = kind.into();
         Self {
             specversion: "1.0".into(),
             id: format!("{uid}.{sequence}"),

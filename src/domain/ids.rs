@@ -128,6 +128,14 @@ name!(
 );
 
 name!(
+    /// The requester's own name of a batch of jobs: 1 to 128 printable ASCII characters.
+    BatchId,
+    "^[ -~]+$",
+    128,
+    |s| printable(s, 128).ok_or_else(|| "a batch id is 1 to 128 printable ASCII characters".into())
+);
+
+name!(
     /// Who asked: the `user_id` that the broker verified, or [`Requester::ANONYMOUS`].
     Requester,
     "^[ -~]+$",

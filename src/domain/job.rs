@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 
+use super::batch::BatchTerms;
 use super::ids::JobId;
 use super::instance::{Cen, Instance};
 use super::order_type::OrderType;
@@ -74,6 +75,9 @@ pub struct Job {
     /// Whether the writes are made or only foretold.
     #[serde(default)]
     pub mode: Mode,
+    /// The batch it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<BatchTerms>,
     /// Notes of the requester, echoed in every event.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,

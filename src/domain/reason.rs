@@ -3,7 +3,7 @@
 use super::words::words;
 
 /// Version of the list below; every event carries it. Raised when a reason is added or changes its meaning.
-pub const REASONS_VERSION: u32 = 5;
+pub const REASONS_VERSION: u32 = 6;
 
 words! {
     /// A reason of the closed list.
@@ -44,6 +44,8 @@ words! {
         SupersededByNewer = "superseded-by-newer",
         /// Cancelled by a person.
         CancelledByOperator = "cancelled-by-operator",
+        /// Another job of its batch ended without its result, and the batch stops then.
+        BatchStopped = "batch-stopped",
         /// A limit per hour was reached: it is begun only when a person approves it.
         NeedsApproval = "needs-approval",
         /// It would write, but the store was put back from a backup, and no command has let it go on since.

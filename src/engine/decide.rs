@@ -3,6 +3,7 @@
 
 mod answers;
 pub mod backoff;
+pub mod batch;
 mod beginning;
 pub(super) mod certainty;
 pub mod command;

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::domain::contract::Fault;
 use crate::domain::{
     AccountUid, CONTENT_TYPE, Event, EventType, Hour, InstanceId, InstanceType, Job, JobUid, Kind, Operation,
-    OrderType, REASONS_VERSION, Reason, Requester,
+    OrderType, REASONS_VERSION, Reason, Requester, Topic,
 };
 use crate::engine::decide::command::Command;
 use crate::engine::ports::mail::{Outgoing, TIMESTAMP, TYPE};
@@ -45,7 +45,7 @@ impl Announcer {
     pub fn post<D: Serialize>(
         &self,
         event: &Event<D>,
-        kind: EventType,
+        kind: impl Into<Topic>,
         about: &[(&str, &str)],
         correlation: Option<String>,
         key: Option<EventKey>,
@@ -59,7 +59,7 @@ impl Announcer {
             outgoing: Outgoing {
                 message_id: event.id.clone(),
                 exchange: self.exchange.clone(),
-                routing_key: kind.routing_key(),
+                routing_key: kind.into().routing_key(),
                 correlation_id: correlation,
                 content_type: CONTENT_TYPE.to_owned(),
                 headers: headers.map(|(name, text)| (name.to_owned(), text)).collect(),
@@ -126,7 +126,6 @@ impl Announcer {
 
     fn completed<'a>(&self, record: &'a Record) -> Completed<'a> {
         let granted_to = !record.granted_to.is_empty() || record.job.kind == Kind::Revoke;
-        let between = self.took_effect(record);
         let instance = &record.job.instance;
         Completed {
             verified_at: record.after.as_ref().map(|after| after.at),
@@ -137,9 +136,15 @@ impl Announcer {
                 id: &instance.id,
                 owner: &instance.owner,
             }),
-            effective_between: between,
-            effective_at: between.and_then(|[pending, seen]| self.instant(record, pending, seen)),
+            effective_between: self.took_effect(record),
+            effective_at: self.effective_at(record),
         }
+    }
+
+    /// The hour at which the change of a completed job took effect, if that is known.
+    pub fn effective_at(&self, record: &Record) -> Option<Timestamp> {
+        let [pending, seen] = self.took_effect(record)?;
+        self.instant(record, pending, seen)
     }
 
     /// When a change took effect: the only boundary between the last moment at which it was pending for certain and the first

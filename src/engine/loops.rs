@@ -1,6 +1,7 @@
 //! The loops of a worker, and what they share.
 
 pub mod accounts;
+pub mod batches;
 pub mod commands;
 mod execution;
 pub mod intake;

@@ -193,6 +193,11 @@ impl Record {
         }
     }
 
+    /// The batch it belongs to.
+    pub fn batch(&self) -> Option<JobUid> {
+        self.job.batch.as_ref().map(|terms| terms.uid(&self.requester))
+    }
+
     /// Keeps that a command was carried out.
     pub fn commanded(&mut self, commanded: Commanded) {
         commanded::keep(&mut self.commands, commanded);

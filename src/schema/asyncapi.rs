@@ -3,32 +3,34 @@
 use schemars::JsonSchema;
 use serde_json::{Map, Value, json};
 
-use super::events::{envelope, says};
+use super::events::{always, envelope, says};
 use super::generate::{generator, tidy};
 use crate::broker::Topology;
 use crate::config::DEFAULT_PREFIX;
 use crate::domain::contract::{self, BEYOND, Beyond, MAX_BODY};
-use crate::domain::{CONTENT_TYPE, EventType, Kind, schema_uri};
-use crate::engine::events::{Data, RejectedData, always};
+use crate::domain::{BatchEventType, CONTENT_TYPE, EventType, Kind, Topic, schema_uri};
+use crate::engine::batch_events::BatchData;
+use crate::engine::events::{Data, RejectedData};
 
 /// Version of the AMQP binding.
 const BINDING: &str = "0.3.0";
 
 pub(super) fn document() -> Value {
     let names = Topology::new(DEFAULT_PREFIX);
-    let event_messages =
-        EventType::ALL.map(|kind| (kind.name(), json!({"$ref": format!("#/components/messages/{kind}")})));
-    let events: Map<String, Value> = event_messages.into_iter().collect();
-    let last =
-        |(name, _): &(&String, &Value)| EventType::ALL.iter().any(|kind| kind.is_terminal() && kind.name() == **name);
-    let answers: Map<String, Value> =
-        events.iter().filter(last).map(|(name, message)| (name.clone(), message.clone())).collect();
-    let rejected = json!({"$ref": format!("#/components/messages/{}", EventType::Rejected)});
-    let answers: Map<String, Value> = answers.into_iter().chain([(EventType::Rejected.name(), rejected)]).collect();
+    let messages_of = |topics: &dyn Fn(&Topic) -> bool| -> Map<String, Value> {
+        let message = |topic| json!({"$ref": format!("#/components/messages/{}", name_of(topic))});
+        Topic::all().filter(topics).map(|topic| (topic.name(), message(topic))).collect()
+    };
+    let events = messages_of(&|topic| matches!(topic, Topic::Job(_)));
+    let batch_events = messages_of(&|topic| matches!(topic, Topic::Batch(_)));
+    let answers = messages_of(&|topic| topic.is_terminal() || *topic == Topic::Job(EventType::Rejected));
+    let taken = json!({"job": {"$ref": "#/components/messages/job"}, "batch": {"$ref": "#/components/messages/batch"}});
     let refs = |channel: &str, messages: &Map<String, Value>| {
         let of = |name: &String| json!({"$ref": format!("#/channels/{channel}/messages/{name}")});
         messages.keys().map(of).collect::<Vec<_>>()
     };
+    // The jobs of such a message are answered together.
+    let of_batch = [Topic::Batch(BatchEventType::Ended), Topic::Job(EventType::Rejected)].map(Topic::name);
     json!({
         "asyncapi": "3.0.0",
         "info": {
@@ -47,10 +49,17 @@ pub(super) fn document() -> Value {
                 "messages": {"job": {"$ref": "#/components/messages/job"}},
                 "bindings": {"amqp": routing_key(&names.jobs_exchange())},
             },
+            "batches": {
+                "address": "job.batch",
+                "title": "Where all jobs of a batch are published to, in one message",
+                "description": format!("Or straight to the queue `{}`.", names.jobs_queue()),
+                "messages": {"batch": {"$ref": "#/components/messages/batch"}},
+                "bindings": {"amqp": routing_key(&names.jobs_exchange())},
+            },
             "jobsQueue": {
                 "address": names.jobs_queue(),
                 "title": "Where the worker takes jobs from",
-                "messages": {"job": {"$ref": "#/components/messages/job"}},
+                "messages": taken,
                 "bindings": {"amqp": queue(&names.jobs_queue())},
             },
             "events": {
@@ -61,9 +70,18 @@ pub(super) fn document() -> Value {
                 "messages": events,
                 "bindings": {"amqp": routing_key(&names.events_exchange())},
             },
+            "batchEvents": {
+                "address": "batch.{event}",
+                "title": "Where events of batches are published to",
+                "parameters": {
+                    "event": {"description": "The type of the event.", "enum": BatchEventType::ALL.map(BatchEventType::as_str)},
+                },
+                "messages": batch_events,
+                "bindings": {"amqp": routing_key(&names.events_exchange())},
+            },
             "answers": {
                 "address": null,
-                "title": "The `reply_to` of a job: a queue, or direct reply-to",
+                "title": "The `reply_to` of a job or batch: a queue, or direct reply-to",
                 "messages": answers,
             },
             "dead": {
@@ -86,11 +104,30 @@ pub(super) fn document() -> Value {
                     "messages": refs("answers", &answers),
                 },
             },
+            "takeBatch": {
+                "action": "receive",
+                "channel": {"$ref": "#/channels/batches"},
+                "summary": "The worker takes all jobs of a batch, or none.",
+                "messages": [{"$ref": "#/channels/batches/messages/batch"}],
+                "bindings": {"amqp": {"userId": "ticketing", "deliveryMode": 2, "ack": true, "bindingVersion": BINDING}},
+                "reply": {
+                    "address": {"location": "$message.header#/reply_to", "description": "AMQP `reply_to`, which a policy can limit."},
+                    "channel": {"$ref": "#/channels/answers"},
+                    "messages": of_batch.map(|name| json!({"$ref": format!("#/channels/answers/messages/{name}")})),
+                },
+            },
             "sendEvent": {
                 "action": "send",
                 "channel": {"$ref": "#/channels/events"},
                 "summary": "The worker tells what happened to a job; at least once, with the same id.",
                 "messages": refs("events", &events),
+                "bindings": {"amqp": {"deliveryMode": 2, "mandatory": true, "timestamp": true, "bindingVersion": BINDING}},
+            },
+            "sendBatchEvent": {
+                "action": "send",
+                "channel": {"$ref": "#/channels/batchEvents"},
+                "summary": "The worker tells how a batch stands; at least once, with the same id.",
+                "messages": refs("batchEvents", &batch_events),
                 "bindings": {"amqp": {"deliveryMode": 2, "mandatory": true, "timestamp": true, "bindingVersion": BINDING}},
             },
             "copyRejected": {
@@ -107,6 +144,29 @@ pub(super) fn document() -> Value {
 fn messages() -> Map<String, Value> {
     let beyond: Vec<String> =
         BEYOND.iter().map(|Beyond { code, at, rule }| format!("- `{code}` at `{at}`: {rule}")).collect();
+    let headers = json!({
+        "type": "object",
+        "properties": {
+            "traceparent": {"type": "string", "description": "W3C trace context, repeated in every event."},
+            "x-crossgrant-signature": {"type": "string", "description": "The requester and its signature; see docs/security.md."},
+            "reply_to": {"type": "string", "description": "AMQP property: a queue that gets the last event too."},
+            "correlation_id": {"type": "string", "description": "AMQP property: repeated with every message about the job."},
+            "message_id": {"type": "string", "description": "AMQP property: the id of a job that has none in its body."},
+            "user_id": {"type": "string", "description": "AMQP property: the requester."},
+        },
+    });
+    let mut of_batch = headers.clone();
+    of_batch["properties"].as_object_mut().expect("they are an object").remove("message_id");
+    let batch = json!({
+        "name": "batch",
+        "title": "All jobs of a batch",
+        "summary": "Jobs that are accepted together or not at all.",
+        "description": "The rules of a job hold for each of them; faults have pointers such as `/jobs/17/instance/id`.",
+        "contentType": "application/json",
+        "headers": of_batch,
+        "bindings": {"amqp": {"messageType": "batch", "bindingVersion": BINDING}},
+        "payload": inside(contract::whole_schema()),
+    });
     let job = json!({
         "name": "job",
         "title": "A job",
@@ -117,17 +177,7 @@ fn messages() -> Map<String, Value> {
             beyond.join("\n")
         ),
         "contentType": "application/json",
-        "headers": {
-            "type": "object",
-            "properties": {
-                "traceparent": {"type": "string", "description": "W3C trace context, repeated in every event."},
-                "x-crossgrant-signature": {"type": "string", "description": "The requester and its signature; see docs/security.md."},
-                "reply_to": {"type": "string", "description": "AMQP property: a queue that gets the last event too."},
-                "correlation_id": {"type": "string", "description": "AMQP property: repeated with every message about the job."},
-                "message_id": {"type": "string", "description": "AMQP property: the id of a job that has none in its body."},
-                "user_id": {"type": "string", "description": "AMQP property: the requester."},
-            },
-        },
+        "headers": headers,
         "bindings": {"amqp": {"messageType": "job", "bindingVersion": BINDING}},
         "payload": inside(contract::schema()),
     });
@@ -144,39 +194,56 @@ fn messages() -> Map<String, Value> {
         },
         "payload": {},
     });
-    let events = EventType::ALL.map(|kind| (kind.to_string(), event(kind)));
-    events.into_iter().chain([("job".to_owned(), job), ("rejectedCopy".to_owned(), copy)]).collect()
+    let events = Topic::all().map(|topic| (name_of(topic), event(topic)));
+    let others = [("job", job), ("batch", batch), ("rejectedCopy", copy)];
+    events.chain(others.map(|(name, message)| (name.to_owned(), message))).collect()
 }
 
-fn event(kind: EventType) -> Value {
+/// The name of the message of an event, within this document.
+fn name_of(topic: Topic) -> String {
+    match topic {
+        Topic::Job(kind) => kind.to_string(),
+        Topic::Batch(kind) => format!("batch-{kind}"),
+    }
+}
+
+fn event(topic: Topic) -> Value {
     let mut headers = json!({
         "type": "object",
         "properties": {
-            "requester": {"type": "string", "description": "Who asked for the job."},
-            "traceparent": {"type": "string", "description": "W3C trace context of the job."},
+            "requester": {"type": "string", "description": "Who asked for the job, or sent the jobs of the batch."},
+            "traceparent": {"type": "string", "description": "W3C trace context of the job; of a batch, of its first job."},
         },
         "required": ["requester"],
     });
-    if kind != EventType::Rejected {
-        headers["properties"]["kind"] =
-            json!({"type": "string", "enum": Kind::ALL.map(Kind::as_str), "description": "The kind of the job."});
-        headers["properties"]["cen"] = json!({"type": "string", "description": "The CEN of the job."});
-        headers["required"] = json!(["cen", "kind", "requester"]);
-    }
-    let data = if kind == EventType::Rejected { RejectedData::schema_name() } else { Data::schema_name() };
-    let data = json!({"allOf": [{"$ref": format!("#/components/schemas/{data}")}], "required": always(kind)});
+    let data = match topic {
+        Topic::Job(EventType::Rejected) => RejectedData::schema_name(),
+        Topic::Job(_) => {
+            headers["properties"]["kind"] =
+                json!({"type": "string", "enum": Kind::ALL.map(Kind::as_str), "description": "The kind of the job."});
+            headers["properties"]["cen"] = json!({"type": "string", "description": "The CEN of the job."});
+            headers["required"] = json!(["cen", "kind", "requester"]);
+            Data::schema_name()
+        }
+        Topic::Batch(_) => {
+            headers["properties"]["batch"] = json!({"type": "string", "description": "The id of the batch."});
+            headers["required"] = json!(["batch", "requester"]);
+            BatchData::schema_name()
+        }
+    };
+    let data = json!({"allOf": [{"$ref": format!("#/components/schemas/{data}")}], "required": always(topic)});
     let of_type = json!({"properties": {
-        "type": {"const": kind.name()},
-        "dataschema": {"const": schema_uri(&kind.schema())},
+        "type": {"const": topic.name()},
+        "dataschema": {"const": schema_uri(&topic.schema())},
         "data": data,
     }});
     json!({
-        "name": kind.name(),
-        "title": kind.name(),
-        "summary": says(kind),
+        "name": topic.name(),
+        "title": topic.name(),
+        "summary": says(topic),
         "contentType": CONTENT_TYPE,
         "headers": headers,
-        "bindings": {"amqp": {"messageType": kind.name(), "bindingVersion": BINDING}},
+        "bindings": {"amqp": {"messageType": topic.name(), "bindingVersion": BINDING}},
         "payload": {"allOf": [{"$ref": "#/components/schemas/Event"}, of_type]},
     })
 }
@@ -186,6 +253,7 @@ fn schemas() -> Map<String, Value> {
     let mut generator = generator("/components/schemas");
     generator.subschema_for::<Data<'_>>();
     generator.subschema_for::<RejectedData<'_>>();
+    generator.subschema_for::<BatchData<'_>>();
     let mut schemas = generator.take_definitions(true);
     schemas.values_mut().for_each(tidy);
     let mut envelope = inside(envelope());

@@ -81,7 +81,7 @@ fn parameter_of(name: &str, place: &str, required: bool) -> Value {
         "limit" => json!({"type": "integer", "minimum": 1, "maximum": 1000}),
         "expect" | "after" => json!({"type": "integer", "minimum": 0}),
         "number" => json!({"type": "array", "items": {"type": "integer"}}),
-        "half-done" | "held" => json!({"type": "string", "const": "true"}),
+        "half-done" | "held" | "open" => json!({"type": "string", "const": "true"}),
         _ => json!({"type": "string"}),
     };
     json!({"name": name, "in": place, "required": required, "description": parameter(name), "schema": schema})

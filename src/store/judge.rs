@@ -1,9 +1,11 @@
 //! What a store decides from what it has read. Every store decides the same, so it is written here once; pure.
 
 use crate::domain::JobUid;
+use crate::engine::batch::Batch;
 use crate::engine::ports::mail::Outgoing;
-use crate::engine::ports::store::{Committed, EventKey, LeaseUse, StoreError};
+use crate::engine::ports::store::{Committed, EventKey, LeaseUse, Misfit, StoreError, Taken, Whole};
 use crate::engine::record::{Record, State};
+use crate::store::row;
 
 /// The result of one change among others.
 pub(super) type ChangeResult = Result<Committed, StoreError>;
@@ -72,6 +74,46 @@ pub(super) fn same_event(
         return Ok(());
     }
     Err(StoreError::Corrupt(format!("event {sequence} of {uid} is stored with other content")))
+}
+
+/// The columns of a batch that a job which names it is compared with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct StoredBatch {
+    pub(super) terms: String,
+    pub(super) size: u32,
+    pub(super) members: u32,
+    pub(super) closes_us: i64,
+    pub(super) ended: bool,
+}
+
+impl StoredBatch {
+    /// A batch that has no job yet.
+    pub(super) fn of(batch: &Batch) -> Result<Self, StoreError> {
+        let closes_us = row::not_before(batch.closes_at);
+        Ok(Self { terms: row::terms(batch)?, size: batch.terms.size, members: 0, closes_us, ended: false })
+    }
+}
+
+/// Why a job that would make `asked` does not get into the batch that is there; `None` if it does.
+pub(super) fn fit(stored: &StoredBatch, asked: &Batch) -> Result<Option<Misfit>, StoreError> {
+    Ok(if stored.terms != row::terms(asked)? {
+        Some(Misfit::Differs)
+    } else if stored.members >= stored.size {
+        Some(Misfit::Full)
+    } else if stored.ended || row::at_or_before(asked.accepted_at) >= stored.closes_us {
+        Some(Misfit::Closed)
+    } else {
+        None
+    })
+}
+
+/// What became of messages that are to be taken together.
+pub(super) fn whole(taken: Vec<Taken>) -> Whole {
+    let fits = |taken: &Taken| matches!(taken, Taken::New(_) | Taken::Repeated(_));
+    if taken.iter().all(fits) {
+        return Whole::Taken(taken);
+    }
+    Whole::Refused(taken.into_iter().enumerate().filter(|(_, taken)| !fits(taken)).collect())
 }
 
 /// How many migrations a database has seen, if this program knows them all.

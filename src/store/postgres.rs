@@ -7,6 +7,7 @@
 //! ([`leader_locks`]). Workers notify each other ([`listener`]) and count each other ([`presence`]). A commit whose answer
 //! was lost is answered once its outcome is known ([`outcome`]).
 
+mod batches;
 mod change;
 mod connection;
 mod connector;
@@ -54,12 +55,14 @@ pub use self::lease_clock::LeaseClock;
 pub use self::settings::PostgresSettings;
 use self::transaction::Transaction;
 use crate::clock::{Clock as _, SystemClock};
-use crate::domain::{AccountUid, CenId, Code, Instance, InstanceId, JobId, JobUid, Requester};
+use crate::domain::{AccountUid, BatchId, CenId, Code, Instance, InstanceId, JobId, JobUid, Requester};
+use crate::engine::batch::{Batch, Tally};
 use crate::engine::guards::Pause;
 use crate::engine::ports::mail::Lane;
 use crate::engine::ports::store::{
-    Change, Claimed, Committed, Counts, Filter, Group, KeptEvent, LatestDue, Message, Outbox, OutboxPage, OutboxRow,
-    Outlook, Rejected, RejectedMessage, Settlement, Store, StoreError, Taken, Turns, UndeliverableRow, Wakeup,
+    BatchChange, Change, Claimed, Committed, Counts, Filter, Group, KeptEvent, LatestDue, Message, Outbox, OutboxPage,
+    OutboxRow, Outlook, Rejected, RejectedMessage, Settlement, Store, StoreError, Taken, Turns, UndeliverableRow,
+    Wakeup, Whole,
 };
 use crate::engine::record::Record;
 use crate::store::judge;
@@ -241,6 +244,41 @@ impl Store for Postgres {
         let (taken, wakeup) = transact!(self, tx => take::take(&tx, &messages, SHARDS + self.shard))?;
         self.listener.notify(wakeup);
         Ok(taken)
+    }
+
+    async fn take_whole(&self, messages: Vec<Message>) -> Result<Whole, StoreError> {
+        let (whole, wakeup) = error::retry(|| async {
+            let tx = Transaction::begin(&self.pool).await?;
+            let (taken, wakeup) = take::take(&tx, &messages, SHARDS + self.shard).await?;
+            match judge::whole(taken) {
+                Whole::Taken(taken) => {
+                    tx.commit().await?;
+                    Ok((Whole::Taken(taken), wakeup))
+                }
+                refused => Ok((refused, Wakeup::default())),
+            }
+        })
+        .await?;
+        self.listener.notify(wakeup);
+        Ok(whole)
+    }
+
+    async fn batch(&self, uid: JobUid) -> Result<Option<(Batch, Tally)>, StoreError> {
+        read!(self, conn => batches::load(&conn, uid))
+    }
+
+    async fn batches(&self, open: bool, before: Option<JobUid>, limit: usize) -> Result<Vec<Batch>, StoreError> {
+        read!(self, conn => batches::list(&conn, open, before, limit))
+    }
+
+    async fn batches_by_id(&self, id: &BatchId) -> Result<Vec<Batch>, StoreError> {
+        read!(self, conn => batches::by_id(&conn, id))
+    }
+
+    async fn commit_batch(&self, change: BatchChange) -> Result<Committed, StoreError> {
+        let (committed, wakeup) = transact!(self, tx => batches::commit(&tx, &change))?;
+        self.listener.notify(wakeup);
+        Ok(committed)
     }
 
     async fn claim_in_turn(

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use jiff::Timestamp;
+use serde::Serialize;
 
 use crate::clock::later;
 use crate::domain::{AccountUid, BadName, Cen, CenId, InstanceType, JobUid, Kind, Reason, Requester};
+use crate::engine::batch::Batch;
 use crate::engine::decide::delivery::LONGEST_DELAY;
 use crate::engine::guards::{Pause, counted_as};
 use crate::engine::ports::store::{Group, Outlook, Rejected, StoreError};
@@ -44,6 +46,7 @@ pub(super) struct Indexed<'a> {
     pub(super) counted_as: Option<String>,
     pub(super) begun_us: Option<i64>,
     pub(super) held: Option<&'a str>,
+    pub(super) batch: Option<JobUid>,
     pub(super) revision: i64,
 }
 
@@ -67,9 +70,14 @@ pub(super) fn index(record: &Record) -> Result<Indexed<'_>, StoreError> {
         counted_as: record.begun_at.and_then(|_| counted_as(&record.job)),
         begun_us: record.begun_at.map(at_or_before),
         held: record.phase.held().map(|account| account.as_str()),
-        revision: i64::try_from(record.revision)
-            .map_err(|_| StoreError::Corrupt(format!("job {} has revision {}", record.uid, record.revision)))?,
+        batch: record.batch(),
+        revision: revision(record.revision)?,
     })
+}
+
+/// A revision as a column.
+pub(super) fn revision(revision: u64) -> Result<i64, StoreError> {
+    i64::try_from(revision).map_err(|_| StoreError::Corrupt(format!("there is no revision {revision}")))
 }
 
 /// Stands in `set_by` between what the operator said and the name of the token. The admin API takes no control character in
@@ -100,6 +108,30 @@ pub(super) fn write(record: &Record) -> Result<String, StoreError> {
 /// A record from the text that is stored.
 pub(super) fn read(uid: JobUid, text: &str) -> Result<Record, StoreError> {
     serde_json::from_str(text).map_err(|e| StoreError::Corrupt(format!("job {uid} cannot be read: {e}")))
+}
+
+/// What all jobs of a batch say of it, as the text that is compared.
+pub(super) fn terms(batch: &Batch) -> Result<String, StoreError> {
+    json(batch.uid, &batch.terms)
+}
+
+/// A batch as the text that is stored.
+pub(super) fn write_batch(batch: &Batch) -> Result<String, StoreError> {
+    json(batch.uid, batch)
+}
+
+fn json(uid: JobUid, part: &impl Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(part).map_err(|e| StoreError::Corrupt(format!("batch {uid} cannot be written: {e}")))
+}
+
+/// A batch from the text that is stored.
+pub(super) fn read_batch(text: &str) -> Result<Batch, StoreError> {
+    serde_json::from_str(text).map_err(|e| StoreError::Corrupt(format!("a batch cannot be read: {e}")))
+}
+
+/// A state from its word.
+pub(super) fn state(word: &str) -> Result<State, StoreError> {
+    State::parse(word).ok_or_else(|| StoreError::Corrupt(format!("unknown state {word}")))
 }
 
 /// Microseconds of an instant before which nothing may happen: rounded up, so that nothing happens early.
@@ -178,8 +210,12 @@ pub(super) fn account(uid: &str) -> Result<AccountUid, StoreError> {
 
 /// What is known of the jobs of a state.
 pub(super) fn outlook(state: &str, jobs: i64, due_us: Option<i64>, oldest_us: i64) -> Result<Outlook, StoreError> {
-    let state = State::parse(state).ok_or_else(|| StoreError::Corrupt(format!("unknown state {state}")))?;
-    Ok(Outlook { state, jobs: jobs.unsigned_abs(), due: due_us.map(time), oldest: time(oldest_us) })
+    Ok(Outlook {
+        state: self::state(state)?,
+        jobs: jobs.unsigned_abs(),
+        due: due_us.map(time),
+        oldest: time(oldest_us),
+    })
 }
 
 /// What jobs are counted by.

@@ -5,6 +5,7 @@
 //! process has it and none takes it away unseen ([`held_file`]). Each other module is one part of the port.
 
 mod backup;
+mod batches;
 mod change;
 mod counts;
 mod dead;
@@ -42,14 +43,17 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 use transaction::SharedTransaction;
 
-use crate::domain::{AccountUid, CenId, Instance, InstanceId, JobId, JobUid, Requester};
+use crate::domain::{AccountUid, BatchId, CenId, Instance, InstanceId, JobId, JobUid, Requester};
+use crate::engine::batch::{Batch, Tally};
 use crate::engine::guards::Pause;
 use crate::engine::ports::mail::Lane;
 use crate::engine::ports::store::{
-    Change, Claimed, Committed, Counts, Filter, Group, KeptEvent, LatestDue, Message, OutboxPage, OutboxRow, Outlook,
-    Rejected, RejectedMessage, Settlement, Store, StoreError, Taken, Turns, UndeliverableRow,
+    BatchChange, Change, Claimed, Committed, Counts, Filter, Group, KeptEvent, LatestDue, Message, OutboxPage,
+    OutboxRow, Outlook, Rejected, RejectedMessage, Settlement, Store, StoreError, Taken, Turns, UndeliverableRow,
+    Whole,
 };
 use crate::engine::record::Record;
+use crate::store::judge;
 
 /// A handle to the file. Dropping it finishes the writes that were begun and lets another process in.
 #[derive(Debug)]
@@ -150,6 +154,30 @@ impl Sqlite {
 impl Store for Sqlite {
     async fn take(&self, messages: Vec<Message>) -> Result<Vec<Taken>, StoreError> {
         self.write(move |tx| take::take(tx, &messages)).await
+    }
+
+    async fn take_whole(&self, messages: Vec<Message>) -> Result<Whole, StoreError> {
+        self.write(move |tx| {
+            tx.part(|| Ok(judge::whole(take::take(tx, &messages)?)), |whole| matches!(whole, Whole::Taken(_)))
+        })
+        .await
+    }
+
+    async fn batch(&self, uid: JobUid) -> Result<Option<(Batch, Tally)>, StoreError> {
+        self.read(move |conn| batches::load(conn, uid)).await
+    }
+
+    async fn batches(&self, open: bool, before: Option<JobUid>, limit: usize) -> Result<Vec<Batch>, StoreError> {
+        self.read(move |conn| batches::list(conn, open, before, limit)).await
+    }
+
+    async fn batches_by_id(&self, id: &BatchId) -> Result<Vec<Batch>, StoreError> {
+        let id = id.clone();
+        self.read(move |conn| batches::by_id(conn, &id)).await
+    }
+
+    async fn commit_batch(&self, change: BatchChange) -> Result<Committed, StoreError> {
+        self.write(move |tx| batches::commit(tx, &change)).await
     }
 
     async fn claim_in_turn(

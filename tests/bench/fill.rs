@@ -150,6 +150,7 @@ impl Pattern {
             outbound,
             reused,
             most_unbegun: None,
+            batch: None,
         })))
     }
 }

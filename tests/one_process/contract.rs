@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crossgrant::domain::contract::{Envelope, Fault, MAX_BODY, id_of, parse};
+use crossgrant::domain::contract::{Envelope, Fault, MAX_BODY, id_of, is_whole, parse, parse_whole};
 use crossgrant::domain::{Attachments, Code, Job, Kind, Mode, OrderType};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -53,6 +53,9 @@ fn every_code_of_a_fault_is_met() {
         Code::JobReplyToNotAllowed,
         Code::JobIdReused,
         Code::JobTooMany,
+        Code::JobBatchDiffers,
+        Code::JobBatchFull,
+        Code::JobBatchClosed,
         Code::JobNotStorable,
         Code::JobDeadLettered,
         Code::JobUnreadable,
@@ -182,12 +185,70 @@ fn jobs_of_different_meaning_have_different_digests() {
         with("/cen/owner", json!("1250123456123457")),
         with("/not_after", json!("2026-11-21T10:00:00Z")),
         with("/not_before", json!("2026-11-21T10:00:00Z")),
+        with("/batch", json!({"id": "B", "size": 3})),
+        with("/batch", json!({"id": "B", "size": 4})),
+        with("/batch", json!({"id": "B", "size": 3, "on_failure": "stop"})),
+        with("/batch", json!({"id": "C", "size": 3})),
     ];
     let digests: BTreeSet<String> = bodies.iter().map(|body| read(body).unwrap().digest()).collect();
     assert_eq!(digests.len(), bodies.len());
     let mut deleting = with("/kind", json!("revoke"));
     deleting["options"] = json!({"attachments": "delete"});
     assert!(!digests.contains(&read(&deleting).unwrap().digest()));
+}
+
+#[test]
+fn a_message_with_the_jobs_of_a_batch_says_where_each_fault_is() {
+    let whole = |body: &Value| {
+        let envelope = Envelope { routing_key: "job.batch", reserved: RESERVED, ..Envelope::default() };
+        let body = body.to_string();
+        assert!(is_whole(body.as_bytes()));
+        parse_whole(body.as_bytes(), &envelope)
+    };
+    let at = |body: &Value| -> Vec<String> { whole(body).unwrap_err().into_iter().map(|fault| fault.at).collect() };
+    let two = json!({"batch": {"id": "B", "on_failure": "stop"}, "jobs": [good(), with("/id", json!("2"))]});
+    let jobs = whole(&two).unwrap();
+    assert_eq!(jobs.iter().map(|job| job.id.as_str()).collect::<Vec<_>>(), ["NET-4312/1", "2"]);
+    assert!(jobs.iter().all(|job| job.batch.as_ref().is_some_and(|batch| batch.size == 2)));
+    let alone = with("/batch", json!({"id": "B", "size": 2, "on_failure": "stop"}));
+    assert_eq!(jobs[0].digest(), read(&alone).unwrap().digest(), "sent alone it is the same job");
+
+    let changed = |pointer: &str, value: Value| {
+        let mut body = two.clone();
+        let (parent, name) = pointer.rsplit_once('/').unwrap();
+        match body.pointer_mut(parent).unwrap() {
+            Value::Array(list) => list[name.parse::<usize>().unwrap()] = value,
+            parent => parent[name] = value,
+        }
+        body
+    };
+    for (pointer, value) in [
+        ("/jobs/1/instance/id", json!("cen-1")),
+        ("/jobs/0/kind", json!("move")),
+        ("/jobs/1/batch", json!({"id": "C", "size": 1})),
+        ("/jobs/1", json!(7)),
+        ("/jobs/1/id", json!("NET-4312/1")),
+        ("/batch/size", json!(2)),
+        ("/batch/id", json!("")),
+        ("/jobs", json!("none")),
+        ("/more", json!(1)),
+    ] {
+        assert_eq!(at(&changed(pointer, value)), [pointer]);
+    }
+    let mut without_id = two.clone();
+    without_id["jobs"][0].as_object_mut().unwrap().remove("id");
+    assert_eq!(at(&without_id), ["/jobs/0/id"]);
+    let many = |jobs: usize| {
+        let jobs = (0..jobs).map(|n| json!({"id": n.to_string(), "kind": "move"}));
+        whole(&json!({"batch": {"id": "B"}, "jobs": jobs.collect::<Vec<_>>()})).unwrap_err()
+    };
+    assert_eq!(many(1001)[0].at, "/jobs");
+    let faults = many(900);
+    assert!(faults.len() <= 50 && json!(faults).to_string().len() < 7 << 10, "{}", faults.len());
+    for job in [good(), json!({"jobs": 1, "x": 2})] {
+        assert_eq!(is_whole(job.to_string().as_bytes()), job.get("jobs").is_some());
+    }
+    assert!(!is_whole(with("/labels", json!({"x": "\"jobs\""})).to_string().as_bytes()));
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 
-use crossgrant::domain::contract::{BEYOND, Beyond, Envelope, Fault, parse};
-use crossgrant::domain::{Code, EventType, SCHEMA_VERSION};
+use crossgrant::domain::contract::{BEYOND, Beyond, Envelope, Fault, parse, parse_whole};
+use crossgrant::domain::{BatchEventType, Code, EventType, SCHEMA_VERSION, Topic};
 use crossgrant::engine::ports::mail::{Lane, TIMESTAMP, TYPE};
 use crossgrant::engine::ports::store::Taken;
 use crossgrant::schema::{document, documents, http_page};
@@ -132,7 +132,7 @@ fn what_was_published_changes_by_additions_only() {
             }
             let found = match name.as_str() {
                 "openapi" => http_breaks(old, &new),
-                "job" | "configuration" => breaks(old, &new, Way::In),
+                "job" | "batch" | "configuration" => breaks(old, &new, Way::In),
                 _ => breaks(old, &new, Way::Out),
             };
             assert!(
@@ -273,6 +273,12 @@ fn every_rule_that_no_schema_says_is_one() {
         (Code::JobWrongType, "/cen/owner", with("/cen/owner", json!(1e15))),
         (Code::JobBadValue, "/not_before", with("/not_before", json!("2026-02-30T09:00:00Z"))),
         (Code::JobBadValue, "/not_after", with("/not_after", json!("2026-02-30T09:00:00Z"))),
+        (Code::JobBadValue, "/batch/size", with("/batch", json!({"id": "B", "size": 3.0}))),
+        (
+            Code::JobBadValue,
+            "/batch/not_after",
+            with("/batch", json!({"id": "B", "size": 3, "not_after": "2026-02-30T09:00:00Z"})),
+        ),
         (Code::JobNeverBegins, "/not_after", never),
         (Code::JobBadLabel, "/labels", with("/labels", json!({"ü".repeat(60): "ä".repeat(200)}))),
     ];
@@ -286,7 +292,9 @@ fn every_rule_that_no_schema_says_is_one() {
     // The others are not about what a body says: its bytes, the message around it, and what the worker knows besides.
     let others = BEYOND.iter().filter(|rule| !bodies.iter().any(|(code, at, _)| (rule.code, rule.at) == (*code, *at)));
     for Beyond { code, at, .. } in others {
-        let beside = at.starts_with("amqp:") || [Code::JobTooLarge, Code::JobNotJson, Code::JobIdReused].contains(code);
+        let of_the_store =
+            [Code::JobIdReused, Code::JobBatchDiffers, Code::JobBatchFull, Code::JobBatchClosed].contains(code);
+        let beside = at.starts_with("amqp:") || of_the_store || [Code::JobTooLarge, Code::JobNotJson].contains(code);
         assert!(beside || (*code, *at) == (Code::JobMissingField, "/id"), "{code} at {at}");
     }
 }
@@ -308,6 +316,8 @@ fn values() -> impl Strategy<Value = Value> {
         "plan",
         "refuse",
         "delete",
+        "go-on",
+        "stop",
         "",
         " ",
         "0",
@@ -358,6 +368,9 @@ fn values() -> impl Strategy<Value = Value> {
         json!(1.0),
         json!(1.5),
         json!(1e300),
+        json!(1000),
+        json!(1001),
+        json!(7.0),
         json!(u64::MAX),
         json!(1_250_123_456_123_456_u64),
     ];
@@ -368,7 +381,7 @@ fn values() -> impl Strategy<Value = Value> {
     prop_oneof![
         8 => select(texts.to_vec()).prop_map(|text| json!(text)),
         2 => select(numbers.to_vec()),
-        2 => select(vec![json!(null), json!(true), json!([]), json!({}), json!({"attachments": "delete"}), json!({"attachments": 1}), json!({"attachment": "refuse"}), json!({"a": 1})]),
+        2 => select(vec![json!(null), json!(true), json!([]), json!({}), json!({"attachments": "delete"}), json!({"attachments": 1}), json!({"attachment": "refuse"}), json!({"a": 1}), json!({"id": "B", "size": 2}), json!({"id": "B"})]),
         2 => any::<String>().prop_map(|text| json!(text)),
         1 => long,
         1 => region,
@@ -398,6 +411,13 @@ fn places() -> impl Strategy<Value = &'static str> {
         "/not_before",
         "/not_after",
         "/mode",
+        "/batch",
+        "/batch/id",
+        "/batch/size",
+        "/batch/size",
+        "/batch/on_failure",
+        "/batch/not_after",
+        "/batch/other",
         "/labels",
         "/labels",
         "/other",
@@ -409,7 +429,8 @@ fn places() -> impl Strategy<Value = &'static str> {
 /// Changes of a good job: a field with another value, or without one.
 fn bodies() -> impl Strategy<Value = Value> {
     let change = (places(), proptest::option::weighted(0.85, values()));
-    let base = select(vec![good(), with("/kind", json!("revoke")), with("/kind", json!("payer-change"))]);
+    let batch = with("/batch", json!({"id": "B", "size": 3, "on_failure": "stop"}));
+    let base = select(vec![good(), with("/kind", json!("revoke")), with("/kind", json!("payer-change")), batch]);
     (base, proptest::collection::vec(change, 0..4)).prop_map(|(mut body, changes)| {
         for (at, value) in changes {
             let (parent, name) = at.rsplit_once('/').unwrap();
@@ -466,6 +487,60 @@ async fn events_have_the_schema_that_they_name() {
     let expected =
         [EventType::Accepted, EventType::Completed, EventType::Failed, EventType::Planned, EventType::Waiting];
     assert_eq!(met, expected.map(EventType::name).into());
+}
+
+/// The events of a batch too: of one that goes on past a minute, stops, and ends.
+#[tokio::test]
+async fn events_of_batches_have_the_schema_that_they_name() {
+    let plant = Plant::new().await;
+    let member = |job| with_field(job, "batch", json!({"id": "b", "size": 2, "on_failure": "stop"}));
+    plant.job(member(payer_change("p", ATTACHED, "PayByResourceOwner"))).await;
+    plant.run_on().await;
+    plant.job(member(revoke("r", HELD))).await;
+    plant.run().await;
+    let [batch] = &plant.store().batches(false, None, 9).await.unwrap()[..] else { panic!("there is one batch") };
+    let mut met = BTreeSet::new();
+    for event in plant.events(batch.uid).await {
+        check_event(&event);
+        met.insert(event["type"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(met, BatchEventType::ALL.map(|kind| Topic::from(kind).name()).into());
+}
+
+/// What the schema of a whole batch and its reader say of a body: whether they take it.
+fn verdicts(body: &Value) -> (bool, bool) {
+    let envelope = Envelope { routing_key: "job.batch", ..Envelope::default() };
+    (faults("batch", body).is_empty(), parse_whole(body.to_string().as_bytes(), &envelope).is_ok())
+}
+
+#[test]
+fn the_schema_and_the_reader_of_a_whole_batch_agree() {
+    let job = |id: &str| with("/id", json!(id));
+    let of = |batch: Value, jobs: Vec<Value>| json!({"batch": batch, "jobs": jobs});
+    let many = |jobs: usize| of(json!({"id": "B"}), (0..jobs).map(|n| job(&n.to_string())).collect());
+    let two =
+        of(json!({"id": "B", "on_failure": "stop", "not_after": "2026-11-22T00:00:00Z"}), vec![job("1"), job("2")]);
+    assert_eq!(verdicts(&two), (true, true));
+    let mut nameless = job("1");
+    nameless.as_object_mut().unwrap().remove("id");
+    let mut extra = two.clone();
+    extra["more"] = json!(1);
+    for body in [
+        many(0),
+        of(json!({"id": "B", "size": 2}), vec![job("1"), job("2")]),
+        of(json!({}), vec![job("1")]),
+        of(json!({"id": "B", "on_failure": "halt"}), vec![job("1")]),
+        of(json!({"id": "B"}), vec![with("/batch", json!({"id": "B", "size": 1}))]),
+        of(json!({"id": "B"}), vec![with("/kind", json!("move"))]),
+        of(json!({"id": "B"}), vec![nameless]),
+        of(json!({"id": "B"}), vec![json!(7)]),
+        json!({"jobs": [job("1")]}),
+        json!({"batch": {"id": "B"}, "jobs": "none"}),
+        extra,
+    ] {
+        assert_eq!(verdicts(&body), (false, false), "{body}");
+    }
+    assert!(!faults("batch", &many(1001)).is_empty());
 }
 
 /// What the outbox has is what the broker gets: properties, and headers by which a consumer can choose.

@@ -89,6 +89,7 @@ fn arrival(engine: &Engine, body: Vec<u8>) -> Result<Arrival> {
         not_before: None,
         not_after: None,
         mode: Mode::Apply,
+        batch: None,
         labels: [(INPUT.to_owned(), input)].into(),
     };
     let (uid, digest, now) = (JobUid(Uuid::now_v7()), job.digest(), engine.clock.now());
@@ -106,5 +107,5 @@ fn arrival(engine: &Engine, body: Vec<u8>) -> Result<Arrival> {
     let first = &definition.first().name;
     let mut record = Record::new(uid, Requester::anonymous(), job, definition.digest(), first, now);
     record.origin.correlation_id = Some(job_id);
-    Ok(Arrival { record: Box::new(record), digest, outbound: vec![], reused, most_unbegun: None })
+    Ok(Arrival { record: Box::new(record), digest, outbound: vec![], reused, most_unbegun: None, batch: None })
 }

@@ -18,9 +18,10 @@ const TERRAFORM_STATE: &str = r#"{"version": 4, "resources": [{"mode": "managed"
     "child_instance_id": "vpc-bp1h8vbrbcgohcju50005"}}]}]}"#;
 
 /// What comes of each command, in the order of the README: its exit code and a part of what it says.
-const COMMANDS: [(&str, i32, &str); 33] = [
+const COMMANDS: [(&str, i32, &str); 35] = [
     ("crossgrant --config crossgrant.toml serve", 0, "ready"),
     ("crossgrant submit job.json --wait", 0, "crossgrant.job.completed"),
+    ("crossgrant submit job.json --batch MOVE-7", 1, "jobs were rejected"),
     ("crossgrant status", 0, "NEEDS A PERSON  nothing"),
     ("crossgrant jobs --state parked,waiting", 0, "no job matches"),
     ("crossgrant show tickets/NET-4312/1", 0, "payer-change NET-4312/1 · completed"),
@@ -34,6 +35,7 @@ const COMMANDS: [(&str, i32, &str); 33] = [
         "jobs that match: 0, not 2; nothing was done (HTTP 409) [conflict]",
     ),
     ("crossgrant approve --expect-count 3", 1, "jobs that match: 0, not 3; nothing was done"),
+    ("crossgrant batch list --open", 0, "no batch matches"),
     ("crossgrant pause 1688000000000001 --reason \"an incident\"", 0, "(token local): an incident"),
     ("crossgrant paused", 0, "account 1688000000000001 is paused since"),
     ("crossgrant unpause 1688000000000001", 0, "is no longer paused"),

@@ -98,5 +98,6 @@ fn labels(count: usize) -> Value {
 /// All of them. `prefix` is what the names of the worker's queues begin with.
 pub fn corpus(prefix: &str) -> Vec<Bad> {
     let fields = [fields::ids(), fields::kinds(), fields::names(), fields::owners(), fields::payers(), fields::times()];
-    [unreadable::unreadable(), fields.concat(), extras::extras(), envelopes::envelopes(prefix)].concat()
+    [unreadable::unreadable(), fields.concat(), fields::batches(), extras::extras(), envelopes::envelopes(prefix)]
+        .concat()
 }

@@ -2,6 +2,7 @@
 //!
 //! `conformance!(make)` makes the tests for the store that the async function `make` opens, each on a fresh one.
 
+pub mod batches;
 pub mod change;
 pub mod dead;
 pub mod fixtures;
@@ -25,6 +26,10 @@ macro_rules! conformance {
                 a_repetition_without_reply_to_is_answered_where_it_was_first, a_rejection_is_stored_and_published,
                 a_rejection_again_is_published_again_unchanged, a_repetition_gets_the_latest_event, what_a_message_holds_is_refused_with_no_trace, simultaneous_repetitions_make_one_job,
                 one_job_too_many_is_not_taken, messages_that_come_at_once_are_not_too_many_together;
+            batches: jobs_get_into_their_batch, a_repeated_job_counts_once, what_does_not_fit_leaves_no_trace,
+                the_last_place_in_a_batch_is_taken_by_one, all_are_taken_or_none, all_of_them_again_are_repetitions,
+                a_batch_is_changed_by_one, a_job_that_comes_meanwhile_is_not_missed, its_end_goes_to_each_queue_once,
+                batches_are_found_and_listed, a_batch_outlives_its_jobs_and_keeps_them_until_it_has_ended;
             queue: jobs_on_one_instance_go_in_order, a_blocked_job_is_not_claimable_however_due,
                 leaving_lets_the_next_job_go, a_job_that_comes_back_is_last, a_job_that_stays_keeps_its_place,
                 leaving_from_the_middle_frees_no_other, jobs_outside_the_queue_are_not_blocked,

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 
 use async_trait::async_trait;
 use crossgrant::clock::{Clock, ManualClock};
-use crossgrant::domain::{AccountUid, CenId, Instance, InstanceId, JobId, JobUid, Requester};
+use crossgrant::domain::{AccountUid, BatchId, CenId, Instance, InstanceId, JobId, JobUid, Requester};
+use crossgrant::engine::batch::{Batch, Tally};
 use crossgrant::engine::guards::Pause;
 use crossgrant::engine::ports::mail::Lane;
 use crossgrant::engine::ports::store::*;
@@ -103,6 +104,11 @@ macro_rules! counted {
 
 counted! {
     fn take(messages: Vec<Message>) -> Vec<Taken>;
+    fn take_whole(messages: Vec<Message>) -> Whole;
+    fn batch(uid: JobUid) -> Option<(Batch, Tally)>;
+    fn batches(open: bool, before: Option<JobUid>, limit: usize) -> Vec<Batch>;
+    fn batches_by_id(id: &BatchId) -> Vec<Batch>;
+    fn commit_batch(change: BatchChange) -> Committed;
     fn claim_in_turn(holder: &str, now: Timestamp, until: Timestamp, limit: usize, turns: &Turns) -> Vec<Claimed>;
     fn bring_forward(now: Timestamp, latest: LatestDue, of: Option<&AccountUid>) -> usize;
     fn reclaim(holder: &str) -> usize;

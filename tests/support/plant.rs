@@ -312,7 +312,9 @@ impl Plant {
             let question = Rounds::default().settle(&self.engine).await;
             self.work().await;
             let question = question.map(|span| crossgrant::clock::later(self.clock.now(), span));
-            let dues = [self.store().next_due().await.unwrap(), self.store().next_sweep().await.unwrap(), question];
+            let batches = self.look_at_batches().await;
+            let dues =
+                [self.store().next_due().await.unwrap(), self.store().next_sweep().await.unwrap(), question, batches];
             let Some(next) = dues.into_iter().flatten().min() else { return };
             if next > horizon {
                 return;
@@ -323,6 +325,17 @@ impl Plant {
                 self.clock.advance(Duration::from_millis(1));
             }
         }
+    }
+
+    /// Looks at the batches, as a worker does by and by. One that was cut is started again, or the other one looks.
+    async fn look_at_batches(&self) -> Option<Timestamp> {
+        let struck = self.script.struck();
+        let next = self.engine.look_at_batches().await.unwrap();
+        if struck || !self.script.struck() {
+            return next;
+        }
+        let goes_on = self.colleague.as_ref().unwrap_or(&self.engine);
+        goes_on.look_at_batches().await.unwrap()
     }
 
     /// Works for a few seconds of simulated time, in which a job looks a second time before it believes an empty list.

@@ -6,7 +6,7 @@ use clap::Command;
 type Example = (&'static str, &'static str);
 
 /// The examples of the commands, in the order of `--help`.
-const EXAMPLES: [(&str, &[Example]); 38] = [
+const EXAMPLES: [(&str, &[Example]); 40] = [
     (
         "serve",
         &[
@@ -40,6 +40,7 @@ const EXAMPLES: [(&str, &[Example]); 38] = [
     (
         "submit",
         &[
+            ("crossgrant submit jobs.json --batch MOVE-7", "Publish jobs as one batch, and tell what became of them."),
             ("crossgrant submit job.json --wait", "Publish jobs, print their events, and return when all have ended."),
             (
                 "crossgrant submit - --wait --timeout 90s",
@@ -111,6 +112,8 @@ const EXAMPLES: [(&str, &[Example]); 38] = [
             ),
         ],
     ),
+    ("batch list", &[("crossgrant batch list --open", "The batches that have not ended.")]),
+    ("batch show", &[("crossgrant batch show tickets/MOVE-7", "How the jobs of a batch stand.")]),
     ("pause", &[("crossgrant pause 1688000000000001 --reason \"an incident\"", "Start no more jobs in an account.")]),
     ("unpause", &[("crossgrant unpause 1688000000000001", "Start its jobs again.")]),
     ("paused", &[("crossgrant paused --json", "The paused accounts, for programs.")]),

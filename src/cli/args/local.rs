@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::values::{hour, requester};
 use crate::config::ProfileFor;
-use crate::domain::{Hour, Requester, parse_duration};
+use crate::domain::{BatchId, Hour, Requester, parse_duration};
 use crate::simulator::CONTROL;
 
 /// `serve`
@@ -75,6 +75,7 @@ pub struct ProfileArgs {
 
 /// `submit`
 #[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("follows").args(["wait", "batch"]))]
 pub struct SubmitArgs {
     /// File with jobs, or - for standard input: JSON objects one after another, or an array of them.
     pub file: PathBuf,
@@ -82,11 +83,21 @@ pub struct SubmitArgs {
     /// became of the jobs is said at the end. Exits with 0 only if all jobs completed.
     #[arg(long)]
     pub wait: bool,
+    /// Submit the jobs as a batch with this id, follow it until it ends, and print a table of what became of the jobs instead of
+    /// their events.
+    #[arg(long, value_name = "ID", conflicts_with = "wait")]
+    pub batch: Option<BatchId>,
+    /// What becomes of the other jobs of the batch once one has failed: go-on or stop [default: go-on].
+    #[arg(long, value_name = "WHAT", requires = "batch")]
+    pub on_failure: Option<String>,
+    /// Print one JSON object instead of the table: the `data` of the event that ends the batch.
+    #[arg(long, requires = "batch")]
+    pub json: bool,
     /// Requester whose key signs the jobs [default: the only [[broker.requester]]].
     #[arg(long, value_name = "NAME")]
     pub requester: Option<String>,
     /// Stop following after this time, such as 90s or "1h 30m". The jobs go on.
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration, requires = "wait")]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, requires = "follows")]
     pub timeout: Option<Duration>,
 }
 

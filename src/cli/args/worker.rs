@@ -30,6 +30,9 @@ pub enum WorkerCommand {
     Release(ReleaseArgs),
     /// Approve jobs that an hourly limit has parked, so that they begin.
     Approve(CommandArgs),
+    /// List batches of jobs, or show one.
+    #[command(subcommand)]
+    Batch(BatchCommand),
     /// Pause an account: none of its jobs begins until it is unpaused. Jobs that have begun go on.
     Pause(PauseArgs),
     /// End the pause of an account: its jobs begin again.
@@ -58,6 +61,8 @@ impl WorkerCommand {
             Self::Show(args) => &args.worker,
             Self::Cancel(args) | Self::Resume(args) | Self::Approve(args) => &args.worker,
             Self::Release(args) => &args.worker,
+            Self::Batch(BatchCommand::List(args)) => &args.worker,
+            Self::Batch(BatchCommand::Show(args)) => &args.worker,
             Self::Pause(args) => &args.worker,
             Self::Unpause(args) => &args.worker,
             Self::Paused(args) => &args.worker,
@@ -76,6 +81,8 @@ impl WorkerCommand {
             Self::Jobs(args) => args.json,
             Self::Show(args) => args.json,
             Self::Cancel(args) | Self::Resume(args) | Self::Approve(args) => args.json,
+            Self::Batch(BatchCommand::List(args)) => args.json,
+            Self::Batch(BatchCommand::Show(args)) => args.json,
             Self::Pause(args) => args.json,
             Self::Unpause(args) => args.json,
             Self::Paused(args) => args.json,
@@ -118,6 +125,9 @@ pub struct FilterArgs {
     /// Only jobs from this requester.
     #[arg(long)]
     pub requester: Option<String>,
+    /// Only jobs of this batch: by its uid, as requester/id, or by its id if only one requester has that.
+    #[arg(long, value_name = "BATCH")]
+    pub batch: Option<String>,
     /// Only jobs with this label.
     #[arg(long, value_name = "NAME=VALUE")]
     pub label: Option<String>,
@@ -146,6 +156,7 @@ impl FilterArgs {
             ("cen", self.cen.as_deref()),
             ("instance", self.instance.as_deref()),
             ("requester", self.requester.as_deref()),
+            ("batch", self.batch.as_deref()),
             ("label", self.label.as_deref()),
             ("since", self.since.as_deref()),
             ("until", self.until.as_deref()),
@@ -268,6 +279,46 @@ pub struct ReleaseArgs {
     #[command(flatten)]
     pub mandate: MandateArgs,
     /// Print the job as JSON.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub worker: WorkerArgs,
+}
+
+/// `batch`
+#[derive(Debug, Subcommand)]
+pub enum BatchCommand {
+    /// List batches, the last accepted first.
+    List(BatchListArgs),
+    /// Show one batch: how its jobs stand, and what was said of it.
+    Show(BatchShowArgs),
+}
+
+/// `batch list`
+#[derive(Debug, Args)]
+pub struct BatchListArgs {
+    /// Only batches that have not ended.
+    #[arg(long)]
+    pub open: bool,
+    /// Only batches older than this one, to get the next page.
+    #[arg(long, value_name = "UID")]
+    pub before: Option<String>,
+    /// Maximum number of batches to list.
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub limit: usize,
+    /// Print one JSON object per line.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub worker: WorkerArgs,
+}
+
+/// `batch show`
+#[derive(Debug, Args)]
+pub struct BatchShowArgs {
+    /// The batch: by its uid, as requester/id, or by its id if only one requester has that.
+    pub batch: String,
+    /// Print one JSON object, with the events.
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]

@@ -5,8 +5,9 @@
 use serde_json::{Map, Value, json};
 
 use super::{FIELDS, MAX_LABEL_KEY, MAX_LABEL_VALUE, MAX_LABELS, moment};
+use crate::domain::batch::{MAX_BATCH, OnFailure};
 use crate::domain::code::Code;
-use crate::domain::ids::{AccountUid, CenId, InstanceId, JobId, Region};
+use crate::domain::ids::{AccountUid, BatchId, CenId, InstanceId, JobId, Region};
 use crate::domain::instance::InstanceType;
 use crate::domain::job::{Attachments, Kind, Mode};
 use crate::domain::order_type::OrderType;
@@ -27,7 +28,7 @@ pub struct Beyond {
 const PLAIN: &str = "^[^\\x00-\\x1f\\x7f-\\x9f]*$";
 
 /// Every rule that the schema does not say.
-pub const BEYOND: [Beyond; 18] = {
+pub const BEYOND: [Beyond; 23] = {
     const fn beyond(code: Code, at: &'static str, rule: &'static str) -> Beyond {
         Beyond { code, at, rule }
     }
@@ -49,12 +50,17 @@ pub const BEYOND: [Beyond; 18] = {
             "Its month has the day; a validator that checks `format` sees that too.",
         ),
         beyond(Code::JobBadValue, "/not_after", "The same."),
+        beyond(Code::JobBadValue, "/batch/size", "It is written without fraction and exponent."),
+        beyond(Code::JobBadValue, "/batch/not_after", "Its month has the day."),
         beyond(Code::JobNeverBegins, "/not_after", "It is not before `not_before`."),
         beyond(
             Code::JobBadLabel,
             "/labels",
             "The limits of keys and values are bytes in UTF-8; the schema counts characters.",
         ),
+        beyond(Code::JobBatchDiffers, "/batch", "All jobs of a batch say the same in it."),
+        beyond(Code::JobBatchFull, "/batch/id", "The batch has fewer jobs than its size says."),
+        beyond(Code::JobBatchClosed, "/batch/id", "The batch has not ended, and its `not_after` has not passed."),
         beyond(Code::JobRoutingKey, "amqp:routing_key", "A routing key that begins with `job.` goes on with the kind."),
         beyond(Code::JobBadReplyTo, "amqp:reply_to", "It is the name of a queue, and of none of the worker's own."),
         beyond(
@@ -93,6 +99,57 @@ pub fn schema() -> Value {
         "properties": fields,
         "allOf": all,
         "x-crossgrant-beyond": beyond,
+    })
+}
+
+/// The body of a message that brings the jobs of a batch.
+pub fn whole_schema() -> Value {
+    let mut job = schema();
+    job["properties"].as_object_mut().expect("a job has fields").remove("batch");
+    job["required"].as_array_mut().expect("a job has required fields").push("id".into());
+    job["description"] = "A job, as in the schema `job`: with an id of its own, and without `batch`.".into();
+    json!({
+        "title": "Batch",
+        "description": "The body of a message that brings all jobs of a batch: they are accepted, or rejected, together. No two of them \
+                        have the same id, and the message has at most 64 KiB, as every one.",
+        "type": "object",
+        "required": ["batch", "jobs"],
+        "additionalProperties": false,
+        "properties": {
+            "batch": batch(&["id", "on_failure", "not_after"]),
+            "jobs": {"description": "The jobs.", "type": "array", "minItems": 1, "maxItems": MAX_BATCH, "items": job},
+        },
+    })
+}
+
+/// What is said of a batch, in these fields.
+fn batch(names: &[&str]) -> Value {
+    let field = |name: &str| match name {
+        "id" => {
+            text(BatchId::PATTERN, BatchId::LONGEST, "Your name of the batch. Each requester has names of its own.")
+        }
+        "size" => json!({
+            "description": "How many jobs the batch has.",
+            "type": "integer",
+            "minimum": 1,
+            "maximum": MAX_BATCH,
+        }),
+        "on_failure" => words(
+            OnFailure::ALL.map(OnFailure::as_str),
+            "What becomes of the others once a job has ended without its result: they go on (default), or those that have not begun \
+             to write are cancelled.",
+        ),
+        "not_after" => time("Jobs that come later are rejected. Without it, the batch takes jobs for a day."),
+        other => unreachable!("a field without a schema: {other}"),
+    };
+    let fields: Map<String, Value> = names.iter().map(|name| ((*name).to_owned(), field(name))).collect();
+    let required: Vec<&&str> = names.iter().filter(|name| ["id", "size"].contains(*name)).collect();
+    json!({
+        "description": "The batch that the job belongs to. All jobs of a batch say the same.",
+        "type": "object",
+        "required": required,
+        "additionalProperties": false,
+        "properties": fields,
     })
 }
 
@@ -146,6 +203,7 @@ fn field(name: &str) -> Value {
         "mode" => {
             words(Mode::ALL.map(Mode::as_str), "`plan` only reads, and answers with the calls that would follow.")
         }
+        "batch" => batch(&["id", "size", "on_failure", "not_after"]),
         "labels" => json!({
             "description": "Notes of yours, repeated in every event.",
             "type": "object",

@@ -12,11 +12,14 @@ use uuid::{ContextV7, Uuid};
 
 use crate::domain::contract::{self, Envelope, Fault, MAX_BODY};
 use crate::domain::reply_to::reply_to_fault;
-use crate::domain::{Code, Event, EventType, Job, JobUid, REASONS_VERSION, Reason, Requester};
+use crate::domain::{BatchTerms, Code, Event, EventType, Job, JobId, JobUid, REASONS_VERSION, Reason, Requester};
+use crate::engine::batch::Batch;
 use crate::engine::events::RejectedData;
 use crate::engine::loops::shared::Engine;
 use crate::engine::ports::mail::{DeadLettered, Incoming, Intake, IntakeError, Outgoing, WholeBody};
-use crate::engine::ports::store::{Arrival, EventKey, Message, OutboundMessage, Rejection, StoreError, Taken};
+use crate::engine::ports::store::{
+    Arrival, EventKey, Message, Misfit, NewBatch, OutboundMessage, Rejection, StoreError, Taken, Whole,
+};
 use crate::engine::record::{Origin, Record};
 
 /// After a store that could not be written, before trying it again.
@@ -50,9 +53,7 @@ impl Inbox {
         let now = self.engine.clock.now();
         let batch: Vec<Incoming> = batch.into_iter().map(|incoming| incoming.bounded(MAX_BODY)).collect();
         let held = |error: StoreError| IntakeError { why: error.to_string() };
-        let all: Vec<&Incoming> = batch.iter().collect();
-        let taken = self.commit(&all, now, |incoming| self.read(incoming, now)).await.map_err(held)?;
-        let taken = self.reject_too_many(&batch, taken, now).await.map_err(held)?;
+        let taken = self.take_in_order(&batch, now).await.map_err(held)?;
         let mut fresh = false;
         for (incoming, taken) in batch.iter().zip(&taken) {
             let (what, uid) = match taken {
@@ -60,14 +61,14 @@ impl Inbox {
                 Taken::Repeated(uid) => ("repeated", uid),
                 Taken::Reused(uid) => ("reused", uid),
                 Taken::Rejected(uid) => ("rejected", uid),
-                Taken::TooMany => continue,
+                Taken::TooMany | Taken::Misfit(_) => continue,
             };
             fresh |= matches!(taken, Taken::New(_));
             self.engine.observer.took(what);
             match taken {
                 Taken::New(_) => self.engine.observer.said(EventType::Accepted),
                 Taken::Reused(_) | Taken::Rejected(_) => self.engine.observer.said(EventType::Rejected),
-                Taken::Repeated(_) | Taken::TooMany => {}
+                Taken::Repeated(_) | Taken::TooMany | Taken::Misfit(_) => {}
             }
             tracing::debug!(job.uid = %uid, message.id = incoming.message_id, taken = what, "took a message");
         }
@@ -76,6 +77,81 @@ impl Inbox {
         }
         self.engine.ring();
         Ok(taken)
+    }
+
+    /// Commits messages in their order: those of one job together, and each that brings a whole batch for itself.
+    async fn take_in_order(&self, batch: &[Incoming], now: Timestamp) -> Result<Vec<Taken>, StoreError> {
+        let mut taken = Vec::with_capacity(batch.len());
+        for run in batch.chunk_by(|one, next| !is_whole(one) && !is_whole(next)) {
+            match run {
+                [whole] if is_whole(whole) => taken.push(self.take_whole(whole, now).await?),
+                run => {
+                    let all: Vec<&Incoming> = run.iter().collect();
+                    let of_run = self.commit(&all, now, |incoming| self.read(incoming, now)).await?;
+                    taken.extend(self.reject_misfits(run, of_run, now).await?);
+                }
+            }
+        }
+        Ok(taken)
+    }
+
+    /// Commits all jobs of a message that brings a batch, or rejects the message. Answers with the uid of the batch.
+    async fn take_whole(&self, incoming: &Incoming, now: Timestamp) -> Result<Taken, StoreError> {
+        let (envelope, requester) = (self.envelope(incoming), requester(incoming));
+        let refused = self.refused(incoming, &requester);
+        let jobs = match contract::parse_whole(&incoming.body, &envelope) {
+            Ok(jobs) if refused.is_empty() => jobs,
+            read => {
+                let faults = [read.err().unwrap_or_default(), refused].concat();
+                return self.reject_whole(Reason::Invalid, &faults, incoming, now).await;
+            }
+        };
+        // What answers the batch answers it once, and not for each job.
+        let alone = Incoming { body: Bytes::new(), reply_to: None, ..incoming.clone() };
+        let arrivals = jobs.into_iter().map(|job| {
+            let mut arrival = self.arrival(job, requester.clone(), &alone, now);
+            if let Some(new) = &mut arrival.batch {
+                new.batch.origin = origin(incoming);
+            }
+            arrival
+        });
+        let arrivals: Vec<Arrival> = arrivals.collect();
+        let messages = arrivals.iter().cloned().map(|arrival| Message::Arrival(Box::new(arrival)));
+        match self.engine.store.take_whole(messages.collect()).await {
+            Ok(Whole::Taken(taken)) => {
+                let new = taken.iter().filter(|taken| matches!(taken, Taken::New(_))).count();
+                // The message itself is counted where all are.
+                (1..new).for_each(|_| self.engine.observer.said(EventType::Accepted));
+                let uid =
+                    arrivals.first().and_then(|arrival| arrival.record.batch()).expect("each of them has a batch");
+                Ok(if new > 0 { Taken::New(uid) } else { Taken::Repeated(uid) })
+            }
+            Ok(Whole::Refused(refused)) => {
+                let faults = refused.into_iter().map(|(place, taken)| {
+                    let (reason, fault) = refusal(&arrivals[place], taken);
+                    (reason, Fault { at: format!("/jobs/{place}{}", fault.at), ..fault })
+                });
+                let (reasons, faults): (Vec<Reason>, Vec<Fault>) = faults.unzip();
+                let reason = reasons.first().copied().unwrap_or(Reason::Invalid);
+                self.reject_whole(reason, &contract::listed(faults), incoming, now).await
+            }
+            Err(StoreError::Refused(why)) => self.not_storable(&why, incoming, now).await.map(only),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn reject_whole(
+        &self,
+        reason: Reason,
+        faults: &[Fault],
+        incoming: &Incoming,
+        now: Timestamp,
+    ) -> Result<Taken, StoreError> {
+        let rejection = |incoming: &Incoming| {
+            let requester = requester(incoming);
+            Message::Rejection(Box::new(self.rejection(reason, None, faults, requester, incoming, now)))
+        };
+        self.commit(&[incoming], now, rejection).await.map(only)
     }
 
     /// Commits messages together, each as what `made` makes of it; or each for itself if the store refuses one for what is in
@@ -97,43 +173,37 @@ impl Inbox {
         Ok(taken)
     }
 
-    /// Rejects what would be one job too many. Nothing is acknowledged before that, so that none is lost in between.
-    async fn reject_too_many(
+    /// Rejects what would be one job too many, or does not get into its batch. Nothing is acknowledged before that, so that none
+    /// is lost in between.
+    async fn reject_misfits(
         &self,
         batch: &[Incoming],
         mut taken: Vec<Taken>,
         now: Timestamp,
     ) -> Result<Vec<Taken>, StoreError> {
-        let of = batch.iter().zip(&taken).enumerate().filter(|(_, (_, taken))| **taken == Taken::TooMany);
-        let (places, messages): (Vec<usize>, Vec<&Incoming>) =
-            of.map(|(place, (incoming, _))| (place, incoming)).unzip();
-        if places.is_empty() {
-            return Ok(taken);
-        }
-        let rejected = self.commit(&messages, now, |incoming| self.too_many(incoming, now)).await?;
-        for (place, rejected) in places.into_iter().zip(rejected) {
-            taken[place] = rejected;
+        for misfit in MISFITS {
+            let of = batch.iter().zip(&taken).enumerate().filter(|(_, (_, taken))| **taken == misfit);
+            let (places, messages): (Vec<usize>, Vec<&Incoming>) =
+                of.map(|(place, (incoming, _))| (place, incoming)).unzip();
+            if places.is_empty() {
+                continue;
+            }
+            let rejected = self.commit(&messages, now, |incoming| self.misfit(incoming, misfit, now)).await?;
+            for (place, rejected) in places.into_iter().zip(rejected) {
+                taken[place] = rejected;
+            }
         }
         Ok(taken)
     }
 
-    fn too_many(&self, incoming: &Incoming, now: Timestamp) -> Message {
+    fn misfit(&self, incoming: &Incoming, misfit: Taken, now: Timestamp) -> Message {
         let Message::Arrival(arrival) = self.read(incoming, now) else {
             unreachable!("what is no valid request is not counted");
         };
+        let (reason, fault) = refusal(&arrival, misfit);
         let Record { requester, job, .. } = *arrival.record;
-        let fault = Fault {
-            at: "/instance/id".into(),
-            code: Code::JobTooMany,
-            message: format!(
-                "{requester} has {most} jobs on {id} that have not begun to write, and `[limits] unbegun_per_instance` \
-                 allows no more; submit this one again when one of them has begun or ended",
-                most = arrival.most_unbegun.unwrap_or_default(),
-                id = job.instance.id,
-            ),
-        };
         let id = Some(job.id.to_string());
-        Message::Rejection(Box::new(self.rejection(Reason::TooMany, id, &[fault], requester, incoming, now)))
+        Message::Rejection(Box::new(self.rejection(reason, id, &[fault], requester, incoming, now)))
     }
 
     /// Commits one message. If the store refuses it, it becomes a rejection, and if the store refuses even that, a rejection
@@ -149,6 +219,11 @@ impl Inbox {
             Err(StoreError::Refused(why)) => why,
             taken => return taken,
         };
+        self.not_storable(&why, incoming, now).await
+    }
+
+    async fn not_storable(&self, why: &str, incoming: &Incoming, now: Timestamp) -> Result<Vec<Taken>, StoreError> {
+        let store = &self.engine.store;
         let WholeBody { length, sha256 } = incoming.whole.clone().unwrap_or_else(|| WholeBody::of(&incoming.body));
         tracing::error!(
             error = why,
@@ -196,14 +271,21 @@ impl Inbox {
             let rejection = self.rejection(Reason::DeadLettered, id, &faults, requester, incoming, now);
             return Message::Rejection(Box::new(rejection));
         }
-        let mut job = contract::parse(&incoming.body, &envelope);
-        let mut refuse = |at: &str, code, message| {
-            let fault = Fault { at: at.into(), code, message };
-            match &mut job {
-                Ok(_) => job = Err(vec![fault]),
-                Err(faults) => faults.push(fault),
+        let refused = self.refused(incoming, &requester);
+        match contract::parse(&incoming.body, &envelope) {
+            Ok(job) if refused.is_empty() => Message::Arrival(Box::new(self.arrival(job, requester, incoming, now))),
+            read => {
+                let faults = [read.err().unwrap_or_default(), refused].concat();
+                let id = contract::id_of(&incoming.body, &envelope);
+                Message::Rejection(Box::new(self.rejection(Reason::Invalid, id, &faults, requester, incoming, now)))
             }
-        };
+        }
+    }
+
+    /// What is wrong with who sent a message, and with where its answers shall go.
+    fn refused(&self, incoming: &Incoming, requester: &Requester) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        let mut refuse = |at: &str, code, message| faults.push(Fault { at: at.into(), code, message });
         if let Some(why) = &incoming.unproven {
             refuse("amqp:headers/x-crossgrant-signature", Code::JobBadSignature, why.clone());
         }
@@ -211,18 +293,12 @@ impl Inbox {
             refuse("amqp:user_id", Code::JobBadUser, bad.to_string());
         }
         if let Some(queue) =
-            incoming.reply_to.as_deref().filter(|queue| !self.engine.policy.get().answers(&requester, queue))
+            incoming.reply_to.as_deref().filter(|queue| !self.engine.policy.get().answers(requester, queue))
         {
             let why = format!("no rule of the policy allows {requester} to have its answers sent to {queue:?}");
             refuse("amqp:reply_to", Code::JobReplyToNotAllowed, why);
         }
-        match job {
-            Ok(job) => Message::Arrival(Box::new(self.arrival(job, requester, incoming, now))),
-            Err(faults) => {
-                let id = contract::id_of(&incoming.body, &envelope);
-                Message::Rejection(Box::new(self.rejection(Reason::Invalid, id, &faults, requester, incoming, now)))
-            }
-        }
+        faults
     }
 
     fn arrival(&self, job: Job, requester: Requester, incoming: &Incoming, now: Timestamp) -> Arrival {
@@ -232,14 +308,17 @@ impl Inbox {
         let mut record = Record::new(uid, requester.clone(), job, definition.digest(), step, now);
         record.origin = origin(incoming);
         let message = self.engine.announcer.message(&mut record, EventType::Accepted, now);
-        let fault = Fault {
-            at: "/id".into(),
-            code: Code::JobIdReused,
-            message: format!("the id {id:?} was used by {requester} before, for another request; take a new one"),
-        };
+        let fault = reused(&requester, &record.job.id);
         let reused = self.rejection(Reason::IdReused, Some(id), &[fault], requester, incoming, now);
         let most_unbegun = self.engine.policy.get().unbegun();
-        Arrival { record: Box::new(record), digest, outbound: vec![message], reused, most_unbegun }
+        let batch = record.job.batch.clone().map(|terms| Box::new(self.batch(terms, &record, now)));
+        Arrival { record: Box::new(record), digest, outbound: vec![message], reused, most_unbegun, batch }
+    }
+
+    fn batch(&self, terms: BatchTerms, first: &Record, now: Timestamp) -> NewBatch {
+        let mut batch = Batch::new(first.requester.clone(), terms, first.origin.clone(), now);
+        let accepted = self.engine.announcer.batch_accepted(&mut batch);
+        NewBatch { batch, outbound: vec![accepted] }
     }
 
     /// Its uid is made of the message and of everything it is judged by, so that a second delivery of it is the same
@@ -349,6 +428,57 @@ fn properties(incoming: &Incoming, whole: Option<&WholeBody>) -> BTreeMap<String
 
 fn content_type(incoming: &Incoming) -> String {
     incoming.content_type.clone().unwrap_or_else(|| "application/octet-stream".into())
+}
+
+fn reused(requester: &Requester, id: &JobId) -> Fault {
+    let message =
+        format!("the id {:?} was used by {requester} before, for another request; take a new one", id.as_str());
+    Fault { at: "/id".into(), code: Code::JobIdReused, message }
+}
+
+/// What the store answers of a request that is no new job and no repetition, and that it has not rejected itself.
+const MISFITS: [Taken; 4] =
+    [Taken::TooMany, Taken::Misfit(Misfit::Differs), Taken::Misfit(Misfit::Full), Taken::Misfit(Misfit::Closed)];
+
+/// Why a valid request is rejected for what the store holds already.
+fn refusal(arrival: &Arrival, taken: Taken) -> (Reason, Fault) {
+    let Record { requester, job, .. } = &*arrival.record;
+    let fault = |at: &str, code, message| Fault { at: at.into(), code, message };
+    let batch = || job.batch.as_ref().map(|terms| format!("the batch {} of {requester}", terms.id)).unwrap_or_default();
+    match taken {
+        Taken::TooMany => {
+            let message = format!(
+                "{requester} has {most} jobs on {id} that have not begun to write, and `[limits] unbegun_per_instance` \
+                 allows no more; submit this one again when one of them has begun or ended",
+                most = arrival.most_unbegun.unwrap_or_default(),
+                id = job.instance.id,
+            );
+            (Reason::TooMany, fault("/instance/id", Code::JobTooMany, message))
+        }
+        Taken::Reused(_) => (Reason::IdReused, reused(requester, &job.id)),
+        Taken::Misfit(Misfit::Full) => {
+            let message = format!("{} has all its jobs; take a new batch id", batch());
+            (Reason::Invalid, fault("/batch/id", Code::JobBatchFull, message))
+        }
+        Taken::Misfit(Misfit::Closed) => {
+            let message = format!("{} takes no further job: its `not_after` has passed; take a new batch id", batch());
+            (Reason::Invalid, fault("/batch/id", Code::JobBatchClosed, message))
+        }
+        _ => {
+            let message = format!("{} was begun with other terms; all its jobs say the same in `batch`", batch());
+            (Reason::Invalid, fault("/batch", Code::JobBatchDiffers, message))
+        }
+    }
+}
+
+/// Whether a message brings the jobs of a batch. One that the broker has given up is only told of.
+fn is_whole(incoming: &Incoming) -> bool {
+    incoming.dead_lettered.is_none() && contract::is_whole(&incoming.body)
+}
+
+/// What became of one message that was taken alone.
+fn only(taken: Vec<Taken>) -> Taken {
+    taken.into_iter().next().expect("there is an answer for each message")
 }
 
 /// Who sent it, as far as that is proven.

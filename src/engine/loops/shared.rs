@@ -1,6 +1,6 @@
 //! What all loops of the engine share: the ports, the definitions, and the way from a decision to its commit.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::time::Duration;
@@ -58,6 +58,8 @@ pub struct Engine {
     pub mail: Lanes<Notify>,
     /// Notified when a job may wait for the sweep.
     pub hours: Notify,
+    /// The batches of which a job has ended or come, to be looked at.
+    pub batches: TurnedBatches,
     /// Reads that looks share.
     pub reads: SharedReads,
     /// How often the loop that claims jobs has come round. That it goes on shows that this worker lives.
@@ -74,6 +76,32 @@ impl Deref for Engine {
     }
 }
 
+/// Batches that have turned since they were looked at. What is lost here with the process is found again: every open batch is
+/// looked at by and by.
+#[derive(Debug, Default)]
+pub struct TurnedBatches {
+    uids: Mutex<BTreeSet<JobUid>>,
+    bell: Notify,
+}
+
+impl TurnedBatches {
+    /// Adds a batch.
+    pub fn add(&self, uid: JobUid) {
+        self.uids.lock().expect("no holder of this lock panics").insert(uid);
+        self.bell.notify_one();
+    }
+
+    /// Takes all of them out.
+    pub fn take(&self) -> BTreeSet<JobUid> {
+        std::mem::take(&mut *self.uids.lock().expect("no holder of this lock panics"))
+    }
+
+    /// Returns when one may have been added.
+    pub async fn added(&self) {
+        self.bell.notified().await;
+    }
+}
+
 /// What follows from a committed decision for metrics and the other loops.
 #[derive(Debug, Clone)]
 pub struct Moved {
@@ -86,6 +114,8 @@ pub struct Moved {
     swept: bool,
     limited: Option<&'static str>,
     parked: Option<Parked>,
+    /// The batches of the jobs that have ended with it.
+    batches: Vec<JobUid>,
 }
 
 /// A job that a decision has parked, as the log tells of it.
@@ -101,7 +131,9 @@ struct Parked {
 impl Moved {
     fn by(decision: &Decision) -> Self {
         let Decision { record, says, also, .. } = decision;
+        let all = std::iter::once(record).chain(also.iter().map(|(other, _)| other));
         Self {
+            batches: all.filter(|record| record.state().is_terminal()).filter_map(Record::batch).collect(),
             kind: record.job.kind,
             state: record.state(),
             says: says.iter().copied().chain(also.iter().map(|(_, said)| *said)).collect(),
@@ -126,6 +158,7 @@ impl Engine {
             work: Notify::new(),
             mail: Lanes::new(Notify::new),
             hours: Notify::new(),
+            batches: TurnedBatches::default(),
             reads: SharedReads::default(),
             rounds: watch::Sender::default(),
             pinned: RwLock::new(HashMap::new()),
@@ -248,6 +281,9 @@ impl Engine {
         }
         if !moved.says.is_empty() {
             self.ring();
+        }
+        for batch in &moved.batches {
+            self.batches.add(*batch);
         }
         if moved.swept {
             self.hours.notify_one();

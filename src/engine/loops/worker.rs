@@ -162,6 +162,9 @@ async fn fill(
 
 /// Works on one claimed job until it rests. `deadline` is the end of its lease on the uptime clock.
 pub async fn run(engine: &Engine, claimed: Claimed, deadline: Duration) -> Result<(), StoreError> {
+    if engine.ends_with_its_batch(&claimed).await? {
+        return Ok(());
+    }
     let policy = engine.policy.get();
     let refusal = policy.refuses(&claimed.record.requester, &claimed.record.job);
     let objections = policy.objections(&claimed.record.job);

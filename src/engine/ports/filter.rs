@@ -26,6 +26,8 @@ pub struct Filter {
     pub account: Option<AccountUid>,
     /// Jobs from this requester.
     pub requester: Option<Requester>,
+    /// Jobs of this batch.
+    pub batch: Option<JobUid>,
     /// Jobs with this label: its name and value.
     pub label: Option<(String, String)>,
     /// Jobs accepted at this time or later, in whole microseconds as stores keep it.
@@ -71,6 +73,7 @@ impl Filter {
             && is(&self.cen, &job.cen.id)
             && self.account.as_ref().is_none_or(|uid| [&job.instance.owner, &job.cen.owner].contains(&uid))
             && is(&self.requester, &record.requester)
+            && (self.batch.is_none() || self.batch == record.batch())
             && self.label.as_ref().is_none_or(|(name, value)| job.labels.get(name) == Some(value))
             && self.since.is_none_or(|at| accepted >= at.as_microsecond())
             && self.until.is_none_or(|at| accepted < at.as_microsecond())

@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::domain::{
-    AccountUid, Cen, CenId, Code, Instance, InstanceId, InstanceType, JobId, JobUid, Kind, Reason, Requester,
+    AccountUid, BatchId, Cen, CenId, Code, Instance, InstanceId, InstanceType, JobId, JobUid, Kind, Reason, Requester,
 };
+use crate::engine::batch::{Batch, Tally};
 use crate::engine::guards::Pause;
 pub use crate::engine::ports::filter::Filter;
 use crate::engine::ports::mail::{Lane, Outgoing};
@@ -35,6 +36,48 @@ pub struct Arrival {
     pub reused: Rejection,
     /// How many jobs of its requester on its instance may be there that have not begun to write; `None` for any number.
     pub most_unbegun: Option<u32>,
+    /// The batch that it belongs to.
+    pub batch: Option<Box<NewBatch>>,
+}
+
+/// The batch of a job, as the job makes it if it is the first one of it.
+#[derive(Debug, Clone)]
+pub struct NewBatch {
+    /// The batch.
+    pub batch: Batch,
+    /// Published if it is new.
+    pub outbound: Vec<OutboundMessage>,
+}
+
+/// Why a job does not get into the batch that it names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Misfit {
+    /// The batch was begun with another size, or other terms.
+    Differs,
+    /// The batch has all its jobs.
+    Full,
+    /// The batch has ended, or takes no further job.
+    Closed,
+}
+
+/// What became of messages that are taken all together or not at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whole {
+    /// All of them are taken, as new jobs or as repetitions; in order.
+    Taken(Vec<Taken>),
+    /// None of them is, because of these: their places, and what they would have become.
+    Refused(Vec<(usize, Taken)>),
+}
+
+/// A decided change of a batch.
+#[derive(Debug, Clone)]
+pub struct BatchChange {
+    /// The next batch. Its `revision` is one higher than in the batch it was decided on.
+    pub batch: Batch,
+    /// How many jobs had been accepted when it was decided.
+    pub members: u32,
+    /// Messages about it.
+    pub outbound: Vec<OutboundMessage>,
 }
 
 /// A message that does not become a job.
@@ -111,6 +154,8 @@ pub enum Taken {
     /// Nothing yet: it would be a new job, and its requester has as many on the instance that have not begun as it may. It is
     /// to be rejected.
     TooMany,
+    /// Nothing yet: it would be a new job, and does not get into the batch that it names. It is to be rejected.
+    Misfit(Misfit),
 }
 
 /// The right to work on a job, with a fencing token that every commit under it must name.
@@ -339,8 +384,23 @@ pub const REQUESTERS_ASKED: u32 = 1000;
 /// Everything durable.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// Takes messages in, in one commit; one answer for each, in order.
+    /// Takes messages in, in one commit; one answer for each, in order. A job that names a batch gets into it in the same commit.
     async fn take(&self, messages: Vec<Message>) -> Result<Vec<Taken>, StoreError>;
+
+    /// Takes requests in, all in one commit, or none of them if one would be no new job and no repetition.
+    async fn take_whole(&self, messages: Vec<Message>) -> Result<Whole, StoreError>;
+
+    /// The batch with this uid, and its jobs counted.
+    async fn batch(&self, uid: JobUid) -> Result<Option<(Batch, Tally)>, StoreError>;
+
+    /// Batches, the last accepted first, before the one that is named; all, or only those that have not ended.
+    async fn batches(&self, open: bool, before: Option<JobUid>, limit: usize) -> Result<Vec<Batch>, StoreError>;
+
+    /// The batches that requesters know by this id.
+    async fn batches_by_id(&self, id: &BatchId) -> Result<Vec<Batch>, StoreError>;
+
+    /// Applies a change of a batch. `Conflict` if it has a newer revision, or if a further job has got into it.
+    async fn commit_batch(&self, change: BatchChange) -> Result<Committed, StoreError>;
 
     /// Leases up to `limit` jobs to `holder` until `until`. A job can be leased if it is due at `now`, not left to the sweep,
     /// first in the queue of its instance or outside of it, and not leased. A job that is held for a paused account is also
@@ -528,8 +588,8 @@ pub trait Store: Send + Sync + 'static {
         Ok(())
     }
 
-    /// Deletes jobs that ended before `before`, with their idempotency keys and events, and rejections of that age. What
-    /// has an unpublished message stays. Returns how many jobs were deleted.
+    /// Deletes jobs that ended before `before`, with their idempotency keys and events, batches without jobs, and rejections of
+    /// that age. What has an unpublished message stays, and so do the jobs of a batch that has not ended. Returns how many jobs were deleted.
     async fn prune(&self, before: Timestamp) -> Result<usize, StoreError>;
 
     /// Deletes rejections, the oldest first, until `most` are left; those of one instant go together, and what has an

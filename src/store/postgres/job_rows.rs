@@ -12,10 +12,10 @@ use crate::store::row::{self, Indexed, QueuePlace};
 
 pub(super) const INSERT: &str = "INSERT INTO jobs (uid, requester, job_id, kind, state, ended, instance_id, instance_type,
       cen_id, cen_owner, accepted_us, finished_us, due_us, swept, record, revision, turn, is_first, counted_as, begun_us,
-      held, instance_owner)
+      held, instance_owner, batch)
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bool[], $7::text[], $8::text[],
       $9::text[], $10::text[], $11::int8[], $12::int8[], $13::int8[], $14::bool[], $15::text[], $16::int8[], $17::int8[],
-      $18::bool[], $19::text[], $20::int8[], $21::text[], $22::text[])";
+      $18::bool[], $19::text[], $20::int8[], $21::text[], $22::text[], $23::uuid[])";
 
 pub(super) const UPDATE: &str = concat!(
     "UPDATE jobs j SET state = n.state, ended = n.ended, finished_us = n.finished_us, due_us = n.due_us,
@@ -87,6 +87,7 @@ pub(super) async fn insert(
         column!(rows, row => row.columns.begun_us),
         column!(rows, row => row.columns.held),
         column!(rows, row => row.columns.instance_owner),
+        column!(rows, row => row.columns.batch.map(|batch| batch.0)),
     ];
     pipeline.execute(INSERT, values).await
 }

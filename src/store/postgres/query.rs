@@ -64,6 +64,9 @@ async fn in_state(conn: &Connection, filter: &Filter, state: Option<State>) -> R
         }
         None => ("jobs j", "j.uid"),
     };
+    if let Some(batch) = filter.batch {
+        clauses.push("j.batch = ", batch.0);
+    }
     if let Some(instance) = &filter.instance {
         clauses.push("j.instance_id = ", instance.as_str());
     }

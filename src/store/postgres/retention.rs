@@ -19,6 +19,7 @@ pub(super) async fn prune(conn: &Connection, before: Timestamp, shard: i16) -> R
     let before = row::at_or_before(before);
     let jobs = "SELECT j.uid FROM keys k JOIN jobs j ON j.uid = k.uid
         WHERE j.ended AND j.finished_us < $1 AND k.created_us < $1 AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.uid = k.uid)
+          AND NOT EXISTS (SELECT 1 FROM batches b WHERE b.uid = j.batch AND b.ended_us IS NULL)
         LIMIT $2 FOR UPDATE OF j SKIP LOCKED";
     let jobs = lock(conn, jobs, before).await?;
     let pruned = conn.query("DELETE FROM jobs WHERE uid = ANY ($1) RETURNING kind, state", &[&jobs]).await?;
@@ -30,6 +31,7 @@ pub(super) async fn prune(conn: &Connection, before: Timestamp, shard: i16) -> R
         conn.execute(sql, &[&jobs]).await?;
     }
     delete_messages(conn, &jobs).await?;
+    delete_batches(conn, before).await?;
     let (_, more) = delete_rejections(conn, before).await?;
     let mut changes = CountChanges::new();
     for row in &pruned {
@@ -61,6 +63,18 @@ pub(super) async fn drop_rejections(conn: &Connection, uids: &[JobUid]) -> Resul
     conn.execute("DELETE FROM rejections WHERE uid = ANY ($1)", &[&free]).await?;
     delete_messages(conn, &free).await?;
     Ok(free.len())
+}
+
+/// Deletes some of the batches that ended before `before`, once their jobs are deleted.
+async fn delete_batches(conn: &Connection, before: i64) -> Result<(), PgError> {
+    let sql = "SELECT uid FROM batches b
+        WHERE ended_us < $1 AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.batch = b.uid)
+          AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.uid = b.uid)
+        LIMIT $2 FOR UPDATE SKIP LOCKED";
+    let batches = lock(conn, sql, before).await?;
+    conn.execute("DELETE FROM batches WHERE uid = ANY ($1)", &[&batches]).await?;
+    conn.execute("DELETE FROM followers WHERE uid = ANY ($1)", &[&batches]).await?;
+    delete_messages(conn, &batches).await
 }
 
 /// Before which time the rejections are more than `most`; `None` if they are not.

@@ -1,7 +1,7 @@
 //! Taking messages in: exactly one job for each idempotency key.
 //!
 //! The key decides. To insert a key waits for another transaction that inserts the same one, and then either inserts it or
-//! finds it. All locks are taken in one order (keys, rejections, queues, jobs), so that two batches never wait for each
+//! finds it. All locks are taken in one order (keys, batches, rejections, queues, jobs), so that two batches never wait for each
 //! other in a circle.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
+use super::batches::JoinedBatches;
 use super::connection::{Connection, Pipeline};
 use super::counts::{self, CountChanges};
 use super::error::PgError;
@@ -44,15 +45,17 @@ pub(super) async fn take(conn: &Connection, messages: &[Message], shard: i16) ->
     conn.prepare(&[UNBEGUN, DELETE_KEYS]).await?;
     conn.prepare(&[instance_queue::LOCK, instance_queue::LAST, LATEST, FOLLOWERS, counts::COUNT]).await?;
     conn.prepare(&OutboundBatch::PREPARED).await?;
+    conn.prepare(&JoinedBatches::PREPARED).await?;
     let pipeline = conn.pipeline();
     let mut taken = look_up(pipeline, messages).await?;
     let rejections = Rejections::of(messages, &taken);
     let new: Vec<&Arrival> = new_jobs(messages, &taken).collect();
+    let mut batches = JoinedBatches::lock(pipeline, &new, repetitions(messages, &taken)).await?;
     let Locked { new_rejections, last_turns, unbegun, mut outbound } =
-        Locked::lock(pipeline, &rejections, &new, &taken).await?;
-    let too_many = leave_out(messages, &mut taken, unbegun);
+        Locked::lock(pipeline, &rejections, &new, &taken, &batches).await?;
+    let left_out = leave_out(messages, &mut taken, unbegun, &mut batches)?;
     let jobs: Vec<&Record> = new_jobs(messages, &taken).map(|arrival| &*arrival.record).collect();
-    answer(messages, &taken, new_rejections, &mut outbound)?;
+    answer(messages, &taken, new_rejections, &mut batches, &mut outbound)?;
     let mut changes = CountChanges::new();
     for record in &jobs {
         *changes.entry((record.job.kind.as_str(), record.state().as_str())).or_default() += 1;
@@ -65,7 +68,8 @@ pub(super) async fn take(conn: &Connection, messages: &[Message], shard: i16) ->
     };
     tokio::try_join!(
         biased;
-        async { if too_many.is_empty() { Ok(()) } else { pipeline.execute(DELETE_KEYS, &[&too_many]).await } },
+        async { if left_out.is_empty() { Ok(()) } else { pipeline.execute(DELETE_KEYS, &[&left_out]).await } },
+        batches.write(pipeline),
         job_rows::insert(pipeline, placed(&jobs, last_turns)),
         insert_labels(pipeline, &jobs),
         outbound.write(pipeline),
@@ -95,28 +99,43 @@ fn new_jobs<'a>(messages: &'a [Message], taken: &'a [Taken]) -> impl Iterator<It
 /// An instance and a requester, whose jobs on it are counted until they begin.
 type Counted = (String, String);
 
-/// Takes out what would be one job too many, and its repetitions in the same batch. `unbegun` is how many there are; returns
-/// the uids under which keys were inserted.
-fn leave_out(messages: &[Message], taken: &mut [Taken], mut unbegun: HashMap<Counted, i64>) -> Vec<Uuid> {
-    let mut too_many = Vec::new();
+fn repetitions<'a>(messages: &'a [Message], taken: &'a [Taken]) -> impl Iterator<Item = &'a Arrival> {
+    let repeated = messages.iter().zip(taken).filter(|(_, taken)| matches!(taken, Taken::Repeated(_)));
+    repeated.filter_map(|(message, _)| arrival(message))
+}
+
+/// Takes out what would be one job too many, or does not get into its batch, and its repetitions in the same batch of messages.
+/// `unbegun` is how many there are; returns the uids under which keys were inserted.
+fn leave_out(
+    messages: &[Message],
+    taken: &mut [Taken],
+    mut unbegun: HashMap<Counted, i64>,
+    batches: &mut JoinedBatches,
+) -> Result<Vec<Uuid>, StoreError> {
+    let mut left_out: BTreeMap<Uuid, Taken> = BTreeMap::new();
     for (message, taken) in messages.iter().zip(taken) {
-        let Some(Arrival { record, most_unbegun: Some(most), .. }) = arrival(message) else { continue };
+        let Some(arrival @ Arrival { record, most_unbegun, .. }) = arrival(message) else { continue };
         match *taken {
             Taken::New(uid) => {
                 let counted = (record.job.instance.id.to_string(), record.requester.to_string());
                 let unbegun = unbegun.entry(counted).or_default();
-                if *unbegun < i64::from(*most) {
-                    *unbegun += 1;
-                } else {
-                    *taken = Taken::TooMany;
-                    too_many.push(uid.0);
+                let instead = match most_unbegun {
+                    Some(most) if *unbegun >= i64::from(*most) => Some(Taken::TooMany),
+                    _ => batches.join(arrival)?.map(Taken::Misfit),
+                };
+                match instead {
+                    Some(instead) => {
+                        *taken = instead;
+                        left_out.insert(uid.0, instead);
+                    }
+                    None => *unbegun += 1,
                 }
             }
-            Taken::Repeated(uid) if too_many.contains(&uid.0) => *taken = Taken::TooMany,
+            Taken::Repeated(uid) => *taken = left_out.get(&uid.0).copied().unwrap_or(*taken),
             _ => {}
         }
     }
-    too_many
+    Ok(left_out.into_keys().collect())
 }
 
 /// Inserts the keys that are not there, and says what each message becomes.
@@ -215,6 +234,7 @@ impl Locked {
         rejections: &Rejections<'_>,
         jobs: &[&Arrival],
         taken: &[Taken],
+        batches: &JoinedBatches,
     ) -> Result<Self, PgError> {
         let new: HashSet<Uuid> = jobs.iter().map(|arrival| arrival.record.uid.0).collect();
         let repeated = taken.iter().filter_map(|taken| match taken {
@@ -222,7 +242,9 @@ impl Locked {
             _ => None,
         });
         let repeated: Vec<Uuid> = repeated.collect::<HashSet<_>>().into_iter().collect();
-        let with_events: Vec<Uuid> = repeated.iter().chain(rejections.0.keys()).copied().collect();
+        let with_events: Vec<Uuid> =
+            repeated.iter().chain(rejections.0.keys()).copied().chain(batches.uids()).collect();
+        let followed: Vec<Uuid> = repeated.iter().copied().chain(batches.uids()).collect();
         let queues: HashSet<QueueKey> = jobs.iter().map(|arrival| QueueKey::of(&arrival.record)).collect();
         let (instances, owners): (Vec<&str>, Vec<&str>) =
             queues.iter().map(|queue| (queue.instance.as_str(), queue.owner.as_str())).unzip();
@@ -241,7 +263,7 @@ impl Locked {
             async { pipeline.query_unless(instances.is_empty(), instance_queue::LAST, &[&instances, &owners]).await },
             async { pipeline.query_unless(most.is_empty(), UNBEGUN, &[&on, &of, &most]).await },
             async { pipeline.query_unless(with_events.is_empty(), LATEST, &[&with_events]).await },
-            async { pipeline.query_unless(repeated.is_empty(), FOLLOWERS, &[&repeated]).await },
+            async { pipeline.query_unless(followed.is_empty(), FOLLOWERS, &[&followed]).await },
         )?;
         if locked.len() != repeated.len() {
             return Err(deleted_meanwhile("a job that is asked for again"));
@@ -260,6 +282,7 @@ fn answer(
     messages: &[Message],
     taken: &[Taken],
     mut new_rejections: HashSet<Uuid>,
+    batches: &mut JoinedBatches,
     outbound: &mut OutboundBatch,
 ) -> Result<(), StoreError> {
     // A rejection's uid is derived from its message, so one that is stored already is the same message again. It is
@@ -279,14 +302,16 @@ fn answer(
     for (message, taken) in messages.iter().zip(taken) {
         match (message, taken) {
             (Message::Arrival(arrival), Taken::New(uid)) => {
+                batches.answer(arrival, outbound)?;
                 outbound.add_follower(*uid, &arrival.record.origin);
                 outbound.add(*uid, &arrival.outbound)?;
             }
             (Message::Arrival(arrival), Taken::Repeated(uid)) => {
                 outbound.repeat_latest(*uid, &arrival.record.origin)?;
                 outbound.add_follower(*uid, &arrival.record.origin);
+                batches.answer(arrival, outbound)?;
             }
-            (Message::Arrival(_), Taken::TooMany) => {}
+            (Message::Arrival(_), Taken::TooMany | Taken::Misfit(_)) => {}
             (Message::Arrival(arrival), _) => reject(outbound, &arrival.reused)?,
             (Message::Rejection(rejection), _) => reject(outbound, rejection)?,
         }

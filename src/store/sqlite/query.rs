@@ -71,6 +71,9 @@ fn in_state(conn: &Connection, filter: &Filter, state: Option<State>) -> Result<
         None => "jobs j",
     };
     // The condition that fewest jobs meet comes first: its index is used.
+    if let Some(batch) = filter.batch {
+        clauses.has("j.batch", Value::Blob(batch.0.as_bytes().to_vec()));
+    }
     if let Some(instance) = &filter.instance {
         clauses.equal("j.instance_id", instance.as_str());
     }
@@ -123,18 +126,22 @@ struct Clauses {
 
 impl Clauses {
     fn equal(&mut self, column: &str, value: &str) {
+        self.has(column, Value::Text(value.to_owned()));
+    }
+
+    fn has(&mut self, column: &str, value: Value) {
         let sign = if self.values.is_empty() { "" } else { "+" };
         self.push(sign, column, value);
     }
 
     /// A condition on the second column of the same index.
     fn also_equal(&mut self, column: &str, value: &str) {
-        self.push("", column, value);
+        self.push("", column, Value::Text(value.to_owned()));
     }
 
-    fn push(&mut self, sign: &str, column: &str, value: &str) {
+    fn push(&mut self, sign: &str, column: &str, value: Value) {
         self.sql.push_str(&format!(" AND {sign}{column} = ?"));
-        self.values.push(Value::Text(value.to_owned()));
+        self.values.push(value);
     }
 }
 

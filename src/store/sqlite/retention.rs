@@ -18,7 +18,8 @@ pub(super) fn prune(tx: &SharedTransaction<'_>, before: Timestamp) -> Result<(us
     let jobs = uids(
         tx,
         "SELECT k.uid FROM keys k JOIN jobs j ON j.uid = k.uid
-         WHERE j.ended = 1 AND j.finished_us < ?1 AND k.created_us < ?1 AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.uid = k.uid) LIMIT ?2",
+         WHERE j.ended = 1 AND j.finished_us < ?1 AND k.created_us < ?1 AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.uid = k.uid)
+           AND NOT EXISTS (SELECT 1 FROM batches b WHERE b.uid = j.batch AND b.ended_us IS NULL) LIMIT ?2",
         before,
     )?;
     for uid in &jobs {
@@ -31,7 +32,9 @@ pub(super) fn prune(tx: &SharedTransaction<'_>, before: Timestamp) -> Result<(us
             tx.count(kind, state, -1);
         }
         delete_messages(tx, *uid)?;
+        delete_followers(tx, *uid)?;
     }
+    delete_batches(tx, before)?;
     let (_, more) = delete_rejections(tx, before)?;
     Ok((jobs.len(), more || jobs.len() == PIECE))
 }
@@ -73,6 +76,27 @@ pub(super) fn rejections_beyond(conn: &Connection, most: usize) -> Result<Option
         .query_row([row::limit(most)], |row| row.get::<_, i64>(0))
         .optional()?;
     Ok(newest.map(|at| at.saturating_add(1)))
+}
+
+/// Deletes some of the batches that ended before `before`, once their jobs are deleted.
+fn delete_batches(conn: &Connection, before: i64) -> Result<(), StoreError> {
+    let batches = uids(
+        conn,
+        "SELECT uid FROM batches b WHERE ended_us < ?1 AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.batch = b.uid)
+           AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.uid = b.uid) LIMIT ?2",
+        before,
+    )?;
+    for uid in batches {
+        conn.prepare_cached("DELETE FROM batches WHERE uid = ?1")?.execute([uid])?;
+        delete_messages(conn, uid)?;
+        delete_followers(conn, uid)?;
+    }
+    Ok(())
+}
+
+fn delete_followers(conn: &Connection, uid: Uid) -> Result<(), StoreError> {
+    conn.prepare_cached("DELETE FROM followers WHERE uid = ?1")?.execute([uid])?;
+    Ok(())
 }
 
 fn uids(conn: &Connection, sql: &str, before: i64) -> Result<Vec<Uid>, StoreError> {

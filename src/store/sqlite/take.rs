@@ -7,8 +7,8 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::row::{self, QueuePlace, Uid};
 use super::transaction::SharedTransaction;
-use super::{instance_queue, outbound};
-use crate::engine::ports::store::{Arrival, Message, Rejection, StoreError, Taken};
+use super::{batches, instance_queue, outbound};
+use crate::engine::ports::store::{Arrival, Message, NewBatch, Rejection, StoreError, Taken};
 use crate::engine::record::{Origin, Record};
 
 pub(super) fn take(tx: &SharedTransaction<'_>, messages: &[Message]) -> Result<Vec<Taken>, StoreError> {
@@ -35,14 +35,19 @@ fn take_job(tx: &SharedTransaction<'_>, arrival: &Arrival) -> Result<Taken, Stor
     match known {
         None if instance_queue::is_full(tx, record, arrival.most_unbegun)? => Ok(Taken::TooMany),
         None => {
+            if let Some(misfit) = arrival.batch.as_ref().map(|batch| batches::join(tx, batch)).transpose()?.flatten() {
+                return Ok(Taken::Misfit(misfit));
+            }
             insert(tx, record, &arrival.digest)?;
             outbound::add_follower(tx, record.uid, &record.origin)?;
             outbound::add(tx, record.uid, &arrival.outbound)?;
+            follow_batch(tx, arrival)?;
             Ok(Taken::New(record.uid))
         }
         Some((uid, digest)) if digest == arrival.digest => {
             outbound::repeat_latest(tx, uid, &record.origin)?;
             outbound::add_follower(tx, uid, &record.origin)?;
+            follow_batch(tx, arrival)?;
             Ok(Taken::Repeated(uid))
         }
         Some(_) => {
@@ -52,6 +57,11 @@ fn take_job(tx: &SharedTransaction<'_>, arrival: &Arrival) -> Result<Taken, Stor
     }
 }
 
+fn follow_batch(tx: &SharedTransaction<'_>, arrival: &Arrival) -> Result<(), StoreError> {
+    let Some(NewBatch { batch, .. }) = arrival.batch.as_deref() else { return Ok(()) };
+    batches::follow(tx, batch.uid, &batch.origin)
+}
+
 fn insert(tx: &SharedTransaction<'_>, record: &Record, digest: &str) -> Result<(), StoreError> {
     let (columns, uid) = (row::index(record)?, Uid(record.uid));
     let in_queue = record.phase.in_queue();
@@ -59,9 +69,9 @@ fn insert(tx: &SharedTransaction<'_>, record: &Record, digest: &str) -> Result<(
     tx.prepare_cached(
         "INSERT INTO jobs (uid, requester, job_id, kind, state, ended, instance_id, instance_type, cen_id, cen_owner,
            accepted_us, finished_us, due_us, swept, record, revision, turn, is_first, counted_as, begun_us, held,
-           instance_owner)
+           instance_owner, batch)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,
-           ?20, ?21, ?22)",
+           ?20, ?21, ?22, ?23)",
     )?
     .execute(params![
         uid,
@@ -86,6 +96,7 @@ fn insert(tx: &SharedTransaction<'_>, record: &Record, digest: &str) -> Result<(
         columns.begun_us,
         columns.held,
         columns.instance_owner,
+        columns.batch.map(Uid),
     ])?;
     tx.prepare_cached("INSERT INTO keys (requester, job_id, uid, digest, created_us) VALUES (?1, ?2, ?3, ?4, ?5)")?
         .execute(params![columns.requester, columns.job_id, uid, digest, columns.accepted_us])?;

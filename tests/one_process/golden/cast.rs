@@ -87,9 +87,9 @@ pub fn cast() -> Vec<Role> {
         role("other-site", "grant", VPC, NotGranted)
             .ended(Failed, Reason::PreflightFailed)
             .having(|record| !record.objections.is_empty()),
-        role("approved", "revoke", VPC, Granted)
-            .ended(Completed, Reason::Done)
-            .having(|record| record.approved_at.is_some() && !record.commands.is_empty()),
+        role("approved", "revoke", VPC, Granted).ended(Completed, Reason::Done).having(|record| {
+            record.approved_at.is_some() && record.commands.iter().any(|told| told.mandate.by.is_some())
+        }),
         role("told-of-none", "revoke", ECR, NotGranted)
             .ended(Completed, Reason::AlreadyAbsent)
             .having(was_told_that_it_is_done),
@@ -123,11 +123,6 @@ pub fn cast() -> Vec<Role> {
             Person::Resume,
             Failed,
             &[MODIFY_BACK],
-        ),
-        role("keys-refused", "grant", VPC, NotGranted).parked(Reason::CredentialRefused).by(
-            Person::Resume,
-            Completed,
-            &[GRANT],
         ),
         role("over-the-limit", "revoke", VPC, Granted).parked(Reason::NeedsApproval).by(
             Person::Approve,
@@ -195,7 +190,11 @@ pub fn cast() -> Vec<Role> {
             .found(Running)
             .having(|record| !record.unchecked.is_empty())
             .ends(&[GRANT]),
-        role("tries-again", "payer-change", VPC, Attached).with(OTHER).found(Running).ends(&[UPDATE_VPC]),
+        role("tries-again", "payer-change", VPC, Attached)
+            .with(OTHER)
+            .found(Running)
+            .having(|record| record.gives_up_at.is_some())
+            .ends(&[UPDATE_VPC]),
         // Queued.
         role("to-be-written", "payer-change", VPC, Attached)
             .with(OTHER)
@@ -216,6 +215,16 @@ pub fn cast() -> Vec<Role> {
             .owned_by(scene::PAUSED)
             .found(Queued)
             .by(Person::FreeTheLine, Failed, &[]),
+        // What came back with a backup, and what another job has overtaken.
+        role("restored", "grant", VPC, NotGranted)
+            .parked(Reason::Restored)
+            .having(|record| record.restored_at.is_some())
+            .by(Person::Resume, Completed, &[GRANT]),
+        role("overtaken", "revoke", VPC, Granted)
+            .parked(Reason::NeedsApproval)
+            .having(|record| record.overtaken_by.is_some())
+            .by(Person::Approve, Completed, &[REVOKE]),
+        role("overtaking", "payer-change", VPC, Granted).with(OTHER).behind("overtaken").ended(Completed, Reason::Done),
     ]
 }
 

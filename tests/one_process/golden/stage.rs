@@ -11,10 +11,11 @@ use crossgrant::clock::{Clock as _, ManualClock, earlier};
 use crossgrant::domain::{AccountUid, Hour, JobUid, Kind, OrderType, Site};
 use crossgrant::engine::decide::command::Command;
 use crossgrant::engine::guards::HourlyLimits;
+use crossgrant::engine::loops::restored;
 use crossgrant::engine::policy::{Allow, Policy};
 use crossgrant::engine::ports::crash_points::CrashPoint;
 use crossgrant::engine::ports::store::Store;
-use crossgrant::engine::record::State;
+use crossgrant::engine::record::{Mandate, State};
 use crossgrant::simulator::{FaultKind, InjectedFault, OutsideChange, Simulator, World, WorldFile};
 use crossgrant::sweep;
 use crossgrant::workflow::{Overrides, OverridingFile};
@@ -75,6 +76,8 @@ pub async fn play(store: Arc<dyn Store>) -> Left {
 impl Stage {
     /// What ends without help, and the pauses.
     async fn morning(&mut self) {
+        self.send("restored").await;
+        restored::mark(self.plant.store(), self.plant.clock.now()).await.unwrap();
         for id in ["granted-ccn", "detached-and-revoked", "granted-elsewhere", "granted-anew", "changed"] {
             self.send(id).await;
         }
@@ -119,14 +122,10 @@ impl Stage {
             self.refuse("GrantInstanceToTransitRouter", REFUSED, self.parts[id].instance(), 0);
         }
         self.refuse("ModifyGrantInstanceToTransitRouter", REFUSED, self.parts["half-put-back"].instance(), 1);
-        let keys = self.parts["keys-refused"].instance();
-        self.refuse("GrantInstanceToTransitRouter", "InvalidAccessKeyId.Inactive", keys, 0);
         for id in ["unread", "unread-too", "never-in-force", "between", "between-and-back", "half-put-back"] {
             self.send(id).await;
         }
-        for id in ["keys-refused", "detached"] {
-            self.send(id).await;
-        }
+        self.send("detached").await;
         self.plant.run_until(at("06:58:00")).await;
         self.plant.cloud.clear_faults();
     }
@@ -143,7 +142,7 @@ impl Stage {
         };
         let limits = HourlyLimits { revokes_per_cen: Some(0), payer_changes_per_account: None };
         self = self.under(Policy::new(vec![allow(Kind::Revoke)], BTreeMap::new()).limited(limits)).await;
-        for id in ["not-allowed", "over-the-limit", "over-the-limit-too", "approved"] {
+        for id in ["not-allowed", "over-the-limit", "over-the-limit-too", "approved", "overtaken"] {
             self.send(id).await;
         }
         self.plant.run_until(at("06:59:00")).await;
@@ -153,7 +152,10 @@ impl Stage {
         self.send("other-site").await;
         self.drive("other-site", |record| record.state() == State::Failed).await;
         self = self.under(Policy::everybody()).await;
-        self.plant.engine.command(self.uids["approved"], Command::Approve, "tests").await.unwrap();
+        self.send("overtaking").await;
+        self.drive("overtaking", |record| record.state() == State::Completed).await;
+        let mandate = Mandate { authority: "tests".into(), by: Some("ann".into()), reason: Some("CHG-1".into()) };
+        self.plant.engine.command(self.uids["approved"], Command::Approve, mandate).await.unwrap();
         self
     }
 
@@ -256,6 +258,11 @@ impl Stage {
         self.plant.cloud.inject(update.only(&self.parts["tries-again"].attachment()));
         self.send("tries-again").await;
         self.drive("tries-again", |record| record.writes.len() == 2).await;
+        // From here on the cloud refuses the account, so that no other job has its call answered.
+        let keys = self.parts["keys-just-refused"].instance();
+        self.refuse("GrantInstanceToTransitRouter", "InvalidSecurityToken.Expired", keys, 0);
+        self.send("keys-just-refused").await;
+        self.drive("keys-just-refused", |record| record.keys_refused_since.is_some()).await;
         self.send("taken-up").await;
         self.claim(WORKER, 1).await;
         self.send("held").await;
@@ -291,11 +298,6 @@ impl Stage {
         self.send("gone-once").await;
         self.rest("gone-once").await;
 
-        let keys = self.parts["keys-just-refused"].instance();
-        self.refuse("GrantInstanceToTransitRouter", "InvalidSecurityToken.Expired", keys, 0);
-        self.send("keys-just-refused").await;
-        self.rest("keys-just-refused").await;
-
         for kind in [FaultKind::DropBefore, FaultKind::Conflict] {
             let update = InjectedFault::new("UpdateTransitRouterVpcAttachmentAttribute", kind);
             self.plant.cloud.inject(update.only(&self.parts["sent-again"].attachment()));
@@ -307,12 +309,17 @@ impl Stage {
     /// Checks that every job is where its part says, and has what it says.
     async fn left(self, beginning: WorldFile) -> Left {
         assert_eq!(self.taken.len(), self.parts.len(), "every part is played");
+        let mut wrong = Vec::new();
         for entry in &self.taken {
             let record = self.plant.store().find(&entry.requester(), &entry.id()).await.unwrap().unwrap();
             let why = record.phase.ending().as_ref().map(|ending| ending.reason);
-            assert_eq!((record.state(), why), (entry.found, entry.why), "{}: {}", entry.id(), record.why);
-            assert!((self.parts[entry.id().as_str()].role.has)(&record), "{}: {record:?}", entry.id());
+            if (record.state(), why) != (entry.found, entry.why) {
+                wrong.push(format!("{} is {} for {why:?}: {}", entry.id(), record.state(), record.why));
+            } else if !(self.parts[entry.id().as_str()].role.has)(&record) {
+                wrong.push(format!("{} has not what it should have: {record:?}", entry.id()));
+            }
         }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
         let manifest = Manifest { stopped_at: self.plant.clock.now(), jobs: self.taken };
         Left { manifest, world: scene::left(beginning, &self.plant.cloud) }
     }

@@ -139,3 +139,28 @@ async fn the_one_who_asked_for_a_job_does_not_approve_it_where_two_are_needed() 
     let (code, _) = own("/v1/jobs/anonymous%2Fr0/cancel").await;
     assert_eq!(code, StatusCode::OK, "it may cancel its own job");
 }
+
+#[tokio::test]
+async fn the_jobs_of_a_batch_are_approved_together_and_only_by_their_number() {
+    let plant = guarded(4, limits(1, 0)).await;
+    let mut uids = Vec::new();
+    for n in 0..3 {
+        let job = revoke(&format!("r{n}"), &network(n));
+        uids.push(plant.job(with(job, "batch", json!({"id": "b", "size": 3}))).await);
+    }
+    uids.push(plant.job(revoke("other", &network(3))).await);
+    plant.run_until(at("2026-11-21T10:30:00Z")).await;
+    let parked = [State::Completed, State::Parked, State::Parked, State::Parked];
+    assert_eq!(states(&plant, &uids).await, parked, "every job counts against the limit");
+    let path = "/v1/bulk/approve?batch=anonymous/b";
+    let (_, asked) = ask(&plant, "GET", path).await;
+    assert_eq!(asked["total"], 2);
+    for (said, refused) in [("", StatusCode::BAD_REQUEST), ("&expect=3", StatusCode::CONFLICT)] {
+        assert_eq!(ask(&plant, "POST", &format!("{path}{said}")).await.0, refused);
+    }
+    let (_, done) = ask(&plant, "POST", &format!("{path}&expect=2")).await;
+    assert_eq!(done["done"], 2, "{done}");
+    plant.run_until(at("2026-11-21T10:40:00Z")).await;
+    let approved = [State::Completed, State::Completed, State::Completed, State::Parked];
+    assert_eq!(states(&plant, &uids).await, approved);
+}

@@ -40,7 +40,9 @@ impl Scene {
                 at.extend(entries.iter().map(|entry| format!("but wrote: {}", plant::effect(entry))));
                 Outcome::Refused(at)
             }
-            Taken::Repeated(_) | Taken::Reused(_) | Taken::TooMany => panic!("every cell has an id of its own"),
+            Taken::Repeated(_) | Taken::Reused(_) | Taken::TooMany | Taken::Misfit(_) => {
+                panic!("every cell has an id of its own")
+            }
         }
     }
 

@@ -178,3 +178,30 @@ pub fn times() -> Vec<Bad> {
         ),
     ]
 }
+
+pub fn batches() -> Vec<Bad> {
+    let batch = |name, batch: Value, at: &[&'static str]| Bad::json(name, &with("/batch", batch), at);
+    let size = |name, size: Value| batch(name, json!({"id": "B", "size": size}), &["/batch/size"]);
+    vec![
+        batch("a batch that is its id", json!("B"), &["/batch"]),
+        batch("a batch that is null", Value::Null, &["/batch"]),
+        batch("an empty batch", json!({}), &["/batch/id", "/batch/size"]),
+        batch("a batch without a name", json!({"id": "", "size": 3}), &["/batch/id"]),
+        size("a batch of no jobs", json!(0)),
+        size("a batch of too many jobs", json!(1001)),
+        size("a batch of less than no jobs", json!(-3)),
+        size("a batch of half a job", json!(0.5)),
+        size("a batch whose size is a word", json!("three")),
+        batch(
+            "a batch that does something else on failure",
+            json!({"id": "B", "size": 3, "on_failure": "halt"}),
+            &["/batch/on_failure"],
+        ),
+        batch("a batch until tomorrow", json!({"id": "B", "size": 3, "not_after": "tomorrow"}), &["/batch/not_after"]),
+        batch(
+            "a batch with a misspelt word",
+            json!({"id": "B", "size": 3, "on-failure": "stop"}),
+            &["/batch/on-failure"],
+        ),
+    ]
+}

@@ -10,12 +10,14 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use crossgrant::domain::{
-    AccountUid, Attachments, Cen, CenId, Instance, InstanceId, InstanceType, Job, JobId, JobUid, Kind, Mode, OrderType,
-    Reason, Region, Requester,
+    AccountUid, Attachments, BatchId, BatchTerms, Cen, CenId, Instance, InstanceId, InstanceType, Job, JobId, JobUid,
+    Kind, Mode, OnFailure, OrderType, Reason, Region, Requester,
 };
+use crossgrant::engine::batch::Batch;
 use crossgrant::engine::ports::mail::Outgoing;
 use crossgrant::engine::ports::store::{
-    Arrival, Change, Claimed, Committed, EventKey, Lease, LeaseUse, Message, OutboundMessage, Rejection, Store, Taken,
+    Arrival, Change, Claimed, Committed, EventKey, Lease, LeaseUse, Message, NewBatch, OutboundMessage, Rejection,
+    Store, Taken,
 };
 use crossgrant::engine::record::{Ending, Origin, Phase, Record, State, Turn, Wait};
 
@@ -60,6 +62,7 @@ pub fn record(n: u32) -> Record {
         not_before: None,
         not_after: None,
         mode: Mode::Apply,
+        batch: None,
         labels: BTreeMap::new(),
     };
     let mut record = Record::new(uid(n), Requester::parse("tickets").unwrap(), job, "d1", "look", at(n.into()));
@@ -163,7 +166,32 @@ pub fn arrival(record: &Record) -> Message {
         outbound: vec![event(n, 1, false)],
         reused: rejection(n + 1000),
         most_unbegun: None,
+        batch: new_batch(record).map(Box::new),
     }))
+}
+
+/// The batch of a record, as the record makes it.
+pub fn new_batch(record: &Record) -> Option<NewBatch> {
+    let terms = record.job.batch.clone()?;
+    let batch = Batch::new(record.requester.clone(), terms, record.origin.clone(), record.accepted_at);
+    let outbound = vec![batch_event(&batch, 1, false)];
+    Some(NewBatch { batch: Batch { sequence: 1, ..batch }, outbound })
+}
+
+/// Event `sequence` of a batch.
+pub fn batch_event(batch: &Batch, sequence: u32, terminal: bool) -> OutboundMessage {
+    let key = if terminal { "batch.ended" } else { "batch.accepted" };
+    OutboundMessage {
+        outgoing: outgoing(&format!("{}.{sequence}", batch.uid), key),
+        event: Some(EventKey { uid: batch.uid, sequence, terminal }),
+    }
+}
+
+/// The record as a job of batch `id` of `size` jobs, which takes jobs until second 100.
+pub fn in_batch(mut record: Record, id: &str, size: u32) -> Record {
+    let id = BatchId::parse(id).unwrap();
+    record.job.batch = Some(BatchTerms { id, size, on_failure: OnFailure::GoOn, not_after: Some(at(100)) });
+    record
 }
 
 /// The same, where a requester may have `most` jobs on an instance that have not begun.
