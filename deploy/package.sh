@@ -31,7 +31,7 @@ doc=$share/doc/crossgrant
 install -d "$doc/docs" "$doc/examples" "$doc/rabbitmq" "$doc/ram"
 cp "$here/../README.md" "$here/../CHANGELOG.md" "$here/crossgrant.toml" "$doc"
 cp "$here"/../docs/*.md "$doc/docs"
-cp "$here"/../examples/* "$doc/examples"
+cp -R "$here"/../examples/* "$doc/examples"
 cp "$here"/rabbitmq/* "$doc/rabbitmq"
 cp "$here"/ram/* "$doc/ram"
 

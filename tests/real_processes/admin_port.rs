@@ -14,7 +14,7 @@ use crate::support::crossgrant;
 use crate::support::plant::RESOURCE;
 use crate::support::postgres::Cluster;
 use crate::support::process::{LIMIT, Process};
-use crate::support::site::{Options, Site, Worker, another, job};
+use crate::support::site::{Options, Site, Worker, another, job, until};
 
 /// Runs a command against the worker: its exit code and what it said.
 fn said(site: &Site, worker: &Worker, words: &[&str]) -> (i32, String) {
@@ -205,7 +205,8 @@ fn a_role_allows_what_it_says_and_its_name_is_kept() {
     let (code, text) = said(&site, &worker, &[&pause[..], &["--as", "night-shift"]].concat());
     assert!(code == 0 && text.contains("by ann (token night-shift)"), "{code} {text}");
     site.mail.submit(&job("grant", "grant", &another(0)));
-    site.mail.event("accepted", "grant");
+    let held = || said(&site, &worker, &["jobs", "--held", "--as", "dashboard"]).1.contains(" held ");
+    until("the paused account holds it", || held().then_some(()));
     let (code, text) = said(&site, &worker, &["cancel", "crossgrant/grant", "--as", "lead"]);
     assert!(code == 0 && text.contains("cancelled by an operator (token lead)"), "{code} {text}");
     assert_eq!(site.mail.end("grant")["data"]["message"], "cancelled by an operator (token lead)");

@@ -146,7 +146,7 @@ fn what_the_broker_gave_up_is_seen_told_and_put_back() {
         lines
     };
     let at = format!("http://{}", worker.admin);
-    let listed = command(&["dead", "list", "--admin", &at]);
+    let listed = command(&["dead", "list", "--each", "--admin", &at]);
     assert!(listed.contains("/late") && listed.contains("[job-dead-lettered]"), "{listed}");
     until("it is counted", || {
         let ready = worker.get("/readyz").body;
