@@ -103,6 +103,7 @@ codes! {
         StoreLogin = "store-login",
         StoreMissing = "store-missing",
         StoreNotAFile = "store-not-a-file",
+        StoreNewer = "store-newer",
         WorkerNameTaken = "worker-name-taken",
     }
     "Command line": {

@@ -2,7 +2,9 @@
 
 use super::words::words;
 
-/// Version of the list below; every event carries it. Raised when a reason is added or changes its meaning.
+/// Version of the list below; every event carries it. Raised when a reason is added or changes its meaning. An
+/// older program cannot read a record with a reason that it does not know, so a reason is added together with a migration of the
+/// stores, which that program refuses; a test of `src/store/judge.rs` sees to it.
 pub const REASONS_VERSION: u32 = 6;
 
 words! {

@@ -1,6 +1,6 @@
 //! What a store decides from what it has read. Every store decides the same, so it is written here once; pure.
 
-use crate::domain::JobUid;
+use crate::domain::{Code, JobUid};
 use crate::engine::batch::Batch;
 use crate::engine::ports::mail::Outgoing;
 use crate::engine::ports::store::{Committed, EventKey, LeaseUse, Misfit, StoreError, Taken, Whole};
@@ -119,12 +119,14 @@ pub(super) fn whole(taken: Vec<Taken>) -> Whole {
 /// How many migrations a database has seen, if this program knows them all.
 ///
 /// # Errors
-/// `Corrupt` if a newer program has written it.
+/// `Unusable` if a newer program has written it.
 pub(super) fn schema(found: i64, known: usize) -> Result<usize, StoreError> {
     usize::try_from(found).ok().filter(|found| *found <= known).ok_or_else(|| {
-        StoreError::Corrupt(format!(
-            "its schema is version {found}, written by a newer program; this one knows versions up to {known}"
-        ))
+        let why = format!(
+            "the schema of the store is version {found}, written by a newer program; this one knows versions up to {known}. \
+             Start the newer program, or put back the backup that was made before the upgrade"
+        );
+        StoreError::Unusable(Code::StoreNewer, why)
     })
 }
 

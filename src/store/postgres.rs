@@ -110,9 +110,9 @@ impl Postgres {
     /// Connects, and brings the schema up to date. Leases go by `clock`.
     ///
     /// # Errors
-    /// `Unusable` if there is no such database, if it refuses the login, or if another worker has this name: a worker that starts
-    /// would release the leases of that one. `Unavailable` if the database cannot be reached or used, or lacks sessions or rights that
-    /// are needed. `Corrupt` if a newer program has written the database.
+    /// `Unusable` if there is no such database, if it refuses the login, if a newer program has written it, or if another worker has
+    /// this name: a worker that starts would release the leases of that one. `Unavailable` if the database cannot be reached or
+    /// used, or lacks sessions or rights that are needed.
     pub async fn open(settings: &PostgresSettings, clock: LeaseClock) -> Result<Self, StoreError> {
         let connector = connector::Connector::new(settings)?;
         let (first, second) = (connector.connect_first().await?, connector.connect_first().await?);

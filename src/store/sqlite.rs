@@ -75,8 +75,8 @@ impl Sqlite {
     /// Opens the file and brings its schema up to date. Creates the file and its directory, for this user only.
     ///
     /// # Errors
-    /// `Unusable` if it is no file, or its folder cannot be made; `Unavailable` if another process uses it or it cannot be opened; `Corrupt` if it is not ours or was written by a
-    /// newer program; `Lost` if it is older than it was, or empty where there was a store.
+    /// `Unusable` if it is no file, if its folder cannot be made, or if a newer program has written it; `Unavailable` if another
+    /// process uses it or it cannot be opened; `Corrupt` if it is not ours; `Lost` if it is older than it was, or empty where there was a store.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         Self::open_held(HeldFile::take(path, false)?)
     }

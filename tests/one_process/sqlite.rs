@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crossgrant::domain::Code;
 use crossgrant::engine::ports::store::{Committed, Filter, LeaseUse, Store, StoreError};
 use crossgrant::engine::record::State;
 use crossgrant::store::Sqlite;
@@ -105,7 +106,9 @@ async fn a_file_of_a_newer_version_is_refused_and_left_alone() {
     drop(Sqlite::open(&path).unwrap());
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let message = refusal(Sqlite::open(&path));
-    assert!(message.contains("version 99") && message.contains("newer"), "{message}");
+    assert!(message.contains("version 99") && message.contains("Start the newer program"), "{message}");
+    let refused = Sqlite::open(&path).unwrap_err();
+    assert_eq!(refused.code(), Code::StoreNewer);
     let version: i64 = Connection::open(&path).unwrap().query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
     assert_eq!(version, 99);
 }

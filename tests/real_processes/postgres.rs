@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossgrant::clock::{Clock as _, ManualClock, SystemClock, later, until};
-use crossgrant::domain::Kind;
+use crossgrant::domain::{Code, Kind};
 use crossgrant::engine::guards::Pause;
 use crossgrant::engine::ports::store::{
     Admission, Change, Claimed, Committed, Filter, LeaseUse, Message, Outbox, OutboxPage, OutboxRow, Settlement, Store,
@@ -81,7 +81,8 @@ async fn a_database_of_a_newer_program_is_left_alone() {
     drop(open(&url, "w1").await);
     outsider(&database).await.execute("INSERT INTO migrations VALUES (9999, now())", &[]).await.unwrap();
     let refused = Postgres::open(&settings(&url, "w1"), LeaseClock::Callers).await.map(drop);
-    assert!(matches!(&refused, Err(StoreError::Corrupt(why)) if why.contains("newer")), "{refused:?}");
+    let newer = |why: &String| why.contains("Start the newer program");
+    assert!(matches!(&refused, Err(StoreError::Unusable(Code::StoreNewer, why)) if newer(why)), "{refused:?}");
 }
 
 #[tokio::test]

@@ -95,9 +95,12 @@ pub(super) fn recognize(conn: &Connection) -> Result<(), StoreError> {
 
 /// Fails if the file is no longer the one that was opened.
 pub(super) fn check(conn: &Connection) -> Result<(), StoreError> {
-    match version(conn)? {
-        found if found == MIGRATIONS.len() => Ok(()),
-        found => Err(StoreError::Corrupt(format!("the file was replaced: its schema is now version {found}"))),
+    match version(conn) {
+        Ok(found) if found == MIGRATIONS.len() => Ok(()),
+        Ok(found) => Err(StoreError::Corrupt(format!("the file was replaced: its schema is now version {found}"))),
+        // Only opening says that a store is unusable.
+        Err(StoreError::Unusable(_, why)) => Err(StoreError::Corrupt(format!("the file was replaced: {why}"))),
+        Err(error) => Err(error),
     }
 }
 
