@@ -12,7 +12,7 @@ use super::mandate::{SAID, Said};
 use super::parts::Admin;
 use super::query::{bad, pairs, parsed, unknown};
 use super::tokens::Authority;
-use crate::domain::{EventType, TYPE_PREFIX};
+use crate::domain::{BatchEventType, EventType, TYPE_PREFIX, Topic};
 use crate::engine::loops::replay::{ChosenEvents, EventChoice, MOST_EVENTS};
 use crate::engine::record::Mandate;
 
@@ -21,7 +21,7 @@ use crate::engine::record::Mandate;
 pub struct MatchingEvents {
     /// How many there are.
     pub total: usize,
-    /// How many jobs and rejected messages they are about.
+    /// How many jobs, batches and rejected messages they are about.
     pub about: usize,
     /// When the first of them happened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -121,12 +121,15 @@ impl Admin {
     }
 }
 
-/// A type as it is written in an event, or as a routing key, or its last word alone.
-fn event_type(key: &str, value: &str) -> Result<EventType, ApiError> {
+/// A type as it is written in an event, or as a routing key, or its last word alone where that means a job.
+fn event_type(key: &str, value: &str) -> Result<Topic, ApiError> {
     let word = value.strip_prefix(TYPE_PREFIX).unwrap_or(value);
-    let word = word.strip_prefix("job.").unwrap_or(word);
-    EventType::parse(word).ok_or_else(|| {
-        let types = EventType::ALL.map(EventType::routing_key).join(", ");
-        bad(key, value, &format!("must be one of {types}"))
+    let found = match word.strip_prefix("batch.") {
+        Some(word) => BatchEventType::parse(word).map(Topic::Batch),
+        None => EventType::parse(word.strip_prefix("job.").unwrap_or(word)).map(Topic::Job),
+    };
+    found.ok_or_else(|| {
+        let types: Vec<String> = Topic::all().map(Topic::routing_key).collect();
+        bad(key, value, &format!("must be one of {}", types.join(", ")))
     })
 }

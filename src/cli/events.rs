@@ -27,7 +27,7 @@ async fn count(args: &EventsReplayArgs, worker: &AdminClient) -> Result<Exit, Cl
     output::line(&match (args.json, first.zip(*last)) {
         (true, _) => json!(found).to_string(),
         (false, Some((first, last))) => {
-            format!("events: {total}, about jobs and rejected messages: {about}, from {first} to {last}")
+            format!("events: {total}, about jobs, batches and rejected messages: {about}, from {first} to {last}")
         }
         (false, None) => "no event matches".to_owned(),
     })?;

@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use crossgrant::clock::{Clock as _, earlier};
-use crossgrant::domain::{EventType, JobUid};
+use crossgrant::domain::{BatchEventType, EventType, JobUid};
 use crossgrant::engine::loops::outbox;
 use crossgrant::engine::loops::replay::{ChosenEvents, EventChoice};
 use crossgrant::engine::ports::mail::{Delivered, Incoming, Lane, Outgoing, PublishError, Publisher};
 use crossgrant::engine::ports::store::Taken;
 use jiff::Timestamp;
+use serde_json::json;
 use tokio::sync::watch;
 
-use crate::support::plant::{NOT_GRANTED, Plant, grant};
+use crate::support::plant::{NOT_GRANTED, Plant, grant, with};
 
 /// A broker with a queue for every answer but those to `gone`, and with one for events only when it is told so.
 #[derive(Default)]
@@ -132,27 +133,37 @@ async fn events_are_chosen_by_time_type_and_job() {
     plant.clock.advance(Duration::from_secs(3600));
     let between = plant.clock.now();
     let bad = rejected(&plant, "{}").await;
-    let second = plant.job(grant("second", "vpc-bp1h8vbrbcgohcju50001")).await;
+    let batch = json!({"id": "b", "size": 1});
+    let second = plant.job(with(grant("second", "vpc-bp1h8vbrbcgohcju50001"), "batch", batch)).await;
     plant.run().await;
     let all = everything(&plant);
     let found = async |choice: &EventChoice| ids(&chosen(&plant, choice).await);
     let of_first: Vec<String> = (1..=plant.said(first).await.len()).map(|n| format!("{first}.{n}")).collect();
     let of_second: Vec<String> = (1..=plant.said(second).await.len()).map(|n| format!("{second}.{n}")).collect();
     let of_bad = [format!("{bad}.1")];
+    let [batch] = &plant.store().batches(false, None, 9).await.unwrap()[..] else { panic!("there is one batch") };
+    let of_batch = [format!("{}.1", batch.uid), format!("{}.2", batch.uid)];
     assert!(of_first.len() > 1 && of_second.len() > 1);
-    assert_eq!(found(&all).await, [&of_first[..], &of_second, &of_bad].concat(), "jobs, and then rejections");
+    assert_eq!(
+        found(&all).await,
+        [&of_first[..], &of_second, &of_batch, &of_bad].concat(),
+        "jobs, batches, rejections"
+    );
     let late = EventChoice { since: between, ..all.clone() };
-    assert_eq!(found(&late).await, [&of_second[..], &of_bad].concat());
+    assert_eq!(found(&late).await, [&of_second[..], &of_batch, &of_bad].concat());
     let early = EventChoice { until: between, ..all.clone() };
     assert_eq!(found(&early).await, of_first);
     assert_eq!(found(&EventChoice { since: between, until: between, ..all.clone() }).await, Vec::<String>::new());
     assert_eq!(found(&EventChoice { job: Some(second), ..all.clone() }).await, of_second);
     assert_eq!(found(&EventChoice { job: Some(second), ..early.clone() }).await, Vec::<String>::new());
-    let accepted = EventChoice { kind: Some(EventType::Accepted), ..all.clone() };
+    let accepted = EventChoice { kind: Some(EventType::Accepted.into()), ..all.clone() };
     assert_eq!(found(&accepted).await, [format!("{first}.1"), format!("{second}.1")]);
-    let refused = EventChoice { kind: Some(EventType::Rejected), ..all.clone() };
+    let refused = EventChoice { kind: Some(EventType::Rejected.into()), ..all.clone() };
     assert_eq!(found(&refused).await, of_bad);
     assert_eq!(found(&EventChoice { until: between, ..refused }).await, Vec::<String>::new());
+    let ended = EventChoice { kind: Some(BatchEventType::Ended.into()), ..all.clone() };
+    assert_eq!(found(&ended).await, of_batch[1..]);
+    assert_eq!(found(&EventChoice { until: between, ..ended }).await, Vec::<String>::new());
     let times = chosen(&plant, &all).await;
     assert!(times.first.is_some_and(|at| at >= began && at < between), "{times:?}");
     assert!(

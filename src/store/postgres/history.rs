@@ -37,13 +37,15 @@ pub(super) async fn events(conn: &Connection, uids: &[JobUid]) -> Result<Vec<Kep
     Ok(events.collect::<Result<_, StoreError>>()?)
 }
 
-/// Locks what the events are about first: retention must not delete an event whose row is just put into the outbox.
+/// Locks what the events are about first, in the order of all locks: retention must not delete an event whose row is just put into
+/// the outbox.
 pub(super) async fn publish_again(conn: &Connection, events: &[(JobUid, u32)]) -> Result<usize, PgError> {
     let uids: Vec<Uuid> = events.iter().map(|(uid, _)| uid.0).collect();
     let sequences = events.iter().map(|(_, sequence)| outbound::sequence(*sequence)).collect::<Result<Vec<_>, _>>()?;
     for sql in [
-        "SELECT uid FROM jobs WHERE uid = ANY ($1) ORDER BY uid FOR NO KEY UPDATE",
+        "SELECT uid FROM batches WHERE uid = ANY ($1) ORDER BY uid FOR NO KEY UPDATE",
         "SELECT uid FROM rejections WHERE uid = ANY ($1) ORDER BY uid FOR NO KEY UPDATE",
+        "SELECT uid FROM jobs WHERE uid = ANY ($1) ORDER BY uid FOR NO KEY UPDATE",
     ] {
         conn.query(sql, &[&uids]).await?;
     }
