@@ -31,12 +31,17 @@ impl EventLines {
     }
 }
 
-/// When, of which job, what happened, and why. `None` if it is no event of a job.
+/// When, of which job or batch, what happened, and why. `None` if it is no event of one.
 fn told(event: &Value, moments: &Moments) -> Option<String> {
     let data = event.get("data")?;
     let text = |name: &str| data.get(name).and_then(Value::as_str);
     let time: Timestamp = event.get("time")?.as_str()?.parse().ok()?;
-    let what = event.get("type")?.as_str()?.strip_prefix(TYPE_PREFIX)?.strip_prefix("job.")?;
+    let kind = event.get("type")?.as_str()?.strip_prefix(TYPE_PREFIX)?;
+    if let Some(what) = kind.strip_prefix("batch.") {
+        let id = data.get("batch")?.get("id")?.as_str()?;
+        return Some(format!("{}  {what:<10}  batch {id}{}", moments.clock(time), counted(data)));
+    }
+    let what = kind.strip_prefix("job.")?;
     let job = data.get("job");
     let of_job = |name: &str| job.and_then(|job| job.get(name)).and_then(Value::as_str);
     let kind = of_job("kind").map(|kind| format!("{kind} ")).unwrap_or_default();
@@ -47,6 +52,13 @@ fn told(event: &Value, moments: &Moments) -> Option<String> {
     let reason =
         text("reason").filter(|_| what != "completed").map(|reason| format!(" ({reason})")).unwrap_or_default();
     Some(format!("{}  {what:<10}  {kind}{id}{says}{reason}", moments.clock(time)))
+}
+
+/// How many jobs of a batch are in which state, where that is told.
+fn counted(data: &Value) -> String {
+    let states = data.get("states").and_then(Value::as_object);
+    let each: Vec<String> = states.into_iter().flatten().map(|(state, jobs)| format!("{jobs} {state}")).collect();
+    if each.is_empty() { String::new() } else { format!(": {}", each.join(", ")) }
 }
 
 #[cfg(test)]
@@ -81,6 +93,16 @@ mod tests {
         ] {
             assert_eq!(told(&event, &piped()).as_deref(), Some(line));
         }
+        let batch =
+            |kind: &str, data: Value| json!({"type": format!("crossgrant.batch.{kind}"), "time": AT, "data": data});
+        let begun = batch("accepted", json!({"batch": {"id": "MOVE-7", "size": 3}}));
+        assert_eq!(told(&begun, &piped()).as_deref(), Some("10:20:06  accepted    batch MOVE-7"));
+        let states = json!({"completed": 2, "failed": 1});
+        let ended = batch("ended", json!({"batch": {"id": "MOVE-7", "size": 3}, "states": states}));
+        assert_eq!(
+            told(&ended, &piped()).as_deref(),
+            Some("10:20:06  ended       batch MOVE-7: 2 completed, 1 failed")
+        );
         assert_eq!(told(&json!({"type": "other", "time": AT, "data": {}}), &piped()), None);
     }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{completes, site};
 use crate::support::crossgrant;
-use crate::support::plant::{NOT_GRANTED, RESOURCE};
+use crate::support::plant::{HELD, NOT_GRANTED, RESOURCE};
 use crate::support::process::Process;
 use crate::support::site::{Options, Site, Worker, another, job, until};
 
@@ -52,11 +52,14 @@ fn faults(row: &Row, object: &Value) -> Vec<String> {
 
 fn printed(site: &Site, worker: &Worker, command: &str) -> Vec<Value> {
     let mut words: Vec<&str> = command.split(' ').collect();
-    if words[0] != "submit" {
+    if words[0] != "submit" || words.contains(&"--batch") {
         words.push("--json");
     }
     let listen = worker.admin.to_string();
-    let around = [("CROSSGRANT_ADMIN_LISTEN", listen.as_str())];
+    // The user of the worker cannot have a queue for answers.
+    let url = site.rabbit.url_of("crossgrant-submitter");
+    let broker = (words[0] == "submit").then_some(("CROSSGRANT_BROKER_URL", url.as_str()));
+    let around: Vec<_> = [("CROSSGRANT_ADMIN_LISTEN", listen.as_str())].into_iter().chain(broker).collect();
     let args = [&["--config", site.config()], &words[..]].concat();
     let process = Process::start_with(command, crossgrant(), &args, &around);
     process.end(Duration::from_secs(60)).unwrap_or_else(|| panic!("`{command}` does not end"));
@@ -71,10 +74,12 @@ fn printed(site: &Site, worker: &Worker, command: &str) -> Vec<Value> {
 /// A worker with something to say of each: a job that has ended, one that is held, a rejected one, and messages that nobody took.
 #[test]
 fn every_command_prints_the_fields_of_the_page() {
-    let site = site(&Options { more: 3, ..Options::default() });
+    let submitter = "[[allow]]\nrequesters = [\"crossgrant-submitter\"]";
+    let site = site(&Options { more: 3, worker: submitter, ..Options::default() });
     let worker = site.worker();
     let mut labelled = job("done", "grant", NOT_GRANTED);
     labelled["labels"] = json!({"ticket": "NET-1"});
+    labelled["batch"] = json!({"id": "MOVE-7", "size": 1});
     site.mail.submit(&labelled);
     completes(&site, "done");
     assert_eq!(worker.post(&format!("/v1/accounts/{RESOURCE}/pause?by=ann&reason=an+incident")).status, 200);
@@ -113,6 +118,7 @@ fn run(site: &Site, worker: &Worker, command: &'static str, file: &str) -> Vec<V
     let typed = match command {
         "wait" => "wait --requester nobody".to_owned(),
         "show" => "show done".to_owned(),
+        "batch show" => "batch show MOVE-7".to_owned(),
         "cancel JOB" => "cancel cancel".to_owned(),
         "cancel --expect-count 1" => format!("cancel --instance {} --expect-count 1", another(2)),
         "pause UID" => "pause 1250123456123456 --reason test".to_owned(),
@@ -120,6 +126,13 @@ fn run(site: &Site, worker: &Worker, command: &'static str, file: &str) -> Vec<V
         "reload" => {
             site.reconfigure(|text| text.replace("[log]", "[limits]\nrevokes_per_cen = 1000\n[log]"));
             command.to_owned()
+        }
+        "submit FILE --batch ID" => {
+            assert_eq!(worker.post(&format!("/v1/accounts/{RESOURCE}/unpause")).status, 200);
+            let mut planned = job("planned-in-batch", "grant", NOT_GRANTED);
+            planned["mode"] = json!("plan");
+            std::fs::write(file, json!([planned, job("attached", "revoke", HELD)]).to_string()).unwrap();
+            format!("submit {file} --batch MOVE-8")
         }
         "plan FILE" | "submit FILE" => command.replace("FILE", file),
         "explain WORD" => "explain attached".to_owned(),
