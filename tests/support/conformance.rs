@@ -29,7 +29,8 @@ macro_rules! conformance {
             batches: jobs_get_into_their_batch, a_repeated_job_counts_once, what_does_not_fit_leaves_no_trace,
                 the_last_place_in_a_batch_is_taken_by_one, all_are_taken_or_none, all_of_them_again_are_repetitions,
                 a_batch_is_changed_by_one, a_job_that_comes_meanwhile_is_not_missed, its_end_goes_to_each_queue_once,
-                batches_are_found_and_listed, a_batch_outlives_its_jobs_and_keeps_them_until_it_has_ended;
+                batches_are_found_and_listed, a_batch_outlives_its_jobs_and_keeps_them_until_it_has_ended,
+                what_was_said_of_a_batch_is_published_again;
             queue: jobs_on_one_instance_go_in_order, a_blocked_job_is_not_claimable_however_due,
                 leaving_lets_the_next_job_go, a_job_that_comes_back_is_last, a_job_that_stays_keeps_its_place,
                 leaving_from_the_middle_frees_no_other, jobs_outside_the_queue_are_not_blocked,

@@ -220,3 +220,14 @@ pub async fn a_batch_outlives_its_jobs_and_keeps_them_until_it_has_ended(store: 
     assert!(store.events(member.batch().unwrap()).await.unwrap().is_empty());
     take(&*store, &[in_batch(record(2), "B", 2)]).await;
 }
+
+pub async fn what_was_said_of_a_batch_is_published_again(store: S) {
+    let member = in_batch(record(1), "B", 1);
+    take(&*store, std::slice::from_ref(&member)).await;
+    empty_outbox(&*store).await;
+    let batch = member.batch().unwrap();
+    let kept: Vec<u32> = store.kept_events(&[batch]).await.unwrap().into_iter().map(|event| event.sequence).collect();
+    assert_eq!(kept, [1]);
+    assert_eq!(store.publish_again(&[(batch, 1), (batch, 2)]).await.unwrap(), 1, "there is no second");
+    assert_eq!(store.counts().await.unwrap().outbox, 1);
+}
