@@ -77,14 +77,16 @@ impl TestWorker {
         (status, serde_json::from_str(&body).unwrap_or_else(|_| panic!("{path}: {body}")))
     }
 
-    /// Takes in a job of a batch of two.
-    async fn takes_in_batch(&self, user: &str, id: &str, batch: &str) {
-        let mut message = incoming(user, id);
-        let mut body: Value = serde_json::from_slice(&message.body).unwrap();
-        body["batch"] = json!({"id": batch, "size": 2});
-        message.body = body.to_string().into();
+    /// Takes in jobs of batches of two, in this order.
+    async fn takes_in_batch(&self, jobs: &[(&str, &str)], batch: &str) {
         let inbox = Inbox::new(self.engine.clone(), "crossgrant", "crossgrant.dead");
-        inbox.take(vec![message]).await.unwrap();
+        for (user, id) in jobs {
+            let mut message = incoming(user, id);
+            let mut body: Value = serde_json::from_slice(&message.body).unwrap();
+            body["batch"] = json!({"id": batch, "size": 2});
+            message.body = body.to_string().into();
+            inbox.take(vec![message]).await.unwrap();
+        }
     }
 
     async fn listed(&self, query: &str) -> Vec<String> {
@@ -115,9 +117,7 @@ async fn jobs_are_listed_newest_first_by_what_was_asked() {
 #[tokio::test]
 async fn a_batch_is_found_by_each_of_its_names_and_narrows_every_list() {
     let worker = worker(&[("ticketing", "NET-9")]).await;
-    for (user, id) in [("ticketing", "NET-1"), ("ticketing", "NET-2"), ("bot", "NET-3")] {
-        worker.takes_in_batch(user, id, "MOVE/7").await;
-    }
+    worker.takes_in_batch(&[("ticketing", "NET-1"), ("ticketing", "NET-2"), ("bot", "NET-3")], "MOVE/7").await;
     assert_eq!(worker.listed("batch=ticketing/MOVE/7").await, ["NET-2", "NET-1"]);
     let (_, view) = worker.get("/v1/batches/bot%2FMOVE%2F7").await;
     assert_eq!((&view["batch"]["accepted"], &view["batch"]["states"]), (&json!(1), &json!({"queued": 1})));
@@ -287,7 +287,7 @@ async fn every_path_asks_for_the_role_that_the_table_says() {
     assert_eq!(said, found, "the table in admin.rs and the routes");
 
     let worker = worker(&[]).await;
-    worker.takes_in_batch("ticketing", "NET-1", "NET-1").await;
+    worker.takes_in_batch(&[("ticketing", "NET-1")], "NET-1").await;
     for (method, path, needs) in table() {
         let path = path.replace("{reference}", "ticketing%2FNET-1").replace("{uid}", "1688000000000001");
         for has in AdminRole::ALL.into_iter().map(Some).chain([None]) {
