@@ -26,7 +26,7 @@ use crate::engine::ports::mail::{Delivered, Incoming};
 /// How often the progress line is renewed.
 pub(super) const TICK: Duration = Duration::from_millis(500);
 /// How long it stays at least: of thousands of events each would have all jobs counted.
-const PACE: Duration = Duration::from_millis(100);
+pub(super) const PACE: Duration = Duration::from_millis(100);
 
 /// Publishes the jobs of a file.
 pub(super) async fn submit(args: &SubmitArgs, config: &Config) -> Result<Exit, CliError> {
@@ -194,7 +194,8 @@ fn take(follow: &mut Follow, message: &Incoming) -> Option<NewEvent> {
     follow.take(message.correlation_id.as_deref()?, &message.body)
 }
 
-async fn next(tap: &mut Option<&mut EventTap>) -> Result<Incoming, BrokerError> {
+/// The next event; never, where events cannot be followed.
+pub(super) async fn next(tap: &mut Option<&mut EventTap>) -> Result<Incoming, BrokerError> {
     match tap {
         Some(tap) => tap.next().await,
         None => std::future::pending().await,

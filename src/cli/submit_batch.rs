@@ -1,6 +1,7 @@
 //! `submit --batch`: publishes jobs as one batch, and tells at its end what became of them.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -8,11 +9,12 @@ use serde_json::{Value, json};
 use super::args::SubmitArgs;
 use super::exit::{CliError, Exit};
 use super::follow::Follow;
+use super::inquiry::Inquiry;
 use super::progress::ProgressLine;
 use super::signals::Signals;
-use super::submit::{self, TICK, submission};
+use super::submit::{self, PACE, TICK, submission};
 use super::{input, output};
-use crate::broker::{Submission, Submitter};
+use crate::broker::{BrokerSettings, EventTap, Submission, Submitter};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::domain::contract::{self, Fault};
@@ -26,8 +28,8 @@ const LISTED: usize = 50;
 pub(super) async fn submit(args: &SubmitArgs, id: &BatchId, config: &Config) -> Result<Exit, CliError> {
     let (jobs, settings) = submit::read(args, config)?;
     let jobs = members(&jobs, id, args.on_failure.as_deref())?;
-    let mut submitter = Submitter::connect(settings).await?;
-    let mut replies = submitter.replies().await?;
+    let mut submitter = Submitter::connect(Arc::clone(&settings)).await?;
+    let (mut replies, mut tap) = (submitter.replies().await?, tap(&settings).await);
     let reply_to = Some(replies.name().to_owned());
     let submissions: Vec<Submission> = jobs.into_iter().map(|job| submission(job, reply_to.as_deref())).collect();
     let verdicts = submitter.submit_all(&submissions).await?;
@@ -41,12 +43,22 @@ pub(super) async fn submit(args: &SubmitArgs, id: &BatchId, config: &Config) -> 
     };
     let mut follow = Follow::new(submissions.iter().map(of).collect(), 0);
     let (clock, progress, mut signals) = (SystemClock, ProgressLine::new(), Signals::listen()?);
+    let mut inquiry = Inquiry::begin(config, submissions.len(), progress.is_live());
     let deadline = args.timeout.map(|timeout| clock.uptime() + timeout);
+    let (mut tap, mut renewed) = (tap.as_mut(), None);
     let end = loop {
-        progress.show(&follow.tally().line(clock.now(), progress.width()));
+        if progress.is_live() && renewed.is_none_or(|at| clock.uptime() >= at + PACE) {
+            progress.show(&follow.tally().line(clock.now(), progress.width()));
+            renewed = Some(clock.uptime());
+        }
         let tick = deadline.map_or(TICK, |deadline| deadline.saturating_sub(clock.uptime()).min(TICK));
         let message = tokio::select! {
             message = replies.next() => message,
+            message = submit::next(&mut tap) => message,
+            known = inquiry.next() => {
+                follow.hear(&known);
+                continue;
+            }
             () = clock.sleep(tick) => {
                 if deadline.is_some_and(|deadline| clock.uptime() >= deadline) {
                     progress.clear();
@@ -66,8 +78,10 @@ pub(super) async fn submit(args: &SubmitArgs, id: &BatchId, config: &Config) -> 
         if let Some(end) = end_of(&message.body, id) {
             break Some(end);
         }
-        if let Some(correlation) = &message.correlation_id {
-            let _ = follow.take(correlation, &message.body);
+        let news = message.correlation_id.as_deref().and_then(|id| follow.take(id, &message.body));
+        if let Some(notice) = news.and_then(|news| news.notice) {
+            progress.clear();
+            output::note(&notice);
         }
         // A job that was rejected never gets into the batch, which would be waited for in vain.
         if follow.ended() && follow.rejected() > 0 {
@@ -88,6 +102,17 @@ pub(super) async fn submit(args: &SubmitArgs, id: &BatchId, config: &Config) -> 
         false => output::lines(&table(&end))?,
     }
     Ok(if all_completed(&end) { Exit::Ok } else { Exit::Failed })
+}
+
+/// The events of jobs: of what happens before the end, only they tell. Not every user may read them.
+async fn tap(settings: &BrokerSettings) -> Option<EventTap> {
+    match EventTap::open(settings, "job.#").await {
+        Ok(tap) => Some(tap),
+        Err(error) => {
+            output::note(&format!("events cannot be followed, so a job that needs a person is not told of: {error}"));
+            None
+        }
+    }
 }
 
 /// The jobs as those of a batch. All of them are checked before the first is published.
