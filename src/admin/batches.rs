@@ -36,6 +36,7 @@ pub struct BatchRow {
     /// How many of its jobs were accepted.
     pub accepted: u32,
     /// How many of them are in which state.
+    #[schemars(with = "BTreeMap<String, u64>")]
     pub states: BTreeMap<JobState, u64>,
 }
 

@@ -41,6 +41,7 @@ pub struct Status {
     /// Stored rejections.
     pub rejected: u64,
     /// Jobs by state.
+    #[schemars(with = "BTreeMap<String, u64>")]
     pub jobs: BTreeMap<JobState, u64>,
 }
 

@@ -41,6 +41,7 @@ pub struct Batch {
     pub told_at: Timestamp,
     /// How many jobs were in which state then.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(with = "BTreeMap<String, u64>")]
     pub told: BTreeMap<State, u64>,
     /// Why none of its jobs begins any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]

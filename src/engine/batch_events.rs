@@ -103,6 +103,7 @@ struct BatchProgress<'a> {
     /// Jobs that were accepted.
     accepted: u32,
     /// How many of them are in which state.
+    #[schemars(with = "BTreeMap<String, u64>")]
     states: &'a BTreeMap<State, u64>,
 }
 
@@ -114,6 +115,7 @@ struct BatchEnd<'a> {
     /// Jobs that never came.
     missing: u32,
     /// How many jobs ended in which state for which reason.
+    #[schemars(with = "BTreeMap<String, BTreeMap<String, u64>>")]
     jobs: &'a BTreeMap<State, BTreeMap<Reason, u64>>,
     /// The jobs that ended without their result.
     not_completed: &'a [NotCompleted],
