@@ -73,9 +73,19 @@ fn read_hour(raw: &mut RawSettings<'_>, endpoints: &Endpoints) -> Hour {
         raw.report(&span.location, "`hour` must be at least 10 ms long, in whole milliseconds");
         return Hour::REAL;
     };
-    if hour != Hour::REAL && endpoints.cbn.is_none() {
-        let message =
-            "`hour` can only be changed together with `[cloud.endpoints] cbn`: the hour of the real cloud is 1h";
+    let is_set = [
+        ("cbn", endpoints.cbn.is_some()),
+        ("sts", endpoints.sts.is_some()),
+        ("smartag", endpoints.smartag.is_some()),
+        ("vpc", endpoints.vpc.is_some()),
+    ];
+    let missing: Vec<_> = is_set.iter().filter(|(_, set)| !set).map(|(product, _)| format!("`{product}`")).collect();
+    if hour != Hour::REAL && !missing.is_empty() {
+        let message = format!(
+            "`hour` can only be changed together with all `[cloud.endpoints]`, of which {} is missing: the hour of the real \
+             cloud is 1h",
+            missing.join(", ")
+        );
         raw.report_as(Code::ConfigHour, &span.location, message);
     }
     hour

@@ -309,9 +309,16 @@ fn a_password_in_a_url_is_never_repeated() {
 
 #[test]
 fn another_hour_needs_another_cloud() {
-    assert!(faults("hour = \"10s\"\n", &[])[0].starts_with("1: `hour` can only be changed together with"));
-    let text = "hour = \"10s\"\n[cloud.endpoints]\ncbn = \"http://127.0.0.1:8080\"\n";
-    assert_eq!(load(text, &[]).unwrap().hour.length(), Duration::from_secs(10));
+    let missing = |text: &str| faults(text, &[])[0].split_once("of which ").map(|(_, missing)| missing.to_owned());
+    assert!(missing("hour = \"10s\"\n").unwrap().starts_with("`cbn`, `sts`, `smartag`, `vpc` is missing"));
+    let mut text = "hour = \"10s\"\n[cloud.endpoints]\n".to_owned();
+    for product in ["cbn", "smartag", "vpc"] {
+        text.push_str(&format!("{product} = \"http://127.0.0.1:8080\"\n"));
+    }
+    // The keys of the simulated cloud would go to the vendor's STS.
+    assert!(missing(&text).unwrap().starts_with("`sts` is missing"));
+    text.push_str("sts = \"http://127.0.0.1:8080\"\n");
+    assert_eq!(load(&text, &[]).unwrap().hour.length(), Duration::from_secs(10));
     assert!(load("hour = \"1h\"\n", &[]).is_ok());
     assert!(faults("", &[("CROSSGRANT_HOUR", "1ms")])[0].starts_with("CROSSGRANT_HOUR: `hour` must be at least 10 ms"));
 }
