@@ -44,11 +44,13 @@ impl Transport for HttpTransport {
             request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
         let client = if request.extensions().get::<Direct>().is_some() { &self.direct } else { &self.client };
-        let request = reqwest::Request::try_from(request).map_err(|e| classify(e, true))?;
-        let mut response = client.execute(request).await.map_err(|e| classify(e, false))?;
+        // Without the path and the query, which have the signature.
+        let host = request.uri().authority().map(|host| host.as_str().to_owned()).unwrap_or_default();
+        let request = reqwest::Request::try_from(request).map_err(|e| classify(&host, e, true))?;
+        let mut response = client.execute(request).await.map_err(|e| classify(&host, e, false))?;
         let expected = response.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or_default();
         let mut body = BytesMut::with_capacity(expected.min(MAX_BODY));
-        while let Some(chunk) = response.chunk().await.map_err(|e| TransportError::Unanswered(shown(e)))? {
+        while let Some(chunk) = response.chunk().await.map_err(|e| TransportError::Unanswered(shown(&host, e)))? {
             if body.len() + chunk.len() > MAX_BODY {
                 return Err(too_long());
             }
@@ -61,16 +63,16 @@ impl Transport for HttpTransport {
     }
 }
 
-fn classify(error: reqwest::Error, before: bool) -> TransportError {
+fn classify(host: &str, error: reqwest::Error, before: bool) -> TransportError {
     if before || error.is_connect() || error.is_builder() {
-        TransportError::NotSent(shown(error))
+        TransportError::NotSent(shown(host, error))
     } else {
-        TransportError::Unanswered(shown(error))
+        TransportError::Unanswered(shown(host, error))
     }
 }
 
-fn shown(error: reqwest::Error) -> String {
-    causes(&error.without_url())
+fn shown(host: &str, error: reqwest::Error) -> String {
+    format!("{host}: {}", causes(&error.without_url()))
 }
 
 #[cfg(test)]
