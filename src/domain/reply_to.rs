@@ -14,6 +14,12 @@ pub fn is_direct(routing_key: &str) -> bool {
     routing_key.starts_with(DIRECT)
 }
 
+/// Whether a queue has a name that the broker has made up. No client can declare one of that name again (names that begin with
+/// `amq.` are the broker's), so once it is gone it will never be there.
+pub fn is_generated(queue: &str) -> bool {
+    queue.starts_with(GENERATED)
+}
+
 /// Why no answer may be sent to the queue that `reply_to` names; `None` if one may. `reserved` is the prefix of the
 /// worker's own queues.
 pub fn reply_to_fault(queue: &str, reserved: &str) -> Option<String> {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::clock::later;
-use crate::domain::reply_to::is_direct;
+use crate::domain::reply_to::{is_direct, is_generated};
 use crate::domain::words;
 use crate::engine::ports::mail::{Delivered, Lane, Outgoing};
 use crate::engine::ports::store::{OutboxRow, SetAside, Settlement};
@@ -88,7 +88,8 @@ pub fn judge(page: &[OutboxRow], verdicts: &[Delivered], now: Timestamp) -> Judg
             Delivered::Unconfirmed => (UNCONFIRMED, Some(delay(row.tries + 1 + UNCONFIRMED_COUNTS))),
         };
         let tries = row.tries + u32::from(last.is_some());
-        let direct = lane == Lane::Replies && is_direct(to);
+        let gone = is_generated(to) && *verdict == Delivered::Undeliverable;
+        let direct = lane == Lane::Replies && (is_direct(to) || gone);
         match last.filter(|_| tries < MOST_TRIES && !direct) {
             Some(wait) => {
                 if row.tries == 0 {
@@ -99,7 +100,7 @@ pub fn judge(page: &[OutboxRow], verdicts: &[Delivered], now: Timestamp) -> Judg
                     settlement.refused.push((row.number, later(now, wait)));
                 }
             }
-            // It names a client's channel: when that is gone, so is all that could be sent again.
+            // It names a client's channel, or its queue: when that is gone, it will never be there again.
             None if direct => {
                 lost.add(&row.outgoing, reason);
                 settlement.done.push(row.number);

@@ -88,6 +88,15 @@ fn what_is_not_confirmed_is_not_looked_for_every_few_seconds() {
 }
 
 #[test]
+fn a_reply_to_a_generated_queue_that_is_gone_is_not_kept() {
+    let judged = |verdict| judge(&[row(1, ("", "amq.gen-JzTY20BRgKO-HjmUJj0wLg"), 0)], &[verdict], now());
+    let gone = judged(Delivered::Undeliverable);
+    assert_eq!(gone.settlement, Settlement { done: vec![1], ..Settlement::default() });
+    assert!(gone.warnings.len() == 1 && gone.warnings[0].contains("dropped"), "{:?}", gone.warnings);
+    assert_eq!(judged(Delivered::Refused).settlement.refused.len(), 1, "one that is full is there");
+}
+
+#[test]
 fn a_direct_reply_is_never_kept() {
     for verdict in [Delivered::Undeliverable, Delivered::Refused, Delivered::Unpublishable("541".into())] {
         let judged = judge(&[row(1, ("", DIRECT), 0)], &[verdict], now());
