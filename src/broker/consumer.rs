@@ -82,8 +82,11 @@ pub async fn consume(
             }
             Err(e) => {
                 report.clean &= report.sessions == sessions;
-                tracing::warn!(error = %e, "consumer session ended");
-                consumer.state.set_consuming(Link::Down, Some(e.to_string()));
+                let error = e.to_string();
+                if consumer.state.is_news_of_consuming(&error) {
+                    tracing::warn!(error, "consuming is not possible; tries again, and says so once it can");
+                }
+                consumer.state.set_consuming(Link::Down, Some(error));
             }
         }
         if *consumer.stop.borrow() || consumer.stop.has_changed().is_err() {

@@ -145,6 +145,7 @@ impl AmqpPublisher {
         self.clock.sleep(slot.backoff.span()).await;
         match self.open(slot).await {
             Ok(session) => {
+                tracing::info!(lane = ?self.lane, "publishes");
                 self.state.set_publishing(self.lane, Link::Connected, None);
                 self.state.count(|counts| counts.publisher_sessions += 1);
                 Ok(session)
@@ -158,10 +159,11 @@ impl AmqpPublisher {
         slot.session = None;
         slot.backoff.failed();
         // A missing right was said when it was found.
-        if !matches!(error, BrokerError::NoRight(_)) {
-            tracing::warn!(lane = ?self.lane, %error, "publishing is not possible");
+        let text = error.to_string();
+        if !matches!(error, BrokerError::NoRight(_)) && self.state.is_news_of_publishing(self.lane, &text) {
+            tracing::warn!(lane = ?self.lane, error = text, "publishing is not possible; tries again, and says so once it can");
         }
-        self.state.set_publishing(self.lane, Link::Down, Some(error.to_string()));
+        self.state.set_publishing(self.lane, Link::Down, Some(text));
         error
     }
 

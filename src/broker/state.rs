@@ -76,15 +76,16 @@ pub struct BrokerState {
     dead_lettered: AtomicU32,
 }
 
-/// The condition of a connection, and since when it was down if it is not up since then.
+/// The condition of a connection; since when it was down if it is not up since then, and what was logged of that last.
 struct Watched {
     status: watch::Sender<LinkStatus>,
     down: Mutex<Option<Timestamp>>,
+    told: Mutex<Option<String>>,
 }
 
 impl Watched {
     fn new(status: LinkStatus) -> Self {
-        Self { down: Mutex::new(Some(status.since)), status: watch::Sender::new(status) }
+        Self { down: Mutex::new(Some(status.since)), told: Mutex::default(), status: watch::Sender::new(status) }
     }
 
     /// Changes the condition at `now`. A connection that is down stays down since the moment it went down, also if it waits
@@ -96,6 +97,7 @@ impl Watched {
             Link::Held { .. } => now,
             Link::Connected | Link::Blocked { .. } => {
                 *down = None;
+                *self.told.lock().expect("no holder of this lock panics") = None;
                 now
             }
         };
@@ -110,6 +112,18 @@ impl Watched {
             }
             changed
         });
+    }
+}
+
+impl Watched {
+    /// Whether an error is another one than that which was logged last, and this connection was not up since then.
+    fn is_news(&self, error: &str) -> bool {
+        let mut told = self.told.lock().expect("no holder of this lock panics");
+        let news = told.as_deref() != Some(error);
+        if news {
+            *told = Some(error.to_owned());
+        }
+        news
     }
 }
 
@@ -164,6 +178,16 @@ impl BrokerState {
         add(&mut self.counts.lock().expect("no holder of this lock panics"));
     }
 
+    /// Whether an error of the consumer is to be logged as a warning: of a broker that is away for hours, each try fails alike.
+    pub(super) fn is_news_of_consuming(&self, error: &str) -> bool {
+        self.consuming.is_news(error)
+    }
+
+    /// The same of an error of a publisher.
+    pub(super) fn is_news_of_publishing(&self, lane: Lane, error: &str) -> bool {
+        self.publishing.of(lane).is_news(error)
+    }
+
     pub(super) fn set_consuming(&self, link: Link, error: Option<String>) {
         self.consuming.set(link, error, self.clock.now());
     }
@@ -178,6 +202,19 @@ mod tests {
     use super::*;
     use crate::clock::ManualClock;
     use std::time::Duration;
+
+    #[test]
+    fn an_outage_is_told_once_for_each_error() {
+        let state = BrokerState::new(Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH)));
+        let told =
+            ["refused", "refused", "no login", "no login", "refused"].map(|error| state.is_news_of_consuming(error));
+        assert_eq!(told, [true, false, true, false, true]);
+        state.set_consuming(Link::Down, Some("refused".into()));
+        assert!(!state.is_news_of_consuming("refused"));
+        state.set_consuming(Link::Connected, None);
+        assert!(state.is_news_of_consuming("refused"), "it is another outage");
+        assert!(state.is_news_of_publishing(Lane::Events, "refused"), "each connection has its own");
+    }
 
     #[test]
     fn since_moves_only_with_the_condition_and_the_last_error_stays() {

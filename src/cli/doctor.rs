@@ -30,7 +30,7 @@ use crate::domain::Code;
 
 /// The broker closes a channel to tell that a queue is missing or differs. The library logs that as an error, and a finding
 /// reports it, as it does of a credential that is refused.
-pub(super) const LOG_FILTER: &str = "warn,lapin::channel=off,crossgrant::cloud::watch=off";
+pub(super) const LOG_FILTER: &str = "warn,lapin::channel=off,lapin::io_loop=off,crossgrant::cloud::watch=off";
 
 /// Runs every check; with `--probe` only the probe.
 pub(super) async fn doctor(

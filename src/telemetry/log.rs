@@ -25,7 +25,7 @@ use crate::config::{LogConfig, LogFormat};
 /// Libraries that log too much: `tokio_cron_scheduler` at `info`; lapin at `warn` with the whole body of every message that
 /// no queue took, which the outbox counts and keeps; and at `error` with every channel that the broker closes, as it does for
 /// each check of a right, while those that matter are reported. A configured filter that names them overrides this.
-const QUIET: &str = "tokio_cron_scheduler=warn,lapin::returned_messages=error,lapin::channel=off";
+const QUIET: &str = "tokio_cron_scheduler=warn,lapin::returned_messages=error,lapin::channel=off,lapin::io_loop=off";
 
 /// Lines that may wait for the thread that writes them: with [`LINE_BYTES`] at most 64 MiB, and in practice about one.
 const WAITING_LINES: usize = (64 << 20) / LINE_BYTES;
