@@ -9,6 +9,7 @@ use super::exit::{CliError, Exit};
 use super::{output, store};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, StoreConfig};
+use crate::domain::Code;
 use crate::engine::loops::restored;
 use crate::engine::ports::store::StoreError;
 use crate::store::{Sqlite, back_up, unpack};
@@ -19,6 +20,11 @@ const PARTLY: &str = ".restoring";
 /// Copies the store into a new file, also while a worker uses it.
 pub(super) fn backup(args: &BackupArgs, config: &Config) -> Result<Exit, CliError> {
     let path = file(config, "copy it with `pg_dump`")?;
+    if args.file.exists() {
+        return Err(
+            CliError::usage(format!("{} exists already: name a new file", args.file.display())).code(Code::FileExists)
+        );
+    }
     back_up(path, &args.file)?;
     let bytes = fs::metadata(&args.file).map(|file| file.len()).unwrap_or_default();
     output::line(&format!("{}: {bytes} bytes, a sound copy of {}", args.file.display(), path.display()))?;

@@ -50,9 +50,13 @@ pub(super) async fn plan(args: &PlanArgs, config: impl FnOnce() -> Result<Config
     let mut sum = Sum::default();
     progress.show(&format!("0 of {total} planned"));
     plans(&jobs, access, &policy, args.requester.as_ref(), clock, |plan| {
+        let body = &jobs[sum.jobs()];
         sum.add(&plan);
         progress.clear();
-        let lines = if args.json { vec![object(&plan).to_string()] } else { page(&plan, &Moments::on_stdout()) };
+        let mut lines = if args.json { vec![object(&plan).to_string()] } else { page(&plan, &Moments::on_stdout()) };
+        if plan.is_err() && !args.json {
+            lines[0] = format!("{}: {}", named(sum.jobs(), body), lines[0]);
+        }
         lines.iter().try_for_each(|line| output::line(line))?;
         progress.show(&format!("{} of {total} planned", sum.jobs()));
         Ok(())
@@ -63,6 +67,12 @@ pub(super) async fn plan(args: &PlanArgs, config: impl FnOnce() -> Result<Config
         output::note(&sum.text(limits.as_ref()));
     }
     Ok(if sum.all_would_be_done() { Exit::Ok } else { Exit::Failed })
+}
+
+/// Which of the jobs of a file one is that cannot be read as one.
+fn named(place: usize, body: &[u8]) -> String {
+    let id = input::field(body, "id").map(|id| format!(" ({id})")).unwrap_or_default();
+    format!("job {place}{id}")
 }
 
 /// Plans jobs one after another, and gives each plan to `each` when it is made.
@@ -240,6 +250,12 @@ mod tests {
         let object = object(&answers[0]);
         assert_eq!(object["plan"][1]["step"], "update-attachments");
         assert_eq!(object["effective_from"], "2026-11-21T11:00:00Z");
+    }
+
+    #[test]
+    fn a_job_that_is_none_has_its_place_and_its_id_if_there_is_one() {
+        assert_eq!(named(2, br#"{"id": "NET-1"}"#), "job 2 (NET-1)");
+        assert_eq!(named(3, b"{}"), "job 3");
     }
 
     #[tokio::test]

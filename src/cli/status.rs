@@ -113,6 +113,9 @@ fn bytes(size: u64) -> String {
 
 /// A span in its two largest units.
 fn span(span: Duration) -> String {
+    if span < Duration::from_secs(120) {
+        return format!("{} s", span.as_secs());
+    }
     let minutes = span.as_secs().div_ceil(60);
     match (minutes / 60, minutes % 60) {
         (0, minutes) => format!("{minutes} min"),

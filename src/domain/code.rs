@@ -112,6 +112,7 @@ codes! {
         NotDone = "not-done",
         Unreachable = "unreachable",
         FileUnreadable = "file-unreadable",
+        FileExists = "file-exists",
         NotJson = "not-json",
         NoJob = "no-job",
         UnknownWord = "unknown-word",
