@@ -18,7 +18,7 @@ use crate::broker::{BrokerSettings, EventTap, Submission, Submitter};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::domain::contract::{self, Fault};
-use crate::domain::{BatchEventType, BatchId, Code, MAX_BATCH, Topic, visible};
+use crate::domain::{BatchEventType, BatchId, Code, EventType, MAX_BATCH, Topic, visible};
 use crate::engine::ports::mail::Delivered;
 
 /// How many jobs the table lists that did not complete.
@@ -54,7 +54,11 @@ pub(super) async fn submit(args: &SubmitArgs, id: &BatchId, config: &Config) -> 
         let tick = deadline.map_or(TICK, |deadline| deadline.saturating_sub(clock.uptime()).min(TICK));
         let message = tokio::select! {
             message = replies.next() => message,
-            message = submit::next(&mut tap) => message,
+            message = submit::next(&mut tap) => match message {
+                // It comes as a reply too, and that must find its queue here.
+                Ok(message) if is_last(&message.routing_key) => continue,
+                message => message,
+            },
             known = inquiry.next() => {
                 follow.hear(&known);
                 continue;
@@ -113,6 +117,12 @@ async fn tap(settings: &BrokerSettings) -> Option<EventTap> {
             None
         }
     }
+}
+
+/// Whether the event with this routing key ends its job, or rejects it.
+fn is_last(routing_key: &str) -> bool {
+    let kind = routing_key.strip_prefix("job.").and_then(EventType::parse);
+    kind.is_some_and(|kind| kind.is_terminal() || kind == EventType::Rejected)
 }
 
 /// The jobs as those of a batch. All of them are checked before the first is published.
