@@ -47,7 +47,7 @@ fn a_store_that_is_put_back_looks_and_writes_nothing_before_a_person_says_so() {
     let (code, text) = said(&site, &["backup", copy]);
     assert!(code == 0 && text.contains("a sound copy of"), "{code} {text}");
     let (code, text) = said(&site, &["backup", copy]);
-    assert!(code == 1 && text.contains("File exists"), "{code} {text}");
+    assert!(code == 2 && text.contains("exists already: name a new file [file-exists]"), "{code} {text}");
     let (code, text) = said(&site, &["restore", copy]);
     assert!(code == 1 && text.contains("jobs.db exists; stop the worker"), "{code} {text}");
 
