@@ -48,6 +48,12 @@ const BACK: &str = r#"{"order_type": "PayByCenOwner"}"#;
 const PLAN_OTHER: &str = r#"{"mode": "plan", "order_type": "PayByResourceOwner"}"#;
 const DELETE: &str = r#"{"options": {"attachments": "delete"}}"#;
 const LATER: &str = r#"{"not_before": "2026-11-22T08:00:00Z", "labels": {"window": "sunday"}}"#;
+const OF_THREE: &str = r#"{"batch": {"id": "three", "size": 3, "not_after": "2026-11-22T09:00:00Z"}}"#;
+const OF_THREE_LATER: &str = r#"{"not_before": "2026-11-22T08:00:00Z",
+    "batch": {"id": "three", "size": 3, "not_after": "2026-11-22T09:00:00Z"}}"#;
+const STOPPING: &str = r#"{"batch": {"id": "stopping", "size": 2, "on_failure": "stop"}}"#;
+const STOPPING_LATER: &str = r#"{"not_before": "2026-11-22T08:00:00Z",
+    "batch": {"id": "stopping", "size": 2, "on_failure": "stop"}}"#;
 const TOO_LATE: &str = r#"{"not_after": "2026-11-21T06:00:00Z"}"#;
 
 const GRANT: &str = "GrantInstanceToTransitRouter PayByCenOwner";
@@ -90,9 +96,6 @@ pub fn cast() -> Vec<Role> {
         role("approved", "revoke", VPC, Granted).ended(Completed, Reason::Done).having(|record| {
             record.approved_at.is_some() && record.commands.iter().any(|told| told.mandate.by.is_some())
         }),
-        role("told-of-none", "revoke", ECR, NotGranted)
-            .ended(Completed, Reason::AlreadyAbsent)
-            .having(was_told_that_it_is_done),
         role("refused-and-granted", "grant", VPC, NotGranted)
             .ended(Completed, Reason::AlreadySatisfied)
             .having(|record| record.before.is_none() && !record.writes.is_empty()),
@@ -128,11 +131,6 @@ pub fn cast() -> Vec<Role> {
             Person::Approve,
             Completed,
             &[REVOKE],
-        ),
-        role("over-the-limit-too", "revoke", ECR, Granted).parked(Reason::NeedsApproval).by(
-            Person::Cancel,
-            Cancelled,
-            &[],
         ),
         // Waiting.
         role("overdue", "payer-change", VPC, Attached).with(OTHER).found(Waiting).ends(&[]),
@@ -225,6 +223,14 @@ pub fn cast() -> Vec<Role> {
             .having(|record| record.overtaken_by.is_some())
             .by(Person::Approve, Completed, &[REVOKE]),
         role("overtaking", "payer-change", VPC, Granted).with(OTHER).behind("overtaken").ended(Completed, Reason::Done),
+        // Of batches: the third job of one never comes, and one was stopped and has ended. Every third part has one requester.
+        role("first-of-three", "grant", VPC, NotGranted).with(OF_THREE).ended(Completed, Reason::Done),
+        role("stops-the-other", "revoke", VPC, Attached).with(STOPPING).ended(Failed, Reason::Attached),
+        role("fresh-ecr", "grant", ECR, NotGranted).found(Queued).ends(&[GRANT]),
+        role("second-of-three", "grant", VPC, NotGranted).with(OF_THREE_LATER).found(Queued).ends(&[GRANT]),
+        role("stopped-by-the-other", "grant", VPC, NotGranted)
+            .with(STOPPING_LATER)
+            .ended(Cancelled, Reason::BatchStopped),
     ]
 }
 

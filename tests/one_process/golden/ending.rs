@@ -150,6 +150,16 @@ impl Ending {
             assert_eq!(last.count(), 1, "{}: {said:?}", entry.id());
             assert_eq!(said.last().map(String::as_str), Some(entry.end.as_str()), "{}: {said:?}", entry.id());
         }
+        for batch in self.plant.store().batches(false, None, 100).await.unwrap() {
+            let said: Vec<_> = self.plant.events(batch.uid).await.iter().map(|event| event["type"].clone()).collect();
+            let ends = said.iter().filter(|word| *word == "crossgrant.batch.ended").count();
+            assert_eq!(
+                (ends, said.last()),
+                (1, Some(&json!("crossgrant.batch.ended"))),
+                "{}: {said:?}",
+                batch.terms.id
+            );
+        }
         let undeliverable = self.plant.store().undeliverable(0, 10_000).await.unwrap();
         let kept: Vec<String> = undeliverable.iter().map(|message| line(&message.outgoing)).collect();
         assert_eq!(kept, lines(folder, backend.undeliverable()));

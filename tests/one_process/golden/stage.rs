@@ -83,7 +83,10 @@ impl Stage {
         }
         let busy = InjectedFault::new("GrantInstanceToTransitRouter", FaultKind::Conflict).with_effect();
         self.plant.cloud.inject(busy.only(&self.parts["refused-and-granted"].instance()));
-        for id in ["planned-payer", "attached", "attached-ecr", "expired", "told-of-none", "refused-and-granted"] {
+        for id in ["planned-payer", "attached", "attached-ecr", "expired", "refused-and-granted"] {
+            self.send(id).await;
+        }
+        for id in ["first-of-three", "second-of-three", "stopped-by-the-other", "stops-the-other"] {
             self.send(id).await;
         }
         self.reject(Some("billing"), r#"{"id": "bad", "kind": "grnt"}"#).await;
@@ -142,7 +145,7 @@ impl Stage {
         };
         let limits = HourlyLimits { revokes_per_cen: Some(0), payer_changes_per_account: None };
         self = self.under(Policy::new(vec![allow(Kind::Revoke)], BTreeMap::new()).limited(limits)).await;
-        for id in ["not-allowed", "over-the-limit", "over-the-limit-too", "approved", "overtaken"] {
+        for id in ["not-allowed", "over-the-limit", "approved", "overtaken"] {
             self.send(id).await;
         }
         self.plant.run_until(at("06:59:00")).await;
@@ -267,7 +270,7 @@ impl Stage {
         self.claim(WORKER, 1).await;
         self.send("held").await;
         self.drive("held", |record| record.phase.held().is_some()).await;
-        for id in ["fresh", "second-in-line", "of-another-owner", "later"] {
+        for id in ["fresh", "fresh-ecr", "second-in-line", "of-another-owner", "later"] {
             self.send(id).await;
         }
         self.plant.store().reclaim(ASIDE).await.unwrap();
