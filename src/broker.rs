@@ -39,4 +39,4 @@ pub use publisher::AmqpPublisher;
 pub use sender::{Senders, Signer};
 pub use settings::BrokerSettings;
 pub use state::{BrokerCounts, BrokerState, Link, LinkStatus};
-pub use topology::Topology;
+pub use topology::{BATCH_KEY, Topology};

@@ -342,7 +342,13 @@ async fn clean_up(settings: &BrokerSettings, url: &str) -> Result<()> {
     let connection = lapin::Connection::connect(url, lapin::ConnectionProperties::default()).await?;
     let channel = connection.create_channel().await?;
     let names = &settings.topology;
-    for queue in [names.jobs_queue(), names.dead_queue(), names.dead_lettered_queue(), names.dead_lettered_notices()] {
+    for queue in [
+        names.jobs_queue(),
+        names.batches_queue(),
+        names.dead_queue(),
+        names.dead_lettered_queue(),
+        names.dead_lettered_notices(),
+    ] {
         channel.queue_delete(queue.into(), lapin::options::QueueDeleteOptions::default()).await?;
     }
     for exchange in [names.jobs_exchange(), names.events_exchange(), names.dlx()] {

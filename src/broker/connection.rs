@@ -20,10 +20,10 @@ use tokio::task::JoinHandle;
 
 use super::call::within;
 use super::error::{ACCESS_REFUSED, BrokerError, NOT_ALLOWED, reply_code};
-use super::filter::{FilteredStream, FilteredTokio};
+use super::filter::{FilteredStream, FilteredTokio, Kept};
 use super::settings::BrokerSettings;
 use super::state::Link;
-use crate::domain::contract::MAX_BODY;
+use crate::domain::contract::{MAX_BATCH_BODY, MAX_BODY};
 use crate::domain::{Code, without_secrets};
 use crate::engine::ports::mail::Lane;
 
@@ -62,12 +62,14 @@ impl ConnectionPurpose {
         }
     }
 
-    /// How much of the body of a message is kept, in bytes. Anybody may send any size to the worker, which reads no more of
-    /// a job than this. The other connections get what the worker has published.
-    fn body_kept(self) -> usize {
+    /// How much of the body of a message is kept. Anybody may send any size to the worker, which reads no more of a job, or of a
+    /// batch, than this. The other connections get what the worker has published.
+    fn body_kept(self) -> Kept {
         match self {
-            Self::Consumer | Self::DeadLettered => MAX_BODY,
-            Self::Publisher(_) | Self::Submit | Self::Events | Self::Doctor => usize::MAX,
+            Self::Consumer | Self::DeadLettered => Kept { usual: MAX_BODY, of_batches: MAX_BATCH_BODY },
+            Self::Publisher(_) | Self::Submit | Self::Events | Self::Doctor => {
+                Kept { usual: usize::MAX, of_batches: usize::MAX }
+            }
         }
     }
 }

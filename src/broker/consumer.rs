@@ -7,8 +7,8 @@
 //!      └── back off ◀── any error                      └─ cannot write: hold, try again, give back at the bound
 //! ```
 //!
-//! Two queues are consumed alike: that of jobs, and that of the messages which the broker took out of it before a worker had
-//! them. The second become rejections, so that their senders are told.
+//! Three queues are consumed alike: that of jobs, that of whole batches, and that of the messages which the broker took out of
+//! them before a worker had them. The last become rejections, so that their senders are told.
 //!
 //! A delivery is acknowledged only after the intake has committed it, and only on the channel it came on. Any failure in
 //! between (a lost connection, an acknowledgement that was not sent, a cancelled consumer) ends the session; the broker
@@ -19,7 +19,7 @@
 //! connection and wait. A worker that begins to lead waits until the broker has taken back what the one before it had.
 //!
 //! In memory are at most the prefetched deliveries, each of at most 64 KiB of body and as much again of the rest
-//! (`filter.rs`): with the default prefetch 28 MB, whatever is published.
+//! (`filter.rs`): with the default prefetch 28 MB, whatever is published. Of whole batches there are two, of at most 1 MiB.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -37,6 +37,7 @@ use super::call::{Backoff, stopped, within};
 use super::connection::{BrokerConnection, ConnectionPurpose, Health};
 use super::dead_lettered;
 use super::error::BrokerError;
+use super::filter::BATCHES_CONSUMER;
 use super::incoming::{self, to_incoming};
 use super::lead::{Lead, lead_lost};
 use super::settings::BrokerSettings;
@@ -117,6 +118,8 @@ struct JobConsumer {
 /// Deliveries of dead-lettered messages that may be unacknowledged at once. They are rare, and each is read only to answer
 /// its sender.
 const NOTICES: u16 = 20;
+/// Whole batches that may be unacknowledged at once: each may have a megabyte, and the second comes while the first is committed.
+const BATCHES: u16 = 2;
 /// A batch with this many bytes of bodies takes no more. Jobs have a few hundred bytes, so it ends only batches of large bad
 /// messages, whose commit would keep all others waiting.
 const BATCH_BYTES: usize = 4 << 20;
@@ -124,6 +127,7 @@ const BATCH_BYTES: usize = 4 << 20;
 struct ConsumerSession {
     connection: BrokerConnection,
     jobs: Subscription,
+    batches: Subscription,
     notices: Subscription,
 }
 
@@ -170,11 +174,12 @@ impl JobConsumer {
         self.state.set_consuming(Link::Connected, None);
         tracing::info!(queue = self.settings.topology.jobs_queue(), "consuming jobs");
         loop {
-            let ConsumerSession { connection, jobs, notices } = &mut session;
+            let ConsumerSession { connection, jobs, batches, notices } = &mut session;
             // In turns, so that neither waits while the other has much.
             let arrived = async {
                 tokio::select! {
                     next = jobs.consumer.next() => (jobs, next),
+                    next = batches.consumer.next() => (batches, next),
                     next = notices.consumer.next() => (notices, next),
                 }
             };
@@ -222,26 +227,28 @@ impl JobConsumer {
 
     async fn consume(&self, connection: BrokerConnection) -> Result<ConsumerSession, BrokerError> {
         let topology = &self.settings.topology;
-        let notices = self.subscribe(&connection, &topology.dead_lettered_notices(), NOTICES, true).await?;
+        let notices = self.subscribe(&connection, &topology.dead_lettered_notices(), "", NOTICES).await?;
+        let notices = Subscription { dead_lettered: true, ..notices };
+        let batches = self.subscribe(&connection, &topology.batches_queue(), BATCHES_CONSUMER, BATCHES).await?;
         // 0 would mean no limit at all.
-        let jobs = self.subscribe(&connection, &topology.jobs_queue(), self.settings.prefetch.max(1), false).await?;
-        Ok(ConsumerSession { connection, jobs, notices })
+        let jobs = self.subscribe(&connection, &topology.jobs_queue(), "", self.settings.prefetch.max(1)).await?;
+        Ok(ConsumerSession { connection, jobs, batches, notices })
     }
 
     async fn subscribe(
         &self,
         connection: &BrokerConnection,
         queue: &str,
+        tag: &str,
         prefetch: u16,
-        dead_lettered: bool,
     ) -> Result<Subscription, BrokerError> {
         let limit = self.settings.call_timeout;
         let channel = within(limit, "channel.open", connection.amqp.create_channel()).await?;
         within(limit, "basic.qos", channel.basic_qos(prefetch, BasicQosOptions::default())).await?;
         let consumer =
-            channel.basic_consume(queue.into(), "".into(), BasicConsumeOptions::default(), FieldTable::default());
+            channel.basic_consume(queue.into(), tag.into(), BasicConsumeOptions::default(), FieldTable::default());
         let consumer = within(limit, "basic.consume", consumer).await?.fuse();
-        Ok(Subscription { channel, consumer, dead_lettered })
+        Ok(Subscription { channel, consumer, dead_lettered: false })
     }
 
     async fn count_dead_lettered(&self, connection: &BrokerConnection) -> Result<(), BrokerError> {
@@ -348,13 +355,13 @@ impl JobConsumer {
     /// The clean stop: cancels the consumers, takes what was already delivered (for as long as `drain` allows), and closes.
     async fn finish(&self, session: ConsumerSession, report: &mut ConsumeReport) -> Result<(), BrokerError> {
         let limit = self.settings.call_timeout;
-        let ConsumerSession { connection, mut jobs, mut notices } = session;
-        for Subscription { channel, consumer, .. } in [&jobs, &notices] {
+        let ConsumerSession { connection, mut jobs, mut batches, mut notices } = session;
+        for Subscription { channel, consumer, .. } in [&jobs, &batches, &notices] {
             let cancel = channel.basic_cancel(consumer.get_ref().tag(), BasicCancelOptions::default());
             within(limit, "basic.cancel", cancel).await?;
         }
         let rest = async {
-            for subscription in [&mut jobs, &mut notices] {
+            for subscription in [&mut jobs, &mut batches, &mut notices] {
                 while let Some(next) = subscription.consumer.next().await {
                     let next = next.map_err(|source| BrokerError::Call { call: "basic.deliver", source })?;
                     self.handle(&connection, subscription, next, report).await?;
@@ -368,7 +375,7 @@ impl JobConsumer {
         };
         // Closing in order makes sure that the broker has processed the acknowledgements.
         if rest.is_ok() {
-            for channel in [&jobs.channel, &notices.channel] {
+            for channel in [&jobs.channel, &batches.channel, &notices.channel] {
                 within(limit, "channel.close", channel.close(200, "done".into())).await?;
             }
         }

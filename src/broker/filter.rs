@@ -21,6 +21,8 @@ use std::collections::HashMap;
 use sha2::{Digest as _, Sha256};
 
 use self::frame::{Frame, FrameTooLarge, Split};
+pub(super) use self::method::BATCHES_CONSUMER;
+use self::method::ContentMethod;
 use self::properties::BEFORE_PROPERTIES;
 pub(super) use self::properties::{BODY_LENGTH, BODY_SHA256, UNREADABLE};
 pub(super) use self::stream::{FilteredStream, FilteredTokio};
@@ -29,8 +31,7 @@ use crate::domain::hex;
 /// Reads the bytes that the broker sends, and says what the library shall read instead.
 #[derive(Debug)]
 pub(super) struct ContentFilter {
-    /// The bytes of a body that are kept.
-    keep: usize,
+    keep: Kept,
     /// What has come of a frame whose end has not.
     begun: Vec<u8>,
     /// The content that is arriving, by channel: a method, a header and a body, in this order. The frames of other channels
@@ -40,10 +41,19 @@ pub(super) struct ContentFilter {
     lost: bool,
 }
 
+/// How much of a body is kept, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Kept {
+    /// Of a message in general.
+    pub usual: usize,
+    /// Of one that comes to the consumer of whole batches.
+    pub of_batches: usize,
+}
+
 #[derive(Debug)]
 enum Arriving {
-    /// The method has come, with texts of these names that could not be read.
-    Method(Vec<&'static str>),
+    /// The method has come.
+    Method(ContentMethod),
     /// The header has come, and a body that is too large is coming.
     LargeBody(Box<LargeBody>),
 }
@@ -53,6 +63,8 @@ struct LargeBody {
     /// The payload of the header that came.
     header: Vec<u8>,
     unreadable: Vec<&'static str>,
+    /// How much of it is kept.
+    keep: usize,
     length: u64,
     missing: u64,
     beginning: Vec<u8>,
@@ -62,9 +74,10 @@ struct LargeBody {
 }
 
 impl ContentFilter {
-    /// A filter that keeps `keep` bytes of a body, at least one.
-    pub fn new(keep: usize) -> Self {
-        Self { keep: keep.max(1), begun: Vec::new(), arriving: HashMap::new(), lost: false }
+    /// A filter that keeps so much of each body, at least one byte.
+    pub fn new(keep: Kept) -> Self {
+        let keep = Kept { usual: keep.usual.max(1), of_batches: keep.of_batches.max(1) };
+        Self { keep, begun: Vec::new(), arriving: HashMap::new(), lost: false }
     }
 
     /// Reads `bytes` as they come, and appends to `out` what the library shall read instead.
@@ -101,7 +114,7 @@ impl ContentFilter {
     fn frame(&mut self, frame: &Frame<'_>, out: &mut Vec<u8>) {
         match (frame.kind, self.arriving.remove(&frame.channel)) {
             (frame::METHOD, _) => self.method(frame, out),
-            (frame::HEADER, Some(Arriving::Method(unreadable))) => self.header(frame, unreadable, out),
+            (frame::HEADER, Some(Arriving::Method(method))) => self.header(frame, method, out),
             (frame::BODY, Some(Arriving::LargeBody(body))) => self.body(frame, body, out),
             (_, arriving) => {
                 self.arriving.extend(arriving.map(|arriving| (frame.channel, arriving)));
@@ -112,22 +125,24 @@ impl ContentFilter {
 
     fn method(&mut self, frame: &Frame<'_>, out: &mut Vec<u8>) {
         if let Some(method) = method::with_content(frame.payload) {
-            match method.mended {
-                Some(payload) => frame::write(frame::METHOD, frame.channel, &payload, out),
+            match &method.mended {
+                Some(payload) => frame::write(frame::METHOD, frame.channel, payload, out),
                 None => out.extend_from_slice(frame.whole),
             }
-            self.arriving.insert(frame.channel, Arriving::Method(method.unreadable));
+            self.arriving.insert(frame.channel, Arriving::Method(method));
         } else {
             out.extend_from_slice(frame.whole);
         }
     }
 
-    fn header(&mut self, frame: &Frame<'_>, unreadable: Vec<&'static str>, out: &mut Vec<u8>) {
+    fn header(&mut self, frame: &Frame<'_>, method: ContentMethod, out: &mut Vec<u8>) {
+        let ContentMethod { unreadable, to_batches, .. } = method;
+        let keep = if to_batches { self.keep.of_batches } else { self.keep.usual };
         let Some((fixed, properties)) = frame.payload.split_at_checked(BEFORE_PROPERTIES) else {
             return out.extend_from_slice(frame.whole);
         };
         let length = u64::from_be_bytes(fixed[4..].try_into().expect("the rest of 12 bytes after 4 is 8"));
-        if usize::try_from(length).is_ok_and(|length| length <= self.keep) {
+        if usize::try_from(length).is_ok_and(|length| length <= keep) {
             return match properties::mend(properties, &unreadable, None) {
                 Some(mended) => frame::write(frame::HEADER, frame.channel, &[fixed, &mended].concat(), out),
                 None => out.extend_from_slice(frame.whole),
@@ -136,6 +151,7 @@ impl ContentFilter {
         let body = LargeBody {
             header: frame.payload.to_vec(),
             unreadable,
+            keep,
             length,
             missing: length,
             beginning: Vec::new(),
@@ -149,7 +165,7 @@ impl ContentFilter {
         let piece = frame.payload;
         body.digest.update(piece);
         body.piece = body.piece.max(piece.len());
-        let room = self.keep - body.beginning.len();
+        let room = body.keep - body.beginning.len();
         body.beginning.extend_from_slice(&piece[..room.min(piece.len())]);
         body.missing = body.missing.saturating_sub(piece.len() as u64);
         if body.missing > 0 {

@@ -87,7 +87,7 @@ pub async fn missing_rights(settings: &BrokerSettings) -> Result<Vec<MissingRigh
     }
     let topology = &settings.topology;
     if topology.kind().checks_rights_first() {
-        for queue in [topology.jobs_queue(), topology.dead_lettered_notices()] {
+        for queue in [topology.jobs_queue(), topology.batches_queue(), topology.dead_lettered_notices()] {
             missing.extend(missing_right_to_read(&connection, settings, queue).await?);
         }
     }

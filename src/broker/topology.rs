@@ -21,6 +21,9 @@ use super::error::{BrokerError, NOT_FOUND, PRECONDITION_FAILED};
 use super::kind::BrokerKind;
 use crate::engine::ports::mail::Lane;
 
+/// The routing key of a message with all jobs of a batch.
+pub const BATCH_KEY: &str = "batch";
+
 const SINGLE_ACTIVE_CONSUMER: &str = "x-single-active-consumer";
 
 /// The names of exchanges and queues under one prefix, and their arguments at one kind of broker.
@@ -60,7 +63,8 @@ impl Topology {
         &self.prefix
     }
 
-    /// The topic exchange that jobs are published to, with routing key `job.<kind>`.
+    /// The topic exchange that jobs are published to, with routing key `job.<kind>`; all jobs of a batch in one
+    /// message, with [`BATCH_KEY`].
     pub fn jobs_exchange(&self) -> String {
         self.prefix.clone()
     }
@@ -68,6 +72,11 @@ impl Topology {
     /// The queue that the worker takes jobs from.
     pub fn jobs_queue(&self) -> String {
         format!("{}.jobs", self.prefix)
+    }
+
+    /// The queue that the worker takes messages with all jobs of a batch from. They may be large, so it takes few at a time.
+    pub fn batches_queue(&self) -> String {
+        format!("{}.batches", self.prefix)
     }
 
     /// The topic exchange that events are published to.
@@ -112,8 +121,19 @@ impl Topology {
     }
 
     // The queue of jobs comes last: a message that is dead-lettered before its queue exists waits three minutes for a retry.
-    fn queues(&self) -> [Queue; 4] {
+    fn queues(&self) -> [Queue; 5] {
         use Argument::{Flag, Number, Text};
+        let consumed = |name| Queue {
+            name,
+            arguments: vec![
+                ("x-queue-type", Text("quorum".into())),
+                (SINGLE_ACTIVE_CONSUMER, Flag(true)),
+                ("x-delivery-limit", Number(50)),
+                ("x-dead-letter-exchange", Text(self.dlx())),
+                ("x-dead-letter-strategy", Text("at-least-once".into())),
+                ("x-overflow", Text("reject-publish".into())),
+            ],
+        };
         let queues = [
             Queue { name: self.dead_queue(), arguments: vec![("x-queue-type", Text("quorum".into()))] },
             Queue {
@@ -130,17 +150,8 @@ impl Topology {
                     ("x-overflow", Text("reject-publish".into())),
                 ],
             },
-            Queue {
-                name: self.jobs_queue(),
-                arguments: vec![
-                    ("x-queue-type", Text("quorum".into())),
-                    (SINGLE_ACTIVE_CONSUMER, Flag(true)),
-                    ("x-delivery-limit", Number(50)),
-                    ("x-dead-letter-exchange", Text(self.dlx())),
-                    ("x-dead-letter-strategy", Text("at-least-once".into())),
-                    ("x-overflow", Text("reject-publish".into())),
-                ],
-            },
+            consumed(self.batches_queue()),
+            consumed(self.jobs_queue()),
         ];
         let known = |(argument, _): &(&str, _)| self.kind.knows(argument);
         queues.map(|queue| Queue { arguments: queue.arguments.into_iter().filter(known).collect(), ..queue })
@@ -154,22 +165,24 @@ impl Topology {
         Some(Declared::Queue(queue))
     }
 
-    /// Two bindings bring jobs in. The second is for what was published straight to the queue of jobs: it keeps the name of the
+    /// Two bindings bring jobs in, and two batches. The second is for what was published straight to the queue: it keeps the name of the
     /// queue as its key when it is put back, and would find no way there.
-    fn bindings(&self) -> [Binding; 4] {
+    fn bindings(&self) -> [Binding; 6] {
         let binding = |exchange, queue, key: &str| Binding { exchange, queue, key: key.to_owned() };
         [
             binding(self.dlx(), self.dead_lettered_queue(), ""),
             binding(self.dlx(), self.dead_lettered_notices(), ""),
+            binding(self.jobs_exchange(), self.batches_queue(), BATCH_KEY),
+            binding(self.jobs_exchange(), self.batches_queue(), &self.batches_queue()),
             binding(self.jobs_exchange(), self.jobs_queue(), "job.#"),
             binding(self.jobs_exchange(), self.jobs_queue(), &self.jobs_queue()),
         ]
     }
 
-    /// Whether a message with this routing key comes from the exchange of jobs to their queue, by the bindings that a worker
-    /// declares.
+    /// Whether a message with this routing key comes from the exchange of jobs to a queue that a worker consumes, by the
+    /// bindings that it declares.
     pub(super) fn brings_in(&self, key: &str) -> bool {
-        key == "job" || key.starts_with("job.") || key == self.jobs_queue()
+        key == "job" || key.starts_with("job.") || [BATCH_KEY, &self.jobs_queue(), &self.batches_queue()].contains(&key)
     }
 
     /// The exchanges and queues in the order in which they are declared.
@@ -264,6 +277,9 @@ mod tests {
             ("job.grant", true),
             ("job", true),
             ("cg.jobs", true),
+            ("batch", true),
+            ("cg.batches", true),
+            ("batch.move", false),
             ("crossgrant.jobs", false),
             ("jobs", false),
             ("x.job.grant", false),
@@ -273,6 +289,9 @@ mod tests {
         }
         let keys: Vec<String> = t.bindings().into_iter().filter(|b| b.queue == t.jobs_queue()).map(|b| b.key).collect();
         assert_eq!(keys, ["job.#", "cg.jobs"]);
+        let bindings = t.bindings().into_iter();
+        let keys: Vec<String> = bindings.filter(|b| b.queue == t.batches_queue()).map(|b| b.key).collect();
+        assert_eq!(keys, ["batch", "cg.batches"]);
     }
 
     #[test]
@@ -282,7 +301,7 @@ mod tests {
             Topology::new("p").at(kind).queues().map(of)
         };
         let dlx = "x-dead-letter-exchange";
-        assert_eq!(arguments(BrokerKind::ApsaraMq), [vec![], vec![], vec![dlx], vec![dlx]]);
+        assert_eq!(arguments(BrokerKind::ApsaraMq), [vec![], vec![], vec![dlx], vec![dlx], vec![dlx]]);
         assert_eq!(arguments(BrokerKind::AmazonMq), arguments(BrokerKind::RabbitMq));
         for kind in BrokerKind::ALL {
             let other = Topology::new("p").at(kind).jobs_queue_with_another_argument();

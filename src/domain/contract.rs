@@ -26,6 +26,9 @@ use super::strict_json::{self, shown};
 
 /// The largest body of a job, in bytes.
 pub const MAX_BODY: usize = 64 * 1024;
+/// The largest body of a message that brings all jobs of a batch, in bytes: twice what a thousand of them need. Only the queue
+/// of batches is read so far, and few of its messages at a time.
+pub const MAX_BATCH_BODY: usize = 1024 * 1024;
 /// The most faults that are listed of one message.
 const MAX_FAULTS: usize = 50;
 /// All of them together, in bytes of JSON. A rejection is stored with its faults and an event that has them too, and a client that
@@ -77,7 +80,7 @@ pub struct Envelope<'a> {
 pub fn parse(body: &[u8], envelope: &Envelope<'_>) -> Result<Job, Vec<Fault>> {
     let mut faults = Faults::default();
     faults.envelope(envelope);
-    let job = match read(body, envelope) {
+    let job = match read(body, envelope, MAX_BODY) {
         Ok(fields) => faults.job(&fields, envelope),
         Err(fault) => {
             faults.add(&fault.at, fault.code, fault.message);
@@ -100,7 +103,7 @@ pub fn is_whole(body: &[u8]) -> bool {
 pub fn parse_whole(body: &[u8], envelope: &Envelope<'_>) -> Result<Vec<Job>, Vec<Fault>> {
     let mut faults = Faults::default();
     faults.envelope(envelope);
-    let jobs = match read(body, envelope) {
+    let jobs = match read(body, envelope, MAX_BATCH_BODY) {
         Ok(fields) => faults.jobs(&fields, envelope),
         Err(fault) => {
             faults.add(&fault.at, fault.code, fault.message);
@@ -115,16 +118,20 @@ pub fn parse_whole(body: &[u8], envelope: &Envelope<'_>) -> Result<Vec<Job>, Vec
 
 /// The id that a bad message seems to have, so that its sender finds it again.
 pub fn id_of(body: &[u8], envelope: &Envelope<'_>) -> Option<String> {
-    let id = read(body, envelope).ok().and_then(|fields| Some(fields.get("id")?.as_str()?.to_owned()));
+    let id = read(body, envelope, MAX_BODY).ok().and_then(|fields| Some(fields.get("id")?.as_str()?.to_owned()));
     let id = id.or_else(|| envelope.message_id.map(str::to_owned))?;
     JobId::parse(id).ok().map(String::from)
 }
 
-fn read(body: &[u8], envelope: &Envelope<'_>) -> Result<Map<String, Value>, Fault> {
+fn read(body: &[u8], envelope: &Envelope<'_>, longest: usize) -> Result<Map<String, Value>, Fault> {
     let fault = |code, message: String| Fault { at: String::new(), code, message };
     let length = envelope.whole_length.unwrap_or(body.len() as u64);
-    if length > MAX_BODY as u64 {
-        return Err(fault(Code::JobTooLarge, format!("the body has {length} bytes; a job has at most {MAX_BODY}")));
+    if length > longest as u64 {
+        let message = format!(
+            "the body has {length} bytes; a job has at most {MAX_BODY}, and all jobs of a batch, sent with the routing key batch, \
+             at most {MAX_BATCH_BODY}"
+        );
+        return Err(fault(Code::JobTooLarge, message));
     }
     read_text(body).map_err(|plain| match envelope.content_encoding.filter(|encoding| !is_plain(encoding)) {
         Some(encoding) => Fault {

@@ -5,9 +5,9 @@ use serde_json::{Map, Value, json};
 
 use super::events::{always, envelope, says};
 use super::generate::{generator, tidy};
-use crate::broker::Topology;
+use crate::broker::{BATCH_KEY, Topology};
 use crate::config::DEFAULT_PREFIX;
-use crate::domain::contract::{self, BEYOND, Beyond, MAX_BODY};
+use crate::domain::contract::{self, BEYOND, Beyond, MAX_BATCH_BODY, MAX_BODY};
 use crate::domain::{BatchEventType, CONTENT_TYPE, EventType, Kind, Topic, schema_uri};
 use crate::engine::batch_events::BatchData;
 use crate::engine::events::{Data, RejectedData};
@@ -50,9 +50,9 @@ pub(super) fn document() -> Value {
                 "bindings": {"amqp": routing_key(&names.jobs_exchange())},
             },
             "batches": {
-                "address": "job.batch",
+                "address": BATCH_KEY,
                 "title": "Where all jobs of a batch are published to, in one message",
-                "description": format!("Or straight to the queue `{}`.", names.jobs_queue()),
+                "description": format!("Or straight to the queue `{}`.", names.batches_queue()),
                 "messages": {"batch": {"$ref": "#/components/messages/batch"}},
                 "bindings": {"amqp": routing_key(&names.jobs_exchange())},
             },
@@ -61,6 +61,12 @@ pub(super) fn document() -> Value {
                 "title": "Where the worker takes jobs from",
                 "messages": taken,
                 "bindings": {"amqp": queue(&names.jobs_queue())},
+            },
+            "batchesQueue": {
+                "address": names.batches_queue(),
+                "title": "Where the worker takes messages with all jobs of a batch from",
+                "messages": taken,
+                "bindings": {"amqp": queue(&names.batches_queue())},
             },
             "events": {
                 "address": "job.{event}",
@@ -161,7 +167,10 @@ fn messages() -> Map<String, Value> {
         "name": "batch",
         "title": "All jobs of a batch",
         "summary": "Jobs that are accepted together or not at all.",
-        "description": "The rules of a job hold for each of them; faults have pointers such as `/jobs/17/instance/id`.",
+        "description": format!(
+            "At most {MAX_BATCH_BODY} bytes. The rules of a job hold for each of them; faults have pointers such as \
+             `/jobs/17/instance/id`."
+        ),
         "contentType": "application/json",
         "headers": of_batch,
         "bindings": {"amqp": {"messageType": "batch", "bindingVersion": BINDING}},

@@ -206,7 +206,7 @@ async fn the_jobs_of_one_message_are_taken_all_or_none() {
 
     let message = Incoming {
         body: jobs(["1", "2", "3"]).to_string().into(),
-        routing_key: "job.batch".into(),
+        routing_key: "batch".into(),
         reply_to: Some("answers".into()),
         ..Incoming::default()
     };

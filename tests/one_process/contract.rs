@@ -200,7 +200,7 @@ fn jobs_of_different_meaning_have_different_digests() {
 #[test]
 fn a_message_with_the_jobs_of_a_batch_says_where_each_fault_is() {
     let whole = |body: &Value| {
-        let envelope = Envelope { routing_key: "job.batch", reserved: RESERVED, ..Envelope::default() };
+        let envelope = Envelope { routing_key: "batch", reserved: RESERVED, ..Envelope::default() };
         let body = body.to_string();
         assert!(is_whole(body.as_bytes()));
         parse_whole(body.as_bytes(), &envelope)

@@ -509,7 +509,7 @@ async fn events_of_batches_have_the_schema_that_they_name() {
 
 /// What the schema of a whole batch and its reader say of a body: whether they take it.
 fn verdicts(body: &Value) -> (bool, bool) {
-    let envelope = Envelope { routing_key: "job.batch", ..Envelope::default() };
+    let envelope = Envelope { routing_key: "batch", ..Envelope::default() };
     (faults("batch", body).is_empty(), parse_whole(body.to_string().as_bytes(), &envelope).is_ok())
 }
 

@@ -4,12 +4,16 @@ use super::table::{readable, short_string, write_short};
 
 /// The class of all methods that bring content.
 const BASIC: u16 = 60;
+/// The tag of the consumer of whole batches.
+pub(in crate::broker) const BATCHES_CONSUMER: &str = "batches";
 
 /// A method that brings content.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ContentMethod {
     /// The names of its texts that are not UTF-8.
     pub unreadable: Vec<&'static str>,
+    /// Whether it comes to the consumer of whole batches.
+    pub to_batches: bool,
     /// Its payload with readable texts, if one was not.
     pub mended: Option<Vec<u8>>,
 }
@@ -37,6 +41,7 @@ pub(super) fn with_content(payload: &[u8]) -> Option<ContentMethod> {
         _ => return None,
     };
     let (mut unreadable, mut mended) = (Vec::new(), vec![c1, c2, m1, m2]);
+    let mut to_batches = false;
     for argument in arguments {
         match *argument {
             Bytes(count) => {
@@ -46,6 +51,7 @@ pub(super) fn with_content(payload: &[u8]) -> Option<ContentMethod> {
             }
             Text(name) => {
                 let (text, after) = short_string(rest)?;
+                to_batches |= name == "consumer_tag" && text == BATCHES_CONSUMER.as_bytes();
                 if std::str::from_utf8(text).is_err() {
                     unreadable.push(name);
                 }
@@ -55,5 +61,5 @@ pub(super) fn with_content(payload: &[u8]) -> Option<ContentMethod> {
         }
     }
     let changed = !unreadable.is_empty();
-    Some(ContentMethod { unreadable, mended: (changed && rest.is_empty()).then_some(mended) })
+    Some(ContentMethod { unreadable, to_batches, mended: (changed && rest.is_empty()).then_some(mended) })
 }

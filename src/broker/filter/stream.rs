@@ -17,7 +17,7 @@ use futures_io::{AsyncRead, AsyncWrite};
 use futures_util::Stream;
 use lapin::AsyncTcpStream;
 
-use super::ContentFilter;
+use super::{ContentFilter, Kept};
 
 /// What is read at once from the socket.
 const CHUNK: usize = 64 << 10;
@@ -35,8 +35,8 @@ pub(crate) struct FilteredStream {
 }
 
 impl FilteredStream {
-    /// Keeps `keep` bytes of the body of a message.
-    pub fn new(unfiltered: Unfiltered, keep: usize) -> Self {
+    /// Keeps so much of the body of a message.
+    pub fn new(unfiltered: Unfiltered, keep: Kept) -> Self {
         let chunk = vec![0; CHUNK].into_boxed_slice();
         Self { unfiltered, filter: ContentFilter::new(keep), chunk, filtered: Vec::new(), next: 0 }
     }

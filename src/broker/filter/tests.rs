@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use super::*;
 
 const KEEP: usize = 100;
+const KEPT: Kept = Kept { usual: KEEP, of_batches: 1_000 };
 
 fn short(text: &[u8]) -> Vec<u8> {
     [&[u8::try_from(text.len()).unwrap()], text].concat()
@@ -17,7 +18,12 @@ fn long(content: &[u8]) -> Vec<u8> {
 
 /// A delivery on a channel, as the broker sends it, in body frames of `piece` bytes.
 fn delivery(channel: u16, routing_key: &[u8], properties: &[u8], body: &[u8], piece: usize) -> Vec<u8> {
-    let deliver = [&[0, 60, 0, 60], &*short(b"tag"), &[0, 0, 0, 0, 0, 0, 0, 7, 0], &*short(b""), &*short(routing_key)];
+    delivery_to(b"tag", channel, routing_key, properties, body, piece)
+}
+
+/// The same, to a consumer with this tag.
+fn delivery_to(tag: &[u8], channel: u16, routing_key: &[u8], properties: &[u8], body: &[u8], piece: usize) -> Vec<u8> {
+    let deliver = [&[0, 60, 0, 60], &*short(tag), &[0, 0, 0, 0, 0, 0, 0, 7, 0], &*short(b""), &*short(routing_key)];
     let mut bytes = Vec::new();
     frame::write(frame::METHOD, channel, &deliver.concat(), &mut bytes);
     let size = (body.len() as u64).to_be_bytes();
@@ -31,7 +37,7 @@ fn delivery(channel: u16, routing_key: &[u8], properties: &[u8], body: &[u8], pi
 
 /// What the filter makes of bytes that arrive `chunk` at a time.
 fn filtered(bytes: &[u8], chunk: usize) -> Vec<u8> {
-    let (mut filter, mut out) = (ContentFilter::new(KEEP), Vec::new());
+    let (mut filter, mut out) = (ContentFilter::new(KEPT), Vec::new());
     for chunk in bytes.chunks(chunk) {
         let mut some = Vec::new();
         filter.read(chunk, &mut some).unwrap();
@@ -145,8 +151,35 @@ fn of_a_large_body_the_beginning_the_length_and_the_digest_go_on() {
 }
 
 #[test]
+fn of_a_whole_batch_more_is_kept() {
+    for (length, kept) in [(1000, 1000), (1001, 1000)] {
+        let body = vec![b' '; length];
+        let to = |tag| message(&filtered(&delivery_to(tag, 1, b"batch", &[0, 0], &body, 64), 100)).2.len();
+        assert_eq!((to(b"batches"), to(b"tag"), to(b"batches.")), (kept, KEEP, KEEP));
+    }
+    // Between the frames of one come those of another.
+    let mut filter = ContentFilter::new(KEPT);
+    let [mut large, usual] = [(b"batches".as_slice(), 1), (b"tag", 2)]
+        .map(|(tag, channel)| delivery_to(tag, channel, b"k", &[0, 0], &[b' '; 1000], 500));
+    let rest = large.split_off(large.len() - 508);
+    let mut out = Vec::new();
+    for bytes in [&large, &usual, &rest] {
+        filter.read(bytes, &mut out).unwrap();
+    }
+    let (of_one, of_two): (Vec<_>, Vec<_>) = frames(&out)
+        .into_iter()
+        .filter_map(|frame| match frame {
+            AMQPFrame::Body(channel, piece) => Some((channel, piece.len())),
+            _ => None,
+        })
+        .partition(|(channel, _)| *channel == 1);
+    let bytes = |pieces: Vec<(u16, usize)>| pieces.into_iter().map(|(_, bytes)| bytes).sum::<usize>();
+    assert_eq!((bytes(of_one), bytes(of_two)), (1000, KEEP));
+}
+
+#[test]
 fn of_a_large_body_no_more_is_kept_in_memory_and_the_library_hears_that_the_broker_lives() {
-    let mut filter = ContentFilter::new(KEEP);
+    let mut filter = ContentFilter::new(KEPT);
     let begin = delivery(1, b"k", &[0, 0], &[], 1);
     let size = begin.len() - 1 - 2 - 8..begin.len() - 1 - 2;
     let mut begin = begin;
@@ -277,7 +310,7 @@ fn a_changed_header_is_no_longer_than_it_was_or_than_any_frame_may_be() {
 fn what_is_no_frame_goes_on_for_the_library_to_name() {
     let good = delivery(1, b"k", &[0, 0], b"{}", 9);
     let bytes = [&good, b"AMQP\0\0\x09\x01".as_slice(), &good].concat();
-    let mut filter = ContentFilter::new(KEEP);
+    let mut filter = ContentFilter::new(KEPT);
     let mut out = Vec::new();
     for byte in &bytes {
         filter.read(&[*byte], &mut out).unwrap();
@@ -290,7 +323,7 @@ proptest! {
 
     #[test]
     fn no_bytes_break_the_filter(bytes in prop::collection::vec(any::<u8>(), 0..200), chunk in 1usize..50) {
-        let (mut filter, mut out) = (ContentFilter::new(KEEP), Vec::new());
+        let (mut filter, mut out) = (ContentFilter::new(KEPT), Vec::new());
         for chunk in bytes.chunks(chunk) {
             if filter.read(chunk, &mut out).is_err() {
                 break;

@@ -33,7 +33,7 @@ pub const BEYOND: [Beyond; 23] = {
         Beyond { code, at, rule }
     }
     [
-        beyond(Code::JobTooLarge, "", "The body has at most 64 KiB."),
+        beyond(Code::JobTooLarge, "", "The body has at most 64 KiB, and one with all jobs of a batch 1 MiB."),
         beyond(Code::JobNotJson, "", "The body is JSON in UTF-8, and no object in it has a key twice."),
         beyond(Code::JobNotJson, "amqp:content_encoding", "The body is not compressed."),
         beyond(Code::JobMissingField, "/id", "Without an id, the message has a message_id."),
@@ -111,7 +111,7 @@ pub fn whole_schema() -> Value {
     json!({
         "title": "Batch",
         "description": "The body of a message that brings all jobs of a batch: they are accepted, or rejected, together. No two of them \
-                        have the same id, and the message has at most 64 KiB, as every one.",
+                        have the same id, and the message has at most 1 MiB.",
         "type": "object",
         "required": ["batch", "jobs"],
         "additionalProperties": false,

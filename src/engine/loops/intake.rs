@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use uuid::{ContextV7, Uuid};
 
-use crate::domain::contract::{self, Envelope, Fault, MAX_BODY};
+use crate::domain::contract::{self, Envelope, Fault, MAX_BATCH_BODY, MAX_BODY};
 use crate::domain::reply_to::reply_to_fault;
 use crate::domain::{BatchTerms, Code, Event, EventType, Job, JobId, JobUid, REASONS_VERSION, Reason, Requester};
 use crate::engine::batch::Batch;
@@ -51,7 +51,11 @@ impl Inbox {
     /// Commits a batch of messages as jobs, repetitions or rejections. Returns what became of each, in order.
     pub async fn accept(&self, batch: Vec<Incoming>) -> Result<Vec<Taken>, IntakeError> {
         let now = self.engine.clock.now();
-        let batch: Vec<Incoming> = batch.into_iter().map(|incoming| incoming.bounded(MAX_BODY)).collect();
+        let bounded = |incoming: Incoming| {
+            let longest = if is_whole(&incoming) { MAX_BATCH_BODY } else { MAX_BODY };
+            incoming.bounded(longest)
+        };
+        let batch: Vec<Incoming> = batch.into_iter().map(bounded).collect();
         let held = |error: StoreError| IntakeError { why: error.to_string() };
         let taken = self.take_in_order(&batch, now).await.map_err(held)?;
         let mut fresh = false;
@@ -135,7 +139,9 @@ impl Inbox {
                 let reason = reasons.first().copied().unwrap_or(Reason::Invalid);
                 self.reject_whole(reason, &contract::listed(faults), incoming, now).await
             }
-            Err(StoreError::Refused(why)) => self.not_storable(&why, incoming, now).await.map(only),
+            Err(StoreError::Refused(why)) => {
+                self.not_storable(&why, &incoming.clone().bounded(MAX_BODY), now).await.map(only)
+            }
             Err(error) => Err(error),
         }
     }
@@ -151,7 +157,8 @@ impl Inbox {
             let requester = requester(incoming);
             Message::Rejection(Box::new(self.rejection(reason, None, faults, requester, incoming, now)))
         };
-        self.commit(&[incoming], now, rejection).await.map(only)
+        // Its copy is no longer than that of any other message.
+        self.commit(&[&incoming.clone().bounded(MAX_BODY)], now, rejection).await.map(only)
     }
 
     /// Commits messages together, each as what `made` makes of it; or each for itself if the store refuses one for what is in
