@@ -10,7 +10,7 @@ NODE := target/outside-node
 JUDGES := target/packaging
 TOOLS := target/tools
 
-.PHONY: demo test rabbit4 attack chaos outside clients packaging bench bench-pure bench-peers image image-files package deb deb-test release lint setup
+.PHONY: demo test rabbit4 attack sim chaos outside clients packaging bench bench-pure bench-peers image image-files package deb deb-test release lint setup
 
 ## The main job, live: a private RabbitMQ, a simulated cloud with a short hour, a worker, and the rules of every type.
 demo: setup
@@ -47,6 +47,12 @@ attack: setup
 	$(CARGO) test --lib -- config::load config::tests::endpoints domain::reply_to domain::secret_url domain::visible
 	$(CARGO) test --test promises -- $(ATTACKS)
 	@[ -z "$(FULL)" ] || { $(CARGO) test --release --test promises -- --ignored a_flood_of_a_hundred_thousand_messages && $(MAKE) chaos; }
+
+## The whole worker steered by seeds (tests/one_process/simulation.rs): `make sim SEEDS=1000..2000`. STEPS=3,7 plays these steps of the
+## first seed alone.
+SEEDS ?= 1000..1200
+sim: setup
+	CROSSGRANT_SEEDS=$(SEEDS) $(if $(STEPS),CROSSGRANT_STEPS=$(STEPS)) $(CARGO) test --test promises -- --ignored --nocapture simulation::other_seeds
 
 ## The vendor's own SDKs and documents judge the worker and the simulated cloud, and the tools of AsyncAPI, OpenAPI and CloudEvents
 ## judge the contract (tests/outside). Fetches them from the Python and npm package indexes, once for each change of what is

@@ -9,6 +9,7 @@ mod peer_work;
 mod support {
     pub mod clock_set;
     pub mod cloud;
+    pub mod dice;
     pub mod postgres;
     pub mod process;
     pub mod rabbit;

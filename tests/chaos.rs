@@ -10,7 +10,6 @@
 
 mod broker;
 mod database;
-mod dice;
 mod parts;
 mod requester;
 mod storm;
@@ -25,7 +24,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use tokio::sync::oneshot;
 
-use dice::Dice;
+use crate::support::dice::Dice;
 use parts::Parts;
 use requester::Message;
 use storm::Storm;

@@ -25,6 +25,7 @@ mod preflight;
 mod schemas;
 pub mod second_cloud;
 mod secrets;
+mod simulation;
 mod sources;
 mod sqlite;
 mod strangers;

@@ -11,6 +11,7 @@ pub mod cloud;
 pub mod conformance;
 pub mod crash_script;
 pub mod crew;
+pub mod dice;
 pub mod idle;
 pub mod mailbox;
 pub mod outbox;

@@ -44,6 +44,11 @@ fn believed(view: &View<'_>, seen: &Seen, list: Option<Vec<Attachment>>) -> Resu
     Ok(list)
 }
 
+/// Whether complete lists have no attachment.
+fn shows_none(seen: &Seen) -> bool {
+    seen.all_attachments().is_some_and(|list| list.is_empty())
+}
+
 /// Done when every attachment is `Attached` and has the goal as its payer.
 pub struct UpdateAttachments;
 
@@ -164,10 +169,20 @@ impl Action for DeleteAttachments {
     }
 
     fn judge(&self, view: &View<'_>, seen: &Seen) -> Judgement {
-        if let GrantState::Unclear(why) = grant_state(seen, view.job()) {
+        let state = grant_state(seen, view.job());
+        if let GrantState::Unclear(why) = state {
             return Judgement::Unclear(why);
         }
         let list = match attached(view, seen) {
+            // Somebody revoked the grant meanwhile: both witnesses show that, and nothing is left to delete.
+            Err(Judgement::Unclear(_)) if state == GrantState::Absent && shows_none(seen) => {
+                return match view.certain.detached {
+                    true => Judgement::Done("done"),
+                    false => {
+                        Judgement::Recheck("no attachment is shown; looks once more before it believes that".into())
+                    }
+                };
+            }
             Err(judgement) => return judgement,
             Ok(list) => list,
         };

@@ -37,7 +37,7 @@ impl Action for Revoke {
             // An undo takes back the grant this job made; one with another payer is somebody else's.
             GrantState::Granted(rule) if view.undo && rule.order_type != job.order_type => {
                 return Judgement::Refuse {
-                    reason: Reason::PayerDiffers,
+                    reason: Reason::Overridden,
                     message: format!("{} is granted by somebody else now, with another payer", job.instance.id),
                     findings: vec![],
                 };

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::dice::Dice;
 use super::storm::{Storm, pause};
+use crate::support::dice::Dice;
 
 /// How long something is dead before it is started again.
 const DEAD: Range<Duration> = Duration::ZERO..Duration::from_secs(3);

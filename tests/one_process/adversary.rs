@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crossgrant::domain::Reason;
 use crossgrant::engine::decide::command::Command;
+use crossgrant::engine::ports::crash_points::CrashPoint;
 use crossgrant::engine::record::State;
 use crossgrant::simulator::{FaultKind, InjectedFault, OutsideChange};
 use jiff::Timestamp;
@@ -26,6 +27,9 @@ in_memory_and_in_a_database! {
     what_cannot_be_taken_back_is_never_said_to_be,
     a_cancel_after_the_last_write_of_a_replacement_is_declined,
     an_undo_touches_only_what_the_job_wrote,
+    a_grant_that_goes_right_after_a_write_ends_the_job_and_leaves_nothing_to_put_back,
+    a_revoke_ends_though_the_grant_goes_before_its_attachments,
+    a_grant_that_another_hand_replaced_is_not_put_back,
     a_pinned_call_that_this_program_lacks_parks_the_job,
     a_payer_that_was_in_force_all_along_did_not_take_effect_at_the_hour,
     an_ecr_is_granted_and_revoked_also_where_the_cen_side_knows_no_ecr,
@@ -171,6 +175,54 @@ async fn a_cancel_after_the_last_write_of_a_replacement_is_declined(stock: Stock
     plant.run().await;
     assert!(declined > 0);
     assert_eq!(plant.record(uid).await.state(), State::Completed, "{}", plant.record(uid).await.why);
+}
+
+async fn a_grant_that_goes_right_after_a_write_ends_the_job_and_leaves_nothing_to_put_back(stock: Stock) {
+    for cancelled in [false, true] {
+        let plant = Plant::on(stock).await;
+        let lag = json!({"read_lag": {"DescribeGrantRulesToCen": "8s", "DescribeGrantRulesToResource": "1s"}});
+        plant.cloud.patch_switches(lag).unwrap();
+        let uid = plant.job(payer_change("p", ATTACHED, "PayByResourceOwner")).await;
+        plant.work().await;
+        assert_eq!(plant.effects().len(), 1, "the grant is modified, and does not show it yet");
+        change(&plant, json!({"revoke": {"cen": CEN, "instance": ATTACHED}}));
+        if cancelled {
+            plant.engine.command(uid, Command::Cancel, "tests").await.unwrap();
+        }
+        plant.run_until(at("10:30:00")).await;
+        let record = plant.record(uid).await;
+        let ending = (record.state(), record.phase.ending().map(|ending| ending.reason));
+        assert_eq!(ending, (State::Failed, Some(Reason::GrantGone)), "cancelled: {cancelled}: {}", record.why);
+        assert_eq!(plant.effects().len(), 1, "{:?}", plant.effects());
+    }
+}
+
+async fn a_revoke_ends_though_the_grant_goes_before_its_attachments(stock: Stock) {
+    let plant = Plant::on(stock).await;
+    let uid = plant.job(with(revoke("r", HELD), "options", json!({"attachments": "delete"}))).await;
+    plant.script.cut_at(CrashPoint::BeforeWrite, 0);
+    plant.work().await;
+    change(&plant, json!({"revoke": {"cen": CEN, "instance": HELD}}));
+    plant.run_until(at("10:40:00")).await;
+    let record = plant.record(uid).await;
+    assert_eq!(record.state(), State::Completed, "{}", record.why);
+    assert_eq!(plant.effects().len(), 1, "its attachment is deleted: {:?}", plant.effects());
+}
+
+async fn a_grant_that_another_hand_replaced_is_not_put_back(stock: Stock) {
+    let plant = Plant::on(stock).await;
+    let lag = json!({"read_lag": {"DescribeGrantRulesToCen": "8s", "DescribeGrantRulesToResource": "1s"}});
+    plant.cloud.patch_switches(lag).unwrap();
+    let uid = plant.job(grant("g", NOT_GRANTED)).await;
+    plant.work().await;
+    assert_eq!(plant.effects().len(), 1, "it is granted, and does not show it yet");
+    change(&plant, json!({"grant": {"cen": CEN, "instance": NOT_GRANTED, "order_type": "PayByResourceOwner"}}));
+    plant.engine.command(uid, Command::Cancel, "tests").await.unwrap();
+    plant.run_until(at("10:40:00")).await;
+    let record = plant.record(uid).await;
+    let ending = (record.state(), record.phase.ending().map(|ending| ending.reason));
+    assert_eq!(ending, (State::Failed, Some(Reason::Overridden)), "{}", record.why);
+    assert_eq!(plant.effects().len(), 1, "{:?}", plant.effects());
 }
 
 async fn an_undo_touches_only_what_the_job_wrote(stock: Stock) {

@@ -1,8 +1,12 @@
 //! Loops of a worker on a clock that is moved whenever nothing else moves: simulated minutes in real seconds, with every
 //! call at the instant at which it would have been made.
 
+use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::Thread;
 
 use async_trait::async_trait;
 use crossgrant::clock::{Clock, ManualClock};
@@ -25,7 +29,45 @@ pub struct Counted {
     begun: AtomicUsize,
     /// Whether nothing can be settled.
     unsettling: AtomicBool,
+    /// Whether an operation is over before anything else goes on, so that the same always happens in the same order.
+    atomic: bool,
+    /// How many operations may have changed something.
+    changes: AtomicUsize,
 }
+
+/// The operations that only read, or give a lease.
+const READS: [&str; 30] = [
+    "batch",
+    "batches",
+    "batches_by_id",
+    "next_due",
+    "next_sweep",
+    "swept_groups",
+    "swept",
+    "load",
+    "find",
+    "find_by_id",
+    "waiting_on",
+    "first_in_queue",
+    "list",
+    "events",
+    "outbox",
+    "next_retry",
+    "rejections",
+    "rejection",
+    "jobs_between",
+    "kept_events",
+    "undeliverable",
+    "definition",
+    "pauses",
+    "outlook",
+    "counts",
+    "claim_in_turn",
+    "release_group",
+    "put_definition",
+    "size",
+    "probe",
+];
 
 struct Running<'a>(&'a AtomicUsize);
 
@@ -42,7 +84,21 @@ impl Counted {
             running: AtomicUsize::new(0),
             begun: AtomicUsize::new(0),
             unsettling: AtomicBool::new(false),
+            atomic: false,
+            changes: AtomicUsize::new(0),
         })
+    }
+
+    /// The same, of which every operation is over before anything else goes on.
+    pub fn atomic(store: impl Store) -> Arc<Self> {
+        let mut counted = Arc::into_inner(Self::new(store)).unwrap();
+        counted.atomic = true;
+        Arc::new(counted)
+    }
+
+    /// How many operations may have changed something.
+    pub fn changes(&self) -> usize {
+        self.changes.load(SeqCst)
     }
 
     /// From now on published messages can be settled, or cannot.
@@ -87,6 +143,25 @@ impl Counted {
     }
 }
 
+/// Runs an operation to its end on this thread.
+fn at_once<T>(operation: impl Future<Output = T>) -> T {
+    struct Parked(Thread);
+    impl Wake for Parked {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Parked(std::thread::current())));
+    // Else the runtime would have it wait for other tasks, which do not go on meanwhile.
+    let mut operation = pin!(tokio::task::unconstrained(operation));
+    loop {
+        match operation.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(done) => return done,
+            Poll::Pending => std::thread::park(),
+        }
+    }
+}
+
 macro_rules! counted {
     ($(fn $name:ident($($argument:ident: $type:ty),*) -> $answer:ty;)*) => {
         #[async_trait]
@@ -96,7 +171,10 @@ macro_rules! counted {
                 if stringify!($name) == "settle" && self.unsettling.load(SeqCst) {
                     return Err(StoreError::Unavailable("disk full".into()));
                 }
-                self.store.$name($($argument),*).await
+                let operation = self.store.$name($($argument),*);
+                let done = if self.atomic { at_once(operation) } else { operation.await };
+                self.changes.fetch_add(usize::from(!READS.contains(&stringify!($name))), SeqCst);
+                done
             })*
         }
     };

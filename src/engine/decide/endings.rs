@@ -95,13 +95,19 @@ impl Deciding<'_> {
             return self.fail(reason, message, findings);
         }
         // The writes of another hand stand where this job's did, so that nothing of it is left to put back.
-        if reason == Reason::Overridden || (reason == Reason::GrantGone && self.record.mended) {
+        let gone = reason == Reason::GrantGone && (self.record.mended || self.has_written_on_the_grant_alone());
+        if reason == Reason::Overridden || gone {
             return self.fail(reason, message, findings);
         }
         if self.record.undo.is_some() || !self.can_go_back() || reason == Reason::GrantGone {
             return self.park_with(Reason::HalfDone, message, findings);
         }
         self.go_back(Undo { ends: State::Failed, reason, message })
+    }
+
+    fn has_written_on_the_grant_alone(&self) -> bool {
+        let mut landed = self.record.writes.iter().filter(|write| write.may_have_landed());
+        landed.all(|write| write.resource == self.record.job.instance.id.as_str())
     }
 
     /// Begins to undo, in the order of the steps: the resource account before the transit-router account, as in every

@@ -2,7 +2,7 @@
 //! cannot be done.
 
 use crate::clock::later;
-use crate::domain::{Mode, Reason};
+use crate::domain::{Job, Mode, Reason};
 use crate::engine::decide::decision::{Deciding, Next};
 use crate::engine::decide::retrying::is_about_credential;
 use crate::engine::ports::action::{Certain, Judgement};
@@ -32,7 +32,14 @@ impl Deciding<'_> {
             if !seen.covers(reads) {
                 return Next::Look(reads);
             }
-            return match action.judge(&self.view(), seen) {
+            let judgement = action.judge(&self.view(), seen);
+            if matches!(judgement, Judgement::Unclear(_))
+                && self.view().lasts()
+                && shows_none_to_one(seen, &self.record.job)
+            {
+                return Next::Look(reads.and(Reads::WITNESSES));
+            }
+            return match judgement {
                 Judgement::Done(outcome) => match self.step_done(step, outcome, action.spec().writes, seen, rivals) {
                     Some(next) => next,
                     None => continue,
@@ -182,4 +189,10 @@ impl Deciding<'_> {
         let policy = self.step().and_then(Step::call).map_or("read", |call| call.retry.as_str());
         self.after_failure(policy, &verdict, error)
     }
+}
+
+/// Whether one witness alone was asked, and shows no grant. It may be gone, which takes both to tell.
+fn shows_none_to_one(seen: &Seen, job: &Job) -> bool {
+    let unshown = seen.rule_at_cen(job).is_none() && seen.rule_at_resource(job).is_none();
+    unshown && !seen.covers(Reads::WITNESSES)
 }

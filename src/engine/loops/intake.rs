@@ -39,13 +39,20 @@ pub struct Inbox {
     reserved: String,
     /// The queue for copies of rejected messages.
     dead: String,
-    order: std::sync::Mutex<ContextV7>,
+    uids: Box<dyn Fn(Timestamp) -> JobUid + Send + Sync>,
 }
 
 impl Inbox {
     /// An intake that copies rejected messages to the queue `dead` and sends no answers to queues named `reserved.…`.
     pub fn new(engine: Arc<Engine>, reserved: impl Into<String>, dead: impl Into<String>) -> Self {
-        Self { engine, reserved: reserved.into(), dead: dead.into(), order: std::sync::Mutex::new(ContextV7::new()) }
+        let uids = Box::new(ascending_uids());
+        Self { engine, reserved: reserved.into(), dead: dead.into(), uids }
+    }
+
+    /// The same, with other uids. They ascend.
+    #[must_use]
+    pub fn with_uids(self, uids: impl Fn(Timestamp) -> JobUid + Send + Sync + 'static) -> Self {
+        Self { uids: Box::new(uids), ..self }
     }
 
     /// Commits a batch of messages as jobs, repetitions or rejections. Returns what became of each, in order.
@@ -311,7 +318,7 @@ impl Inbox {
     fn arrival(&self, job: Job, requester: Requester, incoming: &Incoming, now: Timestamp) -> Arrival {
         let definition = self.engine.catalog.definition(job.kind);
         let (id, digest) = (job.id.to_string(), job.digest());
-        let (uid, step) = (self.uid(now), &definition.first().name);
+        let (uid, step) = ((self.uids)(now), &definition.first().name);
         let mut record = Record::new(uid, requester.clone(), job, definition.digest(), step, now);
         record.origin = origin(incoming);
         let message = self.engine.announcer.message(&mut record, EventType::Accepted, now);
@@ -390,10 +397,13 @@ impl Inbox {
             event: None,
         }
     }
+}
 
-    /// A UUIDv7 by the clock of the worker, so that uids ascend in the order of acceptance.
-    fn uid(&self, now: Timestamp) -> JobUid {
-        let order = self.order.lock().expect("no holder of this lock panics");
+/// UUIDv7 by the clock of the worker, so that uids ascend in the order of acceptance.
+fn ascending_uids() -> impl Fn(Timestamp) -> JobUid + Send + Sync {
+    let order = std::sync::Mutex::new(ContextV7::new());
+    move |now| {
+        let order = order.lock().expect("no holder of this lock panics");
         let seconds = u64::try_from(now.as_second()).unwrap_or(0);
         let nanos = u32::try_from(now.subsec_nanosecond()).unwrap_or(0);
         JobUid(Uuid::new_v7(uuid::Timestamp::from_unix(&*order, seconds, nanos)))

@@ -28,7 +28,7 @@ impl Certain {
     pub const ALL: Self = Self { detached: true, not_owner: true, settled: true, gone: true };
 }
 
-/// After this many temporary refusals in a row, the resource is not just busy for a moment.
+/// After this many tries in a row that brought no progress, what is in the way does not pass in a moment.
 pub(in crate::engine) const NOT_JUST_BUSY: u32 = 3;
 
 /// What a step judges by, besides the look.
@@ -53,8 +53,13 @@ impl View<'_> {
 
     /// Whether the last write of the step was refused for good, or for a while now.
     pub fn refused(&self) -> bool {
-        let lasts = self.record.attempt >= NOT_JUST_BUSY;
+        let lasts = self.lasts();
         self.last_write().is_some_and(|w| matches!(w.outcome, Outcome::Refused { retry, .. } if lasts || !retry))
+    }
+
+    /// Whether the step was tried several times in a row without progress.
+    pub fn lasts(&self) -> bool {
+        self.record.attempt >= NOT_JUST_BUSY
     }
 
     /// Whether the last write of the step was accepted. Then it only has to show, and one witness is enough.

@@ -21,8 +21,13 @@ impl Dice {
     }
 
     /// One of several, each as likely as often as it is there.
-    pub fn one_of<T: Copy>(&mut self, several: &[T]) -> T {
-        several[usize::try_from(self.next() % several.len() as u64).unwrap_or_default()]
+    pub fn one_of<T: Clone>(&mut self, several: &[T]) -> T {
+        several[usize::try_from(self.next() % several.len() as u64).unwrap_or_default()].clone()
+    }
+
+    /// A number below `sides`.
+    pub fn roll(&mut self, sides: u64) -> u64 {
+        self.next() % sides
     }
 
     fn next(&mut self) -> u64 {
