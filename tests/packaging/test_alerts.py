@@ -15,7 +15,7 @@ from worker import Container
 
 HERE = pathlib.Path(__file__).parent
 ALERTS = CHART / "files/alerts.yaml"
-METRICS = ROOT / "src/telemetry/metrics.rs"
+METRICS = ROOT / "src/telemetry/metrics/tests.rs"
 DASHBOARD = ROOT / "deploy/compose/dashboard.json"
 # What a sample of each type is called.
 ENDINGS = {"counter": ["_total"], "gauge": [""], "histogram": ["_bucket", "_count", "_sum"]}
