@@ -2,12 +2,15 @@
 //!
 //! Counters and durations are updated as things happen ([`Observer`](crate::engine::ports::observe::Observer),
 //! [`CallObserver`](crate::cloud::CallObserver)). The counts of the store and the broker are read at each scrape
-//! ([`Metrics::render`]). No label names an instance, a CEN or a job, because their number has no bound. Accounts are few, and
+//! ([`Metrics::render`]), ages too. What has a label that is known beforehand is there at 0 from the start, so that an alert also
+//! sees the step from 0 to 1. No label names an instance, a CEN or a job, because their number has no bound. Accounts are few, and
 //! each has its own budget of calls, so calls are labelled with them.
 
 mod calls;
 mod family;
+mod format;
 mod links;
+mod process;
 mod stored;
 #[cfg(test)]
 mod tests;
@@ -21,19 +24,18 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 
 use self::calls::Calls;
-use self::family::metric;
+use self::family::{GaugeFamily, metric};
+pub use self::format::Format;
 use self::links::Links;
+use self::process::Process;
+pub use self::stored::StoreScrape;
 use self::stored::Stored;
 use self::work::Work;
 use crate::broker::BrokerState;
 use crate::cloud::CallObserver;
 use crate::engine::ports::account::AccountReport;
 use crate::engine::ports::observe::Observer;
-use crate::engine::ports::store::Counts;
 use crate::telemetry::log;
-
-/// The content type of what [`Metrics::render`] returns.
-pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// The metrics of this process.
 pub struct Metrics {
@@ -54,8 +56,11 @@ impl Default for Metrics {
 impl Metrics {
     /// Every metric at zero.
     pub fn new() -> Self {
-        let mut registry = Registry::with_prefix("crossgrant");
-        let r = &mut registry;
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(Process));
+        let r = registry.sub_registry_with_prefix("crossgrant");
+        let build: GaugeFamily<1> = metric(r, "build_info", "1, with the version of the program as a label");
+        build.get_or_create(&[("version", env!("CARGO_PKG_VERSION").into())]).set(1);
         Self {
             stored: Stored::new(r),
             links: Links::new(r),
@@ -80,9 +85,15 @@ impl Metrics {
         self.calls.clone()
     }
 
-    /// The text for a scrape. `counts` is `None` when the store could not be read.
-    pub fn render(&self, counts: Option<&Counts>, broker: Option<&BrokerState>, accounts: &[AccountReport]) -> String {
-        self.stored.show(counts);
+    /// The text for a scrape.
+    pub fn render(
+        &self,
+        store: StoreScrape<'_>,
+        broker: Option<&BrokerState>,
+        accounts: &[AccountReport],
+        format: Format,
+    ) -> String {
+        self.stored.show(store);
         if let Some(broker) = broker {
             self.links.show(broker);
         }
@@ -90,6 +101,6 @@ impl Metrics {
         self.log_lines_dropped.inner().fetch_max(log::dropped_lines(), Relaxed);
         let mut text = String::new();
         encode(&mut text, &self.registry).expect("writing to a String cannot fail");
-        text
+        format.write(text)
     }
 }

@@ -101,7 +101,6 @@ impl Engine {
 
 #[cfg(test)]
 mod tests {
-
     use super::*;
     use crate::admin::testing::{engine, incoming};
     use crate::domain::Reason;

@@ -6,22 +6,23 @@ use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use super::family::{CounterFamily, GaugeFamily, HistogramFamily, Labels, histograms, metric, seconds};
+use super::family::{CounterFamily, GaugeFamily, HistogramFamily, Labels, Seconds, histograms, metric, seconds};
 use crate::cloud::CallObserver;
 use crate::domain::{AccountUid, Operation};
 use crate::engine::ports::account::AccountReport;
+use crate::workflow::Class;
 
 pub(super) struct Calls {
     ended: CounterFamily<3>,
+    failed: CounterFamily<2>,
     duration: HistogramFamily<1>,
     budget_deferred: CounterFamily<2>,
     budget_waited: Family<Labels<2>, Counter<f64, AtomicU64>>,
-    budget_rate: Family<Labels<2>, Gauge<f64, AtomicU64>>,
+    budget_rate: Family<Labels<2>, Seconds>,
     account_usable: GaugeFamily<1>,
-    credential_expires: Family<Labels<1>, Gauge<f64, AtomicU64>>,
+    credential_expires: Family<Labels<1>, Seconds>,
 }
 
 impl Calls {
@@ -31,6 +32,11 @@ impl Calls {
                 r,
                 "cloud_calls",
                 "Calls to the cloud, by operation, account, and outcome: ok, not-sent, unanswered, or the error code",
+            ),
+            failed: metric(
+                r,
+                "cloud_errors",
+                "Calls to the cloud that failed, by account and by what the worker makes of the error: its class",
             ),
             duration: histograms(r, "cloud_call_duration", "Duration of a call to the cloud"),
             budget_deferred: metric(
@@ -56,7 +62,7 @@ impl Calls {
             ),
             credential_expires: seconds(
                 r,
-                "account_credential_expires",
+                "account_credential_expiry_timestamp",
                 "Unix time at which the keys in use of the account end; +Inf for keys that do not",
                 Family::default(),
             ),
@@ -70,6 +76,9 @@ impl Calls {
         for account in accounts {
             let labels = [("account", account.uid.to_string().into())];
             self.account_usable.get_or_create(&labels).set(i64::from(account.standing.is_usable()));
+            for class in Class::ALL {
+                drop(self.failed.get_or_create(&account_and_class(&account.uid, class)));
+            }
             let expires = account.expires_at.map_or(f64::INFINITY, |at| at.as_second() as f64);
             self.credential_expires.get_or_create(&labels).set(expires);
         }
@@ -88,6 +97,10 @@ impl CallObserver for Calls {
         self.duration.get_or_create(&[("operation", operation())]).observe(took.as_secs_f64());
     }
 
+    fn failed(&self, account: &AccountUid, class: Class) {
+        self.failed.get_or_create(&account_and_class(account, class)).inc();
+    }
+
     fn deferred(&self, operation: Operation, account: &AccountUid) {
         self.budget_deferred.get_or_create(&operation_and_account(operation, account)).inc();
     }
@@ -99,6 +112,10 @@ impl CallObserver for Calls {
             self.budget_rate.get_or_create(&labels).set(rate);
         }
     }
+}
+
+fn account_and_class(account: &AccountUid, class: Class) -> Labels<2> {
+    [("account", account.to_string().into()), ("class", class.as_str().into())]
 }
 
 fn operation_and_account(operation: Operation, account: &AccountUid) -> Labels<2> {
