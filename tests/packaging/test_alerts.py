@@ -37,6 +37,7 @@ FIRES = {
     "overdue": {"Overdue"},
     "sweep": {"SweepLate"},
     "key-refused": {"AccountUnusable"},
+    "keys-end": {"KeysEnd"},
     "throttled": {"Throttled"},
     "unknown-code": {"UnknownErrorCode"},
     "budget": {"BudgetShort"},

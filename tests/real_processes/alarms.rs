@@ -4,12 +4,15 @@
 mod recorder;
 
 use std::fs::OpenOptions;
-use std::net::SocketAddr;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crossgrant::clock::{Clock as _, SystemClock, later};
 use crossgrant::simulator::{FaultKind, InjectedFault};
 use lapin::options::QueueDeclareOptions;
 use lapin::types::{AMQPValue, FieldTable};
@@ -173,6 +176,42 @@ fn an_access_key_is_refused() {
     of("key-refused", &site(&options()), |site, _| {
         site.cloud.change(&json!({"set_secret": {"access_key_id": "resource-key", "secret": "rotated"}}));
         site.mail.submit_all(&grants(4));
+    });
+}
+
+/// Hands out the keys of the resource account, for so long at a time, as long as it is told to.
+fn hands_out_keys(life: Duration, gives: Arc<AtomicBool>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for socket in listener.incoming() {
+            let mut socket = socket.unwrap();
+            let _ = socket.read(&mut [0; 4096]);
+            let ends = later(SystemClock.now(), life);
+            let keys = json!({"Code": "Success", "AccessKeyId": "STS.issued", "AccessKeySecret": "issued-secret",
+                "SecurityToken": "issued-token", "Expiration": ends.to_string()});
+            let (status, body) =
+                if gives.load(Ordering::Relaxed) { ("200 OK", keys.to_string()) } else { ("503 Away", String::new()) };
+            let length = body.len();
+            let _ = write!(socket, "HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");
+        }
+    });
+    address
+}
+
+#[test]
+#[ignore = "records"]
+fn keys_end_and_no_new_ones_are_issued() {
+    let budget = "reads_per_second = 100\nwrites_per_second = 1\nburst = 1";
+    let site = site(&Options { hour: "360s", budget, ..options() });
+    let gives = Arc::new(AtomicBool::new(true));
+    let keys = hands_out_keys(Duration::from_secs(45), Arc::clone(&gives));
+    let inline = "access_key_id = \"resource-key\"\naccess_key_secret = \"resource-secret\"";
+    site.reconfigure(|text| text.replace(inline, &format!("credentials_uri = \"http://{keys}/keys\"")));
+    let worker = site.worker();
+    record("keys-end", Pace { hour: 360, step: 15, before: 2, after: 26 }, &[worker.admin], || {
+        gives.store(false, Ordering::Relaxed);
+        site.mail.submit_all(&grants(60));
     });
 }
 

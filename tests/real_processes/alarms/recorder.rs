@@ -127,10 +127,11 @@ fn written(pace: Pace, series: &BTreeMap<String, Vec<Option<f64>>>) -> String {
     text
 }
 
-/// The notation of promtool, in which `1x3` is four times 1.
+/// The notation of promtool, in which `1x3` is four times 1. It has none for a number without digits.
 fn run_lengths(values: &[Option<f64>]) -> String {
     let runs = values.chunk_by(|one, other| one == other).map(|run| match (run[0], run.len()) {
         (Some(value), 1) => value.to_string(),
+        (Some(value), times) if value.is_infinite() => vec![value.to_string(); times].join(" "),
         (Some(value), times) => format!("{value}x{}", times - 1),
         (None, 1) => "_".to_owned(),
         (None, times) => format!("_x{times}"),
@@ -140,8 +141,8 @@ fn run_lengths(values: &[Option<f64>]) -> String {
 
 #[test]
 fn values_are_written_as_promtool_reads_them() {
-    let all = [Some(1.0), Some(1.0), Some(2.5), None, None, Some(0.0), Some(f64::INFINITY), None];
-    assert_eq!(run_lengths(&all), "1x1 2.5 _x2 0 inf _");
+    let all = [Some(1.0), Some(1.0), Some(2.5), None, None, Some(0.0), Some(f64::INFINITY), Some(f64::INFINITY), None];
+    assert_eq!(run_lengths(&all), "1x1 2.5 _x2 0 inf inf _");
 }
 
 #[test]
