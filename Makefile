@@ -10,7 +10,7 @@ NODE := target/outside-node
 JUDGES := target/packaging
 TOOLS := target/tools
 
-.PHONY: demo test rabbit4 attack sim chaos outside clients packaging bench bench-pure bench-peers image image-files package deb deb-test release lint setup
+.PHONY: demo test rabbit4 attack sim chaos outside clients packaging alarm-record bench bench-pure bench-peers image image-files package deb deb-test release lint setup
 
 ## The main job, live: a private RabbitMQ, a simulated cloud with a short hour, a worker, and the rules of every type.
 demo: setup
@@ -90,6 +90,11 @@ packaging:
 	  cat tests/packaging/requirements.txt tests/packaging/programs.txt >$(JUDGES)/pinned.txt; }
 	env -u HTTP_PROXY -u HTTPS_PROXY -u http_proxy -u https_proxy PYTHONPATH=tests/outside \
 	  $(JUDGES)/bin/python -B -W error::ResourceWarning -m unittest discover -s tests/packaging
+
+## Records again what Prometheus sees of each fault that has an alert, in ten minutes: tests/packaging/recorded, which `make packaging`
+## plays to the alerts. One alone: `make alarm-record FAULT=the_disk_is_full`.
+alarm-record: setup
+	$(CARGO) test --test promises -- --ignored --test-threads=3 real_processes::alarms::$(FAULT)
 
 ## The example clients (examples/clients) on a real broker: 300 grants each, and the client killed among them. Installs Node.js and
 ## Python's venv from Debian if they are missing, and what the clients pin from the package indexes of their languages.

@@ -28,12 +28,14 @@ sed 's|/usr/local/bin/|/usr/bin/|' "$here/systemd/crossgrant.service" >"$folder/
 chmod 0644 "$folder/root/usr/lib/systemd/system/crossgrant.service"
 install -D -m 0644 "$here/systemd/crossgrant.sysusers" "$folder/root/usr/lib/sysusers.d/crossgrant.conf"
 doc=$share/doc/crossgrant
-install -d "$doc/docs" "$doc/examples" "$doc/rabbitmq" "$doc/ram"
+install -d "$doc/docs" "$doc/examples" "$doc/rabbitmq" "$doc/ram" "$doc/prometheus" "$doc/grafana"
 cp "$here/../README.md" "$here/../CHANGELOG.md" "$here/crossgrant.toml" "$doc"
 cp "$here"/../docs/*.md "$doc/docs"
 cp -R "$here"/../examples/* "$doc/examples"
 cp "$here"/rabbitmq/* "$doc/rabbitmq"
 cp "$here"/ram/* "$doc/ram"
+cp "$here"/prometheus/* "$doc/prometheus"
+cp "$here"/grafana/* "$doc/grafana"
 
 name=crossgrant-$("$program" --version | cut -d' ' -f2)-$(uname -m)
 tar -C "$folder/root" --owner=0 --group=0 -czf "$folder/$name.tar.gz" usr

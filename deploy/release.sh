@@ -21,9 +21,9 @@ PATH="$tools:$PATH" cargo cyclonedx --quiet --format json --spec-version 1.5 --t
 sed "s|file://$root|file:///crossgrant|g" "$root/crossgrant-sbom.json" >"$folder/$name.cdx.json"
 rm "$root/crossgrant-sbom.json"
 
-# An archive of the chart is the folder, with the program's version.
+# An archive of the chart is the folder, with the program's version, and with the alerts that a link in it leads to.
 version=$(sed -n 's/^version: //p' "$here/helm/crossgrant/Chart.yaml")
-tar -C "$here/helm" --owner=0 --group=0 --sort=name --mtime=@0 -czf "$folder/crossgrant-chart-$version.tgz" crossgrant
+tar -C "$here/helm" --dereference --owner=0 --group=0 --sort=name --mtime=@0 -czf "$folder/crossgrant-chart-$version.tgz" crossgrant
 
 (cd "$folder" && sha256sum -- * >SHA256SUMS && sha256sum --check --quiet SHA256SUMS)
 echo "release: $folder" >&2

@@ -104,5 +104,5 @@ pub use listening::{await_port, bind};
 pub use needs::Need;
 pub use parts::{Admin, AdminParts};
 pub use reload::{ConfigChange, Reload, Reloaded};
-pub use status::{AccountStatus, GoesOn, Status};
+pub use status::{AccountStatus, GoesOn, OpenBatches, Status};
 pub use tokens::{ADMIN, AdminRole, AdminToken, AdminTokens, Authority, LOCAL, is_name};

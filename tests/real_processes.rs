@@ -4,6 +4,7 @@
 
 mod accounts;
 mod admin_port;
+mod alarms;
 mod backup;
 mod batches;
 mod broker_killed;

@@ -5,18 +5,19 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::header::CONTENT_TYPE;
+use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
 
 use super::checks::{HealthCheck, Readiness};
 use super::parts::Admin;
 use crate::broker::{Link, LinkStatus};
+use crate::clock::earlier;
 use crate::domain::{AccountUid, Kind, whole_second};
 use crate::engine::loops::timekeeping;
 use crate::engine::ports::account::{AccountReport, Standing};
 use crate::engine::ports::mail::Lane;
-use crate::engine::ports::store::Counts;
-use crate::telemetry::metrics;
+use crate::engine::ports::store::{Ages, Counts};
+use crate::telemetry::metrics::{Format, StoreScrape};
 
 /// The time limit for an answer of the store; after it the store counts as down.
 const PROBE: Duration = Duration::from_secs(5);
@@ -34,11 +35,21 @@ pub(super) async fn ready(State(admin): State<Admin>, headers: HeaderMap) -> Res
     (status, Json(readiness)).into_response()
 }
 
-pub(super) async fn metrics(State(admin): State<Admin>) -> Response {
-    let counts = admin.counts().await;
-    let accounts = admin.parts().engine.cloud.accounts();
-    let text = admin.parts().metrics.render(counts.as_ref(), admin.parts().broker.as_deref(), &accounts);
-    ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()
+pub(super) async fn metrics(State(admin): State<Admin>, headers: HeaderMap) -> Response {
+    let parts = admin.parts();
+    let engine = &parts.engine;
+    // Together, so that a store that hangs takes one time limit and not three.
+    let (counts, ages, probed) = tokio::join!(admin.counts(), admin.ages(), admin.probed());
+    let store = StoreScrape {
+        counts: counts.as_ref(),
+        ages: ages.as_ref(),
+        probed: probed.ok(),
+        workers: engine.store.workers(),
+        now: engine.clock.now(),
+    };
+    let format = Format::accepted(headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()));
+    let text = parts.metrics.render(store, parts.broker.as_deref(), &engine.cloud.accounts(), format);
+    ([(CONTENT_TYPE, format.content_type())], text).into_response()
 }
 
 impl Admin {
@@ -124,16 +135,31 @@ impl Admin {
         self.asked().counts.get(&*engine.clock, count).await
     }
 
-    async fn store(&self) -> HealthCheck {
+    /// How old things are in the store, asked for at most once a second. `None` if the store does not answer.
+    async fn ages(&self) -> Option<Ages> {
+        let engine = &self.parts().engine;
+        // A wait is overdue hours after the hour, and no wait is before its job was accepted.
+        let late = earlier(engine.clock.now(), engine.announcer.hour.length());
+        let ask = async { tokio::time::timeout(PROBE, engine.store.ages(late)).await.ok()?.ok() };
+        self.asked().ages.get(&*engine.clock, ask).await
+    }
+
+    /// How long the store took to write something and to read it back, or why it could not.
+    async fn probed(&self) -> Result<Duration, String> {
         let engine = &self.parts().engine;
         let ask = async {
+            let began = engine.clock.uptime();
             match tokio::time::timeout(PROBE, engine.store.probe()).await {
-                Ok(Ok(())) => None,
-                Ok(Err(error)) => Some(error.to_string()),
-                Err(_) => Some(format!("no answer within {PROBE:?}")),
+                Ok(Ok(())) => Ok(engine.clock.uptime().saturating_sub(began)),
+                Ok(Err(error)) => Err(error.to_string()),
+                Err(_) => Err(format!("no answer within {PROBE:?}")),
             }
         };
-        check("store", self.asked().fault.get(&*engine.clock, ask).await)
+        self.asked().probed.get(&*engine.clock, ask).await
+    }
+
+    async fn store(&self) -> HealthCheck {
+        check("store", self.probed().await.err())
     }
 }
 

@@ -8,7 +8,7 @@ use axum::extract::State;
 use super::error::ApiError;
 use super::needs::{Needs, dead_lettered};
 use super::parts::Admin;
-use super::status::{AccountStatus, GoesOn, Status};
+use super::status::{AccountStatus, GoesOn, OpenBatches, Status};
 use crate::clock::earlier;
 use crate::engine::guards::Pause;
 use crate::engine::loops::listing::MOST_READ;
@@ -40,8 +40,9 @@ impl Admin {
             engine.visit(&others, MOST_READ, |record| needs.add(record)).await?;
         }
         // A wait is overdue hours after the hour, and no wait is before its job was accepted.
-        let until = Some(earlier(now, engine.announcer.hour.length()));
-        let late = Filter { states: vec![JobState::Waiting], until, ..Filter::default() };
+        let until = earlier(now, engine.announcer.hour.length());
+        let ages = store.ages(until).await?;
+        let late = Filter { states: vec![JobState::Waiting], until: Some(until), ..Filter::default() };
         engine.visit(&late, MOST_READ, |record| needs.add(record)).await?;
         let checks = self.readiness().await.checks;
         let accounts = store.pauses().await?.into_iter().map(|pause| {
@@ -72,6 +73,7 @@ impl Admin {
             goes_on: goes_on.collect(),
             accounts,
             checks,
+            batches: OpenBatches { open: ages.open_batches, oldest: ages.oldest_batch },
             outbox: counts.outbox,
             rejected: counts.rejected,
             jobs,

@@ -12,7 +12,7 @@ use super::tokens::AdminTokens;
 use crate::broker::BrokerState;
 use crate::domain::AccountUid;
 use crate::engine::loops::shared::Engine;
-use crate::engine::ports::store::{Counts, StoreError};
+use crate::engine::ports::store::{Ages, Counts, StoreError};
 use crate::telemetry::Metrics;
 
 /// The admin API of one worker.
@@ -47,8 +47,10 @@ pub struct AdminParts {
 #[derive(Default)]
 pub(super) struct Asked {
     pub counts: Recent<Option<Counts>>,
-    /// What is wrong with the store.
-    pub fault: Recent<Option<String>>,
+    /// How old things are.
+    pub ages: Recent<Option<Ages>>,
+    /// How long the store took to be written and read, or what is wrong with it.
+    pub probed: Recent<Result<Duration, String>>,
     /// The paused accounts.
     pub paused: Recent<Vec<AccountUid>>,
     /// Everything at a glance.

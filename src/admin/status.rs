@@ -36,6 +36,9 @@ pub struct Status {
     pub accounts: Vec<AccountStatus>,
     /// The checks of `/readyz`.
     pub checks: Vec<HealthCheck>,
+    /// The batches that have not ended.
+    #[serde(default)]
+    pub batches: OpenBatches,
     /// Messages that are still to be published.
     pub outbox: u64,
     /// Stored rejections.
@@ -43,6 +46,16 @@ pub struct Status {
     /// Jobs by state.
     #[schemars(with = "BTreeMap<String, u64>")]
     pub jobs: BTreeMap<JobState, u64>,
+}
+
+/// The batches that have not ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OpenBatches {
+    /// How many there are.
+    pub open: u64,
+    /// When the oldest of them was accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oldest: Option<Timestamp>,
 }
 
 /// The jobs of a state that go on by themselves.

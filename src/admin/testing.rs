@@ -128,7 +128,7 @@ pub fn tokens() -> AdminTokens {
 /// The admin API of a worker without a broker.
 pub async fn admin() -> Admin {
     let metrics = Arc::new(Metrics::new());
-    admin_of(engine(metrics.clone()).await, metrics)
+    admin_of(engine(metrics.engine()).await, metrics)
 }
 
 /// The same, of this engine.

@@ -39,7 +39,7 @@ async fn worker(jobs: &[(&str, &str)]) -> TestWorker {
 
 async fn worker_with(tokens: AdminTokens, jobs: &[(&str, &str)]) -> TestWorker {
     let metrics = Arc::new(Metrics::new());
-    let engine = engine(metrics.clone()).await;
+    let engine = engine(metrics.engine()).await;
     let inbox = Inbox::new(engine.clone(), "crossgrant", "crossgrant.dead");
     for (user, id) in jobs {
         inbox.take(vec![incoming(user, id)]).await.unwrap();
@@ -429,7 +429,7 @@ async fn a_reference_that_is_that_of_two_jobs_is_refused() {
 #[tokio::test]
 async fn readiness_names_each_check() {
     let metrics = Arc::new(Metrics::new());
-    let engine = engine(metrics.clone()).await;
+    let engine = engine(metrics.engine()).await;
     let broker = Some(Arc::new(BrokerState::new(engine.clock.clone())));
     let (stop, stopping) = watch::channel(false);
     let admin = |broker| {

@@ -223,7 +223,7 @@ pub(super) mod tests {
     pub async fn worker(jobs: &[&str]) -> (Arc<Engine>, AdminClient, watch::Sender<bool>) {
         let metrics = Arc::new(Metrics::new());
         let clock = Arc::new(ManualClock::new(at(START)));
-        let engine = engine_by(clock.clone(), metrics.clone()).await;
+        let engine = engine_by(clock.clone(), metrics.engine()).await;
         let inbox = Inbox::new(engine.clone(), "crossgrant", "crossgrant.dead");
         for id in jobs {
             inbox.take(vec![incoming("bot", id)]).await.unwrap();

@@ -121,7 +121,7 @@ pub(super) fn accounts(
 pub(super) async fn build(settings: EngineSettings) -> Result<(Arc<Engine>, Arc<Accounts>), CliError> {
     let registry = actions::registry();
     let (catalog, hour) = (catalog(&settings.access.overrides)?, settings.access.hour);
-    let cloud = Arc::new(accounts(settings.access, &catalog, &settings.clock, settings.metrics.clone())?);
+    let cloud = Arc::new(accounts(settings.access, &catalog, &settings.clock, settings.metrics.cloud())?);
     let parts = EngineParts {
         store: settings.store,
         cloud: Arc::clone(&cloud) as _,
@@ -131,7 +131,7 @@ pub(super) async fn build(settings: EngineSettings) -> Result<(Arc<Engine>, Arc<
         policy: settings.policy.into(),
         announcer: Announcer { exchange: settings.exchange, source: event_source(&settings.installation), hour },
         crash_points: settings.crash_points,
-        observer: settings.metrics,
+        observer: settings.metrics.engine(),
         holder: settings.holder,
     };
     Ok((Arc::new(Engine::new(parts).await?), cloud))

@@ -259,7 +259,7 @@ mod tests {
         let socket = tokio::net::UnixDatagram::bind(&path).unwrap();
         let manager = ServiceManager { watchdog: Some(Duration::from_secs(30)), ..listening_at(path) };
         let (clock, metrics) = (Arc::new(ManualClock::new(at(START))), Arc::new(Metrics::new()));
-        let engine = engine_by(clock.clone(), metrics.clone()).await;
+        let engine = engine_by(clock.clone(), metrics.engine()).await;
         let admin = admin_of(Arc::clone(&engine), metrics);
         let accompanied = tokio::spawn({
             let engine = Arc::clone(&engine);

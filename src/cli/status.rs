@@ -10,7 +10,7 @@ use super::exit::{CliError, Exit};
 use super::moments::Moments;
 use super::screen::Screen;
 use super::terminal::cut;
-use crate::admin::{AccountStatus, GoesOn, Need, Status};
+use crate::admin::{AccountStatus, GoesOn, Need, OpenBatches, Status};
 use crate::clock::until;
 use crate::domain::{spoken, visible};
 
@@ -81,6 +81,9 @@ fn lines(status: &Status, moments: &Moments, width: usize) -> Vec<String> {
     for GoesOn { state, jobs, until, oldest } in &status.goes_on {
         let next = until.map_or("now".to_owned(), |at| format!("from {}", moments.short(at)));
         lines.push(format!("{jobs:>7}  {:<8} next {next}, oldest from {}", state.as_str(), moments.short(*oldest)));
+    }
+    if let OpenBatches { open, oldest: Some(oldest) } = &status.batches {
+        lines.push(format!("BATCHES  open: {open}, oldest from {}", moments.short(*oldest)));
     }
     if !status.accounts.is_empty() {
         lines.push("ACCOUNTS".into());
@@ -155,6 +158,7 @@ mod tests {
             goes_on: vec![],
             accounts: vec![],
             checks: vec![check("running", true, None), check("store", true, None)],
+            batches: OpenBatches::default(),
             outbox: 0,
             rejected: 0,
             jobs: BTreeMap::new(),
@@ -257,6 +261,7 @@ OUTBOX   0, rejected jobs kept: 0"
                 check("accounts", true, Some("1 paused: 1250123456123456")),
                 check("clock", true, Some("40 s ahead")),
             ],
+            batches: OpenBatches { open: 2, oldest: Some(at("2026-11-28T15:00:00Z")) },
             outbox: 77,
             rejected: 3,
             jobs: [(State::Parked, 60_000), (State::Queued, 20_000), (State::Waiting, 20_000)].into(),
@@ -274,6 +279,7 @@ NEEDS A PERSON  60000
 GOES ON BY ITSELF
   20000  queued   next now, oldest from 2026-11-25T09:00Z
   20000  waiting  next from 17:00:00Z, oldest from 2026-11-25T09:00Z
+BATCHES  open: 2, oldest from 15:00:00Z
 ACCOUNTS
          1250123456123456 paused since 16:00:00Z, jobs held: 12000, by ann (token night-shift): an incident
 CHECKS   running ok, broker-publish FAILS, accounts ok, clock ok

@@ -3,12 +3,16 @@
 use std::time::Duration;
 
 use crate::domain::{AccountUid, Operation};
+use crate::workflow::Class;
 
 /// Told of each call once it has ended. Must not block.
 pub trait CallObserver: Send + Sync + 'static {
     /// `outcome` is `ok`, the cloud's error code (`http-503` and the like when the answer held none), `unanswered` or
     /// `not-sent`. `took` is the time from signing to the end of the answer.
     fn called(&self, operation: Operation, account: &AccountUid, outcome: &str, took: Duration);
+
+    /// The same call failed: what the worker makes of the error.
+    fn failed(&self, _account: &AccountUid, _class: Class) {}
 
     /// A call was not made, because the account's budget had no room for it in time.
     fn deferred(&self, _operation: Operation, _account: &AccountUid) {}

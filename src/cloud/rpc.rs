@@ -141,7 +141,8 @@ impl Client {
     ) -> Result<Reply, CloudError> {
         let ended = self.clock.uptime();
         let took = ended.saturating_sub(began);
-        if let Some(error) = result.as_ref().err().filter(|error| error.class(&self.classes) == Class::Throttled) {
+        let class = result.as_ref().err().map(|error| error.class(&self.classes));
+        if let (Err(error), Some(Class::Throttled)) = (&result, class) {
             let rate = self.budget.throttled(account, operation, began, ended, error.retry_after);
             self.observer.budgeted(operation, account, Duration::ZERO, rate);
         }
@@ -150,6 +151,9 @@ impl Client {
             Err(error) => (outcome(&error.failure), error.request_id.as_deref()),
         };
         self.observer.called(operation, account, &outcome, took);
+        if let Some(class) = class {
+            self.observer.failed(account, class);
+        }
         tracing::debug!(
             account.uid = %account,
             cloud.operation = operation.as_str(),

@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::later;
-use crate::domain::{BatchTerms, JobId, JobUid, Requester};
+use crate::domain::{BatchTerms, JobId, JobUid, Requester, words};
 use crate::engine::record::{Origin, State};
 
 /// How long a batch without `not_after` waits for jobs that have not come.
@@ -81,6 +81,20 @@ impl Tally {
     }
 }
 
+words! {
+    /// What became of a batch.
+    pub enum BatchOutcome {
+        /// All its jobs came and ended with their results.
+        Completed = "completed",
+        /// A job ended without its result.
+        Failed = "failed",
+        /// A job ended without its result, and the others were stopped for it.
+        Stopped = "stopped",
+        /// Jobs never came; those that did ended with their results.
+        Incomplete = "incomplete",
+    }
+}
+
 /// Whether a job that is in this state has ended without its result.
 pub fn failed(state: State) -> bool {
     state.is_terminal() && !matches!(state, State::Completed | State::Planned)
@@ -103,5 +117,40 @@ impl Batch {
             stopped: None,
             ended_at: None,
         }
+    }
+
+    /// What has become of it, once it has ended with these jobs.
+    pub fn outcome(&self, tally: &Tally) -> BatchOutcome {
+        match self.stopped {
+            Some(_) => BatchOutcome::Stopped,
+            None if tally.failed() > 0 => BatchOutcome::Failed,
+            None if tally.members < self.terms.size => BatchOutcome::Incomplete,
+            None => BatchOutcome::Completed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{BatchId, OnFailure};
+
+    #[test]
+    fn a_batch_that_was_stopped_or_has_a_failed_job_is_not_called_incomplete() {
+        let now = Timestamp::UNIX_EPOCH;
+        let id = BatchId::parse("MOVE-7").unwrap();
+        let terms = BatchTerms { id, size: 2, on_failure: OnFailure::Stop, not_after: None };
+        let batch = Batch::new(Requester::anonymous(), terms, Origin::default(), now);
+        let came = |jobs: &[(State, u64)]| {
+            let members = jobs.iter().map(|(_, count)| u32::try_from(*count).unwrap()).sum();
+            Tally { members, states: jobs.iter().copied().collect() }
+        };
+        let outcome = |jobs| batch.outcome(&came(jobs));
+        assert_eq!(outcome(&[(State::Completed, 1), (State::Planned, 1)]), BatchOutcome::Completed);
+        assert_eq!(outcome(&[(State::Completed, 1)]), BatchOutcome::Incomplete);
+        assert_eq!(outcome(&[(State::Failed, 1)]), BatchOutcome::Failed);
+        let stopped = Some(Stopped { at: now, job: JobId::parse("one").unwrap() });
+        let batch = Batch { stopped, ..batch };
+        assert_eq!(batch.outcome(&came(&[(State::Cancelled, 2)])), BatchOutcome::Stopped);
     }
 }

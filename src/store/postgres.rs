@@ -60,9 +60,9 @@ use crate::engine::batch::{Batch, Tally};
 use crate::engine::guards::Pause;
 use crate::engine::ports::mail::Lane;
 use crate::engine::ports::store::{
-    BatchChange, Change, Claimed, Committed, Counts, Filter, Group, KeptEvent, LatestDue, Message, Outbox, OutboxPage,
-    OutboxRow, Outlook, Rejected, RejectedMessage, Settlement, Store, StoreError, Taken, Turns, UndeliverableRow,
-    Wakeup, Whole,
+    Ages, BatchChange, Change, Claimed, Committed, Counts, Filter, Group, KeptEvent, LatestDue, Message, Outbox,
+    OutboxPage, OutboxRow, Outlook, Rejected, RejectedMessage, Settlement, Store, StoreError, Taken, Turns,
+    UndeliverableRow, Wakeup, Whole,
 };
 use crate::engine::record::Record;
 use crate::store::judge;
@@ -479,6 +479,10 @@ impl Store for Postgres {
 
     async fn counts(&self) -> Result<Counts, StoreError> {
         read!(self, conn => counts::read(&conn))
+    }
+
+    async fn ages(&self, late: Timestamp) -> Result<Ages, StoreError> {
+        read!(self, conn => counts::ages(&conn, late))
     }
 
     async fn size(&self) -> Result<u64, StoreError> {

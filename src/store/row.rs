@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::clock::later;
 use crate::domain::{AccountUid, BadName, Cen, CenId, InstanceType, JobUid, Kind, Reason, Requester};
@@ -216,6 +217,24 @@ pub(super) fn outlook(state: &str, jobs: i64, due_us: Option<i64>, oldest_us: i6
         due: due_us.map(time),
         oldest: time(oldest_us),
     })
+}
+
+/// The first uid that a job can have which was accepted at `at` or after it: a UUIDv7 begins with the milliseconds.
+pub(super) fn first_uid(at: Timestamp) -> Uuid {
+    Uuid::from_u128(u128::from(at.as_millisecond().unsigned_abs()) << 80)
+}
+
+/// What stands in the text of a record that waits and is overdue. No text inside of a record reads like it, because its quotes
+/// are escaped there.
+pub(super) const OVERDUE: &str = "\"overdue\":true";
+
+/// When an event was said, from its body.
+pub(super) fn said_at(body: &[u8]) -> Option<Timestamp> {
+    #[derive(Deserialize)]
+    struct Said {
+        time: Timestamp,
+    }
+    serde_json::from_slice::<Said>(body).ok().map(|said| said.time)
 }
 
 /// What jobs are counted by.

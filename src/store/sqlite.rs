@@ -48,7 +48,7 @@ use crate::engine::batch::{Batch, Tally};
 use crate::engine::guards::Pause;
 use crate::engine::ports::mail::Lane;
 use crate::engine::ports::store::{
-    BatchChange, Change, Claimed, Committed, Counts, Filter, Group, KeptEvent, LatestDue, Message, OutboxPage,
+    Ages, BatchChange, Change, Claimed, Committed, Counts, Filter, Group, KeptEvent, LatestDue, Message, OutboxPage,
     OutboxRow, Outlook, Rejected, RejectedMessage, Settlement, Store, StoreError, Taken, Turns, UndeliverableRow,
     Whole,
 };
@@ -363,6 +363,10 @@ impl Store for Sqlite {
 
     async fn counts(&self) -> Result<Counts, StoreError> {
         self.read(counts::read).await
+    }
+
+    async fn ages(&self, late: Timestamp) -> Result<Ages, StoreError> {
+        self.read(move |conn| counts::ages(conn, late)).await
     }
 
     async fn size(&self) -> Result<u64, StoreError> {

@@ -28,8 +28,10 @@ pub async fn run(engine: Arc<Engine>, mut stop: watch::Receiver<bool>) {
             None
         }
     };
+    engine.observer.sweep_is_done(engine.clock.now());
+    let mut unread = false;
     while !*stop.borrow() {
-        let pause = match sweep(&engine).await {
+        let pause = match sweep(&engine, &mut unread).await {
             Ok(next) => next.map(|at| until(engine.clock.now(), at).max(SHORTEST_PAUSE)),
             Err(error) => {
                 tracing::error!(%error, "cannot sweep; tries again");
@@ -51,15 +53,20 @@ pub async fn run(engine: Arc<Engine>, mut stop: watch::Receiver<bool>) {
 }
 
 /// Passes if something is due; says when it will be next. Cheap, since it is called whenever a job begins to wait: one
-/// lookup in an index, however many jobs wait.
-async fn sweep(engine: &Engine) -> Result<Option<Timestamp>, StoreError> {
-    match engine.store.next_sweep().await? {
-        Some(due) if due <= engine.clock.now() => {
-            pass(engine).await?;
-            engine.store.next_sweep().await
-        }
-        next => Ok(next),
+/// lookup in an index, however many jobs wait. `unread` tells whether a group could not be read by the latest pass, and jobs
+/// still wait.
+async fn sweep(engine: &Engine, unread: &mut bool) -> Result<Option<Timestamp>, StoreError> {
+    let now = engine.clock.now();
+    let next = engine.store.next_sweep().await?;
+    let is_due = next.is_some_and(|due| due <= now);
+    if is_due {
+        *unread = pass(engine).await?.failed > 0;
     }
+    *unread &= next.is_some();
+    if !*unread {
+        engine.observer.sweep_is_done(now);
+    }
+    if is_due { engine.store.next_sweep().await } else { Ok(next) }
 }
 
 /// Notifies at the top of every hour; of a simulated, shorter hour once in each of its lengths.

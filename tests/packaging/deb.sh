@@ -32,6 +32,9 @@ done <<'FILES'
 644 usr/share/fish/vendor_completions.d/crossgrant.fish
 644 usr/share/doc/crossgrant/copyright
 644 usr/share/doc/crossgrant/docs/operations.md
+644 usr/share/doc/crossgrant/docs/runbook.md
+644 usr/share/doc/crossgrant/prometheus/alerts.yaml
+644 usr/share/doc/crossgrant/grafana/crossgrant.json
 644 usr/share/doc/crossgrant/examples/payer-change.json
 FILES
 grep -qx /etc/crossgrant/crossgrant.toml "$folder/control/conffiles" || fail "the configuration is no conffile"

@@ -71,15 +71,15 @@ fn at_level_trace_it_shows_no_secret() {
 }
 
 /// A worker whose log goes nowhere. Dropping it kills it.
-struct Mute {
+pub(super) struct Mute {
     child: Child,
-    admin: SocketAddr,
+    pub(super) admin: SocketAddr,
     /// A pipe that is not read, if its log goes there.
     _unread: Option<ChildStderr>,
 }
 
 impl Mute {
-    fn start(site: &Site, stderr: Stdio, filter: &str) -> Self {
+    pub(super) fn start(site: &Site, stderr: Stdio, filter: &str) -> Self {
         // It cannot say which port it took.
         let admin = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let mut command = mortal(crossgrant());

@@ -96,7 +96,7 @@ fn the_metrics_have_every_family() {
     // A family begins with its first case.
     site.mail.submit(&job("change", "payer-change", ATTACHED));
     completes_once(&site, &worker, "change");
-    let answer = worker.ask("GET", "/metrics", &[]);
+    let answer = worker.ask("GET", "/metrics", &["accept: application/openmetrics-text"]);
     assert_eq!(answer.status, 200);
     for family in [
         "crossgrant_jobs",
@@ -126,7 +126,20 @@ fn the_metrics_have_every_family() {
         "crossgrant_broker_messages",
         "crossgrant_log_lines_dropped",
         "crossgrant_account_usable",
-        "crossgrant_account_credential_expires_seconds",
+        "crossgrant_oldest_job_age_seconds",
+        "crossgrant_overdue_jobs",
+        "crossgrant_outbox_oldest_age_seconds",
+        "crossgrant_sweep_last_success_timestamp_seconds",
+        "crossgrant_open_batches",
+        "crossgrant_batches_ended",
+        "crossgrant_cloud_errors",
+        "crossgrant_workers",
+        "crossgrant_build_info",
+        "process_cpu_seconds",
+        "process_resident_memory_bytes",
+        "process_open_fds",
+        "process_start_time_seconds",
+        "crossgrant_account_credential_expiry_timestamp_seconds",
     ] {
         for line in ["HELP", "TYPE"] {
             assert!(answer.body.contains(&format!("# {line} {family} ")), "{line} {family}:\n{}", answer.body);
@@ -134,6 +147,12 @@ fn the_metrics_have_every_family() {
     }
     for event in ["accepted", "waiting", "completed"] {
         let line = format!("crossgrant_events_total{{type=\"job.{event}\"}} 1");
+        assert!(answer.body.lines().any(|l| l == line), "{line}:\n{}", answer.body);
+    }
+    for line in [
+        "crossgrant_job_duration_seconds_count{kind=\"payer-change\",outcome=\"completed\"} 1",
+        "crossgrant_hour_confirm_lag_seconds_count 1",
+    ] {
         assert!(answer.body.lines().any(|l| l == line), "{line}:\n{}", answer.body);
     }
     for connected in ["consume", "publish"] {

@@ -73,7 +73,7 @@ macro_rules! conformance {
             listing: newest_first_in_pages, every_filter_narrows, a_store_and_a_record_agree_on_a_filter,
                 one_job_by_either_name, jobs_of_all_requesters_by_an_id, waiting_jobs_oldest_first;
             retention: definitions_are_kept_by_digest, jobs_and_messages_are_counted,
-                parked_and_held_jobs_are_counted_by_cause, what_goes_on_by_itself_is_told, the_probe_can_be_repeated,
+                parked_and_held_jobs_are_counted_by_cause, ages_are_those_of_the_oldest, what_goes_on_by_itself_is_told, the_probe_can_be_repeated,
                 old_ended_jobs_are_deleted_whole, a_job_is_kept_from_its_end_on, what_is_unpublished_is_not_deleted, old_rejections_are_deleted,
                 of_rejections_only_the_newest_are_kept;
         }

@@ -223,6 +223,7 @@ counted! {
     fn pauses() -> Vec<Pause>;
     fn outlook() -> Vec<Outlook>;
     fn counts() -> Counts;
+    fn ages(late: Timestamp) -> Ages;
     fn size() -> u64;
     fn probe() -> ();
     fn prune(keys_before: Timestamp) -> usize;

@@ -268,8 +268,14 @@ fn world(more: usize) -> String {
         )
     };
     let more: String = (0..more).map(one).collect();
-    format!("{}{more}", include_str!("../../examples/world.toml"))
+    let example = include_str!("../../examples/world.toml");
+    let keys = "keys = [{ id = \"resource-key\", secret = \"resource-secret\" }";
+    assert!(example.contains(keys));
+    format!("{}{more}", example.replace(keys, &format!("{keys}, {SESSION}")))
 }
+
+/// Keys of the resource account as a service would hand them out.
+const SESSION: &str = r#"{ id = "STS.issued", secret = "issued-secret", token = "issued-token" }"#;
 
 /// The line of the worker's configuration that tells it from others.
 const NAME: &str = "name = \"worker\"";

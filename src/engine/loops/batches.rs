@@ -130,7 +130,12 @@ impl Engine {
         let said = self.announcer.batch_ended(&mut batch, tally, &summary, now);
         batch.ended_at = Some(now);
         tracing::info!(batch.id = %batch.terms.id, jobs = tally.members, failed = tally.failed(), "a batch has ended");
-        self.commit_batch(batch, tally, vec![said]).await
+        let outcome = batch.outcome(tally);
+        let ended = self.commit_batch(batch, tally, vec![said]).await?;
+        if ended {
+            self.observer.batch_ended(outcome);
+        }
+        Ok(ended)
     }
 
     /// Ends a job that was taken up if its batch has stopped. Returns whether it has.

@@ -101,8 +101,6 @@ impl Engine {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::admin::testing::{engine, incoming};
     use crate::domain::Reason;
@@ -113,7 +111,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_reason_is_looked_for_in_the_records_and_not_in_all_of_them_at_once() {
-        let engine = engine(Arc::new(Metrics::new())).await;
+        let engine = engine(Metrics::new().engine()).await;
         let inbox = Inbox::new(engine.clone(), "crossgrant", "crossgrant.dead");
         for n in 0..7 {
             inbox.take(vec![incoming("bot", &n.to_string())]).await.unwrap();

@@ -60,7 +60,7 @@ mod tests {
 
     #[tokio::test]
     async fn only_who_has_read_what_a_job_would_write_lets_it_write() {
-        let engine = engine(Arc::new(Metrics::new())).await;
+        let engine = engine(Metrics::new().engine()).await;
         let inbox = Inbox::new(engine.clone(), "crossgrant", "crossgrant.dead");
         inbox.take(vec![incoming("bot", "1")]).await.unwrap();
         let uid = engine.store.list(&Filter { limit: 1, ..Filter::default() }).await.unwrap()[0].uid;

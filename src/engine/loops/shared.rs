@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 
-use crate::clock::{Clock, earlier};
+use crate::clock::{Clock, earlier, until};
 use crate::domain::{EventType, InstanceId, JobId, JobUid, Kind, Live};
 use crate::engine::decide::decision::{Context, Decision, Next};
 use crate::engine::decide::event_routes::EventRoutes;
@@ -114,8 +114,34 @@ pub struct Moved {
     swept: bool,
     limited: Option<&'static str>,
     parked: Option<Parked>,
-    /// The batches of the jobs that have ended with it.
-    batches: Vec<JobUid>,
+    /// The jobs that have ended with it.
+    ended: Vec<Ended>,
+}
+
+/// A job that a decision has ended.
+#[derive(Debug, Clone)]
+struct Ended {
+    kind: Kind,
+    state: State,
+    batch: Option<JobUid>,
+    took: Duration,
+    /// How long after the hour that it waited for its effect was seen.
+    after_hour: Option<Duration>,
+}
+
+impl Ended {
+    /// `None` for a job that has not ended.
+    fn of(record: &Record) -> Option<Self> {
+        let at = record.phase.finished_at()?;
+        let hour = record.wait.as_ref().map(|wait| wait.expected_at);
+        Some(Self {
+            kind: record.job.kind,
+            state: record.state(),
+            batch: record.batch(),
+            took: until(record.accepted_at, at),
+            after_hour: hour.zip(record.effective_seen).map(|(hour, seen)| until(hour, seen)),
+        })
+    }
 }
 
 /// A job that a decision has parked, as the log tells of it.
@@ -133,7 +159,7 @@ impl Moved {
         let Decision { record, says, also, .. } = decision;
         let all = std::iter::once(record).chain(also.iter().map(|(other, _)| other));
         Self {
-            batches: all.filter(|record| record.state().is_terminal()).filter_map(Record::batch).collect(),
+            ended: all.filter_map(Ended::of).collect(),
             kind: record.job.kind,
             state: record.state(),
             says: says.iter().copied().chain(also.iter().map(|(_, said)| *said)).collect(),
@@ -282,8 +308,11 @@ impl Engine {
         if !moved.says.is_empty() {
             self.ring();
         }
-        for batch in &moved.batches {
-            self.batches.add(*batch);
+        for Ended { kind, state, batch, took, after_hour } in &moved.ended {
+            if let Some(batch) = batch {
+                self.batches.add(*batch);
+            }
+            self.observer.ended(*kind, *state, *took, *after_hour);
         }
         if moved.swept {
             self.hours.notify_one();

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{EventType, Kind};
+use crate::engine::batch::BatchOutcome;
 use crate::engine::record::State;
 
 /// Is told what happens. By default it ignores everything.
@@ -21,11 +22,20 @@ pub trait Observer: Send + Sync + 'static {
     /// A commit left a job in this state.
     fn moved(&self, _kind: Kind, _to: State) {}
 
+    /// A job ended, so long after it was accepted. If it waited for an hour, its effect was seen so long after the hour.
+    fn ended(&self, _kind: Kind, _as: State, _took: Duration, _after_hour: Option<Duration>) {}
+
+    /// A batch ended.
+    fn batch_ended(&self, _as: BatchOutcome) {}
+
     /// An hourly limit parked a job; `setting` is its key in `[limits]`.
     fn limited(&self, _setting: &'static str) {}
 
     /// A pass of the sweep ended: jobs that were due, API calls made, jobs confirmed.
     fn swept(&self, _jobs: usize, _calls: usize, _confirmed: usize, _took: Duration) {}
+
+    /// At this time the sweep had read everything that was due for it, or it began to run.
+    fn sweep_is_done(&self, _at: Timestamp) {}
 
     /// How far the machine's clock is ahead of the cloud's.
     fn clock_ahead(&self, _by: SignedDuration) {}

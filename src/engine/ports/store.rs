@@ -351,6 +351,22 @@ pub struct Counts {
 /// metrics are read every few seconds.
 pub const PARKED_READ: u32 = 10_000;
 
+/// How old things are, for the metrics, and what is counted by age.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ages {
+    /// When the oldest job of each state was accepted, of those that are no ends.
+    pub oldest: BTreeMap<State, Timestamp>,
+    /// Waiting jobs that are overdue; at most [`PARKED_READ`] are read.
+    pub overdue: u64,
+    /// When the first event was said that waits to be published and that no queue has refused, be it for the exchange or as a
+    /// reply.
+    pub unpublished: Option<Timestamp>,
+    /// Batches that have not ended.
+    pub open_batches: u64,
+    /// When the oldest of them was accepted.
+    pub oldest_batch: Option<Timestamp>,
+}
+
 /// The jobs of a state that go on by themselves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outlook {
@@ -573,6 +589,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Counts for the metrics.
     async fn counts(&self) -> Result<Counts, StoreError>;
+
+    /// How old things are. No job is overdue that was accepted at `late` or after it.
+    async fn ages(&self, late: Timestamp) -> Result<Ages, StoreError>;
 
     /// How much room it takes where it is kept, in bytes.
     async fn size(&self) -> Result<u64, StoreError>;

@@ -35,6 +35,9 @@ words! {
 }
 
 impl State {
+    /// The states that are no ends.
+    pub const OPEN: [Self; 4] = [Self::Queued, Self::Running, Self::Waiting, Self::Parked];
+
     /// Whether nothing more happens to the job.
     pub fn is_terminal(self) -> bool {
         matches!(self, Self::Completed | Self::Planned | Self::Failed | Self::Superseded | Self::Cancelled)
@@ -60,6 +63,13 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_job_is_open_or_has_ended() {
+        for state in State::ALL {
+            assert_ne!(State::OPEN.contains(&state), state.is_terminal(), "{state:?}");
+        }
+    }
 
     #[test]
     fn every_pair_of_states_is_decided_as_the_diagram_shows() {

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use tokio_postgres::Row;
 
 use super::connection::{Connection, Pipeline, Values};
 use super::error::PgError;
-use crate::engine::ports::store::{Counts, Outlook, PARKED_READ};
+use crate::engine::ports::store::{Ages, Counts, Outlook, PARKED_READ};
 use crate::engine::record::State;
 use crate::store::row;
 
@@ -69,6 +70,39 @@ pub(super) async fn read(conn: &Connection) -> Result<Counts, PgError> {
         counts.parked = row::count_parked(&read, parked);
     }
     Ok(counts)
+}
+
+/// How old things are. Each query reads the first entry of an index, and those of the jobs that can be overdue.
+pub(super) async fn ages(conn: &Connection, late: Timestamp) -> Result<Ages, PgError> {
+    let mut ages = Ages::default();
+    let sql = "SELECT state, (SELECT accepted_us FROM jobs WHERE jobs.state = open.state ORDER BY uid LIMIT 1)
+        FROM unnest($1::text[]) AS open(state)";
+    let open = State::OPEN.map(State::as_str);
+    for row in conn.query(sql, &[&&open[..]]).await? {
+        let oldest: Option<i64> = row.get(1);
+        if let Some(us) = oldest {
+            ages.oldest.insert(row::state(row.get(0))?, row::time(us));
+        }
+    }
+    let sql = "SELECT (SELECT count(*) FROM
+          (SELECT record FROM jobs WHERE state = 'waiting' AND uid < $1 ORDER BY uid LIMIT $2) AS late
+          WHERE strpos(record, $3) > 0),
+        (SELECT count(*) FROM batches WHERE ended_us IS NULL),
+        (SELECT min(accepted_us) FROM batches WHERE ended_us IS NULL)";
+    let values: Values<'_> = &[&row::first_uid(late), &i64::from(PARKED_READ), &row::OVERDUE];
+    let row = conn.query_one(sql, values).await?;
+    ages.overdue = row.get::<_, i64>(0).unsigned_abs();
+    ages.open_batches = row.get::<_, i64>(1).unsigned_abs();
+    ages.oldest_batch = row.get::<_, Option<i64>>(2).map(row::time);
+    for lane in ["IS NULL", "IS NOT NULL"] {
+        let sql = format!(
+            "SELECT e.body FROM outbox o JOIN events e ON e.uid = o.uid AND e.sequence = o.sequence
+             WHERE o.queue {lane} AND o.due_us IS NULL ORDER BY o.number LIMIT 1"
+        );
+        let body = conn.query(&sql, &[]).await?.first().and_then(|row| row::said_at(row.get(0)));
+        ages.unpublished = [ages.unpublished, body].into_iter().flatten().min();
+    }
+    Ok(ages)
 }
 
 /// What goes on by itself.

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, params};
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension as _, params};
 
-use crate::domain::Kind;
-use crate::engine::ports::store::{Counts, Outlook, PARKED_READ, StoreError};
+use super::row::Uid;
+use crate::domain::{JobUid, Kind};
+use crate::engine::ports::store::{Ages, Counts, Outlook, PARKED_READ, StoreError};
 use crate::engine::record::State;
 use crate::store::row;
 
@@ -56,6 +58,36 @@ pub(super) fn read(conn: &Connection) -> Result<Counts, StoreError> {
         counts.parked = row::count_parked(&read.collect::<rusqlite::Result<Vec<_>>>()?, parked);
     }
     Ok(counts)
+}
+
+/// How old things are. Each query reads the first entry of an index, and those of the jobs that can be overdue.
+pub(super) fn ages(conn: &Connection, late: Timestamp) -> Result<Ages, StoreError> {
+    let mut ages = Ages::default();
+    let mut first = conn.prepare_cached("SELECT accepted_us FROM jobs WHERE state = ?1 ORDER BY uid LIMIT 1")?;
+    for state in State::OPEN {
+        let oldest: Option<i64> = first.query_row([state.as_str()], |row| row.get(0)).optional()?;
+        ages.oldest.extend(oldest.map(|us| (state, row::time(us))));
+    }
+    let overdue: i64 = conn
+        .prepare_cached(
+            "SELECT count(*) FROM (SELECT record FROM jobs WHERE state = 'waiting' AND uid < ?1 ORDER BY uid LIMIT ?2)
+             WHERE instr(record, ?3) > 0",
+        )?
+        .query_row(params![Uid(JobUid(row::first_uid(late))), PARKED_READ, row::OVERDUE], |row| row.get(0))?;
+    ages.overdue = overdue.unsigned_abs();
+    let mut first = conn.prepare_cached(
+        "SELECT e.body FROM outbox o JOIN events e ON e.uid = o.uid AND e.sequence = o.sequence
+         WHERE (o.exchange = '') = ?1 AND o.due_us IS NULL ORDER BY o.number LIMIT 1",
+    )?;
+    for replies in [false, true] {
+        let body: Option<Vec<u8>> = first.query_row([replies], |row| row.get(0)).optional()?;
+        ages.unpublished = [ages.unpublished, body.and_then(|body| row::said_at(&body))].into_iter().flatten().min();
+    }
+    let (open, oldest): (i64, Option<i64>) = conn
+        .prepare_cached("SELECT count(*), min(accepted_us) FROM batches WHERE ended_us IS NULL")?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    (ages.open_batches, ages.oldest_batch) = (open.unsigned_abs(), oldest.map(row::time));
+    Ok(ages)
 }
 
 /// What goes on by itself.

@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use super::fixtures::*;
 use crossgrant::domain::{AccountUid, Kind, Reason};
-use crossgrant::engine::ports::store::{Counts, Filter, LeaseUse, Message, Outlook, Store, Taken};
-use crossgrant::engine::record::{Ending, Phase, Record, State, Turn};
+use crossgrant::engine::ports::store::{Ages, Counts, Filter, LeaseUse, Message, Outlook, Store, Taken};
+use crossgrant::engine::record::{Ending, Phase, Record, State, Turn, Wait};
+
+use jiff::Timestamp;
 
 type S = Arc<dyn Store>;
 
@@ -70,6 +72,39 @@ pub async fn parked_and_held_jobs_are_counted_by_cause(store: S) {
     let parked = [((Some(Reason::GaveUp), true), 1), ((Some(Reason::GaveUp), false), 2)];
     let parked = parked.into_iter().chain([((Some(Reason::CredentialRefused), false), 1)]).collect();
     assert_eq!((counts.parked, counts.held), (parked, [(account("1688000000000001"), 1)].into()));
+}
+
+pub async fn ages_are_those_of_the_oldest(store: S) {
+    let late = at(4 * 3600);
+    assert_eq!(store.ages(late).await.unwrap(), Ages::default());
+    take(&*store, &[record(1), record(2), record(3), in_batch(record(4), "B", 9)]).await;
+    let waits = |overdue| {
+        move |record: Record| {
+            let record = waiting(running(record), at(9));
+            let wait = record.wait.map(|wait| Wait { overdue, ..wait });
+            Record { why: "it says \"overdue\":true".into(), wait, ..record }
+        }
+    };
+    set(&*store, 2, waits(true)).await;
+    set(&*store, 3, waits(false)).await;
+    let mut said = change(load(&*store, 4).await, LeaseUse::None);
+    said.outbound = vec![event(4, 2, false)];
+    said.outbound[0].outgoing.body = r#"{"time": "2026-11-03T10:00:04Z"}"#.into();
+    store.commit(said).await.unwrap();
+    let first = |n| record(n).accepted_at;
+    let ages = store.ages(late).await.unwrap();
+    assert_eq!(ages.oldest, [(State::Queued, first(1)), (State::Waiting, first(2))].into());
+    assert_eq!((ages.overdue, ages.open_batches), (1, 1));
+    assert_eq!(ages.oldest_batch, Some(new_batch(&in_batch(record(4), "B", 9)).unwrap().batch.accepted_at));
+    assert_eq!(ages.unpublished, None, "the first one does not tell its time");
+    let before: Vec<i64> = store.queued(0, 100).await.iter().map(|q| q.number).collect();
+    let (last, others) = before.split_last().unwrap();
+    store.mark(others, &[]).await;
+    assert_eq!(store.ages(late).await.unwrap().unpublished, Some(at(4)));
+    store.mark(&[*last], &[]).await;
+    assert_eq!(store.ages(late).await.unwrap().unpublished, None);
+    // Nothing that was accepted since 1970 can be overdue, so no record is read.
+    assert_eq!(store.ages(Timestamp::UNIX_EPOCH).await.unwrap().overdue, 0);
 }
 
 pub async fn what_goes_on_by_itself_is_told(store: S) {
