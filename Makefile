@@ -85,7 +85,7 @@ packaging:
 	env -u HTTP_PROXY -u HTTPS_PROXY -u http_proxy -u https_proxy PYTHONPATH=tests/outside \
 	  $(JUDGES)/bin/python -B -W error::ResourceWarning -m unittest discover -s tests/packaging
 
-## The example clients (examples/clients) on a real broker: 300 grants each, and the client killed among them. Installs Node.js and
+## The example clients (examples/clients) on a real broker: 300 grants each, and the client killed among them; curl.sh by `make test`. Installs Node.js and
 ## Python's venv from Debian if they are missing, and what the clients pin from the package indexes of their languages.
 clients: setup
 	$(CARGO) build --bin crossgrant
