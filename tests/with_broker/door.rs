@@ -28,7 +28,7 @@ fn message(id: &str) -> DoorMessage {
 async fn known(settings: &BrokerSettings, count: usize) -> Vec<Result<Option<String>, Code>> {
     let journal = Journal::new(true);
     let consuming = Consuming::start(settings, &journal);
-    journal.has(count).await;
+    soon("the messages", journal.taken.subscribe().wait_for(|taken| taken.len() >= count)).await.unwrap();
     assert!(consuming.stop().await.clean);
     let known = |taken: &Incoming| taken.unproven.as_ref().map_or(Ok(taken.user_id.clone()), |fault| Err(fault.code));
     journal.taken.borrow().iter().map(known).collect()

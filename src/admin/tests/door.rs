@@ -116,6 +116,22 @@ impl House {
         (status, serde_json::from_str(&body).unwrap_or_default())
     }
 
+    /// Does something while time passes.
+    async fn in_time<T>(&self, doing: impl Future<Output = T>) -> T {
+        let passing = async {
+            loop {
+                tokio::task::yield_now().await;
+                if let Some(next) = self.clock.next_wake() {
+                    self.clock.advance_to(next);
+                }
+            }
+        };
+        tokio::select! {
+            done = doing => done,
+            () = passing => unreachable!("time does not end"),
+        }
+    }
+
     fn is(&self, way: Way) {
         *self.queue.way.lock().unwrap() = way;
     }
@@ -245,6 +261,9 @@ async fn a_rejection_by_the_intake_is_the_answer() {
     }
     // An earlier rejection of the same job is not taken for that of this message.
     house.worker.engine.policy.set(Policy::everybody());
+    house.is(Way::Queued);
+    assert_eq!(house.in_time(house.submit(&[], &job("NET-2", 1))).await.1["state"], "published");
+    house.is(Way::Through);
     assert_eq!(house.submit(&[], &job("NET-2", 1)).await.1["state"], "accepted");
 }
 
@@ -261,19 +280,7 @@ async fn the_answer_says_what_is_known_of_a_message() {
     // In the queue, and no worker comes to it.
     house.is(Way::Queued);
     let asked = job("a b/1", 1);
-    let submitting = house.submit(&[], &asked);
-    let moving = async {
-        loop {
-            tokio::task::yield_now().await;
-            if let Some(next) = house.clock.next_wake() {
-                house.clock.advance_to(next);
-            }
-        }
-    };
-    let (status, posted) = tokio::select! {
-        posted = submitting => posted,
-        () = moving => unreachable!("it does not end"),
-    };
+    let (status, posted) = house.in_time(house.submit(&[], &asked)).await;
     assert_eq!((status, &posted["state"], &posted["uid"]), (202, &json!("published"), &Value::Null));
     assert_eq!(posted["at"], "/v1/jobs/http%3Abot%2Fa%20b%2F1");
     house.is(Way::Through);
@@ -367,19 +374,8 @@ async fn a_stream_ends_after_a_while_and_when_the_worker_stops_and_there_are_not
     house.submit(&[], &job("NET-1", 1)).await;
     let stream = [("accept", "text/event-stream"), ("last-event-id", "1")];
     let path = "/v1/jobs/NET-1/events";
-    let moving = async {
-        loop {
-            tokio::task::yield_now().await;
-            if let Some(next) = house.clock.next_wake() {
-                house.clock.advance_to(next);
-            }
-        }
-    };
     let began = house.clock.now();
-    let silent = tokio::select! {
-        said = house.ask("GET", path, "s3cr3t-of-bot", &stream, "") => said.2,
-        () = moving => unreachable!("it does not end"),
-    };
+    let silent = house.in_time(house.ask("GET", path, "s3cr3t-of-bot", &stream, "")).await.2;
     assert_eq!(silent, "retry: 1000\n\n:\n\n:\n\n");
     assert_eq!(house.clock.now().duration_since(began).as_secs(), 25);
 
