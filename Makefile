@@ -96,7 +96,7 @@ packaging:
 alarm-record: setup
 	$(CARGO) test --test promises -- --ignored --test-threads=3 real_processes::alarms::$(FAULT)
 
-## The example clients (examples/clients) on a real broker: 300 grants each, and the client killed among them. Installs Node.js and
+## The example clients (examples/clients) on a real broker: 300 grants each, and the client killed among them; curl.sh by `make test`. Installs Node.js and
 ## Python's venv from Debian if they are missing, and what the clients pin from the package indexes of their languages.
 clients: setup
 	$(CARGO) build --bin crossgrant

@@ -7,7 +7,9 @@
 //! | `GET /metrics` | nothing | OpenMetrics |
 //! | `GET /v1/status` | reader | what needs a person, with the command for it; what goes on by itself; accounts, checks, messages |
 //! | `GET /v1/jobs` | reader | jobs with their explanations, newest first; filters as below, `before`, `limit` |
-//! | `GET /v1/jobs/{reference}` | reader | one job with its explanation and events; by uid, by `requester/id`, or by an id that only one requester has, percent-encoded |
+//! | `POST /v1/jobs` | submitter | takes a job, or a message with all jobs of a batch: 202 once the broker has confirmed it; header `Idempotency-Key`. Of no other role |
+//! | `GET /v1/jobs/{reference}` | submitter | one job with its explanation and events; by uid, by `requester/id`, or by an id that only one requester has, percent-encoded |
+//! | `GET /v1/jobs/{reference}/events` | submitter | the events of a job after number `after`; with `Accept: text/event-stream` as they happen |
 //! | `POST /v1/jobs/{reference}/cancel` | operator | ends a job or undoes it; 409 when the job is not in a state for it |
 //! | `POST /v1/jobs/{reference}/resume` | operator | lets a parked job go on; 409 likewise |
 //! | `POST /v1/jobs/{reference}/release` | operator | lets the other jobs on the instance of a half-done job go on; 409 likewise |
@@ -19,7 +21,8 @@
 //! | `GET /v1/bulk/approve` | reader | likewise |
 //! | `POST /v1/bulk/approve` | approver | likewise, of the jobs that an hourly limit has parked |
 //! | `GET /v1/batches` | reader | batches with their jobs counted by state, the last accepted first; `open=true` those that have not ended; `before`, `limit` |
-//! | `GET /v1/batches/{reference}` | reader | one batch with its events; by uid, by `requester/id`, or by an id that only one requester has, percent-encoded |
+//! | `GET /v1/batches/{reference}` | submitter | one batch with its events; by uid, by `requester/id`, or by an id that only one requester has, percent-encoded |
+//! | `GET /v1/batches/{reference}/events` | submitter | the events of a batch, likewise |
 //! | `GET /v1/accounts` | reader | the accounts: their site, kind and end of their keys, whether the cloud takes these, their budget |
 //! | `GET /v1/accounts/paused` | reader | the paused accounts |
 //! | `POST /v1/accounts/{uid}/pause` | operator | pauses an account; needs `by` and `reason` |
@@ -45,13 +48,15 @@
 //! code of a fault), `requester`, `since` and `until`.
 //!
 //! A role comes with a token (`Authorization: Bearer …`), on the loopback too, and includes the roles before it: reader, operator,
-//! approver. Probes and scrapers carry no secrets, so what needs nothing shows nothing of a job: `/readyz` without a token names
+//! approver. A submitter is none of these: its token submits as the requester `http:` and the name of the token, and sees what that
+//! requester has submitted; the paths for it answer the other roles too, except that they do not submit. Probes and scrapers carry no secrets, so what needs nothing shows nothing of a job: `/readyz` without a token names
 //! the checks and leaves out their details, and the labels of `/metrics` name accounts of the configuration, operations, kinds,
 //! steps and codes only.
 //!
 //! A web page in somebody's browser can reach this port too. So requests with a foreign `Host`, `Origin` or `Sec-Fetch-Site` are
 //! refused, except `/healthz`.
 
+mod access;
 mod accounts;
 pub(crate) mod api;
 mod auth;
@@ -66,6 +71,7 @@ mod dead_filter;
 mod dead_groups;
 mod dead_view;
 mod error;
+mod event_stream;
 mod explain;
 mod filter;
 mod foreign;
@@ -75,6 +81,7 @@ mod jobs;
 mod listening;
 mod mandate;
 mod needs;
+mod open_door;
 mod overview;
 mod parts;
 mod query;
@@ -82,6 +89,7 @@ mod recent;
 mod reload;
 mod routes;
 mod status;
+mod submit;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -97,6 +105,7 @@ pub use connections::{ConnectionLimits, serve};
 pub use dead_groups::{DeadGroup, DeadGroups};
 pub use dead_view::{Dropped, KeptMessage, RejectionPage, RejectionView, Replayed, Undeliverable, UndeliverablePage};
 pub use error::ApiError;
+pub use event_stream::EventsAfter;
 pub use explain::{Explanation, explain};
 pub use history::{MatchingEvents, ReplayedEvents};
 pub use jobs::{JobPage, JobRow, JobView};
@@ -105,4 +114,5 @@ pub use needs::Need;
 pub use parts::{Admin, AdminParts};
 pub use reload::{ConfigChange, Reload, Reloaded};
 pub use status::{AccountStatus, GoesOn, OpenBatches, Status};
+pub use submit::{Posted, PostedState};
 pub use tokens::{ADMIN, AdminRole, AdminToken, AdminTokens, Authority, LOCAL, is_name};

@@ -7,6 +7,7 @@ pub mod contract;
 mod duration;
 mod event;
 mod hours;
+pub mod idempotency_key;
 mod ids;
 mod instance;
 mod job;

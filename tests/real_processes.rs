@@ -15,6 +15,7 @@ mod clients;
 mod clock_set;
 mod commands;
 mod database;
+mod door;
 mod events;
 mod guards;
 mod intake;

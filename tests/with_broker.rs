@@ -30,6 +30,7 @@ use crate::support::{scratch, shared_rabbit};
 
 mod apsaramq;
 mod consuming;
+mod door;
 mod inspecting;
 mod poison;
 mod publishing;

@@ -3,6 +3,7 @@
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
+use super::access::Access;
 use super::accounts::{AccountsView, Paused, Unpaused};
 use super::batches::{BatchPage, BatchView};
 use super::bulk::{BulkDone, Matching};
@@ -10,13 +11,15 @@ use super::checks::Readiness;
 use super::dead_filter::DEAD_FILTERS;
 use super::dead_groups::DeadGroups;
 use super::dead_view::{Dropped, RejectionPage, RejectionView, Replayed, UndeliverablePage};
+use super::event_stream::EventsAfter;
 use super::filter::FILTERS;
 use super::history::{MatchingEvents, ReplayedEvents};
 use super::jobs::{JobPage, JobView};
 use super::mandate::SAID;
 use super::reload::Reloaded;
-use super::routes::{Access, routes};
+use super::routes::routes;
 use super::status::Status;
+use super::submit::Posted;
 use super::tokens::AdminRole;
 use crate::engine::guards::Pause;
 use crate::engine::record::Record;
@@ -31,6 +34,8 @@ pub(crate) struct ApiOperation {
     pub path: &'static str,
     /// The lowest role that may call it; `None` for everybody.
     pub role: Option<AdminRole>,
+    /// Whether a submitter may call it too, for what it has submitted.
+    pub own: bool,
     /// What it does, in one sentence.
     pub says: &'static str,
     /// The names of its query parameters.
@@ -75,7 +80,23 @@ fn rows() -> Vec<Row> {
             json::<Status>(),
         ),
         ("get", "/v1/jobs", "listJobs", "Lists jobs, newest first.", bulk(), json::<JobPage>()),
+        (
+            "post",
+            "/v1/jobs",
+            "submitJobs",
+            "Submits a job, or all jobs of a batch; answers 202.",
+            vec![],
+            json::<Posted>(),
+        ),
         ("get", "/v1/jobs/{reference}", "showJob", "Shows a job with its events.", vec![], json::<JobView>()),
+        (
+            "get",
+            "/v1/jobs/{reference}/events",
+            "jobEvents",
+            "Gives the events of a job after a number, as JSON or as a stream.",
+            vec!["after"],
+            json::<EventsAfter>(),
+        ),
         ("post", "/v1/jobs/{reference}/cancel", "cancelJob", "Ends a job, or undoes it.", said(), json::<Record>()),
         ("post", "/v1/jobs/{reference}/resume", "resumeJob", "Lets a parked job go on.", said(), json::<Record>()),
         (
@@ -130,6 +151,14 @@ fn rows() -> Vec<Row> {
             json::<BatchPage>(),
         ),
         ("get", "/v1/batches/{reference}", "showBatch", "Shows a batch with its events.", vec![], json::<BatchView>()),
+        (
+            "get",
+            "/v1/batches/{reference}/events",
+            "batchEvents",
+            "Gives the events of a batch after a number, as JSON or as a stream.",
+            vec!["after"],
+            json::<EventsAfter>(),
+        ),
         ("get", "/v1/accounts", "listAccounts", "Lists the accounts of this worker.", vec![], json::<AccountsView>()),
         ("get", "/v1/accounts/paused", "listPaused", "Lists the paused accounts.", vec![], json::<Paused>()),
         (
@@ -223,11 +252,9 @@ pub(crate) fn operations() -> Vec<ApiOperation> {
     let described = |route: super::routes::Route| {
         let at = rows.iter().position(|(method, path, ..)| (*method, *path) == (route.method, route.path))?;
         let (method, path, name, says, takes, answers) = rows.remove(at);
-        let role = match route.access {
-            Access::Open => None,
-            Access::Needs(role) => Some(role),
-        };
-        Some(ApiOperation { name, method, path, role, says, takes, answers })
+        let own = route.access == Access::Own;
+        let role = if own { Some(AdminRole::Reader) } else { route.access.lowest() };
+        Some(ApiOperation { name, method, path, role, own, says, takes, answers })
     };
     routes().into_iter().filter_map(described).collect()
 }
@@ -258,7 +285,7 @@ pub(crate) fn parameter(name: &str) -> &'static str {
         "type" => "The type of the events.",
         "older-than" => "Accepted as long ago, or longer.",
         "before" => "The `next` of the page before, or the `before` of the call before.",
-        "after" => "The `next` of the page before.",
+        "after" => "The `next` of the page before; of events the `after` of the answer before, which is 0 at first.",
         "limit" => "The size of the page, 1 to 1000.",
         "expect" => "How many there have to be; otherwise nothing is done (409).",
         "number" => "The number of a message; may be there several times.",

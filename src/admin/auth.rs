@@ -1,4 +1,4 @@
-//! Who may do what: the token of a request, and the role that its path needs.
+//! Who may do what: the token of a request, and for whom its path is.
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -6,27 +6,31 @@ use axum::response::{IntoResponse, Response};
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
+use super::access::Access;
 use super::error::ApiError;
 use super::parts::Admin;
 use super::tokens::{AdminRole, Authority};
 
-/// Lets a request pass whose token has the role, and tells the handler the [`Authority`].
+/// Lets a request pass whose token is one for the path, and tells the handler the [`Authority`].
 pub(super) async fn require(
-    State((admin, role)): State<(Admin, AdminRole)>,
+    State((admin, access)): State<(Admin, Access)>,
     mut request: Request,
     next: Next,
 ) -> Response {
     match admin.authority(request.headers()) {
-        Ok(authority) if authority.role >= role => {
+        Ok(authority) if access.admits(authority.role) => {
             request.extensions_mut().insert(authority);
-            if role == AdminRole::Reader {
+            if !access.changes() {
                 return next.run(request).await;
             }
             // A command is carried out to its end, whatever becomes of its connection: one that is committed also has to be
             // told to the loops.
             tokio::spawn(next.run(request)).await.unwrap_or_else(|_| ApiError::TimedOut.into_response())
         }
-        Ok(Authority { token, role: has, .. }) => ApiError::Forbidden { token, has, needs: role }.into_response(),
+        Ok(Authority { token, role: has, .. }) => {
+            let needs = access.lowest().unwrap_or(AdminRole::Reader);
+            ApiError::Forbidden { token, has, needs }.into_response()
+        }
         Err(error) => error.into_response(),
     }
 }

@@ -2,17 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
+use axum::{Extension, Json};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::error::ApiError;
 use super::filter;
+use super::jobs::own_id;
 use super::parts::Admin;
 use super::query::{bad, limit, pairs, parsed, unknown};
+use super::tokens::Authority;
 use crate::domain::{BatchId, JobUid, Requester};
 use crate::engine::batch::{Batch, Tally};
 use crate::engine::ports::store::{Filter, StoreError};
@@ -80,10 +82,10 @@ pub(super) async fn list(State(admin): State<Admin>, RawQuery(query): RawQuery) 
 
 pub(super) async fn show(
     State(admin): State<Admin>,
+    Extension(authority): Extension<Authority>,
     reference: Result<Path<String>, PathRejection>,
 ) -> Result<Json<BatchView>, ApiError> {
-    let Path(reference) = reference.map_err(|error| ApiError::BadRequest(error.body_text()))?;
-    let found = admin.find_batch(&reference).await?;
+    let found = admin.find_batch_for(&authority, reference).await?;
     let events = admin.parts().engine.store.events(found.0.uid).await?;
     let events = events.iter().map(|text| serde_json::from_str(text).unwrap_or_else(|_| text.as_str().into()));
     Ok(Json(BatchView { events: events.collect(), batch: BatchRow::new(found) }))
@@ -102,6 +104,27 @@ impl Admin {
             filter.batch = Some(self.find_batch(&reference).await?.0.uid);
         }
         Ok(filter)
+    }
+
+    /// The batch that a path names, if the token may see it.
+    pub(super) async fn find_batch_for(
+        &self,
+        authority: &Authority,
+        reference: Result<Path<String>, PathRejection>,
+    ) -> Result<(Batch, Tally), ApiError> {
+        let Path(reference) = reference.map_err(|error| ApiError::BadRequest(error.body_text()))?;
+        let Some(own) = authority.sees_only() else { return self.find_batch(&reference).await };
+        let uid = match (reference.parse(), BatchId::parse(own_id(&reference, &own))) {
+            (Ok(uid), _) => Some(uid),
+            (_, Ok(id)) => Some(id.uid(&own)),
+            _ => None,
+        };
+        let found = match uid {
+            Some(uid) => self.parts().engine.store.batch(uid).await?,
+            None => None,
+        };
+        let none = || ApiError::NotFound(format!("{own} has no batch {reference}"));
+        found.filter(|(batch, _)| batch.requester == own).ok_or_else(none)
     }
 
     /// The batch that a reference names: by uid, by requester and id, or by an id that only one requester has.

@@ -2,13 +2,19 @@
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
-use http::header::WWW_AUTHENTICATE;
+use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{Method, StatusCode, Uri};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::tokens::AdminRole;
+use crate::domain::contract::{Fault, summary};
 use crate::engine::loops::commands::CommandError;
+use crate::engine::loops::door::NotSubmitted;
+use crate::engine::ports::door::NotPublished;
 use crate::engine::ports::store::StoreError;
+
+/// After how many seconds it may be worth while to ask again.
+const RETRY: &str = "2";
 
 /// Why a request was refused or failed. Its codes are stable names.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +47,31 @@ pub enum ApiError {
     /// 403: a web page of somebody else has made a browser send it.
     #[error("{0}: requests of web pages are refused; use `crossgrant`, or send the request without this header")]
     ForeignOrigin(String),
+    /// 403: the worker takes no jobs over HTTP.
+    #[error(
+        "this worker takes no jobs over HTTP: give `[door]` a key in the configuration of every worker, and restart them"
+    )]
+    DoorClosed,
+    /// 403: no allow-rule lets the requester have this.
+    #[error("{0}; nothing was published")]
+    NotAllowed(String),
+    /// 422: what is wrong with a job; it does not become one.
+    #[error("{message}")]
+    JobRefused {
+        /// All of it, for people.
+        message: String,
+        /// Each fault, with `at`, `code` and `message`.
+        faults: Value,
+    },
+    /// 429: too much is asked for at a time. Nothing was done.
+    #[error("{0}; nothing was done: ask again in a moment")]
+    Busy(&'static str),
+    /// 503: the broker did not take the job.
+    #[error("the broker has not taken it, and nothing will come of it: {0}; send it again later")]
+    NoBroker(String),
+    /// 504: it is not known whether the broker has the job.
+    #[error("it may have been taken: {0}; send it again with the same id, which cannot make a second job of it")]
+    NotConfirmed(String),
     /// 503: there was no answer in time.
     #[error("the worker found no answer in time; a command may have been carried out all the same: look again")]
     TimedOut,
@@ -89,6 +120,12 @@ codes! {
     Self::CommandsOff => FORBIDDEN "commands-off",
     Self::ForeignHost(_) => FORBIDDEN "foreign-host",
     Self::ForeignOrigin(_) => FORBIDDEN "foreign-origin",
+    Self::DoorClosed => FORBIDDEN "door-closed",
+    Self::NotAllowed(_) => FORBIDDEN "not-allowed",
+    Self::JobRefused { .. } => UNPROCESSABLE_ENTITY "job-refused",
+    Self::Busy(_) => TOO_MANY_REQUESTS "busy",
+    Self::NoBroker(_) => SERVICE_UNAVAILABLE "no-broker",
+    Self::NotConfirmed(_) => GATEWAY_TIMEOUT "not-confirmed",
     Self::TimedOut => SERVICE_UNAVAILABLE "timed-out",
     Self::BadRequest(_) => BAD_REQUEST "bad-request",
     Self::Ambiguous(_) => CONFLICT "ambiguous",
@@ -101,6 +138,30 @@ codes! {
     Self::Store(StoreError::Refused(_)) => INTERNAL_SERVER_ERROR "store-refused",
     Self::Store(StoreError::Corrupt(_)) => INTERNAL_SERVER_ERROR "store-corrupt",
     Self::Store(StoreError::Lost(_)) => INTERNAL_SERVER_ERROR "store-lost",
+}
+
+impl ApiError {
+    /// What is wrong with a job.
+    pub(super) fn faults(faults: &[Fault]) -> Self {
+        Self::JobRefused { message: summary(faults), faults: json!(faults) }
+    }
+}
+
+impl From<NotSubmitted> for ApiError {
+    fn from(error: NotSubmitted) -> Self {
+        match error {
+            NotSubmitted::NotAllowed(why) => Self::NotAllowed(why),
+            NotSubmitted::Differs(faults) => Self::faults(&faults),
+            NotSubmitted::Rejected(uid, faults) => {
+                let said = |fault: &Value| Some(format!("{}: {}", fault["at"].as_str()?, fault["message"].as_str()?));
+                let said: Vec<String> = faults.as_array().into_iter().flatten().filter_map(said).collect();
+                Self::JobRefused { message: format!("{} (rejected as {uid})", said.join("; ")), faults }
+            }
+            NotSubmitted::NotPublished(NotPublished::NotTaken(why)) => Self::NoBroker(why),
+            NotSubmitted::NotPublished(NotPublished::Unconfirmed(why)) => Self::NotConfirmed(why),
+            NotSubmitted::Store(error) => Self::Store(error),
+        }
+    }
 }
 
 impl From<CommandError> for ApiError {
@@ -120,7 +181,14 @@ impl IntoResponse for ApiError {
         if status.is_server_error() {
             tracing::warn!(error = %self, "admin request failed");
         }
-        let mut response = (status, Json(json!({"code": code, "message": self.to_string()}))).into_response();
+        let mut body = json!({"code": code, "message": self.to_string()});
+        if let Self::JobRefused { faults, .. } = &self {
+            body["faults"] = faults.clone();
+        }
+        let mut response = (status, Json(body)).into_response();
+        if let Self::Busy(_) | Self::NoBroker(_) | Self::NotConfirmed(_) = &self {
+            response.headers_mut().insert(RETRY_AFTER, http::HeaderValue::from_static(RETRY));
+        }
         if status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(WWW_AUTHENTICATE, http::HeaderValue::from_static("Bearer"));
         }

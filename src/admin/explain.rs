@@ -41,6 +41,12 @@ pub fn explain(record: &Record, first: Option<&Record>, can_cancel: bool, now: T
 }
 
 impl Explanation {
+    /// The same, for who may not see the job that comes first.
+    pub fn blocked_by_another(self) -> Self {
+        let why = "a job of another requester on the same instance comes first".into();
+        Self { why, next: "starts when that job has ended or waits for the hour".into(), blocker: None, ..self }
+    }
+
     /// The same, of a job one of whose accounts is refused, as the sentence `why` says. A job that waits for a person or has ended
     /// does not wait for that.
     pub fn held(self, record: &Record, why: Option<String>) -> Self {

@@ -10,6 +10,7 @@ use http::{HeaderMap, StatusCode};
 
 use super::checks::{HealthCheck, Readiness};
 use super::parts::Admin;
+use super::tokens::AdminRole;
 use crate::broker::{Link, LinkStatus};
 use crate::clock::earlier;
 use crate::domain::{AccountUid, Kind, whole_second};
@@ -28,7 +29,7 @@ pub(super) async fn alive() -> &'static str {
 
 pub(super) async fn ready(State(admin): State<Admin>, headers: HeaderMap) -> Response {
     let mut readiness = admin.readiness().await;
-    if admin.authority(&headers).is_err() {
+    if !admin.authority(&headers).is_ok_and(|authority| authority.role >= AdminRole::Reader) {
         readiness.checks.iter_mut().for_each(|check| check.detail = None);
     }
     let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

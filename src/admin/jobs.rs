@@ -1,8 +1,8 @@
 //! Jobs: listing them, showing one, and finding the one that a path names.
 
-use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
+use axum::{Extension, Json};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -11,6 +11,7 @@ use super::error::ApiError;
 use super::explain::{Explanation, explain};
 use super::parts::Admin;
 use super::query::{limit, parsed};
+use super::tokens::Authority;
 use crate::domain::{JobId, JobUid, Requester};
 use crate::engine::decide::command::Command;
 use crate::engine::loops::listing::Listing;
@@ -65,10 +66,16 @@ pub(super) async fn list(State(admin): State<Admin>, RawQuery(query): RawQuery) 
 
 pub(super) async fn show(
     State(admin): State<Admin>,
+    Extension(authority): Extension<Authority>,
     reference: Result<Path<String>, PathRejection>,
 ) -> Result<Json<JobView>, ApiError> {
-    let job = admin.find(reference).await?;
+    let job = admin.find_for(&authority, reference).await?;
     let explanation = admin.explained(&job).await?;
+    let blocker = match (authority.sees_only(), explanation.blocker) {
+        (Some(own), Some(uid)) => admin.parts().engine.store.load(uid).await?.filter(|job| job.requester != own),
+        _ => None,
+    };
+    let explanation = if blocker.is_some() { explanation.blocked_by_another() } else { explanation };
     let events = admin.parts().engine.store.events(job.uid).await?;
     let events = events.iter().map(|text| serde_json::from_str(text).unwrap_or_else(|_| text.as_str().into()));
     Ok(Json(JobView { events: events.collect(), explanation, job }))
@@ -102,6 +109,29 @@ impl Admin {
         Ok(rows)
     }
 
+    /// The job that a path names, if the token may see it.
+    pub(super) async fn find_for(
+        &self,
+        authority: &Authority,
+        reference: Result<Path<String>, PathRejection>,
+    ) -> Result<Record, ApiError> {
+        let Some(own) = authority.sees_only() else { return self.find(reference).await };
+        let Path(reference) = reference.map_err(|error| ApiError::BadRequest(error.body_text()))?;
+        let store = &self.parts().engine.store;
+        let found = match reference.parse::<JobUid>() {
+            Ok(uid) => store.load(uid).await?,
+            Err(_) => {
+                let id = own_id(&reference, &own);
+                match JobId::parse(id) {
+                    Ok(id) => store.find(&own, &id).await?,
+                    Err(_) => None,
+                }
+            }
+        };
+        let none = || ApiError::NotFound(format!("{own} has no job {reference}"));
+        found.filter(|job| job.requester == own).ok_or_else(none)
+    }
+
     /// The job that a path names: by uid, by requester and id, which both may contain a `/`, or by an id that only one requester
     /// has.
     pub(super) async fn find(&self, reference: Result<Path<String>, PathRejection>) -> Result<Record, ApiError> {
@@ -128,6 +158,12 @@ impl Admin {
             _ => Err(ApiError::Ambiguous(ambiguous(&reference, &found))),
         }
     }
+}
+
+/// The id that a requester means by a reference, with or without its own name.
+pub(super) fn own_id<'a>(reference: &'a str, own: &Requester) -> &'a str {
+    let named = reference.strip_prefix(own.as_str()).and_then(|rest| rest.strip_prefix('/'));
+    named.unwrap_or(reference)
 }
 
 /// Every way to read a reference as requester and id.

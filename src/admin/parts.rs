@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, Semaphore, watch};
 
+use super::open_door::OpenDoor;
 use super::recent::Recent;
 use super::reload::Reload;
 use super::status::Status;
@@ -12,8 +13,13 @@ use super::tokens::AdminTokens;
 use crate::broker::BrokerState;
 use crate::domain::AccountUid;
 use crate::engine::loops::shared::Engine;
+use crate::engine::ports::door::DoorPublisher;
 use crate::engine::ports::store::{Ages, Counts, StoreError};
 use crate::telemetry::Metrics;
+
+/// How many streams of events there can be at a time. Each is a connection, of which there are 64, and a question to the store
+/// every half second.
+const MOST_STREAMS: usize = 16;
 
 /// The admin API of one worker.
 #[derive(Clone)]
@@ -23,6 +29,8 @@ struct AdminState {
     parts: AdminParts,
     asked: Asked,
     reload: Option<Arc<dyn Reload>>,
+    door: Option<OpenDoor>,
+    streams: Arc<Semaphore>,
     /// The uptime of the clock when the worker began.
     began: Duration,
 }
@@ -62,17 +70,14 @@ pub(super) struct Asked {
 impl Admin {
     /// Makes the API; [`Admin::router`] serves it.
     pub fn new(parts: AdminParts) -> Self {
-        Self::made(parts, None)
+        Self::made(parts, None, None)
     }
 
-    /// The API of a worker that can read its configuration again.
-    pub fn reloading(parts: AdminParts, reload: Arc<dyn Reload>) -> Self {
-        Self::made(parts, Some(reload))
-    }
-
-    fn made(parts: AdminParts, reload: Option<Arc<dyn Reload>>) -> Self {
+    /// The API of a worker that can read its configuration again, or takes jobs, or both.
+    pub fn made(parts: AdminParts, reload: Option<Arc<dyn Reload>>, door: Option<Arc<dyn DoorPublisher>>) -> Self {
         let began = parts.engine.clock.uptime();
-        Self(Arc::new(AdminState { parts, asked: Asked::default(), reload, began }))
+        let (door, streams) = (door.map(OpenDoor::new), Arc::new(Semaphore::new(MOST_STREAMS)));
+        Self(Arc::new(AdminState { parts, asked: Asked::default(), reload, door, streams, began }))
     }
 
     /// For how long the worker has been running.
@@ -86,6 +91,16 @@ impl Admin {
 
     pub(super) fn asked(&self) -> &Asked {
         &self.0.asked
+    }
+
+    /// Where jobs come in; `None` if it is closed.
+    pub(super) fn door(&self) -> Option<&OpenDoor> {
+        self.0.door.as_ref()
+    }
+
+    /// The places of streams of events.
+    pub(super) fn streams(&self) -> &Arc<Semaphore> {
+        &self.0.streams
     }
 
     pub(super) fn reload(&self) -> Option<Arc<dyn Reload>> {

@@ -6,23 +6,17 @@ use axum::handler::Handler;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{self, MethodRouter};
 
+use super::access::Access;
 use super::parts::Admin;
 use super::tokens::AdminRole;
 use super::{
-    accounts, auth, batches, bulk, commands, configuration, dead, error, foreign, health, history, jobs, overview,
+    accounts, auth, batches, bulk, commands, configuration, dead, error, event_stream, foreign, health, history, jobs,
+    overview, submit,
 };
+use crate::domain::contract::MAX_BATCH_BODY;
 
-/// The largest body of a request. Every parameter is in the path or the query, so that none has a body today.
-const LARGEST_BODY: usize = 64 << 10;
-
-/// For whom a path is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Access {
-    /// For everybody, without a token: it shows nothing of jobs, and changes nothing.
-    Open,
-    /// For tokens of this role and those above it.
-    Needs(AdminRole),
-}
+/// The largest body of a request: only what is submitted has one.
+const LARGEST_BODY: usize = MAX_BATCH_BODY;
 
 /// A path and its handler for one method.
 pub(super) struct Route {
@@ -43,7 +37,7 @@ fn post<H: Handler<T, Admin>, T: 'static>(path: &'static str, access: Access, ha
 
 /// Every path.
 pub(super) fn routes() -> Vec<Route> {
-    use Access::{Needs, Open};
+    use Access::{Needs, Open, Own, Submits};
     use AdminRole::{Approver, Operator, Reader};
     vec![
         get(ALIVE, Open, health::alive),
@@ -51,7 +45,9 @@ pub(super) fn routes() -> Vec<Route> {
         get("/metrics", Open, health::metrics),
         get("/v1/status", Needs(Reader), overview::status),
         get("/v1/jobs", Needs(Reader), jobs::list),
-        get("/v1/jobs/{reference}", Needs(Reader), jobs::show),
+        post("/v1/jobs", Submits, submit::submit),
+        get("/v1/jobs/{reference}", Own, jobs::show),
+        get("/v1/jobs/{reference}/events", Own, event_stream::of_job),
         post("/v1/jobs/{reference}/cancel", Needs(Operator), commands::cancel),
         post("/v1/jobs/{reference}/resume", Needs(Operator), commands::resume),
         post("/v1/jobs/{reference}/release", Needs(Operator), commands::release),
@@ -63,7 +59,8 @@ pub(super) fn routes() -> Vec<Route> {
         get("/v1/bulk/approve", Needs(Reader), bulk::would_approve),
         post("/v1/bulk/approve", Needs(Approver), bulk::approve),
         get("/v1/batches", Needs(Reader), batches::list),
-        get("/v1/batches/{reference}", Needs(Reader), batches::show),
+        get("/v1/batches/{reference}", Own, batches::show),
+        get("/v1/batches/{reference}/events", Own, event_stream::of_batch),
         get("/v1/accounts", Needs(Reader), accounts::accounts),
         get("/v1/accounts/paused", Needs(Reader), accounts::paused),
         post("/v1/accounts/{uid}/pause", Needs(Operator), accounts::pause),
@@ -91,7 +88,7 @@ impl Admin {
         for Route { path, access, handler, .. } in routes() {
             let handler = match access {
                 Access::Open => handler,
-                Access::Needs(role) => handler.route_layer(from_fn_with_state((self.clone(), role), auth::require)),
+                access => handler.route_layer(from_fn_with_state((self.clone(), access), auth::require)),
             };
             let router = if path == ALIVE { &mut alive } else { &mut checked };
             *router = std::mem::take(router).route(path, handler);

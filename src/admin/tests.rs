@@ -1,4 +1,5 @@
 mod answers;
+mod door;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +13,8 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tower::ServiceExt;
 
-use super::routes::{Access, routes};
+use super::access::Access;
+use super::routes::routes;
 use super::testing::{engine, incoming, secret, tokens};
 use super::*;
 use crate::broker::BrokerState;
@@ -277,23 +279,24 @@ fn table() -> Vec<(&'static str, &'static str, Option<AdminRole>)> {
 #[tokio::test]
 async fn every_path_asks_for_the_role_that_the_table_says() {
     let mut said: Vec<_> = table().into_iter().map(|(_, path, role)| (path, role)).collect();
-    let role = |access| match access {
-        Access::Open => None,
-        Access::Needs(role) => Some(role),
-    };
-    let mut found: Vec<_> = routes().into_iter().map(|route| (route.path, role(route.access))).collect();
+    let mut found: Vec<_> = routes().into_iter().map(|route| (route.path, route.access.lowest())).collect();
     said.sort();
     found.sort();
     assert_eq!(said, found, "the table in admin.rs and the routes");
 
     let worker = worker(&[]).await;
-    worker.takes_in_batch(&[("ticketing", "NET-1")], "NET-1").await;
+    worker.takes_in_batch(&[("ticketing", "NET-1"), ("http:submitter", "NET-1")], "NET-1").await;
     for (method, path, needs) in table() {
-        let path = path.replace("{reference}", "ticketing%2FNET-1").replace("{uid}", "1688000000000001");
+        let access = routes().into_iter().find(|route| (route.method, route.path) == (&*method.to_lowercase(), path));
+        let submits = access.unwrap().access == Access::Submits;
         for has in AdminRole::ALL.into_iter().map(Some).chain([None]) {
+            let own = if has == Some(AdminRole::Submitter) { "http:submitter%2FNET-1" } else { "ticketing%2FNET-1" };
+            let path = path.replace("{reference}", own).replace("{uid}", "1688000000000001");
             let (status, body) = worker.ask(method, &path, has.map(bearer).as_deref()).await;
             let refusal = match (needs, has) {
                 (Some(_), None) => Some((StatusCode::UNAUTHORIZED, "unauthorized")),
+                (_, Some(AdminRole::Submitter)) if submits => Some((StatusCode::FORBIDDEN, "door-closed")),
+                _ if submits => Some((StatusCode::FORBIDDEN, "forbidden")),
                 (Some(needs), Some(has)) if has < needs => Some((StatusCode::FORBIDDEN, "forbidden")),
                 _ => None,
             };

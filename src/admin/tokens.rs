@@ -9,8 +9,11 @@ use subtle::ConstantTimeEq;
 use crate::domain::{Live, Requester, words};
 
 words! {
-    /// What a token allows. Each role includes those before it.
+    /// What a token allows. Each role includes those before it, but none includes the first: who watches or operates does not
+    /// ask for jobs as well.
     pub enum AdminRole {
+        /// Submits jobs by the door, and reads those that it has submitted.
+        Submitter = "submitter",
         /// Reads jobs, pauses and dead messages.
         Reader = "reader",
         /// Commands: cancel, resume, pause, replay.
@@ -56,9 +59,17 @@ pub struct Authority {
 }
 
 impl Authority {
+    /// The requester whose jobs alone the token may see; `None` for those of all.
+    pub fn sees_only(&self) -> Option<Requester> {
+        let own = || Requester::at_door(&self.token).expect("the name of a token is short and printable");
+        (self.role == AdminRole::Submitter).then(own)
+    }
+
     /// Whether the owner of the token is this requester, as far as is configured.
     pub fn is_of(&self, requester: &Requester) -> bool {
-        self.token == requester.as_str() || self.requesters.contains(requester)
+        self.token == requester.as_str()
+            || requester.token() == Some(&self.token)
+            || self.requesters.contains(requester)
     }
 }
 
@@ -149,6 +160,7 @@ mod tests {
         let tokens = AdminTokens::new([ann]);
         let ann = tokens.authority("s").unwrap();
         assert!(ann.is_of(&requester("ann")) && ann.is_of(&requester("tickets")) && !ann.is_of(&requester("bot")));
+        assert!(ann.is_of(&requester("http:ann")) && !ann.is_of(&requester("http:bot")), "it is the name at the door");
     }
 
     #[test]
@@ -166,6 +178,7 @@ mod tests {
 
     #[test]
     fn a_role_includes_those_before_it() {
+        assert!(AdminRole::Submitter < AdminRole::Reader, "it sees less than a reader");
         assert!(AdminRole::Reader < AdminRole::Operator && AdminRole::Operator < AdminRole::Approver);
     }
 

@@ -36,6 +36,7 @@ pub(super) enum ConnectionPurpose {
     Events,
     Doctor,
     DeadLettered,
+    Door,
 }
 
 impl ConnectionPurpose {
@@ -48,6 +49,7 @@ impl ConnectionPurpose {
             Self::Events => "events",
             Self::Doctor => "doctor",
             Self::DeadLettered => "dead-lettered",
+            Self::Door => "door",
         }
     }
 
@@ -57,7 +59,7 @@ impl ConnectionPurpose {
     /// worker's own are small: the largest are the faults of a rejected message, which `domain/contract.rs` bounds.
     fn frame_max(self) -> u32 {
         match self {
-            Self::Publisher(_) | Self::Submit => 32 << 10,
+            Self::Publisher(_) | Self::Submit | Self::Door => 32 << 10,
             Self::Consumer | Self::Events | Self::Doctor | Self::DeadLettered => 128 << 10,
         }
     }
@@ -67,7 +69,7 @@ impl ConnectionPurpose {
     fn body_kept(self) -> Kept {
         match self {
             Self::Consumer | Self::DeadLettered => Kept { usual: MAX_BODY, of_batches: MAX_BATCH_BODY },
-            Self::Publisher(_) | Self::Submit | Self::Events | Self::Doctor => {
+            Self::Publisher(_) | Self::Submit | Self::Events | Self::Doctor | Self::Door => {
                 Kept { usual: usize::MAX, of_batches: usize::MAX }
             }
         }

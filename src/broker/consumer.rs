@@ -304,7 +304,8 @@ impl JobConsumer {
         });
         let dead_lettered = dead_lettered.then(|| incoming::dead_lettered(&delivery));
         let signature = incoming::signature(&delivery);
-        let incoming = self.settings.senders.identify(signature.as_deref(), to_incoming(delivery), self.clock.now());
+        let BrokerSettings { senders, door, .. } = &*self.settings;
+        let incoming = senders.identify(door.as_ref(), signature.as_deref(), to_incoming(delivery), self.clock.now());
         if let Some(DeadLettered { reason }) = &dead_lettered {
             tracing::warn!(
                 message.id = incoming.message_id,

@@ -19,6 +19,10 @@
 //!
 //! Who can read a signed message can send it again, unchanged. It is then the same job, as long as the store remembers that
 //! job. So a signature is believed only for the time that the store keeps a job after its end.
+//!
+//! What comes in by the door, over HTTP, is signed in the same way by the worker that publishes it, as the requester `http:` and
+//! the name of the token, with a key that the workers of a queue share. This holds at every kind of broker. No other key counts for
+//! a name that begins so, and no `user_id` does.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -29,11 +33,14 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest as _, Sha256};
 
 use crate::clock::later;
-use crate::domain::{Requester, hex, whole_second};
+use crate::domain::contract::Fault;
+use crate::domain::{Code, Requester, hex, whole_second};
 use crate::engine::ports::mail::Incoming;
 
 /// The header with the requester and the signature.
 pub(super) const SIGNATURE: &str = "x-crossgrant-signature";
+/// The header, as faults name it.
+const AT: &str = "amqp:headers/x-crossgrant-signature";
 /// What direct reply-to begins with.
 const DIRECT: &str = "amq.rabbitmq.reply-to";
 /// How far the clock of a sender may be ahead: a message that claims to be from later could be sent again after its job is
@@ -53,6 +60,15 @@ pub enum Senders {
         /// For how long a signature is believed: as long as a job is kept after its end.
         within: Duration,
     },
+}
+
+/// The keys of the door, which all workers of a queue have.
+#[derive(Debug, Clone)]
+pub struct DoorKeys {
+    /// The first is for signing; a further one is still believed.
+    pub keys: Vec<SecretString>,
+    /// For how long a signature is believed: as long as a job is kept after its end.
+    pub within: Duration,
 }
 
 /// A requester that signs what it sends.
@@ -75,29 +91,73 @@ pub(super) struct Signed<'a> {
 }
 
 impl Senders {
-    /// Makes known who has sent a message, or why its signature is not believed.
-    pub(super) fn identify(&self, signature: Option<&str>, incoming: Incoming, now: Timestamp) -> Incoming {
-        let Self::BySignature { keys, within } = self else { return incoming };
-        let proven = signature.map(|signature| proven(signature, &incoming, keys, *within, now)).transpose();
-        let (user_id, unproven) = match proven {
-            Ok(requester) => (requester.map(String::from), None),
-            Err(why) => (None, Some(why)),
+    /// Makes known who has sent a message, or why that is not believed.
+    pub(super) fn identify(
+        &self,
+        door: Option<&DoorKeys>,
+        signature: Option<&str>,
+        incoming: Incoming,
+        now: Timestamp,
+    ) -> Incoming {
+        let known = match (signature, self) {
+            (Some(signature), _) if signature.starts_with(Requester::DOOR) => {
+                by_door(signature, &incoming, door, now).map(Some)
+            }
+            (_, Self::ByUserId) => by_user_id(&incoming),
+            (signature, Self::BySignature { keys, within }) => {
+                let keys = |name: &Requester| keys.get(name).map(Vec::as_slice);
+                let proven = |signature| proven(signature, &incoming, keys, *within, now).map_err(not_believed);
+                signature.map(proven).transpose()
+            }
+        };
+        let (user_id, unproven) = match known {
+            Ok(requester) => (requester, None),
+            Err(fault) => (None, Some(fault)),
         };
         Incoming { user_id, unproven, ..incoming }
     }
 }
 
-fn proven(
+/// The user that the broker has verified. Its name must not be one of the door.
+fn by_user_id(incoming: &Incoming) -> Result<Option<String>, Fault> {
+    match &incoming.user_id {
+        Some(user) if user.starts_with(Requester::DOOR) => {
+            let message = format!(
+                "the user of the broker is called {user:?}, and names that begin with \"{}\" are those of tokens, for jobs that \
+                 come in over HTTP: take a user of another name",
+                Requester::DOOR
+            );
+            Err(Fault { at: "amqp:user_id".into(), code: Code::JobBadUser, message })
+        }
+        user => Ok(user.clone()),
+    }
+}
+
+/// The requester that a worker has signed for.
+fn by_door(signature: &str, incoming: &Incoming, door: Option<&DoorKeys>, now: Timestamp) -> Result<String, Fault> {
+    let Some(DoorKeys { keys, within }) = door else {
+        let message = "it says that the job came in over HTTP by another worker, and this worker has no `[door] key`: give every \
+                       worker of the queue the same one, and send the job again";
+        return Err(Fault { at: AT.into(), code: Code::JobNoDoor, message: message.into() });
+    };
+    proven(signature, incoming, |_| Some(keys), *within, now).map_err(not_believed)
+}
+
+fn not_believed(why: String) -> Fault {
+    Fault { at: AT.into(), code: Code::JobBadSignature, message: why }
+}
+
+fn proven<'a>(
     signature: &str,
     incoming: &Incoming,
-    keys: &BTreeMap<Requester, Vec<SecretString>>,
+    keys: impl Fn(&Requester) -> Option<&'a [SecretString]>,
     within: Duration,
     now: Timestamp,
-) -> Result<Requester, String> {
+) -> Result<String, String> {
     let (name, digits) = signature.rsplit_once(' ').ok_or("it is not a requester, a blank and hexadecimal digits")?;
     let bytes = from_hex(digits).ok_or("what follows the requester is not 64 hexadecimal digits")?;
-    let known = Requester::parse(name).ok().and_then(|requester| keys.get_key_value(&requester));
-    let (requester, keys) = known.ok_or_else(|| format!("the worker has no key of a requester {name:?}"))?;
+    let known = Requester::parse(name).ok().and_then(|requester| Some((keys(&requester)?, requester)));
+    let (keys, requester) = known.ok_or_else(|| format!("the worker has no key of a requester {name:?}"))?;
     let timestamp = incoming.timestamp.ok_or("the message has no timestamp, which is signed as well")?;
     let computed;
     let body_sha256 = match &incoming.whole {
@@ -114,7 +174,7 @@ fn proven(
         reply_to: incoming.reply_to.as_deref().unwrap_or_default(),
         body_sha256,
     };
-    if !keys.iter().any(|key| mac(key, requester, &signed).is_some_and(|mac| mac.verify_slice(&bytes).is_ok())) {
+    if !keys.iter().any(|key| mac(key, &requester, &signed).is_some_and(|mac| mac.verify_slice(&bytes).is_ok())) {
         return Err(format!("it is not what {requester} would sign with its key: the message, or the key, is another"));
     }
     let at = i64::try_from(timestamp).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
@@ -130,7 +190,7 @@ fn proven(
             "it is from {at}, and is not believed for longer than a job is kept: sign the message again"
         ));
     }
-    Ok(requester.clone())
+    Ok(requester.into())
 }
 
 /// The signature of a message, as the header has it. `None` if one of the texts has a line feed, so that it could be read in
@@ -211,8 +271,17 @@ mod tests {
     }
 
     fn at(seconds: i64, signature: Option<&str>, message: Incoming) -> Result<Option<String>, String> {
-        let known = senders().identify(signature, message, Timestamp::from_second(seconds).unwrap());
-        known.unproven.map_or(Ok(known.user_id), Err)
+        let known = senders().identify(None, signature, message, Timestamp::from_second(seconds).unwrap());
+        known.unproven.map_or(Ok(known.user_id), |fault| Err(fault.message))
+    }
+
+    /// Who has sent a message to a worker with these keys of the door, at a broker that verifies `user_id`.
+    fn at_door(keys: &[&str], signature: Option<&str>, message: Incoming) -> Result<Option<String>, (Code, String)> {
+        let keys: Vec<SecretString> = keys.iter().map(|key| (*key).into()).collect();
+        let door = (!keys.is_empty()).then_some(DoorKeys { keys, within: DAY });
+        let now = Timestamp::from_second(NOW).unwrap();
+        let known = Senders::ByUserId.identify(door.as_ref(), signature, message, now);
+        known.unproven.map_or(Ok(known.user_id), |fault| Err((fault.code, fault.message)))
     }
 
     /// Made with `printf … | openssl dgst -sha256 -hmac 0123456789abcdef0123456789abcdef`, as docs/security.md shows it.
@@ -277,6 +346,57 @@ mod tests {
             m.body = "[]".into();
         };
         assert!(other(&claimed).is_err());
+    }
+
+    #[test]
+    fn a_name_of_the_door_counts_by_a_signature_of_the_door_alone() {
+        let by = |user: Option<&str>| Incoming { user_id: user.map(str::to_owned), ..message() };
+        let good = sign("http:bot", KEY, &message());
+        for user in [None, Some("crossgrant-worker"), Some("http:bot")] {
+            assert_eq!(at_door(&[KEY], Some(&good), by(user)), Ok(Some("http:bot".into())), "{user:?}");
+            assert_eq!(at_door(&["another", KEY], Some(&good), by(user)), Ok(Some("http:bot".into())), "a second key");
+        }
+        // Who may publish and has no key can neither sign, nor move a signature, nor have the name of a token.
+        let forged = sign("http:bot", "a key of somebody else", &message());
+        let other = Incoming { body: "{\"id\":\"x\"}".into(), ..by(Some("tickets")) };
+        let led_away = Incoming { reply_to: Some("others.answers".into()), ..by(Some("tickets")) };
+        for (signature, message, says) in [
+            (forged.as_str(), by(Some("tickets")), "would sign with its key"),
+            (&*good, other, "would sign with its key"),
+            (&*good, led_away, "would sign with its key"),
+            (&*good.replace("http:bot", "http:ann"), by(Some("tickets")), "would sign with its key"),
+            ("http:bot", by(Some("tickets")), "a requester, a blank"),
+        ] {
+            let (code, why) = at_door(&[KEY], Some(signature), message).unwrap_err();
+            assert!(code == Code::JobBadSignature && why.contains(says), "{signature}: {code} {why}");
+        }
+        for keys in [&[][..], &[KEY]] {
+            let (code, why) = at_door(keys, None, by(Some("http:bot"))).unwrap_err();
+            assert!(code == Code::JobBadUser && why.contains("\"http:bot\""), "{why}");
+        }
+        assert_eq!(at_door(&[KEY], None, by(Some("tickets"))), Ok(Some("tickets".into())));
+        assert_eq!(
+            at_door(&[KEY], Some(&sign("tickets", KEY, &message())), by(None)),
+            Ok(None),
+            "it is no name of the door"
+        );
+        // A worker without the key says that, and believes no name.
+        let (code, why) = at_door(&[], Some(&good), by(Some("crossgrant-worker"))).unwrap_err();
+        assert!(code == Code::JobNoDoor && why.contains("`[door] key`"), "{why}");
+    }
+
+    /// Where requesters sign, the keys of the door are apart from theirs.
+    #[test]
+    fn the_keys_of_the_door_and_those_of_requesters_are_apart() {
+        let door = DoorKeys { keys: vec![KEY.into()], within: DAY };
+        let known = |name: &str| {
+            let now = Timestamp::from_second(NOW).unwrap();
+            let known = senders().identify(Some(&door), Some(&sign(name, KEY, &message())), message(), now);
+            known.user_id
+        };
+        assert_eq!(known("http:bot").as_deref(), Some("http:bot"));
+        assert_eq!(known("ops bot").as_deref(), Some("ops bot"));
+        assert_eq!(known("stranger"), None);
     }
 
     /// A copy that comes later than the store remembers its job would be a new job.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::sender::{Senders, Signer};
+use super::sender::{DoorKeys, Senders, Signer};
 use super::topology::Topology;
 
 /// Settings of every connection to the broker.
@@ -39,6 +39,8 @@ pub struct BrokerSettings {
     pub hold: Duration,
     /// How the senders of jobs are known.
     pub senders: Senders,
+    /// The keys of the door; `None` if it is closed.
+    pub door: Option<DoorKeys>,
     /// Who signs the jobs that are submitted.
     pub signer: Option<Signer>,
     /// How long a stop may take for messages that were already delivered.
@@ -61,6 +63,7 @@ impl Default for BrokerSettings {
             confirm_timeout: Duration::from_secs(30),
             hold: Duration::from_secs(20 * 60),
             senders: Senders::ByUserId,
+            door: None,
             signer: None,
             drain: Duration::from_secs(10),
         }

@@ -1,6 +1,6 @@
 //! The broker that the configuration names.
 
-use crate::broker::{BrokerSettings, Senders, Topology};
+use crate::broker::{BrokerSettings, DoorKeys, Senders, Topology};
 use crate::config::Config;
 
 /// Its settings; what the configuration leaves open has the default.
@@ -14,6 +14,7 @@ pub(super) fn settings(config: &Config) -> BrokerSettings {
         prefetch: config.broker.prefetch,
         hold: config.broker.hold,
         senders: senders(config),
+        door: (!config.door.is_empty()).then(|| DoorKeys { keys: config.door.clone(), within: config.keep }),
         ..BrokerSettings::default()
     }
 }

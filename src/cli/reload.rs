@@ -220,6 +220,7 @@ fn restarts(old: &Config, new: &Config) -> Vec<&'static str> {
         ("hour", old.hour != new.hour),
         ("[store]", store(old) != store(new) || old.keep != new.keep),
         ("[broker]", broker(&old.broker) != broker(&new.broker)),
+        ("[door]", secrets(&old.door) != secrets(&new.door)),
         ("[events]", old.installation != new.installation),
         ("[admin] listen, hosts", (old.admin.listen, &old.admin.hosts) != (new.admin.listen, &new.admin.hosts)),
         ("[cloud.endpoints]", old.endpoints != new.endpoints),
@@ -230,6 +231,10 @@ fn restarts(old: &Config, new: &Config) -> Vec<&'static str> {
     .into_iter()
     .filter_map(|(section, differs)| differs.then_some(section))
     .collect()
+}
+
+fn secrets(secrets: &[SecretString]) -> Vec<&str> {
+    secrets.iter().map(SecretString::expose_secret).collect()
 }
 
 /// Where the store is, with its secrets.
@@ -273,6 +278,7 @@ mod tests {
             (vec![], vec![("STORE_KEEP", "48h")], vec!["[store]"]),
             (vec![], vec![("ADMIN_LISTEN", "127.0.0.1:1")], vec!["[admin] listen, hosts"]),
             (vec![], vec![("BROKER_KIND", "apsaramq")], vec!["[broker]"]),
+            (vec![], vec![("DOOR_KEY", "0123456789abcdef0123456789abcdef")], vec!["[door]"]),
             (vec![], vec![("WORKER_CONCURRENCY", "7")], vec!["[worker]"]),
             (vec![], vec![("CLOUD_ENDPOINTS_STS", "https://sts.example")], vec!["[cloud.endpoints]"]),
             (vec![], vec![("LOG_FORMAT", "json")], vec!["[log] format"]),

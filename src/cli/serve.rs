@@ -21,7 +21,7 @@ use super::service_manager::ServiceManager;
 use super::signals::{Told, WorkerSignals};
 use super::store;
 use crate::admin::{self, Admin, AdminParts, AdminTokens, ApiError, Authority, ConnectionLimits, Reload, token_file};
-use crate::broker::{AmqpPublisher, BrokerSettings, BrokerState, Topology, consume};
+use crate::broker::{AmqpDoor, AmqpPublisher, BrokerSettings, BrokerState, Topology, consume};
 use crate::clock::{Clock, SteadyClock, SystemClock};
 use crate::cloud::Accounts;
 use crate::config::{Config, StoreConfig};
@@ -31,6 +31,7 @@ use crate::engine::loops::shared::Engine;
 use crate::engine::loops::worker::{Capacity, work};
 use crate::engine::loops::{accounts, batches, outbox, retention, store_watch, timekeeping, wakeups};
 use crate::engine::ports::crash_points::CrashPoints;
+use crate::engine::ports::door::DoorPublisher;
 use crate::engine::ports::mail::Lane;
 use crate::engine::ports::store::Store;
 use crate::sweep;
@@ -95,7 +96,12 @@ pub(super) async fn serve(
         hosts: config.admin.hosts.clone(),
         stopping: is_stopping.clone(),
     };
-    let admin = Admin::reloading(parts(reloader.tokens.clone()), Arc::clone(&reloader) as Arc<dyn Reload>);
+    let door = broker.door.clone().map(|keys| Arc::new(AmqpDoor::new(&broker, keys)));
+    let admin = Admin::made(
+        parts(reloader.tokens.clone()),
+        Some(Arc::clone(&reloader) as Arc<dyn Reload>),
+        door.clone().map(|door| door as Arc<dyn DoorPublisher>),
+    );
     let told_of = Admin::new(parts(AdminTokens::default()));
     let cut = Arc::new(AtomicUsize::new(0));
 
@@ -106,7 +112,13 @@ pub(super) async fn serve(
         Loop::spawn("accounts", |stop| accounts::follow(Arc::clone(&engine), stop)),
         Loop::spawn("wakeups", |stop| wakeups::listen(Arc::clone(&engine), stop)),
         Loop::spawn("admin", |stop| {
-            answer(listener, admin, Arc::clone(&reloader), config.admin.listen, connections, stop)
+            let answered = answer(listener, admin, Arc::clone(&reloader), config.admin.listen, connections, stop);
+            async move {
+                answered.await;
+                if let Some(door) = door {
+                    door.close().await;
+                }
+            }
         }),
         Loop::spawn("link", |stop| stay_connected(Arc::clone(&events), stop)),
         Loop::spawn("reply-link", |stop| stay_connected(Arc::clone(&replies), stop)),

@@ -91,7 +91,7 @@ fn form(section: &str, key: &str) -> Value {
         }
         ("broker", "declare") | ("cloud", "plain_http") | ("approval", "two_persons") | (ACCOUNTS, "hub") => flag(),
         ("admin", "hosts") | (TOKENS, "requesters") => texts(),
-        ("broker", "url") | (REQUESTERS, "key") => secrets(None),
+        ("broker", "url") | (REQUESTERS | "door", "key") => secrets(None),
         ("store", "url" | "password")
         | (TOKENS, "token")
         | (HUB | ACCOUNTS, "access_key_secret" | "security_token") => secrets(Some(1)),

@@ -16,6 +16,7 @@ use super::{credentials, endpoints, schema};
 use crate::admin::{ADMIN, AdminRole, AdminToken, LOCAL, is_name};
 use crate::broker::{BrokerKind, url_fault};
 use crate::cloud::{Endpoints, Limits};
+use crate::document::Location;
 use crate::domain::{AccountUid, Code, Hour, Operation, Requester, Site, without_secrets};
 use crate::engine::guards::HourlyLimits;
 use crate::store::PostgresSettings;
@@ -39,13 +40,16 @@ pub(super) fn config(raw: &mut RawSettings<'_>) -> Config {
     let endpoints = endpoints::read(raw);
     let name = raw.text("worker", "name").map_or_else(host_name, |name| name.value);
     let broker = read_broker(raw);
+    let admin = read_admin(raw);
+    let door = read_door(raw, &broker, &admin);
     Config {
         hour: read_hour(raw, &endpoints),
         store: read_store(raw, &name),
         keep: read_keep(raw),
         installation: read_installation(raw, &broker.prefix),
         broker,
-        admin: read_admin(raw),
+        door,
+        admin,
         endpoints,
         limits: read_limits(raw),
         worker: WorkerConfig {
@@ -220,12 +224,13 @@ fn read_requesters(raw: &mut RawSettings<'_>, kind: BrokerKind) -> BTreeMap<Requ
             raw.report(&at, "this `[[broker.requester]]` has neither `key` nor `key_file`");
         }
         let (Some(name), Some(keys)) = (raw.text(&section, "name"), raw.secrets(&section, "key")) else { continue };
-        if keys.iter().any(|key| key.expose_secret().len() < LEAST_KEY) {
-            let message =
-                format!("`key` must have at least {LEAST_KEY} characters, as `openssl rand -hex 32` makes it");
-            raw.report(&at, message);
-        }
+        check_keys(raw, &at, &keys);
         match Requester::parse(&*name.value) {
+            Ok(requester) if requester.token().is_some() => {
+                let message =
+                    format!("`name` must not begin with \"{}\": such names are those of `[door]`", Requester::DOOR);
+                raw.report(&name.location, message);
+            }
             Ok(requester) => {
                 if requesters.insert(requester, keys).is_some() {
                     let message = format!("`name` is \"{}\", as that of another requester is", name.value);
@@ -242,6 +247,34 @@ fn read_requesters(raw: &mut RawSettings<'_>, kind: BrokerKind) -> BTreeMap<Requ
         raw.warnings.push(Warning { code: Code::ConfigNoRequester, message });
     }
     requesters
+}
+
+fn check_keys(raw: &mut RawSettings<'_>, at: &Location, keys: &[SecretString]) {
+    if keys.iter().any(|key| key.expose_secret().len() < LEAST_KEY) {
+        let message = format!("`key` must have at least {LEAST_KEY} characters, as `openssl rand -hex 32` makes it");
+        raw.report(at, message);
+    }
+}
+
+fn read_door(raw: &mut RawSettings<'_>, broker: &BrokerConfig, admin: &AdminConfig) -> Vec<SecretString> {
+    let submits = admin.tokens.iter().any(|token| token.role == AdminRole::Submitter);
+    let Some(at) = raw.location("door", &["key", "key_file"]) else {
+        if submits {
+            let message =
+                "there is a token with the role \"submitter\" and no `[door] key`, so no job comes in over HTTP";
+            raw.warnings.push(Warning { code: Code::DoorClosed, message: message.into() });
+        }
+        return Vec::new();
+    };
+    let keys = raw.secrets("door", "key").unwrap_or_default();
+    check_keys(raw, &at, &keys);
+    let of_requesters = broker.requesters.values().flatten().map(SecretString::expose_secret);
+    if of_requesters.into_iter().any(|other| keys.iter().any(|key| key.expose_secret() == other)) {
+        let message =
+            "`key` is that of a `[[broker.requester]]` as well, who could then sign for every token: make another one";
+        raw.report_as(Code::ConfigContradiction, &at, message);
+    }
+    keys
 }
 
 fn read_admin(raw: &mut RawSettings<'_>) -> AdminConfig {

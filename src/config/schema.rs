@@ -7,6 +7,7 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
     ("", &["hour"]),
     ("store", &["path", "keep", "url", "url_file", "password", "password_file", "ca_file"]),
     ("broker", &["kind", "url", "url_file", "prefix", "prefetch", "declare", "redelivery", "hold", "ca_file"]),
+    ("door", &["key", "key_file"]),
     ("events", &["installation"]),
     ("admin", &["listen", "hosts", "token", "token_file"]),
     ("cloud", &["plain_http"]),

@@ -28,6 +28,8 @@ pub struct Config {
     pub keep: Duration,
     /// How to reach RabbitMQ.
     pub broker: BrokerConfig,
+    /// `[door]`: its keys. Without one it is closed.
+    pub door: Vec<SecretString>,
     /// The name that events have for the workers which share the store: the same after a restart.
     pub installation: String,
     /// Where the admin HTTP listens, and for whom.

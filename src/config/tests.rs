@@ -482,3 +482,22 @@ fn a_requester_that_signs_has_a_name_of_its_own_and_a_long_key() {
     let warnings = load("[broker]\nkind = \"apsaramq\"\n", &[]).unwrap().warnings;
     assert!(warnings.len() == 1 && warnings[0].code == Code::ConfigNoRequester, "{warnings:?}");
 }
+
+#[test]
+fn the_door_has_keys_of_its_own() {
+    let key = "0123456789abcdef0123456789abcdef";
+    let submitter = "[[admin.token]]\nname = 'bot'\nrole = 'submitter'\ntoken = 's3cr3t'";
+    let open = load(&format!("[door]\nkey = ['{key}', 'old-{key}']\n{submitter}"), &[]).unwrap();
+    assert_eq!((open.door.len(), open.warnings.len()), (2, 0));
+    assert!(load("", &[]).unwrap().door.is_empty());
+    let closed = load(submitter, &[]).unwrap();
+    assert_eq!(closed.warnings[0].code, Code::DoorClosed);
+    for (text, says) in [
+        ("[door]\nkey = 'short'".to_owned(), "at least 32 characters"),
+        (format!("[door]\nkey = '{key}'\n[[broker.requester]]\nname = 'x'\nkey = '{key}'"), "make another one"),
+        (format!("[[broker.requester]]\nname = 'http:x'\nkey = '{key}'"), "must not begin with \"http:\""),
+    ] {
+        let error = faults(&text, &[]).join("; ");
+        assert!(error.contains(says) && !error.contains(key), "{error}");
+    }
+}

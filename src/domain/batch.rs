@@ -41,6 +41,13 @@ pub struct BatchTerms {
 impl BatchTerms {
     /// Our own name of the batch. It is made of both names that it has, so that each job knows it by itself.
     pub fn uid(&self, requester: &Requester) -> JobUid {
-        JobUid(Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("batch\0{requester}\0{}", self.id).as_bytes()))
+        self.id.uid(requester)
+    }
+}
+
+impl BatchId {
+    /// Our own name of the batch that a requester calls so.
+    pub fn uid(&self, requester: &Requester) -> JobUid {
+        JobUid(Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("batch\0{requester}\0{self}").as_bytes()))
     }
 }

@@ -136,7 +136,8 @@ name!(
 );
 
 name!(
-    /// Who asked: the `user_id` that the broker verified, or [`Requester::ANONYMOUS`].
+    /// Who asked: the `user_id` that the broker verified, who signed, [`Requester::DOOR`] and the name of a token, or
+    /// [`Requester::ANONYMOUS`].
     Requester,
     "^[ -~]+$",
     255,
@@ -150,6 +151,20 @@ impl Requester {
     /// The requester of a message without `user_id`.
     pub fn anonymous() -> Self {
         Self(Self::ANONYMOUS.into())
+    }
+
+    /// What the name of a requester begins with that comes in by the door, over HTTP. No user of a broker counts under such a
+    /// name.
+    pub const DOOR: &'static str = "http:";
+
+    /// The requester that a token stands for at the door.
+    pub fn at_door(token: &str) -> Result<Self, BadName> {
+        Self::parse(format!("{}{token}", Self::DOOR))
+    }
+
+    /// The token whose requester this is at the door.
+    pub fn token(&self) -> Option<&str> {
+        self.0.strip_prefix(Self::DOOR)
     }
 }
 

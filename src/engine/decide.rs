@@ -9,6 +9,7 @@ pub(super) mod certainty;
 pub mod command;
 pub mod decision;
 pub mod delivery;
+pub mod door;
 pub mod effective;
 mod endings;
 pub mod event_routes;

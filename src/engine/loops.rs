@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod batches;
 pub mod commands;
+pub mod door;
 mod execution;
 pub mod intake;
 pub mod listing;

@@ -4,6 +4,7 @@ pub mod account;
 pub mod action;
 pub mod cloud;
 pub mod crash_points;
+pub mod door;
 pub mod filter;
 pub mod mail;
 pub mod observe;

@@ -22,8 +22,9 @@ pub(super) fn document() -> Value {
         "info": {
             "title": "Crossgrant admin HTTP",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "What a running worker answers. Every parameter is in the path or the query; no request has a body. A role \
-                            includes those before it: reader, operator, approver.",
+            "description": "What a running worker answers. Every parameter is in the path or the query; only what is submitted has a \
+                            body. A role includes those before it: reader, operator, approver. A submitter submits, and reads what it \
+                            has submitted.",
         },
         "servers": [{"url": "http://127.0.0.1:9180", "description": "The default of `[admin] listen`."}],
         "paths": paths,
@@ -53,7 +54,15 @@ fn described(operation: &ApiOperation, generator: &mut SchemaGenerator) -> Value
         Answer::Json(schema) => json!({"application/json": {"schema": schema(generator)}}),
         Answer::Text(media) => json!({media: {"schema": {"type": "string"}}}),
     };
-    let mut responses = json!({"200": {"description": "Done.", "content": content}});
+    let submits = operation.name == "submitJobs";
+    let mut responses = match submits {
+        true => json!({"202": {"description": "Accepted, or on its way.", "content": content}}),
+        false => json!({"200": {"description": "Done.", "content": content}}),
+    };
+    if operation.name.ends_with("Events") && operation.takes == ["after"] {
+        responses["200"]["content"]["text/event-stream"] = json!({"schema": {"type": "string"}});
+        responses["204"] = json!({"description": "To a stream: no further event will come."});
+    }
     if operation.name == "ready" {
         responses["503"] = json!({"description": "A check fails.", "content": content});
     }
@@ -62,18 +71,36 @@ fn described(operation: &ApiOperation, generator: &mut SchemaGenerator) -> Value
         "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
     });
     let role = |role: AdminRole| format!(" Needs the role {role}.");
+    let own = if operation.own {
+        format!(" Or {}, for what the token has submitted.", AdminRole::Submitter)
+    } else {
+        String::new()
+    };
     let security = match operation.role {
+        Some(role) if operation.own => json!([{"token": [role]}, {"token": [AdminRole::Submitter]}]),
         Some(role) => json!([{"token": [role]}]),
         None => json!([]),
     };
-    json!({
+    let mut described = json!({
         "operationId": operation.name,
         "summary": operation.says.trim_end_matches('.'),
-        "description": format!("{}{}", operation.says, operation.role.map(role).unwrap_or_default()),
+        "description": format!("{}{}{own}", operation.says, operation.role.map(role).unwrap_or_default()),
         "parameters": parameters,
         "responses": responses,
         "security": security,
-    })
+    });
+    if submits {
+        described["parameters"] = json!([{
+            "name": "Idempotency-Key", "in": "header", "required": false, "schema": {"type": "string"},
+            "description": "The id of the job or of the batch, where the body has none.",
+        }]);
+        described["requestBody"] = json!({
+            "required": true,
+            "description": "A job, as the schema `job` says, or all jobs of a batch, as the schema `batch` says.",
+            "content": {"application/json": {"schema": {"type": "object"}}},
+        });
+    }
+    described
 }
 
 fn parameter_of(name: &str, place: &str, required: bool) -> Value {
@@ -92,6 +119,20 @@ fn error() -> Value {
         "type": "object",
         "description": "Why a request was refused or failed. docs/codes.md has a page for each code.",
         "required": ["code", "message"],
-        "properties": {"code": {"type": "string", "enum": ApiError::CODES}, "message": {"type": "string"}},
+        "properties": {
+            "code": {"type": "string", "enum": ApiError::CODES},
+            "message": {"type": "string"},
+            "faults": {
+                "type": "array",
+                "description": "What is wrong with a job: `job-refused` alone has it.",
+                "items": {
+                    "type": "object",
+                    "required": ["at", "code", "message"],
+                    "properties": {
+                        "at": {"type": "string"}, "code": {"type": "string"}, "message": {"type": "string"},
+                    },
+                },
+            },
+        },
     })
 }

@@ -1,5 +1,6 @@
 //! `docs/http.md`: the admin HTTP, and what a simulated cloud can be asked, as a page for people.
 
+use crate::admin::AdminRole;
 use crate::admin::api::{operations, parameter};
 use crate::simulator::CONTROL;
 
@@ -9,6 +10,7 @@ pub fn http_page() -> String {
     let mut named: Vec<&str> = Vec::new();
     for operation in operations() {
         let role = operation.role.map_or("–".to_owned(), |role| role.to_string());
+        let role = if operation.own { format!("{role}, {}", AdminRole::Submitter) } else { role };
         let (path, method) = (operation.path, operation.method.to_ascii_uppercase());
         let takes = operation.takes.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         page.push_str(&format!("| `{method} {path}` | {role} | {takes} | {} |\n", operation.says));

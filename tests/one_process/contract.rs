@@ -50,6 +50,7 @@ fn every_code_of_a_fault_is_met() {
     let found_elsewhere = [
         Code::JobBadUser,
         Code::JobBadSignature,
+        Code::JobNoDoor,
         Code::JobReplyToNotAllowed,
         Code::JobIdReused,
         Code::JobTooMany,

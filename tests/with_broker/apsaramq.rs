@@ -205,7 +205,8 @@ async fn a_user_id_is_not_believed_where_the_broker_does_not_verify_it() {
         let consuming = Consuming::start(settings, &journal);
         soon("the messages", journal.taken.subscribe().wait_for(|taken| taken.len() >= count)).await.unwrap();
         consuming.stop().await;
-        let known = |taken: &Incoming| (taken.user_id.clone(), taken.unproven.clone());
+        let why = |taken: &Incoming| taken.unproven.as_ref().map(|fault| fault.message.clone());
+        let known = |taken: &Incoming| (taken.user_id.clone(), why(taken));
         journal.taken.borrow().iter().map(known).collect::<Vec<_>>()
     };
     let lie = async || {

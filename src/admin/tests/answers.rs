@@ -24,6 +24,7 @@ fn every_route_is_described() {
 #[tokio::test]
 async fn every_path_takes_the_parameters_that_are_described() {
     let worker = worker(&[("ticketing", "NET-1")]).await;
+    worker.takes_in_batch(&[("ticketing", "NET-2")], "NET-1").await;
     let token = bearer(AdminRole::Approver);
     let mut asked = 0;
     for operation in operations() {

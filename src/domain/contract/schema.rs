@@ -69,7 +69,7 @@ pub const BEYOND: [Beyond; 23] = {
             "The policy lets the requester have its answers sent there.",
         ),
         beyond(Code::JobUnreadable, "amqp:", "Properties of the message are text in UTF-8."),
-        beyond(Code::JobBadUser, "amqp:user_id", "It is printable ASCII."),
+        beyond(Code::JobBadUser, "amqp:user_id", "It is printable ASCII, and does not begin with `http:`."),
         beyond(Code::JobBadSignature, "amqp:headers/x-crossgrant-signature", "It is the requester's, and not too old."),
         beyond(Code::JobIdReused, "/id", "The requester has not used it for another request."),
     ]

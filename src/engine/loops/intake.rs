@@ -12,8 +12,9 @@ use uuid::{ContextV7, Uuid};
 
 use crate::domain::contract::{self, Envelope, Fault, MAX_BATCH_BODY, MAX_BODY};
 use crate::domain::reply_to::reply_to_fault;
-use crate::domain::{BatchTerms, Code, Event, EventType, Job, JobId, JobUid, REASONS_VERSION, Reason, Requester};
+use crate::domain::{BatchTerms, Code, Event, EventType, Job, JobUid, REASONS_VERSION, Reason, Requester};
 use crate::engine::batch::Batch;
+use crate::engine::decide::door::reused;
 use crate::engine::events::RejectedData;
 use crate::engine::loops::shared::Engine;
 use crate::engine::ports::mail::{DeadLettered, Incoming, Intake, IntakeError, Outgoing, WholeBody};
@@ -300,8 +301,8 @@ impl Inbox {
     fn refused(&self, incoming: &Incoming, requester: &Requester) -> Vec<Fault> {
         let mut faults = Vec::new();
         let mut refuse = |at: &str, code, message| faults.push(Fault { at: at.into(), code, message });
-        if let Some(why) = &incoming.unproven {
-            refuse("amqp:headers/x-crossgrant-signature", Code::JobBadSignature, why.clone());
+        if let Some(Fault { at, code, message }) = &incoming.unproven {
+            refuse(at, *code, message.clone());
         }
         if let Some(Err(bad)) = incoming.user_id.as_deref().map(Requester::parse) {
             refuse("amqp:user_id", Code::JobBadUser, bad.to_string());
@@ -335,8 +336,6 @@ impl Inbox {
         NewBatch { batch, outbound: vec![accepted] }
     }
 
-    /// Its uid is made of the message and of everything it is judged by, so that a second delivery of it is the same
-    /// rejection.
     fn rejection(
         &self,
         reason: Reason,
@@ -348,11 +347,7 @@ impl Inbox {
     ) -> Rejection {
         let reasons = json!(faults);
         let message = contract::summary(faults);
-        let properties =
-            json!([requester, incoming.routing_key, incoming.message_id, incoming.reply_to, reason]).to_string();
-        let body = incoming.whole.as_ref().map_or(&*incoming.body, |whole| whole.sha256.as_bytes());
-        let name = [properties.as_bytes(), body].join(&0);
-        let uid = JobUid(Uuid::new_v5(&Uuid::NAMESPACE_OID, &name));
+        let uid = rejection_uid(reason, &requester, incoming);
         let data = RejectedData {
             uid,
             requester: &requester,
@@ -410,6 +405,16 @@ fn ascending_uids() -> impl Fn(Timestamp) -> JobUid + Send + Sync {
     }
 }
 
+/// The uid of the rejection of a message. It is made of the message and of everything it is judged by, so that a second delivery of
+/// it is the same rejection.
+pub(super) fn rejection_uid(reason: Reason, requester: &Requester, incoming: &Incoming) -> JobUid {
+    let properties =
+        json!([requester, incoming.routing_key, incoming.message_id, incoming.reply_to, reason]).to_string();
+    let body = incoming.whole.as_ref().map_or(&*incoming.body, |whole| whole.sha256.as_bytes());
+    let name = [properties.as_bytes(), body].join(&0);
+    JobUid(Uuid::new_v5(&Uuid::NAMESPACE_OID, &name))
+}
+
 /// The message of a rejection, as the store keeps it.
 fn kept(uid: JobUid, incoming: &Incoming) -> Outgoing {
     let cut = incoming.body.len() > KEPT_BODY;
@@ -445,12 +450,6 @@ fn properties(incoming: &Incoming, whole: Option<&WholeBody>) -> BTreeMap<String
 
 fn content_type(incoming: &Incoming) -> String {
     incoming.content_type.clone().unwrap_or_else(|| "application/octet-stream".into())
-}
-
-fn reused(requester: &Requester, id: &JobId) -> Fault {
-    let message =
-        format!("the id {:?} was used by {requester} before, for another request; take a new one", id.as_str());
-    Fault { at: "/id".into(), code: Code::JobIdReused, message }
 }
 
 /// What the store answers of a request that is no new job and no repetition, and that it has not rejected itself.

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
+use crate::domain::contract::Fault;
 use crate::domain::hex;
 
 /// One message as the broker delivered it. Nothing in it has been checked, its size included.
@@ -24,7 +25,8 @@ pub struct Incoming {
     pub correlation_id: Option<String>,
     /// AMQP `reply_to`.
     pub reply_to: Option<String>,
-    /// Who sent it: AMQP `user_id`, which the broker has verified to be the connection's user, or who has signed it.
+    /// Who sent it: AMQP `user_id`, which the broker has verified to be the connection's user, or who has signed it. A name that
+    /// begins with `http:` is that of a token, and a worker has signed for it.
     pub user_id: Option<String>,
     /// AMQP `app_id`; anyone may write anything there.
     pub app_id: Option<String>,
@@ -46,8 +48,8 @@ pub struct Incoming {
     pub unreadable: Vec<String>,
     /// Why the broker gave the message up, if it did.
     pub dead_lettered: Option<DeadLettered>,
-    /// Why its signature is not believed, if it has one that is not.
-    pub unproven: Option<String>,
+    /// Why who it says has sent it is not believed, if it says so and is not believed.
+    pub unproven: Option<Fault>,
 }
 
 /// A body that was too large to be kept.
