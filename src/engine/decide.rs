@@ -17,4 +17,5 @@ mod looking;
 mod retrying;
 mod sweep_times;
 pub mod waiting;
+pub mod webhook;
 mod writes;

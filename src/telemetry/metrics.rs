@@ -20,6 +20,7 @@ use prometheus_client::registry::{Metric, Registry, Unit};
 use crate::broker::{BrokerState, Link, LinkStatus};
 use crate::cloud::CallObserver;
 use crate::domain::{AccountUid, EventType, Kind, Operation, Reason};
+use crate::engine::decide::webhook::Outcome;
 use crate::engine::guards::setting;
 use crate::engine::ports::account::AccountReport;
 use crate::engine::ports::mail::Lane;
@@ -70,6 +71,8 @@ pub struct Metrics {
     published: CounterFamily<1>,
     outbox: Gauge,
     refused: Gauge,
+    webhook_calls: CounterFamily<1>,
+    failed: Gauge,
     undeliverable: Gauge,
     store_usable: Gauge,
     connected: GaugeFamily<1>,
@@ -168,6 +171,8 @@ impl Metrics {
                 "outbox_refused_messages",
                 "Messages in the outbox that a queue refused, and those that wait behind them",
             ),
+            webhook_calls: metric(r, "webhook_calls", "Calls of webhooks, by outcome"),
+            failed: metric(r, "outbox_failed_messages", "Messages in the outbox to webhooks that failed"),
             undeliverable: metric(r, "undeliverable_messages", "Messages that could not be published, kept for replay"),
             store_usable: metric(r, "store_usable", "1 if the store can be read, else 0"),
             connected: metric(r, "broker_connected", "1 if the connection to the broker is up, else 0"),
@@ -216,6 +221,9 @@ impl Metrics {
         for what in ["confirmed", "undeliverable", "refused"] {
             metrics.published.get_or_create(&[("what", what.into())]).inc_by(0);
         }
+        for outcome in Outcome::ALL {
+            metrics.webhook_calls.get_or_create(&[("outcome", outcome.as_str().into())]).inc_by(0);
+        }
         for kind in Kind::ALL {
             for state in State::ALL {
                 metrics.transitions.get_or_create(&kind_and_state(kind, state)).inc_by(0);
@@ -252,6 +260,7 @@ impl Metrics {
         }
         self.outbox.set(signed(counts.outbox));
         self.refused.set(signed(counts.refused));
+        self.failed.set(signed(counts.failed));
         self.undeliverable.set(signed(counts.undeliverable));
         self.rejected.set(signed(counts.rejected));
         self.paused.set(signed(counts.paused));
@@ -354,6 +363,10 @@ impl Observer for Metrics {
         }
     }
 
+    fn webhook_called(&self, outcome: Outcome) {
+        self.webhook_calls.get_or_create(&[("outcome", outcome.as_str().into())]).inc();
+    }
+
     fn unrouted(&self, events: usize) {
         self.events_unrouted.inc_by(events as u64);
     }
@@ -404,7 +417,7 @@ mod tests {
     use crate::engine::ports::account::{RefusedCredential, Standing};
 
     /// Every metric: its name, type and unit.
-    const NAMES: [(&str, &str, &str); 34] = [
+    const NAMES: [(&str, &str, &str); 36] = [
         ("crossgrant_jobs", "gauge", ""),
         ("crossgrant_job_transitions", "counter", ""),
         ("crossgrant_jobs_limited", "counter", ""),
@@ -429,6 +442,8 @@ mod tests {
         ("crossgrant_published", "counter", ""),
         ("crossgrant_outbox_messages", "gauge", ""),
         ("crossgrant_outbox_refused_messages", "gauge", ""),
+        ("crossgrant_webhook_calls", "counter", ""),
+        ("crossgrant_outbox_failed_messages", "gauge", ""),
         ("crossgrant_undeliverable_messages", "gauge", ""),
         ("crossgrant_store_usable", "gauge", ""),
         ("crossgrant_broker_connected", "gauge", ""),
@@ -468,7 +483,8 @@ mod tests {
             ((Some(Reason::Attached), false), 2),
         ];
         let parked = parked.into();
-        let counts = Counts { jobs, outbox: 7, refused: 5, undeliverable: 1, rejected: 4, paused: 2, held, parked };
+        let counts =
+            Counts { jobs, outbox: 7, refused: 5, failed: 8, undeliverable: 1, rejected: 4, paused: 2, held, parked };
         let broker = BrokerState::new(Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH)));
         heard().render(Some(&counts), Some(&broker), &accounts())
     }
@@ -540,6 +556,8 @@ mod tests {
             "crossgrant_published_total{what=\"undeliverable\"} 1",
             "crossgrant_published_total{what=\"refused\"} 2",
             "crossgrant_outbox_refused_messages 5",
+            "crossgrant_outbox_failed_messages 8",
+            "crossgrant_webhook_calls_total{outcome=\"gone\"} 0",
             "crossgrant_outbox_messages 7",
             "crossgrant_undeliverable_messages 1",
             "crossgrant_store_usable 1",

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 use crate::domain::{EventType, Kind};
+use crate::engine::decide::webhook::Outcome;
 use crate::engine::record::State;
 
 /// Is told what happens. By default it ignores everything.
@@ -32,6 +33,9 @@ pub trait Observer: Send + Sync + 'static {
 
     /// A batch was published: messages that were confirmed, that were kept aside, and that a queue refused.
     fn published(&self, _confirmed: usize, _undeliverable: usize, _refused: usize) {}
+
+    /// A webhook was called.
+    fn webhook_called(&self, _outcome: Outcome) {}
 
     /// Events were published that no queue took.
     fn unrouted(&self, _events: usize) {}
