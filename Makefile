@@ -74,6 +74,7 @@ outside:
 	    { echo "outside: cannot fetch what tests/outside/contract/package-lock.json pins; is the npm package index reached?" >&2; \
 	      exit 1; }; } && \
 	  cp tests/outside/contract/package-lock.json $(NODE)/fetched.json; }
+	$(CARGO) test --quiet --test promises -- --ignored --exact one_process::webhook_calls::recorded_for_others
 	env -u HTTP_PROXY -u HTTPS_PROXY -u http_proxy -u https_proxy \
 	  $(VENV)/bin/python -B -W error::ResourceWarning -m unittest discover -s tests/outside
 

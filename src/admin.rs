@@ -44,8 +44,8 @@
 //! `half-done=true`, `held=true`, `account`, `cen`, `instance`, `requester`, `batch`, `label=k=v`, `since`, `until` and `older-than`. A
 //! list reads at most 10,000 records for one answer.
 //!
-//! Filters of dead messages are `to` (a queue or an exchange), `for` (`no-queue`, `refused`, `unconfirmed`, `unpublishable`, or the
-//! code of a fault), `requester`, `since` and `until`.
+//! Filters of dead messages are `to` (a queue, an exchange or the URL of a webhook), `for` (`no-queue`, `refused`, `unconfirmed`,
+//! `unpublishable`, `webhook-failed`, `webhook-gone`, or the code of a fault), `requester`, `since` and `until`.
 //!
 //! A role comes with a token (`Authorization: Bearer …`), on the loopback too, and includes the roles before it: reader, operator,
 //! approver. A submitter is none of these: its token submits as the requester `http:` and the name of the token, and sees what that

@@ -1,5 +1,6 @@
 //! The words of the field, as types: ids, order types, hours, the job contract and its events. No IO, no clock, no tokio.
 
+pub mod base64;
 mod batch;
 mod cloud;
 mod code;
@@ -22,6 +23,7 @@ mod site;
 mod spoken;
 mod strict_json;
 mod visible;
+pub mod webhook;
 mod words;
 
 pub use batch::{BatchTerms, MAX_BATCH, OnFailure};

@@ -16,5 +16,6 @@ pub mod look;
 pub mod loops;
 pub mod policy;
 pub mod ports;
+pub mod receivers;
 pub mod record;
 pub mod seen;

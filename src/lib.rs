@@ -16,6 +16,7 @@
 //! | [`cloud`] | the API: signing, calls, credentials | engine and within |
 //! | [`store`] | what is durable | engine and within |
 //! | [`broker`] | RabbitMQ | engine and within |
+//! | [`webhook`] | calling webhooks | engine and within |
 //! | [`simulator`] | a cloud of one's own, behind real HTTP | domain, clock |
 //! | [`config`], [`telemetry`], [`admin`], [`schema`], [`cli`] | the process around it all | everything |
 
@@ -35,4 +36,5 @@ pub mod simulator;
 pub mod store;
 pub mod sweep;
 pub mod telemetry;
+pub mod webhook;
 pub mod workflow;

@@ -31,5 +31,7 @@ mod sqlite;
 mod strangers;
 mod sweep;
 mod types;
+mod webhook_calls;
+mod webhooks;
 mod words;
 mod workflows;

@@ -35,6 +35,7 @@ mod store_lost;
 mod terminal;
 mod terraform;
 mod users;
+mod webhooks;
 mod worker_killed;
 
 use std::sync::Arc;

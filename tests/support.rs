@@ -20,6 +20,7 @@ pub mod postgres;
 pub mod process;
 pub mod rabbit;
 pub mod raw_amqp;
+pub mod receiver;
 pub mod schemas;
 pub mod site;
 pub mod stepping;

@@ -35,7 +35,8 @@ pub struct DeadGroup {
     pub what: String,
     /// How many there are.
     pub count: u64,
-    /// The code of the first fault; or why it could not be published: `no-queue`, `refused`, `unconfirmed` or `unpublishable`.
+    /// The code of the first fault; or why it could not be published: `no-queue`, `refused`, `unconfirmed`,
+    /// `unpublishable`, `webhook-failed` or `webhook-gone`.
     pub cause: String,
     /// Who sent the rejected messages.
     #[serde(default, skip_serializing_if = "Option::is_none")]

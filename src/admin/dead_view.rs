@@ -43,15 +43,15 @@ pub struct Undeliverable {
     pub message_id: String,
     /// The exchange it was published to; empty for the default exchange.
     pub exchange: String,
-    /// The routing key, or for the default exchange the name of the queue.
+    /// The routing key, or for the default exchange the name of the queue, or the URL of the webhook.
     pub routing_key: String,
     /// Why, in the broker's words if it has said any.
     #[serde(default)]
     pub reason: String,
-    /// Why, in a word: `no-queue`, `refused`, `unconfirmed` or `unpublishable`.
+    /// Why, in a word: `no-queue`, `refused`, `unconfirmed`, `unpublishable`, `webhook-failed` or `webhook-gone`.
     #[serde(default)]
     pub cause: String,
-    /// How often a queue has refused it.
+    /// How often a queue has refused it, or a webhook was called.
     #[serde(default)]
     pub tries: u32,
     /// When its event happened; `None` for a message that carries no event.

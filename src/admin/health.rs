@@ -102,13 +102,17 @@ impl Admin {
         HealthCheck { name: "accounts".into(), ok: true, detail: (!detail.is_empty()).then(|| detail.join("; ")) }
     }
 
-    /// Counts what queues refuse and what could not be published. It concerns those who chose the queues, and the worker goes
-    /// on.
+    /// Counts what queues refuse, what webhooks fail to take, and what could not be published. It concerns those who chose the
+    /// queues and the webhooks, and the worker goes on.
     async fn outbox(&self) -> HealthCheck {
-        let (refused, aside) = self.counts().await.map_or((0, 0), |counts| (counts.refused, counts.undeliverable));
+        let counts = self.counts().await;
+        let (refused, failed, aside) =
+            counts.map_or((0, 0, 0), |counts| (counts.refused, counts.failed, counts.undeliverable));
         let refused = (refused > 0).then(|| format!("messages to queues that refuse them, tried again: {refused}"));
+        let failed = (failed > 0).then(|| format!("messages to webhooks that fail, tried again: {failed}"));
+        let receivers = self.parts().engine.receivers().failing();
         let aside = (aside > 0).then(|| format!("undeliverable messages: {aside}; see `crossgrant dead list`"));
-        let detail = [refused, aside].into_iter().flatten().collect::<Vec<_>>().join("; ");
+        let detail = [refused, failed, receivers, aside].into_iter().flatten().collect::<Vec<_>>().join("; ");
         HealthCheck { name: "outbox".into(), ok: true, detail: (!detail.is_empty()).then_some(detail) }
     }
 

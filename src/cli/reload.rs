@@ -157,7 +157,8 @@ impl Reloader {
             now("log", format!("filter \"{}\", and \"{}\" before", new.log.filter, present.log.filter));
             self.log.set(filter);
         }
-        self.engine.policy.set(new.policy());
+        // Those that are called are of the start.
+        self.engine.policy.set(new.policy().with_webhooks(present.webhook.is_some()));
         let restarts = restarts(present, &new);
         changes.extend(restarts.into_iter().map(|section| ConfigChange {
             part: section.to_owned(),
@@ -225,6 +226,7 @@ fn restarts(old: &Config, new: &Config) -> Vec<&'static str> {
         ("[admin] listen, hosts", (old.admin.listen, &old.admin.hosts) != (new.admin.listen, &new.admin.hosts)),
         ("[cloud.endpoints]", old.endpoints != new.endpoints),
         ("[worker]", worker(old) != worker(new)),
+        ("[webhook]", old.webhook != new.webhook),
         ("[workflows]", old.overrides != new.overrides),
         ("[log] format", old.log.format != new.log.format),
     ]
@@ -280,6 +282,7 @@ mod tests {
             (vec![], vec![("BROKER_KIND", "apsaramq")], vec!["[broker]"]),
             (vec![], vec![("DOOR_KEY", "0123456789abcdef0123456789abcdef")], vec!["[door]"]),
             (vec![], vec![("WORKER_CONCURRENCY", "7")], vec!["[worker]"]),
+            (vec![], vec![("WEBHOOK_SECRET", "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")], vec!["[webhook]"]),
             (vec![], vec![("CLOUD_ENDPOINTS_STS", "https://sts.example")], vec!["[cloud.endpoints]"]),
             (vec![], vec![("LOG_FORMAT", "json")], vec!["[log] format"]),
             (vec![], vec![("LOG_FILTER", "debug"), ("ADMIN_TOKEN", "t0ken"), ("LIMITS_REVOKES_PER_CEN", "3")], vec![]),

@@ -26,16 +26,19 @@ use crate::clock::{Clock, SteadyClock, SystemClock};
 use crate::cloud::Accounts;
 use crate::config::{Config, StoreConfig};
 use crate::domain::Code;
+use crate::engine::decide::webhook::tries_within;
 use crate::engine::loops::intake::Inbox;
 use crate::engine::loops::shared::Engine;
 use crate::engine::loops::worker::{Capacity, work};
-use crate::engine::loops::{accounts, batches, outbox, retention, store_watch, timekeeping, wakeups};
+use crate::engine::loops::{accounts, batches, outbox, retention, store_watch, timekeeping, wakeups, webhooks};
 use crate::engine::ports::crash_points::CrashPoints;
 use crate::engine::ports::door::DoorPublisher;
 use crate::engine::ports::mail::Lane;
 use crate::engine::ports::store::Store;
+use crate::engine::ports::webhook::{Caller, NoCaller};
 use crate::sweep;
 use crate::telemetry::{Metrics, log};
+use crate::webhook::HttpCaller;
 
 /// How long publishing the last messages may take.
 const FLUSH: Duration = Duration::from_secs(10);
@@ -67,6 +70,7 @@ pub(super) async fn serve(
     let links = Arc::new(BrokerState::new(Arc::clone(&clock)));
     let [events, replies] = Lane::ALL
         .map(|lane| Arc::new(AmqpPublisher::new(lane, Arc::clone(&broker), Arc::clone(&clock), Arc::clone(&links))));
+    let (caller, tries) = caller(&config)?;
     let (stopping, is_stopping) = watch::channel(false);
     let listener = admin::bind(config.admin.listen).await;
     let listener = listener.map_err(|error| {
@@ -124,6 +128,7 @@ pub(super) async fn serve(
         Loop::spawn("reply-link", |stop| stay_connected(Arc::clone(&replies), stop)),
         Loop::spawn("outbox", |stop| outbox::publish(Arc::clone(&engine), events, Lane::Events, stop)),
         Loop::spawn("replies", |stop| outbox::publish(Arc::clone(&engine), replies, Lane::Replies, stop)),
+        Loop::spawn("webhooks", |stop| webhooks::call(Arc::clone(&engine), caller, tries, stop)),
         Loop::spawn("sweep", |stop| sweep::run(Arc::clone(&engine), stop)),
         Loop::spawn("work", |stop| {
             let (engine, cut) = (Arc::clone(&engine), Arc::clone(&cut));
@@ -170,7 +175,7 @@ fn reload(reloader: &Arc<Reloader>) {
 }
 
 /// Stops the tasks in order. True if each stopped by itself and in time.
-async fn drain(loops: [Loop; 14], config: &Config, broker: &BrokerSettings) -> bool {
+async fn drain(loops: [Loop; 15], config: &Config, broker: &BrokerSettings) -> bool {
     let [
         store,
         timekeeping,
@@ -181,6 +186,7 @@ async fn drain(loops: [Loop; 14], config: &Config, broker: &BrokerSettings) -> b
         reply_link,
         outbox,
         replies,
+        webhooks,
         sweep,
         work,
         batches,
@@ -192,9 +198,9 @@ async fn drain(loops: [Loop; 14], config: &Config, broker: &BrokerSettings) -> b
     let (work, sweep, kept) = tokio::join!(work.stop(within), sweep.stop(within), retention.stop(within));
     clean &= work & sweep & kept;
     clean &= batches.stop(within).await;
-    let (outbox, replies) = tokio::join!(outbox.stop(FLUSH), replies.stop(FLUSH));
+    let (outbox, replies, webhooks) = tokio::join!(outbox.stop(FLUSH), replies.stop(FLUSH), webhooks.stop(FLUSH));
     let (link, reply_link) = tokio::join!(link.stop(GOODBYE), reply_link.stop(GOODBYE));
-    clean &= outbox & replies & link & reply_link;
+    clean &= outbox & replies & webhooks & link & reply_link;
     clean &= wakeups.stop(GOODBYE).await;
     clean &= store.stop(GOODBYE).await;
     clean &= timekeeping.stop(GOODBYE).await;
@@ -232,6 +238,23 @@ async fn engine(
         crash_points,
     })
     .await
+}
+
+/// Who calls webhooks, and how often each message is tried.
+fn caller(config: &Config) -> Result<(Arc<dyn Caller>, u32), CliError> {
+    let named = config.allow.iter().any(|rule| !rule.webhook_hosts.is_empty());
+    let Some(settings) = &config.webhook else {
+        if named {
+            tracing::warn!("an [[allow]] rule has `webhook_hosts` and there is no [webhook], so webhooks are off");
+        }
+        return Ok((Arc::new(NoCaller), 1));
+    };
+    if !named {
+        tracing::warn!("there is a [webhook] and no [[allow]] rule has `webhook_hosts`, so no webhook is called");
+    }
+    let caller =
+        HttpCaller::new(settings).map_err(|why| CliError::usage(format!("webhooks cannot be called: {why}")))?;
+    Ok((Arc::new(caller), tries_within(settings.give_up)))
 }
 
 fn intake(

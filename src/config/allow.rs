@@ -2,6 +2,7 @@
 
 use super::schema;
 use crate::document::{Table, value};
+use crate::domain::webhook::HostPattern;
 use crate::domain::{AccountUid, BadName, CenId, Kind, OrderType};
 use crate::engine::policy::Allow;
 
@@ -17,6 +18,10 @@ pub(super) fn rule(table: &Table<'_, '_>) -> Option<Allow> {
     let payers = OrderType::ALL.map(|payer| (payer.as_str(), payer));
     let order_types = table.list_of("order_types", |key, found| value::word(key, found, &payers));
     let reply_to = strings("reply_to");
+    let webhook_hosts = table.list_of("webhook_hosts", |key, found| {
+        let text = value::string(key, found)?;
+        HostPattern::parse(text).map_err(|why| format!("`{key}` cannot have {text:?}: {why}"))
+    });
     let rule = Allow {
         requesters: requesters??,
         kinds: kinds?,
@@ -24,6 +29,7 @@ pub(super) fn rule(table: &Table<'_, '_>) -> Option<Allow> {
         cens: cens?,
         order_types: order_types?,
         reply_to: reply_to?,
+        webhook_hosts: webhook_hosts?.unwrap_or_default(),
     };
     known.then_some(rule)
 }

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::read::{MOST_CALLS, MOST_CONCURRENCY, MOST_LIMIT, MOST_PREFETCH};
+use super::read::{MOST_CALLS, MOST_CONCURRENCY, MOST_KEYS, MOST_LIMIT, MOST_PREFETCH};
 use super::schema::{self, ACCOUNTS, ALLOW, HUB, LISTS, REQUESTERS, TOKENS};
 use super::settings::LogFormat;
 use crate::admin::AdminRole;
@@ -80,6 +80,7 @@ fn form(section: &str, key: &str) -> Value {
         | ("store", "keep")
         | ("broker", "redelivery" | "hold")
         | ("worker", "drain")
+        | ("webhook", "give_up")
         | (HUB | ACCOUNTS, "session_length") => duration(),
         ("broker", "kind") => words(&BrokerKind::ALL.map(BrokerKind::as_str)),
         ("broker", "prefix") => json!({"type": "string", "pattern": "\\S", "maxLength": 100}),
@@ -90,8 +91,9 @@ fn form(section: &str, key: &str) -> Value {
             json!({"anyOf": [{"const": "none"}, {"type": "integer", "minimum": 0, "maximum": MOST_LIMIT}]})
         }
         ("broker", "declare") | ("cloud", "plain_http") | ("approval", "two_persons") | (ACCOUNTS, "hub") => flag(),
-        ("admin", "hosts") | (TOKENS, "requesters") => texts(),
+        ("admin", "hosts") | (TOKENS, "requesters") | ("webhook", "networks") => texts(),
         ("broker", "url") | (REQUESTERS | "door", "key") => secrets(None),
+        ("webhook", "secret") => secrets(Some(MOST_KEYS as u64)),
         ("store", "url" | "password")
         | (TOKENS, "token")
         | (HUB | ACCOUNTS, "access_key_secret" | "security_token") => secrets(Some(1)),

@@ -20,6 +20,7 @@ use crate::document::Location;
 use crate::domain::{AccountUid, Code, Hour, Operation, Requester, Site, without_secrets};
 use crate::engine::guards::HourlyLimits;
 use crate::store::PostgresSettings;
+use crate::webhook::{HttpCaller, Network, SigningKey, WebhookSettings};
 use crate::workflow::{Overrides, OverridingFile};
 
 /// 400 days: the id of a ticket stays taken for more than a year.
@@ -63,6 +64,7 @@ pub(super) fn config(raw: &mut RawSettings<'_>) -> Config {
         hourly: read_hourly(raw),
         unbegun_per_instance: read_unbegun(raw),
         two_persons: raw.flag("approval", "two_persons").unwrap_or(false),
+        webhook: read_webhook(raw),
         log: LogConfig {
             format: raw.word("log", "format", &LogFormat::WORDS).unwrap_or(LogFormat::Text),
             filter: raw.text("log", "filter").map_or("info".into(), |filter| filter.value),
@@ -374,6 +376,55 @@ fn read_unbegun(raw: &mut RawSettings<'_>) -> Option<u32> {
     let limit = raw.limit("limits", "unbegun_per_instance", MOST_LIMIT);
     let limit = limit.map(|limit| limit.map(|number| u32::try_from(number).expect("bounded just above")));
     limit.unwrap_or(Some(UNBEGUN_PER_INSTANCE))
+}
+
+/// Until the next morning, so that a person can mend what failed in the night.
+const GIVE_UP: Duration = Duration::from_secs(24 * 3600);
+/// The longest time for which a webhook is tried.
+const LONGEST_GIVE_UP: Duration = Duration::from_secs(7 * 24 * 3600);
+/// The most secrets that sign at a time: one, and during a rotation two.
+pub(super) const MOST_KEYS: usize = 2;
+
+fn read_webhook(raw: &mut RawSettings<'_>) -> Option<WebhookSettings> {
+    let at = raw.beginning("webhook")?;
+    let secrets = raw.secrets("webhook", "secret");
+    let Some(location) = raw.location("webhook", &["secret", "secret_file"]) else {
+        raw.report(&at, "`[webhook]` has neither `secret` nor `secret_file`");
+        return None;
+    };
+    let secrets = secrets.unwrap_or_default();
+    if secrets.len() > MOST_KEYS {
+        raw.report(&location, format!("`secret` has {} secrets; {MOST_KEYS} can sign at a time", secrets.len()));
+    }
+    let mut keys = Vec::new();
+    for (number, secret) in (1..).zip(&secrets) {
+        match SigningKey::parse(secret.expose_secret()) {
+            Ok(key) => keys.push(key),
+            Err(why) => raw.report(&location, format!("`secret`, number {number}, {why}")),
+        }
+    }
+    let give_up = raw.duration("webhook", "give_up").map_or(GIVE_UP, |span| {
+        if span.value > LONGEST_GIVE_UP {
+            raw.report(&span.location, "`give_up` must be at most 168h");
+        }
+        span.value
+    });
+    let mut networks = Vec::new();
+    if let Some(Setting { value: texts, location }) = raw.strings("webhook", "networks") {
+        for text in &texts {
+            match Network::parse(text) {
+                Ok(network) => networks.push(network),
+                Err(why) => raw.report(&location, format!("`networks`: {why}")),
+            }
+        }
+    }
+    let ca = raw.text("webhook", "ca_file");
+    let ca_pem = ca.as_ref().and_then(|path| raw.file_of("ca_file", path));
+    let settings = WebhookSettings { keys, give_up, networks, ca_pem };
+    if let (Some(path), Err(why)) = (ca, HttpCaller::new(&settings)) {
+        raw.report(&path.location, format!("`ca_file` cannot be used: {why}"));
+    }
+    Some(settings)
 }
 
 fn read_file(raw: &mut RawSettings<'_>, key: &str) -> Option<OverridingFile> {

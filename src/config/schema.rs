@@ -16,6 +16,7 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
     ("cloud.budget.operations", Operation::NAMES),
     ("limits", &["revokes_per_cen", "payer_changes_per_account", "unbegun_per_instance"]),
     ("approval", &["two_persons"]),
+    ("webhook", &["secret", "secret_file", "give_up", "networks", "ca_file"]),
     ("credentials", &[]),
     (HUB, CREDENTIAL),
     ("worker", &["concurrency", "drain", "name"]),
@@ -101,7 +102,8 @@ pub(super) const LISTS: [(&str, &[&str], &[&str]); 2] =
 /// The list of allow-rules, `[[allow]]`.
 pub(super) const ALLOW: &str = "allow";
 /// The keys of an allow-rule.
-pub(super) const ALLOW_KEYS: &[&str] = &["requesters", "kinds", "resource_accounts", "cens", "order_types", "reply_to"];
+pub(super) const ALLOW_KEYS: &[&str] =
+    &["requesters", "kinds", "resource_accounts", "cens", "order_types", "reply_to", "webhook_hosts"];
 
 pub(super) fn keys_of(section: &str) -> &'static [&'static str] {
     SECTIONS.iter().find(|(name, _)| *name == section).map_or(&[], |(_, keys)| keys)

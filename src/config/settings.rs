@@ -15,6 +15,7 @@ use crate::domain::{AccountUid, Hour, Requester, Site};
 use crate::engine::guards::HourlyLimits;
 use crate::engine::policy::{Allow, Policy};
 use crate::store::PostgresSettings;
+use crate::webhook::WebhookSettings;
 use crate::workflow::Overrides;
 
 /// Everything that can be set; see [`Config::load`].
@@ -52,6 +53,8 @@ pub struct Config {
     pub unbegun_per_instance: Option<u32>,
     /// Whether another person than the requester has to approve a job.
     pub two_persons: bool,
+    /// How webhooks are called; `None` if they are off.
+    pub webhook: Option<WebhookSettings>,
     /// The form of the log, and what is logged.
     pub log: LogConfig,
     /// What is odd and not wrong, to be logged as soon as there is a log.
@@ -164,5 +167,6 @@ impl Config {
             .limited(self.hourly)
             .with_unbegun(self.unbegun_per_instance)
             .with_two_persons(self.two_persons)
+            .with_webhooks(self.webhook.is_some())
     }
 }

@@ -501,3 +501,41 @@ fn the_door_has_keys_of_its_own() {
         assert!(error.contains(says) && !error.contains(key), "{error}");
     }
 }
+
+#[test]
+fn webhooks_are_off_without_their_table_and_need_a_secret() {
+    assert!(load(ACCOUNTS, &[]).unwrap().webhook.is_none());
+    let (one, two) = (format!("whsec_{}", "A".repeat(32)), format!("whsec_{}", "B".repeat(43) + "="));
+    let rule = "[[allow]]\nrequesters = ['*']\nwebhook_hosts = ['hooks.example.com', '*.example.org:8443']\n";
+    let text = format!(
+        "{ACCOUNTS}[webhook]\nsecret = [{one:?}, {two:?}]\ngive_up = '2h'\nnetworks = ['10.0.0.0/8', 'fd00::/8']\n{rule}"
+    );
+    let config = load(&text, &[]).unwrap();
+    let webhook = config.webhook.clone().unwrap();
+    assert_eq!((webhook.keys.len(), webhook.networks.len()), (2, 2));
+    assert_eq!(webhook.give_up, Duration::from_secs(7200));
+    let hosts: Vec<String> = config.allow[0].webhook_hosts.iter().map(ToString::to_string).collect();
+    assert_eq!(hosts, ["hooks.example.com", "*.example.org:8443"]);
+    assert!(!format!("{config:?}").contains("AAAAAAAA"), "a secret is not shown");
+    let by_env = load(ACCOUNTS, &[("CROSSGRANT_WEBHOOK_SECRET", &one)]).unwrap().webhook.unwrap();
+    assert_eq!(by_env.give_up, Duration::from_secs(24 * 3600));
+
+    let three = format!("secret = [{one:?}, {one:?}, {one:?}]");
+    for (lines, says) in [
+        ("give_up = '1h'", "neither `secret` nor `secret_file`"),
+        ("secret = 's3cr3t-of-ours'", "must be whsec_"),
+        ("secret = 'whsec_AAAA'", "24 to 64 random bytes"),
+        (three.as_str(), "has 3 secrets; 2 can sign"),
+        (&format!("secret = {one:?}\ngive_up = '169h'"), "at most 168h"),
+        (&format!("secret = {one:?}\nnetworks = ['10.0.0.1/8']"), "bits set beyond"),
+        (&format!("secret = {one:?}\nca_file = '/dev/null'"), "`ca_file` cannot be used"),
+        (&format!("secret = {one:?}\nurl = 'x'"), "url"),
+    ] {
+        let said = faults(&format!("{ACCOUNTS}[webhook]\n{lines}\n"), &[]);
+        assert!(said.len() == 1 && said[0].contains(says) && !said[0].contains("s3cr3t-of-ours"), "{lines}: {said:?}");
+    }
+    for host in ["https://h/", "*", "h/x", "user@h", "127.1", "*.10.0.0.1"] {
+        let said = faults(&format!("{ACCOUNTS}[[allow]]\nrequesters = ['*']\nwebhook_hosts = [{host:?}]\n"), &[]);
+        assert!(said.len() == 1 && said[0].contains("`webhook_hosts` cannot have"), "{host}: {said:?}");
+    }
+}

@@ -1,7 +1,10 @@
-//! `reply_to`: which names of queues an answer can be sent to.
+//! `reply_to`: which names of queues an answer can be sent to. What begins with a scheme is the URL of a webhook
+//! ([`webhook`](super::webhook)) and no queue.
 //!
 //! The worker publishes to the queue that a stranger names. Of names that begin with `amq.` RabbitMQ gives some a meaning of
 //! its own; one that only looks like a direct reply-to makes it close the whole connection (541).
+
+use super::{base64, webhook};
 
 /// What a direct reply-to begins with: the address of a client's channel, in place of a queue.
 const DIRECT: &str = "amq.rabbitmq.reply-to.";
@@ -20,9 +23,12 @@ pub fn is_generated(queue: &str) -> bool {
     queue.starts_with(GENERATED)
 }
 
-/// Why no answer may be sent to the queue that `reply_to` names; `None` if one may. `reserved` is the prefix of the
+/// Why no answer may be sent to the queue or the URL that `reply_to` names; `None` if one may. `reserved` is the prefix of the
 /// worker's own queues.
 pub fn reply_to_fault(queue: &str, reserved: &str) -> Option<String> {
+    if webhook::is_url(queue) {
+        return webhook::Destination::of(queue).err().map(|why| format!("reply_to is no URL of a webhook: {why}"));
+    }
     if queue.is_empty() || queue.len() > 255 {
         return Some("reply_to is the name of a queue, 1 to 255 bytes".into());
     }
@@ -48,7 +54,8 @@ pub fn reply_to_fault(queue: &str, reserved: &str) -> Option<String> {
 fn names_a_channel(text: &str) -> bool {
     let parts: Vec<&str> = text.split('.').collect();
     let [channel, key] = parts[..] else { return false };
-    base64(key).is_some_and(|key| !key.is_empty()) && base64(channel).is_some_and(|term| is_process(&term))
+    base64::decode(key).is_some_and(|key| !key.is_empty())
+        && base64::decode(channel).is_some_and(|term| is_process(&term))
 }
 
 /// A process id: version 131, NEW_PID_EXT, the node as an atom, then id, serial and creation of four bytes each. RabbitMQ
@@ -71,32 +78,6 @@ fn is_hashed(node: &[u8]) -> bool {
         && word.iter().all(u8::is_ascii_lowercase)
         && (1..=10).contains(&hash.len())
         && hash.iter().all(u8::is_ascii_digit)
-}
-
-/// Base64 with padding (RFC 4648, 4), read strictly: what Erlang would refuse is refused here.
-fn base64(text: &str) -> Option<Vec<u8>> {
-    let value = |byte: u8| match byte {
-        b'A'..=b'Z' => Some(byte - b'A'),
-        b'a'..=b'z' => Some(byte - b'a' + 26),
-        b'0'..=b'9' => Some(byte - b'0' + 52),
-        b'+' => Some(62),
-        b'/' => Some(63),
-        _ => None,
-    };
-    let digits = text.trim_end_matches('=');
-    if !text.len().is_multiple_of(4) || text.len() - digits.len() > 2 {
-        return None;
-    }
-    let (mut bytes, mut bits, mut held) = (Vec::with_capacity(text.len() / 4 * 3), 0_u32, 0_u32);
-    for digit in digits.bytes() {
-        bits = (bits << 6) | u32::from(value(digit)?);
-        held += 6;
-        if held >= 8 {
-            held -= 8;
-            bytes.push(u8::try_from((bits >> held) & 0xff).ok()?);
-        }
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]

@@ -18,4 +18,5 @@ mod looking;
 mod retrying;
 mod sweep_times;
 pub mod waiting;
+pub mod webhook;
 mod writes;

@@ -16,4 +16,5 @@ pub mod shared;
 pub mod store_watch;
 pub mod timekeeping;
 pub mod wakeups;
+pub mod webhooks;
 pub mod worker;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
+use crate::domain::webhook::{self, Destination, HostPattern};
 use crate::domain::{AccountUid, CenId, Job, Kind, OrderType, Reason, Requester, Site};
 use crate::engine::guards::HourlyLimits;
 
@@ -30,7 +31,13 @@ pub struct Allow {
     /// Queues that answers may be sent to, by AMQP `reply_to`; `*` stands for any text.
     #[serde(default)]
     pub reply_to: Option<Vec<String>>,
+    /// Hosts whose webhooks answers may be sent to. None if the list is absent.
+    #[serde(default)]
+    pub webhook_hosts: Vec<HostPattern>,
 }
+
+/// How many allowed hosts are named to a requester.
+const NAMED: usize = 10;
 
 /// The allow-rules, the sites of the accounts and the limits. What no rule allows is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,13 +47,14 @@ pub struct Policy {
     limits: HourlyLimits,
     unbegun: Option<u32>,
     two_persons: bool,
+    webhooks: bool,
 }
 
 impl Policy {
     /// A policy of these allow-rules and the sites of the configured accounts, without hourly limits. Without any account,
     /// accounts are not checked.
     pub fn new(rules: Vec<Allow>, sites: BTreeMap<AccountUid, Site>) -> Self {
-        Self { rules, sites, limits: HourlyLimits::NONE, unbegun: None, two_persons: false }
+        Self { rules, sites, limits: HourlyLimits::NONE, unbegun: None, two_persons: false, webhooks: false }
     }
 
     /// The same with these hourly limits.
@@ -62,6 +70,11 @@ impl Policy {
     /// The same where another person than the requester has to approve a job, if `needed`.
     pub fn with_two_persons(self, needed: bool) -> Self {
         Self { two_persons: needed, ..self }
+    }
+
+    /// The same where webhooks are called, if `on`.
+    pub fn with_webhooks(self, on: bool) -> Self {
+        Self { webhooks: on, ..self }
     }
 
     /// Whether another person than the requester has to approve a job.
@@ -99,6 +112,7 @@ impl Policy {
             cens: None,
             order_types: None,
             reply_to: None,
+            webhook_hosts: vec![],
         };
         Self::new(vec![everything], BTreeMap::new())
     }
@@ -111,9 +125,42 @@ impl Policy {
         Some((Reason::RefusedByPolicy, refusal(requester.as_str(), job)))
     }
 
-    /// Whether the answers of a requester may be sent to this queue. The worker may write to every queue, and its requesters
-    /// may not; so once a rule says `reply_to`, a requester that no rule names gets no answers.
-    pub fn answers(&self, requester: &Requester, queue: &str) -> bool {
+    /// Why the answers of a requester may not be sent to where `reply_to` says: a queue, or a webhook; `None` if they may. Of what
+    /// is no good URL the contract says so.
+    pub fn refuses_answers(&self, requester: &Requester, reply_to: &str) -> Option<String> {
+        if webhook::is_url(reply_to) {
+            let destination = Destination::of(reply_to).ok()?;
+            return self.refuses_calls(requester, &destination);
+        }
+        let refused = !self.answers(requester, reply_to);
+        refused.then(|| format!("no rule of the policy allows {requester} to have its answers sent to {reply_to:?}"))
+    }
+
+    /// A host is called only if a rule of the requester names it.
+    fn refuses_calls(&self, requester: &Requester, destination: &Destination) -> Option<String> {
+        if !self.webhooks {
+            return Some("webhooks are off here, the worker's configuration has no [webhook]; name a queue".into());
+        }
+        let rules = self.rules.iter().filter(|rule| rule.admits(requester));
+        let allowed: Vec<&HostPattern> = rules.flat_map(|rule| &rule.webhook_hosts).collect();
+        if allowed.iter().any(|pattern| pattern.allows(destination)) {
+            return None;
+        }
+        let named = match &allowed[..] {
+            [] => "none is allowed".to_owned(),
+            some => {
+                let named: Vec<String> = some.iter().take(NAMED).map(ToString::to_string).collect();
+                format!("allowed are {}", named.join(", "))
+            }
+        };
+        Some(format!(
+            "no rule of the policy allows {requester} to have its answers sent to the host {destination}; {named}"
+        ))
+    }
+
+    /// The worker may write to every queue, and its requesters may not; so once a rule says `reply_to`, a requester that no rule
+    /// names gets no answers.
+    fn answers(&self, requester: &Requester, queue: &str) -> bool {
         let allows = |rule: &Allow| match &rule.reply_to {
             None => true,
             Some(patterns) => patterns.iter().any(|pattern| matches(pattern, queue)),
@@ -257,6 +304,32 @@ mod tests {
         for (who, queue) in [("tickets", "payments.in"), ("tickets", "ones"), ("silent", "one"), ("stranger", "one")] {
             assert!(!answers(&some, who, queue), "{who} {queue}");
         }
+    }
+
+    #[test]
+    fn webhooks_are_called_where_they_are_on_and_a_rule_of_the_requester_names_the_host() {
+        let rule = |who: &str, list: &str| toml::from_str::<Allow>(&format!("requesters = ['{who}']\n{list}")).unwrap();
+        let rules = vec![
+            rule("tickets", "reply_to = ['*']\nwebhook_hosts = ['hooks.example.com', '*.example.org:8443']"),
+            rule("*", ""),
+            rule("bot", "reply_to = ['https://*']"),
+        ];
+        let refuses = |on: bool, who: &str, url: &str| {
+            let policy = Policy::new(rules.clone(), BTreeMap::new()).with_webhooks(on);
+            policy.refuses_answers(&Requester::parse(who).unwrap(), url)
+        };
+        for url in ["https://hooks.example.com/a?b", "https://HOOKS.example.com", "https://a.example.org:8443/x"] {
+            assert_eq!(refuses(true, "tickets", url), None, "{url}");
+            let off = refuses(false, "tickets", url).unwrap();
+            assert!(off.contains("no [webhook]"), "{off}");
+            let other = refuses(true, "other", url).unwrap();
+            assert!(other.ends_with("none is allowed"), "{other}");
+        }
+        let other = refuses(true, "tickets", "https://example.org:8443/secret-path").unwrap();
+        let says = "to the host example.org:8443; allowed are hooks.example.com, *.example.org:8443";
+        assert!(other.ends_with(says), "{other}");
+        assert!(refuses(true, "bot", "https://hooks.example.com/").is_some(), "a pattern of queues allows no host");
+        assert_eq!(refuses(true, "tickets", "any.queue"), None);
     }
 
     #[test]

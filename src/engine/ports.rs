@@ -12,4 +12,5 @@ pub mod outbox;
 pub mod store;
 pub mod urgency;
 mod verdict;
+pub mod webhook;
 pub mod write_permit;

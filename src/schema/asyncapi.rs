@@ -87,7 +87,7 @@ pub(super) fn document() -> Value {
             },
             "answers": {
                 "address": null,
-                "title": "The `reply_to` of a job or batch: a queue, or direct reply-to",
+                "title": "The `reply_to` of a job or batch: a queue, direct reply-to, or the URL of a webhook",
                 "messages": answers,
             },
             "dead": {
@@ -155,7 +155,7 @@ fn messages() -> Map<String, Value> {
         "properties": {
             "traceparent": {"type": "string", "description": "W3C trace context, repeated in every event."},
             "x-crossgrant-signature": {"type": "string", "description": "The requester and its signature; see docs/security.md."},
-            "reply_to": {"type": "string", "description": "AMQP property: a queue that gets the last event too."},
+            "reply_to": {"type": "string", "description": "AMQP property: a queue or a webhook that gets the last event too."},
             "correlation_id": {"type": "string", "description": "AMQP property: repeated with every message about the job."},
             "message_id": {"type": "string", "description": "AMQP property: the id of a job that has none in its body."},
             "user_id": {"type": "string", "description": "AMQP property: the requester."},

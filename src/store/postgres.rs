@@ -42,6 +42,7 @@ mod sweep;
 mod take;
 mod transaction;
 mod wakeups;
+mod webhooks;
 mod writer;
 
 use std::sync::Arc;
@@ -403,6 +404,22 @@ impl Store for Postgres {
         }
         self.leader.published(lane).await;
         Ok(())
+    }
+
+    async fn webhooks(&self, now: Timestamp, limit: usize) -> Result<Vec<OutboxRow>, StoreError> {
+        if !self.listener.try_lock(lock_keys::webhooks()).await? {
+            return Ok(Vec::new());
+        }
+        read!(self, conn => webhooks::due(&conn, now, limit))
+    }
+
+    async fn next_webhook(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        read!(self, conn => webhooks::next(&conn, now))
+    }
+
+    async fn settle_webhooks(&self, settlement: &Settlement) -> Result<(), StoreError> {
+        // Under the lock of the lane whose rows are in the same queues of the index.
+        transact!(self, tx => outbox::settle(&tx, Lane::Replies, settlement))
     }
 
     async fn rejections(&self, limit: usize, before: Option<JobUid>) -> Result<Vec<Rejected>, StoreError> {

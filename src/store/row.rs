@@ -11,6 +11,7 @@ use crate::clock::later;
 use crate::domain::{AccountUid, BadName, Cen, CenId, InstanceType, JobUid, Kind, Reason, Requester};
 use crate::engine::batch::Batch;
 use crate::engine::decide::delivery::LONGEST_DELAY;
+use crate::engine::decide::webhook;
 use crate::engine::guards::{Pause, counted_as};
 use crate::engine::ports::store::{Group, Outlook, Rejected, StoreError};
 use crate::engine::record::{Record, State};
@@ -25,6 +26,11 @@ pub(super) const BEHIND: i64 = i64::MAX;
 /// put off for this long.
 pub(super) fn put_off_too_far(now: Timestamp) -> RangeInclusive<i64> {
     not_before(later(now, LONGEST_DELAY * 2))..=BEHIND - 1
+}
+
+/// The same for messages to webhooks.
+pub(super) fn webhook_put_off_too_far(now: Timestamp) -> RangeInclusive<i64> {
+    not_before(later(now, webhook::LONGEST_DELAY * 2))..=BEHIND - 1
 }
 
 /// The columns that are taken from a record, and from nothing else, so that they can always be made again.

@@ -31,6 +31,7 @@ mod take;
 mod tests;
 mod transaction;
 mod turns;
+mod webhooks;
 mod writer;
 
 use std::path::Path;
@@ -282,6 +283,19 @@ impl Store for Sqlite {
     }
 
     async fn settle(&self, _lane: Lane, settlement: &Settlement) -> Result<(), StoreError> {
+        let settlement = settlement.clone();
+        self.write(move |conn| outbox::settle(conn, &settlement)).await
+    }
+
+    async fn webhooks(&self, now: Timestamp, limit: usize) -> Result<Vec<OutboxRow>, StoreError> {
+        self.read(move |conn| webhooks::due(conn, now, limit)).await
+    }
+
+    async fn next_webhook(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        self.look_up(move |conn| webhooks::next(conn, now)).await
+    }
+
+    async fn settle_webhooks(&self, settlement: &Settlement) -> Result<(), StoreError> {
         let settlement = settlement.clone();
         self.write(move |conn| outbox::settle(conn, &settlement)).await
     }

@@ -23,6 +23,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         "store",
         "broker",
         "simulator",
+        "webhook",
     ];
     let process = [engine.clone(), process].concat();
     BTreeMap::from([
@@ -37,6 +38,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("cloud", outer("cloud")),
         ("store", outer("store")),
         ("broker", outer("broker")),
+        ("webhook", outer("webhook")),
         ("simulator", vec!["domain", "clock", "simulator"]),
         ("admin", process.clone()),
         ("cli", process.clone()),

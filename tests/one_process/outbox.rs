@@ -363,6 +363,7 @@ async fn answers_go_only_where_the_policy_lets_them() {
         cens: None,
         order_types: None,
         reply_to: Some(vec!["tickets.*".into()]),
+        webhook_hosts: vec![],
     };
     let (plant, broker) = (governed(vec![rule.clone()]).await, Broker::new(false));
     let send = async |plant: &Plant, body: &str, queue: &str| {

@@ -25,6 +25,7 @@ fn anybody() -> Vec<Allow> {
         cens: None,
         order_types: None,
         reply_to: None,
+        webhook_hosts: vec![],
     }]
 }
 

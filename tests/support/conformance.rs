@@ -15,6 +15,7 @@ pub mod mail;
 pub mod queue;
 pub mod retention;
 pub mod sweep;
+pub mod webhooks;
 
 /// Makes one test for each promise.
 macro_rules! conformance {
@@ -64,6 +65,8 @@ macro_rules! conformance {
                 the_first_reply_that_was_refused_stays_the_first,
                 a_queue_that_is_given_up_gets_one_more_chance_with_each,
                 a_time_that_only_another_clock_can_have_set_is_not_waited_for;
+            webhooks: webhooks_are_in_no_lane, hosts_take_turns, a_webhook_that_fails_waits_alone,
+                the_end_of_a_job_goes_to_its_webhook, a_webhook_set_aside_is_called_again_when_it_is_replayed;
             sweep: swept_jobs_are_not_claimed, a_group_is_one_cen_and_one_type, pages_cover_a_group_without_overlap,
                 pages_stay_put_while_jobs_leave, next_sweep_is_the_first_due, a_job_in_doubt_is_not_swept;
             dead: rejections_are_listed_newest_first_in_pages, undeliverable_messages_are_replayed_as_they_were,

@@ -168,7 +168,7 @@ macro_rules! counted {
         impl Store for Counted {
             $(async fn $name(&self, $($argument: $type),*) -> Result<$answer, StoreError> {
                 let _running = self.runs();
-                if stringify!($name) == "settle" && self.unsettling.load(SeqCst) {
+                if stringify!($name).starts_with("settle") && self.unsettling.load(SeqCst) {
                     return Err(StoreError::Unavailable("disk full".into()));
                 }
                 let operation = self.store.$name($($argument),*);
@@ -207,6 +207,9 @@ counted! {
     fn outbox(page: OutboxPage) -> Vec<OutboxRow>;
     fn next_retry(lane: Lane) -> Option<Timestamp>;
     fn settle(lane: Lane, settlement: &Settlement) -> ();
+    fn webhooks(now: Timestamp, limit: usize) -> Vec<OutboxRow>;
+    fn next_webhook(now: Timestamp) -> Option<Timestamp>;
+    fn settle_webhooks(settlement: &Settlement) -> ();
     fn rejections(limit: usize, before: Option<JobUid>) -> Vec<Rejected>;
     fn rejection(uid: JobUid) -> Option<RejectedMessage>;
     fn drop_rejections(uids: &[JobUid]) -> usize;

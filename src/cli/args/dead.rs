@@ -45,7 +45,7 @@ pub struct DeadFilterArgs {
     /// Only messages to this queue, or to this exchange.
     #[arg(long, value_name = "NAME")]
     pub to: Option<String>,
-    /// Only messages with this cause: no-queue, refused, unconfirmed or unpublishable; of rejected jobs, the code of a fault.
+    /// Only messages with this cause: no-queue, refused, unconfirmed, unpublishable, webhook-failed or webhook-gone; of rejected jobs, the code of a fault.
     #[arg(long = "for", value_name = "CAUSE")]
     pub cause: Option<String>,
     /// Only messages from this time or later: an RFC 3339 time, or how long ago, such as 2h.

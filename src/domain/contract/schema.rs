@@ -62,7 +62,11 @@ pub const BEYOND: [Beyond; 23] = {
         beyond(Code::JobBatchFull, "/batch/id", "The batch has fewer jobs than its size says."),
         beyond(Code::JobBatchClosed, "/batch/id", "The batch has not ended, and its `not_after` has not passed."),
         beyond(Code::JobRoutingKey, "amqp:routing_key", "A routing key that begins with `job.` goes on with the kind."),
-        beyond(Code::JobBadReplyTo, "amqp:reply_to", "It is the name of a queue, and of none of the worker's own."),
+        beyond(
+            Code::JobBadReplyTo,
+            "amqp:reply_to",
+            "It is the name of a queue, and of none of the worker's own, or the URL of a webhook, which begins with https://.",
+        ),
         beyond(
             Code::JobReplyToNotAllowed,
             "amqp:reply_to",

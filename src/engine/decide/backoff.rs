@@ -47,7 +47,7 @@ fn curve(policy: &RetryPolicy, attempt: u32) -> Duration {
 }
 
 /// A number in `[0, 1)` that depends on nothing but its arguments.
-fn chance(salt: &str, attempt: u32) -> f64 {
+pub(super) fn chance(salt: &str, attempt: u32) -> f64 {
     let hash = Sha256::new().chain_update(salt).chain_update([0]).chain_update(attempt.to_be_bytes()).finalize();
     let top = hash.iter().take(4).fold(0u32, |number, byte| number << 8 | u32::from(*byte));
     f64::from(top) / (f64::from(u32::MAX) + 1.0)

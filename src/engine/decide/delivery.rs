@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::webhook;
 use crate::clock::later;
 use crate::domain::reply_to::{is_direct, is_generated};
 use crate::domain::words;
@@ -42,6 +43,10 @@ words! {
         Unconfirmed = "unconfirmed",
         /// The broker took offence at it.
         Unpublishable = "unpublishable",
+        /// Its webhook did not take it, until it was given up.
+        WebhookFailed = "webhook-failed",
+        /// Its webhook says that it is gone.
+        WebhookGone = "webhook-gone",
     }
 }
 
@@ -52,6 +57,8 @@ impl Cause {
             NO_QUEUE => Self::NoQueue,
             REFUSED => Self::Refused,
             UNCONFIRMED => Self::Unconfirmed,
+            _ if reason.starts_with(webhook::FAILED) => Self::WebhookFailed,
+            _ if reason.starts_with(webhook::GONE) => Self::WebhookGone,
             _ => Self::Unpublishable,
         }
     }

@@ -307,10 +307,8 @@ impl Inbox {
         if let Some(Err(bad)) = incoming.user_id.as_deref().map(Requester::parse) {
             refuse("amqp:user_id", Code::JobBadUser, bad.to_string());
         }
-        if let Some(queue) =
-            incoming.reply_to.as_deref().filter(|queue| !self.engine.policy.get().answers(requester, queue))
-        {
-            let why = format!("no rule of the policy allows {requester} to have its answers sent to {queue:?}");
+        let refused = |reply_to| self.engine.policy.get().refuses_answers(requester, reply_to);
+        if let Some(why) = incoming.reply_to.as_deref().and_then(refused) {
             refuse("amqp:reply_to", Code::JobReplyToNotAllowed, why);
         }
         faults
@@ -367,8 +365,9 @@ impl Inbox {
         let copy = incoming.dead_lettered.is_none().then(|| self.dead_copy(uid, &reasons.to_string(), incoming));
         let outbound = copy.into_iter().chain([said]).collect();
         let kept = Some(kept(uid, incoming));
-        let answers = |queue: &String| {
-            reply_to_fault(queue, &self.reserved).is_none() && self.engine.policy.get().answers(&requester, queue)
+        let answers = |reply_to: &String| {
+            reply_to_fault(reply_to, &self.reserved).is_none()
+                && self.engine.policy.get().refuses_answers(&requester, reply_to).is_none()
         };
         let reply_to = incoming.reply_to.clone().filter(answers);
         let origin = Origin { reply_to, ..origin(incoming) };

@@ -22,6 +22,7 @@ use crate::engine::ports::crash_points::CrashPoints;
 use crate::engine::ports::mail::{Lane, Lanes};
 use crate::engine::ports::observe::Observer;
 use crate::engine::ports::store::{Admission, Change, LeaseUse, OutboundMessage, Store, StoreError};
+use crate::engine::receivers::Receivers;
 use crate::engine::record::{Ending, Record, State};
 use crate::workflow::{Catalog, Definition};
 
@@ -56,6 +57,8 @@ pub struct Engine {
     pub work: Notify,
     /// Notified when a lane of the outbox may hold a message.
     pub mail: Lanes<Notify>,
+    /// Notified when the outbox may hold a message to a webhook.
+    pub hooks: Notify,
     /// Notified when a job may wait for the sweep.
     pub hours: Notify,
     /// The batches of which a job has ended or come, to be looked at.
@@ -66,6 +69,7 @@ pub struct Engine {
     pub rounds: watch::Sender<u64>,
     pinned: RwLock<HashMap<String, Arc<Definition>>>,
     routes: Mutex<EventRoutes>,
+    receivers: Mutex<Receivers>,
 }
 
 impl Deref for Engine {
@@ -183,12 +187,14 @@ impl Engine {
             parts,
             work: Notify::new(),
             mail: Lanes::new(Notify::new),
+            hooks: Notify::new(),
             hours: Notify::new(),
             batches: TurnedBatches::default(),
             reads: SharedReads::default(),
             rounds: watch::Sender::default(),
             pinned: RwLock::new(HashMap::new()),
             routes: Mutex::default(),
+            receivers: Mutex::default(),
         };
         for definition in engine.catalog.definitions.values() {
             engine.store.put_definition(definition.digest(), definition.kind.as_str(), definition.source()).await?;
@@ -289,8 +295,14 @@ impl Engine {
         self.routes.lock().expect("no holder of this lock panics")
     }
 
-    /// Notifies both lanes of the outbox.
+    /// The receivers of webhooks that fail.
+    pub fn receivers(&self) -> MutexGuard<'_, Receivers> {
+        self.receivers.lock().expect("no holder of this lock panics")
+    }
+
+    /// Notifies all who send what is in the outbox.
     pub fn ring(&self) {
+        self.hooks.notify_one();
         Lane::ALL.into_iter().for_each(|lane| self.mail.of(lane).notify_one());
     }
 

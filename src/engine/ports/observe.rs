@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{EventType, Kind};
 use crate::engine::batch::BatchOutcome;
+use crate::engine::decide::webhook::Outcome;
 use crate::engine::record::State;
 
 /// Is told what happens. By default it ignores everything.
@@ -42,6 +43,9 @@ pub trait Observer: Send + Sync + 'static {
 
     /// A batch was published: messages that were confirmed, that were kept aside, and that a queue refused.
     fn published(&self, _confirmed: usize, _undeliverable: usize, _refused: usize) {}
+
+    /// A webhook was called.
+    fn webhook_called(&self, _outcome: Outcome) {}
 
     /// Events were published that no queue took.
     fn unrouted(&self, _events: usize) {}

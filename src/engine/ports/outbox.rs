@@ -120,7 +120,7 @@ pub struct SetAside {
     pub number: i64,
     /// Why, in the broker's words if it has said any.
     pub reason: String,
-    /// How often a queue has refused it.
+    /// How often a queue has refused it, or a webhook was called.
     pub tries: u32,
     /// Its queue has refused it for the last time, and gets one more chance with each of the messages behind it.
     pub given_up: bool,

@@ -334,6 +334,8 @@ pub struct Counts {
     pub outbox: u64,
     /// Of these, messages that a queue refused and that are to be tried again, and those that wait behind them.
     pub refused: u64,
+    /// Messages to webhooks that failed and are to be tried again.
+    pub failed: u64,
     /// Messages that could not be published, kept aside.
     pub undeliverable: u64,
     /// Stored rejections.
@@ -533,6 +535,16 @@ pub trait Store: Send + Sync + 'static {
 
     /// Settles what became of published messages of a lane. A message that is not there was settled before.
     async fn settle(&self, lane: Lane, settlement: &Settlement) -> Result<(), StoreError>;
+
+    /// Up to `limit` messages to webhooks that are due at `now`: the first one of each host, then the second ones, and so on, so that
+    /// no host keeps the others waiting. Messages of no lane are in it, and none of these is in a lane.
+    async fn webhooks(&self, now: Timestamp, limit: usize) -> Result<Vec<OutboxRow>, StoreError>;
+
+    /// When the first message to a webhook is due after `now`.
+    async fn next_webhook(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError>;
+
+    /// Settles what became of messages to webhooks, each for itself.
+    async fn settle_webhooks(&self, settlement: &Settlement) -> Result<(), StoreError>;
 
     /// Rejections, newest first, older than the one named `before`.
     async fn rejections(&self, limit: usize, before: Option<JobUid>) -> Result<Vec<Rejected>, StoreError>;

@@ -43,11 +43,13 @@ pub(super) async fn read(conn: &Connection) -> Result<Counts, PgError> {
     let count = |row: &Row, column: usize| row.get::<_, i64>(column).unsigned_abs();
     let sql = "SELECT (SELECT count(*) FROM outbox), (SELECT count(*) FROM undeliverable),
         (SELECT count(*) FROM rejections), (SELECT count(*) FROM pauses WHERE active),
-        (SELECT count(*) FROM outbox WHERE due_us > 0)";
+        (SELECT count(*) FROM outbox WHERE due_us > 0),
+        (SELECT count(*) FROM outbox WHERE queue >= '\"https://' AND queue < '\"https:0' AND due_us > 0)";
     let row = conn.query_one(sql, &[]).await?;
     let mut counts = Counts {
         outbox: count(&row, 0),
-        refused: count(&row, 4),
+        refused: count(&row, 4).saturating_sub(count(&row, 5)),
+        failed: count(&row, 5),
         undeliverable: count(&row, 1),
         rejected: count(&row, 2),
         paused: count(&row, 3),

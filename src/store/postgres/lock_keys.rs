@@ -61,6 +61,11 @@ pub(super) fn outbox(lane: Lane) -> i32 {
     }
 }
 
+/// Held by the worker that calls webhooks.
+pub(super) fn webhooks() -> i32 {
+    of_worker("outbox", "webhooks")
+}
+
 /// Held by the worker that takes messages from the broker.
 pub(super) fn intake() -> i32 {
     of_worker("intake", "")

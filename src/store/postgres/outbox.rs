@@ -1,6 +1,8 @@
-//! The outbox: messages that are still to be published.
+//! The outbox: messages that are still to be published. Those to webhooks are told from replies by what their queue begins with:
+//! `"https:0` is the first text after all that begin with `"https://`.
 
 use jiff::Timestamp;
+use tokio_postgres::Row;
 
 use super::connection::Connection;
 use super::error::PgError;
@@ -33,9 +35,9 @@ const PUT_OFF: &str = "SELECT number, uid, sequence, body FROM outbox o
     WHERE {lane} AND due_us IS NOT NULL AND (due_us <= $3 OR due_us BETWEEN $4 AND $5) ORDER BY number LIMIT $1";
 
 const EVENTS: &str = "queue IS NULL";
-const REPLIES: &str = "queue IS NOT NULL";
+const REPLIES: &str = "queue IS NOT NULL AND NOT (queue >= '\"https://' AND queue < '\"https:0')";
 /// Of these a reply comes only if its queue has refused no other.
-const FRESH_REPLIES: &str = "queue IS NOT NULL
+const FRESH_REPLIES: &str = "queue IS NOT NULL AND NOT (queue >= '\"https://' AND queue < '\"https:0')
     AND NOT EXISTS (SELECT 1 FROM outbox w WHERE w.queue = o.queue AND w.due_us IS NOT NULL)";
 
 /// The next messages of a page, and of fresh ones those of the numbers in `missing` that have appeared; in order.
@@ -53,12 +55,14 @@ pub(super) async fn page(conn: &Connection, page: OutboxPage, missing: &[i64]) -
             conn.query(&sql, &[&limit, &bytes, &now, far.start(), far.end()]).await?
         }
     };
-    let rows = rows.into_iter().map(|row| {
-        let tries = u32::try_from(row.get::<_, i32>(4)).unwrap_or_default();
-        let (number, outgoing) = outbound::numbered(&row)?;
-        Ok(OutboxRow { number, outgoing, tries })
-    });
-    Ok(rows.collect::<Result<_, StoreError>>()?)
+    Ok(rows.iter().map(outbox_row).collect::<Result<_, StoreError>>()?)
+}
+
+/// A message from the columns number, address, about, body and tries.
+pub(super) fn outbox_row(row: &Row) -> Result<OutboxRow, StoreError> {
+    let tries = u32::try_from(row.get::<_, i32>(4)).unwrap_or_default();
+    let (number, outgoing) = outbound::numbered(row)?;
+    Ok(OutboxRow { number, outgoing, tries })
 }
 
 fn kind(lane: Lane) -> &'static str {
@@ -125,9 +129,12 @@ pub(super) async fn free_what_waits_for_nothing(conn: &Connection) -> Result<usi
     conn.execute(sql, &[&row::BEHIND]).await
 }
 
-/// Puts a refused message off; a reply together with all others to its queue, which stay behind the first that was refused.
+/// Puts a refused message off; a reply together with all others to its queue, which stay behind the first that was refused. Behind
+/// a message to a webhook none stays.
 async fn refuse(conn: &Connection, number: i64, due_us: i64) -> Result<(), PgError> {
-    let sql = "WITH refused AS (SELECT number, queue FROM outbox WHERE number = $1::int8),
+    let sql = "WITH refused AS (
+          SELECT number, CASE WHEN queue >= '\"https://' AND queue < '\"https:0' THEN NULL ELSE queue END AS queue
+          FROM outbox WHERE number = $1::int8),
         first AS (
           SELECT coalesce(min(w.number), r.number) AS number, r.queue
           FROM refused r LEFT JOIN outbox w ON w.queue = r.queue AND w.due_us BETWEEN 1 AND $3::int8 - 1 AND w.number < r.number

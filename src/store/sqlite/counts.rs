@@ -30,7 +30,14 @@ pub(super) fn read(conn: &Connection) -> Result<Counts, StoreError> {
     let count = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map(i64::unsigned_abs);
     let mut counts = Counts {
         outbox: count("SELECT count(*) FROM outbox")?,
-        refused: count("SELECT count(*) FROM outbox WHERE due_us > 0")?,
+        refused: count(
+            "SELECT count(*) FROM outbox
+             WHERE due_us > 0 AND NOT (exchange = '' AND routing_key >= 'https://' AND routing_key < 'https:0')",
+        )?,
+        failed: count(
+            "SELECT count(*) FROM outbox
+             WHERE exchange = '' AND routing_key >= 'https://' AND routing_key < 'https:0' AND due_us > 0",
+        )?,
         undeliverable: count("SELECT count(*) FROM undeliverable")?,
         rejected: count("SELECT count(*) FROM rejections")?,
         paused: count("SELECT count(*) FROM pauses WHERE active = 1")?,

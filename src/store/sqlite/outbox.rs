@@ -1,10 +1,12 @@
-//! The outbox: messages that are still to be published.
+//! The outbox: messages that are still to be published. Those to webhooks are told from replies by what their routing key begins
+//! with: `'https:0'` is the first text after all that begin with `https://`.
 
 use bytes::Bytes;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params};
 
 use super::row;
+use crate::domain::webhook::SCHEME;
 use crate::engine::ports::mail::{Lane, Outgoing};
 use crate::engine::ports::store::{Outbox, OutboxPage, OutboxRow, SetAside, Settlement, StoreError};
 
@@ -12,6 +14,7 @@ use crate::engine::ports::store::{Outbox, OutboxPage, OutboxRow, SetAside, Settl
 const FRESH: &str = "
     SELECT number FROM outbox o
     WHERE (exchange = '') = ?1 AND due_us IS NULL AND number > ?2
+      AND NOT (?1 AND routing_key >= 'https://' AND routing_key < 'https:0')
       AND NOT (?1 AND EXISTS (SELECT 1 FROM outbox w
                               WHERE w.exchange = '' AND w.routing_key = o.routing_key AND w.due_us IS NOT NULL))
     ORDER BY number LIMIT ?3";
@@ -19,7 +22,8 @@ const FRESH: &str = "
 /// The numbers of messages that were put off and are due.
 const PUT_OFF: &str = "
     SELECT number FROM outbox
-    WHERE (exchange = '') = ?1 AND due_us IS NOT NULL AND (due_us <= ?2 OR due_us BETWEEN ?4 AND ?5)
+    WHERE (exchange = '') = ?1 AND due_us IS NOT NULL
+      AND NOT (?1 AND routing_key >= 'https://' AND routing_key < 'https:0') AND (due_us <= ?2 OR due_us BETWEEN ?4 AND ?5)
     ORDER BY number LIMIT ?3";
 
 /// The number of the last message that was ever put in.
@@ -38,6 +42,11 @@ pub(super) fn page(conn: &Connection, page: OutboxPage) -> Result<Vec<OutboxRow>
             numbers(conn, PUT_OFF, params![replies, now, limit, far.start(), far.end()])?
         }
     };
+    read(conn, numbers, page.bytes)
+}
+
+/// The messages of these numbers, in this order, until they have as many bytes; but the first whatever its size.
+pub(super) fn read(conn: &Connection, numbers: Vec<i64>, most: usize) -> Result<Vec<OutboxRow>, StoreError> {
     let mut read = conn.prepare_cached(
         "SELECT m.number, m.message_id, m.exchange, m.routing_key, m.correlation_id, m.content_type, m.headers, m.body,
                 o.tries
@@ -48,7 +57,7 @@ pub(super) fn page(conn: &Connection, page: OutboxPage) -> Result<Vec<OutboxRow>
         let Some(message) = read.query_row([number], |row| Ok(outbox_row(row))).optional()? else { continue };
         let message = message?;
         bytes += message.outgoing.body.len();
-        if bytes > page.bytes && !rows.is_empty() {
+        if bytes > most && !rows.is_empty() {
             break;
         }
         rows.push(message);
@@ -56,13 +65,16 @@ pub(super) fn page(conn: &Connection, page: OutboxPage) -> Result<Vec<OutboxRow>
     Ok(rows)
 }
 
-fn numbers(conn: &Connection, sql: &str, of: &[&dyn ToSql]) -> Result<Vec<i64>, StoreError> {
+pub(super) fn numbers(conn: &Connection, sql: &str, of: &[&dyn ToSql]) -> Result<Vec<i64>, StoreError> {
     Ok(conn.prepare_cached(sql)?.query_map(of, |row| row.get(0))?.collect::<Result<_, _>>()?)
 }
 
 pub(super) fn next_retry(conn: &Connection, lane: Lane) -> Result<Option<Timestamp>, StoreError> {
     let due: Option<i64> = conn
-        .prepare_cached("SELECT min(due_us) FROM outbox WHERE (exchange = '') = ?1 AND due_us IS NOT NULL")?
+        .prepare_cached(
+            "SELECT min(due_us) FROM outbox WHERE (exchange = '') = ?1 AND due_us IS NOT NULL
+               AND NOT (?1 AND routing_key >= 'https://' AND routing_key < 'https:0')",
+        )?
         .query_row([lane == Lane::Replies], |row| row.get(0))?;
     Ok(due.map(row::time))
 }
@@ -87,6 +99,7 @@ pub(super) fn outgoing(row: &Row<'_>) -> Result<Outgoing, StoreError> {
     })
 }
 
+/// Settles messages of a lane or, since nothing stays behind those, to webhooks.
 pub(super) fn settle(conn: &Connection, settlement: &Settlement) -> Result<(), StoreError> {
     for number in &settlement.done {
         leave(conn, *number, false)?;
@@ -132,7 +145,7 @@ fn refuse(conn: &Connection, number: i64, due_us: i64) -> Result<(), StoreError>
         .optional()?;
     let Some((exchange, queue)) = refused else { return Ok(()) };
     let mut first = number;
-    if Lane::of(&exchange) == Lane::Replies {
+    if Lane::of(&exchange) == Lane::Replies && !queue.starts_with(SCHEME) {
         let earlier: Option<i64> = conn
             .prepare_cached(
                 "SELECT min(number) FROM outbox

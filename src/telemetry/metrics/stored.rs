@@ -28,6 +28,7 @@ pub(super) struct Stored {
     rejected: Gauge,
     outbox: Gauge,
     refused: Gauge,
+    failed: Gauge,
     undeliverable: Gauge,
     oldest: Family<Labels<1>, Seconds>,
     overdue: Gauge,
@@ -77,6 +78,7 @@ impl Stored {
                 "outbox_refused_messages",
                 "Messages in the outbox that a queue refused, and those that wait behind them",
             ),
+            failed: metric(r, "outbox_failed_messages", "Messages in the outbox to webhooks that failed"),
             undeliverable: metric(r, "undeliverable_messages", "Messages that could not be published, kept for replay"),
             oldest: seconds(
                 r,
@@ -138,6 +140,7 @@ impl Stored {
         }
         self.outbox.set(signed(counts.outbox));
         self.refused.set(signed(counts.refused));
+        self.failed.set(signed(counts.failed));
         self.undeliverable.set(signed(counts.undeliverable));
         self.rejected.set(signed(counts.rejected));
         self.paused.set(signed(counts.paused));

@@ -12,7 +12,7 @@ use crate::engine::record::State;
 use crate::workflow::Class;
 
 /// Every metric: its name, type, unit and labels. tests/packaging holds alerts and dashboard against it.
-const NAMES: [(&str, &str, &str, &str); 53] = [
+const NAMES: [(&str, &str, &str, &str); 55] = [
     ("crossgrant_jobs", "gauge", "", "kind state"),
     ("crossgrant_job_transitions", "counter", "", "kind state"),
     ("crossgrant_jobs_limited", "counter", "", "limit"),
@@ -37,7 +37,9 @@ const NAMES: [(&str, &str, &str, &str); 53] = [
     ("crossgrant_published", "counter", "", "what"),
     ("crossgrant_outbox_messages", "gauge", "", ""),
     ("crossgrant_outbox_refused_messages", "gauge", "", ""),
+    ("crossgrant_outbox_failed_messages", "gauge", "", ""),
     ("crossgrant_undeliverable_messages", "gauge", "", ""),
+    ("crossgrant_webhook_calls", "counter", "", "outcome"),
     ("crossgrant_store_usable", "gauge", "", ""),
     ("crossgrant_broker_connected", "gauge", "", "link"),
     ("crossgrant_broker_blocked", "gauge", "", "link"),
@@ -100,7 +102,8 @@ fn rendered() -> String {
         ((Some(Reason::Attached), false), 2),
     ];
     let parked = parked.into();
-    let counts = Counts { jobs, outbox: 7, refused: 5, undeliverable: 1, rejected: 4, paused: 2, held, parked };
+    let counts =
+        Counts { jobs, outbox: 7, refused: 5, failed: 8, undeliverable: 1, rejected: 4, paused: 2, held, parked };
     let ages = Ages {
         oldest: [(State::Waiting, at("2026-11-21T09:30:00Z"))].into(),
         overdue: 8,
@@ -245,6 +248,8 @@ fn what_was_heard_is_said() {
         "crossgrant_published_total{what=\"undeliverable\"} 1",
         "crossgrant_published_total{what=\"refused\"} 2",
         "crossgrant_outbox_refused_messages 5",
+        "crossgrant_outbox_failed_messages 8",
+        "crossgrant_webhook_calls_total{outcome=\"gone\"} 0",
         "crossgrant_outbox_messages 7",
         "crossgrant_undeliverable_messages 1",
         "crossgrant_store_usable 1",

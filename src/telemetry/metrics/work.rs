@@ -16,6 +16,7 @@ use super::family::{
 };
 use crate::domain::{EventType, Kind};
 use crate::engine::batch::BatchOutcome;
+use crate::engine::decide::webhook::Outcome;
 use crate::engine::guards::setting;
 use crate::engine::ports::observe::Observer;
 use crate::engine::record::State;
@@ -37,6 +38,7 @@ pub(super) struct Work {
     events: CounterFamily<1>,
     events_unrouted: Counter,
     published: CounterFamily<1>,
+    webhook_calls: CounterFamily<1>,
     clock_ahead: Gauge,
 }
 
@@ -78,6 +80,7 @@ impl Work {
                 "Events published that no queue took; they stay with their jobs",
             ),
             published: metric(r, "published", "Messages published: confirmed, kept aside, or refused by a queue"),
+            webhook_calls: metric(r, "webhook_calls", "Calls of webhooks, by outcome"),
             clock_ahead: seconds(
                 r,
                 "clock_ahead",
@@ -103,6 +106,9 @@ impl Work {
         }
         for outcome in BatchOutcome::ALL {
             work.batches_ended.get_or_create(&[("outcome", outcome.as_str().into())]).inc_by(0);
+        }
+        for outcome in Outcome::ALL {
+            work.webhook_calls.get_or_create(&[("outcome", outcome.as_str().into())]).inc_by(0);
         }
         for setting in Kind::ALL.into_iter().filter_map(setting) {
             work.limited.get_or_create(&[("limit", setting.into())]).inc_by(0);
@@ -168,6 +174,10 @@ impl Observer for Work {
         for (what, count) in [("confirmed", confirmed), ("undeliverable", undeliverable), ("refused", refused)] {
             self.published.get_or_create(&[("what", what.into())]).inc_by(count as u64);
         }
+    }
+
+    fn webhook_called(&self, outcome: Outcome) {
+        self.webhook_calls.get_or_create(&[("outcome", outcome.as_str().into())]).inc();
     }
 
     fn unrouted(&self, events: usize) {

@@ -142,6 +142,7 @@ impl Stage {
             cens: None,
             order_types: None,
             reply_to: None,
+            webhook_hosts: vec![],
         };
         let limits = HourlyLimits { revokes_per_cen: Some(0), payer_changes_per_account: None };
         self = self.under(Policy::new(vec![allow(Kind::Revoke)], BTreeMap::new()).limited(limits)).await;

@@ -41,6 +41,7 @@ pub async fn jobs_and_messages_are_counted(store: S) {
             .into(),
             outbox: 5,
             refused: 0,
+            failed: 0,
             undeliverable: 0,
             rejected: 1,
             paused: 0,

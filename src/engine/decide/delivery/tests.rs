@@ -47,7 +47,7 @@ fn an_event_that_no_queue_takes_is_done_and_a_reply_is_kept_aside() {
 #[test]
 fn every_reason_has_its_cause() {
     let causes = [NO_QUEUE, REFUSED, UNCONFIRMED, "NOT_FOUND - no exchange"].map(Cause::of);
-    assert_eq!(causes, Cause::ALL);
+    assert_eq!(causes, Cause::ALL[..4], "the others are those of webhooks");
 }
 
 #[test]

@@ -1,0 +1,15 @@
+//! Webhooks over the network: one POST for each message, as a CloudEvent in structured mode, signed as standard-webhooks says.
+//!
+//! The URL comes from a requester, so the worker could be led to call what only it can reach. Therefore it speaks https alone, to
+//! hosts that a rule names; only to addresses that are public or that the configuration names, checked where the connection is
+//! made; by no proxy; and it follows no redirect.
+
+mod client;
+mod network;
+mod resolver;
+mod signature;
+
+pub use client::{CallLimits, HttpCaller, WebhookSettings};
+pub use network::Network;
+pub use resolver::{Lookup, system};
+pub use signature::SigningKey;
