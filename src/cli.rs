@@ -48,6 +48,7 @@ mod status;
 mod store;
 mod submit;
 mod submit_batch;
+mod telling;
 mod terminal;
 mod text;
 mod token;
