@@ -48,6 +48,7 @@ mod status;
 mod store;
 mod submit;
 mod submit_batch;
+mod telling;
 mod terminal;
 mod text;
 mod token;
@@ -67,7 +68,7 @@ use args::{EventsCommand, WorkerCommand};
 use client::AdminClient;
 pub use exit::{CliError, Exit};
 
-use crate::config::{Config, LogConfig, LogFormat, ProfileFor};
+use crate::config::{Config, ConfigFor, LogConfig, LogFormat, ProfileFor};
 use crate::domain::Code;
 use crate::engine::decide::command::Command;
 use crate::engine::ports::crash_points::CrashPoints;
@@ -92,7 +93,13 @@ pub async fn execute(cli: Cli, crash_points: Arc<dyn CrashPoints>) -> Result<Exi
     match &cli.command {
         CliCommand::Serve(args) => {
             let (file, first) = (cli.named_config(), config()?);
-            serve::serve(args, first, Arc::new(move || configuration_of(file.clone(), &[])), crash_points).await
+            serve::serve(
+                args,
+                first,
+                Arc::new(move || configuration_of(ConfigFor::Everything, file.clone(), &[])),
+                crash_points,
+            )
+            .await
         }
         CliCommand::Run(args) => run::run(args, config).await,
         CliCommand::Plan(args) => plan::plan(args, config).await,
@@ -156,7 +163,7 @@ fn configuration(cli: &Cli) -> Result<Config, CliError> {
         name.to_str().is_some_and(|name| name.starts_with("CROSSGRANT_") && name != "CROSSGRANT_CONFIG")
     };
     let none = file.is_none() && Config::default_file()?.is_none() && !std::env::vars_os().any(|(name, _)| set(name));
-    let config = configuration_of(file, cli.command.profiles())?;
+    let config = configuration_of(purpose(&cli.command), file, cli.command.profiles())?;
     let needs_accounts =
         matches!(cli.command, CliCommand::Serve(_) | CliCommand::Run(_) | CliCommand::Plan(_) | CliCommand::Doctor(_));
     if none && needs_accounts && config.accounts.is_empty() {
@@ -165,13 +172,24 @@ fn configuration(cli: &Cli) -> Result<Config, CliError> {
     Ok(config)
 }
 
-fn configuration_of(file: Option<PathBuf>, profiles: &[ProfileFor]) -> Result<Config, CliError> {
+/// What a command reads the configuration for.
+fn purpose(command: &CliCommand) -> ConfigFor {
+    match command {
+        CliCommand::Worker(_) | CliCommand::Health(_) | CliCommand::Explain(_) => ConfigFor::Worker,
+        CliCommand::Submit(_) | CliCommand::PutBack(_) | CliCommand::Backup(_) | CliCommand::Restore(_) => {
+            ConfigFor::Broker
+        }
+        _ => ConfigFor::Everything,
+    }
+}
+
+fn configuration_of(purpose: ConfigFor, file: Option<PathBuf>, profiles: &[ProfileFor]) -> Result<Config, CliError> {
     let file = match file {
         Some(file) => Some(file),
         None => Config::default_file()?,
     };
     let denied = |path: &PathBuf| File::open(path).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied);
-    Config::load_with(file.as_deref(), std::env::vars(), profiles).map_err(|error| {
+    Config::load_for(purpose, file.as_deref(), std::env::vars(), profiles).map_err(|error| {
         let error = CliError::from(error);
         match file.filter(denied) {
             Some(path) => error.hint(&token::as_owner(&path, std::env::args())),

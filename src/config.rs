@@ -30,5 +30,6 @@ pub use error::{ConfigError, Warning};
 pub use json_schema::json_schema;
 pub use profile::ProfileFor;
 pub use settings::{
-    AccountConfig, AdminConfig, BrokerConfig, Config, DEFAULT_PREFIX, LogConfig, LogFormat, StoreConfig, WorkerConfig,
+    AccountConfig, AdminConfig, BrokerConfig, Config, ConfigFor, DEFAULT_PREFIX, LogConfig, LogFormat, StoreConfig,
+    WorkerConfig,
 };

@@ -19,6 +19,7 @@
 //! `tests/one_process/schemas.rs` compares each with those of the last version.
 
 mod asyncapi;
+mod bodies;
 mod events;
 mod generate;
 mod openapi;

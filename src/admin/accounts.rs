@@ -94,7 +94,9 @@ pub(super) async fn pause(
     let (Some(by), Some(reason)) = (said.by, said.reason) else {
         return Err(ApiError::BadRequest("by=… and reason=… are required: jobs that are held show both".into()));
     };
-    Ok(Json(admin.parts().engine.pause(account, by, reason, &authority.token).await?))
+    let pause = admin.parts().engine.pause(account, by, reason, &authority.token).await?;
+    admin.changed().await;
+    Ok(Json(pause))
 }
 
 pub(super) async fn unpause(
@@ -106,6 +108,7 @@ pub(super) async fn unpause(
     let account = account(uid)?;
     let said = mandate::read(query.as_deref())?;
     admin.parts().engine.unpause(&account, said.with(&authority)).await?;
+    admin.changed().await;
     Ok(Json(Unpaused { account }))
 }
 

@@ -201,6 +201,7 @@ impl Admin {
             let message = "all of these jobs changed at the same moment, as by the same command; nothing was done";
             return Err(ApiError::Conflict(message.into()));
         }
+        self.changed().await;
         Ok(Json(BulkDone { done, declined, left, before }))
     }
 

@@ -61,6 +61,7 @@ impl Admin {
         let job = self.find(reference).await?;
         self.may_command(&job, command, authority)?;
         let obeyed = self.parts().engine.command(job.uid, command, said.with(authority)).await?;
+        self.changed().await;
         Ok(Json(Arc::unwrap_or_clone(obeyed)))
     }
 }

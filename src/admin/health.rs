@@ -15,7 +15,7 @@ use crate::broker::{Link, LinkStatus};
 use crate::clock::earlier;
 use crate::domain::{AccountUid, Kind, whole_second};
 use crate::engine::loops::timekeeping;
-use crate::engine::ports::account::{AccountReport, Standing};
+use crate::engine::ports::account::{InTrouble, in_trouble};
 use crate::engine::ports::mail::Lane;
 use crate::engine::ports::store::{Ages, Counts};
 use crate::telemetry::metrics::{Format, StoreScrape};
@@ -76,15 +76,15 @@ impl Admin {
         checks.push(check("definitions", missing));
         checks.push(accounts);
         let detail = timekeeping::fault(parts.engine.clock.machine_ahead());
-        checks.push(HealthCheck { name: "clock".into(), ok: true, detail });
+        checks.push(told("clock", detail));
         checks.push(outbox);
         checks.push(self.events());
-        Readiness { ready: checks.iter().all(|check| check.ok), checks }
+        Readiness { ready: checks.iter().all(|check| check.ok || !check.needed), checks }
     }
 
-    /// Lists the accounts that are paused, refused or not reached. An operator paused them on purpose; and where the cloud refuses
-    /// a credential, the worker still takes jobs, holds them and works for the other accounts, which a restart would not do
-    /// better. So it is still ready.
+    /// Fails if an account is refused or not reached, and lists those and the paused ones, which an operator paused on purpose. The
+    /// worker is ready all the same: it takes jobs, keeps those of such an account, and works for the other accounts. Neither a
+    /// restart nor another worker would do better.
     async fn accounts(&self) -> HealthCheck {
         let engine = &self.parts().engine;
         let ask = async {
@@ -98,8 +98,10 @@ impl Admin {
         let names = || paused.iter().map(AccountUid::as_str).collect::<Vec<_>>().join(", ");
         let paused = (!paused.is_empty()).then(|| format!("{} paused: {}", paused.len(), names()));
         let known = engine.cloud.accounts();
-        let detail: Vec<String> = paused.into_iter().chain(known.iter().filter_map(in_trouble)).collect();
-        HealthCheck { name: "accounts".into(), ok: true, detail: (!detail.is_empty()).then(|| detail.join("; ")) }
+        let trouble: Vec<String> = in_trouble(&known).iter().map(trouble).collect();
+        let ok = trouble.is_empty();
+        let detail = paused.into_iter().chain(trouble).collect::<Vec<_>>().join("; ");
+        HealthCheck { name: "accounts".into(), ok, needed: false, detail: (!detail.is_empty()).then_some(detail) }
     }
 
     /// Counts what queues refuse, what webhooks fail to take, and what could not be published. It concerns those who chose the
@@ -113,14 +115,13 @@ impl Admin {
         let receivers = self.parts().engine.receivers().failing();
         let aside = (aside > 0).then(|| format!("undeliverable messages: {aside}; see `crossgrant dead list`"));
         let detail = [refused, failed, receivers, aside].into_iter().flatten().collect::<Vec<_>>().join("; ");
-        HealthCheck { name: "outbox".into(), ok: true, detail: (!detail.is_empty()).then_some(detail) }
+        told("outbox", (!detail.is_empty()).then_some(detail))
     }
 
     /// Says which events no queue takes. Subscribers are a choice, so the worker is ready.
     fn events(&self) -> HealthCheck {
         let engine = &self.parts().engine;
-        let detail = engine.routes().unrouted(&engine.announcer.exchange);
-        HealthCheck { name: "events".into(), ok: true, detail }
+        told("events", engine.routes().unrouted(&engine.announcer.exchange))
     }
 
     /// What is in the store, counted at most once a second: counting reads every message that waits. `None` if the store does not
@@ -168,16 +169,12 @@ impl Admin {
     }
 }
 
-/// What is wrong with the credential of an account.
-fn in_trouble(account: &AccountReport) -> Option<String> {
-    let uid = &account.uid;
-    match &account.standing {
-        Standing::Unknown | Standing::Ok => None,
-        Standing::Refused(refusal) => Some(format!("{uid} {refusal}")),
-        Standing::Probing(refusal) => Some(format!("{uid} tried again, after it was {refusal}")),
-        Standing::Unreachable { since, message } => {
-            Some(format!("{uid} unreachable since {}: {message}", whole_second(*since)))
-        }
+/// Which accounts cannot be used, since when, and why.
+fn trouble(trouble: &InTrouble<'_>) -> String {
+    let (named, since, says) = (trouble.named(), whole_second(trouble.since), trouble.says());
+    match trouble.standing.as_str() {
+        "probing" => format!("{named} tried again, refused since {since} ({says})"),
+        standing => format!("{named} {standing} since {since} ({says})"),
     }
 }
 
@@ -185,7 +182,7 @@ fn in_trouble(account: &AccountReport) -> Option<String> {
 fn dead_lettered(kept: u32) -> HealthCheck {
     let detail = (kept > 0)
         .then(|| format!("the broker gave up {kept} messages and keeps them: `crossgrant put-back` puts them back"));
-    HealthCheck { name: "dead-lettered".into(), ok: true, detail }
+    told("dead-lettered", detail)
 }
 
 fn link(name: &str, status: LinkStatus) -> HealthCheck {
@@ -204,5 +201,10 @@ fn link(name: &str, status: LinkStatus) -> HealthCheck {
 }
 
 fn check(name: &str, fault: Option<String>) -> HealthCheck {
-    HealthCheck { name: name.to_owned(), ok: fault.is_none(), detail: fault }
+    HealthCheck { name: name.to_owned(), ok: fault.is_none(), needed: true, detail: fault }
+}
+
+/// A check that never fails.
+fn told(name: &str, detail: Option<String>) -> HealthCheck {
+    HealthCheck { name: name.to_owned(), ok: true, needed: false, detail }
 }

@@ -1,35 +1,40 @@
 //! What needs a person, grouped by cause and account, each with the command to paste. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::checks::HealthCheck;
+use super::checks::{CheckFault, HealthCheck, faults};
+use crate::clock::until;
 use crate::domain::{AccountUid, Code, JobUid, Kind, Reason, whole_second};
-use crate::engine::ports::account::AccountReport;
+use crate::engine::ports::account::{AccountReport, InTrouble, Standing, in_trouble, named};
 use crate::engine::record::Record;
 
 /// Jobs, or something else, that need a person for the same cause.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Need {
     /// `half-done`, `overdue`, the reason for which jobs are parked, `parked` for those that were not read, `undeliverable`,
-    /// `messages-dead-lettered`, `account-refused`, or the name of a check that fails.
+    /// `messages-dead-lettered`, `account-refused`, `cloud-unreachable`, `broker-unreachable`, or the name of a check that fails.
     pub cause: String,
-    /// How many jobs or messages; 1 for a check and for an account.
+    /// How many jobs, messages or accounts; 1 for a check.
     pub count: u64,
-    /// The account that it is about, if it is about one.
+    /// The account that it is about, if it is about one alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<AccountUid>,
     /// What one of the jobs says, the check, or the cloud of the account.
     pub says: String,
-    /// When the oldest of the jobs was accepted, or since when the account is refused.
+    /// When the oldest of the jobs was accepted, or since when the account is refused or not reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oldest: Option<Timestamp>,
-    /// What to type. It shows the jobs, or lists them with the command that is to be confirmed.
+    /// What to type. It shows the jobs; or it is for as many as were counted here, and does nothing if there are others by then.
     pub command: String,
 }
+
+/// The causes that are neither a reason nor a code nor the name of a check.
+pub const GROUPS: [&str; 3] = ["parked", "overdue", "undeliverable"];
 
 /// What a group of jobs has in common. In the order of how bad it is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -78,15 +83,17 @@ impl Needs {
     }
 
     /// All of it. `parked` is how many jobs are parked, also of those that were not added.
-    pub fn all(self, parked: u64, undeliverable: u64, checks: &[HealthCheck], accounts: &[AccountReport]) -> Vec<Need> {
-        let failing = checks.iter().filter(|check| !check.ok);
-        let mut needs: Vec<Need> = failing
-            .map(|check| {
-                let says = check.detail.clone().unwrap_or_default();
-                of_the_worker(&check.name, 1, says, "crossgrant doctor")
-            })
-            .collect();
-        needs.extend(accounts.iter().filter_map(refused));
+    pub fn all(
+        self,
+        now: Timestamp,
+        parked: u64,
+        undeliverable: u64,
+        checks: &[HealthCheck],
+        accounts: &[AccountReport],
+    ) -> Vec<Need> {
+        // What a worker is ready without is told by what it concerns.
+        let mut needs: Vec<Need> = faults(checks).iter().map(failing).collect();
+        needs.extend(in_trouble(accounts).iter().filter_map(|trouble| unusable(trouble, now)));
         let unread = parked.saturating_sub(self.parked.len() as u64);
         needs.extend(self.groups.into_iter().map(|(cause, group)| need(cause, group)));
         if unread > 0 {
@@ -108,21 +115,41 @@ pub(super) fn dead_lettered(kept: u32) -> Option<Need> {
     (kept > 0).then(|| of_the_worker(cause, kept.into(), says, "crossgrant put-back"))
 }
 
+/// Checks that fail for one cause.
+fn failing(fault: &CheckFault<'_>) -> Need {
+    let detail = fault.detail.unwrap_or_default().to_owned();
+    let (cause, says) = match fault.names.as_slice() {
+        _ if fault.is_broker_down() => (Code::BrokerUnreachable.as_str(), detail),
+        [only] => (*only, detail),
+        several => (several[0], format!("{}: {detail}", several.join(", "))),
+    };
+    of_the_worker(cause, 1, says, "crossgrant doctor")
+}
+
 fn of_the_worker(cause: &str, count: u64, says: String, command: &str) -> Need {
     Need { cause: cause.to_owned(), count, account: None, says, oldest: None, command: command.to_owned() }
 }
 
-/// Its jobs wait, and go on by themselves only when someone corrects the credential.
-fn refused(known: &AccountReport) -> Option<Need> {
-    let refusal = known.standing.refusal()?;
-    Some(Need {
-        cause: Code::AccountRefused.to_string(),
-        count: 1,
-        account: Some(known.uid.clone()),
-        says: format!("{}: {}", refusal.code, refusal.message),
-        oldest: Some(refusal.since),
-        command: "crossgrant doctor".to_owned(),
-    })
+/// For so long an account may be out of reach before a person is asked for: a failover of a proxy or of a link passes. Jobs give up
+/// after hours.
+const UNREACHED: Duration = Duration::from_secs(5 * 60);
+
+/// Jobs of a refused account wait, and go on by themselves only when someone corrects the credential; those of one that is not
+/// reached go on when someone mends the network.
+fn unusable(trouble: &InTrouble<'_>, now: Timestamp) -> Option<Need> {
+    let cause = match trouble.standing {
+        Standing::Refused(_) => Code::AccountRefused,
+        Standing::Unreachable { .. } if until(trouble.since, now) >= UNREACHED => Code::CloudUnreachable,
+        Standing::Unreachable { .. } | Standing::Probing(_) | Standing::Unknown | Standing::Ok => return None,
+    };
+    let says = trouble.says();
+    let (account, says) = match trouble.accounts.as_slice() {
+        [only] => (Some((*only).clone()), says),
+        several => (None, format!("{}: {says}", named(several))),
+    };
+    let count = trouble.accounts.len() as u64;
+    let oldest = Some(trouble.since);
+    Some(Need { cause: cause.to_string(), count, account, says, oldest, command: "crossgrant doctor".to_owned() })
 }
 
 fn cause(record: &Record) -> Option<(Cause, String)> {
@@ -153,10 +180,15 @@ fn need(cause: Cause, group: Group) -> Need {
     let (cause, command) = match cause {
         Cause::HalfDone(_) if jobs == 1 => ("half-done".to_owned(), format!("crossgrant show {example}")),
         Cause::HalfDone(uid) => ("half-done".to_owned(), format!("crossgrant jobs --half-done --account {uid}")),
-        Cause::Parked(reason, uid) => (reason.to_string(), format!("crossgrant resume --for {reason} --account {uid}")),
+        Cause::Parked(reason, uid) => {
+            (reason.to_string(), format!("crossgrant resume --for {reason} --account {uid} --expect-count {jobs}"))
+        }
         Cause::NeedsApproval(kind, key) => {
             let by = if kind == Kind::Revoke { "cen" } else { "account" };
-            (Reason::NeedsApproval.to_string(), format!("crossgrant approve --kind {kind} --{by} {key}"))
+            (
+                Reason::NeedsApproval.to_string(),
+                format!("crossgrant approve --kind {kind} --{by} {key} --expect-count {jobs}"),
+            )
         }
         Cause::Overdue(_) if jobs == 1 => ("overdue".to_owned(), format!("crossgrant show {example}")),
         Cause::Overdue(uid) => {
@@ -170,10 +202,11 @@ fn need(cause: Cause, group: Group) -> Need {
 mod tests {
     use super::*;
     use crate::admin::testing::{at, record};
-    use crate::engine::ports::account::{RefusedCredential, Standing};
+    use crate::engine::ports::account::RefusedCredential;
     use crate::engine::record::{Ending, Phase, Wait};
 
     const CEN_OWNER: &str = "1250123456123456";
+    const NOW: &str = "2026-11-21T07:20:00Z";
 
     fn parked(id: &str, reason: Reason, half_done: bool, message: &str) -> Record {
         let ending = Ending { reason, message: message.into(), findings: vec![] };
@@ -183,7 +216,7 @@ mod tests {
     fn of(records: &[Record]) -> Vec<Need> {
         let mut needs = Needs::default();
         records.iter().for_each(|record| needs.add(record));
-        needs.all(records.len() as u64, 0, &[], &[])
+        needs.all(at(NOW), records.len() as u64, 0, &[], &[])
     }
 
     #[test]
@@ -207,9 +240,21 @@ mod tests {
             said,
             [
                 ("half-done", 1, format!("crossgrant show {}", half.uid)),
-                ("credential-refused", 2, format!("crossgrant resume --for credential-refused --account {CEN_OWNER}")),
-                ("needs-approval", 1, format!("crossgrant approve --kind revoke --cen {}", revoke.job.cen.id)),
-                ("needs-approval", 1, "crossgrant approve --kind payer-change --account 1688000000000001".to_owned()),
+                (
+                    "credential-refused",
+                    2,
+                    format!("crossgrant resume --for credential-refused --account {CEN_OWNER} --expect-count 2"),
+                ),
+                (
+                    "needs-approval",
+                    1,
+                    format!("crossgrant approve --kind revoke --cen {} --expect-count 1", revoke.job.cen.id),
+                ),
+                (
+                    "needs-approval",
+                    1,
+                    "crossgrant approve --kind payer-change --account 1688000000000001 --expect-count 1".to_owned(),
+                ),
                 // One was given twice, so one of the six counted was not read.
                 ("parked", 1, "crossgrant jobs --state parked".to_owned()),
             ]
@@ -232,10 +277,10 @@ mod tests {
         };
         let mut needs = Needs::default();
         [record("Q"), waiting(false)].iter().for_each(|record| needs.add(record));
-        assert_eq!(needs.all(0, 0, &[], &[]), []);
+        assert_eq!(needs.all(at(NOW), 0, 0, &[], &[]), []);
         let mut needs = Needs::default();
         needs.add(&waiting(true));
-        let all = needs.all(0, 3, &[], &[]);
+        let all = needs.all(at(NOW), 0, 3, &[], &[]);
         assert_eq!((all[0].cause.as_str(), all[1].cause.as_str(), all[1].count), ("overdue", "undeliverable", 3));
         let resumed = Record { wait: wait(true), ..parked("G", Reason::GaveUp, false, "long after") };
         assert_eq!(of(&[resumed])[0].cause, "gave-up", "it is parked, and that is all to say");
@@ -256,39 +301,63 @@ mod tests {
         let check = |name: &str, ok, detail: Option<&str>| HealthCheck {
             name: name.into(),
             ok,
+            needed: true,
             detail: detail.map(str::to_owned),
         };
-        let checks = [check("store", true, Some("fine")), check("broker-publish", false, Some("down since then"))];
+        let accounts = HealthCheck { needed: false, ..check("accounts", false, Some("told for itself")) };
+        let checks =
+            [check("store", true, Some("fine")), accounts, check("broker-publish", false, Some("down since then"))];
         let mut needs = Needs::default();
         needs.add(&parked("H", Reason::HalfDone, true, "x"));
-        let all = needs.all(1, 0, &checks, &[]);
+        let all = needs.all(at(NOW), 1, 0, &checks, &[]);
         assert_eq!(
             (all[0].cause.as_str(), all[0].says.as_str(), all[1].cause.as_str()),
             ("broker-publish", "down since then", "half-done")
         );
     }
 
-    #[test]
-    fn an_account_that_is_refused_needs_a_person_and_one_that_is_tried_again_does_not() {
-        let refusal = RefusedCredential {
-            since: at("2026-11-21T07:00:00Z"),
-            code: "SignatureDoesNotMatch".into(),
-            asked: "GetCallerIdentity".into(),
-            message: "no".into(),
-        };
-        let known = |standing| AccountReport {
-            uid: AccountUid::parse(CEN_OWNER).unwrap(),
+    fn known(uid: &str, standing: Standing) -> AccountReport {
+        AccountReport {
+            uid: AccountUid::parse(uid).unwrap(),
             credential: "access-key".into(),
             key_end: None,
             expires_at: None,
             last_success: None,
             standing,
             budget: None,
-        };
-        let all = |standing| Needs::default().all(0, 0, &[], &[known(standing)]);
-        let needs = all(Standing::Refused(refusal.clone()));
+        }
+    }
+
+    fn refusal() -> RefusedCredential {
+        RefusedCredential {
+            since: at("2026-11-21T07:00:00Z"),
+            code: "SignatureDoesNotMatch".into(),
+            asked: "GetCallerIdentity".into(),
+            message: "no".into(),
+        }
+    }
+
+    #[test]
+    fn an_account_that_is_refused_needs_a_person_and_one_that_is_tried_again_does_not() {
+        let all = |standing| Needs::default().all(at(NOW), 0, 0, &[], &[known(CEN_OWNER, standing)]);
+        let needs = all(Standing::Refused(refusal()));
         let said = (needs[0].cause.as_str(), needs[0].says.as_str(), needs[0].oldest);
-        assert_eq!(said, ("account-refused", "SignatureDoesNotMatch: no", Some(refusal.since)));
-        assert_eq!((all(Standing::Probing(refusal)), all(Standing::Ok)), (vec![], vec![]));
+        assert_eq!(said, ("account-refused", "SignatureDoesNotMatch: no", Some(refusal().since)));
+        assert_eq!((all(Standing::Probing(refusal())), all(Standing::Ok)), (vec![], vec![]));
+    }
+
+    #[test]
+    fn accounts_that_were_not_reached_for_minutes_need_a_person_together() {
+        let message = "sts.example: Connection refused".to_owned();
+        let down = Standing::Unreachable { since: at("2026-11-21T07:15:00Z"), message };
+        let accounts: Vec<AccountReport> = (1..=51).map(|uid| known(&uid.to_string(), down.clone())).collect();
+        let all = |now: &str| Needs::default().all(at(now), 0, 0, &[], &accounts);
+        assert_eq!(all("2026-11-21T07:19:59Z"), [], "it may pass");
+        let needs = all(NOW);
+        assert_eq!(needs.len(), 1, "{needs:#?}");
+        assert_eq!((needs[0].cause.as_str(), needs[0].count, &needs[0].account), ("cloud-unreachable", 51, &None));
+        assert_eq!(needs[0].says, "51 accounts (1, 2, 3 and 48 more): sts.example: Connection refused");
+        let one = Needs::default().all(at(NOW), 0, 0, &[], &accounts[..1]);
+        assert_eq!((one[0].count, one[0].account.as_ref().map(AccountUid::as_str)), (1, Some("1")));
     }
 }

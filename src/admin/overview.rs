@@ -60,7 +60,7 @@ impl Admin {
             oldest: outlook.oldest,
         });
         let kept = self.parts().broker.as_ref().map_or(0, |broker| broker.dead_lettered());
-        let mut needs = needs.all(parked, counts.undeliverable, &checks, &known);
+        let mut needs = needs.all(now, parked, counts.undeliverable, &checks, &known);
         needs.extend(dead_lettered(kept));
         Ok(Status {
             version: env!("CARGO_PKG_VERSION").into(),
@@ -83,12 +83,11 @@ impl Admin {
 
 /// An account with which the worker cannot do everything.
 fn in_trouble(known: &AccountReport) -> Option<AccountStatus> {
-    let (since, detail) = match &known.standing {
+    let since = match &known.standing {
         Standing::Unknown | Standing::Ok => return None,
-        Standing::Refused(refusal) | Standing::Probing(refusal) => {
-            (refusal.since, format!("{}: {}", refusal.code, refusal.message))
-        }
-        Standing::Unreachable { since, message } => (*since, message.clone()),
+        Standing::Refused(refusal) | Standing::Probing(refusal) => refusal.since,
+        Standing::Unreachable { since, .. } => *since,
     };
+    let detail = known.standing.says().unwrap_or_default();
     Some(AccountStatus { account: known.uid.clone(), state: known.standing.as_str().into(), since, detail, held: None })
 }

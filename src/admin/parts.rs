@@ -103,6 +103,14 @@ impl Admin {
         &self.0.streams
     }
 
+    /// After a command: what everybody can ask for is asked of the store anew.
+    pub(super) async fn changed(&self) {
+        let Asked { counts, paused, status, .. } = self.asked();
+        counts.forget().await;
+        paused.forget().await;
+        status.forget().await;
+    }
+
     pub(super) fn reload(&self) -> Option<Arc<dyn Reload>> {
         self.0.reload.clone()
     }

@@ -32,6 +32,11 @@ impl<T: Clone> Recent<T> {
         *latest = Some((clock.uptime(), answer.clone()));
         answer
     }
+
+    /// Forgets the answer: something has changed, and who changed it wants to see that.
+    pub async fn forget(&self) {
+        *self.0.lock().await = None;
+    }
 }
 
 #[cfg(test)]
@@ -48,5 +53,7 @@ mod tests {
         assert_eq!(recent.get(&clock, async { 2 }).await, 1);
         clock.advance(FRESH);
         assert_eq!(recent.get(&clock, async { 3 }).await, 3);
+        recent.forget().await;
+        assert_eq!(recent.get(&clock, async { 4 }).await, 4);
     }
 }

@@ -485,6 +485,12 @@ async fn what_waits_is_counted_once_a_second_for_all_who_ask() {
 async fn the_status_says_what_goes_on_and_which_account_is_paused() {
     let worker = worker(&[("ticketing", "NET-1"), ("ticketing", "NET-2")]).await;
     worker.post("/v1/accounts/1688000000000001/pause?by=ann&reason=an+incident").await;
+    // A status of this second is not shown after a command.
+    worker.get("/v1/status").await;
+    worker.post("/v1/accounts/1688000000000001/unpause").await;
+    let unpaused: Status = serde_json::from_value(worker.get("/v1/status").await.1).unwrap();
+    assert_eq!(unpaused.accounts, []);
+    worker.post("/v1/accounts/1688000000000001/pause?by=ann&reason=an+incident").await;
     let (status, body) = worker.get("/v1/status").await;
     assert_eq!(status, StatusCode::OK, "{body}");
     let read: Status = serde_json::from_value(body).unwrap();

@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::call::within;
 use super::connection::{BrokerConnection, ConnectionPurpose};
-use super::declared::declare_exchange;
+use super::declared::{counts, declare_exchange};
 use super::error::BrokerError;
 use super::incoming::to_incoming;
 use super::sender::{SIGNATURE, Senders, Signed, Signer, signature};
@@ -99,6 +99,17 @@ impl Submitter {
             verdicts.extend(published.in_time(&self.settings)?);
         }
         Ok(verdicts)
+    }
+
+    /// The queue that the jobs go to.
+    pub fn jobs_queue(&self) -> String {
+        self.settings.topology.jobs_queue()
+    }
+
+    /// How many consumers the queue of jobs has; `None` if the broker does not say.
+    pub async fn consumers(&self) -> Option<u32> {
+        let queue = self.jobs_queue();
+        counts(&self.connection.amqp, self.settings.call_timeout, &queue).await.ok().map(|counts| counts.consumers)
     }
 
     /// Declares an exclusive queue to name in [`Submission::reply_to`]. The broker deletes it with the connection.

@@ -25,8 +25,8 @@ pub(super) use import::{ImportCommand, ImportTerraformArgs};
 pub(super) use local::{BackupArgs, PlanArgs, PutBackArgs, RestoreArgs, RunArgs, ServeArgs, SimulateArgs, SubmitArgs};
 pub(super) use shared::{MandateArgs, WorkerArgs};
 pub(super) use worker::{
-    AccountsArgs, BatchCommand, BatchListArgs, BatchShowArgs, CommandArgs, JobsArgs, PauseArgs, PausedArgs,
-    ReleaseArgs, ReloadArgs, ShowArgs, StatusArgs, UnpauseArgs, WaitArgs, WorkerCommand,
+    AccountsArgs, BatchCommand, BatchListArgs, BatchShowArgs, CommandArgs, DEFAULT_LIMIT, JobsArgs, PauseArgs,
+    PausedArgs, ReleaseArgs, ReloadArgs, ShowArgs, StatusArgs, UnpauseArgs, WaitArgs, WorkerCommand,
 };
 
 use crate::config::ProfileFor;

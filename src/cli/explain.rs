@@ -123,6 +123,11 @@ impl WordPage {
             "Reasons" => "reason of an event",
             "Classes" => "class of error codes of the cloud",
             "Admin HTTP" => "answer of the admin API",
+            "Undelivered messages" => "cause of a message that was kept aside",
+            "What needs a person" => "group of the status",
+            "Checks" => "check of a worker",
+            "States of accounts" => "state of an account",
+            "States of jobs" => "state of a job",
             "Calls without an answer" => "outcome of a call without an answer",
             "Messages" => "fault of a job message",
             "Configuration" => "fault of the configuration",
@@ -198,9 +203,14 @@ fn may_be_of_the_cloud(code: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::admin::ApiError;
+    use crate::admin::{ApiError, CHECKS, GROUPS};
     use crate::domain::Reason;
+    use crate::engine::decide::delivery::Cause;
+    use crate::engine::record::State;
     use crate::workflow::{Class, Overrides};
+
+    /// Of accounts: those of the type, and that of a pause.
+    const STANDINGS: [&str; 6] = ["unknown", "ok", "refused", "probing", "unreachable", "paused"];
 
     fn words(part: &str) -> Vec<&'static str> {
         pages().filter(|page| page.part == part).map(|page| page.word).collect()
@@ -215,6 +225,14 @@ mod tests {
         assert_eq!(words("Reasons"), Reason::ALL.iter().map(|reason| reason.as_str()).collect::<Vec<_>>());
         assert_eq!(words("Classes"), Class::ALL.map(Class::as_str));
         assert_eq!(words("Calls without an answer"), ["not-sent", "unanswered"]);
+        assert_eq!(words("Undelivered messages"), Cause::ALL.map(|cause| cause.as_str()));
+        assert_eq!(words("What needs a person"), GROUPS);
+        assert_eq!(
+            words("Checks"),
+            CHECKS.iter().copied().filter(|check| *check != "dead-lettered").collect::<Vec<_>>()
+        );
+        assert_eq!(words("States of accounts"), STANDINGS);
+        assert_eq!(words("States of jobs"), State::ALL.map(|state| state.as_str()));
         assert_eq!(words("Admin HTTP"), ApiError::CODES);
         let mut parts: Vec<&str> = Code::ALL.iter().map(|code| code.part()).collect();
         parts.dedup();
@@ -222,7 +240,8 @@ mod tests {
             let codes = Code::ALL.iter().filter(|code| code.part() == part);
             assert_eq!(words(part), codes.map(|code| code.as_str()).collect::<Vec<_>>(), "{part}");
         }
-        assert_eq!(pages().count(), Reason::ALL.len() + Class::ALL.len() + 2 + Code::ALL.len());
+        let more = Cause::ALL.len() + GROUPS.len() + CHECKS.len() - 1 + STANDINGS.len() + State::ALL.len();
+        assert_eq!(pages().count(), Reason::ALL.len() + Class::ALL.len() + 2 + Code::ALL.len() + more);
     }
 
     #[test]

@@ -16,7 +16,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::progress::{CurrentJob, Tally};
-use crate::domain::{Event, EventType, JobUid, spoken};
+use crate::clock::later;
+use crate::domain::{Event, EventType, JobUid, spoken, whole_second};
 use crate::engine::record::State;
 
 /// The states of jobs that have not ended, as they are said, in this order.
@@ -37,7 +38,12 @@ pub(super) struct Follow {
     seen: HashSet<(String, String)>,
     /// How many jobs of the submission were not published.
     unpublished: usize,
+    /// When they were published. An event that is older tells of a job that was there already.
+    published: Timestamp,
 }
+
+/// By how much the clocks of this machine and of the worker may differ.
+const CLOCKS: Duration = Duration::from_secs(5);
 
 struct FollowedJob {
     id: String,
@@ -47,6 +53,8 @@ struct FollowedJob {
     sequence: u64,
     state: &'static str,
     next: Option<Timestamp>,
+    /// Why it is where it is, as a worker says.
+    why: Option<String>,
     end: Option<JobEnd>,
 }
 
@@ -55,6 +63,8 @@ struct JobEnd {
     kind: EventType,
     reason: Option<String>,
     message: String,
+    /// When it ended, if that was before it was published.
+    before: Option<Timestamp>,
 }
 
 /// An event that was not seen before.
@@ -71,6 +81,7 @@ pub(super) struct KnownJob {
     pub state: State,
     pub held: bool,
     pub next: Option<Timestamp>,
+    pub why: String,
 }
 
 /// Whether an event ends a submission: a terminal one, or a rejection.
@@ -78,13 +89,20 @@ fn ends(event: EventType) -> bool {
     event.is_terminal() || event == EventType::Rejected
 }
 
+/// Whether a message is the event that ends its job, or rejects it.
+pub(super) fn is_last(body: &[u8]) -> bool {
+    let event: Option<Event> = serde_json::from_slice(body).ok();
+    event.and_then(|event| event_type(&event.kind)).is_some_and(ends)
+}
+
 impl Follow {
     /// Follows jobs, each given by its correlation id and its own, in the order of the submission. `unpublished` more could not
     /// be published.
-    pub fn new(ids: Vec<(String, String)>, unpublished: usize) -> Self {
+    pub fn new(ids: Vec<(String, String)>, unpublished: usize, published: Timestamp) -> Self {
         let places = ids.iter().enumerate().map(|(place, (correlation, _))| (correlation.clone(), place)).collect();
-        let job = |(_, id)| FollowedJob { id, uid: None, sequence: 0, state: PUBLISHED, next: None, end: None };
-        Self { jobs: ids.into_iter().map(job).collect(), places, seen: HashSet::new(), unpublished }
+        let job =
+            |(_, id)| FollowedJob { id, uid: None, sequence: 0, state: PUBLISHED, next: None, why: None, end: None };
+        Self { jobs: ids.into_iter().map(job).collect(), places, seen: HashSet::new(), unpublished, published }
     }
 
     /// Takes in a message. `None` when it is about no followed job, is no event, or was seen before.
@@ -112,11 +130,19 @@ impl Follow {
                 _ => ACCEPTED,
             };
         }
+        let before = Some(event.time).filter(|at| ends(kind) && later(*at, CLOCKS) < self.published);
         if ends(kind) {
             let reason = text("reason").map(str::to_owned);
-            job.end = Some(JobEnd { kind, reason, message: message.to_owned() });
+            job.end = Some(JobEnd { kind, reason, message: message.to_owned(), before });
         }
         let notice = match kind {
+            _ if before.is_some() => {
+                let at = before.map(whole_second).unwrap_or_default();
+                Some(format!(
+                    "{} {kind} already at {at}; the same id again is the same job, and nothing was done for it",
+                    job.id
+                ))
+            }
             EventType::Parked => {
                 Some(format!("{} needs a person: {message} (details: `crossgrant show {uid}`)", job.id))
             }
@@ -132,6 +158,7 @@ impl Follow {
         for job in self.jobs.iter_mut().filter(|job| job.end.is_none()) {
             let Some(known) = job.uid.and_then(|uid| known.get(&uid)) else { continue };
             job.next = known.next;
+            job.why = Some(known.why.clone());
             job.state = match known.state {
                 _ if known.held => HELD,
                 State::Queued => "queued",
@@ -142,6 +169,22 @@ impl Follow {
                 _ => continue,
             };
         }
+    }
+
+    /// How many jobs there are.
+    pub fn len(&self) -> usize {
+        self.jobs.len()
+    }
+
+    /// Whether no worker has said anything of one of them yet.
+    pub fn waits_for_worker(&self) -> bool {
+        self.jobs.iter().any(|job| job.end.is_none() && job.state == PUBLISHED)
+    }
+
+    /// The first that has not ended, with why it has not, if a worker has said that.
+    pub fn oldest(&self) -> Option<(&str, &str)> {
+        let job = self.jobs.iter().find(|job| job.end.is_none())?;
+        Some((&job.id, job.why.as_deref()?))
     }
 
     /// Whether all jobs have ended.
@@ -195,6 +238,8 @@ impl Follow {
         };
         let mut says: Vec<String> = groups.iter().map(group).collect();
         says.extend((self.unpublished > 0).then(|| format!("{} not published", self.unpublished)));
+        let before = ends.iter().filter(|(_, end)| end.before.is_some()).count();
+        says.extend((before > 0).then(|| format!("{before} of them before they were submitted")));
         let says = if says.is_empty() { String::new() } else { format!(": {}", says.join(", ")) };
         let all = self.jobs.len() + self.unpublished;
         let mut lines = vec![format!("{} of {all} ended in {}{says}", ends.len(), spoken(took))];

@@ -24,11 +24,10 @@ pub(super) struct Inquiry {
 }
 
 impl Inquiry {
-    /// Asks the worker of the configuration about the newest `jobs` jobs. Nothing is ever answered if `wanted` is false, or if no
-    /// such worker can be asked.
-    pub fn begin(config: &Config, jobs: usize, wanted: bool) -> Self {
+    /// Asks the worker of the configuration about the newest `jobs` jobs. Nothing is ever answered if no such worker can be asked.
+    pub fn begin(config: &Config, jobs: usize) -> Self {
         let (found, answers) = mpsc::channel(1);
-        let worker = if wanted { AdminClient::of(&WorkerArgs::default(), config).ok() } else { None };
+        let worker = AdminClient::of(&WorkerArgs::default(), config).ok();
         let asking = worker.map(|worker| tokio::spawn(ask(worker, jobs.min(MOST), found)).abort_handle());
         Self { answers, asking }
     }
@@ -65,5 +64,6 @@ async fn ask(worker: AdminClient, jobs: usize, found: mpsc::Sender<Vec<KnownJob>
 }
 
 fn known(JobRow { job, explanation }: JobRow) -> KnownJob {
-    KnownJob { uid: job.uid, state: job.state(), held: job.phase.held().is_some(), next: explanation.until }
+    let (state, held) = (job.state(), job.phase.held().is_some());
+    KnownJob { uid: job.uid, state, held, next: explanation.until, why: explanation.why }
 }

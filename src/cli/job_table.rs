@@ -2,7 +2,7 @@
 
 use super::moments::Moments;
 use super::terminal::{columns, cut, cut_middle};
-use crate::admin::JobRow;
+use crate::admin::{Explanation, JobRow};
 use crate::engine::record::Record;
 
 /// The width of a terminal that does not say.
@@ -76,7 +76,7 @@ impl JobTable {
             wide(job.requester.to_string()),
             Some(self.id(job.job.id.as_str())),
             Some(self.id(job.job.instance.id.as_str())),
-            Some(explanation.why.clone()),
+            Some(why(job, explanation).to_owned()),
         ];
         cells.into_iter().flatten().collect()
     }
@@ -98,6 +98,12 @@ impl JobTable {
         let Some(width) = self.style.width else { return cells + why };
         cut(&(cells.clone() + why), width.max(cells.chars().count() + NARROWEST_WHY))
     }
+}
+
+/// Why a job is where it is, beside its instance, with which many such sentences begin.
+pub(super) fn why<'a>(job: &Record, explanation: &'a Explanation) -> &'a str {
+    let why = explanation.why.as_str();
+    why.strip_prefix(job.job.instance.id.as_str()).and_then(|rest| rest.strip_prefix(' ')).unwrap_or(why)
 }
 
 /// The state of a job for people: one that is held is neither waiting for its turn nor worked on.
@@ -159,6 +165,18 @@ mod tests {
         assert!(rows[0].starts_with("UID ") && rows[0].contains("  REQUESTER"), "{rows:#?}");
         assert!(rows[1].starts_with(&job.uid.to_string()), "{rows:#?}");
         assert!(rows[1].contains(&format!(" {} ", job.requester)), "{rows:#?}");
+    }
+
+    #[test]
+    fn the_sentence_beside_an_instance_does_not_name_it_again() {
+        let mut done = row("NET-1");
+        done.explanation.why = "vpc-bp1h8vbrbcgohcju50001 in cen-44m0p68spvlrqq0001: PayByResourceOwner".into();
+        let rows = table(piped(), false, None).rows(&[done]);
+        assert!(
+            rows[1].ends_with("vpc-bp1h8vbrbcgohcju50001  in cen-44m0p68spvlrqq0001: PayByResourceOwner"),
+            "{rows:?}"
+        );
+        assert_eq!(rows[1].matches("vpc-").count(), 1, "{rows:?}");
     }
 
     #[test]

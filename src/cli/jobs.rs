@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::args::{JobsArgs, ShowArgs};
+use super::args::{DEFAULT_LIMIT, JobsArgs, ShowArgs};
 use super::client::{AdminClient, segment};
 use super::exit::{CliError, Exit};
 use super::job_table::{JobTable, TableStyle};
@@ -53,6 +53,9 @@ pub(super) async fn jobs(args: &JobsArgs, worker: &AdminClient) -> Result<Exit, 
 fn more(args: &JobsArgs, next: JobUid) -> String {
     let mut words = vec!["crossgrant".to_owned(), "jobs".to_owned()];
     words.extend(args.filter.words());
+    if args.limit != DEFAULT_LIMIT {
+        words.extend(["--limit".to_owned(), args.limit.to_string()]);
+    }
     words.extend(["--before".to_owned(), next.to_string()]);
     shell::line(&words)
 }

@@ -7,13 +7,14 @@ use super::exit::{CliError, Exit};
 use super::output;
 use crate::domain::Code;
 
-/// Writes the pages into a folder, or the page of the program to standard output.
+/// Writes the pages into a folder, which is made if it is not there, or the page of the program to standard output.
 pub(super) fn man(folder: Option<&Path>) -> Result<Exit, CliError> {
     let failed = |error: std::io::Error, what: String| {
         CliError::failed(format!("cannot write {what}: {error}")).code(Code::OutputFailed)
     };
     match folder {
-        Some(folder) => clap_mangen::generate_to(Cli::described(), folder)
+        Some(folder) => std::fs::create_dir_all(folder)
+            .and_then(|()| clap_mangen::generate_to(Cli::described(), folder))
             .map_err(|error| failed(error, format!("the manual into {}", folder.display())))?,
         None => {
             let mut page = Vec::new();
@@ -40,15 +41,16 @@ mod tests {
     #[test]
     fn every_command_has_a_page() {
         let folder = tempfile::tempdir().unwrap();
-        assert_eq!(man(Some(folder.path())).unwrap(), Exit::Ok);
+        let pages = folder.path().join("share/man1");
+        assert_eq!(man(Some(&pages)).unwrap(), Exit::Ok);
         for page in
             ["crossgrant", "crossgrant-serve", "crossgrant-dead-list", "crossgrant-workflow-lint", "crossgrant-man"]
         {
-            let text = std::fs::read_to_string(folder.path().join(format!("{page}.1"))).unwrap();
+            let text = std::fs::read_to_string(pages.join(format!("{page}.1"))).unwrap();
             assert!(text.starts_with(".ie") || text.contains(".TH"), "{page}: {text}");
             assert!(page == "crossgrant" || text.contains("Examples:"), "{page}: {text}");
         }
-        let gone = man(Some(&folder.path().join("none"))).unwrap_err();
-        assert!(gone.message.contains("/none: No such file"), "{gone}");
+        let taken = man(Some(&pages.join("crossgrant.1"))).unwrap_err();
+        assert!(taken.message.contains("/crossgrant.1: "), "{taken}");
     }
 }

@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use jiff::tz::TimeZone;
+use jiff::tz::{Offset, TimeZone};
 use jiff::{Timestamp, Zoned};
 
 use crate::clock::{self, Clock, SystemClock};
@@ -40,7 +40,10 @@ impl Moments {
 
     /// By how much the zone differs from UTC, for a person.
     pub fn offset(&self) -> String {
-        if self.zone.is_some() { self.zoned(self.now).strftime(" %:z").to_string() } else { String::new() }
+        match self.zone {
+            Some(_) => offset(&self.zoned(self.now)),
+            None => String::new(),
+        }
     }
 
     fn zoned(&self, at: Timestamp) -> Zoned {
@@ -75,7 +78,8 @@ impl Moments {
     pub fn stamp(&self, at: Timestamp) -> String {
         let at = whole_second(at);
         let Some(zone) = &self.zone else { return at.to_string() };
-        at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S %:z").to_string()
+        let at = at.to_zoned(zone.clone());
+        at.strftime("%Y-%m-%d %H:%M:%S").to_string() + &offset(&at)
     }
 
     /// The same, and for a person how far away it is.
@@ -87,6 +91,11 @@ impl Moments {
             false => format!("{stamp} ({} ago)", spoken(clock::until(whole_second(at), self.now))),
         }
     }
+}
+
+/// How a zone differs from UTC, behind a time: `Z` where it does not, as programs are told it.
+fn offset(at: &Zoned) -> String {
+    if at.offset() == Offset::UTC { "Z".to_owned() } else { at.strftime(" %:z").to_string() }
 }
 
 #[cfg(test)]
@@ -122,6 +131,15 @@ pub(super) mod tests {
         let old = "2026-11-25T09:00:00Z".parse().unwrap();
         assert_eq!((shanghai.short(old).as_str(), utc.short(old).as_str()), ("2026-11-25 17:00", "2026-11-25T09:00Z"));
         assert_eq!((shanghai.offset().as_str(), utc.offset().as_str()), (" +08:00", ""));
+    }
+
+    #[test]
+    fn utc_is_written_one_way() {
+        let at: Timestamp = "2026-11-28T16:24:02Z".parse().unwrap();
+        assert_eq!(
+            (at_terminal(at).stamp(at).as_str(), at_terminal(at).offset().as_str()),
+            ("2026-11-28 16:24:02Z", "Z")
+        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A progress line on standard error, shown only on a terminal whose lines can be written over.
 
 use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -53,6 +54,35 @@ impl ProgressLine {
 impl Drop for ProgressLine {
     fn drop(&mut self) {
         self.clear();
+    }
+}
+
+/// Lines about the progress where no line can be written over: at a rate at which a log of them can be read.
+#[derive(Debug, Default)]
+pub(super) struct ProgressNotes(Option<(Duration, Tally)>);
+
+/// The pause between two lines that differ.
+const BETWEEN: Duration = Duration::from_secs(30);
+/// The pause before a line is repeated: as a sign of life.
+const REPEATED: Duration = Duration::from_secs(10 * 60);
+
+impl ProgressNotes {
+    /// From the moment `now` on.
+    pub fn since(now: Duration) -> Self {
+        let nothing = Tally { ended: 0, total: 0, states: vec![], oldest: None, next: None };
+        Self(Some((now, nothing)))
+    }
+
+    /// Whether the jobs are to be told of now.
+    pub fn due(&mut self, tally: &Tally, now: Duration) -> bool {
+        let is_due = self.0.as_ref().is_none_or(|(at, told)| {
+            let same = (told.ended, &told.states) == (tally.ended, &tally.states);
+            now >= *at + if same { REPEATED } else { BETWEEN }
+        });
+        if is_due {
+            self.0 = Some((now, tally.clone()));
+        }
+        is_due
     }
 }
 
@@ -124,6 +154,16 @@ mod tests {
         let line = tally.line(NOW.parse().unwrap(), width);
         assert!(line.chars().count() <= width, "{line}");
         line
+    }
+
+    #[test]
+    fn a_pipe_is_told_what_changes_twice_a_minute_and_the_same_again_after_ten() {
+        let at = Duration::from_secs;
+        let mut notes = ProgressNotes::since(at(0));
+        let tally = |ended| Tally { ended, ..one("NET-1", None) };
+        assert!(!notes.due(&tally(0), at(29)) && notes.due(&tally(0), at(30)));
+        assert!(!notes.due(&tally(1), at(59)) && notes.due(&tally(1), at(60)));
+        assert!(!notes.due(&tally(1), at(659)) && notes.due(&tally(1), at(660)));
     }
 
     #[test]

@@ -38,15 +38,20 @@ pub(super) struct Reloader {
     pub present: Mutex<Config>,
 }
 
-/// The credentials as they are configured at the moment.
+/// The credentials as they are configured at the moment. What keeps them from being read is told once, until it is another thing.
 pub(super) fn credentials(read: &ConfigReader) -> CredentialReader {
-    let read = Arc::clone(read);
-    Arc::new(move || match read() {
-        Ok(config) => Some(config.credentials()),
-        Err(error) => {
-            tracing::debug!(%error, "the configuration cannot be used; keeps the credentials");
-            None
+    let (read, told) = (Arc::clone(read), Mutex::new(None));
+    Arc::new(move || {
+        let config = read();
+        let fault = config.as_ref().err().map(|error| faults(error).join("; "));
+        let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(fault) = fault.as_ref().filter(|fault| told.as_ref() != Some(*fault)) {
+            tracing::warn!(
+                "the configuration cannot be used, and the worker keeps the credentials that it has: {fault}"
+            );
         }
+        *told = fault;
+        config.ok().map(|config| config.credentials())
     })
 }
 

@@ -10,7 +10,7 @@ use crate::clock::{Clock, SystemClock};
 
 /// How long what is watched stays on the screen: the worker keeps its answers for a second.
 const EVERY: Duration = Duration::from_secs(2);
-/// The width where there is no terminal, or one that does not say.
+/// The width of a terminal that does not say.
 const WIDTH: usize = 120;
 
 /// Where the output goes.
@@ -28,9 +28,10 @@ impl Screen {
         Self { watch, clears, shown: Vec::new() }
     }
 
-    /// How many characters fit on a line.
+    /// How many characters fit on a line: any number where there is no terminal.
     pub fn width(&self) -> usize {
-        columns(std::io::stdout()).unwrap_or(WIDTH)
+        let stdout = std::io::stdout();
+        if stdout.is_terminal() { columns(stdout).unwrap_or(WIDTH) } else { usize::MAX }
     }
 
     /// Shows these lines: on a terminal instead of those before, elsewhere below them and only if they are others.

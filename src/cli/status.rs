@@ -12,7 +12,8 @@ use super::screen::Screen;
 use super::terminal::cut;
 use crate::admin::{AccountStatus, GoesOn, Need, OpenBatches, Status};
 use crate::clock::until;
-use crate::domain::{spoken, visible};
+use crate::domain::{AccountUid, spoken, visible};
+use crate::engine::ports::account::named;
 
 /// The most groups that are shown: what is below them would scroll the worst off the screen.
 const GROUPS: usize = 12;
@@ -88,18 +89,51 @@ fn lines(status: &Status, moments: &Moments, width: usize) -> Vec<String> {
     if !status.accounts.is_empty() {
         lines.push("ACCOUNTS".into());
     }
-    for AccountStatus { account, state, since, detail, held } in &status.accounts {
-        let held = held.map(|jobs| format!(" jobs held: {jobs},")).unwrap_or_default();
-        lines.push(format!("         {account} {state} since {},{held} {detail}", moments.short(*since)));
-    }
-    let checks = status.checks.iter().map(|check| format!("{} {}", check.name, if check.ok { "ok" } else { "FAILS" }));
-    lines.push(format!("CHECKS   {}", checks.collect::<Vec<_>>().join(", ")));
+    lines.extend(accounts(&status.accounts, moments));
+    lines.extend(checks(status, width));
     let notes = status.checks.iter().filter(|check| check.ok && check.name != "accounts");
     lines.extend(notes.filter_map(|check| Some(format!("         {}: {}", check.name, check.detail.as_ref()?))));
     lines.push(format!("OUTBOX   {}, rejected jobs kept: {}", status.outbox, status.rejected));
     let fit =
         |(n, line): (usize, &String)| if commands.contains(&n) { visible(line).into_owned() } else { cut(line, width) };
     lines.iter().enumerate().map(fit).collect()
+}
+
+/// A line for each state that accounts are in for the same cause.
+fn accounts(accounts: &[AccountStatus], moments: &Moments) -> Vec<String> {
+    let mut groups: Vec<Vec<&AccountStatus>> = Vec::new();
+    for account in accounts {
+        let alike =
+            |group: &&mut Vec<&AccountStatus>| (&group[0].state, &group[0].detail) == (&account.state, &account.detail);
+        match groups.iter_mut().find(alike) {
+            Some(group) => group.push(account),
+            None => groups.push(vec![account]),
+        }
+    }
+    let line = |group: &Vec<&AccountStatus>| {
+        let AccountStatus { state, detail, since, .. } = group[0];
+        let since = group.iter().map(|account| account.since).min().unwrap_or(*since);
+        let held = group.iter().filter_map(|account| account.held).reduce(|all, jobs| all + jobs);
+        let held = held.map(|jobs| format!(" jobs held: {jobs},")).unwrap_or_default();
+        let uids: Vec<&AccountUid> = group.iter().map(|account| &account.account).collect();
+        format!("         {} {state} since {},{held} {detail}", named(&uids), moments.short(since))
+    };
+    groups.iter().map(line).collect()
+}
+
+/// Every check, in as many lines as it takes.
+fn checks(status: &Status, width: usize) -> Vec<String> {
+    let mut lines = vec!["CHECKS  ".to_owned()];
+    for (place, check) in status.checks.iter().enumerate() {
+        let comma = if place + 1 < status.checks.len() { "," } else { "" };
+        let says = format!(" {} {}{comma}", check.name, if check.ok { "ok" } else { "FAILS" });
+        let used = lines.last().map_or(0, |line| line.chars().count());
+        if place > 0 && used.saturating_add(says.chars().count()) > width {
+            lines.push(" ".repeat(8));
+        }
+        lines.last_mut().expect("there is always one").push_str(&says);
+    }
+    lines
 }
 
 /// A size in the largest unit of which there is one at least.
@@ -135,7 +169,6 @@ mod tests {
     use super::*;
     use crate::admin::HealthCheck;
     use crate::admin::testing::at;
-    use crate::domain::AccountUid;
     use crate::engine::record::State;
 
     fn account(uid: &str) -> AccountUid {
@@ -143,7 +176,7 @@ mod tests {
     }
 
     fn check(name: &str, ok: bool, detail: Option<&str>) -> HealthCheck {
-        HealthCheck { name: name.into(), ok, detail: detail.map(str::to_owned) }
+        HealthCheck { name: name.into(), ok, needed: true, detail: detail.map(str::to_owned) }
     }
 
     fn idle() -> Status {
@@ -281,7 +314,7 @@ GOES ON BY ITSELF
   20000  waiting  next from 17:00:00Z, oldest from 2026-11-25T09:00Z
 BATCHES  open: 2, oldest from 15:00:00Z
 ACCOUNTS
-         1250123456123456 paused since 16:00:00Z, jobs held: 12000, by ann (token night-shift): an incident
+         account 1250123456123456 paused since 16:00:00Z, jobs held: 12000, by ann (token night-shift): an incident
 CHECKS   running ok, broker-publish FAILS, accounts ok, clock ok
          clock: 40 s ahead
 OUTBOX   77, rejected jobs kept: 3"
@@ -292,13 +325,41 @@ OUTBOX   77, rejected jobs kept: 3"
     }
 
     #[test]
+    fn many_accounts_with_one_cause_take_one_line_and_all_checks_are_shown() {
+        let silent = |uid: u64| AccountStatus {
+            account: account(&uid.to_string()),
+            state: "unreachable".into(),
+            since: at("2026-11-28T16:10:00Z") + Duration::from_secs(uid),
+            detail: "sts.example: Connection refused".into(),
+            held: None,
+        };
+        let names = ["running", "store", "broker-consume", "broker-publish", "broker-reply", "definitions", "accounts"];
+        let checks = names.map(|name| check(name, name != "accounts", None)).to_vec();
+        let status = Status { accounts: (1..=51).map(silent).collect(), checks, ..idle() };
+        let whole = text(&status, usize::MAX);
+        let says = "51 accounts (1, 2, 3 and 48 more) unreachable since 16:10:01Z, sts.example: Connection refused";
+        assert!(whole.contains(&format!("ACCOUNTS\n         {says}\nCHECKS   running ok, store")), "{whole}");
+        assert!(whole.contains("definitions ok, accounts FAILS\n"), "{whole}");
+        let narrow = text(&status, 60);
+        assert!(
+            narrow
+                .contains("\n         broker-publish ok, broker-reply ok, definitions ok,\n         accounts FAILS\n"),
+            "{narrow}"
+        );
+        assert!(narrow.lines().all(|line| line.chars().count() <= 60), "{narrow}");
+    }
+
+    #[test]
     fn text_of_strangers_moves_no_cursor_and_makes_no_lines() {
         let evil = "no\nNEEDS A PERSON  nothing\u{1b}[2J\u{202e}\u{7}";
-        let mut status = Status { needs: vec![need("gave-up", 1, evil, "crossgrant jobs")], ..idle() };
-        status.checks.push(check("clock", true, Some(evil)));
+        let saying = |says: &str| {
+            let mut status = Status { needs: vec![need("gave-up", 1, says, "crossgrant jobs")], ..idle() };
+            status.checks.push(check("clock", true, Some(says)));
+            status
+        };
         for width in [1, 80, 120] {
-            let lines = lines(&status, &utc(), width);
-            assert_eq!(lines.len(), 10, "{lines:#?}");
+            let lines = lines(&saying(evil), &utc(), width);
+            assert_eq!(lines.len(), super::lines(&saying("no"), &utc(), width).len(), "{lines:#?}");
             assert!(lines.iter().all(|line| !line.contains(|c: char| c.is_control() || c == '\u{202e}')), "{lines:?}");
         }
     }

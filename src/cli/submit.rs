@@ -1,6 +1,6 @@
 //! `submit`: publishes jobs, and follows them until they end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,21 +12,23 @@ use uuid::Uuid;
 use super::args::SubmitArgs;
 use super::event_line::EventLines;
 use super::exit::{CliError, Exit};
-use super::follow::{Follow, NewEvent};
+use super::follow::{Follow, NewEvent, is_last};
 use super::inquiry::Inquiry;
 use super::progress::ProgressLine;
 use super::signals::Signals;
+use super::telling::{Telling, no_worker};
 use super::{broker, input, output};
 use crate::broker::{BrokerError, BrokerSettings, EventTap, ExclusiveQueue, Signer, Submission, Submitter};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::domain::{Code, Requester};
+use crate::engine::decide::event_routes::FOLLOWED;
 use crate::engine::ports::mail::{Delivered, Incoming};
 
-/// How often the progress line is renewed.
+/// How often is looked whether there is something to tell.
 pub(super) const TICK: Duration = Duration::from_millis(500);
-/// How long it stays at least: of thousands of events each would have all jobs counted.
-pub(super) const PACE: Duration = Duration::from_millis(100);
+/// How long replies are waited for whose events have come already. A job that may not be answered there gets none.
+pub(super) const REPLIES: Duration = Duration::from_secs(2);
 
 /// Publishes the jobs of a file.
 pub(super) async fn submit(args: &SubmitArgs, config: &Config) -> Result<Exit, CliError> {
@@ -66,13 +68,17 @@ pub(super) async fn submit(args: &SubmitArgs, config: &Config) -> Result<Exit, C
     }
     let unpublished = submissions.len() - ids.len();
     let Some((replies, tap)) = &mut events else {
+        if submitter.consumers().await == Some(0) {
+            output::note(&no_worker(&submitter.jobs_queue()));
+        }
         submitter.close().await;
         return Ok(if unpublished == 0 { Exit::Ok } else { Exit::Failed });
     };
     let progress = ProgressLine::new();
-    let mut inquiry = Inquiry::begin(config, ids.len(), progress.is_live());
-    let mut follow = Follow::new(ids, unpublished);
-    let followed = follow_to_end(&mut follow, replies, tap.as_mut(), &mut inquiry, &progress, args.timeout).await;
+    let mut inquiry = Inquiry::begin(config, ids.len());
+    let mut follow = Follow::new(ids, unpublished, clock.now());
+    let mut following = Following::begin(&progress);
+    let followed = following.follow(&mut follow, &submitter, replies, tap.as_mut(), &mut inquiry, args.timeout).await;
     progress.clear();
     follow.summary(clock.uptime().saturating_sub(published)).iter().for_each(|line| output::note(line));
     followed?;
@@ -124,12 +130,14 @@ async fn tap(settings: &BrokerSettings) -> Option<EventTap> {
     }
 }
 
+/// A job as a message. One that asks for replies is followed by its events as well.
 pub(super) fn submission(job: Bytes, reply_to: Option<&str>) -> Submission {
     let unique = Uuid::new_v4().to_string();
+    let correlation = if reply_to.is_some() { format!("{FOLLOWED}{unique}") } else { unique.clone() };
     Submission {
         routing_key: input::routing_key(&job),
-        message_id: input::field(&job, "id").filter(|id| id.len() <= 255).unwrap_or_else(|| unique.clone()),
-        correlation_id: Some(unique),
+        message_id: input::field(&job, "id").filter(|id| id.len() <= 255).unwrap_or(unique),
+        correlation_id: Some(correlation),
         reply_to: reply_to.map(ToOwned::to_owned),
         app_id: Some("crossgrant-submit".into()),
         traceparent: None,
@@ -137,57 +145,89 @@ pub(super) fn submission(job: Bytes, reply_to: Option<&str>) -> Submission {
     }
 }
 
-/// Prints each event once, until every job has ended.
-async fn follow_to_end(
-    follow: &mut Follow,
-    replies: &mut ExclusiveQueue,
-    mut tap: Option<&mut EventTap>,
-    inquiry: &mut Inquiry,
-    progress: &ProgressLine,
-    timeout: Option<Duration>,
-) -> Result<(), CliError> {
-    let (clock, lines, mut signals) = (SystemClock, EventLines::on_stdout(), Signals::listen()?);
-    let deadline = timeout.map(|timeout| clock.uptime() + timeout);
-    let mut renewed = None;
-    while !follow.ended() {
-        if progress.is_live() && renewed.is_none_or(|at| clock.uptime() >= at + PACE) {
-            progress.show(&follow.tally().line(clock.now(), progress.width()));
-            renewed = Some(clock.uptime());
-        }
-        let tick = deadline.map_or(TICK, |deadline| deadline.saturating_sub(clock.uptime()).min(TICK));
-        let message = tokio::select! {
-            message = replies.next() => message,
-            message = next(&mut tap) => message,
-            known = inquiry.next() => {
-                follow.hear(&known);
-                continue;
-            }
-            () = clock.sleep(tick) => {
-                if deadline.is_some_and(|deadline| clock.uptime() >= deadline) {
-                    let error = CliError::failed(format!("timed out; jobs that have not ended: {}", follow.open()));
-                    return Err(error.code(Code::WaitedEnough));
+/// Follows jobs until their end, and tells of it.
+struct Following<'a> {
+    telling: Telling<'a>,
+    /// The jobs whose last event has come as a reply.
+    answered: HashSet<String>,
+}
+
+impl<'a> Following<'a> {
+    fn begin(progress: &'a ProgressLine) -> Self {
+        Self { telling: Telling::begin(progress), answered: HashSet::new() }
+    }
+
+    /// Prints each event once, until every job has ended.
+    async fn follow(
+        &mut self,
+        follow: &mut Follow,
+        submitter: &Submitter,
+        replies: &mut ExclusiveQueue,
+        mut tap: Option<&mut EventTap>,
+        inquiry: &mut Inquiry,
+        timeout: Option<Duration>,
+    ) -> Result<(), CliError> {
+        let (clock, mut signals) = (SystemClock, Signals::listen()?);
+        let deadline = timeout.map(|timeout| clock.uptime() + timeout);
+        while !follow.ended() {
+            self.telling.tell(follow, submitter).await;
+            let tick = deadline.map_or(TICK, |deadline| deadline.saturating_sub(clock.uptime()).min(TICK));
+            let (message, is_reply) = tokio::select! {
+                message = replies.next() => (message, true),
+                message = next(&mut tap) => (message, false),
+                known = inquiry.next() => {
+                    follow.hear(&known);
+                    continue;
                 }
-                continue;
+                () = clock.sleep(tick) => {
+                    if deadline.is_some_and(|deadline| clock.uptime() >= deadline) {
+                        let error = CliError::failed(format!("timed out; jobs that have not ended: {}", follow.open()));
+                        return Err(error.code(Code::WaitedEnough));
+                    }
+                    continue;
+                }
+                name = signals.next() => {
+                    let error = CliError::failed(format!("interrupted by {name}; jobs that go on: {}", follow.open()));
+                    return Err(error.code(Code::Interrupted));
+                }
+            };
+            let message = message.map_err(|error| {
+                CliError::unreachable(format!(
+                    "lost the connection to the broker ({error}); jobs that go on: {}",
+                    follow.open()
+                ))
+                .code(Code::BrokerSessionEnded)
+            })?;
+            self.hear(follow, &message, is_reply)?;
+        }
+        self.await_replies(follow, replies).await
+    }
+
+    /// The event of a job may come before the reply, which is to find its queue: without it, it would be kept as undelivered.
+    async fn await_replies(&mut self, follow: &mut Follow, replies: &mut ExclusiveQueue) -> Result<(), CliError> {
+        let all = async {
+            while self.answered.len() < follow.len() {
+                let Ok(message) = replies.next().await else { break };
+                self.hear(follow, &message, true)?;
             }
-            name = signals.next() => {
-                let error = CliError::failed(format!("interrupted by {name}; jobs that go on: {}", follow.open()));
-                return Err(error.code(Code::Interrupted));
-            }
+            Ok(())
         };
-        let message = message.map_err(|error| {
-            CliError::unreachable(format!(
-                "lost the connection to the broker ({error}); jobs that go on: {}",
-                follow.open()
-            ))
-            .code(Code::BrokerSessionEnded)
-        })?;
-        if let Some(NewEvent { text, notice }) = take(follow, &message) {
-            progress.clear();
-            output::line(&lines.of(&text))?;
-            notice.iter().for_each(|notice| output::note(notice));
+        tokio::select! {
+            heard = all => heard,
+            () = SystemClock.sleep(REPLIES) => Ok(()),
         }
     }
-    Ok(())
+
+    fn hear(&mut self, follow: &mut Follow, message: &Incoming, is_reply: bool) -> Result<(), CliError> {
+        if let Some(NewEvent { text, notice }) = take(follow, message) {
+            self.telling.progress.clear();
+            output::line(&EventLines::on_stdout().of(&text))?;
+            notice.iter().for_each(|notice| output::note(notice));
+        }
+        // One that was there already is answered with its latest event, too.
+        self.answered.extend(message.correlation_id.clone().filter(|_| is_reply && is_last(&message.body)));
+        Ok(())
+    }
 }
 
 fn take(follow: &mut Follow, message: &Incoming) -> Option<NewEvent> {

@@ -8,11 +8,12 @@ use serde_json::{Value, json};
 
 use super::args::SubmitArgs;
 use super::exit::{CliError, Exit};
-use super::follow::Follow;
+use super::follow::{Follow, is_last};
 use super::inquiry::Inquiry;
 use super::progress::ProgressLine;
 use super::signals::Signals;
-use super::submit::{self, PACE, TICK, submission};
+use super::submit::{self, REPLIES, TICK, submission};
+use super::telling::Telling;
 use super::{input, output};
 use crate::broker::{BrokerSettings, EventTap, Submission, Submitter};
 use crate::clock::{Clock, SystemClock};
@@ -41,23 +42,20 @@ pub(super) async fn submit(args: &SubmitArgs, id: &BatchId, config: &Config) -> 
     let of = |submission: &Submission| {
         (submission.correlation_id.clone().unwrap_or_default(), submission.message_id.clone())
     };
-    let mut follow = Follow::new(submissions.iter().map(of).collect(), 0);
     let (clock, progress, mut signals) = (SystemClock, ProgressLine::new(), Signals::listen()?);
-    let mut inquiry = Inquiry::begin(config, submissions.len(), progress.is_live());
+    let mut follow = Follow::new(submissions.iter().map(of).collect(), 0, clock.now());
+    let mut inquiry = Inquiry::begin(config, submissions.len());
     let deadline = args.timeout.map(|timeout| clock.uptime() + timeout);
-    let (mut tap, mut renewed) = (tap.as_mut(), None);
+    let (mut tap, mut telling, mut answered) = (tap.as_mut(), Telling::begin(&progress), 0);
     let end = loop {
-        if progress.is_live() && renewed.is_none_or(|at| clock.uptime() >= at + PACE) {
-            progress.show(&follow.tally().line(clock.now(), progress.width()));
-            renewed = Some(clock.uptime());
-        }
+        telling.tell(&follow, &submitter).await;
         let tick = deadline.map_or(TICK, |deadline| deadline.saturating_sub(clock.uptime()).min(TICK));
-        let message = tokio::select! {
-            message = replies.next() => message,
+        let (message, is_reply) = tokio::select! {
+            message = replies.next() => (message, true),
             message = submit::next(&mut tap) => match message {
                 // It comes as a reply too, and that must find its queue here.
-                Ok(message) if is_last(&message.routing_key) => continue,
-                message => message,
+                Ok(message) if is_end(&message.routing_key) => continue,
+                message => (message, false),
             },
             known = inquiry.next() => {
                 follow.hear(&known);
@@ -82,6 +80,7 @@ pub(super) async fn submit(args: &SubmitArgs, id: &BatchId, config: &Config) -> 
         if let Some(end) = end_of(&message.body, id) {
             break Some(end);
         }
+        answered += usize::from(is_reply && is_last(&message.body));
         let news = message.correlation_id.as_deref().and_then(|id| follow.take(id, &message.body));
         if let Some(notice) = news.and_then(|news| news.notice) {
             progress.clear();
@@ -92,6 +91,15 @@ pub(super) async fn submit(args: &SubmitArgs, id: &BatchId, config: &Config) -> 
             break None;
         }
     };
+    if end.is_none() {
+        // A rejection may come as an event before the reply, and as none where its requester may not be answered here.
+        let all = async {
+            while answered < follow.len() && replies.next().await.is_ok() {
+                answered += 1;
+            }
+        };
+        let _ = tokio::time::timeout(REPLIES, all).await;
+    }
     progress.clear();
     submitter.close().await;
     let rejected = follow.rejected();
@@ -119,10 +127,9 @@ async fn tap(settings: &BrokerSettings) -> Option<EventTap> {
     }
 }
 
-/// Whether the event with this routing key ends its job, or rejects it.
-fn is_last(routing_key: &str) -> bool {
-    let kind = routing_key.strip_prefix("job.").and_then(EventType::parse);
-    kind.is_some_and(|kind| kind.is_terminal() || kind == EventType::Rejected)
+/// Whether the event with this routing key ends its job.
+fn is_end(routing_key: &str) -> bool {
+    routing_key.strip_prefix("job.").and_then(EventType::parse).is_some_and(EventType::is_terminal)
 }
 
 /// The jobs as those of a batch. All of them are checked before the first is published.

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::job_table::why;
 use super::moments::Moments;
 use crate::admin::JobView;
 use crate::engine::record::{Commanded, Image, Outcome, Overtaker, Record, Write};
@@ -32,7 +33,7 @@ pub(super) fn page(view: &JobView, moments: &Moments) -> Vec<String> {
             if record.attempts == 1 { "1 attempt".to_owned() } else { format!("{} attempts", record.attempts) };
         lines.push(field("step", format!("{} ({attempts} in all)", record.step)));
     }
-    lines.push(field("why", &view.explanation.why));
+    lines.push(field("why", why(record, &view.explanation)));
     lines.extend(view.explanation.blocker.map(|uid| field("blocked by", uid)));
     lines.extend(view.explanation.until.map(|until| field("until", moments.say(until))));
     lines.extend(

@@ -1,4 +1,4 @@
-//! `wait`: returns when no job matches a filter any more.
+//! `wait`: returns when a job goes on no more by itself, or when no job matches a filter any more.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,11 +6,11 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::args::WaitArgs;
-use super::client::AdminClient;
+use super::client::{AdminClient, segment};
 use super::exit::{CliError, Exit};
 use super::output;
 use super::progress::ProgressLine;
-use crate::admin::JobPage;
+use crate::admin::{JobPage, JobView};
 use crate::clock::{Clock, SystemClock};
 use crate::domain::{Code, Job, spoken};
 use crate::engine::record::State;
@@ -22,9 +22,42 @@ const GOES_ON: &str = "queued,running,waiting";
 /// How many pages of jobs are counted at the end.
 const PAGES: usize = 100;
 
-/// Waits until no job matches. If the filter names no state of jobs, until none of them goes on by itself; then it tells what
+/// Waits for a job, or until no job matches. If the filter names no state of jobs, until none of them goes on by itself; then it tells what
 /// became of all of them.
 pub(super) async fn wait(args: &WaitArgs, worker: &AdminClient) -> Result<Exit, CliError> {
+    match &args.job {
+        Some(job) => wait_for(job, args, worker).await,
+        None => wait_for_all(args, worker).await,
+    }
+}
+
+/// Waits until one job has ended or is parked.
+async fn wait_for(job: &str, args: &WaitArgs, worker: &AdminClient) -> Result<Exit, CliError> {
+    let (clock, progress) = (SystemClock, ProgressLine::new());
+    let began = clock.uptime();
+    loop {
+        let record = worker.get::<JobView>(&format!("/v1/jobs/{}", segment(job))).await?.job;
+        let state = record.state();
+        if state.is_terminal() || state == State::Parked {
+            progress.clear();
+            let states = BTreeMap::from([(state, 1)]);
+            output::line(&match args.json {
+                true => json!({"jobs": states}).to_string(),
+                false => format!("{}/{} {}: {}", record.requester, record.job.id, state.as_str(), record.why),
+            })?;
+            return Ok(exit(&states));
+        }
+        progress.show(&format!("{} · {} {}", state.as_str(), record.job.kind, record.job.id));
+        if let Some(timeout) = args.timeout.filter(|timeout| clock.uptime().saturating_sub(began) >= *timeout) {
+            progress.clear();
+            let message = format!("{job} is {} after {}", state.as_str(), spoken(timeout));
+            return Err(CliError::failed(message).code(Code::WaitedEnough));
+        }
+        clock.sleep(EVERY).await;
+    }
+}
+
+async fn wait_for_all(args: &WaitArgs, worker: &AdminClient) -> Result<Exit, CliError> {
     let filter = &args.filter;
     let is_of_states = filter.state.is_some() || filter.reasons.is_some() || filter.half_done || filter.held;
     let mut pairs = filter.pairs();

@@ -196,11 +196,14 @@ impl CredentialTable<'_, '_> {
     }
 
     fn keys(&mut self) -> Option<Credential> {
+        let reported = self.raw.problems.len();
         let id = self.raw.text(self.section, "access_key_id");
         let secret = self.raw.secret(self.section, "access_key_secret");
         let token = self.raw.secret(self.section, "security_token");
         match (id, secret) {
             (Some(id), Some(secret)) => Some(StaticKeys::new(id.value, secret, token).into()),
+            // One fault is enough for one key.
+            _ if self.raw.problems.len() > reported => None,
             _ => self.refuse(format!("{} has no usable `access_key_secret` or `access_key_secret_file`", self.who)),
         }
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::error::ConfigError;
 use super::profile::ProfileFor;
 use super::raw_settings::RawSettings;
-use super::settings::Config;
+use super::settings::{Config, ConfigFor};
 use super::source::Source;
 use super::{read, secrets};
 use crate::document::{Location, Problem};
@@ -30,14 +30,15 @@ impl Config {
     /// # Errors
     /// Every mistake, one line each.
     pub fn load(path: Option<&Path>, env: impl Iterator<Item = (String, String)>) -> Result<Self, ConfigError> {
-        Self::load_with(path, env, &[])
+        Self::load_for(ConfigFor::Everything, path, env, &[])
     }
 
-    /// The same, with profiles in the place of the credentials that are configured for some accounts.
+    /// The same for one purpose, with profiles in the place of the credentials that are configured for some accounts.
     ///
     /// # Errors
     /// Every mistake, one line each.
-    pub fn load_with(
+    pub fn load_for(
+        purpose: ConfigFor,
         path: Option<&Path>,
         env: impl Iterator<Item = (String, String)>,
         profiles: &[ProfileFor],
@@ -51,7 +52,7 @@ impl Config {
         })?;
         let env = Source::environment(env, &mut warnings);
         let file = text.as_ref().map(|text| Source::file(&name, text, &mut problems)).unwrap_or_default();
-        let mut raw = RawSettings { file, env, problems, warnings };
+        let mut raw = RawSettings { file, env, purpose, problems, warnings };
         if let Some(path) = path.filter(|_| secrets::are_in(&raw.file)) {
             raw.warn_if_open(path);
         }

@@ -9,6 +9,7 @@ use toml::de::DeValue;
 
 use super::error::Warning;
 use super::schema::{self, VENDOR};
+use super::settings::ConfigFor;
 use super::source::{Setting, Source};
 use crate::document::{Location, Problem, value};
 use crate::domain::{Code, without_secrets};
@@ -17,6 +18,7 @@ use crate::domain::{Code, without_secrets};
 pub(super) struct RawSettings<'a> {
     pub file: Source<'a>,
     pub env: Source<'a>,
+    pub purpose: ConfigFor,
     pub problems: Vec<Problem>,
     pub warnings: Vec<Warning>,
 }
@@ -160,15 +162,15 @@ impl<'a> RawSettings<'a> {
     /// The path and the text of the file that a setting names.
     pub fn contents(&mut self, section: &str, key: &str) -> Option<(String, String)> {
         let path = self.text(section, key)?;
-        let text = self.file_of(key, &path)?;
+        let text = self.file_of(&format!("`{key}`"), &path)?;
         Some((path.value, text))
     }
 
-    /// The text of a file whose path was read from `key`.
-    pub fn file_of(&mut self, key: &str, path: &Setting<String>) -> Option<String> {
+    /// The text of a file whose path was read from what is `named` so.
+    pub fn file_of(&mut self, named: &str, path: &Setting<String>) -> Option<String> {
         let read = std::fs::read_to_string(&path.value);
         read.map_err(|error| {
-            let message = format!("cannot read `{key}` \"{}\": {error}", without_secrets(&path.value));
+            let message = format!("cannot read {named} \"{}\": {error}", without_secrets(&path.value));
             self.report_as(Code::ConfigUnreadable, &path.location, message);
         })
         .ok()

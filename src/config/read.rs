@@ -9,7 +9,8 @@ use secrecy::{ExposeSecret, SecretString};
 use super::error::Warning;
 use super::raw_settings::RawSettings;
 use super::settings::{
-    AccountConfig, AdminConfig, BrokerConfig, Config, DEFAULT_PREFIX, LogConfig, LogFormat, StoreConfig, WorkerConfig,
+    AccountConfig, AdminConfig, BrokerConfig, Config, ConfigFor, DEFAULT_PREFIX, LogConfig, LogFormat, StoreConfig,
+    WorkerConfig,
 };
 use super::source::Setting;
 use super::{credentials, endpoints, schema};
@@ -121,6 +122,14 @@ fn read_store(raw: &mut RawSettings<'_>, name: &str) -> StoreConfig {
     if let Some(path) = path {
         raw.report(&path.location, "`path` and `url` are both set; remove one");
     }
+    if raw.purpose == ConfigFor::Worker {
+        return StoreConfig::Database(PostgresSettings {
+            url: SecretString::default(),
+            password: None,
+            ca_pem: None,
+            name: name.to_owned(),
+        });
+    }
     let url = raw.secret("store", "url");
     let settings = PostgresSettings {
         url: url.clone().unwrap_or_default(),
@@ -142,7 +151,12 @@ fn read_store(raw: &mut RawSettings<'_>, name: &str) -> StoreConfig {
 }
 
 fn read_broker(raw: &mut RawSettings<'_>) -> BrokerConfig {
-    let urls = raw.secrets("broker", "url");
+    let (urls, ca_pem) = match raw.purpose {
+        ConfigFor::Worker => (Some(vec![]), None),
+        ConfigFor::Everything | ConfigFor::Broker => {
+            (raw.secrets("broker", "url"), raw.contents("broker", "ca_file").map(|(_, pem)| pem))
+        }
+    };
     for (number, url) in urls.iter().flatten().enumerate() {
         if let (Some(why), Some(at)) = (url_fault(url.expose_secret()), raw.location("broker", &["url", "url_file"])) {
             let which = if number == 0 { String::new() } else { format!(", URL number {}", number + 1) };
@@ -170,7 +184,7 @@ fn read_broker(raw: &mut RawSettings<'_>) -> BrokerConfig {
             .number("broker", "prefetch", 1, MOST_PREFETCH)
             .map_or(200, |n| u16::try_from(n).expect("bounded just above")),
         declare: raw.flag("broker", "declare").unwrap_or_else(|| kind.declares()),
-        ca_pem: raw.contents("broker", "ca_file").map(|(_, pem)| pem),
+        ca_pem,
     }
 }
 
@@ -219,6 +233,9 @@ const LEAST_KEY: usize = 32;
 
 fn read_requesters(raw: &mut RawSettings<'_>, kind: BrokerKind) -> BTreeMap<Requester, Vec<SecretString>> {
     let mut requesters = BTreeMap::new();
+    if raw.purpose == ConfigFor::Worker {
+        return requesters;
+    }
     for number in 0.. {
         let section = format!("{}.{number}", schema::REQUESTERS);
         let Some(at) = raw.beginning(&section) else { break };
@@ -432,6 +449,9 @@ fn read_file(raw: &mut RawSettings<'_>, key: &str) -> Option<OverridingFile> {
 }
 
 fn read_accounts(raw: &mut RawSettings<'_>) -> BTreeMap<AccountUid, AccountConfig> {
+    if raw.purpose != ConfigFor::Everything {
+        return BTreeMap::new();
+    }
     let hub = credentials::hub(raw);
     let mut accounts = BTreeMap::new();
     for text in raw.accounts() {

@@ -8,6 +8,7 @@ use toml::de::DeValue;
 
 use super::error::Warning;
 use super::raw_settings::RawSettings;
+use super::schema;
 use super::source::Source;
 use crate::document::value;
 use crate::domain::Code;
@@ -57,11 +58,13 @@ impl RawSettings<'_> {
 
     fn secrets_in_file(&mut self, section: &str, key: &str) -> Option<Vec<SecretString>> {
         let path = self.text(section, key)?;
-        let text = self.file_of(key, &path)?;
+        let of = section.strip_prefix(schema::ACCOUNTS).and_then(|rest| rest.strip_prefix('.'));
+        let named = of.map_or_else(|| format!("`{key}`"), |uid| format!("`{key}` of account {uid}"));
+        let text = self.file_of(&named, &path)?;
         let lines = text.lines().map(str::trim_end).filter(|line| !line.is_empty());
         let secrets: Vec<SecretString> = lines.map(SecretString::from).collect();
         if secrets.is_empty() {
-            self.report(&path.location, format!("`{key}` \"{}\" is empty", path.value));
+            self.report(&path.location, format!("{named} \"{}\" is empty", path.value));
             return None;
         }
         self.warn_if_open(Path::new(&path.value));

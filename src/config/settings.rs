@@ -61,6 +61,18 @@ pub struct Config {
     pub warnings: Vec<Warning>,
 }
 
+/// What a configuration is read for. Secrets that a command does not use are not opened: who may ask a worker need not be able to
+/// read the keys of its accounts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConfigFor {
+    /// Everything.
+    Everything,
+    /// The broker, the store and a running worker: there are no accounts.
+    Broker,
+    /// A running worker alone: there are no accounts and no URLs, neither of the broker nor of a database.
+    Worker,
+}
+
 /// `[store]`
 #[derive(Debug, Clone)]
 pub enum StoreConfig {

@@ -7,6 +7,7 @@ pub mod moment;
 mod schema;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -55,6 +56,14 @@ pub struct Fault {
     pub code: Code,
     /// What is wrong, and what would be right.
     pub message: String,
+}
+
+impl fmt::Display for Fault {
+    /// Where and what; the pointer to the whole body is empty, and is not shown.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { at, message, .. } = self;
+        if at.is_empty() { f.write_str(message) } else { write!(f, "{at}: {message}") }
+    }
 }
 
 /// What comes with a body and takes part in its meaning.
@@ -557,8 +566,8 @@ pub fn listed(faults: impl IntoIterator<Item = Fault>) -> Vec<Fault> {
 /// The faults as one text, for people: as many as fit into 1 KiB, and how many more there are.
 pub fn summary(faults: &[Fault]) -> String {
     let mut text = String::new();
-    for (place, Fault { at, message, .. }) in faults.iter().enumerate() {
-        let next = format!("{}{at}: {message}", if place == 0 { "" } else { "; " });
+    for (place, fault) in faults.iter().enumerate() {
+        let next = format!("{}{fault}", if place == 0 { "" } else { "; " });
         if place > 0 && text.len() + next.len() > MAX_SUMMARY {
             return format!("{text}; and {} more", faults.len() - place);
         }
@@ -613,6 +622,7 @@ mod tests {
         let fault = |at: &str| Fault { at: at.into(), code: Code::JobMissingField, message: "is missing".into() };
         assert_eq!(summary(&[fault("/id")]), "/id: is missing");
         assert_eq!(summary(&[fault("/id"), fault("/cen")]), "/id: is missing; /cen: is missing");
+        assert_eq!(summary(&[fault("")]), "is missing", "of the whole body");
         assert_eq!(summary(&[]), "");
     }
 }

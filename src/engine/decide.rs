@@ -15,6 +15,7 @@ mod endings;
 pub mod event_routes;
 mod forecast;
 mod looking;
+pub mod parked_news;
 mod retrying;
 mod sweep_times;
 pub mod waiting;

@@ -1,5 +1,6 @@
 //! `docs/http.md`: the admin HTTP, and what a simulated cloud can be asked, as a page for people.
 
+use super::bodies::bodies;
 use crate::admin::AdminRole;
 use crate::admin::api::{operations, parameter};
 use crate::simulator::CONTROL;
@@ -30,5 +31,7 @@ pub fn http_page() -> String {
     for (request, says) in CONTROL {
         page.push_str(&format!("| `{request}` | {says} |\n"));
     }
+    page.push('\n');
+    page.push_str(&bodies());
     page
 }

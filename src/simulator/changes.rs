@@ -1,5 +1,6 @@
 //! What an outsider does to the cloud, without a call and without its checks: changes that a worker must notice.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::accounts::AccessKey;
@@ -11,7 +12,7 @@ use super::world::{AttachmentState, Status, WorldGrant};
 use crate::domain::{AccountUid, CenId, InstanceId, OrderType};
 
 /// A change that is made at once, by an outsider. As JSON: `{"revoke": {"cen": "cen-…", "instance": "vpc-…"}}`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum OutsideChange {
     /// Grants an instance, or replaces its grant.

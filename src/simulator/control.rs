@@ -30,7 +30,7 @@ pub const CONTROL: [(&str, &str); 11] = [
     ("DELETE /_sim/faults", "Removes all faults."),
     ("POST /_sim/release", "Lets every held request go on."),
     ("GET /_sim/switches", "The switches: how the cloud behaves where its documents are silent."),
-    ("PUT /_sim/switches", "Changes the switches in the body."),
+    ("PUT /_sim/switches", "Changes the switches in the body, which has some of those that GET answers."),
     ("POST /_sim/do", "Makes the change in the body, as somebody else would."),
     (
         "GET /_sim/wait",

@@ -1,5 +1,6 @@
 //! Faults to inject: failures on the way to the cloud and back, so that a test can produce each of them.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::request::Params;
@@ -8,7 +9,7 @@ use super::request::Params;
 ///
 /// As JSON: `{"operation": "GrantInstanceToTransitRouter", "count": 2, "kind": "drop_after"}` or
 /// `{"operation": "*", "effect": true, "kind": {"error": {"http": 400, "code": "Operation.Blocking"}}}`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InjectedFault {
     /// The operation whose calls it strikes; `*` stands for every operation.
@@ -31,12 +32,12 @@ pub struct InjectedFault {
 
 /// What a fault does to a call. Unless a kind says something else, the call has no effect unless [`InjectedFault::effect`] is
 /// set.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum FaultKind {
     /// The error `Throttling.User`.
     Throttle {
-        /// The header `x-acs-retry-after`, in milliseconds; `None` leaves the header out.
+        /// The header `x-acs-retry-after`, in milliseconds; without it there is no such header.
         #[serde(default)]
         retry_after_ms: Option<u64>,
     },

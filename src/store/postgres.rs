@@ -130,7 +130,9 @@ impl Postgres {
         let time = Arc::new(database_time::DatabaseTime::new(clock.clone()));
         let listener = Arc::new(listener::Listener::new(Arc::clone(&time)));
         let listening = listener.connect(&connector).await?;
+        // One that may not start is no worker to share with.
         take_name(&listener, &settings.name).await?;
+        listener.appear(&listening).await?;
         let pool = Arc::new(pool::Pool::new(connector.clone()));
         let freed = error::retry(|| async {
             let tx = Transaction::begin(&pool).await?;
@@ -162,6 +164,15 @@ impl Postgres {
     /// As those of [`Postgres::open`], except that a worker may have the name.
     pub async fn examine(settings: &PostgresSettings) -> Result<usize, StoreError> {
         examine::examine(&connector::Connector::new(settings)?).await
+    }
+
+    /// Whether a worker has the name of these settings.
+    ///
+    /// # Errors
+    /// `Unavailable` if the database cannot be reached.
+    pub async fn name_is_taken(settings: &PostgresSettings) -> Result<bool, StoreError> {
+        let conn = connector::Connector::new(settings)?.connect().await?;
+        Ok(presence::is_held(&conn, lock_keys::name(&settings.name)).await?)
     }
 
     /// The commands after which only the worker's role may connect to the database; `None` if it is so.

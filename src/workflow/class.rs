@@ -16,9 +16,9 @@ words! {
         Auth = "auth",
         /// Hold the jobs of the account: its credential is refused for good, and only an operator can repair it.
         Credential = "credential",
-        /// Hold the operation for this account, with one alert, and try it again later; no job ends over it. Such a refusal of a
-        /// read can only mean that the worker's own request was malformed, or that the account's policy lacks a permission which
-        /// the worker did not need before.
+        /// No job is to blame, so none ends over it. A read is held for the account, with one alert, and tried again later: either
+        /// the worker's own request was malformed, or the account's policy lacks a permission which the worker did not need
+        /// before. A job whose first write is refused parks, until an operator has given the account the permission.
         Held = "held",
         /// Confirm by a read that the wanted state is there already.
         Done = "done",

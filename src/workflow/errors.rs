@@ -16,6 +16,9 @@ const EMBEDDED: &str = "workflows/errors.toml";
 /// Prefixes of the operations that read.
 const READS: [&str; 3] = ["List", "Describe", "Check"];
 
+/// Prefixes of the operations that write.
+const WRITES: [&str; 6] = ["Grant", "Revoke", "Modify", "Update", "Delete", "Detach"];
+
 /// Prefixes of the operations that name an instance: the writes, and the reads of its grants.
 const OF_INSTANCES: [&str; 4] = ["Grant", "Revoke", "Modify", "DescribeGrantRules"];
 
@@ -152,16 +155,19 @@ impl ErrorClass {
         Verdict { class: *class, effect: *effect, finding: *finding, meaning, advice }
     }
 
-    /// What contradicts what in this entry. Only a read can be held, because a job has to end over the refusal of a write; and
-    /// only a call that names an instance and is not made again can tell that the instance is wrong.
+    /// What contradicts what in this entry. What is held is named, so that no entry means reads and writes alike; and only a call
+    /// that names an instance and is not made again can tell that the instance is wrong.
     fn contradictions(&self) -> impl Iterator<Item = String> {
         let begin_with = |verbs: &[&str]| {
             let begins = |pattern: &String| verbs.iter().any(|verb| glob::begins_with(pattern, verb));
             !self.operations.is_empty() && self.operations.iter().all(begins)
         };
-        let held = (self.class == Class::Held && !begin_with(&READS)).then(|| {
-            let reads = list(READS);
-            format!("`class = \"held\"` is for reads only: each of `operations` must begin with one of {reads}")
+        let held = (self.class == Class::Held && !begin_with(&READS) && !begin_with(&WRITES)).then(|| {
+            let (reads, writes) = (list(READS), list(WRITES));
+            format!(
+                "`class = \"held\"` is for reads or for writes: each of `operations` must begin with one of {reads}, or each with \
+                 one of {writes}"
+            )
         });
         let of_an_instance = matches!(self.class, Class::Permanent | Class::Done) && begin_with(&OF_INSTANCES);
         let finding = (self.finding.is_some() && !of_an_instance).then(|| {

@@ -11,7 +11,7 @@ use crossgrant::cloud::{
     AccountCredentials, Accounts, ClientParts, Credential, Endpoint, Endpoints, HttpTransport, OidcRole, Role,
     StaticKeys, Timeouts,
 };
-use crossgrant::config::{Config, ProfileFor};
+use crossgrant::config::{Config, ConfigFor, ProfileFor};
 use crossgrant::domain::{AccountUid, Hour};
 use crossgrant::simulator::{AccessKey, FaultKind, InjectedFault, OutsideChange, Simulator, World};
 use crossgrant::store::Sqlite;
@@ -155,7 +155,7 @@ fn profile(account: &str, dir: &Path) -> Credential {
     std::fs::write(file, json!({"profiles": [profile]}).to_string()).unwrap();
     let home = ("HOME".to_owned(), dir.display().to_string());
     let profiles = [ProfileFor { account: Some(uid(account)), profile: "p".into() }];
-    let config = Config::load_with(None, std::iter::once(home), &profiles).unwrap();
+    let config = Config::load_for(ConfigFor::Everything, None, std::iter::once(home), &profiles).unwrap();
     config.accounts[&uid(account)].credential.clone()
 }
 

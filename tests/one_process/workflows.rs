@@ -182,6 +182,32 @@ async fn a_permanent_refusal_of_the_second_write_undoes_the_first() {
     assert_eq!(record.after.unwrap().order_type.unwrap().as_str(), "PayByCenOwner", "the undo was read back");
 }
 
+/// One missing permission is no fault of the jobs, so it costs none of them.
+#[tokio::test]
+async fn a_first_write_that_the_policy_of_the_account_forbids_parks_its_jobs_and_resume_carries_them_out() {
+    let plant = Plant::new().await;
+    let refusal = FaultKind::Error { http: 403, code: "Forbidden.RAM".into(), message: "not authorized".into() };
+    plant.cloud.inject(InjectedFault::new("GrantInstanceToTransitRouter", refusal).times(100));
+    let first = plant.job(grant("g", NOT_GRANTED)).await;
+    let behind = plant.job(revoke("r", NOT_GRANTED)).await;
+    plant.run().await;
+    let record = plant.record(first).await;
+    let ending = record.phase.ending().unwrap();
+    assert_eq!((record.state(), ending.reason), (State::Parked, Reason::CredentialRefused));
+    assert!(
+        !record.is_half_done() && ending.message.contains("account 1688000000000001: GrantInstanceToTransitRouter")
+    );
+    assert_eq!(plant.record(behind).await.state(), State::Completed, "it holds up no other job");
+    assert_eq!(plant.said(first).await.last().unwrap(), "parked");
+    assert_eq!(plant.effects(), [] as [&str; 0]);
+
+    plant.cloud.clear_faults();
+    plant.engine.command(first, Command::Resume, "tests").await.unwrap();
+    plant.run().await;
+    assert_eq!(plant.record(first).await.state(), State::Completed);
+    assert_eq!(plant.effects(), [format!("GrantInstanceToTransitRouter {NOT_GRANTED} PayByCenOwner")]);
+}
+
 #[tokio::test]
 async fn a_network_never_stays_revoked_quietly() {
     let plant = Plant::new().await;

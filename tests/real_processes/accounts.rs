@@ -67,6 +67,9 @@ fn a_revoked_key_parks_nothing_and_a_new_one_in_the_file_lets_every_job_go_on(cr
     let ready = worker.get("/readyz");
     assert_eq!(ready.status, 200, "{}", ready.body);
     assert!(ready.body.contains(&format!("{RESOURCE} refused since")), "{}", ready.body);
+    let checks: Value = serde_json::from_str(&ready.body).unwrap();
+    let check = checks["checks"].as_array().unwrap().iter().find(|check| check["name"] == "accounts").unwrap();
+    assert_eq!((&check["ok"], &check["needed"]), (&false.into(), &false.into()), "{check}");
     let metrics = worker.ask("GET", "/metrics", &[]).body;
     for line in [
         format!("crossgrant_account_usable{{account=\"{RESOURCE}\"}} 0"),

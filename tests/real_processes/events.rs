@@ -164,3 +164,35 @@ fn a_rejected_job_is_shown_mended_submitted_and_dropped() {
     until("it is dropped", dropped);
     assert_eq!(done(&site, &worker, &["dead", "list"]), "REJECTED JOBS  0\nUNDELIVERED MESSAGES  0");
 }
+
+/// The queue by which a submission is followed is there for a moment, and no subscriber.
+#[test]
+fn a_submission_that_is_followed_hides_no_missing_queue_and_says_that_no_worker_takes_it() {
+    let site = site(&Options { more: 3, ..Options::default() });
+    std::fs::set_permissions(site.config(), PermissionsExt::from_mode(0o600)).unwrap();
+    site.mail.listens(false);
+    let worker = site.worker();
+    site.mail.submit(&job("first", "grant", &another(0)));
+    answered(&site, 1);
+    let unrouted = |worker: &Worker| done(&site, worker, &["status"]).contains("events: no queue is bound to");
+    until("it is known that no queue takes events", || unrouted(&worker).then_some(()));
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("job.json");
+    std::fs::write(&file, job("followed", "grant", &another(1)).to_string()).unwrap();
+    let submit = ["submit", file.to_str().unwrap(), "--wait"];
+    let followed = done(&site, &worker, &submit);
+    assert!(followed.contains("crossgrant.job.completed") && followed.contains("1 of 1 ended in"), "{followed}");
+    assert!(unrouted(&worker), "{}", done(&site, &worker, &["status"]));
+    assert!(!followed.contains("already at") && !followed.contains("no worker takes jobs"), "{followed}");
+
+    worker.process.kill9();
+    until("the broker has noticed", || {
+        let (code, said) = command(&site, &worker, &[&submit[..], &["--timeout", "1s"]].concat());
+        assert_eq!(code, Some(1), "{said}");
+        said.contains("no worker takes jobs from the queue").then_some(())
+    });
+    let worker = site.worker();
+    let again = done(&site, &worker, &submit);
+    assert!(again.contains("1 of 1 ended in"), "{again}");
+    assert_eq!(done(&site, &worker, &["dead", "list"]), "REJECTED JOBS  0\nUNDELIVERED MESSAGES  0");
+}

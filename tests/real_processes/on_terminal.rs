@@ -97,6 +97,10 @@ fn waiting_ends_when_its_time_is_over_or_no_job_goes_on() {
     assert_eq!(worker.post(&format!("/v1/accounts/{RESOURCE}/unpause")).status, 200);
     let (status, shown) = waits.end();
     assert!(status.success() && lines(&shown).contains(&"completed: 1".to_owned()), "{shown}");
+    let (code, one, _) = ended(asks(&site, &worker, &["wait", "held"]));
+    assert!(code == 0 && one.contains("/held completed: ") && one.lines().count() == 1, "{one}");
+    let (code, _, none) = ended(asks(&site, &worker, &["wait", "other"]));
+    assert!(code == 1 && none.contains("other"), "{none}");
 }
 
 #[test]
@@ -152,13 +156,13 @@ fn jobs_fit_the_terminal_and_are_whole_elsewhere() {
 
     let (code, out, err) = ended(asks(&site, &worker, &["jobs", "--limit", "1", "--state", "completed"]));
     assert!(code == 0 && out.starts_with("ACCEPTED ") && out.lines().count() == 2, "{out}");
-    assert!(err.starts_with("more: crossgrant jobs --state completed --before "), "{err}");
+    assert!(err.starts_with("more: crossgrant jobs --state completed --limit 1 --before "), "{err}");
     let (_, all, more) = ended(asks(&site, &worker, &["jobs", "--all"]));
     assert!(all.contains(long) && all.lines().count() == 4 && more.is_empty(), "{all}{more}");
     // The command of the note is for a shell.
     let next: Vec<&str> = err.trim().trim_start_matches("more: crossgrant ").split(' ').collect();
     let (_, rest, _) = ended(asks(&site, &worker, &next));
-    assert!(rest.contains(" first ") && !rest.contains(" last "), "{rest}");
+    assert!(rest.contains(long) && rest.lines().count() == 2, "the next page is as long: {rest}");
 }
 
 #[test]

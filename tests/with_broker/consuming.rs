@@ -171,6 +171,9 @@ async fn one_worker_accepts_and_another_takes_over() {
     submit(&settings, 0..100).await;
     one.has(100).await;
     assert!(two.ids().is_empty());
+    let submitter = Submitter::connect(Arc::new(settings.clone())).await.unwrap();
+    // Of a queue with a single active consumer the broker tells only of that one.
+    assert_eq!(submitter.consumers().await, Some(1));
     assert!(first.stop().await.clean);
     submit(&settings, 100..200).await;
     two.has(100).await;

@@ -88,10 +88,13 @@ const EXAMPLES: [(&str, &[Example]); 40] = [
     ("show", &[("crossgrant show tickets/NET-4312/1", "Why a job waits, until when, and what comes next.")]),
     (
         "wait",
-        &[(
-            "crossgrant wait --label ticket=4312 --timeout 2h",
-            "Until none of these jobs goes on; 0 only if all completed.",
-        )],
+        &[
+            ("crossgrant wait tickets/NET-4312/1", "Until this job has ended or needs a person."),
+            (
+                "crossgrant wait --label ticket=4312 --timeout 2h",
+                "Until none of these jobs goes on; 0 only if all completed.",
+            ),
+        ],
     ),
     ("cancel", &[("crossgrant cancel tickets/NET-4312/1", "End a job; undo it if one side is written.")]),
     ("release", &[("crossgrant release tickets/NET-4312/1", "Let the other jobs on its instance go on.")]),

@@ -17,7 +17,7 @@ pub enum WorkerCommand {
     Jobs(JobsArgs),
     /// Show one job: why it is in its state, what happens next, and what was written.
     Show(ShowArgs),
-    /// Wait until no job matches the filters: without --state, --for, --half-done and --held, until none of the jobs is queued,
+    /// Wait until a job has ended or needs a person; or until no job matches the filters: without --state, --for, --half-done and --held, until none of the jobs is queued,
     /// running or waiting. Jobs that no worker has accepted yet do not count.
     Wait(WaitArgs),
     /// Cancel jobs. If nothing was written, a job ends at once. If one side was written, that is undone. If both were, the
@@ -192,6 +192,9 @@ pub struct StatusArgs {
 /// `wait`
 #[derive(Debug, Args)]
 pub struct WaitArgs {
+    /// The job, by its uid, as requester/id, or by its id if only one requester has that. Without it, all jobs that match the filters.
+    #[arg(value_name = "JOB", conflicts_with = "FilterArgs")]
+    pub job: Option<String>,
     #[command(flatten)]
     pub filter: FilterArgs,
     /// Give up after this time, such as 90m, with exit code 1.
@@ -204,6 +207,9 @@ pub struct WaitArgs {
     pub worker: WorkerArgs,
 }
 
+/// How many jobs `jobs` lists without another number.
+pub const DEFAULT_LIMIT: usize = 50;
+
 /// `jobs`
 #[derive(Debug, Args)]
 pub struct JobsArgs {
@@ -213,7 +219,7 @@ pub struct JobsArgs {
     #[arg(long, value_name = "UID")]
     pub before: Option<String>,
     /// Maximum number of jobs to list.
-    #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_LIMIT)]
     pub limit: usize,
     /// List all of them, however many there are.
     #[arg(long, conflicts_with = "limit")]

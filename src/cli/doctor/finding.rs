@@ -51,7 +51,7 @@ pub(super) fn failed(check: &'static str, error: CliError, advice: impl Into<Str
 
 /// Parses a job; its faults are findings.
 pub(super) fn parsed(body: &[u8]) -> Result<Job, Vec<DoctorFinding>> {
-    let faulty = |f: &Fault| fault("job", f.code, format!("{}: {}", f.at, f.message), "correct the job");
+    let faulty = |f: &Fault| fault("job", f.code, f, "correct the job");
     input::parse(body).map_err(|faults| faults.iter().map(faulty).collect())
 }
 

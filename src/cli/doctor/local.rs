@@ -12,8 +12,8 @@ use crate::cli::client::AdminClient;
 use crate::cli::exit::Exit;
 use crate::cli::store;
 use crate::config::{Config, StoreConfig};
-use crate::domain::Code;
-use crate::engine::ports::account::Standing;
+use crate::domain::{AccountUid, Code, whole_second};
+use crate::engine::ports::account::{AccountReport, InTrouble, Standing, in_trouble, named};
 use crate::engine::ports::store::StoreError;
 use crate::store::{Postgres, Sqlite};
 
@@ -62,49 +62,48 @@ fn ready(readiness: &Readiness, advice: &str) -> Vec<DoctorFinding> {
     std::iter::once(worker).chain(unrouted).collect()
 }
 
-/// The accounts as the running worker knows them.
+/// The accounts as the running worker knows them: a fault for each cause.
 fn accounts(view: &AccountsView) -> Vec<DoctorFinding> {
+    const CHECK: &str = "accounts";
+    let of = |is: fn(&AccountView) -> bool| -> Vec<&AccountUid> {
+        view.accounts.iter().filter(|account| is(account)).map(|account| &account.report.uid).collect()
+    };
     let mut findings = Vec::new();
-    for AccountView { report, outdated, .. } in &view.accounts {
-        let uid = &report.uid;
-        if *outdated {
-            let says =
-                format!("the worker still holds the old key of account {uid}; the configuration has another one");
-            findings.push(fault("accounts", Code::CredentialOutdated, says, "crossgrant reload"));
-        }
-        match &report.standing {
-            Standing::Unknown | Standing::Ok => {}
-            Standing::Refused(refusal) | Standing::Probing(refusal) => {
-                let says =
-                    format!("the worker holds the jobs of account {uid}, which is {refusal}: {}", refusal.message);
-                let advice = "correct the credential of the account; the worker reads it anew each minute, or at once after \
-                              `crossgrant reload`";
-                findings.push(fault("accounts", Code::AccountRefused, says, advice));
-            }
-            Standing::Unreachable { since, message } => {
-                let says = format!("the worker gets no answer as account {uid} since {since}: {message}");
-                findings.push(fault(
-                    "accounts",
-                    Code::CloudUnreachable,
-                    says,
-                    "check the network and `[cloud.endpoints]`",
-                ));
-            }
-        }
+    let outdated = of(|account| account.outdated);
+    if !outdated.is_empty() {
+        let says =
+            format!("the worker still holds the old key of {}; the configuration has another one", named(&outdated));
+        findings.push(fault(CHECK, Code::CredentialOutdated, says, "crossgrant reload"));
     }
+    let reports: Vec<AccountReport> = view.accounts.iter().map(|account| account.report.clone()).collect();
+    findings.extend(in_trouble(&reports).iter().map(troubled));
     findings.extend(view.faults.first().map(|fault| {
         let says = format!("the worker cannot use its configuration as it is now: {fault}");
-        self::fault(
-            "accounts",
-            Code::ConfigUnusable,
-            says,
-            "correct it: until then the worker goes on with what it has",
-        )
+        let advice = "correct it: until then the worker goes on with what it has";
+        self::fault(CHECK, Code::ConfigUnusable, says, advice)
     }));
+    let unknown = of(|account| account.report.standing == Standing::Unknown);
+    if !unknown.is_empty() {
+        let says = format!("the worker has no answer yet of {}", named(&unknown));
+        findings.push(DoctorFinding { ok: None, ..fine(CHECK, says) });
+    }
     if findings.is_empty() {
-        findings.push(fine("accounts", format!("the worker can use its accounts: {}", view.accounts.len())));
+        findings.push(fine(CHECK, format!("the worker can use its accounts: {}", view.accounts.len())));
     }
     findings
+}
+
+/// Accounts that the worker cannot use.
+fn troubled(trouble: &InTrouble<'_>) -> DoctorFinding {
+    let (accounts, since, says) = (trouble.named(), whole_second(trouble.since), trouble.says());
+    if matches!(trouble.standing, Standing::Unreachable { .. }) {
+        let says = format!("the worker gets no answer as {accounts} since {since}: {says}");
+        return fault("accounts", Code::CloudUnreachable, says, "check the network and `[cloud.endpoints]`");
+    }
+    let says = format!("the worker holds the jobs of {accounts}, refused since {since}: {says}");
+    let advice = "correct the credential of the account; the worker reads it anew each minute, or at once after `crossgrant \
+                  reload`";
+    fault("accounts", Code::AccountRefused, says, advice)
 }
 
 /// Whether a worker could listen at its address.
@@ -125,7 +124,17 @@ async fn storage(config: &Config) -> DoctorFinding {
     match &config.store {
         StoreConfig::File(path) if !path.exists() && !path.is_symlink() => absent(path),
         StoreConfig::File(path) => examined(place, Sqlite::examine(path), Sqlite::SCHEMA),
-        StoreConfig::Database(settings) => examined(place, Postgres::examine(settings).await, Postgres::SCHEMA),
+        StoreConfig::Database(settings) => match Postgres::name_is_taken(settings).await {
+            Ok(true) => {
+                let says = format!(
+                    "{place}: another worker of it is named {}, and no two may have the same name",
+                    settings.name
+                );
+                fault("store", Code::WorkerNameTaken, says, "set `[worker] name` of this one, or stop that one")
+            }
+            // What keeps it from being asked is a finding of the next.
+            Ok(false) | Err(_) => examined(place, Postgres::examine(settings).await, Postgres::SCHEMA),
+        },
     }
 }
 
@@ -167,14 +176,14 @@ fn absent(path: &Path) -> DoctorFinding {
 mod tests {
     use super::*;
     use crate::admin::HealthCheck;
-    use crate::domain::AccountUid;
-    use crate::engine::ports::account::{AccountReport, RefusedCredential};
+    use crate::engine::ports::account::RefusedCredential;
 
     #[test]
     fn events_that_no_queue_takes_are_no_fault() {
         let check = |ok, name: &str, detail: Option<&str>| HealthCheck {
             name: name.into(),
             ok,
+            needed: true,
             detail: detail.map(str::to_owned),
         };
         let found = |ready, detail| {
@@ -213,7 +222,7 @@ mod tests {
         let silent = Standing::Unreachable { since: refusal.since, message: "reset".into() };
         assert_eq!(codes(&known(Standing::Ok, false)), [None]);
         assert_eq!(codes(&known(Standing::Ok, true)), [Some(Code::CredentialOutdated)]);
-        assert_eq!(codes(&known(silent, false)), [Some(Code::CloudUnreachable)]);
+        assert_eq!(codes(&known(silent.clone(), false)), [Some(Code::CloudUnreachable)]);
         let refused = known(Standing::Refused(refusal), true);
         assert_eq!(codes(&refused), [Some(Code::CredentialOutdated), Some(Code::AccountRefused)]);
         let said: String = accounts(&refused).iter().flat_map(DoctorFinding::lines).collect();
@@ -222,6 +231,14 @@ mod tests {
             said.contains("do: crossgrant reload") && said.contains("refused since 2026-11-28T16:25:16Z"),
             "{said}"
         );
+        let unknown = accounts(&known(Standing::Unknown, false));
+        assert_eq!((unknown.len(), unknown[0].ok), (1, None), "nothing is known before the first answer: {unknown:?}");
+        let down = AccountsView {
+            accounts: [known(silent.clone(), false).accounts, known(silent, false).accounts].concat(),
+            faults: vec![],
+        };
+        let said = accounts(&down);
+        assert!(said.len() == 1 && said[0].says.contains("as 2 accounts ("), "{said:?}");
         let faulty = AccountsView { faults: vec!["c.toml:3: no".into()], ..known(Standing::Ok, false) };
         assert_eq!(codes(&faulty), [Some(Code::ConfigUnusable)]);
     }

@@ -1,5 +1,7 @@
 //! The checks against the simulated cloud, and against this machine.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use tokio::net::TcpListener;
@@ -160,4 +162,18 @@ async fn a_store_that_cannot_be_created_is_a_fault() {
     let found = local(&config).await;
     let store = found.iter().find(|finding| finding.check == "store").unwrap();
     assert_eq!(store.code, Some(Code::StoreUnavailable), "{store:?}");
+}
+
+#[test]
+fn what_the_worker_only_warns_of_is_no_fault() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("crossgrant.toml");
+    std::fs::write(&file, "[admin]\ntoken = \"t0ken\"\n[[allow]]\nrequesters = [\"*\"]\n").unwrap();
+    std::fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
+    let config = Config::load(Some(&file), std::iter::empty()).unwrap();
+    assert_eq!(config.warnings.len(), 1);
+    let found = configuration(&config);
+    assert_eq!((found.len(), found[0].ok, found[0].code), (1, None, Some(Code::ConfigOpenSecret)), "{found:?}");
+    let said = found[0].lines().join("\n");
+    assert!(said.contains("run `chmod o-r ") && !said.contains("do: "), "{said}");
 }

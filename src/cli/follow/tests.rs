@@ -18,7 +18,7 @@ fn event(kind: EventType, sequence: u32) -> Vec<u8> {
 }
 
 fn jobs(ids: &[&str]) -> Follow {
-    Follow::new(ids.iter().map(|id| (format!("c-{id}"), (*id).to_owned())).collect(), 0)
+    Follow::new(ids.iter().map(|id| (format!("c-{id}"), (*id).to_owned())).collect(), 0, Timestamp::UNIX_EPOCH)
 }
 
 fn two() -> Follow {
@@ -42,7 +42,7 @@ fn it_ends_when_every_job_has_ended_and_is_good_only_if_all_completed() {
         follow.take("c-NET-2", &event(bad, 2));
         assert!(follow.ended() && !follow.completed(), "{bad:?}");
     }
-    let mut follow = Follow::new(vec![("c-NET-1".into(), "NET-1".into())], 1);
+    let mut follow = Follow::new(vec![("c-NET-1".into(), "NET-1".into())], 1, Timestamp::UNIX_EPOCH);
     follow.take("c-NET-1", &event(EventType::Completed, 3));
     assert!(follow.ended() && !follow.completed(), "one was not published");
 }
@@ -85,7 +85,7 @@ fn a_worker_that_can_be_asked_tells_which_jobs_are_in_work() {
     for (number, id) in [(1, "c-NET-1"), (2, "c-NET-2"), (3, "c-NET-3"), (4, "c-NET-4")] {
         follow.take(id, &event_of(number, EventType::Accepted, 1, json!({"state": "queued"})));
     }
-    let known = |number, state| KnownJob { uid: uid(number), state, held: number == 3, next: None };
+    let known = |number, state| KnownJob { uid: uid(number), state, held: number == 3, next: None, why: "w".into() };
     follow.take("c-NET-1", &event_of(1, EventType::Completed, 2, json!({"state": "completed"})));
     follow.hear(&[
         known(1, State::Running),
@@ -96,7 +96,8 @@ fn a_worker_that_can_be_asked_tells_which_jobs_are_in_work() {
     ]);
     assert_eq!(line(&follow), "1 of 4 ended, 1 in work, 1 held, 1 accepted, oldest NET-2");
     let next = "2026-11-21T10:59:30Z".parse().ok();
-    follow.hear(&[KnownJob { uid: uid(4), state: State::Waiting, held: false, next }]);
+    follow.hear(&[KnownJob { uid: uid(4), state: State::Waiting, held: false, next, why: "not yet".into() }]);
+    assert_eq!(follow.oldest(), Some(("NET-2", "w")));
     assert_eq!(line(&follow), "1 of 4 ended, 1 waiting, 1 in work, 1 held, next check in 30 s, oldest NET-2");
 }
 
@@ -131,7 +132,7 @@ fn the_summary_counts_the_ends_by_reason_and_names_each_job_that_did_not_complet
 #[test]
 fn a_summary_fits_on_a_screen_however_many_jobs_there_are() {
     let ids: Vec<(String, String)> = (0..300).map(|number| (format!("c-{number}"), format!("BOT-{number}"))).collect();
-    let mut follow = Follow::new(ids, 2);
+    let mut follow = Follow::new(ids, 2, Timestamp::UNIX_EPOCH);
     assert!(follow.open().ends_with("BOT-49 and 250 more"), "{}", follow.open());
     for number in 0..300_u128 {
         follow.take(&format!("c-{number}"), &event_of(number, EventType::Failed, 1, json!({"reason": "attached"})));
@@ -139,4 +140,16 @@ fn a_summary_fits_on_a_screen_however_many_jobs_there_are() {
     let lines = follow.summary(Duration::from_secs(9));
     assert_eq!(lines[0], "300 of 302 ended in 9 s: 300 failed (attached), 2 not published");
     assert_eq!((lines.len(), lines[51].as_str()), (52, "and 250 more that did not complete"));
+}
+
+#[test]
+fn a_job_that_had_ended_before_is_told_to_have() {
+    let published = Timestamp::UNIX_EPOCH + Duration::from_secs(60);
+    let mut follow = Follow::new(vec![("c-NET-1".into(), "NET-1".into())], 0, published);
+    let notice = follow.take("c-NET-1", &event(EventType::Completed, 3)).unwrap().notice.unwrap();
+    assert!(notice.starts_with("NET-1 completed already at 1970-01-01T00:00:00Z; "), "{notice}");
+    let summary = follow.summary(Duration::from_secs(1));
+    assert_eq!(summary, ["1 of 1 ended in 1 s: 1 completed, 1 of them before they were submitted"]);
+    let mut now = jobs(&["NET-1"]);
+    assert_eq!(now.take("c-NET-1", &event(EventType::Completed, 3)).unwrap().notice, None);
 }

@@ -92,7 +92,12 @@ fn a_profile_on_the_command_line_goes_before_what_is_configured() {
     let load_with = |text: &str, profiles: &[&str]| {
         let file = written(text);
         let profiles: Vec<ProfileFor> = profiles.iter().map(|text| text.parse().unwrap()).collect();
-        Config::load_with(Some(&file.path), env.map(|(k, v)| (k.to_owned(), v.to_owned())).into_iter(), &profiles)
+        Config::load_for(
+            ConfigFor::Everything,
+            Some(&file.path),
+            env.map(|(k, v)| (k.to_owned(), v.to_owned())).into_iter(),
+            &profiles,
+        )
     };
     let credential = |config: &Config, uid: &str| config.accounts[&AccountUid::parse(uid).unwrap()].credential.clone();
     let text = format!("{ACCOUNTS}site = \"international\"\n{ROLE}");

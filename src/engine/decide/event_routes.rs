@@ -8,6 +8,10 @@ use jiff::Timestamp;
 use crate::engine::ports::mail::{Delivered, Lane};
 use crate::engine::ports::outbox::OutboxRow;
 
+/// What the correlation id of a job begins with whose submitter listens to the events until the job has ended. That its events are
+/// taken says nothing of the queues that stay.
+pub const FOLLOWED: &str = "crossgrant-submit:";
+
 /// What is known of the events of each routing key, since the worker has started.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EventRoutes(BTreeMap<String, EventRoute>);
@@ -42,7 +46,9 @@ impl EventRoutes {
             if Lane::of(&row.outgoing.exchange) != Lane::Events {
                 continue;
             }
+            let followed = row.outgoing.correlation_id.as_ref().is_some_and(|id| id.starts_with(FOLLOWED));
             let taken = match verdict {
+                Delivered::Confirmed if followed => continue,
                 // A queue that refuses it is bound.
                 Delivered::Confirmed | Delivered::Refused | Delivered::Unconfirmed => true,
                 Delivered::Undeliverable => false,
@@ -86,6 +92,26 @@ mod tests {
             OutboxRow { number, outgoing: Outgoing { exchange, routing_key, ..Outgoing::default() }, tries: 0 }
         };
         (1..).zip(keys).map(row).collect()
+    }
+
+    #[test]
+    fn the_queue_of_somebody_who_waits_for_a_job_is_no_queue_for_events() {
+        let mut routes = EventRoutes::default();
+        let mut followed = page(&["job.accepted", "job.completed"]);
+        for row in &mut followed {
+            row.outgoing.correlation_id = Some(format!("{FOLLOWED}d0c5"));
+        }
+        routes.note(&page(&["job.accepted"]), &[Delivered::Undeliverable], at(1));
+        let told = routes.unrouted("x.events");
+        assert_eq!(
+            routes.note(&followed, &[Delivered::Confirmed, Delivered::Confirmed], at(2)),
+            RouteChanges::default()
+        );
+        assert_eq!((routes.unrouted("x.events"), told.is_some()), (told, true));
+        let lost = routes.note(&followed[1..], &[Delivered::Undeliverable], at(3));
+        assert_eq!((lost.unrouted, routes.0.len()), (1, 2), "that none takes them is known");
+        let found = routes.note(&page(&["job.accepted"]), &[Delivered::Confirmed], at(4)).found;
+        assert_eq!(found, ["job.accepted"]);
     }
 
     fn at(second: i64) -> Timestamp {

@@ -50,6 +50,9 @@ impl Deciding<'_> {
                     let finding = format!("{}: {meaning}", text.trim_end_matches('.'));
                     return self.refused(Reason::PreflightFailed, finding.clone(), vec![finding]);
                 }
+                if class == Some(Class::Held) && !self.record.has_written() && self.record.undo.is_none() {
+                    return self.park(Reason::CredentialRefused, format!("account {}: {text}", write.account));
+                }
                 let behind = action.and_then(|action| action.unforeseeable(&self.view(), code, !unclassified));
                 self.refused(Reason::RefusedByCloud, text, behind.map(str::to_owned).into_iter().collect())
             }

@@ -12,6 +12,7 @@ use crate::clock::{Clock, earlier, until};
 use crate::domain::{EventType, InstanceId, JobId, JobUid, Kind, Live};
 use crate::engine::decide::decision::{Context, Decision, Next};
 use crate::engine::decide::event_routes::EventRoutes;
+use crate::engine::decide::parked_news::ParkedNews;
 use crate::engine::events::Announcer;
 use crate::engine::guards::{WINDOW, setting};
 use crate::engine::look::looker::{Looker, SharedReads};
@@ -70,6 +71,7 @@ pub struct Engine {
     pinned: RwLock<HashMap<String, Arc<Definition>>>,
     routes: Mutex<EventRoutes>,
     receivers: Mutex<Receivers>,
+    parked_news: Mutex<ParkedNews>,
 }
 
 impl Deref for Engine {
@@ -195,6 +197,7 @@ impl Engine {
             pinned: RwLock::new(HashMap::new()),
             routes: Mutex::default(),
             receivers: Mutex::default(),
+            parked_news: Mutex::default(),
         };
         for definition in engine.catalog.definitions.values() {
             engine.store.put_definition(definition.digest(), definition.kind.as_str(), definition.source()).await?;
@@ -306,13 +309,45 @@ impl Engine {
         Lane::ALL.into_iter().for_each(|lane| self.mail.of(lane).notify_one());
     }
 
-    /// Counts a committed decision, warns if it needs a person, and notifies the loops that have work by it.
-    pub fn moved(&self, moved: &Moved) {
-        if let Some(Parked { uid, id, instance, half_done, ending }) = &moved.parked {
+    fn tell_parked(&self, kind: Kind, Parked { uid, id, instance, half_done, ending }: &Parked) {
+        let alone = self.parked_news().add((ending.reason, *half_done), self.clock.uptime());
+        if alone {
+            // The first of many wakes the loop that tells of the others.
+            self.work.notify_one();
             tracing::warn!(
-                job.uid = %uid, job.id = %id, job.kind = %moved.kind, instance.id = %instance, job.reason = %ending.reason,
+                job.uid = %uid, job.id = %id, job.kind = %kind, instance.id = %instance, job.reason = %ending.reason,
                 job.half_done = half_done, "a job is parked and needs a person: {}", ending.message
             );
+        } else {
+            tracing::debug!(
+                job.uid = %uid, job.id = %id, job.kind = %kind, instance.id = %instance, job.reason = %ending.reason,
+                job.half_done = half_done, "a job is parked: {}", ending.message
+            );
+        }
+    }
+
+    /// Tells of the jobs that are parked for the same reason as one that was told of by itself. Returns after how long there may be
+    /// more of them.
+    pub fn tell_more_parked(&self) -> Option<Duration> {
+        let now = self.clock.uptime();
+        let mut news = self.parked_news();
+        for ((reason, half_done), jobs) in news.due(now) {
+            tracing::warn!(
+                jobs, job.reason = %reason, job.half_done = half_done,
+                "more jobs are parked and need a person: {jobs} for {reason}; see `crossgrant status`"
+            );
+        }
+        Some(news.next_due()?.saturating_sub(now))
+    }
+
+    fn parked_news(&self) -> MutexGuard<'_, ParkedNews> {
+        self.parked_news.lock().expect("no holder of this lock panics")
+    }
+
+    /// Counts a committed decision, warns if it needs a person, and notifies the loops that have work by it.
+    pub fn moved(&self, moved: &Moved) {
+        if let Some(parked) = &moved.parked {
+            self.tell_parked(moved.kind, parked);
         }
         for said in &moved.says {
             self.observer.said(*said);

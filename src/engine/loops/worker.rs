@@ -96,6 +96,7 @@ pub async fn work(engine: Arc<Engine>, capacity: Capacity, mut stop: watch::Rece
                 Some(STORE_PAUSE)
             }
         };
+        let pause = pause.into_iter().chain(engine.tell_more_parked()).min();
         engine.rounds.send_modify(|rounds| *rounds += 1);
         tokio::select! {
             () = engine.clock.pause(pause) => {}

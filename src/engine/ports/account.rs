@@ -72,10 +72,76 @@ impl Standing {
         }
     }
 
+    /// What the cloud says, or why it is not reached; `None` while nothing is known against it.
+    pub fn says(&self) -> Option<String> {
+        match self {
+            Self::Unknown | Self::Ok => None,
+            Self::Refused(refusal) | Self::Probing(refusal) => Some(format!("{}: {}", refusal.code, refusal.message)),
+            Self::Unreachable { message, .. } => Some(message.clone()),
+        }
+    }
+
     /// Whether nothing is known against it: what a metric shows as 1.
     pub fn is_usable(&self) -> bool {
         matches!(self, Self::Unknown | Self::Ok)
     }
+}
+
+/// Accounts that cannot be used for the same cause. One cause, such as a proxy that is down, may concern all of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InTrouble<'a> {
+    /// In the order of their uids; at least one.
+    pub accounts: Vec<&'a AccountUid>,
+    /// When the first of them got into it.
+    pub since: Timestamp,
+    /// What is known of the first of them: refused, probing or unreachable.
+    pub standing: &'a Standing,
+}
+
+/// How many accounts of a group are named.
+const NAMED: usize = 3;
+
+/// The accounts that cannot be used, grouped by what the cloud says.
+pub fn in_trouble(accounts: &[AccountReport]) -> Vec<InTrouble<'_>> {
+    let mut groups: BTreeMap<(&str, &str), InTrouble<'_>> = BTreeMap::new();
+    for AccountReport { uid, standing, .. } in accounts {
+        let (since, cause) = match standing {
+            Standing::Unknown | Standing::Ok => continue,
+            Standing::Refused(refusal) | Standing::Probing(refusal) => (refusal.since, &refusal.code),
+            Standing::Unreachable { since, message } => (*since, message),
+        };
+        let group = groups.entry((standing.as_str(), cause)).or_insert_with(|| InTrouble {
+            accounts: Vec::new(),
+            since,
+            standing,
+        });
+        group.accounts.push(uid);
+        group.since = group.since.min(since);
+    }
+    groups.into_values().collect()
+}
+
+impl InTrouble<'_> {
+    /// Which accounts: the one, or how many with the first ones.
+    pub fn named(&self) -> String {
+        named(&self.accounts)
+    }
+
+    /// What the cloud says, or why it is not reached.
+    pub fn says(&self) -> String {
+        self.standing.says().unwrap_or_default()
+    }
+}
+
+/// Accounts in a sentence: the one, or how many with the first ones.
+pub fn named(accounts: &[&AccountUid]) -> String {
+    if let [only] = accounts {
+        return format!("account {only}");
+    }
+    let first: Vec<&str> = accounts.iter().take(NAMED).map(|uid| uid.as_str()).collect();
+    let more = accounts.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{} accounts ({}{more})", accounts.len(), first.join(", "))
 }
 
 /// What a job that waits for an account says.
@@ -117,4 +183,41 @@ pub struct AccountBudget {
     /// Operations that the cloud has throttled, with their present rate.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub slowed: BTreeMap<Operation, f64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(uid: u64, standing: Standing) -> AccountReport {
+        AccountReport {
+            uid: AccountUid::parse(uid.to_string()).unwrap(),
+            credential: "access-key".into(),
+            key_end: None,
+            expires_at: None,
+            last_success: None,
+            standing,
+            budget: None,
+        }
+    }
+
+    fn unreachable(since: &str, message: &str) -> Standing {
+        Standing::Unreachable { since: since.parse().unwrap(), message: message.into() }
+    }
+
+    #[test]
+    fn accounts_in_the_same_trouble_are_one_group_with_few_names() {
+        let down = |minute| unreachable(&format!("2026-11-28T16:{minute}:00Z"), "sts.example: Connection refused");
+        let mut known: Vec<AccountReport> = (1..=5).map(|uid| report(uid, down(30 - uid))).collect();
+        known.extend([report(6, Standing::Ok), report(7, unreachable("2026-11-28T16:40:00Z", "vpn.example: no name"))]);
+        let groups = in_trouble(&known);
+        assert_eq!(
+            groups.iter().map(InTrouble::named).collect::<Vec<_>>(),
+            ["5 accounts (1, 2, 3 and 2 more)", "account 7"]
+        );
+        assert_eq!(groups[0].since.to_string(), "2026-11-28T16:25:00Z");
+        assert_eq!(groups[0].says(), "sts.example: Connection refused");
+        let three = known.iter().take(3).map(|known| &known.uid).collect::<Vec<_>>();
+        assert_eq!(named(&three), "3 accounts (1, 2, 3)");
+    }
 }

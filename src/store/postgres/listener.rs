@@ -88,15 +88,26 @@ impl Listener {
         self.incoming.take().await
     }
 
-    /// Connects; the result is for [`Listener::run`].
+    /// Connects again.
+    async fn connect_again(&self, connector: &Connector) -> Result<Listening, StoreError> {
+        let listening = self.connect(connector).await?;
+        self.appear(&listening).await?;
+        Ok(listening)
+    }
+
+    /// Makes this worker count, and counts. Before it makes a call, the others must leave a part of the API's rates to it.
+    pub(super) async fn appear(&self, Listening { conn, .. }: &Listening) -> Result<(), StoreError> {
+        presence::begin(conn).await?;
+        self.count(conn).await?;
+        self.notify(Wakeup { workers: true, ..Wakeup::default() });
+        Ok(())
+    }
+
+    /// Connects; the result is for [`Listener::appear`] and [`Listener::run`]. The worker does not count yet.
     pub(super) async fn connect(&self, connector: &Connector) -> Result<Listening, StoreError> {
         let (conn, notifications) = connector.connect_to_listen().await?;
         let conn = Arc::new(conn);
         conn.batch(LISTEN).await?;
-        presence::begin(&conn).await?;
-        self.count(&conn).await?;
-        // The others must leave a part of the API's rates to this one before it makes a call.
-        self.notify(Wakeup { workers: true, ..Wakeup::default() });
         *self.current() = Some(Arc::clone(&conn));
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for key in kept {
@@ -119,7 +130,7 @@ impl Listener {
             listening = loop {
                 SystemClock.sleep(pause).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
-                match self.connect(&connector).await {
+                match self.connect_again(&connector).await {
                     Ok(listening) => break listening,
                     Err(error) => tracing::debug!(%error, "cannot connect to the other workers yet"),
                 }

@@ -79,6 +79,14 @@ pub(super) async fn begin(conn: &Connection) -> Result<(), PgError> {
     conn.query(sql, &[&WORKER_CLASS, &lock_keys::presence()]).await.map(drop)
 }
 
+/// Whether somebody holds a lock of workers.
+pub(super) async fn is_held(conn: &Connection, key: i32) -> Result<bool, PgError> {
+    let sql = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 2
+        AND classid = $1::int4::oid AND objid = $2::int4::oid
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))";
+    Ok(conn.query_one(sql, &[&WORKER_CLASS, &key]).await?.get(0))
+}
+
 /// Counts the workers, and ends the connections of silent ones. `time` hears the database's.
 pub(super) async fn count(conn: &Connection, time: &DatabaseTime) -> Result<Counted, StoreError> {
     let asked = time.uptime();

@@ -1,6 +1,6 @@
 use super::shown;
 use crate::document::Problem;
-use crate::workflow::Class::{Auth, Credential, Done, Permanent, State, Throttled, Transient};
+use crate::workflow::Class::{Auth, Credential, Done, Held, Permanent, State, Throttled, Transient};
 use crate::workflow::{Class, Effect, ErrorClasses, HttpStatus};
 
 const EMBEDDED: &str = include_str!("../../../workflows/errors.toml");
@@ -88,8 +88,8 @@ const TABLE: &[(&str, u16, &str, Class)] = &[
     (GRANT, 400, "IllegalParam.Region", Permanent),
     (UPDATE, 400, "DryRunOperation", Done),
     ("AttachCenChildInstance", 409, "Forbbiden.AttachChildInstanceAcrossUid", Permanent),
-    (GRANT, 403, "Forbidden.RAM", Permanent),
-    (GRANT, 403, "NoPermission", Permanent),
+    (GRANT, 403, "Forbidden.RAM", Held),
+    (GRANT, 403, "NoPermission", Held),
     (GRANT, 400, "Unauthorized", Permanent),
     (GRANT, 403, "Forbidden", Permanent),
     (GRANT, 403, "Forbidden.Anything", Permanent),
@@ -273,7 +273,7 @@ fn each_mistake_is_found_on_its_line() {
 }
 
 #[test]
-fn nothing_is_held_but_reads_and_nothing_found_but_by_calls_about_an_instance() {
+fn what_is_held_is_named_and_nothing_found_but_by_calls_about_an_instance() {
     let load = |class: &str, rest: &str| {
         let text = format!(
             "[[class]]\ncode = \"X\"\nclass = \"{class}\"\n{rest}\neffect = \"none\"\nmeaning = \"m\"\ndo = \"d\"\n"
@@ -281,12 +281,13 @@ fn nothing_is_held_but_reads_and_nothing_found_but_by_calls_about_an_instance() 
         let table = ErrorClasses::load(EMBEDDED, Some(("my.toml", &text)));
         table.map(drop).map_err(|found| found.iter().map(Problem::to_string).collect::<Vec<_>>())
     };
-    for operations in ["\"List*\"", "[\"DescribeCens\", \"check*\"]"] {
+    for operations in ["\"List*\"", "[\"DescribeCens\", \"check*\"]", "[\"Grant*\", \"update*\"]"] {
         assert_eq!(load("held", &format!("operations = {operations}")), Ok(()), "{operations}");
     }
     for operations in ["", "operations = \"*\"", "operations = [\"List*\", \"Grant*\"]", "operations = \"L*\""] {
-        let said = "my.toml:1: `class = \"held\"` is for reads only: each of `operations` must begin with one of `List`, \
-                    `Describe`, `Check` [workflow-contradiction]";
+        let said = "my.toml:1: `class = \"held\"` is for reads or for writes: each of `operations` must begin with one of `List`, \
+                    `Describe`, `Check`, or each with one of `Grant`, `Revoke`, `Modify`, `Update`, `Delete`, `Detach` \
+                    [workflow-contradiction]";
         assert_eq!(load("held", operations), Err(vec![said.to_owned()]), "{operations}");
     }
     for operations in ["\"Grant*\"", "[\"RevokeInstanceFromCbn\", \"modify*\"]", "\"DescribeGrantRules\""] {

@@ -124,7 +124,7 @@ const TOLD: &[(&str, u16, &str, Class, &str)] = &[
     ("DescribeCens", 403, "Forbidden.RAM", Held, "cen:DescribeCens"),
     ("CheckTransitRouterService", 403, "NoPermission", Held, "crossgrant doctor"),
     (LIST, 403, "Forbidden.RAM", Permanent, "RAM policy"),
-    (GRANT, 403, "NoPermission", Permanent, "RAM policy"),
+    (GRANT, 403, "NoPermission", Held, "RAM policy"),
     (LIST, 400, "IllegalParam.NextToken", Unknown, "read"),
     (LIST, 400, "IllegalParam.TransitRouterId", Unknown, "read"),
     (REVOKE, 400, "IncorrectStatus.Cen", State, "state"),

@@ -161,11 +161,21 @@ async fn messages_are_taken_by_one_worker_until_it_resigns_or_is_gone() {
 
 #[tokio::test]
 async fn two_workers_cannot_have_the_same_name() {
-    let (database, one, _) = two().await;
+    let (database, one, _other) = two().await;
     take(&*one, &[record(1)]).await;
     one.reclaim("w1").await.unwrap();
     let held = claim(&*one, 1).await;
-    let refused = Postgres::open(&settings(&database.url(), "w1"), LeaseClock::Callers).await.map(drop);
+    let same = settings(&database.url(), "w1");
+    assert!(Postgres::name_is_taken(&same).await.unwrap());
+    // While the double waits for the name, workers that start do not count it.
+    let counted = async {
+        let _third = open(&database.url(), "w3").await;
+        open(&database.url(), "w4").await.workers()
+    };
+    let (refused, workers) = tokio::join!(Postgres::open(&same, LeaseClock::Callers), counted);
+    let refused = refused.map(drop);
+    assert_eq!(workers, 4, "one that may not start is none");
+    assert!(!Postgres::name_is_taken(&settings(&database.url(), "w9")).await.unwrap());
     assert!(
         matches!(&refused, Err(StoreError::Unusable(crossgrant::domain::Code::WorkerNameTaken, why)) if why.contains("same name")),
         "{refused:?}"
