@@ -277,6 +277,9 @@ fn check_keys(raw: &mut RawSettings<'_>, at: &Location, keys: &[SecretString]) {
 
 fn read_door(raw: &mut RawSettings<'_>, broker: &BrokerConfig, admin: &AdminConfig) -> Vec<SecretString> {
     let submits = admin.tokens.iter().any(|token| token.role == AdminRole::Submitter);
+    if raw.purpose != ConfigFor::Everything {
+        return Vec::new();
+    }
     let Some(at) = raw.location("door", &["key", "key_file"]) else {
         if submits {
             let message =
@@ -403,6 +406,9 @@ const LONGEST_GIVE_UP: Duration = Duration::from_secs(7 * 24 * 3600);
 pub(super) const MOST_KEYS: usize = 2;
 
 fn read_webhook(raw: &mut RawSettings<'_>) -> Option<WebhookSettings> {
+    if raw.purpose != ConfigFor::Everything {
+        return None;
+    }
     let at = raw.beginning("webhook")?;
     let secrets = raw.secrets("webhook", "secret");
     let Some(location) = raw.location("webhook", &["secret", "secret_file"]) else {
