@@ -227,7 +227,8 @@ async fn what_is_wrong_is_said_before_anything_is_published() {
         (vec![("idempotency-key", "\"NET-2")], job("NET-1", 1).to_string(), "header:idempotency-key", "quotes"),
         (vec![], json!([job("NET-1", 1)]).to_string(), "", "an array"),
         (vec![], "{".to_owned(), "", "not valid JSON"),
-        (vec![], format!("{}\"{}", "{\"id\":", "x".repeat(64 << 10)), "", "65536 bytes"),
+        (vec![], format!("{}\"{}", "{\"id\":", "x".repeat(64 << 10)), "", "at most 65536"),
+        (vec![], "x".repeat((1 << 20) + 1), "", "1048576 bytes"),
     ] {
         let (status, _, body) = house.ask("POST", "/v1/jobs", "s3cr3t-of-bot", &headers, &body).await;
         let refused: Value = serde_json::from_str(&body).unwrap();
