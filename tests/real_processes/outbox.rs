@@ -100,7 +100,7 @@ fn events_wait_for_the_right_to_their_exchange_and_go_out_when_it_is_there() {
     let (prefix, user) = (site.mail.prefix().to_owned(), format!("worker-{}", site.mail.prefix()));
     let own = format!("^{prefix}");
     site.rabbit.ctl(&["add_user", &user, "secret"]).unwrap();
-    let without = format!("^(amq[.]default$|{prefix}($|[.](jobs|dead|dlx)))");
+    let without = format!("^(amq[.]default$|{prefix}($|[.](jobs|batches|dead|dlx)))");
     site.rabbit.ctl(&["set_permissions", "-p", "/", &user, &own, &without, &own]).unwrap();
     let text = std::fs::read_to_string(site.config()).unwrap();
     let own_user = format!("amqp://crossgrant-worker:{}@", Rabbit::USER);

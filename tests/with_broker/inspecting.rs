@@ -18,7 +18,7 @@ async fn an_inspection_tells_what_is_missing_and_what_differs_and_makes_nothing(
     let settings = settings(&rabbit);
     for _ in 0..2 {
         let found = found(&settings).await;
-        assert_eq!(found.len(), 7);
+        assert_eq!(found.len(), 8);
         assert!(found.values().all(|how| *how == Inspected::Missing), "the first look made something: {found:?}");
     }
     let (_conn, channel) = channel(&rabbit).await;

@@ -22,7 +22,7 @@ impl Limited {
 
     /// Gives all rights but that to the events exchange.
     fn loses_events(&self) {
-        self.may_write(&format!("^(amq[.]default$|{}($|[.](jobs|dead|dlx)))", &self.own[1..]));
+        self.may_write(&format!("^(amq[.]default$|{}($|[.](jobs|batches|dead|dlx)))", &self.own[1..]));
     }
 
     fn may_write(&self, to: &str) {
