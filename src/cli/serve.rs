@@ -25,12 +25,13 @@ use crate::broker::{AmqpDoor, AmqpPublisher, BrokerSettings, BrokerState, Topolo
 use crate::clock::{Clock, SteadyClock, SystemClock};
 use crate::cloud::Accounts;
 use crate::config::{Config, StoreConfig};
-use crate::domain::Code;
+use crate::domain::{Code, Requester};
 use crate::engine::decide::webhook::tries_within;
 use crate::engine::loops::intake::Inbox;
 use crate::engine::loops::shared::Engine;
 use crate::engine::loops::worker::{Capacity, work};
 use crate::engine::loops::{accounts, batches, outbox, retention, store_watch, timekeeping, wakeups, webhooks};
+use crate::engine::policy::Allow;
 use crate::engine::ports::crash_points::CrashPoints;
 use crate::engine::ports::door::DoorPublisher;
 use crate::engine::ports::mail::Lane;
@@ -220,7 +221,9 @@ async fn engine(
     if config.allow.is_empty() {
         tracing::warn!("there is no [[allow]] rule, so every job is refused");
     }
-    if config.allow.iter().any(|rule| rule.reply_to.is_none()) {
+    // Those who come by the door name no queue.
+    let by_amqp = |rule: &Allow| rule.requesters.iter().any(|requester| !requester.starts_with(Requester::DOOR));
+    if config.allow.iter().any(|rule| rule.reply_to.is_none() && by_amqp(rule)) {
         tracing::warn!(
             "an [[allow]] rule has no `reply_to`, so its requesters can have answers written to every queue of the broker: list \
              the queues that are theirs"

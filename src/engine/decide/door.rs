@@ -76,7 +76,7 @@ impl Asked {
             Self::Job(job) => match known.first() {
                 None => Standing::Unknown,
                 Some(record) if record.job.digest() == job.digest() => Standing::Accepted(record.uid),
-                Some(_) => Standing::Differs(vec![reused(requester, &job.id)]),
+                Some(_) => Standing::Differs(vec![reused(requester, job)]),
             },
             Self::Batch(terms, jobs) => batch(terms, jobs, requester, known),
         }
@@ -97,7 +97,7 @@ fn batch(terms: &BatchTerms, jobs: &[Job], requester: &Requester, known: &[Recor
         match known.get(&job.id) {
             Some(record) if record.job.digest() == job.digest() => accepted += 1,
             Some(_) => {
-                let fault = reused(requester, &job.id);
+                let fault = reused(requester, job);
                 differ.push(Fault { at: format!("/jobs/{place}{}", fault.at), ..fault });
             }
             None => {}
@@ -111,9 +111,11 @@ fn batch(terms: &BatchTerms, jobs: &[Job], requester: &Requester, known: &[Recor
 }
 
 /// The fault of a request whose id stands for another one.
-pub fn reused(requester: &Requester, id: &JobId) -> Fault {
+pub fn reused(requester: &Requester, job: &Job) -> Fault {
+    let or_batch = if job.batch.is_some() { ", or with another `batch`" } else { "" };
+    let id = job.id.as_str();
     let message =
-        format!("the id {:?} was used by {requester} before, for another request; take a new one", id.as_str());
+        format!("the id {id:?} was used by {requester} before, for another request{or_batch}; take a new one");
     Fault { at: "/id".into(), code: Code::JobIdReused, message }
 }
 

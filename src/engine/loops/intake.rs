@@ -141,9 +141,12 @@ impl Inbox {
             Ok(Whole::Refused(refused)) => {
                 let faults = refused.into_iter().map(|(place, taken)| {
                     let (reason, fault) = refusal(&arrivals[place], taken);
-                    (reason, Fault { at: format!("/jobs/{place}{}", fault.at), ..fault })
+                    // What is wrong with the batch, the message says once.
+                    let within = if fault.at.starts_with("/batch") { String::new() } else { format!("/jobs/{place}") };
+                    (reason, Fault { at: format!("{within}{}", fault.at), ..fault })
                 });
-                let (reasons, faults): (Vec<Reason>, Vec<Fault>) = faults.unzip();
+                let (reasons, mut faults): (Vec<Reason>, Vec<Fault>) = faults.unzip();
+                faults.dedup();
                 let reason = reasons.first().copied().unwrap_or(Reason::Invalid);
                 self.reject_whole(reason, &contract::listed(faults), incoming, now).await
             }
@@ -321,7 +324,7 @@ impl Inbox {
         let mut record = Record::new(uid, requester.clone(), job, definition.digest(), step, now);
         record.origin = origin(incoming);
         let message = self.engine.announcer.message(&mut record, EventType::Accepted, now);
-        let fault = reused(&requester, &record.job.id);
+        let fault = reused(&requester, &record.job);
         let reused = self.rejection(Reason::IdReused, Some(id), &[fault], requester, incoming, now);
         let most_unbegun = self.engine.policy.get().unbegun();
         let batch = record.job.batch.clone().map(|terms| Box::new(self.batch(terms, &record, now)));
@@ -470,13 +473,16 @@ fn refusal(arrival: &Arrival, taken: Taken) -> (Reason, Fault) {
             );
             (Reason::TooMany, fault("/instance/id", Code::JobTooMany, message))
         }
-        Taken::Reused(_) => (Reason::IdReused, reused(requester, &job.id)),
+        Taken::Reused(_) => (Reason::IdReused, reused(requester, job)),
         Taken::Misfit(Misfit::Full) => {
             let message = format!("{} has all its jobs; take a new batch id", batch());
             (Reason::Invalid, fault("/batch/id", Code::JobBatchFull, message))
         }
         Taken::Misfit(Misfit::Closed) => {
-            let message = format!("{} takes no further job: its `not_after` has passed; take a new batch id", batch());
+            let message = format!(
+                "{} takes no job any more: its `not_after` has passed, or it has ended; take a new batch id",
+                batch()
+            );
             (Reason::Invalid, fault("/batch/id", Code::JobBatchClosed, message))
         }
         _ => {

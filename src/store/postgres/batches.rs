@@ -37,6 +37,8 @@ pub(super) struct JoinedBatches {
     new: HashSet<Uuid>,
     /// Those that a job has got into.
     raised: HashSet<Uuid>,
+    /// Which queues were told the end of which.
+    told: HashSet<(Uuid, String)>,
 }
 
 impl JoinedBatches {
@@ -66,7 +68,7 @@ impl JoinedBatches {
             let why = "a batch was deleted at this moment, because it was old";
             return Err(PgError::Collided(StoreError::Unavailable(why.into())));
         }
-        Ok(Self { rows, new: inserted.iter().map(|row| row.get(0)).collect(), raised: HashSet::new() })
+        Ok(Self { rows, new: inserted.iter().map(|row| row.get(0)).collect(), ..Self::default() })
     }
 
     /// The uids of all of them.
@@ -94,8 +96,11 @@ impl JoinedBatches {
         if self.raised.contains(&uid) && self.new.remove(&uid) {
             outbound.add(batch.uid, said)?;
         }
+        let Some(queue) = &batch.origin.reply_to else { return Ok(()) };
+        outbound.add_queue(batch.uid, &batch.origin);
+        // Who asks after the end gets it at once, also again, and not once for each job.
         let ended = self.rows.get(&uid).is_some_and(|stored| stored.ended);
-        if outbound.add_queue(batch.uid, &batch.origin) && ended {
+        if ended && self.told.insert((uid, queue.clone())) {
             outbound.repeat_latest(batch.uid, &batch.origin)?;
         }
         Ok(())

@@ -267,17 +267,14 @@ impl OutboundBatch {
     }
 
     /// Adds a queue to the places that get the end of a batch. Each queue gets it once, however many jobs have named it.
-    /// Returns whether it is new.
-    pub(super) fn add_queue(&mut self, uid: JobUid, origin: &Origin) -> bool {
-        let Some(address) = Address::reply(origin) else { return false };
+    pub(super) fn add_queue(&mut self, uid: JobUid, origin: &Origin) {
+        let Some(address) = Address::reply(origin) else { return };
         let followers = self.followers.entry(uid.0).or_default();
         let known = followers.iter().any(|follower| follower.routing_key == address.routing_key);
-        if known || followers.len() >= row::MAX_FOLLOWERS {
-            return false;
+        if !known && followers.len() < row::MAX_FOLLOWERS {
+            followers.push(address.clone());
+            self.new_followers.push((uid.0, address));
         }
-        followers.push(address.clone());
-        self.new_followers.push((uid.0, address));
-        true
     }
 
     /// Whether there is a message to publish.

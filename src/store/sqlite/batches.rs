@@ -1,6 +1,6 @@
 //! Batches: their rows, and how a job gets into one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension as _, Params, params};
 
@@ -58,15 +58,24 @@ pub(super) fn join(conn: &Connection, new: &NewBatch) -> Result<Option<Misfit>, 
     Ok(None)
 }
 
-/// Lets a queue have the end of a batch. One that asks only after the end gets it at once.
-pub(super) fn follow(conn: &Connection, uid: JobUid, origin: &Origin) -> Result<(), StoreError> {
-    if !outbound::add_queue(conn, uid, origin)? {
+/// Which queues were told the end of which batches, in one transaction.
+pub(super) type Told = BTreeSet<(JobUid, String)>;
+
+/// Lets a queue have the end of a batch. One that asks after the end gets it at once, also again, and not once for each job.
+pub(super) fn follow(conn: &Connection, uid: JobUid, origin: &Origin, told: &mut Told) -> Result<(), StoreError> {
+    let Some(queue) = &origin.reply_to else { return Ok(()) };
+    outbound::add_queue(conn, uid, origin)?;
+    if told.contains(&(uid, queue.clone())) {
         return Ok(());
     }
     let ended = conn
         .prepare_cached("SELECT EXISTS (SELECT 1 FROM batches WHERE uid = ?1 AND ended_us IS NOT NULL)")?
         .query_row([Uid(uid)], |row| row.get(0))?;
-    if ended { outbound::repeat_latest(conn, uid, origin) } else { Ok(()) }
+    if ended {
+        outbound::repeat_latest(conn, uid, origin)?;
+        told.insert((uid, queue.clone()));
+    }
+    Ok(())
 }
 
 pub(super) fn load(conn: &Connection, uid: JobUid) -> Result<Option<(Batch, Tally)>, StoreError> {

@@ -145,18 +145,16 @@ pub(super) fn add_follower(conn: &Connection, uid: JobUid, origin: &Origin) -> R
     Ok(())
 }
 
-/// Adds a queue to the places that get the end of a batch. Each queue gets it once, however many jobs have named it. Returns
-/// whether it is new.
-pub(super) fn add_queue(conn: &Connection, uid: JobUid, origin: &Origin) -> Result<bool, StoreError> {
-    let Some(reply_to) = &origin.reply_to else { return Ok(false) };
-    let added = conn
-        .prepare_cached(
-            "INSERT INTO followers (uid, reply_to, correlation_id) SELECT ?1, ?2, ?3
+/// Adds a queue to the places that get the end of a batch. Each queue gets it once, however many jobs have named it.
+pub(super) fn add_queue(conn: &Connection, uid: JobUid, origin: &Origin) -> Result<(), StoreError> {
+    let Some(reply_to) = &origin.reply_to else { return Ok(()) };
+    conn.prepare_cached(
+        "INSERT INTO followers (uid, reply_to, correlation_id) SELECT ?1, ?2, ?3
              WHERE NOT EXISTS (SELECT 1 FROM followers WHERE uid = ?1 AND reply_to = ?2)
                AND (SELECT count(*) FROM followers WHERE uid = ?1) < ?4",
-        )?
-        .execute(params![Uid(uid), reply_to, origin.correlation_id, row::limit(row::MAX_FOLLOWERS)])?;
-    Ok(added == 1)
+    )?
+    .execute(params![Uid(uid), reply_to, origin.correlation_id, row::limit(row::MAX_FOLLOWERS)])?;
+    Ok(())
 }
 
 pub(super) fn events(conn: &Connection, uid: JobUid) -> Result<Vec<String>, StoreError> {

@@ -5,17 +5,19 @@
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::batches::{self, Told};
 use super::row::{self, QueuePlace, Uid};
 use super::transaction::SharedTransaction;
-use super::{batches, instance_queue, outbound};
+use super::{instance_queue, outbound};
 use crate::engine::ports::store::{Arrival, Message, NewBatch, Rejection, StoreError, Taken};
 use crate::engine::record::{Origin, Record};
 
 pub(super) fn take(tx: &SharedTransaction<'_>, messages: &[Message]) -> Result<Vec<Taken>, StoreError> {
+    let mut told = Told::new();
     messages
         .iter()
         .map(|message| match message {
-            Message::Arrival(arrival) => take_job(tx, arrival),
+            Message::Arrival(arrival) => take_job(tx, arrival, &mut told),
             Message::Rejection(rejection) => {
                 reject(tx, rejection)?;
                 Ok(Taken::Rejected(rejection.uid))
@@ -24,7 +26,7 @@ pub(super) fn take(tx: &SharedTransaction<'_>, messages: &[Message]) -> Result<V
         .collect()
 }
 
-fn take_job(tx: &SharedTransaction<'_>, arrival: &Arrival) -> Result<Taken, StoreError> {
+fn take_job(tx: &SharedTransaction<'_>, arrival: &Arrival, told: &mut Told) -> Result<Taken, StoreError> {
     let record = &arrival.record;
     let known = tx
         .prepare_cached("SELECT uid, digest FROM keys WHERE requester = ?1 AND job_id = ?2")?
@@ -41,13 +43,13 @@ fn take_job(tx: &SharedTransaction<'_>, arrival: &Arrival) -> Result<Taken, Stor
             insert(tx, record, &arrival.digest)?;
             outbound::add_follower(tx, record.uid, &record.origin)?;
             outbound::add(tx, record.uid, &arrival.outbound)?;
-            follow_batch(tx, arrival)?;
+            follow_batch(tx, arrival, told)?;
             Ok(Taken::New(record.uid))
         }
         Some((uid, digest)) if digest == arrival.digest => {
             outbound::repeat_latest(tx, uid, &record.origin)?;
             outbound::add_follower(tx, uid, &record.origin)?;
-            follow_batch(tx, arrival)?;
+            follow_batch(tx, arrival, told)?;
             Ok(Taken::Repeated(uid))
         }
         Some(_) => {
@@ -57,9 +59,9 @@ fn take_job(tx: &SharedTransaction<'_>, arrival: &Arrival) -> Result<Taken, Stor
     }
 }
 
-fn follow_batch(tx: &SharedTransaction<'_>, arrival: &Arrival) -> Result<(), StoreError> {
+fn follow_batch(tx: &SharedTransaction<'_>, arrival: &Arrival, told: &mut Told) -> Result<(), StoreError> {
     let Some(NewBatch { batch, .. }) = arrival.batch.as_deref() else { return Ok(()) };
-    batches::follow(tx, batch.uid, &batch.origin)
+    batches::follow(tx, batch.uid, &batch.origin, told)
 }
 
 fn insert(tx: &SharedTransaction<'_>, record: &Record, digest: &str) -> Result<(), StoreError> {

@@ -184,7 +184,17 @@ pub async fn its_end_goes_to_each_queue_once(store: S) {
     assert_eq!(store.take(vec![arrival(&again)]).await.unwrap(), [Taken::Repeated(uid(1))]);
     let rows = outbox(&*store).await;
     assert_eq!(to(&rows), [("c".to_owned(), some("c9")), ("c".to_owned(), some("c9"))]);
-    assert_eq!([&rows[0].0, &rows[1].0], [&format!("{}.1", uid(1)), &format!("{}.3", again.batch().unwrap())]);
+    let end = format!("{}.3", again.batch().unwrap());
+    assert_eq!([&rows[0].0, &rows[1].0], [&format!("{}.1", uid(1)), &end]);
+    // Also who was told already, and not for each of the jobs.
+    for members in [&members[..2], &members[1..2]] {
+        empty_outbox(&*store).await;
+        let taken = store.take(members.iter().map(arrival).collect()).await.unwrap();
+        assert!(taken.iter().all(|taken| matches!(taken, Taken::Repeated(_))), "{taken:?}");
+        let rows = outbox(&*store).await;
+        assert_eq!(rows.iter().filter(|row| row.0 == end).count(), 1, "{rows:?}");
+        assert!(rows.iter().all(|row| row.2 == "a"), "{rows:?}");
+    }
 }
 
 pub async fn batches_are_found_and_listed(store: S) {
