@@ -12,7 +12,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::intake::rejection_uid;
-use crate::domain::contract::Fault;
+use crate::domain::contract::{Fault, MAX_BODY};
 use crate::domain::{JobUid, Reason, Requester};
 use crate::engine::decide::door::{Asked, Standing};
 use crate::engine::loops::shared::Engine;
@@ -158,6 +158,8 @@ fn rejections(message: &DoorMessage, routing_key: String) -> Vec<JobUid> {
     let DoorMessage { requester, message_id, body, .. } = message;
     let incoming =
         Incoming { body: body.clone(), routing_key, message_id: Some(message_id.clone()), ..Incoming::default() };
+    // As the intake names it: of a rejected message it keeps no more.
+    let incoming = incoming.bounded(MAX_BODY);
     let own = REJECTIONS.map(|reason| rejection_uid(reason, requester, &incoming));
     let unknown = rejection_uid(Reason::Invalid, &Requester::anonymous(), &incoming);
     own.into_iter().chain([unknown]).collect()
