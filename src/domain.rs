@@ -2,6 +2,7 @@
 
 pub mod base64;
 mod batch;
+mod causes;
 mod cloud;
 mod code;
 pub mod contract;
@@ -27,6 +28,7 @@ pub mod webhook;
 mod words;
 
 pub use batch::{BatchTerms, MAX_BATCH, OnFailure};
+pub use causes::causes;
 pub use cloud::{Attachment, ChildInstance, Edition, GrantRule, ListedAttachment, TransitRouter};
 pub use code::Code;
 pub use duration::{BadDuration, parse_duration};

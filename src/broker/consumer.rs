@@ -7,8 +7,8 @@
 //!      └── back off ◀── any error                      └─ cannot write: hold, try again, give back at the bound
 //! ```
 //!
-//! Three queues are consumed alike: that of jobs, that of whole batches, and that of the messages which the broker took out of
-//! them before a worker had them. The last become rejections, so that their senders are told.
+//! Three queues are consumed alike: the queue of jobs, the queue of whole batches, and the queue of messages that the broker has
+//! given up. Messages of the last become rejections, so that their senders are told.
 //!
 //! A delivery is acknowledged only after the intake has committed it, and only on the channel it came on. Any failure in
 //! between (a lost connection, an acknowledgement that was not sent, a cancelled consumer) ends the session; the broker

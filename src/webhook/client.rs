@@ -13,6 +13,7 @@ use jiff::fmt::rfc2822;
 use super::network::Network;
 use super::resolver::{CheckingResolver, Lookup, NotAllowed, system};
 use super::signature::{SigningKey, signatures};
+use crate::domain::causes;
 use crate::domain::webhook::Destination;
 use crate::engine::ports::mail::Outgoing;
 use crate::engine::ports::webhook::{Answer, Caller};
@@ -156,20 +157,6 @@ fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     }
     let at = rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
     Duration::try_from(at.duration_since(now)).ok()
-}
-
-/// An error with its causes.
-fn causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let more = cause.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        source = cause.source();
-    }
-    text
 }
 
 /// The first cause of this type.

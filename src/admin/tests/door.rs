@@ -259,6 +259,11 @@ async fn a_rejection_by_the_intake_is_the_answer() {
         let (status, refused) = house.submit(&[], &job("NET-2", 1)).await;
         assert_eq!((status, &refused["faults"][0]["code"]), (422, &json!("job-too-many")), "{round}: {refused}");
     }
+    // Of a body as large as this the intake keeps the beginning.
+    let large = batch("MOVE-8", 500);
+    assert!(large.to_string().len() > 64 << 10);
+    let (status, refused) = house.submit(&[], &large).await;
+    assert_eq!((status, &refused["faults"][0]["code"]), (422, &json!("job-too-many")), "{refused}");
     // An earlier rejection of the same job is not taken for that of this message.
     house.worker.engine.policy.set(Policy::everybody());
     house.is(Way::Queued);

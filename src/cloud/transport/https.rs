@@ -7,7 +7,8 @@ use bytes::{Bytes, BytesMut};
 use http::Method;
 use http::header::{CONTENT_LENGTH, HeaderValue};
 
-use super::{Direct, MAX_BODY, Transport, TransportError, causes, too_long};
+use super::{Direct, MAX_BODY, Transport, TransportError, too_long};
+use crate::domain::causes;
 
 /// A pool of connections. It uses the proxies of the environment (`HTTPS_PROXY`, `NO_PROXY`), except for the metadata
 /// service.

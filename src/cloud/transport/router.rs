@@ -7,7 +7,8 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tower::ServiceExt;
 
-use super::{MAX_BODY, Transport, TransportError, causes, too_long};
+use super::{MAX_BODY, Transport, TransportError, too_long};
+use crate::domain::causes;
 
 /// Hands requests to a router, which works in a task of its own, as a server would: a caller that gives up does not stop
 /// it. A body that fails counts as a dropped connection.

@@ -1,10 +1,10 @@
 //! Endings: how a job completes, fails, goes back or parks.
 //!
-//! After the first write a job can only end completed, overridden by another hand, superseded, or failed or cancelled with an
-//! undo that was read back. Everything else parks as half done, with an event, and blocks the queue of its instance until an
+//! After the first write a job can only end completed, superseded, failed because another hand changed what it wrote or took its
+//! grant away, or failed or cancelled with an undo that was read back. Everything else parks as half done, with an event, and blocks the queue of its instance until an
 //! operator decides.
 
-use crate::domain::{EventType, Job, Kind, Reason};
+use crate::domain::{EventType, Job, Kind, Operation, Reason};
 use crate::engine::decide::decision::{Deciding, Next};
 use crate::engine::record::{EmptySince, Ending, Outcome, Phase, State, Undo, Write};
 use crate::engine::seen::Seen;
@@ -95,7 +95,7 @@ impl Deciding<'_> {
             return self.fail(reason, message, findings);
         }
         // The writes of another hand stand where this job's did, so that nothing of it is left to put back.
-        let gone = reason == Reason::GrantGone && (self.record.mended || self.has_written_on_the_grant_alone());
+        let gone = reason == Reason::GrantGone && (self.record.mended || payer_of_grant_alone(&self.record.writes));
         if reason == Reason::Overridden || gone {
             return self.fail(reason, message, findings);
         }
@@ -103,11 +103,6 @@ impl Deciding<'_> {
             return self.park_with(Reason::HalfDone, message, findings);
         }
         self.go_back(Undo { ends: State::Failed, reason, message })
-    }
-
-    fn has_written_on_the_grant_alone(&self) -> bool {
-        let mut landed = self.record.writes.iter().filter(|write| write.may_have_landed());
-        landed.all(|write| write.resource == self.record.job.instance.id.as_str())
     }
 
     /// Begins to undo, in the order of the steps: the resource account before the transit-router account, as in every
@@ -186,5 +181,35 @@ impl Deciding<'_> {
         self.says.push(EventType::Parked);
         self.commit = true;
         Next::Rest
+    }
+}
+
+/// Whether nothing may have landed but a payer on the grant. When the grant is gone, so is that, and it was not this job that took
+/// the grant away.
+fn payer_of_grant_alone(writes: &[Write]) -> bool {
+    let mut landed = writes.iter().filter(|write| write.may_have_landed());
+    landed.all(|write| write.operation == Operation::ModifyGrantInstanceToTransitRouter)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_grant_that_this_job_may_have_revoked_is_not_gone_by_another_hand() {
+        let write = |operation: &str| -> Write {
+            let write = json!({
+                "step": "modify-grant", "operation": operation, "account": "1688000000000001", "resource": "vpc-1",
+                "generation": 0, "sends": 1, "intended_at": "2026-11-21T10:20:00Z",
+                "outcome": {"outcome": "unknown"},
+            });
+            serde_json::from_value(write).unwrap()
+        };
+        let modify = || write("ModifyGrantInstanceToTransitRouter");
+        assert!(payer_of_grant_alone(&[modify(), modify()]));
+        for other in ["RevokeInstanceFromTransitRouter", "UpdateTransitRouterVpcAttachmentAttribute"] {
+            assert!(!payer_of_grant_alone(&[write(other), modify()]), "{other}");
+        }
     }
 }

@@ -124,7 +124,8 @@ fn a_schema_of_a_newer_program_is_refused() {
     }
 }
 
-/// The words that a stored record can hold: the version of the schema that came with them, that of the reasons, and the words.
+/// The words that a stored record can hold: the version of the schema and the version of the reasons that came with them, and the
+/// words.
 ///
 /// A program cannot read a record with a word that it does not know. It must not come to that: it refuses a store whose schema it
 /// does not know, and says what to do. So with a word, a reason among them, add a migration to both stores, an empty one if nothing

@@ -14,10 +14,9 @@ use tokio_postgres::{AsyncMessage, Client, Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::connection::Connection;
-use super::error::causes;
 use super::preconditions::shared_sessions;
 use super::settings::{PostgresSettings, place};
-use crate::domain::Code;
+use crate::domain::{Code, causes};
 use crate::engine::ports::store::StoreError;
 
 /// How every connection is set up.

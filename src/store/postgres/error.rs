@@ -3,6 +3,7 @@
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
 
+use crate::domain::causes;
 use crate::engine::ports::store::StoreError;
 
 /// Why a statement or a transaction failed.
@@ -57,20 +58,6 @@ fn is_about_the_schema(code: &SqlState) -> bool {
 
 fn class(code: &SqlState) -> &str {
     code.code().get(..2).unwrap_or_default()
-}
-
-/// An error with all its causes, in one line.
-pub(super) fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        next = cause.source();
-    }
-    text
 }
 
 /// How often a transaction is tried while others collide with it.

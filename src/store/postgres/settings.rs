@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 
-use super::error::causes;
+use crate::domain::causes;
 use crate::engine::ports::store::StoreError;
 
 /// How long to wait until a host accepts a connection.
