@@ -2,14 +2,19 @@
 
 pub mod account;
 pub mod action;
+mod arrival;
+mod change;
 pub mod cloud;
+mod counts;
 pub mod crash_points;
 pub mod door;
 pub mod filter;
+mod lease;
 pub mod mail;
 pub mod observe;
 pub mod outbox;
 pub mod store;
+mod store_error;
 pub mod urgency;
 mod verdict;
 pub mod webhook;

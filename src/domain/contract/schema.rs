@@ -4,7 +4,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{FIELDS, MAX_LABEL_KEY, MAX_LABEL_VALUE, MAX_LABELS, moment};
+use super::moment;
+use super::reader::{FIELDS, MAX_LABEL_KEY, MAX_LABEL_VALUE, MAX_LABELS};
 use crate::domain::batch::{MAX_BATCH, OnFailure};
 use crate::domain::code::Code;
 use crate::domain::ids::{AccountUid, BatchId, CenId, InstanceId, JobId, Region};

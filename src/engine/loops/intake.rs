@@ -1,37 +1,29 @@
 //! The intake: each message becomes a job, a repetition or a rejection, and that is committed before it is acknowledged.
 
-use std::collections::BTreeMap;
+mod refusal;
+mod rejection;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
-use serde_json::json;
 use uuid::{ContextV7, Uuid};
 
+use self::refusal::{MISFITS, given_up, refusal};
+pub use self::rejection::{BODY_LENGTH, KEPT_BODY, rejection_uid};
 use crate::domain::contract::{self, Envelope, Fault, MAX_BATCH_BODY, MAX_BODY};
-use crate::domain::reply_to::reply_to_fault;
-use crate::domain::{BatchTerms, Code, Event, EventType, Job, JobUid, REASONS_VERSION, Reason, Requester};
+use crate::domain::{BatchTerms, Code, EventType, Job, JobUid, Reason, Requester};
 use crate::engine::batch::Batch;
 use crate::engine::decide::door::reused;
-use crate::engine::events::RejectedData;
 use crate::engine::loops::shared::Engine;
-use crate::engine::ports::mail::{DeadLettered, Incoming, Intake, IntakeError, Outgoing, WholeBody};
-use crate::engine::ports::store::{
-    Arrival, EventKey, Message, Misfit, NewBatch, OutboundMessage, Rejection, StoreError, Taken, Whole,
-};
+use crate::engine::ports::mail::{Incoming, Intake, IntakeError, WholeBody};
+use crate::engine::ports::store::{Arrival, Message, NewBatch, StoreError, Taken, Whole};
 use crate::engine::record::{Origin, Record};
 
 /// After a store that could not be written, before trying it again.
 const PROBE_PAUSE: Duration = Duration::from_secs(1);
-
-/// How much of the body of a rejected message is kept in the store, in bytes, so that an operator can see and mend it. A job has some
-/// hundred. The copy for the dead-letter queue has all that came in.
-pub const KEPT_BODY: usize = 4 << 10;
-
-/// The header with the length of a body that is not there whole.
-pub const BODY_LENGTH: &str = "x-crossgrant-body-length";
 
 /// The intake of a worker.
 pub struct Inbox {
@@ -336,64 +328,6 @@ impl Inbox {
         let accepted = self.engine.announcer.batch_accepted(&mut batch);
         NewBatch { batch, outbound: vec![accepted] }
     }
-
-    fn rejection(
-        &self,
-        reason: Reason,
-        id: Option<String>,
-        faults: &[Fault],
-        requester: Requester,
-        incoming: &Incoming,
-        now: Timestamp,
-    ) -> Rejection {
-        let reasons = json!(faults);
-        let message = contract::summary(faults);
-        let uid = rejection_uid(reason, &requester, incoming);
-        let data = RejectedData {
-            uid,
-            requester: &requester,
-            job_id: id.as_deref(),
-            reason,
-            reasons_version: REASONS_VERSION,
-            message: &message,
-            faults,
-        };
-        let mut event = Event::new(&self.engine.announcer.source, EventType::Rejected, uid, 1, now, data);
-        event.traceparent.clone_from(&incoming.traceparent);
-        let key = EventKey { uid, sequence: 1, terminal: false };
-        let correlation = incoming.correlation_id.clone();
-        let about = [("requester", requester.as_str())];
-        let said = self.engine.announcer.post(&event, EventType::Rejected, &about, correlation, Some(key));
-        // The broker keeps what it has dead-lettered.
-        let copy = incoming.dead_lettered.is_none().then(|| self.dead_copy(uid, &reasons.to_string(), incoming));
-        let outbound = copy.into_iter().chain([said]).collect();
-        let kept = Some(kept(uid, incoming));
-        let answers = |reply_to: &String| {
-            reply_to_fault(reply_to, &self.reserved).is_none()
-                && self.engine.policy.get().refuses_answers(&requester, reply_to).is_none()
-        };
-        let reply_to = incoming.reply_to.clone().filter(answers);
-        let origin = Origin { reply_to, ..origin(incoming) };
-        Rejection { uid, at: now, requester, job_id: id, reasons: reasons.to_string(), origin, outbound, kept }
-    }
-
-    fn dead_copy(&self, uid: JobUid, reasons: &str, incoming: &Incoming) -> OutboundMessage {
-        let mut headers = properties(incoming, incoming.whole.as_ref());
-        headers.insert("x-crossgrant-reasons".into(), reasons.to_owned());
-        headers.insert("x-crossgrant-uid".into(), uid.to_string());
-        OutboundMessage {
-            outgoing: Outgoing {
-                message_id: format!("{uid}.dead"),
-                exchange: String::new(),
-                routing_key: self.dead.clone(),
-                correlation_id: incoming.correlation_id.clone(),
-                content_type: content_type(incoming),
-                headers,
-                body: Bytes::clone(&incoming.body),
-            },
-            event: None,
-        }
-    }
 }
 
 /// UUIDv7 by the clock of the worker, so that uids ascend in the order of acceptance.
@@ -404,91 +338,6 @@ fn ascending_uids() -> impl Fn(Timestamp) -> JobUid + Send + Sync {
         let seconds = u64::try_from(now.as_second()).unwrap_or(0);
         let nanos = u32::try_from(now.subsec_nanosecond()).unwrap_or(0);
         JobUid(Uuid::new_v7(uuid::Timestamp::from_unix(&*order, seconds, nanos)))
-    }
-}
-
-/// The uid of the rejection of a message. It is made of the message and of everything it is judged by, so that a second delivery of
-/// it is the same rejection.
-pub(super) fn rejection_uid(reason: Reason, requester: &Requester, incoming: &Incoming) -> JobUid {
-    let properties =
-        json!([requester, incoming.routing_key, incoming.message_id, incoming.reply_to, reason]).to_string();
-    let body = incoming.whole.as_ref().map_or(&*incoming.body, |whole| whole.sha256.as_bytes());
-    let name = [properties.as_bytes(), body].join(&0);
-    JobUid(Uuid::new_v5(&Uuid::NAMESPACE_OID, &name))
-}
-
-/// The message of a rejection, as the store keeps it.
-fn kept(uid: JobUid, incoming: &Incoming) -> Outgoing {
-    let cut = incoming.body.len() > KEPT_BODY;
-    let whole = incoming.whole.clone().or_else(|| cut.then(|| WholeBody::of(&incoming.body)));
-    Outgoing {
-        message_id: format!("{uid}.message"),
-        exchange: String::new(),
-        routing_key: incoming.routing_key.clone(),
-        correlation_id: incoming.correlation_id.clone(),
-        content_type: content_type(incoming),
-        headers: properties(incoming, whole.as_ref()),
-        body: incoming.body.slice(..incoming.body.len().min(KEPT_BODY)),
-    }
-}
-
-/// The properties of a message as headers. `whole` is what its body was, where that is not there whole.
-fn properties(incoming: &Incoming, whole: Option<&WholeBody>) -> BTreeMap<String, String> {
-    let properties = [
-        ("x-crossgrant-routing-key", Some(incoming.routing_key.clone())),
-        ("x-crossgrant-message-id", incoming.message_id.clone()),
-        ("x-crossgrant-user-id", incoming.user_id.clone()),
-        ("x-crossgrant-reply-to", incoming.reply_to.clone()),
-        ("x-crossgrant-app-id", incoming.app_id.clone()),
-        ("x-crossgrant-type", incoming.kind.clone()),
-        ("x-crossgrant-content-encoding", incoming.content_encoding.clone()),
-        ("x-crossgrant-timestamp", incoming.timestamp.map(|seconds| seconds.to_string())),
-        ("x-crossgrant-priority", incoming.priority.map(|priority| priority.to_string())),
-        (BODY_LENGTH, whole.map(|whole| whole.length.to_string())),
-        ("x-crossgrant-body-sha256", whole.map(|whole| whole.sha256.clone())),
-    ];
-    properties.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
-}
-
-fn content_type(incoming: &Incoming) -> String {
-    incoming.content_type.clone().unwrap_or_else(|| "application/octet-stream".into())
-}
-
-/// What the store answers of a request that is no new job and no repetition, and that it has not rejected itself.
-const MISFITS: [Taken; 4] =
-    [Taken::TooMany, Taken::Misfit(Misfit::Differs), Taken::Misfit(Misfit::Full), Taken::Misfit(Misfit::Closed)];
-
-/// Why a valid request is rejected for what the store holds already.
-fn refusal(arrival: &Arrival, taken: Taken) -> (Reason, Fault) {
-    let Record { requester, job, .. } = &*arrival.record;
-    let fault = |at: &str, code, message| Fault { at: at.into(), code, message };
-    let batch = || job.batch.as_ref().map(|terms| format!("the batch {} of {requester}", terms.id)).unwrap_or_default();
-    match taken {
-        Taken::TooMany => {
-            let message = format!(
-                "{requester} has {most} jobs on {id} that have not begun to write, and `[limits] unbegun_per_instance` \
-                 allows no more; submit this one again when one of them has begun or ended",
-                most = arrival.most_unbegun.unwrap_or_default(),
-                id = job.instance.id,
-            );
-            (Reason::TooMany, fault("/instance/id", Code::JobTooMany, message))
-        }
-        Taken::Reused(_) => (Reason::IdReused, reused(requester, job)),
-        Taken::Misfit(Misfit::Full) => {
-            let message = format!("{} has all its jobs; take a new batch id", batch());
-            (Reason::Invalid, fault("/batch/id", Code::JobBatchFull, message))
-        }
-        Taken::Misfit(Misfit::Closed) => {
-            let message = format!(
-                "{} takes no job any more: its `not_after` has passed, or it has ended; take a new batch id",
-                batch()
-            );
-            (Reason::Invalid, fault("/batch/id", Code::JobBatchClosed, message))
-        }
-        _ => {
-            let message = format!("{} was begun with other terms; all its jobs say the same in `batch`", batch());
-            (Reason::Invalid, fault("/batch", Code::JobBatchDiffers, message))
-        }
     }
 }
 
@@ -506,21 +355,6 @@ fn only(taken: Vec<Taken>) -> Taken {
 fn requester(incoming: &Incoming) -> Requester {
     let named = incoming.user_id.as_deref().map(Requester::parse);
     named.and_then(Result::ok).unwrap_or_else(Requester::anonymous)
-}
-
-fn given_up(dead_lettered: &DeadLettered) -> Fault {
-    let why = match dead_lettered.reason.as_str() {
-        "expired" => "it waited in the queue for longer than its `expiration`, or the queue's, allows".to_owned(),
-        "delivery_limit" => {
-            "the broker delivered it as often as the queue allows, and no worker acknowledged it".to_owned()
-        }
-        other => format!("the broker's reason is {other:?}"),
-    };
-    Fault {
-        at: "amqp:x-death".into(),
-        code: Code::JobDeadLettered,
-        message: format!("the broker gave the message up: {why}. Send it again, or have it put back"),
-    }
 }
 
 fn origin(incoming: &Incoming) -> Origin {
