@@ -36,7 +36,7 @@ pub struct Need {
 }
 
 /// The causes that are neither a reason nor a code nor the name of a check.
-pub const GROUPS: [&str; 4] = ["parked", "overdue", "undeliverable", UNREADABLE];
+pub const GROUPS: [&str; 4] = ["parked", "overdue", UNREADABLE, "undeliverable"];
 
 const UNREADABLE: &str = "unreadable";
 

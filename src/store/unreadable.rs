@@ -11,7 +11,7 @@ use crate::engine::batch::Batch;
 use crate::engine::ports::store::{StoreError, UnreadableRow};
 use crate::engine::record::Record;
 
-/// So many are remembered and told of. If there are more, it is no damaged row but a damaged store, and the first ones tell that.
+/// How many are remembered and told of. If there are more, it is no damaged row but a damaged store, and the first ones tell that.
 const MOST: usize = 1000;
 
 /// The table that a row is in.

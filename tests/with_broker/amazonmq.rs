@@ -19,15 +19,15 @@ impl Vhost {
         let vhost = Self { rabbit: Arc::clone(rabbit), name: own.topology.prefix().to_owned() };
         rabbit.ctl(&["add_vhost", &vhost.name]).unwrap();
         rabbit.ctl(&["set_permissions", "-p", &vhost.name, Rabbit::USER, ".*", ".*", ".*"]).unwrap();
-        let of = |mirrored: &str| format!("{{\"max-length\":{length},\"overflow\":\"reject-publish\"{mirrored}}}");
-        let set = |definition: String| {
-            let (name, of) = ("AWS-DEFAULT-POLICY-CLUSTER-MULTI-AZ", vhost.name.as_str());
-            rabbit.ctl(&["set_policy", "-p", of, "--priority", "1", "--apply-to", "all", name, ".*", &definition])
+        let of = |more: &str| format!("{{\"max-length\":{length},\"overflow\":\"reject-publish\"{more}}}");
+        let set = |name: &str, priority: &str, definition: String| {
+            let of = vhost.name.as_str();
+            rabbit.ctl(&["set_policy", "-p", of, "--priority", priority, "--apply-to", "all", name, ".*", &definition])
         };
-        // Without mirrors on 4, which has none: the page has a policy for each.
-        set(of(",\"queue-mode\":\"lazy\",\"ha-mode\":\"all\",\"ha-sync-mode\":\"automatic\""))
-            .or_else(|_| set(of("")))
-            .unwrap();
+        // One with mirrors does not apply to quorum queues, which have one of their own; 4 refuses it.
+        let mirrored = ",\"queue-mode\":\"lazy\",\"ha-mode\":\"all\",\"ha-sync-mode\":\"automatic\"";
+        let _ = set("AWS-DEFAULT-POLICY-CLUSTER-MULTI-AZ", "1", of(mirrored));
+        set("AWS-DEFAULT-QUORUM-QUEUES-POLICY-CLUSTER-MULTI-AZ", "0", of("")).unwrap();
         let url = rabbit.amqp_url();
         let (front, _) = url.rsplit_once('/').unwrap();
         let urls = vec![SecretString::from(format!("{front}/{}", vhost.name))];

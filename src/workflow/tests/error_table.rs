@@ -114,7 +114,7 @@ const TABLE: &[(&str, u16, &str, Class)] = &[
     ("metadata", 503, "", Transient),
     (MODIFY, 400, "OperationUnsupported.action", Permanent),
     (GRANT, 400, "Invalid.Grant", Permanent),
-    (GRANT, 400, "USER_NOT_OPEN_TR_SERVICE", Permanent),
+    (GRANT, 400, "USER_NOT_OPEN_TR_SERVICE", Account),
     (GRANT, 400, "Forbidden.TransitRouterServiceExpired", Account),
     (GRANT, 404, "QuotaExceeded.CbnGrantRules", Permanent),
     (GRANT, 400, "QuotaExceeded", Permanent),
