@@ -376,7 +376,7 @@ impl<'a> Execution<'a> {
                 tracing::info!(
                     job.uid = %self.record.uid, cloud.operation = %write.operation, account.uid = %write.account,
                     resource.id = %write.resource, %error, "a write was refused"
-                )
+                );
             }
             Err(error) => tracing::warn!(
                 job.uid = %self.record.uid, cloud.operation = %write.operation, account.uid = %write.account,
