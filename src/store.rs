@@ -7,6 +7,7 @@ mod judge;
 mod postgres;
 mod row;
 mod sqlite;
+mod unreadable;
 
 pub use postgres::{LeaseClock, Postgres, PostgresSettings};
 pub use sqlite::{Sqlite, back_up, unpack};

@@ -28,6 +28,7 @@ use crate::support::rabbit::Rabbit;
 use crate::support::raw_amqp::{self, header, long, nested, short};
 use crate::support::{scratch, shared_rabbit};
 
+mod amazonmq;
 mod apsaramq;
 mod consuming;
 mod door;

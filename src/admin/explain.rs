@@ -47,6 +47,13 @@ impl Explanation {
         Self { why, next: "starts when that job has ended or waits for the hour".into(), blocker: None, ..self }
     }
 
+    /// The same, of a job behind one that cannot be read, for the reason `why`.
+    pub fn behind_unreadable(self, first: JobUid, why: &str) -> Self {
+        let why = format!("the job that comes first on the same instance cannot be read: {why}");
+        let next = format!("starts when the row of job {first} was mended; `crossgrant explain unreadable` says how");
+        Self { why, next, until: None, blocker: Some(first), ..self }
+    }
+
     /// The same, of a job one of whose accounts is refused, as the sentence `why` says. A job that waits for a person or has ended
     /// does not wait for that.
     pub fn held(self, record: &Record, why: Option<String>) -> Self {

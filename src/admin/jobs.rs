@@ -27,6 +27,9 @@ pub struct JobPage {
     /// The `before` of the next page; `None` on the last one. A page with a `next` can be short: few records matched of as
     /// many as one request reads.
     pub next: Option<JobUid>,
+    /// How many jobs and batches the worker has met that cannot be read. Lists leave them out.
+    #[serde(default)]
+    pub unreadable: usize,
 }
 
 /// A job of a page.
@@ -61,7 +64,7 @@ pub(super) async fn list(State(admin): State<Admin>, RawQuery(query): RawQuery) 
     };
     let filter = admin.filter(query.as_deref(), &["before", "limit"], narrow).await?;
     let Listing { jobs, next } = engine.find(&filter).await?;
-    Ok(Json(JobPage { jobs: admin.rows(jobs).await?, next }))
+    Ok(Json(JobPage { jobs: admin.rows(jobs).await?, next, unreadable: engine.store.unreadable() }))
 }
 
 pub(super) async fn show(
@@ -90,14 +93,25 @@ impl Admin {
             JobState::Queued => engine.store.first_in_queue(&job.job.instance).await?,
             _ => None,
         };
+        let mut unreadable = None;
         let first = match first {
-            Some(uid) if uid != job.uid => engine.store.load(uid).await?,
+            Some(uid) if uid != job.uid => match engine.store.load(uid).await {
+                Err(StoreError::Corrupt(why)) => {
+                    unreadable = Some((uid, why));
+                    None
+                }
+                other => other?,
+            },
             _ => None,
         };
         let can_cancel = engine.would_obey(job, Command::Cancel).await?;
         let owners = [&job.job.instance.owner, &job.job.cen.owner];
         let refused = owners.into_iter().find_map(|uid| Some(held_by(uid, &engine.cloud.refusal(uid)?)));
-        Ok(explain(job, first.as_ref(), can_cancel, engine.clock.now()).held(job, refused))
+        let explanation = explain(job, first.as_ref(), can_cancel, engine.clock.now()).held(job, refused);
+        Ok(match unreadable {
+            Some((uid, why)) => explanation.behind_unreadable(uid, &why),
+            None => explanation,
+        })
     }
 
     /// Explains every job of a page.

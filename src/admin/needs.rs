@@ -11,12 +11,14 @@ use super::checks::{CheckFault, HealthCheck, faults};
 use crate::clock::until;
 use crate::domain::{AccountUid, Code, JobUid, Kind, Reason, whole_second};
 use crate::engine::ports::account::{AccountReport, InTrouble, Standing, in_trouble, named};
+use crate::engine::ports::store::UnreadableRow;
 use crate::engine::record::Record;
 
 /// Jobs, or something else, that need a person for the same cause.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Need {
-    /// `half-done`, `overdue`, the reason for which jobs are parked, `parked` for those that were not read, `undeliverable`,
+    /// `half-done`, `overdue`, the reason for which jobs are parked, `parked` for those that were not read, `unreadable`,
+    /// `undeliverable`,
     /// `messages-dead-lettered`, `account-refused`, `cloud-unreachable`, `broker-unreachable`, or the name of a check that fails.
     pub cause: String,
     /// How many jobs, messages or accounts; 1 for a check.
@@ -34,7 +36,9 @@ pub struct Need {
 }
 
 /// The causes that are neither a reason nor a code nor the name of a check.
-pub const GROUPS: [&str; 3] = ["parked", "overdue", "undeliverable"];
+pub const GROUPS: [&str; 4] = ["parked", "overdue", UNREADABLE, "undeliverable"];
+
+const UNREADABLE: &str = "unreadable";
 
 /// What a group of jobs has in common. In the order of how bad it is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -106,6 +110,13 @@ impl Needs {
         }
         needs
     }
+}
+
+/// Rows that cannot be read are left alone until someone has mended them.
+pub(super) fn unreadable(rows: &[UnreadableRow]) -> Option<Need> {
+    let UnreadableRow { uid, is_batch, why } = rows.first()?;
+    let command = format!("crossgrant {} {uid}", if *is_batch { "batch show" } else { "show" });
+    Some(of_the_worker(UNREADABLE, rows.len() as u64, why.clone(), &command))
 }
 
 /// Messages that the broker gave up wait for someone who has them put back.
@@ -264,6 +275,21 @@ mod tests {
     }
 
     #[test]
+    fn hundreds_of_jobs_that_wait_for_one_thing_that_an_account_lacks_are_one_group_with_one_command() {
+        let says = |n: usize| {
+            let code = ["Forbbiden.TransitRouterServiceNotOpen", "NoPermission.AliyunServiceRoleForCEN"][n % 2];
+            format!("account {CEN_OWNER}: GrantInstanceToTransitRouter was refused: {code}: no")
+        };
+        let jobs: Vec<Record> =
+            (0..300).map(|n| parked(&format!("J{n}"), Reason::AccountNotReady, false, &says(n))).collect();
+        let needs = of(&jobs);
+        assert_eq!(needs.len(), 1, "{needs:#?}");
+        assert_eq!((needs[0].cause.as_str(), needs[0].says.as_str()), ("account-not-ready", says(0).as_str()));
+        let command = format!("crossgrant resume --for account-not-ready --account {CEN_OWNER} --expect-count 300");
+        assert_eq!(needs[0].command, command);
+    }
+
+    #[test]
     fn what_goes_on_by_itself_needs_no_person_until_it_is_overdue() {
         let wait = |overdue| {
             let goal = crate::domain::OrderType::PayByCenOwner;
@@ -284,6 +310,17 @@ mod tests {
         assert_eq!((all[0].cause.as_str(), all[1].cause.as_str(), all[1].count), ("overdue", "undeliverable", 3));
         let resumed = Record { wait: wait(true), ..parked("G", Reason::GaveUp, false, "long after") };
         assert_eq!(of(&[resumed])[0].cause, "gave-up", "it is parked, and that is all to say");
+    }
+
+    #[test]
+    fn rows_that_cannot_be_read_are_told_with_the_command_to_look_at_one() {
+        assert_eq!(unreadable(&[]), None);
+        let row = |is_batch, why: &str| UnreadableRow { uid: record("A").uid, is_batch, why: why.into() };
+        let need = unreadable(&[row(false, "job A cannot be read"), row(true, "batch A cannot be read")]).unwrap();
+        let said = (need.cause.as_str(), need.count, need.says.as_str(), need.command);
+        assert_eq!(said, ("unreadable", 2, "job A cannot be read", format!("crossgrant show {}", record("A").uid)));
+        let need = unreadable(&[row(true, "batch A cannot be read")]).unwrap();
+        assert_eq!(need.command, format!("crossgrant batch show {}", record("A").uid));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 
 use super::error::ApiError;
-use super::needs::{Needs, dead_lettered};
+use super::needs::{Needs, dead_lettered, unreadable};
 use super::parts::Admin;
 use super::status::{AccountStatus, GoesOn, OpenBatches, Status};
 use crate::clock::earlier;
@@ -61,6 +61,8 @@ impl Admin {
         });
         let kept = self.parts().broker.as_ref().map_or(0, |broker| broker.dead_lettered());
         let mut needs = needs.all(now, parked, counts.undeliverable, &checks, &known);
+        // Once more, for those that were met in between.
+        needs.extend(unreadable(&store.counts().await?.unreadable));
         needs.extend(dead_lettered(kept));
         Ok(Status {
             version: env!("CARGO_PKG_VERSION").into(),

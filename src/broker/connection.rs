@@ -138,6 +138,7 @@ impl BrokerConnection {
                     let what = match code {
                         Code::BrokerLogin => format!("the user {user:?} or its password is wrong: "),
                         Code::BrokerVhost => format!("the vhost {vhost:?} is not there for the user {user:?}: "),
+                        Code::BrokerLimit => format!("the vhost {vhost:?} takes no more connections: "),
                         _ => String::new(),
                     };
                     tries.push((code, format!("{at}: {what}{e}")));
@@ -213,6 +214,7 @@ fn read_url(url: &str) -> Result<AMQPUri, String> {
 fn not_let_in(error: &BrokerError) -> Code {
     match error.reply_code() {
         Some(ACCESS_REFUSED) => Code::BrokerLogin,
+        Some(NOT_ALLOWED) if error.tells_of_limit() => Code::BrokerLimit,
         Some(NOT_ALLOWED) => Code::BrokerVhost,
         _ => Code::BrokerUnreachable,
     }

@@ -108,6 +108,13 @@ pub enum BrokerError {
 }
 
 impl BrokerError {
+    /// Whether a limit of the vhost is what refused the call (*Virtual hosts* of RabbitMQ, "Limits"): its code stands for other
+    /// things as well, and only the words tell.
+    pub(super) fn tells_of_limit(&self) -> bool {
+        let words = self.to_string();
+        ["connection limit", "queue limit"].iter().any(|limit| words.contains(limit))
+    }
+
     /// What came of each URL. It has a code of its own if all have the same.
     pub(super) fn unreachable(tries: Vec<(Code, String)>) -> Self {
         let first = tries.first().map(|(code, _)| *code);

@@ -224,6 +224,7 @@ impl Topology {
                 Ok(()) => {}
                 Err(e) if e.has_reply_code(PRECONDITION_FAILED) => {
                     faults.push(match declared.ask(conn, limit, true).await {
+                        Err(missing) if missing.has_reply_code(NOT_FOUND) && e.tells_of_limit() => full(declared, &e),
                         Err(missing) if missing.has_reply_code(NOT_FOUND) => self.refuses(declared, &e),
                         _ => differs(declared, &e),
                     });
@@ -254,6 +255,14 @@ impl Topology {
         }
         Ok(())
     }
+}
+
+fn full(declared: &Declared, error: &BrokerError) -> String {
+    format!(
+        "there is no room for {} {}: {error}. Delete queues of the vhost that are not used, or raise its limit `max-queues`",
+        declared.what(),
+        declared.name()
+    )
 }
 
 fn differs(declared: &Declared, error: &BrokerError) -> String {

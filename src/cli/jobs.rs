@@ -38,14 +38,24 @@ pub(super) async fn jobs(args: &JobsArgs, worker: &AdminClient) -> Result<Exit, 
             if shown == 0 && !args.json {
                 output::note("no job matches");
             }
+            note_unreadable(page.unreadable);
             return Ok(Exit::Ok);
         };
         // A short page means that the worker has read as many jobs as it does for one answer.
         if left == 0 || (!args.all && page.jobs.len() < PAGE) {
+            note_unreadable(page.unreadable);
             output::note(&format!("more: {}", more(args, next)));
             return Ok(Exit::Ok);
         }
         before = Some(next.to_string());
+    }
+}
+
+fn note_unreadable(rows: usize) {
+    if rows > 0 {
+        output::note(&format!(
+            "jobs and batches that cannot be read and are left out: {rows}; see `crossgrant status`"
+        ));
     }
 }
 

@@ -275,6 +275,44 @@ mod tests {
         Config::load(None, env).unwrap()
     }
 
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_secret_file_that_is_missing_is_warned_of_once_until_something_else_is_wrong() {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber =
+            tracing_subscriber::fmt().with_ansi(false).without_time().with_writer(move || writer.clone()).finish();
+        let _guard = tracing::subscriber::set_default(subscriber);
+        // A place that logs for the first time while another test changes its subscriber may have been left out.
+        tracing::callsite::rebuild_interest_cache();
+        let faults = Mutex::new(vec!["other", "gone", "gone", "", "gone", "gone"]);
+        let read: ConfigReader = Arc::new(move || match faults.lock().unwrap().pop() {
+            None | Some("") => Ok(config(&[])),
+            Some(fault) => Err(CliError::usage(format!("cannot read `access_key_secret_file`: {fault}"))),
+        });
+        let read = credentials(&read);
+        let known: Vec<bool> = (0..7).map(|_| read().is_some()).collect();
+        assert_eq!(known, [false, false, true, false, false, false, true], "it keeps what it has");
+        let said = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        let warned: Vec<&str> = said.lines().filter(|line| line.contains("WARN")).collect();
+        let gone =
+            |line: &&&str| line.contains("keeps the credentials that it has: cannot read") && line.contains(": gone");
+        assert_eq!((warned.len(), warned.iter().filter(gone).count()), (3, 2), "{said}");
+    }
+
     #[test]
     fn what_only_a_restart_takes_over_is_named_and_nothing_else() {
         let (url, other) = (("BROKER_URL", "amqp://a:s3cr3t@h/%2f"), ("BROKER_URL", "amqp://a:0ther@h/%2f"));

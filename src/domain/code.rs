@@ -90,6 +90,7 @@ codes! {
         BrokerUnreachable = "broker-unreachable",
         BrokerLogin = "broker-login",
         BrokerVhost = "broker-vhost",
+        BrokerLimit = "broker-limit",
         BrokerTopology = "broker-topology",
         BrokerTimeout = "broker-timeout",
         BrokerCallFailed = "broker-call-failed",

@@ -9,7 +9,9 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::ids::AccountUid;
 use super::instance::InstanceType;
+use super::job::Job;
 
 /// A product of the cloud's API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -165,6 +167,14 @@ impl Operation {
     /// The operation of this name. `None`: this program calls none.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|operation| operation.as_str() == name)
+    }
+
+    /// The account of `job` whose keys sign the call.
+    pub const fn account(self, job: &Job) -> &AccountUid {
+        match self.called_as() {
+            CalledAs::TransitRouter => &job.cen.owner,
+            CalledAs::Resource | CalledAs::Either | CalledAs::Hub | CalledAs::Unsigned => &job.instance.owner,
+        }
     }
 
     /// Whether a call changes something in the cloud.

@@ -5,7 +5,7 @@ use super::words::words;
 /// Version of the list below; every event carries it. Raised when a reason is added or changes its meaning. An
 /// older program cannot read a record with a reason that it does not know, so a reason is added together with a migration of the
 /// stores, which that program refuses; a test of `src/store/judge.rs` sees to it.
-pub const REASONS_VERSION: u32 = 6;
+pub const REASONS_VERSION: u32 = 7;
 
 words! {
     /// A reason of the closed list.
@@ -42,6 +42,8 @@ words! {
         RefusedByCloud = "refused-by-cloud",
         /// The credential of an account was refused for good; nothing goes on before an operator has repaired it.
         CredentialRefused = "credential-refused",
+        /// The cloud refuses what the job begins with for something that its account lacks: a service, a role, a paid bill.
+        AccountNotReady = "account-not-ready",
         /// A newer job on the same grant took over.
         SupersededByNewer = "superseded-by-newer",
         /// Cancelled by a person.

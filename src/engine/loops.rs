@@ -7,6 +7,7 @@ pub mod door;
 mod execution;
 pub mod intake;
 pub mod listing;
+mod moved;
 pub mod outbox;
 pub mod plan;
 pub mod replay;

@@ -132,8 +132,8 @@ fn json(uid: JobUid, part: &impl Serialize) -> Result<String, StoreError> {
 }
 
 /// A batch from the text that is stored.
-pub(super) fn read_batch(text: &str) -> Result<Batch, StoreError> {
-    serde_json::from_str(text).map_err(|e| StoreError::Corrupt(format!("a batch cannot be read: {e}")))
+pub(super) fn read_batch(uid: JobUid, text: &str) -> Result<Batch, StoreError> {
+    serde_json::from_str(text).map_err(|e| StoreError::Corrupt(format!("batch {uid} cannot be read: {e}")))
 }
 
 /// A state from its word.

@@ -55,6 +55,7 @@ use crate::engine::ports::store::{
 };
 use crate::engine::record::Record;
 use crate::store::judge;
+use crate::store::unreadable::UnreadableRows;
 
 /// A handle to the file. Dropping it finishes the writes that were begun and lets another process in.
 #[derive(Debug)]
@@ -64,6 +65,7 @@ pub struct Sqlite {
     readers: Option<readers::Readers>,
     writer: writer::Writer,
     held: Option<Arc<HeldFile>>,
+    unreadable: Arc<UnreadableRows>,
 }
 
 /// The bytes of a database in memory.
@@ -108,6 +110,7 @@ impl Sqlite {
             readers: Some(readers::Readers::new(held.path())),
             writer: writer::Writer::start(conn, Some(Arc::clone(&held)))?,
             held: Some(held),
+            unreadable: Arc::default(),
         })
     }
 
@@ -116,7 +119,7 @@ impl Sqlite {
         let mut conn = Connection::open_in_memory()?;
         conn.pragma_update(None, "foreign_keys", true)?;
         open::migrate(&mut conn)?;
-        Ok(Self { readers: None, writer: writer::Writer::start(conn, None)?, held: None })
+        Ok(Self { readers: None, writer: writer::Writer::start(conn, None)?, held: None, unreadable: Arc::default() })
     }
 
     /// Runs a logical transaction; returns once it is on disk.
@@ -169,12 +172,13 @@ impl Store for Sqlite {
     }
 
     async fn batches(&self, open: bool, before: Option<JobUid>, limit: usize) -> Result<Vec<Batch>, StoreError> {
-        self.read(move |conn| batches::list(conn, open, before, limit)).await
+        let rows = Arc::clone(&self.unreadable);
+        self.read(move |conn| batches::list(conn, &rows, open, before, limit)).await
     }
 
     async fn batches_by_id(&self, id: &BatchId) -> Result<Vec<Batch>, StoreError> {
-        let id = id.clone();
-        self.read(move |conn| batches::by_id(conn, &id)).await
+        let (rows, id) = (Arc::clone(&self.unreadable), id.clone());
+        self.read(move |conn| batches::by_id(conn, &rows, &id)).await
     }
 
     async fn commit_batch(&self, change: BatchChange) -> Result<Committed, StoreError> {
@@ -189,8 +193,8 @@ impl Store for Sqlite {
         limit: usize,
         turns: &Turns,
     ) -> Result<Vec<Claimed>, StoreError> {
-        let (holder, turns) = (holder.to_owned(), turns.clone());
-        self.write(move |conn| lease::claim(conn, &holder, now, until, limit, &turns)).await
+        let (rows, holder, turns) = (Arc::clone(&self.unreadable), holder.to_owned(), turns.clone());
+        self.write(move |conn| lease::claim(conn, &rows, &holder, now, until, limit, &turns)).await
     }
 
     async fn reclaim(&self, holder: &str) -> Result<usize, StoreError> {
@@ -237,8 +241,8 @@ impl Store for Sqlite {
         after: Option<(InstanceId, JobUid)>,
         limit: usize,
     ) -> Result<Vec<Record>, StoreError> {
-        let group = group.clone();
-        self.read(move |conn| sweep::page(conn, &group, now, after.as_ref(), limit)).await
+        let (rows, group) = (Arc::clone(&self.unreadable), group.clone());
+        self.read(move |conn| sweep::page(conn, &rows, &group, now, after.as_ref(), limit)).await
     }
 
     async fn load(&self, uid: JobUid) -> Result<Option<Record>, StoreError> {
@@ -251,13 +255,13 @@ impl Store for Sqlite {
     }
 
     async fn find_by_id(&self, id: &JobId) -> Result<Vec<Record>, StoreError> {
-        let id = id.clone();
-        self.read(move |conn| query::find_by_id(conn, &id)).await
+        let (rows, id) = (Arc::clone(&self.unreadable), id.clone());
+        self.read(move |conn| query::find_by_id(conn, &rows, &id)).await
     }
 
     async fn waiting_on(&self, instance: &InstanceId, cen: &CenId) -> Result<Vec<Record>, StoreError> {
-        let (instance, cen) = (instance.clone(), cen.clone());
-        self.look_up(move |conn| query::waiting_on(conn, &instance, &cen)).await
+        let (rows, instance, cen) = (Arc::clone(&self.unreadable), instance.clone(), cen.clone());
+        self.look_up(move |conn| query::waiting_on(conn, &rows, &instance, &cen)).await
     }
 
     async fn first_in_queue(&self, instance: &Instance) -> Result<Option<JobUid>, StoreError> {
@@ -266,8 +270,8 @@ impl Store for Sqlite {
     }
 
     async fn list(&self, filter: &Filter) -> Result<Vec<Record>, StoreError> {
-        let filter = filter.clone();
-        self.read(move |conn| query::list(conn, &filter)).await
+        let (rows, filter) = (Arc::clone(&self.unreadable), filter.clone());
+        self.read(move |conn| query::list(conn, &rows, &filter)).await
     }
 
     async fn events(&self, uid: JobUid) -> Result<Vec<String>, StoreError> {
@@ -376,7 +380,12 @@ impl Store for Sqlite {
     }
 
     async fn counts(&self) -> Result<Counts, StoreError> {
-        self.read(counts::read).await
+        let rows = Arc::clone(&self.unreadable);
+        self.read(move |conn| Ok(Counts { unreadable: query::unreadable(conn, &rows)?, ..counts::read(conn)? })).await
+    }
+
+    fn unreadable(&self) -> usize {
+        self.unreadable.count()
     }
 
     async fn ages(&self, late: Timestamp) -> Result<Ages, StoreError> {

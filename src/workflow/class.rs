@@ -20,6 +20,9 @@ words! {
         /// the worker's own request was malformed, or the account's policy lacks a permission which the worker did not need
         /// before. A job whose first write is refused parks, until an operator has given the account the permission.
         Held = "held",
+        /// The account lacks something that every such job needs: a service, a role, a paid bill. No job is to blame, so one that
+        /// has written nothing parks until an operator has given it to the account.
+        Account = "account",
         /// Confirm by a read that the wanted state is there already.
         Done = "done",
         /// Do not try again: no attempt will ever succeed.

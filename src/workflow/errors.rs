@@ -155,8 +155,9 @@ impl ErrorClass {
         Verdict { class: *class, effect: *effect, finding: *finding, meaning, advice }
     }
 
-    /// What contradicts what in this entry. What is held is named, so that no entry means reads and writes alike; and only a call
-    /// that names an instance and is not made again can tell that the instance is wrong.
+    /// What contradicts what in this entry. What is held is named, so that no entry means reads and writes alike; only a call that
+    /// names an instance and is not made again can tell that the instance is wrong; and what is said of an account is said by a
+    /// code, of a call that did nothing.
     fn contradictions(&self) -> impl Iterator<Item = String> {
         let begin_with = |verbs: &[&str]| {
             let begins = |pattern: &String| verbs.iter().any(|verb| glob::begins_with(pattern, verb));
@@ -177,7 +178,11 @@ impl ErrorClass {
                  or `done`, and each of `operations` must begin with one of {operations}"
             )
         });
-        held.into_iter().chain(finding)
+        let account = (self.class == Class::Account && (self.codes.is_empty() || self.effect != Effect::None)).then(|| {
+            "`class = \"account\"` says that no job is to blame and that nothing was done: it needs a `code` and `effect = \"none\"`"
+                .to_owned()
+        });
+        held.into_iter().chain(finding).chain(account)
     }
 
     fn matches(&self, operation: &str, status: u16, code: &str, retry_after: bool) -> bool {

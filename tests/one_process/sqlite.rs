@@ -13,6 +13,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use crate::support::conformance::conformance;
+use crate::support::conformance::damage::damaged_rows_cost_themselves_alone;
 use crate::support::conformance::fixtures::*;
 
 mod in_memory {
@@ -189,6 +190,17 @@ async fn an_unreadable_row_is_reported_and_does_not_hold_up_claims() {
     let one = store.claim("w1", at(1), at(100), 1, &[]).await.unwrap();
     assert!(one.is_empty(), "it was first");
     assert_eq!(claimed(&store, 2).await, [uid(2)]);
+}
+
+#[tokio::test]
+async fn an_unreadable_row_costs_itself_alone() {
+    let (_dir, path) = place();
+    let store = Sqlite::open(&path).unwrap();
+    damaged_rows_cost_themselves_alone(&store, async |sql| {
+        let other = Connection::open(&path).unwrap();
+        assert_eq!(other.execute(sql, []).unwrap(), 1, "{sql}");
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -15,7 +15,9 @@ use crossgrant::engine::seen::Seen;
 use crossgrant::simulator::{FaultKind, InjectedFault};
 use serde_json::json;
 
-use crate::support::plant::{ATTACHED, HELD, NOT_GRANTED, Plant, UNATTACHED, grant, payer_change, revoke, with};
+use crate::support::plant::{
+    ATTACHED, CEN_OWNER, HELD, NOT_GRANTED, Plant, RESOURCE, UNATTACHED, grant, payer_change, revoke, with,
+};
 
 const MODIFY: &str = "ModifyGrantInstanceToTransitRouter vpc-bp1h8vbrbcgohcju50001 PayByResourceOwner";
 const UPDATE: &str = "UpdateTransitRouterVpcAttachmentAttribute tr-attach-nls9fzkfat89340001 PayByResourceOwner";
@@ -182,30 +184,68 @@ async fn a_permanent_refusal_of_the_second_write_undoes_the_first() {
     assert_eq!(record.after.unwrap().order_type.unwrap().as_str(), "PayByCenOwner", "the undo was read back");
 }
 
-/// One missing permission is no fault of the jobs, so it costs none of them.
+/// What an account lacks is no fault of the jobs, so it costs none of them.
 #[tokio::test]
-async fn a_first_write_that_the_policy_of_the_account_forbids_parks_its_jobs_and_resume_carries_them_out() {
-    let plant = Plant::new().await;
-    let refusal = FaultKind::Error { http: 403, code: "Forbidden.RAM".into(), message: "not authorized".into() };
-    plant.cloud.inject(InjectedFault::new("GrantInstanceToTransitRouter", refusal).times(100));
-    let first = plant.job(grant("g", NOT_GRANTED)).await;
-    let behind = plant.job(revoke("r", NOT_GRANTED)).await;
-    plant.run().await;
-    let record = plant.record(first).await;
-    let ending = record.phase.ending().unwrap();
-    assert_eq!((record.state(), ending.reason), (State::Parked, Reason::CredentialRefused));
-    assert!(
-        !record.is_half_done() && ending.message.contains("account 1688000000000001: GrantInstanceToTransitRouter")
-    );
-    assert_eq!(plant.record(behind).await.state(), State::Completed, "it holds up no other job");
-    assert_eq!(plant.said(first).await.last().unwrap(), "parked");
-    assert_eq!(plant.effects(), [] as [&str; 0]);
+async fn a_first_write_that_is_refused_for_what_the_account_lacks_parks_its_jobs_and_resume_carries_them_out() {
+    for (code, reason) in [
+        ("Forbidden.RAM", Reason::CredentialRefused),
+        ("NoPermission.AliyunServiceRoleForCEN", Reason::AccountNotReady),
+        ("Forbbiden.TransitRouterServiceNotOpen", Reason::AccountNotReady),
+        ("InvalidAccountStatus.NotEnoughBalance", Reason::AccountNotReady),
+    ] {
+        let plant = Plant::new().await;
+        let refusal = FaultKind::Error { http: 403, code: code.into(), message: "not authorized".into() };
+        plant.cloud.inject(InjectedFault::new("GrantInstanceToTransitRouter", refusal).times(100));
+        let first = plant.job(grant("g", NOT_GRANTED)).await;
+        let behind = plant.job(revoke("r", NOT_GRANTED)).await;
+        plant.run().await;
+        let record = plant.record(first).await;
+        let ending = record.phase.ending().unwrap();
+        assert_eq!((record.state(), ending.reason), (State::Parked, reason), "{code}");
+        let says = format!("account {RESOURCE}: GrantInstanceToTransitRouter was refused: {code}");
+        assert!(!record.is_half_done() && ending.message.contains(&says), "{}", ending.message);
+        assert_eq!(plant.record(behind).await.state(), State::Completed, "it holds up no other job");
+        assert_eq!(plant.said(first).await.last().unwrap(), "parked");
+        assert_eq!(plant.effects(), [] as [&str; 0]);
 
-    plant.cloud.clear_faults();
-    plant.engine.command(first, Command::Resume, "tests").await.unwrap();
+        plant.cloud.clear_faults();
+        plant.engine.command(first, Command::Resume, "tests").await.unwrap();
+        plant.run().await;
+        assert_eq!(plant.record(first).await.state(), State::Completed);
+        assert_eq!(plant.effects(), [format!("GrantInstanceToTransitRouter {NOT_GRANTED} PayByCenOwner")]);
+    }
+}
+
+#[tokio::test]
+async fn a_look_that_is_refused_for_what_the_account_lacks_parks_the_job_under_that_account() {
+    let unpaid = || FaultKind::Error {
+        http: 403,
+        code: "InvalidAccountStatus.NotEnoughBalance".into(),
+        message: "The account has no balance.".into(),
+    };
+    for (read, account) in [("DescribeGrantRulesToCen", CEN_OWNER), ("DescribeGrantRulesToResource", RESOURCE)] {
+        let plant = Plant::new().await;
+        plant.cloud.inject(InjectedFault::new(read, unpaid()).times(u32::MAX));
+        let uid = plant.job(payer_change("p", ATTACHED, "PayByResourceOwner")).await;
+        plant.run().await;
+        let record = plant.record(uid).await;
+        let ending = record.phase.ending().unwrap();
+        assert_eq!((record.state(), ending.reason), (State::Parked, Reason::AccountNotReady), "{read}");
+        assert!(!record.is_half_done() && ending.message.starts_with(&format!("account {account}: {read}")));
+        plant.cloud.clear_faults();
+        plant.engine.command(uid, Command::Resume, "tests").await.unwrap();
+        plant.run().await;
+        assert_eq!(plant.record(uid).await.state(), State::Completed);
+        assert_eq!(plant.effects().len(), 2);
+    }
+    // Half done it goes the way of every permanent refusal.
+    let plant = Plant::new().await;
+    plant.cloud.inject(InjectedFault::new("UpdateTransitRouterVpcAttachmentAttribute", unpaid()));
+    let uid = plant.job(payer_change("p", ATTACHED, "PayByResourceOwner")).await;
     plant.run().await;
-    assert_eq!(plant.record(first).await.state(), State::Completed);
-    assert_eq!(plant.effects(), [format!("GrantInstanceToTransitRouter {NOT_GRANTED} PayByCenOwner")]);
+    let record = plant.record(uid).await;
+    assert_eq!((record.state(), record.phase.ending().unwrap().reason), (State::Failed, Reason::RefusedByCloud));
+    assert_eq!(record.after.unwrap().order_type.unwrap().as_str(), "PayByCenOwner", "the undo was read back");
 }
 
 #[tokio::test]

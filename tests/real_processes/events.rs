@@ -2,8 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
-use serde_json::Value;
+use futures_util::StreamExt as _;
+use lapin::options::{BasicConsumeOptions, BasicPublishOptions, ConfirmSelectOptions};
+use lapin::types::FieldTable;
+use lapin::{BasicProperties, Confirmation, Connection, ConnectionProperties};
+use serde_json::{Value, json};
 
 use super::site;
 use crate::support::crossgrant;
@@ -195,4 +200,53 @@ fn a_submission_that_is_followed_hides_no_missing_queue_and_says_that_no_worker_
     let again = done(&site, &worker, &submit);
     assert!(again.contains("1 of 1 ended in"), "{again}");
     assert_eq!(done(&site, &worker, &["dead", "list"]), "REJECTED JOBS  0\nUNDELIVERED MESSAGES  0");
+}
+
+/// The reply has to find its queue: without it, it would be kept as undelivered. Here the test is the worker.
+#[test]
+fn a_submitter_stays_for_the_reply_that_comes_after_the_event() {
+    let site = site(&Options::default());
+    std::fs::set_permissions(site.config(), PermissionsExt::from_mode(0o600)).unwrap();
+    let worker = site.worker();
+    worker.process.kill9();
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("job.json");
+    std::fs::write(&file, job("late", "grant", &another(0)).to_string()).unwrap();
+    let submit = ["--config", site.config(), "submit", file.to_str().unwrap(), "--wait"];
+    let broker = site.rabbit.amqp_url();
+    let process = Process::start_with("the submitter", crossgrant(), &submit, &[("CROSSGRANT_BROKER_URL", &broker)]);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let connection = Connection::connect(&broker, ConnectionProperties::default()).await.unwrap();
+        let channel = connection.create_channel().await.unwrap();
+        channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+        let queue = format!("{}.jobs", site.mail.prefix());
+        let mut jobs = channel
+            .basic_consume(queue.into(), "worker".into(), BasicConsumeOptions::default(), FieldTable::default())
+            .await
+            .unwrap();
+        let delivery = jobs.next().await.unwrap().unwrap();
+        let properties = &delivery.properties;
+        let (correlation, to) = (properties.correlation_id().clone().unwrap(), properties.reply_to().clone().unwrap());
+        let event = json!({
+            "specversion": "1.0", "id": "e2", "source": "/crossgrant/x", "type": "crossgrant.job.completed",
+            "subject": another(0), "time": "2026-11-21T10:20:00Z", "datacontenttype": "application/json",
+            "sequence": "2", "data": {
+                "uid": "01932e9c-0000-7000-8000-000000000001", "message": "granted", "state": "completed", "reason": "done",
+            },
+        });
+        let publish = async |exchange: String, key: &str| {
+            let properties = BasicProperties::default().with_correlation_id(correlation.clone());
+            let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+            let body = event.to_string();
+            let confirm = channel.basic_publish(exchange.into(), key.into(), options, body.as_bytes(), properties);
+            confirm.await.unwrap().await.unwrap()
+        };
+        publish(format!("{}.events", site.mail.prefix()), "job.completed").await;
+        process.line("the event", |line| line.contains("crossgrant.job.completed").then_some(()));
+        assert!(process.end(Duration::from_millis(300)).is_none(), "{}", process.lines().join("\n"));
+        let confirmed = publish(String::new(), to.as_str()).await;
+        assert!(matches!(confirmed, Confirmation::Ack(None)), "the reply finds its queue: {confirmed:?}");
+    });
+    assert!(process.end(LIMIT).unwrap().success(), "{}", process.lines().join("\n"));
 }

@@ -22,6 +22,7 @@ use crossgrant::store::{LeaseClock, Postgres, PostgresSettings};
 
 use self::proxy::{Cut, Proxy};
 use crate::support::conformance::conformance;
+use crate::support::conformance::damage::damaged_rows_cost_themselves_alone;
 use crate::support::conformance::fixtures::*;
 use crate::support::postgres::{Cluster, Database};
 
@@ -313,6 +314,16 @@ async fn what_the_database_refuses_spoils_nothing_else() {
         store.commit(change(at_rest(load(&*store, 4).await, State::Failed), LeaseUse::None)).await.unwrap(),
         good
     );
+}
+
+#[tokio::test]
+async fn an_unreadable_row_costs_itself_alone() {
+    let (database, store, _) = two().await;
+    let other = outsider(&database).await;
+    damaged_rows_cost_themselves_alone(&*store, async |sql| {
+        assert_eq!(other.execute(sql, &[]).await.unwrap(), 1, "{sql}");
+    })
+    .await;
 }
 
 #[tokio::test]

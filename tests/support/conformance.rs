@@ -4,6 +4,7 @@
 
 pub mod batches;
 pub mod change;
+pub mod damage;
 pub mod dead;
 pub mod fixtures;
 pub mod guards;

@@ -17,6 +17,7 @@ pub(super) async fn broker(config: &Config) -> Vec<DoctorFinding> {
             let advice = match error.code() {
                 Code::BrokerLogin => "compare user and password in `[broker] url` with the users of the broker",
                 Code::BrokerVhost => "compare the vhost in `[broker] url`, percent-encoded, with those of the broker",
+                Code::BrokerLimit => "close connections that are not used, or raise `max-connections` of the vhost",
                 _ => "check that it runs, and that `[broker] url` is right",
             };
             return vec![fault(CHECK, error.code(), error, advice)];

@@ -136,11 +136,11 @@ struct TurnedAway {
 /// Whether an error means that a write was refused; `None` while it may have taken effect. `unsettled`: an earlier send of
 /// the same write may have landed.
 fn turned_away(verdict: &Verdict<'_>, error: &CloudError, unsettled: bool) -> Option<TurnedAway> {
-    use Class::{Auth, Credential, Done, Held, Permanent, State, Throttled, Transient, Unknown};
+    use Class::{Account, Auth, Credential, Done, Held, Permanent, State, Throttled, Transient, Unknown};
     let (retry, unclassified) = match verdict.class {
         Throttled | Transient | State | Auth | Credential => (true, false),
         Unknown | Done => (false, true),
-        Permanent | Held => (false, false),
+        Permanent | Held | Account => (false, false),
     };
     // A refusal whose code the table does not know is one all the same, and is believed once a look after `settle` shows
     // no effect (API §D.4).

@@ -74,7 +74,7 @@ impl Deciding<'_> {
                         plan.calls.push(PlannedCall {
                             step: step.name.clone(),
                             operation: intended.operation,
-                            account: intended.account(&record.job).clone(),
+                            account: intended.operation.account(&record.job).clone(),
                             resource: intended.resource,
                             order_type: intended.order_type,
                         });

@@ -179,6 +179,13 @@ impl Deciding<'_> {
         if verdict.class == Class::Held {
             return self.held_back(message, error.retry_after);
         }
+        if verdict.class == Class::Account
+            && !self.record.has_written()
+            && let Some(operation) = error.operation
+        {
+            let account = operation.account(&self.record.job);
+            return self.park(Reason::AccountNotReady, format!("account {account}: {message}"));
+        }
         if verdict.class == Class::Permanent && !self.record.has_written() {
             let text = format!("{message}: {}", verdict.meaning);
             return match verdict.finding {

@@ -50,8 +50,13 @@ impl Deciding<'_> {
                     let finding = format!("{}: {meaning}", text.trim_end_matches('.'));
                     return self.refused(Reason::PreflightFailed, finding.clone(), vec![finding]);
                 }
-                if class == Some(Class::Held) && !self.record.has_written() && self.record.undo.is_none() {
-                    return self.park(Reason::CredentialRefused, format!("account {}: {text}", write.account));
+                let parks_for = match class {
+                    Some(Class::Held) => Some(Reason::CredentialRefused),
+                    Some(Class::Account) => Some(Reason::AccountNotReady),
+                    _ => None,
+                };
+                if let Some(reason) = parks_for.filter(|_| !self.record.has_written() && self.record.undo.is_none()) {
+                    return self.park(reason, format!("account {}: {text}", write.account));
                 }
                 let behind = action.and_then(|action| action.unforeseeable(&self.view(), code, !unclassified));
                 self.refused(Reason::RefusedByCloud, text, behind.map(str::to_owned).into_iter().collect())
@@ -103,7 +108,7 @@ impl Deciding<'_> {
         self.record.writes.push(Write {
             step: self.record.step.clone(),
             operation: intended.operation,
-            account: intended.account(&self.record.job).clone(),
+            account: intended.operation.account(&self.record.job).clone(),
             resource: intended.resource,
             order_type: intended.order_type,
             undo: self.record.undo.is_some(),

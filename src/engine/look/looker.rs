@@ -250,7 +250,10 @@ async fn optional<T>(
 fn refuses_to_tell(classes: &ErrorClasses, error: &CloudError) -> bool {
     match &error.failure {
         Failure::Refused { .. } => {
-            matches!(error.class(classes), Class::Permanent | Class::Unknown | Class::Done | Class::Held)
+            matches!(
+                error.class(classes),
+                Class::Permanent | Class::Unknown | Class::Done | Class::Held | Class::Account
+            )
         }
         // The budget of this worker holds it back; it goes out later.
         Failure::NotSent { .. } => error.retry_after.is_none(),

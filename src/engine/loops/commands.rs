@@ -5,7 +5,8 @@ use std::sync::Arc;
 use crate::domain::{AccountUid, JobUid};
 use crate::engine::decide::command::{Command, Declined, command};
 use crate::engine::guards::Pause;
-use crate::engine::loops::shared::{Engine, Moved};
+use crate::engine::loops::moved::Moved;
+use crate::engine::loops::shared::Engine;
 use crate::engine::ports::store::{Change, Committed, LeaseUse, StoreError};
 use crate::engine::record::{Mandate, Record};
 

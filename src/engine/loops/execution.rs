@@ -371,6 +371,13 @@ impl<'a> Execution<'a> {
             Err(error) if matches!(error.class(&engine.catalog.classes), Class::Auth | Class::Credential) => {
                 tracing::debug!(job.uid = %self.record.uid, account.uid = %write.account, %error, "a write was refused");
             }
+            // What the account lacks is refused to all its jobs alike; the log warns of the first that parks for it.
+            Err(error) if matches!(error.class(&engine.catalog.classes), Class::Account | Class::Held) => {
+                tracing::info!(
+                    job.uid = %self.record.uid, cloud.operation = %write.operation, account.uid = %write.account,
+                    resource.id = %write.resource, %error, "a write was refused"
+                );
+            }
             Err(error) => tracing::warn!(
                 job.uid = %self.record.uid, cloud.operation = %write.operation, account.uid = %write.account,
                 resource.id = %write.resource, %error, "a write failed"

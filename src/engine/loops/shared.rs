@@ -8,14 +8,15 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 
-use crate::clock::{Clock, earlier, until};
-use crate::domain::{EventType, InstanceId, JobId, JobUid, Kind, Live};
+use crate::clock::{Clock, earlier};
+use crate::domain::{EventType, JobUid, Live};
 use crate::engine::decide::decision::{Context, Decision, Next};
 use crate::engine::decide::event_routes::EventRoutes;
 use crate::engine::decide::parked_news::ParkedNews;
 use crate::engine::events::Announcer;
-use crate::engine::guards::{WINDOW, setting};
+use crate::engine::guards::WINDOW;
 use crate::engine::look::looker::{Looker, SharedReads};
+use crate::engine::loops::moved::Moved;
 use crate::engine::policy::Policy;
 use crate::engine::ports::action::Registry;
 use crate::engine::ports::cloud::Cloud;
@@ -24,7 +25,7 @@ use crate::engine::ports::mail::{Lane, Lanes};
 use crate::engine::ports::observe::Observer;
 use crate::engine::ports::store::{Admission, Change, LeaseUse, OutboundMessage, Store, StoreError};
 use crate::engine::receivers::Receivers;
-use crate::engine::record::{Ending, Record, State};
+use crate::engine::record::Record;
 use crate::workflow::{Catalog, Definition};
 
 /// The parts an engine is made of.
@@ -71,7 +72,7 @@ pub struct Engine {
     pinned: RwLock<HashMap<String, Arc<Definition>>>,
     routes: Mutex<EventRoutes>,
     receivers: Mutex<Receivers>,
-    parked_news: Mutex<ParkedNews>,
+    pub(super) parked_news: Mutex<ParkedNews>,
 }
 
 impl Deref for Engine {
@@ -105,80 +106,6 @@ impl TurnedBatches {
     /// Returns when one may have been added.
     pub async fn added(&self) {
         self.bell.notified().await;
-    }
-}
-
-/// What follows from a committed decision for metrics and the other loops.
-#[derive(Debug, Clone)]
-pub struct Moved {
-    /// The kind of the job.
-    pub kind: Kind,
-    /// The state it is in now.
-    pub state: State,
-    /// Its events, and those of other jobs in the same commit.
-    says: Vec<EventType>,
-    swept: bool,
-    limited: Option<&'static str>,
-    parked: Option<Parked>,
-    /// The jobs that have ended with it.
-    ended: Vec<Ended>,
-}
-
-/// A job that a decision has ended.
-#[derive(Debug, Clone)]
-struct Ended {
-    kind: Kind,
-    state: State,
-    batch: Option<JobUid>,
-    took: Duration,
-    /// How long after the hour that it waited for its effect was seen.
-    after_hour: Option<Duration>,
-}
-
-impl Ended {
-    /// `None` for a job that has not ended.
-    fn of(record: &Record) -> Option<Self> {
-        let at = record.phase.finished_at()?;
-        let hour = record.wait.as_ref().map(|wait| wait.expected_at);
-        Some(Self {
-            kind: record.job.kind,
-            state: record.state(),
-            batch: record.batch(),
-            took: until(record.accepted_at, at),
-            after_hour: hour.zip(record.effective_seen).map(|(hour, seen)| until(hour, seen)),
-        })
-    }
-}
-
-/// A job that a decision has parked, as the log tells of it.
-#[derive(Debug, Clone)]
-struct Parked {
-    uid: JobUid,
-    id: JobId,
-    instance: InstanceId,
-    half_done: bool,
-    ending: Ending,
-}
-
-impl Moved {
-    fn by(decision: &Decision) -> Self {
-        let Decision { record, says, also, .. } = decision;
-        let all = std::iter::once(record).chain(also.iter().map(|(other, _)| other));
-        Self {
-            ended: all.filter_map(Ended::of).collect(),
-            kind: record.job.kind,
-            state: record.state(),
-            says: says.iter().copied().chain(also.iter().map(|(_, said)| *said)).collect(),
-            swept: record.is_swept(),
-            limited: setting(record.job.kind).filter(|_| record.needs_approval()),
-            parked: record.phase.ending().filter(|_| says.contains(&EventType::Parked)).map(|ending| Parked {
-                uid: record.uid,
-                id: record.job.id.clone(),
-                instance: record.job.instance.id.clone(),
-                half_done: record.is_half_done(),
-                ending: ending.clone(),
-            }),
-        }
     }
 }
 
@@ -307,66 +234,5 @@ impl Engine {
     pub fn ring(&self) {
         self.hooks.notify_one();
         Lane::ALL.into_iter().for_each(|lane| self.mail.of(lane).notify_one());
-    }
-
-    fn tell_parked(&self, kind: Kind, Parked { uid, id, instance, half_done, ending }: &Parked) {
-        let alone = self.parked_news().add((ending.reason, *half_done), self.clock.uptime());
-        if alone {
-            // The first of many wakes the loop that tells of the others.
-            self.work.notify_one();
-            tracing::warn!(
-                job.uid = %uid, job.id = %id, job.kind = %kind, instance.id = %instance, job.reason = %ending.reason,
-                job.half_done = half_done, "a job is parked and needs a person: {}", ending.message
-            );
-        } else {
-            tracing::debug!(
-                job.uid = %uid, job.id = %id, job.kind = %kind, instance.id = %instance, job.reason = %ending.reason,
-                job.half_done = half_done, "a job is parked: {}", ending.message
-            );
-        }
-    }
-
-    /// Tells of the jobs that are parked for the same reason as one that was told of by itself. Returns after how long there may be
-    /// more of them.
-    pub fn tell_more_parked(&self) -> Option<Duration> {
-        let now = self.clock.uptime();
-        let mut news = self.parked_news();
-        for ((reason, half_done), jobs) in news.due(now) {
-            tracing::warn!(
-                jobs, job.reason = %reason, job.half_done = half_done,
-                "more jobs are parked and need a person: {jobs} for {reason}; see `crossgrant status`"
-            );
-        }
-        Some(news.next_due()?.saturating_sub(now))
-    }
-
-    fn parked_news(&self) -> MutexGuard<'_, ParkedNews> {
-        self.parked_news.lock().expect("no holder of this lock panics")
-    }
-
-    /// Counts a committed decision, warns if it needs a person, and notifies the loops that have work by it.
-    pub fn moved(&self, moved: &Moved) {
-        if let Some(parked) = &moved.parked {
-            self.tell_parked(moved.kind, parked);
-        }
-        for said in &moved.says {
-            self.observer.said(*said);
-        }
-        if !moved.says.is_empty() {
-            self.ring();
-        }
-        for Ended { kind, state, batch, took, after_hour } in &moved.ended {
-            if let Some(batch) = batch {
-                self.batches.add(*batch);
-            }
-            self.observer.ended(*kind, *state, *took, *after_hour);
-        }
-        if moved.swept {
-            self.hours.notify_one();
-        }
-        if let Some(setting) = moved.limited {
-            self.observer.limited(setting);
-        }
-        self.observer.moved(moved.kind, moved.state);
     }
 }

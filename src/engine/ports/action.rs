@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 
-use crate::domain::{AccountUid, CalledAs, InstanceType, Job, Operation, OrderType, Reason};
+use crate::domain::{InstanceType, Job, Operation, OrderType, Reason};
 use crate::engine::ports::cloud::{Answer, CloudError, ResourceWriter, TransitRouterWriter};
 use crate::engine::record::{Outcome, Record, Write};
 use crate::engine::seen::{Reads, Seen};
@@ -92,16 +92,6 @@ pub struct Intended {
     pub resource: String,
     /// The payer set; `None` where the operation sets none.
     pub order_type: Option<OrderType>,
-}
-
-impl Intended {
-    /// The account it is made as: the one of the job's two that the operation belongs to.
-    pub fn account<'a>(&self, job: &'a Job) -> &'a AccountUid {
-        match self.operation.called_as() {
-            CalledAs::TransitRouter => &job.cen.owner,
-            CalledAs::Resource | CalledAs::Either | CalledAs::Hub | CalledAs::Unsigned => &job.instance.owner,
-        }
-    }
 }
 
 /// How a step judges a look.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::domain::{AccountUid, Kind, Reason};
+use crate::domain::{AccountUid, JobUid, Kind, Reason};
 use crate::engine::record::State;
 
 /// Counts for the metrics.
@@ -29,6 +29,19 @@ pub struct Counts {
     /// Parked jobs, by reason and whether they are half done; without a reason those beyond [`PARKED_READ`], and those whose
     /// reason this program does not know.
     pub parked: BTreeMap<(Option<Reason>, bool), u64>,
+    /// The rows that this worker has met and cannot read.
+    pub unreadable: Vec<UnreadableRow>,
+}
+
+/// A row of a job or batch whose record this program cannot read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnreadableRow {
+    /// The uid of the job or batch.
+    pub uid: JobUid,
+    /// Whether it is a batch.
+    pub is_batch: bool,
+    /// Why it cannot be read.
+    pub why: String,
 }
 
 /// Of how many parked jobs the reason is read for [`Counts`], first of those that are half done. It is in the record alone, and

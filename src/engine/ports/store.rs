@@ -11,7 +11,7 @@ pub use crate::engine::ports::arrival::{
     Arrival, Message, Misfit, NewBatch, Rejected, RejectedMessage, Rejection, Taken, Whole,
 };
 pub use crate::engine::ports::change::{Admission, BatchChange, Change, Committed};
-pub use crate::engine::ports::counts::{Ages, Counts, Outlook, PARKED_READ};
+pub use crate::engine::ports::counts::{Ages, Counts, Outlook, PARKED_READ, UnreadableRow};
 pub use crate::engine::ports::filter::Filter;
 pub use crate::engine::ports::lease::{Claimed, LatestDue, Lease, LeaseUse, Turns};
 use crate::engine::ports::mail::Lane;
@@ -60,7 +60,7 @@ pub trait Store: Send + Sync + 'static {
     /// The batch with this uid, and its jobs counted.
     async fn batch(&self, uid: JobUid) -> Result<Option<(Batch, Tally)>, StoreError>;
 
-    /// Batches, the last accepted first, before the one that is named; all, or only those that have not ended.
+    /// Batches that can be read, the last accepted first, before the one that is named; all, or only those that have not ended.
     async fn batches(&self, open: bool, before: Option<JobUid>, limit: usize) -> Result<Vec<Batch>, StoreError>;
 
     /// The batches that requesters know by this id.
@@ -159,16 +159,16 @@ pub trait Store: Send + Sync + 'static {
     /// The job that a requester knows by this id.
     async fn find(&self, requester: &Requester, id: &JobId) -> Result<Option<Record>, StoreError>;
 
-    /// The jobs that requesters know by this id, of at most [`REQUESTERS_ASKED`] requesters.
+    /// The jobs that requesters know by this id, without those that cannot be read, of at most [`REQUESTERS_ASKED`] requesters.
     async fn find_by_id(&self, id: &JobId) -> Result<Vec<Record>, StoreError>;
 
-    /// The waiting jobs on this instance in this CEN, oldest first.
+    /// The waiting jobs on this instance in this CEN that can be read, oldest first.
     async fn waiting_on(&self, instance: &InstanceId, cen: &CenId) -> Result<Vec<Record>, StoreError>;
 
     /// The first job in the queue of an instance and its owner.
     async fn first_in_queue(&self, instance: &Instance) -> Result<Option<JobUid>, StoreError>;
 
-    /// A page of jobs, newest first. `reasons` of the filter only narrow the states that they can be found in: the reason is in
+    /// A page of jobs, newest first. One that cannot be read is left out, and the page has a further one instead. `reasons` of the filter only narrow the states that they can be found in: the reason is in
     /// the record alone, and [`Filter::matches`] tells.
     async fn list(&self, filter: &Filter) -> Result<Vec<Record>, StoreError>;
 
@@ -284,5 +284,10 @@ pub trait Store: Send + Sync + 'static {
     /// How many workers share the store, this one included, when they were last counted.
     fn workers(&self) -> u32 {
         1
+    }
+
+    /// How many rows this worker has met and cannot read.
+    fn unreadable(&self) -> usize {
+        0
     }
 }

@@ -130,10 +130,11 @@ fn a_schema_of_a_newer_program_is_refused() {
 /// A program cannot read a record with a word that it does not know. It must not come to that: it refuses a store whose schema it
 /// does not know, and says what to do. So with a word, a reason among them, add a migration to both stores, an empty one if nothing
 /// else changes, and a row here. Never edit the row of a released version.
-const WORDS: [(usize, u32, &str); 1] = [(
-    6,
-    6,
-    "queued running waiting parked completed planned failed superseded cancelled\n\
+const WORDS: [(usize, u32, &str); 2] = [
+    (
+        6,
+        6,
+        "queued running waiting parked completed planned failed superseded cancelled\n\
      done already-satisfied already-absent planned expired attached payer-differs not-granted payer-not-changeable \
      grant-gone overridden detached refused-by-policy preflight-failed refused-by-cloud credential-refused \
      superseded-by-newer cancelled-by-operator batch-stopped needs-approval restored gave-up half-done unknown-call invalid \
@@ -144,7 +145,23 @@ const WORDS: [(usize, u32, &str); 1] = [(
      refuse delete\n\
      apply plan\n\
      go-on stop",
-)];
+    ),
+    (
+        7,
+        7,
+        "queued running waiting parked completed planned failed superseded cancelled\n\
+     done already-satisfied already-absent planned expired attached payer-differs not-granted payer-not-changeable \
+     grant-gone overridden detached refused-by-policy preflight-failed refused-by-cloud credential-refused \
+     account-not-ready superseded-by-newer cancelled-by-operator batch-stopped needs-approval restored gave-up half-done unknown-call invalid \
+     id-reused dead-lettered too-many\n\
+     grant revoke payer-change\n\
+     VPC VBR CCN VPN ECR\n\
+     PayByCenOwner PayByResourceOwner\n\
+     refuse delete\n\
+     apply plan\n\
+     go-on stop",
+    ),
+];
 
 #[test]
 fn a_new_word_of_records_comes_with_a_migration() {

@@ -16,6 +16,7 @@ use crate::engine::batch::{Batch, Tally};
 use crate::engine::ports::store::{Arrival, BatchChange, Committed, Misfit, NewBatch, StoreError, Wakeup};
 use crate::store::judge::{self, StoredBatch};
 use crate::store::row;
+use crate::store::unreadable::{Page, UnreadableRows, further};
 
 const INSERT: &str =
     "INSERT INTO batches (uid, requester, batch_id, accepted_us, closes_us, members, terms, size, record, revision)
@@ -159,41 +160,57 @@ pub(super) async fn load(conn: &Connection, uid: JobUid) -> Result<Option<(Batch
     for row in conn.query(sql, &[&uid.0]).await? {
         states.insert(row::state(row.get(0))?, row.get::<_, i64>(1).unsigned_abs());
     }
-    Ok(Some((row::read_batch(found.get(0))?, Tally { members: count(found.get(1)), states })))
+    Ok(Some((row::read_batch(uid, found.get(0))?, Tally { members: count(found.get(1)), states })))
 }
 
 pub(super) async fn list(
     conn: &Connection,
+    rows: &UnreadableRows,
     open: bool,
-    before: Option<JobUid>,
-    limit: usize,
+    mut before: Option<JobUid>,
+    mut limit: usize,
 ) -> Result<Vec<Batch>, PgError> {
     let open = if open { " AND ended_us IS NULL" } else { "" };
-    let limit = row::limit(limit);
-    match before {
-        None => {
-            let sql =
-                format!("SELECT record FROM batches WHERE true{open} ORDER BY accepted_us DESC, uid DESC LIMIT $1");
-            many(conn, &sql, &[&limit]).await
-        }
-        Some(before) => {
-            let sql = format!(
-                "SELECT record FROM batches
-                 WHERE (accepted_us, uid) < (SELECT accepted_us, uid FROM batches WHERE uid = $2){open}
-                 ORDER BY accepted_us DESC, uid DESC LIMIT $1"
-            );
-            many(conn, &sql, &[&limit, &before.0]).await
-        }
+    let mut batches = Vec::new();
+    loop {
+        let most = row::limit(limit);
+        let page = match before {
+            None => {
+                let sql = format!(
+                    "SELECT uid, record FROM batches WHERE true{open} ORDER BY accepted_us DESC, uid DESC LIMIT $1"
+                );
+                many(conn, rows, &sql, &[&most]).await?
+            }
+            Some(before) => {
+                let sql = format!(
+                    "SELECT uid, record FROM batches
+                     WHERE (accepted_us, uid) < (SELECT accepted_us, uid FROM batches WHERE uid = $2){open}
+                     ORDER BY accepted_us DESC, uid DESC LIMIT $1"
+                );
+                many(conn, rows, &sql, &[&most, &before.0]).await?
+            }
+        };
+        let Some((last, missing)) = further(&mut batches, page, limit) else { return Ok(batches) };
+        (before, limit) = (Some(last), missing);
     }
 }
 
-pub(super) async fn by_id(conn: &Connection, id: &BatchId) -> Result<Vec<Batch>, PgError> {
-    many(conn, "SELECT record FROM batches WHERE batch_id = $1 ORDER BY requester LIMIT 100", &[&id.as_str()]).await
+pub(super) async fn by_id(conn: &Connection, rows: &UnreadableRows, id: &BatchId) -> Result<Vec<Batch>, PgError> {
+    let sql = "SELECT uid, record FROM batches WHERE batch_id = $1 ORDER BY requester LIMIT 100";
+    Ok(many(conn, rows, sql, &[&id.as_str()]).await?.into_iter().filter_map(|(_, batch)| batch).collect())
 }
 
-async fn many(conn: &Connection, sql: &str, values: Values<'_>) -> Result<Vec<Batch>, PgError> {
-    let rows = conn.query(sql, values).await?;
-    Ok(rows.iter().map(|row| row::read_batch(row.get(0))).collect::<Result<_, _>>()?)
+async fn many(
+    conn: &Connection,
+    unreadable: &UnreadableRows,
+    sql: &str,
+    values: Values<'_>,
+) -> Result<Page<Batch>, PgError> {
+    let read = |row: &tokio_postgres::Row| {
+        let uid = JobUid(row.get(0));
+        (uid, unreadable.batch(uid, row.get(1)))
+    };
+    Ok(conn.query(sql, values).await?.iter().map(read).collect())
 }
 
 /// Applies a change, whole or not at all.

@@ -14,6 +14,7 @@ use super::lease_clock::now_us;
 use crate::domain::{AccountUid, JobUid};
 use crate::engine::ports::store::{Claimed, LatestDue, Lease, Turns};
 use crate::store::row;
+use crate::store::unreadable::UnreadableRows;
 
 /// Whether the lease on a row has ended: by the caller's clock, `$2`; else by the time that may be trusted, `$12`, once the clock
 /// of the database has gone steadily for its length, `$13`. Then its holder, if it is alive, has prolonged it by that clock. One
@@ -115,11 +116,10 @@ const NEXT: &str = concat!(
 
 /// Leases jobs that are due, each requester in its turn.
 ///
-/// A row that cannot be read is leased too and left out, so that it is logged once in the time of a lease and does not hold
-/// up the jobs behind it.
+/// A row that cannot be read is leased too and left out, so that it does not hold up the jobs behind it.
 pub(super) async fn claim(
     conn: &Connection,
-    time: &DatabaseTime,
+    (time, unreadable): (&DatabaseTime, &UnreadableRows),
     holder: &str,
     now: Timestamp,
     until: Timestamp,
@@ -161,13 +161,10 @@ pub(super) async fn claim(
         let (found, alone) = (rows.len(), rows.first().is_none_or(|row| row.get::<_, i64>("requesters") == 1));
         for row in rows {
             let uid = JobUid(row.get(0));
-            match row::read(uid, row.get(1)) {
-                Ok(record) => {
-                    *in_work.entry(record.requester.clone()).or_default() += 1;
-                    let lease = Lease { holder: holder.to_owned(), token: row.get(2), until };
-                    claimed.push(Claimed { record, lease });
-                }
-                Err(error) => tracing::error!(job.uid = %uid, %error, "cannot read a job that is due; leaves it out"),
+            if let Some(record) = unreadable.job(uid, row.get(1)) {
+                *in_work.entry(record.requester.clone()).or_default() += 1;
+                let lease = Lease { holder: holder.to_owned(), token: row.get(2), until };
+                claimed.push(Claimed { record, lease });
             }
         }
         leased += found;

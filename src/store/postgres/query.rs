@@ -6,9 +6,10 @@ use uuid::Uuid;
 use super::connection::{Connection, Values};
 use super::error::PgError;
 use crate::domain::{CenId, InstanceId, JobId, JobUid, Requester};
-use crate::engine::ports::store::{Filter, REQUESTERS_ASKED};
+use crate::engine::ports::store::{Filter, REQUESTERS_ASKED, UnreadableRow};
 use crate::engine::record::{Record, State};
 use crate::store::row;
+use crate::store::unreadable::{Page, Table, UnreadableRows, further};
 
 pub(super) async fn load(conn: &Connection, uid: JobUid) -> Result<Option<Record>, PgError> {
     let row = conn.query_opt("SELECT record FROM jobs WHERE uid = $1", &[&uid.0]).await?;
@@ -18,10 +19,11 @@ pub(super) async fn load(conn: &Connection, uid: JobUid) -> Result<Option<Record
 pub(super) async fn find(conn: &Connection, requester: &Requester, id: &JobId) -> Result<Option<Record>, PgError> {
     let sql = "SELECT j.uid, j.record FROM keys k JOIN jobs j ON j.uid = k.uid
         WHERE k.requester = $1 AND k.job_id = $2";
-    Ok(many(conn, sql, &[&requester.as_str(), &id.as_str()]).await?.pop())
+    let row = conn.query_opt(sql, &[&requester.as_str(), &id.as_str()]).await?;
+    Ok(row.map(|row| row::read(JobUid(row.get(0)), row.get(1))).transpose()?)
 }
 
-pub(super) async fn find_by_id(conn: &Connection, id: &JobId) -> Result<Vec<Record>, PgError> {
+pub(super) async fn find_by_id(conn: &Connection, rows: &UnreadableRows, id: &JobId) -> Result<Vec<Record>, PgError> {
     // The index is by requester first: one step for each of them, not for each job.
     let sql = "WITH RECURSIVE requesters (name, number) AS (
             SELECT min(requester), 1 FROM keys
@@ -32,29 +34,65 @@ pub(super) async fn find_by_id(conn: &Connection, id: &JobId) -> Result<Vec<Reco
         JOIN keys k ON k.requester = name AND k.job_id = $2
         JOIN jobs j ON j.uid = k.uid";
     let most = i32::try_from(REQUESTERS_ASKED).unwrap_or(i32::MAX);
-    many(conn, sql, &[&most, &id.as_str()]).await
+    Ok(readable(many(conn, rows, sql, &[&most, &id.as_str()]).await?))
 }
 
-pub(super) async fn waiting_on(conn: &Connection, instance: &InstanceId, cen: &CenId) -> Result<Vec<Record>, PgError> {
+pub(super) async fn waiting_on(
+    conn: &Connection,
+    rows: &UnreadableRows,
+    instance: &InstanceId,
+    cen: &CenId,
+) -> Result<Vec<Record>, PgError> {
     let sql = "SELECT uid, record FROM jobs WHERE state = 'waiting' AND instance_id = $1 AND cen_id = $2
         ORDER BY accepted_us, uid";
-    many(conn, sql, &[&instance.as_str(), &cen.as_str()]).await
+    Ok(readable(many(conn, rows, sql, &[&instance.as_str(), &cen.as_str()]).await?))
 }
 
-pub(super) async fn list(conn: &Connection, filter: &Filter) -> Result<Vec<Record>, PgError> {
-    let Some(states) = filter.possible_states() else { return in_state(conn, filter, None).await };
-    // For one state the rows come from an index in order, up to the limit. One query for several would sort all of them.
-    let mut records = Vec::new();
-    for state in states {
-        records.extend(in_state(conn, filter, Some(state)).await?);
+pub(super) async fn list(conn: &Connection, rows: &UnreadableRows, filter: &Filter) -> Result<Vec<Record>, PgError> {
+    let (mut filter, mut records) = (filter.clone(), Vec::new());
+    loop {
+        let page = page(conn, rows, &filter).await?;
+        let Some((last, missing)) = further(&mut records, page, filter.limit) else { return Ok(records) };
+        (filter.before, filter.limit) = (Some(last), missing);
     }
-    records.sort_unstable_by_key(|record| std::cmp::Reverse(record.uid));
-    records.dedup_by_key(|record| record.uid);
-    records.truncate(filter.limit);
-    Ok(records)
 }
 
-async fn in_state(conn: &Connection, filter: &Filter, state: Option<State>) -> Result<Vec<Record>, PgError> {
+async fn page(conn: &Connection, rows: &UnreadableRows, filter: &Filter) -> Result<Page<Record>, PgError> {
+    let Some(states) = filter.possible_states() else { return in_state(conn, rows, filter, None).await };
+    // For one state the rows come from an index in order, up to the limit. One query for several would sort all of them.
+    let mut page = Vec::new();
+    for state in states {
+        page.extend(in_state(conn, rows, filter, Some(state)).await?);
+    }
+    page.sort_unstable_by_key(|(uid, _)| std::cmp::Reverse(*uid));
+    page.dedup_by_key(|(uid, _)| *uid);
+    page.truncate(filter.limit);
+    Ok(page)
+}
+
+/// Reads the rows once more that could not be read, in case they were mended or are gone.
+pub(super) async fn unreadable(conn: &Connection, rows: &UnreadableRows) -> Result<Vec<UnreadableRow>, PgError> {
+    for (table, sql) in [
+        (Table::Jobs, "SELECT record FROM jobs WHERE uid = $1"),
+        (Table::Batches, "SELECT record FROM batches WHERE uid = $1"),
+    ] {
+        for uid in rows.of(table) {
+            match (table, conn.query_opt(sql, &[&uid.0]).await?) {
+                (_, None) => rows.gone(table, uid),
+                (Table::Jobs, Some(row)) => drop(rows.job(uid, row.get(0))),
+                (Table::Batches, Some(row)) => drop(rows.batch(uid, row.get(0))),
+            }
+        }
+    }
+    Ok(rows.all())
+}
+
+async fn in_state(
+    conn: &Connection,
+    rows: &UnreadableRows,
+    filter: &Filter,
+    state: Option<State>,
+) -> Result<Page<Record>, PgError> {
     let mut clauses = Clauses::default();
     let (from, uid) = match &filter.label {
         Some((name, value)) => {
@@ -106,7 +144,7 @@ async fn in_state(conn: &Connection, filter: &Filter, state: Option<State>) -> R
     values.push(Box::new(row::limit(filter.limit)));
     let sql = format!("SELECT j.uid, j.record FROM {from} WHERE true{sql} ORDER BY {uid} DESC LIMIT ${}", values.len());
     let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| &**value as &(dyn ToSql + Sync)).collect();
-    many(conn, &sql, &values).await
+    many(conn, rows, &sql, &values).await
 }
 
 /// Conditions, each with the value of its parameter.
@@ -123,8 +161,19 @@ impl<'a> Clauses<'a> {
     }
 }
 
-async fn many(conn: &Connection, sql: &str, values: Values<'_>) -> Result<Vec<Record>, PgError> {
-    let rows = conn.query(sql, values).await?;
-    let read = |row: &tokio_postgres::Row| row::read(JobUid(row.get::<_, Uuid>(0)), row.get(1));
-    Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
+async fn many(
+    conn: &Connection,
+    unreadable: &UnreadableRows,
+    sql: &str,
+    values: Values<'_>,
+) -> Result<Page<Record>, PgError> {
+    let read = |row: &tokio_postgres::Row| {
+        let uid = JobUid(row.get::<_, Uuid>(0));
+        (uid, unreadable.job(uid, row.get(1)))
+    };
+    Ok(conn.query(sql, values).await?.iter().map(read).collect())
+}
+
+fn readable(page: Page<Record>) -> Vec<Record> {
+    page.into_iter().filter_map(|(_, record)| record).collect()
 }

@@ -9,6 +9,7 @@ use crate::domain::{InstanceId, JobUid};
 use crate::engine::ports::store::Group;
 use crate::engine::record::Record;
 use crate::store::row;
+use crate::store::unreadable::UnreadableRows;
 
 pub(super) async fn next(conn: &Connection) -> Result<Option<Timestamp>, PgError> {
     let row = conn.query_one("SELECT min(due_us) FROM jobs WHERE swept AND due_us IS NOT NULL", &[]).await?;
@@ -27,10 +28,11 @@ pub(super) async fn groups(conn: &Connection, now: Timestamp) -> Result<Vec<(Gro
 }
 
 /// A page of a group, by instance id and uid: the cloud's answers are matched in this order, and the next page begins at
-/// the right job although jobs of this one have left. A row that cannot be read is logged and left out, so that it does
-/// not hold up the others.
+/// the right job although jobs of this one have left. A row that cannot be read is left out, so that it does not hold up
+/// the others.
 pub(super) async fn page(
     conn: &Connection,
+    unreadable: &UnreadableRows,
     group: &Group,
     now: Timestamp,
     after: Option<&(InstanceId, JobUid)>,
@@ -46,12 +48,7 @@ pub(super) async fn page(
     let mut page = Vec::new();
     for row in conn.query(sql, &[&owner, &cen, &kind, &instance, &uid, &now, &limit]).await? {
         let uid = JobUid(row.get(0));
-        match row::read(uid, row.get(1)) {
-            Ok(record) => page.push(record),
-            Err(error) => {
-                tracing::error!(job.uid = %uid, %error, "cannot read a job that is due for the sweep; leaves it out")
-            }
-        }
+        page.extend(unreadable.job(uid, row.get(1)));
     }
     Ok(page)
 }

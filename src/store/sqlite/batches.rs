@@ -12,6 +12,7 @@ use crate::engine::batch::{Batch, Tally};
 use crate::engine::ports::store::{BatchChange, Committed, Misfit, NewBatch, StoreError};
 use crate::engine::record::{Origin, State};
 use crate::store::judge::{self, StoredBatch};
+use crate::store::unreadable::{Page, UnreadableRows, further};
 
 /// Gets a job into its batch, which it makes if it is the first. `Some` changes nothing.
 pub(super) fn join(conn: &Connection, new: &NewBatch) -> Result<Option<Misfit>, StoreError> {
@@ -90,45 +91,60 @@ pub(super) fn load(conn: &Connection, uid: JobUid) -> Result<Option<(Batch, Tall
     while let Some(row) = rows.next()? {
         states.insert(row::state(&row.get::<_, String>(0)?)?, row.get::<_, i64>(1)?.unsigned_abs());
     }
-    Ok(Some((row::read_batch(&text)?, Tally { members, states })))
+    Ok(Some((row::read_batch(uid, &text)?, Tally { members, states })))
 }
 
 pub(super) fn list(
     conn: &Connection,
+    rows: &UnreadableRows,
     open: bool,
-    before: Option<JobUid>,
-    limit: usize,
+    mut before: Option<JobUid>,
+    mut limit: usize,
 ) -> Result<Vec<Batch>, StoreError> {
     let open = if open { " AND ended_us IS NULL" } else { "" };
-    let limit = row::limit(limit);
-    match before {
-        None => {
-            let sql = format!("SELECT record FROM batches WHERE 1{open} ORDER BY accepted_us DESC, uid DESC LIMIT ?1");
-            many(conn, &sql, [limit])
-        }
-        Some(before) => {
-            let sql = format!(
-                "SELECT record FROM batches
-                 WHERE (accepted_us, uid) < (SELECT accepted_us, uid FROM batches WHERE uid = ?2){open}
-                 ORDER BY accepted_us DESC, uid DESC LIMIT ?1"
-            );
-            many(conn, &sql, params![limit, Uid(before)])
-        }
+    let mut batches = Vec::new();
+    loop {
+        let most = row::limit(limit);
+        let page = match before {
+            None => {
+                let sql = format!(
+                    "SELECT uid, record FROM batches WHERE 1{open} ORDER BY accepted_us DESC, uid DESC LIMIT ?1"
+                );
+                many(conn, rows, &sql, [most])?
+            }
+            Some(before) => {
+                let sql = format!(
+                    "SELECT uid, record FROM batches
+                     WHERE (accepted_us, uid) < (SELECT accepted_us, uid FROM batches WHERE uid = ?2){open}
+                     ORDER BY accepted_us DESC, uid DESC LIMIT ?1"
+                );
+                many(conn, rows, &sql, params![most, Uid(before)])?
+            }
+        };
+        let Some((last, missing)) = further(&mut batches, page, limit) else { return Ok(batches) };
+        (before, limit) = (Some(last), missing);
     }
 }
 
-pub(super) fn by_id(conn: &Connection, id: &BatchId) -> Result<Vec<Batch>, StoreError> {
-    many(conn, "SELECT record FROM batches WHERE batch_id = ?1 ORDER BY requester LIMIT 100", [id.as_str()])
+pub(super) fn by_id(conn: &Connection, rows: &UnreadableRows, id: &BatchId) -> Result<Vec<Batch>, StoreError> {
+    let sql = "SELECT uid, record FROM batches WHERE batch_id = ?1 ORDER BY requester LIMIT 100";
+    Ok(many(conn, rows, sql, [id.as_str()])?.into_iter().filter_map(|(_, batch)| batch).collect())
 }
 
-fn many(conn: &Connection, sql: &str, params: impl Params) -> Result<Vec<Batch>, StoreError> {
+fn many(
+    conn: &Connection,
+    unreadable: &UnreadableRows,
+    sql: &str,
+    params: impl Params,
+) -> Result<Page<Batch>, StoreError> {
     let mut statement = conn.prepare_cached(sql)?;
     let mut rows = statement.query(params)?;
-    let mut batches = Vec::new();
+    let mut page = Vec::new();
     while let Some(row) = rows.next()? {
-        batches.push(row::read_batch(&row.get::<_, String>(0)?)?);
+        let uid = row.get::<_, Uid>(0)?.0;
+        page.push((uid, unreadable.batch(uid, &row.get::<_, String>(1)?)));
     }
-    Ok(batches)
+    Ok(page)
 }
 
 /// Applies a change, whole or not at all.

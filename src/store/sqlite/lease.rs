@@ -10,13 +10,14 @@ use super::row::{self, Uid};
 use super::turns;
 use crate::domain::AccountUid;
 use crate::engine::ports::store::{Claimed, LatestDue, Lease, StoreError, Turns};
+use crate::store::unreadable::UnreadableRows;
 
 /// Leases jobs that are due, each requester in its turn.
 ///
-/// A row that cannot be read is leased too and left out, so that it is logged once in the time of a lease and does not hold
-/// up the jobs behind it.
+/// A row that cannot be read is leased too and left out, so that it does not hold up the jobs behind it.
 pub(super) fn claim(
     conn: &Connection,
+    unreadable: &UnreadableRows,
     holder: &str,
     now: Timestamp,
     until: Timestamp,
@@ -32,9 +33,8 @@ pub(super) fn claim(
     for uid in next {
         let leased = params![Uid(uid), holder, row::not_before(until)];
         let (token, text) = lease.query_row(leased, |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))?;
-        match row::read(uid, &text) {
-            Ok(record) => claimed.push(Claimed { record, lease: Lease { holder: holder.to_owned(), token, until } }),
-            Err(error) => tracing::error!(job.uid = %uid, %error, "cannot read a job that is due; leaves it out"),
+        if let Some(record) = unreadable.job(uid, &text) {
+            claimed.push(Claimed { record, lease: Lease { holder: holder.to_owned(), token, until } });
         }
     }
     Ok(claimed)

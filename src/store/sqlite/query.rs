@@ -5,8 +5,9 @@ use rusqlite::{Connection, OptionalExtension as _, Params, params_from_iter};
 
 use super::row::{self, Uid};
 use crate::domain::{CenId, InstanceId, JobId, JobUid, Requester};
-use crate::engine::ports::store::{Filter, REQUESTERS_ASKED, StoreError};
+use crate::engine::ports::store::{Filter, REQUESTERS_ASKED, StoreError, UnreadableRow};
 use crate::engine::record::{Record, State};
+use crate::store::unreadable::{Page, Table, UnreadableRows, further};
 
 pub(super) fn load(conn: &Connection, uid: JobUid) -> Result<Option<Record>, StoreError> {
     let text = conn
@@ -24,7 +25,7 @@ pub(super) fn find(conn: &Connection, requester: &Requester, id: &JobId) -> Resu
     uid.map_or(Ok(None), |uid| load(conn, uid.0))
 }
 
-pub(super) fn find_by_id(conn: &Connection, id: &JobId) -> Result<Vec<Record>, StoreError> {
+pub(super) fn find_by_id(conn: &Connection, rows: &UnreadableRows, id: &JobId) -> Result<Vec<Record>, StoreError> {
     // The index is by requester first: one step for each of them, not for each job.
     let sql = "WITH RECURSIVE requesters (name) AS (
             SELECT min(requester) FROM keys
@@ -34,32 +35,66 @@ pub(super) fn find_by_id(conn: &Connection, id: &JobId) -> Result<Vec<Record>, S
         SELECT j.uid, j.record FROM requesters
         CROSS JOIN keys k ON k.requester = name AND k.job_id = ?2
         CROSS JOIN jobs j ON j.uid = k.uid";
-    many(conn, sql, (REQUESTERS_ASKED, id.as_str()))
+    Ok(readable(many(conn, rows, sql, (REQUESTERS_ASKED, id.as_str()))?))
 }
 
-pub(super) fn waiting_on(conn: &Connection, instance: &InstanceId, cen: &CenId) -> Result<Vec<Record>, StoreError> {
-    many(
-        conn,
-        "SELECT uid, record FROM jobs WHERE state = 'waiting' AND instance_id = ?1 AND cen_id = ?2
-         ORDER BY accepted_us, uid",
-        [instance.as_str(), cen.as_str()],
-    )
+pub(super) fn waiting_on(
+    conn: &Connection,
+    rows: &UnreadableRows,
+    instance: &InstanceId,
+    cen: &CenId,
+) -> Result<Vec<Record>, StoreError> {
+    let sql = "SELECT uid, record FROM jobs WHERE state = 'waiting' AND instance_id = ?1 AND cen_id = ?2
+         ORDER BY accepted_us, uid";
+    Ok(readable(many(conn, rows, sql, [instance.as_str(), cen.as_str()])?))
 }
 
-pub(super) fn list(conn: &Connection, filter: &Filter) -> Result<Vec<Record>, StoreError> {
-    let Some(states) = filter.possible_states() else { return in_state(conn, filter, None) };
-    // For one state the rows come from an index in order, up to the limit. One query for several would sort all of them.
-    let mut records = Vec::new();
-    for state in states {
-        records.extend(in_state(conn, filter, Some(state))?);
+pub(super) fn list(conn: &Connection, rows: &UnreadableRows, filter: &Filter) -> Result<Vec<Record>, StoreError> {
+    let (mut filter, mut records) = (filter.clone(), Vec::new());
+    loop {
+        let page = page(conn, rows, &filter)?;
+        let Some((last, missing)) = further(&mut records, page, filter.limit) else { return Ok(records) };
+        (filter.before, filter.limit) = (Some(last), missing);
     }
-    records.sort_unstable_by_key(|record| std::cmp::Reverse(record.uid));
-    records.dedup_by_key(|record| record.uid);
-    records.truncate(filter.limit);
-    Ok(records)
 }
 
-fn in_state(conn: &Connection, filter: &Filter, state: Option<State>) -> Result<Vec<Record>, StoreError> {
+fn page(conn: &Connection, rows: &UnreadableRows, filter: &Filter) -> Result<Page<Record>, StoreError> {
+    let Some(states) = filter.possible_states() else { return in_state(conn, rows, filter, None) };
+    // For one state the rows come from an index in order, up to the limit. One query for several would sort all of them.
+    let mut page = Vec::new();
+    for state in states {
+        page.extend(in_state(conn, rows, filter, Some(state))?);
+    }
+    page.sort_unstable_by_key(|(uid, _)| std::cmp::Reverse(*uid));
+    page.dedup_by_key(|(uid, _)| *uid);
+    page.truncate(filter.limit);
+    Ok(page)
+}
+
+/// Reads the rows once more that could not be read, in case they were mended or are gone.
+pub(super) fn unreadable(conn: &Connection, rows: &UnreadableRows) -> Result<Vec<UnreadableRow>, StoreError> {
+    for (table, sql) in [
+        (Table::Jobs, "SELECT record FROM jobs WHERE uid = ?1"),
+        (Table::Batches, "SELECT record FROM batches WHERE uid = ?1"),
+    ] {
+        for uid in rows.of(table) {
+            let text = conn.prepare_cached(sql)?.query_row([Uid(uid)], |row| row.get::<_, String>(0)).optional()?;
+            match (table, text) {
+                (_, None) => rows.gone(table, uid),
+                (Table::Jobs, Some(text)) => drop(rows.job(uid, &text)),
+                (Table::Batches, Some(text)) => drop(rows.batch(uid, &text)),
+            }
+        }
+    }
+    Ok(rows.all())
+}
+
+fn in_state(
+    conn: &Connection,
+    rows: &UnreadableRows,
+    filter: &Filter,
+    state: Option<State>,
+) -> Result<Page<Record>, StoreError> {
     let uid = if filter.label.is_some() { "l.uid" } else { "j.uid" };
     let mut clauses = Clauses::default();
     let from = match &filter.label {
@@ -113,7 +148,7 @@ fn in_state(conn: &Connection, filter: &Filter, state: Option<State>) -> Result<
     }
     values.push(Value::Integer(row::limit(filter.limit)));
     let sql = format!("SELECT j.uid, j.record FROM {from} WHERE 1{sql} ORDER BY {uid} DESC LIMIT ?");
-    many(conn, &sql, params_from_iter(values))
+    many(conn, rows, &sql, params_from_iter(values))
 }
 
 /// Conditions of which only the first may choose the index. SQLite does not know how many rows share a value; the `+`
@@ -145,12 +180,22 @@ impl Clauses {
     }
 }
 
-fn many(conn: &Connection, sql: &str, params: impl Params) -> Result<Vec<Record>, StoreError> {
+fn many(
+    conn: &Connection,
+    unreadable: &UnreadableRows,
+    sql: &str,
+    params: impl Params,
+) -> Result<Page<Record>, StoreError> {
     let mut statement = conn.prepare_cached(sql)?;
     let mut rows = statement.query(params)?;
-    let mut records = Vec::new();
+    let mut page = Vec::new();
     while let Some(row) = rows.next()? {
-        records.push(row::read(row.get::<_, Uid>(0)?.0, &row.get::<_, String>(1)?)?);
+        let uid = row.get::<_, Uid>(0)?.0;
+        page.push((uid, unreadable.job(uid, &row.get::<_, String>(1)?)));
     }
-    Ok(records)
+    Ok(page)
+}
+
+fn readable(page: Page<Record>) -> Vec<Record> {
+    page.into_iter().filter_map(|(_, record)| record).collect()
 }

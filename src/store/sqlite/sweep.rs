@@ -7,6 +7,7 @@ use super::row::{self, Uid};
 use crate::domain::{InstanceId, JobUid};
 use crate::engine::ports::store::{Group, StoreError};
 use crate::engine::record::Record;
+use crate::store::unreadable::UnreadableRows;
 
 pub(super) fn next(conn: &Connection) -> Result<Option<Timestamp>, StoreError> {
     let next: Option<i64> = conn
@@ -33,10 +34,11 @@ pub(super) fn groups(conn: &Connection, now: Timestamp) -> Result<Vec<(Group, us
 }
 
 /// A page of a group, by instance id and uid: the cloud's answers are matched in this order, and the next page begins at
-/// the right job although jobs of this one have left. A row that cannot be read is logged and left out, so that it does
-/// not hold up the others.
+/// the right job although jobs of this one have left. A row that cannot be read is left out, so that it does not hold up
+/// the others.
 pub(super) fn page(
     conn: &Connection,
+    unreadable: &UnreadableRows,
     group: &Group,
     now: Timestamp,
     after: Option<&(InstanceId, JobUid)>,
@@ -64,12 +66,7 @@ pub(super) fn page(
     let mut page = Vec::new();
     while let Some(row) = rows.next()? {
         let uid = row.get::<_, Uid>(0)?.0;
-        match row::read(uid, row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?) {
-            Ok(record) => page.push(record),
-            Err(error) => {
-                tracing::error!(job.uid = %uid, %error, "cannot read a job that is due for the sweep; leaves it out")
-            }
-        }
+        page.extend(unreadable.job(uid, row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?));
     }
     Ok(page)
 }

@@ -14,8 +14,14 @@ use crate::engine::ports::store::{Ages, Counts};
 use crate::engine::record::State;
 
 /// The reasons for which jobs are parked: each has a gauge at 0 from the start.
-const PARKING: [Reason; 5] =
-    [Reason::NeedsApproval, Reason::CredentialRefused, Reason::GaveUp, Reason::HalfDone, Reason::UnknownCall];
+const PARKING: [Reason; 6] = [
+    Reason::NeedsApproval,
+    Reason::CredentialRefused,
+    Reason::AccountNotReady,
+    Reason::GaveUp,
+    Reason::HalfDone,
+    Reason::UnknownCall,
+];
 
 pub(super) struct Stored {
     usable: Gauge,
@@ -32,6 +38,7 @@ pub(super) struct Stored {
     undeliverable: Gauge,
     oldest: Family<Labels<1>, Seconds>,
     overdue: Gauge,
+    unreadable: Gauge,
     unpublished: Seconds,
     batches: Gauge,
     oldest_batch: Seconds,
@@ -87,6 +94,11 @@ impl Stored {
                 Family::default(),
             ),
             overdue: metric(r, "overdue_jobs", "Waiting jobs whose payer should be in force for hours and is not"),
+            unreadable: metric(
+                r,
+                "unreadable_rows",
+                "Jobs and batches in the store that this worker has met and cannot read",
+            ),
             unpublished: seconds(
                 r,
                 "outbox_oldest_age",
@@ -143,6 +155,7 @@ impl Stored {
         self.failed.set(signed(counts.failed));
         self.undeliverable.set(signed(counts.undeliverable));
         self.rejected.set(signed(counts.rejected));
+        self.unreadable.set(signed(counts.unreadable.len() as u64));
         self.paused.set(signed(counts.paused));
         self.held.set(signed(counts.held.values().sum()));
         for reason in PARKING.into_iter().map(Some).chain([None]) {

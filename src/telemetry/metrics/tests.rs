@@ -4,21 +4,22 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::clock::ManualClock;
-use crate::domain::{AccountUid, EventType, Kind, Operation, Reason};
+use crate::domain::{AccountUid, EventType, JobUid, Kind, Operation, Reason};
 use crate::engine::batch::BatchOutcome;
 use crate::engine::ports::account::{RefusedCredential, Standing};
-use crate::engine::ports::store::{Ages, Counts};
+use crate::engine::ports::store::{Ages, Counts, UnreadableRow};
 use crate::engine::record::State;
 use crate::workflow::Class;
 
 /// Every metric: its name, type, unit and labels. tests/packaging holds alerts and dashboard against it.
-const NAMES: [(&str, &str, &str, &str); 55] = [
+const NAMES: [(&str, &str, &str, &str); 56] = [
     ("crossgrant_jobs", "gauge", "", "kind state"),
     ("crossgrant_job_transitions", "counter", "", "kind state"),
     ("crossgrant_jobs_limited", "counter", "", "limit"),
     ("crossgrant_paused_accounts", "gauge", "", ""),
     ("crossgrant_held_jobs", "gauge", "", ""),
     ("crossgrant_parked_jobs", "gauge", "", "reason half_done"),
+    ("crossgrant_unreadable_rows", "gauge", "", ""),
     ("crossgrant_messages_taken", "counter", "", "what"),
     ("crossgrant_messages_rejected", "gauge", "", ""),
     ("crossgrant_step_attempts", "counter", "", "kind step what"),
@@ -102,8 +103,19 @@ fn rendered() -> String {
         ((Some(Reason::Attached), false), 2),
     ];
     let parked = parked.into();
-    let counts =
-        Counts { jobs, outbox: 7, refused: 5, failed: 8, undeliverable: 1, rejected: 4, paused: 2, held, parked };
+    let row = |n| UnreadableRow { uid: JobUid(uuid::Uuid::from_u128(n)), is_batch: false, why: String::new() };
+    let counts = Counts {
+        jobs,
+        outbox: 7,
+        refused: 5,
+        failed: 8,
+        undeliverable: 1,
+        rejected: 4,
+        paused: 2,
+        held,
+        parked,
+        unreadable: (1..=12).map(row).collect(),
+    };
     let ages = Ages {
         oldest: [(State::Waiting, at("2026-11-21T09:30:00Z"))].into(),
         overdue: 8,
@@ -213,6 +225,8 @@ fn what_was_heard_is_said() {
         "crossgrant_parked_jobs{reason=\"half-done\",half_done=\"true\"} 3",
         "crossgrant_parked_jobs{reason=\"credential-refused\",half_done=\"false\"} 0",
         "crossgrant_parked_jobs{reason=\"other\",half_done=\"false\"} 3",
+        "crossgrant_parked_jobs{reason=\"account-not-ready\",half_done=\"false\"} 0",
+        "crossgrant_unreadable_rows 12",
         "crossgrant_messages_taken_total{what=\"new\"} 1",
         "crossgrant_messages_rejected 4",
         "crossgrant_step_attempts_total{kind=\"payer-change\",step=\"modify-grant\",what=\"write\"} 1",

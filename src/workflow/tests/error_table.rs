@@ -1,6 +1,6 @@
 use super::shown;
 use crate::document::Problem;
-use crate::workflow::Class::{Auth, Credential, Done, Held, Permanent, State, Throttled, Transient};
+use crate::workflow::Class::{Account, Auth, Credential, Done, Held, Permanent, State, Throttled, Transient};
 use crate::workflow::{Class, Effect, ErrorClasses, HttpStatus};
 
 const EMBEDDED: &str = include_str!("../../../workflows/errors.toml");
@@ -114,8 +114,8 @@ const TABLE: &[(&str, u16, &str, Class)] = &[
     ("metadata", 503, "", Transient),
     (MODIFY, 400, "OperationUnsupported.action", Permanent),
     (GRANT, 400, "Invalid.Grant", Permanent),
-    (GRANT, 400, "USER_NOT_OPEN_TR_SERVICE", Permanent),
-    (GRANT, 400, "Forbidden.TransitRouterServiceExpired", Permanent),
+    (GRANT, 400, "USER_NOT_OPEN_TR_SERVICE", Account),
+    (GRANT, 400, "Forbidden.TransitRouterServiceExpired", Account),
     (GRANT, 404, "QuotaExceeded.CbnGrantRules", Permanent),
     (GRANT, 400, "QuotaExceeded", Permanent),
     (MODIFY, 400, "IdempotentParameterMismatch", Permanent),
@@ -257,7 +257,7 @@ fn each_mistake_is_found_on_its_line() {
             "\"stat\"",
             &[
                 "3: `class` cannot be `stat`; did you mean `state`? (known: `throttled`, `transient`, `state`, `auth`, `credential`, \
-             `held`, `done`, `permanent`, `unknown`)",
+             `held`, `account`, `done`, `permanent`, `unknown`)",
             ],
         ),
         ("effect = \"none\"\n", "", &["1: `effect` is missing in `[[class]]`"]),
@@ -273,7 +273,7 @@ fn each_mistake_is_found_on_its_line() {
 }
 
 #[test]
-fn what_is_held_is_named_and_nothing_found_but_by_calls_about_an_instance() {
+fn what_is_held_or_lacking_is_named_and_nothing_found_but_by_calls_about_an_instance() {
     let load = |class: &str, rest: &str| {
         let text = format!(
             "[[class]]\ncode = \"X\"\nclass = \"{class}\"\n{rest}\neffect = \"none\"\nmeaning = \"m\"\ndo = \"d\"\n"
@@ -305,6 +305,18 @@ fn what_is_held_is_named_and_nothing_found_but_by_calls_about_an_instance() {
     }
     let said = "my.toml:4: `finding` cannot be `cen` (known: `instance`) [workflow-bad-value]";
     assert_eq!(load("permanent", "finding = \"cen\""), Err(vec![said.to_owned()]));
+    let account = |code: &str, effect: &str| {
+        let text =
+            format!("[[class]]\n{code}\nclass = \"account\"\neffect = \"{effect}\"\nmeaning = \"m\"\ndo = \"d\"\n");
+        let table = ErrorClasses::load(EMBEDDED, Some(("my.toml", &text)));
+        table.map(drop).map_err(|found| found.iter().map(Problem::to_string).collect::<Vec<_>>())
+    };
+    let said = "my.toml:1: `class = \"account\"` says that no job is to blame and that nothing was done: it needs a `code` and \
+                `effect = \"none\"` [workflow-contradiction]";
+    assert_eq!(account("code = \"Forbidden.Bill\"", "none"), Ok(()));
+    for (code, effect) in [("http = 403", "none"), ("code = \"Forbidden.Bill\"", "unknown")] {
+        assert_eq!(account(code, effect), Err(vec![said.to_owned()]), "{code} {effect}");
+    }
     let whole = format!("{EMBEDDED}\n[[class]]\nclass = \"held\"\neffect = \"none\"\nmeaning = \"m\"\ndo = \"d\"\n");
     assert_eq!(
         ErrorClasses::load(&whole, None).map(drop).unwrap_err().len(),

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use super::error_table::{DELETE, DETACH, GRANT, LIST, REVOKE, UPDATE, embedded};
 use crate::domain::Operation;
-use crate::workflow::Class::{self, Credential, Done, Held, Permanent, State, Throttled, Transient, Unknown};
+use crate::workflow::Class::{self, Account, Credential, Done, Held, Permanent, State, Throttled, Transient, Unknown};
 use crate::workflow::Finding;
 
 /// Operation, HTTP status and published codes. Every operation of Cbn also publishes `InvalidParameter` and `Unauthorized`.
@@ -93,13 +93,13 @@ const LIST_ANY: &str = "IllegalParam.NextToken IllegalParam.TrInstance IllegalPa
 /// Operation, HTTP status, code; its class; and words that the meaning or the advice holds, so that a person is told what
 /// this code is about and nothing more general.
 const TOLD: &[(&str, u16, &str, Class, &str)] = &[
-    (GRANT, 400, "NoPermission.AliyunServiceRoleForCEN", Permanent, "ram:CreateServiceLinkedRole"),
-    (GRANT, 400, "NoPermission.AliyunServiceRoleForCEN", Permanent, "`ram:ServiceName` = `cen.aliyuncs.com`"),
-    (GRANT, 400, "NoPermission.AliyunServiceRoleForCEN", Permanent, "account that owns the network instance"),
-    (GRANT, 400, "Forbbiden.TransitRouterServiceNotOpen", Permanent, "account that owns the network instance"),
-    (GRANT, 400, "Forbbiden.TransitRouterServiceNotOpen", Permanent, "Activate it"),
-    ("CreateX", 400, "Forbidden.ResourceOwnerTransitRouterServiceNotOpen", Permanent, "Activate it"),
-    ("CheckTransitRouterService", 400, "USER_NOT_OPEN_TR_SERVICE", Permanent, "Activate it"),
+    (GRANT, 400, "NoPermission.AliyunServiceRoleForCEN", Account, "ram:CreateServiceLinkedRole"),
+    (GRANT, 400, "NoPermission.AliyunServiceRoleForCEN", Account, "`ram:ServiceName` = `cen.aliyuncs.com`"),
+    (GRANT, 400, "NoPermission.AliyunServiceRoleForCEN", Account, "account that owns the network instance"),
+    (GRANT, 400, "Forbbiden.TransitRouterServiceNotOpen", Account, "account that owns the network instance"),
+    (GRANT, 400, "Forbbiden.TransitRouterServiceNotOpen", Account, "Activate it"),
+    ("CreateX", 400, "Forbidden.ResourceOwnerTransitRouterServiceNotOpen", Account, "Activate it"),
+    ("CheckTransitRouterService", 400, "USER_NOT_OPEN_TR_SERVICE", Account, "Activate it"),
     ("AttachX", 409, "Forbbiden.AttachChildInstanceAcrossBid", Permanent, "different sites"),
     (GRANT, 400, "InvalidVbr.NotFound", Permanent, "approved"),
     (GRANT, 404, "InvalidVbr.NotFound", Permanent, "no such VBR"),
@@ -155,9 +155,16 @@ const TOLD: &[(&str, u16, &str, Class, &str)] = &[
     (GRANT, 400, "InstanceNotExist", Permanent, "does not exist"),
     (GRANT, 400, "InstanceNotExist.TransitRouter", Permanent, "does not exist"),
     (GRANT, 400, "ResourceNotFound.PrefixList", Permanent, "does not exist"),
-    (GRANT, 400, "InvalidAccountStatus.NotEnoughBalance", Permanent, "overdue payment"),
-    (GRANT, 400, "Account.Arrearage", Permanent, "overdue payment"),
-    (GRANT, 400, "Forbidden.TransitRouterServiceExpired", Permanent, "overdue payment"),
+    (GRANT, 400, "InvalidAccountStatus.NotEnoughBalance", Account, "overdue payment"),
+    (GRANT, 400, "Account.Arrearage", Account, "overdue payment"),
+    (GRANT, 400, "Forbidden.TransitRouterServiceExpired", Account, "overdue payment"),
+    (GRANT, 400, "Forbidden.AccountOverdue", Account, "overdue payment"),
+    (GRANT, 400, "PAY.INSUFFICIENT_BALANCE", Account, "overdue payment"),
+    (GRANT, 400, "OperationFailed.NoAvailablePaymentMethod", Account, "overdue payment"),
+    (GRANT, 400, "CreateServiceLinkedRole.Denied", Account, "ram:CreateServiceLinkedRole"),
+    (GRANT, 403, "Forbidden.RiskControl", Account, "misuse"),
+    (LIST, 400, "InvalidAccountStatus.NotEnoughBalance", Account, "overdue payment"),
+    (UPDATE, 400, "InvalidAccountStatus.NotEnoughBalance", Account, "overdue payment"),
     (GRANT, 400, "InvalidAccessKeySecret", Credential, "secret"),
     (GRANT, 400, "InvalidTimeStamp.Format", Credential, "time"),
     (DETACH, 400, "Forbidden.TypeInvalid", Permanent, "Basic Edition"),

@@ -105,14 +105,30 @@ async fn what_is_wrong_with_the_address_has_a_code_of_its_own() {
 
 /// What `doctor` says of the store.
 fn doctor(url: &str) -> String {
+    doctor_of("w1", url)
+}
+
+/// What doctor says of the store of a worker of this name.
+fn doctor_of(name: &str, url: &str) -> String {
     let around = [
         ("CROSSGRANT_STORE_URL", url),
+        ("CROSSGRANT_WORKER_NAME", name),
         ("CROSSGRANT_ADMIN_LISTEN", "127.0.0.1:0"),
         ("CROSSGRANT_BROKER_URL", "amqp://a:b@127.0.0.1:9"),
     ];
     let doctor = Process::start_with("doctor", crossgrant(), &["doctor"], &around);
     doctor.end(LIMIT).expect("it ends");
     doctor.lines().into_iter().find(|line| line.contains(" store ")).unwrap_or_default()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_finds_that_another_worker_has_the_name() {
+    let database = Cluster::shared().database();
+    let _worker = open(&database.url(), "w1").await;
+    let says = doctor_of("w1", &database.url());
+    assert!(says.contains("another worker of it is named w1, and no two may have the same name"), "{says}");
+    let says = doctor_of("w2", &database.url());
+    assert!(says.contains("can be written and read"), "{says}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

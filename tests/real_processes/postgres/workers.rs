@@ -167,19 +167,21 @@ async fn two_workers_cannot_have_the_same_name() {
     let held = claim(&*one, 1).await;
     let same = settings(&database.url(), "w1");
     assert!(Postgres::name_is_taken(&same).await.unwrap());
-    // While the double waits for the name, workers that start do not count it.
+    // While two doubles wait for the name, workers that start count neither.
     let counted = async {
         let _third = open(&database.url(), "w3").await;
         open(&database.url(), "w4").await.workers()
     };
-    let (refused, workers) = tokio::join!(Postgres::open(&same, LeaseClock::Callers), counted);
-    let refused = refused.map(drop);
+    let double = || Postgres::open(&same, LeaseClock::Callers);
+    let (refused, second, workers) = tokio::join!(double(), double(), counted);
+    let (refused, second) = (refused.map(drop), second.map(drop));
     assert_eq!(workers, 4, "one that may not start is none");
     assert!(!Postgres::name_is_taken(&settings(&database.url(), "w9")).await.unwrap());
     assert!(
         matches!(&refused, Err(StoreError::Unusable(crossgrant::domain::Code::WorkerNameTaken, why)) if why.contains("same name")),
         "{refused:?}"
     );
+    assert!(matches!(second, Err(StoreError::Unusable(..))), "of three workers of one name one starts: {second:?}");
     let kept = change(running(record(1)), LeaseUse::Keep(lease_of(&held, 1), at(200)));
     assert_eq!(one.commit(kept).await.unwrap(), Committed::Done, "its leases are its own");
     drop(one);

@@ -47,6 +47,7 @@ pub async fn jobs_and_messages_are_counted(store: S) {
             paused: 0,
             held: BTreeMap::new(),
             parked: BTreeMap::new(),
+            unreadable: vec![],
         }
     );
 }

@@ -1,0 +1,1 @@
+-- Records can hold the reason `account-not-ready`, which earlier programs cannot read. No table changes.
