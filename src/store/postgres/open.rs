@@ -8,13 +8,14 @@ use crate::engine::ports::store::StoreError;
 use crate::store::judge;
 
 /// The schema, step by step. A released step is never edited; a change is a new one.
-pub(super) const MIGRATIONS: [&str; 6] = [
+pub(super) const MIGRATIONS: [&str; 7] = [
     include_str!("migrations/0001-jobs.sql"),
     include_str!("migrations/0002-guards.sql"),
     include_str!("migrations/0003-owners.sql"),
     include_str!("migrations/0004-outbox.sql"),
     include_str!("migrations/0005-leases.sql"),
     include_str!("migrations/0006-batches.sql"),
+    include_str!("migrations/0007-feed.sql"),
 ];
 
 /// Brings the schema up to date. Of several workers that start at once, one does it; the others wait and find it done.

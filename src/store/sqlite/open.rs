@@ -13,13 +13,14 @@ use crate::store::judge;
 pub(super) const APPLICATION_ID: i32 = 0x4372_4772;
 
 /// The schema, step by step. A released step is never edited; a change is a new one.
-pub(super) const MIGRATIONS: [&str; 6] = [
+pub(super) const MIGRATIONS: [&str; 7] = [
     include_str!("migrations/0001-jobs.sql"),
     include_str!("migrations/0002-guards.sql"),
     include_str!("migrations/0003-census.sql"),
     include_str!("migrations/0004-owners.sql"),
     include_str!("migrations/0005-outbox.sql"),
     include_str!("migrations/0006-batches.sql"),
+    include_str!("migrations/0007-feed.sql"),
 ];
 
 /// How long to wait for a lock on the file. Only a person with an SQLite shell can hold one beside the writer.
