@@ -35,7 +35,7 @@
 //! | `GET /v1/undeliverable` | reader | messages of the worker that could not be published, with the reason, oldest first; filters as below, `after`, `limit` |
 //! | `POST /v1/undeliverable/replay` | operator | sends them again: those of `number=…`, or with `expect=<count>` those that match if the count is right |
 //! | `POST /v1/undeliverable/drop` | operator | deletes them, chosen in the same way |
-//! | `GET /v1/events` | reader, submitter | the events of all jobs and batches after `after`, in the order in which they were stored; `limit`, `type`, `requester`, `cen`, `account`; as a stream with `Accept: text/event-stream` |
+//! | `GET /v1/events` | submitter | the events of all jobs and batches after `after`, of a submitter its own, in the order in which they were stored; `limit`, `type`, `requester`, `cen`, `account`; as a stream with `Accept: text/event-stream` |
 //! | `GET /v1/events/replay` | reader | the number of kept events that `POST` would publish again; `since`, `until`, `job`, `type` |
 //! | `POST /v1/events/replay` | operator | publishes them again, with the same ids, if their number is that of `expect=<count>`, 409 if not |
 //!
