@@ -35,6 +35,7 @@
 //! | `GET /v1/undeliverable` | reader | messages of the worker that could not be published, with the reason, oldest first; filters as below, `after`, `limit` |
 //! | `POST /v1/undeliverable/replay` | operator | sends them again: those of `number=…`, or with `expect=<count>` those that match if the count is right |
 //! | `POST /v1/undeliverable/drop` | operator | deletes them, chosen in the same way |
+//! | `GET /v1/events` | submitter | the events of all jobs and batches after `after`, of a submitter its own, in the order in which they were stored; `limit`, `type`, `requester`, `cen`, `account`; as a stream with `Accept: text/event-stream` |
 //! | `GET /v1/events/replay` | reader | the number of kept events that `POST` would publish again; `since`, `until`, `job`, `type` |
 //! | `POST /v1/events/replay` | operator | publishes them again, with the same ids, if their number is that of `expect=<count>`, 409 if not |
 //!
@@ -73,6 +74,7 @@ mod dead_view;
 mod error;
 mod event_stream;
 mod explain;
+mod feed;
 mod filter;
 mod foreign;
 mod health;
@@ -96,6 +98,7 @@ pub(crate) mod testing;
 mod tests;
 pub mod token_file;
 mod tokens;
+mod waiting;
 
 pub use accounts::{AccountView, AccountsView, Paused, Unpaused};
 pub use batches::{BatchPage, BatchRow, BatchView};
@@ -107,6 +110,7 @@ pub use dead_view::{Dropped, KeptMessage, RejectionPage, RejectionView, Replayed
 pub use error::ApiError;
 pub use event_stream::EventsAfter;
 pub use explain::{Explanation, explain};
+pub use feed::EventFeed;
 pub use history::{MatchingEvents, ReplayedEvents};
 pub use jobs::{JobPage, JobRow, JobView};
 pub use listening::{await_port, bind};
@@ -116,3 +120,4 @@ pub use reload::{ConfigChange, Reload, Reloaded};
 pub use status::{AccountStatus, GoesOn, OpenBatches, Status};
 pub use submit::{Posted, PostedState};
 pub use tokens::{ADMIN, AdminRole, AdminToken, AdminTokens, Authority, LOCAL, is_name};
+pub use waiting::UnsentWebhook;

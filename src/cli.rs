@@ -16,6 +16,7 @@ mod doctor;
 mod engine;
 mod event_line;
 mod events;
+mod events_list;
 mod exit;
 mod explain;
 mod follow;
@@ -68,6 +69,7 @@ use args::{EventsCommand, WorkerCommand};
 use client::AdminClient;
 pub use exit::{CliError, Exit};
 
+use crate::clock::SystemClock;
 use crate::config::{Config, ConfigFor, LogConfig, LogFormat, ProfileFor};
 use crate::domain::Code;
 use crate::engine::decide::command::Command;
@@ -142,6 +144,10 @@ async fn ask_worker(command: &WorkerCommand, config: &Config) -> Result<Exit, Cl
         WorkerCommand::Accounts(args) => accounts::accounts(args, &worker).await,
         WorkerCommand::Reload(args) => accounts::reload(args, &worker).await,
         WorkerCommand::Dead(command) => dead::dead(command, &worker).await,
+        WorkerCommand::Events(EventsCommand::List(args)) => {
+            let again = || AdminClient::of(&args.worker, config);
+            events_list::list(args, worker, again, &SystemClock).await
+        }
         WorkerCommand::Events(EventsCommand::Replay(args)) => events::replay(args, &worker).await,
     }
 }

@@ -3,6 +3,7 @@
 //! [`Sqlite`] is a file for one process; [`Postgres`] is a database that several workers share. Both pass the conformance
 //! suite in `tests/support/conformance.rs`.
 
+mod feed;
 mod judge;
 mod postgres;
 mod row;

@@ -9,7 +9,7 @@ mod network;
 mod resolver;
 mod signature;
 
-pub use client::{CallLimits, HttpCaller, WebhookSettings};
+pub use client::{CallLimits, HttpCaller, Receiver, WebhookSettings};
 pub use network::Network;
-pub use resolver::{Lookup, system};
+pub use resolver::{Lookup, callable, system};
 pub use signature::SigningKey;

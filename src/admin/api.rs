@@ -1,6 +1,7 @@
 //! What each path is for, what it takes and what it answers: what OpenAPI and `docs/http.md` are made of. The roles are those of
 //! the routes.
 
+use http::StatusCode;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::access::Access;
@@ -12,12 +13,13 @@ use super::dead_filter::DEAD_FILTERS;
 use super::dead_groups::DeadGroups;
 use super::dead_view::{Dropped, RejectionPage, RejectionView, Replayed, UndeliverablePage};
 use super::event_stream::EventsAfter;
+use super::feed::{EventFeed, FEED_FILTERS};
 use super::filter::FILTERS;
 use super::history::{MatchingEvents, ReplayedEvents};
 use super::jobs::{JobPage, JobView};
 use super::mandate::SAID;
 use super::reload::Reloaded;
-use super::routes::routes;
+use super::routes::{ALIVE, routes};
 use super::status::Status;
 use super::submit::Posted;
 use super::tokens::AdminRole;
@@ -40,8 +42,53 @@ pub(crate) struct ApiOperation {
     pub says: &'static str,
     /// The names of its query parameters.
     pub takes: Vec<&'static str>,
+    /// Whether it answers as a stream too, if that is asked for.
+    pub streams: bool,
     /// What it answers when all is well.
     pub answers: Answer,
+}
+
+impl ApiOperation {
+    /// The statuses of its errors.
+    pub fn refusals(&self) -> Vec<StatusCode> {
+        let submits = self.name == "submitJobs";
+        let names_one = self.path.contains('{') || ["batch", "job"].iter().any(|name| self.takes.contains(name));
+        let commands = self.method == "post" && !submits && self.name != "reload";
+        let when = [
+            (StatusCode::BAD_REQUEST, self.role.is_some()),
+            (StatusCode::UNAUTHORIZED, self.role.is_some()),
+            // A foreign `Host` is refused without a token too.
+            (StatusCode::FORBIDDEN, self.path != ALIVE),
+            (StatusCode::NOT_FOUND, names_one),
+            (StatusCode::CONFLICT, names_one || commands),
+            (StatusCode::UNPROCESSABLE_ENTITY, submits),
+            (StatusCode::TOO_MANY_REQUESTS, submits || self.streams),
+            (StatusCode::INTERNAL_SERVER_ERROR, self.role.is_some()),
+            (StatusCode::SERVICE_UNAVAILABLE, self.role.is_some()),
+            (StatusCode::GATEWAY_TIMEOUT, submits),
+        ];
+        when.into_iter().filter(|(_, may)| *may).map(|(status, _)| status).collect()
+    }
+}
+
+/// What a status says of a request, for people.
+pub(crate) fn refusal(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::BAD_REQUEST => "The path or a parameter is wrong; the message says which and why.",
+        StatusCode::UNAUTHORIZED => "There is no token, or none that the worker knows.",
+        StatusCode::FORBIDDEN => "The token has not the role, no rule allows it, or the request came from a web page.",
+        StatusCode::NOT_FOUND => "There is no such thing, or the token may not see it.",
+        StatusCode::METHOD_NOT_ALLOWED => "The path has no such method.",
+        StatusCode::CONFLICT => "It cannot be done as things are, or the reference or the number fits others too.",
+        StatusCode::UNPROCESSABLE_ENTITY => "What was submitted is no job; `faults` has each fault.",
+        StatusCode::TOO_MANY_REQUESTS => "Too much at a time. Nothing was done; `Retry-After` says when to ask again.",
+        StatusCode::INTERNAL_SERVER_ERROR => "The store refuses it, or holds what it should not. A person has to look.",
+        StatusCode::SERVICE_UNAVAILABLE => {
+            "The store or the broker cannot be used, or did not answer in time. Ask again later."
+        }
+        StatusCode::GATEWAY_TIMEOUT => "It may have been taken. Send it again with the same id.",
+        other => unreachable!("a status that is not described: {other}"),
+    }
 }
 
 /// The body of an answer.
@@ -57,6 +104,9 @@ fn json<T: JsonSchema>() -> Answer {
 }
 
 /// A row of the table: path and method, a name, what it does, what it takes, what it answers.
+/// The operations that answer as a stream too.
+const STREAMS: [&str; 3] = ["jobEvents", "batchEvents", "feedEvents"];
+
 type Row = (&'static str, &'static str, &'static str, &'static str, Vec<&'static str>, Answer);
 
 fn rows() -> Vec<Row> {
@@ -229,6 +279,14 @@ fn rows() -> Vec<Row> {
         ),
         (
             "get",
+            "/v1/events",
+            "feedEvents",
+            "Gives the events of all jobs and batches after a number, as JSON or as a stream.",
+            FEED_FILTERS.to_vec(),
+            json::<EventFeed>(),
+        ),
+        (
+            "get",
             "/v1/events/replay",
             "wouldReplayEvents",
             "Counts the kept events that would be published again.",
@@ -254,7 +312,8 @@ pub(crate) fn operations() -> Vec<ApiOperation> {
         let (method, path, name, says, takes, answers) = rows.remove(at);
         let own = route.access == Access::Own;
         let role = if own { Some(AdminRole::Reader) } else { route.access.lowest() };
-        Some(ApiOperation { name, method, path, role, own, says, takes, answers })
+        let streams = STREAMS.contains(&name);
+        Some(ApiOperation { name, method, path, role, own, says, takes, streams, answers })
     };
     routes().into_iter().filter_map(described).collect()
 }
@@ -285,7 +344,10 @@ pub(crate) fn parameter(name: &str) -> &'static str {
         "type" => "The type of the events.",
         "older-than" => "Accepted as long ago, or longer.",
         "before" => "The `next` of the page before, or the `before` of the call before.",
-        "after" => "The `next` of the page before; of events the `after` of the answer before, which is 0 at first.",
+        "after" => {
+            "The `next` of the page before; of events the `after` of the answer before, which is 0 at first. Of the \
+             events of all jobs also `end`: only what happens from now on."
+        }
         "limit" => "The size of the page, 1 to 1000.",
         "expect" => "How many there have to be; otherwise nothing is done (409).",
         "number" => "The number of a message; may be there several times.",

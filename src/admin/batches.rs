@@ -15,9 +15,10 @@ use super::jobs::own_id;
 use super::parts::Admin;
 use super::query::{bad, limit, pairs, parsed, unknown};
 use super::tokens::Authority;
+use super::waiting::UnsentWebhook;
 use crate::domain::{BatchId, JobUid, Requester};
 use crate::engine::batch::{Batch, Tally};
-use crate::engine::ports::store::{Filter, StoreError};
+use crate::engine::ports::store::{Filter, Rejected, StoreError};
 use crate::engine::record::State as JobState;
 
 /// A page of batches.
@@ -49,6 +50,12 @@ pub struct BatchView {
     pub batch: BatchRow,
     /// The events about it, in order.
     pub events: Vec<Value>,
+    /// Messages of its requester that name it and were rejected, newest first; at most 100.
+    #[serde(default)]
+    pub rejected: Vec<Rejected>,
+    /// Answers to webhooks that have not arrived.
+    #[serde(default)]
+    pub webhooks: Vec<UnsentWebhook>,
 }
 
 impl BatchRow {
@@ -56,6 +63,9 @@ impl BatchRow {
         Self { batch, accepted: members, states }
     }
 }
+
+/// The most rejected messages that are shown with a batch.
+const MOST_REJECTED: usize = 100;
 
 /// The size of a page when the request names none; the jobs of each batch are counted for it.
 const PAGE: usize = 50;
@@ -88,7 +98,9 @@ pub(super) async fn show(
     let found = admin.find_batch_for(&authority, reference).await?;
     let events = admin.parts().engine.store.events(found.0.uid).await?;
     let events = events.iter().map(|text| serde_json::from_str(text).unwrap_or_else(|_| text.as_str().into()));
-    Ok(Json(BatchView { events: events.collect(), batch: BatchRow::new(found) }))
+    let rejected = admin.rejected_of(&found.0.terms.id, Some(&found.0.requester)).await?;
+    let webhooks = admin.unsent_webhooks(found.0.uid).await?;
+    Ok(Json(BatchView { events: events.collect(), rejected, webhooks, batch: BatchRow::new(found) }))
 }
 
 impl Admin {
@@ -141,7 +153,7 @@ impl Admin {
             found = store.batches_by_id(&id).await?;
         }
         match found.as_slice() {
-            [] => Err(ApiError::NotFound(format!("there is no batch {reference}"))),
+            [] => Err(self.no_batch(reference).await?),
             [one] => self.batch_of(one.uid, reference).await,
             some => {
                 let each: Vec<String> =
@@ -150,6 +162,33 @@ impl Admin {
                 Err(ApiError::Ambiguous(message))
             }
         }
+    }
+
+    /// That there is no such batch, and if a message for it was rejected, that.
+    async fn no_batch(&self, reference: &str) -> Result<ApiError, StoreError> {
+        let mut rejected = match BatchId::parse(reference) {
+            Ok(id) => self.rejected_of(&id, None).await?,
+            Err(_) => vec![],
+        };
+        for (at, _) in reference.match_indices('/') {
+            if let (Ok(who), Ok(id)) = (Requester::parse(&reference[..at]), BatchId::parse(&reference[at + 1..])) {
+                rejected.extend(self.rejected_of(&id, Some(&who)).await?);
+            }
+        }
+        let why = rejected.first().map(|rejected| {
+            format!(
+                ": a message of {} for it was rejected, see `crossgrant dead show {}`",
+                rejected.requester, rejected.uid
+            )
+        });
+        Ok(ApiError::NotFound(format!("there is no batch {reference}{}", why.unwrap_or_default())))
+    }
+
+    /// Rejected messages that name a batch, of one requester or of all.
+    async fn rejected_of(&self, id: &BatchId, requester: Option<&Requester>) -> Result<Vec<Rejected>, StoreError> {
+        let mut rejected = self.parts().engine.store.rejections_of(id, MOST_REJECTED).await?;
+        rejected.retain(|rejected| requester.is_none_or(|requester| rejected.requester == *requester));
+        Ok(rejected)
     }
 
     /// The batches that a reference names by requester and id, which both may contain a `/`.

@@ -117,6 +117,8 @@ mod tests {
             at: at("2026-11-21T10:00:00Z"),
             requester: Requester::parse("bot").unwrap(),
             job_id: None,
+            batch_id: None,
+            faults_not_listed: 0,
             reasons: serde_json::json!([{"code": "job-missing-field"}, {"code": "job-unknown-field"}]),
         }
     }

@@ -158,6 +158,8 @@ mod tests {
             at: at(time),
             requester: Requester::parse(requester).unwrap(),
             job_id: None,
+            batch_id: None,
+            faults_not_listed: 0,
             reasons: serde_json::json!([{"at": "/kind", "code": code, "message": "is missing"}, {"code": "job-other"}]),
         }
     }

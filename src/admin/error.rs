@@ -7,11 +7,11 @@ use http::{Method, StatusCode, Uri};
 use serde_json::{Value, json};
 
 use super::tokens::AdminRole;
-use crate::domain::contract::{Fault, summary};
+use crate::domain::contract::{FaultList, summary};
 use crate::engine::loops::commands::CommandError;
 use crate::engine::loops::door::NotSubmitted;
 use crate::engine::ports::door::NotPublished;
-use crate::engine::ports::store::StoreError;
+use crate::engine::ports::store::{Rejected, StoreError};
 
 /// After how many seconds it may be worth while to ask again.
 const RETRY: &str = "2";
@@ -62,6 +62,8 @@ pub enum ApiError {
         message: String,
         /// Each fault, with `at`, `code` and `message`.
         faults: Value,
+        /// How many more there are.
+        not_listed: u32,
     },
     /// 429: too much is asked for at a time. Nothing was done.
     #[error("{0}; nothing was done: ask again in a moment")]
@@ -107,6 +109,9 @@ macro_rules! codes {
             /// Every code; `docs/reasons.md` has a section for each.
             pub const CODES: &'static [&'static str] = &[$($code),+];
 
+            /// The status that each code comes with.
+            pub(crate) const STATUSES: &'static [(StatusCode, &'static str)] = &[$((StatusCode::$status, $code)),+];
+
             fn parts(&self) -> (StatusCode, &'static str) {
                 match self { $($pattern => (StatusCode::$status, $code),)+ }
             }
@@ -142,8 +147,8 @@ codes! {
 
 impl ApiError {
     /// What is wrong with a job.
-    pub(super) fn faults(faults: &[Fault]) -> Self {
-        Self::JobRefused { message: summary(faults), faults: json!(faults) }
+    pub(super) fn faults(faults: &FaultList) -> Self {
+        Self::JobRefused { message: summary(faults), faults: json!(faults), not_listed: faults.not_listed }
     }
 }
 
@@ -152,10 +157,11 @@ impl From<NotSubmitted> for ApiError {
         match error {
             NotSubmitted::NotAllowed(why) => Self::NotAllowed(why),
             NotSubmitted::Differs(faults) => Self::faults(&faults),
-            NotSubmitted::Rejected(uid, faults) => {
+            NotSubmitted::Rejected(Rejected { uid, reasons: faults, faults_not_listed: not_listed, .. }) => {
                 let said = |fault: &Value| Some(format!("{}: {}", fault["at"].as_str()?, fault["message"].as_str()?));
                 let said: Vec<String> = faults.as_array().into_iter().flatten().filter_map(said).collect();
-                Self::JobRefused { message: format!("{} (rejected as {uid})", said.join("; ")), faults }
+                let message = format!("{} (rejected as {uid})", said.join("; "));
+                Self::JobRefused { message, faults, not_listed }
             }
             NotSubmitted::NotPublished(NotPublished::NotTaken(why)) => Self::NoBroker(why),
             NotSubmitted::NotPublished(NotPublished::Unconfirmed(why)) => Self::NotConfirmed(why),
@@ -182,8 +188,11 @@ impl IntoResponse for ApiError {
             tracing::warn!(error = %self, "admin request failed");
         }
         let mut body = json!({"code": code, "message": self.to_string()});
-        if let Self::JobRefused { faults, .. } = &self {
+        if let Self::JobRefused { faults, not_listed, .. } = &self {
             body["faults"] = faults.clone();
+            if *not_listed > 0 {
+                body["faults_not_listed"] = json!(not_listed);
+            }
         }
         let mut response = (status, Json(body)).into_response();
         if let Self::Busy(_) | Self::NoBroker(_) | Self::NotConfirmed(_) = &self {

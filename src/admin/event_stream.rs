@@ -1,11 +1,13 @@
-//! The events of one job or batch, for who has no queue: after a number, as JSON; or as they happen, as a stream of server-sent
-//! events (the HTML standard, section 9.2).
+//! Events for who has no queue, of one job or batch: after a number, as JSON; or as they happen, as a stream of server-sent events
+//! (the HTML standard, section 9.2). Those of all jobs, as a stream, come from the [`feed`](super::feed).
 //!
-//! The number of an event is its `sequence`. A job says its events one after the other, whichever worker has it, so behind a number
-//! nothing can appear before it. A stream ends by itself: after the last event, after [`LASTS`], or when the worker stops. Its reader
+//! The number of an event of one job is its `sequence`. A job says its events one after the other, whichever worker has it, so behind a
+//! number nothing can appear before it. A stream ends by itself: after the last event, after [`LASTS`], or when the worker stops. Its reader
 //! asks again with the number of the last event that it has seen, as every `EventSource` does, and misses none.
 
 use std::convert::Infallible;
+use std::fmt::Display;
+use std::str::FromStr;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -22,11 +24,12 @@ use serde_json::Value;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::error::ApiError;
+use super::feed::{FeedChoice, PAGE_BYTES};
 use super::parts::Admin;
 use super::query::{pairs, parsed, unknown};
 use super::tokens::Authority;
 use crate::domain::{BatchEventType, EventType, JobUid, Topic};
-use crate::engine::ports::store::{EventHead, KeptEvent, StoreError};
+use crate::engine::ports::store::{EventHead, FeedPage, KeptEvent, StoreError};
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// The most events of one answer. A job has some five; a batch tells how it goes at most once a minute.
@@ -83,37 +86,50 @@ async fn answer(admin: Admin, uid: JobUid, query: Option<&str>, headers: &Header
     }
     if !wants_stream(headers) {
         let Told { events, after, ended } = admin.told(uid, after).await?;
-        let events = events
-            .iter()
-            .map(|KeptEvent { text, .. }| serde_json::from_str(text).unwrap_or_else(|_| Value::from(text.as_str())));
-        return Ok(Json(EventsAfter { events: events.collect(), after, ended }).into_response());
+        return Ok(
+            Json(EventsAfter { events: events.iter().map(Numbered::json).collect(), after, ended }).into_response()
+        );
     }
-    if let Some(id) = headers.get(LAST_EVENT_ID) {
-        after = number("Last-Event-ID", id.to_str().unwrap_or("?"))?;
-    }
+    let after = last_event_id(headers, after)?;
     // There is nothing to wait for: this answer tells an `EventSource` not to ask again.
     let Told { events, ended, .. } = admin.told(uid, after).await?;
     if ended && events.is_empty() {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let place = admin.streams().clone().try_acquire_owned();
-    let place = place.map_err(|_| ApiError::Busy("too many streams of events are open"))?;
-    let headers = [(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-store")];
-    Ok((headers, stream(admin, uid, after, place)).into_response())
+    stream(admin, Source::Of(uid), after.into())
 }
 
-fn number(key: &str, value: &str) -> Result<u32, ApiError> {
+/// Where a stream goes on: after the event that its reader has seen last, which an `EventSource` says by itself.
+pub(super) fn last_event_id<T: FromStr>(headers: &HeaderMap, after: T) -> Result<T, ApiError> {
+    let Some(id) = headers.get(LAST_EVENT_ID) else { return Ok(after) };
+    number("Last-Event-ID", id.to_str().unwrap_or("?"))
+}
+
+pub(super) fn number<T: FromStr>(key: &str, value: &str) -> Result<T, ApiError> {
     parsed(key, value, "the number of an event, or 0")
 }
 
-fn wants_stream(headers: &HeaderMap) -> bool {
+pub(super) fn wants_stream(headers: &HeaderMap) -> bool {
     let mut accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
     accepted.any(|value| value.contains("text/event-stream"))
 }
 
+/// An event with the number that a reader goes on after.
+pub(super) struct Numbered<N> {
+    pub number: N,
+    pub text: String,
+}
+
+impl<N> Numbered<N> {
+    /// The event as JSON. One that cannot be read is not left out.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| Value::from(self.text.as_str()))
+    }
+}
+
 /// Events after a number.
 struct Told {
-    events: Vec<KeptEvent>,
+    events: Vec<Numbered<u32>>,
     after: u32,
     ended: bool,
 }
@@ -126,7 +142,43 @@ impl Admin {
         let ended = ended && events.len() <= MOST;
         events.truncate(MOST);
         let after = events.last().map_or(after, |event| event.sequence);
-        Ok(Told { events, after, ended })
+        let numbered = |KeptEvent { sequence, text, .. }| Numbered { number: sequence, text };
+        Ok(Told { events: events.into_iter().map(numbered).collect(), after, ended })
+    }
+}
+
+/// Where the events of a stream come from.
+pub(super) enum Source {
+    /// One job or batch.
+    Of(JobUid),
+    /// The feed of all events.
+    Feed(FeedChoice),
+}
+
+impl Source {
+    /// The events after a number, as a stream has them; the number to go on after, and whether no further one will come.
+    async fn next(&self, admin: &Admin, after: i64) -> Result<(String, i64, bool), StoreError> {
+        match self {
+            Self::Of(uid) => {
+                let Told { events, after, ended } = admin.told(*uid, u32::try_from(after).unwrap_or(u32::MAX)).await?;
+                Ok((events.iter().map(written).collect(), after.into(), ended))
+            }
+            Self::Feed(choice) => {
+                let page = FeedPage { after, requester: choice.requester.clone(), events: MOST, bytes: PAGE_BYTES };
+                let feed = admin.parts().engine.store.feed(&page).await?;
+                let chosen = choice.of(&feed);
+                Ok((chosen.map(|numbered| written(&numbered)).collect(), feed.after, false))
+            }
+        }
+    }
+
+    /// What a stream says when nothing happens. That of the feed has a number, so that a reader who wants few of its events need not
+    /// begin far behind.
+    fn silence(&self, after: i64) -> Bytes {
+        match self {
+            Self::Of(_) => Bytes::from_static(b":\n\n"),
+            Self::Feed(_) => format!("id: {after}\n\n").into(),
+        }
     }
 }
 
@@ -143,8 +195,8 @@ fn is_last(event: &str) -> bool {
 /// A stream that is open.
 struct Open {
     admin: Admin,
-    uid: JobUid,
-    after: u32,
+    source: Source,
+    after: i64,
     /// The uptime at which it ends, and at which it says that it is there.
     until: Duration,
     speaks: Duration,
@@ -153,14 +205,18 @@ struct Open {
     _place: OwnedSemaphorePermit,
 }
 
-fn stream(admin: Admin, uid: JobUid, after: u32, place: OwnedSemaphorePermit) -> Body {
+/// Opens a stream, if there is a place.
+pub(super) fn stream(admin: Admin, source: Source, after: i64) -> Result<Response, ApiError> {
+    let place = admin.streams().clone().try_acquire_owned();
+    let place = place.map_err(|_| ApiError::Busy("too many streams of events are open"))?;
     let now = admin.parts().engine.clock.uptime();
     let (until, speaks) = (now + LASTS, now + SILENT);
-    let open = Open { admin, uid, after, until, speaks, ended: false, first: true, _place: place };
-    Body::from_stream(unfold(open, async |mut open| {
+    let open = Open { admin, source, after, until, speaks, ended: false, first: true, _place: place };
+    let body = Body::from_stream(unfold(open, async |mut open| {
         let piece = open.next().await?;
         Some((Ok::<_, Infallible>(piece), open))
-    }))
+    }));
+    Ok(([(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-store")], body).into_response())
 }
 
 impl Open {
@@ -173,7 +229,7 @@ impl Open {
         let clock = &*parts.engine.clock;
         let mut stopping = parts.stopping.clone();
         while !self.ended {
-            let Told { events, after, ended } = match self.admin.told(self.uid, self.after).await {
+            let (events, after, ended) = match self.source.next(&self.admin, self.after).await {
                 Ok(told) => told,
                 Err(error) => {
                     tracing::debug!(%error, "a stream of events ends: the store cannot be asked");
@@ -184,14 +240,14 @@ impl Open {
             (self.after, self.ended) = (after, ended);
             if !events.is_empty() {
                 self.speaks = now + SILENT;
-                return Some(events.iter().map(written).collect::<String>().into());
+                return Some(events.into());
             }
             if now >= self.until || *stopping.borrow() {
                 return None;
             }
             if now >= self.speaks {
                 self.speaks = now + SILENT;
-                return Some(Bytes::from_static(b":\n\n"));
+                return Some(self.source.silence(self.after));
             }
             tokio::select! {
                 () = clock.sleep(LOOKS) => {}
@@ -203,7 +259,7 @@ impl Open {
 }
 
 /// An event as a stream has it. A line feed would end its line.
-fn written(event: &KeptEvent) -> String {
+fn written<N: Display>(event: &Numbered<N>) -> String {
     let data: String = event.text.lines().map(|line| format!("data: {line}\n")).collect();
-    format!("id: {}\n{data}\n", event.sequence)
+    format!("id: {}\n{data}\n", event.number)
 }

@@ -122,7 +122,7 @@ impl Admin {
 }
 
 /// A type as it is written in an event, or as a routing key, or its last word alone where that means a job.
-fn event_type(key: &str, value: &str) -> Result<Topic, ApiError> {
+pub(super) fn event_type(key: &str, value: &str) -> Result<Topic, ApiError> {
     let word = value.strip_prefix(TYPE_PREFIX).unwrap_or(value);
     let found = match word.strip_prefix("batch.") {
         Some(word) => BatchEventType::parse(word).map(Topic::Batch),

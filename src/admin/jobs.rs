@@ -12,6 +12,7 @@ use super::explain::{Explanation, explain};
 use super::parts::Admin;
 use super::query::{limit, parsed};
 use super::tokens::Authority;
+use super::waiting::UnsentWebhook;
 use crate::domain::{JobId, JobUid, Requester};
 use crate::engine::decide::command::Command;
 use crate::engine::loops::listing::Listing;
@@ -51,6 +52,9 @@ pub struct JobView {
     pub explanation: Explanation,
     /// The events about it, in order.
     pub events: Vec<Value>,
+    /// Answers to webhooks that have not arrived.
+    #[serde(default)]
+    pub webhooks: Vec<UnsentWebhook>,
 }
 
 pub(super) async fn list(State(admin): State<Admin>, RawQuery(query): RawQuery) -> Result<Json<JobPage>, ApiError> {
@@ -81,7 +85,8 @@ pub(super) async fn show(
     let explanation = if blocker.is_some() { explanation.blocked_by_another() } else { explanation };
     let events = admin.parts().engine.store.events(job.uid).await?;
     let events = events.iter().map(|text| serde_json::from_str(text).unwrap_or_else(|_| text.as_str().into()));
-    Ok(Json(JobView { events: events.collect(), explanation, job }))
+    let webhooks = admin.unsent_webhooks(job.uid).await?;
+    Ok(Json(JobView { events: events.collect(), webhooks, explanation, job }))
 }
 
 impl Admin {

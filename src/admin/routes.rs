@@ -10,8 +10,8 @@ use super::access::Access;
 use super::parts::Admin;
 use super::tokens::AdminRole;
 use super::{
-    accounts, auth, batches, bulk, commands, configuration, dead, error, event_stream, foreign, health, history, jobs,
-    overview, submit,
+    accounts, auth, batches, bulk, commands, configuration, dead, error, event_stream, feed, foreign, health, history,
+    jobs, overview, submit,
 };
 use crate::domain::contract::MAX_BATCH_BODY;
 
@@ -73,13 +73,14 @@ pub(super) fn routes() -> Vec<Route> {
         get("/v1/undeliverable", Needs(Reader), dead::undeliverable),
         post("/v1/undeliverable/replay", Needs(Operator), dead::replay),
         post("/v1/undeliverable/drop", Needs(Operator), dead::drop_undeliverable),
+        get("/v1/events", Own, feed::events),
         get("/v1/events/replay", Needs(Reader), history::would_replay),
         post("/v1/events/replay", Needs(Operator), history::replay),
     ]
 }
 
 /// Also answered under a foreign `Host`: a probe that is refused would have a good worker killed, and it says nothing.
-const ALIVE: &str = "/healthz";
+pub(super) const ALIVE: &str = "/healthz";
 
 impl Admin {
     /// The whole API as an HTTP service.

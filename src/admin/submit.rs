@@ -14,11 +14,13 @@ use super::error::ApiError;
 use super::parts::Admin;
 use super::tokens::Authority;
 use crate::domain::contract::{Fault, MAX_BATCH_BODY};
-use crate::domain::{Code, JobUid, Requester, idempotency_key, words};
-use crate::engine::decide::door::Asked;
+use crate::domain::{Code, JobUid, Requester, idempotency_key, webhook, words};
+use crate::engine::decide::door::{Asked, REPLY_TO};
 use crate::engine::loops::door::{Request, Submitted};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// A webhook that gets the end of the job or of the batch, as AMQP `reply_to`.
+const REPLY_TO_HEADER: HeaderName = HeaderName::from_static("reply-to");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// As long as one of a message may be.
 const LONGEST_TRACEPARENT: usize = 256;
@@ -28,7 +30,7 @@ words! {
     pub enum PostedState {
         /// It is accepted.
         Accepted = "accepted",
-        /// It had been accepted before, under the same id, and nothing was published.
+        /// It had been accepted before, under the same id. With `Reply-To` its latest event is sent there.
         Repeated = "repeated",
         /// It is in the queue of jobs, and no worker has come to it yet. It can still be rejected, for what the store knows.
         Published = "published",
@@ -65,16 +67,18 @@ pub(super) async fn submit(
     let _place = door.enter(&authority.token)?;
     let body = read_body(body)?;
     let body = match idempotency_key(&headers)? {
-        Some(key) => match idempotency_key::applied(&body, &key).map_err(|fault| ApiError::faults(&[fault]))? {
+        Some(key) => match idempotency_key::applied(&body, &key).map_err(refused)? {
             std::borrow::Cow::Borrowed(_) => body,
             std::borrow::Cow::Owned(with_id) => with_id.into(),
         },
         None => body,
     };
-    let asked = Asked::read(&body).map_err(|faults| ApiError::faults(&faults))?;
+    let reply_to = reply_to(&headers)?;
+    let asked = Asked::read(&body, reply_to.as_deref()).map_err(|faults| ApiError::faults(&faults))?;
     let (id, jobs) = (asked.id().to_owned(), asked.jobs().len());
     let kind = if matches!(asked, Asked::Batch(..)) { "batches" } else { "jobs" };
-    let request = Request { requester: requester.clone(), asked, body, traceparent: traceparent(&headers) };
+    let traceparent = traceparent(&headers);
+    let request = Request { requester: requester.clone(), asked, body, traceparent, reply_to };
     let submitted = admin.parts().engine.submit(&*door.publisher, request).await?;
     let (state, uid) = match submitted {
         Submitted::Accepted(uid) => (PostedState::Accepted, Some(uid)),
@@ -94,20 +98,39 @@ fn read_body(body: Result<Bytes, BytesRejection>) -> Result<Bytes, ApiError> {
     body.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => {
             let message = format!("the body has more than {MAX_BATCH_BODY} bytes, which is the most");
-            ApiError::faults(&[Fault { at: String::new(), code: Code::JobTooLarge, message }])
+            refused(Fault { at: String::new(), code: Code::JobTooLarge, message })
         }
         _ => ApiError::BadRequest(rejection.body_text()),
     })
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
-    let mut keys = headers.get_all(IDEMPOTENCY_KEY).iter();
-    let Some(key) = keys.next() else { return Ok(None) };
-    if keys.next().is_some() {
-        return Err(ApiError::BadRequest("there are two headers Idempotency-Key: send one".into()));
+    let Some(key) = only(headers, &IDEMPOTENCY_KEY)? else { return Ok(None) };
+    idempotency_key::parse(&key).map(Some).map_err(refused)
+}
+
+/// Over HTTP a name of a queue would be one that the requester cannot read from.
+fn reply_to(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+    let Some(url) = only(headers, &REPLY_TO_HEADER)? else { return Ok(None) };
+    if webhook::is_url(&url) {
+        return Ok(Some(url));
     }
-    let key = idempotency_key::parse(&String::from_utf8_lossy(key.as_bytes()));
-    key.map(Some).map_err(|fault| ApiError::faults(&[fault]))
+    let message = "it is the URL of a webhook, which begins with https://".to_owned();
+    Err(refused(Fault { at: REPLY_TO.into(), code: Code::JobBadReplyTo, message }))
+}
+
+fn refused(fault: Fault) -> ApiError {
+    ApiError::faults(&vec![fault].into())
+}
+
+/// A header that may be there once.
+fn only(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, ApiError> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next().map(|value| String::from_utf8_lossy(value.as_bytes()).trim().to_owned());
+    if values.next().is_some() {
+        return Err(ApiError::BadRequest(format!("there are two headers {name}: send one")));
+    }
+    Ok(value)
 }
 
 /// What a tracer has sent, as far as it can travel on.

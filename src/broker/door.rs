@@ -83,10 +83,11 @@ impl AmqpDoor {
     }
 
     fn properties(&self, message: &DoorMessage) -> Result<BasicProperties, BrokerError> {
-        let DoorMessage { requester, message_id, correlation_id, traceparent, body, at } = message;
+        let DoorMessage { requester, message_id, correlation_id, reply_to, traceparent, body, at } = message;
         let timestamp = at.as_second().unsigned_abs();
+        let reply = reply_to.as_deref().unwrap_or_default();
         let signed =
-            Signed { timestamp, message_id, correlation_id, reply_to: "", body_sha256: &hex(&Sha256::digest(body)) };
+            Signed { timestamp, message_id, correlation_id, reply_to: reply, body_sha256: &hex(&Sha256::digest(body)) };
         let key = self.keys.keys.first().cloned().expect("a door has a key");
         let signature =
             signature(&Signer { requester: requester.clone(), key }, &signed).ok_or(BrokerError::LineFeed)?;
@@ -95,12 +96,16 @@ impl AmqpDoor {
         if let Some(parent) = traceparent {
             headers.insert("traceparent".into(), AMQPValue::LongString(LongString::from(parent.as_str())));
         }
-        Ok(BasicProperties::default()
+        let properties = BasicProperties::default()
             .with_content_type("application/json".into())
             .with_correlation_id(short("correlation_id", correlation_id)?)
             .with_app_id(APP_ID.into())
             .with_timestamp(timestamp)
-            .with_headers(headers))
+            .with_headers(headers);
+        Ok(match reply_to {
+            Some(url) => properties.with_reply_to(short("reply_to", url)?),
+            None => properties,
+        })
     }
 
     /// Publishes the message in the session of the slot, or in a new one.

@@ -19,7 +19,7 @@ use clap::{Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand
 pub(super) use about::{DoctorArgs, ExplainArgs, HealthArgs, WorkflowCommand};
 pub(super) use dead::{
     DeadCommand, DeadDropArgs, DeadFilterArgs, DeadListArgs, DeadReplayArgs, DeadShowArgs, EventsCommand,
-    EventsReplayArgs,
+    EventsListArgs, EventsReplayArgs,
 };
 pub(super) use import::{ImportCommand, ImportTerraformArgs};
 pub(super) use local::{BackupArgs, PlanArgs, PutBackArgs, RestoreArgs, RunArgs, ServeArgs, SimulateArgs, SubmitArgs};

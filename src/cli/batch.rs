@@ -6,12 +6,17 @@ use serde_json::json;
 
 use super::args::{BatchCommand, BatchListArgs, BatchShowArgs};
 use super::client::{AdminClient, segment};
+use super::dead_text::fault_lines;
 use super::exit::{CliError, Exit};
 use super::moments::Moments;
 use super::output;
+use super::text::unsent;
 use crate::admin::{BatchPage, BatchRow, BatchView};
 use crate::engine::batch::Batch;
 use crate::engine::record::State;
+
+/// How many rejected messages are shown with a batch.
+const SHOWN: usize = 5;
 
 /// Carries out a command of the group.
 pub(super) async fn batch(command: &BatchCommand, worker: &AdminClient) -> Result<Exit, CliError> {
@@ -107,6 +112,15 @@ fn page(view: &BatchView, moments: &Moments) -> Vec<String> {
         None if *accepted < batch.terms.size => lines.push(field("closes", moments.say(batch.closes_at))),
         None => {}
     }
+    for rejected in view.rejected.iter().take(SHOWN) {
+        let fault = fault_lines(rejected).next().unwrap_or_default();
+        let job = rejected.job_id.as_deref().unwrap_or("a message");
+        lines.push(field("rejected", format!("{job}: {fault}; crossgrant dead show {}", rejected.uid)));
+    }
+    if let Some(more) = view.rejected.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        lines.push(field("", format!("and {more} more: crossgrant dead list --each --requester {}", batch.requester)));
+    }
+    lines.extend(view.webhooks.iter().map(|webhook| field("webhook", unsent(webhook, moments))));
     lines.push(field("next", format!("crossgrant jobs --batch {}", batch.uid)));
     lines
 }
@@ -115,8 +129,9 @@ fn page(view: &BatchView, moments: &Moments) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::cli::moments::tests::piped;
-    use crate::domain::{BatchId, BatchTerms, OnFailure, Requester};
+    use crate::domain::{BatchId, BatchTerms, JobUid, OnFailure, Requester};
     use crate::engine::batch::Stopped;
+    use crate::engine::ports::store::Rejected;
     use crate::engine::record::Origin;
 
     fn row() -> BatchRow {
@@ -139,8 +154,23 @@ mod tests {
         let mut batch = row();
         let job = crate::domain::JobId::parse("j-1").unwrap();
         batch.batch.stopped = Some(Stopped { at: batch.batch.accepted_at, job });
-        let text = page(&BatchView { batch, events: vec![] }, &piped()).join("\n");
+        let rejected = |n: u32| Rejected {
+            uid: JobUid(uuid::Uuid::from_u128(n.into())),
+            at: batch.batch.accepted_at,
+            requester: batch.batch.requester.clone(),
+            job_id: Some(format!("j-{n}")),
+            batch_id: Some(batch.batch.terms.id.clone()),
+            reasons: json!([{"at": "/kind", "code": "job-bad-value", "message": "no kind"}]),
+            faults_not_listed: 0,
+        };
+        let rejected = (2..9).map(rejected).collect();
+        let text = page(&BatchView { batch, events: vec![], rejected, webhooks: vec![] }, &piped()).join("\n");
         assert!(text.starts_with("batch MOVE-7 · stops\n"), "{text}");
+        assert!(
+            text.contains("rejected     j-2: /kind: no kind [job-bad-value]; crossgrant dead show 00000000-"),
+            "{text}"
+        );
+        assert!(text.contains("and 2 more: crossgrant dead list --each --requester tickets\n"), "{text}");
         assert!(text.contains("because j-1 ended without its result"), "{text}");
         assert!(text.contains("closes       2026-11-22T10:20:00Z"), "{text}");
     }

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::args::{DeadCommand, DeadDropArgs, DeadFilterArgs, DeadListArgs, DeadReplayArgs};
 use super::client::{AdminClient, query};
 use super::dead_show::show;
-use super::dead_text::{fault_lines, undelivered_line};
+use super::dead_text::{about, fault_lines, undelivered_line};
 use super::exit::{CliError, Exit};
 use super::moments::Moments;
 use super::output;
@@ -97,8 +97,7 @@ fn lines(rejected: &[Rejected], undelivered: &[Undeliverable], json: bool) -> Ve
         if json {
             return vec![json!({"rejected": rejected}).to_string()];
         }
-        let Rejected { uid, at, requester, job_id, .. } = rejected;
-        let mut lines = vec![format!("rejected       {uid}  {at}  {requester}/{}", job_id.as_deref().unwrap_or("?"))];
+        let mut lines = vec![format!("rejected       {}  {}  {}", rejected.uid, rejected.at, about(rejected))];
         lines.extend(fault_lines(rejected).map(|fault| format!("               {fault}")));
         lines
     });

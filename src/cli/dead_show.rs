@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::args::DeadShowArgs;
 use super::client::AdminClient;
-use super::dead_text::{fault_lines, faults, undelivered_line};
+use super::dead_text::{fault_lines, faults, not_listed, undelivered_line};
 use super::exit::{CliError, Exit};
 use super::marked::marked;
 use super::output;
@@ -72,13 +72,14 @@ fn undelivered(message: &Undeliverable) -> Vec<String> {
 }
 
 fn page(view: &RejectionView) -> Vec<String> {
-    let Rejected { uid, at, requester, job_id, .. } = &view.rejected;
-    let mut lines = vec![
-        format!("rejected {uid}"),
-        format!("  requester     {requester}"),
-        format!("  job id        {}", job_id.as_deref().unwrap_or("none that can be read")),
-        format!("  at            {at}"),
-    ];
+    let Rejected { uid, at, requester, job_id, batch_id, .. } = &view.rejected;
+    let mut lines = vec![format!("rejected {uid}"), format!("  requester     {requester}")];
+    match (job_id, batch_id) {
+        (None, Some(_)) => {}
+        (job, _) => lines.push(format!("  job id        {}", job.as_deref().unwrap_or("none that can be read"))),
+    }
+    lines.extend(batch_id.as_ref().map(|batch| format!("  batch         {batch}")));
+    lines.push(format!("  at            {at}"));
     let Some(message) = &view.message else {
         lines.push(format!("  body          not kept: an earlier version rejected it; {COPY}"));
         lines.extend(fault_lines(&view.rejected).map(|fault| format!("  fault         {fault}")));
@@ -94,6 +95,7 @@ fn page(view: &RejectionView) -> Vec<String> {
     let shown = if message.exact { marked(&message.body, &inside) } else { None };
     let places = if shown.is_some() { outside } else { outside.into_iter().chain(inside).collect() };
     lines.extend(places.iter().map(|(_, says)| format!("  fault         {says}")));
+    lines.extend(not_listed(&view.rejected).map(|more| format!("  fault         {more}")));
     lines.push(String::new());
     match shown {
         Some(marked) => lines.extend(marked),
@@ -130,6 +132,8 @@ mod tests {
                 at: at(START),
                 requester: Requester::parse("tickets").unwrap(),
                 job_id: Some("NET-1".into()),
+                batch_id: None,
+                faults_not_listed: 0,
                 reasons: json!([
                     {"at": "/kind", "code": "job-bad-value", "message": "must be one of grant"},
                     {"at": "amqp:reply_to", "code": "job-bad-name", "message": "is no queue"},
@@ -188,6 +192,13 @@ It is then a job of the broker user who submits it, not of tickets: that user mu
         let binary = view("\u{fffd}\u{1b}", 2, 2, false);
         assert!(exact(&binary).unwrap_err().message.contains("no UTF-8"));
         assert!(!page(&binary).join("\n").contains("To mend it"));
+        let mut whole = cut.clone();
+        whole.rejected.job_id = None;
+        whole.rejected.batch_id = Some(crate::domain::BatchId::parse("MOVE-7").unwrap());
+        whole.rejected.faults_not_listed = 290;
+        let text = page(&whole).join("\n");
+        assert!(text.contains("  batch         MOVE-7\n") && !text.contains("job id"), "{text}");
+        assert!(text.contains("  fault         and 290 more, which are not listed\n"), "{text}");
         let older = RejectionView { message: None, ..cut };
         assert!(exact(&older).unwrap_err().message.contains("earlier version"));
         assert!(page(&older).join("\n").contains("not kept"));

@@ -13,6 +13,7 @@ mod refusal;
 mod service;
 #[cfg(test)]
 mod tests;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -27,6 +28,7 @@ use super::input;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Warning};
 use crate::domain::Code;
+use crate::webhook;
 
 /// The broker closes a channel to tell that a queue is missing or differs. The library logs that as an error, and a finding
 /// reports it, as it does of a credential that is refused.
@@ -49,6 +51,7 @@ pub(super) async fn doctor(
             findings.extend(local(&config).await);
             findings.extend(database(&config).await);
             findings.extend(broker::broker(&config).await);
+            findings.extend(webhooks::webhooks(&config, &webhook::system()).await);
             match CloudAccess::configured(&config) {
                 Ok(access) => {
                     let uids = config.accounts.keys().cloned().collect();

@@ -45,7 +45,9 @@ fn told(event: &Value, moments: &Moments) -> Option<String> {
     let job = data.get("job");
     let of_job = |name: &str| job.and_then(|job| job.get(name)).and_then(Value::as_str);
     let kind = of_job("kind").map(|kind| format!("{kind} ")).unwrap_or_default();
-    let id = of_job("id").or_else(|| text("job_id")).unwrap_or("?");
+    let batch = text("batch_id").filter(|_| text("job_id").is_none()).map(|id| format!("batch {id}"));
+    let id = of_job("id").or_else(|| text("job_id")).map(str::to_owned).or(batch);
+    let id = id.unwrap_or_else(|| "?".to_owned());
     let says =
         text("message").filter(|message| !message.is_empty() && *message != what).map(|message| format!(": {message}"));
     let says = says.unwrap_or_default();
@@ -90,6 +92,10 @@ mod tests {
                 "10:20:06  rejected    NET-2: /kind: missing (invalid)",
             ),
             (event("rejected", json!({"job_id": null, "message": "no JSON"})), "10:20:06  rejected    ?: no JSON"),
+            (
+                event("rejected", json!({"job_id": null, "batch_id": "MOVE-7", "message": "no"})),
+                "10:20:06  rejected    batch MOVE-7: no",
+            ),
         ] {
             assert_eq!(told(&event, &piped()).as_deref(), Some(line));
         }

@@ -9,7 +9,7 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::exit::CliError;
-use crate::domain::contract::{self, Envelope, Fault};
+use crate::domain::contract::{self, Envelope, FaultList};
 use crate::domain::{Code, Job};
 
 /// The requester of jobs that come without a broker, which would name a verified user.
@@ -29,6 +29,17 @@ pub(super) fn jobs(file: &Path) -> Result<Vec<Bytes>, CliError> {
     let text =
         text.map_err(|error| CliError::usage(format!("cannot read {name}: {error}")).code(Code::FileUnreadable))?;
     split(&text).map_err(|why| CliError::usage(format!("{name}: {why}")).code(Code::NotJson))
+}
+
+/// The jobs of a message: one, or all of its batch, each without the batch. What is no good message stays as it is.
+pub(super) fn each(message: Bytes) -> Vec<Bytes> {
+    match contract::is_whole(&message).then(|| serde_json::from_slice::<Value>(&message)) {
+        Some(Ok(Value::Object(mut fields))) => match fields.remove("jobs") {
+            Some(Value::Array(jobs)) => jobs.iter().map(|job| Bytes::from(job.to_string())).collect(),
+            _ => vec![message],
+        },
+        _ => vec![message],
+    }
 }
 
 /// The jobs in a text, each as it was written.
@@ -51,7 +62,7 @@ fn split(text: &str) -> Result<Vec<Bytes>, String> {
 }
 
 /// Parses a job by the contract, as if it had come with its own routing key.
-pub(super) fn parse(job: &[u8]) -> Result<Job, Vec<Fault>> {
+pub(super) fn parse(job: &[u8]) -> Result<Job, FaultList> {
     let key = routing_key(job);
     let envelope = Envelope { routing_key: &key, reserved: PREFIX, ..Envelope::default() };
     contract::parse(job, &envelope)
@@ -82,6 +93,16 @@ mod tests {
         assert_eq!(split(" [{\"a\":1}, {}] ").unwrap(), ["{\"a\":1}", "{}"]);
         assert_eq!(split(" \n").unwrap(), Vec::<Bytes>::new());
         assert!(split("{}\n{\"a\"").unwrap_err().contains("line 2"));
+    }
+
+    #[test]
+    fn a_message_with_all_jobs_of_a_batch_is_each_of_them() {
+        let one = Bytes::from_static(b"{\"id\": 1e2}");
+        assert_eq!(each(one.clone()), std::slice::from_ref(&one));
+        let whole = Bytes::from_static(b"{\"batch\": {\"id\": \"b\"}, \"jobs\": [{\"id\": \"a\"}, {\"id\": \"b\"}]}");
+        assert_eq!(each(whole), ["{\"id\":\"a\"}", "{\"id\":\"b\"}"]);
+        let odd = Bytes::from_static(b"{\"jobs\": 7}");
+        assert_eq!(each(odd.clone()), [odd]);
     }
 
     #[test]

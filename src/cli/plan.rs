@@ -33,7 +33,7 @@ use sum::Sum;
 
 /// Plans each job of a file.
 pub(super) async fn plan(args: &PlanArgs, config: impl FnOnce() -> Result<Config, CliError>) -> Result<Exit, CliError> {
-    let jobs = input::jobs(&args.file)?;
+    let jobs: Vec<bytes::Bytes> = input::jobs(&args.file)?.into_iter().flat_map(input::each).collect();
     if jobs.is_empty() {
         return Err(CliError::usage("there is no job to plan").code(Code::NoJob));
     }
@@ -66,6 +66,7 @@ pub(super) async fn plan(args: &PlanArgs, config: impl FnOnce() -> Result<Config
     progress.clear();
     if total > 1 {
         output::note(&sum.text(limits.as_ref()));
+        sum.more(policy.limits(), &Moments::on_stdout()).iter().for_each(|line| output::note(&format!("  {line}")));
     }
     Ok(if sum.all_would_be_done() { Exit::Ok } else { Exit::Failed })
 }

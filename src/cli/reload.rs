@@ -163,7 +163,7 @@ impl Reloader {
             self.log.set(filter);
         }
         // Those that are called are of the start.
-        self.engine.policy.set(new.policy().with_webhooks(present.webhook.is_some()));
+        self.engine.policy.set(new.policy().with_webhooks(present.webhook.as_ref().map(|webhook| webhook.give_up)));
         let restarts = restarts(present, &new);
         changes.extend(restarts.into_iter().map(|section| ConfigChange {
             part: section.to_owned(),

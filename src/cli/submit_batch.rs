@@ -154,7 +154,7 @@ fn members(jobs: &[Bytes], id: &BatchId, on_failure: Option<&str>) -> Result<Vec
         members.push(member);
     }
     if !faults.is_empty() {
-        let message = format!("nothing was published: {}", contract::summary(&faults));
+        let message = format!("nothing was published: {}", contract::summary(&faults.into()));
         return Err(CliError::usage(message).code(Code::BadInput));
     }
     Ok(members)

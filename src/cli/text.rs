@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::job_table::why;
 use super::moments::Moments;
-use crate::admin::JobView;
+use crate::admin::{JobView, UnsentWebhook};
 use crate::engine::record::{Commanded, Image, Outcome, Overtaker, Record, Write};
 
 /// Everything about one job.
@@ -54,12 +54,27 @@ pub(super) fn page(view: &JobView, moments: &Moments) -> Vec<String> {
     };
     lines.extend(record.commands.iter().map(commanded));
     lines.extend(record.writes.iter().map(|write| field("write", written(write, moments))));
+    lines.extend(view.webhooks.iter().map(|webhook| field("webhook", unsent(webhook, moments))));
     let events = view.events.iter().map(|event| {
         let text = |name: &str| event.get(name).and_then(|value| value.as_str()).unwrap_or("?");
         field("event", format!("{} {}", stamped(text("time"), moments), text("type")))
     });
     lines.extend(events);
     lines
+}
+
+/// An answer to a webhook that has not arrived: what was wrong, when it is tried again, and how to have it sent now.
+pub(super) fn unsent(webhook: &UnsentWebhook, moments: &Moments) -> String {
+    let UnsentWebhook { number, host, tries, next_try, last_error, gives_up_at } = webhook;
+    let tried = match tries {
+        0 => String::new(),
+        1 => ", tried once".to_owned(),
+        tries => format!(", tried {tries} times"),
+    };
+    let why = last_error.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+    let Some(next) = next_try else { return format!("{host} has not answered yet{tried}{why}") };
+    let until = gives_up_at.map(|at| format!(", set aside after {}", moments.say(at))).unwrap_or_default();
+    format!("{host} fails{tried}{why}; next try {}{until}; now: crossgrant dead replay {number}", moments.say(*next))
 }
 
 /// The state of a job, and what makes it special: that it goes back, is held, or is half done.
@@ -181,7 +196,7 @@ mod tests {
         let (job, first) = (record("NET-2"), record("NET-1"));
         let explanation = explain(&job, Some(&first), true, at("2026-11-21T10:20:00Z"));
         let events = vec![json!({"time": "2026-11-21T10:20:00Z", "type": "crossgrant.job.accepted"})];
-        let text = page(&JobView { job, explanation, events }, &piped()).join("\n");
+        let text = page(&JobView { job, explanation, events, webhooks: vec![] }, &piped()).join("\n");
         for part in
             ["payer-change NET-2 · queued", "comes first", &first.uid.to_string(), "job.accepted", "ticket=NET-2"]
         {

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::read::{MOST_CALLS, MOST_CONCURRENCY, MOST_KEYS, MOST_LIMIT, MOST_PREFETCH};
-use super::schema::{self, ACCOUNTS, ALLOW, HUB, LISTS, REQUESTERS, TOKENS};
+use super::schema::{self, ACCOUNTS, ALLOW, HUB, LISTS, RECEIVERS, REQUESTERS, TOKENS};
 use super::settings::LogFormat;
 use crate::admin::AdminRole;
 use crate::broker::BrokerKind;
@@ -93,7 +93,7 @@ fn form(section: &str, key: &str) -> Value {
         ("broker", "declare") | ("cloud", "plain_http") | ("approval", "two_persons") | (ACCOUNTS, "hub") => flag(),
         ("admin", "hosts") | (TOKENS, "requesters") | ("webhook", "networks") => texts(),
         ("broker", "url") | (REQUESTERS | "door", "key") => secrets(None),
-        ("webhook", "secret") => secrets(Some(MOST_KEYS as u64)),
+        ("webhook" | RECEIVERS, "secret") => secrets(Some(MOST_KEYS as u64)),
         ("store", "url" | "password")
         | (TOKENS, "token")
         | (HUB | ACCOUNTS, "access_key_secret" | "security_token") => secrets(Some(1)),

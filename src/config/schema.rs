@@ -95,9 +95,17 @@ pub(super) const REQUESTERS: &str = "broker.requester";
 /// The keys of a requester.
 pub(super) const REQUESTER_KEYS: &[&str] = &["name", "key", "key_file"];
 
+/// The list of receivers with secrets of their own, `[[webhook.receiver]]`.
+pub(super) const RECEIVERS: &str = "webhook.receiver";
+/// The keys of a receiver.
+pub(super) const RECEIVER_KEYS: &[&str] = &["host", "secret", "secret_file"];
+
 /// The lists in a section: the keys of each element, and those of them that it must have.
-pub(super) const LISTS: [(&str, &[&str], &[&str]); 2] =
-    [(TOKENS, TOKEN_KEYS, &["name", "role"]), (REQUESTERS, REQUESTER_KEYS, &["name"])];
+pub(super) const LISTS: [(&str, &[&str], &[&str]); 3] = [
+    (TOKENS, TOKEN_KEYS, &["name", "role"]),
+    (REQUESTERS, REQUESTER_KEYS, &["name"]),
+    (RECEIVERS, RECEIVER_KEYS, &["host"]),
+];
 
 /// The list of allow-rules, `[[allow]]`.
 pub(super) const ALLOW: &str = "allow";

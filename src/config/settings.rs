@@ -179,6 +179,6 @@ impl Config {
             .limited(self.hourly)
             .with_unbegun(self.unbegun_per_instance)
             .with_two_persons(self.two_persons)
-            .with_webhooks(self.webhook.is_some())
+            .with_webhooks(self.webhook.as_ref().map(|webhook| webhook.give_up))
     }
 }

@@ -490,6 +490,8 @@ fn the_door_has_keys_of_its_own() {
     let open = load(&format!("[door]\nkey = ['{key}', 'old-{key}']\n{submitter}"), &[]).unwrap();
     assert_eq!((open.door.len(), open.warnings.len()), (2, 0));
     assert!(load("", &[]).unwrap().door.is_empty());
+    let unused = load(&format!("[door]\nkey = '{key}'"), &[]).unwrap();
+    assert!(unused.warnings[0].code == Code::DoorClosed && unused.warnings[0].message.contains("no token"));
     let closed = load(submitter, &[]).unwrap();
     assert_eq!(closed.warnings[0].code, Code::DoorClosed);
     for (text, says) in [
@@ -520,6 +522,12 @@ fn webhooks_are_off_without_their_table_and_need_a_secret() {
     let by_env = load(ACCOUNTS, &[("CROSSGRANT_WEBHOOK_SECRET", &one)]).unwrap().webhook.unwrap();
     assert_eq!(by_env.give_up, Duration::from_secs(24 * 3600));
 
+    let receiver = |lines: &str| format!("secret = {one:?}\n[[webhook.receiver]]\n{lines}");
+    let own = format!("{ACCOUNTS}[webhook]\n{}\n", receiver(&format!("host = '*.example.com'\nsecret = {two:?}")));
+    let own = load(&own, &[]).unwrap().webhook.unwrap().receivers;
+    assert_eq!((own.len(), own[0].host.to_string(), own[0].keys.len()), (1, "*.example.com".to_owned(), 1));
+    let twice = format!("host = 'h.example.com'\nsecret = {two:?}\n");
+
     let three = format!("secret = [{one:?}, {one:?}, {one:?}]");
     for (lines, says) in [
         ("give_up = '1h'", "neither `secret` nor `secret_file`"),
@@ -530,6 +538,11 @@ fn webhooks_are_off_without_their_table_and_need_a_secret() {
         (&format!("secret = {one:?}\nnetworks = ['10.0.0.1/8']"), "bits set beyond"),
         (&format!("secret = {one:?}\nca_file = '/dev/null'"), "`ca_file` cannot be used"),
         (&format!("secret = {one:?}\nurl = 'x'"), "url"),
+        (&receiver("host = 'h.example.com'"), "this `[[webhook.receiver]]` has neither `secret` nor `secret_file`"),
+        (&receiver("secret = 's3cr3t-of-ours'"), "host"),
+        (&receiver("host = 'h.example.com'\nsecret = 's3cr3t-of-ours'"), "must be whsec_"),
+        (&receiver(&format!("host = 'https://h/'\nsecret = {two:?}")), "`host` cannot be"),
+        (&receiver(&format!("{twice}[[webhook.receiver]]\n{twice}")), "as that of another receiver is"),
     ] {
         let said = faults(&format!("{ACCOUNTS}[webhook]\n{lines}\n"), &[]);
         assert!(said.len() == 1 && said[0].contains(says) && !said[0].contains("s3cr3t-of-ours"), "{lines}: {said:?}");

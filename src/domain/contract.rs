@@ -12,11 +12,11 @@ mod schema;
 use serde_json::{Map, Value};
 
 use self::fault::Faults;
-pub use self::fault::{Fault, listed, summary};
+pub use self::fault::{Fault, FaultList, listed, summary};
 use self::fields::sort;
 pub use self::schema::{BEYOND, Beyond, schema, whole_schema};
 use super::code::Code;
-use super::ids::JobId;
+use super::ids::{BatchId, JobId};
 use super::job::Job;
 use super::strict_json;
 
@@ -46,7 +46,7 @@ pub struct Envelope<'a> {
 }
 
 /// Reads a message.
-pub fn parse(body: &[u8], envelope: &Envelope<'_>) -> Result<Job, Vec<Fault>> {
+pub fn parse(body: &[u8], envelope: &Envelope<'_>) -> Result<Job, FaultList> {
     let mut faults = Faults::default();
     faults.envelope(envelope);
     let job = match read(body, envelope, MAX_BODY) {
@@ -69,7 +69,7 @@ pub fn is_whole(body: &[u8]) -> bool {
 }
 
 /// Reads a message that brings the jobs of a batch: all of them, or everything that is wrong with it.
-pub fn parse_whole(body: &[u8], envelope: &Envelope<'_>) -> Result<Vec<Job>, Vec<Fault>> {
+pub fn parse_whole(body: &[u8], envelope: &Envelope<'_>) -> Result<Vec<Job>, FaultList> {
     let mut faults = Faults::default();
     faults.envelope(envelope);
     let jobs = match read(body, envelope, MAX_BATCH_BODY) {
@@ -90,6 +90,11 @@ pub fn id_of(body: &[u8], envelope: &Envelope<'_>) -> Option<String> {
     let id = read(body, envelope, MAX_BODY).ok().and_then(|fields| Some(fields.get("id")?.as_str()?.to_owned()));
     let id = id.or_else(|| envelope.message_id.map(str::to_owned))?;
     JobId::parse(id).ok().map(String::from)
+}
+
+/// The batch that a bad message seems to be about, whether it brings all jobs of it or one.
+pub fn batch_of(body: &[u8]) -> Option<BatchId> {
+    BatchId::parse(read_text(body).ok()?.get("batch")?.get("id")?.as_str()?).ok()
 }
 
 fn read(body: &[u8], envelope: &Envelope<'_>, longest: usize) -> Result<Map<String, Value>, Fault> {

@@ -57,7 +57,8 @@ pub fn applied<'a>(body: &'a [u8], key: &str) -> Result<Cow<'a, [u8]>, Fault> {
             ))
         }
         // What else is wrong with it is told by the contract.
-        Some(_) => Ok(Cow::Borrowed(body)),
+        Some(_) if !whole || fields["batch"].get("id").is_some() => Ok(Cow::Borrowed(body)),
+        Some(_) => Ok(with_batch_id(text, key).map_or(Cow::Borrowed(body), Cow::Owned)),
         None => {
             let id = Value::from(key).to_string();
             let id = if whole { format!("\"batch\":{{\"id\":{id}}}") } else { format!("\"id\":{id}") };
@@ -66,6 +67,41 @@ pub fn applied<'a>(body: &'a [u8], key: &str) -> Result<Cow<'a, [u8]>, Fault> {
             Ok(Cow::Owned(format!("{{{id}{comma}{rest}").into_bytes()))
         }
     }
+}
+
+/// The text with the id in its batch, which is an object without one. `None` if there is no such object, or if its name is written
+/// with escapes.
+fn with_batch_id(text: &str, key: &str) -> Option<Vec<u8>> {
+    let (at, rest) = inside_of_batch(text)?;
+    let comma = if rest.trim_start().starts_with('}') { "" } else { "," };
+    Some(format!("{}\"id\":{}{comma}{rest}", &text[..at], Value::from(key)).into_bytes())
+}
+
+/// Where the object `batch` of valid JSON begins, after its brace, and what comes from there on.
+fn inside_of_batch(text: &str) -> Option<(usize, &str)> {
+    let (mut depth, mut characters) = (0, text.char_indices());
+    while let Some((at, character)) = characters.next() {
+        match character {
+            '{' | '[' => depth += 1,
+            '}' | ']' => depth -= 1,
+            '"' => {
+                while let Some((_, inner)) = characters.next() {
+                    match inner {
+                        '\\' => drop(characters.next()),
+                        '"' => break,
+                        _ => {}
+                    }
+                }
+                let after = |name| text[at..].strip_prefix(name).map(str::trim_start)?.strip_prefix(':');
+                let value = after("\"batch\"").filter(|_| depth == 1).map(str::trim_start);
+                if let Some(rest) = value.and_then(|value| value.strip_prefix('{')) {
+                    return Some((text.len() - rest.len(), rest));
+                }
+            }
+            _ => {}
+        }
+    }
+    None
 }
 
 fn object(body: &[u8]) -> Option<(&str, Map<String, Value>)> {
@@ -108,8 +144,14 @@ mod tests {
             ("{\"id\":\"k\\\"1\"}", "{\"id\":\"k\\\"1\"}"),
             ("{\"jobs\":[]}", "{\"batch\":{\"id\":\"k\\\"1\"},\"jobs\":[]}"),
             ("{\"jobs\":[],\"batch\":{\"id\":\"k\\\"1\"}}", "{\"jobs\":[],\"batch\":{\"id\":\"k\\\"1\"}}"),
+            ("{\"jobs\":[],\"batch\":{}}", "{\"jobs\":[],\"batch\":{\"id\":\"k\\\"1\"}}"),
+            (
+                "{\"jobs\":[{\"batch\":{}, \"a\":\"\\\"batch\\\":{\"}], \"batch\" : { \"on_failure\":\"stop\"}}",
+                "{\"jobs\":[{\"batch\":{}, \"a\":\"\\\"batch\\\":{\"}], \"batch\" : {\"id\":\"k\\\"1\", \"on_failure\":\"stop\"}}",
+            ),
             // What the contract refuses, it refuses as it came.
-            ("{\"jobs\":[],\"batch\":{}}", "{\"jobs\":[],\"batch\":{}}"),
+            ("{\"jobs\":[],\"batch\":7}", "{\"jobs\":[],\"batch\":7}"),
+            ("{\"jobs\":[],\"b\\u0061tch\":{}}", "{\"jobs\":[],\"b\\u0061tch\":{}}"),
             ("{\"id\":7}", "{\"id\":7}"),
             ("{\"id\":\"a\",\"id\":\"b\"}", "{\"id\":\"a\",\"id\":\"b\"}"),
             ("[]", "[]"),

@@ -136,8 +136,7 @@ name!(
 );
 
 name!(
-    /// Who asked: the `user_id` that the broker verified, who signed, [`Requester::DOOR`] and the name of a token, or
-    /// [`Requester::ANONYMOUS`].
+    /// Who asked: the `user_id` that the broker verified; who signed; `http:` and the name of a token; or `anonymous`.
     Requester,
     "^[ -~]+$",
     255,

@@ -142,6 +142,11 @@ impl HostPattern {
         Ok(Self { below, at })
     }
 
+    /// The one host that it allows; `None` if it allows all below a name.
+    pub fn only(&self) -> Option<&Destination> {
+        (!self.below).then_some(&self.at)
+    }
+
     /// Whether it allows this host.
     pub fn allows(&self, destination: &Destination) -> bool {
         let Destination { host, port } = destination;

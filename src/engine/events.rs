@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::domain::contract::Fault;
 use crate::domain::{
-    AccountUid, CONTENT_TYPE, Event, EventType, Hour, InstanceId, InstanceType, Job, JobUid, Kind, Operation,
+    AccountUid, BatchId, CONTENT_TYPE, Event, EventType, Hour, InstanceId, InstanceType, Job, JobUid, Kind, Operation,
     OrderType, REASONS_VERSION, Reason, Requester, Topic,
 };
 use crate::engine::decide::command::Command;
@@ -206,14 +206,19 @@ pub(crate) struct RejectedData<'a> {
     pub requester: &'a Requester,
     /// The id in the message; null if it has none that can be read.
     pub job_id: Option<&'a str>,
+    /// The batch in the message, whether it brings all jobs of it or one; absent if it has none that can be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch_id: Option<&'a BatchId>,
     /// Why it is no job: `invalid`, `id-reused`, `too-many` or `dead-lettered`.
     pub reason: Reason,
     /// Version of the list of reasons.
     pub reasons_version: u32,
     /// The faults as one text, for people.
     pub message: &'a str,
-    /// Everything that is wrong with the message.
+    /// What is wrong with the message.
     pub faults: &'a [Fault],
+    /// How many faults there are besides those in `faults`.
+    pub faults_not_listed: u32,
 }
 
 /// The `data` of every event but `rejected`: the job, its state, and what this event adds.

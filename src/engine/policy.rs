@@ -2,6 +2,7 @@
 //! connected at all.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -47,14 +48,15 @@ pub struct Policy {
     limits: HourlyLimits,
     unbegun: Option<u32>,
     two_persons: bool,
-    webhooks: bool,
+    /// For how long a webhook is tried; `None` if none is called.
+    webhooks: Option<Duration>,
 }
 
 impl Policy {
     /// A policy of these allow-rules and the sites of the configured accounts, without hourly limits. Without any account,
     /// accounts are not checked.
     pub fn new(rules: Vec<Allow>, sites: BTreeMap<AccountUid, Site>) -> Self {
-        Self { rules, sites, limits: HourlyLimits::NONE, unbegun: None, two_persons: false, webhooks: false }
+        Self { rules, sites, limits: HourlyLimits::NONE, unbegun: None, two_persons: false, webhooks: None }
     }
 
     /// The same with these hourly limits.
@@ -72,9 +74,14 @@ impl Policy {
         Self { two_persons: needed, ..self }
     }
 
-    /// The same where webhooks are called, if `on`.
-    pub fn with_webhooks(self, on: bool) -> Self {
-        Self { webhooks: on, ..self }
+    /// The same where webhooks are called, each for about this long.
+    pub fn with_webhooks(self, give_up: Option<Duration>) -> Self {
+        Self { webhooks: give_up, ..self }
+    }
+
+    /// For about how long a webhook is tried; `None` if none is called.
+    pub fn webhooks(&self) -> Option<Duration> {
+        self.webhooks
     }
 
     /// Whether another person than the requester has to approve a job.
@@ -138,7 +145,7 @@ impl Policy {
 
     /// A host is called only if a rule of the requester names it.
     fn refuses_calls(&self, requester: &Requester, destination: &Destination) -> Option<String> {
-        if !self.webhooks {
+        if self.webhooks.is_none() {
             return Some("webhooks are off here, the worker's configuration has no [webhook]; name a queue".into());
         }
         let rules = self.rules.iter().filter(|rule| rule.admits(requester));
@@ -315,7 +322,8 @@ mod tests {
             rule("bot", "reply_to = ['https://*']"),
         ];
         let refuses = |on: bool, who: &str, url: &str| {
-            let policy = Policy::new(rules.clone(), BTreeMap::new()).with_webhooks(on);
+            let policy =
+                Policy::new(rules.clone(), BTreeMap::new()).with_webhooks(on.then_some(Duration::from_secs(3600)));
             policy.refuses_answers(&Requester::parse(who).unwrap(), url)
         };
         for url in ["https://hooks.example.com/a?b", "https://HOOKS.example.com", "https://a.example.org:8443/x"] {

@@ -8,6 +8,7 @@ pub mod cloud;
 mod counts;
 pub mod crash_points;
 pub mod door;
+pub mod feed;
 pub mod filter;
 mod lease;
 pub mod mail;

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde_json::{Map, Value, json};
 
 use super::events::{always, envelope, says};
-use super::generate::{generator, tidy};
+use super::generate::{generator, leave_open, tidy};
 use crate::broker::{BATCH_KEY, Topology};
 use crate::config::DEFAULT_PREFIX;
 use crate::domain::contract::{self, BEYOND, Beyond, MAX_BATCH_BODY, MAX_BODY};
@@ -265,6 +265,7 @@ fn schemas() -> Map<String, Value> {
     generator.subschema_for::<BatchData<'_>>();
     let mut schemas = generator.take_definitions(true);
     schemas.values_mut().for_each(tidy);
+    leave_open(&mut schemas);
     let mut envelope = inside(envelope());
     // These pairs are in each message.
     envelope.as_object_mut().expect("a schema of a struct").remove("allOf");

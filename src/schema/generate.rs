@@ -2,7 +2,7 @@
 
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::domain::schema_uri;
 
@@ -24,6 +24,9 @@ pub(super) fn of<T: JsonSchema>(name: &str) -> Value {
 /// A schema with its URI.
 pub(super) fn named(name: &str, mut schema: Value) -> Value {
     tidy(&mut schema);
+    if let Some(Value::Object(definitions)) = schema.get_mut("$defs") {
+        leave_open(definitions);
+    }
     schema["$schema"] = DIALECT.into();
     schema["$id"] = schema_uri(name).into();
     schema
@@ -58,7 +61,22 @@ fn plain(comment: &str) -> String {
         let target = after.strip_prefix('(').and_then(|target| target.split_once(')'));
         rest = target.map_or(after, |(_, rest)| rest);
     }
-    plain + rest
+    // What has no value is null in JSON, or is not there.
+    (plain + rest).replace("`None`", "null or absent")
+}
+
+/// Enumerations of what the program writes that a later version can add words to.
+const OPEN: [&str; 4] = ["Code", "Operation", "Reason", "State"];
+
+/// Says of such enumerations what to do with a word that is not in them.
+pub(super) fn leave_open(definitions: &mut Map<String, Value>) {
+    for name in OPEN {
+        if let Some(Value::String(text)) = definitions.get_mut(name).and_then(|words| words.get_mut("description")) {
+            text.push_str(
+                " A later version can have more words: take one that you do not know as one that needs a person.",
+            );
+        }
+    }
 }
 
 #[cfg(test)]
@@ -69,5 +87,6 @@ mod tests {
     fn a_comment_reads_without_the_source() {
         assert_eq!(plain("As [`X`] has\nit, see [`y`](crate::y)."), "As `X` has it, see `y`.");
         assert_eq!(plain("open [`x"), "open [`x");
+        assert_eq!(plain("Its end; `None` if it has none."), "Its end; null or absent if it has none.");
     }
 }

@@ -3,8 +3,8 @@
 use schemars::SchemaGenerator;
 use serde_json::{Map, Value, json};
 
-use super::generate::{generator, tidy};
-use crate::admin::api::{Answer, ApiOperation, operations, parameter};
+use super::generate::{generator, leave_open, tidy};
+use crate::admin::api::{Answer, ApiOperation, operations, parameter, refusal};
 use crate::admin::{AdminRole, ApiError};
 
 pub(super) fn document() -> Value {
@@ -40,6 +40,9 @@ pub(super) fn document() -> Value {
         },
     });
     tidy(&mut document);
+    if let Some(Value::Object(schemas)) = document.pointer_mut("/components/schemas") {
+        leave_open(schemas);
+    }
     document
 }
 
@@ -47,8 +50,8 @@ fn described(operation: &ApiOperation, generator: &mut SchemaGenerator) -> Value
     let in_path = operation.path.split('{').skip(1).filter_map(|part| part.split_once('}')).map(|(name, _)| name);
     let required =
         |name: &&str| operation.name == "pauseAccount" || (*name == "expect" && operation.name.ends_with("Jobs"));
-    let of_path = in_path.map(|name| parameter_of(name, "path", true));
-    let of_query = operation.takes.iter().map(|name| parameter_of(name, "query", required(name)));
+    let of_path = in_path.map(|name| parameter_of(operation.name, name, "path", true));
+    let of_query = operation.takes.iter().map(|name| parameter_of(operation.name, name, "query", required(name)));
     let parameters: Vec<Value> = of_path.chain(of_query).collect();
     let content = match operation.answers {
         Answer::Json(schema) => json!({"application/json": {"schema": schema(generator)}}),
@@ -59,9 +62,19 @@ fn described(operation: &ApiOperation, generator: &mut SchemaGenerator) -> Value
         true => json!({"202": {"description": "Accepted, or on its way.", "content": content}}),
         false => json!({"200": {"description": "Done.", "content": content}}),
     };
-    if operation.name.ends_with("Events") && operation.takes == ["after"] {
+    if operation.streams {
         responses["200"]["content"]["text/event-stream"] = json!({"schema": {"type": "string"}});
+    }
+    if operation.streams && operation.name != "feedEvents" {
         responses["204"] = json!({"description": "To a stream: no further event will come."});
+    }
+    for status in operation.refusals() {
+        let codes = ApiError::STATUSES.iter().filter(|(of, _)| *of == status).map(|(_, code)| format!("`{code}`"));
+        let codes = codes.collect::<Vec<_>>().join(", ");
+        responses[status.as_str()] = json!({
+            "description": format!("{} Codes: {codes}.", refusal(status)),
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+        });
     }
     if operation.name == "ready" {
         responses["503"] = json!({"description": "A check fails.", "content": content});
@@ -90,10 +103,31 @@ fn described(operation: &ApiOperation, generator: &mut SchemaGenerator) -> Value
         "security": security,
     });
     if submits {
-        described["parameters"] = json!([{
-            "name": "Idempotency-Key", "in": "header", "required": false, "schema": {"type": "string"},
-            "description": "The id of the job or of the batch, where the body has none.",
-        }]);
+        let header = |name: &str, says: &str| {
+            json!({
+                "name": name, "in": "header", "required": false, "schema": {"type": "string"}, "description": says,
+            })
+        };
+        described["parameters"] = json!([
+            header("Idempotency-Key", "The id of the job or of the batch, where the body has none."),
+            header(
+                "Reply-To",
+                "The URL of a webhook that gets the end of the job or of the batch. A rule has to name its host."
+            ),
+            header("traceparent", "Travels on to the events."),
+        ]);
+        described["callbacks"] = json!({"answer": {"{$request.header.reply-to}": {"post": {
+            "summary": "The last event of the job or of the batch, as a CloudEvent",
+            "description": "Signed as docs/contract.md says under Webhooks; tried again until it is taken.",
+            "requestBody": {
+                "required": true,
+                "content": {"application/cloudevents+json": {"schema": {"type": "object"}}},
+            },
+            "responses": {
+                "2XX": {"description": "Taken."},
+                "410": {"description": "Gone: it is set aside at once."},
+            },
+        }}}});
         described["requestBody"] = json!({
             "required": true,
             "description": "A job, as the schema `job` says, or all jobs of a batch, as the schema `batch` says.",
@@ -103,9 +137,10 @@ fn described(operation: &ApiOperation, generator: &mut SchemaGenerator) -> Value
     described
 }
 
-fn parameter_of(name: &str, place: &str, required: bool) -> Value {
+fn parameter_of(of: &str, name: &str, place: &str, required: bool) -> Value {
     let schema = match name {
         "limit" => json!({"type": "integer", "minimum": 1, "maximum": 1000}),
+        "after" if of == "feedEvents" => json!({"anyOf": [{"type": "integer", "minimum": 0}, {"const": "end"}]}),
         "expect" | "after" => json!({"type": "integer", "minimum": 0}),
         "number" => json!({"type": "array", "items": {"type": "integer"}}),
         "half-done" | "held" | "open" => json!({"type": "string", "const": "true"}),
@@ -122,6 +157,10 @@ fn error() -> Value {
         "properties": {
             "code": {"type": "string", "enum": ApiError::CODES},
             "message": {"type": "string"},
+            "faults_not_listed": {
+                "type": "integer",
+                "description": "How many faults there are besides those in `faults`. `job-refused` alone has it, if there are any.",
+            },
             "faults": {
                 "type": "array",
                 "description": "What is wrong with a job: `job-refused` alone has it.",

@@ -1,8 +1,10 @@
 //! `docs/http.md`: the admin HTTP, and what a simulated cloud can be asked, as a page for people.
 
+use http::StatusCode;
+
 use super::bodies::bodies;
-use crate::admin::AdminRole;
-use crate::admin::api::{operations, parameter};
+use crate::admin::api::{operations, parameter, refusal};
+use crate::admin::{AdminRole, ApiError};
 use crate::simulator::CONTROL;
 
 /// The page after its first lines, which are written by hand.
@@ -25,6 +27,15 @@ pub fn http_page() -> String {
     page.push_str("\n| Parameter | |\n|---|---|\n");
     for name in named {
         page.push_str(&format!("| `{name}` | {} |\n", parameter(name)));
+    }
+    page.push_str("\n| Status | Codes | |\n|---|---|---|\n");
+    let mut statuses: Vec<StatusCode> = ApiError::STATUSES.iter().map(|(status, _)| *status).collect();
+    statuses.sort();
+    statuses.dedup();
+    for status in statuses {
+        let codes = ApiError::STATUSES.iter().filter(|(of, _)| *of == status).map(|(_, code)| format!("`{code}`"));
+        let codes = codes.collect::<Vec<_>>().join(", ");
+        page.push_str(&format!("| {} | {codes} | {} |\n", status.as_u16(), refusal(status)));
     }
     page.push_str("\n## The simulated cloud\n\n`crossgrant simulate` answers these besides the API, without any key and for this machine only.\n\n");
     page.push_str("| | |\n|---|---|\n");

@@ -17,6 +17,7 @@ mod dead;
 mod definitions;
 mod error;
 mod examine;
+mod feed;
 mod group;
 mod guards;
 mod history;

@@ -8,11 +8,12 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::clock::later;
-use crate::domain::{AccountUid, BadName, Cen, CenId, InstanceType, JobUid, Kind, Reason, Requester};
+use crate::domain::{AccountUid, BadName, BatchId, Cen, CenId, InstanceType, JobUid, Kind, Reason, Requester};
 use crate::engine::batch::Batch;
 use crate::engine::decide::delivery::LONGEST_DELAY;
 use crate::engine::decide::webhook;
 use crate::engine::guards::{Pause, counted_as};
+use crate::engine::ports::mail::Outgoing;
 use crate::engine::ports::store::{Group, Outlook, Rejected, StoreError};
 use crate::engine::record::{Record, State};
 
@@ -165,6 +166,11 @@ pub(super) fn limit(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
+/// Whose event a message carries, by the header that every event has.
+pub(super) fn requester(outgoing: &Outgoing) -> &str {
+    outgoing.headers.get("requester").map_or("", String::as_str)
+}
+
 /// The text of a stored event.
 pub(super) fn event_text(uid: JobUid, body: Vec<u8>) -> Result<String, StoreError> {
     String::from_utf8(body).map_err(|error| StoreError::Corrupt(format!("an event of {uid} is no text: {error}")))
@@ -177,11 +183,14 @@ pub(super) fn rejected(
     requester: &str,
     job_id: Option<String>,
     reasons: &str,
+    (batch_id, not_listed): (Option<String>, i64),
 ) -> Result<Rejected, StoreError> {
     let unreadable = |why: String| StoreError::Corrupt(format!("rejection {uid}: {why}"));
     let requester = Requester::parse(requester).map_err(|error| unreadable(error.to_string()))?;
     let reasons = serde_json::from_str(reasons).map_err(|error| unreadable(error.to_string()))?;
-    Ok(Rejected { uid, at: time(at_us), requester, job_id, reasons })
+    let batch_id = batch_id.map(BatchId::parse).transpose().map_err(|error| unreadable(error.to_string()))?;
+    let faults_not_listed = u32::try_from(not_listed).unwrap_or(u32::MAX);
+    Ok(Rejected { uid, at: time(at_us), requester, job_id, batch_id, reasons, faults_not_listed })
 }
 
 /// What comes before the reason in the text of a record that is parked. No text inside of a record reads like it, because its

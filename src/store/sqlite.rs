@@ -12,6 +12,7 @@ mod dead;
 mod definitions;
 mod error;
 mod examine;
+mod feed;
 mod guards;
 mod held_file;
 mod history;
@@ -47,11 +48,12 @@ use transaction::SharedTransaction;
 use crate::domain::{AccountUid, BatchId, CenId, Instance, InstanceId, JobId, JobUid, Requester};
 use crate::engine::batch::{Batch, Tally};
 use crate::engine::guards::Pause;
+use crate::engine::ports::feed::{Feed, FeedPage};
 use crate::engine::ports::mail::Lane;
 use crate::engine::ports::store::{
     Ages, BatchChange, Change, Claimed, Committed, Counts, Filter, Group, KeptEvent, LatestDue, Message, OutboxPage,
     OutboxRow, Outlook, Rejected, RejectedMessage, Settlement, Store, StoreError, Taken, Turns, UndeliverableRow,
-    Whole,
+    WaitingWebhook, Whole,
 };
 use crate::engine::record::Record;
 use crate::store::judge;
@@ -299,6 +301,10 @@ impl Store for Sqlite {
         self.look_up(move |conn| webhooks::next(conn, now)).await
     }
 
+    async fn waiting_webhooks(&self, uid: JobUid, limit: usize) -> Result<Vec<WaitingWebhook>, StoreError> {
+        self.read(move |conn| webhooks::of(conn, uid, limit)).await
+    }
+
     async fn settle_webhooks(&self, settlement: &Settlement) -> Result<(), StoreError> {
         let settlement = settlement.clone();
         self.write(move |conn| outbox::settle(conn, &settlement)).await
@@ -306,6 +312,11 @@ impl Store for Sqlite {
 
     async fn rejections(&self, limit: usize, before: Option<JobUid>) -> Result<Vec<Rejected>, StoreError> {
         self.read(move |conn| dead::rejections(conn, limit, before)).await
+    }
+
+    async fn rejections_of(&self, batch: &BatchId, limit: usize) -> Result<Vec<Rejected>, StoreError> {
+        let batch = batch.clone();
+        self.read(move |conn| dead::rejections_of(conn, &batch, limit)).await
     }
 
     async fn rejection(&self, uid: JobUid) -> Result<Option<RejectedMessage>, StoreError> {
@@ -330,6 +341,15 @@ impl Store for Sqlite {
     async fn kept_events(&self, uids: &[JobUid]) -> Result<Vec<KeptEvent>, StoreError> {
         let uids = uids.to_vec();
         self.read(move |conn| history::events(conn, &uids)).await
+    }
+
+    async fn feed(&self, page: &FeedPage) -> Result<Feed, StoreError> {
+        let page = page.clone();
+        self.read(move |conn| feed::page(conn, &page)).await
+    }
+
+    async fn feed_end(&self) -> Result<i64, StoreError> {
+        self.read(feed::end).await
     }
 
     async fn publish_again(&self, events: &[(JobUid, u32)]) -> Result<usize, StoreError> {

@@ -14,7 +14,7 @@ use super::network::Network;
 use super::resolver::{CheckingResolver, Lookup, NotAllowed, system};
 use super::signature::{SigningKey, signatures};
 use crate::domain::causes;
-use crate::domain::webhook::Destination;
+use crate::domain::webhook::{Destination, HostPattern};
 use crate::engine::ports::mail::Outgoing;
 use crate::engine::ports::webhook::{Answer, Caller};
 
@@ -33,6 +33,9 @@ impl Default for CallLimits {
     }
 }
 
+/// What the TLS library says of a certificate that it does not believe. Its error is no cause of the client's, only a part of its text.
+const BAD_CERTIFICATE: &str = "invalid peer certificate";
+
 /// How long a connection without a call is kept.
 const IDLE: Duration = Duration::from_secs(30);
 
@@ -41,6 +44,8 @@ const IDLE: Duration = Duration::from_secs(30);
 pub struct WebhookSettings {
     /// Each of them signs.
     pub keys: Vec<SigningKey>,
+    /// Receivers with keys of their own. The first whose host is meant counts.
+    pub receivers: Vec<Receiver>,
     /// For about how long a message is tried.
     pub give_up: Duration,
     /// Networks that may be called although they are not public.
@@ -49,11 +54,22 @@ pub struct WebhookSettings {
     pub ca_pem: Option<String>,
 }
 
+/// A receiver, or all below a name, with keys of its own: what it can sign, no other receiver believes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receiver {
+    /// Its host.
+    pub host: HostPattern,
+    /// Each of them signs.
+    pub keys: Vec<SigningKey>,
+}
+
 /// Calls webhooks over HTTPS.
 pub struct HttpCaller {
     client: reqwest::Client,
     resolver: CheckingResolver,
     keys: Vec<SigningKey>,
+    receivers: Vec<Receiver>,
+    own_certificates: bool,
     limits: CallLimits,
 }
 
@@ -91,7 +107,8 @@ impl HttpCaller {
             builder = builder.tls_certs_only(certificates);
         }
         let client = builder.build().map_err(|e| causes(&e))?;
-        Ok(Self { client, resolver, keys: settings.keys.clone(), limits })
+        let (keys, receivers) = (settings.keys.clone(), settings.receivers.clone());
+        Ok(Self { client, resolver, keys, receivers, own_certificates: settings.ca_pem.is_some(), limits })
     }
 }
 
@@ -100,7 +117,20 @@ impl HttpCaller {
         if error.is_timeout() && !error.is_connect() {
             return format!("it took more than {:?}", self.limits.call);
         }
-        causes(&error)
+        let why = causes(&error);
+        match (why.contains(BAD_CERTIFICATE), self.own_certificates) {
+            (false, _) => why,
+            (true, false) => {
+                format!("{why}; if an authority of your own has signed it, name that in `[webhook] ca_file`")
+            }
+            (true, true) => format!("{why}; only what the certificates of `[webhook] ca_file` have signed is believed"),
+        }
+    }
+
+    /// What signs for a host.
+    fn keys(&self, destination: &Destination) -> &[SigningKey] {
+        let own = self.receivers.iter().find(|receiver| receiver.host.allows(destination));
+        own.map_or(&self.keys, |receiver| &receiver.keys)
     }
 }
 
@@ -127,7 +157,7 @@ impl Caller for HttpCaller {
             .header(USER_AGENT, concat!("crossgrant/", env!("CARGO_PKG_VERSION")))
             .header("webhook-id", id)
             .header("webhook-timestamp", seconds)
-            .header("webhook-signature", signatures(&self.keys, id, seconds, &message.body))
+            .header("webhook-signature", signatures(self.keys(&destination), id, seconds, &message.body))
             .body(message.body.clone());
         // What the receiver says is its status. Of the body nothing is read, so it may be endless.
         match request.send().await {

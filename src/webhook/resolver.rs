@@ -8,6 +8,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
+use super::client::WebhookSettings;
 use super::network::{Network, refusal};
 
 /// Finds the addresses of a name.
@@ -64,5 +65,21 @@ impl Resolve for CheckingResolver {
             let good = this.check(&host, addresses)?;
             Ok(Box::new(good.into_iter().map(|ip| SocketAddr::new(ip, 0))) as Addrs)
         })
+    }
+}
+
+/// The addresses at which a host may be called with these settings.
+///
+/// # Errors
+/// That it has none, or that its name cannot be looked up.
+pub async fn callable(settings: &WebhookSettings, lookup: &Lookup, host: &str) -> Result<Vec<IpAddr>, String> {
+    let found = match host.parse::<IpAddr>() {
+        Ok(address) => vec![address],
+        Err(_) => (lookup)(host.to_owned()).await.map_err(|error| format!("{host} cannot be looked up: {error}"))?,
+    };
+    let good = CheckingResolver::new(Arc::clone(lookup), &settings.networks).check(host, found);
+    match good.map_err(|refused| refused.to_string())? {
+        none if none.is_empty() => Err(format!("{host} has no address")),
+        good => Ok(good),
     }
 }

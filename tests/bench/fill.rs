@@ -139,6 +139,8 @@ impl Pattern {
             at: record.accepted_at,
             requester: record.requester.clone(),
             job_id: None,
+            batch_id: None,
+            faults_not_listed: 0,
             reasons: "[]".into(),
             origin: Default::default(),
             outbound: vec![],

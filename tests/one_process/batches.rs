@@ -2,10 +2,12 @@
 
 mod crashes;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crossgrant::clock::later;
-use crossgrant::domain::JobUid;
+use crossgrant::domain::{BatchId, JobUid};
+use crossgrant::engine::policy::Policy;
 use crossgrant::engine::ports::mail::Incoming;
 use crossgrant::engine::ports::store::{Filter, Taken};
 use crossgrant::engine::record::State;
@@ -202,6 +204,16 @@ async fn the_jobs_of_one_message_are_taken_all_or_none() {
     }
     let sized = json!({"batch": {"id": "b", "size": 3}, "jobs": jobs(["1", "2", "3"])["jobs"]});
     assert_eq!(fault(&plant, &sized).await, ("/batch/size".into(), "job-unknown-field".into()));
+    let by_kind = Incoming {
+        body: jobs(["1", "2", "3"]).to_string().into(),
+        routing_key: "job.grant".into(),
+        ..Incoming::default()
+    };
+    let taken = plant.inbox.accept(vec![by_kind]).await.unwrap();
+    let [Taken::Rejected(uid)] = taken[..] else { panic!("the routing key says another thing: {taken:?}") };
+    let rejected = plant.events(uid).await.pop().unwrap();
+    assert_eq!(rejected["data"]["faults"][0]["at"], "amqp:routing_key");
+    assert_eq!((&rejected["data"]["batch_id"], &rejected["data"]["job_id"]), (&json!("b"), &Value::Null));
     assert_eq!(plant.store().counts().await.unwrap().jobs.values().sum::<u64>(), 1, "none of them is taken");
 
     let message = Incoming {
@@ -257,4 +269,35 @@ async fn the_jobs_of_a_batch_are_listed() {
     let filter = Filter { batch: Some(batch(&plant).await), limit: 9, ..Filter::default() };
     let found = plant.engine.find(&filter).await.unwrap().jobs;
     assert_eq!(found.iter().map(|record| record.job.id.as_str()).collect::<Vec<_>>(), ["1"]);
+}
+
+/// It is the answer of the door too: what is accepted as a whole is refused as a whole, and at once.
+#[tokio::test]
+async fn a_message_with_a_job_that_no_rule_allows_is_rejected_with_all_its_jobs() {
+    let plant = Plant::new().await;
+    let rule = toml::from_str("requesters = ['anonymous']\nkinds = ['grant']").unwrap();
+    plant.engine.policy.set(Policy::new(vec![rule], BTreeMap::new()));
+    let jobs: Vec<Value> = (0..300).map(|n| revoke(&format!("r-{n}"), HELD)).chain([grant("g", NOT_GRANTED)]).collect();
+    let Taken::Rejected(uid) = plant.send(&json!({"batch": {"id": "MOVE-7"}, "jobs": jobs})).await else { panic!() };
+    let data = plant.events(uid).await.pop().unwrap()["data"].take();
+    let faults = data["faults"].as_array().unwrap();
+    assert_eq!((&faults[0]["at"], &faults[0]["code"]), (&json!("/jobs/0"), &json!("job-not-allowed")));
+    assert_eq!(faults.len() as u64 + data["faults_not_listed"].as_u64().unwrap(), 300);
+    assert!(data["message"].as_str().unwrap().ends_with(" more"), "{}", data["message"]);
+    assert_eq!((&data["batch_id"], &data["job_id"]), (&json!("MOVE-7"), &Value::Null));
+    let [rejected] = &plant.store().rejections_of(&BatchId::parse("MOVE-7").unwrap(), 9).await.unwrap()[..] else {
+        panic!()
+    };
+    assert_eq!(
+        (rejected.uid, u64::from(rejected.faults_not_listed)),
+        (uid, data["faults_not_listed"].as_u64().unwrap())
+    );
+    assert_eq!(plant.store().counts().await.unwrap().jobs.values().sum::<u64>(), 0, "none of them is taken");
+    // One that was accepted is not rejected when it comes again under other rules.
+    let granted = json!({"batch": {"id": "MOVE-8"}, "jobs": [grant("g", NOT_GRANTED)]});
+    let Taken::New(uid) = plant.send(&granted).await else { panic!() };
+    plant.engine.policy.set(Policy::new(vec![], BTreeMap::new()));
+    assert_eq!(plant.send(&granted).await, Taken::Repeated(uid));
+    // A single one is accepted, and ends refused: the rules that count are those of when it begins.
+    assert!(matches!(plant.send(&revoke("alone", HELD)).await, Taken::New(_)));
 }

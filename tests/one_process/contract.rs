@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crossgrant::domain::contract::{Envelope, Fault, MAX_BODY, id_of, is_whole, parse, parse_whole};
+use crossgrant::domain::contract::{Envelope, FaultList, MAX_BODY, id_of, is_whole, parse, parse_whole};
 use crossgrant::domain::{Attachments, Code, Job, Kind, Mode, OrderType};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -11,12 +11,12 @@ use crate::support::bad_messages::{Bad, corpus, good, with};
 
 const RESERVED: &str = "crossgrant";
 
-fn read(body: &Value) -> Result<Job, Vec<Fault>> {
+fn read(body: &Value) -> Result<Job, FaultList> {
     let envelope = Envelope { routing_key: "crossgrant.jobs", reserved: RESERVED, ..Envelope::default() };
     parse(body.to_string().as_bytes(), &envelope)
 }
 
-fn refuse(bad: &Bad) -> Vec<Fault> {
+fn refuse(bad: &Bad) -> FaultList {
     let envelope = Envelope {
         message_id: bad.message_id.as_deref(),
         routing_key: &bad.routing_key,
@@ -52,6 +52,7 @@ fn every_code_of_a_fault_is_met() {
         Code::JobBadSignature,
         Code::JobNoDoor,
         Code::JobReplyToNotAllowed,
+        Code::JobNotAllowed,
         Code::JobIdReused,
         Code::JobTooMany,
         Code::JobBatchDiffers,
@@ -75,7 +76,7 @@ fn the_reasons_fit_into_one_frame_of_the_broker() {
 
 #[test]
 fn what_is_wrong_is_said_with_what_would_be_right() {
-    let message = |body: &Value| read(body).unwrap_err().remove(0).message;
+    let message = |body: &Value| read(body).unwrap_err()[0].message.clone();
     for (body, said) in [
         (with("/order-type", json!("PayByCenOwner")), "did you mean \"order_type\"?"),
         (with("/instance/ownr", json!("1")), "did you mean \"owner\"?"),

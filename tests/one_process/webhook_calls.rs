@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use crossgrant::clock::{Clock as _, SystemClock};
 use crossgrant::domain::base64;
+use crossgrant::domain::webhook::HostPattern;
 use crossgrant::engine::ports::mail::Outgoing;
 use crossgrant::engine::ports::webhook::{Answer, Caller as _};
-use crossgrant::webhook::{CallLimits, HttpCaller, Lookup, Network, SigningKey, WebhookSettings, system};
+use crossgrant::webhook::{self, CallLimits, HttpCaller, Lookup, Network, SigningKey, WebhookSettings, system};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::json;
 use sha2::Sha256;
@@ -23,6 +24,7 @@ const LIMITS: CallLimits = CallLimits { connect: Duration::from_secs(1), call: D
 fn settings(networks: &[&str]) -> WebhookSettings {
     WebhookSettings {
         keys: SECRETS.map(|secret| SigningKey::parse(secret).unwrap()).to_vec(),
+        receivers: vec![],
         give_up: Duration::from_secs(3600),
         networks: networks.iter().map(|network| Network::parse(network).unwrap()).collect(),
         ca_pem: Some(CA.to_owned()),
@@ -82,6 +84,26 @@ async fn an_event_is_posted_signed_by_every_key() {
         format!("v1,{}", base64::encode(&mac.finalize().into_bytes()))
     });
     assert_eq!(header("webhook-signature"), expected.join(" "));
+}
+
+#[tokio::test]
+async fn a_receiver_with_a_secret_of_its_own_is_signed_to_by_that_alone() {
+    let receiver = Receiver::new(Manner::status(204));
+    let own = |host: String, secret: &str| webhook::Receiver {
+        host: HostPattern::parse(&host).unwrap(),
+        keys: vec![SigningKey::parse(secret).unwrap()],
+    };
+    let here = format!("localhost:{}", receiver.port());
+    let receivers = vec![own("hooks.example.com".into(), SECRETS[0]), own(here, SECRETS[1])];
+    let settings = WebhookSettings { receivers, ..settings(&["127.0.0.1"]) };
+    let caller = HttpCaller::with(&settings, system(), LIMITS).unwrap();
+    assert_eq!(call(&caller, &receiver.url("localhost", "/")).await, answered(204));
+    let [request] = &receiver.requests(1)[..] else { panic!("one request") };
+    let signed = [request.headers["webhook-id"].as_bytes(), b".1795946400.", &request.body].concat();
+    let key = base64::decode(SECRETS[1].strip_prefix("whsec_").unwrap()).unwrap();
+    let mac = Hmac::<Sha256>::new_from_slice(&key).unwrap().chain_update(&signed);
+    let expected = format!("v1,{}", base64::encode(&mac.finalize().into_bytes()));
+    assert_eq!(request.headers["webhook-signature"], expected);
 }
 
 #[tokio::test]
@@ -180,9 +202,13 @@ async fn a_receiver_without_a_good_certificate_for_its_name_gets_nothing() {
     let other_name = HttpCaller::with(&settings(&["127.0.0.1"]), here.clone(), LIMITS).unwrap();
     let machine = WebhookSettings { ca_pem: None, ..settings(&["127.0.0.1"]) };
     let other_roots = HttpCaller::with(&machine, here, LIMITS).unwrap();
-    for (caller, host) in [(other_name, "hooks.example.com"), (other_roots, "localhost")] {
+    for (caller, host, advice) in [
+        (other_name, "hooks.example.com", "only what the certificates of `[webhook] ca_file` have signed"),
+        (other_roots, "localhost", "name that in `[webhook] ca_file`"),
+    ] {
         let answer = call(&caller, &receiver.url(host, "/")).await;
-        assert!(matches!(&answer, Answer::Unanswered(why) if why.contains("certificate")), "{host}: {answer:?}");
+        let Answer::Unanswered(why) = &answer else { panic!("{host}: {answer:?}") };
+        assert!(why.contains("certificate") && why.contains(advice), "{host}: {why}");
     }
     assert!(receiver.requests(0).is_empty());
     let none = WebhookSettings { ca_pem: Some("no PEM".into()), ..settings(&[]) };

@@ -83,7 +83,7 @@ impl Scene {
         let rule: Allow =
             toml::from_str("requesters = ['*', 'anonymous']\nwebhook_hosts = ['*.example.com', '*.example.org']")
                 .unwrap();
-        let policy = Policy::new(vec![rule], BTreeMap::new()).with_webhooks(true);
+        let policy = Policy::new(vec![rule], BTreeMap::new()).with_webhooks(Some(Duration::from_secs(24 * 3600)));
         let plant = Plant::new().await.restarted(policy, || store.clone()).await;
         plant.send(&grant("g", "vpc-bp1h8vbrbcgohcju50001")).await;
         Self { store, plant, receivers: Receivers::new(statuses) }

@@ -32,6 +32,9 @@ SECRETS = {
     "resource": "resource-secret",
     "cen": "cen-secret",
     "night-shift": TOKEN,
+    "bot": TOKEN[::-1],
+    "door": "door-" + TOKEN,
+    "webhook": "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
 }
 
 
@@ -111,6 +114,8 @@ class Rendered(unittest.TestCase):
             "drainSeconds=20s": "/drainSeconds",
             "store.postgresql.workers=-1": "/store/postgresql/workers",
             "secret.brokerUrl=a/b": "/secret/brokerUrl",
+            "door.key=a/b": "/door/key",
+            "webhook.secret=a/b": "/webhook/secret",
             "networkPolicy.broker.ports[0]=70000": "/networkPolicy/broker/ports/0",
             "config=": "config: the text of crossgrant.toml",
             "secret.name=": "secret.name: the Secret with the URL of the broker",

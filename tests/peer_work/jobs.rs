@@ -98,6 +98,8 @@ fn arrival(engine: &Engine, body: Vec<u8>) -> Result<Arrival> {
         at: now,
         requester: Requester::anonymous(),
         job_id: Some(job_id.clone()),
+        batch_id: None,
+        faults_not_listed: 0,
         reasons: serde_json::to_string(&[Reason::IdReused])?,
         origin: Origin::default(),
         outbound: vec![],

@@ -8,11 +8,13 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::{GRANT, answers, operations, site};
+use crate::support::mailbox::Post;
 use crate::support::process::{LIMIT, Process};
 use crate::support::scratch;
-use crate::support::site::{Options, Site, another, job};
+use crate::support::site::{Options, Site, another, job, until};
 
 const PYTHON: &str = include_str!("../../examples/clients/python/grants.py");
+const BATCH: &str = include_str!("../../examples/clients/python/batch.py");
 const TYPESCRIPT: &str = include_str!("../../examples/clients/typescript/grants.ts");
 const USER: &str = "crossgrant-submitter";
 const MANY: usize = 300;
@@ -136,6 +138,78 @@ fn the_client_in_typescript_tells_a_rejection_and_what_no_queue_takes() {
     tells_a_rejection_and_what_no_queue_takes(&Client::installed("TYPESCRIPT"));
 }
 
+/// 300 grants over HTTP, one answer, while the worker is killed and started again; then once more, which begins nothing.
+#[test]
+#[ignore = "needs Python: make clients"]
+fn the_client_in_python_without_amqp_gets_one_answer() {
+    let worker = "[door]\nkey = \"0123456789abcdef0123456789abcdef\"\n[[allow]]\nrequesters = [\"http:bot\"]";
+    let tokens = "[[admin.token]]\nname = \"bot\"\nrole = \"submitter\"\ntoken = \"s3cr3t-of-the-bot\"";
+    let site = site(&Options { hour: "1h", more: MANY, worker, tokens, ..Options::default() });
+    let listen = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    site.reconfigure(|text| text.replace("listen = \"127.0.0.1:0\"", &format!("listen = \"{listen}\"")));
+    let jobs: Vec<Value> = (0..MANY).map(|n| job(&format!("H-{n}"), "grant", &another(n))).collect();
+    let batch = file(&[]);
+    std::fs::write(batch.path(), json!({"jobs": jobs}).to_string()).unwrap();
+    let token = file(&[]);
+    std::fs::write(token.path(), "s3cr3t-of-the-bot\n").unwrap();
+    let client =
+        Client { file: Client::installed("PYTHON").file.with_file_name("batch.py"), ..Client::installed("PYTHON") };
+    let run = || {
+        let url = format!("http://{listen}");
+        let around = [("CROSSGRANT", url.as_str()), ("TOKEN_FILE", token.path().to_str().unwrap()), ("NO_PROXY", "*")];
+        let args = [client.file.to_str().unwrap(), "MOVE-7", batch.path().to_str().unwrap()];
+        Process::start_with("the client", &client.program, &args, &around)
+    };
+    let worker = site.worker();
+    let first = run();
+    until("some are granted", || {
+        let granted = site.cloud.answers(GRANT).get("OK").copied().unwrap_or_default();
+        (granted > 20).then_some(())
+    });
+    worker.process.kill9();
+    let _worker = site.worker();
+    for client in [first, run()] {
+        assert!(client.end(2 * LIMIT).expect("it ends").success(), "{:?}", client.lines());
+        assert_eq!(client.lines(), ["{\"completed\": {\"done\": 300}}"]);
+    }
+    assert_eq!(answers(&site, GRANT), format!("{MANY} OK"));
+}
+
+#[test]
+#[ignore = "needs Python: make clients"]
+fn the_receiver_in_python_believes_what_is_signed() {
+    let tls = |name: &str| format!("{}/tests/support/tls/{name}", env!("CARGO_MANIFEST_DIR"));
+    let secret = file(&[]);
+    std::fs::write(secret.path(), "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n").unwrap();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let site = site(&Options { more: 2, ..Options::default() });
+    site.reconfigure(|text| {
+        format!(
+            "{text}webhook_hosts = [\"localhost:{port}\"]\n[webhook]\nsecret_file = {:?}\n\
+             networks = [\"127.0.0.0/8\"]\nca_file = {:?}\n",
+            secret.path(),
+            tls("ca.pem")
+        )
+    });
+    let client =
+        Client { file: Client::installed("PYTHON").file.with_file_name("webhook.py"), ..Client::installed("PYTHON") };
+    let (port, certificate, key) = (port.to_string(), tls("server.pem"), tls("server.key"));
+    let args = [client.file.to_str().unwrap(), &port, &certificate, &key];
+    let receiver = Process::start_with(
+        "the receiver",
+        &client.program,
+        &args,
+        &[("SECRET_FILE", secret.path().to_str().unwrap())],
+    );
+    let _worker = site.worker();
+    let body = job("W-1", "grant", &another(0)).to_string().into();
+    let reply_to = Some(format!("https://localhost:{port}/hook"));
+    site.mail.publish(&[Post { body, reply_to, ..Post::default() }]);
+    receiver.line("the end of the job", |line| {
+        line.starts_with(&format!("crossgrant.job.completed {}", another(0))).then_some(())
+    });
+}
+
 #[test]
 fn the_core_of_each_client_has_less_than_thirty_lines() {
     let lines = |text: &str, from: &str, until: &str| {
@@ -144,4 +218,5 @@ fn the_core_of_each_client_has_less_than_thirty_lines() {
     };
     assert!(lines(PYTHON, "\ndef ask", "\ndef main") < 30);
     assert!(lines(TYPESCRIPT, "\nexport async function ask", "\n}\n") < 30);
+    assert!(lines(BATCH, "\ndef ask", "\nif __name__") < 30);
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{GRANT, lonely_site, operations, site};
 use crate::support::cloud::Cloud;
+use crate::support::crossgrant;
 use crate::support::postgres::Cluster;
 use crate::support::process::{LIMIT, Process};
 use crate::support::rabbit::Rabbit;
@@ -146,6 +147,47 @@ fn events_are_not_missed_between_two_workers() {
     for n in 0..40 {
         let told = followed(&[&other, &one], &format!("/v1/jobs/B-{n}/events"));
         assert_eq!(told, [(1, "job.accepted".to_owned()), (2, "job.completed".to_owned())], "B-{n}");
+    }
+}
+
+/// The command follows the events of all jobs while the worker is killed and started again, and misses none.
+#[test]
+fn the_events_of_all_jobs_are_followed_over_a_restart() {
+    const JOBS: usize = 20;
+    let site = site(&Options { admin: "", more: JOBS, ..options() });
+    let listen = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    site.reconfigure(|text| text.replace("listen = \"127.0.0.1:0\"", &format!("listen = \"{listen}\"")));
+    let worker = site.worker();
+    let command = ["--config", site.config(), "events", "list", "--follow", "--after", "0"];
+    let follower = Process::start("the follower", crossgrant(), &command);
+    let ids: Vec<String> = (0..JOBS).map(|n| format!("F-{n}")).collect();
+    for (n, id) in ids.iter().enumerate() {
+        assert_eq!(submit(&worker, &job(id, "grant", &another(n))).0, 202);
+        if n == JOBS / 2 {
+            worker.process.kill9();
+            break;
+        }
+    }
+    let worker = site.worker();
+    for (n, id) in ids.iter().enumerate() {
+        assert_eq!(submit(&worker, &job(id, "grant", &another(n))).0, 202);
+    }
+    ids.iter().for_each(|id| drop(site.mail.end(id)));
+    let told = until("everything is told", || {
+        let events = follower.lines().into_iter().filter_map(|line| serde_json::from_str::<Value>(&line).ok());
+        let told: Vec<(String, String)> = events
+            .filter(|event| event["specversion"] == "1.0")
+            .map(|event| {
+                let text = |value: &Value| value.as_str().unwrap().to_owned();
+                (text(&event["data"]["job"]["id"]), text(&event["type"]))
+            })
+            .collect();
+        let ends = told.iter().filter(|(_, kind)| kind.ends_with("completed")).count();
+        (ends >= JOBS).then_some(told)
+    });
+    for id in &ids {
+        let of: Vec<&str> = told.iter().filter(|(of, _)| of == id).map(|(_, kind)| kind.as_str()).collect();
+        assert_eq!(of, ["crossgrant.job.accepted", "crossgrant.job.completed"], "{id}: each once, in order");
     }
 }
 

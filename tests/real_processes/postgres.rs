@@ -14,16 +14,16 @@ use crossgrant::clock::{Clock as _, ManualClock, SystemClock, later, until};
 use crossgrant::domain::{Code, Kind};
 use crossgrant::engine::guards::Pause;
 use crossgrant::engine::ports::store::{
-    Admission, Change, Claimed, Committed, Filter, LeaseUse, Message, Outbox, OutboxPage, OutboxRow, Settlement, Store,
-    StoreError, Wakeup,
+    Admission, Change, Claimed, Committed, FeedPage, Filter, LeaseUse, Message, Outbox, OutboxPage, OutboxRow,
+    Settlement, Store, StoreError, Wakeup,
 };
 use crossgrant::engine::record::State;
 use crossgrant::store::{LeaseClock, Postgres, PostgresSettings};
 
 use self::proxy::{Cut, Proxy};
-use crate::support::conformance::conformance;
 use crate::support::conformance::damage::damaged_rows_cost_themselves_alone;
 use crate::support::conformance::fixtures::*;
+use crate::support::conformance::{conformance, feed};
 use crate::support::postgres::{Cluster, Database};
 
 fn settings(url: &str, name: &str) -> PostgresSettings {
@@ -503,4 +503,63 @@ async fn where_tls_is_used_the_server_is_verified() {
         assert!(outsider(&database).await.query_one(sql, &[]).await.unwrap().get::<_, bool>(0));
         store.probe().await.unwrap();
     }
+}
+
+/// Written by two workers at once, events do not become visible in the order in which they were written.
+#[tokio::test]
+async fn an_event_that_is_committed_late_is_not_missed_by_who_reads_the_feed() {
+    let (database, one, other) = two().await;
+    let mut slow = outsider(&database).await;
+    let early = slow.transaction().await.unwrap();
+    let event = "INSERT INTO events (uid, sequence, address, about, body) VALUES ($1, 1, '{}', '{}', '{}')";
+    let place = "INSERT INTO feed (uid, sequence, requester) VALUES ($1, 1, 'tickets')";
+    for sql in [event, place] {
+        early.execute(sql, &[&uid(9).0]).await.unwrap();
+    }
+    take(&*one, &[record(1)]).await;
+    let read = async |after: i64| {
+        let feed = other.feed(&feed::from(after)).await.unwrap();
+        (feed::told(&feed), feed.after)
+    };
+    let (first, after) = read(0).await;
+    assert_eq!(first, [(1, 1)], "the other is not committed");
+    take(&*one, &[record(2)]).await;
+    early.commit().await.unwrap();
+    let (next, end) = read(after).await;
+    assert_eq!(next, [(9, 1), (2, 1)], "it is told, though it was written before what was told");
+    assert_eq!(read(end).await, (vec![], end));
+    assert_eq!(one.feed(&feed::from(0)).await.unwrap(), other.feed(&feed::from(0)).await.unwrap());
+}
+
+/// Many readers and writers at once: every reader sees every event, once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn readers_of_the_feed_miss_nothing_while_two_workers_write() {
+    let (_database, one, other) = two().await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for (store, first) in [(&one, 1), (&other, 1001)] {
+        let store = Arc::clone(store);
+        tasks.spawn(async move {
+            for n in first..first + 60 {
+                take(&*store, &[record(n)]).await;
+            }
+            Vec::new()
+        });
+    }
+    for store in [&one, &other, &one] {
+        let store = Arc::clone(store);
+        tasks.spawn(async move {
+            let (mut seen, mut after) = (Vec::new(), 0);
+            while seen.len() < 120 {
+                let page = store.feed(&FeedPage { events: 7, ..feed::from(after) }).await.unwrap();
+                seen.extend(feed::told(&page));
+                after = page.after;
+                tokio::task::yield_now().await;
+            }
+            seen
+        });
+    }
+    let read: Vec<Vec<(u32, u32)>> = tasks.join_all().await.into_iter().filter(|seen| !seen.is_empty()).collect();
+    assert_eq!(read.len(), 3);
+    assert!(read.iter().all(|seen| *seen == read[0]), "all in one order");
+    assert_eq!(read[0].iter().collect::<BTreeSet<_>>().len(), 120);
 }

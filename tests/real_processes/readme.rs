@@ -18,7 +18,7 @@ const TERRAFORM_STATE: &str = r#"{"version": 4, "resources": [{"mode": "managed"
     "child_instance_id": "vpc-bp1h8vbrbcgohcju50005"}}]}]}"#;
 
 /// What comes of each command, in the order of the README: its exit code and a part of what it says.
-const COMMANDS: [(&str, i32, &str); 35] = [
+const COMMANDS: [(&str, i32, &str); 36] = [
     ("crossgrant --config crossgrant.toml serve", 0, "ready"),
     ("crossgrant submit job.json --wait", 0, "crossgrant.job.completed"),
     ("crossgrant submit job.json --batch MOVE-7", 1, "jobs were rejected"),
@@ -47,6 +47,7 @@ const COMMANDS: [(&str, i32, &str); 35] = [
     ("crossgrant dead show 17", 1, "there is no undelivered message 17 [not-found]"),
     ("crossgrant dead replay", 0, "no message matches"),
     ("crossgrant dead drop", 0, "no message matches"),
+    ("crossgrant events list", 0, "go on with --after "),
     ("crossgrant events replay --since 2h", 1, "to publish them again, give --since "),
     ("crossgrant put-back --limit 1", 0, "messages put back: 0 of 0"),
     (

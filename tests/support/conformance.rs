@@ -6,6 +6,7 @@ pub mod batches;
 pub mod change;
 pub mod damage;
 pub mod dead;
+pub mod feed;
 pub mod fixtures;
 pub mod guards;
 pub mod history;
@@ -67,13 +68,16 @@ macro_rules! conformance {
                 a_queue_that_is_given_up_gets_one_more_chance_with_each,
                 a_time_that_only_another_clock_can_have_set_is_not_waited_for;
             webhooks: webhooks_are_in_no_lane, hosts_take_turns, a_webhook_that_fails_waits_alone,
-                the_end_of_a_job_goes_to_its_webhook, a_webhook_set_aside_is_called_again_when_it_is_replayed;
+                the_end_of_a_job_goes_to_its_webhook, a_webhook_set_aside_is_called_again_when_it_is_replayed,
+                a_webhook_that_is_put_off_is_shown_and_sent_at_once_when_it_is_replayed;
             sweep: swept_jobs_are_not_claimed, a_group_is_one_cen_and_one_type, pages_cover_a_group_without_overlap,
                 pages_stay_put_while_jobs_leave, next_sweep_is_the_first_due, a_job_in_doubt_is_not_swept;
             dead: rejections_are_listed_newest_first_in_pages, undeliverable_messages_are_replayed_as_they_were,
                 undeliverable_messages_have_their_reason_and_can_be_dropped,
                 a_rejection_has_its_message_until_both_are_dropped;
             history: events_are_published_again_as_they_were_behind_fresh_ones, jobs_that_can_have_events_of_a_time_are_found;
+            feed: every_event_is_in_the_feed_once_in_the_order_of_the_commits, a_page_of_the_feed_is_bounded,
+                a_requester_finds_its_own_in_the_feed, deleted_events_leave_the_feed_and_numbers_never_return;
             listing: newest_first_in_pages, every_filter_narrows, a_store_and_a_record_agree_on_a_filter,
                 one_job_by_either_name, jobs_of_all_requesters_by_an_id, waiting_jobs_oldest_first;
             retention: definitions_are_kept_by_digest, jobs_and_messages_are_counted,

@@ -36,7 +36,7 @@ pub struct Counted {
 }
 
 /// The operations that only read, or give a lease.
-const READS: [&str; 30] = [
+const READS: [&str; 34] = [
     "batch",
     "batches",
     "batches_by_id",
@@ -67,6 +67,10 @@ const READS: [&str; 30] = [
     "put_definition",
     "size",
     "probe",
+    "waiting_webhooks",
+    "rejections_of",
+    "feed",
+    "feed_end",
 ];
 
 struct Running<'a>(&'a AtomicUsize);
@@ -209,12 +213,16 @@ counted! {
     fn settle(lane: Lane, settlement: &Settlement) -> ();
     fn webhooks(now: Timestamp, limit: usize) -> Vec<OutboxRow>;
     fn next_webhook(now: Timestamp) -> Option<Timestamp>;
+    fn waiting_webhooks(uid: JobUid, limit: usize) -> Vec<WaitingWebhook>;
     fn settle_webhooks(settlement: &Settlement) -> ();
     fn rejections(limit: usize, before: Option<JobUid>) -> Vec<Rejected>;
+    fn rejections_of(batch: &BatchId, limit: usize) -> Vec<Rejected>;
     fn rejection(uid: JobUid) -> Option<RejectedMessage>;
     fn drop_rejections(uids: &[JobUid]) -> usize;
     fn jobs_between(since: Timestamp, until: Timestamp, after: Option<JobUid>, limit: usize) -> Vec<JobUid>;
     fn kept_events(uids: &[JobUid]) -> Vec<KeptEvent>;
+    fn feed(page: &FeedPage) -> Feed;
+    fn feed_end() -> i64;
     fn publish_again(events: &[(JobUid, u32)]) -> usize;
     fn undeliverable(after: i64, limit: usize) -> Vec<UndeliverableRow>;
     fn replay(numbers: &[i64]) -> usize;

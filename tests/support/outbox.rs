@@ -28,7 +28,7 @@ pub trait WholeOutbox: Store {
     async fn mark(&self, done: &[i64], undeliverable: &[i64]) {
         let aside = |number: &i64| SetAside { number: *number, reason: NO_QUEUE.into(), tries: 0, given_up: false };
         let undeliverable = undeliverable.iter().map(aside).collect();
-        let settlement = Settlement { done: done.to_vec(), undeliverable, refused: vec![] };
+        let settlement = Settlement { done: done.to_vec(), undeliverable, ..Settlement::default() };
         for lane in Lane::ALL {
             self.settle(lane, &settlement).await.unwrap();
         }

@@ -18,6 +18,7 @@ fn message(id: &str) -> DoorMessage {
         requester: Requester::at_door("bot").unwrap(),
         message_id: id.into(),
         correlation_id: "NET-1".into(),
+        reply_to: None,
         traceparent: Some("00-1".into()),
         body: Bytes::from_static(b"{\"id\":\"NET-1\"}"),
         at: SystemClock.now(),

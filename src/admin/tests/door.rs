@@ -1,5 +1,7 @@
 //! The door over HTTP, with an intake behind it instead of a broker.
 
+mod feed;
+
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
@@ -43,6 +45,7 @@ impl DoorPublisher for Queue {
             routing_key: self.routing_key(&message.body),
             message_id: Some(message.message_id.clone()),
             user_id: Some(message.requester.to_string()),
+            reply_to: message.reply_to.clone(),
             ..Incoming::default()
         };
         match way {
@@ -247,6 +250,39 @@ async fn what_is_wrong_is_said_before_anything_is_published() {
     assert_eq!((status, &refused["code"]), (403, &json!("not-allowed")));
     assert!(refused["message"].as_str().unwrap().contains("no rule of the policy allows http:bot"), "{refused}");
     assert_eq!(house.published(), 0);
+}
+
+#[tokio::test]
+async fn a_webhook_gets_the_end_where_a_rule_allows_its_host() {
+    let house = house().await;
+    let rule = "requesters = ['http:bot']\nwebhook_hosts = ['hooks.example.com']";
+    let policy = Policy::new(vec![toml::from_str(rule).unwrap()], BTreeMap::new());
+    let hour = Some(Duration::from_secs(3600));
+    for (on, to, status, says) in [
+        (None, "https://hooks.example.com/a", 403, "no [webhook]"),
+        (hour, "https://other.example.com/a", 403, "allowed are hooks.example.com"),
+        (hour, "answers", 422, "header:reply-to"),
+        (hour, "https://user@hooks.example.com/", 422, "header:reply-to"),
+    ] {
+        house.worker.engine.policy.set(policy.clone().with_webhooks(on));
+        let (answered, refused) = house.submit(&[("reply-to", to)], &job("NET-1", 1)).await;
+        assert!(answered == status && refused.to_string().contains(says), "{to}: {refused}");
+    }
+    assert_eq!(house.published(), 0);
+    let two = [("reply-to", "https://hooks.example.com/a"), ("reply-to", "https://hooks.example.com/b")];
+    assert_eq!(house.submit(&two, &job("NET-1", 1)).await.0, 400);
+
+    let (_, posted) = house.submit(&[("reply-to", "https://hooks.example.com/a")], &job("NET-1", 1)).await;
+    assert_eq!(posted["state"], "accepted", "{posted}");
+    let cancelled = house.ask("POST", "/v1/jobs/NET-1/cancel", &secret(AdminRole::Operator), &[], "").await;
+    assert_eq!(cancelled.0, 200, "{}", cancelled.2);
+    let (_, again) = house.submit(&[("reply-to", "https://hooks.example.com/b?secret")], &job("NET-1", 1)).await;
+    assert_eq!((&again["state"], &again["uid"]), (&json!("repeated"), &posted["uid"]));
+    let (_, view) = house.get("s3cr3t-of-bot", "/v1/jobs/NET-1").await;
+    let hosts: Vec<&str> = view["webhooks"].as_array().unwrap().iter().map(|w| w["host"].as_str().unwrap()).collect();
+    assert_eq!(hosts, ["hooks.example.com"; 2], "the end went to the first, and once more to the second");
+    assert!(!view["webhooks"].to_string().contains("secret"), "the path is the receiver's own");
+    assert_eq!((&view["webhooks"][0]["tries"], &view["webhooks"][0]["next_try"]), (&json!(0), &Value::Null));
 }
 
 /// What only the intake knows, it says by a rejection; the answer has it all the same.

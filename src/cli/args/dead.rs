@@ -144,9 +144,68 @@ pub struct DeadDropArgs {
 /// `events`
 #[derive(Debug, Subcommand)]
 pub enum EventsCommand {
+    /// List the events of all jobs and batches in the order in which they were stored, after a number; or follow them. On a terminal
+    /// a line for each, elsewhere one JSON object per line, as it was published.
+    List(EventsListArgs),
     /// Publish kept events again, with the same ids: for a queue that was bound to the events exchange later. Receivers that
     /// had them already know them by their ids. Replies are not sent again.
     Replay(EventsReplayArgs),
+}
+
+impl EventsCommand {
+    /// Where to find the worker.
+    pub fn worker(&self) -> &WorkerArgs {
+        match self {
+            Self::List(args) => &args.worker,
+            Self::Replay(args) => &args.worker,
+        }
+    }
+
+    /// Whether output and errors are JSON.
+    pub fn is_for_programs(&self) -> bool {
+        match self {
+            Self::List(args) => args.json,
+            Self::Replay(args) => args.json,
+        }
+    }
+}
+
+/// `events list`
+#[derive(Debug, Default, Args)]
+pub struct EventsListArgs {
+    /// Events after this number, which the list before has said; 0 is the beginning of all that is kept, and `end` only what happens from
+    /// now on. By default 0, and with --follow `end`.
+    #[arg(long, value_name = "NUMBER")]
+    pub after: Option<String>,
+    /// Go on, as events happen, until it is interrupted. While the worker is away, it is asked again.
+    #[arg(long)]
+    pub follow: bool,
+    /// Only events of this type, such as job.completed.
+    #[arg(long = "type", value_name = "TYPE")]
+    pub kind: Option<String>,
+    /// Only events of what this requester has asked for.
+    #[arg(long)]
+    pub requester: Option<String>,
+    /// Only events of jobs for this CEN.
+    #[arg(long)]
+    pub cen: Option<String>,
+    /// Only events of jobs on an instance, or for a CEN, of this account.
+    #[arg(long, value_name = "UID")]
+    pub account: Option<String>,
+    /// Print one JSON object for each page: the events, and the number to go on after.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub worker: WorkerArgs,
+}
+
+impl EventsListArgs {
+    /// What is chosen, with the names of the parameters.
+    pub fn pairs(&self) -> Vec<(&'static str, &str)> {
+        let options =
+            [("type", &self.kind), ("requester", &self.requester), ("cen", &self.cen), ("account", &self.account)];
+        options.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?))).collect()
+    }
 }
 
 /// `events replay`

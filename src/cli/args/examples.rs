@@ -6,7 +6,7 @@ use clap::Command;
 type Example = (&'static str, &'static str);
 
 /// The examples of the commands, in the order of `--help`.
-const EXAMPLES: [(&str, &[Example]); 40] = [
+const EXAMPLES: [(&str, &[Example]); 41] = [
     (
         "serve",
         &[
@@ -151,6 +151,16 @@ const EXAMPLES: [(&str, &[Example]); 40] = [
         &[
             ("crossgrant dead drop 17", "Delete an undelivered message."),
             ("crossgrant dead drop --until 30d --expect-count 3", "Delete all that are older, if there are three."),
+        ],
+    ),
+    (
+        "events list",
+        &[
+            ("crossgrant events list --follow", "What happens from now on, until it is interrupted."),
+            (
+                "crossgrant events list --after 4711 --json",
+                "For programs: what came after the number that the last list has said.",
+            ),
         ],
     ),
     (

@@ -69,7 +69,7 @@ impl WorkerCommand {
             Self::Accounts(args) => &args.worker,
             Self::Reload(args) => &args.worker,
             Self::Dead(command) => command.worker(),
-            Self::Events(EventsCommand::Replay(args)) => &args.worker,
+            Self::Events(command) => command.worker(),
         }
     }
 
@@ -89,7 +89,7 @@ impl WorkerCommand {
             Self::Accounts(args) => args.json,
             Self::Reload(args) => args.json,
             Self::Dead(command) => command.is_for_programs(),
-            Self::Events(EventsCommand::Replay(args)) => args.json,
+            Self::Events(command) => command.is_for_programs(),
             Self::Release(args) => args.json,
         }
     }

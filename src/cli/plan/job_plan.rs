@@ -1,10 +1,10 @@
 //! What is planned of one message.
 
-use crate::domain::contract::Fault;
+use crate::domain::contract::FaultList;
 use crate::engine::record::Record;
 
 /// The plan of a job, or the faults of its message.
-pub(super) type Planning = Result<JobPlan, Vec<Fault>>;
+pub(super) type Planning = Result<JobPlan, FaultList>;
 
 /// The plan of a job.
 pub(super) struct JobPlan {

@@ -26,6 +26,10 @@ pub(super) fn read_door(raw: &mut RawSettings<'_>, broker: &BrokerConfig, admin:
         }
         return Vec::new();
     };
+    if !submits {
+        let message = "there is a `[door] key` and no token with the role \"submitter\", so no job comes in over HTTP";
+        raw.warnings.push(Warning { code: Code::DoorClosed, message: message.into() });
+    }
     let keys = raw.secrets("door", "key").unwrap_or_default();
     check_keys(raw, &at, &keys);
     let of_requesters = broker.requesters.values().flatten().map(SecretString::expose_secret);

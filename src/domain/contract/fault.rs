@@ -1,6 +1,7 @@
 //! What is wrong with a message, one by one and all together.
 
 use std::fmt;
+use std::ops::Deref;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -38,10 +39,59 @@ impl fmt::Display for Fault {
     }
 }
 
+/// What is wrong with a message: as much as is listed, and how much is left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct FaultList {
+    listed: Vec<Fault>,
+    /// How many more there are.
+    #[serde(skip)]
+    pub not_listed: u32,
+}
+
+impl FaultList {
+    /// The same, and more.
+    #[must_use]
+    pub fn and(mut self, more: Vec<Fault>) -> Self {
+        self.listed.extend(more);
+        self
+    }
+
+    /// Each fault with what `edit` makes of it.
+    #[must_use]
+    pub fn map(mut self, edit: impl Fn(Fault) -> Fault) -> Self {
+        self.listed = self.listed.into_iter().map(edit).collect();
+        self
+    }
+}
+
+impl From<Vec<Fault>> for FaultList {
+    fn from(listed: Vec<Fault>) -> Self {
+        Self { listed, not_listed: 0 }
+    }
+}
+
+impl IntoIterator for FaultList {
+    type Item = Fault;
+    type IntoIter = std::vec::IntoIter<Fault>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.listed.into_iter()
+    }
+}
+
+impl Deref for FaultList {
+    type Target = [Fault];
+
+    fn deref(&self) -> &[Fault] {
+        &self.listed
+    }
+}
+
 /// What is found wrong while a message is read.
 #[derive(Default)]
 pub(super) struct Faults {
-    pub(super) list: Vec<Fault>,
+    pub(super) list: FaultList,
     bytes: usize,
     /// The place in the message of the job that is read.
     pub(super) within: String,
@@ -53,14 +103,16 @@ impl Faults {
         let fault = Fault { at: format!("{within}{at}"), code, message: cut(message.into()) };
         let bytes = self.bytes + json!(fault).to_string().len();
         if self.list.is_empty() || (self.list.len() < MAX_FAULTS && bytes <= MAX_FAULTS_BYTES) {
-            self.list.push(fault);
+            self.list.listed.push(fault);
             self.bytes = bytes;
+        } else {
+            self.list.not_listed = self.list.not_listed.saturating_add(1);
         }
     }
 }
 
 /// As many of the faults as a rejection lists.
-pub fn listed(faults: impl IntoIterator<Item = Fault>) -> Vec<Fault> {
+pub fn listed(faults: impl IntoIterator<Item = Fault>) -> FaultList {
     let mut listed = Faults::default();
     for Fault { at, code, message } in faults {
         listed.add(&at, code, message);
@@ -69,16 +121,19 @@ pub fn listed(faults: impl IntoIterator<Item = Fault>) -> Vec<Fault> {
 }
 
 /// The faults as one text, for people: as many as fit into 1 KiB, and how many more there are.
-pub fn summary(faults: &[Fault]) -> String {
+pub fn summary(faults: &FaultList) -> String {
     let mut text = String::new();
     for (place, fault) in faults.iter().enumerate() {
         let next = format!("{}{fault}", if place == 0 { "" } else { "; " });
         if place > 0 && text.len() + next.len() > MAX_SUMMARY {
-            return format!("{text}; and {} more", faults.len() - place);
+            return format!("{text}; and {} more", faults.len() - place + faults.not_listed as usize);
         }
         text.push_str(&next);
     }
-    text
+    match faults.not_listed {
+        0 => text,
+        more => format!("{text}; and {more} more"),
+    }
 }
 
 /// A text cut to the length of a fault.
@@ -106,12 +161,15 @@ mod tests {
         let text = summary(&faults);
         assert!(text.len() < MAX_SUMMARY + 20 && text.ends_with(" more"), "{} {text}", text.len());
         let listed = text.matches("there is no field").count();
-        assert!(text.ends_with(&format!("; and {} more", faults.len() - listed)) && listed > 5, "{text}");
+        assert!(text.ends_with(&format!("; and {} more", 54 - listed)) && listed > 5, "{text}");
+        // Fifty fields that are unknown, and those that a job needs and are missing.
+        assert_eq!(faults.len() + faults.not_listed as usize, 54);
     }
 
     #[test]
     fn a_few_faults_are_all_in_the_text() {
         let fault = |at: &str| Fault { at: at.into(), code: Code::JobMissingField, message: "is missing".into() };
+        let summary = |faults: &[Fault]| summary(&faults.to_vec().into());
         assert_eq!(summary(&[fault("/id")]), "/id: is missing");
         assert_eq!(summary(&[fault("/id"), fault("/cen")]), "/id: is missing; /cen: is missing");
         assert_eq!(summary(&[fault("")]), "is missing", "of the whole body");

@@ -37,6 +37,13 @@ impl Faults {
 
     pub(super) fn jobs(&mut self, fields: &Map<String, Value>, envelope: &Envelope<'_>) -> Option<Vec<Job>> {
         self.unknown("", fields, &["batch", "jobs"]);
+        if let Some(said) = envelope.routing_key.strip_prefix("job.") {
+            let said = shown(said);
+            let message = format!(
+                "the routing key says {said:?} and the body brings all jobs of a batch: publish it with the key batch"
+            );
+            self.add("amqp:routing_key", Code::JobRoutingKey, message);
+        }
         let Some(Value::Array(jobs)) = fields.get("jobs") else {
             self.add("/jobs", Code::JobWrongType, "jobs is a list of jobs");
             return None;

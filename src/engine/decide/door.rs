@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::contract::{self, Envelope, Fault};
+use crate::domain::contract::{self, Envelope, Fault, FaultList};
 use crate::domain::{BatchTerms, Code, Job, JobId, JobUid, Requester};
 use crate::engine::policy::Policy;
 use crate::engine::record::Record;
+
+/// Where faults of the header `Reply-To` are.
+pub const REPLY_TO: &str = "header:reply-to";
 
 /// What is asked for: one job, or all jobs of a batch, which have the same terms.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +27,7 @@ pub enum Standing {
     /// It has accepted it: the uid of the job or of the batch.
     Accepted(JobUid),
     /// Under the same id it has something else.
-    Differs(Vec<Fault>),
+    Differs(FaultList),
 }
 
 impl Asked {
@@ -32,12 +35,13 @@ impl Asked {
     ///
     /// # Errors
     /// Everything that is wrong with it.
-    pub fn read(body: &[u8]) -> Result<Self, Vec<Fault>> {
-        let envelope = Envelope::default();
+    pub fn read(body: &[u8], reply_to: Option<&str>) -> Result<Self, FaultList> {
+        let envelope = Envelope { reply_to, ..Envelope::default() };
         if !contract::is_whole(body) {
-            return contract::parse(body, &envelope).map(|job| Self::Job(Box::new(job))).map_err(of_http);
+            let job = contract::parse(body, &envelope).map_err(|faults| of_http(faults, false))?;
+            return Ok(Self::Job(Box::new(job)));
         }
-        let jobs = contract::parse_whole(body, &envelope).map_err(of_http)?;
+        let jobs = contract::parse_whole(body, &envelope).map_err(|faults| of_http(faults, true))?;
         let terms = jobs.first().and_then(|job| job.batch.clone()).expect("a batch has a job, and each has its terms");
         Ok(Self::Batch(terms, jobs))
     }
@@ -76,7 +80,7 @@ impl Asked {
             Self::Job(job) => match known.first() {
                 None => Standing::Unknown,
                 Some(record) if record.job.digest() == job.digest() => Standing::Accepted(record.uid),
-                Some(_) => Standing::Differs(vec![reused(requester, job)]),
+                Some(_) => Standing::Differs(vec![reused(requester, job)].into()),
             },
             Self::Batch(terms, jobs) => batch(terms, jobs, requester, known),
         }
@@ -89,7 +93,7 @@ fn batch(terms: &BatchTerms, jobs: &[Job], requester: &Requester, known: &[Recor
             "the batch {} of {requester} was begun with other terms, or another number of jobs; take a new batch id",
             terms.id
         );
-        return Standing::Differs(vec![Fault { at: "/batch".into(), code: Code::JobBatchDiffers, message }]);
+        return Standing::Differs(vec![Fault { at: "/batch".into(), code: Code::JobBatchDiffers, message }].into());
     }
     let known: BTreeMap<&JobId, &Record> = known.iter().map(|record| (&record.job.id, record)).collect();
     let (mut accepted, mut differ) = (0, Vec::new());
@@ -119,14 +123,22 @@ pub fn reused(requester: &Requester, job: &Job) -> Fault {
     Fault { at: "/id".into(), code: Code::JobIdReused, message }
 }
 
-/// Over HTTP there is no `message_id`.
-fn of_http(mut faults: Vec<Fault>) -> Vec<Fault> {
-    for fault in &mut faults {
-        if fault.at.ends_with("/id") && fault.code == Code::JobMissingField && fault.message.contains("message_id") {
-            fault.message = "a job needs an id: here, or for a single job as the header Idempotency-Key".into();
+/// What is wrong, in words of HTTP.
+fn of_http(faults: FaultList, whole: bool) -> FaultList {
+    faults.map(|fault| match (&*fault.at, fault.code) {
+        ("/batch" | "/batch/id", Code::JobMissingField) if whole => Fault {
+            message: "a batch needs an id: in `batch` of the body, or as the header Idempotency-Key".into(),
+            ..fault
+        },
+        ("/id", Code::JobMissingField) => {
+            Fault { message: "a job needs an id: here, or as the header Idempotency-Key".into(), ..fault }
         }
-    }
-    faults
+        (at, Code::JobMissingField) if at.starts_with("/jobs/") && at.ends_with("/id") => {
+            Fault { message: "each job of a batch needs an id of its own".into(), ..fault }
+        }
+        ("amqp:reply_to", _) => Fault { at: REPLY_TO.into(), ..fault },
+        _ => fault,
+    })
 }
 
 #[cfg(test)]
@@ -148,7 +160,7 @@ mod tests {
     }
 
     fn asked(body: &Value) -> Asked {
-        Asked::read(body.to_string().as_bytes()).unwrap()
+        Asked::read(body.to_string().as_bytes(), None).unwrap()
     }
 
     fn requester() -> Requester {
@@ -201,10 +213,19 @@ mod tests {
     fn what_is_wrong_is_said_in_words_of_http() {
         let mut body = job("NET-1", 1);
         body.as_object_mut().unwrap().remove("id");
-        let faults = Asked::read(body.to_string().as_bytes()).unwrap_err();
+        let faults = Asked::read(body.to_string().as_bytes(), None).unwrap_err();
         assert!(faults[0].at == "/id" && faults[0].message.contains("Idempotency-Key"), "{faults:?}");
-        let faults = Asked::read(json!([job("NET-1", 1)]).to_string().as_bytes()).unwrap_err();
+        let faults = Asked::read(json!([job("NET-1", 1)]).to_string().as_bytes(), None).unwrap_err();
         assert_eq!(faults[0].code, Code::JobNotJson);
+        for (body, at) in [
+            (json!({"jobs": [job("a", 1)]}), "/batch"),
+            (json!({"batch": {"on_failure": "stop"}, "jobs": [job("a", 1)]}), "/batch/id"),
+        ] {
+            let faults = Asked::read(body.to_string().as_bytes(), None).unwrap_err();
+            assert!(faults[0].at == at && faults[0].message.contains("Idempotency-Key"), "{faults:?}");
+        }
+        let faults = Asked::read(job("NET-1", 1).to_string().as_bytes(), Some("https://")).unwrap_err();
+        assert_eq!((faults[0].at.as_str(), faults[0].code), (REPLY_TO, Code::JobBadReplyTo));
     }
 
     #[test]

@@ -115,7 +115,11 @@ impl<'a> Deciding<'a> {
         self.record.attempts += 1;
         if backoff::gave_up(policy, self.record.trying_since, self.now) {
             let reason = if self.record.has_written() { Reason::HalfDone } else { Reason::GaveUp };
-            return self.park(reason, format!("tried {} times; last: {why}", self.record.attempt));
+            let tried = match self.record.attempt {
+                1 => "once".to_owned(),
+                times => format!("{times} times"),
+            };
+            return self.park(reason, format!("tried {tried}; last: {why}"));
         }
         let salt = format!("{}/{}", self.record.uid, self.record.step);
         let delay = backoff::delay(policy, self.record.attempt, &salt).max(asked.unwrap_or_default());

@@ -22,6 +22,9 @@ const JITTER: f64 = 0.2;
 /// How much of a `Location` is repeated, in characters.
 const SHOWN: usize = 120;
 
+/// How much is kept of what was wrong, in characters.
+const LONGEST_REASON: usize = 300;
+
 /// What the reasons of messages that were set aside begin with.
 pub(super) const GONE: &str = "the webhook is gone: ";
 pub(super) const FAILED: &str = "the webhook failed: ";
@@ -63,6 +66,12 @@ pub fn tries_within(give_up: Duration) -> u32 {
     tries
 }
 
+/// When a message that was tried so often, and is tried again at `due`, is tried for the last time of `most`, without jitter.
+pub fn last_try(tries: u32, due: Timestamp, most: u32) -> Timestamp {
+    let waits: Duration = (tries.saturating_add(2)..=most).map(|tries| curve(tries.saturating_sub(1))).sum();
+    later(due, waits)
+}
+
 /// Judges the answer to a message that may be tried `most` times.
 pub fn judge(row: &OutboxRow, answer: &Answer, most: u32, now: Timestamp) -> Judged {
     let number = row.number;
@@ -90,6 +99,8 @@ pub fn judge(row: &OutboxRow, answer: &Answer, most: u32, now: Timestamp) -> Jud
         Outcome::Failed => {
             let due = later(now, delay(row, asked));
             settlement.refused = vec![(number, due)];
+            // A cause can be as long as a receiver likes.
+            settlement.reasons = vec![(number, why.chars().take(LONGEST_REASON).collect())];
             again = Some(due);
         }
         Outcome::GivenUp => settlement.undeliverable = aside(FAILED),
@@ -154,7 +165,8 @@ mod tests {
             };
             let judged = judge(&row(7, 0), &status(code), 28, now());
             assert_eq!(judged.outcome, expected, "{code}");
-            let Settlement { done, undeliverable, refused } = &judged.settlement;
+            let Settlement { done, undeliverable, refused, reasons } = &judged.settlement;
+            assert_eq!(reasons.len(), refused.len(), "{code}: what was wrong is kept while it waits");
             assert_eq!(done.len() + undeliverable.len() + refused.len(), 1, "{code}");
             assert_eq!(judged.again.is_some(), expected == Outcome::Failed, "{code}");
             assert_eq!(judged.why.contains(&code.to_string()), expected != Outcome::Delivered, "{code}");
@@ -215,6 +227,10 @@ mod tests {
             assert!(spent >= give_up && spent < give_up + LONGEST_DELAY, "{spent:?}");
         }
         assert_eq!(tries_within(Duration::from_secs(1)), 2);
+        let whole: Duration = (1..30).map(curve).sum();
+        assert_eq!(last_try(0, now(), 30), later(now(), whole), "the first of thirty");
+        assert_eq!(last_try(28, now(), 30), later(now(), LONGEST_DELAY));
+        assert_eq!(last_try(29, now(), 30), now(), "it is the last one");
     }
 
     #[test]

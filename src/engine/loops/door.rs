@@ -8,18 +8,17 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde_json::Value;
 use uuid::Uuid;
 
 use super::intake::rejection_uid;
-use crate::domain::contract::{Fault, MAX_BODY};
+use crate::domain::contract::{FaultList, MAX_BODY};
 use crate::domain::{JobUid, Reason, Requester};
 use crate::engine::decide::door::{Asked, Standing};
 use crate::engine::loops::shared::Engine;
 use crate::engine::ports::door::{DoorMessage, DoorPublisher, NotPublished};
 use crate::engine::ports::filter::Filter;
 use crate::engine::ports::mail::Incoming;
-use crate::engine::ports::store::StoreError;
+use crate::engine::ports::store::{Rejected, StoreError};
 use crate::engine::record::Record;
 
 /// How long an answer waits for the intake, once the queue has the message. It takes milliseconds, unless the workers are busy or
@@ -44,6 +43,8 @@ pub struct Request {
     pub body: Bytes,
     /// Header `traceparent`.
     pub traceparent: Option<String>,
+    /// The URL of a webhook that gets the answer.
+    pub reply_to: Option<String>,
 }
 
 /// What became of a request.
@@ -51,7 +52,7 @@ pub struct Request {
 pub enum Submitted {
     /// Accepted: the uid of the job or of the batch.
     Accepted(JobUid),
-    /// It was accepted before, and was not published again.
+    /// It was accepted before. It was published again only if its answer is to go somewhere.
     Repeated(JobUid),
     /// The queue has it, and the intake has not judged it yet.
     Published,
@@ -65,10 +66,10 @@ pub enum NotSubmitted {
     NotAllowed(String),
     /// Its id stands for something else. Nothing was published.
     #[error("the id was used before, for another request")]
-    Differs(Vec<Fault>),
-    /// The intake has rejected it: an array of faults.
+    Differs(FaultList),
+    /// The intake has rejected it.
     #[error("the message was rejected")]
-    Rejected(JobUid, Value),
+    Rejected(Rejected),
     /// It was not published, or it is not known whether it was.
     #[error(transparent)]
     NotPublished(#[from] NotPublished),
@@ -80,24 +81,35 @@ pub enum NotSubmitted {
 impl Engine {
     /// Publishes what is asked for, unless the store has it, and waits for what the intake makes of it.
     pub async fn submit(&self, door: &dyn DoorPublisher, request: Request) -> Result<Submitted, NotSubmitted> {
-        let Request { requester, asked, body, traceparent } = request;
-        match self.standing(&requester, &asked).await? {
+        let Request { requester, asked, body, traceparent, reply_to } = request;
+        let policy = self.policy.get();
+        let not_there = reply_to.as_deref().and_then(|url| policy.refuses_answers(&requester, url));
+        if let Some(why) = not_there {
+            return Err(NotSubmitted::NotAllowed(why));
+        }
+        let repeated = match self.standing(&requester, &asked).await? {
+            // The intake sends the answer to where it is asked for now.
+            Standing::Accepted(uid) if reply_to.is_some() => Some(uid),
             Standing::Accepted(uid) => return Ok(Submitted::Repeated(uid)),
             Standing::Differs(faults) => return Err(NotSubmitted::Differs(faults)),
-            Standing::Unknown => {}
-        }
-        if let Some(why) = asked.refused(&requester, &self.policy.get()) {
+            Standing::Unknown => None,
+        };
+        if let Some(why) = asked.refused(&requester, &policy).filter(|_| repeated.is_none()) {
             return Err(NotSubmitted::NotAllowed(why));
         }
         let message = DoorMessage {
             requester: requester.clone(),
             message_id: Uuid::new_v4().to_string(),
             correlation_id: asked.id().to_owned(),
+            reply_to,
             traceparent,
             body,
             at: self.clock.now(),
         };
         door.publish(&message).await?;
+        if let Some(uid) = repeated {
+            return Ok(Submitted::Repeated(uid));
+        }
         let rejections = rejections(&message, door.routing_key(&message.body));
         let (until, mut pause) = (self.clock.uptime() + WAITS, FIRST_PAUSE);
         loop {
@@ -129,7 +141,7 @@ impl Engine {
         }
         for uid in rejections {
             if let Some(found) = self.store.rejection(*uid).await? {
-                return Ok(Some(Err(NotSubmitted::Rejected(*uid, found.rejected.reasons))));
+                return Ok(Some(Err(NotSubmitted::Rejected(found.rejected))));
             }
         }
         Ok(None)
@@ -155,9 +167,14 @@ impl Engine {
 
 /// Under which uids the message can be rejected. A worker without the key of the door knows no requester of it.
 fn rejections(message: &DoorMessage, routing_key: String) -> Vec<JobUid> {
-    let DoorMessage { requester, message_id, body, .. } = message;
-    let incoming =
-        Incoming { body: body.clone(), routing_key, message_id: Some(message_id.clone()), ..Incoming::default() };
+    let DoorMessage { requester, message_id, reply_to, body, .. } = message;
+    let incoming = Incoming {
+        body: body.clone(),
+        routing_key,
+        message_id: Some(message_id.clone()),
+        reply_to: reply_to.clone(),
+        ..Incoming::default()
+    };
     // As the intake names it: of a rejected message it keeps no more.
     let incoming = incoming.bounded(MAX_BODY);
     let own = REJECTIONS.map(|reason| rejection_uid(reason, requester, &incoming));

@@ -11,9 +11,10 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use uuid::{ContextV7, Uuid};
 
-use self::refusal::{MISFITS, given_up, refusal};
+use self::refusal::{MISFITS, given_up, not_allowed, refusal};
+use self::rejection::Named;
 pub use self::rejection::{BODY_LENGTH, KEPT_BODY, rejection_uid};
-use crate::domain::contract::{self, Envelope, Fault, MAX_BATCH_BODY, MAX_BODY};
+use crate::domain::contract::{self, Envelope, Fault, FaultList, MAX_BATCH_BODY, MAX_BODY};
 use crate::domain::{BatchTerms, Code, EventType, Job, JobUid, Reason, Requester};
 use crate::engine::batch::Batch;
 use crate::engine::decide::door::reused;
@@ -106,10 +107,19 @@ impl Inbox {
         let jobs = match contract::parse_whole(&incoming.body, &envelope) {
             Ok(jobs) if refused.is_empty() => jobs,
             read => {
-                let faults = [read.err().unwrap_or_default(), refused].concat();
+                let faults = read.err().unwrap_or_default().and(refused);
                 return self.reject_whole(Reason::Invalid, &faults, incoming, now).await;
             }
         };
+        // It is accepted or rejected as a whole, so a job that no rule allows is a fault of the message. A single job that none allows is
+        // accepted and ends refused, because the rules may be others by the time at which it begins.
+        let policy = self.engine.policy.get();
+        let not_allowed = |(place, job)| Some(not_allowed(place, policy.refuses(&requester, job)?.1));
+        let not_allowed = contract::listed(jobs.iter().enumerate().filter_map(not_allowed));
+        let batch = jobs.first().and_then(|job| Some(job.batch.as_ref()?.uid(&requester)));
+        if !not_allowed.is_empty() && !self.is_known(batch).await? {
+            return self.reject_whole(Reason::Invalid, &not_allowed, incoming, now).await;
+        }
         // What answers the batch answers it once, and not for each job.
         let alone = Incoming { body: Bytes::new(), reply_to: None, ..incoming.clone() };
         let arrivals = jobs.into_iter().map(|job| {
@@ -149,16 +159,23 @@ impl Inbox {
         }
     }
 
+    /// Whether a batch was accepted before: its message is then one that comes again, whatever the rules have become.
+    async fn is_known(&self, batch: Option<JobUid>) -> Result<bool, StoreError> {
+        let Some(uid) = batch else { return Ok(false) };
+        Ok(self.engine.store.batch(uid).await?.is_some())
+    }
+
     async fn reject_whole(
         &self,
         reason: Reason,
-        faults: &[Fault],
+        faults: &FaultList,
         incoming: &Incoming,
         now: Timestamp,
     ) -> Result<Taken, StoreError> {
+        let batch = contract::batch_of(&incoming.body);
         let rejection = |incoming: &Incoming| {
-            let requester = requester(incoming);
-            Message::Rejection(Box::new(self.rejection(reason, None, faults, requester, incoming, now)))
+            let (requester, named) = (requester(incoming), Named { job: None, batch: batch.clone() });
+            Message::Rejection(Box::new(self.rejection(reason, named, faults, requester, incoming, now)))
         };
         // Its copy is no longer than that of any other message.
         self.commit(&[&incoming.clone().bounded(MAX_BODY)], now, rejection).await.map(only)
@@ -212,8 +229,8 @@ impl Inbox {
         };
         let (reason, fault) = refusal(&arrival, misfit);
         let Record { requester, job, .. } = *arrival.record;
-        let id = Some(job.id.to_string());
-        Message::Rejection(Box::new(self.rejection(reason, id, &[fault], requester, incoming, now)))
+        let (named, faults) = (Named::of(&job), vec![fault].into());
+        Message::Rejection(Box::new(self.rejection(reason, named, &faults, requester, incoming, now)))
     }
 
     /// Commits one message. If the store refuses it, it becomes a rejection, and if the store refuses even that, a rejection
@@ -241,23 +258,24 @@ impl Inbox {
             body.sha256 = sha256,
             "the store refuses a message; rejects it"
         );
-        let faults = [Fault {
+        let faults: FaultList = vec![Fault {
             at: String::new(),
             code: Code::JobNotStorable,
             message: format!(
                 "the store of the worker refuses the message for what is in it, and the log of the worker says why; its \
                  body has {length} bytes and the SHA-256 {sha256}"
             ),
-        }];
+        }]
+        .into();
         let (requester, envelope) = (requester(incoming), self.envelope(incoming));
-        let id = contract::id_of(&incoming.body, &envelope);
-        let rejection = self.rejection(Reason::Invalid, id, &faults, requester, incoming, now);
+        let named = Named::read(&incoming.body, &envelope);
+        let rejection = self.rejection(Reason::Invalid, named, &faults, requester, incoming, now);
         match store.take(vec![Message::Rejection(Box::new(rejection))]).await {
             Err(StoreError::Refused(_)) => {}
             taken => return taken,
         }
         let bare = Incoming { body: incoming.body.clone(), whole: incoming.whole.clone(), ..Incoming::default() };
-        let rejection = self.rejection(Reason::Invalid, None, &faults, Requester::anonymous(), &bare, now);
+        let rejection = self.rejection(Reason::Invalid, Named::default(), &faults, Requester::anonymous(), &bare, now);
         store.take(vec![Message::Rejection(Box::new(rejection))]).await
     }
 
@@ -276,18 +294,18 @@ impl Inbox {
     fn read(&self, incoming: &Incoming, now: Timestamp) -> Message {
         let (envelope, requester) = (self.envelope(incoming), requester(incoming));
         if let Some(dead_lettered) = &incoming.dead_lettered {
-            let id = contract::id_of(&incoming.body, &envelope);
-            let faults = [given_up(dead_lettered)];
-            let rejection = self.rejection(Reason::DeadLettered, id, &faults, requester, incoming, now);
+            let named = Named::read(&incoming.body, &envelope);
+            let faults = vec![given_up(dead_lettered)].into();
+            let rejection = self.rejection(Reason::DeadLettered, named, &faults, requester, incoming, now);
             return Message::Rejection(Box::new(rejection));
         }
         let refused = self.refused(incoming, &requester);
         match contract::parse(&incoming.body, &envelope) {
             Ok(job) if refused.is_empty() => Message::Arrival(Box::new(self.arrival(job, requester, incoming, now))),
             read => {
-                let faults = [read.err().unwrap_or_default(), refused].concat();
-                let id = contract::id_of(&incoming.body, &envelope);
-                Message::Rejection(Box::new(self.rejection(Reason::Invalid, id, &faults, requester, incoming, now)))
+                let faults = read.err().unwrap_or_default().and(refused);
+                let named = Named::read(&incoming.body, &envelope);
+                Message::Rejection(Box::new(self.rejection(Reason::Invalid, named, &faults, requester, incoming, now)))
             }
         }
     }
@@ -311,13 +329,13 @@ impl Inbox {
 
     fn arrival(&self, job: Job, requester: Requester, incoming: &Incoming, now: Timestamp) -> Arrival {
         let definition = self.engine.catalog.definition(job.kind);
-        let (id, digest) = (job.id.to_string(), job.digest());
+        let (named, digest) = (Named::of(&job), job.digest());
         let (uid, step) = ((self.uids)(now), &definition.first().name);
         let mut record = Record::new(uid, requester.clone(), job, definition.digest(), step, now);
         record.origin = origin(incoming);
         let message = self.engine.announcer.message(&mut record, EventType::Accepted, now);
         let fault = reused(&requester, &record.job);
-        let reused = self.rejection(Reason::IdReused, Some(id), &[fault], requester, incoming, now);
+        let reused = self.rejection(Reason::IdReused, named, &vec![fault].into(), requester, incoming, now);
         let most_unbegun = self.engine.policy.get().unbegun();
         let batch = record.job.batch.clone().map(|terms| Box::new(self.batch(terms, &record, now)));
         Arrival { record: Box::new(record), digest, outbound: vec![message], reused, most_unbegun, batch }

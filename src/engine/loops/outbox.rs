@@ -160,7 +160,7 @@ impl Outbound<'_> {
             return Ok(());
         }
         self.engine.store.settle(self.lane, &self.unsettled).await?;
-        let Settlement { done, undeliverable, refused } = std::mem::take(&mut self.unsettled);
+        let Settlement { done, undeliverable, refused, .. } = std::mem::take(&mut self.unsettled);
         let unrouted = std::mem::take(&mut self.unrouted);
         self.engine.observer.published(done.len().saturating_sub(unrouted), undeliverable.len(), refused.len());
         self.engine.observer.unrouted(unrouted);

@@ -192,6 +192,7 @@ impl<'a> Webhooks<'a> {
         self.unsettled.done.extend(&settlement.done);
         self.unsettled.undeliverable.extend(settlement.undeliverable.iter().cloned());
         self.unsettled.refused.extend(&settlement.refused);
+        self.unsettled.reasons.extend(settlement.reasons.iter().cloned());
     }
 
     async fn settle(&mut self) -> Result<(), StoreError> {
@@ -199,7 +200,7 @@ impl<'a> Webhooks<'a> {
             return Ok(());
         }
         self.engine.store.settle_webhooks(&self.unsettled).await?;
-        let Settlement { done, undeliverable, refused } = std::mem::take(&mut self.unsettled);
+        let Settlement { done, undeliverable, refused, .. } = std::mem::take(&mut self.unsettled);
         let aside = undeliverable.iter().map(|aside| aside.number);
         for number in done.into_iter().chain(aside).chain(refused.into_iter().map(|(number, _)| number)) {
             self.taken.remove(&number);

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::domain::{JobUid, Requester};
+use crate::domain::{BatchId, JobUid, Requester};
 use crate::engine::batch::Batch;
 use crate::engine::ports::mail::Outgoing;
 use crate::engine::ports::outbox::OutboundMessage;
@@ -71,6 +71,10 @@ pub struct Rejection {
     pub requester: Requester,
     /// The job id in the message; `None` if it has none that can be read.
     pub job_id: Option<String>,
+    /// The batch that the message names, if that can be read.
+    pub batch_id: Option<BatchId>,
+    /// How many faults there are besides those in `reasons`.
+    pub faults_not_listed: u32,
     /// A JSON array of everything that is wrong with the message.
     pub reasons: String,
     /// The event also goes to its `reply_to`.
@@ -93,8 +97,14 @@ pub struct Rejected {
     /// The job id in the message; `None` if it has none that can be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job_id: Option<String>,
+    /// The batch that the message names, if that can be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch_id: Option<BatchId>,
     /// An array of everything that is wrong with the message, each with `at`, `code` and `message`.
     pub reasons: Value,
+    /// How many faults there are besides those in `reasons`.
+    #[serde(default)]
+    pub faults_not_listed: u32,
 }
 
 /// A rejection with its message.

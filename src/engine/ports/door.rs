@@ -15,6 +15,8 @@ pub struct DoorMessage {
     pub message_id: String,
     /// AMQP `correlation_id`, which every event repeats.
     pub correlation_id: String,
+    /// AMQP `reply_to`: the URL of a webhook.
+    pub reply_to: Option<String>,
     /// Header `traceparent`.
     pub traceparent: Option<String>,
     /// A job, or all jobs of a batch.

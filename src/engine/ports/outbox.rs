@@ -111,6 +111,8 @@ pub struct Settlement {
     pub undeliverable: Vec<SetAside>,
     /// Those that a queue has refused: number, and when to try again. Replies to one queue are refused together.
     pub refused: Vec<(i64, Timestamp)>,
+    /// What was wrong with some of those, for people; kept as long as they wait.
+    pub reasons: Vec<(i64, String)>,
 }
 
 /// A message to keep aside.
@@ -124,4 +126,19 @@ pub struct SetAside {
     pub tries: u32,
     /// Its queue has refused it for the last time, and gets one more chance with each of the messages behind it.
     pub given_up: bool,
+}
+
+/// A message to a webhook that is in the outbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitingWebhook {
+    /// Its number.
+    pub number: i64,
+    /// Where it goes.
+    pub url: String,
+    /// How often it was tried in vain.
+    pub tries: u32,
+    /// When it is tried next; `None` is at once.
+    pub due: Option<Timestamp>,
+    /// What was wrong last; empty if nothing was.
+    pub reason: String,
 }

@@ -12,12 +12,13 @@ pub use crate::engine::ports::arrival::{
 };
 pub use crate::engine::ports::change::{Admission, BatchChange, Change, Committed};
 pub use crate::engine::ports::counts::{Ages, Counts, Outlook, PARKED_READ, UnreadableRow};
+pub use crate::engine::ports::feed::{Feed, FeedEvent, FeedPage};
 pub use crate::engine::ports::filter::Filter;
 pub use crate::engine::ports::lease::{Claimed, LatestDue, Lease, LeaseUse, Turns};
 use crate::engine::ports::mail::Lane;
 pub use crate::engine::ports::outbox::{
     EventHead, EventKey, KeptEvent, OutboundMessage, Outbox, OutboxPage, OutboxRow, SetAside, Settlement,
-    UndeliverableRow,
+    UndeliverableRow, WaitingWebhook,
 };
 pub use crate::engine::ports::store_error::StoreError;
 use crate::engine::record::Record;
@@ -192,11 +193,17 @@ pub trait Store: Send + Sync + 'static {
     /// When the first message to a webhook is due after `now`.
     async fn next_webhook(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError>;
 
+    /// Up to `limit` messages to webhooks in the outbox that are about this job or batch.
+    async fn waiting_webhooks(&self, uid: JobUid, limit: usize) -> Result<Vec<WaitingWebhook>, StoreError>;
+
     /// Settles what became of messages to webhooks, each for itself.
     async fn settle_webhooks(&self, settlement: &Settlement) -> Result<(), StoreError>;
 
     /// Rejections, newest first, older than the one named `before`.
     async fn rejections(&self, limit: usize, before: Option<JobUid>) -> Result<Vec<Rejected>, StoreError>;
+
+    /// Rejections of messages that name this batch, of whomever, newest first.
+    async fn rejections_of(&self, batch: &BatchId, limit: usize) -> Result<Vec<Rejected>, StoreError>;
 
     /// A rejection, with its message as far as that is kept.
     async fn rejection(&self, uid: JobUid) -> Result<Option<RejectedMessage>, StoreError>;
@@ -217,6 +224,12 @@ pub trait Store: Send + Sync + 'static {
     /// The events of these jobs, by uid and sequence.
     async fn kept_events(&self, uids: &[JobUid]) -> Result<Vec<KeptEvent>, StoreError>;
 
+    /// A page of the feed of all events. Behind a number that it has told, none appears before it.
+    async fn feed(&self, page: &FeedPage) -> Result<Feed, StoreError>;
+
+    /// The number of the last event in the feed: every event that is told after this answer has a higher one.
+    async fn feed_end(&self) -> Result<i64, StoreError>;
+
     /// Puts events of jobs and of rejections into the outbox again, in this order, to where they went first. They count as put
     /// off and due at once, so that fresh messages do not wait behind them. Returns how many there were.
     async fn publish_again(&self, events: &[(JobUid, u32)]) -> Result<usize, StoreError>;
@@ -224,7 +237,8 @@ pub trait Store: Send + Sync + 'static {
     /// Undeliverable messages after number `after`, in order.
     async fn undeliverable(&self, after: i64, limit: usize) -> Result<Vec<UndeliverableRow>, StoreError>;
 
-    /// Moves undeliverable messages back to the outbox, unchanged but for their numbers. Returns how many there were.
+    /// Moves undeliverable messages back to the outbox, unchanged but for their numbers; and makes messages to webhooks due at once that
+    /// are put off there. Returns how many there were.
     async fn replay(&self, numbers: &[i64]) -> Result<usize, StoreError>;
 
     /// Deletes undeliverable messages. Returns how many there were.

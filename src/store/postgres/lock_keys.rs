@@ -25,6 +25,9 @@ pub(super) const PAUSES: i32 = 1 << 16;
 /// In the transaction class. The worker that changes the schema takes it alone.
 pub(super) const MIGRATION: i32 = 1 << 20;
 
+/// In the transaction class. A transaction that gives numbers to events of the feed takes it alone.
+pub(super) const NUMBERING: i32 = 1 << 19;
+
 /// In the transaction class. A transaction that settles messages of this lane takes it alone.
 pub(super) fn settling(lane: Lane) -> i32 {
     match lane {
@@ -111,7 +114,10 @@ mod tests {
         let names =
             of_names(["vpc-bp1h8vbrbcgohcju50001", "revoke cen-44m0p68spvlrqq0001", "vpc-bp1h8vbrbcgohcju50001"]);
         assert_eq!(names, [357, 591]);
-        assert_eq!([TRANSACTION_CLASS, WORKER_CLASS, PAUSES, MIGRATION], [0x4372_4773, 0x4372_4774, 65_536, 1_048_576]);
+        assert_eq!(
+            [TRANSACTION_CLASS, WORKER_CLASS, PAUSES, NUMBERING, MIGRATION],
+            [0x4372_4773, 0x4372_4774, 65_536, 524_288, 1_048_576]
+        );
         assert_eq!(Lane::ALL.map(settling), [262_144, 262_145]);
         assert!(i64::from(QUEUE_LOCKS) < i64::from(PAUSES));
     }

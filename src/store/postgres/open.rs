@@ -15,7 +15,7 @@ pub(super) const MIGRATIONS: [&str; 7] = [
     include_str!("migrations/0004-outbox.sql"),
     include_str!("migrations/0005-leases.sql"),
     include_str!("migrations/0006-batches.sql"),
-    include_str!("migrations/0007-account-not-ready.sql"),
+    include_str!("migrations/0007-feed.sql"),
 ];
 
 /// Brings the schema up to date. Of several workers that start at once, one does it; the others wait and find it done.

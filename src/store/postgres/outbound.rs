@@ -114,6 +114,7 @@ struct NewEvent {
     address: String,
     about: String,
     body: Bytes,
+    requester: String,
 }
 
 struct NewOutboxRow {
@@ -137,8 +138,12 @@ pub(super) struct Mark {
     outbox: usize,
 }
 
-const INSERT_EVENTS: &str = "INSERT INTO events (uid, sequence, address, about, body)
-    SELECT * FROM unnest($1::uuid[], $2::int4[], $3::text[], $4::text[], $5::bytea[])";
+/// Events, and their places in the feed, which the kept message of a rejection has none in.
+const INSERT_EVENTS: &str = "WITH said AS MATERIALIZED (
+      SELECT * FROM unnest($1::uuid[], $2::int4[], $3::text[], $4::text[], $5::bytea[], $6::text[])
+        WITH ORDINALITY AS n(uid, sequence, address, about, body, requester, place)),
+    kept AS (INSERT INTO events (uid, sequence, address, about, body) SELECT uid, sequence, address, about, body FROM said)
+    INSERT INTO feed (uid, sequence, requester) SELECT uid, sequence, requester FROM said WHERE sequence > 0 ORDER BY place";
 /// Inserts in the order given, because a row gets its number when it is inserted.
 const INSERT_OUTBOX: &str = concat!(
     "INSERT INTO outbox (number, uid, sequence, address, about, body)
@@ -217,7 +222,8 @@ impl OutboundBatch {
     /// Keeps the message of a rejection that is new. Among what is kept of a uid it is number 0: the events count from 1.
     pub(super) fn keep(&mut self, uid: JobUid, message: &Outgoing) -> Result<(), StoreError> {
         let (address, about) = (write(&Address::of(message))?, about(message)?);
-        self.events.push(NewEvent { key: (uid.0, 0), address, about, body: message.body.clone() });
+        let (body, requester) = (message.body.clone(), row::requester(message).to_owned());
+        self.events.push(NewEvent { key: (uid.0, 0), address, about, body, requester });
         Ok(())
     }
 
@@ -230,7 +236,8 @@ impl OutboundBatch {
         }
         let (about, body) = (about(outgoing)?, outgoing.body.clone());
         self.known.insert((uid, sequence), (outgoing.message_id.clone(), body.clone()));
-        self.events.push(NewEvent { key: (uid, sequence), address: write(&address)?, about, body });
+        let requester = row::requester(outgoing).to_owned();
+        self.events.push(NewEvent { key: (uid, sequence), address: write(&address)?, about, body, requester });
         if self.latest.get(&uid).is_none_or(|(latest, _)| *latest < sequence) {
             self.latest.insert(uid, (sequence, address.clone()));
         }
@@ -293,7 +300,8 @@ impl OutboundBatch {
             let addresses: Vec<&str> = self.events.iter().map(|event| event.address.as_str()).collect();
             let abouts: Vec<&str> = self.events.iter().map(|event| event.about.as_str()).collect();
             let bodies: Vec<&[u8]> = self.events.iter().map(|event| event.body.as_ref()).collect();
-            pipeline.execute(INSERT_EVENTS, &[&uids, &sequences, &addresses, &abouts, &bodies]).await
+            let requesters: Vec<&str> = self.events.iter().map(|event| event.requester.as_str()).collect();
+            pipeline.execute(INSERT_EVENTS, &[&uids, &sequences, &addresses, &abouts, &bodies, &requesters]).await
         };
         let outbox = async {
             if self.outbox.is_empty() {

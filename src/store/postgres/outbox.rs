@@ -102,6 +102,13 @@ pub(super) async fn settle(conn: &Connection, lane: Lane, settlement: &Settlemen
     for (number, due) in &settlement.refused {
         refuse(conn, *number, row::not_before(*due)).await?;
     }
+    if !settlement.reasons.is_empty() {
+        let (numbers, reasons): (Vec<i64>, Vec<&str>) =
+            settlement.reasons.iter().map(|(number, why)| (*number, why.as_str())).unzip();
+        let sql = "UPDATE outbox o SET reason = n.reason FROM unnest($1::int8[], $2::text[]) AS n(number, reason)
+            WHERE o.number = n.number";
+        conn.execute(sql, &[&numbers, &reasons]).await?;
+    }
     Ok(())
 }
 

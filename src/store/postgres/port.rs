@@ -7,18 +7,19 @@ use jiff::Timestamp;
 
 use super::transaction::Transaction;
 use super::{
-    Postgres, SHARDS, batches, counts, dead, definitions, error, guards, history, instance_queue, lease, lock_keys,
-    outbound, outbox, probe, query, retention, sweep, take, webhooks, writer,
+    Postgres, SHARDS, batches, counts, dead, definitions, error, feed, guards, history, instance_queue, lease,
+    lock_keys, outbound, outbox, probe, query, retention, sweep, take, webhooks, writer,
 };
 use crate::clock::{Clock as _, SystemClock};
 use crate::domain::{AccountUid, BatchId, CenId, Instance, InstanceId, JobId, JobUid, Requester};
 use crate::engine::batch::{Batch, Tally};
 use crate::engine::guards::Pause;
+use crate::engine::ports::feed::{FEED_SCAN, Feed, FeedPage};
 use crate::engine::ports::mail::Lane;
 use crate::engine::ports::store::{
     Ages, BatchChange, Change, Claimed, Committed, Counts, Filter, Group, KeptEvent, LatestDue, Message, Outbox,
     OutboxPage, OutboxRow, Outlook, Rejected, RejectedMessage, Settlement, Store, StoreError, Taken, Turns,
-    UndeliverableRow, Wakeup, Whole,
+    UndeliverableRow, WaitingWebhook, Wakeup, Whole,
 };
 use crate::engine::record::Record;
 use crate::store::judge;
@@ -247,6 +248,10 @@ impl Store for Postgres {
         read!(self, conn => webhooks::next(&conn, now))
     }
 
+    async fn waiting_webhooks(&self, uid: JobUid, limit: usize) -> Result<Vec<WaitingWebhook>, StoreError> {
+        read!(self, conn => webhooks::of(&conn, uid, limit))
+    }
+
     async fn settle_webhooks(&self, settlement: &Settlement) -> Result<(), StoreError> {
         // Under the lock of the lane whose rows are in the same queues of the index.
         transact!(self, tx => outbox::settle(&tx, Lane::Replies, settlement))
@@ -254,6 +259,10 @@ impl Store for Postgres {
 
     async fn rejections(&self, limit: usize, before: Option<JobUid>) -> Result<Vec<Rejected>, StoreError> {
         read!(self, conn => dead::rejections(&conn, limit, before))
+    }
+
+    async fn rejections_of(&self, batch: &BatchId, limit: usize) -> Result<Vec<Rejected>, StoreError> {
+        read!(self, conn => dead::rejections_of(&conn, batch, limit))
     }
 
     async fn rejection(&self, uid: JobUid) -> Result<Option<RejectedMessage>, StoreError> {
@@ -276,6 +285,22 @@ impl Store for Postgres {
 
     async fn kept_events(&self, uids: &[JobUid]) -> Result<Vec<KeptEvent>, StoreError> {
         read!(self, conn => history::events(&conn, uids))
+    }
+
+    async fn feed(&self, page: &FeedPage) -> Result<Feed, StoreError> {
+        if read!(self, conn => feed::unnumbered(&conn))? {
+            transact!(self, tx => feed::number(&tx))?;
+        }
+        read!(self, conn => feed::page(&conn, page))
+    }
+
+    async fn feed_end(&self) -> Result<i64, StoreError> {
+        loop {
+            let (numbered, end) = transact!(self, tx => feed::number_and_end(&tx))?;
+            if numbered < FEED_SCAN {
+                return Ok(end);
+            }
+        }
     }
 
     async fn publish_again(&self, events: &[(JobUid, u32)]) -> Result<usize, StoreError> {

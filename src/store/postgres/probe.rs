@@ -6,7 +6,7 @@ use super::error::PgError;
 /// Raises the counter of a shard; returns its new value. It waits like every change of a job while another session holds the tables
 /// locked: the worker cannot work then, although it could write this counter.
 pub(super) async fn write(conn: &Connection, shard: i16) -> Result<i64, PgError> {
-    conn.batch("LOCK TABLE jobs, keys, events, outbox IN ROW EXCLUSIVE MODE").await?;
+    conn.batch("LOCK TABLE jobs, keys, events, feed, outbox IN ROW EXCLUSIVE MODE").await?;
     let sql = "INSERT INTO probe AS p (shard, writes) VALUES ($1, 1)
         ON CONFLICT (shard) DO UPDATE SET writes = p.writes + 1 RETURNING writes";
     Ok(conn.query_one(sql, &[&shard]).await?.get(0))

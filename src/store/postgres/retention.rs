@@ -85,7 +85,11 @@ pub(super) async fn rejections_beyond(conn: &Connection, most: usize) -> Result<
 }
 
 async fn delete_messages(conn: &Connection, uids: &[Uuid]) -> Result<(), PgError> {
-    for sql in ["DELETE FROM events WHERE uid = ANY ($1)", "DELETE FROM undeliverable WHERE uid = ANY ($1)"] {
+    for sql in [
+        "DELETE FROM events WHERE uid = ANY ($1)",
+        "DELETE FROM feed WHERE uid = ANY ($1)",
+        "DELETE FROM undeliverable WHERE uid = ANY ($1)",
+    ] {
         conn.execute(sql, &[&uids]).await?;
     }
     Ok(())

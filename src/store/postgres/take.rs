@@ -17,7 +17,7 @@ use super::instance_queue::{self, LastTurns, QueueKey};
 use super::job_rows;
 use super::lock_keys::{self, TRANSACTION_CLASS};
 use super::outbound::{FOLLOWERS, LATEST, OutboundBatch};
-use crate::domain::JobUid;
+use crate::domain::{BatchId, JobUid};
 use crate::engine::ports::store::{Arrival, Message, Rejection, StoreError, Taken, Wakeup};
 use crate::engine::record::{Origin, Record};
 use crate::store::row::{self, QueuePlace};
@@ -27,8 +27,8 @@ const INSERT_KEYS: &str = "INSERT INTO keys (requester, job_id, uid, digest, cre
     ON CONFLICT DO NOTHING RETURNING requester, job_id";
 const KEYS: &str = "SELECT requester, job_id, uid, digest FROM keys
     WHERE (requester, job_id) IN (SELECT * FROM unnest($1::text[], $2::text[]))";
-const INSERT_REJECTIONS: &str = "INSERT INTO rejections (uid, at_us, requester, job_id, reasons)
-    SELECT * FROM unnest($1::uuid[], $2::int8[], $3::text[], $4::bytea[], $5::text[])
+const INSERT_REJECTIONS: &str = "INSERT INTO rejections (uid, at_us, requester, job_id, reasons, batch_id, not_listed)
+    SELECT * FROM unnest($1::uuid[], $2::int8[], $3::text[], $4::bytea[], $5::text[], $6::text[], $7::int8[])
     ON CONFLICT DO NOTHING RETURNING uid";
 const DELETE_KEYS: &str = "DELETE FROM keys WHERE uid = ANY ($1)";
 /// How many jobs of each requester on each instance have not begun, counted up to the number that may be there.
@@ -214,7 +214,10 @@ impl<'a> Rejections<'a> {
         let requesters: Vec<&str> = all().map(|rejection| rejection.requester.as_str()).collect();
         let ids: Vec<Option<&[u8]>> = all().map(|rejection| rejection.job_id.as_deref().map(str::as_bytes)).collect();
         let reasons: Vec<&str> = all().map(|rejection| rejection.reasons.as_str()).collect();
-        pipeline.query(INSERT_REJECTIONS, &[&uids, &times, &requesters, &ids, &reasons]).await
+        let batches: Vec<Option<&str>> =
+            all().map(|rejection| rejection.batch_id.as_ref().map(BatchId::as_str)).collect();
+        let more: Vec<i64> = all().map(|rejection| rejection.faults_not_listed.into()).collect();
+        pipeline.query(INSERT_REJECTIONS, &[&uids, &times, &requesters, &ids, &reasons, &batches, &more]).await
     }
 }
 

@@ -20,7 +20,7 @@ pub(super) const MIGRATIONS: [&str; 7] = [
     include_str!("migrations/0004-owners.sql"),
     include_str!("migrations/0005-outbox.sql"),
     include_str!("migrations/0006-batches.sql"),
-    include_str!("migrations/0007-account-not-ready.sql"),
+    include_str!("migrations/0007-feed.sql"),
 ];
 
 /// How long to wait for a lock on the file. Only a person with an SQLite shell can hold one beside the writer.

@@ -3,6 +3,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::feed;
 use super::row::{self, Uid};
 use crate::domain::JobUid;
 use crate::engine::ports::mail::Outgoing;
@@ -74,7 +75,9 @@ fn insert_event(conn: &Connection, uid: JobUid, sequence: u32, outgoing: &Outgoi
 
 fn add_event(conn: &Connection, key: EventKey, outgoing: &Outgoing) -> Result<(), StoreError> {
     let new = insert_event(conn, key.uid, key.sequence, outgoing)?;
-    if !new {
+    if new {
+        feed::add(conn, key.uid, key.sequence, row::requester(outgoing))?;
+    } else {
         let (message_id, body) = stored(conn, key)?;
         judge::same_event(key, (&message_id, &body), outgoing)?;
     }

@@ -117,6 +117,8 @@ pub(super) fn settle(conn: &Connection, settlement: &Settlement) -> Result<(), S
     for (number, due) in &settlement.refused {
         refuse(conn, *number, row::not_before(*due))?;
     }
+    let mut reason = conn.prepare_cached("UPDATE outbox SET reason = ?2 WHERE number = ?1")?;
+    settlement.reasons.iter().try_for_each(|(number, why)| reason.execute(params![number, why]).map(drop))?;
     Ok(())
 }
 

@@ -107,6 +107,7 @@ fn uids(conn: &Connection, sql: &str, before: i64) -> Result<Vec<Uid>, StoreErro
 
 fn delete_messages(conn: &Connection, uid: Uid) -> Result<(), StoreError> {
     conn.prepare_cached("DELETE FROM events WHERE uid = ?1")?.execute([uid])?;
+    conn.prepare_cached("DELETE FROM feed WHERE uid = ?1")?.execute([uid])?;
     conn.prepare_cached("DELETE FROM undeliverable WHERE uid = ?1")?.execute([uid])?;
     Ok(())
 }

@@ -9,6 +9,7 @@ use super::batches::{self, Told};
 use super::row::{self, QueuePlace, Uid};
 use super::transaction::SharedTransaction;
 use super::{instance_queue, outbound};
+use crate::domain::BatchId;
 use crate::engine::ports::store::{Arrival, Message, NewBatch, Rejection, StoreError, Taken};
 use crate::engine::record::{Origin, Record};
 
@@ -116,8 +117,8 @@ fn reject(tx: &Connection, rejection: &Rejection) -> Result<(), StoreError> {
     let uid = rejection.uid;
     let new =
         tx.prepare_cached(
-            "INSERT INTO rejections (uid, at_us, requester, job_id, reasons) VALUES (?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT DO NOTHING",
+            "INSERT INTO rejections (uid, at_us, requester, job_id, reasons, batch_id, not_listed)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING",
         )?
         .execute(params![
             Uid(uid),
@@ -125,6 +126,8 @@ fn reject(tx: &Connection, rejection: &Rejection) -> Result<(), StoreError> {
             rejection.requester.as_str(),
             rejection.job_id,
             rejection.reasons,
+            rejection.batch_id.as_ref().map(BatchId::as_str),
+            rejection.faults_not_listed,
         ])? == 1;
     if new {
         rejection.kept.iter().try_for_each(|message| outbound::keep(tx, uid, message))?;

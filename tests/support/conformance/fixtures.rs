@@ -125,7 +125,7 @@ pub fn outgoing(message_id: &str, to: &str) -> Outgoing {
         routing_key: to.into(),
         correlation_id: Some("first".into()),
         content_type: "application/cloudevents+json".into(),
-        headers: BTreeMap::from([("traceparent".into(), "00-1".into())]),
+        headers: [("traceparent", "00-1"), ("requester", "tickets")].map(|(k, v)| (k.into(), v.into())).into(),
         body: Bytes::from(format!("{{\"id\":\"{message_id}\"}}")),
     }
 }
@@ -147,6 +147,8 @@ pub fn rejection(n: u32) -> Rejection {
         at: at(n.into()),
         requester: Requester::parse("tickets").unwrap(),
         job_id: Some("bad".into()),
+        batch_id: None,
+        faults_not_listed: 0,
         reasons: "[]".into(),
         origin: Origin::default(),
         outbound: vec![OutboundMessage { outgoing: copy, event: None }, event(n, 1, false)],

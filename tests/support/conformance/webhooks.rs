@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use super::fixtures::*;
 use crossgrant::engine::ports::mail::Lane;
-use crossgrant::engine::ports::store::{LeaseUse, Outbox, OutboxPage, OutboxRow, SetAside, Settlement, Store};
+use crossgrant::engine::ports::store::{
+    LeaseUse, Outbox, OutboxPage, OutboxRow, SetAside, Settlement, Store, WaitingWebhook,
+};
 use crossgrant::engine::record::State;
 
 type S = Arc<dyn Store>;
@@ -118,4 +120,31 @@ pub async fn a_webhook_set_aside_is_called_again_when_it_is_replayed(store: S) {
     assert_eq!(named(&again), [("y", 0), ("x", 0)]);
     assert_eq!(again[1].outgoing, kept[0].outgoing);
     assert_eq!(store.outbox(page(Lane::Replies, 0, 9)).await.unwrap(), []);
+}
+
+pub async fn a_webhook_that_is_put_off_is_shown_and_sent_at_once_when_it_is_replayed(store: S) {
+    take(&*store, &[record(1), record(2)]).await;
+    answer(&*store, &[("https://a/1?x=\"y", "x"), ("https://a/2", "y"), ("q", "r")]).await;
+    let put_off = number(&*store, 1, "x").await;
+    let (refused, reasons) = (vec![(put_off, at(500))], vec![(put_off, "the receiver answered 500".to_owned())]);
+    store.settle_webhooks(&Settlement { refused, reasons, ..Settlement::default() }).await.unwrap();
+    let waiting = store.waiting_webhooks(uid(1), 9).await.unwrap();
+    let expected = WaitingWebhook {
+        number: put_off,
+        url: "https://a/1?x=\"y".into(),
+        tries: 1,
+        due: Some(at(500)),
+        reason: "the receiver answered 500".into(),
+    };
+    assert_eq!((waiting.len(), &waiting[0]), (2, &expected), "no queue is among them");
+    assert_eq!((waiting[1].tries, waiting[1].due, waiting[1].reason.as_str()), (0, None, ""));
+    assert_eq!(store.waiting_webhooks(uid(1), 1).await.unwrap().len(), 1);
+    assert_eq!(store.waiting_webhooks(uid(2), 9).await.unwrap(), []);
+
+    assert_eq!(named(&store.webhooks(at(2), 9).await.unwrap()), [("y", 0)]);
+    let others = [waiting[1].number, 99_999];
+    assert_eq!(store.replay(&others).await.unwrap(), 0, "one that is due already, and one that is not there");
+    assert_eq!(store.replay(&[put_off]).await.unwrap(), 1);
+    assert_eq!(named(&store.webhooks(at(2), 9).await.unwrap()), [("y", 0), ("x", 1)], "its tries go on");
+    assert_eq!(store.undeliverable(0, 9).await.unwrap(), []);
 }

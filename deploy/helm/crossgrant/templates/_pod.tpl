@@ -52,6 +52,14 @@ spec:
         - name: CROSSGRANT_STORE_URL_FILE
           value: {{ printf "/etc/crossgrant/secrets/%s" .Values.secret.storeUrl | quote }}
         {{- end }}
+        {{- with .Values.door.key }}
+        - name: CROSSGRANT_DOOR_KEY_FILE
+          value: {{ printf "/etc/crossgrant/secrets/%s" . | quote }}
+        {{- end }}
+        {{- with .Values.webhook.secret }}
+        - name: CROSSGRANT_WEBHOOK_SECRET_FILE
+          value: {{ printf "/etc/crossgrant/secrets/%s" . | quote }}
+        {{- end }}
         - name: CROSSGRANT_ADMIN_LISTEN
           value: {{ printf "%s:9180" .Values.adminAddress | quote }}
         - name: CROSSGRANT_ADMIN_HOSTS

@@ -45,6 +45,11 @@ pub(super) fn refusal(arrival: &Arrival, taken: Taken) -> (Reason, Fault) {
     }
 }
 
+/// The fault of a message that brings all jobs of a batch, of which no rule allows the one at this place.
+pub(super) fn not_allowed(place: usize, why: String) -> Fault {
+    Fault { at: format!("/jobs/{place}"), code: Code::JobNotAllowed, message: why }
+}
+
 /// The fault of a message that the broker has dead-lettered.
 pub(super) fn given_up(dead_lettered: &DeadLettered) -> Fault {
     let why = match dead_lettered.reason.as_str() {

@@ -8,9 +8,9 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{Inbox, origin};
-use crate::domain::contract::{self, Fault};
+use crate::domain::contract::{self, Envelope, FaultList};
 use crate::domain::reply_to::reply_to_fault;
-use crate::domain::{Event, EventType, JobUid, REASONS_VERSION, Reason, Requester};
+use crate::domain::{BatchId, Event, EventType, Job, JobUid, REASONS_VERSION, Reason, Requester};
 use crate::engine::events::RejectedData;
 use crate::engine::ports::mail::{Incoming, Outgoing, WholeBody};
 use crate::engine::ports::store::{EventKey, OutboundMessage, Rejection};
@@ -23,12 +23,31 @@ pub const KEPT_BODY: usize = 4 << 10;
 /// The header with the length of a body that is not there whole.
 pub const BODY_LENGTH: &str = "x-crossgrant-body-length";
 
+/// What a bad message seems to be about, so that its sender finds it again.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Named {
+    pub job: Option<String>,
+    pub batch: Option<BatchId>,
+}
+
+impl Named {
+    /// A valid job.
+    pub fn of(job: &Job) -> Self {
+        Self { job: Some(job.id.to_string()), batch: job.batch.as_ref().map(|terms| terms.id.clone()) }
+    }
+
+    /// What can be read of a message.
+    pub fn read(body: &[u8], envelope: &Envelope<'_>) -> Self {
+        Self { job: contract::id_of(body, envelope), batch: contract::batch_of(body) }
+    }
+}
+
 impl Inbox {
     pub(super) fn rejection(
         &self,
         reason: Reason,
-        id: Option<String>,
-        faults: &[Fault],
+        Named { job, batch }: Named,
+        faults: &FaultList,
         requester: Requester,
         incoming: &Incoming,
         now: Timestamp,
@@ -39,17 +58,20 @@ impl Inbox {
         let data = RejectedData {
             uid,
             requester: &requester,
-            job_id: id.as_deref(),
+            job_id: job.as_deref(),
+            batch_id: batch.as_ref(),
             reason,
             reasons_version: REASONS_VERSION,
             message: &message,
             faults,
+            faults_not_listed: faults.not_listed,
         };
         let mut event = Event::new(&self.engine.announcer.source, EventType::Rejected, uid, 1, now, data);
         event.traceparent.clone_from(&incoming.traceparent);
         let key = EventKey { uid, sequence: 1, terminal: false };
         let correlation = incoming.correlation_id.clone();
-        let about = [("requester", requester.as_str())];
+        let of_batch = batch.as_ref().map(|batch| ("batch", batch.as_str()));
+        let about: Vec<_> = [("requester", requester.as_str())].into_iter().chain(of_batch).collect();
         let said = self.engine.announcer.post(&event, EventType::Rejected, &about, correlation, Some(key));
         // The broker keeps what it has dead-lettered.
         let copy = incoming.dead_lettered.is_none().then(|| self.dead_copy(uid, &reasons.to_string(), incoming));
@@ -61,7 +83,18 @@ impl Inbox {
         };
         let reply_to = incoming.reply_to.clone().filter(answers);
         let origin = Origin { reply_to, ..origin(incoming) };
-        Rejection { uid, at: now, requester, job_id: id, reasons: reasons.to_string(), origin, outbound, kept }
+        Rejection {
+            uid,
+            at: now,
+            requester,
+            job_id: job,
+            batch_id: batch,
+            faults_not_listed: faults.not_listed,
+            reasons: reasons.to_string(),
+            origin,
+            outbound,
+            kept,
+        }
     }
 
     fn dead_copy(&self, uid: JobUid, reasons: &str, incoming: &Incoming) -> OutboundMessage {

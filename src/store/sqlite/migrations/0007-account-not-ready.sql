@@ -1,1 +1,0 @@
--- Records can hold the reason `account-not-ready`, which earlier programs cannot read. No table changes.
