@@ -7,6 +7,7 @@ mod backup;
 mod batch;
 mod broker;
 mod client;
+mod colour;
 mod command;
 mod dead;
 mod dead_show;
@@ -19,6 +20,8 @@ mod events;
 mod exit;
 mod explain;
 mod follow;
+#[cfg(test)]
+mod golden;
 mod health;
 mod import;
 mod input;
