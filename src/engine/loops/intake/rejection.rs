@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{Inbox, origin};
 use crate::domain::contract::{self, Fault};
 use crate::domain::reply_to::reply_to_fault;
-use crate::domain::{Event, EventType, JobUid, REASONS_VERSION, Reason, Requester};
+use crate::domain::{Event, EventType, JobTrace, JobUid, REASONS_VERSION, Reason, Requester};
 use crate::engine::events::RejectedData;
 use crate::engine::ports::mail::{Incoming, Outgoing, WholeBody};
 use crate::engine::ports::store::{EventKey, OutboundMessage, Rejection};
@@ -46,7 +46,10 @@ impl Inbox {
             faults,
         };
         let mut event = Event::new(&self.engine.announcer.source, EventType::Rejected, uid, 1, now, data);
-        event.traceparent.clone_from(&incoming.traceparent);
+        event.traceparent = match self.engine.announcer.sampling {
+            Some(of) => Some(JobTrace::new(uid, incoming.traceparent.as_deref(), of).accepted.to_string()),
+            None => incoming.traceparent.clone(),
+        };
         let key = EventKey { uid, sequence: 1, terminal: false };
         let correlation = incoming.correlation_id.clone();
         let about = [("requester", requester.as_str())];
