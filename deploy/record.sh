@@ -28,6 +28,6 @@ fi
 cast=$(mktemp --suffix .cast)
 trap 'rm -f "$cast"' EXIT
 asciinema rec --quiet --overwrite --cols 100 --rows 24 --idle-time-limit 2 --command "bash deploy/record.sh play" "$cast"
-termtosvg render "$cast" docs/recording.svg --template gjm8 --min-frame-duration 80
+termtosvg render "$cast" docs/recording.svg --template base16_default_dark --min-frame-duration 80
 bytes=$(wc -c <docs/recording.svg)
 [ "$bytes" -lt 200000 ] || { echo "record: docs/recording.svg has $bytes bytes; at most 200000 are shown well" >&2; exit 1; }

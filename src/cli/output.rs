@@ -65,7 +65,8 @@ impl Publisher for Printer {
         // A copy of a rejected message is for a queue, and here is none; the event has its faults.
         for event in batch.iter().filter(|outgoing| outgoing.content_type == CONTENT_TYPE) {
             // If the reader is gone, the jobs are still carried out.
-            match line(&self.lines.of(&String::from_utf8_lossy(&event.body))) {
+            let mut lines = self.lines.of(&String::from_utf8_lossy(&event.body)).into_iter();
+            match lines.try_for_each(|text| line(&text)) {
                 Err(error) if error.exit != Exit::ReaderGone => tracing::warn!(%error, "event not printed"),
                 _ => {}
             }
