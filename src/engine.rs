@@ -19,3 +19,4 @@ pub mod ports;
 pub mod receivers;
 pub mod record;
 pub mod seen;
+pub mod spans;

@@ -1,6 +1,7 @@
-//! The log and the metrics of the process.
+//! The log, the metrics and the traces of the process.
 
 pub mod log;
 pub mod metrics;
+pub mod traces;
 
 pub use metrics::Metrics;

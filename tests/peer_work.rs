@@ -122,7 +122,12 @@ async fn engine(
         catalog: Arc::new(Catalog { definitions, ..embedded }),
         registry: Arc::new(registry),
         policy: Policy::everybody().into(),
-        announcer: Announcer { exchange: String::new(), source: "/crossgrant/bench".into(), hour: Hour::REAL },
+        announcer: Announcer {
+            exchange: String::new(),
+            source: "/crossgrant/bench".into(),
+            hour: Hour::REAL,
+            sampling: None,
+        },
         crash_points: Arc::new(NoCrashes),
         observer: Arc::new(NoObserver),
         holder: NAME.into(),

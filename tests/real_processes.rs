@@ -34,6 +34,7 @@ mod stopped;
 mod store_lost;
 mod terminal;
 mod terraform;
+mod traces;
 mod users;
 mod webhooks;
 mod worker_killed;

@@ -8,6 +8,7 @@ pub mod apsaramq;
 pub mod bad_messages;
 pub mod clock_set;
 pub mod cloud;
+pub mod collector;
 pub mod conformance;
 pub mod crash_script;
 pub mod crew;

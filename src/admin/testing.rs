@@ -88,6 +88,7 @@ pub async fn engine_by(clock: Arc<dyn Clock>, observer: Arc<dyn Observer>) -> Ar
             exchange: "crossgrant.events".into(),
             source: "/crossgrant/test".into(),
             hour: Hour::REAL,
+            sampling: None,
         },
         crash_points: Arc::new(NoCrashes),
         observer,

@@ -129,7 +129,12 @@ pub(super) async fn build(settings: EngineSettings) -> Result<(Arc<Engine>, Arc<
         catalog: Arc::new(catalog),
         registry: Arc::new(registry),
         policy: settings.policy.into(),
-        announcer: Announcer { exchange: settings.exchange, source: event_source(&settings.installation), hour },
+        announcer: Announcer {
+            exchange: settings.exchange,
+            source: event_source(&settings.installation),
+            hour,
+            sampling: settings.metrics.sampling(),
+        },
         crash_points: settings.crash_points,
         observer: settings.metrics.engine(),
         holder: settings.holder,

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::moments::Moments;
+use super::terminal::{columns, folded};
 use crate::domain::TYPE_PREFIX;
 
 /// How events are printed.
@@ -20,16 +21,22 @@ impl EventLines {
         Self { readable: std::io::stdout().is_terminal() }
     }
 
-    /// The line of an event, given as its JSON text.
-    pub fn of(&self, event: &str) -> String {
+    /// The lines of an event, given as its JSON text: for people as many as its sentence takes on this terminal, else one.
+    pub fn of(&self, event: &str) -> Vec<String> {
         let told = if self.readable {
             serde_json::from_str(event).ok().and_then(|event| told(&event, &Moments::on_stdout()))
         } else {
             None
         };
-        told.unwrap_or_else(|| event.to_owned())
+        match told {
+            Some(told) => folded(vec![told], columns(std::io::stdout()), INDENT),
+            None => vec![event.to_owned()],
+        }
     }
 }
+
+/// The width of the time and the word that a line begins with.
+const INDENT: usize = 22;
 
 /// When, of which job or batch, what happened, and why. `None` if it is no event of one.
 fn told(event: &Value, moments: &Moments) -> Option<String> {
@@ -115,8 +122,8 @@ mod tests {
     #[test]
     fn a_program_reads_what_was_published() {
         let text = r#"{"type":"crossgrant.job.accepted","time":"2026-11-21T10:20:06Z","data":{}}"#;
-        assert_eq!(EventLines { readable: false }.of(text), text);
-        assert_eq!(EventLines { readable: true }.of("{}"), "{}");
-        assert_ne!(EventLines { readable: true }.of(text), text);
+        assert_eq!(EventLines { readable: false }.of(text), [text]);
+        assert_eq!(EventLines { readable: true }.of("{}"), ["{}"]);
+        assert_ne!(EventLines { readable: true }.of(text), [text]);
     }
 }

@@ -115,11 +115,13 @@ fn state(record: &Record) -> &'static str {
 mod tests {
     use jiff::Timestamp;
 
+    use super::super::golden;
     use super::super::moments::tests::{at_terminal, piped};
     use super::*;
     use crate::admin::explain;
     use crate::admin::testing::{at, record};
-    use crate::engine::record::{Phase, Turn};
+    use crate::domain::Reason;
+    use crate::engine::record::{Ending, Phase, Turn};
 
     fn row(id: &str) -> JobRow {
         let job = record(id);
@@ -153,6 +155,20 @@ mod tests {
         rows = table(at_terminal(now()), false, Some(80)).rows(&[row("onboarding-of-a-subsidiary/2026-11/VPC-000731")]);
         assert!(rows.iter().all(|row| row.chars().count() <= 80), "{rows:#?}");
         assert!(rows[1].contains("  onboardi…-000731  "), "{rows:#?}");
+    }
+
+    #[test]
+    fn jobs_fit_the_terminal() {
+        let mut parked = row("NET-4312/2");
+        let ending =
+            Ending { reason: Reason::HalfDone, message: "the second write was refused".into(), findings: vec![] };
+        parked.job.phase = Phase::Parked { ending, half_done: true };
+        parked.explanation = explain(&parked.job, None, true, now());
+        let mut waiting = row("NET-4312/3");
+        waiting.job.phase = Phase::Waiting { due: now() };
+        waiting.explanation.why = "PayByResourceOwner is written on both sides, and in force from 11:00:00".into();
+        let rows = [held("NET-4312/1"), parked, waiting, row("onboarding-of-a-subsidiary/2026-11/VPC-000731")];
+        golden::holds("jobs", |columns| table(at_terminal(now()), false, Some(columns)).rows(&rows));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::exit::{CliError, Exit};
 use super::job_table::{JobTable, TableStyle};
 use super::moments::Moments;
 use super::screen::Screen;
+use super::terminal::{columns, folded};
 use super::{output, shell, text};
 use crate::admin::{JobPage, JobView};
 use crate::domain::JobUid;
@@ -79,7 +80,7 @@ pub(super) async fn show(args: &ShowArgs, worker: &AdminClient) -> Result<Exit, 
         screen.show(&if args.json {
             vec![json!(view).to_string()]
         } else {
-            text::page(&view, &Moments::on_stdout())
+            folded(text::page(&view, &Moments::on_stdout()), columns(std::io::stdout()), text::INDENT)
         })?;
         if state.is_terminal() || state == State::Parked || !screen.again().await {
             return Ok(Exit::Ok);

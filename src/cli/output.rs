@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::sync::Notify;
 
+use super::colour;
 use super::event_line::EventLines;
 use super::exit::{CliError, Exit};
 use super::progress::ProgressLine;
@@ -15,7 +16,7 @@ use crate::engine::ports::mail::{Delivered, Outgoing, PublishError, Publisher};
 /// Writes one line to standard output. Control characters in it are written as escapes: it may hold text of strangers, and
 /// a terminal would obey them.
 pub(super) fn line(text: &str) -> Result<(), CliError> {
-    lines(&visible(text))
+    lines(&colour::on_stdout(visible(text).into_owned()))
 }
 
 /// Writes one line for a person to standard error. Where that is closed or full, nothing can be said.
@@ -64,7 +65,8 @@ impl Publisher for Printer {
         // A copy of a rejected message is for a queue, and here is none; the event has its faults.
         for event in batch.iter().filter(|outgoing| outgoing.content_type == CONTENT_TYPE) {
             // If the reader is gone, the jobs are still carried out.
-            match line(&self.lines.of(&String::from_utf8_lossy(&event.body))) {
+            let mut lines = self.lines.of(&String::from_utf8_lossy(&event.body)).into_iter();
+            match lines.try_for_each(|text| line(&text)) {
                 Err(error) if error.exit != Exit::ReaderGone => tracing::warn!(%error, "event not printed"),
                 _ => {}
             }

@@ -17,7 +17,8 @@ use super::moments::Moments;
 use super::output;
 use super::planned::{Invalid, JobAnswer, NoJobAnswer, PlanAnswer, Refused, Verdict};
 use super::progress::ProgressLine;
-use super::text::{field, image};
+use super::terminal::{columns, folded};
+use super::text::{INDENT, field, image};
 use crate::actions;
 use crate::clock::{Clock, SystemClock};
 use crate::cloud::Unobserved;
@@ -58,7 +59,8 @@ pub(super) async fn plan(args: &PlanArgs, config: impl FnOnce() -> Result<Config
         if plan.is_err() && !args.json {
             lines[0] = format!("{}: {}", named(sum.jobs(), body), lines[0]);
         }
-        lines.iter().try_for_each(|line| output::line(line))?;
+        let columns = columns(std::io::stdout()).filter(|_| !args.json);
+        folded(lines, columns, INDENT).iter().try_for_each(|line| output::line(line))?;
         progress.show(&format!("{} of {total} planned", sum.jobs()));
         Ok(())
     })
@@ -198,7 +200,8 @@ fn page(planning: &Planning, moments: &Moments) -> Vec<String> {
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::super::moments::tests::piped;
+    use super::super::golden;
+    use super::super::moments::tests::{at_terminal, piped};
     use super::*;
     use crate::clock::ManualClock;
     use crate::cloud::Limits;
@@ -253,6 +256,13 @@ mod tests {
         let object = object(&answers[0]);
         assert_eq!(object["plan"][1]["step"], "update-attachments");
         assert_eq!(object["effective_from"], "2026-11-21T11:00:00Z");
+    }
+
+    #[tokio::test]
+    async fn a_plan_fits_the_terminal() {
+        let answers = answered(&[include_str!("../../examples/payer-change.json")]).await;
+        let moments = at_terminal("2026-11-21T10:20:00Z".parse().unwrap());
+        golden::holds("plan", |columns| folded(super::page(&answers[0], &moments), Some(columns), INDENT));
     }
 
     #[test]

@@ -234,6 +234,7 @@ fn restarts(old: &Config, new: &Config) -> Vec<&'static str> {
         ("[webhook]", old.webhook != new.webhook),
         ("[workflows]", old.overrides != new.overrides),
         ("[log] format", old.log.format != new.log.format),
+        ("[trace]", old.trace != new.trace),
     ]
     .into_iter()
     .filter_map(|(section, differs)| differs.then_some(section))
@@ -328,6 +329,7 @@ mod tests {
             (vec![], vec![("WEBHOOK_SECRET", "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")], vec!["[webhook]"]),
             (vec![], vec![("CLOUD_ENDPOINTS_STS", "https://sts.example")], vec!["[cloud.endpoints]"]),
             (vec![], vec![("LOG_FORMAT", "json")], vec!["[log] format"]),
+            (vec![], vec![("TRACE_ENDPOINT", "http://here:4318")], vec!["[trace]"]),
             (vec![], vec![("LOG_FILTER", "debug"), ("ADMIN_TOKEN", "t0ken"), ("LIMITS_REVOKES_PER_CEN", "3")], vec![]),
         ] {
             assert_eq!(restarts(&config(&old), &config(&new)), section, "{new:?}");

@@ -24,7 +24,7 @@ use crate::admin::{self, Admin, AdminParts, AdminTokens, ApiError, Authority, Co
 use crate::broker::{AmqpDoor, AmqpPublisher, BrokerSettings, BrokerState, Topology, consume};
 use crate::clock::{Clock, SteadyClock, SystemClock};
 use crate::cloud::Accounts;
-use crate::config::{Config, StoreConfig};
+use crate::config::{Config, StoreConfig, TraceConfig};
 use crate::domain::{Code, Requester};
 use crate::engine::decide::webhook::tries_within;
 use crate::engine::loops::intake::Inbox;
@@ -38,6 +38,7 @@ use crate::engine::ports::mail::Lane;
 use crate::engine::ports::store::Store;
 use crate::engine::ports::webhook::{Caller, NoCaller};
 use crate::sweep;
+use crate::telemetry::traces::{self, ExportSettings, Exporter, Traces};
 use crate::telemetry::{Metrics, log};
 use crate::webhook::HttpCaller;
 
@@ -64,7 +65,8 @@ pub(super) async fn serve(
     if let Some(warning) = short {
         tracing::warn!("{warning}");
     }
-    let metrics = Arc::new(Metrics::new());
+    let (traces, sender) = config.trace.as_ref().map(|trace| send_spans(trace, &config, &clock)).transpose()?.unzip();
+    let metrics = Arc::new(Metrics::traced(traces));
     let store = store::open(&config.store, &clock, args.accept_store).await?;
     let (engine, accounts) = engine(&config, &read, store, &clock, &metrics, crash_points).await?;
     let broker = Arc::new(broker::settings(&config));
@@ -160,7 +162,13 @@ pub(super) async fn serve(
     tracing::info!(reason = told, drain.seconds = config.worker.drain.as_secs_f64(), "stopping");
     stopping.send_replace(true);
     let clean = tokio::select! {
-        clean = drain(loops, &config, &broker) => clean,
+        clean = drain(loops, &config, &broker) => {
+            if let Some(sender) = sender {
+                // A collector that does not answer makes no stop unclean.
+                sender.stop(GOODBYE).await;
+            }
+            clean
+        }
         name = signals.next_stop() => return Err(CliError::failed(format!("a second {name} ended the stop early")).code(Code::Interrupted)),
     };
     // Jobs that were cut lose nothing, so they are no failure of the process.
@@ -241,6 +249,25 @@ async fn engine(
         crash_points,
     })
     .await
+}
+
+/// Sends spans to the collector.
+fn send_spans(trace: &TraceConfig, config: &Config, clock: &Arc<dyn Clock>) -> Result<(Arc<Traces>, Loop), CliError> {
+    let TraceConfig { url, timeout, sampling } = trace.clone();
+    let (installation, worker) = (config.installation.clone(), config.worker.name.clone());
+    let exporter = Exporter::new(&ExportSettings { url, timeout, installation, worker })
+        .map_err(|why| CliError::usage(format!("traces cannot be sent: {why}")))?;
+    let (traces, waiting) = traces::traces(sampling);
+    tracing::info!(collector = host_of(&trace.url), ratio = sampling.ratio, "sends the spans of jobs to a collector");
+    let sender = Loop::spawn("traces", |stop| exporter.run(waiting, Arc::clone(clock), stop));
+    Ok((Arc::new(traces), sender))
+}
+
+/// The host alone: a path can hold a token.
+fn host_of(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split_once('/').map_or(rest, |(authority, _)| authority);
+    authority.rsplit_once('@').map_or(authority, |(_, host)| host)
 }
 
 /// Who calls webhooks, and how often each message is tried.

@@ -165,6 +165,7 @@ fn span(span: Duration) -> String {
 mod tests {
     use std::collections::BTreeMap;
 
+    use super::super::golden;
     use super::super::moments::tests::piped_at;
     use super::*;
     use crate::admin::HealthCheck;
@@ -234,6 +235,35 @@ OUTBOX   0, rejected jobs kept: 0";
     fn a_size_has_the_unit_that_people_would_use() {
         let said = [0, 1023, 1024, 1_572_864, 1 << 30, 5 << 40].map(bytes);
         assert_eq!(said, ["0 bytes", "1023 bytes", "1.0 KiB", "1.5 MiB", "1.0 GiB", "5120.0 GiB"]);
+    }
+
+    #[test]
+    fn a_status_fits_the_terminal() {
+        let busy = Status {
+            needs: vec![
+                need("half-done", 1, "the second write was refused", "crossgrant resume --for half-done"),
+                need(
+                    "needs-approval",
+                    12,
+                    "revokes_per_cen: 20 within an hour",
+                    "crossgrant approve --for needs-approval",
+                ),
+            ],
+            goes_on: vec![GoesOn {
+                state: State::Waiting,
+                jobs: 40,
+                until: Some(at("2026-11-28T17:00:00Z")),
+                oldest: at("2026-11-28T16:02:00Z"),
+            }],
+            checks: vec![
+                check("running", true, None),
+                check("store", true, None),
+                check("broker", false, Some("down")),
+            ],
+            jobs: [(State::Parked, 13), (State::Waiting, 40)].into(),
+            ..idle()
+        };
+        golden::holds("status", |columns| lines(&busy, &utc(), columns));
     }
 
     #[test]

@@ -221,7 +221,7 @@ impl<'a> Following<'a> {
     fn hear(&mut self, follow: &mut Follow, message: &Incoming, is_reply: bool) -> Result<(), CliError> {
         if let Some(NewEvent { text, notice }) = take(follow, message) {
             self.telling.progress.clear();
-            output::line(&EventLines::on_stdout().of(&text))?;
+            EventLines::on_stdout().of(&text).iter().try_for_each(|line| output::line(line))?;
             notice.iter().for_each(|notice| output::note(notice));
         }
         // One that was there already is answered with its latest event, too.

@@ -56,9 +56,48 @@ pub(super) fn wrapped(paragraph: &str, width: usize) -> String {
     text
 }
 
+/// Stands for a space at which no line is broken: of the private use area, where no text has one.
+const UNBROKEN: &str = "\u{e000}";
+
+/// The lines of a page, each broken between words where it is too long for the terminal, and gone on with below its value. A
+/// command in backticks is one word, and a line that is one stays whole: they are there to be copied.
+pub(super) fn folded(lines: Vec<String>, columns: Option<usize>, indent: usize) -> Vec<String> {
+    let Some(width) = columns.filter(|columns| *columns > 2 * indent) else { return lines };
+    let fold = |line: String| {
+        let parts = line.split('`').enumerate();
+        let parts: Vec<String> =
+            parts.map(|(n, part)| if n % 2 == 1 { part.replace(' ', UNBROKEN) } else { part.to_owned() }).collect();
+        let line = parts.join("`");
+        if line.chars().count() <= width || line.chars().count() <= indent || line.contains("crossgrant ") {
+            return vec![line.replace(UNBROKEN, " ")];
+        }
+        let (head, value) = line.split_at(line.char_indices().nth(indent).map_or(line.len(), |(at, _)| at));
+        let value = wrapped(value, width - indent);
+        let mut parts = value.lines();
+        let first = format!("{head}{}", parts.next().unwrap_or_default());
+        let all = std::iter::once(first).chain(parts.map(|part| format!("{:indent$}{part}", "")));
+        all.map(|line| line.replace(UNBROKEN, " ")).collect()
+    };
+    lines.into_iter().flat_map(fold).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_value_goes_on_below_itself_and_a_command_stays_whole() {
+        let page = |columns| {
+            let lines = ["head", "  why     one `two  three` four", "  next    crossgrant show NET-1"];
+            folded(lines.map(str::to_owned).to_vec(), columns, 10)
+        };
+        let narrow =
+            ["head", "  why     one", "          `two  three`", "          four", "  next    crossgrant show NET-1"];
+        assert_eq!(page(Some(23)), narrow);
+        for wide in [None, Some(80), Some(20)] {
+            assert_eq!(page(wide).len(), 3, "{wide:?}");
+        }
+    }
 
     #[test]
     fn what_is_too_long_is_cut_at_its_end_and_a_name_in_its_middle() {

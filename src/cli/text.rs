@@ -104,6 +104,9 @@ fn stamped(text: &str, moments: &Moments) -> String {
     text.parse().map_or_else(|_| text.to_owned(), |at| moments.stamp(at))
 }
 
+/// The width of the name of a field, with what is around it.
+pub(super) const INDENT: usize = 14;
+
 /// A named line of a page.
 pub(super) fn field(name: &str, value: impl std::fmt::Display) -> String {
     format!("  {name:<11} {value}")
@@ -138,7 +141,9 @@ fn written(write: &Write, moments: &Moments) -> String {
 mod tests {
     use serde_json::json;
 
-    use super::super::moments::tests::piped;
+    use super::super::golden;
+    use super::super::moments::tests::{at_terminal, piped};
+    use super::super::terminal::folded;
     use super::*;
     use crate::admin::explain;
     use crate::admin::testing::{at, record, write};
@@ -189,6 +194,28 @@ mod tests {
         let between = json!({"effective_between": ["T1", "T2"]});
         assert_eq!(said(between).as_deref(), Some("since a moment between T1 and T2"));
         assert_eq!(said(json!({})), None);
+    }
+
+    #[test]
+    fn a_job_fits_the_terminal() {
+        let now = at("2026-11-21T10:20:40Z");
+        let accepted =
+            Outcome::Accepted { request_id: "54B48E3D-DF70-471B-AA93-08E683A1B45".into(), at: now, date: None };
+        let writes = vec![
+            write(Operation::ModifyGrantInstanceToTransitRouter, accepted),
+            write(Operation::UpdateTransitRouterVpcAttachmentAttribute, Outcome::Unknown),
+        ];
+        let ending = Ending {
+            reason: Reason::HalfDone,
+            message: "the second write was refused, and the first cannot be taken back".into(),
+            findings: vec!["the transit-router account is not allowed to change attachments: Forbidden.RAM".into()],
+        };
+        let phase = Phase::Parked { ending, half_done: true };
+        let job = Record { writes, phase, ..record("NET-4312/2") };
+        let explanation = explain(&job, None, true, now);
+        let event = |kind: &str| json!({"time": "2026-11-21T10:20:00Z", "type": format!("crossgrant.job.{kind}")});
+        let view = JobView { job, explanation, events: vec![event("accepted"), event("parked")] };
+        golden::holds("show", |columns| folded(page(&view, &at_terminal(now)), Some(columns), INDENT));
     }
 
     #[test]

@@ -1,12 +1,13 @@
-//! How the metrics hear of every call without this module knowing them.
+//! How metrics and traces hear of every call without this module knowing them.
 
 use std::time::Duration;
 
 use crate::domain::{AccountUid, Operation};
+use crate::engine::ports::trace::Tracer;
 use crate::workflow::Class;
 
 /// Told of each call once it has ended. Must not block.
-pub trait CallObserver: Send + Sync + 'static {
+pub trait CallObserver: Tracer {
     /// `outcome` is `ok`, the cloud's error code (`http-503` and the like when the answer held none), `unanswered` or
     /// `not-sent`. `took` is the time from signing to the end of the answer.
     fn called(&self, operation: Operation, account: &AccountUid, outcome: &str, took: Duration);
@@ -25,6 +26,8 @@ pub trait CallObserver: Send + Sync + 'static {
 /// Ignores everything it is told.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Unobserved;
+
+impl Tracer for Unobserved {}
 
 impl CallObserver for Unobserved {
     fn called(&self, _: Operation, _: &AccountUid, _: &str, _: Duration) {}

@@ -1,6 +1,7 @@
 //! One attempt at one call: keys, a fresh nonce and date, the signature, the wire, the answer. There is never a second
 //! attempt.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,8 +19,9 @@ use super::standing::{Heard, RefusedCall};
 use super::transport::{Transport, TransportError};
 use super::watch::AccountWatch;
 use crate::clock::Clock;
-use crate::domain::{AccountUid, Operation, Product, spoken};
+use crate::domain::{AccountUid, Operation, Product, Region, TraceContext, spoken};
 use crate::engine::ports::cloud::{Answer, CloudError, Failure, NoRoom, Refusal, shown_code};
+use crate::engine::ports::trace::{self, Span, SpanKind};
 use crate::engine::ports::urgency::Urgency;
 use crate::engine::ports::write_permit::WritePermit;
 use crate::workflow::{Class, ErrorClasses};
@@ -131,11 +133,49 @@ impl Client {
         Err(bad(failure))
     }
 
+    /// Tells of a call as a span.
+    fn trace(
+        &self,
+        within: TraceContext,
+        account: &AccountUid,
+        operation: Operation,
+        region: Option<&Region>,
+        (began, ended): (Duration, Duration),
+        result: &Result<Reply, CloudError>,
+    ) {
+        let context = within.of(&Uuid::new_v4().to_string());
+        let span = Span::new(context, Some(within), operation.as_str(), self.clock.at(began));
+        let mut span = span
+            .with("http.request.method", "POST")
+            .with("crossgrant.cloud.operation", operation.as_str())
+            .with("cloud.account.id", account.to_string())
+            .with("cloud.provider", "alibaba_cloud");
+        span.kind = SpanKind::Client;
+        if let Ok(endpoint) = self.endpoints.of(operation.product(), region) {
+            let (host, port) = endpoint.authority().rsplit_once(':').unwrap_or((endpoint.authority(), ""));
+            span.attributes.push(("server.address", host.to_owned().into()));
+            span.attributes.extend(port.parse::<u32>().ok().map(|port| ("server.port", port.into())));
+        }
+        span.ended = self.clock.at(ended);
+        let (status, request_id) = match result {
+            Ok(reply) => (Some(200), Some(&reply.request_id)),
+            Err(CloudError { failure: Failure::Refused { status, .. }, request_id, .. }) => {
+                (Some(*status), request_id.as_ref())
+            }
+            Err(error) => (None, error.request_id.as_ref()),
+        };
+        span.attributes.extend(status.map(|status| ("http.response.status_code", u32::from(status).into())));
+        span.attributes.extend(request_id.map(|id| ("crossgrant.cloud.request_id", id.clone().into())));
+        span.error = result.as_ref().err().map(CloudError::word);
+        self.observer.span(span);
+    }
+
     /// Tells log, observer and budget how a call ended.
     pub fn told(
         &self,
         account: &AccountUid,
         operation: Operation,
+        region: Option<&Region>,
         began: Duration,
         result: Result<Reply, CloudError>,
     ) -> Result<Reply, CloudError> {
@@ -147,10 +187,13 @@ impl Client {
             self.observer.budgeted(operation, account, Duration::ZERO, rate);
         }
         let (outcome, request_id) = match &result {
-            Ok(reply) => ("ok".to_owned(), Some(reply.request_id.as_str())),
-            Err(error) => (outcome(&error.failure), error.request_id.as_deref()),
+            Ok(reply) => (Cow::Borrowed("ok"), Some(reply.request_id.as_str())),
+            Err(error) => (error.word(), error.request_id.as_deref()),
         };
         self.observer.called(operation, account, &outcome, took);
+        if let Some(within) = trace::current().filter(|span| span.sampled) {
+            self.trace(within, account, operation, region, (began, ended), &result);
+        }
         if let Some(class) = class {
             self.observer.failed(account, class);
         }
@@ -158,7 +201,7 @@ impl Client {
             account.uid = %account,
             cloud.operation = operation.as_str(),
             cloud.request_id = request_id.unwrap_or(""),
-            cloud.outcome = outcome,
+            cloud.outcome = &*outcome,
             took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             "cloud call ended"
         );
@@ -284,7 +327,7 @@ impl AccountClient {
         if result.is_ok() && request.operation != Operation::GetCallerIdentity {
             self.hear(&Heard::Answered { operation: request.operation.as_str() }, began);
         }
-        self.shared.told(&self.account, request.operation, began, result)
+        self.shared.told(&self.account, request.operation, request.region.as_ref(), began, result)
     }
 
     async fn attempt(&self, keys: &Keys, request: &RpcRequest, permit: Option<&WritePermit>) -> Result<Reply, Bad> {
@@ -346,18 +389,6 @@ impl Bad {
     pub(super) fn of(self, operation: Operation) -> CloudError {
         let Self { failure, request_id, retry_after } = self;
         CloudError { operation: Some(operation), failure, request_id, retry_after }
-    }
-}
-
-fn outcome(failure: &Failure) -> String {
-    match failure {
-        Failure::NotSent { .. }
-        | Failure::Held { .. }
-        | Failure::AccountRefused { .. }
-        | Failure::Credential { .. } => "not-sent".into(),
-        Failure::Unanswered { .. } => "unanswered".into(),
-        Failure::Refused { status, code, .. } if code.is_empty() => format!("http-{status}"),
-        Failure::Refused { code, .. } => code.clone(),
     }
 }
 
@@ -448,6 +479,8 @@ mod tests {
     /// The rates that the budget of an operation has, as the metrics are told them.
     #[derive(Default)]
     struct Rates(Mutex<Vec<f64>>);
+
+    impl trace::Tracer for Arc<Rates> {}
 
     impl CallObserver for Arc<Rates> {
         fn called(&self, _: Operation, _: &AccountUid, _: &str, _: Duration) {}

@@ -97,6 +97,10 @@ fn form(section: &str, key: &str) -> Value {
         ("store", "url" | "password")
         | (TOKENS, "token")
         | (HUB | ACCOUNTS, "access_key_secret" | "security_token") => secrets(Some(1)),
+        ("trace", "ratio") => json!({"type": "number", "minimum": 0, "maximum": 1}),
+        ("trace", "endpoint") => {
+            json!({"type": "string", "pattern": "^\\s*https?://", "description": "A URL: http or https."})
+        }
         ("log", "format") => words(&LogFormat::WORDS.map(|(word, _)| word)),
         (TOKENS, "role") => words(&AdminRole::ALL.map(AdminRole::as_str)),
         ("events", "installation") | (TOKENS, "name") => {

@@ -137,9 +137,28 @@ impl<'a> RawSettings<'a> {
         read.map(|flag| flag.value)
     }
 
+    /// A part of a whole.
+    pub fn part(&mut self, section: &str, key: &str) -> Option<f64> {
+        let read = self.read(section, key, |setting| {
+            let number = match &setting.value {
+                DeValue::String(text) if in_environment(setting) => text.trim().parse().ok(),
+                other => value::number(key, other).ok(),
+            };
+            number
+                .filter(|part| (0.0..=1.0).contains(part))
+                .ok_or_else(|| format!("`{key}` must be a number from 0 to 1"))
+        });
+        read.map(|part| part.value)
+    }
+
     /// Whether a variable of the vendor switches something on, as the vendor's own clients read it.
     pub fn is_switched_on(&self, key: &str) -> bool {
-        let text = self.env.get(VENDOR, key).and_then(|setting| setting.value.as_str());
+        self.is_switched(VENDOR, key)
+    }
+
+    /// The same of the variables of another program.
+    pub fn is_switched(&self, section: &str, key: &str) -> bool {
+        let text = self.env.get(section, key).and_then(|setting| setting.value.as_str());
         text.is_some_and(|text| text.eq_ignore_ascii_case("true"))
     }
 

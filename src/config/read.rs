@@ -4,6 +4,7 @@ mod admin;
 mod broker;
 mod limits;
 mod store;
+mod trace;
 mod webhook;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use self::admin::{read_admin, read_door};
 use self::broker::read_broker;
 use self::limits::{read_hourly, read_limits, read_unbegun};
 use self::store::{read_keep, read_store};
+use self::trace::read_trace;
 use self::webhook::read_webhook;
 use super::raw_settings::RawSettings;
 use super::settings::{AccountConfig, Config, ConfigFor, LogConfig, LogFormat, WorkerConfig};
@@ -64,6 +66,7 @@ pub(super) fn config(raw: &mut RawSettings<'_>) -> Config {
             format: raw.word("log", "format", &LogFormat::WORDS).unwrap_or(LogFormat::Text),
             filter: raw.text("log", "filter").map_or("info".into(), |filter| filter.value),
         },
+        trace: read_trace(raw),
         warnings: Vec::new(),
     }
 }

@@ -22,6 +22,7 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
     ("worker", &["concurrency", "drain", "name"]),
     ("workflows", &["policies", "errors"]),
     ("log", &["format", "filter"]),
+    ("trace", &["endpoint", "ratio"]),
 ];
 
 /// The credential that roles are assumed with, `[credentials.hub]`.
@@ -64,6 +65,20 @@ const VENDOR_VARIABLES: &[(&str, &str)] = &[
     (STS_REGION, "sts_region"),
     ("ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED", "vpc_endpoint_enabled"),
     ("HOME", "home"),
+];
+/// The section of the variables of OpenTelemetry: where traces are sent, and which. Its own library reads the others.
+pub(super) const OTEL: &str = "otel";
+const OTEL_VARIABLES: &[(&str, &str)] = &[
+    ("OTEL_SDK_DISABLED", "disabled"),
+    ("OTEL_TRACES_EXPORTER", "exporter"),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "endpoint"),
+    ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "traces_endpoint"),
+    ("OTEL_EXPORTER_OTLP_PROTOCOL", "protocol"),
+    ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "traces_protocol"),
+    ("OTEL_EXPORTER_OTLP_TIMEOUT", "timeout"),
+    ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "traces_timeout"),
+    ("OTEL_TRACES_SAMPLER", "sampler"),
+    ("OTEL_TRACES_SAMPLER_ARG", "sampler_arg"),
 ];
 /// Names the host of STS.
 pub(super) const STS_ENDPOINT: &str = "ALIBABA_CLOUD_STS_ENDPOINT";
@@ -166,8 +181,10 @@ pub(super) fn variable(section: &str, key: &str) -> String {
 
 /// What the variable of that name sets.
 pub(super) fn set_by(name: &str) -> Variable {
-    if let Some((_, key)) = VENDOR_VARIABLES.iter().find(|(variable, _)| *variable == name) {
-        return Variable::Key(VENDOR.to_owned(), key);
+    for (section, variables) in [(VENDOR, VENDOR_VARIABLES), (OTEL, OTEL_VARIABLES)] {
+        if let Some((_, key)) = variables.iter().find(|(variable, _)| *variable == name) {
+            return Variable::Key(section.to_owned(), key);
+        }
     }
     if !name.starts_with(PREFIX) || name == FILE_VARIABLE {
         return Variable::Foreign;

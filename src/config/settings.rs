@@ -11,7 +11,7 @@ use super::error::Warning;
 use crate::admin::AdminToken;
 use crate::broker::BrokerKind;
 use crate::cloud::{AccountCredentials, Credential, Endpoints, Limits};
-use crate::domain::{AccountUid, Hour, Requester, Site};
+use crate::domain::{AccountUid, Hour, Requester, Sampling, Site};
 use crate::engine::guards::HourlyLimits;
 use crate::engine::policy::{Allow, Policy};
 use crate::store::PostgresSettings;
@@ -57,6 +57,8 @@ pub struct Config {
     pub webhook: Option<WebhookSettings>,
     /// The form of the log, and what is logged.
     pub log: LogConfig,
+    /// Where traces are sent; `None` if they are off.
+    pub trace: Option<TraceConfig>,
     /// What is odd and not wrong, to be logged as soon as there is a log.
     pub warnings: Vec<Warning>,
 }
@@ -134,6 +136,17 @@ pub struct LogConfig {
     pub format: LogFormat,
     /// What is logged, in the syntax of `RUST_LOG`.
     pub filter: String,
+}
+
+/// `[trace]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct TraceConfig {
+    /// The URL that takes spans.
+    pub url: String,
+    /// Which traces begin here.
+    pub sampling: Sampling,
+    /// How long one request may take.
+    pub timeout: Duration,
 }
 
 /// What the names of exchanges and queues begin with where no other prefix is configured.

@@ -2,6 +2,7 @@ mod credentials;
 mod endpoints;
 mod forms;
 mod profiles;
+mod trace;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

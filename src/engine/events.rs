@@ -8,15 +8,16 @@ use serde::Serialize;
 use crate::domain::contract::Fault;
 use crate::domain::{
     AccountUid, BatchId, CONTENT_TYPE, Event, EventType, Hour, InstanceId, InstanceType, Job, JobUid, Kind, Operation,
-    OrderType, REASONS_VERSION, Reason, Requester, Topic,
+    OrderType, REASONS_VERSION, Reason, Requester, Sampling, Topic,
 };
 use crate::engine::decide::command::Command;
 use crate::engine::ports::mail::{Outgoing, TIMESTAMP, TYPE};
 use crate::engine::ports::store::{EventKey, OutboundMessage};
 use crate::engine::record::{Commanded, Image, Outcome, Overtaker, PlannedCall, Record, State, Write};
+use crate::engine::spans::event_context;
 
 /// Makes events and addresses them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Announcer {
     /// The topic exchange of events.
     pub exchange: String,
@@ -24,6 +25,8 @@ pub struct Announcer {
     pub source: String,
     /// The billing hour, to tell at which boundary a change took effect.
     pub hour: Hour,
+    /// Which traces begin here. Without traces an event repeats the `traceparent` of the publisher.
+    pub sampling: Option<Sampling>,
 }
 
 impl Announcer {
@@ -33,7 +36,12 @@ impl Announcer {
         let record = &*record;
         let mut event = Event::new(&self.source, kind, record.uid, record.sequence, now, self.data(record, kind));
         event.subject = Some(record.job.instance.id.to_string());
-        event.traceparent.clone_from(&record.origin.traceparent);
+        event.traceparent = match self.sampling {
+            // What takes a message in makes its first event.
+            Some(of) if kind == EventType::Accepted => Some(record.trace(of).accepted.to_string()),
+            Some(of) => Some(event_context(record.trace(of).accepted, record.sequence).to_string()),
+            None => record.origin.traceparent.clone(),
+        };
         let key = EventKey { uid: record.uid, sequence: record.sequence, terminal: kind.is_terminal() };
         let Job { kind: of, cen, .. } = &record.job;
         let about = [("kind", of.as_str()), ("requester", record.requester.as_str()), ("cen", cen.id.as_str())];

@@ -16,6 +16,7 @@ pub mod observe;
 pub mod outbox;
 pub mod store;
 mod store_error;
+pub mod trace;
 pub mod urgency;
 mod verdict;
 pub mod webhook;

@@ -5,13 +5,14 @@ use jiff::Timestamp;
 
 use super::attachments::GroupAttachments;
 use super::urgency;
-use crate::domain::{GrantRule, InstanceId, JobUid};
+use crate::domain::{GrantRule, InstanceId, JobUid, Sampling, TraceContext};
 use crate::engine::decide::decision::{Decision, Observation, decide};
 use crate::engine::decide::waiting::{decide_swept, is_late};
 use crate::engine::look::cen_rules::{CenSearch, FoundRules};
 use crate::engine::loops::shared::Engine;
 use crate::engine::ports::cloud::Failure;
 use crate::engine::ports::store::{Committed, Group, LeaseUse, StoreError};
+use crate::engine::ports::trace::{Span, within};
 use crate::engine::record::{Record, State};
 
 /// Jobs of a group that are in memory at a time: some 25 KiB each, with their events. One page of the cloud answers for a
@@ -76,6 +77,7 @@ async fn sweep(engine: &Engine, group: Group, jobs: usize, now: Timestamp) -> Re
         .map(|reader| CenSearch::new(reader.as_ref(), engine.clock.as_ref(), &group.cen, group.kind, None))
         .map_err(Clone::clone);
     let mut attachments = GroupAttachments::new(engine, &group);
+    let span = engine.announcer.sampling.map(|of| read_span(&group, &engine.holder, of, now));
     let mut after: Option<(InstanceId, JobUid)> = None;
     loop {
         let records = engine.store.swept(&group, now, after.take(), CHUNK).await?;
@@ -86,7 +88,7 @@ async fn sweep(engine: &Engine, group: Group, jobs: usize, now: Timestamp) -> Re
         let found = match &mut search {
             Ok(search) => {
                 let found = search.find(&instances, jobs.saturating_sub(report.jobs));
-                urgency(engine).scope(found).await
+                within(span, urgency(engine).scope(found)).await
             }
             Err(error) => instances.into_iter().map(|id| (id, (engine.clock.now(), Err(error.clone())))).collect(),
         };
@@ -101,11 +103,27 @@ async fn sweep(engine: &Engine, group: Group, jobs: usize, now: Timestamp) -> Re
             }
             report.failed = 1;
         }
-        report.confirmed += confirm(engine, &group, records, &found, &mut attachments).await?;
+        report.confirmed += within(span, confirm(engine, &group, records, &found, &mut attachments)).await?;
     }
     engine.store.release_group(&group).await?;
     report.calls = search.map_or(0, |search| search.calls() as usize);
+    if let Some(context) = span.filter(|span| span.sampled) {
+        let span = Span::new(context, None, "sweep", now)
+            .with("crossgrant.cen.id", group.cen.id.to_string())
+            .with("cloud.account.id", group.cen.owner.to_string())
+            .with("crossgrant.sweep.jobs", u32::try_from(report.jobs).unwrap_or(u32::MAX))
+            .with("crossgrant.sweep.confirmed", u32::try_from(report.confirmed).unwrap_or(u32::MAX));
+        let error = (report.failed > 0).then(|| "unread".into());
+        engine.observer.span(Span { ended: engine.clock.now(), error, ..span });
+    }
     Ok(report)
+}
+
+/// The span in which a pass reads a group, of a trace of its own: it is read for many jobs.
+fn read_span(group: &Group, holder: &str, of: Sampling, now: Timestamp) -> TraceContext {
+    let all = TraceContext { trace: 1, span: 1, sampled: true }.of(&format!("sweep {} {holder} {now}", group.cen.id));
+    let trace = u128::from(all.span) << 64 | u128::from(all.of("trace").span);
+    TraceContext { trace, span: all.span, sampled: of.takes(trace) }
 }
 
 /// Commits what follows for these jobs from what was found. Returns how many it confirmed.
@@ -122,8 +140,8 @@ async fn confirm(
     let now = engine.clock.now();
     let (mut changes, mut moves) = (Vec::with_capacity(records.len()), Vec::with_capacity(records.len()));
     for record in records {
-        let decision = judge(engine, group, record, found, attachments, now).await?;
-        let (change, moved) = engine.change(decision, LeaseUse::None, now);
+        let decision = judge(engine, group, &record, found, attachments, now).await?;
+        let (change, moved) = engine.change(&record, decision, LeaseUse::None, now);
         changes.push(change);
         moves.push(moved);
     }
@@ -142,22 +160,22 @@ async fn confirm(
 async fn judge(
     engine: &Engine,
     group: &Group,
-    record: Record,
+    record: &Record,
     found: &FoundRules,
     attachments: &GroupAttachments<'_>,
     now: Timestamp,
 ) -> Result<Decision, StoreError> {
     // A wait is confirmed without any step, so a definition that this program cannot use does no harm here.
-    let (definition, _) = engine.definition_of(&record).await?;
+    let (definition, _) = engine.definition_of(record).await?;
     let context = engine.context(&definition);
     Ok(match found.get(&record.job.instance.id) {
         Some((at, Ok(_))) => {
-            let rule = rule(group, &record, found);
-            let compared = is_late(&record, rule).then(|| attachments.of(&record)).flatten();
-            decide_swept(&context, record, rule, compared.as_deref(), *at, now)
+            let rule = rule(group, record, found);
+            let compared = is_late(record, rule).then(|| attachments.of(record)).flatten();
+            decide_swept(&context, record.clone(), rule, compared.as_deref(), *at, now)
         }
-        Some((_, Err(error))) => decide(&context, &record, &Observation::LookFailed(error.clone()), now),
-        None => decide_swept(&context, record, None, None, now, now),
+        Some((_, Err(error))) => decide(&context, record, &Observation::LookFailed(error.clone()), now),
+        None => decide_swept(&context, record.clone(), None, None, now, now),
     })
 }
 

@@ -117,7 +117,7 @@ pub fn start(config: &LogConfig) -> Result<LogGuard, LogError> {
 }
 
 /// Whether a terminal is to show colours. Any text in `NO_COLOR` says no (no-color.org), and a dumb terminal has none.
-fn has_colours(no_color: Option<OsString>, term: Option<OsString>) -> bool {
+pub fn has_colours(no_color: Option<OsString>, term: Option<OsString>) -> bool {
     no_color.is_none_or(|text| text.is_empty()) && term.is_none_or(|term| term != "dumb")
 }
 

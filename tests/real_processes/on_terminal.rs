@@ -19,7 +19,7 @@ fn program(words: &[&str]) -> Command {
     for (name, _) in ours {
         command.env_remove(name);
     }
-    command.env_remove("NO_COLOR").env("TERM", "xterm").env("TZ", "UTC").args(words).stdin(Stdio::null());
+    command.env("NO_COLOR", "1").env("TERM", "xterm").env("TZ", "UTC").args(words).stdin(Stdio::null());
     command
 }
 
@@ -63,6 +63,34 @@ fn what_is_watched_is_shown_again_until_it_is_interrupted() {
     fits(&lines(&shown), 80);
     watched.interrupt();
     assert_eq!(watched.end().0.signal(), Some(2));
+}
+
+#[test]
+fn colours_repeat_what_words_say_and_can_be_switched_off() {
+    let site = site(&Options::default());
+    let worker = site.worker();
+    let shown = |words: &[&str], change: fn(&mut Command)| {
+        let mut command = asks(&site, &worker, words);
+        command.env_remove("NO_COLOR");
+        change(&mut command);
+        OnTerminal::start(command, 80).end().1
+    };
+    let colourful = shown(&["status"], |_| {});
+    assert!(
+        colourful.contains("\u{1b}[1mCHECKS\u{1b}[0m") && colourful.contains("\u{1b}[32mok\u{1b}[0m"),
+        "{colourful:?}"
+    );
+    for plain in [
+        shown(&["status"], |command| {
+            command.env("NO_COLOR", "1");
+        }),
+        shown(&["status"], |command| {
+            command.env("TERM", "dumb");
+        }),
+        ended(asks(&site, &worker, &["status"])).1,
+    ] {
+        assert!(plain.contains("CHECKS") && !plain.contains('\u{1b}'), "{plain:?}");
+    }
 }
 
 #[test]

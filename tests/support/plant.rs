@@ -382,7 +382,12 @@ impl Plant {
 }
 
 pub fn announcer() -> Announcer {
-    Announcer { exchange: "crossgrant.events".into(), source: "/crossgrant/test".into(), hour: Hour::REAL }
+    Announcer {
+        exchange: "crossgrant.events".into(),
+        source: "/crossgrant/test".into(),
+        hour: Hour::REAL,
+        sampling: None,
+    }
 }
 
 /// Without overrides. Read once: it is the same for all tests.

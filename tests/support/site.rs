@@ -153,6 +153,14 @@ impl Site {
         worker
     }
 
+    /// The same, with variables of its own.
+    pub fn worker_with(&self, environment: &[(&str, &str)]) -> Worker {
+        let serve = ["--config", self.config(), "serve"];
+        let worker = self.worker_by(Process::start_with("the worker", &self.program, &serve, environment));
+        worker.until_ready(true);
+        worker
+    }
+
     /// The worker's configuration.
     pub fn config(&self) -> &str {
         self.config.to_str().unwrap()

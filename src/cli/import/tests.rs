@@ -22,6 +22,8 @@ const ATTACHMENT: &str = "alicloud_cen_transit_router_vpc_attachment";
 #[derive(Default)]
 struct Calls(Mutex<Vec<Operation>>);
 
+impl crate::engine::ports::trace::Tracer for Calls {}
+
 impl CallObserver for Calls {
     fn called(&self, operation: Operation, _: &AccountUid, _: &str, _: Duration) {
         self.0.lock().unwrap().push(operation);

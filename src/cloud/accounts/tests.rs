@@ -183,6 +183,8 @@ async fn a_secret_in_the_clouds_message_is_not_passed_on() {
 #[derive(Default)]
 struct Heard(Arc<Mutex<Vec<String>>>);
 
+impl crate::engine::ports::trace::Tracer for Heard {}
+
 impl CallObserver for Heard {
     fn called(&self, operation: Operation, account: &AccountUid, outcome: &str, _: Duration) {
         self.0.lock().unwrap().push(format!("{operation} {account} {outcome}"));

@@ -103,7 +103,7 @@ impl Issuer for AssumeRoleWithOidc {
         passed.map_err(|error| refused(role, error))?;
         let began = self.shared.clock.uptime();
         let result = self.ask(&token).await.map_err(|bad| bad.of(OPERATION));
-        let reply = self.shared.told(role.arn.account(), OPERATION, began, result);
+        let reply = self.shared.told(role.arn.account(), OPERATION, None, began, result);
         granted(role, &reply.map_err(|error| refused(role, error))?, &self.shared)
     }
 }

@@ -148,7 +148,7 @@ impl Engine {
         let (definition, _) = self.definition_of(record).await?;
         let now = self.clock.now();
         let Some(decision) = stopped(&self.context(&definition), record, message, now) else { return Ok(false) };
-        let (change, moved) = self.change(decision, LeaseUse::Release(lease.clone()), now);
+        let (change, moved) = self.change(record, decision, LeaseUse::Release(lease.clone()), now);
         // A conflict means that another one has changed it, who looks at it then.
         if self.store.commit(change).await? == Committed::Done {
             self.moved(&moved);
@@ -168,7 +168,7 @@ impl Engine {
             for record in &page {
                 let (definition, _) = self.definition_of(record).await?;
                 if let Some(decision) = stopped(&self.context(&definition), record, message.clone(), now) {
-                    let (change, moved) = self.change(decision, LeaseUse::None, now);
+                    let (change, moved) = self.change(record, decision, LeaseUse::None, now);
                     changes.push(change);
                     moves.push(moved);
                 }

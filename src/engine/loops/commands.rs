@@ -8,6 +8,7 @@ use crate::engine::guards::Pause;
 use crate::engine::loops::moved::Moved;
 use crate::engine::loops::shared::Engine;
 use crate::engine::ports::store::{Change, Committed, LeaseUse, StoreError};
+use crate::engine::ports::trace::during;
 use crate::engine::record::{Mandate, Record};
 
 /// Why a command of an operator was not carried out.
@@ -53,7 +54,7 @@ impl Engine {
                 Err(CommandError::Conflict)
             }
             Committed::Done => {
-                tell(&decided, what, &mandate);
+                during(self.span_of(&decided), || tell(&decided, what, &mandate));
                 self.moved(&moved);
                 self.work.notify_one();
                 Ok(decided)
@@ -89,7 +90,7 @@ impl Engine {
             for decision in decided {
                 results.push(decision.and_then(|moved| match committed.next() {
                     Some((record, Committed::Done)) => {
-                        tell(&record, what, mandate);
+                        during(self.span_of(&record), || tell(&record, what, mandate));
                         self.moved(&moved);
                         Ok(())
                     }
@@ -110,7 +111,7 @@ impl Engine {
         let definition = self.definition(&record.definition).await?;
         let now = self.clock.now();
         let decision = command(&self.context(&definition), record, what, mandate, now)?;
-        Ok(self.change(decision, LeaseUse::None, now))
+        Ok(self.change(record, decision, LeaseUse::None, now))
     }
 
     /// Pauses an account: no further job on it begins. Jobs that have written go on, and the sweep goes on reading. `by` is

@@ -4,11 +4,12 @@
 //! checked again directly before the first byte ([`WritePermit`]), against a clock that runs through suspend. Between that check
 //! and the byte remain instructions that no check can cover; so a worker that takes a lease over looks before it writes.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::later;
-use crate::domain::{AccountUid, Kind, Mode, Operation};
+use crate::domain::{AccountUid, Kind, Mode, Operation, TraceContext};
 use crate::engine::decide::decision::{Decision, Next, Observation, decide};
 use crate::engine::guards::Pause;
 use crate::engine::loops::shared::Engine;
@@ -16,10 +17,12 @@ use crate::engine::ports::action::Side;
 use crate::engine::ports::cloud::{Answer, CloudError, Failure, NoRoom};
 use crate::engine::ports::crash_points::CrashPoint;
 use crate::engine::ports::store::{Claimed, Committed, Filter, Lease, LeaseUse, StoreError};
+use crate::engine::ports::trace::{Span, during, within};
 use crate::engine::ports::urgency::{OnBehalf, Priority, Urgency};
 use crate::engine::ports::write_permit::WritePermit;
 use crate::engine::record::{Record, State, Write};
 use crate::engine::seen::{Reads, Seen};
+use crate::engine::spans::{about, write_context};
 use crate::workflow::{Call, Class, Definition};
 
 /// Pause after a store that could not be used.
@@ -198,7 +201,7 @@ impl<'a> Execution<'a> {
         let rests = decision.next == Next::Rest;
         let lease = self.lease.clone();
         let lease = if rests { LeaseUse::Release(lease) } else { LeaseUse::Keep(lease, until) };
-        let (change, moved) = self.engine.change(decision, lease, now);
+        let (change, moved) = self.engine.change(&self.record, decision, lease, now);
         let record = Arc::clone(&change.record);
         loop {
             match self.engine.store.commit(change.clone()).await {
@@ -258,9 +261,11 @@ impl<'a> Execution<'a> {
         let room = self.deadline.saturating_sub(began + engine.catalog.policies.request_timeout);
         let limit = step.map_or(room, |call| call.timeout.min(room));
         let (looker, job) = (engine.looker(), &self.record.job);
+        let span = self.span(&format!("look {began:?} of {}", engine.holder));
         if !self.record.objections.is_empty() {
             let look = looker.look_in_part(job, reads);
-            let looked = tokio::time::timeout(limit, self.urgency(began, limit).scope(look)).await;
+            let looked = tokio::time::timeout(limit, within(span, self.urgency(began, limit).scope(look))).await;
+            self.tell_look(span, began, looked.is_err().then(|| "unanswered".into()));
             let (seen, unread) = looked.unwrap_or_else(|_| {
                 (Seen::nothing(engine.clock.now()), vec![format!("a look took longer than {limit:?}")])
             });
@@ -273,7 +278,8 @@ impl<'a> Execution<'a> {
             return Ok(Observation::LookFailed(refused));
         }
         let look = looker.look(job, reads);
-        let looked = tokio::time::timeout(limit, self.urgency(began, limit).scope(look)).await.unwrap_or_else(|_| {
+        let look = within(span, self.urgency(began, limit).scope(look));
+        let looked = tokio::time::timeout(limit, look).await.unwrap_or_else(|_| {
             let failure = Failure::Unanswered { why: format!("a look took longer than {limit:?}") };
             Err(CloudError::new(None, failure))
         });
@@ -288,11 +294,27 @@ impl<'a> Execution<'a> {
             what,
             engine.clock.uptime().saturating_sub(began),
         );
+        self.tell_look(span, began, looked.as_ref().err().map(CloudError::word));
         let seen = match looked {
             Ok(seen) => seen,
             Err(error) => return Ok(Observation::LookFailed(error)),
         };
         Ok(Observation::Looked { seen, rivals: self.rivals().await? })
+    }
+
+    /// The span of something that is done for the job now.
+    fn span(&self, what: &str) -> Option<TraceContext> {
+        self.engine.span_of(&self.record).map(|accepted| accepted.of(what))
+    }
+
+    fn tell_look(&self, span: Option<TraceContext>, began: Duration, error: Option<Cow<'static, str>>) {
+        let (engine, record) = (self.engine, &self.record);
+        let (Some(context), Some(accepted)) = (span.filter(|span| span.sampled), engine.span_of(record)) else {
+            return;
+        };
+        let look = about(record, context, accepted, "look", engine.clock.at(began));
+        let look = look.with("crossgrant.step", record.step.clone());
+        engine.observer.span(Span { ended: engine.clock.now(), error, ..look });
     }
 
     /// The jobs that a job meets when it begins: the earlier ones on the instance that are parked and let it pass, and those that
@@ -344,9 +366,11 @@ impl<'a> Execution<'a> {
             return None;
         }
         let permit = WritePermit::new(Arc::clone(&engine.clock), Arc::clone(&engine.crash_points), self.deadline);
-        let mut answer = self.send(write, call, room, &permit).await;
+        let accepted = engine.span_of(&self.record);
+        let span = accepted.map(|accepted| write_context(accepted, place, write.sends));
+        let mut answer = within(span, self.send(write, call, room, &permit)).await;
         if engine.crash_points.twice() {
-            answer = self.send(write, call, room, &permit).await;
+            answer = within(span, self.send(write, call, room, &permit)).await;
         }
         if permit.was_refused() {
             tracing::warn!(job.uid = %self.record.uid, "write not sent: the lease ended first");
@@ -362,7 +386,7 @@ impl<'a> Execution<'a> {
             what,
             engine.clock.uptime().saturating_sub(began),
         );
-        match &answer {
+        during(span, || match &answer {
             Ok(answer) => tracing::info!(
                 job.uid = %self.record.uid, cloud.operation = %write.operation, cloud.request_id = %answer.request_id,
                 account.uid = %write.account, resource.id = %write.resource, "wrote"
@@ -382,7 +406,7 @@ impl<'a> Execution<'a> {
                 job.uid = %self.record.uid, cloud.operation = %write.operation, account.uid = %write.account,
                 resource.id = %write.resource, %error, "a write failed"
             ),
-        }
+        });
         Some(answer)
     }
 

@@ -15,13 +15,15 @@ use self::refusal::{MISFITS, given_up, not_allowed, refusal};
 use self::rejection::Named;
 pub use self::rejection::{BODY_LENGTH, KEPT_BODY, rejection_uid};
 use crate::domain::contract::{self, Envelope, Fault, FaultList, MAX_BATCH_BODY, MAX_BODY};
-use crate::domain::{BatchTerms, Code, EventType, Job, JobUid, Reason, Requester};
+use crate::domain::{BatchTerms, Code, EventType, Job, JobTrace, JobUid, Reason, Requester, TraceContext};
 use crate::engine::batch::Batch;
 use crate::engine::decide::door::reused;
 use crate::engine::loops::shared::Engine;
 use crate::engine::ports::mail::{Incoming, Intake, IntakeError, WholeBody};
 use crate::engine::ports::store::{Arrival, Message, NewBatch, StoreError, Taken, Whole};
+use crate::engine::ports::trace::{Span, during};
 use crate::engine::record::{Origin, Record};
+use crate::engine::spans::taken;
 
 /// After a store that could not be written, before trying it again.
 const PROBE_PAUSE: Duration = Duration::from_secs(1);
@@ -75,13 +77,33 @@ impl Inbox {
                 Taken::Reused(_) | Taken::Rejected(_) => self.engine.observer.said(EventType::Rejected),
                 Taken::Repeated(_) | Taken::TooMany | Taken::Misfit(_) => {}
             }
-            tracing::debug!(job.uid = %uid, message.id = incoming.message_id, taken = what, "took a message");
+            during(self.tell_taken(*uid, incoming, taken), || {
+                tracing::debug!(job.uid = %uid, message.id = incoming.message_id, taken = what, "took a message");
+            });
         }
         if fresh {
             self.engine.work.notify_one();
         }
         self.engine.ring();
         Ok(taken)
+    }
+
+    /// Tells of a message as the first span of its job, or of its rejection. Returns that. The jobs of a batch have one each.
+    fn tell_taken(&self, uid: JobUid, incoming: &Incoming, what: &Taken) -> Option<TraceContext> {
+        let of = self.engine.announcer.sampling?;
+        let trace = JobTrace::new(uid, incoming.traceparent.as_deref(), of);
+        let refused = matches!(what, Taken::Rejected(_) | Taken::Reused(_));
+        if !refused && is_whole(incoming) {
+            return None;
+        }
+        // The worker may have ended before it could tell of the first delivery.
+        let again = matches!(what, Taken::Repeated(_)) && incoming.redelivered;
+        if trace.accepted.sampled && (refused || again || matches!(what, Taken::New(_))) {
+            let queue = format!("{}.jobs", self.reserved);
+            let span = taken(uid, incoming, trace, queue, self.engine.clock.now());
+            self.engine.observer.span(Span { error: refused.then(|| "rejected".into()), ..span });
+        }
+        Some(trace.accepted)
     }
 
     /// Commits messages in their order: those of one job together, and each that brings a whole batch for itself.
@@ -134,6 +156,11 @@ impl Inbox {
         match self.engine.store.take_whole(messages.collect()).await {
             Ok(Whole::Taken(taken)) => {
                 let new = taken.iter().filter(|taken| matches!(taken, Taken::New(_))).count();
+                for what in &taken {
+                    if let Taken::New(uid) = what {
+                        self.tell_taken(*uid, &alone, what);
+                    }
+                }
                 // The message itself is counted where all are.
                 (1..new).for_each(|_| self.engine.observer.said(EventType::Accepted));
                 let uid =

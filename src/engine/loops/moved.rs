@@ -5,11 +5,12 @@ use std::sync::MutexGuard;
 use std::time::Duration;
 
 use crate::clock::until;
-use crate::domain::{EventType, InstanceId, JobId, JobUid, Kind};
+use crate::domain::{EventType, InstanceId, JobId, JobUid, Kind, TraceContext};
 use crate::engine::decide::decision::Decision;
 use crate::engine::decide::parked_news::ParkedNews;
 use crate::engine::guards::setting;
 use crate::engine::loops::shared::Engine;
+use crate::engine::ports::trace::{Span, during};
 use crate::engine::record::{Ending, Record, State};
 
 /// What follows from a committed decision for metrics and the other loops.
@@ -28,6 +29,9 @@ pub struct Moved {
     also: Vec<(Kind, State)>,
     /// The jobs that have ended with it.
     ended: Vec<Ended>,
+    /// The span of its acceptance, and what the decision adds to its trace.
+    pub(super) span: Option<TraceContext>,
+    pub(super) spans: Vec<Span>,
 }
 
 /// A job that a decision has ended.
@@ -72,6 +76,8 @@ impl Moved {
         let all = std::iter::once(record).chain(also.iter().map(|(other, _)| other));
         Self {
             ended: all.filter_map(Ended::of).collect(),
+            span: None,
+            spans: vec![],
             also: also.iter().map(|(other, _)| (other.job.kind, other.state())).collect(),
             kind: record.job.kind,
             state: record.state(),
@@ -128,7 +134,7 @@ impl Engine {
     /// Counts a committed decision, warns if it needs a person, and notifies the loops that have work by it.
     pub fn moved(&self, moved: &Moved) {
         if let Some(parked) = &moved.parked {
-            self.tell_parked(moved.kind, parked);
+            during(moved.span, || self.tell_parked(moved.kind, parked));
         }
         for said in &moved.says {
             self.observer.said(*said);
@@ -151,6 +157,7 @@ impl Engine {
         for (kind, state) in std::iter::once((moved.kind, moved.state)).chain(moved.also.iter().copied()) {
             self.observer.moved(kind, state);
         }
+        moved.spans.iter().for_each(|span| self.observer.span(span.clone()));
     }
 }
 

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 
 use crate::clock::{Clock, earlier};
-use crate::domain::{EventType, JobUid, Live};
+use crate::domain::{EventType, JobUid, Live, TraceContext};
 use crate::engine::decide::decision::{Context, Decision, Next};
 use crate::engine::decide::event_routes::EventRoutes;
 use crate::engine::decide::parked_news::ParkedNews;
@@ -24,8 +24,10 @@ use crate::engine::ports::crash_points::CrashPoints;
 use crate::engine::ports::mail::{Lane, Lanes};
 use crate::engine::ports::observe::Observer;
 use crate::engine::ports::store::{Admission, Change, LeaseUse, OutboundMessage, Store, StoreError};
+use crate::engine::ports::trace::current;
 use crate::engine::receivers::Receivers;
 use crate::engine::record::Record;
+use crate::engine::spans::of_commit;
 use crate::workflow::{Catalog, Definition};
 
 /// The parts an engine is made of.
@@ -199,18 +201,33 @@ impl Engine {
         self.pinned.write().expect("no holder of this lock panics").insert(digest, definition);
     }
 
-    /// A decision as the change that commits it, and what to pass to [`Engine::moved`] after the commit.
-    pub fn change(&self, decision: Decision, lease: LeaseUse, now: Timestamp) -> (Change, Moved) {
-        let moved = Moved::by(&decision);
+    /// The span of the acceptance of a job, which all that is done for it is under; `None` without traces.
+    pub fn span_of(&self, record: &Record) -> Option<TraceContext> {
+        self.announcer.sampling.map(|of| record.trace(of).accepted)
+    }
+
+    /// A decision on the job that was `before`, as the change that commits it, and what to pass to [`Engine::moved`] after the
+    /// commit.
+    pub fn change(&self, before: &Record, decision: Decision, lease: LeaseUse, now: Timestamp) -> (Change, Moved) {
+        let mut moved = Moved::by(&decision);
         let Decision { record, says, also, begins, next, .. } = decision;
         let (record, outbound) = self.next(record, &says, now);
         let also = also.into_iter().map(|(other, said)| self.next(other, &[said], now));
+        let also: Vec<_> = also.collect();
+        let told = |was: &Record, is: &Record, says: &[OutboundMessage]| match self.span_of(is) {
+            Some(accepted) => of_commit(was, is, says, accepted, current(), now),
+            None => vec![],
+        };
+        moved.span = self.span_of(&record);
+        moved.spans = told(before, &record, &outbound);
+        // Of the others, only their events are new.
+        moved.spans.extend(also.iter().flat_map(|(other, says)| told(other, other, says)));
         let admission = begins.then(|| Admission {
             since: earlier(now, WINDOW),
             most: self.policy.get().limits().of(record.job.kind).filter(|_| record.approved_at.is_none()),
         });
         let intends = matches!(next, Next::Write(_));
-        (Change { also: also.collect(), record, lease, outbound, admission, intends }, moved)
+        (Change { also, record, lease, outbound, admission, intends }, moved)
     }
 
     /// A record as it is committed, and its events as messages.

@@ -13,6 +13,7 @@ use crate::engine::decide::decision::{Next, Observation};
 use crate::engine::loops::execution::{Execution, STORE_PAUSE};
 use crate::engine::loops::shared::Engine;
 use crate::engine::ports::store::{Claimed, StoreError, Turns};
+use crate::engine::ports::trace::within;
 use crate::engine::record::Record;
 
 /// How much a worker takes on at a time.
@@ -142,7 +143,8 @@ async fn fill(
         let held = claims.in_hand.take(&claimed.record);
         jobs.spawn(async move {
             let _held = held;
-            if let Err(error) = run(&engine, claimed, deadline).await {
+            let span = engine.span_of(&claimed.record);
+            if let Err(error) = within(span, run(&engine, claimed, deadline)).await {
                 tracing::error!(%error, "job released: the store could not be used; it is taken up again when its lease ends");
             }
         });

@@ -2,6 +2,7 @@
 //! [`ResourceWriter`] cannot even name an operation of the transit-router account, and a plan, which has readers only,
 //! cannot name a write.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -100,6 +101,19 @@ impl CloudError {
     /// A call that was not made, because the account's budget has no room for it before `opens_in`.
     pub fn deferred(operation: Operation, why: impl Into<String>, opens_in: Duration) -> Self {
         Self { retry_after: Some(opens_in), ..Self::not_sent(operation, why) }
+    }
+
+    /// The failure as one word: the cloud's code, `http-503` and the like when the answer held none, `unanswered` or `not-sent`.
+    pub fn word(&self) -> Cow<'static, str> {
+        match &self.failure {
+            Failure::NotSent { .. }
+            | Failure::Held { .. }
+            | Failure::AccountRefused { .. }
+            | Failure::Credential { .. } => "not-sent".into(),
+            Failure::Unanswered { .. } => "unanswered".into(),
+            Failure::Refused { status, code, .. } if code.is_empty() => format!("http-{status}").into(),
+            Failure::Refused { code, .. } => code.clone().into(),
+        }
     }
 
     /// Whether it was only put off by the account's budget, and nothing failed.

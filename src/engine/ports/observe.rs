@@ -1,4 +1,4 @@
-//! What the engine does, as a port: counts and durations for metrics.
+//! What the engine does, as a port: counts and durations for metrics, and the spans of traces.
 
 use std::time::Duration;
 
@@ -7,10 +7,11 @@ use jiff::{SignedDuration, Timestamp};
 use crate::domain::{EventType, Kind};
 use crate::engine::batch::BatchOutcome;
 use crate::engine::decide::webhook::Outcome;
+use crate::engine::ports::trace::Tracer;
 use crate::engine::record::State;
 
 /// Is told what happens. By default it ignores everything.
-pub trait Observer: Send + Sync + 'static {
+pub trait Observer: Tracer {
     /// A message was taken in: `new`, `repeated`, `reused` or `rejected`.
     fn took(&self, _what: &'static str) {}
 
@@ -56,3 +57,5 @@ pub trait Observer: Send + Sync + 'static {
 pub struct NoObserver;
 
 impl Observer for NoObserver {}
+
+impl Tracer for NoObserver {}

@@ -48,9 +48,9 @@ pub struct Urgency {
 }
 
 impl Urgency {
-    /// Runs `work` with this urgency for all its calls.
-    pub async fn scope<F: Future>(self, work: F) -> F::Output {
-        URGENCY.scope(self, work).await
+    /// Runs `work` with this urgency for all its calls. An `async fn` would hold `work` twice.
+    pub fn scope<F: Future>(self, work: F) -> impl Future<Output = F::Output> {
+        URGENCY.scope(self, work)
     }
 
     /// The urgency of the running task.

@@ -8,7 +8,8 @@ use serde_json::{Map, Value};
 use tracing_appender::non_blocking::NonBlocking;
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::domain::visible;
+use crate::domain::{TraceContext, visible};
+use crate::engine::ports::trace;
 
 /// The longest line, in bytes. The longest that this program has cause for are errors of servers, which the readers of
 /// answers cut at a few KiB.
@@ -35,6 +36,9 @@ impl<'a> MakeWriter<'a> for CutLines {
 
 impl Write for CutLines {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let written = line.len();
+        let traced = self.json.then(trace::current).flatten().and_then(|span| with_trace(line, span));
+        let line = traced.as_deref().unwrap_or(line);
         if line.len() <= LINE_BYTES {
             self.to.write_all(line)?;
         } else if self.json {
@@ -44,12 +48,19 @@ impl Write for CutLines {
             cut.extend_from_slice("… (cut)\n".as_bytes());
             self.to.write_all(&cut)?;
         }
-        Ok(line.len())
+        Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// A JSON line with the ids of the span that it belongs to.
+fn with_trace(line: &[u8], span: TraceContext) -> Option<Vec<u8>> {
+    let fields = line.strip_prefix(b"{")?;
+    let ids = format!("{{\"trace_id\":\"{:032x}\",\"span_id\":\"{:016x}\",", span.trace, span.span);
+    Some([ids.as_bytes(), fields].concat())
 }
 
 /// A JSON line that is too long, as a shorter one: with its long texts cut; and if it is still too long, only with the fields
@@ -67,7 +78,9 @@ fn cut_json(line: &[u8]) -> Vec<u8> {
     let mut cut = serde_json::to_vec(&fields).unwrap_or_default();
     // Escapes can make a text six times as long.
     if cut.len() >= LINE_BYTES {
-        fields.retain(|name, _| ["timestamp", "level", "message", "target", "log.cut"].contains(&name.as_str()));
+        fields.retain(|name, _| {
+            ["timestamp", "level", "message", "target", "log.cut", "trace_id", "span_id"].contains(&name.as_str())
+        });
         if let Some(Value::String(message)) = fields.get_mut("message") {
             *message = beginning(message, TEXT_BYTES / 2).to_owned();
         }
@@ -203,6 +216,12 @@ mod tests {
             assert!(line.len() <= LINE_BYTES && line.ends_with(b"\n"), "{}", line.len());
             serde_json::from_slice::<Value>(&line).unwrap()
         };
+        let job = TraceContext { trace: 7, span: 9, sampled: true };
+        let shown = trace::during(Some(job), || cut(&mut to, serde_json::json!({"message": "m"})));
+        assert_eq!(
+            shown,
+            serde_json::json!({"trace_id": format!("{:032x}", 7), "span_id": format!("{:016x}", 9), "message": "m"})
+        );
         let usual = serde_json::json!({"level": "WARN", "message": "m", "job.id": "j"});
         assert_eq!(cut(&mut to, usual.clone()), usual);
         let mut long = usual.clone();

@@ -1,6 +1,7 @@
 //! What calls to the cloud tell, and what is known of its accounts.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
@@ -8,13 +9,17 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
-use super::family::{CounterFamily, GaugeFamily, HistogramFamily, Labels, Seconds, histograms, metric, seconds};
+use super::family::{
+    CounterFamily, GaugeFamily, HistogramFamily, Labels, Seconds, histograms, metric, observe, seconds,
+};
 use crate::cloud::CallObserver;
-use crate::domain::{AccountUid, Operation};
+use crate::domain::{AccountUid, Operation, Sampling};
 use crate::engine::ports::account::AccountReport;
+use crate::engine::ports::trace::{Span, Tracer};
 use crate::workflow::Class;
 
 pub(super) struct Calls {
+    tracer: Arc<dyn Tracer>,
     ended: CounterFamily<3>,
     failed: CounterFamily<2>,
     duration: HistogramFamily<1>,
@@ -26,8 +31,9 @@ pub(super) struct Calls {
 }
 
 impl Calls {
-    pub fn new(r: &mut Registry) -> Self {
+    pub fn new(r: &mut Registry, tracer: Arc<dyn Tracer>) -> Self {
         Self {
+            tracer,
             ended: metric(
                 r,
                 "cloud_calls",
@@ -85,6 +91,16 @@ impl Calls {
     }
 }
 
+impl Tracer for Calls {
+    fn sampling(&self) -> Option<Sampling> {
+        self.tracer.sampling()
+    }
+
+    fn span(&self, span: Span) {
+        self.tracer.span(span);
+    }
+}
+
 impl CallObserver for Calls {
     fn called(&self, operation: Operation, account: &AccountUid, outcome: &str, took: Duration) {
         let operation = || Cow::Borrowed(operation.as_str());
@@ -94,7 +110,7 @@ impl CallObserver for Calls {
             ("outcome", outcome.to_owned().into()),
         ];
         self.ended.get_or_create(&labels).inc();
-        self.duration.get_or_create(&[("operation", operation())]).observe(took.as_secs_f64());
+        observe(&self.duration.get_or_create(&[("operation", operation())]), took.as_secs_f64());
     }
 
     fn failed(&self, account: &AccountUid, class: Class) {

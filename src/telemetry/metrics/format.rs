@@ -49,11 +49,16 @@ fn plain(openmetrics: &str) -> String {
             // Writing to a String cannot fail.
             let _ = write!(text, "# HELP {name}{total} {help}\n# TYPE {name}{total} {kind}\n");
         } else if !line.starts_with('#') {
-            text.push_str(line);
+            text.push_str(without_exemplar(line));
             text.push('\n');
         }
     }
     text
+}
+
+/// A sample without its exemplar: the traces that the worker names are hexadecimal, so the last ` # {` begins it.
+fn without_exemplar(line: &str) -> &str {
+    line.rfind(" # {trace_id=").map_or(line, |at| &line[..at])
 }
 
 #[cfg(test)]

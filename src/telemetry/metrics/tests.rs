@@ -4,10 +4,11 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::clock::ManualClock;
-use crate::domain::{AccountUid, EventType, JobUid, Kind, Operation, Reason};
+use crate::domain::{AccountUid, EventType, JobUid, Kind, Operation, Reason, TraceContext};
 use crate::engine::batch::BatchOutcome;
 use crate::engine::ports::account::{RefusedCredential, Standing};
 use crate::engine::ports::store::{Ages, Counts, UnreadableRow};
+use crate::engine::ports::trace;
 use crate::engine::record::State;
 use crate::workflow::Class;
 
@@ -50,6 +51,7 @@ const NAMES: [(&str, &str, &str, &str); 56] = [
     ("crossgrant_account_credential_expiry_timestamp_seconds", "gauge", "seconds", "account"),
     ("crossgrant_broker_messages", "counter", "", "what"),
     ("crossgrant_log_lines_dropped", "counter", "", ""),
+    ("crossgrant_trace_spans", "counter", "", "what"),
     ("crossgrant_build_info", "gauge", "", "version"),
     ("crossgrant_workers", "gauge", "", ""),
     ("crossgrant_store_probe_duration_seconds", "gauge", "seconds", ""),
@@ -293,4 +295,25 @@ fn an_account_that_is_not_configured_any_more_goes() {
 fn a_store_that_cannot_be_read_shows_and_hides_nothing_else() {
     let text = heard().render(UNREADABLE, None, &[], Format::OpenMetrics);
     assert!(text.contains("crossgrant_store_usable 0\n") && text.contains("crossgrant_sweep_jobs_total 120\n"));
+}
+
+#[test]
+fn a_bucket_names_the_trace_of_what_is_in_it_to_those_who_scrape_openmetrics() {
+    let job = TraceContext { trace: 0xabc, span: 1, sampled: true };
+    let text = |span: Option<TraceContext>, format| {
+        let metrics = Metrics::new();
+        trace::during(span, || metrics.engine().tried(Kind::Grant, "grant", "write", Duration::from_millis(20)));
+        metrics.render(UNREADABLE, None, &[], format)
+    };
+    let exemplar = format!(" # {{trace_id=\"{:032x}\"}} 0.02", 0xabc);
+    let named = text(Some(job), Format::OpenMetrics);
+    let line = named.lines().find(|line| line.contains(&exemplar)).unwrap_or_else(|| panic!("{named}"));
+    assert!(line.starts_with("crossgrant_step_duration_seconds_bucket{"), "{line}");
+    for without in [
+        text(Some(job), Format::Plain),
+        text(Some(TraceContext { sampled: false, ..job }), Format::OpenMetrics),
+        text(None, Format::OpenMetrics),
+    ] {
+        assert!(!without.contains("trace_id"), "{without}");
+    }
 }

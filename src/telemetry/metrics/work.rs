@@ -1,6 +1,7 @@
 //! What the engine tells as it works.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -12,16 +13,18 @@ use prometheus_client::registry::Registry;
 
 use super::family::{
     CounterFamily, HistogramFamily, Labels, Seconds, histogram, histograms, hour_histogram, job_histogram, metric,
-    seconds,
+    observe, seconds,
 };
-use crate::domain::{EventType, Kind};
+use crate::domain::{EventType, Kind, Sampling};
 use crate::engine::batch::BatchOutcome;
 use crate::engine::decide::webhook::Outcome;
 use crate::engine::guards::setting;
 use crate::engine::ports::observe::Observer;
+use crate::engine::ports::trace::{Span, Tracer};
 use crate::engine::record::State;
 
 pub(super) struct Work {
+    tracer: Arc<dyn Tracer>,
     transitions: CounterFamily<2>,
     job_duration: HistogramFamily<2>,
     confirm_lag: Histogram,
@@ -43,8 +46,9 @@ pub(super) struct Work {
 }
 
 impl Work {
-    pub fn new(r: &mut Registry) -> Self {
+    pub fn new(r: &mut Registry, tracer: Arc<dyn Tracer>) -> Self {
         let work = Self {
+            tracer,
             transitions: metric(r, "job_transitions", "Commits that left a job in a state"),
             job_duration: seconds(
                 r,
@@ -117,6 +121,16 @@ impl Work {
     }
 }
 
+impl Tracer for Work {
+    fn sampling(&self) -> Option<Sampling> {
+        self.tracer.sampling()
+    }
+
+    fn span(&self, span: Span) {
+        self.tracer.span(span);
+    }
+}
+
 impl Observer for Work {
     fn took(&self, what: &'static str) {
         self.taken.get_or_create(&[("what", what.into())]).inc();
@@ -127,9 +141,8 @@ impl Observer for Work {
         let step = || Cow::Owned(step.to_owned());
         let labels = [("kind", kind.as_str().into()), ("step", step()), ("what", what.into())];
         self.attempts.get_or_create(&labels).inc();
-        self.step_duration
-            .get_or_create(&[("kind", kind.as_str().into()), ("step", step())])
-            .observe(took.as_secs_f64());
+        let duration = self.step_duration.get_or_create(&[("kind", kind.as_str().into()), ("step", step())]);
+        observe(&duration, took.as_secs_f64());
     }
 
     fn said(&self, event: EventType) {
@@ -141,7 +154,7 @@ impl Observer for Work {
     }
 
     fn ended(&self, kind: Kind, outcome: State, took: Duration, after_hour: Option<Duration>) {
-        self.job_duration.get_or_create(&kind_and_outcome(kind, outcome)).observe(took.as_secs_f64());
+        observe(&self.job_duration.get_or_create(&kind_and_outcome(kind, outcome)), took.as_secs_f64());
         if let Some(lag) = after_hour {
             self.confirm_lag.observe(lag.as_secs_f64());
         }

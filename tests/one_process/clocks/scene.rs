@@ -22,6 +22,7 @@ use crossgrant::engine::ports::crash_points::{CrashPoint, CrashPoints};
 use crossgrant::engine::ports::mail::Incoming;
 use crossgrant::engine::ports::observe::Observer;
 use crossgrant::engine::ports::store::{Store, Taken};
+use crossgrant::engine::ports::trace::Tracer;
 use crossgrant::engine::record::{Record, State};
 use crossgrant::simulator::{Simulator, World};
 use crossgrant::store::{LeaseClock, Postgres, PostgresSettings, Sqlite};
@@ -88,6 +89,8 @@ impl CrashPoints for Hands {
     }
 }
 
+impl Tracer for Hands {}
+
 impl Observer for Hands {
     fn moved(&self, _: Kind, to: State) {
         *self.state.lock().unwrap() = Some(to);
@@ -139,6 +142,7 @@ impl Scene {
                 exchange: "crossgrant.events".into(),
                 source: "/crossgrant/test".into(),
                 hour: Hour::REAL,
+                sampling: None,
             },
             crash_points: self.hands.clone(),
             observer: self.hands.clone(),

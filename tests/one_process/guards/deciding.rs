@@ -123,7 +123,8 @@ async fn only_a_beginning_is_tested_and_an_approved_one_by_no_number() {
     let [fresh, _, unknown] = stages().await;
     let desk = Desk::new();
     let now = plant.clock.now();
-    let begins = |decision: &Decision| plant.engine.change(decision.clone(), LeaseUse::None, now).0.admission;
+    let begins =
+        |decision: &Decision| plant.engine.change(&decision.record, decision.clone(), LeaseUse::None, now).0.admission;
     let mut decision = desk.decide(&fresh, &taken_up(None), NOW);
     assert_eq!(begins(&decision), None);
     decision = desk.decide(&unknown, &taken_up(None), NOW);

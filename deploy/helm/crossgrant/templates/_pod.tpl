@@ -68,6 +68,12 @@ spec:
           value: {{ printf "%ds" (int .Values.drainSeconds) | quote }}
         - name: CROSSGRANT_LOG_FORMAT
           value: {{ .Values.logFormat | quote }}
+        {{- with .Values.trace.endpoint }}
+        - name: CROSSGRANT_TRACE_ENDPOINT
+          value: {{ . | quote }}
+        - name: CROSSGRANT_TRACE_RATIO
+          value: {{ $.Values.trace.ratio | quote }}
+        {{- end }}
       ports:
         - name: admin
           containerPort: 9180

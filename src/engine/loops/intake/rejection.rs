@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{Inbox, origin};
 use crate::domain::contract::{self, Envelope, FaultList};
 use crate::domain::reply_to::reply_to_fault;
-use crate::domain::{BatchId, Event, EventType, Job, JobUid, REASONS_VERSION, Reason, Requester};
+use crate::domain::{BatchId, Event, EventType, Job, JobTrace, JobUid, REASONS_VERSION, Reason, Requester};
 use crate::engine::events::RejectedData;
 use crate::engine::ports::mail::{Incoming, Outgoing, WholeBody};
 use crate::engine::ports::store::{EventKey, OutboundMessage, Rejection};
@@ -67,7 +67,10 @@ impl Inbox {
             faults_not_listed: faults.not_listed,
         };
         let mut event = Event::new(&self.engine.announcer.source, EventType::Rejected, uid, 1, now, data);
-        event.traceparent.clone_from(&incoming.traceparent);
+        event.traceparent = match self.engine.announcer.sampling {
+            Some(of) => Some(JobTrace::new(uid, incoming.traceparent.as_deref(), of).accepted.to_string()),
+            None => incoming.traceparent.clone(),
+        };
         let key = EventKey { uid, sequence: 1, terminal: false };
         let correlation = incoming.correlation_id.clone();
         let of_batch = batch.as_ref().map(|batch| ("batch", batch.as_str()));
