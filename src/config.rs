@@ -11,6 +11,7 @@
 //! Every secret can be given as `<key>_file` instead. Relative paths are relative to the working directory.
 
 mod allow;
+mod bounds;
 mod credentials;
 mod endpoints;
 mod error;

@@ -50,7 +50,9 @@ pub(super) async fn list(
             output::line(&json!(page).to_string())?;
         } else {
             for event in &page.events {
-                output::line(&lines.of(&event.to_string()))?;
+                for line in lines.of(&event.to_string()) {
+                    output::line(&line)?;
+                }
             }
         }
         after = page.after.to_string();

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::read::{MOST_CALLS, MOST_CONCURRENCY, MOST_KEYS, MOST_LIMIT, MOST_PREFETCH};
+use super::bounds::{MOST_CALLS, MOST_CONCURRENCY, MOST_KEYS, MOST_LIMIT, MOST_PREFETCH};
 use super::schema::{self, ACCOUNTS, ALLOW, HUB, LISTS, RECEIVERS, REQUESTERS, TOKENS};
 use super::settings::LogFormat;
 use crate::admin::AdminRole;

@@ -16,6 +16,7 @@ use self::limits::{read_hourly, read_limits, read_unbegun};
 use self::store::{read_keep, read_store};
 use self::trace::read_trace;
 use self::webhook::read_webhook;
+use super::bounds::MOST_CONCURRENCY;
 use super::raw_settings::RawSettings;
 use super::settings::{AccountConfig, Config, ConfigFor, LogConfig, LogFormat, WorkerConfig};
 use super::source::Setting;
@@ -23,15 +24,6 @@ use super::{credentials, endpoints, schema};
 use crate::cloud::Endpoints;
 use crate::domain::{AccountUid, Code, Hour, Site};
 use crate::workflow::{Overrides, OverridingFile};
-
-/// The largest values of some numbers.
-pub(super) const MOST_CONCURRENCY: u64 = 65_536;
-pub(super) const MOST_PREFETCH: u64 = 65_535;
-pub(super) const MOST_CALLS: u64 = 10_000;
-pub(super) const MOST_LIMIT: u64 = 1_000_000;
-
-/// The most secrets that sign webhooks at a time: one, and during a rotation two.
-pub(super) const MOST_KEYS: usize = 2;
 
 /// Reads every setting. Problems are added to `raw`; the result is only of use if there are none.
 pub(super) fn config(raw: &mut RawSettings<'_>) -> Config {

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::super::bounds::MOST_PREFETCH;
 use super::super::error::Warning;
 use super::super::raw_settings::RawSettings;
 use super::super::schema;
 use super::super::settings::{BrokerConfig, ConfigFor, DEFAULT_PREFIX};
-use super::MOST_PREFETCH;
 use crate::broker::{BrokerKind, url_fault};
 use crate::document::Location;
 use crate::domain::{Code, Requester};

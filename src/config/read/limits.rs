@@ -1,7 +1,7 @@
 //! `[cloud.budget]` and `[limits]`: how many calls are made, and how many jobs begin.
 
+use super::super::bounds::{MOST_CALLS, MOST_LIMIT};
 use super::super::raw_settings::RawSettings;
-use super::{MOST_CALLS, MOST_LIMIT};
 use crate::cloud::Limits;
 use crate::domain::Operation;
 use crate::engine::guards::HourlyLimits;

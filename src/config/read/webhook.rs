@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
+use super::super::bounds::MOST_KEYS;
 use super::super::raw_settings::RawSettings;
 use super::super::schema;
 use super::super::settings::ConfigFor;
 use super::super::source::Setting;
-use super::MOST_KEYS;
 use crate::domain::Code;
 use crate::domain::webhook::HostPattern;
 use crate::webhook::{HttpCaller, Network, Receiver, SigningKey, WebhookSettings};
