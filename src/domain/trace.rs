@@ -117,7 +117,7 @@ mod tests {
         let read = TraceContext::parse(PARENT).unwrap();
         assert_eq!(
             (read.trace, read.span, read.sampled),
-            (0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736, 0xf067_aa0b_a902b7, true)
+            (0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736, 0x00f0_67aa_0ba9_02b7, true)
         );
         assert_eq!(read.to_string(), PARENT);
         assert!(!TraceContext::parse(&format!("{}00", &PARENT[..53])).unwrap().sampled);

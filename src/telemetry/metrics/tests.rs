@@ -13,7 +13,7 @@ use crate::engine::record::State;
 use crate::workflow::Class;
 
 /// Every metric: its name, type, unit and labels. tests/packaging holds alerts and dashboard against it.
-const NAMES: [(&str, &str, &str, &str); 56] = [
+const NAMES: [(&str, &str, &str, &str); 57] = [
     ("crossgrant_jobs", "gauge", "", "kind state"),
     ("crossgrant_job_transitions", "counter", "", "kind state"),
     ("crossgrant_jobs_limited", "counter", "", "limit"),
