@@ -74,7 +74,7 @@ fn standing(record: &Record) -> String {
 }
 
 /// Since when the payer of a completed job is in force, as its last event says.
-fn in_force(event: &Value, moments: &Moments) -> Option<String> {
+pub(crate) fn in_force(event: &Value, moments: &Moments) -> Option<String> {
     let data = event.get("data")?;
     let text = |value: &Value| value.as_str().map(|at| stamped(at, moments));
     if let Some(at) = data.get("effective_at").and_then(text) {
@@ -95,7 +95,7 @@ pub(super) fn field(name: &str, value: impl std::fmt::Display) -> String {
 }
 
 /// What was seen of a grant, as one line.
-pub(super) fn image(image: &Image, moments: &Moments) -> String {
+pub(crate) fn image(image: &Image, moments: &Moments) -> String {
     let shown = |order_type: Option<crate::domain::OrderType>| order_type.map_or("not shown", |o| o.as_str());
     let grant = match image.granted {
         true => format!("{}, in force {}", shown(image.order_type), shown(image.effective_order_type)),
@@ -105,7 +105,7 @@ pub(super) fn image(image: &Image, moments: &Moments) -> String {
     format!("{} {grant}{}", moments.stamp(image.at), attachments.unwrap_or_default())
 }
 
-fn written(write: &Write, moments: &Moments) -> String {
+pub(crate) fn written(write: &Write, moments: &Moments) -> String {
     let outcome = match &write.outcome {
         Outcome::Unknown => "it is not known whether it took effect".to_owned(),
         Outcome::Accepted { request_id, .. } => format!("accepted, RequestId {request_id}"),
@@ -181,7 +181,7 @@ mod tests {
         let (job, first) = (record("NET-2"), record("NET-1"));
         let explanation = explain(&job, Some(&first), true, at("2026-11-21T10:20:00Z"));
         let events = vec![json!({"time": "2026-11-21T10:20:00Z", "type": "crossgrant.job.accepted"})];
-        let text = page(&JobView { job, explanation, events }, &piped()).join("\n");
+        let text = page(&JobView { job, explanation, events, steps: vec![], commands: vec![] }, &piped()).join("\n");
         for part in
             ["payer-change NET-2 · queued", "comes first", &first.uid.to_string(), "job.accepted", "ticket=NET-2"]
         {
