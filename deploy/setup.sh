@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs what the demo and the tests need, if it is missing: the servers of RabbitMQ and PostgreSQL,
-# pgbouncer, and a C compiler for the bundled SQLite; with WITH_NODE=1 also Node.js, for `make outside`. Run it as root or with
+# pgbouncer, and a C compiler for the bundled SQLite; with WITH_NODE=1 also Node.js and with WITH_BROWSER=1
+# Chromium, for `make outside`. Run it as root or with
 # sudo, on Debian or a descendant. It never starts a server, creates no cluster of the system, and touches nothing that runs.
 set -eu
 
@@ -14,6 +15,9 @@ command -v cc >/dev/null 2>&1 || missing="$missing gcc libc6-dev"
 [ -d /etc/ssl/certs ] && [ -n "$(ls -A /etc/ssl/certs 2>/dev/null)" ] || missing="$missing ca-certificates"
 if [ -n "${WITH_NODE:-}" ] && ! { command -v node && command -v npm; } >/dev/null 2>&1; then
     missing="$missing nodejs npm"
+fi
+if [ -n "${WITH_BROWSER:-}" ] && ! [ -x "${CHROMIUM:-/usr/bin/chromium}" ]; then
+    missing="$missing chromium"
 fi
 [ -n "$missing" ] || exit 0
 
