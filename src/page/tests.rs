@@ -169,7 +169,7 @@ async fn each_job_says_what_the_api_says_of_it_and_shows_the_commands_that_work(
         let escaped = maud::html! { (mark::said(crate::cli::why(record, &view.explanation))) }.into_string();
         assert!(got.text.contains(&escaped), "{} does not say {escaped}", record.job.id);
         let reader = desk.see(AdminRole::Reader, &format!("/jobs/{}", record.uid)).await;
-        assert!(!reader.text.contains("class=\"command\""), "a reader has no commands");
+        assert!(!reader.text.contains("<form class=\"command\""), "a reader has no commands");
     }
     let half = desk.see(AdminRole::Reader, &format!("/jobs/{}", desk.job("HALF").uid)).await.text;
     assert!(half.contains("half done") && half.contains("class=\"differs\""), "{half}");
@@ -323,7 +323,7 @@ async fn a_plan_names_the_faults_of_a_job_and_a_rejected_one_shows_them_in_its_b
     }));
     let got = desk.act(AdminRole::Reader, "/plan", &[("job", &change.unwrap())]).await;
     assert_eq!(got.status, StatusCode::OK, "{}", got.text);
-    assert!(got.text.contains("May be asked for by *."), "{}", got.text);
+    assert!(got.text.contains("May be asked for by *"), "{}", got.text);
 
     let list = desk.see(AdminRole::Operator, "/dead").await.text;
     let uid = links(&list).into_iter().find(|link| link.starts_with("/dead/") && link.len() > 20).unwrap();
