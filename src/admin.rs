@@ -20,6 +20,7 @@
 //! | `POST /v1/bulk/resume` | operator | likewise, of the parked jobs |
 //! | `GET /v1/bulk/approve` | reader | likewise |
 //! | `POST /v1/bulk/approve` | approver | likewise, of the jobs that an hourly limit has parked |
+//! | `POST /v1/plan` | reader | what the job in the body would do, as the cloud is now; only reads |
 //! | `GET /v1/batches` | reader | batches with their jobs counted by state, the last accepted first; `open=true` those that have not ended; `before`, `limit` |
 //! | `GET /v1/batches/{reference}` | submitter | one batch with its events; by uid, by `requester/id`, or by an id that only one requester has, percent-encoded |
 //! | `GET /v1/batches/{reference}/events` | submitter | the events of a batch, likewise |
@@ -86,6 +87,7 @@ mod needs;
 mod open_door;
 mod overview;
 mod parts;
+mod plan;
 mod query;
 mod recent;
 mod reload;
@@ -101,6 +103,7 @@ mod tokens;
 mod waiting;
 
 pub use accounts::{AccountView, AccountsView, Paused, Unpaused};
+pub(crate) use auth::Vouched;
 pub use batches::{BatchPage, BatchRow, BatchView};
 pub use bulk::{BulkDone, DeclinedJob, Matching};
 pub use checks::{CHECKS, HealthCheck, Readiness};
@@ -111,11 +114,13 @@ pub use error::ApiError;
 pub use event_stream::EventsAfter;
 pub use explain::{Explanation, explain};
 pub use feed::EventFeed;
+pub(crate) use foreign::refuse_but_links;
 pub use history::{MatchingEvents, ReplayedEvents};
-pub use jobs::{JobPage, JobRow, JobView};
+pub use jobs::{JobPage, JobRow, JobStep, JobView};
 pub use listening::{await_port, bind};
-pub use needs::{GROUPS, Need};
+pub use needs::{GROUPS, Mends, Need};
 pub use parts::{Admin, AdminParts};
+pub use plan::{PlanFault, PlanView};
 pub use reload::{ConfigChange, Reload, Reloaded};
 pub use status::{AccountStatus, GoesOn, OpenBatches, Status};
 pub use submit::{Posted, PostedState};

@@ -69,8 +69,16 @@ use std::sync::Arc;
 
 pub use args::{Cli, CliCommand};
 use args::{EventsCommand, WorkerCommand};
+pub(crate) use batch::{counts, state as batch_state};
 use client::AdminClient;
+pub(crate) use dead_text::{faults, undelivered_line};
 pub use exit::{CliError, Exit};
+pub(crate) use explain::{WordPage, is_word, word_pages};
+pub(crate) use job_table::why;
+pub(crate) use marked::marked;
+pub(crate) use moments::Moments;
+pub(crate) use status::bytes;
+pub(crate) use text::{image, in_force, written};
 
 use crate::clock::SystemClock;
 use crate::config::{Config, ConfigFor, LogConfig, LogFormat, ProfileFor};

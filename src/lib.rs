@@ -18,7 +18,7 @@
 //! | [`broker`] | RabbitMQ | engine and within |
 //! | [`webhook`] | calling webhooks | engine and within |
 //! | [`simulator`] | a cloud of one's own, behind real HTTP | domain, clock |
-//! | [`config`], [`telemetry`], [`admin`], [`schema`], [`cli`] | the process around it all | everything |
+//! | [`config`], [`telemetry`], [`admin`], [`page`], [`schema`], [`cli`] | the process around it all | everything |
 
 pub mod actions;
 pub mod admin;
@@ -31,6 +31,7 @@ pub mod config;
 pub mod document;
 pub mod domain;
 pub mod engine;
+pub mod page;
 pub mod schema;
 pub mod simulator;
 pub mod store;

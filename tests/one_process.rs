@@ -20,6 +20,7 @@ mod intake;
 mod layers;
 mod matrix;
 mod outbox;
+mod page;
 mod plans;
 mod preflight;
 mod schemas;

@@ -18,6 +18,7 @@ use super::filter::FILTERS;
 use super::history::{MatchingEvents, ReplayedEvents};
 use super::jobs::{JobPage, JobView};
 use super::mandate::SAID;
+use super::plan::PlanView;
 use super::reload::Reloaded;
 use super::routes::{ALIVE, routes};
 use super::status::Status;
@@ -138,6 +139,7 @@ fn rows() -> Vec<Row> {
             vec![],
             json::<Posted>(),
         ),
+        ("post", "/v1/plan", "planJob", "Tells what a job would do; only reads.", vec![], json::<PlanView>()),
         ("get", "/v1/jobs/{reference}", "showJob", "Shows a job with its events.", vec![], json::<JobView>()),
         (
             "get",

@@ -25,7 +25,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tower::ServiceExt;
 
 use super::error::ApiError;
-use super::parts::Admin;
+use crate::clock::Clock;
 
 /// The bounds of connections.
 #[derive(Debug, Clone, Copy)]
@@ -62,9 +62,13 @@ const FAREWELL: Duration = Duration::from_secs(2);
 const QUIET: Duration = Duration::from_secs(60);
 
 /// Serves the API until told to stop; answers that are on their way then are finished.
-pub async fn serve(listener: TcpListener, admin: Admin, limits: ConnectionLimits, mut stop: watch::Receiver<bool>) {
-    let clock = Arc::clone(&admin.parts().engine.clock);
-    let router = admin.router();
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    clock: &dyn Clock,
+    limits: ConnectionLimits,
+    mut stop: watch::Receiver<bool>,
+) {
     let places = Arc::new(Semaphore::new(limits.most));
     let open = Arc::new(OpenConnections::default());
     let (mut tasks, mut told) = (JoinSet::new(), None);

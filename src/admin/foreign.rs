@@ -5,13 +5,17 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::{HOST, ORIGIN};
-use http::{HeaderMap, HeaderName, Uri};
+use http::{HeaderMap, HeaderName, Method, Uri};
 
 use super::error::ApiError;
 use super::parts::Admin;
 
 /// Says where the page is that the request comes from, as every browser since 2023 sends it.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// What a browser makes the request for.
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
 /// Refuses such a request.
 pub(super) async fn refuse(State(admin): State<Admin>, request: Request, next: Next) -> Response {
@@ -21,16 +25,30 @@ pub(super) async fn refuse(State(admin): State<Admin>, request: Request, next: N
     }
 }
 
+/// The same, but a link on a page of somebody else may lead to a view here: a view changes nothing, no page can read it, and none can
+/// have it in a frame.
+pub(crate) async fn refuse_but_links(State(admin): State<Admin>, request: Request, next: Next) -> Response {
+    let hosts = &admin.parts().hosts;
+    let checked = match is_link(request.method(), request.headers()) {
+        true => check_host(request.headers(), request.uri(), hosts),
+        false => check(request.headers(), request.uri(), hosts),
+    };
+    match checked {
+        Ok(()) => next.run(request).await,
+        Err(error) => error.into_response(),
+    }
+}
+
+fn is_link(method: &Method, headers: &HeaderMap) -> bool {
+    let says = |name: HeaderName, what: &str| headers.get(name).is_some_and(|text| text == what);
+    method == Method::GET && says(SEC_FETCH_MODE, "navigate") && says(SEC_FETCH_DEST, "document")
+}
+
 /// `Host` has to be an address, `localhost`, or one of the configured `hosts`. One that is missing passes: no browser leaves it
 /// out, and probes do. An origin has to be the same as the host.
 fn check(headers: &HeaderMap, uri: &Uri, hosts: &[String]) -> Result<(), ApiError> {
+    check_host(headers, uri, hosts)?;
     let texts = |name: HeaderName| headers.get_all(name).iter().map(|text| text.to_str().unwrap_or("?"));
-    // Where the request line has a whole URL, its host is the one that counts.
-    for host in texts(HOST).chain(uri.authority().map(|authority| authority.as_str())) {
-        if !is_ours(host, hosts) {
-            return Err(ApiError::ForeignHost(host.to_owned()));
-        }
-    }
     for origin in texts(ORIGIN) {
         let place = origin.split_once("://").map(|(_, place)| place);
         if !place.is_some_and(|place| texts(HOST).any(|host| host.eq_ignore_ascii_case(place))) {
@@ -40,6 +58,17 @@ fn check(headers: &HeaderMap, uri: &Uri, hosts: &[String]) -> Result<(), ApiErro
     for site in texts(SEC_FETCH_SITE) {
         if !["same-origin", "none"].contains(&site) {
             return Err(ApiError::ForeignOrigin(format!("Sec-Fetch-Site: {site}")));
+        }
+    }
+    Ok(())
+}
+
+fn check_host(headers: &HeaderMap, uri: &Uri, hosts: &[String]) -> Result<(), ApiError> {
+    let given = headers.get_all(HOST).iter().map(|text| text.to_str().unwrap_or("?"));
+    // Where the request line has a whole URL, its host is the one that counts.
+    for host in given.chain(uri.authority().map(|authority| authority.as_str())) {
+        if !is_ours(host, hosts) {
+            return Err(ApiError::ForeignHost(host.to_owned()));
         }
     }
     Ok(())

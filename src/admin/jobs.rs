@@ -19,6 +19,7 @@ use crate::engine::loops::listing::Listing;
 use crate::engine::ports::account::held_by;
 use crate::engine::ports::store::{Filter, StoreError};
 use crate::engine::record::{Record, State as JobState};
+use crate::workflow::{Step, Work};
 
 /// A page of jobs.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -55,6 +56,41 @@ pub struct JobView {
     /// Answers to webhooks that have not arrived.
     #[serde(default)]
     pub webhooks: Vec<UnsentWebhook>,
+    /// The steps of its definition, in order.
+    #[serde(default)]
+    pub steps: Vec<JobStep>,
+    /// The commands that would be carried out now: `cancel`, `resume`, `approve`, `release`.
+    #[serde(default)]
+    pub commands: Vec<String>,
+}
+
+/// A step of the definition of a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct JobStep {
+    /// Its name.
+    pub name: String,
+    /// What it calls; `None` if it waits for the hour.
+    pub calls: Option<String>,
+    /// Whose credentials it acts with: `resource`, `transit-router` or `readers`; `None` if it waits for the hour.
+    #[serde(rename = "as")]
+    pub acts_as: Option<String>,
+    /// What puts back what it has written; `None` if nothing does.
+    pub undo: Option<String>,
+}
+
+impl JobStep {
+    fn of(step: &Step) -> Self {
+        let name = step.name.clone();
+        match &step.work {
+            Work::Call(call) => Self {
+                name,
+                calls: Some(call.verb.clone()),
+                acts_as: Some(call.acts_as.to_string()),
+                undo: call.undo.clone(),
+            },
+            Work::Wait { .. } => Self { name, calls: None, acts_as: None, undo: None },
+        }
+    }
 }
 
 pub(super) async fn list(State(admin): State<Admin>, RawQuery(query): RawQuery) -> Result<Json<JobPage>, ApiError> {
@@ -86,7 +122,15 @@ pub(super) async fn show(
     let events = admin.parts().engine.store.events(job.uid).await?;
     let events = events.iter().map(|text| serde_json::from_str(text).unwrap_or_else(|_| text.as_str().into()));
     let webhooks = admin.unsent_webhooks(job.uid).await?;
-    Ok(Json(JobView { events: events.collect(), webhooks, explanation, job }))
+    let engine = &admin.parts().engine;
+    let steps = engine.definition_of(&job).await?.0.steps.iter().map(JobStep::of).collect();
+    let mut commands = Vec::new();
+    for command in Command::ALL {
+        if engine.would_obey(&job, command).await? {
+            commands.push(command.to_string());
+        }
+    }
+    Ok(Json(JobView { events: events.collect(), webhooks, explanation, job, steps, commands }))
 }
 
 impl Admin {

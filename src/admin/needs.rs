@@ -33,10 +33,27 @@ pub struct Need {
     pub oldest: Option<Timestamp>,
     /// What to type. It shows the jobs; or it is for as many as were counted here, and does nothing if there are others by then.
     pub command: String,
+    /// The jobs, if these are jobs: a filter as a query of `/v1/jobs`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jobs: Option<String>,
+    /// The same as `command`, for programs, if one command on these jobs mends it: a path below `/v1/bulk` and its filter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mends: Option<Mends>,
 }
 
+/// A command on the jobs of a filter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Mends {
+    /// `resume` or `approve`.
+    pub command: String,
+    /// The filter, as a query. What else the command takes is its count.
+    pub filter: String,
+}
+
+/// Parked jobs that were not read.
+const PARKED: &str = "parked";
 /// The causes that are neither a reason nor a code nor the name of a check.
-pub const GROUPS: [&str; 4] = ["parked", "overdue", UNREADABLE, "undeliverable"];
+pub const GROUPS: [&str; 4] = [PARKED, "overdue", UNREADABLE, "undeliverable"];
 
 const UNREADABLE: &str = "unreadable";
 
@@ -102,7 +119,7 @@ impl Needs {
         needs.extend(self.groups.into_iter().map(|(cause, group)| need(cause, group)));
         if unread > 0 {
             let says = "older ones, which were not read".to_owned();
-            needs.push(of_the_worker("parked", unread, says, "crossgrant jobs --state parked"));
+            needs.push(of_the_worker(PARKED, unread, says, "crossgrant jobs --state parked"));
         }
         if undeliverable > 0 {
             let says = "messages that could not be published".to_owned();
@@ -138,7 +155,8 @@ fn failing(fault: &CheckFault<'_>) -> Need {
 }
 
 fn of_the_worker(cause: &str, count: u64, says: String, command: &str) -> Need {
-    Need { cause: cause.to_owned(), count, account: None, says, oldest: None, command: command.to_owned() }
+    let (command, jobs) = (command.to_owned(), (cause == PARKED).then(|| "state=parked".to_owned()));
+    Need { cause: cause.to_owned(), count, account: None, says, oldest: None, command, jobs, mends: None }
 }
 
 /// For so long an account may be out of reach before a person is asked for: a failover of a proxy or of a link passes. Jobs give up
@@ -160,7 +178,8 @@ fn unusable(trouble: &InTrouble<'_>, now: Timestamp) -> Option<Need> {
     };
     let count = trouble.accounts.len() as u64;
     let oldest = Some(trouble.since);
-    Some(Need { cause: cause.to_string(), count, account, says, oldest, command: "crossgrant doctor".to_owned() })
+    let command = "crossgrant doctor".to_owned();
+    Some(Need { cause: cause.to_string(), count, account, says, oldest, command, jobs: None, mends: None })
 }
 
 fn cause(record: &Record) -> Option<(Cause, String)> {
@@ -188,25 +207,37 @@ fn blamed(record: &Record) -> &AccountUid {
 
 fn need(cause: Cause, group: Group) -> Need {
     let Group { jobs, oldest, example, says, account } = group;
-    let (cause, command) = match cause {
-        Cause::HalfDone(_) if jobs == 1 => ("half-done".to_owned(), format!("crossgrant show {example}")),
-        Cause::HalfDone(uid) => ("half-done".to_owned(), format!("crossgrant jobs --half-done --account {uid}")),
+    let resume = |filter: String| Some(Mends { command: "resume".to_owned(), filter });
+    let approve = |filter: String| Some(Mends { command: "approve".to_owned(), filter });
+    let (cause, command, filter, mends) = match cause {
+        Cause::HalfDone(uid) => {
+            let command = match jobs {
+                1 => format!("crossgrant show {example}"),
+                _ => format!("crossgrant jobs --half-done --account {uid}"),
+            };
+            ("half-done".to_owned(), command, format!("half-done=true&account={uid}"), None)
+        }
         Cause::Parked(reason, uid) => {
-            (reason.to_string(), format!("crossgrant resume --for {reason} --account {uid} --expect-count {jobs}"))
+            let command = format!("crossgrant resume --for {reason} --account {uid} --expect-count {jobs}");
+            let filter = format!("state=parked&for={reason}&account={uid}");
+            (reason.to_string(), command, filter.clone(), resume(filter))
         }
         Cause::NeedsApproval(kind, key) => {
             let by = if kind == Kind::Revoke { "cen" } else { "account" };
-            (
-                Reason::NeedsApproval.to_string(),
-                format!("crossgrant approve --kind {kind} --{by} {key} --expect-count {jobs}"),
-            )
+            let command = format!("crossgrant approve --kind {kind} --{by} {key} --expect-count {jobs}");
+            let filter = format!("state=parked&for={}&kind={kind}&{by}={key}", Reason::NeedsApproval);
+            (Reason::NeedsApproval.to_string(), command, filter.clone(), approve(filter))
         }
-        Cause::Overdue(_) if jobs == 1 => ("overdue".to_owned(), format!("crossgrant show {example}")),
         Cause::Overdue(uid) => {
-            ("overdue".to_owned(), format!("crossgrant jobs --state waiting --account {uid} --older-than 1h"))
+            let command = match jobs {
+                1 => format!("crossgrant show {example}"),
+                _ => format!("crossgrant jobs --state waiting --account {uid} --older-than 1h"),
+            };
+            ("overdue".to_owned(), command, format!("state=waiting&account={uid}&older-than=1h"), None)
         }
     };
-    Need { cause, count: jobs, account: Some(account), says, oldest: Some(oldest), command }
+    let (account, oldest, filter) = (Some(account), Some(oldest), Some(filter));
+    Need { cause, count: jobs, account, says, oldest, command, jobs: filter, mends }
 }
 
 #[cfg(test)]

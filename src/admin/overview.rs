@@ -71,6 +71,7 @@ impl Admin {
             store_bytes: store.size().await?,
             now,
             next_hour: engine.announcer.hour.next_after(now),
+            hour_seconds: engine.announcer.hour.length().as_secs(),
             needs,
             goes_on: goes_on.collect(),
             accounts,

@@ -21,6 +21,9 @@ use crate::telemetry::Metrics;
 /// every half second.
 const MOST_STREAMS: usize = 16;
 
+/// How many plans are made at a time: each reads the cloud, and may wait some seconds for its second look.
+const MOST_PLANS: usize = 4;
+
 /// The admin API of one worker.
 #[derive(Clone)]
 pub struct Admin(Arc<AdminState>);
@@ -31,6 +34,7 @@ struct AdminState {
     reload: Option<Arc<dyn Reload>>,
     door: Option<OpenDoor>,
     streams: Arc<Semaphore>,
+    plans: Arc<Semaphore>,
     /// The uptime of the clock when the worker began.
     began: Duration,
 }
@@ -77,7 +81,8 @@ impl Admin {
     pub fn made(parts: AdminParts, reload: Option<Arc<dyn Reload>>, door: Option<Arc<dyn DoorPublisher>>) -> Self {
         let began = parts.engine.clock.uptime();
         let (door, streams) = (door.map(OpenDoor::new), Arc::new(Semaphore::new(MOST_STREAMS)));
-        Self(Arc::new(AdminState { parts, asked: Asked::default(), reload, door, streams, began }))
+        let plans = Arc::new(Semaphore::new(MOST_PLANS));
+        Self(Arc::new(AdminState { parts, asked: Asked::default(), reload, door, streams, plans, began }))
     }
 
     /// For how long the worker has been running.
@@ -85,7 +90,7 @@ impl Admin {
         self.0.parts.engine.clock.uptime().saturating_sub(self.0.began)
     }
 
-    pub(super) fn parts(&self) -> &AdminParts {
+    pub(crate) fn parts(&self) -> &AdminParts {
         &self.0.parts
     }
 
@@ -101,6 +106,11 @@ impl Admin {
     /// The places of streams of events.
     pub(super) fn streams(&self) -> &Arc<Semaphore> {
         &self.0.streams
+    }
+
+    /// The places of plans that are made.
+    pub(super) fn plans(&self) -> &Semaphore {
+        &self.0.plans
     }
 
     /// After a command: what everybody can ask for is asked of the store anew.

@@ -11,7 +11,7 @@ use super::parts::Admin;
 use super::tokens::AdminRole;
 use super::{
     accounts, auth, batches, bulk, commands, configuration, dead, error, event_stream, feed, foreign, health, history,
-    jobs, overview, submit,
+    jobs, overview, plan, submit,
 };
 use crate::domain::contract::MAX_BATCH_BODY;
 
@@ -58,6 +58,7 @@ pub(super) fn routes() -> Vec<Route> {
         post("/v1/bulk/resume", Needs(Operator), bulk::resume),
         get("/v1/bulk/approve", Needs(Reader), bulk::would_approve),
         post("/v1/bulk/approve", Needs(Approver), bulk::approve),
+        post("/v1/plan", Needs(Reader), plan::make),
         get("/v1/batches", Needs(Reader), batches::list),
         get("/v1/batches/{reference}", Own, batches::show),
         get("/v1/batches/{reference}/events", Own, event_stream::of_batch),

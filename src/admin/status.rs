@@ -28,6 +28,9 @@ pub struct Status {
     pub now: Timestamp,
     /// The next top of an hour.
     pub next_hour: Timestamp,
+    /// How long an hour is: 3600 seconds but for a simulated cloud.
+    #[serde(default)]
+    pub hour_seconds: u64,
     /// What needs a person, the worst first.
     pub needs: Vec<Need>,
     /// What goes on by itself: one for each state that has such jobs.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -110,6 +111,13 @@ impl AdminTokens {
         self.0.get().iter().map(|(authority, _)| authority.clone()).collect()
     }
 
+    /// What the token with this name allows, and a key for what is signed in its name: all that know the secret make the same one.
+    pub fn named(&self, name: &str) -> Option<(Authority, [u8; 32])> {
+        let known = self.0.get();
+        let (authority, digest) = known.iter().find(|(authority, _)| authority.token == name)?;
+        Some((authority.clone(), key(digest)))
+    }
+
     /// What a request with this secret may do; `None` if no token has it. Every token is compared, each in constant time and by
     /// a digest of fixed length, so that the time tells nothing of the tokens.
     pub fn authority(&self, secret: &str) -> Option<Authority> {
@@ -122,6 +130,12 @@ impl AdminTokens {
         }
         found
     }
+}
+
+fn key(digest: &[u8; 32]) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(digest).expect("a key can have any length");
+    mac.update(b"sessions of the page");
+    mac.finalize().into_bytes().into()
 }
 
 fn digest(secret: &str) -> [u8; 32] {

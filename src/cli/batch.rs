@@ -80,7 +80,7 @@ fn table(batches: &[BatchRow], moments: &Moments) -> Vec<String> {
     rows.iter().map(line).collect()
 }
 
-fn state(batch: &Batch) -> &'static str {
+pub(crate) fn state(batch: &Batch) -> &'static str {
     match (batch.ended_at, &batch.stopped) {
         (Some(_), _) => "ended",
         (None, Some(_)) => "stops",
@@ -88,7 +88,7 @@ fn state(batch: &Batch) -> &'static str {
     }
 }
 
-fn counts(states: &BTreeMap<State, u64>) -> String {
+pub(crate) fn counts(states: &BTreeMap<State, u64>) -> String {
     let words: Vec<String> = states.iter().map(|(state, jobs)| format!("{state}: {jobs}")).collect();
     words.join(", ")
 }

@@ -6,7 +6,7 @@ use crate::admin::Undeliverable;
 use crate::engine::ports::store::Rejected;
 
 /// An undelivered message in one line.
-pub(super) fn undelivered_line(message: &Undeliverable) -> String {
+pub(crate) fn undelivered_line(message: &Undeliverable) -> String {
     let Undeliverable { number, message_id, exchange, routing_key, reason, tries, .. } = message;
     let to = if exchange.is_empty() { format!("queue {routing_key}") } else { format!("{exchange} {routing_key}") };
     let tries = match tries {
@@ -18,7 +18,7 @@ pub(super) fn undelivered_line(message: &Undeliverable) -> String {
 }
 
 /// The faults of a rejection: the place of each, and what is to be said.
-pub(super) fn faults(rejected: &Rejected) -> Vec<(&str, String)> {
+pub(crate) fn faults(rejected: &Rejected) -> Vec<(&str, String)> {
     let faults = rejected.reasons.as_array().map(Vec::as_slice).unwrap_or_default().iter().map(|fault| {
         let text = |name: &str| fault.get(name).and_then(Value::as_str).unwrap_or("?");
         (text("at"), format!("{}: {} [{}]", text("at"), text("message"), text("code")))

@@ -2,6 +2,9 @@
 //! have a section each in `docs/reasons.md`, all other codes of this program in `docs/codes.md`. The cloud's codes have
 //! entries in the error table, the operator's own entries first.
 
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
 use serde_json::{Value, json};
 
 use super::args::ExplainArgs;
@@ -20,11 +23,11 @@ const LIST_WIDTH: usize = 79;
 
 /// A section of these files: what `explain` prints for a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct WordPage {
+pub(crate) struct WordPage {
     /// The heading above it, such as `Reasons`.
-    part: &'static str,
+    pub part: &'static str,
     /// The reason or code that it explains.
-    word: &'static str,
+    pub word: &'static str,
     text: &'static str,
 }
 
@@ -40,7 +43,7 @@ pub(super) fn explain(args: &ExplainArgs, config: impl FnOnce() -> Result<Config
     let catalog = catalog(&overrides)?;
     let lines = match &args.code {
         Some(code) => of(code, &catalog.classes, args.json)?,
-        None if args.json => pages().map(|page| page.json()).collect(),
+        None if args.json => word_pages().map(|page| page.json()).collect(),
         None => words_by_part(),
     };
     for line in lines {
@@ -53,7 +56,7 @@ pub(super) fn explain(args: &ExplainArgs, config: impl FnOnce() -> Result<Config
 fn of(code: &str, classes: &ErrorClasses, json: bool) -> Result<Vec<String>, CliError> {
     let word = code.to_ascii_lowercase();
     let mut lines = Vec::new();
-    for page in pages().filter(|page| page.word == word) {
+    for page in word_pages().filter(|page| page.word == word) {
         lines.push(if json {
             page.json()
         } else {
@@ -79,11 +82,17 @@ fn of(code: &str, classes: &ErrorClasses, json: bool) -> Result<Vec<String>, Cli
     Ok(lines)
 }
 
+/// Whether a word has a page.
+pub(crate) fn is_word(word: &str) -> bool {
+    static WORDS: LazyLock<BTreeSet<&str>> = LazyLock::new(|| word_pages().map(|page| page.word).collect());
+    WORDS.contains(word)
+}
+
 /// All words, under what they are. As many stand on a line as fit.
 fn words_by_part() -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     let mut part = "";
-    for page in pages() {
+    for page in word_pages() {
         if page.part != part {
             part = page.part;
             let blank = (!lines.is_empty()).then(String::new);
@@ -101,7 +110,7 @@ fn words_by_part() -> Vec<String> {
     lines
 }
 
-fn pages() -> impl Iterator<Item = WordPage> {
+pub(crate) fn word_pages() -> impl Iterator<Item = WordPage> {
     FILES.into_iter().flat_map(|file| file.split("\n# ")).flat_map(|part| {
         let part = part.trim_start_matches("# ");
         let (name, rest) = part.split_once('\n').unwrap_or((part, ""));
@@ -118,7 +127,7 @@ impl WordPage {
     }
 
     /// What sort of word it is.
-    fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> &'static str {
         match self.part {
             "Reasons" => "reason of an event",
             "Classes" => "class of error codes of the cloud",
@@ -152,7 +161,7 @@ impl WordPage {
     }
 
     /// What the word means, and what to do. The pages begin a line with the latter, and a sentence ends before it.
-    fn meaning_and_advice(&self) -> (String, String) {
+    pub fn meaning_and_advice(&self) -> (String, String) {
         let (meaning, advice) = self.text.trim_end_matches('.').rsplit_once(".\n").unwrap_or((self.text, ""));
         let one_line = |text: &str| format!("{}.", text.trim_end_matches('.').replace('\n', " "));
         (one_line(meaning), one_line(advice))
@@ -192,7 +201,7 @@ fn entry_json(code: &str, entry: &ErrorClass) -> String {
 /// Names the known word that was probably meant; empty if none is near.
 fn hint(code: &str, classes: &ErrorClasses) -> String {
     let codes = classes.entries().iter().flat_map(|entry| &entry.codes).map(String::as_str);
-    did_you_mean(code, pages().map(|page| page.word).chain(codes.filter(|code| !code.contains('*'))), "")
+    did_you_mean(code, word_pages().map(|page| page.word).chain(codes.filter(|code| !code.contains('*'))), "")
 }
 
 /// Codes of the cloud begin with a capital letter; words of this program never do.
@@ -213,7 +222,7 @@ mod tests {
     const STANDINGS: [&str; 6] = ["unknown", "ok", "refused", "probing", "unreachable", "paused"];
 
     fn words(part: &str) -> Vec<&'static str> {
-        pages().filter(|page| page.part == part).map(|page| page.word).collect()
+        word_pages().filter(|page| page.part == part).map(|page| page.word).collect()
     }
 
     fn explained(code: &str) -> Result<String, CliError> {
@@ -241,18 +250,18 @@ mod tests {
             assert_eq!(words(part), codes.map(|code| code.as_str()).collect::<Vec<_>>(), "{part}");
         }
         let more = Cause::ALL.len() + GROUPS.len() + CHECKS.len() - 1 + STANDINGS.len() + State::ALL.len();
-        assert_eq!(pages().count(), Reason::ALL.len() + Class::ALL.len() + 2 + Code::ALL.len() + more);
+        assert_eq!(word_pages().count(), Reason::ALL.len() + Class::ALL.len() + 2 + Code::ALL.len() + more);
     }
 
     #[test]
     fn every_page_says_what_it_means_and_what_to_do() {
-        for page in pages() {
+        for page in word_pages() {
             assert!(page.text.lines().count() >= 2 && page.text.ends_with('.'), "{page:?}");
             let (meaning, advice) = page.meaning_and_advice();
             assert_eq!(format!("{meaning} {advice}"), page.text.replace('\n', " "), "{page:?}");
             assert!(meaning.len() > 20 && advice.len() > 10, "{page:?}");
         }
-        let page = pages().find(|page| page.word == "expired").unwrap();
+        let page = word_pages().find(|page| page.word == "expired").unwrap();
         let (meaning, advice) = page.meaning_and_advice();
         assert!(
             meaning.starts_with("The job had not started") && meaning.ends_with("before its first write."),
@@ -263,7 +272,7 @@ mod tests {
 
     #[test]
     fn a_page_fits_the_terminal_and_stands_elsewhere_as_it_is_written() {
-        for page in pages() {
+        for page in word_pages() {
             assert_eq!(page.shown(None), page.text);
             let shown = page.shown(Some(80));
             assert!(shown.lines().all(|line| line.chars().count() <= 80 || !line.contains(' ')), "{shown}");
@@ -279,7 +288,7 @@ mod tests {
         assert!(lines[1].starts_with("  done  "), "{lines:#?}");
         let words: Vec<&str> =
             lines.iter().filter(|line| line.starts_with("  ")).flat_map(|line| line.split_whitespace()).collect();
-        assert_eq!(words, pages().map(|page| page.word).collect::<Vec<_>>());
+        assert_eq!(words, word_pages().map(|page| page.word).collect::<Vec<_>>());
     }
 
     #[test]

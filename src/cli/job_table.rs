@@ -101,7 +101,7 @@ impl JobTable {
 }
 
 /// Why a job is where it is, beside its instance, with which many such sentences begin.
-pub(super) fn why<'a>(job: &Record, explanation: &'a Explanation) -> &'a str {
+pub(crate) fn why<'a>(job: &Record, explanation: &'a Explanation) -> &'a str {
     let why = explanation.why.as_str();
     why.strip_prefix(job.job.instance.id.as_str()).and_then(|rest| rest.strip_prefix(' ')).unwrap_or(why)
 }

@@ -16,7 +16,7 @@ struct Line {
 
 /// The text line by line, each mark below the line of its place: `places` are JSON pointers and what is to be said there. A place
 /// that is not there is marked at the nearest value around it. `None` if it is no JSON.
-pub(super) fn marked(text: &str, places: &[(&str, String)]) -> Option<Vec<String>> {
+pub(crate) fn marked(text: &str, places: &[(&str, String)]) -> Option<Vec<String>> {
     serde_json::from_str::<IgnoredAny>(text).ok()?;
     let lines = lines(text);
     let line_of = |place: &str| {

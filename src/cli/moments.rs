@@ -13,13 +13,18 @@ use crate::domain::{spoken, whole_second};
 const NEAR: Duration = Duration::from_secs(20 * 3600);
 
 /// How points in time are written.
-pub(super) struct Moments {
+pub(crate) struct Moments {
     now: Timestamp,
     /// For a person at a terminal: in this zone, and how far away it is. `None`: RFC 3339 in UTC, for programs.
     zone: Option<TimeZone>,
 }
 
 impl Moments {
+    /// For people, in UTC.
+    pub(crate) fn for_people_at(now: Timestamp) -> Self {
+        Self { now, zone: Some(TimeZone::UTC) }
+    }
+
     /// For what goes to standard output now. The zone of a terminal is that of `TZ`, or the machine's.
     pub fn on_stdout() -> Self {
         Self::on_stdout_at(SystemClock.now())

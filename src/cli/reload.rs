@@ -219,6 +219,11 @@ fn limits(old: &Config, new: &Config) -> Vec<String> {
     changed.map(|((name, new), (_, old))| format!("{name}: {}, and {} before", shown(new), shown(old))).collect()
 }
 
+/// How HTTP is answered, but for the tokens.
+fn served(admin: &AdminConfig) -> impl PartialEq {
+    (admin.listen, admin.hosts.clone(), admin.page, admin.https)
+}
+
 /// The sections that differ, and that only a restart takes over.
 fn restarts(old: &Config, new: &Config) -> Vec<&'static str> {
     let worker = |config: &Config| (config.worker.concurrency, config.worker.drain, config.worker.name.clone());
@@ -228,7 +233,7 @@ fn restarts(old: &Config, new: &Config) -> Vec<&'static str> {
         ("[broker]", broker(&old.broker) != broker(&new.broker)),
         ("[door]", secrets(&old.door) != secrets(&new.door)),
         ("[events]", old.installation != new.installation),
-        ("[admin] listen, hosts", (old.admin.listen, &old.admin.hosts) != (new.admin.listen, &new.admin.hosts)),
+        ("[admin] listen, hosts, page, https", served(&old.admin) != served(&new.admin)),
         ("[cloud.endpoints]", old.endpoints != new.endpoints),
         ("[worker]", worker(old) != worker(new)),
         ("[webhook]", old.webhook != new.webhook),
@@ -322,7 +327,7 @@ mod tests {
             (vec![], vec![("STORE_PATH", "/other.db")], vec!["[store]"]),
             (vec![("STORE_URL", "postgres://u:a@h/d")], vec![("STORE_URL", "postgres://u:b@h/d")], vec!["[store]"]),
             (vec![], vec![("STORE_KEEP", "48h")], vec!["[store]"]),
-            (vec![], vec![("ADMIN_LISTEN", "127.0.0.1:1")], vec!["[admin] listen, hosts"]),
+            (vec![], vec![("ADMIN_LISTEN", "127.0.0.1:1")], vec!["[admin] listen, hosts, page, https"]),
             (vec![], vec![("BROKER_KIND", "apsaramq")], vec!["[broker]"]),
             (vec![], vec![("DOOR_KEY", "0123456789abcdef0123456789abcdef")], vec!["[door]"]),
             (vec![], vec![("WORKER_CONCURRENCY", "7")], vec!["[worker]"]),

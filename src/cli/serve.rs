@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use axum::Router;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -37,6 +38,7 @@ use crate::engine::ports::door::DoorPublisher;
 use crate::engine::ports::mail::Lane;
 use crate::engine::ports::store::Store;
 use crate::engine::ports::webhook::{Caller, NoCaller};
+use crate::page;
 use crate::sweep;
 use crate::telemetry::traces::{self, ExportSettings, Exporter, Traces};
 use crate::telemetry::{Metrics, log};
@@ -119,7 +121,11 @@ pub(super) async fn serve(
         Loop::spawn("accounts", |stop| accounts::follow(Arc::clone(&engine), stop)),
         Loop::spawn("wakeups", |stop| wakeups::listen(Arc::clone(&engine), stop)),
         Loop::spawn("admin", |stop| {
-            let answered = answer(listener, admin, Arc::clone(&reloader), config.admin.listen, connections, stop);
+            let router = match config.admin.page {
+                true => page::router(admin, config.admin.https),
+                false => admin.router(),
+            };
+            let answered = answer(listener, router, Arc::clone(&reloader), config.admin.listen, connections, stop);
             async move {
                 answered.await;
                 if let Some(door) = door {
@@ -309,7 +315,7 @@ async fn stay_connected(publisher: Arc<AmqpPublisher>, stop: watch::Receiver<boo
 /// Serves the admin API, once the worker has its port.
 async fn answer(
     listener: Option<TcpListener>,
-    admin: Admin,
+    router: Router,
     reloader: Arc<Reloader>,
     address: SocketAddr,
     limits: ConnectionLimits,
@@ -326,7 +332,7 @@ async fn answer(
             listener
         }
     };
-    admin::serve(listener, admin, limits, stop).await;
+    admin::serve(listener, router, &*reloader.engine.clock, limits, stop).await;
 }
 
 /// From here on the worker knows the tokens that are configured, and for an SQLite store one that is made. The caller holds the

@@ -61,7 +61,7 @@ fn lines(status: &Status, moments: &Moments, width: usize) -> Vec<String> {
     ];
     let mut commands = Vec::new();
     for need in status.needs.iter().take(GROUPS) {
-        let Need { cause, count, account, says, oldest, command } = need;
+        let Need { cause, count, account, says, oldest, command, .. } = need;
         let account = account.as_ref().map(|uid| format!("  account {uid}")).unwrap_or_default();
         let oldest = oldest.map(|at| format!("  oldest from {}", moments.short(at))).unwrap_or_default();
         lines.push(format!("{count:>7}  {cause}{account}{oldest}"));
@@ -137,7 +137,7 @@ fn checks(status: &Status, width: usize) -> Vec<String> {
 }
 
 /// A size in the largest unit of which there is one at least.
-fn bytes(size: u64) -> String {
+pub(crate) fn bytes(size: u64) -> String {
     let mut size = size as f64;
     for unit in ["bytes", "KiB", "MiB"] {
         if size < 1024.0 {
@@ -188,6 +188,7 @@ mod tests {
             store_bytes: 7_340_032,
             now: at("2026-11-28T16:24:31.605671196Z"),
             next_hour: at("2026-11-28T17:00:00Z"),
+            hour_seconds: 3600,
             needs: vec![],
             goes_on: vec![],
             accounts: vec![],
@@ -207,6 +208,8 @@ mod tests {
             says: says.into(),
             oldest: Some(at("2026-11-28T16:02:10.5Z")),
             command: command.into(),
+            jobs: None,
+            mends: None,
         }
     }
 

@@ -89,7 +89,7 @@ fn standing(record: &Record) -> String {
 }
 
 /// Since when the payer of a completed job is in force, as its last event says.
-fn in_force(event: &Value, moments: &Moments) -> Option<String> {
+pub(crate) fn in_force(event: &Value, moments: &Moments) -> Option<String> {
     let data = event.get("data")?;
     let text = |value: &Value| value.as_str().map(|at| stamped(at, moments));
     if let Some(at) = data.get("effective_at").and_then(text) {
@@ -113,7 +113,7 @@ pub(super) fn field(name: &str, value: impl std::fmt::Display) -> String {
 }
 
 /// What was seen of a grant, as one line.
-pub(super) fn image(image: &Image, moments: &Moments) -> String {
+pub(crate) fn image(image: &Image, moments: &Moments) -> String {
     let shown = |order_type: Option<crate::domain::OrderType>| order_type.map_or("not shown", |o| o.as_str());
     let grant = match image.granted {
         true => format!("{}, in force {}", shown(image.order_type), shown(image.effective_order_type)),
@@ -123,7 +123,7 @@ pub(super) fn image(image: &Image, moments: &Moments) -> String {
     format!("{} {grant}{}", moments.stamp(image.at), attachments.unwrap_or_default())
 }
 
-fn written(write: &Write, moments: &Moments) -> String {
+pub(crate) fn written(write: &Write, moments: &Moments) -> String {
     let outcome = match &write.outcome {
         Outcome::Unknown => "it is not known whether it took effect".to_owned(),
         Outcome::Accepted { request_id, .. } => format!("accepted, RequestId {request_id}"),
@@ -214,7 +214,8 @@ mod tests {
         let job = Record { writes, phase, ..record("NET-4312/2") };
         let explanation = explain(&job, None, true, now);
         let event = |kind: &str| json!({"time": "2026-11-21T10:20:00Z", "type": format!("crossgrant.job.{kind}")});
-        let view = JobView { job, explanation, events: vec![event("accepted"), event("parked")] };
+        let events = vec![event("accepted"), event("parked")];
+        let view = JobView { job, explanation, events, webhooks: vec![], steps: vec![], commands: vec![] };
         golden::holds("show", |columns| folded(page(&view, &at_terminal(now)), Some(columns), INDENT));
     }
 
@@ -223,7 +224,8 @@ mod tests {
         let (job, first) = (record("NET-2"), record("NET-1"));
         let explanation = explain(&job, Some(&first), true, at("2026-11-21T10:20:00Z"));
         let events = vec![json!({"time": "2026-11-21T10:20:00Z", "type": "crossgrant.job.accepted"})];
-        let text = page(&JobView { job, explanation, events, webhooks: vec![] }, &piped()).join("\n");
+        let (webhooks, steps, commands) = (vec![], vec![], vec![]);
+        let text = page(&JobView { job, explanation, events, webhooks, steps, commands }, &piped()).join("\n");
         for part in
             ["payer-change NET-2 · queued", "comes first", &first.uid.to_string(), "job.accepted", "ticket=NET-2"]
         {

@@ -90,7 +90,11 @@ fn form(section: &str, key: &str) -> Value {
         ("limits", _) => {
             json!({"anyOf": [{"const": "none"}, {"type": "integer", "minimum": 0, "maximum": MOST_LIMIT}]})
         }
-        ("broker", "declare") | ("cloud", "plain_http") | ("approval", "two_persons") | (ACCOUNTS, "hub") => flag(),
+        ("broker", "declare")
+        | ("cloud", "plain_http")
+        | ("admin", "page" | "https")
+        | ("approval", "two_persons")
+        | (ACCOUNTS, "hub") => flag(),
         ("admin", "hosts") | (TOKENS, "requesters") | ("webhook", "networks") => texts(),
         ("broker", "url") | (REQUESTERS | "door", "key") => secrets(None),
         ("webhook" | RECEIVERS, "secret") => secrets(Some(MOST_KEYS as u64)),

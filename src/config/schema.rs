@@ -9,7 +9,7 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
     ("broker", &["kind", "url", "url_file", "prefix", "prefetch", "declare", "redelivery", "hold", "ca_file"]),
     ("door", &["key", "key_file"]),
     ("events", &["installation"]),
-    ("admin", &["listen", "hosts", "token", "token_file"]),
+    ("admin", &["listen", "hosts", "page", "https", "token", "token_file"]),
     ("cloud", &["plain_http"]),
     ("cloud.endpoints", &["cbn", "sts", "smartag", "vpc", "metadata"]),
     ("cloud.budget", &["reads_per_second", "writes_per_second", "burst"]),

@@ -112,6 +112,10 @@ pub struct AdminConfig {
     pub listen: SocketAddr,
     /// The names, besides addresses and `localhost`, under which clients reach it.
     pub hosts: Vec<String>,
+    /// Whether browsers are shown a page.
+    pub page: bool,
+    /// Whether browsers come by https, through a proxy.
+    pub https: bool,
     /// `token`: a token of every role, without a name of its own. Commands of this machine use it, too.
     pub token: Option<SecretString>,
     /// Each `[[admin.token]]`.

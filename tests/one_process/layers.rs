@@ -14,6 +14,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
     let process = vec![
         "admin",
         "cli",
+        "page",
         "config",
         "schema",
         "telemetry",
@@ -42,6 +43,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("simulator", vec!["domain", "clock", "simulator"]),
         ("admin", process.clone()),
         ("cli", process.clone()),
+        ("page", process.clone()),
         ("config", process.clone()),
         ("schema", process.clone()),
         ("telemetry", process),

@@ -14,7 +14,9 @@ async fn served(limits: ConnectionLimits) -> (SocketAddr, watch::Sender<bool>, t
     let at = listener.local_addr().unwrap();
     let (stop, stopped) = watch::channel(false);
     let admin = admin().await;
-    (at, stop, tokio::spawn(serve(listener, admin, limits, stopped)))
+    let clock = Arc::clone(&admin.parts().engine.clock);
+    let serving = async move { serve(listener, admin.router(), &*clock, limits, stopped).await };
+    (at, stop, tokio::spawn(serving))
 }
 
 async fn sent(at: SocketAddr, bytes: &[u8]) -> TcpStream {

@@ -46,6 +46,8 @@ pub(super) fn read_admin(raw: &mut RawSettings<'_>) -> AdminConfig {
     AdminConfig {
         listen: listen.map_or(SocketAddr::from(([127, 0, 0, 1], 9180)), |listen| listen.value),
         hosts: read_hosts(raw),
+        page: raw.flag("admin", "page").unwrap_or(true),
+        https: raw.flag("admin", "https").unwrap_or(false),
         token: raw.secret("admin", "token"),
         tokens: read_tokens(raw),
     }
