@@ -7,9 +7,11 @@
 mod client;
 mod network;
 mod resolver;
+mod settings;
 mod signature;
 
-pub use client::{CallLimits, HttpCaller, Receiver, WebhookSettings};
+pub use client::{CallLimits, HttpCaller};
 pub use network::Network;
 pub use resolver::{Lookup, callable, system};
+pub use settings::{Receiver, WebhookSettings};
 pub use signature::SigningKey;

@@ -24,7 +24,8 @@ use serde_json::Value;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::error::ApiError;
-use super::feed::{FeedChoice, PAGE_BYTES};
+use super::feed_choice::{FeedChoice, PAGE_BYTES};
+use super::numbered::Numbered;
 use super::parts::Admin;
 use super::query::{pairs, parsed, unknown};
 use super::tokens::Authority;
@@ -112,19 +113,6 @@ pub(super) fn number<T: FromStr>(key: &str, value: &str) -> Result<T, ApiError> 
 pub(super) fn wants_stream(headers: &HeaderMap) -> bool {
     let mut accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
     accepted.any(|value| value.contains("text/event-stream"))
-}
-
-/// An event with the number that a reader goes on after.
-pub(super) struct Numbered<N> {
-    pub number: N,
-    pub text: String,
-}
-
-impl<N> Numbered<N> {
-    /// The event as JSON. One that cannot be read is not left out.
-    pub fn json(&self) -> Value {
-        serde_json::from_str(&self.text).unwrap_or_else(|_| Value::from(self.text.as_str()))
-    }
 }
 
 /// Events after a number.

@@ -13,16 +13,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::error::ApiError;
-use super::event_stream::{Numbered, Source, last_event_id, number, stream, wants_stream};
+use super::event_stream::{Source, last_event_id, number, stream, wants_stream};
+use super::feed_choice::{FeedChoice, PAGE_BYTES};
 use super::history::event_type;
 use super::parts::Admin;
 use super::query::{PAGE, bad, limit, pairs, unknown};
 use super::tokens::Authority;
-use crate::domain::{AccountUid, CenId, Requester, Topic};
-use crate::engine::ports::store::{Feed, FeedPage};
+use crate::domain::{AccountUid, CenId, Requester};
+use crate::engine::ports::store::FeedPage;
 
-/// The most bytes of the events of a page, besides its first event.
-pub(super) const PAGE_BYTES: usize = 1 << 20;
 /// Its parameters.
 pub(super) const FEED_FILTERS: [&str; 6] = ["after", "limit", "type", "requester", "cen", "account"];
 /// Stands for the end of the feed: only what happens from now on.
@@ -37,38 +36,6 @@ pub struct EventFeed {
     pub after: i64,
     /// Whether there are events to look at behind it already.
     pub more: bool,
-}
-
-/// Which events of the feed are meant.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct FeedChoice {
-    pub requester: Option<Requester>,
-    kind: Option<Topic>,
-    cen: Option<CenId>,
-    account: Option<AccountUid>,
-}
-
-impl FeedChoice {
-    /// Those events of a page that are meant.
-    pub fn of<'a>(&'a self, feed: &'a Feed) -> impl Iterator<Item = Numbered<i64>> + 'a {
-        let meant = feed.events.iter().filter(|event| self.takes(&event.event.text));
-        meant.map(|event| Numbered { number: event.number, text: event.event.text.clone() })
-    }
-
-    /// Of an event that is about no job it cannot be told which CEN or account it concerns.
-    fn takes(&self, text: &str) -> bool {
-        if self.kind.is_none() && self.cen.is_none() && self.account.is_none() {
-            return true;
-        }
-        let Ok(event) = serde_json::from_str::<Value>(text) else { return false };
-        let is = |pointer: &str, wanted: &str| event.pointer(pointer).and_then(Value::as_str) == Some(wanted);
-        let owner = |uid: &AccountUid| {
-            ["/data/job/instance/owner", "/data/job/cen/owner"].iter().any(|pointer| is(pointer, uid.as_str()))
-        };
-        self.kind.is_none_or(|kind| is("/type", &kind.name()))
-            && self.cen.as_ref().is_none_or(|cen| is("/data/job/cen/id", cen.as_str()))
-            && self.account.as_ref().is_none_or(owner)
-    }
 }
 
 pub(super) async fn events(

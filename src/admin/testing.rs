@@ -134,6 +134,8 @@ pub async fn admin() -> Admin {
 
 /// The same, of this engine.
 pub fn admin_of(engine: Arc<Engine>, metrics: Arc<Metrics>) -> Admin {
-    let (_, stopping) = watch::channel(false);
+    // It does not stop while a test runs, so its sender is never dropped.
+    let (stop, stopping) = watch::channel(false);
+    std::mem::forget(stop);
     Admin::new(AdminParts { engine, metrics, broker: None, tokens: tokens(), hosts: vec![], stopping })
 }

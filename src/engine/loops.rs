@@ -15,6 +15,7 @@ pub mod restored;
 pub mod retention;
 pub mod shared;
 pub mod store_watch;
+mod telling;
 pub mod timekeeping;
 pub mod wakeups;
 pub mod webhooks;

@@ -10,11 +10,11 @@ use http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER, USER_AGENT};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 
-use super::network::Network;
 use super::resolver::{CheckingResolver, Lookup, NotAllowed, system};
+use super::settings::{Receiver, WebhookSettings};
 use super::signature::{SigningKey, signatures};
 use crate::domain::causes;
-use crate::domain::webhook::{Destination, HostPattern};
+use crate::domain::webhook::Destination;
 use crate::engine::ports::mail::Outgoing;
 use crate::engine::ports::webhook::{Answer, Caller};
 
@@ -38,30 +38,6 @@ const BAD_CERTIFICATE: &str = "invalid peer certificate";
 
 /// How long a connection without a call is kept.
 const IDLE: Duration = Duration::from_secs(30);
-
-/// How webhooks are called.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WebhookSettings {
-    /// Each of them signs.
-    pub keys: Vec<SigningKey>,
-    /// Receivers with keys of their own. The first whose host is meant counts.
-    pub receivers: Vec<Receiver>,
-    /// For about how long a message is tried.
-    pub give_up: Duration,
-    /// Networks that may be called although they are not public.
-    pub networks: Vec<Network>,
-    /// PEM certificates to trust instead of those of the machine.
-    pub ca_pem: Option<String>,
-}
-
-/// A receiver, or all below a name, with keys of its own: what it can sign, no other receiver believes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Receiver {
-    /// Its host.
-    pub host: HostPattern,
-    /// Each of them signs.
-    pub keys: Vec<SigningKey>,
-}
 
 /// Calls webhooks over HTTPS.
 pub struct HttpCaller {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::Body;
 use crossgrant::admin::{Admin, AdminParts, AdminRole, AdminToken, AdminTokens};
+use crossgrant::clock::{Clock as _, later};
 use crossgrant::engine::guards::HourlyLimits;
 use crossgrant::engine::policy::Policy;
 use crossgrant::page;
@@ -144,10 +145,12 @@ async fn recorded() -> Plant {
     // One side is written, the other is refused, and so is the way back.
     let forbidden =
         || FaultKind::Error { http: 403, code: "Forbidden.RAM".into(), message: "not authorized by RAM policy".into() };
-    plant.cloud.inject(InjectedFault::new("UpdateTransitRouterVpcAttachmentAttribute", forbidden()));
-    plant.cloud.inject(InjectedFault::new("ModifyGrantInstanceToTransitRouter", forbidden()).after(1).only(ATTACHED));
+    let always = |operation: &str| InjectedFault::new(operation, forbidden()).times(1_000);
+    plant.cloud.inject(always("UpdateTransitRouterVpcAttachmentAttribute"));
+    plant.cloud.inject(always("ModifyGrantInstanceToTransitRouter").after(1).only(ATTACHED));
     plant.job(labelled(payer_change("NET-4312", ATTACHED, "PayByResourceOwner"), "CHG-102")).await;
-    plant.run_on().await;
+    plant.run_until(later(plant.clock.now(), Duration::from_secs(1_800))).await;
+    plant.cloud.clear_faults();
 
     let limits = HourlyLimits { revokes_per_cen: Some(1), payer_changes_per_account: Some(3) };
     plant.engine.policy.set(Policy::everybody().limited(limits));

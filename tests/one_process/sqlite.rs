@@ -136,6 +136,9 @@ async fn a_file_of_an_older_version_is_brought_up_to_date() {
         DROP INDEX outbox_fresh; DROP INDEX outbox_due; DROP INDEX outbox_queue;
         ALTER TABLE outbox DROP COLUMN tries; ALTER TABLE outbox DROP COLUMN due_us;
         ALTER TABLE undeliverable DROP COLUMN tries; ALTER TABLE undeliverable DROP COLUMN reason;
+        DROP TABLE feed; DROP INDEX rejections_batch;
+        ALTER TABLE rejections DROP COLUMN batch_id; ALTER TABLE rejections DROP COLUMN not_listed;
+        ALTER TABLE outbox DROP COLUMN reason;
         DROP INDEX jobs_batch; ALTER TABLE jobs DROP COLUMN batch; DROP TABLE batches;
         CREATE TRIGGER jobs_go AFTER DELETE ON jobs BEGIN UPDATE census SET jobs = jobs - 1; END;
         PRAGMA user_version = 1";

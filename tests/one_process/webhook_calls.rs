@@ -131,7 +131,7 @@ async fn what_a_receiver_answers_is_handed_on() {
         // It has answered; what it says besides does not matter.
         ("200 OK\r\ncontent-length: 100".to_owned(), answered(200)),
     ] {
-        receiver.behaves(Manner::Says(format!("{head}\r\n\r\n")));
+        receiver.behaves(Manner::Says(format!("{head}\r\nconnection: close\r\n\r\n")));
         assert_eq!(call(&caller, &url).await, expected, "{head}");
     }
     assert_eq!(elsewhere.connections(), 0, "no redirect is followed");

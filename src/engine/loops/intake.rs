@@ -1,5 +1,6 @@
 //! The intake: each message becomes a job, a repetition or a rejection, and that is committed before it is acknowledged.
 
+mod named;
 mod refusal;
 mod rejection;
 
@@ -11,8 +12,8 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use uuid::{ContextV7, Uuid};
 
+use self::named::Named;
 use self::refusal::{MISFITS, given_up, not_allowed, refusal};
-use self::rejection::Named;
 pub use self::rejection::{BODY_LENGTH, KEPT_BODY, rejection_uid};
 use crate::domain::contract::{self, Envelope, Fault, FaultList, MAX_BATCH_BODY, MAX_BODY};
 use crate::domain::{BatchTerms, Code, EventType, Job, JobTrace, JobUid, Reason, Requester, TraceContext};

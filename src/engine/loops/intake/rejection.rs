@@ -7,10 +7,11 @@ use jiff::Timestamp;
 use serde_json::json;
 use uuid::Uuid;
 
+use super::named::Named;
 use super::{Inbox, origin};
-use crate::domain::contract::{self, Envelope, FaultList};
+use crate::domain::contract::{self, FaultList};
 use crate::domain::reply_to::reply_to_fault;
-use crate::domain::{BatchId, Event, EventType, Job, JobTrace, JobUid, REASONS_VERSION, Reason, Requester};
+use crate::domain::{Event, EventType, JobTrace, JobUid, REASONS_VERSION, Reason, Requester};
 use crate::engine::events::RejectedData;
 use crate::engine::ports::mail::{Incoming, Outgoing, WholeBody};
 use crate::engine::ports::store::{EventKey, OutboundMessage, Rejection};
@@ -22,25 +23,6 @@ pub const KEPT_BODY: usize = 4 << 10;
 
 /// The header with the length of a body that is not there whole.
 pub const BODY_LENGTH: &str = "x-crossgrant-body-length";
-
-/// What a bad message seems to be about, so that its sender finds it again.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Named {
-    pub job: Option<String>,
-    pub batch: Option<BatchId>,
-}
-
-impl Named {
-    /// A valid job.
-    pub fn of(job: &Job) -> Self {
-        Self { job: Some(job.id.to_string()), batch: job.batch.as_ref().map(|terms| terms.id.clone()) }
-    }
-
-    /// What can be read of a message.
-    pub fn read(body: &[u8], envelope: &Envelope<'_>) -> Self {
-        Self { job: contract::id_of(body, envelope), batch: contract::batch_of(body) }
-    }
-}
 
 impl Inbox {
     pub(super) fn rejection(
