@@ -10,7 +10,7 @@ NODE := target/outside-node
 JUDGES := target/packaging
 TOOLS := target/tools
 
-.PHONY: demo test rabbit4 attack sim chaos outside clients packaging recording alarm-record bench bench-pure bench-peers image image-files package deb deb-test release lint setup
+.PHONY: demo test rabbit4 attack sim chaos outside clients packaging browser recording alarm-record bench bench-pure bench-peers image image-files package deb deb-test release lint setup
 
 ## The main job, live: a private RabbitMQ, a simulated cloud with a short hour, a worker, and the rules of every type.
 demo: setup
@@ -55,11 +55,10 @@ sim: setup
 	CROSSGRANT_SEEDS=$(SEEDS) $(if $(STEPS),CROSSGRANT_STEPS=$(STEPS)) $(CARGO) test --test promises -- --ignored --nocapture simulation::other_seeds
 
 ## The vendor's own SDKs and documents judge the worker and the simulated cloud, and the tools of AsyncAPI, OpenAPI and CloudEvents
-## judge the contract, and Chromium shows the page (tests/outside). Fetches them from the Python and npm package indexes, once for each change of what is
-## pinned; needs Python 3.11 or newer, and Node.js 20.19 or newer and Chromium,
-## which it installs if there are none.
+## judge the contract (tests/outside). Fetches them from the Python and npm package indexes, once for each change of what is
+## pinned; needs Python 3.11 or newer, and Node.js 20.19 or newer, which it installs if there is none.
 outside:
-	@WITH_NODE=1 WITH_BROWSER=1 deploy/setup.sh
+	@WITH_NODE=1 deploy/setup.sh
 	$(CARGO) build --bin crossgrant
 	@cmp -s tests/outside/requirements.txt $(VENV)/requirements.txt || { \
 	  rm -rf $(VENV) && \
@@ -79,6 +78,11 @@ outside:
 	$(CARGO) test --quiet --test promises -- --ignored --exact real_processes::traces::recorded_for_others
 	env -u HTTP_PROXY -u HTTPS_PROXY -u http_proxy -u https_proxy \
 	  $(VENV)/bin/python -B -W error::ResourceWarning -m unittest discover -s tests/outside
+
+## Chromium shows the page (tests/outside/page). Installs Chromium if there is none; what drives it is fetched by `make outside`.
+browser:
+	@WITH_BROWSER=1 deploy/setup.sh
+	@[ -f $(NODE)/fetched.json ] || $(MAKE) outside
 	rm -rf $(NODE)/page && cp -r tests/outside/page $(NODE)/page
 	cd $(NODE)/page && env -u HTTP_PROXY -u HTTPS_PROXY -u http_proxy -u https_proxy \
 	  PAGE_WORKER="$(CARGO) test --quiet --test promises -- --ignored --exact one_process::page::open_for_a_browser" \

@@ -218,7 +218,8 @@ fn many_plans_end_with_their_sum() {
     let plan = || program(&["plan", file.to_str().unwrap(), "--simulate"]);
     let (code, out, err) = ended(plan());
     assert!(code == 1 && out.contains("call 1"), "{out}");
-    assert_eq!(err, "2 jobs: 1 would grant (1 call), 1 refused: attached\n");
+    let found = "  1 job: attached by tr-attach-nls9fzkfat89340001 (Attached)\n";
+    assert_eq!(err, format!("2 jobs: 1 would grant (1 call), 1 refused: attached\n{found}"));
     let (_, shown) = OnTerminal::start(plan(), 80).end();
     assert!(shown.contains("\u{1b}[2K1 of 2 planned"), "progress: {shown:?}");
 }
