@@ -160,8 +160,8 @@ impl Source {
         }
     }
 
-    /// What a stream says when nothing happens. That of the feed has a number, so that a reader who wants few of its events need not
-    /// begin far behind.
+    /// What a stream says when nothing happens. The feed says its number then, because a reader may want few of its events: without
+    /// it, that reader would begin far behind when it connects again.
     fn silence(&self, after: i64) -> Bytes {
         match self {
             Self::Of(_) => Bytes::from_static(b":\n\n"),

@@ -78,7 +78,7 @@ impl Accounts {
         let gone = |uid: &AccountUid| credentials.iter().all(|new| new.uid != *uid);
         // Whose credential a new one is, is asked before a job needs it.
         for (uid, _) in changes.iter().filter(|(_, change)| *change == CredentialChange::Added) {
-            accounts.get(uid).into_iter().for_each(|account| account.watch.replaced());
+            accounts.get(uid).into_iter().for_each(|account| account.watch.ask_soon());
         }
         let removed: Vec<AccountUid> = accounts.keys().filter(|uid| gone(uid)).cloned().collect();
         for uid in removed {
@@ -126,13 +126,13 @@ impl Accounts {
             let watch = present.map(|present| present.watch.clone());
             let new = || AccountWatch::new(uid.clone(), self.news.clone(), self.shared.clock.clone());
             let watch = watch.unwrap_or_else(new);
+            if change == CredentialChange::Replaced {
+                watch.replaced();
+            }
             let client = AccountClient::new(uid.clone(), sources.of(credential), self.shared.clone());
             let client = Arc::new(client.watched(watch.clone()));
             let (cbn, smartag) = (Cbn::new(client.clone()), Smartag::new(client.clone()));
             let products = Products { cbn, smartag, vpc: Vpc::new(client.clone()), client };
-            if change == CredentialChange::Replaced {
-                watch.replaced();
-            }
             let account = Account { products, watch, kind: credential.kind(), digest };
             accounts.insert(uid.clone(), account);
             changes.push((uid.clone(), change));

@@ -217,16 +217,18 @@ pub(super) struct AccountClient {
     shared: Arc<Client>,
     /// `None` for a client that only assumes roles: that is told of the accounts of the roles.
     watch: Option<Arc<AccountWatch>>,
+    /// The number of its credential in the watch.
+    credential: u64,
 }
 
 impl AccountClient {
     pub fn new(account: AccountUid, source: Arc<dyn CredentialSource>, shared: Arc<Client>) -> Self {
-        Self { account, source, identity: Identity::default(), shared, watch: None }
+        Self { account, source, identity: Identity::default(), shared, watch: None, credential: 0 }
     }
 
-    /// The same, under watch.
+    /// The same, under watch, with the credential that is configured now.
     pub fn watched(self, watch: Arc<AccountWatch>) -> Self {
-        Self { watch: Some(watch), ..self }
+        Self { credential: watch.credential(), watch: Some(watch), ..self }
     }
 
     /// The account whose budget the calls use, and whose keys are expected.
@@ -258,7 +260,7 @@ impl AccountClient {
     async fn make(&self, request: &RpcRequest, permit: Option<&WritePermit>) -> Result<Reply, CloudError> {
         self.gate()?;
         self.shared.pass(&self.account, request.operation).await?;
-        // It may have been refused while this call waited.
+        // It may have been refused or replaced while this call waited.
         self.gate()?;
         let keys = match request.operation.product() {
             Product::Sts => self.keys(request.operation).await?,
@@ -267,15 +269,15 @@ impl AccountClient {
         self.call_with(&keys, request, permit).await
     }
 
-    /// Keeps a call back while the cloud refuses the credential.
+    /// Keeps a call back while the cloud refuses the credential, and for good once another one takes its place.
     pub(super) fn gate(&self) -> Result<(), CloudError> {
-        self.watch.as_ref().map_or(Ok(()), |watch| watch.gate())
+        self.watch.as_ref().map_or(Ok(()), |watch| watch.gate_of(self.credential))
     }
 
     /// Tells the watch how a call ended that began at the uptime `began`.
     pub(super) fn hear(&self, heard: &Heard<'_>, began: Duration) {
         if let Some(watch) = &self.watch {
-            watch.hear(heard, began);
+            watch.hear(self.credential, heard, began);
         }
     }
 

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 use std::mem::take;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -35,11 +37,13 @@ pub(super) struct AccountWatch {
     state: Mutex<AccountStanding>,
     news: Arc<AccountNews>,
     clock: Arc<dyn Clock>,
+    /// Counts the credentials that were configured, one after the other.
+    credential: AtomicU64,
 }
 
 impl AccountWatch {
     pub fn new(account: AccountUid, news: Arc<AccountNews>, clock: Arc<dyn Clock>) -> Arc<Self> {
-        Arc::new(Self { account, state: Mutex::default(), news, clock })
+        Arc::new(Self { account, state: Mutex::default(), news, clock, credential: AtomicU64::new(0) })
     }
 
     /// What is known of the credential.
@@ -47,8 +51,19 @@ impl AccountWatch {
         locked(&self.state).clone()
     }
 
-    /// Another credential is configured.
+    /// The number of the credential that is configured now.
+    pub fn credential(&self) -> u64 {
+        self.credential.load(SeqCst)
+    }
+
+    /// Another credential takes the place of this one, which is not used and says nothing any more.
     pub fn replaced(&self) {
+        self.credential.fetch_add(1, SeqCst);
+        self.ask_soon();
+    }
+
+    /// Whose the credential is, is asked at once.
+    pub fn ask_soon(&self) {
         locked(&self.state).replaced(self.clock.uptime());
         self.news.notify.notify_one();
     }
@@ -56,6 +71,17 @@ impl AccountWatch {
     /// The question whose credential it is goes out.
     pub fn asks(&self) {
         locked(&self.state).asks(self.clock.uptime());
+    }
+
+    /// Keeps a call back that would use a credential which was replaced while the call waited.
+    pub fn gate_of(&self, credential: u64) -> Result<(), CloudError> {
+        if credential != self.credential() {
+            let account = &self.account;
+            let why =
+                format!("the credential of account {account} was replaced meanwhile; the next try uses the new one");
+            return Err(CloudError::new(None, Failure::NotSent { why }));
+        }
+        self.gate()
     }
 
     /// Keeps a call back while the credential is refused. The delay is the time until the account is asked again.
@@ -67,8 +93,11 @@ impl AccountWatch {
         Err(CloudError { retry_after: Some(again), ..CloudError::new(None, failure) })
     }
 
-    /// Hears how a call ended that began at the uptime `began`.
-    pub fn hear(&self, heard: &Heard<'_>, began: Duration) {
+    /// Hears how a call with this credential ended that began at the uptime `began`.
+    pub fn hear(&self, credential: u64, heard: &Heard<'_>, began: Duration) {
+        if credential != self.credential() {
+            return;
+        }
         let now = Moment { at: self.clock.now(), uptime: self.clock.uptime() };
         let (turned, due, standing) = {
             let mut state = locked(&self.state);

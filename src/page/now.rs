@@ -114,7 +114,7 @@ pub(super) fn capital(word: &str) -> String {
 /// The width of the bar, in its own units.
 const BAR: u64 = 600;
 
-/// The billing hour as a bar: how much of it has passed, and what takes effect at its end.
+/// The billing hour as a bar: how much of it has passed, and how many jobs wait for an hour.
 fn hour(status: &Status, asked: &Asked) -> Markup {
     let length = status.hour_seconds.max(1);
     let left = until(status.now, status.next_hour).as_secs().min(length);
@@ -136,7 +136,7 @@ fn hour(status: &Status, asked: &Asked) -> Markup {
             }
             ol.marks aria-hidden="true" { @for quarter in 0..5 { li { (mark(quarter)) } } }
             figcaption {
-                strong { (waiting) } " take effect at " (time(status.next_hour, &asked.moments()))
+                strong { (waiting) } " wait for a new payer to be in force. The next hour begins at " (time(status.next_hour, &asked.moments()))
                 ", in " (spoken(std::time::Duration::from_secs(left))) ". "
                 @if open > 0 { strong { (open) } " more are on their way; those whose last write is made after the hour wait for the next one." }
             }

@@ -180,7 +180,7 @@ async fn the_jobs_for_the_browser_are_in_the_states_that_it_looks_for() {
     let (router, _stop) = served(&plant);
     let cookie = entered(&router).await;
     let now = seen(&router, &cookie, "/").await;
-    for part in ["half-done", "needs-approval", "take effect at"] {
+    for part in ["half-done", "needs-approval", "The next hour begins at"] {
         assert!(now.contains(part), "{part} is not in {now}");
     }
     assert!(seen(&router, &cookie, "/jobs?half-done=true").await.contains("NET-4312"));

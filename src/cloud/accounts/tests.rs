@@ -71,6 +71,26 @@ async fn other_credentials_are_told_from_those_in_use() {
     assert_eq!(known, [(uid(RESOURCE_ACCOUNT), Standing::Ok), (uid("1999999999999999"), Standing::Ok)]);
 }
 
+/// A job got its writer, waited for its turn, and meanwhile the key was rotated: what the old one would be refused with says
+/// nothing of the new one.
+#[tokio::test]
+async fn a_call_with_a_credential_that_was_replaced_is_not_sent_and_does_not_refuse_the_new_one() {
+    let no = json!({"RequestId": "R", "Code": "SignatureDoesNotMatch", "Message": "no"});
+    let cloud = Scripted::new().json(400, no).json(200, json!({"RequestId": "R"}));
+    let accounts = testing::accounts(&cloud, Unobserved);
+    let account = uid(RESOURCE_ACCOUNT);
+    let old = accounts.resource_writer(&account, permit()).await.unwrap();
+    let secret = StaticKeys::new(format!("key-of-{RESOURCE_ACCOUNT}"), "0ther".into(), None);
+    let new = [AccountCredentials::new(account.clone(), secret), testing::credentials(TR_ACCOUNT)];
+    assert_eq!(accounts.reconfigure(&new), [(account.clone(), CredentialChange::Replaced)]);
+    let error = old.revoke(&instance(InstanceType::VPC), &cen()).await.unwrap_err();
+    assert!(why(error).contains("was replaced meanwhile") && cloud.actions().is_empty(), "{:?}", cloud.actions());
+    accounts.ask_accounts(false).await;
+    let known = accounts.accounts().into_iter().find(|known| known.uid == account).unwrap();
+    assert_eq!(known.standing, Standing::Ok);
+    accounts.resource_writer(&account, permit()).await.unwrap();
+}
+
 #[tokio::test]
 async fn of_an_account_no_more_of_its_key_is_told_than_the_end() {
     let known = testing::accounts(&Scripted::new(), Unobserved).accounts();
