@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use tower::ServiceExt;
 
 use crate::support::plant::{
-    ATTACHED, CEN, HELD, NOT_GRANTED, Plant, RESOURCE, effect, grant, payer_change, revoke, with,
+    ATTACHED, CEN, HELD, NOT_GRANTED, Plant, RESOURCE, ROUTER, effect, grant, payer_change, revoke, with,
 };
 
 /// The secret of each token is its name with this before it.
@@ -113,7 +113,7 @@ async fn a_hundred_thousand_jobs_are_listed_in_a_moment() {
     assert!(p95 < Duration::from_millis(50) && bytes < 150_000, "{p95:?}, {bytes} bytes");
 }
 
-/// More networks than the example world has: granted, and attached nowhere.
+/// More networks than the example world has, all granted; the first five are attached.
 fn world(networks: usize) -> String {
     let one = |n: usize| {
         let id = network(n);
@@ -122,7 +122,12 @@ fn world(networks: usize) -> String {
              [[grants]]\ncen = {CEN:?}\ninstance = {id:?}\norder_type = \"PayByCenOwner\"\n"
         )
     };
-    let networks: String = (0..networks).map(one).collect();
+    // A payer change waits for the hour where it is attached.
+    let attached = |n: usize| {
+        let id = network(n);
+        format!("\n[[attachments]]\nid = \"tr-attach-browsed{n:07}\"\ntransit_router = {ROUTER:?}\ninstance = {id:?}\n")
+    };
+    let networks: String = (0..networks).map(one).chain((0..5).map(attached)).collect();
     format!("{}{networks}", include_str!("../../examples/world.toml"))
 }
 
@@ -174,7 +179,6 @@ async fn recorded() -> Plant {
 }
 
 #[tokio::test]
-#[ignore = "make browser"]
 async fn the_jobs_for_the_browser_are_in_the_states_that_it_looks_for() {
     let plant = recorded().await;
     let (router, _stop) = served(&plant);
