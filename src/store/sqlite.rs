@@ -120,6 +120,7 @@ impl Sqlite {
     pub fn in_memory() -> Result<Self, StoreError> {
         let mut conn = Connection::open_in_memory()?;
         conn.pragma_update(None, "foreign_keys", true)?;
+        open::tune(&conn)?;
         open::migrate(&mut conn)?;
         Ok(Self { readers: None, writer: writer::Writer::start(conn, None)?, held: None, unreadable: Arc::default() })
     }

@@ -108,6 +108,49 @@ fn no_seed_breaks_a_promise() {
     all(0..40, 1);
 }
 
+/// `make planted` changes the program so that one does.
+#[test]
+#[ignore = "`make planted` runs it"]
+fn the_first_seed_that_breaks_a_promise() {
+    let seeds = range(&std::env::var("CROSSGRANT_SEEDS").expect("CROSSGRANT_SEEDS=A..B says which"));
+    for seed in seeds.clone() {
+        if let Err((faults, _)) = play(&Scenario::of(seed)) {
+            println!("seed {seed} of {seeds:?}: {}", faults.lines().next().unwrap_or_default());
+            return;
+        }
+    }
+    panic!("none of the seeds {seeds:?} breaks a promise");
+}
+
+/// Each of them can still be planted.
+#[test]
+fn every_bug_that_is_planted_has_its_place() {
+    #[derive(serde::Deserialize)]
+    struct Bugs {
+        bug: Vec<Bug>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Bug {
+        name: String,
+        edit: Vec<Edit>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Edit {
+        file: String,
+        find: String,
+        plant: String,
+    }
+    let bugs: Bugs = toml::from_str(include_str!("../planted/bugs.toml")).unwrap();
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    for Bug { name, edit } in &bugs.bug {
+        for Edit { file, find, plant } in edit {
+            let text = std::fs::read_to_string(root.join(file)).unwrap();
+            assert_eq!(text.matches(find).count(), 1, "{name}: {find:?} in {file}");
+            assert_ne!(find, plant, "{name}");
+        }
+    }
+}
+
 #[test]
 #[ignore = "`make sim SEEDS=A..B` runs it"]
 fn other_seeds() {

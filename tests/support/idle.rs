@@ -17,6 +17,7 @@ use crossgrant::engine::ports::mail::Lane;
 use crossgrant::engine::ports::store::*;
 use crossgrant::engine::record::Record;
 use jiff::Timestamp;
+use tokio::sync::watch;
 
 /// More turns than any chain of tasks waking each other is long.
 const TURNS: usize = 24;
@@ -29,10 +30,14 @@ pub struct Counted {
     begun: AtomicUsize,
     /// Whether nothing can be settled.
     unsettling: AtomicBool,
+    /// Whether nothing can be written.
+    full: AtomicBool,
     /// Whether an operation is over before anything else goes on, so that the same always happens in the same order.
     atomic: bool,
     /// How many operations may have changed something.
     changes: AtomicUsize,
+    /// Before this is open nothing is begun.
+    gate: Option<watch::Receiver<bool>>,
 }
 
 /// The operations that only read, or give a lease.
@@ -73,6 +78,9 @@ const READS: [&str; 34] = [
     "feed_end",
 ];
 
+/// Those of them that write all the same.
+const GIVE: [&str; 4] = ["claim_in_turn", "release_group", "put_definition", "probe"];
+
 struct Running<'a>(&'a AtomicUsize);
 
 impl Drop for Running<'_> {
@@ -88,8 +96,24 @@ impl Counted {
             running: AtomicUsize::new(0),
             begun: AtomicUsize::new(0),
             unsettling: AtomicBool::new(false),
+            full: AtomicBool::new(false),
             atomic: false,
             changes: AtomicUsize::new(0),
+            gate: None,
+        })
+    }
+
+    /// The same store, as a process has it that stands still whenever the gate is shut.
+    pub fn behind(self: &Arc<Self>, gate: watch::Receiver<bool>) -> Arc<Self> {
+        Arc::new(Self {
+            store: self.clone(),
+            running: AtomicUsize::new(0),
+            begun: AtomicUsize::new(0),
+            unsettling: AtomicBool::new(false),
+            full: AtomicBool::new(false),
+            atomic: false,
+            changes: AtomicUsize::new(0),
+            gate: Some(gate),
         })
     }
 
@@ -108,6 +132,16 @@ impl Counted {
     /// From now on published messages can be settled, or cannot.
     pub fn settles(&self, can: bool) {
         self.unsettling.store(!can, SeqCst);
+    }
+
+    /// From now on nothing can be written, or it can again.
+    pub fn fills(&self, full: bool) {
+        self.full.store(full, SeqCst);
+    }
+
+    /// Whether nothing can be written.
+    pub fn is_full(&self) -> bool {
+        self.full.load(SeqCst)
     }
 
     fn runs(&self) -> Running<'_> {
@@ -147,6 +181,11 @@ impl Counted {
     }
 }
 
+/// Returns once a gate is open, or is gone.
+pub async fn open(gate: &watch::Receiver<bool>) {
+    let _ = gate.clone().wait_for(|open| *open).await;
+}
+
 /// Runs an operation to its end on this thread.
 fn at_once<T>(operation: impl Future<Output = T>) -> T {
     struct Parked(Thread);
@@ -171,8 +210,13 @@ macro_rules! counted {
         #[async_trait]
         impl Store for Counted {
             $(async fn $name(&self, $($argument: $type),*) -> Result<$answer, StoreError> {
+                if let Some(gate) = &self.gate {
+                    open(gate).await;
+                }
                 let _running = self.runs();
-                if stringify!($name).starts_with("settle") && self.unsettling.load(SeqCst) {
+                let name = stringify!($name);
+                let writes = !READS.contains(&name) || GIVE.contains(&name);
+                if name.starts_with("settle") && self.unsettling.load(SeqCst) || writes && self.is_full() {
                     return Err(StoreError::Unavailable("disk full".into()));
                 }
                 let operation = self.store.$name($($argument),*);

@@ -36,6 +36,9 @@ const CACHE_KIB: i64 = 8 << 10;
 /// The size in bytes to which the write-ahead log is cut back after a burst.
 const LOG_BYTES: i64 = 64 << 20;
 
+/// How many statements a connection keeps ready: all that there are, a few kB each. Reading one anew costs more than running it.
+const STATEMENTS: usize = 128;
+
 /// A connection that writes. It does not create the file: one that has vanished under a running worker must not come back
 /// empty.
 pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
@@ -67,10 +70,10 @@ pub(super) fn connect_to_read(path: &Path) -> Result<Connection, StoreError> {
 
 /// With QPSG a statement is planned once; by default SQLite plans again whenever a parameter changes that the plan depends
 /// on. What a statement may have to undo is kept in memory, not in a file.
-fn tune(conn: &Connection) -> Result<(), StoreError> {
+pub(super) fn tune(conn: &Connection) -> Result<(), StoreError> {
     conn.pragma_update(None, "temp_store", "MEMORY")?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-    conn.set_prepared_statement_cache_capacity(64);
+    conn.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(())
 }
 

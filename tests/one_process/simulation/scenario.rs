@@ -52,6 +52,14 @@ pub enum Step {
     Refuse { account: &'static str, refused: bool },
     /// What was published can be marked in the store, or cannot.
     Settles(bool),
+    /// The disk of the store is full, or has room again.
+    Full(bool),
+    /// The clock of a worker's machine is set, in seconds.
+    Clock { worker: usize, by: i64 },
+    /// What ended long ago is forgotten.
+    Forget,
+    /// A worker stands still, as under SIGSTOP, for so many milliseconds.
+    Freeze { worker: usize, ms: u64 },
 }
 
 /// A run: how many workers, how the cloud behaves, and what happens.
@@ -68,7 +76,7 @@ impl Scenario {
     pub fn of(seed: u64) -> Self {
         let mut dice = Dice::new(seed, 1);
         let networks: Vec<Network> = (0..1 + dice.roll(3)).map(|_| dice.one_of(&world::NETWORKS)).collect();
-        let mut made = Made { dice, networks, messages: 0 };
+        let mut made = Made { dice, networks, messages: 0, emptied: false };
         let (workers, switches) = (made.dice.one_of(&[1, 1, 2]), made.switches());
         let steps = (0..STEPS).map(|_| made.step()).collect();
         Self { seed, workers, switches, steps }
@@ -85,6 +93,8 @@ struct Made {
     /// What the jobs of the run are about: few, so that they meet.
     networks: Vec<Network>,
     messages: u64,
+    /// Whether a list of attachments is empty once: one empty list is never believed, and two may be true.
+    emptied: bool,
 }
 
 const READS: [&str; 5] = [
@@ -94,6 +104,8 @@ const READS: [&str; 5] = [
     "ListTransitRouterVpcAttachments",
     "DescribeCenAttachedChildInstances",
 ];
+const ATTACHMENTS: [&str; 3] =
+    ["ListTransitRouters", "ListTransitRouterVpcAttachments", "DescribeCenAttachedChildInstances"];
 const WRITES: [&str; 5] = [
     "GrantInstanceToTransitRouter",
     "RevokeInstanceFromTransitRouter",
@@ -104,6 +116,8 @@ const WRITES: [&str; 5] = [
 const POINTS: [CrashPoint; 4] =
     [CrashPoint::BeforeWrite, CrashPoint::BeforeSend, CrashPoint::AfterWrite, CrashPoint::AfterCommit];
 const WAITS: [u64; 11] = [1, 20, 90, 300, 1_000, 7_000, 31_000, 60_000, 300_000, 900_000, 2_400_000];
+const CLOCK_STEPS: [i64; 8] = [1, 40, 600, 3_600, -1, -40, -600, -3_600];
+const FREEZES: [u64; 5] = [500, 10_000, 40_000, 200_000, 4_000_000];
 const PAYERS: [&str; 2] = ["PayByCenOwner", "PayByResourceOwner"];
 
 impl Made {
@@ -127,7 +141,7 @@ impl Made {
 
     fn step(&mut self) -> Step {
         let dice = &mut self.dice;
-        match dice.roll(40) {
+        match dice.roll(46) {
             0..=14 => Step::Wait(dice.one_of(&WAITS)),
             15..=21 => self.send(),
             22 if self.messages > 0 => Step::SendAgain { message: self.a_message() },
@@ -146,6 +160,10 @@ impl Made {
             37 => Step::Pause { account: dice.one_of(&world::ACCOUNTS), paused: dice.roll(3) == 0 },
             38 => Step::Refuse { account: dice.one_of(&world::ACCOUNTS), refused: dice.roll(3) == 0 },
             39 => Step::Settles(dice.roll(2) == 0),
+            40 => Step::Full(dice.roll(2) == 0),
+            41 => Step::Clock { worker: self.a_worker(), by: self.dice.one_of(&CLOCK_STEPS) },
+            42 => Step::Forget,
+            43..=44 => Step::Freeze { worker: self.a_worker(), ms: self.dice.one_of(&FREEZES) },
             _ => Step::Wait(dice.one_of(&WAITS)),
         }
     }
@@ -202,7 +220,16 @@ impl Made {
             let kind = dice.one_of(&kinds);
             // Two witnesses that show the same past agree, and one stale list of attachments is believed: one witness lies.
             let lies = matches!(kind, FaultKind::Stale | FaultKind::EmptyList);
-            (if lies { READS[0] } else { dice.one_of(&READS) }, kind)
+            let operation = match kind {
+                FaultKind::EmptyList if !self.emptied => {
+                    self.emptied = true;
+                    let fault = InjectedFault::new(dice.one_of(&ATTACHMENTS), FaultKind::EmptyList);
+                    return Step::Fault(fault.after(u32::try_from(dice.roll(3)).unwrap()));
+                }
+                _ if lies => READS[0],
+                _ => dice.one_of(&READS),
+            };
+            (operation, kind)
         };
         let (after, times) = (u32::try_from(dice.roll(3)).unwrap(), 1 + u32::try_from(dice.roll(3)).unwrap());
         Step::Fault(InjectedFault::new(operation, kind).after(after).times(times))

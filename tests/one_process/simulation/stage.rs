@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use crossgrant::actions;
-use crossgrant::clock::{Clock, ManualClock, later};
+use crossgrant::clock::{Clock, ManualClock, SteadyClock, earlier, later};
 use crossgrant::cloud::{
     AccountCredentials, Accounts, ClientParts, RouterTransport, StaticKeys, Transport, TransportError,
 };
@@ -17,13 +17,13 @@ use crossgrant::engine::decide::command::Command;
 use crossgrant::engine::loops::intake::Inbox;
 use crossgrant::engine::loops::shared::{Engine, EngineParts};
 use crossgrant::engine::loops::worker::{self, Capacity};
-use crossgrant::engine::loops::{accounts, batches, outbox};
+use crossgrant::engine::loops::{accounts, batches, outbox, retention};
 use crossgrant::engine::policy::Policy;
 use crossgrant::engine::ports::mail::{Incoming, Lane, Publisher};
 use crossgrant::engine::ports::observe::NoObserver;
 use crossgrant::engine::ports::store::{Filter, Store};
 use crossgrant::engine::record::{Record, State};
-use crossgrant::simulator::{OutsideChange, Simulator, World};
+use crossgrant::simulator::{OutsideChange, Simulator};
 use crossgrant::store::Sqlite;
 use crossgrant::sweep;
 use jiff::Timestamp;
@@ -36,13 +36,18 @@ use super::scenario::{Scenario, Step, Weather};
 use super::world;
 use crate::support::crash_script::Script;
 use crate::support::dice::Dice;
-use crate::support::idle::Counted;
+use crate::support::idle::{Counted, open};
 use crate::support::plant::{announcer, usual};
+use crate::support::stepping::Machine;
 
 /// A little before an hour, so that many runs see one.
 const BEGINNING: &str = "2026-11-21T10:40:00Z";
 /// Jobs that a worker has in work.
 const CAPACITY: Capacity = Capacity { jobs: 4, drain: Duration::ZERO };
+/// How long what has ended is kept. A run has some hours.
+const KEEP: Duration = Duration::from_secs(2 * 3_600);
+/// Until a worker that cannot start is started again.
+const RESTART: Duration = Duration::from_secs(10);
 /// How long everything is well again before it is judged: longer than anything is given up.
 const AFTERWARDS: Duration = Duration::from_secs(2 * 86_400);
 
@@ -57,6 +62,10 @@ pub struct Stage {
     trace: Arc<Mutex<Vec<String>>>,
     /// Changes that somebody else has made.
     pub outside: Vec<(Timestamp, OutsideChange)>,
+    /// Jobs that were forgotten, with their events.
+    pub forgotten: Vec<(Record, Vec<String>)>,
+    /// What was wrong while the run was played.
+    pub faults: Vec<String>,
     workers: Vec<Worker>,
     dice: Dice,
     /// How many uids were made.
@@ -66,9 +75,15 @@ pub struct Stage {
 }
 
 struct Worker {
+    /// Whose clock can be set.
+    machine: Arc<Machine>,
     running: Option<Running>,
     /// When it is started again.
     back_at: Option<Timestamp>,
+    /// Shut while it stands still.
+    gate: watch::Sender<bool>,
+    /// When it goes on.
+    thaws_at: Option<Timestamp>,
 }
 
 struct Running {
@@ -82,6 +97,7 @@ struct Running {
 /// The way to the cloud and back, which takes a while.
 struct Road {
     cloud: RouterTransport,
+    gate: watch::Receiver<bool>,
     clock: Arc<ManualClock>,
     dice: Mutex<Dice>,
 }
@@ -91,9 +107,11 @@ impl Transport for Road {
     async fn send(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, TransportError> {
         let spans =
             [(); 2].map(|()| self.dice.lock().unwrap().span(&(Duration::from_millis(1)..Duration::from_millis(80))));
+        open(&self.gate).await;
         self.clock.sleep(spans[0]).await;
         let answer = self.cloud.send(request).await;
         self.clock.sleep(spans[1]).await;
+        open(&self.gate).await;
         answer
     }
 }
@@ -101,11 +119,17 @@ impl Transport for Road {
 impl Stage {
     pub async fn new(scenario: &Scenario, trace: Arc<Mutex<Vec<String>>>) -> Self {
         let clock = Arc::new(ManualClock::new(BEGINNING.parse().unwrap()));
-        let world = World::from_toml(include_str!("../../../examples/world.toml")).unwrap();
-        let cloud = Simulator::new(world, Hour::REAL, clock.clone());
+        let cloud = Simulator::new(world::world(), Hour::REAL, clock.clone());
         cloud.patch_switches(scenario.switches.clone()).unwrap();
         let store = Counted::atomic(Sqlite::in_memory().unwrap());
-        let workers = (0..scenario.workers).map(|_| Worker { running: None, back_at: None }).collect();
+        let worker = |_| Worker {
+            machine: Machine::new(&clock, jiff::SignedDuration::ZERO),
+            running: None,
+            back_at: None,
+            gate: watch::Sender::new(true),
+            thaws_at: None,
+        };
+        let workers = (0..scenario.workers).map(worker).collect();
         let mut stage = Self {
             broker: Broker::new(clock.clone()),
             clock,
@@ -114,6 +138,8 @@ impl Stage {
             sent: Vec::new(),
             trace,
             outside: Vec::new(),
+            forgotten: Vec::new(),
+            faults: Vec::new(),
             workers,
             dice: Dice::new(scenario.seed, 2),
             uids: Arc::default(),
@@ -153,7 +179,10 @@ impl Stage {
                 self.sent.push((user, job.clone()));
                 self.send(self.sent.len() - 1);
             }
-            Step::SendAgain { message } if *message < self.sent.len() => self.send(*message),
+            // One that was forgotten would be a new job.
+            Step::SendAgain { message } if *message < self.sent.len() && !self.is_forgotten(*message) => {
+                self.send(*message)
+            }
             Step::Fault(fault) => self.cloud.inject(fault.clone()),
             Step::Cut { worker, point, nth } => {
                 let worker = *worker % self.workers.len();
@@ -175,6 +204,21 @@ impl Stage {
             Step::Pause { account, paused } => self.pause(account, *paused).await,
             Step::Refuse { account, refused } => self.refuse(account, *refused),
             Step::Settles(can) => self.store.settles(*can),
+            Step::Full(full) => self.store.fills(*full),
+            Step::Clock { worker, by } => {
+                let worker = *worker % self.workers.len();
+                self.workers[worker].machine.step(jiff::SignedDuration::from_secs(*by));
+            }
+            Step::Forget => self.forget().await,
+            Step::Freeze { worker, ms } => {
+                let until = later(self.clock.now(), Duration::from_millis(*ms));
+                let worker = *worker % self.workers.len();
+                let worker = &mut self.workers[worker];
+                if worker.running.is_some() {
+                    worker.gate.send_replace(false);
+                    worker.thaws_at = Some(until);
+                }
+            }
             Step::SendAgain { .. } | Step::Command { .. } => {}
         }
         self.settle().await;
@@ -191,9 +235,38 @@ impl Stage {
         });
     }
 
-    /// The engine of some worker that runs.
+    fn is_forgotten(&self, message: usize) -> bool {
+        let (user, job) = &self.sent[message];
+        let is = |record: &Record| record.requester.as_str() == *user && job["id"] == record.job.id.as_str();
+        self.forgotten.iter().any(|(record, _)| is(record))
+    }
+
+    /// Forgets what ended long ago, which must have ended long ago.
+    async fn forget(&mut self) {
+        let Some(engine) = self.engine().filter(|engine| engine.clock.is_told()) else { return };
+        let mut before = Vec::new();
+        for record in self.jobs().await {
+            let events = self.store.events(record.uid).await.unwrap();
+            before.push((record, events));
+        }
+        if retention::forget_once(&engine, KEEP).await.is_err() {
+            return;
+        }
+        let kept: Vec<JobUid> = self.jobs().await.iter().map(|record| record.uid).collect();
+        let oldest = earlier(self.clock.now(), KEEP - Duration::from_secs(60));
+        for (record, events) in before.into_iter().filter(|(record, _)| !kept.contains(&record.uid)) {
+            if record.phase.finished_at().is_none_or(|at| at > oldest) {
+                let (id, state) = (&record.job.id, record.state().as_str());
+                self.faults.push(format!("{id}, {state}, was forgotten at {}", self.clock.now()));
+            }
+            self.forgotten.push((record, events));
+        }
+    }
+
+    /// The engine of some worker that runs, and does not stand still.
     fn engine(&self) -> Option<Arc<Engine>> {
-        self.workers.iter().find_map(|worker| worker.running.as_ref()).map(|running| running.engine.clone())
+        let goes = self.workers.iter().filter(|worker| worker.thaws_at.is_none());
+        goes.filter_map(|worker| worker.running.as_ref()).map(|running| running.engine.clone()).next()
     }
 
     async fn command(&mut self, user: &str, job: &Value, command: Command) {
@@ -228,10 +301,12 @@ impl Stage {
         self.cloud.clear_faults();
         self.broker.becomes(Weather::Good);
         self.store.settles(true);
+        self.store.fills(false);
         for account in world::ACCOUNTS {
             self.refuse(account, false);
         }
         for worker in 0..self.workers.len() {
+            self.thaw(worker);
             match &self.workers[worker].running {
                 Some(running) => {
                     running.script.cut_at(crossgrant::engine::ports::crash_points::CrashPoint::AfterCommit, usize::MAX)
@@ -262,7 +337,7 @@ impl Stage {
         !parked.is_empty()
     }
 
-    /// Every job, in the order of acceptance.
+    /// Every job that is in the store, in the order of acceptance.
     pub async fn jobs(&self) -> Vec<Record> {
         let mut jobs = self.store.list(&Filter { limit: 1_000, ..Filter::default() }).await.unwrap();
         jobs.reverse();
@@ -270,6 +345,11 @@ impl Stage {
     }
 
     async fn start(&mut self, worker: usize) {
+        if self.store.is_full() {
+            self.workers[worker].back_at = Some(later(self.clock.now(), RESTART));
+            return;
+        }
+        let clock: Arc<dyn Clock> = Arc::new(SteadyClock::new(self.workers[worker].machine.clone()));
         let script = Arc::new(Script::default());
         let key = |uid: &str, name: &str| {
             let keys = StaticKeys::new(format!("{name}-key"), format!("{name}-secret").into(), None);
@@ -277,13 +357,14 @@ impl Stage {
         };
         let cloud = RouterTransport::new(self.cloud.router());
         let dice = Mutex::new(Dice::new(self.dice.roll(u64::MAX), 3));
-        let road = Arc::new(Road { cloud, clock: self.clock.clone(), dice });
-        let parts = ClientParts::new(self.clock.clone(), road, &usual().classes);
+        let gate = self.workers[worker].gate.subscribe();
+        let road = Arc::new(Road { cloud, gate: gate.clone(), clock: self.clock.clone(), dice });
+        let parts = ClientParts::new(clock.clone(), road, &usual().classes);
         let accounts = Accounts::new(parts, vec![key(world::RESOURCE, "resource"), key(world::CEN_OWNER, "cen")]);
         let parts = EngineParts {
-            store: self.store.clone(),
+            store: self.store.behind(gate),
             cloud: Arc::new(accounts),
-            clock: self.clock.clone(),
+            clock,
             catalog: usual(),
             registry: Arc::new(actions::registry()),
             policy: Policy::everybody().into(),
@@ -307,7 +388,9 @@ impl Stage {
         tasks.push(tokio::spawn(async move {
             worker::work(working, CAPACITY, stopped).await;
         }));
-        self.workers[worker] = Worker { running: Some(Running { engine, script, tasks, _stop: stop }), back_at: None };
+        let running = Running { engine, script, tasks, _stop: stop };
+        let worker_of = &mut self.workers[worker];
+        (worker_of.running, worker_of.back_at) = (Some(running), None);
         self.note(&format!("worker {worker} starts"));
     }
 
@@ -322,7 +405,13 @@ impl Stage {
         }
     }
 
+    fn thaw(&mut self, worker: usize) {
+        self.workers[worker].thaws_at = None;
+        self.workers[worker].gate.send_replace(true);
+    }
+
     async fn kill(&mut self, worker: usize) {
+        self.thaw(worker);
         let Some(Running { tasks, .. }) = self.workers[worker].running.take() else { return };
         for task in &tasks {
             task.abort();
@@ -373,7 +462,12 @@ impl Stage {
                 self.start(worker).await;
                 continue;
             }
-            let back = self.workers.iter().filter_map(|worker| worker.back_at);
+            let thaws = |worker: &Worker| worker.thaws_at.is_some_and(|at| at <= now);
+            if let Some(worker) = self.workers.iter().position(thaws) {
+                self.thaw(worker);
+                continue;
+            }
+            let back = self.workers.iter().flat_map(|worker| [worker.back_at, worker.thaws_at]).flatten();
             let next = self.clock.next_wake().into_iter().chain(back).min();
             match next.filter(|next| *next <= end) {
                 Some(next) => {

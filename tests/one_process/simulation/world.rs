@@ -1,11 +1,23 @@
 //! What the jobs of a run are about: the example's networks.
 
+use crossgrant::simulator::World;
 use serde_json::{Value, json};
 
 pub use crate::support::plant::{CEN, CEN_OWNER, RESOURCE};
 
 /// Both accounts of every job.
 pub const ACCOUNTS: [&str; 2] = [RESOURCE, CEN_OWNER];
+
+/// The world of the example, but one network is attached to a second transit router.
+pub fn world() -> World {
+    let second = r#"    { id = "tr-bp1su1ytdxtataupl0003", region = "cn-shanghai", type = "Enterprise" },"#;
+    let attachment = "tr-attach-nls9fzkfat89340005\"\ntransit_router = \"";
+    let text = include_str!("../../../examples/world.toml");
+    let text = text.replacen(attachment, &format!("{attachment}tr-bp1su1ytdxtataupl0003\"\n# \""), 1);
+    let last = "type = \"Basic\" },\n";
+    assert!(text.contains("0003\"\n#") && text.contains(last));
+    World::from_toml(&text.replacen(last, &format!("{last}{second}\n"), 1)).unwrap()
+}
 
 /// A network of the example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
