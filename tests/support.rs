@@ -26,6 +26,7 @@ pub mod schemas;
 pub mod site;
 pub mod stepping;
 pub mod terminal;
+pub mod thorough;
 pub mod web;
 
 use rabbit::Rabbit;
