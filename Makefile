@@ -12,20 +12,28 @@ NODE := target/outside-node
 JUDGES := target/packaging
 TOOLS := target/tools
 
-.PHONY: demo test rabbit4 attack sim chaos outside clients packaging browser recording alarm-record bench bench-pure bench-peers image image-files package deb deb-test release lint setup
+.PHONY: demo test thorough rabbit4 attack sim planted chaos outside clients packaging browser recording alarm-record bench bench-pure bench-peers image image-files package deb deb-test release lint setup
 
 ## The main job, live: a private RabbitMQ, a simulated cloud with a short hour, a worker, and the rules of every type.
 demo: setup
 	$(BUILD)
 	$(CARGO) run --quiet --example by_hand -- demo
 
+# Tests of real processes wait more than they work: so many at once.
+WAITING ?= $(shell echo $$((2 * $$(nproc))))
+
 ## Everything is tested, against a real RabbitMQ and real processes too.
 test: setup
 	$(CARGO) test --doc
 	$(CARGO) test --lib --bins --examples
-	$(CARGO) test --test promises
+	$(CARGO) test --test promises -- one_process::
+	$(CARGO) test --test promises -- --test-threads=$(WAITING) --skip one_process::
 
-# Whole installations that lose the broker, send it what it chokes on, or have it give messages up.
+## All cases of what `make test` takes a share of: every cell of the rules, a cut after every commit of a database, and the like.
+thorough: setup
+	CROSSGRANT_THOROUGH=1 $(CARGO) test --test promises -- one_process::
+
+# Whole installations that lose the broker, send it what it chokes on, or have it give messages up: for `make rabbit4 FULL=1`.
 ON_RABBIT4 := real_processes::broker_killed real_processes::outbox real_processes::intake real_processes::messages
 
 # The promises that were broken once by strangers, clocks, full disks and odd brokers (docs/reliability.md, "Attacks").
@@ -34,13 +42,13 @@ ATTACKS := with_broker::poison with_broker::apsaramq real_processes::outbox one_
   real_processes::store_lost real_processes::log real_processes::terminal real_processes::users a_job_is_kept_from_its_end_on \
   real_processes::postgres::preconditions
 
-## The broker tests and the demo on RabbitMQ 4, which tests/chaos/rabbit4.sh gets; RABBITMQ4_BIN names the programs of another
+## The broker tests and the demo on RabbitMQ 4 (FULL=1: and whole installations), which tests/chaos/rabbit4.sh gets; RABBITMQ4_BIN names the programs of another
 ## one. `make test` and `make demo` use the RabbitMQ of the system; RABBITMQ_BIN names the programs of another one for these.
 rabbit4: setup
 	$(BUILD)
 	bin=$${RABBITMQ4_BIN:-$$(tests/chaos/rabbit4.sh target/rabbit4)} && \
 	  export RABBITMQ_BIN="$$bin" && \
-	  $(CARGO) test --test promises -- with_broker:: $(ON_RABBIT4) && \
+	  $(CARGO) test --test promises -- --test-threads=$(WAITING) with_broker:: $(if $(FULL),$(ON_RABBIT4)) && \
 	  $(CARGO) run --quiet --example by_hand -- demo
 
 ## What broke the worker once, tried again: the fast ones, in two minutes. `make attack FULL=1` also runs `make chaos` and the
@@ -144,6 +152,11 @@ bench-peers:
 	@test -x "$(PEERS)/run.sh" || { echo "PEERS must be the folder of the harness, with run.sh in it" >&2; exit 2; }
 	$(CARGO) build --release --example by_hand
 	$(CARGO) run --release --quiet --example by_hand -- peer-work beside "$(PEERS)" $(BESIDE)
+
+## Plants the bugs of tests/planted/bugs.toml one at a time in a copy of the tree, and says which seed of the simulation finds each:
+## some minutes each, most of it for the compiler. One alone: `make planted BUGS=no-fencing`.
+planted: setup
+	CARGO="$(CARGO)" $(PYTHON) tests/planted/run.py $(BUGS)
 
 ## What holds while workers, RabbitMQ and PostgreSQL are killed and stopped at random: one JSON line for each run, in half an
 ## hour. The last run needs RabbitMQ 4, which tests/chaos/rabbit4.sh gets; RABBITMQ4_BIN names the programs of another one.

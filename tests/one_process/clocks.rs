@@ -13,6 +13,7 @@ use crossgrant::simulator::{FaultKind, InjectedFault};
 use jiff::SignedDuration;
 
 use crate::support::plant::{ATTACHED, Stock, UNATTACHED, in_memory_and_in_a_database, payer_change};
+use crate::support::thorough;
 use scene::{REVOKE, Scene, at};
 
 in_memory_and_in_a_database! {
@@ -129,8 +130,8 @@ async fn no_step_at_any_moment_changes_what_is_written_how_it_ends_or_when(stock
         assert_eq!(without.1, State::Completed, "{moment:?}");
         assert_eq!(without.0.len(), 2, "{moment:?}: {:?}", without.0);
         // A database takes longer, and the worker is the same.
-        let steps = STEPS.iter().enumerate();
-        let steps = steps.filter(|(n, _)| matches!(stock, Stock::Memory) || thorough::runs(*n + moment as usize, 6));
+        let share = |n: usize| stock == Stock::Memory || thorough::runs(n + moment as usize, 6);
+        let steps = STEPS.iter().enumerate().filter(|(n, _)| share(*n));
         for (_, by) in steps {
             let with = course(stock, moment, *by).await;
             let stalled = with.2 > without.2 + JITTER;

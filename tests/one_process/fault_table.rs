@@ -16,6 +16,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crossgrant::engine::record::{Record, State};
 use crossgrant::simulator::operations;
 
+use crate::support::thorough;
+
 use cell::{Cell, Undisturbed};
 use column::{Column, Length};
 use scenario::{Keys, Scenario};
@@ -78,11 +80,13 @@ impl Table {
             let mut types = BTreeSet::new();
             for (nth_job, scenario) in self.jobs_with(operation).into_iter().enumerate() {
                 let of_a_new_type = types.insert(self.scenarios[scenario].of);
-                for column in Column::ALL {
+                for (at, column) in Column::ALL.into_iter().enumerate() {
                     let cell = |length| Cell { scenario, operation, column, length };
                     let calls = u32::try_from(self.undisturbed[&(scenario, false)].calls[operation]).unwrap();
                     let calls = if nth_job == 0 { calls } else { 1 };
-                    cells.extend((0..calls).map(|nth| cell(Length::Once(nth))));
+                    // The first call with every fault, and of the others some with each.
+                    let runs = |nth: &u32| *nth == 0 || thorough::runs(*nth as usize + at, 3);
+                    cells.extend((0..calls).filter(runs).map(|nth| cell(Length::Once(nth))));
                     if nth_job == 0 {
                         cells.extend([Length::Twice, Length::TenMinutes].map(cell));
                     }

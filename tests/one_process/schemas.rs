@@ -20,6 +20,7 @@ use crate::support::bad_messages::{corpus, good, with};
 use crate::support::outbox::page;
 use crate::support::plant::{ATTACHED, CEN, HELD, NOT_GRANTED, Plant, grant, payer_change, revoke, with as with_field};
 use crate::support::schemas::{check_event, faults, of};
+use crate::support::thorough;
 
 /// Compares a file with what it should be; `CROSSGRANT_BLESS=1` writes it.
 fn is_current(path: PathBuf, text: &str) {
@@ -479,7 +480,7 @@ fn bodies() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(20_000))]
+    #![proptest_config(ProptestConfig::with_cases(if thorough::is() { 20_000 } else { 4_000 }))]
 
     #[test]
     fn the_schema_and_the_reader_agree(body in bodies()) {

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::support::plant::{CEN, CEN_OWNER, Plant, RESOURCE, ROUTER, STRANGER, Stock, in_memory_and_in_a_database};
+use crate::support::thorough;
 
 mod cooldown;
 mod editions;
@@ -44,6 +45,12 @@ pub fn billed(stock: Stock) -> &'static [Subject] {
         Stock::Memory => &[VPC, VBR, VPN],
         Stock::Database => &[VPC],
     }
+}
+
+/// All cases in memory, and in a database one of so many.
+fn share<T>(stock: Stock, one_of: usize, cases: impl IntoIterator<Item = T>) -> impl Iterator<Item = T> {
+    let all = cases.into_iter().enumerate();
+    all.filter(move |(n, _)| stock == Stock::Memory || thorough::runs(*n, one_of)).map(|(_, case)| case)
 }
 
 /// How an instance stands when the job comes; the payer is `PayByCenOwner`.

@@ -48,7 +48,7 @@ pub const NOT_GRANTED: &str = "vpc-bp1h8vbrbcgohcju50003";
 pub const HELD: &str = "vpc-bp1h8vbrbcgohcju50005";
 
 /// What a plant keeps its jobs in.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stock {
     Memory,
     /// Two workers share it. One that is cut does not come back before the next is, and its leases have to end.

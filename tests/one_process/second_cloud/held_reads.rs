@@ -18,7 +18,7 @@ const REFUSALS: [(&str, u16, &str); 6] = [
     ("ListTransitRouters", 403, "Forbidden.RAM"),
     ("ListTransitRouters", 403, "NoPermission"),
 ];
-const JOBS: usize = 12;
+const JOBS: usize = 4;
 
 /// A worker with jobs on as many instances: half of them revokes, half of them payer changes.
 async fn plant() -> (Plant, Vec<Value>) {
@@ -63,7 +63,7 @@ async fn a_read_that_is_refused_as_malformed_or_for_want_of_a_new_permission_end
             uids.push(plant.job(job).await);
         }
         // The first for longer than any patience.
-        let minutes = if code == REFUSALS[0].2 { 7 * 60 } else { 30 };
+        let minutes = if code == REFUSALS[0].2 { 7 * 60 } else { 10 };
         plant.run_until(later(at("10:20:00"), Duration::from_secs(60 * minutes))).await;
         for uid in &uids {
             let record = plant.record(*uid).await;

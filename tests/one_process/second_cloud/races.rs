@@ -56,8 +56,8 @@ fn detached() -> Value {
 async fn the_old_payer_granted_between_revoke_and_grant_overrides_the_job_and_holds_up_no_other(stock: Stock) {
     let lag = json!({"DescribeGrantRulesToCen": "20s", "DescribeGrantRulesToResource": "20s"});
     // With reads that lag the grant is asked for, and refused or answered without effect.
-    for (duplicate, read_lag) in ["ok", "error"].into_iter().flat_map(|d| [json!({}), lag.clone()].map(|lag| (d, lag)))
-    {
+    let cases = ["ok", "error"].into_iter().flat_map(|d| [json!({}), lag.clone()].map(|lag| (d, lag)));
+    for (duplicate, read_lag) in share(stock, 3, cases) {
         let case = format!("duplicate_grant {duplicate}, {read_lag}");
         let (plant, uid) = about_to(stock, Stands::Granted, VPC.job("payer-change"), GRANT).await;
         switch(&plant, json!({"duplicate_grant": duplicate, "read_lag": read_lag}));
@@ -76,7 +76,8 @@ async fn the_old_payer_granted_between_revoke_and_grant_overrides_the_job_and_ho
 }
 
 async fn what_is_detached_in_the_moment_of_modify_is_granted_anew(stock: Stock) {
-    for code in ["OperationDenied.InstanceNotAttached", "OperationFailed.SimNotAttached", "IncorrectStatus.Instance"] {
+    let codes = ["OperationDenied.InstanceNotAttached", "OperationFailed.SimNotAttached", "IncorrectStatus.Instance"];
+    for code in share(stock, 3, codes) {
         let (plant, uid) = about_to(stock, Stands::Attached, VPC.job("payer-change"), MODIFY).await;
         plant.cloud.inject(InjectedFault::new(MODIFY, refusal(400, code)).times(100));
         somebody(&plant, detached());
@@ -148,12 +149,13 @@ async fn what_show_says_of_a_cancel_holds(stock: Stock) {
         job["options"] = json!({"attachments": "delete"});
         job
     };
-    for (stands, job, fault, can) in [
+    let cases = [
         (Stands::Granted, VPC.job("payer-change"), forever(GRANT, FaultKind::Conflict), true),
         (Stands::Granted, VPC.job("payer-change"), forever(GRANT, FaultKind::Empty), false),
         (Stands::Attached, deleting(VPC.job("revoke")), forever(REVOKE, refusal(403, "Forbidden.RAM")), false),
         (Stands::Attached, VPC.job("payer-change"), forever(UPDATE, FaultKind::Conflict), true),
-    ] {
+    ];
+    for (stands, job, fault, can) in share(stock, 3, cases) {
         let case = format!("{job} {fault:?}");
         let (plant, uid) = parked(stock, stands, job, fault).await;
         let record = plant.record(uid).await;
