@@ -35,7 +35,8 @@ def main():
         told = ask(f"{batch['at'].removeprefix('/v1')}/events?after={told['after']}")
         time.sleep(0 if told["events"] else 1)
     data = told["events"][-1]["data"]
-    print(json.dumps(data["jobs"]))
+    failed = [f"{job['id']} {job['reason']}: {job['message']}" for job in data["not_completed"]]
+    print(*failed, json.dumps(data["jobs"]), sep="\n")
     sys.exit(0 if sum(data["jobs"].get("completed", {}).values()) == batch["jobs"] else 1)
 
 
