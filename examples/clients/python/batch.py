@@ -21,8 +21,8 @@ def ask(path, body=None, **headers):
         except urllib.error.HTTPError as error:
             if error.code < 500 and error.code != 429:
                 sys.exit(error.read().decode())  # What was sent is wrong, and stays wrong.
-        except OSError:
-            pass
+        except OSError as error:
+            print(error, "at", URL, file=sys.stderr)
         time.sleep(2)
 
 
