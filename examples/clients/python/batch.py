@@ -21,8 +21,8 @@ def ask(path, body=None, **headers):
         except urllib.error.HTTPError as error:
             if error.code < 500 and error.code != 429:
                 sys.exit(error.read().decode())  # What was sent is wrong, and stays wrong.
-        except OSError:
-            pass
+        except OSError as error:
+            print(error, "at", URL, file=sys.stderr)
         time.sleep(2)
 
 
@@ -35,7 +35,8 @@ def main():
         told = ask(f"{batch['at'].removeprefix('/v1')}/events?after={told['after']}")
         time.sleep(0 if told["events"] else 1)
     data = told["events"][-1]["data"]
-    print(json.dumps(data["jobs"]))
+    failed = [f"{job['id']} {job['reason']}: {job['message']}" for job in data["not_completed"]]
+    print(*failed, json.dumps(data["jobs"]), sep="\n")
     sys.exit(0 if sum(data["jobs"].get("completed", {}).values()) == batch["jobs"] else 1)
 
 
