@@ -49,6 +49,7 @@ pub struct BatchView {
     /// The batch.
     pub batch: BatchRow,
     /// The events about it, in order.
+    #[schemars(with = "Vec<serde_json::Map<String, Value>>")]
     pub events: Vec<Value>,
     /// Messages of its requester that name it and were rejected, newest first; at most 100.
     #[serde(default)]

@@ -48,6 +48,7 @@ const RETRY: &[u8] = b"retry: 1000\n\n";
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EventsAfter {
     /// CloudEvents, in order.
+    #[schemars(with = "Vec<serde_json::Map<String, Value>>")]
     pub events: Vec<Value>,
     /// The number of the last of them, or the one that was asked with: the `after` of the next request.
     pub after: u32,

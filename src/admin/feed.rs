@@ -31,6 +31,7 @@ const END: &str = "end";
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EventFeed {
     /// CloudEvents, in the order in which they were stored.
+    #[schemars(with = "Vec<serde_json::Map<String, Value>>")]
     pub events: Vec<Value>,
     /// The `after` of the next request. It can have moved on without an event.
     pub after: i64,

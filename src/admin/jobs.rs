@@ -52,6 +52,7 @@ pub struct JobView {
     /// Why the job is in its state, and what happens next.
     pub explanation: Explanation,
     /// The events about it, in order.
+    #[schemars(with = "Vec<serde_json::Map<String, Value>>")]
     pub events: Vec<Value>,
     /// Answers to webhooks that have not arrived.
     #[serde(default)]

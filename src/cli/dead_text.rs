@@ -21,7 +21,9 @@ pub(crate) fn undelivered_line(message: &Undeliverable) -> String {
 pub(crate) fn faults(rejected: &Rejected) -> Vec<(&str, String)> {
     let faults = rejected.reasons.as_array().map(Vec::as_slice).unwrap_or_default().iter().map(|fault| {
         let text = |name: &str| fault.get(name).and_then(Value::as_str).unwrap_or("?");
-        (text("at"), format!("{}: {} [{}]", text("at"), text("message"), text("code")))
+        // Of the whole body.
+        let at = if text("at").is_empty() { String::new() } else { format!("{}: ", text("at")) };
+        (text("at"), format!("{at}{} [{}]", text("message"), text("code")))
     });
     faults.collect()
 }

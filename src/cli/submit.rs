@@ -21,6 +21,7 @@ use super::{broker, input, output};
 use crate::broker::{BrokerError, BrokerSettings, EventTap, ExclusiveQueue, Signer, Submission, Submitter};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
+use crate::domain::contract;
 use crate::domain::{Code, Requester};
 use crate::engine::decide::event_routes::FOLLOWED;
 use crate::engine::ports::mail::{Delivered, Incoming};
@@ -91,6 +92,10 @@ pub(super) fn read(args: &SubmitArgs, config: &Config) -> Result<(Vec<Bytes>, Ar
     let jobs = input::jobs(&args.file)?;
     if jobs.is_empty() {
         return Err(CliError::usage("there is no job to submit").code(Code::NoJob));
+    }
+    if jobs.iter().any(|job| contract::is_whole(job)) {
+        let how = "this is a whole batch, with `batch` and `jobs`; give `crossgrant submit --batch ID` a file with its jobs alone";
+        return Err(CliError::usage(how).code(Code::BadInput));
     }
     let signer = signer(args.requester.as_deref(), &config.broker.requesters)?;
     let settings = BrokerSettings { name: "crossgrant submit".into(), signer, ..broker::settings(config) };

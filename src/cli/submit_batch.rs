@@ -104,9 +104,11 @@ pub(super) async fn submit(args: &SubmitArgs, id: &BatchId, config: &Config) -> 
     submitter.close().await;
     let rejected = follow.rejected();
     if rejected > 0 {
-        output::note(&format!(
-            "{rejected} jobs were rejected, so the batch waits for them until its time is over; `crossgrant dead list`"
-        ));
+        let then = match rejected == follow.len() {
+            true => "so there is no batch",
+            false => "so the batch waits for them until its time is over",
+        };
+        output::note(&format!("{rejected} jobs were rejected, {then}; `crossgrant dead list` tells why"));
     }
     let Some(end) = end else { return Ok(Exit::Failed) };
     match args.json {

@@ -130,6 +130,10 @@ fn read_text(body: &[u8]) -> Result<Map<String, Value>, Fault> {
     // Programs of Windows put a byte order mark before the text. RFC 8259, section 8.1, lets a reader pass over it.
     match strict_json::parse(text.strip_prefix('\u{feff}').unwrap_or(text)) {
         Ok(Value::Object(fields)) => Ok(fields),
+        Ok(Value::Array(_)) => {
+            let how = "several jobs are one object with `batch` and `jobs`";
+            Err(fault(Code::JobNotJson, format!("a job is a JSON object, not an array; {how}")))
+        }
         Ok(other) => Err(fault(Code::JobNotJson, format!("a job is a JSON object, not {}", sort(&other)))),
         Err(why) => Err(fault(Code::JobNotJson, format!("the body is not valid JSON: {why}"))),
     }

@@ -67,14 +67,15 @@ fn plain(comment: &str) -> String {
 
 /// Enumerations of what the program writes that a later version can add words to.
 const OPEN: [&str; 4] = ["Code", "Operation", "Reason", "State"];
+const MORE: &str = " A later version can have more words: take one that you do not know as one that needs a person.";
 
 /// Says of such enumerations what to do with a word that is not in them.
 pub(super) fn leave_open(definitions: &mut Map<String, Value>) {
     for name in OPEN {
-        if let Some(Value::String(text)) = definitions.get_mut(name).and_then(|words| words.get_mut("description")) {
-            text.push_str(
-                " A later version can have more words: take one that you do not know as one that needs a person.",
-            );
+        if let Some(Value::String(text)) = definitions.get_mut(name).and_then(|words| words.get_mut("description"))
+            && !text.ends_with(MORE)
+        {
+            text.push_str(MORE);
         }
     }
 }
@@ -82,6 +83,15 @@ pub(super) fn leave_open(definitions: &mut Map<String, Value>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn that_there_can_be_more_words_is_said_once() {
+        let mut definitions = Map::new();
+        definitions.insert("State".into(), serde_json::json!({"description": "Where a job is."}));
+        leave_open(&mut definitions);
+        leave_open(&mut definitions);
+        assert_eq!(definitions["State"]["description"], format!("Where a job is.{MORE}"));
+    }
 
     #[test]
     fn a_comment_reads_without_the_source() {

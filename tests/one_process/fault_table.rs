@@ -32,6 +32,9 @@ const NEVER_CALLED: [(&str, &str); 6] = [
     ("CreateTransitRouterEcrAttachment", "a grant lets the other account attach; the worker does not"),
 ];
 
+/// Of how many cells `make test` runs one. It has no common divisor with the number of columns, so that no column is left out.
+const SHARE: usize = 5;
+
 /// The scenarios, and what each does undisturbed, by the keys it is given.
 struct Table {
     scenarios: Vec<Scenario>,
@@ -80,13 +83,11 @@ impl Table {
             let mut types = BTreeSet::new();
             for (nth_job, scenario) in self.jobs_with(operation).into_iter().enumerate() {
                 let of_a_new_type = types.insert(self.scenarios[scenario].of);
-                for (at, column) in Column::ALL.into_iter().enumerate() {
+                for column in Column::ALL {
                     let cell = |length| Cell { scenario, operation, column, length };
                     let calls = u32::try_from(self.undisturbed[&(scenario, false)].calls[operation]).unwrap();
                     let calls = if nth_job == 0 { calls } else { 1 };
-                    // The first call with every fault, and of the others some with each.
-                    let runs = |nth: &u32| *nth == 0 || thorough::runs(*nth as usize + at, 3);
-                    cells.extend((0..calls).filter(runs).map(|nth| cell(Length::Once(nth))));
+                    cells.extend((0..calls).map(|nth| cell(Length::Once(nth))));
                     if nth_job == 0 {
                         cells.extend([Length::Twice, Length::TenMinutes].map(cell));
                     }
@@ -171,7 +172,8 @@ fn printed(cells: &[Cell], ended: &[(Record, Vec<String>)]) -> String {
 #[test]
 fn every_operation_meets_every_fault_and_comes_to_the_right_end() {
     let table = Table::new();
-    let cells = table.cells();
+    let share = table.cells().into_iter().enumerate().filter(|(n, _)| thorough::runs(*n, SHARE));
+    let cells: Vec<Cell> = share.map(|(_, cell)| cell).collect();
     let ended = table.run(&cells);
     let mut wrong = Vec::new();
     for (cell, (_, problems)) in cells.iter().zip(&ended) {
@@ -181,10 +183,12 @@ fn every_operation_meets_every_fault_and_comes_to_the_right_end() {
         }));
     }
     assert!(wrong.is_empty(), "{} of {} cells:\n{}", wrong.len(), cells.len(), wrong.join("\n"));
-    in_the_page(&printed(&cells, &ended));
+    if thorough::is() {
+        in_the_page(&printed(&cells, &ended));
+    }
 }
 
-/// Compares the table with the one in `docs/reliability.md`; `CROSSGRANT_BLESS=1` writes it there.
+/// Compares the table with the one in `docs/reliability.md`; with all cells, `CROSSGRANT_BLESS=1` writes it there.
 fn in_the_page(table: &str) {
     const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reliability.md");
     const BEGIN: &str = "<!-- faults: written by tests/one_process/fault_table.rs -->\n";
