@@ -34,7 +34,7 @@ impl Admin {
         let parked = jobs.get(&JobState::Parked).copied().unwrap_or_default();
         if parked > 0 {
             // Half done is worse than anything, so it is read first, and again with the others.
-            let half_done = Filter { half_done: true, ..Filter::default() };
+            let half_done = Filter { half_done: Some(true), ..Filter::default() };
             engine.visit(&half_done, MOST_READ, |record| needs.add(record)).await?;
             let others = Filter { states: vec![JobState::Parked], ..Filter::default() };
             engine.visit(&others, MOST_READ, |record| needs.add(record)).await?;

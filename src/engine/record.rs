@@ -219,6 +219,19 @@ impl Record {
         matches!(self.phase, Phase::Parked { half_done: true, .. })
     }
 
+    /// Waits for an hour that is long over.
+    pub fn is_overdue(&self) -> bool {
+        self.state() == State::Waiting && self.wait.as_ref().is_some_and(|wait| wait.overdue)
+    }
+
+    /// The account that it is put down to: the one that the message names with which it is parked or has ended, if it names one of
+    /// the two; otherwise the owner of its instance.
+    pub fn blames(&self) -> &AccountUid {
+        let (instance, cen) = (&self.job.instance.owner, &self.job.cen.owner);
+        let names = |uid: &AccountUid| self.phase.ending().is_some_and(|ending| ending.message.contains(uid.as_str()));
+        if names(cen) && !names(instance) { cen } else { instance }
+    }
+
     /// Parks it: it needs a person, and blocks the queue of its instance if what it wrote is not whole.
     pub fn park(&mut self, ending: Ending) {
         self.phase = Phase::Parked { ending, half_done: self.has_written() && !self.is_whole() };

@@ -96,14 +96,17 @@ fn the_folder_of_the_store_is_for_the_user_of_the_image_alone() {
 #[ignore = "reads what `cargo build` leaves"]
 fn the_compiler_needs_no_file_that_the_build_stage_does_not_copy() {
     let said = fs::read_to_string(crossgrant().with_extension("d")).unwrap();
-    let read: BTreeSet<&Path> = said.split_whitespace().filter_map(|file| Path::new(file).strip_prefix(root()).ok()).collect();
+    let read: BTreeSet<&Path> =
+        said.split_whitespace().filter_map(|file| Path::new(file).strip_prefix(root()).ok()).collect();
     for file in ["src/main.rs", "src/lib.rs", "docs/codes.md"] {
         assert!(read.contains(Path::new(file)), "the compiler has read {file}: {said}");
     }
     let copied = copied();
     let built = |file: &Path| file.starts_with("target");
-    let lacking: Vec<_> =
-        read.into_iter().filter(|file| !built(file) && !copied.iter().any(|(from, _)| file.starts_with(from))).collect();
+    let lacking: Vec<_> = read
+        .into_iter()
+        .filter(|file| !built(file) && !copied.iter().any(|(from, _)| file.starts_with(from)))
+        .collect();
     assert!(lacking.is_empty(), "deploy/Dockerfile does not copy {lacking:?}");
 }
 
