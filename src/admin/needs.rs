@@ -194,9 +194,12 @@ fn cause(record: &Record) -> Option<(Cause, String)> {
         let says = format!("{} should be in force since {}", wait.goal, whole_second(wait.expected_at));
         return Some((Cause::Overdue(record.blames().clone()), says));
     }
+    if record.stands_half_done() {
+        let says = record.phase.ending().map_or(&record.why, |ending| &ending.message);
+        return Some((Cause::HalfDone(record.blames().clone()), says.clone()));
+    }
     let ending = record.phase.ending().filter(|_| !record.state().is_terminal())?;
     let cause = match ending.reason {
-        _ if record.is_half_done() => Cause::HalfDone(record.blames().clone()),
         Reason::NeedsApproval if job.kind == Kind::Revoke => Cause::RevokesToApprove(job.cen.id.clone()),
         Reason::NeedsApproval => Cause::ToApprove(job.kind, record.blames().clone()),
         reason => Cause::Parked(reason, record.blames().clone()),
@@ -408,7 +411,7 @@ mod tests {
                 assert_eq!(by_query(&mends.filter, verb, &records), by_command, "{}", need.command);
             }
             let first = by_command[0];
-            assert!(by_command.iter().all(|one| one.is_half_done() == first.is_half_done()), "{}", need.command);
+            assert!(by_command.iter().all(|one| one.stands_half_done() == first.stands_half_done()), "{}", need.command);
         }
         assert_eq!(counted, parked + 9, "each is counted once, and the overdue ones");
     }

@@ -32,10 +32,10 @@ impl Admin {
         }
         let mut needs = Needs::default();
         let parked = jobs.get(&JobState::Parked).copied().unwrap_or_default();
+        // Half done is worse than anything, so it is read first; what is parked so, again with the others.
+        let half_done = Filter { half_done: Some(true), ..Filter::default() };
+        engine.visit(&half_done, MOST_READ, |record| needs.add(record)).await?;
         if parked > 0 {
-            // Half done is worse than anything, so it is read first, and again with the others.
-            let half_done = Filter { half_done: Some(true), ..Filter::default() };
-            engine.visit(&half_done, MOST_READ, |record| needs.add(record)).await?;
             let others = Filter { states: vec![JobState::Parked], ..Filter::default() };
             engine.visit(&others, MOST_READ, |record| needs.add(record)).await?;
         }

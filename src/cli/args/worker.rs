@@ -107,7 +107,7 @@ pub struct FilterArgs {
     /// Only jobs that are parked, or have ended, for these reasons, separated by commas.
     #[arg(long = "for", value_name = "REASON")]
     pub reasons: Option<String>,
-    /// Only jobs that are parked half done; with `=false`, only those that are not.
+    /// Only jobs that are half done and do not go on; with `=false`, only those that are not.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub half_done: Option<String>,
     /// Only jobs that wait for an hour that is long over.

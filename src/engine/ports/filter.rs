@@ -12,7 +12,7 @@ pub struct Filter {
     pub states: Vec<State>,
     /// Jobs that are parked, or have ended, for one of these reasons.
     pub reasons: Vec<Reason>,
-    /// Jobs that are parked half done, or all that are not.
+    /// Jobs that are half done and do not go on, or all others.
     pub half_done: Option<bool>,
     /// Jobs that wait for an hour that is long over.
     pub overdue: bool,
@@ -52,7 +52,7 @@ impl Filter {
             states.retain(|state| *state == State::Parked || state.is_terminal());
         }
         if self.half_done == Some(true) {
-            states.retain(|state| *state == State::Parked);
+            states.retain(|state| matches!(state, State::Running | State::Parked));
         }
         if self.overdue {
             states.retain(|state| *state == State::Waiting);
@@ -65,7 +65,7 @@ impl Filter {
 
     /// Whether it asks for what only the record holds, so that many may be read of which few match.
     pub fn is_of_records(&self) -> bool {
-        !self.reasons.is_empty() || self.half_done == Some(false) || self.overdue || self.blames.is_some()
+        !self.reasons.is_empty() || self.half_done.is_some() || self.overdue || self.blames.is_some()
     }
 
     /// Whether a job matches; the length of a page aside.
@@ -78,7 +78,7 @@ impl Filter {
         let accepted = record.accepted_at.as_microsecond();
         (self.states.is_empty() || self.states.contains(&record.state()))
             && (self.reasons.is_empty() || reason.is_some_and(|reason| self.reasons.contains(&reason)))
-            && is(&self.half_done, &record.is_half_done())
+            && is(&self.half_done, &record.stands_half_done())
             && (!self.overdue || record.is_overdue())
             && (!self.held || record.phase.held().is_some())
             && is(&self.kind, &job.kind)
@@ -104,7 +104,7 @@ mod tests {
         let none = Filter::default;
         let states = |filter: Filter| filter.possible_states();
         assert_eq!(states(none()), None);
-        assert_eq!(states(Filter { half_done: Some(true), ..none() }), Some(vec![State::Parked]));
+        assert_eq!(states(Filter { half_done: Some(true), ..none() }), Some(vec![State::Running, State::Parked]));
         assert_eq!(states(Filter { half_done: Some(false), ..none() }), None);
         assert_eq!(states(Filter { overdue: true, ..none() }), Some(vec![State::Waiting]));
         assert_eq!(states(Filter { held: true, ..none() }), Some(vec![State::Queued, State::Running]));
