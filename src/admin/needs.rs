@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::checks::{CheckFault, HealthCheck, faults};
 use crate::clock::until;
 use crate::domain::{AccountUid, CenId, Code, JobUid, Kind, Reason, whole_second};
-use crate::engine::ports::account::{AccountReport, InTrouble, Standing, in_trouble, named};
+use crate::engine::ports::account::{AccountReport, InTrouble, RefusedCredential, Standing, in_trouble, named};
 use crate::engine::ports::store::UnreadableRow;
 use crate::engine::record::{Record, State};
 
@@ -184,7 +184,8 @@ fn unusable(trouble: &InTrouble<'_>, now: Timestamp) -> Option<Need> {
     };
     let count = trouble.accounts.len() as u64;
     let oldest = Some(trouble.since);
-    let command = "crossgrant doctor".to_owned();
+    let not_configured = trouble.standing.refusal().is_some_and(RefusedCredential::is_not_configured);
+    let command = if not_configured { "crossgrant reload" } else { "crossgrant doctor" }.to_owned();
     Some(Need { cause: cause.to_string(), count, account, says, oldest, command, jobs: None, mends: None })
 }
 
@@ -261,7 +262,6 @@ mod tests {
     use crate::admin::testing::{at, record};
     use crate::admin::{bulk, filter};
     use crate::engine::decide::command::Command;
-    use crate::engine::ports::account::RefusedCredential;
     use crate::engine::record::{Ending, Phase, Wait};
 
     const CEN_OWNER: &str = "1250123456123456";
@@ -411,7 +411,11 @@ mod tests {
                 assert_eq!(by_query(&mends.filter, verb, &records), by_command, "{}", need.command);
             }
             let first = by_command[0];
-            assert!(by_command.iter().all(|one| one.stands_half_done() == first.stands_half_done()), "{}", need.command);
+            assert!(
+                by_command.iter().all(|one| one.stands_half_done() == first.stands_half_done()),
+                "{}",
+                need.command
+            );
         }
         assert_eq!(counted, parked + 9, "each is counted once, and the overdue ones");
     }

@@ -189,7 +189,9 @@ fn credential_change((uid, change): &(AccountUid, CredentialChange)) -> String {
     match change {
         CredentialChange::Added => format!("account {uid} is new"),
         CredentialChange::Replaced => format!("account {uid} has another credential, which is tried at once"),
-        CredentialChange::Removed => format!("account {uid} is gone, and its jobs cannot go on"),
+        CredentialChange::Removed => {
+            format!("account {uid} is gone; jobs that need it wait until it is configured again")
+        }
     }
 }
 

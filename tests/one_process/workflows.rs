@@ -9,7 +9,7 @@ use crossgrant::engine::decide::command::Command;
 use crossgrant::engine::decide::decision::{Next, Observation, decide};
 use crossgrant::engine::loops::retention::forget_once;
 use crossgrant::engine::ports::cloud::Listing;
-use crossgrant::engine::ports::store::Taken;
+use crossgrant::engine::ports::store::{Filter, Taken};
 use crossgrant::engine::record::State;
 use crossgrant::engine::seen::Seen;
 use crossgrant::simulator::{FaultKind, InjectedFault};
@@ -262,7 +262,9 @@ async fn a_network_never_stays_revoked_quietly() {
 /// The grant was taken away and may not be made again: nothing of that waits for hours until it is told.
 #[tokio::test]
 async fn a_refusal_between_two_writes_is_told_as_half_done_and_found() {
-    for (http, code) in [(403, "Forbidden.RAM"), (400, "Forbbiden.TransitRouterServiceNotOpen"), (503, "ServiceUnavailable")] {
+    for (http, code) in
+        [(403, "Forbidden.RAM"), (400, "Forbbiden.TransitRouterServiceNotOpen"), (503, "ServiceUnavailable")]
+    {
         let plant = Plant::new().await;
         let refusal = FaultKind::Error { http, code: code.into(), message: "no".into() };
         plant.cloud.inject(InjectedFault::new("GrantInstanceToTransitRouter", refusal).times(100_000));

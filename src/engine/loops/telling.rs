@@ -49,7 +49,8 @@ impl Engine {
         for ((reason, half_done), jobs) in news.due(now) {
             if (reason, half_done) == STUCK {
                 tracing::warn!(
-                    jobs, job.half_done = true,
+                    jobs,
+                    job.half_done = true,
                     "more jobs are half done, and the cloud refuses their next write: {jobs}; see `crossgrant status`"
                 );
                 continue;
