@@ -19,7 +19,7 @@ use crate::engine::record::{Record, State};
 pub struct Need {
     /// `half-done`, `overdue`, the reason for which jobs are parked, `parked` for those that were not read, `unreadable`,
     /// `undeliverable`,
-    /// `messages-dead-lettered`, `account-refused`, `cloud-unreachable`, `broker-unreachable`, or the name of a check that fails.
+    /// `messages-dead-lettered`, `account-refused`, `cloud-unreachable`, `broker-unreachable`, `broker-no-right`, or the name of a check that fails.
     pub cause: String,
     /// How many jobs, messages or accounts; 1 for a check.
     pub count: u64,
@@ -120,9 +120,13 @@ impl Needs {
     ) -> Vec<Need> {
         // What a worker is ready without is told by what it concerns.
         let mut needs: Vec<Need> = faults(checks).iter().map(failing).collect();
-        needs.extend(in_trouble(accounts).iter().filter_map(|trouble| unusable(trouble, now)));
         let unread = parked.saturating_sub(self.parked.len() as u64);
-        needs.extend(self.groups.into_iter().map(|(cause, group)| need(cause, group, &self.among_half_done)));
+        let is_half_done = |(cause, _): &(Cause, Group)| matches!(cause, Cause::HalfDone(_));
+        let (half_done, others): (Vec<_>, Vec<_>) = self.groups.into_iter().partition(is_half_done);
+        let told = |(cause, group)| need(cause, group, &self.among_half_done);
+        needs.extend(half_done.into_iter().map(told));
+        needs.extend(in_trouble(accounts).iter().filter_map(|trouble| unusable(trouble, now)));
+        needs.extend(others.into_iter().map(told));
         if unread > 0 {
             let says = "older ones, which were not read".to_owned();
             needs.push(of_the_worker(PARKED, unread, says, "crossgrant jobs --state parked"));
@@ -149,10 +153,14 @@ pub(super) fn dead_lettered(kept: u32) -> Option<Need> {
     (kept > 0).then(|| of_the_worker(cause, kept.into(), says, "crossgrant put-back"))
 }
 
+/// What RabbitMQ says to a user that it has let in and that lacks a right.
+const NO_RIGHT: &str = "ACCESS_REFUSED - access to ";
+
 /// Checks that fail for one cause.
 fn failing(fault: &CheckFault<'_>) -> Need {
     let detail = fault.detail.unwrap_or_default().to_owned();
     let (cause, says) = match fault.names.as_slice() {
+        _ if fault.is_broker_down() && detail.contains(NO_RIGHT) => (Code::BrokerNoRight.as_str(), detail),
         _ if fault.is_broker_down() => (Code::BrokerUnreachable.as_str(), detail),
         [only] => (*only, detail),
         several => (several[0], format!("{}: {detail}", several.join(", "))),
@@ -499,6 +507,23 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_broker_that_lacks_a_right_for_the_user_is_not_said_to_be_out_of_reach() {
+        let causes = |why: &str| {
+            let check = |name: &str| HealthCheck {
+                name: name.into(),
+                ok: false,
+                needed: true,
+                detail: Some(format!("down since 2026-11-28T16:24:15Z; last error: {why}")),
+            };
+            let needs = Needs::default().all(at(NOW), 0, 0, &[check("broker-consume"), check("broker-publish")], &[]);
+            needs.into_iter().map(|need| need.cause).collect::<Vec<_>>()
+        };
+        let refused = "ACCESS_REFUSED - access to exchange 'crossgrant' in vhost '/' refused for user 'w'";
+        assert_eq!(causes(refused), ["broker-no-right"]);
+        assert_eq!(causes("Connection refused"), ["broker-unreachable"]);
+    }
+
     fn known(uid: &str, standing: Standing) -> AccountReport {
         AccountReport {
             uid: AccountUid::parse(uid).unwrap(),
@@ -527,6 +552,14 @@ mod tests {
         let said = (needs[0].cause.as_str(), needs[0].says.as_str(), needs[0].oldest);
         assert_eq!(said, ("account-refused", "SignatureDoesNotMatch: no", Some(refusal().since)));
         assert_eq!((all(Standing::Probing(refusal())), all(Standing::Ok)), (vec![], vec![]));
+        let gone = all(Standing::Refused(RefusedCredential::not_configured(at(NOW))));
+        assert_eq!((gone[0].cause.as_str(), gone[0].command.as_str()), ("account-refused", "crossgrant reload"));
+        let mut needs = Needs::default();
+        needs.add(&parked("P", Reason::GaveUp, false, "x"));
+        needs.add(&parked("H", Reason::HalfDone, true, "x"));
+        let all = needs.all(at(NOW), 2, 0, &[], &[known(CEN_OWNER, Standing::Refused(refusal()))]);
+        let causes: Vec<_> = all.iter().map(|need| need.cause.as_str()).collect();
+        assert_eq!(causes, ["half-done", "account-refused", "gave-up"], "the worst first");
     }
 
     #[test]
