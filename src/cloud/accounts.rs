@@ -36,6 +36,8 @@ pub struct Accounts {
     accounts: RwLock<HashMap<AccountUid, Account>>,
     /// Those that were configured, and are no more.
     gone: Mutex<BTreeMap<AccountUid, Gone>>,
+    /// Those whose credential was read anew and taken over since this was asked for.
+    renewed: Mutex<BTreeSet<AccountUid>>,
     shared: Arc<Client>,
     news: Arc<AccountNews>,
     configured: Option<CredentialReader>,
@@ -76,6 +78,7 @@ impl Accounts {
         let accounts = Self {
             accounts: RwLock::default(),
             gone: Mutex::default(),
+            renewed: Mutex::default(),
             shared: Client::new(parts),
             news: Arc::default(),
             configured: None,
@@ -106,6 +109,17 @@ impl Accounts {
         }
         changes.sort_by(|(one, _), (other, _)| one.cmp(other));
         changes
+    }
+
+    /// The accounts whose credential was read anew without being told to since this was asked for last, and what is known of it.
+    pub fn renewed(&self) -> Vec<(AccountUid, Standing)> {
+        let renewed = std::mem::take(&mut *self.renewed.lock().unwrap_or_else(PoisonError::into_inner));
+        let accounts = self.read();
+        let standing = |uid: AccountUid| {
+            let standing = accounts.get(&uid)?.watch.standing().standing().clone();
+            Some((uid, standing))
+        };
+        renewed.into_iter().filter_map(standing).collect()
     }
 
     /// Takes other limits for calls. Returns whether they differ.
@@ -218,6 +232,7 @@ impl Accounts {
         let Ok(Some(credentials)) = read else { return };
         for (uid, _) in self.replace(&credentials, |uid, present| present.is_some() && refused.contains(uid)) {
             tracing::info!(account.uid = %uid, "another credential of account {uid} is configured; tries it");
+            self.renewed.lock().unwrap_or_else(PoisonError::into_inner).insert(uid);
         }
     }
 

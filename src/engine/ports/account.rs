@@ -168,6 +168,17 @@ pub fn named(accounts: &[&AccountUid]) -> String {
     format!("{} accounts ({}{more})", accounts.len(), first.join(", "))
 }
 
+/// What to do about it.
+pub fn mends(refusal: &RefusedCredential) -> &'static str {
+    match refusal.is_not_configured() {
+        true => "put the account back into the configuration, then `crossgrant reload`",
+        false => {
+            "correct the credential of the account; the worker reads its file anew every 5 seconds and tries a key or role again each \
+             minute, or at once after `crossgrant reload`"
+        }
+    }
+}
+
 /// What a job that waits for an account says.
 pub fn held_by(account: &AccountUid, refusal: &RefusedCredential) -> String {
     let when =
