@@ -129,9 +129,8 @@ async fn no_step_at_any_moment_changes_what_is_written_how_it_ends_or_when(stock
         assert_eq!(without.1, State::Completed, "{moment:?}");
         assert_eq!(without.0.len(), 2, "{moment:?}: {:?}", without.0);
         // A database takes longer, and the worker is the same.
-        let steps = STEPS.iter().enumerate();
-        let steps = steps.filter(|(n, _)| matches!(stock, Stock::Memory) || thorough::runs(*n + moment as usize, 6));
-        for (_, by) in steps {
+        let steps = STEPS.iter().filter(|step| matches!(stock, Stock::Memory) || step.abs().as_secs() % 100 == 0);
+        for by in steps {
             let with = course(stock, moment, *by).await;
             let stalled = with.2 > without.2 + JITTER;
             if with.0 != without.0 || with.1 != without.1 || stalled {

@@ -10,7 +10,6 @@ use crate::support::plant::{
     ATTACHED, HELD, NOT_GRANTED, Plant, RESOURCE, Stock, UNATTACHED, grant, in_memory_and_in_a_database, payer_change,
     revoke, with,
 };
-use crate::support::thorough;
 
 fn workflows() -> Vec<(&'static str, Value)> {
     let ccn = "ccn-n2935s1mnwv8i00001";
@@ -46,8 +45,7 @@ async fn cut_at_every(stock: Stock, point: CrashPoint, refused: bool) {
     let jobs = if refused { vec![("undone", payer_change("j", ATTACHED, "PayByResourceOwner"))] } else { workflows() };
     for (name, job) in jobs {
         let expected = undisturbed(&job, refused).await;
-        // A database takes ten times as long.
-        for nth in (0..).filter(|&nth| stock == Stock::Memory || thorough::runs(nth, 3)) {
+        for nth in 0.. {
             let plant = Plant::on(stock).await;
             if refused {
                 plant.cloud.inject(refusal());
