@@ -330,9 +330,13 @@ pub(crate) fn parameter(name: &str) -> &'static str {
         "state" => "States, separated by commas.",
         "kind" => "A kind of job.",
         "for" => "Reasons of the closed list, separated by commas; of dead messages the cause, or the code of a fault.",
-        "half-done" => "`true`: only jobs that are half done.",
+        "half-done" => "`true`: only jobs that are half done and do not go on; `false`: only those that are not.",
+        "overdue" => "`true`: only jobs that wait for an hour that is long over.",
         "held" => "`true`: only jobs that a paused account holds.",
         "account" => "The owner of the instance or of the CEN.",
+        "blames" => {
+            "The account that the job is put down to: the one that its message names, or the owner of the instance."
+        }
         "cen" => "The id of the CEN.",
         "instance" => "The id of the instance.",
         "requester" => "Who asked for the job.",

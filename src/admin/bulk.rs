@@ -114,7 +114,7 @@ pub(super) async fn approve(
 
 /// Narrows a filter that names neither states nor reasons to the jobs that the command is for. What it names itself stays, and
 /// the jobs in other states are declined.
-fn meant(mut filter: Filter, command: Command) -> Filter {
+pub(super) fn meant(mut filter: Filter, command: Command) -> Filter {
     let reasons = !filter.reasons.is_empty();
     if !filter.states.is_empty() {
         return filter;

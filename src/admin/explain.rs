@@ -54,13 +54,13 @@ impl Explanation {
         Self { why, next, until: None, blocker: Some(first), ..self }
     }
 
-    /// The same, of a job one of whose accounts is refused, as the sentence `why` says. A job that waits for a person or has ended
+    /// The same, of a job one of whose accounts is refused: the sentence that says so, and what to do. A job that waits for a person or has ended
     /// does not wait for that.
-    pub fn held(self, record: &Record, why: Option<String>) -> Self {
+    pub fn held(self, record: &Record, refused: Option<(String, &str)>) -> Self {
         let goes_on = matches!(record.state(), State::Queued | State::Running | State::Waiting);
-        match why.filter(|_| goes_on && record.phase.held().is_none()) {
-            Some(why) => {
-                let mut next = "correct the credential of the account; the worker reads it anew each minute".to_owned();
+        match refused.filter(|_| goes_on && record.phase.held().is_none()) {
+            Some((why, mends)) => {
+                let mut next = mends.to_owned();
                 if record.has_written() {
                     next.push_str(
                         ". If it will not be taken again, see in both accounts how the instance stands, then `release` lets \
@@ -402,7 +402,7 @@ mod tests {
     #[test]
     fn a_job_of_a_refused_account_says_so_as_long_as_it_goes_on_by_itself() {
         let why = "account 1688000000000001 is refused since then (SignatureDoesNotMatch); goes on by itself";
-        let of = |record: &Record| of(record).held(record, Some(why.into())).why;
+        let of = |record: &Record| of(record).held(record, Some((why.into(), "mend it"))).why;
         let wait = wait(false, false);
         let waiting = Record { phase: Phase::Waiting { due: at(NOW) }, wait, ..record("NET-1") };
         for record in [record("NET-1"), active(Phase::Running, NOW), waiting] {
@@ -413,7 +413,7 @@ mod tests {
         }
         let tries = Record { attempt: 1, gives_up_at: Some(at(NOW)), ..active(Phase::Running, "2026-11-21T10:21:00Z") };
         assert!(explain(&tries, None, true, at(NOW)).gives_up.is_some());
-        assert_eq!(explain(&tries, None, true, at(NOW)).held(&tries, Some(why.into())).gives_up, None);
+        assert_eq!(explain(&tries, None, true, at(NOW)).held(&tries, Some((why.into(), "mend it"))).gives_up, None);
     }
 
     #[test]

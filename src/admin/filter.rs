@@ -12,13 +12,15 @@ use crate::engine::ports::store::Filter;
 use crate::engine::record::State;
 
 /// The parameters of the language.
-pub(super) const FILTERS: [&str; 14] = [
+pub(super) const FILTERS: [&str; 16] = [
     "state",
     "kind",
     "for",
     "half-done",
+    "overdue",
     "held",
     "account",
+    "blames",
     "cen",
     "instance",
     "requester",
@@ -67,9 +69,11 @@ fn narrow(filter: &mut Filter, key: &str, value: &str, now: Timestamp) -> Result
                 .ok_or_else(|| bad(key, value, &one_of(Reason::ALL.map(Reason::as_str))))?;
             filter.reasons.extend(reasons);
         }
-        "half-done" => filter.half_done = only_true(key, value)?,
+        "half-done" => filter.half_done = Some(either(key, value)?),
+        "overdue" => filter.overdue = only_true(key, value)?,
         "held" => filter.held = only_true(key, value)?,
         "account" => filter.account = Some(named(key, value, AccountUid::parse(value))?),
+        "blames" => filter.blames = Some(named(key, value, AccountUid::parse(value))?),
         "instance" => filter.instance = Some(named(key, value, InstanceId::parse(value))?),
         "cen" => filter.cen = Some(named(key, value, CenId::parse(value))?),
         "requester" => filter.requester = Some(named(key, value, Requester::parse(value))?),
@@ -112,6 +116,10 @@ fn only_true(key: &str, value: &str) -> Result<bool, ApiError> {
     if value == "true" { Ok(true) } else { Err(bad(key, value, "must be true, or be left out")) }
 }
 
+fn either(key: &str, value: &str) -> Result<bool, ApiError> {
+    value.parse().map_err(|_| bad(key, value, "must be true or false"))
+}
+
 /// A time, or how long ago it was.
 pub(super) fn time(key: &str, value: &str, now: Timestamp) -> Result<Timestamp, ApiError> {
     if let Ok(time) = value.parse() {
@@ -140,18 +148,20 @@ mod tests {
 
     #[test]
     fn every_word_of_the_language_narrows() {
-        let query = "state=parked,waiting&state=queued&kind=revoke&for=gave-up,half-done&half-done=true&held=true\
-            &account=1688000000000001&cen=cen-44m0p68spvlrqq0001&instance=vpc-bp1h8vbrbcgohcju50001&requester=bot\
+        let query = "state=parked,waiting&state=queued&kind=revoke&for=gave-up,half-done&half-done=true&overdue=true&held=true\
+            &account=1688000000000001&blames=1250123456123456&cen=cen-44m0p68spvlrqq0001&instance=vpc-bp1h8vbrbcgohcju50001&requester=bot\
             &label=team=a%3Db&since=2026-11-20T00:00:00%2B08:00&until=10m&limit=xxx";
         let expected = Filter {
             states: vec![State::Parked, State::Waiting, State::Queued],
             reasons: vec![Reason::GaveUp, Reason::HalfDone],
-            half_done: true,
+            half_done: Some(true),
+            overdue: true,
             held: true,
             kind: Some(Kind::Revoke),
             instance: Some(InstanceId::parse("vpc-bp1h8vbrbcgohcju50001").unwrap()),
             cen: Some(CenId::parse("cen-44m0p68spvlrqq0001").unwrap()),
             account: Some(AccountUid::parse("1688000000000001").unwrap()),
+            blames: Some(AccountUid::parse("1250123456123456").unwrap()),
             requester: Some(Requester::parse("bot").unwrap()),
             batch: None,
             label: Some(("team".into(), "a=b".into())),
@@ -182,9 +192,11 @@ mod tests {
             ("state=parked,", "must be one of"),
             ("for=gave", "gave-up"),
             ("kind=gift", "payer-change"),
-            ("half-done=false", "must be true, or be left out"),
+            ("half-done=no", "must be true or false"),
+            ("overdue=false", "must be true, or be left out"),
             ("held=", "must be true"),
             ("account=x", "1 to 20 digits"),
+            ("blames=x", "1 to 20 digits"),
             ("cen=x", "cen-"),
             ("instance=x", "vpc-"),
             ("label=x", "must be name=value, such as ticket=NET-4312"),

@@ -16,7 +16,7 @@ use super::waiting::UnsentWebhook;
 use crate::domain::{JobId, JobUid, Requester};
 use crate::engine::decide::command::Command;
 use crate::engine::loops::listing::Listing;
-use crate::engine::ports::account::held_by;
+use crate::engine::ports::account::{held_by, mends};
 use crate::engine::ports::store::{Filter, StoreError};
 use crate::engine::record::{Record, State as JobState};
 use crate::workflow::{Step, Work};
@@ -156,7 +156,10 @@ impl Admin {
         };
         let can_cancel = engine.would_obey(job, Command::Cancel).await?;
         let owners = [&job.job.instance.owner, &job.job.cen.owner];
-        let refused = owners.into_iter().find_map(|uid| Some(held_by(uid, &engine.cloud.refusal(uid)?)));
+        let refused = owners.into_iter().find_map(|uid| {
+            let refusal = engine.cloud.refusal(uid)?;
+            Some((held_by(uid, &refusal), mends(&refusal)))
+        });
         let explanation = explain(job, first.as_ref(), can_cancel, engine.clock.now()).held(job, refused);
         Ok(match unreadable {
             Some((uid, why)) => explanation.behind_unreadable(uid, &why),

@@ -9,17 +9,17 @@ use serde::{Deserialize, Serialize};
 
 use super::checks::{CheckFault, HealthCheck, faults};
 use crate::clock::until;
-use crate::domain::{AccountUid, Code, JobUid, Kind, Reason, whole_second};
-use crate::engine::ports::account::{AccountReport, InTrouble, Standing, in_trouble, named};
+use crate::domain::{AccountUid, CenId, Code, JobUid, Kind, Reason, whole_second};
+use crate::engine::ports::account::{AccountReport, InTrouble, RefusedCredential, Standing, in_trouble, named};
 use crate::engine::ports::store::UnreadableRow;
-use crate::engine::record::Record;
+use crate::engine::record::{Record, State};
 
 /// Jobs, or something else, that need a person for the same cause.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Need {
     /// `half-done`, `overdue`, the reason for which jobs are parked, `parked` for those that were not read, `unreadable`,
     /// `undeliverable`,
-    /// `messages-dead-lettered`, `account-refused`, `cloud-unreachable`, `broker-unreachable`, or the name of a check that fails.
+    /// `messages-dead-lettered`, `account-refused`, `cloud-unreachable`, `broker-unreachable`, `broker-no-right`, or the name of a check that fails.
     pub cause: String,
     /// How many jobs, messages or accounts; 1 for a check.
     pub count: u64,
@@ -62,7 +62,8 @@ const UNREADABLE: &str = "unreadable";
 enum Cause {
     HalfDone(AccountUid),
     Parked(Reason, AccountUid),
-    NeedsApproval(Kind, String),
+    RevokesToApprove(CenId),
+    ToApprove(Kind, AccountUid),
     Overdue(AccountUid),
 }
 
@@ -83,6 +84,8 @@ pub(super) struct Needs {
     groups: BTreeMap<Cause, Group>,
     /// The parked jobs that were added.
     parked: BTreeSet<JobUid>,
+    /// The reasons for which some of them are parked half done.
+    among_half_done: BTreeSet<Reason>,
 }
 
 impl Needs {
@@ -92,12 +95,15 @@ impl Needs {
         if record.phase.ending().is_some() && !self.parked.insert(record.uid) {
             return;
         }
+        if let Some(ending) = record.phase.ending().filter(|_| record.is_half_done()) {
+            self.among_half_done.insert(ending.reason);
+        }
         let group = self.groups.entry(cause).or_insert_with(|| Group {
             jobs: 0,
             oldest: record.accepted_at,
             example: record.uid,
             says,
-            account: blamed(record).clone(),
+            account: record.blames().clone(),
         });
         group.jobs += 1;
         group.oldest = group.oldest.min(record.accepted_at);
@@ -114,9 +120,13 @@ impl Needs {
     ) -> Vec<Need> {
         // What a worker is ready without is told by what it concerns.
         let mut needs: Vec<Need> = faults(checks).iter().map(failing).collect();
-        needs.extend(in_trouble(accounts).iter().filter_map(|trouble| unusable(trouble, now)));
         let unread = parked.saturating_sub(self.parked.len() as u64);
-        needs.extend(self.groups.into_iter().map(|(cause, group)| need(cause, group)));
+        let is_half_done = |(cause, _): &(Cause, Group)| matches!(cause, Cause::HalfDone(_));
+        let (half_done, others): (Vec<_>, Vec<_>) = self.groups.into_iter().partition(is_half_done);
+        let told = |(cause, group)| need(cause, group, &self.among_half_done);
+        needs.extend(half_done.into_iter().map(told));
+        needs.extend(in_trouble(accounts).iter().filter_map(|trouble| unusable(trouble, now)));
+        needs.extend(others.into_iter().map(told));
         if unread > 0 {
             let says = "older ones, which were not read".to_owned();
             needs.push(of_the_worker(PARKED, unread, says, "crossgrant jobs --state parked"));
@@ -143,10 +153,14 @@ pub(super) fn dead_lettered(kept: u32) -> Option<Need> {
     (kept > 0).then(|| of_the_worker(cause, kept.into(), says, "crossgrant put-back"))
 }
 
+/// What RabbitMQ says to a user that it has let in and that lacks a right.
+const NO_RIGHT: &str = "ACCESS_REFUSED - access to ";
+
 /// Checks that fail for one cause.
 fn failing(fault: &CheckFault<'_>) -> Need {
     let detail = fault.detail.unwrap_or_default().to_owned();
     let (cause, says) = match fault.names.as_slice() {
+        _ if fault.is_broker_down() && detail.contains(NO_RIGHT) => (Code::BrokerNoRight.as_str(), detail),
         _ if fault.is_broker_down() => (Code::BrokerUnreachable.as_str(), detail),
         [only] => (*only, detail),
         several => (several[0], format!("{}: {detail}", several.join(", "))),
@@ -178,73 +192,84 @@ fn unusable(trouble: &InTrouble<'_>, now: Timestamp) -> Option<Need> {
     };
     let count = trouble.accounts.len() as u64;
     let oldest = Some(trouble.since);
-    let command = "crossgrant doctor".to_owned();
+    let not_configured = trouble.standing.refusal().is_some_and(RefusedCredential::is_not_configured);
+    let command = if not_configured { "crossgrant reload" } else { "crossgrant doctor" }.to_owned();
     Some(Need { cause: cause.to_string(), count, account, says, oldest, command, jobs: None, mends: None })
 }
 
 fn cause(record: &Record) -> Option<(Cause, String)> {
     let job = &record.job;
-    if let Some(wait) = record.wait.as_ref().filter(|wait| wait.overdue && record.phase.ending().is_none()) {
+    if let Some(wait) = record.wait.as_ref().filter(|_| record.is_overdue()) {
         let says = format!("{} should be in force since {}", wait.goal, whole_second(wait.expected_at));
-        return Some((Cause::Overdue(job.instance.owner.clone()), says));
+        return Some((Cause::Overdue(record.blames().clone()), says));
+    }
+    if record.stands_half_done() {
+        let says = record.phase.ending().map_or(&record.why, |ending| &ending.message);
+        return Some((Cause::HalfDone(record.blames().clone()), says.clone()));
     }
     let ending = record.phase.ending().filter(|_| !record.state().is_terminal())?;
     let cause = match ending.reason {
-        _ if record.is_half_done() => Cause::HalfDone(blamed(record).clone()),
-        Reason::NeedsApproval if job.kind == Kind::Revoke => Cause::NeedsApproval(job.kind, job.cen.id.to_string()),
-        Reason::NeedsApproval => Cause::NeedsApproval(job.kind, job.instance.owner.to_string()),
-        reason => Cause::Parked(reason, blamed(record).clone()),
+        Reason::NeedsApproval if job.kind == Kind::Revoke => Cause::RevokesToApprove(job.cen.id.clone()),
+        Reason::NeedsApproval => Cause::ToApprove(job.kind, record.blames().clone()),
+        reason => Cause::Parked(reason, record.blames().clone()),
     };
     Some((cause, ending.message.clone()))
 }
 
-/// The account of a job that its message names, if it names one of the two; otherwise the one of its instance.
-fn blamed(record: &Record) -> &AccountUid {
-    let (instance, cen) = (&record.job.instance.owner, &record.job.cen.owner);
-    let names = |uid: &AccountUid| record.phase.ending().is_some_and(|ending| ending.message.contains(uid.as_str()));
-    if names(cen) && !names(instance) { cen } else { instance }
-}
-
-fn need(cause: Cause, group: Group) -> Need {
+/// A group with its command. What the command and its filter mean are the jobs of this group and no others, also where there are
+/// jobs that are half done for the same reason, which are in a group of their own: `among_half_done` are those reasons.
+fn need(cause: Cause, group: Group, among_half_done: &BTreeSet<Reason>) -> Need {
     let Group { jobs, oldest, example, says, account } = group;
-    let resume = |filter: String| Some(Mends { command: "resume".to_owned(), filter });
-    let approve = |filter: String| Some(Mends { command: "approve".to_owned(), filter });
-    let (cause, command, filter, mends) = match cause {
-        Cause::HalfDone(uid) => {
-            let command = match jobs {
-                1 => format!("crossgrant show {example}"),
-                _ => format!("crossgrant jobs --half-done --account {uid}"),
-            };
-            ("half-done".to_owned(), command, format!("half-done=true&account={uid}"), None)
-        }
+    let (name, filter, mends) = match cause {
+        Cause::HalfDone(uid) => ("half-done", vec![("half-done", "true".into()), ("blames", uid.to_string())], None),
+        Cause::Overdue(uid) => ("overdue", vec![("overdue", "true".into()), ("blames", uid.to_string())], None),
         Cause::Parked(reason, uid) => {
-            let command = format!("crossgrant resume --for {reason} --account {uid} --expect-count {jobs}");
-            let filter = format!("state=parked&for={reason}&account={uid}");
-            (reason.to_string(), command, filter.clone(), resume(filter))
+            let filter = vec![("for", reason.to_string()), ("blames", uid.to_string())];
+            (reason.as_str(), filter, Some(("resume", reason)))
         }
-        Cause::NeedsApproval(kind, key) => {
-            let by = if kind == Kind::Revoke { "cen" } else { "account" };
-            let command = format!("crossgrant approve --kind {kind} --{by} {key} --expect-count {jobs}");
-            let filter = format!("state=parked&for={}&kind={kind}&{by}={key}", Reason::NeedsApproval);
-            (Reason::NeedsApproval.to_string(), command, filter.clone(), approve(filter))
+        Cause::RevokesToApprove(cen) => {
+            let filter = vec![("kind", Kind::Revoke.to_string()), ("cen", cen.to_string())];
+            (Reason::NeedsApproval.as_str(), filter, Some(("approve", Reason::NeedsApproval)))
         }
-        Cause::Overdue(uid) => {
-            let command = match jobs {
-                1 => format!("crossgrant show {example}"),
-                _ => format!("crossgrant jobs --state waiting --account {uid} --older-than 1h"),
-            };
-            ("overdue".to_owned(), command, format!("state=waiting&account={uid}&older-than=1h"), None)
+        Cause::ToApprove(kind, uid) => {
+            let filter = vec![("kind", kind.to_string()), ("blames", uid.to_string())];
+            (Reason::NeedsApproval.as_str(), filter, Some(("approve", Reason::NeedsApproval)))
         }
     };
-    let (account, oldest, filter) = (Some(account), Some(oldest), Some(filter));
-    Need { cause, count: jobs, account, says, oldest, command, jobs: filter, mends }
+    let mut filter: Vec<(&str, String)> = filter;
+    if mends.is_some_and(|(_, reason)| among_half_done.contains(&reason)) {
+        filter.push(("half-done", "false".to_owned()));
+    }
+    let option = |(name, value): &(&str, String)| match value.as_str() {
+        "true" => format!(" --{name}"),
+        "false" => format!(" --{name}=false"),
+        value => format!(" --{name} {value}"),
+    };
+    let options: String = filter.iter().map(option).collect();
+    let command = match mends {
+        Some((verb, _)) => format!("crossgrant {verb}{options} --expect-count {jobs}"),
+        None if jobs == 1 => format!("crossgrant show {example}"),
+        None => format!("crossgrant jobs{options}"),
+    };
+    if let Some((verb, reason)) = mends {
+        filter.insert(0, ("state", State::Parked.as_str().to_owned()));
+        if verb == "approve" {
+            filter.insert(1, ("for", reason.to_string()));
+        }
+    }
+    let pairs: Vec<String> = filter.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let query = pairs.join("&");
+    let mends = mends.map(|(verb, _)| Mends { command: verb.to_owned(), filter: query.clone() });
+    let (account, oldest, filter) = (Some(account), Some(oldest), Some(query));
+    Need { cause: name.to_owned(), count: jobs, account, says, oldest, command, jobs: filter, mends }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::admin::testing::{at, record};
-    use crate::engine::ports::account::RefusedCredential;
+    use crate::admin::{bulk, filter};
+    use crate::engine::decide::command::Command;
     use crate::engine::record::{Ending, Phase, Wait};
 
     const CEN_OWNER: &str = "1250123456123456";
@@ -285,7 +310,7 @@ mod tests {
                 (
                     "credential-refused",
                     2,
-                    format!("crossgrant resume --for credential-refused --account {CEN_OWNER} --expect-count 2"),
+                    format!("crossgrant resume --for credential-refused --blames {CEN_OWNER} --expect-count 2"),
                 ),
                 (
                     "needs-approval",
@@ -295,7 +320,7 @@ mod tests {
                 (
                     "needs-approval",
                     1,
-                    "crossgrant approve --kind payer-change --account 1688000000000001 --expect-count 1".to_owned(),
+                    "crossgrant approve --kind payer-change --blames 1688000000000001 --expect-count 1".to_owned(),
                 ),
                 // One was given twice, so one of the six counted was not read.
                 ("parked", 1, "crossgrant jobs --state parked".to_owned()),
@@ -303,6 +328,104 @@ mod tests {
         );
         assert_eq!((needs[1].oldest, needs[1].says.as_str()), (Some(at("2026-11-20T10:00:00Z")), refused.as_str()));
         assert_eq!(needs[1].account.as_ref().unwrap().as_str(), CEN_OWNER);
+    }
+
+    /// The jobs that a pasted command means, as the worker reads its options.
+    fn meant<'a>(command: &str, records: &'a [Record]) -> Vec<&'a Record> {
+        let mut words = command.split(' ').skip(1).peekable();
+        let verb = match words.next().unwrap() {
+            "jobs" => None,
+            "resume" => Some(Command::Resume),
+            "approve" => Some(Command::Approve),
+            "show" => return records.iter().filter(|one| command.ends_with(&one.uid.to_string())).collect(),
+            _ => unreachable!("{command}"),
+        };
+        let mut pairs = Vec::new();
+        while let Some(word) = words.next() {
+            let option = word.strip_prefix("--").unwrap();
+            let value = match option.split_once('=') {
+                Some((_, value)) => value,
+                None => words.next_if(|next| !next.starts_with("--")).unwrap_or("true"),
+            };
+            let name = option.split('=').next().unwrap();
+            if name != "expect-count" {
+                pairs.push(format!("{name}={value}"));
+            }
+        }
+        by_query(&pairs.join("&"), verb, records)
+    }
+
+    fn by_query<'a>(query: &str, verb: Option<Command>, records: &'a [Record]) -> Vec<&'a Record> {
+        let filter = filter::read(Some(query), at(NOW), &[], |_, _, _| Ok(())).unwrap();
+        let filter = verb.map_or(filter.clone(), |verb| bulk::meant(filter, verb));
+        records.iter().filter(|record| filter.matches(record)).collect()
+    }
+
+    /// Each cause, half done and not, in accounts that own both sorts of things, and put down to either.
+    #[test]
+    fn the_command_of_a_group_means_the_jobs_that_were_counted_and_no_others() {
+        let accounts = ["1688000000000001", CEN_OWNER, "1688000000000002"];
+        let wait = |overdue| {
+            let goal = crate::domain::OrderType::PayByCenOwner;
+            let (expected_at, since) = (at("2026-11-21T07:00:00Z"), at("2026-11-21T06:20:00Z"));
+            Some(Wait { goal, expected_at, since, last_pending: None, unmet_since: None, doubt: false, overdue })
+        };
+        let mut records = Vec::new();
+        for (owner, cen_owner) in accounts.iter().flat_map(|one| accounts.iter().map(move |other| (*one, *other))) {
+            let mut add = |mut record: Record| {
+                record.job.instance.owner = AccountUid::parse(owner).unwrap();
+                record.job.cen.owner = AccountUid::parse(cen_owner).unwrap();
+                records.push(record);
+            };
+            let id = |of: &str, n: usize| format!("{of}{n}-{owner}-{cen_owner}");
+            for reason in Reason::ALL {
+                for (n, named) in [owner, cen_owner, "nothing"].into_iter().enumerate() {
+                    add(parked(&id(reason.as_str(), n), reason, false, &format!("account {named}: refused")));
+                }
+                let half_done = reason != Reason::NeedsApproval && reason != Reason::UnknownCall;
+                if half_done {
+                    add(parked(&id(reason.as_str(), 3), reason, true, &format!("account {owner}: refused")));
+                }
+            }
+            for (n, kind) in Kind::ALL.into_iter().enumerate() {
+                let mut approved = parked(&id("kind", n), Reason::NeedsApproval, false, "begun: 20");
+                approved.job.kind = kind;
+                add(approved);
+            }
+            let due = at("2026-11-21T11:00:00Z");
+            for (n, overdue) in [true, false].into_iter().enumerate() {
+                add(Record { phase: Phase::Waiting { due }, wait: wait(overdue), ..record(&id("wait", n)) });
+            }
+            let ending = Ending { reason: Reason::GaveUp, message: format!("account {owner}"), findings: vec![] };
+            let ended = Phase::Ended { state: State::Failed, ending, at: at(NOW) };
+            add(Record { phase: ended, ..record(&id("ended", 0)) });
+        }
+        let parked = records.iter().filter(|record| record.state() == State::Parked).count() as u64;
+        let mut needs = Needs::default();
+        records.iter().for_each(|record| needs.add(record));
+        let mut counted = 0;
+        for need in needs.all(at(NOW), parked, 0, &[], &[]) {
+            counted += need.count;
+            let by_command = meant(&need.command, &records);
+            assert_eq!(by_command.len() as u64, need.count, "{}", need.command);
+            let verb = need.mends.as_ref().map(|mends| match mends.command.as_str() {
+                "approve" => Command::Approve,
+                _ => Command::Resume,
+            });
+            if by_command.len() > 1 {
+                assert_eq!(by_query(need.jobs.as_ref().unwrap(), None, &records), by_command, "{}", need.command);
+            }
+            if let Some(mends) = &need.mends {
+                assert_eq!(by_query(&mends.filter, verb, &records), by_command, "{}", need.command);
+            }
+            let first = by_command[0];
+            assert!(
+                by_command.iter().all(|one| one.stands_half_done() == first.stands_half_done()),
+                "{}",
+                need.command
+            );
+        }
+        assert_eq!(counted, parked + 9, "each is counted once, and the overdue ones");
     }
 
     #[test]
@@ -316,7 +439,7 @@ mod tests {
         let needs = of(&jobs);
         assert_eq!(needs.len(), 1, "{needs:#?}");
         assert_eq!((needs[0].cause.as_str(), needs[0].says.as_str()), ("account-not-ready", says(0).as_str()));
-        let command = format!("crossgrant resume --for account-not-ready --account {CEN_OWNER} --expect-count 300");
+        let command = format!("crossgrant resume --for account-not-ready --blames {CEN_OWNER} --expect-count 300");
         assert_eq!(needs[0].command, command);
     }
 
@@ -384,6 +507,23 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_broker_that_lacks_a_right_for_the_user_is_not_said_to_be_out_of_reach() {
+        let causes = |why: &str| {
+            let check = |name: &str| HealthCheck {
+                name: name.into(),
+                ok: false,
+                needed: true,
+                detail: Some(format!("down since 2026-11-28T16:24:15Z; last error: {why}")),
+            };
+            let needs = Needs::default().all(at(NOW), 0, 0, &[check("broker-consume"), check("broker-publish")], &[]);
+            needs.into_iter().map(|need| need.cause).collect::<Vec<_>>()
+        };
+        let refused = "ACCESS_REFUSED - access to exchange 'crossgrant' in vhost '/' refused for user 'w'";
+        assert_eq!(causes(refused), ["broker-no-right"]);
+        assert_eq!(causes("Connection refused"), ["broker-unreachable"]);
+    }
+
     fn known(uid: &str, standing: Standing) -> AccountReport {
         AccountReport {
             uid: AccountUid::parse(uid).unwrap(),
@@ -412,6 +552,14 @@ mod tests {
         let said = (needs[0].cause.as_str(), needs[0].says.as_str(), needs[0].oldest);
         assert_eq!(said, ("account-refused", "SignatureDoesNotMatch: no", Some(refusal().since)));
         assert_eq!((all(Standing::Probing(refusal())), all(Standing::Ok)), (vec![], vec![]));
+        let gone = all(Standing::Refused(RefusedCredential::not_configured(at(NOW))));
+        assert_eq!((gone[0].cause.as_str(), gone[0].command.as_str()), ("account-refused", "crossgrant reload"));
+        let mut needs = Needs::default();
+        needs.add(&parked("P", Reason::GaveUp, false, "x"));
+        needs.add(&parked("H", Reason::HalfDone, true, "x"));
+        let all = needs.all(at(NOW), 2, 0, &[], &[known(CEN_OWNER, Standing::Refused(refusal()))]);
+        let causes: Vec<_> = all.iter().map(|need| need.cause.as_str()).collect();
+        assert_eq!(causes, ["half-done", "account-refused", "gave-up"], "the worst first");
     }
 
     #[test]

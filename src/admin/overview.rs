@@ -12,7 +12,7 @@ use super::status::{AccountStatus, GoesOn, OpenBatches, Status};
 use crate::clock::earlier;
 use crate::engine::guards::Pause;
 use crate::engine::loops::listing::MOST_READ;
-use crate::engine::ports::account::{AccountReport, Standing};
+use crate::engine::ports::account::{AccountReport, RefusedCredential, Standing};
 use crate::engine::ports::store::{Filter, StoreError};
 use crate::engine::record::State as JobState;
 
@@ -32,10 +32,10 @@ impl Admin {
         }
         let mut needs = Needs::default();
         let parked = jobs.get(&JobState::Parked).copied().unwrap_or_default();
+        // Half done is worse than anything, so it is read first; what is parked so, again with the others.
+        let half_done = Filter { half_done: Some(true), ..Filter::default() };
+        engine.visit(&half_done, MOST_READ, |record| needs.add(record)).await?;
         if parked > 0 {
-            // Half done is worse than anything, so it is read first, and again with the others.
-            let half_done = Filter { half_done: true, ..Filter::default() };
-            engine.visit(&half_done, MOST_READ, |record| needs.add(record)).await?;
             let others = Filter { states: vec![JobState::Parked], ..Filter::default() };
             engine.visit(&others, MOST_READ, |record| needs.add(record)).await?;
         }
@@ -51,7 +51,7 @@ impl Admin {
             let token = authority.map(|name| format!(" (token {name})")).unwrap_or_default();
             AccountStatus { account, state: "paused".into(), since, detail: format!("by {by}{token}: {reason}"), held }
         });
-        let known = engine.cloud.accounts();
+        let known = self.needed_accounts().await?;
         let accounts = accounts.chain(known.iter().filter_map(in_trouble)).collect();
         let goes_on = store.outlook().await?.into_iter().map(|outlook| GoesOn {
             state: outlook.state,
@@ -81,6 +81,26 @@ impl Admin {
             rejected: counts.rejected,
             jobs,
         })
+    }
+}
+
+impl Admin {
+    /// The accounts, without those that are gone from the configuration and that no job needs any more.
+    async fn needed_accounts(&self) -> Result<Vec<AccountReport>, StoreError> {
+        let engine = &self.parts().engine;
+        let open: Vec<JobState> = JobState::ALL.into_iter().filter(|state| !state.is_terminal()).collect();
+        let mut needed = Vec::new();
+        for known in engine.cloud.accounts() {
+            if known.standing.refusal().is_some_and(RefusedCredential::is_not_configured) {
+                let (states, account) = (open.clone(), Some(known.uid.clone()));
+                let jobs = Filter { states, account, limit: 1, ..Filter::default() };
+                if engine.store.list(&jobs).await?.is_empty() {
+                    continue;
+                }
+            }
+            needed.push(known);
+        }
+        Ok(needed)
     }
 }
 

@@ -8,7 +8,7 @@
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use lapin::options::{BasicConsumeOptions, BasicPublishOptions, BasicQosOptions};
+use lapin::options::{BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Connection};
 
@@ -74,8 +74,8 @@ async fn look(conn: &Connection, declared: &Declared, limit: Duration) -> Result
     Ok(Inspected::AsWanted)
 }
 
-/// Connects, and checks the right to write to each exchange that the worker publishes to, and to read each queue that it takes
-/// messages from.
+/// Connects, and checks the right to write to each exchange that the worker publishes to, to read each queue that it takes
+/// messages from, and to declare what is missing.
 ///
 /// # Errors
 /// When the broker cannot be reached, or the connection breaks.
@@ -89,6 +89,9 @@ pub async fn missing_rights(settings: &BrokerSettings) -> Result<Vec<MissingRigh
     if topology.kind().checks_rights_first() {
         for queue in [topology.jobs_queue(), topology.batches_queue(), topology.dead_lettered_notices()] {
             missing.extend(missing_right_to_read(&connection, settings, queue).await?);
+        }
+        if settings.declare {
+            missing.extend(missing_right_to_declare(&connection, settings).await?);
         }
     }
     connection.close(settings.call_timeout).await;
@@ -121,6 +124,36 @@ async fn missing_right_to_read(
             Ok(None)
         }
     }
+}
+
+/// Declares what is missing in a way that the broker refuses: it looks at the rights of the user first, which go by the name alone,
+/// and then refuses a queue that would expire at once (406). Returns the first right that is missing.
+async fn missing_right_to_declare(
+    connection: &BrokerConnection,
+    settings: &BrokerSettings,
+) -> Result<Option<MissingRight>, BrokerError> {
+    let limit = settings.call_timeout;
+    for declared in settings.topology.declared() {
+        match declared.ask(&connection.amqp, limit, true).await {
+            Err(error) if error.has_reply_code(NOT_FOUND) => {}
+            // What is there was compared.
+            _ => continue,
+        }
+        let name = declared.name().to_owned();
+        let channel = within(limit, "channel.open", connection.amqp.create_channel()).await?;
+        let mut arguments = FieldTable::default();
+        arguments.insert("x-expires".into(), AMQPValue::LongInt(0));
+        let asked = channel.queue_declare(name.as_str().into(), QueueDeclareOptions::durable(), arguments);
+        match within(limit, "queue.declare", asked).await {
+            Err(error) if error.has_reply_code(ACCESS_REFUSED) => {
+                return Ok(Some(missing_of(connection, settings, Right::Configure(name), &error)));
+            }
+            Err(error) if error.has_reply_code(PRECONDITION_FAILED) => {}
+            Err(error) => return Err(error),
+            Ok(_) => within(limit, "channel.close", channel.close(200, "done".into())).await?,
+        }
+    }
+    Ok(None)
 }
 
 fn missing_of(

@@ -26,6 +26,8 @@ pub(super) enum Right {
     Write(String),
     /// Consume a queue.
     Read(String),
+    /// Declare an exchange or a queue.
+    Configure(String),
 }
 
 impl fmt::Display for Right {
@@ -34,6 +36,7 @@ impl fmt::Display for Right {
             Self::Write(exchange) if exchange.is_empty() => f.write_str("write to exchange amq.default"),
             Self::Write(exchange) => write!(f, "write to exchange {exchange}"),
             Self::Read(queue) => write!(f, "read queue {queue}"),
+            Self::Configure(name) => write!(f, "configure {name}"),
         }
     }
 }
@@ -47,6 +50,7 @@ impl Right {
                 Lane::Replies => "replies and copies of rejected messages cannot be published",
             },
             Self::Read(_) => "its messages cannot be taken",
+            Self::Configure(_) => "the worker cannot declare what is not there yet",
         }
     }
 }

@@ -171,6 +171,18 @@ mod tests {
     }
 
     #[test]
+    fn the_options_of_a_group_of_the_status_are_taken_and_said_again() {
+        let options = "--for gave-up --half-done=false --overdue --blames 1688000000000001";
+        let typed = format!("crossgrant resume {options}");
+        let CliCommand::Worker(command) = Cli::parse_from(typed.split(' ')).command else { unreachable!("it asks") };
+        let WorkerCommand::Resume(args) = *command else { unreachable!("it resumes") };
+        let pairs = [("for", "gave-up"), ("half-done", "false"), ("overdue", "true"), ("blames", "1688000000000001")];
+        assert_eq!(args.filter.pairs(), pairs);
+        assert_eq!(confirmed(&args, Command::Resume, 3), format!("{typed} --expect-count 3"));
+        assert!(Cli::try_parse_from(["crossgrant", "jobs", "--half-done", "false"]).is_err(), "it hangs on its option");
+    }
+
+    #[test]
     fn what_became_of_a_job_is_said_once() {
         let mandate = Mandate { by: Some("ann".into()), ..Mandate::from("lead") };
         let commands = vec![Commanded { command: "resume".into(), at: at("2026-11-21T10:20:00Z"), mandate }];

@@ -18,6 +18,7 @@ use crate::config::{AdminConfig, BrokerConfig, Config, StoreConfig};
 use crate::domain::AccountUid;
 use crate::engine::guards::HourlyLimits;
 use crate::engine::loops::shared::Engine;
+use crate::engine::ports::account::Standing;
 use crate::telemetry::log::LogFilter;
 
 /// Reads the configuration of the process.
@@ -125,6 +126,10 @@ impl Reloader {
         if !accounts.is_empty() {
             now("accounts", accounts.iter().map(credential_change).collect::<Vec<_>>().join("; "));
         }
+        let renewed = self.accounts.renewed();
+        if !renewed.is_empty() {
+            now("accounts", renewed.iter().map(renewal).collect::<Vec<_>>().join("; "));
+        }
         if let Some(says) = sites(present, &new) {
             now("accounts", says);
         }
@@ -189,8 +194,15 @@ fn credential_change((uid, change): &(AccountUid, CredentialChange)) -> String {
     match change {
         CredentialChange::Added => format!("account {uid} is new"),
         CredentialChange::Replaced => format!("account {uid} has another credential, which is tried at once"),
-        CredentialChange::Removed => format!("account {uid} is gone, and its jobs cannot go on"),
+        CredentialChange::Removed => {
+            format!("account {uid} is gone; jobs that need it wait until it is configured again")
+        }
     }
+}
+
+/// What the worker has read by itself, since it looks at the files of refused accounts.
+fn renewal((uid, standing): &(AccountUid, Standing)) -> String {
+    format!("account {uid} has another credential, which was taken over before; it is {}", standing.as_str())
 }
 
 /// Accounts that are on another site by now.

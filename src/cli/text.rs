@@ -82,7 +82,7 @@ fn standing(record: &Record) -> String {
     let special = [
         (" · held", record.phase.held().is_some()),
         (" · going back", record.undo.is_some() && !record.state().is_terminal()),
-        (" · HALF DONE", record.is_half_done()),
+        (" · HALF DONE", record.stands_half_done()),
     ];
     let special = special.iter().filter(|(_, is)| *is).map(|(word, _)| *word);
     record.state().as_str().to_owned() + &special.collect::<String>()

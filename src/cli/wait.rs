@@ -59,7 +59,11 @@ async fn wait_for(job: &str, args: &WaitArgs, worker: &AdminClient) -> Result<Ex
 
 async fn wait_for_all(args: &WaitArgs, worker: &AdminClient) -> Result<Exit, CliError> {
     let filter = &args.filter;
-    let is_of_states = filter.state.is_some() || filter.reasons.is_some() || filter.half_done || filter.held;
+    let is_of_states = filter.state.is_some()
+        || filter.reasons.is_some()
+        || filter.half_done.as_deref() == Some("true")
+        || filter.overdue
+        || filter.held;
     let mut pairs = filter.pairs();
     if !is_of_states {
         pairs.push(("state", GOES_ON));

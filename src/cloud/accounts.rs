@@ -1,7 +1,7 @@
 //! The accounts this worker has credentials for, as the engine's [`Cloud`].
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -18,9 +18,10 @@ use super::smartag::Smartag;
 use super::vpc::Vpc;
 use super::watch::{AccountNews, AccountWatch};
 use crate::domain::{AccountUid, Operation};
-use crate::engine::ports::account::{AccountReport, RefusedCredential, Standing};
+use crate::engine::ports::account::{AccountReport, RefusedCredential, Standing, held_by};
 use crate::engine::ports::cloud::{
-    Cloud, CloudError, NoRoom, Readers, ResourceReader, ResourceWriter, TransitRouterReader, TransitRouterWriter,
+    Cloud, CloudError, Failure, NoRoom, Readers, ResourceReader, ResourceWriter, TransitRouterReader,
+    TransitRouterWriter,
 };
 use crate::engine::ports::write_permit::WritePermit;
 
@@ -33,6 +34,10 @@ const AT_ONCE: usize = 8;
 /// The cloud, through one transport, as several accounts.
 pub struct Accounts {
     accounts: RwLock<HashMap<AccountUid, Account>>,
+    /// Those that were configured, and are no more.
+    gone: Mutex<BTreeMap<AccountUid, Gone>>,
+    /// Those whose credential was read anew and taken over since this was asked for.
+    renewed: Mutex<BTreeSet<AccountUid>>,
     shared: Arc<Client>,
     news: Arc<AccountNews>,
     configured: Option<CredentialReader>,
@@ -45,6 +50,16 @@ struct Account {
     kind: &'static str,
     digest: CredentialDigest,
 }
+
+/// An account that is in the configuration no more.
+struct Gone {
+    since: Timestamp,
+    /// Whether it was needed since.
+    needed: bool,
+}
+
+/// How long jobs wait before they ask again for an account that is in the configuration no more.
+const UNTIL_CONFIGURED: Duration = Duration::from_secs(60);
 
 /// What became of an account by other credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,8 +75,14 @@ pub enum CredentialChange {
 impl Accounts {
     /// If an account has several credentials, the last one counts.
     pub fn new(parts: ClientParts, credentials: Vec<AccountCredentials>) -> Self {
-        let accounts =
-            Self { accounts: RwLock::default(), shared: Client::new(parts), news: Arc::default(), configured: None };
+        let accounts = Self {
+            accounts: RwLock::default(),
+            gone: Mutex::default(),
+            renewed: Mutex::default(),
+            shared: Client::new(parts),
+            news: Arc::default(),
+            configured: None,
+        };
         accounts.replace(&credentials, |_, _| true);
         accounts
     }
@@ -83,10 +104,22 @@ impl Accounts {
         let removed: Vec<AccountUid> = accounts.keys().filter(|uid| gone(uid)).cloned().collect();
         for uid in removed {
             accounts.remove(&uid);
+            self.gone().insert(uid.clone(), Gone { since: self.shared.clock.now(), needed: false });
             changes.push((uid, CredentialChange::Removed));
         }
         changes.sort_by(|(one, _), (other, _)| one.cmp(other));
         changes
+    }
+
+    /// The accounts whose credential was read anew without being told to since this was asked for last, and what is known of it.
+    pub fn renewed(&self) -> Vec<(AccountUid, Standing)> {
+        let renewed = std::mem::take(&mut *self.renewed.lock().unwrap_or_else(PoisonError::into_inner));
+        let accounts = self.read();
+        let standing = |uid: AccountUid| {
+            let standing = accounts.get(&uid)?.watch.standing().standing().clone();
+            Some((uid, standing))
+        };
+        renewed.into_iter().filter_map(standing).collect()
     }
 
     /// Takes other limits for calls. Returns whether they differ.
@@ -135,6 +168,9 @@ impl Accounts {
             let products = Products { cbn, smartag, vpc: Vpc::new(client.clone()), client };
             let account = Account { products, watch, kind: credential.kind(), digest };
             accounts.insert(uid.clone(), account);
+            if self.gone().remove(uid).is_some() {
+                self.news.free(uid.clone());
+            }
             changes.push((uid.clone(), change));
         }
         changes
@@ -142,6 +178,28 @@ impl Accounts {
 
     fn read(&self) -> RwLockReadGuard<'_, HashMap<AccountUid, Account>> {
         self.accounts.read().expect("no holder of this lock panics")
+    }
+
+    fn gone(&self) -> MutexGuard<'_, BTreeMap<AccountUid, Gone>> {
+        self.gone.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Why nothing is asked as an account that is in the configuration no more; `None` for one that never was. The first job that
+    /// needs it is told of.
+    fn missed(&self, account: &AccountUid) -> Option<CloudError> {
+        let mut gone = self.gone();
+        let Gone { since, needed } = gone.get_mut(account)?;
+        if !*needed {
+            *needed = true;
+            tracing::warn!(
+                account.uid = %account, since = %since,
+                "account {account} is gone from the configuration, and jobs need it: they wait, and go on by themselves when it is \
+                 put back and `crossgrant reload` has taken it over"
+            );
+        }
+        let why = held_by(account, &RefusedCredential::not_configured(*since));
+        let error = CloudError::new(None, Failure::AccountRefused { why });
+        Some(CloudError { retry_after: Some(UNTIL_CONFIGURED), ..error })
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, HashMap<AccountUid, Account>> {
@@ -174,6 +232,7 @@ impl Accounts {
         let Ok(Some(credentials)) = read else { return };
         for (uid, _) in self.replace(&credentials, |uid, present| present.is_some() && refused.contains(uid)) {
             tracing::info!(account.uid = %uid, "another credential of account {uid} is configured; tries it");
+            self.renewed.lock().unwrap_or_else(PoisonError::into_inner).insert(uid);
         }
     }
 
@@ -226,10 +285,12 @@ impl Accounts {
     }
 
     fn products(&self, account: &AccountUid) -> Result<Products, CloudError> {
-        self.read()
-            .get(account)
-            .map(|account| account.products.clone())
-            .ok_or_else(|| CloudError::not_sent(None, format!("no credential is configured for account {account}")))
+        let known = self.read().get(account).map(|account| account.products.clone());
+        known.ok_or_else(|| {
+            self.missed(account).unwrap_or_else(|| {
+                CloudError::not_sent(None, format!("no credential is configured for account {account}"))
+            })
+        })
     }
 }
 
@@ -306,16 +367,33 @@ impl Cloud for Accounts {
             }
         };
         let mut accounts: Vec<AccountReport> = self.read().iter().map(report).collect();
+        let gone = self.gone();
+        let needed = gone.iter().filter(|(_, gone)| gone.needed).map(|(uid, gone)| AccountReport {
+            uid: uid.clone(),
+            credential: "none".to_owned(),
+            key_end: None,
+            expires_at: None,
+            last_success: None,
+            standing: Standing::Refused(RefusedCredential::not_configured(gone.since)),
+            budget: None,
+        });
+        accounts.extend(needed);
         accounts.sort_unstable_by(|one, other| one.uid.cmp(&other.uid));
         accounts
     }
 
     fn refusal(&self, account: &AccountUid) -> Option<RefusedCredential> {
-        self.read().get(account)?.watch.standing().standing().refusal().cloned()
+        if let Some(account) = self.read().get(account) {
+            return account.watch.standing().standing().refusal().cloned();
+        }
+        Some(RefusedCredential::not_configured(self.gone().get(account)?.since))
     }
 
     fn admits(&self, account: &AccountUid) -> Result<(), CloudError> {
-        self.read().get(account).map_or(Ok(()), |account| account.watch.gate())
+        if let Some(account) = self.read().get(account) {
+            return account.watch.gate();
+        }
+        self.missed(account).map_or(Ok(()), Err)
     }
 
     async fn ask_accounts(&self, unknown: bool) {

@@ -25,6 +25,12 @@ pub(super) struct AccountNews {
 }
 
 impl AccountNews {
+    /// The jobs of this account go on.
+    pub fn free(&self, account: AccountUid) {
+        locked(&self.freed).insert(account);
+        self.notify.notify_one();
+    }
+
     /// The accounts whose jobs go on, each once.
     pub fn freed(&self) -> Vec<AccountUid> {
         take(&mut *locked(&self.freed)).into_iter().collect()

@@ -188,8 +188,13 @@ impl Policy {
 
     /// What is in the way of a job, as far as configuration tells. Empty if accounts are not checked.
     pub fn objections(&self, job: &Job) -> Vec<String> {
+        self.objections_but(job, |_| false)
+    }
+
+    /// The same, but nothing about the accounts that the job is `held` for, since they were configured when it was accepted.
+    pub fn objections_but(&self, job: &Job, held: impl Fn(&AccountUid) -> bool) -> Vec<String> {
         let accounts = BTreeSet::from([&job.instance.owner, &job.cen.owner]);
-        let unknown = accounts.iter().filter(|uid| !self.knows(uid));
+        let unknown = accounts.iter().filter(|uid| !self.knows(uid) && !held(uid));
         let mut objections: Vec<String> =
             unknown.map(|uid| format!("no credentials are configured for account {uid}")).collect();
         // Both accounts must be on the same site (API §F); no API tells which, so configuration does.

@@ -24,7 +24,9 @@ pub use state::State;
 pub use wait::Wait;
 pub use write::{Judged, Outcome, Write};
 
-use crate::domain::{Edition, Job, JobUid, Reason, Requester, whole_second};
+use crate::domain::{AccountUid, Edition, Job, JobUid, Reason, Requester, whole_second};
+use crate::engine::ports::action::NOT_JUST_BUSY;
+use crate::workflow::Class;
 
 /// What the AMQP properties of the message say about answers.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -217,6 +219,33 @@ impl Record {
     /// Parked between writes: blocks the queue of its instance and needs a person.
     pub fn is_half_done(&self) -> bool {
         matches!(self.phase, Phase::Parked { half_done: true, .. })
+    }
+
+    /// Waits for an hour that is long over.
+    pub fn is_overdue(&self) -> bool {
+        self.state() == State::Waiting && self.wait.as_ref().is_some_and(|wait| wait.overdue)
+    }
+
+    /// The account that it is put down to: the one that the message names with which it is parked or has ended, or by which it
+    /// goes on for now, if that names one of the two; otherwise the owner of its instance.
+    pub fn blames(&self) -> &AccountUid {
+        let (instance, cen) = (&self.job.instance.owner, &self.job.cen.owner);
+        let message = self.phase.ending().map_or(&self.why, |ending| &ending.message);
+        let names = |uid: &AccountUid| message.contains(uid.as_str());
+        if names(cen) && !names(instance) { cen } else { instance }
+    }
+
+    /// Half done and not going on: parked so, or its next write is refused each time that it is tried. What the credential of an
+    /// account is refused for is told of the account.
+    pub fn stands_half_done(&self) -> bool {
+        let refused = |write: &Write| match &write.outcome {
+            Outcome::Refused { judged, .. } => {
+                !judged.as_ref().is_some_and(|judged| matches!(judged.class, Class::Auth | Class::Credential))
+            }
+            _ => false,
+        };
+        let stands = self.state() == State::Running && self.has_written() && self.attempt > NOT_JUST_BUSY;
+        self.is_half_done() || (stands && self.writes.last().is_some_and(refused))
     }
 
     /// Parks it: it needs a person, and blocks the queue of its instance if what it wrote is not whole.

@@ -17,8 +17,9 @@ use crate::engine::record::{Record, State};
 pub(super) const PAGE: &str = "100";
 
 /// The filters that the form has as fields of text, with their labels and an example.
-const TEXTS: [(&str, &str, &str); 9] = [
+const TEXTS: [(&str, &str, &str); 10] = [
     ("account", "Account", "1688000000000001"),
+    ("blames", "Put down to account", "1688000000000001"),
     ("cen", "CEN", "cen-…"),
     ("instance", "Instance", "vpc-…"),
     ("requester", "Requester", "tickets"),
@@ -77,6 +78,10 @@ fn form(asked: &Asked, filter: &[(&str, &str)]) -> Markup {
                     }
                 }
                 label.check { input type="checkbox" name="half-done" value="true" checked[given("half-done") == "true"]; " half done" }
+                @if given("half-done") == "false" {
+                    label.check { input type="checkbox" name="half-done" value="false" checked; " not half done" }
+                }
+                label.check { input type="checkbox" name="overdue" value="true" checked[given("overdue") == "true"]; " overdue" }
                 label.check { input type="checkbox" name="held" value="true" checked[given("held") == "true"]; " held" }
             }
             div.fields {

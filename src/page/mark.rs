@@ -88,7 +88,7 @@ pub(super) fn standing(record: &Record) -> Markup {
     let back = record.undo.is_some() && !record.state().is_terminal();
     html! {
         (state(word, record.state() == State::Parked || overdue))
-        @if record.is_half_done() { " " span.tag.alarm { "half done" } }
+        @if record.stands_half_done() { " " span.tag.alarm { "half done" } }
         @if overdue { " " span.tag.alarm { "overdue" } }
         @if back { " " span.tag { "going back" } }
     }

@@ -89,7 +89,7 @@ pub(super) fn sides(record: &Record, moments: &Moments) -> Markup {
     let image = record.after.as_ref().or(record.before.as_ref());
     let both = [resource(record, image), transit_router(record, image)];
     // Until a job has written, that the cloud is not as wanted is what it is there for.
-    let alarms = record.is_half_done() || record.state() == crate::engine::record::State::Waiting;
+    let alarms = record.stands_half_done() || record.state() == crate::engine::record::State::Waiting;
     let row = |name: &str, cell: &dyn Fn(&Side) -> Markup| {
         html! { tr { th scope="row" { (name) } @for side in &both { td { (cell(side)) } } } }
     };

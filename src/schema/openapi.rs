@@ -144,7 +144,8 @@ fn parameter_of(of: &str, name: &str, place: &str, required: bool) -> Value {
         "after" if of == "feedEvents" => json!({"anyOf": [{"type": "integer", "minimum": 0}, {"const": "end"}]}),
         "expect" | "after" => json!({"type": "integer", "minimum": 0}),
         "number" => json!({"type": "array", "items": {"type": "integer"}}),
-        "half-done" | "held" | "open" => json!({"type": "string", "const": "true"}),
+        "half-done" => json!({"type": "string", "enum": ["true", "false"]}),
+        "overdue" | "held" | "open" => json!({"type": "string", "const": "true"}),
         _ => json!({"type": "string"}),
     };
     json!({"name": name, "in": place, "required": required, "description": parameter(name), "schema": schema})

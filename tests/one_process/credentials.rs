@@ -6,12 +6,17 @@ use std::sync::{Arc, Mutex};
 
 use crossgrant::clock::ManualClock;
 use crossgrant::cloud::{AccountCredentials, Accounts, ClientParts, Credential, Role, RouterTransport, StaticKeys};
-use crossgrant::domain::{AccountUid, Hour};
+use crossgrant::domain::{AccountUid, Hour, Site};
+use crossgrant::engine::decide::command::Command;
+use crossgrant::engine::policy::Policy;
 use crossgrant::engine::record::State;
 use crossgrant::simulator::{FaultKind, InjectedFault, OutsideChange, Simulator, World};
 use crossgrant::store::Sqlite;
+use serde_json::json;
 
-use crate::support::plant::{ATTACHED, CEN_OWNER, NOT_GRANTED, Plant, RESOURCE, grant, payer_change, usual, with};
+use crate::support::plant::{
+    ATTACHED, CEN_OWNER, HELD, NOT_GRANTED, Plant, RESOURCE, UNATTACHED, grant, payer_change, revoke, usual, with,
+};
 use crate::support::site::another;
 
 const UPDATE: &str = "UpdateTransitRouterVpcAttachmentAttribute";
@@ -250,5 +255,64 @@ async fn a_service_that_issues_keys_and_fails_is_asked_again() {
         plant.run().await;
         assert_eq!(plant.said(uid).await, ["accepted", "completed"], "{operation} {kind:?}");
         assert_eq!(plant.effects().len(), 1);
+    }
+}
+
+/// An account is taken out of the configuration by a reload while jobs are accepted, parked and between two writes.
+#[tokio::test]
+async fn an_account_that_is_gone_by_a_reload_holds_its_jobs_and_fails_none_of_them() {
+    let world = World::from_toml(include_str!("../../examples/world.toml")).unwrap();
+    let clock = Arc::new(ManualClock::new("2026-11-21T10:20:00Z".parse().unwrap()));
+    let cloud = Simulator::new(world, Hour::REAL, clock.clone());
+    let keys = || {
+        let resource = AccountCredentials { uid: uid(RESOURCE), credential: key("resource-key", "resource-secret") };
+        vec![resource, AccountCredentials { uid: uid(CEN_OWNER), credential: key("cen-key", "cen-secret") }]
+    };
+    let policy = |of: &[&str]| {
+        let everything = serde_json::from_value(json!({"requesters": ["anonymous"]})).unwrap();
+        Policy::new(vec![everything], of.iter().map(|one| (uid(one), Site::China)).collect())
+    };
+    let transport = Arc::new(RouterTransport::new(cloud.router()));
+    let accounts = Arc::new(Accounts::new(ClientParts::new(clock.clone(), transport, &usual().classes), keys()));
+    let store = Arc::new(Sqlite::in_memory().unwrap());
+    let plant = Plant::under(policy(&[RESOURCE, CEN_OWNER]), clock, cloud, accounts.clone(), store, usual()).await;
+    plant.cloud.inject(InjectedFault::new(UPDATE, FaultKind::Conflict));
+    plant.cloud.inject(InjectedFault::new("GrantInstanceToTransitRouter", refused(403, "Forbidden.RAM")));
+    let half = plant.job(payer_change("p", ATTACHED, "PayByResourceOwner")).await;
+    let parked = plant.job(grant("g", NOT_GRANTED)).await;
+    plant.work().await;
+    assert_eq!((plant.effects().len(), plant.record(parked).await.state()), (1, State::Parked));
+    let queued = plant.job(with(revoke("r", UNATTACHED), "not_before", "2026-11-21T10:40:00Z".into())).await;
+    plant.work().await;
+
+    accounts.reconfigure(&keys()[1..]);
+    plant.engine.policy.set(policy(&[CEN_OWNER]));
+    assert_eq!(plant.engine.cloud.accounts().len(), 1, "it is not missed before a job needs it");
+    plant.engine.command(parked, Command::Resume, "tests").await.unwrap();
+    plant.run_until("2026-11-21T18:20:00Z".parse().unwrap()).await;
+    for job in [half, parked, queued] {
+        let record = plant.record(job).await;
+        assert!(
+            !record.state().is_terminal() && record.state() != State::Parked,
+            "{:?} {}",
+            record.state(),
+            record.why
+        );
+        assert!(record.why.contains("is not configured since 2026-11-21T10:2"), "{}", record.why);
+    }
+    let known = plant.engine.cloud.accounts();
+    let gone = known.iter().find(|known| known.uid == uid(RESOURCE)).unwrap();
+    assert!(gone.standing.refusal().unwrap().is_not_configured(), "{gone:?}");
+    let late = plant.job(payer_change("late", HELD, "PayByResourceOwner")).await;
+    plant.run_until("2026-11-21T18:25:00Z".parse().unwrap()).await;
+    let end = plant.events(late).await.pop().unwrap();
+    assert_eq!(end["data"]["reason"], "preflight-failed", "what is accepted without it is refused: {end}");
+
+    plant.engine.policy.set(policy(&[RESOURCE, CEN_OWNER]));
+    accounts.reconfigure(&keys());
+    assert_eq!(plant.engine.cloud.freed_accounts(), [uid(RESOURCE)], "its jobs are woken");
+    plant.run().await;
+    for job in [half, parked, queued] {
+        assert_eq!(plant.record(job).await.state(), State::Completed, "{}", plant.record(job).await.why);
     }
 }

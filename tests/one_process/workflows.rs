@@ -9,7 +9,7 @@ use crossgrant::engine::decide::command::Command;
 use crossgrant::engine::decide::decision::{Next, Observation, decide};
 use crossgrant::engine::loops::retention::forget_once;
 use crossgrant::engine::ports::cloud::Listing;
-use crossgrant::engine::ports::store::Taken;
+use crossgrant::engine::ports::store::{Filter, Taken};
 use crossgrant::engine::record::State;
 use crossgrant::engine::seen::Seen;
 use crossgrant::simulator::{FaultKind, InjectedFault};
@@ -257,6 +257,33 @@ async fn a_network_never_stays_revoked_quietly() {
     plant.run().await;
     assert_eq!(plant.record(uid).await.state(), State::Completed);
     assert_eq!(plant.effects().len(), 2);
+}
+
+/// The grant was taken away and may not be made again: nothing of that waits for hours until it is told.
+#[tokio::test]
+async fn a_refusal_between_two_writes_is_told_as_half_done_and_found() {
+    for (http, code) in
+        [(403, "Forbidden.RAM"), (400, "Forbbiden.TransitRouterServiceNotOpen"), (503, "ServiceUnavailable")]
+    {
+        let plant = Plant::new().await;
+        let refusal = FaultKind::Error { http, code: code.into(), message: "no".into() };
+        plant.cloud.inject(InjectedFault::new("GrantInstanceToTransitRouter", refusal).times(100_000));
+        let uid = plant.job(payer_change("p", UNATTACHED, "PayByResourceOwner")).await;
+        plant.run_until("2026-11-21T10:25:00Z".parse().unwrap()).await;
+        let record = plant.record(uid).await;
+        assert_eq!((record.state(), plant.effects().len()), (State::Running, 1), "{code}: {}", record.why);
+        assert_eq!(plant.said(uid).await, ["accepted", "waiting"], "{code}: once");
+        let waiting = plant.events(uid).await.pop().unwrap();
+        assert_eq!(waiting["data"]["half_done"], json!(true), "{waiting}");
+        assert!(waiting["data"]["message"].as_str().unwrap().starts_with("half done: "), "{waiting}");
+        let half_done = Filter { half_done: Some(true), limit: 10, ..Filter::default() };
+        let found = plant.engine.find(&half_done).await.unwrap().jobs;
+        assert_eq!(found.iter().map(|record| record.uid).collect::<Vec<_>>(), [uid], "{code}: {}", record.why);
+        plant.cloud.clear_faults();
+        plant.run().await;
+        assert_eq!(plant.record(uid).await.state(), State::Completed, "{code}");
+        assert_eq!(plant.engine.find(&half_done).await.unwrap().jobs.len(), 0);
+    }
 }
 
 #[tokio::test]

@@ -173,11 +173,12 @@ impl Plant {
         policy: Policy,
         clock: Arc<ManualClock>,
         cloud: Simulator,
-        accounts: Accounts,
+        accounts: impl Into<Arc<Accounts>>,
         store: Arc<dyn Store>,
         catalog: Arc<Catalog>,
     ) -> Self {
-        Self::made(clock, cloud, Arc::new(accounts), store, policy, catalog).await
+        let accounts: Arc<Accounts> = accounts.into();
+        Self::made(clock, cloud, accounts, store, policy, catalog).await
     }
 
     /// The same worker on another configuration, after a restart: the cloud is what it was, and the store is opened once

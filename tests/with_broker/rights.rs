@@ -1,5 +1,7 @@
 //! A right that the worker's user lacks for a while.
 
+use crossgrant::broker::{Inspected, inspect, missing_rights};
+
 use super::*;
 
 /// A user who may do everything with the names under a prefix, but for what he may write to.
@@ -92,4 +94,23 @@ async fn replies_without_their_right_are_known_one_by_one() {
     let verdicts = soon("publish", publisher.publish(&[event("a", "", &dead), event("b", "", &dead)])).await.unwrap();
     assert_eq!((verdicts.len(), state.counts().unpublishable), (2, 2), "{verdicts:?}");
     assert_eq!(state.publishing(Lane::Replies).link, Link::Connected);
+}
+
+/// Nothing is there yet, and the user may not make it: doctor says so with the command, and makes nothing by asking.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_right_to_declare_that_is_missing_is_told_before_anything_was_declared() {
+    let rabbit = shared_rabbit();
+    let settings = settings(&rabbit);
+    let (user, limited) = Limited::of(&rabbit, &settings);
+    user.rabbit.ctl(&["set_permissions", "-p", "/", &user.name, "^$", ".*", ".*"]).unwrap();
+    let missing = soon("rights", missing_rights(&limited)).await.unwrap();
+    let said: Vec<String> = missing.iter().map(ToString::to_string).collect();
+    let prefix = settings.topology.prefix();
+    assert!(said.len() == 1 && said[0].contains(&format!("may not configure {prefix}")), "{said:#?}");
+    assert!(said[0].contains("rabbitmqctl set_permissions"), "{said:#?}");
+    user.may_write(&user.own);
+    let missing = soon("rights", missing_rights(&limited)).await.unwrap();
+    assert!(!missing.iter().any(|missing| missing.to_string().contains("configure")), "{missing:#?}");
+    let found = inspect(&settings).await.unwrap();
+    assert!(found.iter().all(|(_, _, how)| *how == Inspected::Missing), "asking made something: {found:?}");
 }

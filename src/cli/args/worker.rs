@@ -107,15 +107,21 @@ pub struct FilterArgs {
     /// Only jobs that are parked, or have ended, for these reasons, separated by commas.
     #[arg(long = "for", value_name = "REASON")]
     pub reasons: Option<String>,
-    /// Only jobs that are parked half done.
+    /// Only jobs that are half done and do not go on; with `=false`, only those that are not.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub half_done: Option<String>,
+    /// Only jobs that wait for an hour that is long over.
     #[arg(long)]
-    pub half_done: bool,
+    pub overdue: bool,
     /// Only jobs that are held, because one of their accounts is paused.
     #[arg(long)]
     pub held: bool,
     /// Only jobs that act in this account, which owns their instance or their CEN.
     #[arg(long, value_name = "UID")]
     pub account: Option<String>,
+    /// Only jobs that `status` counts for this account: the one that their message names, or the owner of their instance.
+    #[arg(long, value_name = "UID")]
+    pub blames: Option<String>,
     /// Only jobs in this CEN.
     #[arg(long)]
     pub cen: Option<String>,
@@ -150,9 +156,11 @@ impl FilterArgs {
             ("state", self.state.as_deref()),
             ("kind", self.kind.as_deref()),
             ("for", self.reasons.as_deref()),
-            ("half-done", switch(self.half_done)),
+            ("half-done", self.half_done.as_deref()),
+            ("overdue", switch(self.overdue)),
             ("held", switch(self.held)),
             ("account", self.account.as_deref()),
+            ("blames", self.blames.as_deref()),
             ("cen", self.cen.as_deref()),
             ("instance", self.instance.as_deref()),
             ("requester", self.requester.as_deref()),
@@ -167,10 +175,11 @@ impl FilterArgs {
 
     /// The options of a command line with these filters.
     pub fn words(&self) -> Vec<String> {
-        let switch = |name: &str| (name == "half-done" && self.half_done) || (name == "held" && self.held);
-        let option = |(name, value): (&str, &str)| {
-            let value = (!switch(name)).then(|| value.to_owned());
-            std::iter::once(format!("--{name}")).chain(value)
+        let option = |(name, value): (&str, &str)| match (name, value) {
+            ("half-done" | "overdue" | "held", "true") => vec![format!("--{name}")],
+            // A value that may be left out has to hang on its option.
+            ("half-done", _) => vec![format!("--{name}={value}")],
+            _ => vec![format!("--{name}"), value.to_owned()],
         };
         self.pairs().into_iter().flat_map(option).collect()
     }

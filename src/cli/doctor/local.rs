@@ -13,7 +13,7 @@ use crate::cli::exit::Exit;
 use crate::cli::store;
 use crate::config::{Config, StoreConfig};
 use crate::domain::{AccountUid, Code, whole_second};
-use crate::engine::ports::account::{AccountReport, InTrouble, Standing, in_trouble, named};
+use crate::engine::ports::account::{AccountReport, InTrouble, Standing, in_trouble, mends, named};
 use crate::engine::ports::store::StoreError;
 use crate::store::{Postgres, Sqlite};
 
@@ -101,8 +101,10 @@ fn troubled(trouble: &InTrouble<'_>) -> DoctorFinding {
         return fault("accounts", Code::CloudUnreachable, says, "check the network and `[cloud.endpoints]`");
     }
     let says = format!("the worker holds the jobs of {accounts}, refused since {since}: {says}");
-    let advice = "correct the credential of the account; the worker reads it anew each minute, or at once after `crossgrant \
-                  reload`";
+    let advice = match trouble.standing {
+        Standing::Refused(refusal) | Standing::Probing(refusal) => mends(refusal),
+        Standing::Unreachable { .. } | Standing::Unknown | Standing::Ok => "see `crossgrant accounts`",
+    };
     fault("accounts", Code::AccountRefused, says, advice)
 }
 

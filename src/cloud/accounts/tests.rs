@@ -134,6 +134,8 @@ async fn a_refused_account_is_asked_once_a_minute_with_its_credential_read_anew(
     configured.lock().unwrap().credential = keys.into();
     accounts.ask_accounts(false).await;
     assert_eq!(cloud.actions().len(), 4, "another credential is tried at once");
+    let renewed = [(account.clone(), Standing::Ok)];
+    assert_eq!((accounts.renewed(), accounts.renewed()), (renewed.to_vec(), vec![]), "a reload says so once");
     assert_eq!((accounts.freed_accounts(), accounts.freed_accounts()), (vec![account.clone()], vec![]));
     accounts.resource_writer(&account, permit()).await.unwrap();
     assert_eq!(cloud.actions().len(), 4);

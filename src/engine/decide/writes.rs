@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::clock::later;
 use crate::domain::{EventType, Kind, Operation, Reason, whole_second};
 use crate::engine::decide::decision::{Deciding, Next};
-use crate::engine::ports::action::{Action, Intended};
+use crate::engine::ports::action::{Action, Intended, NOT_JUST_BUSY};
 use crate::engine::record::{Image, Judged, Outcome, Overtaker, Record, State, Write};
 use crate::engine::seen::{Reads, Seen};
 use crate::workflow::{Call, Class, Finding, Refused};
@@ -33,7 +33,8 @@ impl Deciding<'_> {
                 self.believe(place);
                 if call.refused == Refused::Retry && self.record.has_written() {
                     self.reopen(place);
-                    return self.again(&call.retry, text);
+                    let half = self.tells_half_done(NOT_JUST_BUSY);
+                    return self.again(&call.retry, format!("{half}account {}: {text}", write.account));
                 }
                 let judged = self.judged(&write);
                 let class = judged.as_ref().map(|judged| judged.class);
@@ -177,7 +178,7 @@ impl Deciding<'_> {
         )
     }
 
-    /// Publishes `waiting` at the `nth` try in a row if one half of a payer change is written and the other has to wait.
+    /// Publishes `waiting` at the `nth` try in a row if something is written and what has to follow is refused for now.
     /// Returns how the sentence about it begins.
     pub(super) fn tells_half_done(&mut self, nth: u32) -> &'static str {
         if !self.record.has_written() {

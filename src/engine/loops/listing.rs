@@ -38,7 +38,7 @@ impl Engine {
 
     async fn find_among(&self, filter: &Filter, most: usize) -> Result<Listing, StoreError> {
         let mut jobs = Vec::new();
-        let at_once = if filter.reasons.is_empty() { filter.limit.min(AT_ONCE) } else { AT_ONCE };
+        let at_once = if filter.is_of_records() { AT_ONCE } else { filter.limit.min(AT_ONCE) };
         let walk = self.walk(filter, at_once, most, |record| {
             jobs.push(record);
             jobs.len() < filter.limit

@@ -21,6 +21,8 @@ pub struct Moved {
     pub(super) swept: bool,
     pub(super) limited: Option<&'static str>,
     pub(super) parked: Option<Parked>,
+    /// A job that is half done, and whose next write the cloud refuses.
+    pub(super) stuck: Option<Stuck>,
     /// The other jobs that the same commit leaves in a state, by kind.
     pub(super) also: Vec<(Kind, State)>,
     /// The jobs that have ended with it.
@@ -66,6 +68,15 @@ pub(super) struct Parked {
     pub(super) ending: Ending,
 }
 
+/// A job that has written something and is refused the rest for now, as the log tells of it.
+#[derive(Debug, Clone)]
+pub(super) struct Stuck {
+    pub(super) uid: JobUid,
+    pub(super) id: JobId,
+    pub(super) instance: InstanceId,
+    pub(super) why: String,
+}
+
 impl Moved {
     pub(super) fn by(decision: &Decision) -> Self {
         let Decision { record, says, also, .. } = decision;
@@ -86,6 +97,12 @@ impl Moved {
                 instance: record.job.instance.id.clone(),
                 half_done: record.is_half_done(),
                 ending: ending.clone(),
+            }),
+            stuck: (says.contains(&EventType::Waiting) && record.state() == State::Running).then(|| Stuck {
+                uid: record.uid,
+                id: record.job.id.clone(),
+                instance: record.job.instance.id.clone(),
+                why: record.why.clone(),
             }),
         }
     }

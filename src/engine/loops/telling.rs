@@ -4,13 +4,26 @@
 use std::sync::MutexGuard;
 use std::time::Duration;
 
-use crate::domain::Kind;
+use crate::domain::{Kind, Reason};
 use crate::engine::decide::parked_news::ParkedNews;
-use crate::engine::loops::moved::{Ended, Moved, Parked};
+use crate::engine::loops::moved::{Ended, Moved, Parked, Stuck};
 use crate::engine::loops::shared::Engine;
 use crate::engine::ports::trace::during;
 
+/// Under what jobs are counted that are half done and not parked.
+const STUCK: (Reason, bool) = (Reason::HalfDone, false);
+
 impl Engine {
+    fn tell_stuck(&self, kind: Kind, Stuck { uid, id, instance, why }: &Stuck) {
+        if self.parked_news().add(STUCK, self.clock.uptime()) {
+            self.work.notify_one();
+            tracing::warn!(
+                job.uid = %uid, job.id = %id, job.kind = %kind, instance.id = %instance, job.half_done = true,
+                "the cloud refuses the next write of a job that has begun, which tries again: {why}"
+            );
+        }
+    }
+
     fn tell_parked(&self, kind: Kind, Parked { uid, id, instance, half_done, ending }: &Parked) {
         let alone = self.parked_news().add((ending.reason, *half_done), self.clock.uptime());
         if alone {
@@ -34,6 +47,14 @@ impl Engine {
         let now = self.clock.uptime();
         let mut news = self.parked_news();
         for ((reason, half_done), jobs) in news.due(now) {
+            if (reason, half_done) == STUCK {
+                tracing::warn!(
+                    jobs,
+                    job.half_done = true,
+                    "more jobs are half done, and the cloud refuses their next write: {jobs}; see `crossgrant status`"
+                );
+                continue;
+            }
             tracing::warn!(
                 jobs, job.reason = %reason, job.half_done = half_done,
                 "more jobs are parked and need a person: {jobs} for {reason}; see `crossgrant status`"
@@ -50,6 +71,9 @@ impl Engine {
     pub fn moved(&self, moved: &Moved) {
         if let Some(parked) = &moved.parked {
             during(moved.span, || self.tell_parked(moved.kind, parked));
+        }
+        if let Some(stuck) = &moved.stuck {
+            during(moved.span, || self.tell_stuck(moved.kind, stuck));
         }
         for said in &moved.says {
             self.observer.said(*said);

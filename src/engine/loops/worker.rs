@@ -8,10 +8,11 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::clock::later;
-use crate::domain::{JobUid, Requester};
+use crate::domain::{AccountUid, JobUid, Requester};
 use crate::engine::decide::decision::{Next, Observation};
 use crate::engine::loops::execution::{Execution, STORE_PAUSE};
 use crate::engine::loops::shared::Engine;
+use crate::engine::ports::account::RefusedCredential;
 use crate::engine::ports::store::{Claimed, StoreError, Turns};
 use crate::engine::ports::trace::within;
 use crate::engine::record::Record;
@@ -170,7 +171,10 @@ pub async fn run(engine: &Engine, claimed: Claimed, deadline: Duration) -> Resul
     }
     let policy = engine.policy.get();
     let refusal = policy.refuses(&claimed.record.requester, &claimed.record.job);
-    let objections = policy.objections(&claimed.record.job);
+    let accepted = claimed.record.accepted_at;
+    let gone = |uid: &AccountUid| engine.cloud.refusal(uid).filter(RefusedCredential::is_not_configured);
+    let held = |uid: &AccountUid| gone(uid).is_some_and(|gone| accepted <= gone.since);
+    let objections = policy.objections_but(&claimed.record.job, held);
     let mut execution = Execution::new(engine, claimed, deadline);
     let paused = execution.pause().await?;
     let mut observation = Observation::TakenUp { refusal, objections, paused };

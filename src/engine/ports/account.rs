@@ -46,9 +46,33 @@ pub struct RefusedCredential {
     pub message: String,
 }
 
+/// The `code` of an account that a reload has taken out of the configuration.
+const NOT_CONFIGURED: &str = "not-configured";
+
+impl RefusedCredential {
+    /// Of an account that is in the configuration no more. Its jobs are held like those of a refused one.
+    pub fn not_configured(since: Timestamp) -> Self {
+        Self {
+            since,
+            code: NOT_CONFIGURED.to_owned(),
+            asked: "configuration".to_owned(),
+            message: "jobs need it; put it back into the configuration, then `crossgrant reload`".to_owned(),
+        }
+    }
+
+    /// Whether there is no credential that could be refused.
+    pub fn is_not_configured(&self) -> bool {
+        self.code == NOT_CONFIGURED
+    }
+}
+
 impl fmt::Display for RefusedCredential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "refused since {} ({})", self.since.strftime("%Y-%m-%dT%H:%M:%SZ"), self.code)
+        let since = self.since.strftime("%Y-%m-%dT%H:%M:%SZ");
+        match self.is_not_configured() {
+            true => write!(f, "not configured since {since}"),
+            false => write!(f, "refused since {since} ({})", self.code),
+        }
     }
 }
 
@@ -144,9 +168,22 @@ pub fn named(accounts: &[&AccountUid]) -> String {
     format!("{} accounts ({}{more})", accounts.len(), first.join(", "))
 }
 
+/// What to do about it.
+pub fn mends(refusal: &RefusedCredential) -> &'static str {
+    match refusal.is_not_configured() {
+        true => "put the account back into the configuration, then `crossgrant reload`",
+        false => {
+            "correct the credential of the account; the worker reads its file anew every 5 seconds and tries a key or role again each \
+             minute, or at once after `crossgrant reload`"
+        }
+    }
+}
+
 /// What a job that waits for an account says.
 pub fn held_by(account: &AccountUid, refusal: &RefusedCredential) -> String {
-    format!("account {account} is {refusal}; goes on by itself when its key is good")
+    let when =
+        if refusal.is_not_configured() { "it is configured again, by `crossgrant reload`" } else { "its key is good" };
+    format!("account {account} is {refusal}; goes on by itself when {when}")
 }
 
 /// An account, and what is known of it.
@@ -154,7 +191,8 @@ pub fn held_by(account: &AccountUid, refusal: &RefusedCredential) -> String {
 pub struct AccountReport {
     /// Whose it is.
     pub uid: AccountUid,
-    /// How the account gets its keys: `access-key`, `assumed-role`, `oidc-role`, `ecs-role`, `credentials-uri`, or `hub`.
+    /// How the account gets its keys: `access-key`, `assumed-role`, `oidc-role`, `ecs-role`, `credentials-uri`, or `hub`;
+    /// `none` for one that jobs need and that is in the configuration no more.
     pub credential: String,
     /// The last four characters of the id of the access key in use; `None` if there is none yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -12,8 +12,10 @@ pub struct Filter {
     pub states: Vec<State>,
     /// Jobs that are parked, or have ended, for one of these reasons.
     pub reasons: Vec<Reason>,
-    /// Jobs that are parked half done.
-    pub half_done: bool,
+    /// Jobs that are half done and do not go on, or all others.
+    pub half_done: Option<bool>,
+    /// Jobs that wait for an hour that is long over.
+    pub overdue: bool,
     /// Jobs that are held, because one of their accounts is paused.
     pub held: bool,
     /// Jobs of this kind.
@@ -24,6 +26,8 @@ pub struct Filter {
     pub cen: Option<CenId>,
     /// Jobs that act in this account: the owner of their instance, or of their CEN.
     pub account: Option<AccountUid>,
+    /// Jobs that are put down to this account, as [`Record::blames`] says.
+    pub blames: Option<AccountUid>,
     /// Jobs from this requester.
     pub requester: Option<Requester>,
     /// Jobs of this batch.
@@ -47,13 +51,21 @@ impl Filter {
         if !self.reasons.is_empty() {
             states.retain(|state| *state == State::Parked || state.is_terminal());
         }
-        if self.half_done {
-            states.retain(|state| *state == State::Parked);
+        if self.half_done == Some(true) {
+            states.retain(|state| matches!(state, State::Running | State::Parked));
+        }
+        if self.overdue {
+            states.retain(|state| *state == State::Waiting);
         }
         if self.held {
             states.retain(|state| matches!(state, State::Queued | State::Running));
         }
         (states != State::ALL).then_some(states)
+    }
+
+    /// Whether it asks for what only the record holds, so that many may be read of which few match.
+    pub fn is_of_records(&self) -> bool {
+        !self.reasons.is_empty() || self.half_done.is_some() || self.overdue || self.blames.is_some()
     }
 
     /// Whether a job matches; the length of a page aside.
@@ -66,12 +78,14 @@ impl Filter {
         let accepted = record.accepted_at.as_microsecond();
         (self.states.is_empty() || self.states.contains(&record.state()))
             && (self.reasons.is_empty() || reason.is_some_and(|reason| self.reasons.contains(&reason)))
-            && (!self.half_done || record.is_half_done())
+            && is(&self.half_done, &record.stands_half_done())
+            && (!self.overdue || record.is_overdue())
             && (!self.held || record.phase.held().is_some())
             && is(&self.kind, &job.kind)
             && is(&self.instance, &job.instance.id)
             && is(&self.cen, &job.cen.id)
             && self.account.as_ref().is_none_or(|uid| [&job.instance.owner, &job.cen.owner].contains(&uid))
+            && self.blames.as_ref().is_none_or(|uid| record.blames() == uid)
             && is(&self.requester, &record.requester)
             && (self.batch.is_none() || self.batch == record.batch())
             && self.label.as_ref().is_none_or(|(name, value)| job.labels.get(name) == Some(value))
@@ -90,7 +104,9 @@ mod tests {
         let none = Filter::default;
         let states = |filter: Filter| filter.possible_states();
         assert_eq!(states(none()), None);
-        assert_eq!(states(Filter { half_done: true, ..none() }), Some(vec![State::Parked]));
+        assert_eq!(states(Filter { half_done: Some(true), ..none() }), Some(vec![State::Running, State::Parked]));
+        assert_eq!(states(Filter { half_done: Some(false), ..none() }), None);
+        assert_eq!(states(Filter { overdue: true, ..none() }), Some(vec![State::Waiting]));
         assert_eq!(states(Filter { held: true, ..none() }), Some(vec![State::Queued, State::Running]));
         let reasons = vec![Reason::GaveUp];
         let ended = states(Filter { reasons: reasons.clone(), ..none() }).unwrap();

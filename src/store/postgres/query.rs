@@ -120,12 +120,12 @@ async fn in_state(
     if let Some(kind) = filter.kind {
         clauses.push("j.kind = ", kind.as_str());
     }
-    if let Some(account) = &filter.account {
+    for account in filter.account.iter().chain(&filter.blames) {
         clauses.values.push(Box::new(account.as_str()));
         let number = clauses.values.len();
         clauses.sql.push_str(&format!(" AND (j.instance_owner = ${number} OR j.cen_owner = ${number})"));
     }
-    if filter.half_done {
+    if filter.half_done == Some(true) {
         clauses.sql.push_str(" AND j.turn IS NOT NULL");
     }
     if filter.held {

@@ -126,11 +126,11 @@ fn in_state(
     }
     let Clauses { mut sql, mut values } = clauses;
     // No index is for these.
-    if let Some(account) = &filter.account {
+    for account in filter.account.iter().chain(&filter.blames) {
         sql.push_str(" AND ? IN (j.instance_owner, j.cen_owner)");
         values.push(Value::Text(account.to_string()));
     }
-    if filter.half_done {
+    if filter.half_done == Some(true) {
         sql.push_str(" AND +j.turn IS NOT NULL");
     }
     if filter.held {

@@ -58,7 +58,7 @@ async fn many_are_approved_only_by_their_number() {
     let needs: Vec<_> =
         status["needs"].as_array().unwrap().iter().map(|need| (&need["count"], &need["command"])).collect();
     let revokes = json!(format!("crossgrant approve --kind revoke --cen {CEN} --expect-count 3"));
-    let payers = json!(format!("crossgrant approve --kind payer-change --account {RESOURCE} --expect-count 1"));
+    let payers = json!(format!("crossgrant approve --kind payer-change --blames {RESOURCE} --expect-count 1"));
     assert_eq!((code, needs), (StatusCode::OK, vec![(&json!(3), &revokes), (&json!(1), &payers)]), "{status}");
     assert_eq!(status["jobs"], json!({"completed": 1, "parked": 4}));
 
