@@ -41,6 +41,10 @@ pub(super) fn code(word: &str) -> Markup {
 
 /// A sentence of the worker: what stands between backticks is a command, and `crossgrant explain` leads to what its word means.
 pub(super) fn sentence(text: &str) -> Markup {
+    // A backtick that is left over is one of somebody's text.
+    if text.matches('`').count() % 2 == 1 {
+        return html! { (said(text)) };
+    }
     html! {
         @for (place, part) in text.split('`').enumerate() {
             @match part.strip_prefix("crossgrant explain ") {
@@ -78,6 +82,12 @@ fn shape(word: &str) -> Markup {
 /// A state in a word and a form. `alarm` is for what needs a person.
 pub(super) fn state(word: &str, alarm: bool) -> Markup {
     html! { span class=(if alarm { "state alarm" } else { "state" }) { (shape(word)) (said(word)) } }
+}
+
+/// A check by its name, with the form and the word for how it went. `alarm` is for one that the worker needs.
+pub(super) fn check(name: &str, ok: bool, alarm: bool) -> Markup {
+    let word = if ok { "ok" } else { "fails" };
+    html! { span class=(if alarm { "state alarm" } else { "state" }) { (shape(word)) (code(name)) span.hint { (word) } } }
 }
 
 /// The state of a job, with what makes it special.
