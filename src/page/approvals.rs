@@ -105,6 +105,13 @@ fn table_row(asked: &Asked, JobRow { job: record, .. }: &JobRow, plan: Option<&(
                 @else { a href=(format!("/approvals?plan={uid}#plan-{uid}")) aria-label=(format!("Show the plan of {}", record.job.id)) { "Show" } }
             }
         }
-        @if let Some((plan, _)) = plan { tr.planned { td colspan="6" { (plan) } } }
+        @if let Some((plan, _)) = plan {
+            tr.planned {
+                td colspan="6" {
+                    (plan)
+                    p { a href=(format!("/plan?job={uid}")) { "Change it, and plan again" } }
+                }
+            }
+        }
     }
 }

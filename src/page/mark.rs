@@ -59,7 +59,7 @@ pub(super) fn sentence(text: &str) -> Markup {
 /// The form that stands for a state, so that it is not told by its colour alone.
 fn shape(word: &str) -> Markup {
     let path = match word {
-        "queued" => "M8 2.500a5.500 5.500 0 1 0 0 11 5.500 5.500 0 0 0 0-11z",
+        "queued" | "unknown" => "M8 2.500a5.500 5.500 0 1 0 0 11 5.500 5.500 0 0 0 0-11z",
         "running" => "M3 2.500 13 8 3 13.500z",
         "waiting" => "M3.500 2h9L8 8l4.500 6h-9L8 8z",
         "held" => "M4 2.500h2.500v11H4zM9.500 2.500H12v11H9.500z",

@@ -326,6 +326,8 @@ async fn a_plan_names_the_faults_of_a_job_and_a_rejected_one_shows_them_in_its_b
     let got = desk.act(AdminRole::Reader, "/plan", &[("job", &change.unwrap())]).await;
     assert_eq!(got.status, StatusCode::OK, "{}", got.text);
     assert!(got.text.contains("May be asked for by *"), "{}", got.text);
+    let lines = desk.act(AdminRole::Reader, "/plan", &[("job", "{\r\n}")]).await;
+    assert!(lines.text.contains(">{\n}</textarea>"), "the lines of a browser: {}", lines.text);
 
     let list = desk.see(AdminRole::Operator, "/dead").await.text;
     let uid = links(&list).into_iter().find(|link| link.starts_with("/dead/") && link.len() > 20).unwrap();

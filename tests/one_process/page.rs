@@ -172,7 +172,7 @@ async fn open_for_a_browser() {
     let first: u16 = std::env::var("CROSSGRANT_PAGE").map_or(19187, |port| port.parse().unwrap());
     let plants =
         [recorded::everything().await, recorded::everything().await, recorded::strange().await, Plant::new().await];
-    plants[3].engine.cloud.ask_accounts(false).await;
+    plants[3].run_on().await;
     let served: Vec<_> = plants.iter().map(served).collect();
     // The last one answers when all do.
     for ((port, plant), (page, _)) in (first..).zip(&plants).zip(&served) {

@@ -7,7 +7,7 @@ import { VIEWS, go } from "./views.mjs";
 
 const FOLDER = new URL(process.env.PAGE_PICTURES, "file:///").pathname;
 // The most points in height: what is below says no more.
-const MOST = { 1280: 1400, 390: 1300 };
+const MOST = { 1280: 1300, 390: 1300 };
 const BOTH = ["desk-light", "desk-dark", "phone-light", "phone-dark"];
 
 // Which pictures there are of which view.
@@ -36,7 +36,7 @@ async function picture(page, name, way) {
   const height = Math.min(await page.evaluate(() => document.documentElement.scrollHeight), MOST[viewport.width]);
   const path = `${FOLDER}/${name}-${way}.png`;
   await page.screenshot({ path, fullPage: true, clip: { x: 0, y: 0, width: viewport.width, height } });
-  execFileSync("pngquant", ["--force", "--ext", ".png", "--strip", "--speed", "1", "--nofs", "48", path]);
+  execFileSync("pngquant", ["--force", "--ext", ".png", "--strip", "--speed", "1", "--nofs", "24", path]);
 }
 
 test("the pictures", async ({ browser }) => {

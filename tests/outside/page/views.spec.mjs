@@ -4,6 +4,9 @@ import { expect, test } from "@playwright/test";
 import { DESK, PHONE, faultsOf, open, tooWide, visit } from "./visit.mjs";
 import { VIEWS, go } from "./views.mjs";
 
+// They only look, so they may go at the same time.
+test.describe.configure({ mode: "parallel" });
+
 // One window for each worker, for all views.
 const windows = {};
 test.beforeAll(async ({ browser }) => {
@@ -44,6 +47,9 @@ test("a plan of a good job, and of a bad one", async () => {
     await page.getByRole("button", { name: "Plan", exact: true }).click();
     await expect(page.locator("main .state").first()).toHaveText(text ? "failed" : "planned");
     await wrong(page, "a plan");
+    // What is changed there is planned again.
+    await page.getByRole("button", { name: "Plan", exact: true }).click();
+    await expect(page.locator("main .state").first()).toHaveText(text ? "failed" : "planned");
   }
 });
 
