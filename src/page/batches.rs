@@ -27,7 +27,7 @@ pub(super) async fn list(asked: &Asked) -> Result<View, Trouble> {
             @if page.batches.is_empty() { p.calm { "There is no batch." } }
             @else {
                 div.wide {
-                    table {
+                    table.cards {
                         thead { tr {
                             th scope="col" { "Age" } th scope="col" { "Batch" } th scope="col" { "State" } th scope="col" { "Came" }
                             th scope="col" { "Progress" } th scope="col" { "Jobs" }
@@ -38,10 +38,10 @@ pub(super) async fn list(asked: &Asked) -> Result<View, Trouble> {
                                 tr {
                                     td.age { (age(batch.accepted_at, &moments)) }
                                     th scope="row" { a href=(format!("/batches/{}", batch.uid)) { (said(batch.requester.as_str())) "/" (said(batch.terms.id.as_str())) } }
-                                    td { (batch_state(batch)) }
-                                    td { (accepted) " of " (batch.terms.size) }
-                                    td { (progress(states, batch.terms.size)) }
-                                    td { (counts(states)) }
+                                    td data-label="State" { (batch_state(batch)) }
+                                    td data-label="Came" { (accepted) " of " (batch.terms.size) }
+                                    td data-label="Progress" { (progress(states, batch.terms.size)) }
+                                    td data-label="Jobs" { (counts(states)) }
                                 }
                             }
                         }
@@ -119,7 +119,8 @@ fn told(event: &Value, moments: &crate::cli::Moments) -> Markup {
     html! {
         li.event {
             @match text("time").parse() { Ok(at) => (time(at, moments)), Err(_) => (said(text("time"))) }
-            " " span.says { (said(text("type"))) }
+            " " span.sort { "event" }
+            div.says { (said(text("type").rsplit('.').next().unwrap_or_default())) }
         }
     }
 }

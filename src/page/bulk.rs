@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::asked::{Asked, query};
 use super::jobs::table;
 use super::mark::{code, command as button, job_link, said};
-use super::now::capital;
+use super::now::{capital, jobs as of_jobs};
 use super::trouble::Trouble;
 use super::view::{Shown, View};
 use crate::admin::{BulkDone, Matching};
@@ -36,7 +36,7 @@ pub(super) async fn show(asked: &Asked) -> Result<View, Trouble> {
     let Matching { total, jobs } = asked.get(&format!("/v1/bulk/{command}?{sample}")).await?;
     let content = html! {
         p.crumb { a href=(format!("/jobs?{filter}")) { "Jobs" } }
-        h1 { (capital(command)) " " (total) " jobs" }
+        h1 { (capital(command)) " " (of_jobs(total)) }
         (asks(&filter))
         @if total == 0 { p.calm { "No job matches." } }
         @else {
@@ -81,7 +81,7 @@ pub(super) async fn command(asked: &Asked) -> Result<Shown, Trouble> {
     });
     let content = html! {
         p.crumb { a href=(format!("/jobs?{filter}")) { "Jobs" } }
-        h1 { (capital(command)) ": done for " (done) " jobs" }
+        h1 { (capital(command)) ": done for " (of_jobs(done)) }
         @if left > 0 {
             p { (left) " older ones are left: one call reaches a thousand." }
             @if let Some(rest) = rest { p { a.act href=(format!("/bulk/{command}?{rest}")) { "Go on with these" } } }

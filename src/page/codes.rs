@@ -5,6 +5,7 @@ use maud::{Markup, html};
 
 use super::asked::{Asked, segment};
 use super::mark::said;
+use super::now::capital;
 use super::trouble::Trouble;
 use super::view::View;
 use crate::cli::{WordPage, word_pages};
@@ -51,7 +52,7 @@ pub(super) async fn show(asked: &Asked) -> Result<View, Trouble> {
         h1 { (said(asked.named("word"))) }
         @for page in &pages {
             section {
-                h2 { (page.kind()) }
+                h2 { (capital(page.kind())) }
                 @let (meaning, advice) = page.meaning_and_advice();
                 p { (words(&meaning)) }
                 h3 { "What to do" }

@@ -1,6 +1,7 @@
 //! Dead messages: in groups; a rejected one with its faults marked in its body, and the way to mend it; one that could not be
 //! published.
 
+use http::StatusCode;
 use maud::{Markup, html};
 use serde_json::Value;
 
@@ -33,15 +34,15 @@ pub(super) async fn list(asked: &Asked) -> Result<View, Trouble> {
             section data-part="rejected" {
                 h2 { "Rejected, newest first" }
                 div.wide {
-                    table {
+                    table.cards {
                         thead { tr { th scope="col" { "Age" } th scope="col" { "Job" } th scope="col" { "Requester" } th scope="col" { "Faults" } } }
                         tbody {
                             @for rejected in &rejections.rejections {
                                 tr {
                                     td.age { (age(rejected.at, &moments)) }
                                     th scope="row" { a href=(format!("/dead/{}", rejected.uid)) { (said(rejected.job_id.as_deref().unwrap_or("no id"))) } }
-                                    td { (said(rejected.requester.as_str())) }
-                                    td { @for (_, says) in faults(rejected).iter().take(3) { p.says { (said(says)) } } }
+                                    td data-label="Requester" { (said(rejected.requester.as_str())) }
+                                    td data-label="Faults" { @for (_, says) in faults(rejected).iter().take(3) { p.says { (said(says)) } } }
                                 }
                             }
                         }
@@ -54,14 +55,14 @@ pub(super) async fn list(asked: &Asked) -> Result<View, Trouble> {
             section data-part="undeliverable" {
                 h2 { "Undeliverable, oldest first" }
                 div.wide {
-                    table {
+                    table.cards {
                         thead { tr { th scope="col" { "Number" } th scope="col" { "Message" } th scope="col" { "Cause" } } }
                         tbody {
                             @for message in &messages.messages {
                                 tr {
                                     th scope="row" { a href=(format!("/dead/{}", message.number)) { (message.number) } }
-                                    td { (said(&undelivered_line(message))) }
-                                    td { (code(&message.cause)) }
+                                    td data-label="Message" { (said(&undelivered_line(message))) }
+                                    td data-label="Cause" { (code(&message.cause)) }
                                 }
                             }
                         }
@@ -205,6 +206,12 @@ pub(super) async fn command(asked: &Asked) -> Result<Shown, Trouble> {
     let said = asked.mandate()?;
     let named = [(if is_rejected { "uid" } else { "number" }, id)];
     let with = query(named.into_iter().chain(said.iter().map(|(key, value)| (*key, value.as_str()))));
-    asked.post::<Value>(&format!("{path}?{with}"), String::new()).await?;
+    let answer: Value = asked.post(&format!("{path}?{with}"), String::new()).await?;
+    let done = ["dropped", "replayed"].iter().filter_map(|count| answer.get(count)?.as_u64()).sum::<u64>();
+    if done == 0 {
+        let why = "nothing was done: the message is gone already, or what its sender is told of it is still to be published; try again \
+                   in a minute";
+        return Err(Trouble::new(StatusCode::CONFLICT, "declined", why));
+    }
     Ok(Shown::See(format!("/dead?done={word}")))
 }

@@ -66,6 +66,7 @@ pub(super) fn response(asked: &Asked, path: &str, view: View) -> Response {
             body data-live=[live] {
                 a.skip href="#main" { "Skip to the content" }
                 header {
+                    a.brand href="/" { (logo()) "Crossgrant" }
                     nav aria-label="Views" {
                         @for (place, name) in PLACES {
                             a href=(place) aria-current=[is_here(place).then_some("page")] { (name) }
@@ -98,6 +99,16 @@ pub(super) fn trouble(trouble: Trouble) -> View {
         p { "What this means: " (code(&word)) }
     };
     View { status, ..View::of(title, content) }
+}
+
+/// The mark of the program: the same as its icon.
+pub(super) fn logo() -> Markup {
+    html! {
+        svg.logo viewBox="0 0 16 16" width="22" height="22" aria-hidden="true" {
+            rect width="16" height="16" rx="4" {}
+            path d="M4 6h6.5M8.5 3.5 11 6 8.5 8.500M12 10H5.500M7.500 7.500 5 10l2.500 2.500" {}
+        }
+    }
 }
 
 fn head(title: &str) -> Markup {

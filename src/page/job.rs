@@ -40,7 +40,7 @@ pub(super) async fn show(asked: &Asked) -> Result<View, Trouble> {
         p.crumb { a href="/jobs" { "Jobs" } }
         section data-part="why" {
             h1 { (job.kind) " " (said(job.id.as_str())) " " (standing(record)) }
-            p.why { (said(why(record, &view.explanation))) }
+            p.why { (sentence(why(record, &view.explanation))) }
             dl.explained {
                 div { dt { "Next" } dd { (sentence(&view.explanation.next)) } }
                 @if let Some(until) = view.explanation.until { div { dt { "Until" } dd { (when(until, &moments)) } } }
@@ -132,10 +132,11 @@ fn facts(record: &Record, asked: &Asked) -> Markup {
     let (job, moments) = (&record.job, asked.moments());
     html! {
         dl.facts {
-            div { dt { "Instance" } dd { (job.instance.kind) " " (instance_link(&job.instance.id)) " in " (said(&job.instance.region.to_string())) } }
-            div { dt { "Its account" } dd { (account_link(&job.instance.owner)) } }
+            div { dt { "Instance" } dd { (job.instance.kind) " " (instance_link(&job.instance.id)) } }
+            div { dt { "Region" } dd { (said(&job.instance.region.to_string())) } }
+            div { dt { "Resource account" } dd { (account_link(&job.instance.owner)) } }
             div { dt { "CEN" } dd { a.id href=(format!("/jobs?cen={}", segment(job.cen.id.as_str()))) { (job.cen.id) } } }
-            div { dt { "Its account" } dd { (account_link(&job.cen.owner)) } }
+            div { dt { "Transit-router account" } dd { (account_link(&job.cen.owner)) } }
             @if let Some(payer) = job.order_type { div { dt { "Payer asked for" } dd { (payer) } } }
             div { dt { "Requester" } dd { a href=(format!("/jobs?{}", query([("requester", record.requester.as_str())]))) { (said(record.requester.as_str())) } } }
             @if let Some(batch) = record.batch() { div { dt { "Batch" } dd { a href=(format!("/batches/{batch}")) { (batch) } } } }

@@ -87,6 +87,11 @@ fn form(asked: &Asked, filter: &[(&str, &str)]) -> Markup {
             div.fields {
                 label { "Kind " (select("kind", given("kind"), &Kind::ALL.map(Kind::as_str))) }
                 label { "Reason " (select("for", given("for"), &Reason::ALL.map(Reason::as_str))) }
+                div.buttons {
+                    button.act type="submit" { "Filter" }
+                    @if !filter.is_empty() { a href="/jobs" { "All jobs" } }
+                    @if asked.parameter("before").is_some() { span.hint { "older ones" } }
+                }
             }
             details id="more-filters" open[used] {
                 summary { "More filters" }
@@ -95,11 +100,6 @@ fn form(asked: &Asked, filter: &[(&str, &str)]) -> Markup {
                         label { (label) " " input type="text" name=(name) value=(said(given(name))) placeholder=(example); }
                     }
                 }
-            }
-            div.buttons {
-                button.act type="submit" { "Filter" }
-                @if !filter.is_empty() { a href="/jobs" { "All jobs" } }
-                @if asked.parameter("before").is_some() { span.hint { "older ones" } }
             }
         }
     }
@@ -122,7 +122,7 @@ pub(super) fn table(jobs: &[JobRow], moments: &Moments) -> Markup {
         div.wide {
             table.jobs {
                 thead { tr {
-                    th scope="col" { "Age" } th scope="col" { "State" } th scope="col" { "Kind" } th scope="col" { "Id" }
+                    th scope="col" { "Age" } th scope="col" { "State" } th scope="col" { "Job" }
                     th scope="col" { "Instance → CEN" } th scope="col" { "Payer" } th scope="col" { "Why" } th scope="col" { "Next" }
                 } }
                 tbody { @for row in jobs { (table_row(row, moments)) } }
@@ -137,12 +137,11 @@ fn table_row(JobRow { job: record, explanation }: &JobRow, moments: &Moments) ->
         tr {
             td.age { (age(record.accepted_at, moments)) }
             td { (standing(record)) }
-            td { (job.kind) }
-            th scope="row" { (job_link(record.uid, job.id.as_str())) }
+            th scope="row" { (job_link(record.uid, job.id.as_str())) " " span.kind { (job.kind) } }
             td.ids { (instance_link(&job.instance.id)) " " span.id { "→ " (job.cen.id) } }
             td.payer { (payer(record)) }
-            td.why { (said(why(record, explanation))) }
-            td.next { (sentence(&explanation.next)) @if let Some(until) = explanation.until { " " span.hint { (age_to(until, moments)) } } }
+            td.why { (sentence(why(record, explanation))) }
+            td.next { @if !record.state().is_terminal() { (sentence(&explanation.next)) @if let Some(until) = explanation.until { " " span.hint { (age_to(until, moments)) } } } }
         }
     }
 }

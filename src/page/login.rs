@@ -77,7 +77,7 @@ fn local(next: &str) -> &str {
 fn fields(page: &Page, next: &str, why: Option<&str>) -> Markup {
     let off = page.parts().tokens.is_empty();
     html! {
-        h1 { "Crossgrant" }
+        h1.brand { (frame::logo()) "Crossgrant" }
         @if off {
             p.trouble role="alert" { (said(&ApiError::CommandsOff.to_string())) }
         } @else {

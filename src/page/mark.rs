@@ -41,6 +41,10 @@ pub(super) fn code(word: &str) -> Markup {
 
 /// A sentence of the worker: what stands between backticks is a command, and `crossgrant explain` leads to what its word means.
 pub(super) fn sentence(text: &str) -> Markup {
+    // A backtick that is left over is one of somebody's text.
+    if text.matches('`').count() % 2 == 1 {
+        return html! { (said(text)) };
+    }
     html! {
         @for (place, part) in text.split('`').enumerate() {
             @match part.strip_prefix("crossgrant explain ") {
@@ -55,7 +59,7 @@ pub(super) fn sentence(text: &str) -> Markup {
 /// The form that stands for a state, so that it is not told by its colour alone.
 fn shape(word: &str) -> Markup {
     let path = match word {
-        "queued" => "M8 2.500a5.500 5.500 0 1 0 0 11 5.500 5.500 0 0 0 0-11z",
+        "queued" | "unknown" => "M8 2.500a5.500 5.500 0 1 0 0 11 5.500 5.500 0 0 0 0-11z",
         "running" => "M3 2.500 13 8 3 13.500z",
         "waiting" => "M3.500 2h9L8 8l4.500 6h-9L8 8z",
         "held" => "M4 2.500h2.500v11H4zM9.500 2.500H12v11H9.500z",
@@ -78,6 +82,12 @@ fn shape(word: &str) -> Markup {
 /// A state in a word and a form. `alarm` is for what needs a person.
 pub(super) fn state(word: &str, alarm: bool) -> Markup {
     html! { span class=(if alarm { "state alarm" } else { "state" }) { (shape(word)) (said(word)) } }
+}
+
+/// A check by its name, with the form and the word for how it went. `alarm` is for one that the worker needs.
+pub(super) fn check(name: &str, ok: bool, alarm: bool) -> Markup {
+    let word = if ok { "ok" } else { "fails" };
+    html! { span class=(if alarm { "state alarm" } else { "state" }) { (shape(word)) (code(name)) span.hint { (word) } } }
 }
 
 /// The state of a job, with what makes it special.

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use super::asked::{Asked, query, segment};
-use super::mark::{account_link, age, code, command as button, done, said, state, time};
+use super::mark::{account_link, age, check, code, command as button, done, said, sentence as spelt, state, time};
 use super::trouble::Trouble;
 use super::view::{Live, Shown, View};
 use crate::admin::{AccountStatus, AccountView, AccountsView, AdminRole, Need, Status};
@@ -44,17 +44,16 @@ pub(super) async fn show(asked: &Asked) -> Result<View, Trouble> {
 /// Everything in a breath: what needs a person first, then what goes on by itself.
 fn sentence(status: &Status) -> Markup {
     let count = |state: State| status.jobs.get(&state).copied().unwrap_or_default();
-    let waiting = count(State::Waiting);
+    let (waiting, causes) = (count(State::Waiting), causes(&status.needs));
     html! {
         h1 {
-            @if status.needs.is_empty() { "Nothing needs a person." }
+            @if causes.is_empty() { "Nothing needs a person." }
             @else {
-                @for (place, need) in status.needs.iter().take(3).enumerate() {
+                @for (place, (cause, count)) in causes.iter().take(3).enumerate() {
                     @if place > 0 { ", " }
-                    strong.alarm { (need.count) " " (said(&need.cause)) }
+                    strong.alarm { (count) " " (said(cause)) }
                 }
-                @if status.needs.len() > 3 { ", and " (status.needs.len() - 3) " more causes" }
-                "."
+                @if causes.len() > 3 { ", and " (causes.len() - 3) " more" }
             }
         }
         p.lead {
@@ -64,6 +63,18 @@ fn sentence(status: &Status) -> Markup {
             ". " (status.outbox) " messages to publish."
         }
     }
+}
+
+/// How often each cause is there, in the order of the groups.
+fn causes(needs: &[Need]) -> Vec<(&str, u64)> {
+    let mut causes: Vec<(&str, u64)> = Vec::new();
+    for need in needs {
+        match causes.iter_mut().find(|(cause, _)| *cause == need.cause) {
+            Some((_, count)) => *count += need.count,
+            None => causes.push((&need.cause, need.count)),
+        }
+    }
+    causes
 }
 
 fn clock(at: Timestamp) -> Markup {
@@ -83,10 +94,10 @@ fn needed(asked: &Asked, need: &Need) -> Markup {
             div {
                 p.cause {
                     (code(&need.cause))
-                    @if let Some(account) = &need.account { " account " (account_link(account)) }
+                    @if let Some(account) = &need.account { span.hint { " account " } (account_link(account)) }
                     @if let Some(oldest) = need.oldest { span.hint { " oldest " (age(oldest, &moments)) } }
                 }
-                @if !need.says.is_empty() { p.says { (said(&need.says)) } }
+                @if !need.says.is_empty() { p.says { (spelt(&need.says)) } }
                 @if let Some(jobs) = &need.jobs { p { a href=(format!("/jobs?{jobs}")) { "Show these jobs" } } }
                 @if let Some((mends, may)) = mends {
                     @if may {
@@ -106,6 +117,12 @@ fn needed(asked: &Asked, need: &Need) -> Markup {
     }
 }
 
+/// A number of jobs.
+pub(super) fn jobs(count: impl std::fmt::Display) -> String {
+    let count = count.to_string();
+    format!("{count} {}", if count == "1" { "job" } else { "jobs" })
+}
+
 pub(super) fn capital(word: &str) -> String {
     let mut letters = word.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
@@ -123,7 +140,7 @@ fn hour(status: &Status, asked: &Asked) -> Markup {
     let open = status.jobs.get(&State::Queued).copied().unwrap_or_default()
         + status.jobs.get(&State::Running).copied().unwrap_or_default();
     let mark = |quarter: u64| {
-        if length == 3600 { format!(":{:02}", (quarter * 15).min(59)) } else { format!("{} s", length * quarter / 4) }
+        if length == 3600 { format!(":{:02}", quarter * 15 % 60) } else { format!("{} s", length * quarter / 4) }
     };
     html! {
         figure.hour {
@@ -195,7 +212,7 @@ fn pausing(asked: &Asked, uid: &str, pause: Option<&AccountStatus>) -> Markup {
         None => ("pause", "Pause", "No job of this account starts until the pause ends. Those that have begun go on."),
     };
     html! {
-        @if let Some(held) = pause.and_then(|pause| pause.held) { p.hint { (held) " jobs held" } }
+        @if let Some(held) = pause.and_then(|pause| pause.held) { p.hint { (jobs(held)) " held" } }
         @if asked.may(AdminRole::Operator) {
             details id=(format!("pause-{uid}")) {
                 summary { (label) }
@@ -209,10 +226,10 @@ fn checks(status: &Status) -> Markup {
     let running = spoken(std::time::Duration::from_secs(status.running_seconds));
     html! {
         ul.checks {
-            @for check in &status.checks {
+            @for one in &status.checks {
                 li {
-                    (state(if check.ok { "ok" } else { "fails" }, !check.ok && check.needed)) " " (code(&check.name))
-                    @if let Some(detail) = &check.detail { p.says { (said(detail)) } }
+                    (check(&one.name, one.ok, !one.ok && one.needed))
+                    @if let Some(detail) = &one.detail { p.says { (spelt(detail)) } }
                 }
             }
         }

@@ -24,6 +24,18 @@ pub(super) async fn show(asked: &Asked) -> Result<View, Trouble> {
     Ok(View::of("Plan", html! { h1 { "Plan" } (form(asked, &text)) }))
 }
 
+/// What a job would do that is known, as the cloud is now; or why that cannot be told.
+pub(super) async fn of(asked: &Asked, uid: &str) -> Markup {
+    let made = async {
+        let view: JobView = asked.get(&format!("/v1/jobs/{}", segment(uid))).await?;
+        asked.post::<PlanView>("/v1/plan", asks(&view)).await
+    };
+    match made.await {
+        Ok(view) => planned(asked, &view),
+        Err(trouble) => html! { p.fault { (said(&trouble.message)) } },
+    }
+}
+
 /// The request of a job, as a message has it: without what is left at its default.
 fn asks(view: &JobView) -> String {
     let mut job = json!(view.job.job);
@@ -83,14 +95,16 @@ fn planned(asked: &Asked, view: &PlanView) -> Markup {
             @if !plan.calls.is_empty() {
                 h2 { "Calls" }
                 div.wide {
-                    table {
+                    table.cards {
                         thead { tr { th scope="col" { "Step" } th scope="col" { "Operation" } th scope="col" { "On" } th scope="col" { "As account" } th scope="col" { "Payer" } } }
                         tbody {
                             @for call in &plan.calls {
                                 tr {
                                     th scope="row" { (said(&call.step)) }
-                                    td { (call.operation) } td.id { (said(&call.resource)) } td { (account_link(&call.account)) }
-                                    td { @match call.order_type { Some(payer) => (payer), None => "as it is" } }
+                                    td data-label="Operation" { (call.operation) }
+                                    td.id data-label="On" { (said(&call.resource)) }
+                                    td data-label="As account" { (account_link(&call.account)) }
+                                    td data-label="Payer" { @match call.order_type { Some(payer) => (payer), None => "as it is" } }
                                 }
                             }
                         }

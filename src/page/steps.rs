@@ -54,7 +54,7 @@ pub(super) fn steps(record: &Record, steps: &[JobStep]) -> Markup {
                     span.name { (step.name) }
                     span.hint {
                         @match (&step.calls, &step.acts_as) {
-                            (Some(calls), Some(acts_as)) => { (calls) " as " (acts_as) },
+                            (Some(calls), Some(acts_as)) => { @if *calls != step.name { (calls) " " } "as " (acts_as) },
                             _ => "waits for the hour",
                         }
                         @if back { @if let Some(undo) = &step.undo { ", undone by " (undo) } }

@@ -14,6 +14,8 @@ use crate::admin::testing::{START, admin_of, at, engine_by, secret};
 use crate::admin::{AdminRole, Authority};
 use crate::clock::ManualClock;
 use crate::engine::loops::shared::Engine;
+use crate::engine::ports::mail::Lane;
+use crate::engine::ports::outbox::{Outbox, OutboxPage, Settlement};
 use crate::engine::record::{Record, State};
 use crate::telemetry::Metrics;
 use recorded::{HOSTILE, everything};
@@ -324,13 +326,24 @@ async fn a_plan_names_the_faults_of_a_job_and_a_rejected_one_shows_them_in_its_b
     let got = desk.act(AdminRole::Reader, "/plan", &[("job", &change.unwrap())]).await;
     assert_eq!(got.status, StatusCode::OK, "{}", got.text);
     assert!(got.text.contains("May be asked for by *"), "{}", got.text);
+    let lines = desk.act(AdminRole::Reader, "/plan", &[("job", "{\r\n}")]).await;
+    assert!(lines.text.contains(">{\n}</textarea>"), "the lines of a browser: {}", lines.text);
 
     let list = desk.see(AdminRole::Operator, "/dead").await.text;
     let uid = links(&list).into_iter().find(|link| link.starts_with("/dead/") && link.len() > 20).unwrap();
     let one = desk.see(AdminRole::Operator, &uid).await.text;
     assert!(one.contains("class=\"fault\"") && one.contains("<textarea"), "{one}");
-    let dropped = desk.act(AdminRole::Operator, &format!("{uid}/drop"), &[("reason", "a typing error")]).await;
+    let drop = async || desk.act(AdminRole::Operator, &format!("{uid}/drop"), &[("reason", "a typing error")]).await;
+    let early = drop().await;
+    assert_eq!(early.status, StatusCode::CONFLICT, "its sender is not told yet: {}", early.text);
+    for lane in Lane::ALL {
+        let page = OutboxPage { lane, which: Outbox::Fresh(0), messages: 1000, bytes: usize::MAX };
+        let done = desk.engine.store.outbox(page).await.unwrap().iter().map(|row| row.number).collect();
+        desk.engine.store.settle(lane, &Settlement { done, ..Settlement::default() }).await.unwrap();
+    }
+    let dropped = drop().await;
     assert_eq!(dropped.headers["location"], "/dead?done=drop", "{}", dropped.text);
+    assert_eq!(drop().await.status, StatusCode::CONFLICT, "it is gone already");
 }
 
 #[tokio::test]

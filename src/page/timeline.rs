@@ -24,9 +24,9 @@ fn all(view: &JobView, moments: &Moments) -> Vec<Happened> {
     let event = |event: &Value| {
         let text = |name: &str| event.get(name).and_then(Value::as_str);
         let data = event.get("data")?;
-        let message =
-            data.get("message").and_then(Value::as_str).map(|message| format!(": {message}")).unwrap_or_default();
         let word = text("type")?.rsplit('.').next()?;
+        let message = data.get("message").and_then(Value::as_str).filter(|message| *message != word);
+        let message = message.map(|message| format!(": {message}")).unwrap_or_default();
         let more = serde_json::to_string_pretty(event).ok();
         Some(Happened { at: text("time")?.parse().ok()?, sort: "event", says: format!("{word}{message}"), more })
     };
@@ -51,7 +51,15 @@ fn all(view: &JobView, moments: &Moments) -> Vec<Happened> {
         says: written(write, moments),
         more: None,
     }));
-    all.sort_by_key(|one| one.at);
+    // Of what happened at one moment, the look before a write comes first, and the event that tells of it last.
+    let place = |one: &Happened| match one.sort {
+        "event" if one.says.starts_with("accepted") => 0,
+        "before" | "command" => 1,
+        "write" => 2,
+        "seen last" => 3,
+        _ => 4,
+    };
+    all.sort_by_key(|one| (one.at, place(one)));
     for one in &mut all {
         // The words of writes and looks begin with their time, which stands before them here.
         if let Some(rest) = one.says.strip_prefix(&format!("{} ", moments.stamp(one.at))) {
@@ -66,9 +74,12 @@ pub(super) fn timeline(view: &JobView, moments: &Moments) -> Markup {
         ol.timeline {
             @for (place, one) in all(view, moments).iter().enumerate() {
                 li class=(one.sort) {
-                    (time(one.at, moments)) " " span.sort { (one.sort) } " " span.says { (said(&one.says)) }
-                    @if let Some(more) = &one.more {
-                        details id=(format!("more-{place}")) { summary { "all of it" } pre tabindex="0" { (crate::domain::visible_lines(more)) } }
+                    (time(one.at, moments)) " " span.sort { (one.sort) }
+                    div.says {
+                        (said(&one.says))
+                        @if let Some(more) = &one.more {
+                            details id=(format!("more-{place}")) { summary { "all of it" } pre tabindex="0" { (crate::domain::visible_lines(more)) } }
+                        }
                     }
                 }
             }

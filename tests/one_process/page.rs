@@ -1,27 +1,24 @@
 //! The page over many jobs, and for `make browser`: a whole worker and its simulated cloud in this process, with jobs
 //! in every state that operators see.
 
+mod recorded;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use crossgrant::admin::{Admin, AdminParts, AdminRole, AdminToken, AdminTokens};
-use crossgrant::clock::{Clock as _, SystemClock, later};
-use crossgrant::engine::guards::HourlyLimits;
-use crossgrant::engine::policy::Policy;
+use crossgrant::clock::{Clock as _, SystemClock};
 use crossgrant::page;
-use crossgrant::simulator::{FaultKind, InjectedFault};
 use crossgrant::telemetry::Metrics;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::watch;
 use tower::ServiceExt;
 
-use crate::support::plant::{
-    ATTACHED, CEN, HELD, NOT_GRANTED, Plant, RESOURCE, ROUTER, effect, grant, payer_change, revoke, with,
-};
+use crate::support::plant::{Plant, effect, payer_change};
 
 /// The secret of each token is its name with this before it.
 const SECRET: &str = "browser-";
@@ -113,110 +110,80 @@ async fn a_hundred_thousand_jobs_are_listed_in_a_moment() {
     assert!(p95 < Duration::from_millis(50) && bytes < 150_000, "{p95:?}, {bytes} bytes");
 }
 
-/// More networks than the example world has, all granted; the first five are attached.
-fn world(networks: usize) -> String {
-    let one = |n: usize| {
-        let id = network(n);
-        format!(
-            "\n[[instances]]\ntype = \"VPC\"\nid = {id:?}\nregion = \"cn-hangzhou\"\nowner = {RESOURCE:?}\n\
-             [[grants]]\ncen = {CEN:?}\ninstance = {id:?}\norder_type = \"PayByCenOwner\"\n"
-        )
-    };
-    // A payer change waits for the hour where it is attached.
-    let attached = |n: usize| {
-        let id = network(n);
-        format!("\n[[attachments]]\nid = \"tr-attach-browsed{n:07}\"\ntransit_router = {ROUTER:?}\ninstance = {id:?}\n")
-    };
-    let networks: String = (0..networks).map(one).chain((0..5).map(attached)).collect();
-    format!("{}{networks}", include_str!("../../examples/world.toml"))
-}
-
-fn network(n: usize) -> String {
-    format!("vpc-bp1browsed{n:07}")
-}
-
-fn labelled(job: Value, ticket: &str) -> Value {
-    with(job, "labels", json!({"ticket": ticket}))
-}
-
-/// Jobs that have ended, that wait, that need a person and that go on, each by what a worker does.
-async fn recorded() -> Plant {
-    let plant = Plant::with_world(&world(12)).await;
-    plant.job(labelled(payer_change("NET-4310", HELD, "PayByResourceOwner"), "CHG-101")).await;
-    plant.job(labelled(grant("NET-4311", NOT_GRANTED), "CHG-101")).await;
-    plant.job(revoke("NET-4309", "vpc-bp1h8vbrbcgohcju59999")).await;
-    plant.run().await;
-
-    // One side is written, the other is refused, and so is the way back.
-    let forbidden =
-        || FaultKind::Error { http: 403, code: "Forbidden.RAM".into(), message: "not authorized by RAM policy".into() };
-    let always = |operation: &str| InjectedFault::new(operation, forbidden()).times(1_000);
-    plant.cloud.inject(always("UpdateTransitRouterVpcAttachmentAttribute"));
-    plant.cloud.inject(always("ModifyGrantInstanceToTransitRouter").after(1).only(ATTACHED));
-    plant.job(labelled(payer_change("NET-4312", ATTACHED, "PayByResourceOwner"), "CHG-102")).await;
-    plant.run_until(later(plant.clock.now(), Duration::from_secs(1_800))).await;
-    plant.cloud.clear_faults();
-
-    let limits = HourlyLimits { revokes_per_cen: Some(1), payer_changes_per_account: Some(3) };
-    plant.engine.policy.set(Policy::everybody().limited(limits));
-    for n in 0..5 {
-        plant.job(labelled(payer_change(&format!("MOVE-{n}"), &network(n), "PayByResourceOwner"), "CHG-103")).await;
-    }
-    for n in 5..8 {
-        plant.job(labelled(revoke(&format!("GONE-{n}"), &network(n)), "CHG-104")).await;
-    }
-    plant.run_until(later(plant.clock.now(), Duration::from_secs(120))).await;
-    for n in 8..10 {
-        plant.job(labelled(grant(&format!("NEXT-{n}"), &network(n)), "CHG-105")).await;
-    }
-    let bad = json!({"id": "NET-4313", "kind": "gift", "instance": {"type": "VPC", "id": "vpc-1"}});
-    plant.send_as(Some("tickets"), &bad).await;
-    for n in 0..2 {
-        let batch = json!({"id": "MOVE-OCTOBER", "size": 3});
-        plant.job(with(grant(&format!("B-{n}"), &network(10 + n)), "batch", batch)).await;
-    }
-    plant
-}
+/// What the browser's tests look for (tests/outside/page): the address, and what it shows.
+const LOOKED_FOR: [(&str, &str); 20] = [
+    ("/", "half-done"),
+    ("/", "needs-approval"),
+    ("/", "overdue"),
+    ("/", "The next hour begins at"),
+    ("/jobs?state=queued&held=true", "NET-4315"),
+    ("/jobs?state=running", "NET-4317"),
+    ("/jobs?state=running", "NET-4314"),
+    ("/jobs?state=queued", "NET-4316"),
+    ("/jobs?state=waiting", "MOVE-0"),
+    ("/jobs?state=waiting", "NET-4306"),
+    ("/jobs?half-done=true", "NET-4312"),
+    ("/jobs?for=gave-up", "NET-4301"),
+    ("/jobs?state=completed", "NET-4310"),
+    ("/jobs?state=failed", "NET-4308"),
+    ("/jobs?state=planned", "NET-4307"),
+    ("/jobs?state=superseded", "NET-4304"),
+    ("/jobs?state=cancelled", "GONE-4"),
+    ("/approvals", "GONE-7"),
+    ("/dead", "NET-4313"),
+    ("/batches", "MOVE-OCTOBER"),
+];
 
 #[tokio::test]
 async fn the_jobs_for_the_browser_are_in_the_states_that_it_looks_for() {
-    let plant = recorded().await;
+    let plant = recorded::everything().await;
     let (router, _stop) = served(&plant);
     let cookie = entered(&router).await;
-    let now = seen(&router, &cookie, "/").await;
-    for part in ["half-done", "needs-approval", "The next hour begins at"] {
-        assert!(now.contains(part), "{part} is not in {now}");
+    for (path, part) in LOOKED_FOR {
+        let text = seen(&router, &cookie, path).await;
+        assert!(text.contains(part), "{part} is not in {path}: {text}");
     }
-    assert!(seen(&router, &cookie, "/jobs?half-done=true").await.contains("NET-4312"));
-    let waiting = seen(&router, &cookie, "/jobs?state=waiting").await;
-    assert!(waiting.contains("MOVE-0"), "{waiting}");
-    let approvals = seen(&router, &cookie, "/approvals").await;
-    assert!(approvals.contains("MOVE-4") && approvals.contains("GONE-7"), "{approvals}");
-    assert!(seen(&router, &cookie, "/dead").await.contains("NET-4313"));
-    assert!(seen(&router, &cookie, "/batches").await.contains("MOVE-OCTOBER"));
+    let plant = recorded::strange().await;
+    let (router, _stop) = served(&plant);
+    let cookie = entered(&router).await;
+    for path in ["/", "/jobs", "/dead"] {
+        let text = seen(&router, &cookie, path).await;
+        assert!(text.contains("onerror") && !text.contains("<img"), "{path}: {text}");
+    }
 }
 
-/// For tests/outside/page: serves the page at the address of `CROSSGRANT_PAGE` for as long as the browser's tests run, and the ledger
-/// of the simulated cloud at `/_effects`. Its clock goes with the machine's.
-#[tokio::test]
-#[ignore = "make browser"]
-async fn open_for_a_browser() {
-    let at = std::env::var("CROSSGRANT_PAGE").unwrap_or_else(|_| "127.0.0.1:19187".into());
-    let plant = recorded().await;
-    let (router, _stop) = served(&plant);
+/// What a plant has done to its cloud, as a line for each.
+fn with_effects(plant: &Plant, page: Router) -> Router {
     let cloud = plant.cloud.clone();
     let effects = axum::routing::get(move || {
         let effects: Vec<String> =
             cloud.ledger().iter().filter(|entry| entry.operation != "hour").map(effect).collect();
         async move { axum::Json(effects) }
     });
-    let router = Router::new().route("/_effects", effects).fallback_service(router);
-    let listener = tokio::net::TcpListener::bind(&at).await.unwrap();
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    let began = SystemClock.uptime();
-    while SystemClock.uptime().saturating_sub(began) < Duration::from_secs(300) {
+    Router::new().route("/_effects", effects).fallback_service(page)
+}
+
+/// For tests/outside/page: serves the page for as long as the browser's tests run, and what was done to the simulated cloud at
+/// `/_effects`. From the port of `CROSSGRANT_PAGE` on: a worker whose clock stands, so that all pictures of it are the same; one that
+/// goes on with the machine's clock; one that strangers have written to; and one without a job.
+#[tokio::test]
+#[ignore = "make browser"]
+async fn open_for_a_browser() {
+    let first: u16 = std::env::var("CROSSGRANT_PAGE").map_or(19187, |port| port.parse().unwrap());
+    let plants =
+        [recorded::everything().await, recorded::everything().await, recorded::strange().await, Plant::new().await];
+    plants[3].run_on().await;
+    let served: Vec<_> = plants.iter().map(served).collect();
+    // The last one answers when all do.
+    for ((port, plant), (page, _)) in (first..).zip(&plants).zip(&served) {
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await.unwrap();
+        let router = with_effects(plant, page.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+    }
+    let (began, goes) = (SystemClock.uptime(), &plants[1]);
+    while SystemClock.uptime().saturating_sub(began) < Duration::from_secs(600) {
         SystemClock.sleep(Duration::from_millis(100)).await;
-        plant.clock.advance(Duration::from_millis(100));
-        plant.work().await;
+        goes.clock.advance(Duration::from_millis(100));
+        goes.work().await;
     }
 }
