@@ -13,7 +13,8 @@ fn sentences_are_plain() {
     let mut wrong = Vec::new();
     let mut kept = RIGHT.to_vec();
     let documents = [files(&root().join("src")), files(&root().join("docs")), vec![root().join("README.md")]].concat();
-    for file in documents {
+    let pictures = |file: &std::path::PathBuf| file.extension().is_some_and(|ending| ending == "png");
+    for file in documents.into_iter().filter(|file| !pictures(file)) {
         let name = file.strip_prefix(root()).unwrap().to_str().unwrap();
         for (n, line) in fs::read_to_string(&file).unwrap().lines().enumerate() {
             let lower = line.to_lowercase();

@@ -50,18 +50,7 @@ test("the pictures", async ({ browser }) => {
     await go(page, VIEWS[name]);
     for (const way of ways) await picture(page, name, way);
   }
-  const page = windows.still;
-  await go(page, ["still", "/plan?job=" + (await uidOf(page))]);
-  await page.getByRole("button", { name: "Plan", exact: true }).click();
-  await page.locator("main .state").first().waitFor();
-  await picture(page, "plan", "desk-light");
   const stranger = await open(browser, "still");
   await stranger.goto("/");
   await picture(stranger, "login", "phone-light");
 });
-
-// The uid of a job that waits for an approval.
-async function uidOf(page) {
-  await page.goto("/approvals");
-  return (await page.locator("tr[id^=plan-]").last().getAttribute("id")).slice("plan-".length);
-}

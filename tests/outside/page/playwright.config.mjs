@@ -12,7 +12,8 @@ export default defineConfig({
   retries: 0,
   timeout: 60_000,
   expect: { timeout: 15_000 },
-  globalTimeout: 180_000,
+  // Made for less than three minutes on two cores. A machine that does other things at the same time gets five.
+  globalTimeout: 300_000,
   reporter: [["list"]],
   outputDir: "../../../target/outside-page",
   use: {
