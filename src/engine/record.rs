@@ -25,8 +25,10 @@ pub use wait::Wait;
 pub use write::{Judged, Outcome, Write};
 
 use crate::domain::{AccountUid, Edition, Job, JobUid, Reason, Requester, whole_second};
-use crate::engine::ports::action::NOT_JUST_BUSY;
 use crate::workflow::Class;
+
+/// After this many tries in a row that brought no progress, what is in the way does not pass in a moment.
+pub(in crate::engine) const NOT_JUST_BUSY: u32 = 3;
 
 /// What the AMQP properties of the message say about answers.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]

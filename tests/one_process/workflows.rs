@@ -263,7 +263,7 @@ async fn a_network_never_stays_revoked_quietly() {
 #[tokio::test]
 async fn a_refusal_between_two_writes_is_told_as_half_done_and_found() {
     for (http, code) in
-        [(403, "Forbidden.RAM"), (400, "Forbbiden.TransitRouterServiceNotOpen"), (503, "ServiceUnavailable")]
+        [(403, "Forbidden.RAM"), (400, "Forbbiden.TransitRouterServiceNotOpen"), (400, "Throttling.User")]
     {
         let plant = Plant::new().await;
         let refusal = FaultKind::Error { http, code: code.into(), message: "no".into() };

@@ -3,9 +3,8 @@
 use crate::domain::Attachment;
 use crate::engine::decide::decision::{Deciding, Next};
 use crate::engine::decide::retrying::is_about_credential;
-use crate::engine::ports::action::NOT_JUST_BUSY;
 use crate::engine::ports::cloud::{Answer, CloudError, Failure};
-use crate::engine::record::{Image, Outcome, Write};
+use crate::engine::record::{Image, NOT_JUST_BUSY, Outcome, Write};
 use crate::engine::seen::Reads;
 use crate::workflow::{Class, Effect, Step, Target, Verdict};
 

@@ -11,8 +11,8 @@ use uuid::Uuid;
 use crate::clock::later;
 use crate::domain::{EventType, Kind, Operation, Reason, whole_second};
 use crate::engine::decide::decision::{Deciding, Next};
-use crate::engine::ports::action::{Action, Intended, NOT_JUST_BUSY};
-use crate::engine::record::{Image, Judged, Outcome, Overtaker, Record, State, Write};
+use crate::engine::ports::action::{Action, Intended};
+use crate::engine::record::{Image, Judged, NOT_JUST_BUSY, Outcome, Overtaker, Record, State, Write};
 use crate::engine::seen::{Reads, Seen};
 use crate::workflow::{Call, Class, Finding, Refused};
 

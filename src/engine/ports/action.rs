@@ -5,7 +5,7 @@ use async_trait::async_trait;
 
 use crate::domain::{InstanceType, Job, Operation, OrderType, Reason};
 use crate::engine::ports::cloud::{Answer, CloudError, ResourceWriter, TransitRouterWriter};
-use crate::engine::record::{Outcome, Record, Write};
+use crate::engine::record::{NOT_JUST_BUSY, Outcome, Record, Write};
 use crate::engine::seen::{Reads, Seen};
 use crate::workflow::VerbSpec;
 
@@ -27,9 +27,6 @@ impl Certain {
     /// Everything, for a forecast that only supposes.
     pub const ALL: Self = Self { detached: true, not_owner: true, settled: true, gone: true };
 }
-
-/// After this many tries in a row that brought no progress, what is in the way does not pass in a moment.
-pub(in crate::engine) const NOT_JUST_BUSY: u32 = 3;
 
 /// What a step judges by, besides the look.
 #[derive(Debug, Clone, Copy)]
