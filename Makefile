@@ -92,14 +92,13 @@ outside:
 	$(CARGO) test --quiet --test promises -- --ignored --exact real_processes::traces::recorded_for_others
 	env -u HTTP_PROXY -u HTTPS_PROXY -u http_proxy -u https_proxy \
 	  $(VENV)/bin/python -B -W error::ResourceWarning -m unittest discover -s tests/outside
-	$(MAKE) browser
 
 # A browser on the page of workers that a test serves.
 PAGE_WORKER ?= $(CARGO) test --quiet --test promises -- --ignored --exact one_process::page::open_for_a_browser
 PLAYWRIGHT := rm -rf $(NODE)/page && cp -r tests/outside/page $(NODE)/page && cd $(NODE)/page && \
   env -u HTTP_PROXY -u HTTPS_PROXY -u http_proxy -u https_proxy PAGE_WORKER="$(PAGE_WORKER)" ../node_modules/.bin/playwright test
 
-## Chromium shows the page (tests/outside/page), as a part of `make outside` or alone. Installs Chromium and Node.js if there are none.
+## Chromium shows the page (tests/outside/page). Installs Chromium and Node.js if there are none.
 browser:
 	@WITH_NODE=1 WITH_BROWSER=1 deploy/setup.sh
 	@$(FETCH_NODE)
@@ -209,10 +208,10 @@ package:
 
 # Compression is the work of xz, so the tool itself need not be fast. What is in $(TOOLS) says which version it has.
 $(TOOLS)/cargo-deb-3.8.0:
-	$(CARGO) install --quiet --debug --locked --no-default-features --version 3.8.0 --root $(TOOLS) --force cargo-deb
+	CARGO_PROFILE_DEV_DEBUG=0 $(CARGO) install --quiet --debug --locked --no-default-features --version 3.8.0 --root $(TOOLS) --force cargo-deb
 	touch $@
 $(TOOLS)/cargo-cyclonedx-0.5.9:
-	$(CARGO) install --quiet --debug --locked --version 0.5.9 --root $(TOOLS) --force cargo-cyclonedx
+	CARGO_PROFILE_DEV_DEBUG=0 $(CARGO) install --quiet --debug --locked --version 0.5.9 --root $(TOOLS) --force cargo-cyclonedx
 	touch $@
 CARGO_DEB := command -v dpkg-shlibdeps >/dev/null || { echo "deb: on Debian, needs the package dpkg-dev" >&2; exit 1; }; \
   PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" $(CARGO) deb --quiet --no-build --no-strip --compress-system

@@ -38,7 +38,7 @@ if ! cmp -s "$clients/typescript/package.json" "$folder/package.json"; then
     npm install --prefix "$folder/typescript" --no-package-lock --no-audit --no-fund --loglevel=error >&2
     cp "$clients/typescript/package.json" "$folder/package.json"
 fi
-cp "$clients/typescript/tsconfig.json" "$clients/typescript/grants.ts" "$folder/typescript"
+cp "$clients"/typescript/tsconfig.json "$clients"/typescript/*.ts "$folder/typescript"
 (cd "$folder/typescript" && node_modules/.bin/tsc)
 
 export CLIENT_PYTHON_PROGRAM="$folder/venv/bin/python" CLIENT_PYTHON_FILE="$clients/python/grants.py"

@@ -15,6 +15,8 @@ use crate::support::site::{Options, Site, another, job, until};
 
 const PYTHON: &str = include_str!("../../examples/clients/python/grants.py");
 const BATCH: &str = include_str!("../../examples/clients/python/batch.py");
+const ONE_ANSWER: &str = include_str!("../../examples/clients/python/one_answer.py");
+const ONE_ANSWER_IN_TYPESCRIPT: &str = include_str!("../../examples/clients/typescript/one_answer.ts");
 const TYPESCRIPT: &str = include_str!("../../examples/clients/typescript/grants.ts");
 const USER: &str = "crossgrant-submitter";
 const MANY: usize = 300;
@@ -138,6 +140,50 @@ fn the_client_in_typescript_tells_a_rejection_and_what_no_queue_takes() {
     tells_a_rejection_and_what_no_queue_takes(&Client::installed("TYPESCRIPT"));
 }
 
+/// Killed while it waits, and asked again: one answer, and each granted once. Then a file with a wrong job: no job is taken.
+fn gets_one_answer(language: &str) {
+    let site = a_site();
+    let queue = format!("{USER}.{}", site.mail.prefix());
+    let Client { program, file: other } = Client::installed(language);
+    let client = other.with_file_name("one_answer").with_extension(other.extension().unwrap());
+    let run = |jobs: &[Value], id: &str| {
+        let (jobs, url) = (file(jobs), site.rabbit.url_of(USER));
+        let around = [("AMQP_URL", url.as_str()), ("EXCHANGE", site.mail.prefix()), ("ANSWERS", queue.as_str())];
+        let args = [client.to_str().unwrap(), id, jobs.path().to_str().unwrap()];
+        (Process::start_with("the client", &program, &args, &around), jobs)
+    };
+    let _worker = site.worker();
+    let mut jobs: Vec<Value> = (0..MANY).map(|n| job(&format!("O-{n}"), "grant", &another(n))).collect();
+    let (first, _jobs) = run(&jobs, "MOVE-8");
+    until("some are granted", || {
+        let granted = site.cloud.answers(GRANT).get("OK").copied().unwrap_or_default();
+        (granted > 20).then_some(())
+    });
+    first.kill9();
+    let (second, _jobs) = run(&jobs, "MOVE-8");
+    assert!(second.end(2 * LIMIT).expect("it ends").success(), "{:?}", second.lines());
+    let said: Vec<Value> = second.lines().iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(said, [json!({"completed": {"done": MANY}})]);
+    assert_eq!(answers(&site, GRANT), format!("{MANY} OK"));
+
+    jobs[17]["kind"] = json!("grnt");
+    let (wrong, _jobs) = run(&jobs, "MOVE-9");
+    assert_eq!(wrong.end(LIMIT).expect("it ends").code(), Some(1));
+    assert!(wrong.lines()[0].starts_with("/jobs/17/kind: "), "{:?}", wrong.lines());
+}
+
+#[test]
+#[ignore = "needs packages of Python: make clients"]
+fn the_client_in_python_gets_one_answer_by_amqp() {
+    gets_one_answer("PYTHON");
+}
+
+#[test]
+#[ignore = "needs packages of Node.js: make clients"]
+fn the_client_in_typescript_gets_one_answer() {
+    gets_one_answer("TYPESCRIPT");
+}
+
 /// 300 grants over HTTP, one answer, while the worker is killed and started again; then once more, which begins nothing.
 #[test]
 #[ignore = "needs Python: make clients"]
@@ -218,5 +264,7 @@ fn the_core_of_each_client_has_less_than_thirty_lines() {
     };
     assert!(lines(PYTHON, "\ndef ask", "\ndef main") < 30);
     assert!(lines(TYPESCRIPT, "\nexport async function ask", "\n}\n") < 30);
+    assert!(lines(ONE_ANSWER, "\ndef ask", "\ndef main") < 30);
+    assert!(lines(ONE_ANSWER_IN_TYPESCRIPT, "\nexport async function ask", "\n}\n") < 30);
     assert!(lines(BATCH, "\ndef ask", "\nif __name__") < 30);
 }

@@ -2,7 +2,7 @@
 
 use crate::domain::Attachment;
 use crate::engine::decide::decision::{Deciding, Next};
-use crate::engine::decide::retrying::is_about_credential;
+use crate::engine::ports::action::Action;
 use crate::engine::ports::cloud::{Answer, CloudError, Failure};
 use crate::engine::record::{Image, NOT_JUST_BUSY, Outcome, Write};
 use crate::engine::seen::Reads;
@@ -29,6 +29,7 @@ impl Deciding<'_> {
     /// unknown. Decides what comes next.
     fn write_failed(&mut self, place: usize, error: &CloudError) -> Next {
         let call = self.step().and_then(Step::call);
+        let changes_payer = call.and_then(|call| self.action(call)).is_some_and(Action::changes_payer);
         let verdict = error.verdict(self.context.classes);
         let policy = match verdict.class {
             Class::State => "state",
@@ -52,7 +53,7 @@ impl Deciding<'_> {
             done: verdict.class == Class::Done && verdict.finding.is_none(),
         };
         match retry {
-            true if !is_about_credential(verdict.class) => {
+            true if verdict.class == Class::State && changes_payer => {
                 let half = self.tells_half_done(NOT_JUST_BUSY);
                 self.again_after(policy, format!("{half}{error}"), error.retry_after)
             }

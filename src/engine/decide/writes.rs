@@ -12,7 +12,7 @@ use crate::clock::later;
 use crate::domain::{EventType, Kind, Operation, Reason, whole_second};
 use crate::engine::decide::decision::{Deciding, Next};
 use crate::engine::ports::action::{Action, Intended};
-use crate::engine::record::{Image, Judged, NOT_JUST_BUSY, Outcome, Overtaker, Record, State, Write};
+use crate::engine::record::{Image, Judged, Outcome, Overtaker, Record, State, Write};
 use crate::engine::seen::{Reads, Seen};
 use crate::workflow::{Call, Class, Finding, Refused};
 
@@ -33,8 +33,7 @@ impl Deciding<'_> {
                 self.believe(place);
                 if call.refused == Refused::Retry && self.record.has_written() {
                     self.reopen(place);
-                    let half = self.tells_half_done(NOT_JUST_BUSY);
-                    return self.again(&call.retry, format!("{half}account {}: {text}", write.account));
+                    return self.again(&call.retry, text);
                 }
                 let judged = self.judged(&write);
                 let class = judged.as_ref().map(|judged| judged.class);
@@ -178,7 +177,7 @@ impl Deciding<'_> {
         )
     }
 
-    /// Publishes `waiting` at the `nth` try in a row if something is written and what has to follow is refused for now.
+    /// Publishes `waiting` at the `nth` try in a row if one half of a payer change is written and the other has to wait.
     /// Returns how the sentence about it begins.
     pub(super) fn tells_half_done(&mut self, nth: u32) -> &'static str {
         if !self.record.has_written() {
