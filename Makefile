@@ -20,7 +20,7 @@ demo: setup
 	$(CARGO) run --quiet --example by_hand -- demo
 
 # Tests of real processes wait more than they work: so many at once.
-WAITING ?= $(shell echo $$((2 * $$(nproc))))
+WAITING ?= $(shell echo $$(($$(nproc) + 1)))
 
 ## Everything is tested, against a real RabbitMQ and real processes too.
 test: setup

@@ -47,7 +47,7 @@ async fn cut_at_every(stock: Stock, point: CrashPoint, refused: bool) {
     for (name, job) in jobs {
         let expected = undisturbed(&job, refused).await;
         // A database takes ten times as long.
-        for nth in (0..).filter(|&nth| stock == Stock::Memory || thorough::runs(nth, 3)) {
+        for nth in (0..).filter(|&nth| stock == Stock::Memory || thorough::runs(nth, 5)) {
             let plant = Plant::on(stock).await;
             if refused {
                 plant.cloud.inject(refusal());

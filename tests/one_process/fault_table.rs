@@ -33,7 +33,7 @@ const NEVER_CALLED: [(&str, &str); 6] = [
 ];
 
 /// Of how many cells `make test` runs one. It has no common divisor with the number of columns, so that no column is left out.
-const SHARE: usize = 5;
+const SHARE: usize = 9;
 
 /// The scenarios, and what each does undisturbed, by the keys it is given.
 struct Table {

@@ -169,7 +169,8 @@ fn at_every_point_for_longer_than_its_lease() {
 #[test]
 fn for_long_and_the_other_publishes_and_sweeps_and_takes_jobs_in_its_place() {
     let database = Cluster::shared().database();
-    let site = site(&Options { timing: SHORT_LEASES, database: Some(&database), ..Options::default() });
+    // Long enough for both writes of a job, wherever in an hour they begin.
+    let site = site(&Options { hour: "12s", timing: SHORT_LEASES, database: Some(&database), ..Options::default() });
     let sleeper = site.worker();
     site.mail.submit(&job("first", "payer-change", ATTACHED));
     site.mail.event("waiting", "first");
